@@ -1,0 +1,75 @@
+"""What every command-line program of the workflow shares."""
+
+import argparse
+import dataclasses
+import difflib
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from sam2pal.errors import InputError
+
+Options = TypeVar("Options")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; print an `InputError` without a traceback and end with status 1."""
+    try:
+        main()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def options_argument(text: str) -> dict[str, Any]:
+    """Parse the value of `--options`: a JSON object, or the path of a JSON or YAML file.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither, or it does not hold a mapping.
+    """
+    source = text
+    if not text.lstrip().startswith("{"):
+        path = Path(text)
+        if not path.is_file():
+            raise argparse.ArgumentTypeError(f"{text}: neither a JSON object nor an existing file")
+        source = path.read_text(encoding="utf-8")
+    try:
+        value = yaml.safe_load(source)  # JSON is YAML
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"{text}: expected keys and values, found {json.dumps(value)}")
+    return value
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint such as ` (did you mean 'head'?)`, or an empty string if nothing is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def fill(options: type[Options], values: Mapping[str, Any], where: str) -> Options:
+    """Make the dataclass `options` from `values`; what is not given keeps its default.
+
+    Args:
+        where: what to call the mapping in a message, for example `training`.
+
+    Raises:
+        InputError: a key is unknown, or the dataclass refuses a value (`ValueError`).
+    """
+    known = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise InputError(
+                f"{where}: unknown key '{key}'{nearest(key, known)}; known keys: {', '.join(known)}"
+            )
+    try:
+        return options(**values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where}: {error}") from error

@@ -1,0 +1,15 @@
+"""Fixtures that several test folders share."""
+
+from pathlib import Path
+
+import pytest
+
+CARABIDAE = Path(__file__).resolve().parents[2] / "shared" / "data" / "carabidae"
+
+
+@pytest.fixture(scope="session")
+def carabidae() -> Path:
+    """The folder of real beetles with truth; tests that need it skip where it is absent."""
+    if not CARABIDAE.is_dir():
+        pytest.skip(f"the real specimens are not here: {CARABIDAE}")
+    return CARABIDAE
