@@ -31,15 +31,14 @@ def options_argument(text: str) -> dict[str, Any]:
     Raises:
         argparse.ArgumentTypeError: it is neither, or it does not hold a mapping.
     """
-    source = text
-    if not text.lstrip().startswith("{"):
-        path = Path(text)
-        if not path.is_file():
-            raise argparse.ArgumentTypeError(f"{text}: neither a JSON object nor an existing file")
-        source = path.read_text(encoding="utf-8")
     try:
-        value = yaml.safe_load(source)  # JSON is YAML
-    except yaml.YAMLError as error:
+        if text.lstrip().startswith("{"):
+            value = json.loads(text)  # not as YAML, which reads 1e-05 as a string
+        elif Path(text).is_file():
+            value = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
+        else:
+            raise argparse.ArgumentTypeError(f"{text}: neither a JSON object nor an existing file")
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from error
     if value is None:
         return {}
