@@ -1,0 +1,18 @@
+"""SAM 2 models by name: the official ones, any checkpoint with its configuration, and the bundled one."""
+
+from sam2pal.models.build import BUNDLED, OFFICIAL, ModelOptions, build_model, model_hash
+from sam2pal.models.checkpoints import fetch, load_weights
+from sam2pal.models.device import autocast, choose_device, seed_everything
+
+__all__ = [
+    "BUNDLED",
+    "OFFICIAL",
+    "ModelOptions",
+    "autocast",
+    "build_model",
+    "choose_device",
+    "fetch",
+    "load_weights",
+    "model_hash",
+    "seed_everything",
+]

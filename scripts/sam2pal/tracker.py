@@ -1,0 +1,398 @@
+"""SAM 2 as three batched, differentiable functions: `encode`, `memorize`, `track`.
+
+Words and shapes, as in SAM 2: `S` side of the model's square, `s = S / 16` side of its coarsest feature
+map, `C` feature channels, `Cm` memory channels, `B` images, `K` structures, `N = B * K` tracked objects,
+image by image (object `b * K + k` is structure `k` of image `b`).
+
+Nothing here knows about time: a template is a conditioning frame, a specimen the frame that is tracked,
+and the memory bank is whatever list of memories the caller passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from sam2.modeling.sam2_base import NO_OBJ_SCORE, SAM2Base
+from sam2.modeling.sam2_utils import get_1d_sine_pe
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+# SAM 2 writes a drawn mask as logits of this size: sigmoid(10) differs from 1 by 5e-5
+DRAWN_LOGIT = 10.0
+
+
+def drawn_logits(masks: Tensor) -> Tensor:
+    """Turn drawn masks (0 or 1, or the covered share of a pixel) into logits of large size."""
+    return masks * (2 * DRAWN_LOGIT) - DRAWN_LOGIT
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the frozen trunk says about `B` images; computed once an image and cacheable.
+
+    Attributes:
+        low: [B, C, s, s], the map that memories are attended from.
+        high: [B, C/8, 4s, 4s] and [B, C/4, 2s, 2s], for sharp outlines; already through `conv_s0/s1`.
+        position: [1, C, s, s], the sine encoding of `low`.
+    """
+
+    low: Tensor
+    high: tuple[Tensor, Tensor]
+    position: Tensor
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Features:
+        return Features(self.low[index], (self.high[0][index], self.high[1][index]), self.position)
+
+    def to(self, *args, **kwargs) -> Features:
+        """As `Tensor.to`, for every map."""
+        high = (self.high[0].to(*args, **kwargs), self.high[1].to(*args, **kwargs))
+        return Features(self.low.to(*args, **kwargs), high, self.position.to(*args, **kwargs))
+
+    @staticmethod
+    def cat(parts: Sequence[Features]) -> Features:
+        """Join batches of images into one."""
+        high = tuple(torch.cat([part.high[i] for part in parts]) for i in (0, 1))
+        return Features(torch.cat([part.low for part in parts]), high, parts[0].position)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A conditioning memory of one view for each of `N` objects.
+
+    Attributes:
+        spatial: [N, Cm, s, s].
+        position: [1, Cm, s, s], the sine encoding of `spatial`.
+        pointer: [N, C], the object pointer.
+        valid: [N] bool; False where the view says nothing of the structure (it was not annotated).
+    """
+
+    spatial: Tensor
+    position: Tensor
+    pointer: Tensor
+    valid: Tensor
+
+    def __len__(self) -> int:
+        return len(self.spatial)
+
+    def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Memory:
+        return Memory(self.spatial[index], self.position, self.pointer[index], self.valid[index])
+
+    def repeat(self, images: int) -> Memory:
+        """Make the memory of `K` structures serve `images` images: [K, ...] to [images * K, ...]."""
+        return Memory(
+            self.spatial.repeat(images, 1, 1, 1),
+            self.position,
+            self.pointer.repeat(images, 1),
+            self.valid.repeat(images),
+        )
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What the mask decoder says about `N` objects.
+
+    Attributes:
+        logits: [N, 1, S/4, S/4], the mask that was taken.
+        predicted_iou: [N], the decoder's own estimate for that mask.
+        object_score: [N], a logit; above zero the structure is said to be visible.
+        token: [N], which mask token was taken: 0 the single mask, 1 to 3 the candidates.
+        candidates: [N, M, S/4, S/4], every mask that could have been taken.
+        candidate_iou: [N, M], their estimates.
+    """
+
+    logits: Tensor
+    predicted_iou: Tensor
+    object_score: Tensor
+    token: Tensor
+    candidates: Tensor
+    candidate_iou: Tensor
+
+
+class Tracker:
+    """The three functions, around a `SAM2Base` that stays in `eval()`.
+
+    `SAM2Base.train()` turns on dropout inside the memory attention and changes which pointers are
+    attended, so training here differs from inference only in the gates below and in gradients.
+
+    Args:
+        model: any SAM 2 with memory; official or bundled.
+        gated: keep SAM 2's hard decisions on whether a structure is present (inference). Training passes
+            False: behind such a gate no gradient flows.
+        checkpoint_attention: compute the memory attention again in the backward pass instead of keeping
+            its activations; the same gradient for less memory.
+    """
+
+    def __init__(
+        self, model: SAM2Base, *, gated: bool = True, checkpoint_attention: bool = False
+    ) -> None:
+        if model.num_maskmem == 0 or not model.use_obj_ptrs_in_encoder:
+            raise ValueError("the model has no memory or no object pointers: it cannot track")
+        self.model = model.eval()
+        self.gated = gated
+        self.checkpoint_attention = checkpoint_attention
+
+    # ------------------------------------------------------------------ encode
+
+    def encode(self, images: Tensor) -> Features:
+        """Run the image encoder.
+
+        Args:
+            images: [B, 3, S, S], normalised as SAM 2 expects.
+
+        Raises:
+            ValueError: the images are not squares of the model's size.
+        """
+        side = self.model.image_size
+        if images.shape[-2:] != (side, side):
+            raise ValueError(f"expected images of {side} x {side}, got {tuple(images.shape)}")
+        output = self.model.forward_image(images)
+        fine, middle, low = output["backbone_fpn"][-3:]
+        return Features(low, (fine, middle), output["vision_pos_enc"][-1][:1])
+
+    # ------------------------------------------------------------------ memorize
+
+    def memorize(
+        self, features: Features, mask_logits: Tensor, valid: Tensor | None = None
+    ) -> Memory:
+        """Make a conditioning memory of masks, drawn or predicted, with gradient to the logits.
+
+        SAM 2 keeps a mask as two things, and both are made of the same p = sigmoid(z): the spatial memory
+        and the object pointer. SAM 2's own path for a mask prompt squeezes p through a second sigmoid,
+        which leaves gradient only near p = 0.5.
+
+        Args:
+            features: of the `B` images the masks lie on.
+            mask_logits: z, [N, 1, h, w] with h = w = S/4 or S, `N` a multiple of `B`.
+            valid: [N] bool, False for masks that say nothing; all valid if not given.
+
+        Raises:
+            ValueError: `N` is not a multiple of `B`.
+        """
+        model = self.model
+        structures = _structures(features, len(mask_logits))
+        side = model.image_size
+        if mask_logits.shape[-1] != side:
+            mask_logits = F.interpolate(
+                mask_logits.float(), (side, side), mode="bilinear", align_corners=False
+            )
+        probability = mask_logits.float().sigmoid()
+
+        low = features.low.repeat_interleave(structures, dim=0)
+        encoded = model.memory_encoder(
+            low,
+            probability * model.sigmoid_scale_for_mem_enc + model.sigmoid_bias_for_mem_enc,
+            skip_mask_sigmoid=True,
+        )
+        spatial = encoded["vision_features"]
+        position = encoded["vision_pos_enc"][-1][:1]
+
+        prompt = model.mask_downsample(probability)  # [N, 1, S, S] to [N, 1, S/4, S/4]
+        *_, tokens, _ = self._decode(features, low, prompt, multimask=False)
+        pointer = model.obj_ptr_proj(tokens[:, 0])
+
+        if self.gated:
+            absent = (probability <= 0.5).flatten(1).all(dim=1)
+            if model.pred_obj_scores:
+                pointer = torch.where(absent[:, None], model.no_obj_ptr.to(pointer), pointer)
+            if model.no_obj_embed_spatial is not None:
+                missing = model.no_obj_embed_spatial[..., None, None].to(spatial)
+                spatial = spatial + absent[:, None, None, None] * missing
+        if valid is None:
+            valid = torch.ones(len(pointer), dtype=torch.bool, device=pointer.device)
+        return Memory(spatial, position, pointer, valid)
+
+    # ------------------------------------------------------------------ track
+
+    def track(
+        self,
+        features: Features,
+        memories: Sequence[Memory],
+        pointer_position: float | Sequence[float] = 1.0,
+    ) -> Tracked:
+        """Find the structures of the memories on other images.
+
+        Args:
+            features: of `B` images.
+            memories: one a view, each of the same `N` objects, `N` a multiple of `B`. An object attends
+                only to the memories that are valid for it; the others are left out, not padded.
+            pointer_position: temporal position of the pointers in SAM 2.1, as a share of the longest
+                distance; one number for all views, so that their order does not matter, or one a view.
+
+        Raises:
+            ValueError: no memories, sizes that do not fit, or an object without any valid memory.
+        """
+        if not memories:
+            raise ValueError("tracking needs at least one memory")
+        objects = len(memories[0])
+        structures = _structures(features, objects)
+        positions = (
+            [float(pointer_position)] * len(memories)
+            if isinstance(pointer_position, int | float)
+            else list(pointer_position)
+        )
+        valid = torch.stack([memory.valid for memory in memories], dim=1)  # [N, views]
+        if bool(valid.all()):
+            return self._track(features, structures, memories, positions)
+        if not bool(valid.any(dim=1).all()):
+            raise ValueError("a structure has no valid memory in any view")
+
+        # one call a pattern of valid views; each object is an image of its own there
+        patterns, group_of = valid.unique(dim=0, return_inverse=True)
+        groups, parts = [], []
+        for group, pattern in enumerate(patterns.tolist()):
+            index = (group_of == group).nonzero()[:, 0]
+            views = [view for view, used in enumerate(pattern) if used]
+            parts.append(
+                self._track(
+                    features[index // structures],
+                    1,
+                    [memories[view][index] for view in views],
+                    [positions[view] for view in views],
+                )
+            )
+            groups.append(index)
+        order = torch.cat(groups).argsort()
+        names = Tracked.__dataclass_fields__
+        return Tracked(*(torch.cat([getattr(part, n) for part in parts])[order] for n in names))
+
+    def _track(
+        self,
+        features: Features,
+        structures: int,
+        memories: Sequence[Memory],
+        positions: Sequence[float],
+    ) -> Tracked:
+        bank, bank_position, pointer_tokens = self._bank(memories, positions)
+        attend = self._attend
+        if self.checkpoint_attention and torch.is_grad_enabled():
+            low = checkpoint(
+                attend, features, structures, bank, bank_position, pointer_tokens, use_reentrant=False
+            )
+        else:
+            low = attend(features, structures, bank, bank_position, pointer_tokens)
+
+        multimask = self.model._use_multimask(is_init_cond_frame=False, point_inputs=None)
+        candidates, candidate_iou, _, object_score = self._decode(features, low, None, multimask)
+        object_score = object_score[:, 0]
+        if self.gated and self.model.pred_obj_scores:
+            hidden = (object_score <= 0)[:, None, None, None]
+            candidates = candidates.masked_fill(hidden, NO_OBJ_SCORE)
+        candidates = candidates.float()
+
+        best = candidate_iou.argmax(dim=1)
+        rows = torch.arange(len(best), device=best.device)
+        return Tracked(
+            logits=candidates[rows, best][:, None],
+            predicted_iou=candidate_iou[rows, best].float(),
+            object_score=object_score.float(),
+            token=best + 1 if multimask else best,
+            candidates=candidates,
+            candidate_iou=candidate_iou.float(),
+        )
+
+    # ------------------------------------------------------------------ parts
+
+    def _bank(
+        self, memories: Sequence[Memory], positions: Sequence[float]
+    ) -> tuple[Tensor, Tensor, int]:
+        """Join memories into tokens [N, L, Cm], their positions [N, L, Cm], and the number of pointer tokens."""
+        model = self.model
+        objects, channels = len(memories[0]), model.mem_dim
+        spatial = [memory.spatial.flatten(2).transpose(1, 2) for memory in memories]
+        # every view is a conditioning frame: the last of SAM 2's temporal encodings
+        conditioning = model.maskmem_tpos_enc[model.num_maskmem - 1]
+        spatial_position = [
+            (m.position.flatten(2).transpose(1, 2) + conditioning).expand(objects, -1, -1)
+            for m in memories
+        ]
+
+        # a pointer of C channels becomes C / Cm tokens
+        split = model.hidden_dim // channels
+        pointers = [memory.pointer.reshape(objects, split, channels) for memory in memories]
+        if model.add_tpos_enc_to_obj_ptrs:
+            width = model.hidden_dim if model.proj_tpos_enc_in_obj_ptrs else channels
+            where = torch.tensor(positions, device=pointers[0].device)
+            encoding = model.obj_ptr_tpos_proj(get_1d_sine_pe(where, dim=width))
+        else:
+            encoding = pointers[0].new_zeros(len(memories), channels)
+        pointer_position = encoding.repeat_interleave(split, dim=0)[None].expand(objects, -1, -1)
+
+        tokens = torch.cat([*spatial, *pointers], dim=1)
+        token_position = torch.cat([*spatial_position, pointer_position.to(tokens)], dim=1)
+        return tokens, token_position, split * len(memories)
+
+    def _attend(
+        self,
+        features: Features,
+        structures: int,
+        bank: Tensor,
+        bank_position: Tensor,
+        pointer_tokens: int,
+    ) -> Tensor:
+        """Condition the images on the bank: [B, C, s, s] to [N, C, s, s]."""
+        attention = self.model.memory_attention
+        position = features.position.flatten(2).transpose(1, 2)  # 1xCxHxW to 1xHWxC
+        output = features.low.flatten(2).transpose(1, 2)
+        if attention.pos_enc_at_input:
+            output = output + 0.1 * position
+        first, *others = attention.layers
+        # no memory has been seen yet, so the first self-attention is the same for all structures
+        output = first._forward_sa(output, position).repeat_interleave(structures, dim=0)
+        output = first._forward_ca(output, bank, position, bank_position, pointer_tokens)
+        hidden = first.dropout(first.activation(first.linear1(first.norm3(output))))
+        output = output + first.dropout3(first.linear2(hidden))
+        for layer in others:
+            output = layer(
+                output,
+                bank,
+                pos=bank_position,
+                query_pos=position,
+                num_k_exclude_rope=pointer_tokens,
+            )
+        output = attention.norm(output)
+        return output.transpose(1, 2).reshape(len(output), -1, *features.low.shape[-2:])
+
+    def _decode(
+        self, features: Features, low: Tensor, mask_prompt: Tensor | None, multimask: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """SAM's prompt encoder and mask decoder without SAM 2's gates.
+
+        Returns:
+            Masks [N, M, S/4, S/4], predicted IoU [N, M], mask tokens [N, M, C], object score [N, 1].
+        """
+        model = self.model
+        objects, device = len(low), low.device
+        # SAM 2 stands an empty point in for "no clicks"
+        no_points = (
+            torch.zeros(objects, 1, 2, device=device),
+            -torch.ones(objects, 1, dtype=torch.int32, device=device),
+        )
+        sparse, dense = model.sam_prompt_encoder(points=no_points, boxes=None, masks=mask_prompt)
+        structures = objects // len(features)
+        high = [
+            # one image serves all its objects by broadcasting, without a copy
+            level if len(features) == 1 else level.repeat_interleave(structures, dim=0)
+            for level in features.high
+        ]
+        return model.sam_mask_decoder(
+            image_embeddings=low,
+            image_pe=model.sam_prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=multimask,
+            repeat_image=False,
+            high_res_features=high,
+        )
+
+
+def _structures(features: Features, objects: int) -> int:
+    """How many objects each image has."""
+    if objects == 0 or objects % len(features):
+        raise ValueError(f"{objects} objects do not divide among {len(features)} images")
+    return objects // len(features)
