@@ -1,0 +1,82 @@
+# SAM2-PAL. `make` lists what there is to do.
+#
+# Needs python >= 3.11, make and a C compiler; everything else is installed into .venv, at the exact
+# versions of envs/lock*.txt. Another interpreter: make demo PYTHON=python3.12. More for Snakemake: make demo ARGS=-n
+
+PYTHON ?= python3
+ARGS ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+BIN := .venv/bin
+READY := .venv/.ready
+UV := $(BIN)/uv --quiet
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE)
+
+help: ## List the targets
+	@echo "SAM2-PAL: measure museum specimens after outlining a handful of them."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+##### use it #####
+
+demo: $(READY) ## Run the whole workflow on two drawn genera (a few minutes)
+	@echo "== running the workflow on config/config.yaml: two drawn genera, all stages"
+	$(BIN)/snakemake $(ARGS)
+	@echo "== results: results/tables (all genera), results/GENUS/ROUND/review.html (which masks to look at first)"
+
+profile: $(READY) ## Make `snakemake --profile slurm` work as typed
+	@$(BIN)/python profiles/install.py slurm
+
+##### check it #####
+
+test: lint $(READY) ## Run the tests: formatting, units, the workflow (what CI runs)
+	@echo "== testing"
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## Check style and the workflow's conventions
+	@echo "== checking style: ruff, snakefmt, snakemake --lint"
+	$(BIN)/ruff check --quiet scripts tests profiles
+	$(BIN)/snakefmt --check --compact-diff workflow
+	$(BIN)/snakemake --workflow-profile none --lint
+
+format: $(READY) ## Format the Snakefiles and sort the imports
+	$(BIN)/snakefmt workflow
+	$(BIN)/ruff check --fix scripts tests profiles
+
+##### the environment #####
+
+env: $(READY) ## Create the environment (.venv) and nothing else
+	@echo "== the environment is ready: source .venv/bin/activate"
+
+$(BIN)/uv: envs/lock-uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "error: SAM2-PAL needs python >= 3.11, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
+	  echo "       Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "== set-up 1/3: a virtual environment in .venv ($$($(PYTHON) --version))"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(READY): $(BIN)/uv envs/lock.txt envs/lock-sam2.txt
+	@echo "== set-up 2/3: installing the locked packages (about a minute on a fast line; torch alone is 2 GB on Linux)"
+	@VIRTUAL_ENV=.venv $(UV) pip sync --require-hashes envs/lock.txt
+	@echo "== set-up 3/3: building sam2 against them"
+	@VIRTUAL_ENV=.venv SAM2_BUILD_CUDA=0 $(UV) pip install --require-hashes --no-deps --no-build-isolation -r envs/lock-sam2.txt
+	@touch $@
+
+lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions: UPGRADE=--upgrade)
+	$(LOCK) --extra test --no-emit-package sam2 pyproject.toml --output-file envs/lock.txt
+	grep --only-matching 'sam2==[0-9.]*' pyproject.toml | $(LOCK) --no-deps - --output-file envs/lock-sam2.txt
+	grep --only-matching 'efficientnet[a-z0-9-]*==[0-9.]*' pyproject.toml | $(LOCK) --no-deps - --output-file envs/lock-pretrain.txt
+	echo uv | $(LOCK) --no-deps - --output-file envs/lock-uv.txt
+
+clean: ## Remove the environment, build/ and caches (never results)
+	rm -rf .venv build .pytest_cache .ruff_cache
+
+.PHONY: help demo profile test lint format env lock clean
