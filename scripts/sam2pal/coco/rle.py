@@ -1,0 +1,101 @@
+"""Masks and COCO's run-length encoding: runs of 0 and 1 in turn, down the columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+
+def encode_mask(mask: np.ndarray) -> dict[str, Any]:
+    """Compressed RLE of a mask.
+
+    Args:
+        mask: bool (or 0 and 1) `[height, width]`.
+
+    Returns:
+        `{"size": [height, width], "counts": str}`.
+    """
+    if mask.ndim != 2:
+        raise ValueError(f"expected a mask [height, width], got shape {mask.shape}")
+    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def decode_mask(rle: Mapping[str, Any]) -> np.ndarray:
+    """Mask of an RLE, compressed (`counts` a str or bytes) or not (a list of whole numbers).
+
+    Returns:
+        bool `[height, width]`.
+
+    Raises:
+        ValueError: size or counts are malformed, or the runs do not fill the size.
+    """
+    height, width = rle_size(rle)
+    counts = rle_counts(rle)
+    values = np.zeros(len(counts), dtype=bool)
+    values[1::2] = True
+    return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
+
+
+def rle_area(rle: Mapping[str, Any]) -> int:
+    """Number of pixels in the mask of an RLE."""
+    return int(rle_counts(rle)[1::2].sum())
+
+
+def rle_size(rle: Mapping[str, Any]) -> tuple[int, int]:
+    """`(height, width)` of an RLE; ValueError if it is malformed."""
+    size = rle.get("size")
+    if (
+        not isinstance(size, Sequence)
+        or len(size) != 2
+        or not all(isinstance(n, int) and n > 0 for n in size)
+    ):
+        raise ValueError(f"the size of an RLE is [height, width], found {size!r}")
+    return size[0], size[1]
+
+
+def rle_counts(rle: Mapping[str, Any]) -> np.ndarray:
+    """int64 lengths of the runs, checked to fill the size of the RLE."""
+    height, width = rle_size(rle)
+    counts = rle.get("counts")
+    if isinstance(counts, str):
+        counts = counts.encode("ascii", errors="replace")
+    if isinstance(counts, bytes):
+        runs = _uncompress(counts)
+    elif isinstance(counts, Sequence) and all(type(n) is int for n in counts):
+        runs = np.array(counts, dtype=np.int64)
+    else:
+        raise ValueError("the counts of an RLE are a string or a list of whole numbers")
+    if len(runs) and runs.min() < 0:
+        raise ValueError("an RLE has a run of negative length")
+    if runs.sum() != height * width:
+        raise ValueError(
+            f"the runs of an RLE cover {runs.sum()} pixels, but its size {height} x {width}"
+            f" (height x width) has {height * width}"
+        )
+    return runs
+
+
+def _uncompress(text: bytes) -> np.ndarray:
+    """Runs of COCO's string: 5 bits a character, bit 6 says that more follow, offset 48.
+
+    From the fourth run on, the string holds the difference to the run before the previous one.
+    """
+    if not text:
+        raise ValueError("an RLE has no counts")
+    codes = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - 48
+    if codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise ValueError("the counts of an RLE are not COCO's compressed string")
+    last = np.flatnonzero((codes & 32) == 0)
+    first = np.concatenate([[0], last[:-1] + 1])
+    length = last - first + 1
+    if length.max() > 8:
+        raise ValueError("the counts of an RLE are not COCO's compressed string")
+    place = np.arange(len(codes)) - np.repeat(first, length)
+    runs = np.add.reduceat((codes & 31) << (5 * place), first)
+    negative = (codes[last] & 16) != 0
+    runs -= np.where(negative, np.int64(1) << (5 * length), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs

@@ -1,0 +1,34 @@
+"""The eight EXIF orientations, as flips and quarter turns of an array."""
+
+import numpy as np
+
+
+def upright(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an array from the orientation on disk to the one that viewers display.
+
+    Args:
+        array: `[height, width, ...]` as stored.
+        orientation: EXIF orientation, 1 to 8.
+
+    Returns:
+        A contiguous array; rows and columns are exchanged for orientations 5 to 8.
+    """
+    return np.ascontiguousarray(_TO_UPRIGHT[orientation](array))
+
+
+def stored(array: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an upright array `[H, W, ...]` back to the orientation on disk."""
+    # 6 and 8 undo each other; every other orientation undoes itself.
+    return np.ascontiguousarray(_TO_UPRIGHT[{6: 8, 8: 6}.get(orientation, orientation)](array))
+
+
+_TO_UPRIGHT = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: lambda a: np.rot90(a, 1),
+}
