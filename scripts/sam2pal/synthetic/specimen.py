@@ -1,0 +1,460 @@
+"""Draw a specimen of a species with the mask of every structure."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2pal.synthetic.anatomy import Limb, Plate, Species, Surface
+from sam2pal.synthetic.canvas import Canvas, LimbLayer, Look, Pose, paint_plate
+from sam2pal.synthetic.colours import near
+from sam2pal.synthetic.photograph import Style, develop, sample_style
+from sam2pal.synthetic.scenery import background, label_image, pin, place_image
+from sam2pal.synthetic.shading import sphere_of
+
+FILL = (124, 116, 104)  # what a letterbox's margin looks like before normalisation
+FRAMES = ("square", "fit", "letterbox")
+OTHER = 250  # label of what hides structures without being one
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn photograph: pixels uint8 [H, W, 3] and a bool mask [H, W] for every structure.
+
+    A structure the specimen lacks, or that is hidden or outside the frame, has an empty mask.
+    """
+
+    pixels: NDArray[np.uint8]
+    masks: dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """A limb piece in body coordinates: from (x0, y0) to (x1, y1), half widths, tone 0..1."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    widths: tuple[float, float, float]
+    tone: float
+
+
+def draw_specimen(
+    species: Species,
+    rng: np.random.Generator,
+    size: int | tuple[int, int] = 320,
+    *,
+    style: Style | None = None,
+    frame: str = "square",
+    orientation: tuple[float, float] | None = None,
+    mirrored: bool = False,
+    missing: tuple[str, ...] | None = None,
+    pinned: bool | None = None,
+    crowd: bool | None = None,
+    partial: float = 0.0,
+) -> Drawing:
+    """Draw one specimen.
+
+    Args:
+        size: the longer side in pixels, or (height, width) of a `square` frame.
+        style: the photographic set-up; drawn if not given.
+        frame: `square` (the whole canvas is photograph), `fit` (the photograph is as narrow as
+            the specimen needs), or `letterbox` (as `fit`, then padded to a square).
+        orientation: range of the head's direction in degrees clockwise from the top; None
+            follows the style (upright, or any).
+        mirrored: flip the photograph, its text included.
+        missing: structures this specimen lacks; None leaves it to chance.
+        pinned: with a pin or not; None follows the style.
+        crowd: with other specimens, not annotated, in view; None follows the style.
+        partial: the share (0..1) of the body that may lie outside the frame.
+
+    Raises:
+        ValueError: `frame` is none of the three.
+    """
+    if frame not in FRAMES:
+        raise ValueError(f"frame: expected one of {', '.join(FRAMES)}, found {frame}")
+    style = sample_style(rng) if style is None else style
+    if orientation is None:
+        spread = 12.0 if style.upright else 180.0
+        turn = np.radians(rng.normal(0, spread) if style.upright else rng.uniform(-spread, spread))
+    else:
+        turn = np.radians(rng.uniform(*orientation))
+    person = individual(species, rng)
+    lost = sample_missing(species, rng) if missing is None else missing
+    height, width = (size, size) if isinstance(size, int) else size
+    skeleton = Skeleton(person, rng, lost)
+    pose, height, width = place(skeleton, rng, style, float(turn), height, width, frame, partial)
+    unit = pose.scale
+    canvas = Canvas(
+        background(rng, style.backdrop, height, width, unit), np.zeros((height, width), np.uint8)
+    )
+    if (rng.random() < style.crowd) if crowd is None else crowd:
+        add_strangers(canvas, person, rng, style, pose)
+    canvas.solid[:] = 0
+    names = {name: k + 1 for k, name in enumerate(all_names(person))}
+    looks = Looks(style)
+    draw_animal(canvas, skeleton, pose, looks, names, rng)
+    cast = style.shadow
+    if cast > 0.05:
+        far = unit * rng.uniform(0.01, 0.07)
+        lit = canvas.pixels.copy()
+        canvas.shade(
+            canvas.solid,
+            float(np.cos(style.shadow_angle) * far),
+            float(np.sin(style.shadow_angle) * far),
+            unit * rng.uniform(0.008, 0.04),
+            cast,
+        )
+        solid = canvas.solid[..., None]
+        canvas.pixels += solid * (lit - canvas.pixels)
+    with_pin = (rng.random() < style.pin) if pinned is None else pinned
+    if with_pin and person.pinned_on:
+        add_pin(canvas, skeleton, pose, looks, rng)
+    if rng.random() < 0.06:
+        add_scrap(canvas, rng, unit)
+    pixels = develop(rng, canvas.pixels, style)
+    masks = masks_of(canvas.labels, person, names)
+    if mirrored:
+        pixels = np.ascontiguousarray(pixels[:, ::-1])
+        masks = {name: np.ascontiguousarray(mask[:, ::-1]) for name, mask in masks.items()}
+    if frame == "letterbox":
+        return letterbox(Drawing(pixels, masks))
+    return Drawing(pixels, masks)
+
+
+def letterbox(drawing: Drawing) -> Drawing:
+    """Pad a drawing to a square, centred, with the colour that normalises to zero."""
+    height, width = drawing.pixels.shape[:2]
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    pixels = np.empty((side, side, 3), np.uint8)
+    pixels[:] = FILL
+    pixels[top : top + height, left : left + width] = drawing.pixels
+    masks = {}
+    for name, mask in drawing.masks.items():
+        masks[name] = np.zeros((side, side), bool)
+        masks[name][top : top + height, left : left + width] = mask
+    return Drawing(pixels, masks)
+
+
+def all_names(species: Species) -> tuple[str, ...]:
+    """Every structure a pixel may show: the annotated ones and their children."""
+    names = dict.fromkeys(species.structures)
+    names.update(dict.fromkeys(child for child, _ in species.parents))
+    names.update(
+        dict.fromkeys(p.structure for p in (*species.plates, *species.limbs) if p.structure)
+    )
+    return tuple(names)
+
+
+def masks_of(
+    labels: NDArray[np.uint8], species: Species, names: dict[str, int]
+) -> dict[str, NDArray[np.bool_]]:
+    """The mask of each annotated structure; a child's pixels are its parent's too."""
+    masks = {}
+    for name in species.structures:
+        mask = labels == names[name]
+        for child, parent in species.parents:
+            if parent == name and child in names:
+                mask |= labels == names[child]
+        masks[name] = mask
+    return masks
+
+
+def individual(species: Species, rng: np.random.Generator) -> Species:
+    """The species with one animal's own proportions and colours."""
+    amount = species.variation
+    stout = float(np.exp(rng.normal(0, 0.04) * amount))
+    hue_seed = rng.integers(1 << 30)
+    spread = abs(float(rng.normal(0, 0.25))) * amount
+
+    def tinted(surface: Surface) -> Surface:
+        same = np.random.default_rng(hue_seed)
+        return replace(
+            surface,
+            colour=near(same, surface.colour, spread),
+            second=near(same, surface.second, spread),
+        )
+
+    plates = []
+    for plate in species.plates:
+        wide = stout * float(np.exp(rng.normal(0, 0.025) * amount))
+        plates.append(
+            replace(
+                plate,
+                widths=tuple((p, w * wide) for p, w in plate.widths),
+                offset=plate.offset * wide,
+                split=plate.split * float(rng.uniform(0, 1.5)),
+                surface=tinted(plate.surface),
+            )
+        )
+    long = float(np.exp(rng.normal(0, 0.05) * amount))
+    limbs = []
+    for limb in species.limbs:
+        limbs.append(
+            replace(
+                limb,
+                x=limb.x * stout,
+                segments=tuple((n * long, a, m, b) for n, a, m, b in limb.segments),
+                bead_length=limb.bead_length * long,
+                surface=tinted(limb.surface),
+            )
+        )
+    return replace(species, plates=tuple(plates), limbs=tuple(limbs))
+
+
+def sample_missing(species: Species, rng: np.random.Generator) -> tuple[str, ...]:
+    """Structures a museum specimen has lost, by chance: mostly none."""
+    lost = []
+    for name, chance in (("antennae", 0.06), ("legs", 0.04), ("head", 0.03), ("wings", 0.05)):
+        if name in species.structures and rng.random() < chance:
+            lost.append(name)
+    return tuple(lost)
+
+
+class Skeleton:
+    """One animal in its pose: every limb piece and plate in body coordinates of its block."""
+
+    def __init__(self, species: Species, rng: np.random.Generator, lost: tuple[str, ...]) -> None:
+        self.species = species
+        self.lost = set(lost)
+        for child, parent in species.parents:
+            if parent in self.lost:
+                self.lost.add(child)
+        self.roll = float(rng.normal(0, 0.12))
+        self.yaws = [float(rng.normal(0, block.yaw)) for block in species.blocks]
+        self.gaps = [block.gap * float(rng.uniform(0, 1.6)) for block in species.blocks]
+        gone_blocks = {plate.block for plate in species.plates if plate.structure in self.lost}
+        self.limbs: list[tuple[Limb, list[Joint]]] = []
+        for limb in species.limbs:
+            fall = limb.structure in self.lost or (
+                limb.block in gone_blocks and "head" in self.lost and limb.structure != "legs"
+            )
+            relaxed = float(rng.uniform(0.6, 1.2))
+            for side in (1, -1) if limb.paired else (1,):
+                joints = bend(limb, side, rng, relaxed)
+                if not fall and rng.random() >= limb.lose:
+                    self.limbs.append((limb, joints))
+        self.plates = [
+            plate
+            for plate in sorted(species.plates, key=lambda plate: plate.layer)
+            if plate.structure not in self.lost
+        ]
+
+    def poses(self, root: Pose) -> list[Pose]:
+        """The pose of every block, given that of the whole animal."""
+        poses: list[Pose] = []
+        for number, block in enumerate(self.species.blocks):
+            if block.parent < 0:
+                poses.append(root)
+            else:
+                parent = poses[block.parent]
+                poses.append(parent.hinged(0, block.joint, self.yaws[number], self.gaps[number]))
+        return poses
+
+    def points(self, root: Pose, limbs: bool) -> NDArray[np.float64]:
+        """Outer points [N, 2] in pixels, of the plates and, if asked, the limbs."""
+        poses = self.poses(root)
+        found = []
+        for plate in self.plates:
+            pose = poses[plate.block]
+            for place_along, width in plate.widths:
+                y = plate.start + place_along * (plate.end - plate.start)
+                for side in (-1, 1):
+                    found.append(pose.point(plate.offset + side * width, y))
+        if limbs:
+            for limb, joints in self.limbs:
+                for joint in joints:
+                    found.append(poses[limb.block].point(joint.x1, joint.y1))
+        return np.array(found)
+
+
+def bend(limb: Limb, side: int, rng: np.random.Generator, relaxed: float) -> list[Joint]:
+    """Pose one limb of a pair: its pieces in body coordinates."""
+    joints = []
+    x, y = limb.x * side, limb.y
+    direction = 0.0
+    short = 1 - limb.tuck * float(rng.uniform(0, 1))
+    for k, (length, *widths) in enumerate(limb.segments):
+        direction += limb.angles[k] + float(rng.normal(0, limb.wobble[k])) * relaxed
+        length *= short if k == 0 else float(rng.uniform(0.8, 1.0))
+        x1 = x + np.sin(direction) * length * side
+        y1 = y - np.cos(direction) * length
+        tone = limb.bands * (k % 2)
+        joints.append(Joint(x, y, float(x1), float(y1), tuple(widths), tone))
+        x, y = float(x1), float(y1)
+    if limb.beads:
+        direction += limb.bead_angle + float(rng.normal(0, 0.25)) * relaxed
+        curl = (limb.curl + float(rng.normal(0, limb.curl_wobble))) / limb.beads
+        waver = float(rng.normal(0, 0.5)) / limb.beads
+        beads = limb.beads
+        if limb.tip != "claws" and rng.random() < 0.12:
+            beads = int(rng.integers(1, limb.beads + 1))
+        first, last = limb.bead_width
+        for k in range(beads):
+            share = k / max(limb.beads - 1, 1)
+            direction += curl + waver * (share - 0.5) * 4
+            length = limb.bead_length
+            width = first + (last - first) * share
+            if limb.club and k >= limb.beads - limb.club:
+                width = limb.club_width
+            x1 = x + np.sin(direction) * length * side
+            y1 = y - np.cos(direction) * length
+            tone = limb.bands * ((k + 1) % 2)
+            shape = (width * limb.bead_neck, width, width * (0.5 + 0.5 * limb.bead_neck))
+            joints.append(Joint(x, y, float(x1), float(y1), shape, tone))
+            x, y = float(x1), float(y1)
+        if limb.tip == "claws":
+            for turn in (-0.5, 0.5):
+                x1 = x + np.sin(direction + turn) * limb.bead_length * 0.5 * side
+                y1 = y - np.cos(direction + turn) * limb.bead_length * 0.5
+                thin = last * 0.4
+                joints.append(Joint(x, y, float(x1), float(y1), (thin, thin, thin * 0.4), 0.0))
+    return joints
+
+
+def place(
+    skeleton: Skeleton,
+    rng: np.random.Generator,
+    style: Style,
+    turn: float,
+    height: int,
+    width: int,
+    frame: str,
+    partial: float,
+) -> tuple[Pose, int, int]:
+    """Where the animal lies in the frame, and the frame's height and width."""
+    root = Pose(turn, 0.0, 0.0, 1.0)
+    body = skeleton.points(root, False)
+    whole = skeleton.points(root, True)
+    low = whole.min(0) + (body.min(0) - whole.min(0)) * style.tightness * rng.uniform(0, 1, 2)
+    high = whole.max(0) + (body.max(0) - whole.max(0)) * style.tightness * rng.uniform(0, 1, 2)
+    margin = (
+        rng.uniform(0.0, 0.06, 4)
+        if frame != "square" or rng.random() < 0.6
+        else rng.uniform(0, 0.35, 4)
+    )
+    low, high = low - margin[:2], high + margin[2:]
+    extent = high - low
+    if partial > 0:
+        cut = rng.uniform(0, partial, 2) * extent
+        sign = rng.random(2) < 0.5
+        low, high = low + cut * sign, high - cut * ~sign
+        extent = high - low
+    if frame == "square":
+        scale = float(min(width / extent[0], height / extent[1]))
+        room = np.array([width, height]) / scale - extent
+        origin = low - room * rng.uniform(0.2, 0.8, 2)
+    else:
+        scale = float(max(height, width) / extent.max())
+        width = max(16, int(round(extent[0] * scale)))
+        height = max(16, int(round(extent[1] * scale)))
+        origin = low
+    return Pose(turn, float(-origin[0] * scale), float(-origin[1] * scale), scale), height, width
+
+
+class Looks:
+    """Surfaces under one photograph's light, each sphere drawn once."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._known: dict[Surface, Look] = {}
+
+    def __call__(self, surface: Surface) -> Look:
+        if surface not in self._known:
+            spheres = sphere_of(surface, self._style.lights, self._style.ambient)
+            self._known[surface] = Look(surface, *spheres)
+        return self._known[surface]
+
+
+def draw_animal(
+    canvas: Canvas,
+    skeleton: Skeleton,
+    root: Pose,
+    looks: Looks,
+    names: dict[str, int],
+    rng: np.random.Generator,
+) -> None:
+    """Paint limbs and plates from the lowest layer to the highest; '' plates show no structure."""
+    poses = skeleton.poses(root)
+    layers = sorted({limb.layer for limb, _ in skeleton.limbs} | {p.layer for p in skeleton.plates})
+    for number in layers:
+        limbs = [pair for pair in skeleton.limbs if pair[0].layer == number]
+        if limbs:
+            layer = LimbLayer(canvas)
+            shown: dict[int, Look] = {}
+            for limb, joints in limbs:
+                pose = poses[limb.block]
+                label = names.get(limb.structure, OTHER)
+                shown[label] = looks(limb.surface)
+                for joint in joints:
+                    widths = tuple(width * pose.scale for width in joint.widths)
+                    layer.segment(
+                        pose.point(joint.x0, joint.y0),
+                        pose.point(joint.x1, joint.y1),
+                        widths,
+                        int(255 * joint.tone),
+                        label,
+                    )
+            layer.paint(canvas, shown)
+        for plate in skeleton.plates:
+            if plate.layer == number:
+                draw_plate(canvas, plate, poses[plate.block], looks, skeleton.roll, names)
+
+
+def draw_plate(
+    canvas: Canvas, plate: Plate, pose: Pose, looks: Looks, roll: float, names: dict[str, int]
+) -> None:
+    """Paint a plate, or both of a pair."""
+    label = names.get(plate.structure, OTHER)
+    look = looks(plate.surface)
+    paint_plate(canvas, plate, pose, look, roll, label)
+    if plate.paired:
+        twin = replace(plate, offset=-plate.offset, angle=-plate.angle)
+        paint_plate(canvas, twin, pose, look, roll, label)
+
+
+def add_strangers(
+    canvas: Canvas, species: Species, rng: np.random.Generator, style: Style, pose: Pose
+) -> None:
+    """Other specimens near the edge of the frame, which nobody annotated."""
+    looks = Looks(style)
+    for _ in range(int(rng.integers(1, 3))):
+        angle = rng.uniform(0, 2 * np.pi)
+        far = rng.uniform(0.75, 1.1)
+        centre = np.array([canvas.width, canvas.height]) / 2
+        x, y = centre + np.array([np.cos(angle), np.sin(angle)]) * far * 0.7 * centre.max()
+        other = Skeleton(individual(species, rng), rng, ())
+        there = Pose(float(rng.uniform(0, 2 * np.pi)), float(x), float(y), pose.scale)
+        draw_animal(canvas, other, there, looks, {}, rng)
+    canvas.labels[:] = 0
+
+
+def add_pin(
+    canvas: Canvas, skeleton: Skeleton, root: Pose, looks: Looks, rng: np.random.Generator
+) -> None:
+    """Pin the animal through the plate its kind is pinned through."""
+    poses = skeleton.poses(root)
+    for plate in skeleton.plates:
+        if plate.structure == skeleton.species.pinned_on:
+            along = rng.uniform(0.1, 0.5)
+            wide = max(width for _, width in plate.widths)
+            y = plate.start + along * (plate.end - plate.start)
+            x, y = poses[plate.block].point(float(rng.normal(0.4, 0.25)) * wide, y)
+            tone = rng.uniform(0.5, 0.85)
+            head = Surface((tone, tone * 0.88, tone * 0.68), (1, 1, 1), gloss=0.5, shininess=12)
+            grey = float(rng.uniform(0.02, 0.35))
+            shaft = Surface((grey, grey, grey), (0, 0, 0), gloss=0.6, shininess=20)
+            pin(canvas, rng, x, y, root.scale, looks(head), looks(shaft), OTHER)
+            return
+
+
+def add_scrap(canvas: Canvas, rng: np.random.Generator, unit: float) -> None:
+    """A small label that lies over the animal."""
+    before = canvas.pixels.copy()
+    w, h = (max(6, int(unit * value)) for value in rng.uniform(0.1, 0.45, 2))
+    image = label_image(rng, w, h)
+    x, y = rng.uniform(0, canvas.width), rng.uniform(0, canvas.height)
+    place_image(canvas.pixels, image, x, y, rng.uniform(0, np.pi), 0.0)
+    canvas.labels[(canvas.pixels != before).any(2)] = OTHER
