@@ -1,0 +1,95 @@
+"""How far a confidence can be trusted: does it rank masks, and does its value mean an IoU?"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+
+def auroc(warning: Array, bad: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve of `warning` [n] for telling bad masks [n] from good ones.
+
+    The chance that a bad mask has the larger warning than a good one, ties counting half.
+
+    Args:
+        warning: large where a mask is expected to be bad (for example minus a confidence).
+
+    Returns:
+        NaN where all masks are good or all are bad.
+    """
+    n_bad, n_good = int(np.sum(bad)), int(np.sum(~bad))
+    if not n_bad or not n_good:
+        return float("nan")
+    ranks = stats.rankdata(warning)
+    return float((ranks[bad].sum() - n_bad * (n_bad + 1) / 2) / (n_bad * n_good))
+
+
+def auroc_interval(
+    warning: Array, bad: NDArray[np.bool_], specimen: NDArray[np.int64], level: float = 0.95
+) -> tuple[float, float]:
+    """Confidence interval of `auroc`; masks of one specimen (its number in [n]) may be alike.
+
+    DeLong's variance with the contributions of a specimen's masks summed (Obuchowski 1997,
+    Biometrics 53: 567), on the logit scale. NaN with fewer than two bad or good masks or
+    specimens, or where the area is 0 or 1, because its variance cannot be told from the data then.
+    """
+    area = auroc(warning, bad)
+    n_bad, n_good = int(np.sum(bad)), int(np.sum(~bad))
+    n_specimens = len(np.unique(specimen))
+    if min(n_bad, n_good, n_specimens) < 2 or not 0 < area < 1:
+        return float("nan"), float("nan")
+    everywhere, among_bad = stats.rankdata(warning), stats.rankdata(warning[bad])
+    among_good = stats.rankdata(warning[~bad])
+    influence = np.empty(len(warning))
+    influence[bad] = ((everywhere[bad] - among_bad) / n_good - area) / n_bad
+    influence[~bad] = (1 - (everywhere[~bad] - among_good) / n_bad - area) / n_good
+    _, number = np.unique(specimen, return_inverse=True)
+    summed = np.bincount(number, weights=influence)
+    error = np.sqrt(np.sum(summed**2) * n_specimens / (n_specimens - 1)) / (area * (1 - area))
+    middle, reach = np.log(area / (1 - area)), stats.norm.ppf((1 + level) / 2) * error
+    lower, upper = (float(1 / (1 + np.exp(-x))) for x in (middle - reach, middle + reach))
+    return lower, upper
+
+
+def spearman(confidence: Array, iou: Array) -> float:
+    """Spearman's rank correlation; NaN with fewer than three masks or without any variation."""
+    if len(iou) < 3 or np.ptp(confidence) == 0 or np.ptp(iou) == 0:
+        return float("nan")
+    return float(stats.spearmanr(confidence, iou).statistic)
+
+
+def reliability(confidence: Array, iou: Array, bins: int = 10) -> list[dict[str, float]]:
+    """Mean confidence and mean IoU in equally wide bins of a confidence between 0 and 1.
+
+    Bins are closed below and open above, the last one closed; empty ones are left out.
+
+    Returns:
+        for each bin `low`, `high`, `n`, `mean_confidence`, `mean_iou`.
+    """
+    index = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
+    table = []
+    for b in np.unique(index):
+        inside = index == b
+        table.append(
+            {
+                "low": b / bins,
+                "high": (b + 1) / bins,
+                "n": int(inside.sum()),
+                "mean_confidence": float(np.mean(confidence[inside])),
+                "mean_iou": float(np.mean(iou[inside])),
+            }
+        )
+    return table
+
+
+def expected_calibration_error(confidence: Array, iou: Array, bins: int = 10) -> float:
+    """Mean over masks of |mean confidence - mean IoU| of their bin.
+
+    NaN without masks or where the confidence is not a number between 0 and 1 (a logit, say).
+    """
+    if not len(iou) or np.min(confidence) < 0 or np.max(confidence) > 1:
+        return float("nan")
+    rows = reliability(confidence, iou, bins)
+    off = sum(row["n"] * abs(row["mean_confidence"] - row["mean_iou"]) for row in rows)
+    return off / len(iou)
