@@ -43,6 +43,9 @@ class Plate:
     `widths` are (place along the plate 0..1, half width); `caps` how far the front and the
     rear end are rounded (fraction of the length) and `cap_power` how square that rounding is;
     `bows` move the front and rear margin's sides backwards (positive) or forwards.
+    `seams` are places of transverse grooves; `dents` pairs of hollows (across 0..1, along 0..1,
+    radius in half widths, depth); `contact` how dark the front and rear are from what touches
+    them; `split` how far the halves gape at the rear.
     """
 
     structure: str
@@ -60,6 +63,11 @@ class Plate:
     furrow: float = 0.0
     rim: float = 0.0
     split: float = 0.0
+    seams: tuple[float, ...] = ()
+    seam_depth: float = 0.5
+    dents: tuple[tuple[float, float, float, float], ...] = ()
+    contact: tuple[float, float] = (0.0, 0.0)
+    edge: float = 0.4
     offset: float = 0.0
     angle: float = 0.0
     paired: bool = False

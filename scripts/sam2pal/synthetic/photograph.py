@@ -31,6 +31,7 @@ class Style:
     crowd: float
     exposure: float
     balance: tuple[float, float, float]
+    haze: float
     gamma: float
     contrast: float
     blur: float
@@ -56,6 +57,7 @@ def sample_style(rng: np.random.Generator) -> Style:
         crowd=float(rng.choice([0.0, 0.3], p=[0.6, 0.4])),
         exposure=float(np.exp(rng.normal(0.05, 0.25))),
         balance=(1 + float(warm), 1 + float(rng.normal(0, 0.025)), 1 - float(warm)),
+        haze=float(rng.gamma(1.5, 0.012)),
         gamma=float(np.exp(rng.normal(0, 0.15))),
         contrast=float(rng.normal(0, 0.3)),
         blur=float(rng.gamma(1.5, 0.35)),
@@ -68,16 +70,19 @@ def sample_style(rng: np.random.Generator) -> Style:
 
 def develop(rng: np.random.Generator, linear: Array, style: Style) -> NDArray[np.uint8]:
     """What the camera makes of the light [H, W, 3]: uint8 pixels of the same size."""
-    gain = np.array(style.balance, np.float32) * np.float32(style.exposure)
-    values = np.clip(linear * gain, 0, 1.6)
-    values = np.where(values > 0.8, 0.8 + (values - 0.8) * 0.45, values)
-    values = np.clip(values, 0, 1) ** np.float32(style.gamma)
-    if style.contrast:
-        values = values + np.float32(style.contrast) * values * (1 - values) * (values - 0.5) * 2
+    values = np.clip(linear * np.float32(2047 / 1.6), 0, 2047)
     if style.noise > 0.001:
-        values = values + grain(rng, *values.shape[:2], 0.6)[..., None] * np.float32(style.noise)
-        values = values + grain(rng, *values.shape[:2], 0)[..., None] * np.float32(style.noise / 2)
-    image = Image.fromarray((np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8))
+        height, width = values.shape[:2]
+        noise = grain(rng, height, width, 0.6) + grain(rng, height, width, 0) * np.float32(0.4)
+        noise *= np.float32(style.noise * 1280)
+        values += noise[..., None]
+        np.clip(values, 0, 2047, out=values)
+    index = values.astype(np.int16)
+    curves = _curves(style)
+    pixels = np.empty(values.shape, np.uint8)
+    for channel in range(3):
+        pixels[..., channel] = curves[channel][index[..., channel]]
+    image = Image.fromarray(pixels)
     size = image.size
     if style.shrink > 1.05:
         small = tuple(max(16, int(n / style.shrink)) for n in size)
@@ -91,3 +96,14 @@ def develop(rng: np.random.Generator, linear: Array, style: Style) -> NDArray[np
     if image.size != size:
         image = image.resize(size, Image.Resampling.BICUBIC)
     return np.array(image)
+
+
+def _curves(style: Style) -> NDArray[np.uint8]:
+    """Light 0..1.6 in 2048 steps to what the camera writes, [3, 2048]."""
+    light = np.linspace(0, 1.6, 2048)
+    gain = np.array(style.balance)[:, None] * style.exposure
+    values = np.clip(light * gain + style.haze, 0, 1.6)
+    values = np.where(values > 0.8, 0.8 + (values - 0.8) * 0.45, values)
+    values = np.clip(values, 0, 1) ** style.gamma
+    values = values + style.contrast * values * (1 - values) * (values - 0.5) * 2
+    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)

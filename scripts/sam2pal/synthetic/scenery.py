@@ -3,11 +3,13 @@
 import string
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from sam2pal.synthetic.canvas import Canvas, LimbLayer, Look
+from sam2pal.synthetic.canvas import Canvas
+from sam2pal.synthetic.limbs import LimbLayer
 from sam2pal.synthetic.noise import clouds, grain, texture
-from sam2pal.synthetic.shading import Array
+from sam2pal.synthetic.shading import Array, Look, look_up
 
 PLACES = "USA CALIFORNIA ALASKA COLORADO TEXAS VIRGINIA MUSEUM Coll. leg. det. N37 W119 Ridge"
 PLACES += " Creek Station Forest trap pitfall Env Res Ctr Lab No. Mus. Prov. Rio Monte Lago 3 Jun"
@@ -57,59 +59,98 @@ def label_image(rng: np.random.Generator, width: int, height: int) -> Image.Imag
 
 def place_image(
     pixels: Array, image: Image.Image, x: float, y: float, angle: float, shade: float
-) -> None:
-    """Lay a turned RGB picture with its soft shadow into `pixels`, its centre at (x, y)."""
+) -> tuple[slice, slice, NDArray[np.bool_]] | None:
+    """Lay a turned RGB picture with its soft shadow into `pixels`, its centre at (x, y).
+
+    Returns the window it was laid into and which of the window's pixels it covers, or None if
+    it lies outside.
+    """
     height, width = pixels.shape[:2]
-    c, s = np.cos(angle), np.sin(angle)
+    c, s = float(np.cos(angle)), float(np.sin(angle))
     w, h = image.size
+    reach_x = (abs(c) * w + abs(s) * h) / 2 + 4
+    reach_y = (abs(s) * w + abs(c) * h) / 2 + 4
+    left, right = max(0, int(x - reach_x)), min(width, int(x + reach_x) + 1)
+    top, bottom = max(0, int(y - reach_y)), min(height, int(y + reach_y) + 1)
+    if left >= right or top >= bottom:
+        return None
+    x, y = x - left, y - top
     matrix = (c, s, w / 2 - c * x - s * y, -s, c, h / 2 + s * x - c * y)
-    cover = Image.new("L", image.size, 255)
-    mask = cover.transform((width, height), Image.Transform.AFFINE, matrix)
-    if shade > 0:
-        moved = (c, s, matrix[2] - 2 * c - 2 * s, -s, c, matrix[5] + 2 * s - 2 * c)
-        soft = cover.resize((w, h)).transform((width, height), Image.Transform.AFFINE, moved)
-        soft = soft.reduce(4).resize((width, height), Image.Resampling.BILINEAR)
-        pixels *= 1 - np.asarray(soft, np.float32)[..., None] * np.float32(shade / 255)
-    moved_image = image.transform(
-        (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+    size = (right - left, bottom - top)
+    drawn = image.convert("RGBA").transform(
+        size, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
     )
-    shown = np.asarray(mask) > 127
-    pixels[shown] = np.asarray(moved_image)[shown].astype(np.float32) / 255
+    values = np.asarray(drawn)
+    shown = values[..., 3] > 127
+    window = pixels[top:bottom, left:right]
+    if shade > 0:
+        soft = drawn.getchannel("A").filter(ImageFilter.BoxBlur(2))
+        soft = np.asarray(ImageChops.offset(soft, 2, 2), np.float32)
+        window *= 1 - soft[..., None] * np.float32(shade / 255)
+    window[shown] = values[shown][:, :3].astype(np.float32) * np.float32(1 / 255)
+    return slice(top, bottom), slice(left, right), shown
 
 
 def lattice(rng: np.random.Generator, height: int, width: int, unit: float) -> Array:
     """Wooden slats with gaps behind them; `unit` is the specimen's length in pixels."""
-    behind = np.array(rng.uniform((0.5, 0.48, 0.4), (0.85, 0.83, 0.75)), np.float32)
+    behind = rng.uniform(0.45, 0.85) * np.array([1, rng.uniform(0.92, 1), rng.uniform(0.75, 0.95)])
     pixels = np.empty((height, width, 3), np.float32)
-    pixels[:] = behind + clouds(rng, height, width, unit)[..., None] * 0.05
-    wood = np.array(rng.uniform((0.72, 0.55, 0.32), (0.98, 0.84, 0.64)), np.float32)
+    pixels[:] = behind
+    pixels += clouds(rng, height, width, unit)[..., None] * np.float32(0.05)
+    yellow = rng.uniform(0.55, 0.9)
+    wood = rng.uniform(0.75, 1.0) * np.array([1, 0.5 + 0.42 * yellow, 0.15 + 0.65 * yellow])
     angle = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.04)
     if rng.random() < 0.25:
         angle = rng.uniform(0, np.pi)
     turns = [angle] if rng.random() < 0.7 else [angle, angle + np.pi / 2]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    streaks = np.asarray(
-        Image.fromarray(grain(rng, 64, 256, 1.0)).resize((256, 1024), Image.Resampling.BICUBIC)
-    )
-    for turn in turns:
-        c, s = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-        across = x * c + y * s
-        along = y * c - x * s
-        period = unit * rng.uniform(0.3, 0.75)
+    for number, turn in enumerate(turns):
+        period = max(unit * rng.uniform(0.3, 0.75), 6.0)
         share = rng.uniform(0.35, 0.65)
-        position = (across + rng.uniform(0, period)) / period
-        place = position - np.floor(position)
-        if len(turns) == 2 and turn is turns[1]:
-            place = np.where(np.abs(position - 1) < 1.2, place, 1)
-        slat = place < share
-        u = place / share
-        bevel = 1 - 0.28 * np.clip(u * 8 - 6.8, 0, 1) - 0.15 * np.clip(1 - u * 9, 0, 1)
-        mark = streaks[(along * 1.3).astype(np.int32) % 1024, (across * 2).astype(np.int32) % 256]
-        tone = (1 + 0.045 * mark) * bevel
-        shadow = np.clip(1 - (u - 1) / (0.35 * rng.uniform(0.3, 1.5)), 0, 1) * (u > 1)
-        pixels *= 1 - 0.35 * shadow[..., None]
-        pixels[slat] = (wood * tone[..., None])[slat]
+        side = int(np.hypot(height, width)) + 2
+        slats = _slats(rng, side, period, share, wood, 1 if number else 99)
+        x, y = side / 2, side / 2
+        c, s = np.cos(turn), np.sin(turn)
+        matrix = (
+            c,
+            s,
+            x - c * width / 2 - s * height / 2,
+            -s,
+            c,
+            y + s * width / 2 - c * height / 2,
+        )
+        turned = slats.transform(
+            (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+        )
+        values = np.asarray(turned, np.float32) * np.float32(1 / 255)
+        pixels += values[..., 3:] * (values[..., :3] - pixels)
     return pixels
+
+
+def _slats(
+    rng: np.random.Generator,
+    side: int,
+    period: float,
+    share: float,
+    wood: NDArray[np.float64],
+    most: int,
+) -> Image.Image:
+    """Upright slats with their shadows, RGBA [side, side]; at most `most` of them."""
+    position = (np.arange(side) + rng.uniform(0, side if most == 1 else period)) / period
+    number = np.floor(position)
+    u = (position - number) / share
+    bevel = 1 - 0.28 * np.clip(u * 8 - 6.8, 0, 1) - 0.15 * np.clip(1 - u * 9, 0, 1)
+    shadow = np.clip(1 - (u - 1) / (0.35 * rng.uniform(0.3, 1.5)), 0, 1)
+    slat = u < 1
+    kept = np.abs(number - np.floor(position[side // 2])) < most
+    streak = Image.fromarray(grain(rng, side // 24 + 2, side, 0.6))
+    mark = np.asarray(streak.resize((side, side), Image.Resampling.BICUBIC))
+    contrast = np.float32(rng.uniform(0.01, 0.07))
+    tone = (1 + contrast * mark) * bevel.astype(np.float32)
+    values = np.zeros((side, side, 4), np.uint8)
+    for channel in range(3):
+        values[..., channel] = np.clip(tone * (wood[channel] * 255), 0, 255) * slat
+    values[..., 3] = np.where(kept, np.where(slat, 255, 90 * shadow), 0)
+    return Image.fromarray(values)
 
 
 def background(rng: np.random.Generator, kind: str, height: int, width: int, unit: float) -> Array:
@@ -162,27 +203,22 @@ def pin(
     reach = unit * abs(rng.normal(0, 0.13)) if rng.random() < 0.8 else 0.0
     turn = rng.uniform(0, 2 * np.pi)
     hx, hy = x + reach * np.cos(turn), y + reach * np.sin(turn)
-    shape = np.zeros(canvas.labels.shape, np.float32)
     yy = np.arange(canvas.height, dtype=np.float32)[:, None] + np.float32(0.5 - hy)
     xx = np.arange(canvas.width, dtype=np.float32)[None, :] + np.float32(0.5 - hx)
-    far = np.sqrt(xx * xx + yy * yy)
-    np.clip(radius - far + 0.5, 0, 1, out=shape)
-    canvas.shade(shape, rng.normal(0, 0.05) * unit, rng.normal(0, 0.05) * unit, unit * 0.02, 0.4)
-    layer = LimbLayer(canvas)
+    shape = np.clip(np.float32(radius + 0.5) - np.sqrt(xx * xx + yy * yy), 0, 1)
+    dx, dy = rng.normal(0, 0.05, 2) * unit
+    canvas.shade(shape, dx, dy, unit * 0.02, 0.4, False)
     if reach > radius * 0.5:
+        layer = LimbLayer()
         thin = max(radius * rng.uniform(0.15, 0.4), 0.6)
-        layer.segment((x, y), (hx, hy), (thin, thin, thin * 1.4), 128, occluder)
-        layer.paint(canvas, {occluder: shaft})
-    top, left = max(0, int(hy - radius) - 1), max(0, int(hx - radius) - 1)
-    bottom = min(canvas.height, int(hy + radius) + 3)
-    right = min(canvas.width, int(hx + radius) + 3)
-    if top >= bottom or left >= right:
+        code = layer.code(occluder, shaft)
+        widths = np.array([[thin, thin, thin * 1.4]])
+        layer.add(np.array([[x, y, hx, hy]]), widths, np.array([0.5]), code)
+        layer.paint(canvas)
+    where = np.flatnonzero(shape)
+    if not len(where):
         return
-    from sam2pal.synthetic.shading import look_up
-
-    ny = yy[top:bottom] / np.float32(radius) * np.ones_like(xx[:, left:right])
-    nx = xx[:, left:right] / np.float32(radius) * np.ones_like(yy[top:bottom])
-    index = look_up(np.clip(nx, -1, 1), np.clip(ny, -1, 1))
-    colour = head.diffuse.reshape(-1, 1)[index] * np.array(head.surface.colour, np.float32)
-    colour = colour + head.shine.reshape(-1, 3)[index]
-    canvas.paint((top, left, bottom, right), shape[top:bottom, left:right], colour, occluder)
+    rows, columns = np.divmod(where, canvas.width)
+    index = look_up(xx[0, columns] / np.float32(radius), yy[rows, 0] / np.float32(radius))
+    colour = head.diffuse[index][:, None] * np.array(head.surface.colour, np.float32)
+    canvas.paint(where, shape.reshape(-1)[where], colour + head.shine[index], occluder)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sam2pal.synthetic.anatomy import Surface
 
 SIDE = 64
+LEVELS = (4.0, 8.0, 16.0, 32.0, 64.0, 140.0)
 Array = NDArray[np.float32]
 
 
@@ -25,13 +26,22 @@ class Light:
     turn: float
 
 
+@dataclass(frozen=True)
+class Look:
+    """A surface under this photograph's light: by normal, diffuse [S*S] and shine [S*S, 3]."""
+
+    surface: Surface
+    diffuse: Array
+    shine: Array
+
+
 @lru_cache(maxsize=1)
 def _sphere() -> tuple[Array, Array, Array]:
     axis = (np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE * 2 - 1
     x, y = np.meshgrid(axis, axis)
     length = np.sqrt(x * x + y * y)
     shrink = np.where(length > 0.985, 0.985 / np.maximum(length, 1e-6), 1)
-    x, y = x * shrink, y * shrink
+    x, y = (x * shrink).ravel(), (y * shrink).ravel()
     return x, y, np.sqrt(1 - x * x - y * y)
 
 
@@ -55,52 +65,75 @@ def sample_lights(rng: np.random.Generator) -> tuple[Light, ...]:
     return tuple(lights)
 
 
-def sphere_of(surface: Surface, lights: tuple[Light, ...], ambient: float) -> tuple[Array, Array]:
-    """Diffuse light [SIDE, SIDE, 1] and highlights [SIDE, SIDE, 3] of a surface by normal."""
-    x, y, z = _sphere()
-    diffuse = np.full_like(x, ambient) * (0.6 + 0.4 * z)
-    shine = np.zeros_like(x)
-    rx, ry = 2 * z * x, 2 * z * y
-    for light in lights:
-        lx, ly, lz = light.direction
-        toward = x * lx + y * ly + z * lz
-        diffuse += light.strength * np.clip(toward * 0.85 + 0.15, 0, None) * (1 - ambient) * 0.7
-        if light.shape == "spot":
-            hx, hy, hz = lx, ly, lz + 1
-            norm = np.sqrt(hx * hx + hy * hy + hz * hz)
-            half = np.clip((x * hx + y * hy + z * hz) / norm, 0, 1)
-            shine += light.strength * (
-                half**surface.shininess + 0.25 * half ** (surface.shininess / 5)
-            )
-            continue
-        dx, dy = rx - lx, ry - ly
-        soft = 3.0 / surface.shininess + 0.03
-        if light.shape == "box":
-            c, s = np.cos(light.turn), np.sin(light.turn)
-            a = np.abs(c * dx + s * dy) / np.sqrt(light.aspect)
-            b = np.abs(-s * dx + c * dy) * np.sqrt(light.aspect)
-            distance = np.maximum(a, b) - light.size
-        else:
-            distance = np.abs(np.sqrt(rx * rx + ry * ry) - 0.25 - light.size) - 0.07
-        edge = np.clip(0.5 - distance / (2 * soft), 0, 1)
-        shine += light.strength * edge * edge * (3 - 2 * edge) * 0.8
-    fresnel = (1 - z) ** 3
-    shine += fresnel * 0.25 * (ambient + 0.3)
-    tint = np.ones((*x.shape, 3), np.float32)
-    if surface.metallic > 0:
+class Lighting:
+    """The lamps of one photograph and every surface seen under them so far."""
+
+    def __init__(self, lights: tuple[Light, ...], ambient: float) -> None:
+        self._lights = lights
+        self._ambient = ambient
+        x, y, z = _sphere()
+        self._diffuse = ambient * (0.6 + 0.4 * z)
+        for light in lights:
+            lx, ly, lz = light.direction
+            toward = np.maximum((x * lx + y * ly + z * lz) * 0.85 + 0.15, 0)
+            self._diffuse += toward * np.float32(light.strength * (1 - ambient) * 0.7)
+        self._shines: dict[float, Array] = {}
+        self._looks: dict[Surface, Look] = {}
+
+    def look(self, surface: Surface) -> Look:
+        """The spheres of a surface; asked again, they are not drawn again."""
+        if surface not in self._looks:
+            level = min(LEVELS, key=lambda level: abs(np.log(level / surface.shininess)))
+            if level not in self._shines:
+                self._shines[level] = self._shine(level)
+            shine = self._shines[level] * np.float32(surface.gloss)
+            if surface.metallic > 0:
+                shine = self._metal(surface, shine)
+            else:
+                shine = np.repeat(shine[:, None], 3, axis=1)
+            self._looks[surface] = Look(surface, self._diffuse, shine)
+        return self._looks[surface]
+
+    def _shine(self, shininess: float) -> Array:
+        x, y, z = _sphere()
+        rx, ry = 2 * z * x, 2 * z * y
+        shine = (1 - z) ** 3 * np.float32(0.25 * (self._ambient + 0.3))
+        for light in self._lights:
+            lx, ly, lz = light.direction
+            if light.shape == "spot":
+                norm = np.sqrt(lx * lx + ly * ly + (lz + 1) ** 2)
+                half = np.clip((x * lx + y * ly + z * (lz + 1)) / np.float32(norm), 1e-3, 1)
+                lobe = half ** np.float32(shininess / 5)
+                shine += np.float32(light.strength) * (lobe**5 + np.float32(0.25) * lobe)
+                continue
+            dx, dy = rx - lx, ry - ly
+            soft = 3.0 / shininess + 0.03
+            if light.shape == "box":
+                c, s = np.cos(light.turn), np.sin(light.turn)
+                stretch = np.float32(np.sqrt(light.aspect))
+                a = np.abs(dx * np.float32(c) + dy * np.float32(s)) / stretch
+                b = np.abs(dy * np.float32(c) - dx * np.float32(s)) * stretch
+                distance = np.maximum(a, b) - light.size
+            else:
+                distance = np.abs(np.sqrt(rx * rx + ry * ry) - 0.25 - light.size) - 0.07
+            edge = np.clip(0.5 - distance / (2 * soft), 0, 1)
+            shine += np.float32(light.strength * 0.8) * (edge * edge * (3 - 2 * edge))
+        return shine.astype(np.float32)
+
+    def _metal(self, surface: Surface, shine: Array) -> Array:
+        _, _, z = _sphere()
         hue, _, _ = colorsys.rgb_to_hsv(*surface.colour)
-        hues = hue + surface.iridescence * ((1 - z) * 1.5 - 0.3)
-        own = _hues(hues)
-        tint = tint * (1 - surface.metallic) + own * surface.metallic
-        shine = shine + surface.metallic * (diffuse * 0.5) ** 2
-    return diffuse[..., None], (shine * surface.gloss)[..., None] * tint
+        own = _hues(hue + surface.iridescence * ((1 - z) * 1.5 - 0.3))
+        share = np.float32(surface.metallic)
+        shine = shine + share * (self._diffuse * 0.5) ** 2
+        return (shine[:, None] * (1 - share + own * share)).astype(np.float32)
 
 
 def _hues(hue: Array) -> Array:
     """Saturated colours of these hues, [..., 3]."""
     offsets = np.array([0, 2 / 3, 1 / 3], np.float32)
     wave = np.abs(((hue[..., None] + offsets) % 1) * 6 - 3) - 1
-    return (0.1 + 0.9 * np.clip(wave, 0, 1)).astype(np.float32)
+    return 0.1 + 0.9 * np.clip(wave, 0, 1)
 
 
 def look_up(nx: Array, ny: Array) -> NDArray[np.int32]:

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2pal.synthetic.anatomy import Limb, Plate, Species, Surface
-from sam2pal.synthetic.canvas import Canvas, LimbLayer, Look, Pose, paint_plate
+from sam2pal.synthetic.canvas import Canvas, Pose
 from sam2pal.synthetic.colours import near
+from sam2pal.synthetic.limbs import LimbLayer
 from sam2pal.synthetic.photograph import Style, develop, sample_style
+from sam2pal.synthetic.plates import paint_plate
 from sam2pal.synthetic.scenery import background, label_image, pin, place_image
-from sam2pal.synthetic.shading import sphere_of
+from sam2pal.synthetic.shading import Lighting
 
 FILL = (124, 116, 104)  # what a letterbox's margin looks like before normalisation
 FRAMES = ("square", "fit", "letterbox")
@@ -93,21 +95,19 @@ def draw_specimen(
         add_strangers(canvas, person, rng, style, pose)
     canvas.solid[:] = 0
     names = {name: k + 1 for k, name in enumerate(all_names(person))}
-    looks = Looks(style)
+    looks = Lighting(style.lights, style.ambient)
     draw_animal(canvas, skeleton, pose, looks, names, rng)
     cast = style.shadow
     if cast > 0.05:
         far = unit * rng.uniform(0.01, 0.07)
-        lit = canvas.pixels.copy()
         canvas.shade(
             canvas.solid,
             float(np.cos(style.shadow_angle) * far),
             float(np.sin(style.shadow_angle) * far),
             unit * rng.uniform(0.008, 0.04),
             cast,
+            True,
         )
-        solid = canvas.solid[..., None]
-        canvas.pixels += solid * (lit - canvas.pixels)
     with_pin = (rng.random() < style.pin) if pinned is None else pinned
     if with_pin and person.pinned_on:
         add_pin(canvas, skeleton, pose, looks, rng)
@@ -261,8 +261,8 @@ class Skeleton:
             pose = poses[plate.block]
             for place_along, width in plate.widths:
                 y = plate.start + place_along * (plate.end - plate.start)
-                for side in (-1, 1):
-                    found.append(pose.point(plate.offset + side * width, y))
+                found.append(pose.point(plate.offset - width, y))
+                found.append(pose.point(plate.offset + width, y))
         if limbs:
             for limb, joints in self.limbs:
                 for joint in joints:
@@ -354,25 +354,11 @@ def place(
     return Pose(turn, float(-origin[0] * scale), float(-origin[1] * scale), scale), height, width
 
 
-class Looks:
-    """Surfaces under one photograph's light, each sphere drawn once."""
-
-    def __init__(self, style: Style) -> None:
-        self._style = style
-        self._known: dict[Surface, Look] = {}
-
-    def __call__(self, surface: Surface) -> Look:
-        if surface not in self._known:
-            spheres = sphere_of(surface, self._style.lights, self._style.ambient)
-            self._known[surface] = Look(surface, *spheres)
-        return self._known[surface]
-
-
 def draw_animal(
     canvas: Canvas,
     skeleton: Skeleton,
     root: Pose,
-    looks: Looks,
+    looks: Lighting,
     names: dict[str, int],
     rng: np.random.Generator,
 ) -> None:
@@ -382,33 +368,25 @@ def draw_animal(
     for number in layers:
         limbs = [pair for pair in skeleton.limbs if pair[0].layer == number]
         if limbs:
-            layer = LimbLayer(canvas)
-            shown: dict[int, Look] = {}
+            layer = LimbLayer()
             for limb, joints in limbs:
                 pose = poses[limb.block]
-                label = names.get(limb.structure, OTHER)
-                shown[label] = looks(limb.surface)
-                for joint in joints:
-                    widths = tuple(width * pose.scale for width in joint.widths)
-                    layer.segment(
-                        pose.point(joint.x0, joint.y0),
-                        pose.point(joint.x1, joint.y1),
-                        widths,
-                        int(255 * joint.tone),
-                        label,
-                    )
-            layer.paint(canvas, shown)
+                code = layer.code(names.get(limb.structure, OTHER), looks.look(limb.surface))
+                pieces = np.array([(j.x0, j.y0, j.x1, j.y1, *j.widths, j.tone) for j in joints])
+                ends = pose.points(pieces[:, :4].reshape(-1, 2)).reshape(-1, 4)
+                layer.add(ends, pieces[:, 4:7] * pose.scale, pieces[:, 7], code)
+            layer.paint(canvas)
         for plate in skeleton.plates:
             if plate.layer == number:
                 draw_plate(canvas, plate, poses[plate.block], looks, skeleton.roll, names)
 
 
 def draw_plate(
-    canvas: Canvas, plate: Plate, pose: Pose, looks: Looks, roll: float, names: dict[str, int]
+    canvas: Canvas, plate: Plate, pose: Pose, looks: Lighting, roll: float, names: dict[str, int]
 ) -> None:
     """Paint a plate, or both of a pair."""
     label = names.get(plate.structure, OTHER)
-    look = looks(plate.surface)
+    look = looks.look(plate.surface)
     paint_plate(canvas, plate, pose, look, roll, label)
     if plate.paired:
         twin = replace(plate, offset=-plate.offset, angle=-plate.angle)
@@ -419,7 +397,7 @@ def add_strangers(
     canvas: Canvas, species: Species, rng: np.random.Generator, style: Style, pose: Pose
 ) -> None:
     """Other specimens near the edge of the frame, which nobody annotated."""
-    looks = Looks(style)
+    looks = Lighting(style.lights, style.ambient)
     for _ in range(int(rng.integers(1, 3))):
         angle = rng.uniform(0, 2 * np.pi)
         far = rng.uniform(0.75, 1.1)
@@ -432,7 +410,7 @@ def add_strangers(
 
 
 def add_pin(
-    canvas: Canvas, skeleton: Skeleton, root: Pose, looks: Looks, rng: np.random.Generator
+    canvas: Canvas, skeleton: Skeleton, root: Pose, looks: Lighting, rng: np.random.Generator
 ) -> None:
     """Pin the animal through the plate its kind is pinned through."""
     poses = skeleton.poses(root)
@@ -446,15 +424,16 @@ def add_pin(
             head = Surface((tone, tone * 0.88, tone * 0.68), (1, 1, 1), gloss=0.5, shininess=12)
             grey = float(rng.uniform(0.02, 0.35))
             shaft = Surface((grey, grey, grey), (0, 0, 0), gloss=0.6, shininess=20)
-            pin(canvas, rng, x, y, root.scale, looks(head), looks(shaft), OTHER)
+            pin(canvas, rng, x, y, root.scale, looks.look(head), looks.look(shaft), OTHER)
             return
 
 
 def add_scrap(canvas: Canvas, rng: np.random.Generator, unit: float) -> None:
     """A small label that lies over the animal."""
-    before = canvas.pixels.copy()
     w, h = (max(6, int(unit * value)) for value in rng.uniform(0.1, 0.45, 2))
     image = label_image(rng, w, h)
     x, y = rng.uniform(0, canvas.width), rng.uniform(0, canvas.height)
-    place_image(canvas.pixels, image, x, y, rng.uniform(0, np.pi), 0.0)
-    canvas.labels[(canvas.pixels != before).any(2)] = OTHER
+    laid = place_image(canvas.pixels, image, x, y, rng.uniform(0, np.pi), 0.3)
+    if laid:
+        rows, columns, shown = laid
+        canvas.labels[rows, columns][shown] = OTHER
