@@ -59,7 +59,7 @@ $(BIN)/uv: envs/lock-uv.txt
 	  echo "error: SAM2-PAL needs python >= 3.11, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)." >&2; \
 	  echo "       Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "== set-up 1/3: a virtual environment in .venv ($$($(PYTHON) --version))"
-	@$(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
