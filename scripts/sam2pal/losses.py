@@ -1,0 +1,34 @@
+"""Losses between predicted mask logits and drawn masks, one number an object."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - Dice of soft masks; [N, 1, h, w] twice to [N]. Empty against empty is 0."""
+    probability, target = logits.float().sigmoid().flatten(1), target.float().flatten(1)
+    overlap = 2 * (probability * target).sum(1)
+    return 1 - (overlap + 1) / (probability.sum(1) + target.sum(1) + 1)
+
+
+def bce_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy, mean over pixels; [N, 1, h, w] twice to [N]."""
+    loss = F.binary_cross_entropy_with_logits(logits.float(), target.float(), reduction="none")
+    return loss.flatten(1).mean(1)
+
+
+def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
+    """Focal loss (Lin et al. 2017) without class weight, mean over pixels; [N, 1, h, w] twice to [N]."""
+    logits, target = logits.float(), target.float()
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    wrong = (logits.sigmoid() - target).abs()  # 1 - p of the true class
+    return (loss * wrong**gamma).flatten(1).mean(1)
+
+
+@torch.no_grad()
+def hard_iou(logits: Tensor, target: Tensor) -> Tensor:
+    """IoU of the masks p > 0.5 and target > 0.5; [N, 1, h, w] twice to [N]. Empty against empty is 1."""
+    mask, truth = (logits > 0).flatten(1), (target > 0.5).flatten(1)
+    union = (mask | truth).sum(1)
+    return torch.where(union > 0, (mask & truth).sum(1) / union.clamp(min=1), 1.0)

@@ -1,0 +1,161 @@
+"""The palindrome {x0, x1, x1', x0'}: a drawn mask goes to an unlabelled specimen and must come back.
+
+After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all structures of several
+(template, specimen) pairs in one pass:
+
+    m0  = memorize(f0, y0)         y0 drawn on the template
+    z1  = track(f1, [m0])          soft prediction on an unlabelled specimen, never thresholded
+    m1  = memorize(f1, z1)         memory reset: nothing of m0 is kept
+    z0' = track(f0', [m1])         back on another view of the template, whose mask y0' is known
+
+The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross_entropy
+
+from sam2pal.losses import bce_loss, dice_loss, hard_iou
+from sam2pal.tracker import Features, Tracked, Tracker, drawn_logits
+
+
+@dataclass(frozen=True)
+class View:
+    """`P` images of templates with their drawn masks.
+
+    Attributes:
+        features: of the `P` images.
+        masks: [P, K, S/4, S/4], drawn masks in 0..1.
+        known: [P, K] bool, False where the structure was not annotated; its mask is then meaningless.
+    """
+
+    features: Features
+    masks: Tensor
+    known: Tensor
+
+    def __getitem__(self, index: Tensor | slice) -> "View":
+        return View(self.features[index], self.masks[index], self.known[index])
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The structures of a batch of pairs that can be followed: `N` of the `P * K`.
+
+    Attributes:
+        images: [N], the pair each belongs to; None when every structure of every pair is followed,
+            which lets the tracker share work among the structures of an image.
+        structure: [N], which structure it is.
+    """
+
+    images: Tensor | None
+    structure: Tensor
+
+    @staticmethod
+    def of(usable: Tensor) -> "Objects":
+        """From [P, K] bool."""
+        pairs, structure = usable.nonzero(as_tuple=True)
+        return Objects(None if bool(usable.all()) else pairs, structure)
+
+    def features(self, features: Features) -> Features:
+        return features if self.images is None else features[self.images]
+
+    def masks(self, masks: Tensor) -> Tensor:
+        """[P, K, h, w] to [N, 1, h, w]."""
+        if self.images is None:
+            return masks.flatten(0, 1)[:, None]
+        return masks[self.images, self.structure][:, None]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What one way through two or more frames gives: the last prediction and the drawn mask it should be.
+
+    Attributes:
+        tracked: of the `N` objects, on the last frame.
+        target: [N, 1, S/4, S/4].
+        structure: [N].
+        middle: [N, 1, S/4, S/4], the logits z1 on the unlabelled specimen (palindrome only).
+    """
+
+    tracked: Tracked
+    target: Tensor
+    structure: Tensor
+    middle: Tensor | None = None
+
+
+def palindrome(tracker: Tracker, template: View, specimens: Features, back: View) -> Followed | None:
+    """Follow every drawn structure of `P` templates through `P` specimens and back.
+
+    Args:
+        template: x0 and its masks.
+        specimens: x1, one for each template.
+        back: x0', another view of the same templates.
+
+    Returns:
+        None when no pair has a drawn structure to follow.
+    """
+    objects = _drawn_in_both(template, back)
+    if objects is None:
+        return None
+    on_specimen = objects.features(specimens)
+    m0 = tracker.memorize(
+        objects.features(template.features), drawn_logits(objects.masks(template.masks))
+    )
+    z1 = tracker.track(on_specimen, [m0]).logits
+    m1 = tracker.memorize(on_specimen, z1)
+    tracked = tracker.track(objects.features(back.features), [m1])
+    return Followed(tracked, objects.masks(back.masks), objects.structure, middle=z1)
+
+
+def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:
+    """Follow drawn structures from `P` views to `P` others whose masks are known: no soft prediction between.
+
+    With another template as goal this is supervision between templates, with another view of the same
+    template the self-pair.
+    """
+    objects = _drawn_in_both(source, goal)
+    if objects is None:
+        return None
+    memory = tracker.memorize(
+        objects.features(source.features), drawn_logits(objects.masks(source.masks))
+    )
+    tracked = tracker.track(objects.features(goal.features), [memory])
+    return Followed(tracked, objects.masks(goal.masks), objects.structure)
+
+
+def mask_loss(followed: Followed, weights: Tensor) -> Tensor:
+    """Dice + binary cross-entropy, a weighted mean over the followed structures.
+
+    Args:
+        weights: [K], one a structure.
+    """
+    own = weights[followed.structure]
+    loss = dice_loss(followed.tracked.logits, followed.target) + bce_loss(
+        followed.tracked.logits, followed.target
+    )
+    return (own * loss).sum() / own.sum()
+
+
+def score_loss(followed: Followed) -> Tensor:
+    """Keep the score heads honest where truth exists: predicted IoU against IoU, the structure is visible."""
+    tracked = followed.tracked
+    iou = torch.stack(
+        [
+            hard_iou(tracked.candidates[:, [i]], followed.target)
+            for i in range(tracked.candidates.shape[1])
+        ],
+        dim=1,
+    )
+    wrong = (tracked.candidate_iou - iou).abs().mean()
+    seen = binary_cross_entropy(tracked.object_score, torch.ones_like(tracked.object_score))
+    return wrong + 0.1 * seen
+
+
+def _drawn_in_both(first: View, second: View) -> Objects | None:
+    """Structures that both views show; a structure drawn as absent, or not drawn, gives nothing to follow."""
+    usable = first.known & second.known
+    for view in (first, second):
+        usable = usable & (view.masks.flatten(2).amax(2) > 0.5)
+    return Objects.of(usable) if bool(usable.any()) else None
