@@ -253,7 +253,7 @@ def test_a_folder_is_not_a_photograph(tmp_path):
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
     path = save(tmp_path / "huge.png", ramp())
     tif = save(tmp_path / "huge.tif", ramp())
-    monkeypatch.setattr(images.reading, "MAX_PIXELS", 24 * 36 - 1)
+    monkeypatch.setattr(images.header, "MAX_PIXELS", 24 * 36 - 1)
     for huge in (path, tif):
         with pytest.raises(InputError, match="36 x 24 pixels are more than 863"):
             read_photograph(huge)

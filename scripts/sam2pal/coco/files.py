@@ -1,6 +1,7 @@
 """Reading, checking and writing the COCO files of the workflow."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,15 @@ def _whole(value: Any, place: str, key: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     raise InputError(f"{place} has {key} {value!r}; COCO needs a whole number")
+
+
+def categories(structures: Mapping[str, Any] | Sequence[str]) -> list[dict[str, Any]]:
+    """COCO categories of the configuration's structures: ids from 1 in their order."""
+    options = structures if isinstance(structures, Mapping) else dict.fromkeys(structures)
+    return [
+        {"id": number, "name": name, "supercategory": (options[name] or {}).get("parent") or ""}
+        for number, name in enumerate(options, 1)
+    ]
 
 
 def write(path: str | Path, data: dict[str, Any]) -> None:

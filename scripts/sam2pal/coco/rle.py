@@ -43,6 +43,23 @@ def rle_area(rle: Mapping[str, Any]) -> int:
     return int(rle_counts(rle)[1::2].sum())
 
 
+def rle_measures(rle: Mapping[str, Any]) -> dict[str, Any]:
+    """`area` in pixels and `bbox` `[left, top, width, height]` of an RLE, for an annotation."""
+    runs = rle_counts(rle)
+    height, _ = rle_size(rle)
+    ends = np.cumsum(runs)
+    first, last = (ends - runs)[1::2], ends[1::2] - 1
+    first, last = first[runs[1::2] > 0], last[runs[1::2] > 0]
+    if not len(first):
+        return {"area": 0, "bbox": [0, 0, 0, 0]}
+    left, right = int(first[0] // height), int(last[-1] // height)
+    whole = (first // height != last // height).any()  # a run over a column's end touches both
+    top = 0 if whole else int((first % height).min())
+    bottom = height - 1 if whole else int((last % height).max())
+    bbox = [left, top, right - left + 1, bottom - top + 1]
+    return {"area": int(runs[1::2].sum()), "bbox": bbox}
+
+
 def rle_size(rle: Mapping[str, Any]) -> tuple[int, int]:
     """`(height, width)` of an RLE; ValueError if it is malformed."""
     size = rle.get("size")

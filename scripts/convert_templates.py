@@ -1,0 +1,77 @@
+"""Turn the outlines of a round's templates, in any known format, into one COCO file.
+
+Known are COCO (polygons and RLE), LabelMe, VIA (JSON and CSV), and folders of LabelMe files or of
+PNG masks.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+
+from sam2pal import coco
+from sam2pal.cli import run
+from sam2pal.errors import InputError
+
+
+def structures_argument(text: str) -> dict:
+    """The configuration's structures: a JSON object, or a JSON list of names."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if isinstance(value, list):
+        value = dict.fromkeys(value)
+    if not isinstance(value, dict) or not value:
+        raise argparse.ArgumentTypeError("expected the structures' names, at least one")
+    return value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--genus", required=True)
+    parser.add_argument("--round", required=True)
+    parser.add_argument(
+        "--annotations",
+        nargs="+",
+        required=True,
+        help="annotation files or folders; a later one replaces what an earlier one says of the"
+        " same photograph and structure",
+    )
+    parser.add_argument(
+        "--photographs", nargs="+", required=True, help="the folder of each, or one for all"
+    )
+    parser.add_argument(
+        "--structures",
+        type=structures_argument,
+        required=True,
+        help='JSON, for example {"head": null, "eye": {"parent": "head"}}',
+    )
+    parser.add_argument("--output", required=True, help="COCO file to write")
+    arguments = parser.parse_args()
+
+    try:
+        data = coco.convert(
+            arguments.annotations,
+            arguments.photographs,
+            arguments.structures,
+            genus=arguments.genus,
+            round_name=arguments.round,
+        )
+    except InputError as error:
+        raise InputError(f"templates of genus {arguments.genus}: {error}") from error
+    coco.write(arguments.output, data)
+
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    counts = Counter(names[annotation["category_id"]] for annotation in data["annotations"])
+    summary = ", ".join(f"{counts[name]} {name}" for name in names.values())
+    print(
+        f"{arguments.genus}, round {arguments.round}: {len(data['images'])} templates ({summary})",
+        file=sys.stderr,
+    )
+    for note in data["info"]["notes"]:
+        print(f"  {note}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

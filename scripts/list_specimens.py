@@ -1,0 +1,63 @@
+"""List the photographs of a genus, check them, and divide them into shards.
+
+Every specimen stays in the shard it was in, so that adding photographs changes only the lists of
+the shards that receive them.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sam2pal import specimens
+from sam2pal.cli import run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--genus", required=True, help="name of the genus, for messages")
+    parser.add_argument("--folder", required=True, help="folder of its photographs")
+    parser.add_argument("--shard-size", type=int, required=True, help="photographs a shard takes")
+    parser.add_argument("--manifest", required=True, help="table to write: every photograph")
+    parser.add_argument("--lists", required=True, help="folder to write: a table a shard")
+    parser.add_argument(
+        "--state",
+        help="file that remembers the shards, where the manifest itself may be removed between"
+        " two listings; also holds the specimens that are gone",
+    )
+    arguments = parser.parse_args()
+
+    memory = Path(arguments.state or arguments.manifest)
+    previous = specimens.read_list(memory) if memory.is_file() else None
+    manifest = specimens.build_manifest(
+        arguments.folder,
+        previous,
+        arguments.shard_size,
+        genus=arguments.genus,
+        progress=partial(tqdm, desc=arguments.genus, unit="photograph", disable=None),
+    )
+    # The state first: a listing that is killed in between must not give out a shard twice.
+    if arguments.state:
+        specimens.write_list(arguments.state, [*manifest.specimens, *manifest.removed])
+    shards, written = specimens.write_shard_lists(arguments.lists, manifest.specimens)
+    specimens.write_list(arguments.manifest, manifest.specimens)
+
+    counts = Counter(specimen.status for specimen in manifest.specimens)
+    summary = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
+    print(
+        f"{arguments.genus}: {len(manifest.specimens)} photographs ({summary}) in {shards} shards,"
+        f" {written} of them changed",
+        file=sys.stderr,
+    )
+    for note in manifest.notes:
+        print(f"  {note}", file=sys.stderr)
+    for specimen in manifest.specimens:
+        if specimen.status != specimens.OK:
+            print(f"  {specimen.status}: {specimen.path}: {specimen.reason}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,52 @@
+"""What is known of a photograph before its pixels are decoded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from sam2pal.errors import InputError
+
+MAX_PIXELS = 500_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is 89 million, a common camera's size
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about its photograph without all of its pixels.
+
+    Attributes:
+        width, height: in pixels, as stored on disk.
+        orientation: EXIF orientation, 1 to 8.
+        notes: what a user should know, for example that only the first page is read.
+    """
+
+    width: int
+    height: int
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """`(width, height)` as a viewer shows it."""
+        swapped = self.orientation >= 5
+        return (self.height, self.width) if swapped else (self.width, self.height)
+
+
+def check_size(path: str | Path, width: int, height: int) -> None:
+    """Refuse photographs of more than `MAX_PIXELS`, before they are decoded."""
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{path}: {width} x {height} pixels are more than {MAX_PIXELS:,}; cut the photograph"
+            " into specimens or reduce it"
+        )
+    if width * height == 0:
+        raise InputError(f"{path}: the photograph has no pixels; export it again")
+
+
+def noted(header: Header, bits: int, limit: int) -> Header:
+    """The header with a note where 16-bit samples were scaled by less than their full range."""
+    if bits == 16 and limit in (255, 4095):
+        note = f"16-bit file scaled by {limit}, as no value is larger"
+        return Header(header.width, header.height, header.orientation, (*header.notes, note))
+    return header

@@ -1,0 +1,94 @@
+"""The scripts that list specimens, convert templates and draw the training pool, by hand."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sam2pal import coco, specimens
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+SQUARE = [1, 1, 5, 1, 5, 4, 1, 4]
+
+
+def call(script, *arguments):
+    command = [sys.executable, SCRIPTS / f"{script}.py", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def genus(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(1, 6):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(folder / f"s{number}.png")
+    (folder / "bad.png").write_bytes(b"")
+    data = {
+        "images": [{"id": 1, "file_name": "s3.png"}],
+        "categories": [{"id": 1, "name": "head"}, {"id": 2, "name": "tail"}],
+        "annotations": [
+            {"id": n, "image_id": 1, "category_id": n, "segmentation": [SQUARE]} for n in (1, 2)
+        ],
+    }
+    (tmp_path / "drawn.json").write_text(json.dumps(data))
+    return tmp_path
+
+
+def listed(genus):
+    results = genus / "results"
+    return call(
+        "list_specimens", "--genus", "Aus", "--folder", genus / "photographs", "--shard-size", 4,
+        "--manifest", results / "manifest.tsv", "--lists", results / "lists",
+        "--state", genus / "state.tsv",
+    )  # fmt: skip
+
+
+def test_listing_converting_and_drawing(genus):
+    done = listed(genus)
+    assert done.returncode == 0 and done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == ("Aus: 6 photographs (5 ok, 1 unreadable) in 2 shards, 2 of them changed")
+    assert lines[1].startswith(f"  unreadable: {genus / 'photographs' / 'bad.png'}: the file is")
+    manifest = (genus / "results" / "manifest.tsv").read_text()
+    (genus / "results" / "manifest.tsv").unlink()  # as Snakemake does before a job runs again
+    assert "0 of them changed" in listed(genus).stderr
+    assert (genus / "results" / "manifest.tsv").read_text() == manifest
+
+    done = call(
+        "convert_templates", "--genus", "Aus", "--round", "first", "--annotations",
+        genus / "drawn.json", "--photographs", genus / "photographs", "--structures",
+        '{"head": null, "eye": {"parent": "head"}}', "--output", genus / "templates.json",
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0] == "Aus, round first: 1 templates (1 head, 0 eye)"
+    assert "left out 1 of 'tail'" in done.stderr and "'eye' is drawn on no" in done.stderr
+    assert [t.specimen for t in coco.read_templates(genus / "templates.json")] == ["s3"]
+
+    arguments = ["--manifest", genus / "results" / "manifest.tsv", "--templates",
+                 genus / "templates.json", "--size", 9, "--seed", 3]  # fmt: skip
+    done = call("draw_pool", *arguments, "--output", genus / "pool.tsv")
+    assert done.returncode == 0
+    assert "4 specimens drawn (all there are; 9 were wanted) of 6 photographs" in done.stderr
+    pool = [row.specimen for row in specimens.read_list(genus / "pool.tsv")]
+    assert pool == ["s1", "s2", "s4", "s5"]
+
+
+def test_mistakes_are_told_without_a_traceback(genus):
+    (genus / "drawn.json").write_text("")
+    done = call(
+        "convert_templates", "--genus", "Aus", "--round", "first", "--annotations",
+        genus / "drawn.json", "--photographs", genus / "photographs", "--structures", '["head"]',
+        "--output", genus / "templates.json",
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"error: templates of genus Aus: {genus / 'drawn.json'}: the")
+    assert not (genus / "templates.json").exists()
+
+
+@pytest.mark.parametrize("script", ["list_specimens", "convert_templates", "draw_pool"])
+def test_help(script):
+    done = call(script, "--help")
+    assert done.returncode == 0 and "--" in done.stdout
