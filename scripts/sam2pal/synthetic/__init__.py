@@ -11,7 +11,7 @@ Nothing here needs torch; the same generator state gives the same bytes.
 
 from sam2pal.synthetic.anatomy import Species
 from sam2pal.synthetic.photograph import Style, sample_style
-from sam2pal.synthetic.species import KINDS, sample_species
+from sam2pal.synthetic.species import KINDS, sample_relative, sample_species
 from sam2pal.synthetic.specimen import Drawing, draw_specimen, letterbox
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Style",
     "draw_specimen",
     "letterbox",
+    "sample_relative",
     "sample_species",
     "sample_style",
 ]

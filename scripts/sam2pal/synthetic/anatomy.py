@@ -6,6 +6,8 @@ the right; angles are radians, 0 pointing to the head, positive towards the anim
 
 from dataclasses import dataclass
 
+from sam2pal.synthetic.genes import Genes
+
 Colour = tuple[float, float, float]
 
 
@@ -33,7 +35,6 @@ class Surface:
     roughness: float = 0.0
     rough_scale: float = 1.0
     mottle: float = 0.0
-    hair: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Species:
     plates: tuple[Plate, ...]
     limbs: tuple[Limb, ...]
     structures: tuple[str, ...]
+    genes: Genes
     parents: tuple[tuple[str, str], ...] = ()
     variation: float = 1.0
-    style_seed: int = 0
     pinned_on: str = ""

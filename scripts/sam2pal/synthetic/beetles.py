@@ -2,156 +2,94 @@
 
 from dataclasses import replace
 
-import numpy as np
-
-from sam2pal.synthetic.anatomy import Block, Limb, Plate, Species, Surface
+from sam2pal.synthetic.anatomy import Block, Plate, Species, Surface
+from sam2pal.synthetic.appendages import antennae, legs, mandibles, palps
 from sam2pal.synthetic.colours import cuticle, near, related, sample_surface
+from sam2pal.synthetic.genes import Genes
 
-STRUCTURES = ("head", "pronotum", "elytra", "legs", "antennae")
-
-
-def _u(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(rng.uniform(low, high))
+STRUCTURES = ("head", "pronotum", "elytra", "legs", "antennae", "eyes", "mandibles")
 
 
-def legs(
-    rng: np.random.Generator,
-    surface: Surface,
-    places: list[tuple[int, float, float]],
-    size: float,
-    structure: str = "legs",
-) -> list[Limb]:
-    """Pairs of walking legs at (block, x, y), from the front to the rear."""
-    femur = _u(rng, 0.8, 1.25) * size
-    tibia = femur * _u(rng, 0.75, 1.15)
-    tarsus = femur * _u(rng, 0.35, 0.9)
-    thick = femur * _u(rng, 0.07, 0.15)
-    thin = thick * _u(rng, 0.35, 0.65)
-    growth = _u(rng, 1.0, 1.35)
-    tuck = float(rng.choice([0.0, _u(rng, 0.1, 0.5)], p=[0.55, 0.45]))
-    limbs = []
-    number = len(places)
-    bands = _u(rng, 0.3, 1.0) if rng.random() < 0.2 else 0.0
-    for k, (block, x, y) in enumerate(places):
-        share = k / max(number - 1, 1)
-        factor = 1 + (growth - 1) * share
-        first = np.interp(
-            share, [0, 0.5, 1], [_u(rng, 0.5, 1.6), _u(rng, 1.3, 2.3), _u(rng, 1.9, 2.8)]
-        )
-        knee = np.interp(
-            share, [0, 0.5, 1], [_u(rng, -1.6, 0.9), _u(rng, -0.4, 1.2), _u(rng, -0.3, 1.0)]
-        )
-        swell = _u(rng, 1.0, 1.3)
-        limbs.append(
-            Limb(
-                structure,
-                block,
-                x,
-                y,
-                (
-                    (femur * factor, thick * 0.75, thick * factor * swell, thick * 0.7),
-                    (tibia * factor, thin * 0.75, thin, thin * 1.25),
-                ),
-                (float(first), float(knee)),
-                (0.3, 0.4),
-                surface,
-                beads=int(rng.choice([4, 5])),
-                bead_length=tarsus * factor / 5,
-                bead_width=(thin * 0.8, thin * 0.55),
-                bead_neck=_u(rng, 0.4, 0.85),
-                bead_angle=_u(rng, -0.3, 0.6),
-                curl=_u(rng, -0.3, 0.3),
-                curl_wobble=0.6,
-                bands=bands,
-                spines=_u(rng, 0.3, 1.0) if rng.random() < 0.5 else 0.0,
-                tip="claws",
-                layer=1,
-                tuck=tuck,
-                lose=0.05,
-            )
-        )
-    return limbs
-
-
-def antennae(
-    rng: np.random.Generator, surface: Surface, block: int, x: float, y: float, length: float
-) -> Limb:
-    """Thread-, bead-, comb- or club-shaped antennae of `length`."""
-    number = int(rng.choice([11, 11, 11, 10, 9]))
-    width = float(np.clip(length * _u(rng, 0.012, 0.028), 0.004, 0.012))
-    clubbed = rng.random() < 0.25
-    scape = length * _u(rng, 0.08, 0.3)
-    return Limb(
-        "antennae",
-        block,
-        x,
-        y,
-        ((scape, width, width * 1.2, width * 1.2),),
-        (_u(rng, 0.2, 1.3),),
-        (0.35,),
-        surface,
-        beads=number - 1,
-        bead_length=(length - scape) / (number - 1),
-        bead_width=(width, width * _u(rng, 0.55, 1.1)),
-        bead_neck=_u(rng, 0.5, 1.0),
-        bead_angle=_u(rng, -0.2, 0.9) if rng.random() < 0.7 else _u(rng, 0.8, 2.0),
-        club=int(rng.integers(2, 5)) if clubbed else 0,
-        club_width=width * _u(rng, 1.6, 3.5),
-        curl=_u(rng, -0.5, 2.2),
-        curl_wobble=0.7,
-        bands=_u(rng, 0.3, 1) if rng.random() < 0.15 else 0.0,
-        layer=int(rng.choice([2, 8], p=[0.4, 0.6])),
-        lose=0.08,
-    )
-
-
-def sample_beetle(rng: np.random.Generator) -> Species:
-    """A beetle of drawn proportions; snouts, long horns and broad bodies occur too."""
-    form = str(rng.choice(["ground", "round", "long", "weevil"], p=[0.62, 0.14, 0.14, 0.1]))
-    elytra_length = _u(rng, 0.5, 0.66)
-    pronotum_length = (1 - elytra_length) * _u(rng, 0.5, 0.68)
-    head_length = 1 - elytra_length - pronotum_length
-    wide = (
-        elytra_length
-        * {
-            "ground": _u(rng, 0.27, 0.42),
-            "round": _u(rng, 0.42, 0.6),
-            "long": _u(rng, 0.17, 0.28),
-            "weevil": _u(rng, 0.3, 0.5),
-        }[form]
-    )
-    pronotum_wide = wide * _u(rng, 0.62, 1.06)
-    head_wide = min(pronotum_wide * _u(rng, 0.45, 0.95), head_length * _u(rng, 0.6, 1.0))
-    head_wide = max(head_wide, 0.045)
-
-    colour = cuticle(rng)
-    base = sample_surface(rng, colour, patterned=0.0)
-    same = rng.random() < 0.7
-    spread = 0.25 if same else 1.0
-    striated = rng.random() < 0.75
-    patterned = sample_surface(rng, base.colour, patterned=0.22)
-    elytra_surface = replace(
+def surfaces(genes: Genes) -> dict[str, Surface]:
+    """The surfaces of head, pronotum, elytra, limbs and what shows between them."""
+    skin = genes.under("surface")
+    base = sample_surface(skin.under("base"))
+    same = skin.chance("same", 0.75)
+    detail = sample_surface(skin.under("elytra"), patterned=0.18)
+    elytra = replace(
         base,
-        second=patterned.second,
-        pattern=patterned.pattern,
-        pattern_seed=patterned.pattern_seed,
-        striae=int(rng.integers(5, 12)) if striated else 0,
-        stria_depth=_u(rng, 0.25, 1.0),
-        stria_dots=_u(rng, 0, 1) if rng.random() < 0.35 else 0.0,
-        pits=int(rng.choice([0, 12, 24], p=[0.7, 0.15, 0.15])),
+        second=detail.second,
+        pattern=detail.pattern,
+        pattern_seed=detail.pattern_seed,
+        gloss=base.gloss * skin.between("elytra gloss", 0.5, 1.2),
+        striae=skin.whole("striae", 6, 11) if skin.chance("striated", 0.8) else 0,
+        stria_depth=skin.between("stria depth", 0.2, 1.0),
+        stria_dots=skin.unit("stria dots") if skin.chance("dotted", 0.35) else 0.0,
+        pits=skin.pick("elytra pits", {0: 0.75, 12: 0.12, 24: 0.13}),
+        pit_depth=detail.pit_depth,
     )
     if not same:
-        elytra_surface = replace(elytra_surface, colour=near(rng, elytra_surface.colour, 1.0))
-    pronotum_surface = related(rng, base, spread)
-    head_surface = related(rng, pronotum_surface, 0.25 if rng.random() < 0.8 else 1.0)
-    limb_colour = near(rng, base.colour, 0.4) if rng.random() < 0.5 else cuticle(rng, 0.1)
-    leg_surface = replace(
-        base, colour=limb_colour, second=near(rng, limb_colour, 1.0), pattern="plain", metallic=0.0
+        elytra = replace(elytra, colour=near(skin.under("elytra shift"), base.colour, 1.2))
+    pronotum = related(skin.under("pronotum"), base, 0.15 if same else 1.0)
+    head = related(skin.under("head"), pronotum, 0.2 if skin.chance("same head", 0.85) else 1.0)
+    if skin.chance("legs as body", 0.55):
+        limb = near(skin.under("legs"), base.colour, 0.4)
+    else:
+        limb = cuticle(skin.under("legs"), 0.04)
+    leg = replace(
+        base,
+        colour=limb,
+        second=near(skin.under("leg second"), limb, 1.0),
+        pattern="plain",
+        metallic=0.0,
+        gloss=base.gloss * 0.7,
     )
-    antenna_surface = related(rng, leg_surface, 0.7)
+    dark = tuple(0.6 * value for value in base.colour)
+    return {
+        "elytra": elytra,
+        "pronotum": pronotum,
+        "head": head,
+        "legs": leg,
+        "antennae": related(skin.under("antennae"), leg, 0.8),
+        "eyes": replace(
+            head,
+            colour=near(skin.under("eyes"), (0.05, 0.045, 0.04), 0.9),
+            gloss=skin.between("eye gloss", 0.3, 1.1),
+            pits=0,
+            pattern="plain",
+            metallic=0.0,
+        ),
+        "inside": replace(
+            base,
+            colour=near(skin.under("inside"), dark, 0.4),
+            pattern="plain",
+            gloss=base.gloss * 0.5,
+            metallic=0.0,
+        ),
+    }
 
-    shoulder = _u(rng, 0.7, 0.98)
-    fullest = _u(rng, 0.35, 0.7)
+
+def build_beetle(genes: Genes) -> Species:
+    """A beetle of drawn proportions; snouts, long horns and broad bodies occur too."""
+    form = genes.pick("form", {"ground": 0.66, "round": 0.12, "long": 0.13, "weevil": 0.09})
+    u = genes.between
+    elytra_length = u("elytra", 0.5, 0.66)
+    pronotum_length = (1 - elytra_length) * u("pronotum", 0.5, 0.68)
+    head_length = 1 - elytra_length - pronotum_length
+    low, high = {
+        "ground": (0.29, 0.43),
+        "round": (0.42, 0.58),
+        "long": (0.18, 0.28),
+        "weevil": (0.3, 0.48),
+    }[form]
+    wide = elytra_length * u("wide", low, high)
+    pronotum_wide = wide * u("pronotum wide", 0.62, 1.04)
+    head_wide = min(pronotum_wide * u("head wide", 0.5, 0.92), head_length * u("cap", 0.62, 1.0))
+    head_wide = max(head_wide, 0.045)
+    skin = surfaces(genes)
+
+    shoulder = u("shoulder", 0.72, 0.98)
+    contact = u("contact", 0.0, 0.6)
     elytra = Plate(
         "elytra",
         0,
@@ -160,191 +98,157 @@ def sample_beetle(rng: np.random.Generator) -> Species:
         (
             (0, wide * shoulder),
             (0.12, wide * (0.6 * shoulder + 0.39)),
-            (fullest, wide),
-            (1, wide * _u(rng, 0.6, 0.9)),
+            (u("fullest", 0.35, 0.7), wide),
+            (1, wide * u("rear", 0.6, 0.9)),
         ),
-        elytra_surface,
-        caps=(_u(rng, 0.02, 0.12), _u(rng, 0.3, 0.6)),
-        cap_power=_u(rng, 1.8, 2.6),
-        bows=(_u(rng, -0.05, 0.25), 0.0),
-        flatness=_u(rng, 1.6, 4.5),
-        dome=_u(rng, 2.5, 7.0),
-        suture=_u(rng, 0.4, 1.0),
-        rim=_u(rng, 0, 1.0),
-        split=_u(rng, 0.02, 0.3) if rng.random() < 0.2 else 0.0,
+        skin["elytra"],
+        caps=(u("elytra front cap", 0.02, 0.12), u("elytra rear cap", 0.3, 0.6)),
+        cap_power=u("elytra cap power", 1.8, 2.6),
+        bows=(u("elytra bow", -0.05, 0.2), 0.0),
+        flatness=u("elytra flat", 1.6, 4.5),
+        dome=u("elytra dome", 2.5, 7.0),
+        suture=u("suture", 0.4, 1.0),
+        rim=u("elytra rim", 0, 1.0),
+        split=u("split", 0.02, 0.3) if genes.chance("splits", 0.25) else 0.0,
+        contact=(contact, 0.0),
+        edge=u("edge", 0.1, 0.5),
         layer=5,
     )
-    front, middle, rear = _u(rng, 0.6, 0.95), _u(rng, 0.3, 0.7), _u(rng, 0.6, 1.0)
+    dents = ()
+    if genes.chance("foveae", 0.4):
+        dents = ((u("fovea x", 0.3, 0.65), 0.84, u("fovea r", 0.15, 0.35), u("fovea d", 0.3, 0.9)),)
     pronotum = Plate(
         "pronotum",
         1,
         -pronotum_length,
         0.0,
-        ((0, pronotum_wide * front), (middle, pronotum_wide), (1, pronotum_wide * rear)),
-        pronotum_surface,
-        caps=(_u(rng, 0.03, 0.3), _u(rng, 0.02, 0.2)),
-        cap_power=_u(rng, 1.8, 3.0),
-        bows=(_u(rng, -0.45, 0.15), _u(rng, -0.3, 0.15)),
-        flatness=_u(rng, 1.6, 4.0),
-        dome=_u(rng, 2.5, 6.0),
-        furrow=_u(rng, 0.2, 1.0) if rng.random() < 0.65 else 0.0,
-        rim=_u(rng, 0, 1.0),
+        (
+            (0, pronotum_wide * u("pronotum front", 0.6, 0.95)),
+            (u("pronotum fullest", 0.3, 0.7), pronotum_wide),
+            (1, pronotum_wide * u("pronotum rear", 0.6, 1.0)),
+        ),
+        skin["pronotum"],
+        caps=(u("pronotum front cap", 0.03, 0.25), u("pronotum rear cap", 0.02, 0.2)),
+        cap_power=u("pronotum cap power", 1.8, 3.0),
+        bows=(u("pronotum bow", -0.22, 0.1), u("pronotum rear bow", -0.22, 0.12)),
+        flatness=u("pronotum flat", 1.6, 4.0),
+        dome=u("pronotum dome", 2.5, 6.0),
+        furrow=u("furrow", 0.15, 0.9) if genes.chance("furrowed", 0.7) else 0.0,
+        rim=u("pronotum rim", 0, 1.0),
+        dents=dents,
+        contact=(0.2 * contact, 0.6 * contact),
+        edge=u("edge", 0.1, 0.5),
         layer=6,
     )
-    tuck = head_length * _u(rng, 0.05, 0.3)
-    snout = _u(rng, 0.2, 0.4) if form == "weevil" else _u(rng, 0.45, 0.85)
+    tuck = head_length * u("tuck", 0.05, 0.3)
+    snout = u("snout", 0.2, 0.4) if form == "weevil" else u("muzzle", 0.45, 0.85)
+    front = -pronotum_length - head_length
     head = Plate(
         "head",
         2,
-        -pronotum_length - head_length,
+        front,
         -pronotum_length + tuck,
         (
             (0, head_wide * snout),
             (0.3, head_wide * (0.5 + 0.4 * snout)),
             (0.55, head_wide),
-            (1, head_wide * _u(rng, 0.65, 0.98)),
+            (1, head_wide * u("nape", 0.65, 0.98)),
         ),
-        head_surface,
-        caps=(_u(rng, 0.1, 0.4), 0.1),
-        cap_power=_u(rng, 1.8, 3.0),
-        flatness=_u(rng, 1.5, 3.0),
-        dome=_u(rng, 2.0, 5.0),
+        skin["head"],
+        caps=(u("head cap", 0.08, 0.35), 0.1),
+        cap_power=u("head cap power", 1.8, 3.0),
+        flatness=u("head flat", 1.5, 3.0),
+        dome=u("head dome", 2.0, 5.0),
+        seams=(u("clypeus", 0.14, 0.3),) if genes.chance("has clypeus", 0.6) else (),
+        seam_depth=u("clypeus depth", 0.2, 0.8),
+        dents=((0.45, 0.33, 0.3, u("frons", 0.2, 0.8)),) if genes.chance("fronted", 0.5) else (),
+        contact=(0.0, contact),
+        edge=u("edge", 0.1, 0.5),
         layer=4,
     )
-    eye = head_wide * _u(rng, 0.18, 0.38)
-    eye_surface = replace(
-        head_surface,
-        colour=near(rng, (0.05, 0.045, 0.04), 0.8),
-        gloss=_u(rng, 0.3, 1.2),
-        pits=0,
-        striae=0,
-        pattern="plain",
-    )
-    eye_y = -pronotum_length - head_length * _u(rng, 0.3, 0.5)
+    eye = head_wide * u("eye", 0.15, 0.34)
+    eye_y = front + (head_length + tuck) * u("eye place", 0.42, 0.62)
     eyes = Plate(
         "eyes",
         2,
         eye_y - eye,
         eye_y + eye,
-        ((0, eye * 0.8), (1, eye * 0.8)),
-        eye_surface,
+        ((0, eye * 0.75), (1, eye * 0.75)),
+        skin["eyes"],
         caps=(0.5, 0.5),
-        offset=head_wide * _u(rng, 0.8, 0.98),
+        offset=head_wide * u("eye out", 0.72, 0.95),
         paired=True,
+        edge=0.2,
         layer=4,
     )
-    dark = replace(
-        base,
-        colour=near(rng, tuple(0.6 * v for v in base.colour), 0.3),
-        pattern="plain",
-        striae=0,
-        gloss=base.gloss * 0.6,
-    )
+    beyond = u("abdomen", 0, 0.13) if genes.chance("abdomen shows", 0.4) else -0.03
     abdomen = Plate(
         "",
         0,
         elytra_length * 0.3,
-        elytra_length * (1 + (_u(rng, 0, 0.13) if rng.random() < 0.4 else -0.03)),
+        elytra_length * (1 + beyond),
         ((0, wide * 0.7), (0.7, wide * 0.75), (1, wide * 0.5)),
-        dark,
+        skin["inside"],
         caps=(0.2, 0.4),
+        seams=(0.84, 0.92),
         layer=3,
     )
     neck = Plate(
         "",
         0,
         -0.04,
-        elytra_length * 0.2,
-        ((0, wide * 0.5), (1, wide * 0.7)),
-        dark,
+        elytra_length * 0.15,
+        ((0, wide * u("neck", 0.4, 0.65)), (1, wide * 0.7)),
+        skin["inside"],
         caps=(0.1, 0.1),
         layer=3,
     )
     plates = [abdomen, neck, head, eyes, elytra, pronotum]
-    if rng.random() < 0.5:
-        size = wide * _u(rng, 0.1, 0.22)
+    if genes.chance("scutellum", 0.5):
+        size = wide * u("scutellum size", 0.1, 0.2)
+        shape = ((0, size), (1, size * 0.1))
         plates.append(
-            Plate(
-                "",
-                0,
-                -0.01,
-                size * 1.5,
-                ((0, size), (1, size * 0.1)),
-                dark,
-                caps=(0.0, 0.5),
-                layer=5,
-            )
+            Plate("", 0, -0.01, size * 1.5, shape, skin["elytra"], caps=(0.0, 0.5), layer=5)
         )
-    mandible = head_length * _u(rng, 0.1, 0.45)
-    leg_size = _u(rng, 0.15, 0.26) * (1.15 if form == "long" else 1.0)
     limbs = [
         *legs(
-            rng,
-            leg_surface,
+            genes.under("legs"),
+            skin["legs"],
             [
-                (1, pronotum_wide * 0.5, -pronotum_length * _u(rng, 0.2, 0.5)),
-                (0, wide * 0.55, elytra_length * _u(rng, 0.02, 0.12)),
-                (0, wide * 0.5, elytra_length * _u(rng, 0.22, 0.38)),
+                (1, pronotum_wide * 0.5, -pronotum_length * u("fore leg", 0.2, 0.5)),
+                (0, wide * 0.55, elytra_length * u("mid leg", 0.02, 0.12)),
+                (0, wide * 0.5, elytra_length * u("hind leg", 0.22, 0.38)),
             ],
-            leg_size,
+            u("leg", 0.15, 0.26) * (1.15 if form == "long" else 1.0),
         ),
         antennae(
-            rng,
-            antenna_surface,
+            genes.under("antennae"),
+            skin["antennae"],
             2,
-            head_wide * _u(rng, 0.5, 0.8),
-            -pronotum_length - head_length * _u(rng, 0.5, 0.8),
-            _u(rng, 0.25, 0.55) * (_u(rng, 1.0, 2.0) if form == "long" else 1.0),
+            head_wide * u("antenna x", 0.5, 0.8),
+            front + head_length * u("antenna y", 0.2, 0.5),
+            u("antenna", 0.25, 0.55) * (u("horn", 1.0, 2.0) if form == "long" else 1.0),
         ),
     ]
-    if rng.random() < 0.7:
-        limbs.append(
-            Limb(
-                "mandibles",
-                2,
-                head_wide * snout * 0.5,
-                -pronotum_length - head_length * 0.93,
-                (
-                    (mandible * 0.6, mandible * 0.25, mandible * 0.2, mandible * 0.15),
-                    (mandible * 0.6, mandible * 0.15, mandible * 0.1, mandible * 0.02),
-                ),
-                (_u(rng, 0.1, 0.6), _u(rng, -1.3, -0.4)),
-                (0.1, 0.1),
-                related(rng, head_surface, 0.5),
-                layer=3,
-                lose=0.0,
-            )
-        )
-    if rng.random() < 0.6:
-        limbs.append(
-            Limb(
-                "palps",
-                2,
-                head_wide * snout * 0.6,
-                -pronotum_length - head_length * 0.9,
-                (
-                    (head_length * 0.2, 0.005, 0.005, 0.005),
-                    (head_length * 0.2, 0.005, 0.006, 0.007),
-                ),
-                (_u(rng, 0.2, 1.0), _u(rng, -0.6, 0.6)),
-                (0.3, 0.4),
-                antenna_surface,
-                layer=2,
-                lose=0.1,
-            )
-        )
+    mouth = (2, head_wide * snout * 0.55, front + head_length * 0.08)
+    if genes.chance("has mandibles", 0.75):
+        size = head_length * u("mandible", 0.12, 0.5)
+        limbs.append(mandibles(genes.under("mandibles"), skin["head"], *mouth, size))
+    if genes.chance("has palps", 0.7):
+        size = head_length * u("palp", 0.3, 0.6)
+        limbs.append(palps(genes.under("palps"), skin["antennae"], *mouth, size))
     return Species(
         kind="beetle",
         blocks=(
             Block(-1, 0.0, 0.0, 0.0),
-            Block(0, 0.0, _u(rng, 0.02, 0.1), _u(rng, -0.01, 0.02)),
-            Block(1, -pronotum_length, _u(rng, 0.03, 0.15), _u(rng, -0.01, 0.02)),
+            Block(0, 0.0, u("neck yaw", 0.02, 0.1), u("neck gap", -0.01, 0.02)),
+            Block(1, -pronotum_length, u("head yaw", 0.03, 0.15), u("head gap", -0.01, 0.02)),
         ),
         plates=tuple(plates),
         limbs=tuple(limbs),
-        structures=(*STRUCTURES, "eyes", "mandibles"),
+        structures=STRUCTURES,
+        genes=genes,
         parents=(("eyes", "head"), ("mandibles", "head"), ("palps", "head")),
-        variation=_u(rng, 0.6, 1.5),
-        style_seed=int(rng.integers(1 << 30)),
+        variation=u("variation", 0.6, 1.5),
         pinned_on="elytra",
     )

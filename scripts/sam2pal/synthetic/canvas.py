@@ -39,7 +39,7 @@ class Pose:
 
 @dataclass
 class Canvas:
-    """Light (0..~1, [H, W, 3]) and the label of what is visible (0: no structure).
+    """Light (0..~1, [3, H, W]) and the label of what is visible (0: no structure).
 
     `solid` is how far the annotated animal covers each pixel: it receives no cast shadow.
     """
@@ -63,33 +63,33 @@ class Canvas:
     def paint(
         self, where: NDArray[np.int64], alpha: Array, colour: Array, label: int | Array
     ) -> None:
-        """Lay `colour` [N, 3] over the flat pixel indices `where` [N] with `alpha` [N].
+        """Lay `colour` [3, N] over the flat pixel indices `where` [N] with `alpha` [N].
 
         Pixels at least half covered show `label` (one, or one a pixel) from now on.
         """
-        flat = self.pixels.reshape(-1, 3)
-        here = flat[where]
-        colour = colour - here
-        colour *= alpha[:, None]
-        colour += here
-        flat[where] = colour
+        for plane, value in zip(self.pixels.reshape(3, -1), colour, strict=True):
+            here = plane.take(where)
+            value = value - here
+            value *= alpha
+            value += here
+            plane[where] = value
         shown = alpha >= 0.5
         self.labels.reshape(-1)[where[shown]] = label if np.isscalar(label) else label[shown]
         solid = self.solid.reshape(-1)
-        solid[where] = np.maximum(solid[where], alpha)
+        solid[where] = np.maximum(solid.take(where), alpha)
 
     def shade(
         self, shape: Array, dx: float, dy: float, blur: float, depth: float, spare: bool
     ) -> None:
         """Darken by a blurred, moved `shape` [H, W] (0..1): a shadow; `spare` what is solid."""
-        step = 4 if blur > 5 else 2
+        step = 4 if blur > 3 else 2
         small = Image.fromarray((shape * 255).astype(np.uint8)).reduce(step)
         small = small.transform(
             small.size, Image.Transform.AFFINE, (1, 0, -dx / step, 0, 1, -dy / step)
-        ).filter(ImageFilter.GaussianBlur(max(blur / step, 0.4)))
+        ).filter(ImageFilter.BoxBlur(max(blur / step, 0.4)))
         full = small.resize((self.width, self.height), Image.Resampling.BILINEAR)
         dark = np.asarray(full, np.float32) * np.float32(-depth / 255)
         if spare:
             dark *= 1 - self.solid
         dark += 1
-        self.pixels *= dark[..., None]
+        self.pixels *= dark

@@ -6,74 +6,100 @@ from dataclasses import replace
 import numpy as np
 
 from sam2pal.synthetic.anatomy import Colour, Surface
+from sam2pal.synthetic.genes import Genes
 
 PATTERNS = ("margin", "apex", "base", "bands", "stripe", "vitta", "fade", "centre", "spots")
 
 
-def _hsv(hue: float, saturation: float, value: float) -> Colour:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, float(np.clip(saturation, 0, 1)), value)
-    return (float(red), float(green), float(blue))
+def from_hsv(hue: float, saturation: float, value: float) -> Colour:
+    """RGB of a hue (any number), saturation and value (cut to 0..1)."""
+    saturation, value = min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0)
+    return colorsys.hsv_to_rgb(hue % 1, saturation, value)
 
 
-def cuticle(rng: np.random.Generator, bright: float = 0.15) -> Colour:
-    """A colour of insect cuticle; black and brown are the most frequent.
-
-    `bright` is the share of strong colours of any hue.
-    """
-    draw = rng.random()
-    if draw < bright:
-        return _hsv(rng.random(), rng.uniform(0.3, 0.95), rng.uniform(0.15, 0.9))
-    if draw < bright + 0.45 * (1 - bright):
-        return _hsv(rng.uniform(0, 1), rng.uniform(0, 0.35), rng.uniform(0.02, 0.12))
-    if draw < bright + 0.85 * (1 - bright):
-        return _hsv(rng.uniform(0.0, 0.09), rng.uniform(0.4, 0.85), rng.uniform(0.06, 0.35))
-    return _hsv(rng.uniform(0.04, 0.13), rng.uniform(0.3, 0.8), rng.uniform(0.35, 0.75))
+def shifted(colour: Colour, hue: float, saturation: float, value: float) -> Colour:
+    """The colour with its hue moved, its saturation and value multiplied."""
+    h, s, v = colorsys.rgb_to_hsv(*colour)
+    return from_hsv(h + hue, s * saturation, max(v * value, 0.008))
 
 
-def near(rng: np.random.Generator, colour: Colour, spread: float) -> Colour:
-    """A colour close to `colour`: lighter or darker, its hue a little moved."""
-    hue, saturation, value = colorsys.rgb_to_hsv(*colour)
-    return _hsv(
-        hue + rng.normal(0, 0.06) * spread,
-        saturation * np.exp(rng.normal(0, 0.3) * spread),
-        float(np.clip(value * np.exp(rng.normal(0, 0.5) * spread), 0.01, 0.95)),
+def cuticle(genes: Genes, bright: float = 0.08) -> Colour:
+    """A colour of insect cuticle: black and dark brown most often, `bright` ones in that share."""
+    kind = genes.pick("kind", {"black": 0.46, "brown": 0.3, "pale": 0.16, "bright": bright})
+    if kind == "black":
+        return from_hsv(
+            genes.between("hue", -0.1, 0.12),
+            genes.between("saturation", 0, 0.45),
+            genes.scaled("value", 0.012, 0.09),
+        )
+    if kind == "brown":
+        return from_hsv(
+            genes.between("hue", 0.0, 0.085),
+            genes.between("saturation", 0.4, 0.85),
+            genes.scaled("value", 0.06, 0.32),
+        )
+    if kind == "pale":
+        return from_hsv(
+            genes.between("hue", 0.03, 0.14),
+            genes.between("saturation", 0.25, 0.8),
+            genes.between("value", 0.3, 0.75),
+        )
+    return from_hsv(
+        genes.unit("hue"), genes.between("saturation", 0.3, 0.95), genes.scaled("value", 0.12, 0.9)
     )
 
 
-def sample_surface(rng: np.random.Generator, colour: Colour, patterned: float = 0.2) -> Surface:
-    """A surface of this colour; `patterned` is how often it carries a second one."""
-    metallic = float(rng.uniform(0.3, 1.0)) if rng.random() < 0.22 else 0.0
-    if metallic and rng.random() < 0.7:
-        colour = _hsv(rng.uniform(0.2, 0.95), rng.uniform(0.4, 0.9), rng.uniform(0.03, 0.3))
-    shiny = rng.random() < 0.75
+def near(genes: Genes, colour: Colour, spread: float) -> Colour:
+    """A colour close to `colour`: lighter or darker, its hue a little moved."""
+    return shifted(
+        colour,
+        genes.between("hue", -0.09, 0.09) * spread,
+        np.exp(genes.between("saturation", -0.5, 0.5) * spread),
+        np.exp(genes.between("value", -0.8, 0.8) * spread),
+    )
+
+
+def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
+    """A surface; `patterned` is how often it carries a second colour."""
+    colour = cuticle(genes.under("colour"))
+    metallic = genes.between("metallic", 0.3, 1.0) if genes.chance("is metallic", 0.24) else 0.0
+    if metallic and genes.chance("own hue", 0.75):
+        colour = from_hsv(
+            genes.between("metal hue", 0.05, 0.95),
+            genes.between("metal saturation", 0.4, 0.95),
+            genes.scaled("metal value", 0.02, 0.2),
+        )
+    rough = genes.pick("rough", {0.0: 0.45, 0.1: 0.35, 0.4: 0.2})
     return Surface(
         colour=colour,
-        second=cuticle(rng, 0.35),
-        pattern=str(rng.choice(PATTERNS)) if rng.random() < patterned else "plain",
-        pattern_seed=int(rng.integers(1 << 30)),
-        gloss=float(rng.uniform(0.25, 1.0) if shiny else rng.uniform(0.0, 0.2)),
-        shininess=float(np.exp(rng.uniform(1.6, 5.0))),
+        second=cuticle(genes.under("second"), 0.3),
+        pattern=genes.pick("pattern", dict.fromkeys(PATTERNS, 1.0))
+        if genes.chance("patterned", patterned)
+        else "plain",
+        pattern_seed=genes.whole("pattern seed", 0, 1 << 30),
+        gloss=genes.between("gloss", 0.3, 1.0)
+        if genes.chance("shiny", 0.78)
+        else genes.between("matt", 0.02, 0.3),
+        shininess=genes.scaled("shininess", 5, 140),
         metallic=metallic,
-        iridescence=float(rng.normal(0, 0.15)),
-        roughness=float(
-            rng.choice([0, rng.uniform(0, 0.1), rng.uniform(0.1, 0.45)], p=[0.4, 0.4, 0.2])
-        ),
-        rough_scale=float(np.exp(rng.uniform(-0.7, 0.9))),
-        mottle=float(rng.choice([0, rng.uniform(0, 0.2)], p=[0.6, 0.4])),
-        pits=int(rng.choice([0, 12, 24], p=[0.75, 0.12, 0.13])),
-        pit_depth=float(rng.uniform(0.1, 0.9)),
+        iridescence=genes.between("iridescence", -0.25, 0.25),
+        roughness=rough * genes.unit("roughness"),
+        rough_scale=genes.scaled("rough scale", 0.5, 2.2),
+        mottle=genes.between("mottle", 0, 0.18) if genes.chance("mottled", 0.35) else 0.0,
+        pits=genes.pick("pits", {0: 0.78, 12: 0.1, 24: 0.12}),
+        pit_depth=genes.between("pit depth", 0.1, 0.9),
     )
 
 
-def related(rng: np.random.Generator, surface: Surface, spread: float) -> Surface:
+def related(genes: Genes, surface: Surface, spread: float) -> Surface:
     """Another surface of the same animal: its colour near, its texture smoother or not."""
     return replace(
         surface,
-        colour=near(rng, surface.colour, spread),
-        second=near(rng, surface.second, spread),
-        pattern="plain" if rng.random() < 0.7 else surface.pattern,
-        pattern_seed=int(rng.integers(1 << 30)),
-        gloss=float(np.clip(surface.gloss * np.exp(rng.normal(0, 0.3)), 0, 1.2)),
-        roughness=surface.roughness * float(rng.choice([0.2, 1.0])),
-        pits=surface.pits if rng.random() < 0.4 else 0,
+        colour=near(genes, surface.colour, spread),
+        second=near(genes.under("second"), surface.second, spread),
+        pattern="plain" if genes.chance("plain", 0.7) else surface.pattern,
+        gloss=min(surface.gloss * genes.scaled("gloss", 0.6, 1.6), 1.2),
+        roughness=surface.roughness * genes.pick("roughness", {0.2: 0.5, 1.0: 0.5}),
+        pits=surface.pits if genes.chance("pits", 0.4) else 0,
+        striae=0,
     )

@@ -72,22 +72,29 @@ class LimbLayer:
         rows, columns = np.divmod(chosen, right - left)
         cover = sum((quarter[rows, columns] > 0).astype(np.float32) for quarter in quarters)
         alpha = cover * np.float32(1 / FINE**2)
-        drawn = np.asarray(normals.reduce(FINE)).reshape(-1, 3)[chosen].astype(np.float32)
+        drawn = np.asarray(normals.reduce(FINE)).reshape(-1, 3)[chosen].T.astype(np.float32)
         share = np.maximum(alpha, 0.25)
-        nx, ny = ((drawn[:, k] - 128) / (128 * share) for k in (0, 1))
-        tone = np.clip(drawn[:, 2] / (share * 255), 0, 1)
-        index = look_up(np.clip(nx, -1, 1), np.clip(ny, -1, 1))
-        code = highest.reshape(-1)[chosen]
+        nx, ny = ((drawn[k] - 128) / (128 * share) for k in (0, 1))
+        tone = np.clip(drawn[2] / (share * 255), 0, 1)
+        index = look_up(nx, ny)
+        code = highest.take(chosen)
         labels = np.array([0] + [label for label, _ in self._codes], np.uint8)[code]
-        first = np.array([(0, 0, 0)] + [k.surface.colour for _, k in self._codes], np.float32)
-        second = np.array([(0, 0, 0)] + [k.surface.second for _, k in self._codes], np.float32)
-        colour = first[code]
-        colour += tone[:, None] * (second[code] - colour)
-        colour *= self._codes[0][1].diffuse[index][:, None]
+        light = self._codes[0][1].diffuse.take(index)
+        colour = []
+        for k in range(3):
+            first = np.array([0] + [look.surface.colour[k] for _, look in self._codes])
+            second = np.array([0] + [look.surface.second[k] for _, look in self._codes])
+            first = first.astype(np.float32).take(code)
+            second = second.astype(np.float32).take(code)
+            colour.append((first + tone * (second - first)) * light)
+        shines: dict[int, tuple[Look, list[int]]] = {}
         for number, (_, look) in enumerate(self._codes):
-            own = np.flatnonzero(code == number + 1)
-            if len(own):
-                colour[own] += look.shine[index[own]]
+            shines.setdefault(id(look.shine), (look, []))[1].append(number + 1)
+        for look, numbers in shines.values():
+            own = np.flatnonzero(np.isin(code, numbers))
+            at = index[own]
+            for value, shine in zip(colour, look.shine, strict=True):
+                value[own] += shine.take(at)
         where = (rows + top) * canvas.width + columns + left
         canvas.paint(where, alpha, colour, labels)
 

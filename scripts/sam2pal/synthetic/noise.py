@@ -97,7 +97,7 @@ def photograph(index: int) -> Image.Image:
 
 
 def texture(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
-    """A random window of a random photograph, [height, width, 3], 0..1."""
+    """A random window of a random photograph, [3, height, width], 0..1."""
     image = photograph(int(rng.integers(len(PHOTOGRAPHS))))
     share = rng.uniform(0.25, 1.0)
     w, h = image.width * share, image.height * share
@@ -105,9 +105,8 @@ def texture(rng: np.random.Generator, height: int, width: int) -> NDArray[np.flo
     window = image.resize(
         (width, height), Image.Resampling.BILINEAR, box=(left, top, left + w, top + h)
     )
-    pixels = np.asarray(window, np.float32) / 255
     if rng.random() < 0.5:
-        pixels = pixels[:, ::-1]
-    if rng.random() < 0.3:
-        pixels = pixels[..., rng.permutation(3)]
-    return pixels
+        window = window.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    order = rng.permutation(3) if rng.random() < 0.3 else (0, 1, 2)
+    planes = np.asarray(window).transpose(2, 0, 1)[list(order)]
+    return planes.astype(np.float32) * np.float32(1 / 255)

@@ -7,15 +7,17 @@ from sam2pal.synthetic.canvas import Canvas, Pose
 from sam2pal.synthetic.noise import TILE, pits, slopes, tile
 from sam2pal.synthetic.shading import Array, Look, look_up
 
-STEPS = 240
-ACROSS = 1024
+STEPS = 160
+ACROSS = 768
+_PLACES = np.linspace(0, 1, STEPS, dtype=np.float32)
+_SIDES = np.linspace(-1, 1, ACROSS, dtype=np.float32)
 
 
 def outline(plate: Plate) -> Array:
     """Half widths of a plate at STEPS places along it, as fractions of the body's length."""
     places = np.array([place for place, _ in plate.widths], np.float64)
     widths = np.array([width for _, width in plate.widths], np.float64)
-    t = np.linspace(0, 1, STEPS)
+    t = _PLACES
     smooth = _smooth(places, widths, t)
     power = plate.cap_power
     for cap, distance in zip(plate.caps, (t, 1 - t), strict=True):
@@ -29,7 +31,8 @@ def _smooth(places: Array, widths: Array, t: Array) -> Array:
     """A smooth curve through the given widths, never below a tenth of the smallest."""
     if len(places) == 1:
         return np.full_like(t, widths[0])
-    slope = np.gradient(widths, places)
+    rises = np.diff(widths) / np.diff(places)
+    slope = np.concatenate([rises[:1], (rises[1:] + rises[:-1]) / 2, rises[-1:]])
     k = np.clip(np.searchsorted(places, t, side="right") - 1, 0, len(places) - 2)
     step = places[k + 1] - places[k]
     u = np.clip((t - places[k]) / step, 0, 1)
@@ -43,6 +46,14 @@ def _smooth(places: Array, widths: Array, t: Array) -> Array:
     return np.maximum(value, widths.min() * 0.1)
 
 
+def _differences(table: Array) -> Array:
+    """The slope of a table at each of its entries, in entries."""
+    result = np.empty_like(table)
+    result[1:-1] = (table[2:] - table[:-2]) / 2
+    result[0], result[-1] = table[1] - table[0], table[-1] - table[-2]
+    return result
+
+
 def _hill(x: Array) -> Array:
     """A smooth bump: 1 at 0, 0 from distance 1 on."""
     rest = np.clip(1 - x * x, 0, 1)
@@ -51,7 +62,7 @@ def _hill(x: Array) -> Array:
 
 def _across(plate: Plate, surface: Surface, widest: float) -> tuple[Array, Array, Array]:
     """Tables over -1..1 across: the dome's slope, the relief's slope, and how dark grooves are."""
-    f = np.linspace(-1, 1, ACROSS, dtype=np.float32)
+    f = _SIDES
     side = np.sign(f)
     dome = side * np.abs(f) ** np.float32(plate.flatness)
     slope = np.zeros_like(f)
@@ -73,7 +84,7 @@ def _across(plate: Plate, surface: Surface, widest: float) -> tuple[Array, Array
 
 def _along(plate: Plate, length: float) -> tuple[Array, Array]:
     """Tables over 0..1 along: the dome's slope with its seams, and how dark each place is."""
-    t = np.linspace(0, 1, STEPS, dtype=np.float32)
+    t = _PLACES
     centred = 2 * t - 1
     slope = np.sign(centred) * np.abs(centred) ** np.float32(plate.dome) * np.float32(0.85)
     dark = np.zeros_like(t)
@@ -123,10 +134,10 @@ def paint_plate(
         side = lx * np.float32(1 / widest)
         side *= side
         t -= side * (front + (rear - front) * t)
-    step = np.clip(t * np.float32(STEPS - 1), 0, STEPS - 1).astype(np.int16)
-    slopes_out = np.clip(np.gradient(table) * (STEPS - 1) / length, -4, 4).astype(np.float32)
+    step = np.clip(t * np.float32(STEPS - 1), 0, STEPS - 1).astype(np.intp)
+    slopes_out = np.clip(_differences(table) * ((STEPS - 1) / length), -4, 4).astype(np.float32)
     lean = 1 / np.sqrt(1 + slopes_out**2)
-    inside = (table * lean)[step] - np.abs(lx) * lean[step]
+    inside = (table * lean).take(step) - np.abs(lx) * lean.take(step)
     ends = (np.float32(0.5) - np.abs(t - np.float32(0.5))) * np.float32(length)
     np.minimum(inside, ends, out=inside)
     chosen = np.flatnonzero(inside > -0.5)
@@ -134,32 +145,32 @@ def paint_plate(
         return
     rows, columns = np.divmod(chosen, right - left)
     where = (rows + top) * canvas.width + columns + left
-    inside, lx, t, step = (field.reshape(-1)[chosen] for field in (inside, lx, t, step))
-    w = table[step]
+    inside, lx, t, step = (field.take(chosen) for field in (inside, lx, t, step))
+    w = table.take(step)
     f = np.clip(lx / np.maximum(w, 0.5), -1, 1)
     own = f - np.float32(roll) * (1 - f * f) if roll else f
     if plate.split > 0:
-        wedge = np.clip((np.linspace(0, 1, STEPS) - 0.3) / 0.7, 0, 1) ** 1.5
+        wedge = np.clip((_PLACES - 0.3) / 0.7, 0, 1) ** 1.5
         wedge = (wedge * plate.split * widest - (wedge == 0) * 9).astype(np.float32)
-        inside = np.minimum(inside, np.abs(own) * w - wedge[step])
+        inside = np.minimum(inside, np.abs(own) * w - wedge.take(step))
     alpha = np.clip(inside + np.float32(0.5), 0, 1)
     if plate.opacity < 1:
         alpha *= np.float32(plate.opacity)
 
     surface = look.surface
     half = np.float32((ACROSS - 1) / 2)
-    i_shape = (f * half + half).astype(np.int16)
-    i_own = np.clip(own * half + half, 0, ACROSS - 1).astype(np.int16) if roll else i_shape
+    i_shape = (f * half + half).astype(np.intp)
+    i_own = np.clip(own * half + half, 0, ACROSS - 1).astype(np.intp) if roll else i_shape
     dome, relief, grooves = _across(plate, surface, widest)
     slope_along, dark_along = _along(plate, length)
-    steep = dome[i_shape]
-    nx = steep * lean[step] + relief[i_own]
-    ny = slope_along[step] - np.abs(steep) * (slopes_out * lean)[step]
-    dark = grooves[i_own]
+    steep = dome.take(i_shape)
+    nx = steep * lean.take(step) + relief.take(i_own)
+    ny = slope_along.take(step) - np.abs(steep) * (slopes_out * lean).take(step)
+    dark = grooves.take(i_own)
     if surface.stria_dots > 0 and surface.striae:
         pace = np.float32(length * 2.2 / max(widest / surface.striae * 0.5, 1.4))
         dark = dark * (1 + np.float32(surface.stria_dots) * np.sin(t * pace))
-    dim = (1 - dark_along)[step] * (1 - dark)
+    dim = (1 - dark_along).take(step) * (1 - dark)
     if plate.rim > 0:
         thick = max(0.9, plate.rim * 0.06 * widest)
         ridge = _hill((inside - np.float32(2.2 * thick)) * np.float32(0.6 / thick))
@@ -174,20 +185,20 @@ def paint_plate(
         dim *= 1 - np.float32(0.3) * np.abs(hollow)
     if surface.roughness > 0 or surface.pits or surface.mottle > 0:
         frequency = np.float32(surface.rough_scale * 300 / max(scale, 1))
-        iu = (lx * frequency).astype(np.int32) % TILE
-        iv = (t * (frequency * np.float32(length))).astype(np.int32) % TILE
+        iu = (lx * frequency).astype(np.intp) % TILE
+        iv = (t * (frequency * np.float32(length))).astype(np.intp) % TILE
         at = iv * TILE + iu
         if surface.roughness > 0:
             along_x, along_y = slopes(1.5)
-            nx += along_x.reshape(-1)[at] * np.float32(surface.roughness)
-            ny += along_y.reshape(-1)[at] * np.float32(surface.roughness)
+            nx += along_x.take(at) * np.float32(surface.roughness)
+            ny += along_y.take(at) * np.float32(surface.roughness)
         if surface.pits:
             depth_tile, pit_x, pit_y = pits(surface.pits)
-            nx += pit_x.reshape(-1)[at] * np.float32(surface.pit_depth)
-            ny += pit_y.reshape(-1)[at] * np.float32(surface.pit_depth)
-            dim *= 1 - depth_tile.reshape(-1)[at] * np.float32(0.35 * min(surface.pit_depth, 1))
+            nx += pit_x.take(at) * np.float32(surface.pit_depth)
+            ny += pit_y.take(at) * np.float32(surface.pit_depth)
+            dim *= 1 - depth_tile.take(at) * np.float32(0.35 * min(surface.pit_depth, 1))
         if surface.mottle > 0:
-            dim *= 1 + tile(6.0).reshape(-1)[at] * np.float32(surface.mottle)
+            dim *= 1 + tile(6.0).take(at) * np.float32(surface.mottle)
     if plate.veins:
         vein = np.abs(np.sin(own * plate.veins + t * 5)) < 1.6 * plate.veins / widest
         vein |= np.abs(np.sin(t * plate.veins * 2 + own * 2)) < 3.2 * plate.veins / length
@@ -198,16 +209,18 @@ def paint_plate(
         edge = np.clip(1 - inside * np.float32(1 / (1.5 + 0.02 * scale)), 0, 1)
         dim *= 1 - np.float32(plate.edge) * edge * edge
     normal = look_up(nx * c - ny * s, nx * s + ny * c)
-    light = look.diffuse[normal]
-    base = np.array(surface.colour, np.float32)
-    if surface.pattern == "plain":
-        colour = light[:, None] * base
-    else:
-        share = pattern(surface, t, own)[:, None]
-        colour = light[:, None] * (base + share * (np.array(surface.second, np.float32) - base))
-    colour += look.shine[normal]
-    colour *= dim[:, None]
-    canvas.paint(where, alpha, np.minimum(colour, 1.5, out=colour), label)
+    light = look.diffuse.take(normal)
+    share = None if surface.pattern == "plain" else pattern(surface, t, own)
+    colour = []
+    for first, second, shine in zip(surface.colour, surface.second, look.shine, strict=True):
+        if share is None:
+            value = light * np.float32(first)
+        else:
+            value = light * (np.float32(first) + share * np.float32(second - first))
+        value += shine.take(normal)
+        value *= dim
+        colour.append(value)
+    canvas.paint(where, alpha, colour, label)
 
 
 def pattern(surface: Surface, t: Array, own: Array) -> Array:

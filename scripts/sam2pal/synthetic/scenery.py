@@ -65,7 +65,7 @@ def place_image(
     Returns the window it was laid into and which of the window's pixels it covers, or None if
     it lies outside.
     """
-    height, width = pixels.shape[:2]
+    _, height, width = pixels.shape
     c, s = float(np.cos(angle)), float(np.sin(angle))
     w, h = image.size
     reach_x = (abs(c) * w + abs(s) * h) / 2 + 4
@@ -82,21 +82,22 @@ def place_image(
     )
     values = np.asarray(drawn)
     shown = values[..., 3] > 127
-    window = pixels[top:bottom, left:right]
+    window = pixels[:, top:bottom, left:right]
     if shade > 0:
         soft = drawn.getchannel("A").filter(ImageFilter.BoxBlur(2))
         soft = np.asarray(ImageChops.offset(soft, 2, 2), np.float32)
-        window *= 1 - soft[..., None] * np.float32(shade / 255)
-    window[shown] = values[shown][:, :3].astype(np.float32) * np.float32(1 / 255)
+        window *= 1 - soft * np.float32(shade / 255)
+    for channel in range(3):
+        np.copyto(window[channel], values[..., channel] * np.float32(1 / 255), where=shown)
     return slice(top, bottom), slice(left, right), shown
 
 
 def lattice(rng: np.random.Generator, height: int, width: int, unit: float) -> Array:
     """Wooden slats with gaps behind them; `unit` is the specimen's length in pixels."""
     behind = rng.uniform(0.45, 0.85) * np.array([1, rng.uniform(0.92, 1), rng.uniform(0.75, 0.95)])
-    pixels = np.empty((height, width, 3), np.float32)
-    pixels[:] = behind
-    pixels += clouds(rng, height, width, unit)[..., None] * np.float32(0.05)
+    pixels = np.empty((3, height, width), np.float32)
+    pixels[:] = behind[:, None, None]
+    pixels += clouds(rng, height, width, unit) * np.float32(0.05)
     yellow = rng.uniform(0.55, 0.9)
     wood = rng.uniform(0.75, 1.0) * np.array([1, 0.5 + 0.42 * yellow, 0.15 + 0.65 * yellow])
     angle = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.04)
@@ -121,8 +122,9 @@ def lattice(rng: np.random.Generator, height: int, width: int, unit: float) -> A
         turned = slats.transform(
             (width, height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
         )
-        values = np.asarray(turned, np.float32) * np.float32(1 / 255)
-        pixels += values[..., 3:] * (values[..., :3] - pixels)
+        values = np.asarray(turned).transpose(2, 0, 1).astype(np.float32)
+        values *= np.float32(1 / 255)
+        pixels += values[3] * (values[:3] - pixels)
     return pixels
 
 
@@ -154,24 +156,24 @@ def _slats(
 
 
 def background(rng: np.random.Generator, kind: str, height: int, width: int, unit: float) -> Array:
-    """Pixels [height, width, 3] of an empty photograph of this kind."""
+    """Light [3, height, width] of an empty photograph of this kind."""
     if kind == "lattice":
         return lattice(rng, height, width, unit)
     if kind == "texture":
-        pixels = texture(rng, height, width).copy()
-        return pixels * rng.uniform(0.4, 1.0) + rng.uniform(0, 0.35)
+        share, base = rng.uniform(0.4, 1.0), rng.uniform(0, 0.35)
+        return texture(rng, height, width) * np.float32(share) + np.float32(base)
     if kind == "dark":
         base = rng.uniform(0.0, 0.3) + rng.uniform(-0.04, 0.04, 3)
     elif kind == "colour":
         base = rng.uniform(0.2, 0.95, 3)
     else:
         base = rng.uniform(0.6, 0.97) - np.array([0, 0.5, 1.2]) * rng.uniform(-0.05, 0.12)
-    pixels = np.empty((height, width, 3), np.float32)
-    uneven = clouds(rng, height, width, max(height, width) * rng.uniform(0.3, 1)) * rng.uniform(
-        0, 0.08
-    )
-    uneven = uneven + grain(rng, height, width, 1.5) * rng.uniform(0, 0.025)
-    pixels[:] = np.asarray(base, np.float32) + uneven[..., None].astype(np.float32)
+    pixels = np.empty((3, height, width), np.float32)
+    uneven = clouds(rng, height, width, max(height, width) * rng.uniform(0.3, 1))
+    uneven = uneven * np.float32(rng.uniform(0, 0.08))
+    uneven += grain(rng, height, width, 1.5) * np.float32(rng.uniform(0, 0.025))
+    for plane, level in zip(pixels, base, strict=True):
+        np.add(uneven, np.float32(level), out=plane)
     if kind == "labels":
         for _ in range(int(rng.integers(1, 4))):
             w = int(unit * rng.uniform(0.5, 1.5))
@@ -185,7 +187,7 @@ def background(rng: np.random.Generator, kind: str, height: int, width: int, uni
                 upright + rng.normal(0, 0.12),
                 rng.uniform(0, 0.4),
             )
-    return np.clip(pixels, 0, 1)
+    return np.clip(pixels, 0, 1, out=pixels)
 
 
 def pin(
@@ -199,7 +201,7 @@ def pin(
     occluder: int,
 ) -> None:
     """Stick a pin into (x, y); its head and shaft hide what is below (label `occluder`)."""
-    radius = unit * rng.uniform(0.02, 0.065)
+    radius = unit * rng.uniform(0.02, 0.075)
     reach = unit * abs(rng.normal(0, 0.13)) if rng.random() < 0.8 else 0.0
     turn = rng.uniform(0, 2 * np.pi)
     hx, hy = x + reach * np.cos(turn), y + reach * np.sin(turn)
@@ -220,5 +222,9 @@ def pin(
         return
     rows, columns = np.divmod(where, canvas.width)
     index = look_up(xx[0, columns] / np.float32(radius), yy[rows, 0] / np.float32(radius))
-    colour = head.diffuse[index][:, None] * np.array(head.surface.colour, np.float32)
-    canvas.paint(where, shape.reshape(-1)[where], colour + head.shine[index], occluder)
+    light = head.diffuse.take(index)
+    colour = [
+        light * np.float32(first) + shine.take(index)
+        for first, shine in zip(head.surface.colour, head.shine, strict=True)
+    ]
+    canvas.paint(where, shape.take(where), colour, occluder)

@@ -28,7 +28,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Look:
-    """A surface under this photograph's light: by normal, diffuse [S*S] and shine [S*S, 3]."""
+    """A surface under this photograph's light: by normal, diffuse [S*S] and shine [3, S*S]."""
 
     surface: Surface
     diffuse: Array
@@ -68,9 +68,10 @@ def sample_lights(rng: np.random.Generator) -> tuple[Light, ...]:
 class Lighting:
     """The lamps of one photograph and every surface seen under them so far."""
 
-    def __init__(self, lights: tuple[Light, ...], ambient: float) -> None:
+    def __init__(self, lights: tuple[Light, ...], ambient: float, sky: float) -> None:
         self._lights = lights
         self._ambient = ambient
+        self._sky = sky
         x, y, z = _sphere()
         self._diffuse = ambient * (0.6 + 0.4 * z)
         for light in lights:
@@ -90,7 +91,7 @@ class Lighting:
             if surface.metallic > 0:
                 shine = self._metal(surface, shine)
             else:
-                shine = np.repeat(shine[:, None], 3, axis=1)
+                shine = np.broadcast_to(shine, (3, len(shine)))
             self._looks[surface] = Look(surface, self._diffuse, shine)
         return self._looks[surface]
 
@@ -98,6 +99,8 @@ class Lighting:
         x, y, z = _sphere()
         rx, ry = 2 * z * x, 2 * z * y
         shine = (1 - z) ** 3 * np.float32(0.25 * (self._ambient + 0.3))
+        lx, ly, _ = self._lights[0].direction
+        shine += np.float32(self._sky) * np.clip(0.5 + (x * lx + y * ly) * 0.8, 0, 1) * z
         for light in self._lights:
             lx, ly, lz = light.direction
             if light.shape == "spot":
@@ -126,7 +129,7 @@ class Lighting:
         own = _hues(hue + surface.iridescence * ((1 - z) * 1.5 - 0.3))
         share = np.float32(surface.metallic)
         shine = shine + share * (self._diffuse * 0.5) ** 2
-        return (shine[:, None] * (1 - share + own * share)).astype(np.float32)
+        return (shine * (1 - share + own.T * share)).astype(np.float32)
 
 
 def _hues(hue: Array) -> Array:
@@ -136,9 +139,9 @@ def _hues(hue: Array) -> Array:
     return 0.1 + 0.9 * np.clip(wave, 0, 1)
 
 
-def look_up(nx: Array, ny: Array) -> NDArray[np.int32]:
+def look_up(nx: Array, ny: Array) -> NDArray[np.intp]:
     """The flat index into a sphere for normals of these x and y parts."""
     half = np.float32(SIDE / 2)
-    column = np.clip(nx * half + half, 0, SIDE - 1).astype(np.int32)
-    row = np.clip(ny * half + half, 0, SIDE - 1).astype(np.int32)
+    column = np.clip(nx * half + half, 0, SIDE - 1).astype(np.intp)
+    row = np.clip(ny * half + half, 0, SIDE - 1).astype(np.intp)
     return row * SIDE + column

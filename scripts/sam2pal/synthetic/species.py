@@ -1,11 +1,15 @@
-"""Drawing a species of any kind."""
+"""Species of every kind, and their relatives."""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from sam2pal.synthetic.anatomy import Species
-from sam2pal.synthetic.beetles import sample_beetle
+from sam2pal.synthetic.beetles import build_beetle
+from sam2pal.synthetic.genes import Genes
 
-KINDS = {"beetle": (sample_beetle, 1.0)}
+# how to build each kind, and its share among drawn species
+KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {"beetle": (build_beetle, 0.62)}
 
 
 def sample_species(rng: np.random.Generator, kind: str | None = None) -> Species:
@@ -19,4 +23,17 @@ def sample_species(rng: np.random.Generator, kind: str | None = None) -> Species
         kind = str(rng.choice(list(KINDS), p=shares / shares.sum()))
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, found {kind}")
-    return KINDS[kind][0](rng)
+    return KINDS[kind][0](Genes(((int(rng.integers(1 << 40)), 1.0, 1.0),)))
+
+
+def sample_relative(
+    species: Species, rng: np.random.Generator, shape: float = 0.35, surface: float = 0.6
+) -> Species:
+    """Another species of the same genus.
+
+    Args:
+        shape: the share (0..1) of the proportions that differ.
+        surface: the same for colours, sculpture and gloss.
+    """
+    build = KINDS[species.kind][0]
+    return build(species.genes.mutated(int(rng.integers(1 << 40)), shape, surface))

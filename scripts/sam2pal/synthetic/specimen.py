@@ -1,13 +1,14 @@
 """Draw a specimen of a species with the mask of every structure."""
 
 from dataclasses import dataclass, replace
+from math import cos, sin
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sam2pal.synthetic.anatomy import Limb, Plate, Species, Surface
 from sam2pal.synthetic.canvas import Canvas, Pose
-from sam2pal.synthetic.colours import near
+from sam2pal.synthetic.colours import shifted
 from sam2pal.synthetic.limbs import LimbLayer
 from sam2pal.synthetic.photograph import Style, develop, sample_style
 from sam2pal.synthetic.plates import paint_plate
@@ -28,18 +29,6 @@ class Drawing:
 
     pixels: NDArray[np.uint8]
     masks: dict[str, NDArray[np.bool_]]
-
-
-@dataclass(frozen=True)
-class Joint:
-    """A limb piece in body coordinates: from (x0, y0) to (x1, y1), half widths, tone 0..1."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    widths: tuple[float, float, float]
-    tone: float
 
 
 def draw_specimen(
@@ -95,7 +84,7 @@ def draw_specimen(
         add_strangers(canvas, person, rng, style, pose)
     canvas.solid[:] = 0
     names = {name: k + 1 for k, name in enumerate(all_names(person))}
-    looks = Lighting(style.lights, style.ambient)
+    looks = Lighting(style.lights, style.ambient, style.sky)
     draw_animal(canvas, skeleton, pose, looks, names, rng)
     cast = style.shadow
     if cast > 0.05:
@@ -166,16 +155,19 @@ def individual(species: Species, rng: np.random.Generator) -> Species:
     """The species with one animal's own proportions and colours."""
     amount = species.variation
     stout = float(np.exp(rng.normal(0, 0.04) * amount))
-    hue_seed = rng.integers(1 << 30)
-    spread = abs(float(rng.normal(0, 0.25))) * amount
+    spread = abs(float(rng.normal(0, 0.3))) * amount
+    hue, saturation, value = rng.uniform((-0.05, -0.3, -0.5), (0.05, 0.3, 0.5)) * spread
+    change = (float(hue), float(np.exp(saturation)), float(np.exp(value)))
+    known: dict[Surface, Surface] = {}
 
     def tinted(surface: Surface) -> Surface:
-        same = np.random.default_rng(hue_seed)
-        return replace(
-            surface,
-            colour=near(same, surface.colour, spread),
-            second=near(same, surface.second, spread),
-        )
+        if surface not in known:
+            known[surface] = replace(
+                surface,
+                colour=shifted(surface.colour, *change),
+                second=shifted(surface.second, *change),
+            )
+        return known[surface]
 
     plates = []
     for plate in species.plates:
@@ -190,17 +182,16 @@ def individual(species: Species, rng: np.random.Generator) -> Species:
             )
         )
     long = float(np.exp(rng.normal(0, 0.05) * amount))
-    limbs = []
-    for limb in species.limbs:
-        limbs.append(
-            replace(
-                limb,
-                x=limb.x * stout,
-                segments=tuple((n * long, a, m, b) for n, a, m, b in limb.segments),
-                bead_length=limb.bead_length * long,
-                surface=tinted(limb.surface),
-            )
+    limbs = [
+        replace(
+            limb,
+            x=limb.x * stout,
+            segments=tuple((n * long, a, m, b) for n, a, m, b in limb.segments),
+            bead_length=limb.bead_length * long,
+            surface=tinted(limb.surface),
         )
+        for limb in species.limbs
+    ]
     return replace(species, plates=tuple(plates), limbs=tuple(limbs))
 
 
@@ -226,7 +217,7 @@ class Skeleton:
         self.yaws = [float(rng.normal(0, block.yaw)) for block in species.blocks]
         self.gaps = [block.gap * float(rng.uniform(0, 1.6)) for block in species.blocks]
         gone_blocks = {plate.block for plate in species.plates if plate.structure in self.lost}
-        self.limbs: list[tuple[Limb, list[Joint]]] = []
+        self.limbs: list[tuple[Limb, NDArray[np.float64]]] = []
         for limb in species.limbs:
             fall = limb.structure in self.lost or (
                 limb.block in gone_blocks and "head" in self.lost and limb.structure != "legs"
@@ -265,29 +256,45 @@ class Skeleton:
                 found.append(pose.point(plate.offset + width, y))
         if limbs:
             for limb, joints in self.limbs:
-                for joint in joints:
-                    found.append(poses[limb.block].point(joint.x1, joint.y1))
+                found.extend(poses[limb.block].points(joints[:, 2:4]).tolist())
         return np.array(found)
 
 
-def bend(limb: Limb, side: int, rng: np.random.Generator, relaxed: float) -> list[Joint]:
-    """Pose one limb of a pair: its pieces in body coordinates."""
-    joints = []
+def bend(limb: Limb, side: int, rng: np.random.Generator, relaxed: float) -> NDArray[np.float64]:
+    """Pose one limb of a pair.
+
+    Returns its pieces [N, 8] in body coordinates: x0, y0, x1, y1, three half widths, tone 0..1.
+    """
+    pieces: list[tuple[float, ...]] = []
     x, y = limb.x * side, limb.y
+
+    def extend(direction: float, length: float, widths: tuple[float, ...], tone: float) -> None:
+        nonlocal x, y
+        x1 = x + sin(direction) * length * side
+        y1 = y - cos(direction) * length
+        pieces.append((x, y, x1, y1, *widths, tone))
+        x, y = x1, y1
+
     direction = 0.0
-    short = 1 - limb.tuck * float(rng.uniform(0, 1))
+    turns = (rng.standard_normal(len(limb.angles) + 3) * relaxed).tolist()
+    shorter = rng.random(len(limb.segments)).tolist()
     for k, (length, *widths) in enumerate(limb.segments):
-        direction += limb.angles[k] + float(rng.normal(0, limb.wobble[k])) * relaxed
-        length *= short if k == 0 else float(rng.uniform(0.8, 1.0))
-        x1 = x + np.sin(direction) * length * side
-        y1 = y - np.cos(direction) * length
-        tone = limb.bands * (k % 2)
-        joints.append(Joint(x, y, float(x1), float(y1), tuple(widths), tone))
-        x, y = float(x1), float(y1)
+        direction += limb.angles[k] + turns[k] * limb.wobble[k]
+        length *= 1 - limb.tuck * shorter[k] if k == 0 else 0.8 + 0.2 * shorter[k]
+        start = (x, y)
+        extend(direction, length, tuple(widths), limb.bands * (k % 2))
+        if limb.spines and k == len(limb.segments) - 1:
+            end = (x, y)
+            for share in rng.uniform(0.3, 1.0, int(2 + 5 * limb.spines)).tolist():
+                x, y = (a + (b - a) * share for a, b in zip(start, end, strict=True))
+                thin = widths[1] * 0.25
+                turn = 0.7 if rng.random() < 0.5 else -0.7
+                extend(direction + turn, widths[1] * 3.0, (thin, thin, thin * 0.5), 0.0)
+            x, y = end
     if limb.beads:
-        direction += limb.bead_angle + float(rng.normal(0, 0.25)) * relaxed
-        curl = (limb.curl + float(rng.normal(0, limb.curl_wobble))) / limb.beads
-        waver = float(rng.normal(0, 0.5)) / limb.beads
+        direction += limb.bead_angle + turns[-3] * 0.25
+        curl = (limb.curl + turns[-2] * limb.curl_wobble) / limb.beads
+        waver = turns[-1] * 0.5 / limb.beads
         beads = limb.beads
         if limb.tip != "claws" and rng.random() < 0.12:
             beads = int(rng.integers(1, limb.beads + 1))
@@ -295,23 +302,18 @@ def bend(limb: Limb, side: int, rng: np.random.Generator, relaxed: float) -> lis
         for k in range(beads):
             share = k / max(limb.beads - 1, 1)
             direction += curl + waver * (share - 0.5) * 4
-            length = limb.bead_length
             width = first + (last - first) * share
             if limb.club and k >= limb.beads - limb.club:
                 width = limb.club_width
-            x1 = x + np.sin(direction) * length * side
-            y1 = y - np.cos(direction) * length
-            tone = limb.bands * ((k + 1) % 2)
             shape = (width * limb.bead_neck, width, width * (0.5 + 0.5 * limb.bead_neck))
-            joints.append(Joint(x, y, float(x1), float(y1), shape, tone))
-            x, y = float(x1), float(y1)
+            extend(direction, limb.bead_length, shape, limb.bands * ((k + 1) % 2))
         if limb.tip == "claws":
+            end = (x, y)
             for turn in (-0.5, 0.5):
-                x1 = x + np.sin(direction + turn) * limb.bead_length * 0.5 * side
-                y1 = y - np.cos(direction + turn) * limb.bead_length * 0.5
+                x, y = end
                 thin = last * 0.4
-                joints.append(Joint(x, y, float(x1), float(y1), (thin, thin, thin * 0.4), 0.0))
-    return joints
+                extend(direction + turn, limb.bead_length * 0.5, (thin, thin, thin * 0.4), 0.0)
+    return np.array(pieces)
 
 
 def place(
@@ -369,10 +371,9 @@ def draw_animal(
         limbs = [pair for pair in skeleton.limbs if pair[0].layer == number]
         if limbs:
             layer = LimbLayer()
-            for limb, joints in limbs:
+            for limb, pieces in limbs:
                 pose = poses[limb.block]
                 code = layer.code(names.get(limb.structure, OTHER), looks.look(limb.surface))
-                pieces = np.array([(j.x0, j.y0, j.x1, j.y1, *j.widths, j.tone) for j in joints])
                 ends = pose.points(pieces[:, :4].reshape(-1, 2)).reshape(-1, 4)
                 layer.add(ends, pieces[:, 4:7] * pose.scale, pieces[:, 7], code)
             layer.paint(canvas)
@@ -397,10 +398,10 @@ def add_strangers(
     canvas: Canvas, species: Species, rng: np.random.Generator, style: Style, pose: Pose
 ) -> None:
     """Other specimens near the edge of the frame, which nobody annotated."""
-    looks = Lighting(style.lights, style.ambient)
+    looks = Lighting(style.lights, style.ambient, style.sky)
     for _ in range(int(rng.integers(1, 3))):
         angle = rng.uniform(0, 2 * np.pi)
-        far = rng.uniform(0.75, 1.1)
+        far = rng.uniform(1.0, 1.4)
         centre = np.array([canvas.width, canvas.height]) / 2
         x, y = centre + np.array([np.cos(angle), np.sin(angle)]) * far * 0.7 * centre.max()
         other = Skeleton(individual(species, rng), rng, ())
