@@ -61,11 +61,16 @@ class Canvas:
         return self.labels.shape[1]
 
     def paint(
-        self, where: NDArray[np.int64], alpha: Array, colour: Array, label: int | Array
+        self,
+        where: NDArray[np.intp],
+        alpha: Array,
+        colour: list[Array],
+        label: int | NDArray[np.uint8],
+        least: float = 0.5,
     ) -> None:
         """Lay `colour` [3, N] over the flat pixel indices `where` [N] with `alpha` [N].
 
-        Pixels at least half covered show `label` (one, or one a pixel) from now on.
+        Pixels covered by at least `least` show `label` (one, or one a pixel) from now on.
         """
         for plane, value in zip(self.pixels.reshape(3, -1), colour, strict=True):
             here = plane.take(where)
@@ -73,7 +78,7 @@ class Canvas:
             value *= alpha
             value += here
             plane[where] = value
-        shown = alpha >= 0.5
+        shown = alpha >= least
         self.labels.reshape(-1)[where[shown]] = label if np.isscalar(label) else label[shown]
         solid = self.solid.reshape(-1)
         solid[where] = np.maximum(solid.take(where), alpha)

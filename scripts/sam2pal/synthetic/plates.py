@@ -220,7 +220,7 @@ def paint_plate(
         value += shine.take(normal)
         value *= dim
         colour.append(value)
-    canvas.paint(where, alpha, colour, label)
+    canvas.paint(where, alpha, colour, label, 0.5 * plate.opacity)
 
 
 def pattern(surface: Surface, t: Array, own: Array) -> Array:

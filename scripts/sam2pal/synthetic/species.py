@@ -7,9 +7,16 @@ import numpy as np
 from sam2pal.synthetic.anatomy import Species
 from sam2pal.synthetic.beetles import build_beetle
 from sam2pal.synthetic.genes import Genes
+from sam2pal.synthetic.insects import build_ant, build_bug, build_fly, build_spider
 
 # how to build each kind, and its share among drawn species
-KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {"beetle": (build_beetle, 0.62)}
+KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
+    "beetle": (build_beetle, 0.64),
+    "ant": (build_ant, 0.12),
+    "fly": (build_fly, 0.09),
+    "bug": (build_bug, 0.1),
+    "spider": (build_spider, 0.05),
+}
 
 
 def sample_species(rng: np.random.Generator, kind: str | None = None) -> Species:

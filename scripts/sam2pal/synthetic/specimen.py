@@ -401,7 +401,7 @@ def add_strangers(
     looks = Lighting(style.lights, style.ambient, style.sky)
     for _ in range(int(rng.integers(1, 3))):
         angle = rng.uniform(0, 2 * np.pi)
-        far = rng.uniform(1.0, 1.4)
+        far = rng.uniform(1.4, 1.9)
         centre = np.array([canvas.width, canvas.height]) / 2
         x, y = centre + np.array([np.cos(angle), np.sin(angle)]) * far * 0.7 * centre.max()
         other = Skeleton(individual(species, rng), rng, ())
