@@ -25,7 +25,7 @@ def surfaces(genes: Genes) -> dict[str, Surface]:
         striae=skin.whole("striae", 6, 11) if skin.chance("striated", 0.8) else 0,
         stria_depth=skin.between("stria depth", 0.2, 1.0),
         stria_dots=skin.unit("stria dots") if skin.chance("dotted", 0.35) else 0.0,
-        pits=skin.pick("elytra pits", {0: 0.75, 12: 0.12, 24: 0.13}),
+        pits=skin.pick("elytra pits", {0: 0.84, 12: 0.08, 24: 0.08}),
         pit_depth=detail.pit_depth,
     )
     if not same:
@@ -77,7 +77,7 @@ def build_beetle(genes: Genes) -> Species:
     pronotum_length = (1 - elytra_length) * u("pronotum", 0.5, 0.68)
     head_length = 1 - elytra_length - pronotum_length
     low, high = {
-        "ground": (0.29, 0.43),
+        "ground": (0.26, 0.41),
         "round": (0.42, 0.58),
         "long": (0.18, 0.28),
         "weevil": (0.3, 0.48),
@@ -98,15 +98,15 @@ def build_beetle(genes: Genes) -> Species:
         (
             (0, wide * shoulder),
             (0.12, wide * (0.6 * shoulder + 0.39)),
-            (u("fullest", 0.35, 0.7), wide),
-            (1, wide * u("rear", 0.6, 0.9)),
+            (u("fullest", 0.4, 0.7), wide),
+            (1, wide * (u("rear", 0.8, 1.0) if form == "ground" else u("rear", 0.6, 0.95))),
         ),
         skin["elytra"],
-        caps=(u("elytra front cap", 0.02, 0.12), u("elytra rear cap", 0.3, 0.6)),
+        caps=(u("elytra front cap", 0.02, 0.12), u("elytra rear cap", 0.28, 0.55)),
         cap_power=u("elytra cap power", 1.8, 2.6),
         bows=(u("elytra bow", -0.05, 0.2), 0.0),
-        flatness=u("elytra flat", 1.6, 4.5),
-        dome=u("elytra dome", 2.5, 7.0),
+        flatness=u("elytra flat", 1.3, 3.2),
+        dome=u("elytra dome", 1.8, 5.5),
         suture=u("suture", 0.4, 1.0),
         rim=u("elytra rim", 0, 1.0),
         split=u("split", 0.02, 0.3) if genes.chance("splits", 0.25) else 0.0,
@@ -131,8 +131,8 @@ def build_beetle(genes: Genes) -> Species:
         caps=(u("pronotum front cap", 0.03, 0.25), u("pronotum rear cap", 0.02, 0.2)),
         cap_power=u("pronotum cap power", 1.8, 3.0),
         bows=(u("pronotum bow", -0.22, 0.1), u("pronotum rear bow", -0.22, 0.12)),
-        flatness=u("pronotum flat", 1.6, 4.0),
-        dome=u("pronotum dome", 2.5, 6.0),
+        flatness=u("pronotum flat", 1.3, 3.2),
+        dome=u("pronotum dome", 1.6, 5.0),
         furrow=u("furrow", 0.15, 0.9) if genes.chance("furrowed", 0.7) else 0.0,
         rim=u("pronotum rim", 0, 1.0),
         dents=dents,

@@ -25,12 +25,12 @@ def shifted(colour: Colour, hue: float, saturation: float, value: float) -> Colo
 
 def cuticle(genes: Genes, bright: float = 0.08) -> Colour:
     """A colour of insect cuticle: black and dark brown most often, `bright` ones in that share."""
-    kind = genes.pick("kind", {"black": 0.46, "brown": 0.3, "pale": 0.16, "bright": bright})
+    kind = genes.pick("kind", {"black": 0.5, "brown": 0.32, "pale": 0.12, "bright": bright})
     if kind == "black":
         return from_hsv(
             genes.between("hue", -0.1, 0.12),
             genes.between("saturation", 0, 0.45),
-            genes.scaled("value", 0.012, 0.09),
+            genes.scaled("value", 0.018, 0.1),
         )
     if kind == "brown":
         return from_hsv(
@@ -69,7 +69,7 @@ def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
             genes.between("metal saturation", 0.4, 0.95),
             genes.scaled("metal value", 0.02, 0.2),
         )
-    rough = genes.pick("rough", {0.0: 0.45, 0.1: 0.35, 0.4: 0.2})
+    rough = genes.pick("rough", {0.0: 0.5, 0.1: 0.37, 0.4: 0.13})
     return Surface(
         colour=colour,
         second=cuticle(genes.under("second"), 0.3),
@@ -77,16 +77,16 @@ def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
         if genes.chance("patterned", patterned)
         else "plain",
         pattern_seed=genes.whole("pattern seed", 0, 1 << 30),
-        gloss=genes.between("gloss", 0.3, 1.0)
-        if genes.chance("shiny", 0.78)
+        gloss=genes.between("gloss", 0.4, 1.2)
+        if genes.chance("shiny", 0.86)
         else genes.between("matt", 0.02, 0.3),
         shininess=genes.scaled("shininess", 5, 140),
         metallic=metallic,
         iridescence=genes.between("iridescence", -0.25, 0.25),
         roughness=rough * genes.unit("roughness"),
         rough_scale=genes.scaled("rough scale", 0.5, 2.2),
-        mottle=genes.between("mottle", 0, 0.18) if genes.chance("mottled", 0.35) else 0.0,
-        pits=genes.pick("pits", {0: 0.78, 12: 0.1, 24: 0.12}),
+        mottle=genes.between("mottle", 0, 0.16) if genes.chance("mottled", 0.25) else 0.0,
+        pits=genes.pick("pits", {0: 0.84, 12: 0.07, 24: 0.09}),
         pit_depth=genes.between("pit depth", 0.1, 0.9),
     )
 

@@ -49,7 +49,7 @@ def sample_style(rng: np.random.Generator) -> Style:
     return Style(
         lights=sample_lights(rng),
         ambient=float(rng.uniform(0.25, 0.7)),
-        sky=float(rng.choice([0.0, rng.uniform(0.03, 0.3)], p=[0.35, 0.65])),
+        sky=float(rng.choice([0.0, rng.uniform(0.05, 0.4)], p=[0.25, 0.75])),
         backdrop=backdrop,
         shadow=float(rng.uniform(0, 0.75)),
         shadow_angle=float(rng.uniform(0, 2 * np.pi)),
@@ -57,14 +57,14 @@ def sample_style(rng: np.random.Generator) -> Style:
         pin=float(rng.choice([0.0, 0.85], p=[0.55, 0.45]))
         * (backdrop != "lattice" or rng.random() < 0.3),
         crowd=float(rng.choice([0.0, 0.4], p=[0.7, 0.3])),
-        exposure=float(np.exp(rng.normal(0.05, 0.25))),
+        exposure=float(np.exp(rng.normal(0.12, 0.22))),
         balance=(1 + float(warm), 1 + float(rng.normal(0, 0.025)), 1 - float(warm)),
-        haze=float(rng.gamma(1.5, 0.012)),
+        haze=float(rng.gamma(1.6, 0.018)),
         gamma=float(np.exp(rng.normal(0, 0.15))),
         contrast=float(rng.normal(0, 0.3)),
-        blur=float(rng.gamma(1.5, 0.35)),
-        shrink=float(rng.choice([1.0, rng.uniform(1.0, 2.2)], p=[0.5, 0.5])),
-        noise=float(rng.gamma(1.2, 0.008)),
+        blur=float(rng.gamma(1.3, 0.33)),
+        shrink=float(rng.choice([1.0, rng.uniform(1.0, 2.2)], p=[0.65, 0.35])),
+        noise=float(rng.gamma(1.2, 0.006)),
         quality=int(rng.integers(35, 97)),
         upright=bool(rng.random() < 0.5),
     )

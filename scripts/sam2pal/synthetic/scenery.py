@@ -146,7 +146,7 @@ def _slats(
     kept = np.abs(number - np.floor(position[side // 2])) < most
     streak = Image.fromarray(grain(rng, side // 24 + 2, side, 0.6))
     mark = np.asarray(streak.resize((side, side), Image.Resampling.BICUBIC))
-    contrast = np.float32(rng.uniform(0.01, 0.07))
+    contrast = np.float32(rng.uniform(0.005, 0.045))
     tone = (1 + contrast * mark) * bevel.astype(np.float32)
     values = np.zeros((side, side, 4), np.uint8)
     for channel in range(3):

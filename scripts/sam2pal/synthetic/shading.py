@@ -107,7 +107,9 @@ class Lighting:
                 norm = np.sqrt(lx * lx + ly * ly + (lz + 1) ** 2)
                 half = np.clip((x * lx + y * ly + z * (lz + 1)) / np.float32(norm), 1e-3, 1)
                 lobe = half ** np.float32(shininess / 5)
-                shine += np.float32(light.strength) * (lobe**5 + np.float32(0.25) * lobe)
+                shine += np.float32(light.strength) * (
+                    np.float32(1.2) * lobe**5 + np.float32(0.3) * lobe
+                )
                 continue
             dx, dy = rx - lx, ry - ly
             soft = 3.0 / shininess + 0.03
