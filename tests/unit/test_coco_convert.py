@@ -15,8 +15,6 @@ from sam2pal import coco
 from sam2pal.errors import InputError
 from sam2pal.images import stored, upright
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 STRUCTURES = {"head": None, "body": {"parent": ""}, "eye": {"parent": "head"}}
 SIZE = (60, 40)  # width, height
 SQUARE = [10, 5, 30, 5, 30, 25, 10, 25]

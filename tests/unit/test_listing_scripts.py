@@ -1,8 +1,10 @@
 """The scripts that list specimens, convert templates and draw the training pool, by hand."""
 
 import json
+import runpy
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,27 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SQUARE = [1, 1, 5, 1, 5, 4, 1, 4]
 
 
-def call(script, *arguments):
-    command = [sys.executable, SCRIPTS / f"{script}.py", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a script as `python scripts/X.py` does, without the cost of a new process."""
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        code = 0
+        try:
+            runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        return Done(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -37,7 +57,7 @@ def genus(tmp_path):
     return tmp_path
 
 
-def listed(genus):
+def listed(call, genus):
     results = genus / "results"
     return call(
         "list_specimens", "--genus", "Aus", "--folder", genus / "photographs", "--shard-size", 4,
@@ -46,15 +66,15 @@ def listed(genus):
     )  # fmt: skip
 
 
-def test_listing_converting_and_drawing(genus):
-    done = listed(genus)
+def test_listing_converting_and_drawing(call, genus):
+    done = listed(call, genus)
     assert done.returncode == 0 and done.stdout == ""
     lines = done.stderr.splitlines()
     assert lines[0] == ("Aus: 6 photographs (5 ok, 1 unreadable) in 2 shards, 2 of them changed")
     assert lines[1].startswith(f"  unreadable: {genus / 'photographs' / 'bad.png'}: the file is")
     manifest = (genus / "results" / "manifest.tsv").read_text()
     (genus / "results" / "manifest.tsv").unlink()  # as Snakemake does before a job runs again
-    assert "0 of them changed" in listed(genus).stderr
+    assert "0 of them changed" in listed(call, genus).stderr
     assert (genus / "results" / "manifest.tsv").read_text() == manifest
 
     done = call(
@@ -76,7 +96,7 @@ def test_listing_converting_and_drawing(genus):
     assert pool == ["s1", "s2", "s4", "s5"]
 
 
-def test_mistakes_are_told_without_a_traceback(genus):
+def test_mistakes_are_told_without_a_traceback(call, genus):
     (genus / "drawn.json").write_text("")
     done = call(
         "convert_templates", "--genus", "Aus", "--round", "first", "--annotations",
@@ -88,7 +108,7 @@ def test_mistakes_are_told_without_a_traceback(genus):
     assert not (genus / "templates.json").exists()
 
 
-@pytest.mark.parametrize("script", ["list_specimens", "convert_templates", "draw_pool"])
-def test_help(script):
-    done = call(script, "--help")
-    assert done.returncode == 0 and "--" in done.stdout
+def test_scripts_find_the_library_when_run_by_hand(tmp_path):
+    command = [sys.executable, SCRIPTS / "convert_templates.py", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0 and "--annotations" in done.stdout

@@ -90,7 +90,7 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
 
     def draw(height: int, width: int) -> np.ndarray:
         pieces = coco_mask.frPyObjects([[float(v) for v in ring] for ring in rings], height, width)
-        return coco_mask.decode(pieces).any(axis=2)
+        return decode_mask(coco_mask.merge(pieces))
 
     xs = [x for ring in rings for x in ring[0::2]]
     ys = [y for ring in rings for y in ring[1::2]]

@@ -5,12 +5,18 @@ square, where `height` is the photograph's height there, a whole number of pixel
 uses exactly this mapping, so a mask that goes to the square and back does not shift.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -147,8 +153,10 @@ def _bilinear_weights(outputs: int, inputs: int, offset: float, step: float) -> 
     )
 
 
-def _rows(first: np.ndarray, count: int, inputs: int, weight) -> sparse.csr_array:
+def _rows(first: np.ndarray, count: int, inputs: int, weight: Callable) -> sparse.csr_array:
     """Normalised rows of `weight(j)` for `count` inputs from `first`, negative weights dropped."""
+    from scipy import sparse  # here, as listing photographs needs none of it and it takes a second
+
     j = first[:, None] + np.arange(count)
     w = np.where((j >= 0) & (j < inputs), np.maximum(weight(j), 0.0), 0.0)
     w /= w.sum(axis=1, keepdims=True)

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 from PIL import Image
 
@@ -51,6 +50,8 @@ def decode(path: str | Path) -> tuple[Header, np.ndarray]:
     with Image.open(path) as image:
         header = _header(path, image)
         if image.format == "PNG" and _png_depth(path) == 16:
+            import imagecodecs  # here, as few photographs need it
+
             samples, limit = to_uint8(imagecodecs.png_decode(Path(path).read_bytes()))
             if samples.ndim == 2:
                 samples = samples[..., None]

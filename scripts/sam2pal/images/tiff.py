@@ -1,17 +1,28 @@
 """TIFF, by tifffile: Pillow reads no 16-bit RGB, and turns only TIFF upright by itself."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tifffile
 from PIL import Image
 
 from sam2pal.errors import InputError
 from sam2pal.images.header import Header, check_size, noted
 from sam2pal.images.samples import to_rgb, to_uint8
 
+if TYPE_CHECKING:
+    import tifffile
+
 _PALETTE, _CMYK = 3, 5  # photometric interpretations
 _READABLE = {0, 1, 2, _PALETTE, _CMYK}  # and bilevel, grey, RGB
+
+
+def _open(path: str | Path) -> tifffile.TiffFile:
+    import tifffile  # here, as it takes half a second that no other photograph needs
+
+    return tifffile.TiffFile(path)
 
 
 def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
@@ -38,13 +49,13 @@ def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
 
 def inspect(path: str | Path) -> Header:
     """The header of the first page; InputError if its data reach beyond the end of the file."""
-    with tifffile.TiffFile(path) as tiff:
+    with _open(path) as tiff:
         return _header(path, tiff)
 
 
 def decode(path: str | Path) -> tuple[Header, np.ndarray]:
     """Header, and uint8 `[height, width, 3]` as stored."""
-    with tifffile.TiffFile(path) as tiff:
+    with _open(path) as tiff:
         header = _header(path, tiff)
         page = tiff.pages.first
         samples = page.asarray()

@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from pathlib import Path
 
 from sam2pal.errors import InputError
@@ -66,7 +67,6 @@ class Manifest:
 
 
 _COLUMNS = [column.name for column in fields(Specimen)]
-_NUMBERS = {"size", "mtime_ns", "width", "height"}
 
 
 def read_list(path: str | Path) -> list[Specimen]:
@@ -102,7 +102,7 @@ def write_list(path: str | Path, specimens: Iterable[Specimen]) -> bool:
     text = io.StringIO()
     rows = csv.writer(text, delimiter="\t", lineterminator="\n")
     rows.writerow(_COLUMNS)
-    rows.writerows(map(astuple, specimens))
+    rows.writerows(map(attrgetter(*_COLUMNS), specimens))
     return write_if_changed(path, text.getvalue())
 
 
@@ -162,7 +162,8 @@ def build_manifest(
             f" {', '.join(sorted(IMAGE_SUFFIXES))}{'; other files: ' + others if others else ''});"
             " correct the folder in the table of genera, or mount its disk"
         )
-    files.sort(key=lambda file: natural_key(file.name))
+    if listing.unsupported:
+        files.sort(key=lambda file: natural_key(file.name))
     earlier = {specimen.name: specimen for specimen in previous or ()}
     rows, opened = _examined(files, earlier, progress, threads)
     rows = _without_duplicates(rows)
@@ -207,7 +208,8 @@ def _examined(
         row = earlier.get(file.name)
         unchanged = row is not None and (row.size, row.mtime_ns) == (file.size, file.mtime_ns)
         if unchanged and row.width > 0 and row.status != DUPLICATE:
-            rows.append(replace(row, path=file.path, status=OK))
+            same = (row.path, row.status) == (file.path, OK)
+            rows.append(row if same else replace(row, path=file.path, status=OK))
         else:
             rows.append(None)
             to_open.append(place)
@@ -263,4 +265,7 @@ def _sharded(
                 last, filled = last + 1, 0
             shard_of[row.specimen] = f"{last:04d}"
             filled += 1
-    return [replace(row, shard=shard_of[row.specimen]) for row in rows]
+    return [
+        row if row.shard == shard_of[row.specimen] else replace(row, shard=shard_of[row.specimen])
+        for row in rows
+    ]

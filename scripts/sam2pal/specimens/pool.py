@@ -1,15 +1,20 @@
 """What is drawn from a manifest: templates, the training pool, and a genus' fingerprint."""
 
+from __future__ import annotations
+
 import filecmp
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.images import natural_key, walk
 from sam2pal.specimens.manifest import OK, Specimen, some
+
+if TYPE_CHECKING:
+    from sam2pal.coco import Template
 
 
 def find_templates(
