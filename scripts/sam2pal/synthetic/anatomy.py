@@ -16,7 +16,8 @@ class Surface:
     """How a plate or limb looks.
 
     Colours are 0..1. `striae` is the number of grooves on each half, `pits` the number of pits
-    across a tile (0: none), `metallic` how far highlights take the surface's own colour.
+    across a tile (0: none), `metallic` how far highlights take the surface's own colour,
+    `photograph` the number of one that clads it (-1: none).
     """
 
     colour: Colour
@@ -35,6 +36,7 @@ class Surface:
     roughness: float = 0.0
     rough_scale: float = 1.0
     mottle: float = 0.0
+    photograph: int = -1
 
 
 @dataclass(frozen=True)

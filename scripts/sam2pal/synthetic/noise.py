@@ -96,6 +96,15 @@ def photograph(index: int) -> Image.Image:
     return image
 
 
+@lru_cache(maxsize=16)
+def cloth(index: int) -> NDArray[np.float32]:
+    """A photograph as a tile that repeats by mirroring, flat: [3, 256 * 256], 0..1."""
+    image = photograph(index).resize((TILE // 2, TILE // 2), Image.Resampling.BOX)
+    quarter = np.asarray(image).transpose(2, 0, 1).astype(np.float32) / 255
+    half = np.concatenate([quarter, quarter[:, ::-1]], 1)
+    return np.concatenate([half, half[:, :, ::-1]], 2).reshape(3, -1)
+
+
 def texture(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
     """A random window of a random photograph, [3, height, width], 0..1."""
     image = photograph(int(rng.integers(len(PHOTOGRAPHS))))

@@ -4,7 +4,7 @@ import numpy as np
 
 from sam2pal.synthetic.anatomy import Plate, Surface
 from sam2pal.synthetic.canvas import Canvas, Pose
-from sam2pal.synthetic.noise import TILE, pits, slopes, tile
+from sam2pal.synthetic.noise import TILE, cloth, pits, slopes, tile
 from sam2pal.synthetic.shading import Array, Look, look_up
 
 STEPS = 160
@@ -183,7 +183,8 @@ def paint_plate(
         nx -= np.sign(own) * away_x * hollow
         ny -= away_y * hollow
         dim *= 1 - np.float32(0.3) * np.abs(hollow)
-    if surface.roughness > 0 or surface.pits or surface.mottle > 0:
+    cladding = None
+    if surface.roughness > 0 or surface.pits or surface.mottle > 0 or surface.photograph >= 0:
         frequency = np.float32(surface.rough_scale * 300 / max(scale, 1))
         iu = (lx * frequency).astype(np.intp) % TILE
         iv = (t * (frequency * np.float32(length))).astype(np.intp) % TILE
@@ -197,6 +198,8 @@ def paint_plate(
             nx += pit_x.take(at) * np.float32(surface.pit_depth)
             ny += pit_y.take(at) * np.float32(surface.pit_depth)
             dim *= 1 - depth_tile.take(at) * np.float32(0.35 * min(surface.pit_depth, 1))
+        if surface.photograph >= 0:
+            cladding = cloth(surface.photograph)[:, at]
         if surface.mottle > 0:
             dim *= 1 + tile(6.0).take(at) * np.float32(surface.mottle)
     if plate.veins:
@@ -212,11 +215,14 @@ def paint_plate(
     light = look.diffuse.take(normal)
     share = None if surface.pattern == "plain" else pattern(surface, t, own)
     colour = []
-    for first, second, shine in zip(surface.colour, surface.second, look.shine, strict=True):
+    for channel, shine in enumerate(look.shine):
+        first, second = surface.colour[channel], surface.second[channel]
         if share is None:
             value = light * np.float32(first)
         else:
             value = light * (np.float32(first) + share * np.float32(second - first))
+        if cladding is not None:
+            value *= cladding[channel]
         value += shine.take(normal)
         value *= dim
         colour.append(value)

@@ -19,7 +19,9 @@ WORDS = PLACES.split()
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
     if size not in _FONTS:
-        _FONTS[size] = ImageFont.load_default(size)
+        # the basic layout is always there, and quicker
+        font = ImageFont.load_default(size)
+        _FONTS[size] = font.font_variant(layout_engine=ImageFont.Layout.BASIC)
     return _FONTS[size]
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from sam2pal.synthetic.anatomy import Species
+from sam2pal.synthetic.ants import build_ant
 from sam2pal.synthetic.beetles import build_beetle
+from sam2pal.synthetic.compounds import build_compound
+from sam2pal.synthetic.flies import build_bug, build_fly, build_spider
 from sam2pal.synthetic.genes import Genes
-from sam2pal.synthetic.insects import build_ant, build_bug, build_fly, build_spider
 
 # how to build each kind, and its share among drawn species
 KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
@@ -16,6 +18,7 @@ KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
     "fly": (build_fly, 0.09),
     "bug": (build_bug, 0.1),
     "spider": (build_spider, 0.05),
+    "compound": (build_compound, 0.06),
 }
 
 
