@@ -13,6 +13,8 @@ from types import TracebackType
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from sam2pal.errors import InputError
@@ -82,13 +84,14 @@ def read_chunks(
     path: str | Path,
     required: Iterable[str] = (),
     columns: Sequence[str] | None = None,
-    rows: int = 100_000,
+    megabytes: int = 16,
 ) -> Iterator[pd.DataFrame]:
     """Read a table in pieces with the types of `kind`; a table without rows gives none.
 
     Args:
         required: columns that must be there.
         columns: read only those of these that the file has.
+        megabytes: about how much of the file a piece holds.
 
     Raises:
         InputError: a column is missing, or a cell is not of its column's kind.
@@ -103,23 +106,25 @@ def read_chunks(
     wanted = [name for name in names if columns is None or name in columns]
     first = 2
     try:
-        reader = pd.read_csv(
+        reader = arrow_csv.open_csv(
             path,
-            sep=delimiter(path),
-            encoding="utf-8-sig",
-            header=0,
-            names=names,
-            usecols=wanted,
-            dtype="str",
-            keep_default_na=False,
-            chunksize=rows,
+            arrow_csv.ReadOptions(
+                use_threads=False, block_size=megabytes << 20, column_names=names, skip_rows=1
+            ),
+            arrow_csv.ParseOptions(delimiter=delimiter(path), newlines_in_values=True),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=wanted,
+                strings_can_be_null=False,
+            ),
         )
-        for chunk in reader:
-            yield pd.DataFrame(
-                {name: _typed(chunk[name], path, first) for name in wanted}
-            ).reset_index(drop=True)
-            first += len(chunk)
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        for batch in reader:
+            cells = {name: pd.Series(batch.column(name), name=name, dtype="str") for name in wanted}
+            yield pd.DataFrame({name: typed(cells[name], path, first) for name in wanted})
+            first += batch.num_rows
+    except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):
+            return
         raise InputError(f"{path}: damaged table ({error}); delete it and run again") from error
 
 
@@ -230,16 +235,25 @@ def _arrow(column: str) -> pa.DataType:
     return {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}[kind(column)]
 
 
-def _typed(cells: pd.Series, path: Path, first: int) -> pd.Series:
-    """Text cells as the type of their column; `first` is the line of the first one."""
+def typed(cells: pd.Series, path: Path, first: int = 2) -> pd.Series:
+    """Text cells as the type of their column, which is the name of the series.
+
+    Args:
+        path, first: the file and the line of the first cell, for the message.
+
+    Raises:
+        InputError: a cell is not of its column's kind.
+    """
     name = str(cells.name)
     if kind(name) == "text":
         return cells
+    text = pa.array(cells, pa.string(), from_pandas=True)
+    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     try:
-        # float() gives the nearest float64; pandas' fast parser is off in the last digit
-        numbers = [float(cell) if cell else None for cell in cells]
-        return pd.Series(numbers, index=cells.index, dtype="float64").astype(_dtype(name))
-    except (ValueError, TypeError):
+        # Arrow gives the nearest float64 of a text; pandas' parser is off in the last digit
+        numbers = pd.Series(pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False))
+        return numbers.astype(_dtype(name)).set_axis(cells.index)
+    except (pa.ArrowInvalid, ValueError, TypeError):
         for line, cell in enumerate(cells, start=first):
             if not _fits(cell, name):
                 raise InputError(

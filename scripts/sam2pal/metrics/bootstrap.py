@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Array = NDArray[np.float64]
 _CHUNK = 4_000_000  # weights held at a time
@@ -69,8 +69,8 @@ def percentile_interval(
         sample = sample[np.isfinite(sample)]
         if count < 2 or not len(sample):
             continue
-        t = stats.t.ppf((1 - level) / 2, count - 1)
-        tail = float(stats.norm.cdf(np.sqrt(count / (count - 1)) * t))
+        t = special.stdtrit(count - 1, (1 - level) / 2)
+        tail = float(special.ndtr(np.sqrt(count / (count - 1)) * t))
         lower[index], upper[index] = np.quantile(sample, [tail, 1 - tail])
     return lower, upper
 

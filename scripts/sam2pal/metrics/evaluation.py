@@ -133,8 +133,7 @@ class Evaluation:
         is_template = entry.specimen in self._templates or row["source"] in _DRAWN
         true_entry = self._true.get(self._truth_of.get(entry.specimen, ""))
         if is_template or true_entry is None:
-            mask = masks.mask(entry, pairing.predicted)
-            row["predicted_area_px"] = 0 if mask is None else int(mask.sum())
+            row["predicted_area_px"] = masks.area(entry, pairing.predicted)
             return row | {"status": "template" if is_template else "no_truth"}
         check_same_size(entry, masks.path, true_entry, self.truth.path)
         predicted = masks.mask(entry, pairing.predicted)

@@ -97,6 +97,17 @@ class Masks:
             united = mask if united is None else united | mask
         return united
 
+    def area(self, entry: Entry, category_id: int | None) -> int:
+        """Pixels of a structure of a specimen, 0 without any annotation."""
+        annotations = self.annotations(entry, category_id)
+        if len(annotations) == 1 and isinstance(annotations[0].get("segmentation"), dict):
+            try:
+                return coco.rle_area(annotations[0]["segmentation"])  # without decoding
+            except (ValueError, TypeError, KeyError):
+                pass  # decoding it says what is wrong
+        mask = self.mask(entry, category_id)
+        return 0 if mask is None else int(mask.sum())
+
     def _decode(self, entry: Entry, annotation: dict[str, Any]) -> Mask:
         where = f"{self.path}: specimen '{entry.specimen}', annotation {annotation.get('id', '?')}"
         segmentation = annotation.get("segmentation")

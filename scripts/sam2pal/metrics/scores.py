@@ -15,6 +15,8 @@ ALL = "(all)"
 """Stands for all genera, or all structures, together."""
 
 CONFIDENCES = ("confidence", *SIGNALS)
+REQUIRED = ("genus", "round", "specimen", "structure", "status")
+"""Columns without which a table is no evaluation."""
 PRESENCE = (
     *("genus", "round", "structure", "n_known", "true_present", "false_absent", "false_present"),
     *("true_absent", "unannotated", "no_truth", "template", "unreadable", "no_prediction"),

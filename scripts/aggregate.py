@@ -1,0 +1,205 @@
+"""Tables over all genera and rounds, and a table of what is missing from them.
+
+    python scripts/aggregate.py --results results --expected '["Formica/untrained"]' \\
+        --output-folder results/tables
+
+Genera whose results are missing, older than what they are made from, or damaged are left out and
+named in status.csv, with the reason; the tables are written anew from what is current.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from sam2pal import tables
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.errors import InputError
+from sam2pal.metrics import EvaluationOptions
+from sam2pal.metrics.evaluation import COLUMNS as EVALUATION
+from sam2pal.metrics.report import rounded
+from sam2pal.metrics.scores import REQUIRED, Scores
+from sam2pal.metrics.summary import calibrate, compare_rounds, summarise
+from sam2pal.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
+
+KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
+FIRST = {"evaluation": EVALUATION, "morphometrics": ("genus", "round", "specimen", "structure")}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--expected", help="the runs there should be: a JSON list, or a file with one")
+    add("--results", type=Path, help="folder results/: files are found there and checked for age")
+    add("--logs", type=Path, help="folder logs/: why a missing result is missing")
+    add("--evaluation", nargs="*", default=[], help="files GENUS/ROUND/evaluation.csv")
+    add("--morphometrics", nargs="*", default=[], help="files GENUS/ROUND/morphometrics.csv")
+    add("--output-folder", type=Path, required=True)
+    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
+    add("--seed", type=int, help="of the bootstrap")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    options = fill(EvaluationOptions, arguments.options, "--options")
+    if arguments.seed is not None:
+        options = dataclasses.replace(options, seed=arguments.seed)
+    files = {stage: given_files(getattr(arguments, stage)) for stage in STAGES}
+    runs = runs_of(arguments.expected, files)
+    status: list[dict[str, Any]] = []
+    folder = arguments.output_folder
+    scores = Scores(
+        dict.fromkeys(run.genus for run in runs), dict.fromkeys(run.round for run in runs)
+    )
+    for stage in STAGES:
+        sources = [
+            (run, find(run, stage, files[stage], arguments.results))
+            for run in runs
+            if stage in run.stages
+        ]
+        current = survey(sources, stage, arguments, status)
+        take = scores.add if stage == "evaluation" else None
+        combine(stage, current, outputs(folder, stage), take)
+    status.sort(key=lambda row: order_of(row, runs))
+    calibration, reliability = calibrate(scores, options)
+    derived = {
+        "evaluation_summary": summarise(scores, options),
+        "evaluation_presence": scores.presence(),
+        "evaluation_rounds": compare_rounds(scores, options),
+        "evaluation_calibration": calibration,
+        "evaluation_reliability": reliability,
+        "status": tables.frame(status, STATUS),
+    }
+    for name, table in derived.items():
+        tables.write(rounded(table), *outputs(folder, name))
+    message = incomplete(status)
+    print(message or f"all {len(runs)} runs are in {folder}", file=sys.stderr if message else None)
+
+
+def given_files(paths: list[str]) -> dict[tuple[str, str], Path]:
+    """Files by genus and round."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        key = run_of(path)
+        if key in found:
+            raise InputError(f"{found[key]} and {path} are both of {'/'.join(key)}; give one")
+        found[key] = Path(path)
+    return found
+
+
+def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]]) -> list[Run]:
+    """The expected runs, or without such a list those of the files given."""
+    given = dict.fromkeys(key for of_stage in files.values() for key in of_stage)
+    if expected is None:
+        stages = {key: tuple(stage for stage in STAGES if key in files[stage]) for key in given}
+        if not given:
+            raise InputError("give --expected, --evaluation or --morphometrics")
+        return [Run(*key, stages=stages[key]) for key in given]
+    text, where = expected, "--expected"
+    if not expected.lstrip().startswith("["):
+        where = expected
+        if not Path(expected).is_file():
+            raise InputError(f"--expected {expected}: neither a JSON list nor an existing file")
+        text = Path(expected).read_text(encoding="utf-8")
+    try:
+        runs = expected_runs(json.loads(text), where)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: {error}") from error
+    unexpected = [key for key in given if key not in {(run.genus, run.round) for run in runs}]
+    if unexpected:
+        raise InputError(f"{where}: {'/'.join(unexpected[0])} is given but not expected")
+    return runs
+
+
+def find(run: Run, stage: str, files: dict[tuple[str, str], Path], results: Path | None) -> Path:
+    """Where the result of a stage of a run is, or should be."""
+    if (run.genus, run.round) in files:
+        return files[run.genus, run.round]
+    return (results or Path("results")) / run.genus / run.round / STAGES[stage]
+
+
+def survey(
+    sources: list[tuple[Run, Path]],
+    stage: str,
+    arguments: argparse.Namespace,
+    status: list[dict[str, Any]],
+) -> list[Path]:
+    """Read every file once to see that it is whole; append to `status`, return the good ones."""
+    good = []
+    for run_, path in tqdm(sources, desc=f"check {stage}", disable=None):
+        state, reason = check(run_, path, arguments.results, arguments.logs)
+        rows, specimens = None, None
+        if state == "ok":
+            try:
+                rows, specimens = counts(path, stage, run_)
+                good.append(path)
+            except InputError as error:
+                state, reason = "damaged", str(error)
+        status.append(
+            {
+                "genus": run_.genus,
+                "round": run_.round,
+                "stage": stage,
+                "status": state,
+                "specimens": specimens,
+                "rows": rows,
+                "reason": reason,
+            }
+        )
+    return good
+
+
+def counts(path: Path, stage: str, run_: Run) -> tuple[int, int]:
+    """Rows and specimens of a file, all of whose cells are read."""
+    rows, specimens = 0, set()
+    for piece in tables.read_chunks(path, KEYS[stage]):
+        rows += len(piece)
+        specimens.update(piece["specimen"])
+        for name, value in (("genus", run_.genus), ("round", run_.round)):
+            other = piece[name][piece[name] != value]
+            if len(other):
+                raise InputError(
+                    f"{path}: the column {name} has '{other.iloc[0]}' instead of '{value}'"
+                )
+    return rows, len(specimens)
+
+
+def combine(stage: str, paths: list[Path], targets: list[Path], take: Any) -> None:
+    """Write the rows of all files one after another, a piece in memory at a time."""
+    found = dict.fromkeys(name for path in paths for name in tables.header(path))
+    first = [name for name in FIRST[stage] if name in found or not paths]
+    columns = [*first, *(name for name in found if name not in first)]
+    with ExitStack() as stack:
+        writer = stack.enter_context(tables.Writer(targets, columns))
+        for piece in pieces(paths, stage):
+            writer.write(piece)
+            if take:
+                take(piece)
+
+
+def pieces(paths: list[Path], stage: str) -> Iterator[pd.DataFrame]:
+    for path in tqdm(paths, desc=f"combine {stage}", disable=None):
+        yield from tables.read_chunks(path, KEYS[stage])
+
+
+def order_of(row: dict[str, Any], runs: list[Run]) -> tuple[int, int]:
+    keys = [(run.genus, run.round) for run in runs]
+    return keys.index((row["genus"], row["round"])), list(STAGES).index(row["stage"])
+
+
+def outputs(folder: Path, name: str) -> list[Path]:
+    return [folder / f"{name}.csv", folder / f"{name}.parquet"]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,68 @@
+"""Compare evaluations of the same specimens pair by pair: change, interval, more than noise or not.
+
+python scripts/compare_rounds.py results/Formica/{untrained,trained}/evaluation.csv
+"""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from sam2pal import tables
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.errors import InputError
+from sam2pal.metrics import MEASURES, EvaluationOptions
+from sam2pal.metrics.report import describe_comparison, rounded
+from sam2pal.metrics.scores import ALL, CONFIDENCES, REQUIRED, Scores
+from sam2pal.metrics.summary import COMPARED, compare_rounds
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("evaluations", nargs="+", help="evaluation.csv files, earlier ones first")
+    add("--measure", action="append", choices=MEASURES, help=f"default: {', '.join(COMPARED)}")
+    add("--output", nargs="+", default=[], help="also write the comparison (.csv, .parquet)")
+    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
+    add("--seed", type=int, help="of the bootstrap")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    options = fill(EvaluationOptions, arguments.options, "--options")
+    if arguments.seed is not None:
+        options = dataclasses.replace(options, seed=arguments.seed)
+    if len(arguments.evaluations) < 2:
+        raise InputError("give two evaluations or more; there is nothing to compare with")
+    scores = Scores()
+    for path, label in zip(arguments.evaluations, labels(arguments.evaluations), strict=True):
+        for piece in tables.read_chunks(path, REQUIRED, [*REQUIRED, *MEASURES, *CONFIDENCES]):
+            scores.add(piece.assign(round=label) if label else piece)
+    comparison = compare_rounds(scores, options, arguments.measure or COMPARED)
+    if not len(comparison):
+        raise InputError(
+            f"{' and '.join(arguments.evaluations)}: no specimen and structure is scored in two of "
+            "them; they are compared by genus and specimen"
+        )
+    tables.write(rounded(comparison), *arguments.output)
+    if len(scores.genera) == 1:
+        comparison = comparison[comparison["genus"] != ALL]
+    print(describe_comparison(comparison, options))
+
+
+def labels(paths: list[str]) -> list[str]:
+    """What to call the round of each file; nothing where genus and round tell all files apart."""
+    found = []
+    for path in paths:
+        first = next(tables.read_chunks(path, REQUIRED, REQUIRED), tables.empty(REQUIRED))
+        found.append((first["genus"].iloc[0], first["round"].iloc[0]) if len(first) else ("", ""))
+    if all(round_ for _, round_ in found) and len(set(found)) == len(paths):
+        return [""] * len(paths)
+    stems = [Path(path).stem for path in paths]
+    return stems if len(set(stems)) == len(paths) else paths
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,88 @@
+"""Score predicted masks against true ones: a row a specimen and structure, and a readable table.
+
+Any two COCO files will do:
+
+    python scripts/evaluate.py --truth truth.json --predictions predicted.json
+"""
+
+import argparse
+import dataclasses
+import itertools
+from contextlib import ExitStack
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.errors import InputError
+from sam2pal.metrics import EvaluationOptions
+from sam2pal.metrics.evaluation import COLUMNS, Evaluation
+from sam2pal.metrics.report import describe, rounded
+from sam2pal.metrics.scores import Scores
+from sam2pal.specimen_table import SpecimenTable
+from sam2pal.tables import Writer, frame
+
+PIECE = 5000
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
+    add("--truth", help="COCO file; without it no row has a score")
+    add("--templates", help="COCO file of the templates, which are not scored")
+    add("--structure", action="append", default=[], help="only this one (may be given repeatedly)")
+    add(
+        "--category-id",
+        "--category_id",
+        type=int,
+        action="append",
+        default=[],
+        help="only the category with this id in both files (may be given repeatedly)",
+    )
+    add("--genus", help="value of the column genus (default: the one the predictions name)")
+    add("--round", help="value of the column round (default: the one the predictions name)")
+    add("--specimen-table", help="CSV or TSV whose columns are joined by genus and specimen")
+    add("--output", nargs="+", default=[], help="evaluation.csv, and evaluation.parquet if wanted")
+    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
+    add("--seed", type=int, help="of the bootstrap")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    options = fill(EvaluationOptions, arguments.options, "--options")
+    if arguments.seed is not None:
+        options = dataclasses.replace(options, seed=arguments.seed)
+    if arguments.structure and arguments.category_id:
+        raise InputError("--structure and --category-id: give one of them")
+    for path in arguments.output:
+        if Path(path).suffix not in (".csv", ".parquet"):
+            raise InputError(f"--output {path}: expected a name ending in .csv or .parquet")
+    more = SpecimenTable(arguments.specimen_table, COLUMNS) if arguments.specimen_table else None
+    evaluation = Evaluation(
+        arguments.predictions,
+        arguments.truth,
+        arguments.templates,
+        arguments.structure,
+        arguments.category_id,
+        options,
+        arguments.genus,
+        arguments.round,
+    )
+    columns = [*COLUMNS, *(more.columns if more else ())]
+    scores = Scores()
+    with ExitStack() as stack:
+        writer = stack.enter_context(Writer(arguments.output, columns))
+        rows = iter(tqdm(evaluation.rows(), unit=" masks", disable=None))
+        while piece := list(itertools.islice(rows, PIECE)):
+            table = rounded(frame(piece, COLUMNS))
+            scores.add(table)
+            writer.write(more.join(table) if more else table)
+    print(describe(scores, options, evaluation.notes))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,60 @@
+"""Figures of the overall tables of evaluation.
+
+    python scripts/plot_evaluation.py --tables results/tables --output plots/reliability.svg
+
+Figures are chosen by the names of the files to be written.
+"""
+
+import argparse
+from pathlib import Path
+
+from sam2pal import tables
+from sam2pal.cli import fill, nearest, options_argument, run
+from sam2pal.errors import InputError
+from sam2pal.metrics import EvaluationOptions, plots
+from sam2pal.metrics.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
+
+NEEDS = {
+    "iou_by_structure": ("evaluation_summary", SUMMARY),
+    "iou_by_genus": ("evaluation_summary", SUMMARY),
+    "change_between_rounds": ("evaluation_rounds", COMPARISON),
+    "reliability": ("evaluation_reliability", RELIABILITY),
+    "warning_by_signal": ("evaluation_calibration", CALIBRATION),
+}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--tables", type=Path, required=True, help="the output folder of aggregate.py")
+    add(
+        "--output",
+        type=Path,
+        nargs="+",
+        required=True,
+        help=f"figures (.svg, .png or .pdf) named {', '.join(NEEDS)}",
+    )
+    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    options = fill(EvaluationOptions, arguments.options, "--options")
+    for path in arguments.output:
+        if path.stem not in NEEDS:
+            hint = nearest(path.stem, NEEDS)
+            raise InputError(f"--output {path}: no figure '{path.stem}'{hint}: {', '.join(NEEDS)}")
+        if path.suffix not in (".svg", ".png", ".pdf"):
+            raise InputError(f"--output {path}: a figure ends in .svg, .png or .pdf")
+    for path in arguments.output:
+        name, columns = NEEDS[path.stem]
+        table = tables.read(arguments.tables / f"{name}.csv", columns)
+        more = (options.bad_iou,) if path.stem == "warning_by_signal" else ()
+        plots.save(plots.FIGURES[path.stem](table, *more), path)
+
+
+if __name__ == "__main__":
+    run(main)
