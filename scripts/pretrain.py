@@ -22,11 +22,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True, help="checkpoints and logs")
     parser.add_argument("--options", type=options_argument, default={}, help="PretrainingOptions")
     parser.add_argument("--config", type=Path, default=BUNDLED / "config.yaml", help="architecture")
-    parser.add_argument("--init", type=Path, help="weights to start from, instead of ImageNet's trunk")
+    parser.add_argument(
+        "--init", type=Path, help="weights to start from, instead of ImageNet's trunk"
+    )
     parser.add_argument("--real", type=Path, help="folder of real collections to be judged on")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--export", type=Path, help="write the weights here, half precision, and stop")
+    parser.add_argument(
+        "--export", type=Path, help="write the weights here, half precision, and stop"
+    )
     return parser.parse_args()
 
 
@@ -70,7 +74,11 @@ def main() -> None:
 
 def export(model: torch.nn.Module, path: Path) -> None:
     """Write the weights in half precision."""
-    weights = {k: v.half().contiguous() for k, v in sorted(model.state_dict().items()) if v.is_floating_point()}
+    weights = {
+        k: v.half().contiguous()
+        for k, v in sorted(model.state_dict().items())
+        if v.is_floating_point()
+    }
     weights |= {k: v for k, v in model.state_dict().items() if not v.is_floating_point()}
     with atomic(path) as temporary:
         save_file(weights, temporary)

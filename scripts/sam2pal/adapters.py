@@ -43,7 +43,9 @@ class AdapterOptions:
     def __post_init__(self) -> None:
         unknown = sorted(set(self.targets) - set(TARGETS))
         if unknown or not self.targets:
-            raise ValueError(f"targets must be some of {', '.join(TARGETS)}; found {unknown or 'none'}")
+            raise ValueError(
+                f"targets must be some of {', '.join(TARGETS)}; found {unknown or 'none'}"
+            )
         if self.rank < 1:
             raise ValueError(f"rank must be at least 1; found {self.rank}")
 
@@ -106,17 +108,25 @@ def load(model: SAM2Base, folder: str | Path, trainable: bool = False) -> LoraCo
     folder = Path(folder)
     weights = folder / "adapter_model.safetensors"
     if not weights.is_file() or not (folder / "adapter_config.json").is_file():
-        raise InputError(f"{folder}: not an adapter (no adapter_config.json and adapter_model.safetensors)")
+        raise InputError(
+            f"{folder}: not an adapter (no adapter_config.json and adapter_model.safetensors)"
+        )
     config = LoraConfig.from_pretrained(folder)
     names = {name for name, _ in model.named_modules()}
     missing = sorted(set(config.target_modules) - names)
     if missing:
-        raise InputError(f"{folder}: the adapter belongs to another model (it has no layer {missing[0]})")
+        raise InputError(
+            f"{folder}: the adapter belongs to another model (it has no layer {missing[0]})"
+        )
     inject_adapter_in_model(config, model)
     state = {k.removeprefix(_PREFIX): v for k, v in load_file(weights).items()}
     expected = adapter_state(model)
-    if state.keys() != expected.keys() or any(v.shape != expected[k].shape for k, v in state.items()):
-        raise InputError(f"{folder}: the adapter's weights do not fit this model or its own configuration")
+    if state.keys() != expected.keys() or any(
+        v.shape != expected[k].shape for k, v in state.items()
+    ):
+        raise InputError(
+            f"{folder}: the adapter's weights do not fit this model or its own configuration"
+        )
     set_peft_model_state_dict(model, state)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(trainable and "lora_" in name)

@@ -85,7 +85,9 @@ class Followed:
     middle: Tensor | None = None
 
 
-def palindrome(tracker: Tracker, template: View, specimens: Features, back: View) -> Followed | None:
+def palindrome(
+    tracker: Tracker, template: View, specimens: Features, back: View
+) -> Followed | None:
     """Follow every drawn structure of `P` templates through `P` specimens and back.
 
     Args:

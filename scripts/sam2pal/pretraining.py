@@ -314,7 +314,9 @@ def pretrain(
             log.warning("step %d: the gradient is not finite, the step is left out", step)
         numbers |= {"loss": loss.item(), "norm": norm.item(), "seconds": time.monotonic() - began}
         with (folder / "training.jsonl").open("a") as file:
-            file.write(json.dumps({"step": step, **{k: round(v, 5) for k, v in numbers.items()}}) + "\n")
+            file.write(
+                json.dumps({"step": step, **{k: round(v, 5) for k, v in numbers.items()}}) + "\n"
+            )
         on_step(step, numbers)
 
         last = step + 1 == options.steps
@@ -331,7 +333,9 @@ def pretrain(
 
 
 @torch.no_grad()
-def evaluate_drawn(tracker: Tracker, image_size: int, seed: int, species: int = 24) -> dict[str, float]:
+def evaluate_drawn(
+    tracker: Tracker, image_size: int, seed: int, species: int = 24
+) -> dict[str, float]:
     """Mean IoU on unseen drawn species, one template, and how often absence was recognised."""
     options = PretrainingOptions(species=1, specimens=4, structures=3, image_size=image_size)
     scores, absent = [], []

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sam2pal.coco import Template, decode_mask, load
-from sam2pal.images import Letterbox, read_photograph
+from sam2pal.loading import annotated, read_template
 from sam2pal.losses import hard_iou
 from sam2pal.tracker import Features, Tracker, drawn_logits
 
@@ -50,8 +50,7 @@ def evaluate_real(
     memories = []
     for template in drawn:
         features, masks = _load(tracker, [template], names)
-        valid = torch.tensor([name in template.masks for name in names])
-        memories.append(tracker.memorize(features, drawn_logits(masks), valid))
+        memories.append(tracker.memorize(features, drawn_logits(masks), annotated(template, names)))
     used = {template.specimen for template in drawn}
     truth = [
         t
@@ -77,13 +76,6 @@ def evaluate_real(
 
 def _load(tracker: Tracker, specimens: list[Template], names: list[str]) -> tuple[Features, Tensor]:
     """Features of [B] photographs and masks [B * K, 1, S, S]; a missing structure is empty."""
-    images, masks = [], []
-    for specimen in specimens:
-        photograph = read_photograph(specimen.path)
-        box = Letterbox(*photograph.pixels.shape[:2], tracker.model.image_size)
-        images.append(torch.from_numpy(box.image_to_square(photograph.pixels)))
-        empty = np.zeros(photograph.pixels.shape[:2], bool)
-        for name in names:
-            mask = photograph.to_upright(specimen.masks[name]) if name in specimen.masks else empty
-            masks.append(torch.from_numpy(box.mask_to_square(mask))[None])
-    return tracker.encode(torch.stack(images)), torch.stack(masks)
+    loaded = [read_template(specimen, names, tracker.model.image_size) for specimen in specimens]
+    images, masks = (torch.stack(part) for part in zip(*loaded, strict=True))
+    return tracker.encode(images), masks.flatten(0, 1)[:, None]

@@ -272,7 +272,13 @@ class Tracker:
         attend = self._attend
         if self.checkpoint_attention and torch.is_grad_enabled():
             low = checkpoint(
-                attend, features, structures, bank, bank_position, pointer_tokens, use_reentrant=False
+                attend,
+                features,
+                structures,
+                bank,
+                bank_position,
+                pointer_tokens,
+                use_reentrant=False,
             )
         else:
             low = attend(features, structures, bank, bank_position, pointer_tokens)

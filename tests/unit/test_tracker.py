@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal.models import ModelOptions, build_model
-from sam2pal.tracker import Memory, Tracker, drawn_logits
+from sam2pal.tracker import Tracker, drawn_logits
 
 MODELS = {
     "bundled": ModelOptions(),
@@ -76,9 +75,7 @@ def test_same_masks_pointers_and_memories_as_track_step(model, structures, templ
 
     tracker = Tracker(model)
     features = tracker.encode(images)
-    memories = [
-        tracker.memorize(features[[i]], drawn_logits(drawn[i])) for i in range(templates)
-    ]
+    memories = [tracker.memorize(features[[i]], drawn_logits(drawn[i])) for i in range(templates)]
     # the distances a video of these frames gives its pointers, as shares of the longest
     distance = [(templates - i) / templates for i in range(templates)]
     tracked = tracker.track(features[[templates]], memories, pointer_position=distance)

@@ -75,7 +75,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not a readable checkpoint ({reason})") from error
-    except Exception as error:  # safetensors has an error class of its own, not importable everywhere
+    except (
+        Exception
+    ) as error:  # safetensors has an error class of its own, not importable everywhere
         raise InputError(f"{path}: not a readable checkpoint ({error})") from error
     weights = content.get("model", content) if isinstance(content, dict) else None
     if not weights or not all(isinstance(value, torch.Tensor) for value in weights.values()):

@@ -1,0 +1,28 @@
+"""Download the checkpoint of an official SAM 2 model, whole and verified or not at all."""
+
+import argparse
+from pathlib import Path
+
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.errors import InputError
+from sam2pal.models import OFFICIAL, ModelOptions, fetch
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=options_argument, required=True, help="ModelOptions")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    model = fill(ModelOptions, arguments.model, "model")
+    if model.name not in OFFICIAL:
+        raise InputError(
+            f"model: '{model.name}' is no official model: there is nothing to download"
+        )
+    url = model.url or OFFICIAL[model.name][1]
+    print(f"downloading {url}")
+    fetch(url, arguments.output, model.sha256, progress=True)
+    print(f"{arguments.output}: {arguments.output.stat().st_size / 2**20:.0f} MiB")
+
+
+if __name__ == "__main__":
+    run(main)

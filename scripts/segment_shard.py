@@ -1,0 +1,61 @@
+"""Segment every structure of the specimens of one shard."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from sam2pal import adapters
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.coco import read_templates, write
+from sam2pal.models import ModelOptions, build_model, choose_device, seed_everything
+from sam2pal.segmentation import SegmentationOptions, segment
+from sam2pal.specimens import read_list
+from sam2pal.structures import read_structures
+from sam2pal.tracker import Tracker
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--specimens", type=Path, required=True, help="list of the shard (TSV)")
+    parser.add_argument("--templates", type=Path, required=True, help="canonical COCO")
+    parser.add_argument("--structures", type=options_argument, required=True, help="JSON or file")
+    parser.add_argument("--model", type=options_argument, default={}, help="ModelOptions")
+    parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
+    parser.add_argument("--adapter", type=Path, help="adapter folder; none is the untrained model")
+    parser.add_argument("--options", type=options_argument, default={}, help="SegmentationOptions")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--output", type=Path, required=True, help="predictions (COCO)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    arguments = parse()
+    options = fill(SegmentationOptions, arguments.options, "segmentation")
+    model_options = fill(ModelOptions, arguments.model, "model")
+    structures = read_structures(arguments.structures)
+    seed_everything(arguments.seed)
+    device = choose_device(arguments.device)
+    model = build_model(model_options, arguments.checkpoint, device)
+    if arguments.adapter:
+        adapters.load(model, arguments.adapter)
+    specimens = read_list(arguments.specimens)
+    templates = read_templates(arguments.templates)
+    with tqdm(total=len(specimens), unit="specimen", disable=None) as bar, torch.inference_mode():
+        predictions = segment(
+            Tracker(model), specimens, templates, structures, options, device, bar.update
+        )
+    predictions["info"] = {"model": model_options.name, "image_size": model.image_size}
+    write(arguments.output, predictions)
+    left_out = [image for image in predictions["images"] if image["status"] != "ok"]
+    print(f"{arguments.output}: {len(specimens)} specimens, {len(left_out)} without masks")
+    for image in left_out:
+        print(f"  {image['specimen']}: {image['status']}, {image['reason']}")
+
+
+if __name__ == "__main__":
+    run(main)

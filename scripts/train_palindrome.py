@@ -1,0 +1,139 @@
+"""Train the adapter of a genus and round by palindromes between its templates and unlabelled specimens."""
+
+import argparse
+import hashlib
+import json
+import logging
+import math
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from sam2pal import adapters
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.coco import read_templates
+from sam2pal.files import atomic
+from sam2pal.models import ModelOptions, build_model, choose_device, model_hash, seed_everything
+from sam2pal.specimens import check_pool, read_list
+from sam2pal.structures import read_structures
+from sam2pal.tracker import Tracker
+from sam2pal.training import TrainingOptions, prepare, publish, train
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--templates", type=Path, required=True, help="canonical COCO")
+    parser.add_argument("--pool", type=Path, required=True, help="unlabelled specimens (TSV)")
+    parser.add_argument("--structures", type=options_argument, required=True, help="JSON or file")
+    parser.add_argument("--model", type=options_argument, default={}, help="ModelOptions")
+    parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
+    parser.add_argument("--options", type=options_argument, default={}, help="TrainingOptions")
+    parser.add_argument("--init", type=Path, help="adapter of an earlier round to start from")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--state", type=Path, required=True, help="checkpoints; outlives failures")
+    parser.add_argument(
+        "--time-limit", type=float, default=math.inf, help="minutes; then stop, resumable"
+    )
+    parser.add_argument("--output", type=Path, required=True, help="adapter folder")
+    return parser.parse_args()
+
+
+def input_hash(arguments: argparse.Namespace, weights: str) -> str:
+    """What the training depends on: another configuration, template or pool is another training."""
+    digest = hashlib.sha256(weights.encode())
+    for value in (arguments.structures, arguments.options, arguments.seed):
+        digest.update(json.dumps(value, sort_keys=True).encode())
+    files = [arguments.templates, arguments.pool]
+    if arguments.init:
+        files.append(arguments.init / "adapter_model.safetensors")
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    began = time.monotonic()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    arguments = parse()
+    options = fill(TrainingOptions, arguments.options, "training")
+    model_options = fill(ModelOptions, arguments.model, "model")
+    structures = read_structures(arguments.structures)
+    seed_everything(arguments.seed)
+    device = choose_device(arguments.device)
+    model = build_model(model_options, arguments.checkpoint, device)
+    weights = model_hash(model)
+    key = input_hash(arguments, weights)
+    templates = read_templates(arguments.templates)
+    pool = read_list(arguments.pool)
+    check_pool(pool, arguments.pool)
+
+    names = [structure.name for structure in structures]
+    data = prepare(
+        Tracker(model),
+        templates,
+        [specimen.path for specimen in pool],
+        names,
+        options,
+        arguments.seed,
+        device,
+    )
+    config = (
+        adapters.load(model, arguments.init, trainable=True)
+        if arguments.init
+        else adapters.inject(model, options.adapter)
+    )
+    with tqdm(total=options.steps, unit="step", disable=None) as bar:
+
+        def on_step(step: int, numbers: dict) -> None:
+            bar.update(step - bar.n)
+            shown = {k: f"{numbers[k]:.3f}" for k in ("loss", "validation") if k in numbers}
+            bar.set_postfix(shown)
+
+        progress = train(
+            model,
+            data,
+            torch.tensor([structure.weight for structure in structures], device=device),
+            options,
+            arguments.seed,
+            arguments.state / key[:16],
+            began + 60 * arguments.time_limit,
+            on_step,
+        )
+    better = publish(model, progress)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    with atomic(arguments.output / "training.jsonl") as temporary:
+        lines = (json.dumps(line) for line in progress.history)
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    record = {
+        "published": "trained" if better else "untrained",
+        "validation_untrained": progress.untrained,
+        "validation_best": progress.best,
+        "best_step": progress.best_step,
+        "steps": progress.step,
+        "templates": [template.specimen for template in templates],
+        "pool": len(pool),
+        "structures": names,
+        "options": asdict(options),
+        "model": asdict(model_options),
+        "model_sha256": weights,
+        "inputs_sha256": key,
+        "seed": arguments.seed,
+        "device": device.type,
+        "versions": {name: version(name) for name in ("torch", "sam2", "peft", "numpy")},
+    }
+    with atomic(arguments.output / "training.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    adapters.save(model, config, arguments.output)
+    print(
+        f"{arguments.output}: validation IoU {progress.untrained:.3f} untrained, {progress.best:.3f} at step "
+        f"{progress.best_step} of {progress.step}; published: {record['published']}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
