@@ -52,7 +52,7 @@ def read_template(template: Template, names: list[str], square: int) -> tuple[Te
 def ahead(
     load: Callable[[Item], Loaded], items: Iterable[Item], threads: int = 2, depth: int = 8
 ) -> Iterator[Loaded]:
-    """`map(load, items)` in order, with at most `depth` results waiting; memory does not grow with the items."""
+    """`map(load, items)` in order, at most `depth` results waiting: memory does not grow with the items."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque = deque()
         for item in items:

@@ -170,7 +170,7 @@ def imagenet_trunk(model: SAM2Base) -> None:
 
 
 def trainable(model: SAM2Base, options: PretrainingOptions) -> list[dict]:
-    """Switch gradients on and return AdamW's parameter groups: no decay for vectors, its own rate for the trunk."""
+    """Switch gradients on; AdamW's groups have no decay for vectors and a rate of its own for the trunk."""
     model.requires_grad_(True)
     trunk = model.image_encoder.trunk
     for module in trunk.modules():

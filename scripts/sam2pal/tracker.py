@@ -307,7 +307,7 @@ class Tracker:
     def _bank(
         self, memories: Sequence[Memory], positions: Sequence[float]
     ) -> tuple[Tensor, Tensor, int]:
-        """Join memories into tokens [N, L, Cm], their positions [N, L, Cm], and the number of pointer tokens."""
+        """Tokens of all memories [N, L, Cm], their positions [N, L, Cm], and how many are pointer tokens."""
         model = self.model
         objects, channels = len(memories[0]), model.mem_dim
         spatial = [memory.spatial.flatten(2).transpose(1, 2) for memory in memories]

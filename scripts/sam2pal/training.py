@@ -46,8 +46,8 @@ class TrainingOptions:
         views: augmented views of each template, each encoded once.
         learning_rate: peak, after `warmup` steps; a cosine to zero follows.
         weight_decay, clip: of AdamW, and the largest norm of the gradient.
-        palindrome, direct, self_pair, scores: weights of the losses; zero switches one off. `direct` needs two
-            templates.
+        palindrome, direct, self_pair, scores: weights of the losses; zero switches one off. `direct`
+            needs two templates.
         rank, alpha, dropout, targets: the adapter, see `adapters.AdapterOptions`.
         validate_every: steps between validations.
         patience: validations without a new best after which training stops; 0 never stops early.
@@ -226,7 +226,7 @@ def _index(values: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def validate(tracker: Tracker, data: Data) -> float:
-    """Mean IoU from each template to unseen views: of the other templates, or of itself if there is one only."""
+    """Mean IoU from each template to unseen views of the others, or of itself if there is only one."""
     templates = len(data.drawn.masks)
     scores = []
     for shift in range(1, templates) if templates > 1 else [0]:
