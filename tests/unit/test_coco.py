@@ -8,6 +8,7 @@ from pycocotools import mask as reference
 
 from sam2pal import coco
 from sam2pal.errors import InputError
+from sam2pal.images import Letterbox
 
 # pycocotools' own call of numpy
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -180,3 +181,12 @@ def test_real_annotations_round_trip(carabidae):
         mask = coco.decode_mask(entry["segmentation"])
         assert mask.sum() == entry["area"]
         assert coco.encode_mask(mask)["counts"] == entry["segmentation"]["counts"]
+
+
+def test_real_masks_survive_the_square(carabidae):
+    data = coco.load(carabidae / "tray" / "templates_5.json")
+    for entry in data["annotations"]:
+        mask = coco.decode_mask(entry["segmentation"])
+        box = Letterbox(*mask.shape, 1024)
+        back = box.square_to_native(box.mask_to_square(mask)) > 0.5
+        assert (back & mask).sum() / (back | mask).sum() > 0.995

@@ -193,7 +193,8 @@ def edited(**changes):
         (edited(annotations__segmentation=[[1, 2, 3, 4, 5]]), "an x without its y"),
         (edited(annotations__segmentation=[[1, 2, 3, 4, "5", 6]]), "not a number"),
         (edited(annotations__segmentation="abc"), "neither a list of polygons nor an RLE"),
-        (edited(annotations__segmentation=[[100, 5, 130, 5, 130, 25]]), "covers no pixel"),
+        (edited(annotations__segmentation=[[70, 5, 80, 5, 80, 25]]), "covers no pixel"),
+        (edited(annotations__segmentation=[[1, 5, 1e9, 5, 80, 25]]), "does not fit"),
         (edited(annotations__segmentation={"size": [40, 60], "counts": [5]}), "cover 5 pixels"),
         (
             edited(annotations__segmentation={"size": [41, 60], "counts": [2460]}),
@@ -443,6 +444,9 @@ def test_via_csv(tmp_path, photographs):
         ({"project": {}, "metadata": {}, "view": {}}, "VIA 3"),
         (via(attributes={"x": "1", "y": "2"}), "none of the region attributes x, y"),
         (via(attributes={"part": ""}), "region 1 of 'a.png' has no 'part'"),
+        ({"a.png1": {"filename": "a.png", "regions": 3}}, "the entry 'a.png1' is damaged"),
+        ({"a.png1": {"filename": "a.png", "regions": [3]}}, "the regions of 'a.png' are damaged"),
+        ({"a.png1": {"filename": "a.png", "regions": [{}]}}, "region 1 of 'a.png' has no shape"),
     ],
 )
 def test_damaged_via(tmp_path, photographs, data, message):

@@ -203,20 +203,23 @@ class _Collected:
     def _piece(self, outline: Outline, height: int, width: int) -> np.ndarray:
         if outline.empty:
             return np.zeros((height, width), bool)
-        mask = outline.draw(height, width)
-        if outline.bounds is not None:
-            left, top, right, bottom = outline.bounds
-            if not mask.any():
-                raise InputError(
-                    f"{outline.where}: the outline (x {left:g} to {right:g}, y {top:g} to"
-                    f" {bottom:g}) covers no pixel of the photograph of {width} x {height}; was it"
-                    " drawn on a copy of another size? Redraw or delete it"
-                )
-            if max(-left, -top, right - width, bottom - height) > 2:
-                self.notes.append(
-                    f"{outline.where}: the outline reaches beyond the photograph of {width} x"
-                    f" {height} pixels and was cut"
-                )
+        if outline.bounds is None:
+            return outline.draw(height, width)
+        left, top, right, bottom = outline.bounds
+        outside = max(-left, -top, right - width, bottom - height)
+        # Far away is not drawn at all: memory would grow with the length of the outline.
+        mask = outline.draw(height, width) if outside < max(width, height) else None
+        if mask is None or not mask.any():
+            raise InputError(
+                f"{outline.where}: the outline (x {left:g} to {right:g}, y {top:g} to {bottom:g})"
+                f" {'covers no pixel of' if mask is not None else 'does not fit'} the photograph of"
+                f" {width} x {height}; was it drawn on a copy of another size? Redraw or delete it"
+            )
+        if outside > 2:
+            self.notes.append(
+                f"{outline.where}: the outline reaches beyond the photograph of {width} x"
+                f" {height} pixels and was cut"
+            )
         return mask
 
     def _turn(self, image: _Image, drawing: Drawing, outlines: Sequence[Outline]) -> bool:

@@ -9,6 +9,7 @@ from pycocotools import mask as coco_mask
 
 from sam2pal.coco.rle import decode_mask, encode_mask
 from sam2pal.errors import InputError
+from sam2pal.images import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,10 @@ def positive_size(width: object, height: object, where: str) -> tuple[int, int] 
     """`(width, height)`, or None where the annotation leaves them out (or writes 0)."""
     if not width and not height:
         return None
-    for value in (width, height):
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 1:
-            raise InputError(f"{where}: width {width!r} and height {height!r} are not a size")
+    numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool) and value >= 1
+        for value in (width, height)
+    )
+    if not numbers or width * height > MAX_PIXELS:  # type: ignore[operator]
+        raise InputError(f"{where}: width {width!r} and height {height!r} are not a size")
     return int(width), int(height)  # type: ignore[call-overload]

@@ -43,14 +43,20 @@ def read(data: Any, path: Path, structures: Collection[str]) -> Source:
             " export as COCO"
         )
     entries = data.get("_via_img_metadata", data)
+    if not isinstance(entries, dict):
+        raise InputError(f"{path}: its list of photographs is damaged; export it again")
     regions = []
     for key, entry in entries.items():
-        name = entry.get("filename") or key
-        listed = entry.get("regions") or []
-        listed = list(listed.values() if isinstance(listed, dict) else listed)
-        if not all(isinstance(region, dict) for region in listed):
-            raise InputError(f"{path}: the regions of '{name}' are damaged; export them again")
-        pairs = [(r.get("shape_attributes"), r.get("region_attributes")) for r in listed]
+        name = entry.get("filename") or key if isinstance(entry, dict) else None
+        listed = entry.get("regions") or [] if isinstance(entry, dict) else None
+        listed = list(listed.values()) if isinstance(listed, dict) else listed  # VIA 1
+        if not isinstance(name, str) or not isinstance(listed, list):
+            raise InputError(f"{path}: the entry '{key}' is damaged; export it again")
+        pairs = []
+        for region in listed:
+            if not isinstance(region, dict):
+                raise InputError(f"{path}: the regions of '{name}' are damaged; export them again")
+            pairs.append((region.get("shape_attributes"), region.get("region_attributes")))
         regions.append((name, pairs))
     return _read(regions, path, structures)
 
@@ -77,6 +83,12 @@ def read_csv(text: str, path: Path, structures: Collection[str]) -> Source:
 def _read(
     regions: list[tuple[str, list[tuple[Any, Any]]]], path: Path, structures: Collection[str]
 ) -> Source:
+    for name, listed in regions:
+        for number, (shape, attributes) in enumerate(listed, 1):
+            if not isinstance(shape, dict) or not isinstance(attributes, dict):
+                raise InputError(
+                    f"{path}: region {number} of '{name}' has no shape or no attributes; redraw it"
+                )
     source = Source()
     attribute = _structure_attribute(
         (attributes for _, listed in regions for _, attributes in listed), path, structures
@@ -85,7 +97,7 @@ def _read(
         drawing = Drawing(name, f"{path}: image '{name}'", [], displayed=True)
         for number, (shape, attributes) in enumerate(listed, 1):
             where = f"{path}: region {number} of '{name}'"
-            labels = _labels((attributes or {}).get(attribute))
+            labels = _labels(attributes.get(attribute))
             if not labels:
                 raise InputError(f"{where} has no '{attribute}'; name its structure in VIA")
             for label in labels:
@@ -110,7 +122,7 @@ def _structure_attribute(attributes: Iterable[Any], path: Path, structures: Coll
     named: Counter = Counter()
     hits: Counter = Counter()
     for values in attributes:
-        for key, value in (values or {}).items():
+        for key, value in values.items():
             named[key] += 1
             hits[key] += any(label.casefold() in known for label in _labels(value))
     if not named:
@@ -127,7 +139,6 @@ def _structure_attribute(attributes: Iterable[Any], path: Path, structures: Coll
 
 
 def _outline(shape: Any, label: str, where: str, source: Source) -> Outline | None:
-    shape = shape or {}
     kind = shape.get("name")
     try:
         if kind == "polygon":
