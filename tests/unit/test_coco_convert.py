@@ -555,7 +555,8 @@ def test_a_later_file_replaces_an_earlier_one(tmp_path, photographs):
     assert np.array_equal(found["a"]["head"], ring_mask())
     assert np.array_equal(found["a"]["body"], square_mask())
     assert list(found) == ["a", "b"]
-    assert "its 'head' replaces the one of an earlier file" in notes(data)
+    assert "image 'a.png': its 'head' replaces that of an earlier file" in notes(data)
+    assert "replaces" not in notes(coco.convert([one, one], photographs, STRUCTURES))
     assert coco.convert([one, two, three], [photographs] * 3, STRUCTURES) == data
     with pytest.raises(InputError, match="3 annotation files but 2 folders"):
         coco.convert([one, two, three], [photographs] * 2, STRUCTURES)

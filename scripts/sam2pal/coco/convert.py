@@ -188,16 +188,19 @@ class _Collected:
         width, height = (
             image.header.displayed if turn else (image.header.width, image.header.height)
         )
+        replaced = []
         for structure, outlines in wanted.items():
             mask = np.zeros((height, width), bool)
             for outline in outlines:
                 mask |= self._piece(outline, height, width)
-            if structure in image.masks:
-                self.notes.append(
-                    f"{drawing.where}: its '{structure}' replaces the one of an earlier file"
-                )
-            mask = stored(mask, image.header.orientation) if turn else mask
-            image.masks[structure] = encode_mask(mask)
+            rle = encode_mask(stored(mask, image.header.orientation) if turn else mask)
+            if image.masks.get(structure, rle) != rle:
+                replaced.append(structure)
+            image.masks[structure] = rle
+        if replaced:
+            self.notes.append(
+                f"{drawing.where}: its {_quoted(replaced)} replaces that of an earlier file"
+            )
         return len(wanted)
 
     def _piece(self, outline: Outline, height: int, width: int) -> np.ndarray:
