@@ -4,6 +4,7 @@ Lengths are fractions of the body's length; y runs from the head (negative) to t
 the right; angles are radians, 0 pointing to the head, positive towards the animal's right.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sam2pal.synthetic.genes import Genes
@@ -141,3 +142,9 @@ class Species:
     parents: tuple[tuple[str, str], ...] = ()
     variation: float = 1.0
     pinned_on: str = ""
+
+
+def borne(names: Iterable[str], plates: list[Plate], limbs: list[Limb]) -> tuple[str, ...]:
+    """Those of the structures that some plate or limb shows."""
+    present = {part.structure for part in (*plates, *limbs)}
+    return tuple(name for name in names if name in present)

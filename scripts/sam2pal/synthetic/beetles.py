@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sam2pal.synthetic.anatomy import Block, Plate, Species, Surface
+from sam2pal.synthetic.anatomy import Block, Plate, Species, Surface, borne
 from sam2pal.synthetic.appendages import antennae, legs, mandibles, palps
 from sam2pal.synthetic.colours import cuticle, near, related, sample_surface
 from sam2pal.synthetic.genes import Genes
@@ -246,7 +246,7 @@ def build_beetle(genes: Genes) -> Species:
         ),
         plates=tuple(plates),
         limbs=tuple(limbs),
-        structures=STRUCTURES,
+        structures=borne(STRUCTURES, plates, limbs),
         genes=genes,
         parents=(("eyes", "head"), ("mandibles", "head"), ("palps", "head")),
         variation=u("variation", 0.6, 1.5),

@@ -96,7 +96,8 @@ class LimbLayer:
             for value, shine in zip(colour, look.shine, strict=True):
                 value[own] += shine.take(at)
         where = (rows + top) * canvas.width + columns + left
-        canvas.paint(where, alpha, colour, labels)
+        # whoever outlines a thin antenna draws it a little too wide, and without gaps
+        canvas.paint(where, alpha, colour, labels, 0.25)
 
     def _draw(
         self,

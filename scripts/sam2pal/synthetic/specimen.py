@@ -25,10 +25,12 @@ class Drawing:
     """A drawn photograph: pixels uint8 [H, W, 3] and a bool mask [H, W] for every structure.
 
     A structure the specimen lacks, or that is hidden or outside the frame, has an empty mask.
+    `scale` is how many pixels the body is long.
     """
 
     pixels: NDArray[np.uint8]
     masks: dict[str, NDArray[np.bool_]]
+    scale: float
 
 
 def draw_specimen(
@@ -108,8 +110,8 @@ def draw_specimen(
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         masks = {name: np.ascontiguousarray(mask[:, ::-1]) for name, mask in masks.items()}
     if frame == "letterbox":
-        return letterbox(Drawing(pixels, masks))
-    return Drawing(pixels, masks)
+        return letterbox(Drawing(pixels, masks, unit))
+    return Drawing(pixels, masks, unit)
 
 
 def letterbox(drawing: Drawing) -> Drawing:
@@ -123,7 +125,7 @@ def letterbox(drawing: Drawing) -> Drawing:
     for name, mask in drawing.masks.items():
         masks[name] = np.zeros((side, side), bool)
         masks[name][top : top + height, left : left + width] = mask
-    return Drawing(pixels, masks)
+    return Drawing(pixels, masks, drawing.scale)
 
 
 def all_names(species: Species) -> tuple[str, ...]:
