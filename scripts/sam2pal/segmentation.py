@@ -31,7 +31,6 @@ class SegmentationOptions:
     """How specimens are segmented.
 
     Attributes:
-        shard_size: specimens a shard (the workflow lists them; nothing here depends on it).
         batch_size: specimens that go through the model together; halved by itself when memory runs out.
         threshold: probability above which a pixel belongs to a structure.
         min_area: specks smaller than this share of their structure's mask are removed.
@@ -40,7 +39,6 @@ class SegmentationOptions:
         decode_threads: threads that decode photographs ahead of the model.
     """
 
-    shard_size: int = 200
     batch_size: int = 4
     threshold: float = 0.5
     min_area: float = 0.02
@@ -49,7 +47,7 @@ class SegmentationOptions:
     decode_threads: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("shard_size", "batch_size", "decode_threads"):
+        for name in ("batch_size", "decode_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; found {getattr(self, name)}")
         for name in ("threshold", "min_area", "low_confidence"):

@@ -42,7 +42,6 @@ class TrainingOptions:
     Attributes:
         steps: optimiser steps.
         pairs: (template, specimen) pairs a step; all structures of all of them go in one pass.
-        pool: unlabelled specimens that training may see, drawn once a round.
         views: augmented views of each template, each encoded once.
         learning_rate: peak, after `warmup` steps; a cosine to zero follows.
         weight_decay, clip: of AdamW, and the largest norm of the gradient.
@@ -56,7 +55,6 @@ class TrainingOptions:
 
     steps: int = 150
     pairs: int = 2
-    pool: int = 64
     views: int = 8
     learning_rate: float = 1e-3
     warmup: int = 10
@@ -76,7 +74,7 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", tuple(self.targets))
-        for name in ("steps", "pairs", "pool", "views", "validate_every"):
+        for name in ("steps", "pairs", "views", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; found {getattr(self, name)}")
         if max(self.palindrome, self.direct, self.self_pair) <= 0:
