@@ -7,6 +7,7 @@ import pytest
 
 from sam2pal.synthetic import (
     KINDS,
+    draw_collection,
     draw_specimen,
     letterbox,
     sample_relative,
@@ -265,3 +266,12 @@ def test_hand_made_species_can_be_drawn():
         species, np.random.default_rng(1), 100, style=plain_style(), missing=()
     ).masks
     assert masks["body"].sum() > 5 * masks["legs"].sum() > 0
+
+
+def test_collection_shares_structures():
+    drawings = draw_collection(np.random.default_rng(3), 4, 96)
+    assert {tuple(drawing.masks) for drawing in drawings} == {tuple(drawings[0].masks)}
+    assert {drawing.pixels.shape for drawing in drawings} == {(96, 96, 3)}
+    again = draw_collection(np.random.default_rng(3), 4, 96)
+    for first, second in zip(drawings, again, strict=True):
+        assert (first.pixels == second.pixels).all()

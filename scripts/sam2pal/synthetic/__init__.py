@@ -6,11 +6,14 @@
     drawing.pixels          # uint8 [320, 320, 3]
     drawing.masks["head"]   # bool [320, 320]
 
+    draw_collection(rng, 4, 320)   # several specimens of a genus, as pretraining sees them
+
 Nothing here needs torch; the same generator state gives the same bytes.
 """
 
 from sam2pal.synthetic.anatomy import Species
-from sam2pal.synthetic.photograph import Style, sample_style
+from sam2pal.synthetic.collection import draw_collection
+from sam2pal.synthetic.photograph import Style, sample_style, vary_style
 from sam2pal.synthetic.species import KINDS, sample_relative, sample_species
 from sam2pal.synthetic.specimen import Drawing, draw_specimen, letterbox
 
@@ -19,9 +22,11 @@ __all__ = [
     "Drawing",
     "Species",
     "Style",
+    "draw_collection",
     "draw_specimen",
     "letterbox",
     "sample_relative",
     "sample_species",
     "sample_style",
+    "vary_style",
 ]

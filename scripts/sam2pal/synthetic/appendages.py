@@ -15,28 +15,29 @@ def legs(
     """Pairs of walking legs at (block, x, y), from the front to the rear; `size`: of a femur."""
     femur = genes.between("femur", 0.8, 1.25) * size
     tibia = femur * genes.between("tibia", 0.75, 1.15)
-    tarsus = femur * genes.between("tarsus", 0.35, 0.9)
-    thick = femur * genes.between("thick", 0.07, 0.14)
-    thin = thick * genes.between("thin", 0.35, 0.65)
+    tarsus = femur * genes.between("tarsus", 0.4, 0.9)
+    thick = femur * genes.between("thick", 0.08, 0.17)
+    thin = thick * genes.between("thin", 0.38, 0.65)
     growth = genes.between("growth", 1.0, 1.35)
     tuck = genes.between("tuck", 0.2, 0.8) if genes.chance("tucked", 0.5) else 0.1
     bands = genes.between("bands", 0.3, 1.0) if genes.chance("banded", 0.2) else 0.0
     spines = genes.between("spines", 0.3, 1.0) if genes.chance("spiny", 0.5) else 0.0
     joints = genes.pick("joints", {4: 0.4, 5: 0.6})
     neck = genes.between("neck", 0.4, 0.85)
+    if genes.chance("gathered", 0.6):
+        # along the body, as museum specimens are dried
+        out = ((0.2, 1.7, 2.2), (1.1, 2.5, 2.9))
+        knees = ((-0.7, 0.0, -0.2), (1.8, 1.0, 0.7))
+    else:
+        out = ((0.5, 1.3, 1.9), (1.6, 2.3, 2.8))
+        knees = ((-1.6, -0.4, -0.3), (0.9, 1.2, 1.0))
     limbs = []
     for k, (block, x, y) in enumerate(places):
         share = k / max(len(places) - 1, 1)
         factor = 1 + (growth - 1) * share
         own = genes.under(f"pair {k}")
-        low, high = (
-            np.interp(share, [0, 0.5, 1], [0.5, 1.3, 1.9]),
-            np.interp(share, [0, 0.5, 1], [1.6, 2.3, 2.8]),
-        )
-        fold, open_ = (
-            np.interp(share, [0, 0.5, 1], [-1.6, -0.4, -0.3]),
-            np.interp(share, [0, 0.5, 1], [0.9, 1.2, 1.0]),
-        )
+        low, high = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in out)
+        fold, unfold = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in knees)
         limbs.append(
             Limb(
                 "legs",
@@ -53,8 +54,8 @@ def legs(
                     (tibia * factor, thin * 0.75, thin, thin * 1.3),
                 ),
                 (
-                    own.between("out", float(low), float(high)),
-                    own.between("knee", float(fold), float(open_)),
+                    own.between("out", low, high),
+                    own.between("knee", fold, unfold),
                 ),
                 (0.3, 0.45),
                 surface,
@@ -79,7 +80,7 @@ def legs(
 def antennae(genes: Genes, surface: Surface, block: int, x: float, y: float, length: float) -> Limb:
     """Thread-, bead- or club-shaped antennae of `length`."""
     number = genes.pick("number", {11: 0.7, 10: 0.15, 9: 0.15})
-    width = float(np.clip(length * genes.between("width", 0.012, 0.026), 0.004, 0.012))
+    width = float(np.clip(length * genes.between("width", 0.011, 0.022), 0.0035, 0.011))
     scape = length * genes.between("scape", 0.08, 0.25)
     bent = genes.chance("bent", 0.2)
     return Limb(

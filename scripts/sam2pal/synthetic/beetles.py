@@ -32,8 +32,12 @@ def surfaces(genes: Genes) -> dict[str, Surface]:
         elytra = replace(elytra, colour=near(skin.under("elytra shift"), base.colour, 1.2))
     pronotum = related(skin.under("pronotum"), base, 0.15 if same else 1.0)
     head = related(skin.under("head"), pronotum, 0.2 if skin.chance("same head", 0.85) else 1.0)
-    if skin.chance("legs as body", 0.55):
-        limb = near(skin.under("legs"), base.colour, 0.4)
+    if skin.chance("legs as body", 0.5):
+        paler = skin.between("paler", 0.8, 2.2)
+        limb = near(skin.under("legs"), tuple(value * paler for value in base.colour), 0.3)
+    elif skin.chance("red legs", 0.6):
+        red, ratio = skin.between("leg red", 0.12, 0.6), skin.between("leg ratio", 0.3, 0.6)
+        limb = (red, red * ratio, red * ratio * skin.between("leg blue", 0.2, 0.6))
     else:
         limb = cuticle(skin.under("legs"), 0.04)
     leg = replace(
@@ -44,13 +48,14 @@ def surfaces(genes: Genes) -> dict[str, Surface]:
         metallic=0.0,
         gloss=base.gloss * 0.7,
     )
+    feelers = tuple(min(1.5 * value + 0.02, 0.9) for value in limb)
     dark = tuple(0.6 * value for value in base.colour)
     return {
         "elytra": elytra,
         "pronotum": pronotum,
         "head": head,
         "legs": leg,
-        "antennae": related(skin.under("antennae"), leg, 0.8),
+        "antennae": related(skin.under("antennae"), replace(leg, colour=feelers), 0.6),
         "eyes": replace(
             head,
             colour=near(skin.under("eyes"), (0.05, 0.045, 0.04), 0.9),
@@ -73,8 +78,8 @@ def build_beetle(genes: Genes) -> Species:
     """A beetle of drawn proportions; snouts, long horns and broad bodies occur too."""
     form = genes.pick("form", {"ground": 0.66, "round": 0.12, "long": 0.13, "weevil": 0.09})
     u = genes.between
-    elytra_length = u("elytra", 0.5, 0.66)
-    pronotum_length = (1 - elytra_length) * u("pronotum", 0.5, 0.68)
+    elytra_length = u("elytra", 0.53, 0.7)
+    pronotum_length = (1 - elytra_length) * u("pronotum", 0.5, 0.7)
     head_length = 1 - elytra_length - pronotum_length
     low, high = {
         "ground": (0.26, 0.41),
@@ -83,8 +88,8 @@ def build_beetle(genes: Genes) -> Species:
         "weevil": (0.3, 0.48),
     }[form]
     wide = elytra_length * u("wide", low, high)
-    pronotum_wide = wide * u("pronotum wide", 0.62, 1.04)
-    head_wide = min(pronotum_wide * u("head wide", 0.5, 0.92), head_length * u("cap", 0.62, 1.0))
+    pronotum_wide = wide * u("pronotum wide", 0.66, 1.04)
+    head_wide = min(pronotum_wide * u("head wide", 0.45, 0.88), head_length * u("cap", 0.58, 0.95))
     head_wide = max(head_wide, 0.045)
     skin = surfaces(genes)
 
@@ -130,7 +135,7 @@ def build_beetle(genes: Genes) -> Species:
         skin["pronotum"],
         caps=(u("pronotum front cap", 0.03, 0.25), u("pronotum rear cap", 0.02, 0.2)),
         cap_power=u("pronotum cap power", 1.8, 3.0),
-        bows=(u("pronotum bow", -0.22, 0.1), u("pronotum rear bow", -0.22, 0.12)),
+        bows=(u("pronotum bow", -0.18, 0.06), u("pronotum rear bow", -0.16, 0.1)),
         flatness=u("pronotum flat", 1.3, 3.2),
         dome=u("pronotum dome", 1.6, 5.0),
         furrow=u("furrow", 0.15, 0.9) if genes.chance("furrowed", 0.7) else 0.0,
@@ -140,7 +145,7 @@ def build_beetle(genes: Genes) -> Species:
         edge=u("edge", 0.1, 0.5),
         layer=6,
     )
-    tuck = head_length * u("tuck", 0.05, 0.3)
+    tuck = head_length * u("tuck", 0.1, 0.4)
     snout = u("snout", 0.2, 0.4) if form == "weevil" else u("muzzle", 0.45, 0.85)
     front = -pronotum_length - head_length
     head = Plate(
@@ -219,7 +224,7 @@ def build_beetle(genes: Genes) -> Species:
                 (0, wide * 0.55, elytra_length * u("mid leg", 0.02, 0.12)),
                 (0, wide * 0.5, elytra_length * u("hind leg", 0.22, 0.38)),
             ],
-            u("leg", 0.15, 0.26) * (1.15 if form == "long" else 1.0),
+            u("leg", 0.125, 0.235) * (1.15 if form == "long" else 1.0),
         ),
         antennae(
             genes.under("antennae"),
@@ -241,7 +246,7 @@ def build_beetle(genes: Genes) -> Species:
         kind="beetle",
         blocks=(
             Block(-1, 0.0, 0.0, 0.0),
-            Block(0, 0.0, u("neck yaw", 0.02, 0.1), u("neck gap", -0.01, 0.02)),
+            Block(0, 0.0, u("neck yaw", 0.02, 0.1), u("neck gap", -0.015, 0.012)),
             Block(1, -pronotum_length, u("head yaw", 0.03, 0.15), u("head gap", -0.01, 0.02)),
         ),
         plates=tuple(plates),

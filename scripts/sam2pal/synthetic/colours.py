@@ -69,7 +69,7 @@ def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
             genes.between("metal saturation", 0.4, 0.95),
             genes.scaled("metal value", 0.02, 0.2),
         )
-    rough = genes.pick("rough", {0.0: 0.5, 0.1: 0.37, 0.4: 0.13})
+    rough = genes.pick("rough", {0.0: 0.55, 0.1: 0.37, 0.35: 0.08})
     return Surface(
         colour=colour,
         second=cuticle(genes.under("second"), 0.3),
@@ -86,7 +86,7 @@ def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
         roughness=rough * genes.unit("roughness"),
         rough_scale=genes.scaled("rough scale", 0.5, 2.2),
         mottle=genes.between("mottle", 0, 0.16) if genes.chance("mottled", 0.25) else 0.0,
-        pits=genes.pick("pits", {0: 0.84, 12: 0.07, 24: 0.09}),
+        pits=genes.pick("pits", {0: 0.88, 12: 0.06, 24: 0.06}),
         pit_depth=genes.between("pit depth", 0.1, 0.9),
     )
 

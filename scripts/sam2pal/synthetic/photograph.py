@@ -1,7 +1,7 @@
 """How a photograph was taken: framing, light, backdrop, and what the camera spoils."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Style:
 def sample_style(rng: np.random.Generator) -> Style:
     """Draw a photographic set-up."""
     backdrop = str(rng.choice(BACKDROPS, p=[0.34, 0.26, 0.16, 0.08, 0.06, 0.1]))
-    warm = rng.normal(0, 0.07)
+    warm = float(np.clip(rng.normal(0.03, 0.1), -0.15, 0.25))
     return Style(
         lights=sample_lights(rng),
         ambient=float(rng.uniform(0.25, 0.7)),
@@ -53,12 +53,12 @@ def sample_style(rng: np.random.Generator) -> Style:
         backdrop=backdrop,
         shadow=float(rng.uniform(0, 0.75)),
         shadow_angle=float(rng.uniform(0, 2 * np.pi)),
-        tightness=float(rng.beta(1.0, 1.6)),
+        tightness=float(rng.beta(1.0, 1.4)),
         pin=float(rng.choice([0.0, 0.85], p=[0.55, 0.45]))
         * (backdrop != "lattice" or rng.random() < 0.3),
         crowd=float(rng.choice([0.0, 0.4], p=[0.7, 0.3])),
         exposure=float(np.exp(rng.normal(0.12, 0.22))),
-        balance=(1 + float(warm), 1 + float(rng.normal(0, 0.025)), 1 - float(warm)),
+        balance=(1 + warm, 1 + float(rng.normal(0, 0.025)), 1 - warm),
         haze=float(rng.gamma(1.6, 0.018)),
         gamma=float(np.exp(rng.normal(0, 0.15))),
         contrast=float(rng.normal(0, 0.3)),
@@ -115,8 +115,32 @@ def _curves(style: Style) -> NDArray[np.uint8]:
     """Light 0..1.6 in 2048 steps to what the camera writes, [3, 2048]."""
     light = np.linspace(0, 1.6, 2048)
     gain = np.array(style.balance)[:, None] * style.exposure
-    values = np.clip(light * gain + style.haze, 0, 1.6)
+    veil = style.haze * np.array(style.balance)[:, None] ** 3
+    values = np.clip(light * gain + veil, 0, 1.6)
     values = np.where(values > 0.8, 0.8 + (values - 0.8) * 0.45, values)
     values = np.clip(values, 0, 1) ** style.gamma
     values = values + style.contrast * values * (1 - values) * (values - 0.5) * 2
     return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def vary_style(style: Style, rng: np.random.Generator, amount: float) -> Style:
+    """The set-up on another day: lamps moved a little, exposure, colours and focus too."""
+    lights = []
+    for light in style.lights:
+        direction = np.array(light.direction) + rng.normal(0, 0.12, 3) * amount
+        direction[2] = max(direction[2], 0.2)
+        direction /= np.linalg.norm(direction)
+        strength = light.strength * float(np.exp(rng.normal(0, 0.2) * amount))
+        lights.append(replace(light, direction=tuple(direction.tolist()), strength=strength))
+    warm = float(rng.normal(0, 0.03)) * amount
+    red, green, blue = style.balance
+    return replace(
+        style,
+        lights=tuple(lights),
+        exposure=style.exposure * float(np.exp(rng.normal(0, 0.12) * amount)),
+        balance=(red + warm, green, blue - warm),
+        blur=style.blur * float(np.exp(rng.normal(0, 0.4) * amount)),
+        shrink=max(1.0, style.shrink * float(np.exp(rng.normal(0, 0.2) * amount))),
+        shadow_angle=style.shadow_angle + float(rng.normal(0, 0.2)) * amount,
+        tightness=float(rng.uniform(0.5, 1.0)) * style.tightness,
+    )

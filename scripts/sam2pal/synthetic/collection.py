@@ -1,0 +1,48 @@
+"""Several specimens that belong together, as the drawers of a collection hold them."""
+
+import numpy as np
+
+from sam2pal.synthetic.photograph import sample_style, vary_style
+from sam2pal.synthetic.species import sample_relative, sample_species
+from sam2pal.synthetic.specimen import Drawing, draw_specimen
+
+
+def draw_collection(
+    rng: np.random.Generator, specimens: int, size: int, kind: str | None = None
+) -> list[Drawing]:
+    """Draw specimens of one genus, each letterboxed to (or filling) a square of `size` pixels.
+
+    Half of the genera are one species; the specimens of the others are of several, more or less
+    alike, as when a template of one species has to serve its relatives. Mostly all share a
+    photographic set-up that varies a little. All drawings have the same structures.
+    """
+    base = sample_species(rng, kind)
+    members = [base]
+    if rng.random() < 0.5:
+        unlike = float(rng.uniform(0.05, 0.7))
+        colourful = float(rng.uniform(0.1, 1.0))
+        members += [
+            sample_relative(base, rng, unlike, colourful) for _ in range(int(rng.integers(1, 4)))
+        ]
+    style = sample_style(rng)
+    shared = rng.random() < 0.75
+    sway = float(rng.uniform(0.1, 1.0))
+    any_way = rng.random() < 0.35
+    square = rng.random() < 0.2
+    drawings = []
+    for number in range(specimens):
+        if number:
+            style = vary_style(style, rng, sway) if shared else sample_style(rng)
+        drawings.append(
+            draw_specimen(
+                members[int(rng.integers(len(members)))],
+                rng,
+                size,
+                style=style,
+                frame="square" if square else "letterbox",
+                orientation=(-180, 180) if any_way else None,
+                mirrored=bool(rng.random() < 0.2),
+                partial=float(rng.uniform(0, 0.35)) if rng.random() < 0.12 else 0.0,
+            )
+        )
+    return drawings
