@@ -1,0 +1,128 @@
+"""A small project on which Snakemake is run for real."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIG = {
+    "seed": 1,
+    "genera": "config/genera.tsv",
+    "templates": "config/templates.tsv",
+    "shard_size": 3,
+    "structures": {"head": None, "eye": {"parent": "head", "exclusive": False}},
+    "rounds": {
+        "untrained": {"templates": ["first"]},
+        "trained": {"templates": ["first"], "train": {}},
+        "refined": {"templates": ["first", "second"], "train": {}, "init": "trained"},
+    },
+}
+
+
+@dataclass
+class Call:
+    """What a call of Snakemake did."""
+
+    code: int
+    text: str
+    jobs: list[str] = field(default_factory=list)
+
+    def names(self) -> set[str]:
+        """The rules of which jobs ran (or would run)."""
+        return {job.split()[0] for job in self.jobs} - {"all"}
+
+
+@dataclass
+class Project:
+    """A folder with config/ and photographs in which the workflow runs."""
+
+    folder: Path
+
+    def write(self, config: dict, genera: str | None = None, templates: str | None = None) -> None:
+        """Write config/; None leaves a table as it is."""
+        place = self.folder / "config"
+        place.mkdir(exist_ok=True)
+        (place / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+        if genera is not None:
+            (place / "genera.tsv").write_text(genera)
+        if templates is not None:
+            (place / "templates.tsv").write_text(templates)
+
+    def command(self, *arguments: str) -> list[str]:
+        snakemake = [sys.executable, "-m", "snakemake", "--directory", str(self.folder)]
+        snakemake += ["--snakefile", str(REPOSITORY / "workflow/Snakefile")]
+        snakemake += ["--workflow-profile", str(REPOSITORY / "profiles/default"), "--nocolor"]
+        return [*snakemake, *arguments]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
+        return kept | {"OMP_NUM_THREADS": "1"} | more
+
+    def run(self, *arguments: str, **environment: str) -> Call:
+        """Call Snakemake and list its jobs, each as the rule's name and its wildcards."""
+        done = subprocess.run(
+            self.command(*arguments),
+            env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            cwd=self.folder,
+        )
+        return Call(done.returncode, done.stdout, sorted(jobs_in(done.stdout)))
+
+
+def jobs_in(text: str) -> Iterator[str]:
+    """The jobs a call of Snakemake announces."""
+    for block in re.split(r"\n(?=\[|Job stats)", text):
+        rule = re.search(r"^(?:local)?(?:rule|checkpoint) (\w+):", block, re.MULTILINE)
+        if rule:
+            wildcards = re.search(r"^    wildcards: (.*)", block, re.MULTILINE)
+            values = re.findall(r"=([^,]*)", wildcards[1]) if wildcards else []
+            yield " ".join([rule[1], *values])
+
+
+def photographs(folder: Path, numbers: range, seed: int = 0) -> None:
+    """Write small photographs of noise, `NUMBER.png` each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        pixels = np.random.default_rng([seed, number]).integers(0, 255, (24, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:04d}.png")
+
+
+def outline(path: Path, numbers: list[int]) -> None:
+    """Write COCO annotations with a square head, and an eye in it, on some photographs."""
+    squares = {1: [4, 4, 20, 20], 2: [8, 8, 12, 12]}
+    annotations = []
+    for number in numbers:
+        for category, (left, top, right, bottom) in squares.items():
+            polygon = [left, top, right, top, right, bottom, left, bottom]
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": category,
+                    "iscrowd": 0,
+                    "area": (right - left) * (bottom - top),
+                    "bbox": [left, top, right - left, bottom - top],
+                    "segmentation": [polygon],
+                }
+            )
+    images = [
+        {"id": number, "file_name": f"{number:04d}.png", "width": 32, "height": 24}
+        for number in numbers
+    ]
+    categories = [{"id": 1, "name": "head"}, {"id": 2, "name": "eye"}]
+    path.write_text(
+        json.dumps({"images": images, "categories": categories, "annotations": annotations})
+    )

@@ -1,0 +1,34 @@
+"""A mistake in the configuration ends the call at once, with its message and no traceback."""
+
+import copy
+
+import yaml
+from running import CONFIG, Project
+
+
+def test_several_mistakes_are_named_at_once(project: Project) -> None:
+    config = copy.deepcopy(CONFIG) | {"sed": 1, "structure": {}}
+    project.write(config)
+    call = project.run("--dry-run", "--quiet")
+    assert "unknown key 'sed' (did you mean 'seed'?)" in call.text
+    assert call.code == 1 and "Traceback" not in call.text
+    assert "unknown key 'structure' (did you mean 'structures'?)" in call.text
+
+
+def test_own_configuration_does_not_mix_with_the_default_one(project: Project) -> None:
+    own = {"structures": {"head": None}, "rounds": {"only": {"templates": ["first"]}}}
+    (project.folder / "own.yaml").write_text(yaml.safe_dump(own))
+    call = project.run("--dry-run", "--configfile", "own.yaml")
+    assert call.code == 0
+    assert {job for job in call.jobs if job.startswith("evaluate")} == {
+        "evaluate Aus only",
+        "evaluate Bus only",
+    }
+
+
+def test_a_mistake_in_a_table_is_told(project: Project) -> None:
+    table = project.folder / "config/genera.tsv"
+    table.write_text(table.read_text().replace("data/Bus", "data/bus"))
+    call = project.run("--dry-run", "--quiet")
+    assert call.code == 1 and "Traceback" not in call.text
+    assert "the folder of specimens of 'Bus' does not exist: data/bus" in call.text

@@ -1,0 +1,289 @@
+# Everything the rules share: the checked configuration, and functions from wildcards to files and parameters.
+import csv
+import functools
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+# The library is read from beside the workflow, so a module must be a local copy of the repository:
+# Snakemake can fetch single files from a hosting service, but not a package and its weights.
+if not workflow.current_basedir.is_local:
+    raise WorkflowError(
+        "SAM2-PAL cannot be used directly from a hosting service: clone the repository, and give the "
+        "path of its workflow/Snakefile to the module."
+    )
+SCRIPTS = (
+    Path(workflow.current_basedir.get_path_or_uri(secret_free=True)) / "../../scripts"
+).resolve()
+if str(SCRIPTS) not in sys.path:
+    sys.path.insert(0, str(SCRIPTS))
+
+from sam2pal import configuration
+from sam2pal.errors import InputError
+
+# Under this folder the workflow draws specimens itself (rules/demo.smk).
+DEMO = "resources/demo/"
+
+# Snakemake does not see that a script or the library changed. Whoever changes what a stage computes, a default
+# of its options included, raises its number, and all results of that stage are computed again.
+METHOD = {
+    "draw": 1,
+    "convert": 1,
+    "list": 1,
+    "pool": 1,
+    "train": 1,
+    "segment": 1,
+    "evaluate": 1,
+    "measure": 1,
+    "review": 1,
+    "aggregate": 1,
+}
+
+##### the configuration #####
+
+
+def own_mappings(config):
+    """Take structures and rounds whole from the last --configfile that has them: Snakemake would merge them
+    with those of config/config.yaml, and a user would get the demo's structures beside their own.
+    """
+    from snakemake.common.configfile import load_configfile
+
+    for path in workflow.overwrite_configfiles:
+        own = load_configfile(path)
+        for key in ("structures", "rounds"):
+            if key in own:
+                config[key] = own[key]
+
+
+def check_configuration(config):
+    """Validate the configuration and the tables it names; return the tables."""
+    own_mappings(config)
+    file = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
+    try:
+        # whether files exist is looked up once, not again in every job
+        made = (lambda path: path.startswith(DEMO)) if workflow.is_main_process else None
+        project = configuration.check(config, SCHEMA, file, made)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    # The same schema has been checked, but in words that name the file and the nearest key. Not with the defaults
+    # of `validate`: it would also fill in those of a round's `train`, which overrides `training`.
+    validate(config, "../schemas/config.schema.yaml", set_default=False)
+    return project
+
+
+def given(section):
+    return as_json(configuration.given(config[section], SCHEMA, section))
+
+
+def structures(*keys):
+    """The structures, in their order, with only `keys` of what is said of them."""
+    entries = {
+        name: configuration.given(entry, SCHEMA, "structure")
+        for name, entry in config["structures"].items()
+    }
+    return as_json(
+        {name: {key: entry[key] for key in keys if key in entry} for name, entry in entries.items()}
+    )
+
+
+with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
+    import yaml
+
+    SCHEMA = yaml.safe_load(schema)
+
+PROJECT = check_configuration(config)
+RUN_FILES = ["templates.json", "evaluation.csv", "morphometrics.csv", "review.html"]
+RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
+TABLES = [
+    f"results/tables/{name}.{suffix}"
+    for name in (
+        "evaluation",
+        "evaluation_summary",
+        "evaluation_presence",
+        "evaluation_rounds",
+        "evaluation_calibration",
+        "evaluation_reliability",
+        "morphometrics",
+        "status",
+    )
+    for suffix in ("csv", "parquet")
+]
+COMPLETE = "results/tables/.complete"
+
+
+wildcard_constraints:
+    genus="[A-Za-z0-9][A-Za-z0-9_-]*",
+    round="[A-Za-z0-9][A-Za-z0-9_-]*",
+    shard=r"\d\d\d\d+",
+
+
+##### how rules call scripts #####
+
+
+def script(name):
+    """The start of a command line. As it depends on `input`, Snakemake leaves it out of what it compares, and
+    moving the repository or the environment runs nothing again."""
+    python = "python" if workflow.deployment_settings.deployment_method else sys.executable
+
+    def command(wildcards, input):
+        return f"{python} {SCRIPTS / name}.py"
+
+    return command
+
+
+def device(wildcards, input):
+    """As with `script`, another device is no reason to compute anything again."""
+    return config["device"]
+
+
+def as_json(value):
+    """A parameter. Each rule is given only the part of the configuration it depends on, so that a changed key
+    runs again exactly what depends on it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+##### files of a genus or a round #####
+
+
+def genus_of(wildcards):
+    try:
+        return PROJECT.genera[wildcards.genus]
+    except KeyError:
+        raise WorkflowError(f"genus '{wildcards.genus}' has no row in {config['genera']}") from None
+
+
+def sources_of(wildcards):
+    try:
+        return PROJECT.runs[wildcards.genus, wildcards.round]
+    except KeyError:
+        raise WorkflowError(
+            f"genus '{wildcards.genus}' has no templates for a round '{wildcards.round}'"
+        ) from None
+
+
+def model(wildcards):
+    """What builds the model; where its weights come from is the checkpoint's business."""
+    options = configuration.given(config["model"], SCHEMA, "model")
+    return as_json(
+        {key: options[key] for key in ("name", "image_size", "config") if key in options}
+    )
+
+
+def checkpoint_file(wildcards):
+    """The weights, unless they are bundled: the user's file, or the one that fetch_checkpoint makes."""
+    own, name = config["model"]["checkpoint"], config["model"]["name"]
+    if own:
+        return own
+    return [] if name == "bundled" else f"resources/checkpoints/{name}.pt"
+
+
+def adapter(wildcards):
+    trained = PROJECT.rounds[wildcards.round].train is not None
+    return f"results/{wildcards.genus}/{wildcards.round}/adapter" if trained else []
+
+
+def init_adapter(wildcards):
+    init = PROJECT.rounds[wildcards.round].init
+    return f"results/{wildcards.genus}/{init}/adapter" if init else []
+
+
+def optional(flag, name):
+    """`--flag FILE` if the input `name` is there, else nothing."""
+
+    def argument(wildcards, input):
+        path = input.get(name)
+        return [flag, path] if path else []
+
+    return argument
+
+
+def shards_of(genus):
+    """The shards of a genus, known once its specimens are listed."""
+    checkpoints.list_specimens.get(genus=genus)
+    manifest = Path(f"results/{genus}/manifest.tsv")
+    return shards_in(manifest, manifest.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=None)
+def shards_in(manifest, mtime_ns):
+    with open(manifest, encoding="utf-8", newline="") as lines:
+        rows = csv.reader(lines, delimiter="\t")
+        column = next(rows).index("shard")
+        return sorted({row[column] for row in rows})
+
+
+def predictions(wildcards):
+    return [
+        f"results/{wildcards.genus}/{wildcards.round}/shards/{shard}.json"
+        for shard in shards_of(wildcards.genus)
+    ]
+
+
+def products_of(genus):
+    """A function that gives all files of a genus; one a genus, so that no genus waits for the listing of another."""
+    rounds = [name for of, name in PROJECT.runs if of == genus]
+
+    def products(wildcards):
+        shards = shards_of(genus)
+        for name in rounds:
+            run = f"results/{genus}/{name}"
+            yield from (f"{run}/{file}" for file in RUN_FILES)
+            yield from (f"{run}/shards/{shard}.json" for shard in shards)
+            if PROJECT.rounds[name].train is not None:
+                yield from (f"{run}/train_pool.tsv", f"{run}/adapter")
+
+    return products
+
+
+##### what has changed outside of Snakemake's sight #####
+
+
+def folder_fingerprint(wildcards):
+    """Of the photographs of a genus. Only the main process compares it: a million files are not listed again in
+    every job of a cluster."""
+    if not workflow.is_main_process:
+        return ""
+    from sam2pal.specimens import fingerprint
+
+    try:
+        return fingerprint(genus_of(wildcards).specimens)
+    except InputError:
+        return ""  # not there: a demo not yet drawn, or a disk that went away, which the script will say
+
+
+def source_fingerprints(wildcards):
+    """Of the annotated photographs, and of the annotations where these are a folder."""
+    if not workflow.is_main_process:
+        return []
+    return [configuration.source_fingerprint(source) for source in sources_of(wildcards)]
+
+
+def pool_manifest(wildcards):
+    """What the training pool is drawn from; waits for a listing that is due.
+
+    Where a listing failed, its stamp is missing and waiting for it would draw the pool, and then train, again.
+    """
+    here = Path("results", wildcards.genus)
+    drawn = (here / wildcards.round / "train_pool.tsv").exists()
+    if not drawn or (here / "lists/.listed").exists():
+        checkpoints.list_specimens.get(genus=wildcards.genus)
+    return f"results/{wildcards.genus}/manifest.tsv"
+
+
+def round_training(wildcards):
+    """The section `training`, overridden by the round's `train`."""
+    return {**config["training"], **(PROJECT.rounds[wildcards.round].train or {})}
+
+
+def pool_size(wildcards):
+    return round_training(wildcards).get(
+        "pool_size", SCHEMA["$defs"]["training"]["properties"]["pool_size"]["default"]
+    )
+
+
+def training(wildcards):
+    options = configuration.given(round_training(wildcards), SCHEMA, "training")
+    return as_json({key: value for key, value in options.items() if key != "pool_size"})

@@ -1,0 +1,27 @@
+# How good the masks of a genus are, wherever there is truth.
+
+
+rule evaluate:
+    input:
+        predictions=predictions,
+        templates="results/{genus}/{round}/templates.json",
+        truth=lambda wildcards: genus_of(wildcards).truth or [],
+        specimens=config["specimen_table"] or [],
+    output:
+        evaluation="results/{genus}/{round}/evaluation.csv",
+    log:
+        "logs/{genus}/{round}/evaluate.log",
+    benchmark:
+        "benchmarks/{genus}/{round}/evaluate.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        script=script("evaluate"),
+        truth=optional("--truth", "truth"),
+        specimens=optional("--specimen-table", "specimens"),
+        options=given("evaluation"),
+        seed=config["seed"],
+        method=METHOD["evaluate"],
+    shell:
+        "{params.script} --predictions {input.predictions} --templates {input.templates} {params.truth:q}"
+        " {params.specimens:q} --options {params.options:q} --seed {params.seed} --output {output.evaluation} > {log} 2>&1"

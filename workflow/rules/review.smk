@@ -1,0 +1,23 @@
+# The page that shows which masks of a genus to look at first.
+
+
+rule review_page:
+    input:
+        predictions=predictions,
+        templates="results/{genus}/{round}/templates.json",
+        evaluation="results/{genus}/{round}/evaluation.csv",
+    output:
+        page="results/{genus}/{round}/review.html",
+    log:
+        "logs/{genus}/{round}/review_page.log",
+    benchmark:
+        "benchmarks/{genus}/{round}/review_page.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        script=script("review_page"),
+        options=given("review"),
+        method=METHOD["review"],
+    shell:
+        "{params.script} --predictions {input.predictions} --templates {input.templates}"
+        " --evaluation {input.evaluation} --output {output.page} > {log} 2>&1"

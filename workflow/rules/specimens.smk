@@ -1,0 +1,56 @@
+# Which photographs a genus has, and which of them a round learns from.
+
+
+# Photographs are never Snakemake's inputs, there may be a million of them. Names, sizes and times of all files of
+# the folder are condensed into a fingerprint instead, in the main process only; when it changes, the genus is
+# listed again. The script writes a list only if what it says changed, so only shards with new or replaced
+# photographs are segmented again.
+#
+# manifest.tsv and lists/ are not declared as outputs: Snakemake would delete them before every run, and with them
+# what tells which specimen is in which shard. (Declared with `update` they would survive, but after a listing that
+# failed, Snakemake records the new fingerprint and believes the old files to be new.)
+checkpoint list_specimens:
+    input:
+        demo_of("specimens"),
+    output:
+        listed=touch("results/{genus}/lists/.listed"),
+    log:
+        "logs/{genus}/list_specimens.log",
+    benchmark:
+        "benchmarks/{genus}/list_specimens.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        script=script("list_specimens"),
+        folder=lambda wildcards: genus_of(wildcards).specimens,
+        fingerprint=folder_fingerprint,
+        manifest=lambda wildcards, output: f"results/{wildcards.genus}/manifest.tsv",
+        lists=lambda wildcards, output: f"results/{wildcards.genus}/lists",
+        shard_size=config["shard_size"],
+        method=METHOD["list"],
+    shell:
+        "{params.script} --genus {wildcards.genus} --folder {params.folder:q} --shard-size {params.shard_size}"
+        " --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv > {log} 2>&1"
+
+
+# Drawn once and kept: photographs that are added later change no training.
+rule draw_pool:
+    input:
+        manifest=ancient(pool_manifest),
+        templates="results/{genus}/{round}/templates.json",
+    output:
+        pool="results/{genus}/{round}/train_pool.tsv",
+    log:
+        "logs/{genus}/{round}/draw_pool.log",
+    benchmark:
+        "benchmarks/{genus}/{round}/draw_pool.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        script=script("draw_pool"),
+        size=pool_size,
+        seed=config["seed"],
+        method=METHOD["pool"],
+    shell:
+        "{params.script} --manifest {input.manifest} --templates {input.templates} --size {params.size}"
+        " --seed {params.seed} --output {output.pool} > {log} 2>&1"

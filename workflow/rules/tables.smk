@@ -1,0 +1,25 @@
+# The tables of all genera and all rounds.
+
+
+rule aggregate:
+    input:
+        evaluation=collect("results/{run}/evaluation.csv", run=RUNS),
+        morphometrics=collect("results/{run}/morphometrics.csv", run=RUNS),
+    output:
+        tables=TABLES,
+        complete=touch(COMPLETE),
+    log:
+        "logs/aggregate.log",
+    benchmark:
+        "benchmarks/aggregate.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        script=script("aggregate"),
+        expected=as_json(RUNS),
+        options=given("evaluation"),
+        seed=config["seed"],
+        method=METHOD["aggregate"],
+    shell:
+        "{params.script} --expected {params.expected:q} --options {params.options:q} --seed {params.seed}"
+        " --output-folder results/tables > {log} 2>&1"
