@@ -116,12 +116,13 @@ class LimbLayer:
         overlap = np.minimum(0.3 * thick, 0.2 * length)
         kind = np.digitize(thick, (1.3, 2.6))
         tones = (pieces[:, 7] * 255).astype(int)
+        thin = kind < 2
         outlines: list[list[float]] = [[]] * len(pieces)
         strips: list[list[tuple[list[float], tuple[int, int, int]]]] = [[]] * len(pieces)
         for level, bounds, stations in (
             (0, (-1.0, 1.0), COARSE),
             (1, (-1.0, 0.0, 1.0), COARSE),
-            (2, (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0), STATIONS),
+            (2, (-1.0, -0.5, 0.0, 0.5, 1.0), STATIONS),
         ):
             own = np.flatnonzero(kind == level)
             if not len(own):
@@ -148,4 +149,5 @@ class LimbLayer:
         for piece, code in enumerate(pieces[:, 8].astype(int).tolist()):
             for loop, fill in strips[piece]:
                 paint.polygon(loop, fill=fill)
-            name.polygon(outlines[piece], fill=code, outline=code)
+            # an outline too closes the gaps of what is thinner than a pixel
+            name.polygon(outlines[piece], fill=code, outline=code if thin[piece] else None)

@@ -76,12 +76,17 @@ def clouds(rng: np.random.Generator, height: int, width: int, cell: float) -> ND
 
 
 def grain(rng: np.random.Generator, height: int, width: int, sigma: float) -> NDArray[np.float32]:
-    """A window of `tile(sigma)` at a random place, turned or mirrored at random."""
-    field = tile(sigma)
+    """A window of `tile(sigma)` at a random place, transposed or not; read only."""
+    field = _tiled(sigma, -(-max(height, width) // TILE) + 1)
     if rng.random() < 0.5:
         field = field.T
     top, left = rng.integers(0, TILE, 2)
-    return field[np.ix_((np.arange(height) + top) % TILE, (np.arange(width) + left) % TILE)]
+    return field[top : top + height, left : left + width]
+
+
+@lru_cache(maxsize=16)
+def _tiled(sigma: float, times: int) -> NDArray[np.float32]:
+    return np.tile(tile(sigma), (times, times))
 
 
 @lru_cache(maxsize=16)

@@ -56,7 +56,7 @@ def sample_style(rng: np.random.Generator) -> Style:
         tightness=float(rng.beta(1.0, 1.4)),
         pin=float(rng.choice([0.0, 0.85], p=[0.55, 0.45]))
         * (backdrop != "lattice" or rng.random() < 0.3),
-        crowd=float(rng.choice([0.0, 0.4], p=[0.7, 0.3])),
+        crowd=float(rng.choice([0.0, 0.4], p=[0.75, 0.25])),
         exposure=float(np.exp(rng.normal(0.12, 0.22))),
         balance=(1 + warm, 1 + float(rng.normal(0, 0.025)), 1 - warm),
         haze=float(rng.gamma(1.6, 0.018)),

@@ -8,10 +8,11 @@ from PIL import Image
 
 from sam2pal.synthetic.anatomy import Plate, Species, Surface
 from sam2pal.synthetic.canvas import Canvas, Pose
+from sam2pal.synthetic.labels import lay_label
 from sam2pal.synthetic.limbs import LimbLayer
 from sam2pal.synthetic.photograph import Style, develop, sample_style
 from sam2pal.synthetic.plates import paint_plate
-from sam2pal.synthetic.scenery import background, label_image, pin, place_image
+from sam2pal.synthetic.scenery import background, pin
 from sam2pal.synthetic.shading import Lighting
 from sam2pal.synthetic.skeleton import Skeleton, individual
 
@@ -276,10 +277,9 @@ def add_pin(
 
 def add_scrap(canvas: Canvas, rng: np.random.Generator, unit: float) -> None:
     """A small label that lies over the animal."""
-    w, h = (max(6, int(unit * value)) for value in rng.uniform(0.1, 0.45, 2))
-    image = label_image(rng, w, h)
+    size = tuple(max(6.0, unit * value) for value in rng.uniform(0.1, 0.45, 2).tolist())
     x, y = rng.uniform(0, canvas.width), rng.uniform(0, canvas.height)
-    laid = place_image(canvas.pixels, image, x, y, rng.uniform(0, np.pi), 0.3)
+    laid = lay_label(canvas.pixels, rng, x, y, size, rng.uniform(0, np.pi))
     if laid:
         rows, columns, shown = laid
         canvas.labels[rows, columns][shown] = OTHER
