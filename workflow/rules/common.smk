@@ -24,8 +24,9 @@ if str(SCRIPTS) not in sys.path:
 from sam2pal import configuration
 from sam2pal.errors import InputError
 
-# Under this folder the workflow draws specimens itself (rules/demo.smk).
+# Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
+DEMO_KINDS = {"Fictocarabus": "beetle", "Fictomyrmex": "ant"}
 
 # Snakemake does not see that a script or the library changed. Whoever changes what a stage computes, a default
 # of its options included, raises its number, and all results of that stage are computed again.
@@ -74,8 +75,29 @@ def check_configuration(config):
     return project
 
 
-def given(section):
-    return as_json(configuration.given(config[section], SCHEMA, section))
+# Options that say how fast and not what: changing one of these computes nothing again.
+MACHINE = ("batch_size", "decode_threads", "checkpoint_minutes")
+
+
+def options_of(section, wildcards, leave_out=()):
+    """The options of a section that are not at their defaults; a round's `train` overrides `training`."""
+    options = config[section]
+    if section == "training":
+        options = {**options, **PROJECT.rounds[wildcards.round].train}
+    options = configuration.given(options, SCHEMA, section)
+    return as_json(
+        {key: value for key, value in options.items() if key not in ("pool_size", *leave_out)}
+    )
+
+
+def method(section):
+    """The options that Snakemake compares with those of the last time."""
+    return lambda wildcards: options_of(section, wildcards, MACHINE)
+
+
+def options(section):
+    """All options, for the command line; not compared, see `script`."""
+    return lambda wildcards, input: options_of(section, wildcards)
 
 
 def structures(*keys):
@@ -153,6 +175,12 @@ def genus_of(wildcards):
         return PROJECT.genera[wildcards.genus]
     except KeyError:
         raise WorkflowError(f"genus '{wildcards.genus}' has no row in {config['genera']}") from None
+
+
+def drawn(wildcards):
+    """What a genus of the demo waits for before it is listed."""
+    folder = genus_of(wildcards).specimens
+    return f"{Path(folder).parent}/truth.json" if folder.startswith(DEMO) else []
 
 
 def sources_of(wildcards):
@@ -273,17 +301,11 @@ def pool_manifest(wildcards):
     return f"results/{wildcards.genus}/manifest.tsv"
 
 
-def round_training(wildcards):
-    """The section `training`, overridden by the round's `train`."""
-    return {**config["training"], **(PROJECT.rounds[wildcards.round].train or {})}
-
-
 def pool_size(wildcards):
-    return round_training(wildcards).get(
-        "pool_size", SCHEMA["$defs"]["training"]["properties"]["pool_size"]["default"]
-    )
-
-
-def training(wildcards):
-    options = configuration.given(round_training(wildcards), SCHEMA, "training")
-    return as_json({key: value for key, value in options.items() if key != "pool_size"})
+    default = SCHEMA["$defs"]["training"]["properties"]["pool_size"]["default"]
+    train = {
+        "pool_size": default,
+        **config["training"],
+        **(PROJECT.rounds[wildcards.round].train or {}),
+    }
+    return train["pool_size"]

@@ -1,5 +1,41 @@
-# The demo draws its own specimens, so that the default configuration needs nothing from outside.
+# The demo's genera, drawn: the default configuration needs nothing from outside the repository. A table that names
+# files under DEMO gets them drawn when they are needed.
 
 
-def demo_of(what):
-    return []
+rule draw_specimens:
+    output:
+        photographs=directory("resources/demo/{genus}/photographs"),
+        templates="resources/demo/{genus}/templates.json",
+        truth="resources/demo/{genus}/truth.json",
+        table="resources/demo/{genus}/specimens.tsv",
+    log:
+        "logs/{genus}/draw_specimens.log",
+    benchmark:
+        "benchmarks/{genus}/draw_specimens.tsv"
+    wildcard_constraints:
+        genus="|".join(DEMO_KINDS),
+    conda:
+        "../../envs/light.yaml"
+    params:
+        script=script("draw_specimens"),
+        kind=lambda wildcards: DEMO_KINDS[wildcards.genus],
+        folder=lambda wildcards, output: str(Path(output.truth).parent),
+        method=METHOD["draw"],
+    shell:
+        "{params.script} --genus {wildcards.genus} --kind {params.kind} --structures head,eyes,antennae,legs"
+        " --specimens 12 --templates 1 --broken 1 --output {params.folder} > {log} 2>&1"
+
+
+rule join_specimen_tables:
+    input:
+        collect("resources/demo/{genus}/specimens.tsv", genus=DEMO_KINDS),
+    output:
+        table="resources/demo/specimens.tsv",
+    log:
+        "logs/join_specimen_tables.log",
+    benchmark:
+        "benchmarks/join_specimen_tables.tsv"
+    conda:
+        "../../envs/light.yaml"
+    shell:
+        "awk 'NR == 1 || FNR > 1' {input} > {output.table} 2> {log}"

@@ -19,7 +19,8 @@ rule evaluate:
         script=script("evaluate"),
         truth=optional("--truth", "truth"),
         specimens=optional("--specimen-table", "specimens"),
-        options=given("evaluation"),
+        method_options=method("evaluation"),
+        options=options("evaluation"),
         seed=config["seed"],
         method=METHOD["evaluate"],
     shell:

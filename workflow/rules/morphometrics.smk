@@ -15,7 +15,8 @@ rule measure:
     params:
         script=script("measure"),
         scale=lambda wildcards: genus_of(wildcards).pixels_per_mm or "",
-        options=given("measurement"),
+        method_options=method("measurement"),
+        options=options("measurement"),
         method=METHOD["measure"],
     shell:
         "{params.script} --predictions {input.predictions} --options {params.options:q}"

@@ -16,7 +16,8 @@ rule review_page:
         "../../envs/light.yaml"
     params:
         script=script("review_page"),
-        options=given("review"),
+        method_options=method("review"),
+        options=options("review"),
         method=METHOD["review"],
     shell:
         "{params.script} --predictions {input.predictions} --templates {input.templates}"

@@ -22,7 +22,8 @@ rule segment_shard:
         adapter=optional("--adapter", "adapter"),
         structures=structures("parent", "exclusive"),
         model=model,
-        options=given("segmentation"),
+        method_options=method("segmentation"),
+        options=options("segmentation"),
         seed=config["seed"],
         method=METHOD["segment"],
     shell:

@@ -11,7 +11,7 @@
 # failed, Snakemake records the new fingerprint and believes the old files to be new.)
 checkpoint list_specimens:
     input:
-        demo_of("specimens"),
+        drawn,
     output:
         listed=touch("results/{genus}/lists/.listed"),
     log:

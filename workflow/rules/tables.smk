@@ -17,7 +17,8 @@ rule aggregate:
     params:
         script=script("aggregate"),
         expected=as_json(RUNS),
-        options=given("evaluation"),
+        method_options=method("evaluation"),
+        options=options("evaluation"),
         seed=config["seed"],
         method=METHOD["aggregate"],
     shell:

@@ -8,7 +8,7 @@ rule convert_templates:
             for source in sources_of(wildcards)
             if not Path(source.annotations).is_dir()
         ],
-        demo=demo_of("templates"),
+        demo=drawn,
     output:
         templates="results/{genus}/{round}/templates.json",
     log:

@@ -12,7 +12,7 @@ rule fetch_checkpoint:
         "../../envs/torch.yaml"
     params:
         script=script("fetch_checkpoint"),
-        model=lambda wildcards: given("model"),
+        model=as_json({key: config["model"][key] for key in ("name", "sha256", "url")}),
     shell:
         "{params.script} --model {params.model:q} --output {output.checkpoint} > {log} 2>&1"
 
@@ -41,7 +41,8 @@ rule train_palindrome:
         init=optional("--init", "init"),
         structures=structures("parent", "exclusive", "weight"),
         model=model,
-        options=training,
+        method_options=method("training"),
+        options=options("training"),
         seed=config["seed"],
         method=METHOD["train"],
     shell:
