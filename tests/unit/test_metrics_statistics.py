@@ -41,6 +41,19 @@ def test_the_bootstrap_is_that_of_a_loop():
     assert loop.std(0)[2] < loop.std(0)[:2].min()
 
 
+def test_many_specimens_are_drawn_in_blocks():
+    values = rng(6).normal(0.7, 0.1, (9001, 2))
+    values[::3, 1] = np.nan
+    means = metrics.bootstrap_means(values, rng(), 1000)
+    assert means.n[:, 0].tolist() == [9001, 6000, 9001]
+    assert means.mean[:2, 0] == pytest.approx(np.nanmean(values, axis=0))
+    error = 0.1 / np.sqrt([9001, 6000])
+    assert means.upper[:2, 0] - means.lower[:2, 0] == pytest.approx(2 * 1.96 * error, rel=0.1)
+    change = rng(8).normal(0.0022, 0.1, 9001)
+    p = metrics.sign_flip_p(change, rng(), 2000)[0, 0]
+    assert p == pytest.approx(stats.ttest_1samp(change, 0).pvalue, abs=0.03)
+
+
 def test_structures_of_a_specimen_are_drawn_together():
     column = rng(2).normal(0.6, 0.2, (30, 1))
     means = metrics.bootstrap_means(np.repeat(column, 5, axis=1), rng())

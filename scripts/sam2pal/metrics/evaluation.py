@@ -43,6 +43,12 @@ STATUSES = (
 SCORED = ("scored", "missed")
 """Rows that enter means: truth shows the structure."""
 
+_STATUS_OF = {  # by whether truth and prediction have a pixel
+    (True, True): "scored",
+    (True, False): "missed",
+    (False, True): "false_positive",
+    (False, False): "absent_both",
+}
 _DRAWN = ("drawn", "corrected")
 
 
@@ -158,12 +164,8 @@ class Evaluation:
                 f"{truth.shape[0]}; outline it on the photograph that was segmented"
             )
         result = evaluate_pair(predicted, truth, self.options.boundary_tolerance)
-        there, found = result["truth_area_px"] > 0, result["predicted_area_px"] > 0
-        if there:
-            status = "scored" if found else "missed"
-        else:
-            status = "false_positive" if found else "absent_both"
-        return result | {"status": status}
+        key = result["truth_area_px"] > 0, result["predicted_area_px"] > 0
+        return result | {"status": _STATUS_OF[key]}
 
     def _survey(self) -> dict[str, Path]:
         """The file of every predicted specimen; also fixes the structures' pairing."""
