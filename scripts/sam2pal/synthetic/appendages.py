@@ -24,20 +24,24 @@ def legs(
     spines = genes.between("spines", 0.3, 1.0) if genes.chance("spiny", 0.5) else 0.0
     joints = genes.pick("joints", {4: 0.4, 5: 0.6})
     neck = genes.between("neck", 0.4, 0.85)
-    if genes.chance("gathered", 0.6):
+    # directions of femur and tibia, for a front, a middle and a hind leg: from and to
+    out = ((0.5, 1.3, 1.9), (1.6, 2.3, 2.8))
+    shin = ((-0.3, 1.2, 1.9), (1.8, 3.0, 3.3))
+    if genes.chance("gathered", 0.65):
         # along the body, as museum specimens are dried
-        out = ((0.2, 1.7, 2.2), (1.1, 2.5, 2.9))
-        knees = ((-0.7, 0.0, -0.2), (1.8, 1.0, 0.7))
-    else:
-        out = ((0.5, 1.3, 1.9), (1.6, 2.3, 2.8))
-        knees = ((-1.6, -0.4, -0.3), (0.9, 1.2, 1.0))
+        out = ((0.3, 1.4, 2.0), (1.4, 2.5, 2.8))
+        shin = ((-0.7, 2.5, 2.7), (0.5, 3.6, 3.7))
+        if genes.chance("fore back", 0.2):
+            shin = ((1.8, 2.5, 2.7), (3.2, 3.6, 3.7))
     limbs = []
     for k, (block, x, y) in enumerate(places):
         share = k / max(len(places) - 1, 1)
         factor = 1 + (growth - 1) * share
         own = genes.under(f"pair {k}")
         low, high = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in out)
-        fold, unfold = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in knees)
+        first = own.between("out", low, high)
+        low, high = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in shin)
+        second = own.between("shin", low, high)
         limbs.append(
             Limb(
                 "legs",
@@ -53,10 +57,7 @@ def legs(
                     ),
                     (tibia * factor, thin * 0.75, thin, thin * 1.3),
                 ),
-                (
-                    own.between("out", low, high),
-                    own.between("knee", fold, unfold),
-                ),
+                (first, second - first),
                 (0.3, 0.45),
                 surface,
                 beads=joints,

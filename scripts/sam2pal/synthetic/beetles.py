@@ -89,6 +89,7 @@ def build_beetle(genes: Genes) -> Species:
     }[form]
     wide = elytra_length * u("wide", low, high)
     pronotum_wide = wide * u("pronotum wide", 0.66, 1.04)
+    pronotum_wide = min(pronotum_wide, pronotum_length * u("pronotum cap", 0.7, 1.1))
     head_wide = min(pronotum_wide * u("head wide", 0.45, 0.88), head_length * u("cap", 0.58, 0.95))
     head_wide = max(head_wide, 0.045)
     skin = surfaces(genes)

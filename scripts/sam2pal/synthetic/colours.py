@@ -23,9 +23,9 @@ def shifted(colour: Colour, hue: float, saturation: float, value: float) -> Colo
     return from_hsv(h + hue, s * saturation, max(v * value, 0.008))
 
 
-def cuticle(genes: Genes, bright: float = 0.08) -> Colour:
+def cuticle(genes: Genes, bright: float = 0.05) -> Colour:
     """A colour of insect cuticle: black and dark brown most often, `bright` ones in that share."""
-    kind = genes.pick("kind", {"black": 0.5, "brown": 0.32, "pale": 0.12, "bright": bright})
+    kind = genes.pick("kind", {"black": 0.54, "brown": 0.33, "pale": 0.08, "bright": bright})
     if kind == "black":
         return from_hsv(
             genes.between("hue", -0.1, 0.12),
@@ -62,7 +62,7 @@ def near(genes: Genes, colour: Colour, spread: float) -> Colour:
 def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
     """A surface; `patterned` is how often it carries a second colour."""
     colour = cuticle(genes.under("colour"))
-    metallic = genes.between("metallic", 0.3, 1.0) if genes.chance("is metallic", 0.24) else 0.0
+    metallic = genes.between("metallic", 0.3, 1.0) if genes.chance("is metallic", 0.2) else 0.0
     if metallic and genes.chance("own hue", 0.75):
         colour = from_hsv(
             genes.between("metal hue", 0.05, 0.95),

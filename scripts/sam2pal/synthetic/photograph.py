@@ -53,7 +53,7 @@ def sample_style(rng: np.random.Generator) -> Style:
         backdrop=backdrop,
         shadow=float(rng.uniform(0, 0.75)),
         shadow_angle=float(rng.uniform(0, 2 * np.pi)),
-        tightness=float(rng.beta(1.0, 1.4)),
+        tightness=float(rng.beta(1.2, 1.1)),
         pin=float(rng.choice([0.0, 0.85], p=[0.55, 0.45]))
         * (backdrop != "lattice" or rng.random() < 0.3),
         crowd=float(rng.choice([0.0, 0.4], p=[0.75, 0.25])),

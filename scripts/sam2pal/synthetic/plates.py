@@ -60,26 +60,26 @@ def _hill(x: Array) -> Array:
     return rest * rest
 
 
-def _across(plate: Plate, surface: Surface, widest: float) -> tuple[Array, Array, Array]:
-    """Tables over -1..1 across: the dome's slope, the relief's slope, and how dark grooves are."""
+def _across(plate: Plate, surface: Surface, widest: float) -> tuple[Array, ...]:
+    """Tables over -1..1 across: slopes of dome and relief, how dark striae and suture are."""
     f = _SIDES
     side = np.sign(f)
     dome = side * np.abs(f) ** np.float32(plate.flatness)
     slope = np.zeros_like(f)
-    dark = np.zeros_like(f)
+    grooves, lines = np.zeros_like(f), np.zeros_like(f)
     if surface.striae and surface.stria_depth > 0:
         spacing = widest / surface.striae
         depth = surface.stria_depth * float(np.clip((spacing - 1.0) / 2.5, 0, 1))
         q = np.abs(f) * surface.striae
         saw = (q - np.floor(q)) * 2 - 1
         slope += side * saw * np.float32(depth * 0.5)
-        dark += np.float32(min(depth, 1) * 0.55) * saw**4
+        grooves = np.float32(min(depth, 1) * 0.55) * saw**4
     if plate.suture + plate.furrow > 0:
         line = min(plate.suture + plate.furrow, 1.0)
         thick = np.float32(max(0.9 / widest, 0.02))
-        dark += np.float32(0.75 * line) * _hill(f / (1.6 * thick))
+        lines = np.float32(0.75 * line) * _hill(f / (1.6 * thick))
         slope -= side * np.float32(0.3 * line) * _hill((np.abs(f) - 2 * thick) / (2.2 * thick))
-    return dome, slope, np.clip(dark, 0, 0.9)
+    return dome, slope, grooves, lines
 
 
 def _along(plate: Plate, length: float) -> tuple[Array, Array]:
@@ -161,15 +161,18 @@ def paint_plate(
     half = np.float32((ACROSS - 1) / 2)
     i_shape = (f * half + half).astype(np.intp)
     i_own = np.clip(own * half + half, 0, ACROSS - 1).astype(np.intp) if roll else i_shape
-    dome, relief, grooves = _across(plate, surface, widest)
+    dome, relief, grooves, lines = _across(plate, surface, widest)
     slope_along, dark_along = _along(plate, length)
     steep = dome.take(i_shape)
     nx = steep * lean.take(step) + relief.take(i_own)
     ny = slope_along.take(step) - np.abs(steep) * (slopes_out * lean).take(step)
-    dark = grooves.take(i_own)
+    dark = lines.take(i_own)
     if surface.stria_dots > 0 and surface.striae:
         pace = np.float32(length * 2.2 / max(widest / surface.striae * 0.5, 1.4))
-        dark = dark * (1 + np.float32(surface.stria_dots) * np.sin(t * pace))
+        beads = 1 + np.float32(surface.stria_dots) * np.sin(t * pace)
+        dark = np.minimum(dark + grooves.take(i_own) * beads, 0.95)
+    else:
+        dark = np.minimum(dark + grooves.take(i_own), 0.95)
     dim = (1 - dark_along).take(step) * (1 - dark)
     if plate.rim > 0:
         thick = max(0.9, plate.rim * 0.06 * widest)

@@ -31,7 +31,8 @@ def lattice(rng: np.random.Generator, height: int, width: int, unit: float) -> A
         c, s = np.cos(turn), np.sin(turn)
         x, y = side / 2 - (c * width + s * height) / 2, side / 2 + (s * width - c * height) / 2
         affine = ((width, height), Image.Transform.AFFINE, (c, s, x, -s, c, y))
-        light = np.asarray(tone.transform(*affine), np.float32) * np.float32(1 / 200)
+        light = np.asarray(tone.transform(*affine, Image.Resampling.BILINEAR), np.float32)
+        light *= np.float32(1 / 200)
         opaque = np.asarray(cover.transform(*affine, Image.Resampling.BILINEAR), np.float32)
         opaque *= np.float32(1 / 255)
         for plane, level in zip(pixels, wood, strict=True):

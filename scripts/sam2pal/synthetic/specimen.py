@@ -179,7 +179,7 @@ def place(
     low = whole.min(0) + (body.min(0) - whole.min(0)) * style.tightness * rng.uniform(0, 1, 2)
     high = whole.max(0) + (body.max(0) - whole.max(0)) * style.tightness * rng.uniform(0, 1, 2)
     margin = (
-        rng.uniform(0.0, 0.06, 4)
+        rng.uniform(0.0, 0.04, 4)
         if frame != "square" or rng.random() < 0.6
         else rng.uniform(0, 0.35, 4)
     )
