@@ -44,7 +44,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--genus", required=True, help="name of the genus")
     parser.add_argument("--kind", default="beetle", choices=sorted(KINDS), help="its body plan")
-    parser.add_argument("--species-seed", type=int, default=1, help="which genus of that kind")
+    parser.add_argument("--species-seed", type=int, default=28, help="which genus of that kind")
     parser.add_argument("--specimens", type=int, default=14, help="how many, templates included")
     parser.add_argument("--templates", type=int, default=1, help="how many are outlined")
     parser.add_argument("--structures", help="comma-separated; default: all that the kind has")
@@ -66,9 +66,10 @@ def main() -> None:
         raise InputError(
             f"--templates: {arguments.templates} of only {arguments.specimens} specimens"
         )
-    base = sample_species(np.random.default_rng(arguments.species_seed), arguments.kind)
+    seeds = [arguments.species_seed, *arguments.kind.encode()]
+    base = sample_species(np.random.default_rng(seeds), arguments.kind)
     structures = chosen_structures(arguments.structures, base)
-    rng = np.random.default_rng([arguments.species_seed, arguments.seed])
+    rng = np.random.default_rng([arguments.seed, *seeds])
     style = calm(sample_style(rng))
     others = [base, sample_relative(base, rng, 0.1, 0.2)]
     photographs = arguments.output / "photographs"
@@ -142,6 +143,7 @@ def calm(style: Style) -> Style:
         style,
         backdrop="labels",
         crowd=0.0,
+        scrap=0.0,
         tightness=0.1,
         exposure=float(np.clip(style.exposure, 0.95, 1.3)),
         gamma=min(style.gamma, 1.0),

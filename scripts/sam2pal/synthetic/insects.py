@@ -35,12 +35,18 @@ def skin_of(genes: Genes, patterned: float) -> dict[str, Surface]:
 
 
 def head_with_eyes(
-    genes: Genes, skin: dict[str, Surface], block: int, rear: float, length: float, wide: float
+    genes: Genes,
+    skin: dict[str, Surface],
+    block: int,
+    rear: float,
+    length: float,
+    wide: float,
+    largest: float = 0.32,
 ) -> list[Plate]:
-    """A head that ends at `rear`, with eyes at its sides."""
+    """A head that ends at `rear`, with eyes at its sides, at most `largest` of its length."""
     u = genes.between
     front = rear - length
-    eye = length * u("eye", 0.08, 0.32)
+    eye = length * u("eye", 0.08, largest)
     place = front + length * u("eye place", 0.3, 0.65)
     head = Plate(
         "head",

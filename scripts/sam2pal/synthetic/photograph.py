@@ -18,7 +18,8 @@ class Style:
     """A photographic set-up that the specimens of a collection share.
 
     `tightness` is how much of the frame's room beyond the body is cut (0: limbs have room, 1:
-    only the body is framed), `pin` the chance of a pin, `crowd` of other specimens in view.
+    only the body is framed), `pin` the chance of a pin, `crowd` of
+    other specimens in view, `scrap` of a slip of paper over it.
     """
 
     lights: tuple[Light, ...]
@@ -30,6 +31,7 @@ class Style:
     tightness: float
     pin: float
     crowd: float
+    scrap: float
     exposure: float
     balance: tuple[float, float, float]
     haze: float
@@ -57,6 +59,7 @@ def sample_style(rng: np.random.Generator) -> Style:
         pin=float(rng.choice([0.0, 0.85], p=[0.55, 0.45]))
         * (backdrop != "lattice" or rng.random() < 0.3),
         crowd=float(rng.choice([0.0, 0.4], p=[0.75, 0.25])),
+        scrap=0.06,
         exposure=float(np.exp(rng.normal(0.12, 0.22))),
         balance=(1 + warm, 1 + float(rng.normal(0, 0.025)), 1 - warm),
         haze=float(rng.gamma(1.6, 0.018)),

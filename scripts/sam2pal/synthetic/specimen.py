@@ -103,7 +103,7 @@ def draw_specimen(
     with_pin = (rng.random() < style.pin) if pinned is None else pinned
     if with_pin and person.pinned_on:
         add_pin(canvas, skeleton, pose, looks, rng)
-    if rng.random() < 0.06:
+    if rng.random() < style.scrap:
         add_scrap(canvas, rng, unit)
     pixels = develop(rng, canvas.pixels, style)
     masks = masks_of(canvas.labels, person, names)
