@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import yaml
+from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal.cli import nearest
 from sam2pal.errors import InputError
-from sam2pal.models.checkpoints import load_weights
+from sam2pal.models.checkpoints import load_weights, verify
 
 log = logging.getLogger(__name__)
 
@@ -79,45 +82,62 @@ def build_model(
     """Build the model, load its weights strictly, and put it in `eval()` with gradients off.
 
     Args:
-        checkpoint: the fetched file of an official model; `options.checkpoint` and the bundled weights need
-            none.
+        checkpoint: path of the weights, before `options.checkpoint`; the bundled model has its own, and while
+            it has none its weights are random, with a warning.
         random_weights: leave the weights untrained (for measuring cost, never for masks).
 
     Raises:
-        InputError: a file is missing, or the weights belong to another model.
+        InputError: a file is missing, is not the one of `options.sha256`, or holds the weights of another
+            model.
     """
-    checkpoint = Path(checkpoint or options.checkpoint or BUNDLED / "weights.safetensors")
-    own_size = [] if options.image_size is None else [f"++model.image_size={options.image_size}"]
-    if options.name in OFFICIAL and options.config is None:
+    own = checkpoint or options.checkpoint
+    official = options.name in OFFICIAL and options.config is None
+    if official and not own and not random_weights:
+        raise InputError(
+            f"model: '{options.name}' needs its checkpoint; fetch it with scripts/fetch_checkpoint.py "
+            "or name the file in `model: checkpoint`"
+        )
+    weights = Path(own) if own else BUNDLED / "weights.safetensors"
+    if not random_weights:
+        if not own and not weights.is_file():
+            log.warning(
+                "WARNING: the bundled model has no weights (%s does not exist). It runs with RANDOM weights: "
+                "every mask and every number made with them is meaningless",
+                weights,
+            )
+            random_weights = True
+        else:
+            verify(weights, options.sha256)
+    if official:
+        size = [] if options.image_size is None else [f"++model.image_size={options.image_size}"]
         model = build_sam2(
             OFFICIAL[options.name][0],
             device="cpu",
-            hydra_overrides_extra=own_size,
+            hydra_overrides_extra=size,
             apply_postprocessing=False,  # it refines clicks; masks come from memories here
         )
-        if checkpoint.parent == BUNDLED and not random_weights:
-            raise InputError(
-                f"model: '{options.name}' needs its checkpoint; fetch it with scripts/fetch_checkpoint.py "
-                "or name the file in `model: checkpoint`"
-            )
     else:
         config = Path(options.config) if options.config else BUNDLED / "config.yaml"
         model = _from_config(config, options.image_size)
     if not random_weights:
-        load_weights(model, checkpoint, options.name)
+        load_weights(model, weights, options.name)
     return model.to(device).eval().requires_grad_(False)
 
 
 def _from_config(path: Path, image_size: int | None) -> SAM2Base:
     if not path.is_file():
         raise InputError(f"model: the configuration {path} does not exist")
-    config = OmegaConf.load(path)
-    if not isinstance(config, DictConfig) or "model" not in config:
-        raise InputError(f"{path}: not a SAM 2 model configuration (no key `model`)")
-    if image_size is not None:
-        config.model.image_size = image_size
-    OmegaConf.resolve(config)
-    model = instantiate(config.model, _recursive_=True)
+    try:
+        config = OmegaConf.load(path)
+        if not isinstance(config, DictConfig) or not isinstance(config.get("model"), DictConfig):
+            raise InputError(f"{path}: not a SAM 2 model configuration (no mapping `model`)")
+        if image_size is not None:
+            config.model.image_size = image_size
+        OmegaConf.resolve(config)
+        model = instantiate(config.model, _recursive_=True)
+    except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, UnicodeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: no model can be built from it ({reason})") from error
     if not isinstance(model, SAM2Base):
         raise InputError(f"{path}: builds a {type(model).__name__}, not a SAM2Base")
     return model

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import pickle
+import sys
 from pathlib import Path
 
 import pooch
@@ -20,15 +21,27 @@ log = logging.getLogger(__name__)
 _ONLY_IN_2_1 = ("no_obj_embed_spatial", "obj_ptr_tpos_proj.weight")
 
 
-def fetch(url: str, path: str | Path, sha256: str | None = None, progress: bool = False) -> Path:
+def fetch(
+    url: str,
+    path: str | Path,
+    sha256: str | None = None,
+    progress: bool = False,
+    timeout: float = 60.0,
+) -> Path:
     """Download `url` to `path`, which appears only when the file is whole and, if known, the right one.
+
+    Args:
+        progress: show a bar on a terminal.
+        timeout: seconds without a byte from the server after which to give up.
 
     Raises:
         InputError: the server cannot be reached, the transfer was cut, or the checksum is another.
     """
     path = Path(path)
     with atomic(path) as temporary:
-        downloader = pooch.HTTPDownloader(progressbar=progress, timeout=60)
+        downloader = pooch.HTTPDownloader(
+            progressbar=progress and sys.stderr.isatty(), chunk_size=2**16, timeout=timeout
+        )
         try:
             pooch.retrieve(
                 url,
@@ -37,15 +50,15 @@ def fetch(url: str, path: str | Path, sha256: str | None = None, progress: bool 
                 path=temporary.parent,
                 downloader=downloader,
             )
+        except (requests.RequestException, OSError) as error:  # an address without http:// too
+            raise InputError(
+                f"{url}: the download failed ({error}); nothing was kept. Without a connection, copy the "
+                "file here by other means and name it in `model: checkpoint`"
+            ) from error
         except ValueError as error:  # pooch: the checksum differs
             raise InputError(
                 f"{url}: what was downloaded is not the expected file (its SHA-256 is not {sha256}); "
                 "nothing was kept. Correct `model: sha256`, or try again"
-            ) from error
-        except (requests.RequestException, OSError) as error:
-            raise InputError(
-                f"{url}: the download failed ({error}); nothing was kept. Without a connection, copy the "
-                "file here by other means and name it in `model: checkpoint`"
             ) from error
     return path
 
@@ -54,10 +67,15 @@ def verify(path: Path, sha256: str | None) -> None:
     """Raise `InputError` unless the file's SHA-256 is `sha256` (None: anything goes)."""
     if sha256 is None:
         return
+    if not path.is_file():
+        raise InputError(f"{path}: the checkpoint does not exist")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256.lower():
-        raise InputError(f"{path}: its SHA-256 is {found}, the configuration says {sha256}")
+        raise InputError(
+            f"{path}: its SHA-256 is {found}, but `model: sha256` says {sha256}: the file is damaged, or "
+            "another one"
+        )
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -72,15 +90,20 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except pickle.UnpicklingError as error:  # torch's own message tells how to run the code
+        raise InputError(
+            f"{path}: not a checkpoint of weights alone: it is damaged, or holds objects that would run "
+            "code when read. Export its state dict again"
+        ) from error
+    except Exception as error:  # whatever a damaged file makes torch or safetensors raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: not a readable checkpoint ({reason})") from error
-    except (
-        Exception
-    ) as error:  # safetensors has an error class of its own, not importable everywhere
-        raise InputError(f"{path}: not a readable checkpoint ({error})") from error
     weights = content.get("model", content) if isinstance(content, dict) else None
-    if not weights or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+    if (
+        not isinstance(weights, dict)
+        or not weights
+        or not all(isinstance(value, torch.Tensor) for value in weights.values())
+    ):
         raise InputError(f"{path}: holds no model weights (expected SAM 2's form, a dict `model`)")
     return weights
 

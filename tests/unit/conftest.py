@@ -1,0 +1,73 @@
+"""Small models with random weights, built once for all tests that need torch."""
+
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+def awaken(model):
+    """Make everything count: untrained, SAM 2's residual scales are 1e-6 and its empty embeddings tiny."""
+    import torch
+
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("gamma"):
+                parameter.fill_(0.5)
+            if "no_obj" in name or "tpos" in name:
+                parameter.normal_(std=0.5)
+    return model
+
+
+@pytest.fixture(scope="session")
+def small_model():
+    """The bundled architecture, 64 pixels, random weights; copy it (`copy.deepcopy`) before changing it."""
+    import torch
+
+    from sam2pal.models import ModelOptions, build_model
+
+    torch.manual_seed(0)
+    return awaken(build_model(ModelOptions(image_size=64), random_weights=True))
+
+
+@pytest.fixture(scope="session")
+def hiera():
+    """The two releases of the smallest official model, 256 pixels, random weights; not to be changed."""
+    import torch
+
+    from sam2pal.models import ModelOptions, build_model
+
+    models = {}
+    for name in ("sam2.1_hiera_tiny", "sam2_hiera_tiny"):
+        torch.manual_seed(0)
+        models[name] = awaken(build_model(ModelOptions(name, image_size=256), random_weights=True))
+    return models
+
+
+@dataclass
+class Done:
+    """How a program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def by_hand(monkeypatch, capsys):
+    """Run `scripts/{name}.py` as by hand, without the cost of a new process."""
+
+    def run(name: str, *arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+        code = 0
+        try:
+            runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        return Done(code, *capsys.readouterr())
+
+    return run
