@@ -13,7 +13,7 @@ Nothing here needs torch; the same generator state gives the same bytes.
 
 from sam2pal.synthetic.anatomy import Species
 from sam2pal.synthetic.collection import draw_collection
-from sam2pal.synthetic.photograph import Style, sample_style, vary_style
+from sam2pal.synthetic.photograph import Style, sample_museum_style, sample_style, vary_style
 from sam2pal.synthetic.species import KINDS, sample_relative, sample_species
 from sam2pal.synthetic.specimen import Drawing, draw_specimen, letterbox
 
@@ -25,6 +25,7 @@ __all__ = [
     "draw_collection",
     "draw_specimen",
     "letterbox",
+    "sample_museum_style",
     "sample_relative",
     "sample_species",
     "sample_style",

@@ -58,7 +58,7 @@ def legs(
                     (tibia * factor, thin * 0.75, thin, thin * 1.3),
                 ),
                 (first, second - first),
-                (0.3, 0.45),
+                (0.25, 0.4),
                 surface,
                 beads=joints,
                 bead_length=tarsus * factor / 5,

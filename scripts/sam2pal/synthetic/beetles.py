@@ -10,22 +10,24 @@ from sam2pal.synthetic.genes import Genes
 STRUCTURES = ("head", "pronotum", "elytra", "legs", "antennae", "eyes", "mandibles")
 
 
-def surfaces(genes: Genes) -> dict[str, Surface]:
+def surfaces(genes: Genes, sober: bool) -> dict[str, Surface]:
     """The surfaces of head, pronotum, elytra, limbs and what shows between them."""
     skin = genes.under("surface")
-    base = sample_surface(skin.under("base"))
-    same = skin.chance("same", 0.75)
-    detail = sample_surface(skin.under("elytra"), patterned=0.18)
+    base = sample_surface(skin.under("base"), sober=sober)
+    same = skin.chance("same", 0.85 if sober else 0.75)
+    detail = sample_surface(skin.under("elytra"), 0.03 if sober else 0.18, sober)
     elytra = replace(
         base,
         second=detail.second,
         pattern=detail.pattern,
         pattern_seed=detail.pattern_seed,
         gloss=base.gloss * skin.between("elytra gloss", 0.5, 1.2),
-        striae=skin.whole("striae", 6, 11) if skin.chance("striated", 0.8) else 0,
+        striae=skin.whole("striae", 6, 11)
+        if skin.chance("striated", 0.92 if sober else 0.8)
+        else 0,
         stria_depth=skin.between("stria depth", 0.2, 1.0),
         stria_dots=skin.unit("stria dots") if skin.chance("dotted", 0.35) else 0.0,
-        pits=skin.pick("elytra pits", {0: 0.84, 12: 0.08, 24: 0.08}),
+        pits=skin.pick("elytra pits", {0: 2.0 if sober else 0.84, 12: 0.08, 24: 0.08}),
         pit_depth=detail.pit_depth,
     )
     if not same:
@@ -33,10 +35,10 @@ def surfaces(genes: Genes) -> dict[str, Surface]:
     pronotum = related(skin.under("pronotum"), base, 0.15 if same else 1.0)
     head = related(skin.under("head"), pronotum, 0.2 if skin.chance("same head", 0.85) else 1.0)
     if skin.chance("legs as body", 0.5):
-        paler = skin.between("paler", 0.8, 2.2)
+        paler = skin.between("paler", 0.7, 1.9)
         limb = near(skin.under("legs"), tuple(value * paler for value in base.colour), 0.3)
     elif skin.chance("red legs", 0.6):
-        red, ratio = skin.between("leg red", 0.12, 0.6), skin.between("leg ratio", 0.3, 0.6)
+        red, ratio = skin.between("leg red", 0.08, 0.5), skin.between("leg ratio", 0.3, 0.6)
         limb = (red, red * ratio, red * ratio * skin.between("leg blue", 0.2, 0.6))
     else:
         limb = cuticle(skin.under("legs"), 0.04)
@@ -74,9 +76,18 @@ def surfaces(genes: Genes) -> dict[str, Surface]:
     }
 
 
-def build_beetle(genes: Genes) -> Species:
-    """A beetle of drawn proportions; snouts, long horns and broad bodies occur too."""
-    form = genes.pick("form", {"ground": 0.66, "round": 0.12, "long": 0.13, "weevil": 0.09})
+def build_ground_beetle(genes: Genes) -> Species:
+    """A beetle that runs: dark, glossy, striate, its pronotum nearly as wide as its elytra."""
+    return replace(build_beetle(genes, sober=True), kind="ground beetle")
+
+
+def build_beetle(genes: Genes, sober: bool = False) -> Species:
+    """A beetle of drawn proportions; snouts, long horns and broad bodies occur too.
+
+    A `sober` one has none of these, and few colours.
+    """
+    form = genes.pick("form", {"ground": 0.5, "round": 0.18, "long": 0.18, "weevil": 0.14})
+    form = "ground" if sober else form
     u = genes.between
     elytra_length = u("elytra", 0.53, 0.7)
     pronotum_length = (1 - elytra_length) * u("pronotum", 0.5, 0.7)
@@ -89,10 +100,12 @@ def build_beetle(genes: Genes) -> Species:
     }[form]
     wide = elytra_length * u("wide", low, high)
     pronotum_wide = wide * u("pronotum wide", 0.66, 1.04)
-    pronotum_wide = min(pronotum_wide, pronotum_length * u("pronotum cap", 0.7, 1.1))
+    pronotum_wide = min(
+        pronotum_wide, pronotum_length * u("pronotum cap", 0.6, 0.9 if form == "ground" else 1.15)
+    )
     head_wide = min(pronotum_wide * u("head wide", 0.45, 0.88), head_length * u("cap", 0.58, 0.95))
     head_wide = max(head_wide, 0.045)
-    skin = surfaces(genes)
+    skin = surfaces(genes, sober)
 
     shoulder = u("shoulder", 0.72, 0.98)
     contact = u("contact", 0.0, 0.6)

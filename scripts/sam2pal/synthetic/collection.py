@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sam2pal.synthetic.photograph import sample_style, vary_style
+from sam2pal.synthetic.photograph import sample_museum_style, sample_style, vary_style
 from sam2pal.synthetic.species import sample_relative, sample_species
 from sam2pal.synthetic.specimen import Drawing, draw_specimen
 
@@ -24,15 +24,17 @@ def draw_collection(
         members += [
             sample_relative(base, rng, unlike, colourful) for _ in range(int(rng.integers(1, 4)))
         ]
-    style = sample_style(rng)
+    documented = rng.random() < (0.7 if base.kind == "ground beetle" else 0.2)
+    draw_style = sample_museum_style if documented else sample_style
+    style = draw_style(rng)
     shared = rng.random() < 0.75
     sway = float(rng.uniform(0.1, 1.0))
-    any_way = rng.random() < 0.35
+    any_way = rng.random() < 0.3
     square = rng.random() < 0.2
     drawings = []
     for number in range(specimens):
         if number:
-            style = vary_style(style, rng, sway) if shared else sample_style(rng)
+            style = vary_style(style, rng, sway) if shared else draw_style(rng)
         drawings.append(
             draw_specimen(
                 members[int(rng.integers(len(members)))],

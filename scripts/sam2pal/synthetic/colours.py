@@ -23,9 +23,9 @@ def shifted(colour: Colour, hue: float, saturation: float, value: float) -> Colo
     return from_hsv(h + hue, s * saturation, max(v * value, 0.008))
 
 
-def cuticle(genes: Genes, bright: float = 0.05) -> Colour:
-    """A colour of insect cuticle: black and dark brown most often, `bright` ones in that share."""
-    kind = genes.pick("kind", {"black": 0.54, "brown": 0.33, "pale": 0.08, "bright": bright})
+def cuticle(genes: Genes, bright: float = 0.05, pale: float = 0.08) -> Colour:
+    """A colour of insect cuticle: mostly black and dark brown, `bright` and `pale` by weight."""
+    kind = genes.pick("kind", {"black": 0.54, "brown": 0.33, "pale": pale, "bright": bright})
     if kind == "black":
         return from_hsv(
             genes.between("hue", -0.1, 0.12),
@@ -59,17 +59,20 @@ def near(genes: Genes, colour: Colour, spread: float) -> Colour:
     )
 
 
-def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
-    """A surface; `patterned` is how often it carries a second colour."""
-    colour = cuticle(genes.under("colour"))
+def sample_surface(genes: Genes, patterned: float = 0.0, sober: bool = False) -> Surface:
+    """A surface; `patterned` is how often it carries a second colour.
+
+    A `sober` one is dark, smooth and glossy nearly always.
+    """
+    colour = cuticle(genes.under("colour"), 0.0, 0.05) if sober else cuticle(genes.under("colour"))
     metallic = genes.between("metallic", 0.3, 1.0) if genes.chance("is metallic", 0.2) else 0.0
     if metallic and genes.chance("own hue", 0.75):
         colour = from_hsv(
             genes.between("metal hue", 0.05, 0.95),
             genes.between("metal saturation", 0.4, 0.95),
-            genes.scaled("metal value", 0.02, 0.2),
+            genes.scaled("metal value", 0.02, 0.1 if sober else 0.2),
         )
-    rough = genes.pick("rough", {0.0: 0.55, 0.1: 0.37, 0.35: 0.08})
+    rough = genes.pick("rough", {0.0: 0.55, 0.1: 0.37, 0.35: 0.01 if sober else 0.08})
     return Surface(
         colour=colour,
         second=cuticle(genes.under("second"), 0.3),
@@ -77,16 +80,18 @@ def sample_surface(genes: Genes, patterned: float = 0.0) -> Surface:
         if genes.chance("patterned", patterned)
         else "plain",
         pattern_seed=genes.whole("pattern seed", 0, 1 << 30),
-        gloss=genes.between("gloss", 0.4, 1.2)
-        if genes.chance("shiny", 0.86)
+        gloss=genes.between("gloss", 0.35, 1.1)
+        if genes.chance("shiny", 0.95 if sober else 0.86)
         else genes.between("matt", 0.02, 0.3),
         shininess=genes.scaled("shininess", 5, 140),
         metallic=metallic,
         iridescence=genes.between("iridescence", -0.25, 0.25),
         roughness=rough * genes.unit("roughness"),
         rough_scale=genes.scaled("rough scale", 0.5, 2.2),
-        mottle=genes.between("mottle", 0, 0.16) if genes.chance("mottled", 0.25) else 0.0,
-        pits=genes.pick("pits", {0: 0.88, 12: 0.06, 24: 0.06}),
+        mottle=genes.between("mottle", 0, 0.16)
+        if genes.chance("mottled", 0.1 if sober else 0.25)
+        else 0.0,
+        pits=genes.pick("pits", {0: 1.9 if sober else 0.88, 12: 0.06, 24: 0.06}),
         pit_depth=genes.between("pit depth", 0.1, 0.9),
     )
 

@@ -44,6 +44,28 @@ class Style:
     upright: bool
 
 
+def sample_museum_style(rng: np.random.Generator) -> Style:
+    """A set-up that documents specimens: on labels, paper or slats, well lit, little spoiled."""
+    style = sample_style(rng)
+    backdrop = str(rng.choice(["labels", "lattice", "paper"], p=[0.45, 0.4, 0.15]))
+    return replace(
+        style,
+        backdrop=backdrop,
+        sky=max(style.sky, 0.05),
+        pin=0.9 if backdrop == "labels" else 0.0,
+        crowd=0.0,
+        scrap=0.01,
+        exposure=float(np.clip(style.exposure, 0.9, 1.5)),
+        gamma=min(style.gamma, 1.1),
+        contrast=style.contrast / 2,
+        blur=style.blur / 2,
+        shrink=min(style.shrink, 1.6),
+        noise=style.noise / 2,
+        quality=max(style.quality, 60),
+        upright=backdrop != "lattice",
+    )
+
+
 def sample_style(rng: np.random.Generator) -> Style:
     """Draw a photographic set-up."""
     backdrop = str(rng.choice(BACKDROPS, p=[0.34, 0.26, 0.16, 0.08, 0.06, 0.1]))
@@ -51,7 +73,7 @@ def sample_style(rng: np.random.Generator) -> Style:
     return Style(
         lights=sample_lights(rng),
         ambient=float(rng.uniform(0.25, 0.7)),
-        sky=float(rng.choice([0.0, rng.uniform(0.05, 0.4)], p=[0.25, 0.75])),
+        sky=float(rng.choice([0.0, rng.uniform(0.03, 0.3)], p=[0.25, 0.75])),
         backdrop=backdrop,
         shadow=float(rng.uniform(0, 0.75)),
         shadow_angle=float(rng.uniform(0, 2 * np.pi)),

@@ -1,7 +1,7 @@
 """Light on a small domed or tubular surface, by looking its normal up in a drawn sphere."""
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -62,7 +62,10 @@ def sample_lights(rng: np.random.Generator) -> tuple[Light, ...]:
                 float(rng.uniform(0, np.pi)),
             )
         )
-    return tuple(lights)
+    # many lamps are each dimmer
+    most = float(rng.uniform(0.9, 1.5))
+    dimmed = min(1.0, most / sum(light.strength for light in lights))
+    return tuple(replace(light, strength=light.strength * dimmed) for light in lights)
 
 
 class Lighting:

@@ -7,14 +7,15 @@ import numpy as np
 
 from sam2pal.synthetic.anatomy import Species
 from sam2pal.synthetic.ants import build_ant
-from sam2pal.synthetic.beetles import build_beetle
+from sam2pal.synthetic.beetles import build_beetle, build_ground_beetle
 from sam2pal.synthetic.compounds import build_compound
 from sam2pal.synthetic.flies import build_bug, build_fly, build_spider
 from sam2pal.synthetic.genes import Genes
 
 # how to build each kind, and its share among drawn species
 KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
-    "beetle": (build_beetle, 0.64),
+    "ground beetle": (build_ground_beetle, 0.34),
+    "beetle": (build_beetle, 0.3),
     "ant": (build_ant, 0.12),
     "fly": (build_fly, 0.09),
     "bug": (build_bug, 0.1),
