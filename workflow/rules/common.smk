@@ -2,6 +2,7 @@
 import csv
 import functools
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -42,8 +43,17 @@ METHOD = {
     "review": 1,
     "aggregate": 1,
 }
+# Snakemake compares the values of a rule's parameters as a set, without their names: a seed that becomes 2 would go
+# unnoticed beside another parameter that is 2.
+METHOD = {stage: f"{stage} {number}" for stage, number in METHOD.items()}
 
 ##### the configuration #####
+
+
+def as_json(value):
+    """A parameter. Each rule is given only the part of the configuration it depends on, so that a changed key
+    runs again exactly what depends on it."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def own_mappings(config):
@@ -79,7 +89,7 @@ def check_configuration(config):
 MACHINE = ("batch_size", "decode_threads", "checkpoint_minutes")
 
 
-def options_of(section, wildcards, leave_out=()):
+def options_of(section, wildcards=None, leave_out=()):
     """The options of a section that are not at their defaults; a round's `train` overrides `training`."""
     options = config[section]
     if section == "training":
@@ -90,14 +100,9 @@ def options_of(section, wildcards, leave_out=()):
     )
 
 
-def method(section):
-    """The options that Snakemake compares with those of the last time."""
-    return lambda wildcards: options_of(section, wildcards, MACHINE)
-
-
-def options(section):
-    """All options, for the command line; not compared, see `script`."""
-    return lambda wildcards, input: options_of(section, wildcards)
+def method(section, wildcards=None):
+    """The options that are compared with those of the last time."""
+    return options_of(section, wildcards, MACHINE)
 
 
 def structures(*keys):
@@ -133,6 +138,13 @@ TABLES = [
     )
     for suffix in ("csv", "parquet")
 ]
+# What builds the model; where its weights come from is the checkpoint's business: none if they are bundled, the
+# user's own file, or the one that fetch_checkpoint makes.
+MODEL = as_json({key: config["model"][key] for key in ("name", "image_size", "config")})
+if config["model"]["checkpoint"] or config["model"]["name"] == "bundled":
+    CHECKPOINT = config["model"]["checkpoint"] or []
+else:
+    CHECKPOINT = f"resources/checkpoints/{config['model']['name']}.pt"
 COMPLETE = "results/tables/.complete"
 
 
@@ -145,26 +157,28 @@ wildcard_constraints:
 ##### how rules call scripts #####
 
 
-def script(name):
-    """The start of a command line. As it depends on `input`, Snakemake leaves it out of what it compares, and
-    moving the repository or the environment runs nothing again."""
+def command(name, section=None, device=False, **files):
+    """The start of a command line: interpreter, script, and all that is not compared.
+
+    As the function depends on `input`, Snakemake leaves its value out when it looks for changed parameters. So
+    another device, another place of the repository or of the environment run nothing again.
+
+    Args:
+        section: of the configuration, for --options.
+        device: whether to give --device.
+        files: flags of inputs that may be missing, by the name of the input.
+    """
     python = "python" if workflow.deployment_settings.deployment_method else sys.executable
+    start = [python, f"{SCRIPTS / name}.py", *(["--device", config["device"]] if device else [])]
 
-    def command(wildcards, input):
-        return f"{python} {SCRIPTS / name}.py"
+    def words(wildcards, input):
+        given = [
+            word for key, flag in files.items() if input.get(key) for word in (flag, input.get(key))
+        ]
+        options = ["--options", options_of(section, wildcards)] if section else []
+        return shlex.join([*start, *given, *options])
 
-    return command
-
-
-def device(wildcards, input):
-    """As with `script`, another device is no reason to compute anything again."""
-    return config["device"]
-
-
-def as_json(value):
-    """A parameter. Each rule is given only the part of the configuration it depends on, so that a changed key
-    runs again exactly what depends on it."""
-    return json.dumps(value, separators=(",", ":"))
+    return words
 
 
 ##### files of a genus or a round #####
@@ -192,22 +206,6 @@ def sources_of(wildcards):
         ) from None
 
 
-def model(wildcards):
-    """What builds the model; where its weights come from is the checkpoint's business."""
-    options = configuration.given(config["model"], SCHEMA, "model")
-    return as_json(
-        {key: options[key] for key in ("name", "image_size", "config") if key in options}
-    )
-
-
-def checkpoint_file(wildcards):
-    """The weights, unless they are bundled: the user's file, or the one that fetch_checkpoint makes."""
-    own, name = config["model"]["checkpoint"], config["model"]["name"]
-    if own:
-        return own
-    return [] if name == "bundled" else f"resources/checkpoints/{name}.pt"
-
-
 def adapter(wildcards):
     trained = PROJECT.rounds[wildcards.round].train is not None
     return f"results/{wildcards.genus}/{wildcards.round}/adapter" if trained else []
@@ -216,16 +214,6 @@ def adapter(wildcards):
 def init_adapter(wildcards):
     init = PROJECT.rounds[wildcards.round].init
     return f"results/{wildcards.genus}/{init}/adapter" if init else []
-
-
-def optional(flag, name):
-    """`--flag FILE` if the input `name` is there, else nothing."""
-
-    def argument(wildcards, input):
-        path = input.get(name)
-        return [flag, path] if path else []
-
-    return argument
 
 
 def shards_of(genus):
@@ -301,11 +289,12 @@ def pool_manifest(wildcards):
     return f"results/{wildcards.genus}/manifest.tsv"
 
 
-def pool_size(wildcards):
+def pool_draw(wildcards):
+    """How many specimens and by which seed; in one parameter, see METHOD."""
     default = SCHEMA["$defs"]["training"]["properties"]["pool_size"]["default"]
     train = {
         "pool_size": default,
         **config["training"],
         **(PROJECT.rounds[wildcards.round].train or {}),
     }
-    return train["pool_size"]
+    return f"--size {train['pool_size']} --seed {config['seed']}"

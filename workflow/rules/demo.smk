@@ -17,12 +17,12 @@ rule draw_specimens:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("draw_specimens"),
+        command=command("draw_specimens"),
         kind=lambda wildcards: DEMO_KINDS[wildcards.genus],
         folder=lambda wildcards, output: str(Path(output.truth).parent),
         method=METHOD["draw"],
     shell:
-        "{params.script} --genus {wildcards.genus} --kind {params.kind} --structures head,eyes,antennae,legs"
+        "{params.command} --genus {wildcards.genus} --kind {params.kind} --structures head,eyes,antennae,legs"
         " --specimens 12 --templates 1 --broken 1 --output {params.folder} > {log} 2>&1"
 
 

@@ -16,13 +16,12 @@ rule evaluate:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("evaluate"),
-        truth=optional("--truth", "truth"),
-        specimens=optional("--specimen-table", "specimens"),
-        method_options=method("evaluation"),
-        options=options("evaluation"),
+        command=command(
+            "evaluate", section="evaluation", truth="--truth", specimens="--specimen-table"
+        ),
+        options=method("evaluation"),
         seed=config["seed"],
         method=METHOD["evaluate"],
     shell:
-        "{params.script} --predictions {input.predictions} --templates {input.templates} {params.truth:q}"
-        " {params.specimens:q} --options {params.options:q} --seed {params.seed} --output {output.evaluation} > {log} 2>&1"
+        "{params.command} --predictions {input.predictions} --templates {input.templates}"
+        " --seed {params.seed} --output {output.evaluation} > {log} 2>&1"

@@ -13,11 +13,10 @@ rule measure:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("measure"),
+        command=command("measure", section="measurement"),
         scale=lambda wildcards: genus_of(wildcards).pixels_per_mm or "",
-        method_options=method("measurement"),
-        options=options("measurement"),
+        options=method("measurement"),
         method=METHOD["measure"],
     shell:
-        "{params.script} --predictions {input.predictions} --options {params.options:q}"
+        "{params.command} --predictions {input.predictions}"
         " --output {output.morphometrics} > {log} 2>&1"

@@ -15,10 +15,9 @@ rule review_page:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("review_page"),
-        method_options=method("review"),
-        options=options("review"),
+        command=command("review_page", section="review"),
+        options=method("review"),
         method=METHOD["review"],
     shell:
-        "{params.script} --predictions {input.predictions} --templates {input.templates}"
+        "{params.command} --predictions {input.predictions} --templates {input.templates}"
         " --evaluation {input.evaluation} --output {output.page} > {log} 2>&1"

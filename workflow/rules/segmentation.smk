@@ -3,7 +3,7 @@
 
 rule segment_shard:
     input:
-        checkpoint=checkpoint_file,
+        checkpoint=CHECKPOINT,
         specimens="results/{genus}/lists/{shard}.tsv",
         templates="results/{genus}/{round}/templates.json",
         adapter=adapter,
@@ -16,18 +16,19 @@ rule segment_shard:
     conda:
         "../../envs/torch.yaml"
     params:
-        script=script("segment_shard"),
-        device=device,
-        checkpoint=optional("--checkpoint", "checkpoint"),
-        adapter=optional("--adapter", "adapter"),
+        command=command(
+            "segment_shard",
+            section="segmentation",
+            device=True,
+            checkpoint="--checkpoint",
+            adapter="--adapter",
+        ),
         structures=structures("parent", "exclusive"),
-        model=model,
-        method_options=method("segmentation"),
-        options=options("segmentation"),
+        model=MODEL,
+        options=method("segmentation"),
         seed=config["seed"],
         method=METHOD["segment"],
     shell:
-        "{params.script} --specimens {input.specimens} --templates {input.templates}"
-        " --structures {params.structures:q} --model {params.model:q} {params.checkpoint:q} {params.adapter:q}"
-        " --options {params.options:q} --seed {params.seed} --device {params.device}"
+        "{params.command} --specimens {input.specimens} --templates {input.templates}"
+        " --structures {params.structures:q} --model {params.model:q} --seed {params.seed}"
         " --output {output.predictions} > {log} 2>&1"

@@ -21,7 +21,7 @@ checkpoint list_specimens:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("list_specimens"),
+        command=command("list_specimens"),
         folder=lambda wildcards: genus_of(wildcards).specimens,
         fingerprint=folder_fingerprint,
         manifest=lambda wildcards, output: f"results/{wildcards.genus}/manifest.tsv",
@@ -29,7 +29,7 @@ checkpoint list_specimens:
         shard_size=config["shard_size"],
         method=METHOD["list"],
     shell:
-        "{params.script} --genus {wildcards.genus} --folder {params.folder:q} --shard-size {params.shard_size}"
+        "{params.command} --genus {wildcards.genus} --folder {params.folder:q} --shard-size {params.shard_size}"
         " --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv > {log} 2>&1"
 
 
@@ -47,10 +47,9 @@ rule draw_pool:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("draw_pool"),
-        size=pool_size,
-        seed=config["seed"],
+        command=command("draw_pool"),
+        draw=pool_draw,
         method=METHOD["pool"],
     shell:
-        "{params.script} --manifest {input.manifest} --templates {input.templates} --size {params.size}"
-        " --seed {params.seed} --output {output.pool} > {log} 2>&1"
+        "{params.command} --manifest {input.manifest} --templates {input.templates} {params.draw}"
+        " --output {output.pool} > {log} 2>&1"

@@ -15,12 +15,11 @@ rule aggregate:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("aggregate"),
+        command=command("aggregate", section="evaluation"),
         expected=as_json(RUNS),
-        method_options=method("evaluation"),
-        options=options("evaluation"),
+        options=method("evaluation"),
         seed=config["seed"],
         method=METHOD["aggregate"],
     shell:
-        "{params.script} --expected {params.expected:q} --options {params.options:q} --seed {params.seed}"
+        "{params.command} --expected {params.expected:q} --seed {params.seed}"
         " --output-folder results/tables > {log} 2>&1"

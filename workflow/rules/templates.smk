@@ -18,13 +18,13 @@ rule convert_templates:
     conda:
         "../../envs/light.yaml"
     params:
-        script=script("convert_templates"),
+        command=command("convert_templates"),
         fingerprints=source_fingerprints,
         annotations=lambda wildcards: [source.annotations for source in sources_of(wildcards)],
         photographs=lambda wildcards: [source.photographs for source in sources_of(wildcards)],
         structures=structures("parent"),
         method=METHOD["convert"],
     shell:
-        "{params.script} --genus {wildcards.genus} --round {wildcards.round}"
+        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
         " --annotations {params.annotations:q} --photographs {params.photographs:q}"
         " --structures {params.structures:q} --output {output.templates} > {log} 2>&1"

@@ -11,17 +11,17 @@ rule fetch_checkpoint:
     conda:
         "../../envs/torch.yaml"
     params:
-        script=script("fetch_checkpoint"),
+        command=command("fetch_checkpoint"),
         model=as_json({key: config["model"][key] for key in ("name", "sha256", "url")}),
     shell:
-        "{params.script} --model {params.model:q} --output {output.checkpoint} > {log} 2>&1"
+        "{params.command} --model {params.model:q} --output {output.checkpoint} > {log} 2>&1"
 
 
 # Snakemake deletes the outputs of a job that fails or is tried again. The state of a training lies elsewhere, so
 # it goes on where it was; it is keyed by what it is computed from, so another configuration starts afresh.
 rule train_palindrome:
     input:
-        checkpoint=checkpoint_file,
+        checkpoint=CHECKPOINT,
         templates="results/{genus}/{round}/templates.json",
         pool="results/{genus}/{round}/train_pool.tsv",
         init=init_adapter,
@@ -34,19 +34,20 @@ rule train_palindrome:
     conda:
         "../../envs/torch.yaml"
     params:
-        script=script("train_palindrome"),
-        device=device,
+        command=command(
+            "train_palindrome",
+            section="training",
+            device=True,
+            checkpoint="--checkpoint",
+            init="--init",
+        ),
         state=lambda wildcards, output: f"resources/training/{wildcards.genus}/{wildcards.round}",
-        checkpoint=optional("--checkpoint", "checkpoint"),
-        init=optional("--init", "init"),
         structures=structures("parent", "exclusive", "weight"),
-        model=model,
-        method_options=method("training"),
-        options=options("training"),
+        model=MODEL,
+        options=lambda wildcards: method("training", wildcards),
         seed=config["seed"],
         method=METHOD["train"],
     shell:
-        "{params.script} --templates {input.templates} --pool {input.pool} --structures {params.structures:q}"
-        " --model {params.model:q} {params.checkpoint:q} {params.init:q} --options {params.options:q}"
-        " --seed {params.seed} --device {params.device} --state {params.state} --output {output.adapter}"
+        "{params.command} --templates {input.templates} --pool {input.pool} --structures {params.structures:q}"
+        " --model {params.model:q} --seed {params.seed} --state {params.state} --output {output.adapter}"
         " > {log} 2>&1"
