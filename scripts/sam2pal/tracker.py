@@ -230,12 +230,18 @@ class Tracker:
         if not memories:
             raise ValueError("tracking needs at least one memory")
         objects = len(memories[0])
+        if any(len(memory) != objects for memory in memories):
+            raise ValueError(
+                f"memories of {[len(m) for m in memories]} objects: expected as many each"
+            )
         structures = _structures(features, objects)
         positions = (
             [float(pointer_position)] * len(memories)
             if isinstance(pointer_position, int | float)
             else list(pointer_position)
         )
+        if len(positions) != len(memories):
+            raise ValueError(f"{len(positions)} pointer positions for {len(memories)} memories")
         valid = torch.stack([memory.valid for memory in memories], dim=1)  # [N, views]
         if bool(valid.all()):
             return self._track(features, structures, memories, positions)
@@ -324,7 +330,8 @@ class Tracker:
         if model.add_tpos_enc_to_obj_ptrs:
             width = model.hidden_dim if model.proj_tpos_enc_in_obj_ptrs else channels
             where = torch.tensor(positions, device=pointers[0].device)
-            encoding = model.obj_ptr_tpos_proj(get_1d_sine_pe(where, dim=width))
+            sine = get_1d_sine_pe(where, dim=width).to(pointers[0])
+            encoding = model.obj_ptr_tpos_proj(sine)
         else:
             encoding = pointers[0].new_zeros(len(memories), channels)
         pointer_position = encoding.repeat_interleave(split, dim=0)[None].expand(objects, -1, -1)

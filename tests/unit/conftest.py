@@ -11,7 +11,11 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def awaken(model):
-    """Make everything count: untrained, SAM 2's residual scales are 1e-6 and its empty embeddings tiny."""
+    """Make random weights a test: what is remembered must matter to the masks, and no structure be absent.
+
+    Untrained, SAM 2's residual scales are 1e-6, its empty embeddings tiny, and its masks hardly depend on the
+    memories, so that mixed-up memories would pass for rounding.
+    """
     import torch
 
     with torch.no_grad():
@@ -20,7 +24,17 @@ def awaken(model):
                 parameter.fill_(0.5)
             if "no_obj" in name or "tpos" in name:
                 parameter.normal_(std=0.5)
+            if "cross_attn_image" in name and name.endswith("proj.weight"):
+                parameter.mul_(8)
+            if name.startswith("sam_mask_decoder.transformer") and name.endswith("proj.weight"):
+                parameter.mul_(2)
+        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(5)
     return model
+
+
+@pytest.fixture(scope="session")
+def awake():
+    return awaken
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +50,7 @@ def small_model():
 
 @pytest.fixture(scope="session")
 def hiera():
-    """The two releases of the smallest official model, 256 pixels, random weights; not to be changed."""
+    """The two releases of the smallest official model, 128 pixels, random weights; not to be changed."""
     import torch
 
     from sam2pal.models import ModelOptions, build_model
@@ -44,7 +58,7 @@ def hiera():
     models = {}
     for name in ("sam2.1_hiera_tiny", "sam2_hiera_tiny"):
         torch.manual_seed(0)
-        models[name] = awaken(build_model(ModelOptions(name, image_size=256), random_weights=True))
+        models[name] = awaken(build_model(ModelOptions(name, image_size=128), random_weights=True))
     return models
 
 

@@ -48,7 +48,7 @@ def test_official_names_have_a_configuration_and_an_address():
 
 def test_release_and_size_follow_the_name(hiera):
     for name, model in hiera.items():
-        assert model.image_size == 256
+        assert model.image_size == 128
         assert (model.no_obj_embed_spatial is not None) == name.startswith("sam2.1")
         assert not model.training
         assert not any(parameter.requires_grad for parameter in model.parameters())

@@ -16,7 +16,7 @@ NAME, SIDE = "sam2.1_hiera_tiny", 256
 
 
 @pytest.fixture(scope="module")
-def predictor():
+def predictor(awake):
     """Random weights under which every structure gives another mask, neither empty nor full."""
     torch.manual_seed(4)
     predictor = build_sam2_video_predictor(
@@ -25,20 +25,7 @@ def predictor():
         hydra_overrides_extra=[f"++model.image_size={SIDE}"],
         apply_postprocessing=False,
     )
-    with torch.no_grad():
-        for name, parameter in predictor.named_parameters():
-            if name.endswith("gamma"):
-                parameter.fill_(0.5)
-            if "no_obj" in name or "tpos" in name:
-                parameter.normal_(std=0.5)
-            # what is remembered must count, and so must what the decoder attends to
-            if "cross_attn_image" in name and name.endswith("proj.weight"):
-                parameter.mul_(8)
-            if name.startswith("sam_mask_decoder.transformer") and name.endswith("proj.weight"):
-                parameter.mul_(2)
-        # or every mask is -1024
-        predictor.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(5)
-    return predictor
+    return awake(predictor)
 
 
 @pytest.fixture(scope="module")
