@@ -15,6 +15,7 @@ rule segment_shard:
         "benchmarks/{genus}/{round}/segment_shard/{shard}.tsv"
     conda:
         "../../envs/torch.yaml"
+    threads: 4  # not in profiles/default, which would win over what another profile says
     params:
         command=command(
             "segment_shard",

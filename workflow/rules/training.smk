@@ -33,6 +33,7 @@ rule train_palindrome:
         "benchmarks/{genus}/{round}/train_palindrome.tsv"
     conda:
         "../../envs/torch.yaml"
+    threads: 4  # not in profiles/default, which would win over what another profile says
     params:
         command=command(
             "train_palindrome",
