@@ -69,10 +69,44 @@ def inject(model: SAM2Base, options: AdapterOptions) -> LoraConfig:
         target_modules=target_modules(model, options.targets),
         bias="none",
     )
-    inject_adapter_in_model(config, model)
+    _inject(config, model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
     return config
+
+
+def _inject(config: LoraConfig, model: SAM2Base) -> None:
+    names = sorted(config.target_modules)
+    inject_adapter_in_model(config, model)
+    # peft shortens a long list to endings that fit this model only; on disk the layers are named
+    config.target_modules = names
+
+
+def _expect(config: LoraConfig, options: AdapterOptions, model: SAM2Base, folder: Path) -> None:
+    """Refuse to go on with an adapter of another form than the options say."""
+    wanted = set(target_modules(model, options.targets))
+    for what, found, expected in (
+        ("rank", config.r, options.rank),
+        ("alpha", config.lora_alpha, options.alpha),
+        ("number of adapted layers", len(config.target_modules), len(wanted)),
+    ):
+        if found != expected:
+            raise InputError(
+                f"{folder}: training cannot go on from this adapter: its {what} is {found}, this round's "
+                f"{expected}; give both rounds the same rank, alpha and targets, or remove `init`"
+            )
+    if set(config.target_modules) != wanted:
+        raise InputError(
+            f"{folder}: training cannot go on from this adapter: it adapts other layers than this "
+            "round's `targets`; give both rounds the same, or remove `init`"
+        )
+
+
+def set_dropout(model: SAM2Base, active: bool) -> None:
+    """Switch the adapters' dropout, which `eval()` turns off, on or off; nothing else becomes random."""
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.lora_dropout.train(active)
 
 
 def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
@@ -83,7 +117,6 @@ def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
 
 def save(model: SAM2Base, config: LoraConfig, folder: Path) -> None:
     """Write `adapter_config.json` and `adapter_model.safetensors`, the same bytes for the same weights."""
-    folder.mkdir(parents=True, exist_ok=True)
     content = config.to_dict()
     # peft keeps sets, whose order changes from run to run
     content = {k: sorted(v) if isinstance(v, set) else v for k, v in content.items()}
@@ -95,15 +128,22 @@ def save(model: SAM2Base, config: LoraConfig, folder: Path) -> None:
         save_file({_PREFIX + k: v for k, v in adapter_state(model).items()}, temporary)
 
 
-def load(model: SAM2Base, folder: str | Path, trainable: bool = False) -> LoraConfig:
+def load(
+    model: SAM2Base,
+    folder: str | Path,
+    trainable: bool = False,
+    options: AdapterOptions | None = None,
+) -> LoraConfig:
     """Put a saved adapter into the model.
 
     Args:
         trainable: keep the low-rank matrices apart, with gradient; otherwise they are merged into the
             model's weights, which costs nothing at run time.
+        options: what the adapter must be like, for training that goes on from it; its dropout is used.
 
     Raises:
-        InputError: the folder holds no adapter, or one for another model.
+        InputError: the folder holds no adapter, one for another model, or one of another rank, alpha or
+            targets than `options`.
     """
     folder = Path(folder)
     weights = folder / "adapter_model.safetensors"
@@ -111,15 +151,22 @@ def load(model: SAM2Base, folder: str | Path, trainable: bool = False) -> LoraCo
         raise InputError(
             f"{folder}: not an adapter (no adapter_config.json and adapter_model.safetensors)"
         )
-    config = LoraConfig.from_pretrained(folder)
+    try:
+        config = LoraConfig.from_pretrained(folder)
+        state = {k.removeprefix(_PREFIX): v for k, v in load_file(weights).items()}
+    except Exception as error:  # whatever damaged files make peft or safetensors raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder}: not a readable adapter ({reason}); train it again") from error
     names = {name for name, _ in model.named_modules()}
     missing = sorted(set(config.target_modules) - names)
     if missing:
         raise InputError(
-            f"{folder}: the adapter belongs to another model (it has no layer {missing[0]})"
+            f"{folder}: the adapter belongs to another model (this one has no layer {missing[0]})"
         )
-    inject_adapter_in_model(config, model)
-    state = {k.removeprefix(_PREFIX): v for k, v in load_file(weights).items()}
+    if options is not None:
+        _expect(config, options, model, folder)
+        config.lora_dropout = options.dropout
+    _inject(config, model)
     expected = adapter_state(model)
     if state.keys() != expected.keys() or any(
         v.shape != expected[k].shape for k, v in state.items()

@@ -1,0 +1,247 @@
+"""adapters: standard PEFT folders that give the same masks wherever they are loaded."""
+
+import copy
+import json
+
+import pytest
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from torch import nn
+
+from sam2pal import adapters
+from sam2pal.adapters import TARGETS, AdapterOptions
+from sam2pal.errors import InputError
+from sam2pal.models import model_hash
+from sam2pal.tracker import Tracker, drawn_logits
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def masks(model, images) -> torch.Tensor:
+    """Logits of two structures, remembered on the first image and tracked on the second."""
+    drawn = torch.zeros(2, 1, 64, 64)
+    drawn[0, :, 10:30, 10:40] = drawn[1, :, 40:55, 20:30] = 1
+    tracker = Tracker(model)
+    features = tracker.encode(images)
+    return tracker.track(
+        features[[1]], [tracker.memorize(features[[0]], drawn_logits(drawn))]
+    ).logits
+
+
+def randomise(model, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(std=0.2, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def trained(small_model, images, tmp_path_factory):
+    """A model whose adapter has random values, its folder, and its masks."""
+    model = copy.deepcopy(small_model)
+    config = adapters.inject(model, AdapterOptions(rank=3, alpha=6.0))
+    randomise(model)
+    folder = tmp_path_factory.mktemp("adapter")
+    adapters.save(model, config, folder)
+    return model, config, folder, masks(model, images)
+
+
+def test_inject_changes_nothing_and_leaves_gradient_to_the_adapter_alone(small_model, images):
+    model = copy.deepcopy(small_model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    adapters.inject(model, AdapterOptions(rank=2))
+    assert torch.equal(masks(model, images), masks(small_model, images))
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trainable and all(".lora_A." in name or ".lora_B." in name for name in trainable)
+    after = {name.replace(".base_layer", ""): value for name, value in model.state_dict().items()}
+    for name, value in before.items():
+        assert torch.equal(after[name], value), name
+
+
+def test_targets(small_model):
+    modules = dict(small_model.named_modules())
+    names = adapters.target_modules(small_model, tuple(TARGETS))
+    assert names == sorted(set(names))
+    assert all(type(modules[name]) is nn.Linear for name in names)
+    # score heads, mask tokens' networks and convolutions stay as they are
+    heads = ("iou_prediction_head", "pred_obj_score_head", "hypernetworks", "obj_ptr", "dwconv")
+    for part in heads:
+        assert not [name for name in names if part in name], part
+    for part in (
+        "memory_attention.layers.0.self_attn.q_proj",
+        "memory_attention.layers.1.cross_attn_image.out_proj",
+        "memory_attention.layers.0.linear1",
+        "memory_encoder.fuser.layers.0.pwconv1",
+        "sam_mask_decoder.transformer.layers.0.mlp.layers.0",
+        "sam_mask_decoder.transformer.final_attn_token_to_image.v_proj",
+    ):
+        assert part in names
+    parts = [adapters.target_modules(small_model, (target,)) for target in TARGETS]
+    assert sorted(sum(parts, [])) == names and all(parts)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"targets": ("image_encoder",)}, "image_encoder"),
+        ({"targets": ()}, "found none"),
+        ({"rank": 0}, "rank must be at least 1"),
+    ],
+)
+def test_options_that_are_refused(values, expected):
+    with pytest.raises(ValueError, match=expected):
+        AdapterOptions(**values)
+
+
+def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, trained):
+    _, _, folder, expected = trained
+    base = copy.deepcopy(small_model)
+    untrained = masks(base, images)
+    alone = PeftModel.from_pretrained(base, str(folder))
+    found = masks(alone.base_model.model, images)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    # a key prefix that is missing would load silently as untrained
+    assert (expected - untrained).abs().max() > 0.1
+
+
+def test_merged_is_unmerged(small_model, images, trained):
+    _, _, folder, expected = trained
+    model = copy.deepcopy(small_model)
+    adapters.load(model, folder)
+    torch.testing.assert_close(masks(model, images), expected, atol=1e-4, rtol=1e-4)
+    assert all(m.merged for m in model.modules() if isinstance(m, LoraLayer))
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_trainable_again(small_model, images, trained):
+    model, _, folder, expected = trained
+    again = copy.deepcopy(small_model)
+    config = adapters.load(again, folder, trainable=True, options=AdapterOptions(3, 6.0, 0.25))
+    assert torch.equal(masks(again, images), expected)
+    names = {name for name, p in again.named_parameters() if p.requires_grad}
+    assert names == {name for name, p in model.named_parameters() if "lora_" in name}
+    assert config.lora_dropout == 0.25  # this round's
+
+
+def test_dropout_is_the_only_thing_that_is_random(small_model, images):
+    model = copy.deepcopy(small_model)
+    adapters.inject(model, AdapterOptions(rank=2, dropout=0.5))
+    randomise(model)
+    calm = masks(model, images)
+
+    def shaken(seed):
+        torch.manual_seed(seed)
+        tracker = Tracker(model)
+        adapters.set_dropout(model, True)
+        with torch.no_grad():
+            features = tracker.encode(images)
+            memory = tracker.memorize(features[[0]], torch.linspace(-9, 9, 256).view(1, 1, 16, 16))
+            return tracker.track(features[[1]], [memory]).logits
+
+    assert not torch.equal(shaken(1), shaken(2))
+    assert torch.equal(shaken(1), shaken(1))
+    on = [name for name, module in model.named_modules() if module.training]
+    assert on and all("lora_dropout" in name for name in on)
+    adapters.set_dropout(model, False)
+    assert torch.equal(masks(model, images), calm)
+
+
+# ------------------------------------------------------------------ on disk
+
+
+def test_same_bytes_again(small_model, trained, tmp_path):
+    model, config, folder, _ = trained
+    adapters.save(model, config, tmp_path / "again")
+    # and from a model that was loaded
+    other = copy.deepcopy(small_model)
+    loaded = adapters.load(other, folder, trainable=True)
+    adapters.save(other, loaded, tmp_path / "loaded")
+    for copied in ("again", "loaded"):
+        assert sorted(path.name for path in (tmp_path / copied).iterdir()) == [
+            "adapter_config.json",
+            "adapter_model.safetensors",
+        ]
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            assert (tmp_path / copied / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_configuration_on_disk(small_model, trained):
+    _, _, folder, _ = trained
+    content = json.loads((folder / "adapter_config.json").read_text())
+    assert content["peft_type"] == "LORA"
+    assert (content["r"], content["lora_alpha"], content["inference_mode"]) == (3, 6.0, True)
+    assert content["target_modules"] == adapters.target_modules(small_model, tuple(TARGETS))
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        ("nothing", "not an adapter"),
+        ("weights gone", "not an adapter"),
+        ("weights cut", "not a readable adapter"),
+        ("configuration cut", "not a readable adapter"),
+        ("another rank", "do not fit"),
+        ("a layer less", "do not fit"),
+    ],
+)
+def test_damaged_folder_is_refused(small_model, trained, tmp_path, damage, expected):
+    _, _, folder, _ = trained
+    target = tmp_path / "adapter"
+    config, weights = target / "adapter_config.json", target / "adapter_model.safetensors"
+    if damage != "nothing":
+        target.mkdir()
+        for path in folder.iterdir():
+            (target / path.name).write_bytes(path.read_bytes())
+    if damage == "weights gone":
+        weights.unlink()
+    elif damage == "weights cut":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "configuration cut":
+        config.write_text(config.read_text()[:100])
+    elif damage in ("another rank", "a layer less"):
+        content = json.loads(config.read_text())
+        content["r"] = 4 if damage == "another rank" else 3
+        if damage == "a layer less":
+            content["target_modules"] = content["target_modules"][1:]
+        config.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=expected) as caught:
+        adapters.load(copy.deepcopy(small_model), target)
+    assert str(target) in str(caught.value)
+
+
+def test_adapter_of_another_model_is_refused(hiera, trained, tmp_path):
+    _, _, folder, _ = trained
+    model = hiera["sam2.1_hiera_tiny"]  # has all the layers of the bundled model, of other sizes
+    before = model_hash(model)
+    with pytest.raises(InputError, match="do not fit this model"):
+        adapters.load(copy.deepcopy(model), folder)
+    larger = copy.deepcopy(model)
+    config = adapters.inject(larger, AdapterOptions(rank=2))
+    adapters.save(larger, config, tmp_path)
+    small = copy.deepcopy(trained[0])
+    with pytest.raises(
+        InputError, match="belongs to another model .this one has no layer memory_att"
+    ):
+        adapters.load(small, tmp_path)
+    assert model_hash(model) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (AdapterOptions(8, 6.0), "its rank is 3, this round's 8"),
+        (AdapterOptions(3, 8.0), "its alpha is 6.0, this round's 8.0"),
+        (AdapterOptions(3, 6.0, targets=("mask_decoder",)), "its number of adapted layers is"),
+    ],
+)
+def test_going_on_with_another_form_is_refused(small_model, trained, options, expected):
+    _, _, folder, _ = trained
+    with pytest.raises(InputError, match=expected) as caught:
+        adapters.load(copy.deepcopy(small_model), folder, trainable=True, options=options)
+    assert "`init`" in str(caught.value)
