@@ -1,0 +1,57 @@
+"""Make the page that shows the masks of a genus and round, those to look at first first.
+
+    python scripts/review_page.py --predictions results/G/R/shards/*.json \\
+        --templates results/G/R/templates.json --output results/G/R/review.html
+
+Beside review.html it makes the folder review/ (pictures, further pages, specimens.tsv).
+"""
+
+import argparse
+from functools import partial
+
+from tqdm import tqdm
+
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.gallery import ReviewOptions, write_review
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
+    add("--templates", help="canonical COCO of the round's templates")
+    add("--evaluation", help="evaluation.csv: shows the IoU beside the score")
+    add("--genus", default="", help="name of the genus (default: what the files say)")
+    add("--round", default="", help="name of the round (default: what the files say)")
+    add("--options", type=options_argument, default={}, help="ReviewOptions, JSON or a file")
+    add("--sheet", help="PNG: a contact sheet, for a report")
+    add("--output", required=True, help="the page (.html)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    result = write_review(
+        arguments.output,
+        arguments.predictions,
+        arguments.templates,
+        arguments.evaluation,
+        arguments.genus,
+        arguments.round,
+        fill(ReviewOptions, arguments.options, "review"),
+        arguments.sheet,
+        partial(tqdm, disable=None),
+    )
+    print(f"{arguments.output}: {result.specimens} specimens, {result.pages} pages")
+    for group, count in sorted(result.groups.items()):
+        print(f"  {group.name.lower()}: {count}")
+    if result.shown < result.specimens:
+        print(f"  without a picture (option show): {result.specimens - result.shown}")
+    for problem in result.problems:
+        print(f"  {problem}")
+
+
+if __name__ == "__main__":
+    run(main)

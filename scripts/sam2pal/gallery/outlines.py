@@ -1,0 +1,103 @@
+"""Outlines of masks as polygons."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import find_contours
+
+Polygon = NDArray[np.float64]
+
+
+def outlines(mask: np.ndarray, coarse: int = 1, tolerance: float = 0.0) -> list[Polygon]:
+    """Closed polygons around every piece and every hole of a mask.
+
+    Args:
+        mask: bool `[H, W]`.
+        coarse: trace the mask reduced by this whole factor, by area; the larger, the faster.
+            A mask too thin to survive this is traced where it has any pixel, so that it shows.
+        tolerance: how far, in pixels of `mask`, a polygon may stray from the traced line.
+
+    Returns:
+        `[n, 2]` points (x, y) in pixels of `mask`, `(0, 0)` its upper left corner; the last point
+        of a polygon is the first one again.
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return []
+    top, left = rows[0] // coarse * coarse, columns[0] // coarse * coarse
+    piece = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    share = _reduce(piece, coarse)
+    found = find_contours(np.pad(share, 1), 0.5) if share.max() > 0.5 else []
+    if not found:
+        found = find_contours(np.pad((share > 0).astype(np.float32), 1), 0.5)
+    polygons = []
+    for line in found:
+        # contours count from the centres of pixels, and the padding shifts them by one
+        points = (line[:, ::-1] - 0.5) * coarse + (left, top)
+        polygons.append(simplify(points, tolerance) if tolerance > 0 else points)
+    return polygons
+
+
+def svg_path(polygons: Sequence[Polygon], scale: tuple[float, float]) -> str:
+    """The `d` of an SVG path in whole units: points times `scale` (x, y), rounded.
+
+    Polygons that shrink to a point become a short stroke, so that they still show.
+    """
+    parts = []
+    for polygon in polygons:
+        points = np.rint(polygon[:-1] * scale).astype(int)
+        moves = np.diff(points, axis=0)
+        moves = moves[moves.any(1)]
+        if not len(moves):
+            moves = np.array([[1, 0]])
+        text = " ".join(f"{x} {y}" for x, y in moves.tolist()).replace(" -", "-")
+        parts.append(f"M{points[0, 0]} {points[0, 1]}l{text}z")
+    return "".join(parts)
+
+
+def _reduce(mask: np.ndarray, factor: int) -> NDArray[np.float32]:
+    """Share of set pixels in blocks of `factor` x `factor`; beyond the edges there are none."""
+    if factor == 1:
+        return mask.astype(np.float32)
+    height, width = (-(-n // factor) * factor for n in mask.shape)
+    if (height, width) != mask.shape:
+        mask = np.pad(mask, ((0, height - mask.shape[0]), (0, width - mask.shape[1])))
+    blocks = mask.reshape(height // factor, factor, width // factor, factor)
+    return blocks.mean((1, 3), dtype=np.float32)
+
+
+def simplify(points: Polygon, tolerance: float) -> Polygon:
+    """Leave out points of a closed line that lie within `tolerance` of what remains.
+
+    Douglas and Peucker's rule, from two points far apart, all stretches at once.
+    """
+    far = int(((points - points[0]) ** 2).sum(1).argmax())
+    last = len(points) - 1
+    kept = np.unique([0, far, last])
+    open_ = np.ones(len(kept) - 1, bool)  # stretches that may still need a point
+    while open_.any():
+        start, end = kept[:-1][open_], kept[1:][open_]
+        length = end - start
+        first = np.concatenate([[0], np.cumsum(length)[:-1]])
+        stretch = np.repeat(np.arange(len(start)), length)
+        index = np.arange(len(stretch)) - first[stretch] + start[stretch]
+        away = _distance(points[index], points[start[stretch]], points[end[stretch]])
+        farthest = np.maximum.reduceat(away, first)
+        candidates = np.flatnonzero((away == farthest[stretch]) & (away > tolerance))
+        _, one = np.unique(stretch[candidates], return_index=True)
+        new = index[candidates[one]]
+        split = np.zeros(len(points), bool)
+        split[start[farthest > tolerance]] = split[new] = True
+        kept = np.union1d(kept, new)
+        open_ = split[kept[:-1]]
+    return points[kept] if len(kept) > 3 else points
+
+
+def _distance(points: Polygon, start: Polygon, end: Polygon) -> NDArray[np.float64]:
+    """Distances of points from the straight stretch of each."""
+    along = end - start
+    squared = (along**2).sum(1)
+    share = ((points - start) * along).sum(1) / np.where(squared > 0, squared, 1.0)
+    nearest = start + along * np.clip(share, 0, 1)[:, None]
+    return np.hypot(*(points - nearest).T)
