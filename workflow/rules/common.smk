@@ -122,7 +122,14 @@ with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
     SCHEMA = yaml.safe_load(schema)
 
 PROJECT = check_configuration(config)
-RUN_FILES = ["templates.json", "evaluation.csv", "morphometrics.csv", "review.html"]
+RUN_FILES = [
+    "templates.json",
+    "evaluation.csv",
+    "morphometrics.csv",
+    "morphometrics_wide.csv",
+    "measures.tsv",
+    "review.html",
+]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 TABLES = [
     f"results/tables/{name}.{suffix}"
@@ -195,6 +202,11 @@ def drawn(wildcards):
     """What a genus of the demo waits for before it is listed."""
     folder = genus_of(wildcards).specimens
     return f"{Path(folder).parent}/truth.json" if folder.startswith(DEMO) else []
+
+
+def scale(wildcards):
+    value = genus_of(wildcards).pixels_per_mm
+    return "" if value is None else f"--pixels-per-mm {value}"
 
 
 def sources_of(wildcards):

@@ -4,8 +4,12 @@
 rule measure:
     input:
         predictions=predictions,
+        templates="results/{genus}/{round}/templates.json",
+        specimens=config["specimen_table"] or [],
     output:
         morphometrics="results/{genus}/{round}/morphometrics.csv",
+        wide="results/{genus}/{round}/morphometrics_wide.csv",
+        dictionary="results/{genus}/{round}/measures.tsv",
     log:
         "logs/{genus}/{round}/measure.log",
     benchmark:
@@ -13,10 +17,10 @@ rule measure:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("measure", section="measurement"),
-        scale=lambda wildcards: genus_of(wildcards).pixels_per_mm or "",
+        command=command("measure", section="measurement", specimens="--specimen-table"),
+        scale=scale,
         options=method("measurement"),
         method=METHOD["measure"],
     shell:
-        "{params.command} --predictions {input.predictions}"
-        " --output {output.morphometrics} > {log} 2>&1"
+        "{params.command} --predictions {input.predictions} --templates {input.templates} {params.scale}"
+        " --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
