@@ -148,7 +148,7 @@ def _summary(survey: Survey) -> str:
     text = _counted(listed, "specimen")
     own = survey.groups[Group.TEMPLATE] - survey.outside
     if own:
-        text += f", {own} of them {_plural(own, 'template')}"
+        text += f", {_counted(own, 'template')} among them"
     if survey.outside:
         text += f"; {_counted(survey.outside, 'template')} from elsewhere"
     return text + "."
@@ -172,11 +172,7 @@ def _warnings(survey: Survey, problems: int) -> list[str]:
 
 
 def _counted(n: int, word: str) -> str:
-    return f"{n} {_plural(n, word)}"
-
-
-def _plural(n: int, word: str) -> str:
-    return word if n == 1 else word + "s"
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def _styles(survey: Survey) -> list[dict[str, Any]]:
