@@ -32,6 +32,13 @@ demo: $(READY) ## Run the whole workflow on two drawn genera (a few minutes)
 	$(BIN)/snakemake $(ARGS)
 	@echo "== results: results/tables (all genera), results/GENUS/ROUND/review.html (which masks to look at first)"
 
+real: $(READY) ## Run it on the real beetles in ../shared and print their IoU (CPU; an hour or so)
+	@test -d ../shared/data/carabidae || { echo "error: the real beetles are not here: ../shared/data/carabidae" >&2; exit 1; }
+	@mkdir -p build/real && cp -r tests/real/config build/real/
+	@echo "== running the workflow on two collections, three rounds, in build/real"
+	$(BIN)/snakemake --directory build/real $(ARGS)
+	@$(BIN)/python tests/real/show.py build/real
+
 profile: $(READY) ## Make `snakemake --profile slurm` work as typed
 	@$(BIN)/python profiles/install.py slurm
 
@@ -81,4 +88,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo profile test lint format env lock clean
+.PHONY: help demo real profile test lint format env lock clean

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,24 @@ def test_schema_and_dataclass_agree(section: str) -> None:
         value = getattr(defaults, key)
         assert properties[key]["default"] == (list(value) if isinstance(value, tuple) else value)
         assert type(properties[key]["default"]) in (type(value), list), key
+
+
+def test_readme_names_every_option_with_its_default() -> None:
+    text = (SCHEMA.parents[2] / "config/README.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL))
+    for section, (_, _, _, _) in STAGES.items():
+        part = sections["structures" if section == "structure" else section]
+        rows = re.findall(r"^\| (`.*?) \| (.*?) \|", part, re.MULTILINE)
+        written = {}
+        for keys, defaults in rows:
+            names = re.findall(r"`(\w+)`", keys)
+            values = [defaults] if len(names) == 1 else defaults.split(", ")
+            written |= dict(zip(names, values, strict=True))
+        properties = DEFINITIONS[section]["properties"]
+        assert set(written) == set(properties), section
+        for key, entry in properties.items():
+            default = entry["default"]
+            if isinstance(default, bool):
+                default = str(default).lower()
+            if isinstance(default, (int, float, str)):
+                assert written[key].strip("`") == str(default), key

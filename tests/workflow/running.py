@@ -18,7 +18,9 @@ CONFIG = {
     "seed": 1,
     "genera": "config/genera.tsv",
     "templates": "config/templates.tsv",
-    "shard_size": 3,
+    "shard_size": 6,
+    "model": {"image_size": 64},
+    "training": {"steps": 2, "views": 1, "pool_size": 2},
     "structures": {"head": None, "eye": {"parent": "head", "exclusive": False}},
     "rounds": {
         "untrained": {"templates": ["first"]},
@@ -61,6 +63,7 @@ class Project:
         snakemake = [sys.executable, "-m", "snakemake", "--directory", str(self.folder)]
         snakemake += ["--snakefile", str(REPOSITORY / "workflow/Snakefile")]
         snakemake += ["--workflow-profile", str(REPOSITORY / "profiles/default"), "--nocolor"]
+        snakemake += ["--set-threads", "train_palindrome=1", "segment_shard=1"]
         return [*snakemake, *arguments]
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -76,7 +79,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=1500,
             cwd=self.folder,
         )
         return Call(done.returncode, done.stdout, sorted(jobs_in(done.stdout)))
@@ -126,3 +129,18 @@ def outline(path: Path, numbers: list[int]) -> None:
     path.write_text(
         json.dumps({"images": images, "categories": categories, "annotations": annotations})
     )
+
+
+def make_project(folder: Path) -> Project:
+    """Two genera of six noisy photographs each, with templates for three rounds."""
+    genera = ["genus\tspecimens\tpixels_per_mm\tcountry"]
+    templates = ["genus\tround\tannotations\tphotographs"]
+    for seed, genus in enumerate(("Aus", "Bus")):
+        photographs(folder / "data" / genus, range(6), seed)
+        for label, numbers in (("first", [0]), ("second", [1, 2])):
+            outline(folder / "data" / f"{genus}_{label}.json", numbers)
+            templates.append(f"{genus}\t{label}\tdata/{genus}_{label}.json\tdata/{genus}")
+        genera.append(f"{genus}\tdata/{genus}\t12.5\tItaly")
+    made = Project(folder)
+    made.write(CONFIG, "\n".join(genera) + "\n", "\n".join(templates) + "\n")
+    return made

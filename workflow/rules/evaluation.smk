@@ -23,5 +23,6 @@ rule evaluate:
         seed=config["seed"],
         method=METHOD["evaluate"],
     shell:
-        "{params.command} --predictions {input.predictions} --templates {input.templates}"
+        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
+        " --predictions {input.predictions} --templates {input.templates}"
         " --seed {params.seed} --output {output.evaluation} > {log} 2>&1"

@@ -22,5 +22,6 @@ rule measure:
         options=method("measurement"),
         method=METHOD["measure"],
     shell:
-        "{params.command} --predictions {input.predictions} --templates {input.templates} {params.scale}"
+        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
+        " --predictions {input.predictions} --templates {input.templates} {params.scale}"
         " --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"

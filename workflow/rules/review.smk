@@ -19,5 +19,6 @@ rule review_page:
         options=method("review"),
         method=METHOD["review"],
     shell:
-        "{params.command} --predictions {input.predictions} --templates {input.templates}"
+        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
+        " --predictions {input.predictions} --templates {input.templates}"
         " --evaluation {input.evaluation} --output {output.page} > {log} 2>&1"

@@ -1,0 +1,235 @@
+"""The whole workflow on two tiny genera: what it computes, and what it computes again."""
+
+import copy
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from running import CONFIG, Project, make_project, photographs
+
+RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
+AFTER_MASKS = {"evaluate", "measure", "review_page", "aggregate"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after its first call; only copies of it are changed."""
+    project = make_project(tmp_path_factory.mktemp("finished"))
+    call = project.run()
+    assert call.code == 0, call.text
+    return project
+
+
+@pytest.fixture
+def again(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project."""
+    shutil.copytree(finished.folder, tmp_path / "again", symlinks=True)
+    return Project(tmp_path / "again")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_are_whole(finished: Project) -> None:
+    results = finished.folder / "results"
+    for run in RUNS:
+        predictions = json.loads((results / run / "shards/0001.json").read_text())
+        assert [image["specimen"] for image in predictions["images"]] == [
+            f"{n:04d}" for n in range(6)
+        ]
+        assert len(predictions["annotations"]) == 6 * len(CONFIG["structures"])
+        drawn = {a["image_id"] for a in predictions["annotations"] if a["source"] == "drawn"}
+        assert len(drawn) == (3 if run.endswith("refined") else 1)
+        assert "<html" in (results / run / "review.html").read_text()
+        assert (results / run / "adapter").is_dir() == (not run.endswith("untrained"))
+    status = rows(results / "tables/status.csv")
+    assert {(row["genus"] + "/" + row["round"], row["status"]) for row in status} == {
+        (run, "ok") for run in RUNS
+    }
+    for table in ("evaluation", "morphometrics"):
+        found = {f"{row['genus']}/{row['round']}" for row in rows(results / f"tables/{table}.csv")}
+        assert found == set(RUNS)
+    for path in (finished.folder / "logs").rglob("*.log"):
+        assert "Traceback" not in path.read_text(), path
+
+
+def test_a_second_call_does_nothing(again: Project) -> None:
+    call = again.run()
+    assert call.code == 0 and "Nothing to be done" in call.text
+
+
+CHANGES = {
+    "segmentation threshold": (
+        {"segmentation": {"threshold": 0.4}},
+        {"segment_shard"} | AFTER_MASKS,
+    ),
+    "batch size": ({"segmentation": {"batch_size": 2}}, set()),
+    "a default written down": ({"segmentation": {"threshold": 0.5}, "device": "auto"}, set()),
+    "evaluation": ({"evaluation": {"good_iou": 0.9}}, {"evaluate", "review_page", "aggregate"}),
+    "measurement": ({"measurement": {"colour": False}}, {"measure", "aggregate"}),
+    "review": ({"review": {"side": 200}}, {"review_page"}),
+    "training": (
+        {"training": {"steps": 3, "views": 1, "pool_size": 2}},
+        {"train_palindrome", "segment_shard"} | AFTER_MASKS,
+    ),
+    "device": ({"device": "cpu"}, set()),
+    "seed": (
+        {"seed": 2},
+        {"draw_pool", "train_palindrome", "segment_shard"} | AFTER_MASKS,
+    ),
+    "weight of a structure": (
+        {"structures": {"head": {"weight": 2}, "eye": {"parent": "head", "exclusive": False}}},
+        {"train_palindrome", "segment_shard"} | AFTER_MASKS,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_key_runs_again_what_depends_on_it(again: Project, name: str) -> None:
+    change, expected = CHANGES[name]
+    again.write(copy.deepcopy(CONFIG) | change)
+    call = again.run("--dry-run")
+    assert call.code == 0 and call.names() == expected
+    if name in ("training", "weight of a structure"):
+        assert not [job for job in call.jobs if "untrained" in job]
+
+
+def test_a_changed_round_runs_again_itself_and_what_starts_from_it(again: Project) -> None:
+    config = copy.deepcopy(CONFIG)
+    config["rounds"]["refined"]["train"] = {"steps": 3}
+    again.write(config)
+    call = again.run("--dry-run")
+    assert {job.split()[-1] for job in call.jobs if job.startswith("train")} == {"refined"}
+    assert not [job for job in call.jobs if job.endswith("trained")]
+    config = copy.deepcopy(CONFIG)
+    config["rounds"]["trained"]["train"] = {"steps": 3}
+    again.write(config)
+    call = again.run("--dry-run")
+    assert {job.split()[-1] for job in call.jobs if job.startswith("train")} == {
+        "trained",
+        "refined",
+    }
+
+
+def test_the_scale_of_a_genus_concerns_its_measures_alone(again: Project) -> None:
+    table = again.folder / "config/genera.tsv"
+    table.write_text(table.read_text().replace("Aus\tdata/Aus\t12.5", "Aus\tdata/Aus\t13"))
+    call = again.run("--dry-run")
+    assert set(call.jobs) - {"all", "aggregate"} == {
+        f"measure Aus {name}" for name in CONFIG["rounds"]
+    }
+
+
+def test_new_and_replaced_photographs_concern_their_shards_alone(again: Project) -> None:
+    photographs(again.folder / "data/Aus", range(100, 103))
+    assert again.run("--until", "list_specimens").names() == {"list_specimens"}
+    call = again.run("--dry-run")
+    assert {job for job in call.jobs if job.startswith("segment")} == {
+        f"segment_shard Aus {name} 0002" for name in CONFIG["rounds"]
+    }
+    assert call.names() == {"segment_shard"} | AFTER_MASKS
+
+    photographs(again.folder / "data/Bus", range(5, 6), seed=99)
+    assert again.run("--until", "list_specimens").jobs == ["list_specimens Bus"]
+    call = again.run("--dry-run")
+    assert {job for job in call.jobs if job.startswith("segment") and "Bus" in job} == {
+        f"segment_shard Bus {name} 0001" for name in CONFIG["rounds"]
+    }
+    assert "train_palindrome" not in call.names()
+
+
+def test_a_failed_genus_stops_no_other_and_leaves_no_old_tables(again: Project) -> None:
+    again.write(copy.deepcopy(CONFIG) | {"evaluation": {"good_iou": 0.9}})
+    outline = again.folder / "data/Bus_first.json"
+    whole = outline.read_text()
+    outline.write_text(whole[: len(whole) // 2])
+    call = again.run()
+    assert call.code == 1
+    assert "Bus" in call.text and "Bus_first.json" in call.text
+    assert {f"evaluate Aus {name}" for name in CONFIG["rounds"]} <= set(call.jobs)
+    tables = again.folder / "results/tables"
+    status = {(row["genus"], row["status"]) for row in rows(tables / "status.csv")}
+    assert status == {("Aus", "ok"), ("Bus", "failed")}
+    reasons = {row["reason"] for row in rows(tables / "status.csv") if row["genus"] == "Bus"}
+    assert all("convert_templates failed" in reason for reason in reasons)
+    for table in ("evaluation", "morphometrics"):
+        assert {row["genus"] for row in rows(tables / f"{table}.csv")} == {"Aus"}
+    assert not list((again.folder / "results").rglob("*.failed"))
+
+    call = again.run("--dry-run")
+    assert {job.split()[1] for job in call.jobs if job.startswith("segment")} == {"Bus"}
+    outline.write_text(whole)
+    again.write(copy.deepcopy(CONFIG) | {"rounds": {"untrained": CONFIG["rounds"]["untrained"]}})
+    call = again.run()
+    assert call.code == 0, call.text
+    assert {row["status"] for row in rows(tables / "status.csv")} == {"ok"}
+
+
+def test_a_job_that_failed_is_tried_again(again: Project) -> None:
+    """Snakemake notes the parameters of a failed job as if it had run."""
+    again.write(copy.deepcopy(CONFIG) | {"measurement": {"leave_out": ["no such measure"]}})
+    call = again.run()
+    assert call.code == 1 and "no such measure" in call.text
+    call = again.run("--dry-run")
+    assert {f"measure {run.replace('/', ' ')}" for run in RUNS} <= set(call.jobs)
+    assert "aggregate" in call.jobs
+
+
+def test_a_killed_call_is_taken_up(again: Project) -> None:
+    config = copy.deepcopy(CONFIG) | {"seed": 2}
+    again.write(config)
+    log = again.folder / "logs/Aus/untrained/segment_shard/0001.log"
+    before = log.stat().st_mtime_ns
+    with (again.folder / "first.log").open("w") as output:
+        process = subprocess.Popen(
+            again.command("results/Aus/untrained/review.html"),
+            cwd=again.folder,
+            env=again.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while not log.exists() or log.stat().st_mtime_ns == before:
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.1)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    assert not (again.folder / "results/Aus/untrained/shards/0001.json").exists()
+    call = again.run("results/Aus/untrained/review.html")
+    assert call.code == 1 and "--unlock" in call.text
+    assert again.run("--unlock").code == 0
+    call = again.run("results/Aus/untrained/review.html")
+    assert call.code == 0, call.text
+    assert call.names() == {"segment_shard", "evaluate", "review_page"}
+
+
+def test_the_demo_can_be_planned(tmp_path: Path) -> None:
+    shutil.copytree(Path(__file__).parents[2] / "config", tmp_path / "config")
+    call = Project(tmp_path).run("--dry-run")
+    assert call.code == 0
+    assert call.jobs.count("aggregate") == 1 and "draw_specimens Fictomyrmex" in call.jobs
+
+
+def test_real_configuration_is_sound(carabidae: Path, tmp_path: Path) -> None:
+    config = yaml.safe_load((Path(__file__).parents[1] / "real/config/config.yaml").read_text())
+    assert list(config["rounds"]) == ["untrained", "trained", "refined"]
+    folder = tmp_path / "a/b"
+    shutil.copytree(Path(__file__).parents[1] / "real/config", folder / "config")
+    for table in (folder / "config").glob("*.tsv"):
+        relative = "../../../shared/data/carabidae"
+        table.write_text(table.read_text().replace(relative, str(carabidae)))
+    call = Project(folder).run("--dry-run")
+    assert call.code == 0 and "list_specimens tray" in call.jobs
