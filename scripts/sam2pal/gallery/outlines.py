@@ -73,25 +73,27 @@ def simplify(points: Polygon, tolerance: float) -> Polygon:
     Douglas and Peucker's rule, from two points far apart, all stretches at once.
     """
     far = int(((points - points[0]) ** 2).sum(1).argmax())
-    last = len(points) - 1
-    kept = np.unique([0, far, last])
-    open_ = np.ones(len(kept) - 1, bool)  # stretches that may still need a point
-    while open_.any():
-        start, end = kept[:-1][open_], kept[1:][open_]
+    keep = np.zeros(len(points), bool)
+    keep[[0, far, -1]] = True
+    split = keep.copy()  # starts of stretches that may still need a point
+    while split.any():
+        kept = np.flatnonzero(keep)
+        open_ = np.flatnonzero(split[kept[:-1]])
+        if not len(open_):
+            break
+        start, end = kept[open_], kept[open_ + 1]
         length = end - start
-        first = np.concatenate([[0], np.cumsum(length)[:-1]])
+        first = np.cumsum(length) - length
         stretch = np.repeat(np.arange(len(start)), length)
-        index = np.arange(len(stretch)) - first[stretch] + start[stretch]
+        index = np.arange(len(stretch)) + (start - first)[stretch]
         away = _distance(points[index], points[start[stretch]], points[end[stretch]])
         farthest = np.maximum.reduceat(away, first)
         candidates = np.flatnonzero((away == farthest[stretch]) & (away > tolerance))
-        _, one = np.unique(stretch[candidates], return_index=True)
+        one = np.flatnonzero(np.diff(stretch[candidates], prepend=-1))
         new = index[candidates[one]]
-        split = np.zeros(len(points), bool)
-        split[start[farthest > tolerance]] = split[new] = True
-        kept = np.union1d(kept, new)
-        open_ = split[kept[:-1]]
-    return points[kept] if len(kept) > 3 else points
+        split[:] = False
+        split[start[farthest > tolerance]] = split[new] = keep[new] = True
+    return points[keep] if keep.sum() > 3 else points
 
 
 def _distance(points: Polygon, start: Polygon, end: Polygon) -> NDArray[np.float64]:

@@ -151,7 +151,7 @@ def legend_strip(styles: Mapping[str, LineStyle], width: int) -> Image.Image:
         draw.rectangle(box, fill="#6b6b6b")  # white and yellow would not show on the strip
         middle = (box[1] + box[3]) / 2
         ends = np.array([[box[0] + 3, middle], [box[2] - 3, middle]])
-        _line(draw, ends, styles[name], max(2.0, unit / 6))
+        _line(draw, ends, styles[name], max(2.0, unit / 4))
         draw.text((box[2] + unit * 0.4, middle), name, "black", font, anchor="lm")
     return strip
 
