@@ -38,7 +38,7 @@ def test_schema_and_dataclass_agree(section: str) -> None:
 
 def test_readme_names_every_option_with_its_default() -> None:
     text = (SCHEMA.parents[2] / "config/README.md").read_text(encoding="utf-8")
-    sections = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL))
     for section, (_, _, _, _) in STAGES.items():
         part = sections["structures" if section == "structure" else section]
         rows = re.findall(r"^\| (`.*?) \| (.*?) \|", part, re.MULTILINE)
