@@ -110,9 +110,14 @@ def set_dropout(model: SAM2Base, active: bool) -> None:
 
 
 def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
-    """The adapter's weights by their names inside the model, on the CPU."""
+    """A copy of the adapter's weights by their names inside the model, on the CPU."""
     state = get_peft_model_state_dict(model)
-    return {name: value.detach().cpu().contiguous() for name, value in sorted(state.items())}
+    kept = torch.contiguous_format
+    return {
+        # a copy: training goes on changing the weights in place
+        name: value.detach().to("cpu", copy=True, memory_format=kept)
+        for name, value in sorted(state.items())
+    }
 
 
 def save(model: SAM2Base, config: LoraConfig, folder: Path) -> None:
