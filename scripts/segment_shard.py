@@ -36,11 +36,12 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
     options = fill(SegmentationOptions, arguments.options, "segmentation")
-    model_options = fill(ModelOptions, arguments.model, "model")
+    own = {"checkpoint": str(arguments.checkpoint)} if arguments.checkpoint else {}
+    model_options = fill(ModelOptions, arguments.model | own, "model")
     structures = read_structures(arguments.structures)
     seed_everything(arguments.seed)
     device = choose_device(arguments.device)
-    model = build_model(model_options, arguments.checkpoint, device)
+    model = build_model(model_options, device=device)
     if arguments.adapter:
         adapters.load(model, arguments.adapter)
     specimens = read_list(arguments.specimens)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from sam2pal import adapters
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.coco import read_templates
+from sam2pal.coco import Template, read_templates
 from sam2pal.files import atomic
 from sam2pal.models import ModelOptions, build_model, choose_device, model_hash, seed_everything
 from sam2pal.specimens import check_pool, read_list
@@ -43,16 +43,25 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def input_hash(arguments: argparse.Namespace, weights: str) -> str:
-    """What the training depends on: another configuration, template or pool is another training."""
-    digest = hashlib.sha256(weights.encode())
-    for value in (arguments.structures, arguments.options, arguments.seed):
-        digest.update(json.dumps(value, sort_keys=True).encode())
-    files = [arguments.templates, arguments.pool]
+def input_hash(
+    arguments: argparse.Namespace,
+    options: TrainingOptions,
+    model: tuple[str, int],
+    templates: list[Template],
+) -> str:
+    """What the training depends on: another configuration, template or pool is another training.
+
+    Args:
+        model: hash of its weights, and the side of its square.
+    """
+    structures = list(arguments.structures.items())  # their order is that of the masks
+    values = [*model, structures, asdict(options), arguments.seed]
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
     if arguments.init:
-        files.append(arguments.init / "adapter_model.safetensors")
+        files += sorted(arguments.init.glob("adapter_*"))
     for path in files:
-        digest.update(path.read_bytes())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
@@ -61,16 +70,16 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
     options = fill(TrainingOptions, arguments.options, "training")
-    model_options = fill(ModelOptions, arguments.model, "model")
+    own = {"checkpoint": str(arguments.checkpoint)} if arguments.checkpoint else {}
+    model_options = fill(ModelOptions, arguments.model | own, "model")
     structures = read_structures(arguments.structures)
     seed_everything(arguments.seed)
     device = choose_device(arguments.device)
-    model = build_model(model_options, arguments.checkpoint, device)
-    weights = model_hash(model)
-    key = input_hash(arguments, weights)
     templates = read_templates(arguments.templates)
     pool = read_list(arguments.pool)
     check_pool(pool, arguments.pool)
+    model = build_model(model_options, device=device)
+    weights = model_hash(model)
 
     names = [structure.name for structure in structures]
     data = prepare(
@@ -82,8 +91,10 @@ def main() -> None:
         arguments.seed,
         device,
     )
+    seed_everything(arguments.seed)  # whatever building the model drew
+    key = input_hash(arguments, options, (weights, model.image_size), templates)
     config = (
-        adapters.load(model, arguments.init, trainable=True)
+        adapters.load(model, arguments.init, trainable=True, options=options.adapter)
         if arguments.init
         else adapters.inject(model, options.adapter)
     )
@@ -110,18 +121,20 @@ def main() -> None:
         lines = (json.dumps(line) for line in progress.history)
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     record = {
-        "published": "trained" if better else "untrained",
+        "published": "trained" if better else "init" if arguments.init else "untrained",
         "validation_untrained": progress.untrained,
         "validation_best": progress.best,
         "best_step": progress.best_step,
         "steps": progress.step,
         "templates": [template.specimen for template in templates],
         "pool": len(pool),
+        "pool_left_out": data.left_out,
         "structures": names,
         "options": asdict(options),
         "model": asdict(model_options),
         "model_sha256": weights,
         "inputs_sha256": key,
+        "init": str(arguments.init) if arguments.init else None,
         "seed": arguments.seed,
         "device": device.type,
         "versions": {name: version(name) for name in ("torch", "sam2", "peft", "numpy")},

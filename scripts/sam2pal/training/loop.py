@@ -1,4 +1,4 @@
-"""Training an adapter for a genus: sampling, schedule, validation, checkpoint and resume.
+"""The loop: sampling, schedule, validation, checkpoint and resume.
 
 Every random choice of step `i` comes from a generator seeded by (seed, i), so a run that was killed and
 goes on makes the same choices as one that was not.
@@ -20,94 +20,29 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from sam2pal import adapters
-from sam2pal.adapters import AdapterOptions
-from sam2pal.augmentation import augment
-from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.files import atomic
-from sam2pal.images import read_photograph
-from sam2pal.loading import ahead, annotated, read_template, square_image
 from sam2pal.losses import hard_iou
 from sam2pal.models import autocast
-from sam2pal.palindrome import View, direct, mask_loss, palindrome, score_loss
-from sam2pal.tracker import Features, Tracker
+from sam2pal.palindrome import direct, mask_loss, palindrome, score_loss
+from sam2pal.tracker import Tracker
+from sam2pal.training.data import Data
+from sam2pal.training.options import TrainingOptions
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrainingOptions:
-    """How an adapter is trained.
-
-    Attributes:
-        steps: optimiser steps.
-        pairs: (template, specimen) pairs a step; all structures of all of them go in one pass.
-        views: augmented views of each template, each encoded once.
-        learning_rate: peak, after `warmup` steps; a cosine to zero follows.
-        weight_decay, clip: of AdamW, and the largest norm of the gradient.
-        palindrome, direct, self_pair, scores: weights of the losses; zero switches one off. `direct`
-            needs two templates.
-        rank, alpha, dropout, targets: the adapter, see `adapters.AdapterOptions`.
-        validate_every: steps between validations.
-        patience: validations without a new best after which training stops; 0 never stops early.
-        checkpoint_minutes: minutes between checkpoints.
-    """
-
-    steps: int = 150
-    pairs: int = 2
-    views: int = 8
-    learning_rate: float = 1e-3
-    warmup: int = 10
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    palindrome: float = 1.0
-    direct: float = 1.0
-    self_pair: float = 0.0
-    scores: float = 0.1
-    rank: int = 16
-    alpha: float = 16.0
-    dropout: float = 0.0
-    targets: tuple[str, ...] = field(default=tuple(adapters.TARGETS))
-    validate_every: int = 25
-    patience: int = 0
-    checkpoint_minutes: float = 5.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "targets", tuple(self.targets))
-        for name in ("steps", "pairs", "views", "validate_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1; found {getattr(self, name)}")
-        if max(self.palindrome, self.direct, self.self_pair) <= 0:
-            raise ValueError(
-                "one of palindrome, direct and self_pair must have a weight above zero"
-            )
-        _ = self.adapter  # refuses a wrong rank or target
-
-    @property
-    def adapter(self) -> AdapterOptions:
-        return AdapterOptions(self.rank, self.alpha, self.dropout, self.targets)
-
-
-@dataclass(frozen=True)
-class Data:
-    """Everything a training looks at, encoded once.
-
-    Attributes:
-        drawn: the `T` templates as photographed.
-        views: their augmented views, view by view of template 0, then of template 1, ...: [T * V].
-        unseen: one view of each that is kept for validation, [T].
-        pool: features of the unlabelled specimens.
-    """
-
-    drawn: View
-    views: View
-    unseen: View
-    pool: Features
-
-
 @dataclass
 class Progress:
-    """What a checkpoint keeps beside the optimiser."""
+    """What a checkpoint keeps beside the optimiser.
+
+    Attributes:
+        step: steps done.
+        untrained: validation before the first step, of the model or of the adapter of `init`.
+        best, best_step: the best validation, and after which step.
+        best_state: the adapter of that step; the one before training if that was better.
+        history: the numbers of every step.
+    """
 
     step: int = 0
     best_step: int = 0
@@ -115,58 +50,6 @@ class Progress:
     untrained: float = -math.inf
     best_state: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
-
-
-@torch.no_grad()
-def prepare(
-    tracker: Tracker,
-    templates: list[Template],
-    pool: list[str],
-    structures: list[str],
-    options: TrainingOptions,
-    seed: int,
-    device: torch.device,
-) -> Data:
-    """Encode the templates, their augmented views and the pool: once an image, whatever the number of steps.
-
-    Args:
-        pool: paths of unlabelled specimens.
-    """
-    side = tracker.model.image_size
-    drawn, views, unseen = [], [], []
-    for index, template in enumerate(templates):
-        image, masks = read_template(template, structures, side)
-        known = annotated(template, structures)
-        drawn.append((image, masks, known))
-        for view in range(options.views + 1):
-            rng = np.random.default_rng([seed, 3, index, view])
-            kept = unseen if view == options.views else views
-            kept.append((*augment(image, masks, rng), known))
-    encoded = [
-        _encode(tracker, square_image(photograph, side)[None], device)
-        for photograph in ahead(read_photograph, pool)
-    ]
-    return Data(
-        _view(tracker, drawn, device),
-        _view(tracker, views, device),
-        _view(tracker, unseen, device),
-        Features.cat(encoded),
-    )
-
-
-def _encode(tracker: Tracker, images: Tensor, device: torch.device) -> Features:
-    with autocast(device):
-        return tracker.encode(images.to(device))
-
-
-def _view(
-    tracker: Tracker, entries: list[tuple[Tensor, Tensor, Tensor]], device: torch.device
-) -> View:
-    images, masks, known = zip(*entries, strict=True)
-    features = Features.cat([_encode(tracker, image[None], device) for image in images])
-    # the loss is taken where the decoder predicts, at a quarter of the square
-    quarter = torch.nn.functional.avg_pool2d(torch.stack(masks).to(device), 4)
-    return View(features, quarter, torch.stack(known).to(device))
 
 
 def step_loss(
@@ -180,6 +63,9 @@ def step_loss(
 
     Args:
         weights: [K], one a structure.
+
+    Returns:
+        A scalar, and numbers; none when the pairs of this step share no drawn structure.
     """
     templates = len(data.drawn.masks)
     source = rng.integers(templates, size=options.pairs)
@@ -224,10 +110,16 @@ def _index(values: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def validate(tracker: Tracker, data: Data) -> float:
-    """Mean IoU from each template to unseen views of the others, or of itself if there is only one."""
+    """Mean IoU from each template to unseen views of the others.
+
+    To unseen views of itself if there is only one template, or if no two share a structure; NaN if no
+    unseen view shows any.
+    """
     templates = len(data.drawn.masks)
     scores = []
-    for shift in range(1, templates) if templates > 1 else [0]:
+    for shift in [*range(1, templates), 0]:
+        if shift == 0 and scores:
+            break
         goal = data.unseen[_index((np.arange(templates) + shift) % templates)]
         followed = direct(tracker, data.drawn, goal)
         if followed is not None:
@@ -276,79 +168,117 @@ def train(
 
 
 def _train(model, data, weights, options, seed, state, deadline, on_step) -> Progress:
+    _check(data, options)
     tracker, judge = Tracker(model, gated=False), Tracker(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
-    device = weights.device
     progress = _resume(model, optimizer, state / "checkpoint.pt")
     if progress.step == 0:
+        progress.best_state = adapters.adapter_state(model)
         progress.untrained = validate(judge, data)
-        log.info("untrained: validation IoU %.4f", progress.untrained)
-    saved = time.monotonic()
-    while progress.step < options.steps:
-        step = progress.step
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, options)
-        with autocast(device):
-            loss, numbers = step_loss(
-                tracker, data, weights, options, np.random.default_rng([seed, 4, step])
-            )
-        if not numbers:
-            raise InputError("no template shows any structure to follow: nothing can be trained")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(parameters, options.clip)
-        if not bool(torch.isfinite(norm)):
+        if math.isnan(progress.untrained):
             raise InputError(
-                f"training diverged at step {step + 1} (the gradient is not finite); lower "
-                f"`learning_rate` (now {options.learning_rate})"
+                "no view that is kept for validation shows any structure: nothing could be judged; outline "
+                "larger structures, or more specimens"
             )
-        optimizer.step()
+        log.info("untrained: validation IoU %.4f", progress.untrained)
+    saved, longest = time.monotonic(), 0.0
+    while not _finished(progress, options):
+        began = time.monotonic()
+        numbers = _step(tracker, data, weights, options, seed, optimizer, parameters, progress.step)
         progress.step += 1
-        numbers = {"step": progress.step, "loss": loss.item(), "norm": norm.item(), **numbers}
-
+        numbers = {"step": progress.step, **numbers}
         last = progress.step == options.steps
         if last or progress.step % options.validate_every == 0:
             numbers["validation"] = validate(judge, data)
             if numbers["validation"] > progress.best:
                 progress.best, progress.best_step = numbers["validation"], progress.step
-                progress.best_state = adapters.adapter_state(model)
+                if progress.best > progress.untrained:
+                    progress.best_state = adapters.adapter_state(model)
         progress.history.append({k: round(v, 6) for k, v in numbers.items()})
         on_step(progress.step, numbers)
 
-        out_of_time = time.monotonic() > deadline
-        if last or out_of_time or time.monotonic() - saved > 60 * options.checkpoint_minutes:
+        now = time.monotonic()
+        longest = max(longest, now - began)
+        out_of_time = now + longest > deadline  # the next step might not end in time
+        if last or out_of_time or now - saved > 60 * options.checkpoint_minutes:
             _checkpoint(model, optimizer, progress, state / "checkpoint.pt")
-            saved = time.monotonic()
-        if out_of_time and not last:
+            saved = now
+        if out_of_time and not _finished(progress, options):
             raise InputError(
                 f"the time limit came at step {progress.step} of {options.steps}; the checkpoint is kept "
                 "and the next run goes on from there"
             )
-        waited = progress.step - max(progress.best_step, 0)
-        if options.patience and waited >= options.patience * options.validate_every:
-            log.info("no new best for %d validations: stopping early", options.patience)
-            break
+    if progress.step < options.steps:
+        log.info("no new best for %d validations: stopped early", options.patience)
     return progress
 
 
+def _check(data: Data, options: TrainingOptions) -> None:
+    """Refuse to start where no step could have a loss."""
+    shown = data.drawn.known & (data.drawn.masks.flatten(2).amax(2) > 0.5)  # [T, K]
+    if not bool(shown.any()):
+        raise InputError("no template shows any structure to follow: nothing can be trained")
+    if max(options.palindrome, options.self_pair) <= 0 and int(shown.sum(0).max()) < 2:
+        raise InputError(
+            "training: only `direct` has a weight above zero, and it needs two templates that show the same "
+            "structure; outline another specimen, or give `palindrome` a weight"
+        )
+
+
+def _finished(progress: Progress, options: TrainingOptions) -> bool:
+    """All steps done, or too long without a new best."""
+    waited = progress.step - progress.best_step
+    return progress.step >= options.steps or (
+        options.patience > 0 and waited >= options.patience * options.validate_every
+    )
+
+
+def _step(
+    tracker, data, weights, options, seed, optimizer, parameters, step: int
+) -> dict[str, float]:
+    """One optimiser step; its numbers, of which there are none when its pairs share no structure."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(step, options)
+    if options.dropout > 0:
+        torch.manual_seed(int(np.random.SeedSequence([seed, 5, step]).generate_state(1)[0]))
+        adapters.set_dropout(tracker.model, True)
+    with autocast(weights.device):
+        rng = np.random.default_rng([seed, 4, step])
+        loss, numbers = step_loss(tracker, data, weights, options, rng)
+    optimizer.zero_grad(set_to_none=True)
+    if numbers:
+        loss.backward()
+    adapters.set_dropout(tracker.model, False)
+    if not numbers:
+        return {}
+    norm = torch.nn.utils.clip_grad_norm_(parameters, options.clip)
+    if not bool(torch.isfinite(norm)):
+        raise InputError(
+            f"training diverged at step {step + 1} (the gradient is not finite); lower `learning_rate` "
+            f"(now {options.learning_rate})"
+        )
+    optimizer.step()
+    return {"loss": loss.item(), "norm": norm.item(), **numbers}
+
+
 def publish(model: SAM2Base, progress: Progress) -> bool:
-    """Put the best adapter by validation into the model, or none if no one beats the untrained model.
+    """Put the best adapter by validation into the model; what training started from, if none beats it.
 
     Returns:
-        Whether the trained adapter is used.
+        Whether a trained adapter is used.
     """
     better = progress.best > progress.untrained
-    state = progress.best_state
     if not better:
-        # a LoRA whose second matrix is zero changes nothing
-        state = {
-            name: torch.zeros_like(value) if "lora_B" in name else value
-            for name, value in adapters.adapter_state(model).items()
-        }
-    set_peft_model_state_dict(model, state)
+        log.info(
+            "no step was better than the model before training (validation IoU %.4f, best %.4f): it is "
+            "published as it was",
+            progress.untrained,
+            progress.best,
+        )
+    set_peft_model_state_dict(model, progress.best_state)
     return better
 
 

@@ -1,0 +1,59 @@
+"""How an adapter is trained."""
+
+from dataclasses import dataclass, field
+
+from sam2pal import adapters
+from sam2pal.adapters import AdapterOptions
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How an adapter is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        pairs: (template, specimen) pairs a step; all structures of all of them go in one pass.
+        views: augmented views of each template, each encoded once.
+        learning_rate: peak, after `warmup` steps; a cosine to zero follows.
+        weight_decay, clip: of AdamW, and the largest norm of the gradient.
+        palindrome, direct, self_pair, scores: weights of the losses; zero switches one off. `direct`
+            needs two templates.
+        rank, alpha, dropout, targets: the adapter, see `adapters.AdapterOptions`.
+        validate_every: steps between validations.
+        patience: validations without a new best after which training stops; 0 never stops early.
+        checkpoint_minutes: minutes between checkpoints.
+    """
+
+    steps: int = 150
+    pairs: int = 2
+    views: int = 8
+    learning_rate: float = 1e-3
+    warmup: int = 10
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    palindrome: float = 1.0
+    direct: float = 1.0
+    self_pair: float = 0.0
+    scores: float = 0.1
+    rank: int = 16
+    alpha: float = 16.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = field(default=tuple(adapters.TARGETS))
+    validate_every: int = 25
+    patience: int = 0
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(self.targets))
+        for name in ("steps", "pairs", "views", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; found {getattr(self, name)}")
+        if max(self.palindrome, self.direct, self.self_pair) <= 0:
+            raise ValueError(
+                "one of palindrome, direct and self_pair must have a weight above zero"
+            )
+        _ = self.adapter  # refuses a wrong rank or target
+
+    @property
+    def adapter(self) -> AdapterOptions:
+        return AdapterOptions(self.rank, self.alpha, self.dropout, self.targets)

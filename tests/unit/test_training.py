@@ -1,0 +1,571 @@
+"""training: what changes and what does not, killed and resumed, and what is published."""
+
+import copy
+import dataclasses
+import logging
+import math
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from PIL import Image
+
+from sam2pal import adapters
+from sam2pal.augmentation import augment
+from sam2pal.cli import fill
+from sam2pal.coco import Template
+from sam2pal.errors import InputError
+from sam2pal.losses import hard_iou
+from sam2pal.palindrome import direct
+from sam2pal.tracker import Features, Tracker
+from sam2pal.training import (
+    Progress,
+    TrainingOptions,
+    learning_rate,
+    prepare,
+    publish,
+    step_loss,
+    train,
+    validate,
+)
+
+STRUCTURES = ["head", "body", "tail"]
+OPTIONS = TrainingOptions(
+    steps=4, views=2, validate_every=2, warmup=2, rank=2, alpha=2.0, checkpoint_minutes=0.0
+)
+# fewer layers and losses, for the tests that train again and again
+SHAKEN = dataclasses.replace(
+    OPTIONS, steps=5, pairs=1, direct=0.0, dropout=0.3, targets=("memory_attention",)
+)
+CPU = torch.device("cpu")
+
+
+class Killed(BaseException):
+    """What no handler catches."""
+
+
+def animal(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A photograph [80, 64, 3] of three bright discs, and their masks."""
+    y, x = np.mgrid[:80, :64]
+    pixels = rng.uniform(60, 100, (80, 64, 3))
+    masks = {}
+    for name, top, radius, colour in (
+        ("head", 15, 9, (220, 40, 40)),
+        ("body", 38, 14, (40, 220, 40)),
+        ("tail", 66, 10, (40, 40, 220)),
+    ):
+        left = 32 + rng.uniform(-6, 6)
+        masks[name] = (x - left) ** 2 + (y - top - rng.uniform(-2, 2)) ** 2 < radius**2
+        pixels[masks[name]] = colour
+    return pixels.astype(np.uint8), masks
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Two templates, of which the second was not annotated for its tail, and a pool of four."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    templates, pool = [], []
+    for number in range(6):
+        pixels, masks = animal(rng)
+        path = folder / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        if number < 2:
+            templates.append(Template(str(number), str(path), 64, 80, masks))
+        else:
+            pool.append(str(path))
+    del templates[1].masks["tail"]
+    return templates, pool
+
+
+@pytest.fixture(scope="module")
+def data(small_model, photographs):
+    return prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 1, CPU)
+
+
+def fresh(model, options=OPTIONS, seed=1):
+    """A copy of the model with the adapter that a training starts from."""
+    model = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    adapters.inject(model, options.adapter)
+    return model
+
+
+def run(model, data, state, options=OPTIONS, seed=1, **more) -> Progress:
+    return train(model, data, torch.ones(len(STRUCTURES)), options, seed, state, **more)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_model, data, tmp_path_factory):
+    """Model and progress of trainings that ran to their ends."""
+    runs = {}
+    for options in (OPTIONS, SHAKEN):
+        model = fresh(small_model, options)
+        runs[options] = model, run(model, data, tmp_path_factory.mktemp("state"), options)
+    return runs
+
+
+def assert_same_training(model, progress, expected_model, expected):
+    found, wanted = adapters.adapter_state(model), adapters.adapter_state(expected_model)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert torch.equal(found[name], value), name
+    for name in ("step", "best_step", "best", "untrained", "history"):
+        assert getattr(progress, name) == getattr(expected, name), name
+    assert progress.best_state.keys() == expected.best_state.keys()
+    for name, value in expected.best_state.items():
+        assert torch.equal(progress.best_state[name], value), name
+
+
+# ------------------------------------------------------------------ what changes
+
+
+def test_only_adapter_weights_change(small_model, undisturbed):
+    model, _ = undisturbed[OPTIONS]
+    before = small_model.state_dict()
+    after = {
+        name.replace(".base_layer", ""): value
+        for name, value in model.state_dict().items()
+        if "lora_" not in name
+    }
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        assert torch.equal(after[name], value), name
+    started = adapters.adapter_state(fresh(small_model))
+    for name, value in adapters.adapter_state(model).items():
+        assert not torch.equal(value, started[name]), name
+    assert not any(module.training for module in model.modules())
+
+
+def test_numbers_of_every_step(undisturbed):
+    _, progress = undisturbed[OPTIONS]
+    assert [line["step"] for line in progress.history] == [1, 2, 3, 4]
+    assert [line["step"] for line in progress.history if "validation" in line] == [2, 4]
+    for line in progress.history:
+        assert {"loss", "norm", "palindrome", "palindrome_iou", "direct", "scores"} <= line.keys()
+        assert all(math.isfinite(value) for value in line.values())
+        assert line["loss"] == pytest.approx(
+            line["palindrome"] + line["direct"] + 0.1 * line["scores"], abs=1e-4
+        )
+    validations = {line["step"]: line["validation"] for line in progress.history[1::2]}
+    assert progress.best == pytest.approx(max(validations.values()), abs=1e-6)
+    assert validations[progress.best_step] == pytest.approx(progress.best, abs=1e-6)
+
+
+def test_same_seed_same_bits_another_seed_another_training(
+    small_model, data, undisturbed, tmp_path
+):
+    model, progress = undisturbed[SHAKEN]
+    again = fresh(small_model, SHAKEN)
+    torch.manual_seed(99)  # whatever was random before
+    assert_same_training(again, run(again, data, tmp_path / "a", SHAKEN), model, progress)
+    short = dataclasses.replace(SHAKEN, steps=1)
+    other = run(fresh(small_model, SHAKEN), data, tmp_path / "b", short, seed=2)
+    assert other.history[0]["loss"] != progress.history[0]["loss"]
+
+
+def test_dropout_is_used(small_model, data, undisturbed, tmp_path):
+    calm = dataclasses.replace(SHAKEN, dropout=0.0, steps=1)
+    without = run(fresh(small_model, calm), data, tmp_path, calm).history[0]
+    shaken = undisturbed[SHAKEN][1].history[0]
+    # the second matrix of a fresh adapter is zero: dropout shows in the gradient, not yet in the loss
+    assert without["loss"] == pytest.approx(shaken["loss"], abs=1e-5)
+    assert without["norm"] != pytest.approx(shaken["norm"], rel=1e-3)
+
+
+# ------------------------------------------------------------------ killed and resumed
+
+
+@pytest.mark.parametrize(
+    ("options", "moments"), [(OPTIONS, [2]), (SHAKEN, [5]), (SHAKEN, [1, 3, 4])]
+)
+def test_killed_and_resumed_is_undisturbed(
+    small_model, data, undisturbed, tmp_path, options, moments
+):
+    expected_model, expected = undisturbed[options]
+    for moment in moments:
+
+        def die(step, numbers, moment=moment):
+            if step == moment:
+                raise Killed
+
+        with pytest.raises(Killed):
+            run(fresh(small_model, options), data, tmp_path, options, on_step=die)
+    model = fresh(small_model, options)
+    torch.manual_seed(moments[0])  # another process, another state
+    steps = []
+    progress = run(model, data, tmp_path, options, on_step=lambda step, _: steps.append(step))
+    assert_same_training(model, progress, expected_model, expected)
+    # it went on; it did not start again. What was not yet checkpointed is done again
+    assert steps == list(range(moments[-1], options.steps + 1))
+    # and once more: nothing is left to do
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path, options, on_step=lambda *_: pytest.fail("a step"))
+    assert_same_training(model, progress, expected_model, expected)
+
+
+def test_killed_before_the_first_checkpoint(small_model, data, undisturbed, tmp_path):
+    expected_model, expected = undisturbed[SHAKEN]
+    options = dataclasses.replace(SHAKEN, checkpoint_minutes=60.0)
+
+    def die(step, numbers):
+        if step == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(fresh(small_model, options), data, tmp_path, options, on_step=die)
+    assert not (tmp_path / "checkpoint.pt").exists()
+    model = fresh(small_model, options)
+    assert_same_training(model, run(model, data, tmp_path, options), expected_model, expected)
+
+
+def test_time_limit_keeps_a_checkpoint_and_goes_on(small_model, data, undisturbed, tmp_path):
+    expected_model, expected = undisturbed[SHAKEN]
+    for step in range(1, 5):
+        with pytest.raises(InputError, match=f"time limit came at step {step} of 5.*goes on"):
+            run(fresh(small_model, SHAKEN), data, tmp_path, SHAKEN, deadline=-math.inf)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "lock"]
+    model = fresh(small_model, SHAKEN)
+    progress = run(model, data, tmp_path, SHAKEN, deadline=-math.inf)  # the last step ends it
+    assert_same_training(model, progress, expected_model, expected)
+
+
+def test_stops_before_a_step_that_would_not_end_in_time(small_model, data, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("sam2pal.training.loop.time.monotonic", lambda: clock[0])
+
+    def tick(step, numbers):
+        clock[0] += 10.0
+
+    with pytest.raises(InputError, match="came at step 2 of 5"):
+        run(fresh(small_model, SHAKEN), data, tmp_path, SHAKEN, deadline=25.0, on_step=tick)
+
+
+def test_a_second_process_is_refused(small_model, data, tmp_path):
+    model = fresh(small_model)
+    before = adapters.adapter_state(model)
+    with (
+        FileLock(tmp_path / "lock"),
+        pytest.raises(InputError, match="another process is running this training") as caught,
+    ):
+        run(model, data, tmp_path, on_step=lambda *_: pytest.fail("a step"))
+    assert str(tmp_path) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(before[name], value)
+    # the file that a killed process leaves behind locks nobody out
+    assert run(model, data, tmp_path, dataclasses.replace(OPTIONS, steps=1, direct=0.0)).step == 1
+
+
+def test_divergence_is_said(small_model, data, tmp_path):
+    options = dataclasses.replace(OPTIONS, direct=0.0, learning_rate=1e30, warmup=0)
+    with pytest.raises(
+        InputError, match="diverged at step [23] .*lower `learning_rate` .now 1e.30"
+    ):
+        run(fresh(small_model), data, tmp_path, options)
+
+
+# ------------------------------------------------------------------ what is published
+
+
+def test_best_is_published_not_last(undisturbed):
+    model, progress = undisturbed[OPTIONS]
+    model = copy.deepcopy(model)
+    best = {name: value + 1 for name, value in adapters.adapter_state(model).items()}
+    won = dataclasses.replace(progress, best=0.8, untrained=0.7, best_state=best)
+    assert publish(model, won) is True
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(value, best[name])
+
+
+def test_the_best_adapter_is_kept_while_training_goes_on(small_model, data, tmp_path, monkeypatch):
+    values = iter([0.1, 0.5, 0.9, 0.3])  # before training, and after steps 1, 2 and 3
+    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    options = dataclasses.replace(SHAKEN, steps=3, validate_every=1)
+    model = fresh(small_model, options)
+    states = []
+    progress = run(
+        model,
+        data,
+        tmp_path,
+        options,
+        on_step=lambda *_: states.append(copy.deepcopy(adapters.adapter_state(model))),
+    )
+    assert (progress.best, progress.best_step) == (0.9, 2)
+    assert publish(model, progress) is True
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(value, states[1][name])
+        assert not torch.equal(value, states[2][name])
+
+
+def test_nothing_better_publishes_the_untrained_model(small_model, data, tmp_path, caplog):
+    # with a rate of zero no validation can be better
+    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=2, validate_every=1)
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path, options)
+    assert progress.best == progress.untrained
+    randomise = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # as if training had made it worse
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(generator=randomise)
+    with caplog.at_level(logging.INFO):
+        assert publish(model, progress) is False
+    assert "published as it was" in caplog.text
+    masks = [
+        direct(Tracker(m), data.drawn, data.unseen).tracked.logits for m in (model, small_model)
+    ]
+    assert torch.equal(*masks)
+
+
+def test_nothing_better_than_init_publishes_init(small_model, data, tmp_path):
+    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=1)
+    model = fresh(small_model, options)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.fill_(0.01)
+    init = adapters.adapter_state(model)
+    assert publish(model, run(model, data, tmp_path, options)) is False
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(value, init[name])
+
+
+def test_early_stopping(small_model, data, tmp_path):
+    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=20, validate_every=1, patience=2)
+    progress = run(fresh(small_model, options), data, tmp_path, options)
+    assert (progress.best_step, progress.step) == (1, 3)
+    # resumed at its end it stays there
+    again = run(
+        fresh(small_model, options),
+        data,
+        tmp_path,
+        options,
+        on_step=lambda *_: pytest.fail("a step"),
+    )
+    assert again.history == progress.history
+
+
+# ------------------------------------------------------------------ validation
+
+
+def only(data, templates: list[int]):
+    """The data of some of the templates."""
+    index = torch.tensor(templates)
+    views = torch.cat([index * OPTIONS.views + view for view in range(OPTIONS.views)]).sort().values
+    return dataclasses.replace(
+        data, drawn=data.drawn[index], views=data.views[views], unseen=data.unseen[index]
+    )
+
+
+def test_validation_of_one_template_is_on_its_unseen_view(small_model, data):
+    tracker = Tracker(small_model)
+    one = only(data, [0])
+    followed = direct(tracker, one.drawn, one.unseen)
+    expected = hard_iou(followed.tracked.logits, followed.target).mean().item()
+    assert len(followed.target) == 3
+    assert validate(tracker, one) == pytest.approx(expected, rel=1e-6)
+
+
+def test_validation_of_several_templates_is_on_the_others(small_model, data):
+    tracker = Tracker(small_model)
+    three = only(data, [0, 1, 0])
+    scores = []
+    for start in range(3):
+        for goal in range(3):
+            if goal != start:
+                followed = direct(tracker, three.drawn[[start]], three.unseen[[goal]])
+                scores += hard_iou(followed.tracked.logits, followed.target).tolist()
+    assert len(scores) == 2 * 2 + 2 * 2 + 3 * 2  # tails between the two copies of the first only
+    assert validate(tracker, three) == pytest.approx(np.mean(scores), rel=1e-5)
+
+
+def without(view, known):
+    return dataclasses.replace(view, known=torch.tensor(known))
+
+
+def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_model, data):
+    tracker = Tracker(small_model)
+    known = [[True, False, False], [False, True, False]]
+    apart = dataclasses.replace(
+        data, drawn=without(data.drawn, known), unseen=without(data.unseen, known)
+    )
+    followed = direct(tracker, apart.drawn, apart.unseen)
+    expected = hard_iou(followed.tracked.logits, followed.target).mean().item()
+    assert validate(tracker, apart) == pytest.approx(expected, rel=1e-5)
+
+
+# ------------------------------------------------------------------ nothing to train on
+
+
+def test_nothing_to_follow_is_said_before_the_first_step(small_model, data, tmp_path):
+    nothing = [[False] * 3] * 2
+    empty = dataclasses.replace(data, drawn=without(data.drawn, nothing))
+    with pytest.raises(InputError, match="no template shows any structure to follow"):
+        run(fresh(small_model), empty, tmp_path)
+    unseen = dataclasses.replace(data, unseen=without(data.unseen, nothing))
+    with pytest.raises(InputError, match="kept for validation"):
+        run(fresh(small_model), unseen, tmp_path)
+    alone = dataclasses.replace(OPTIONS, palindrome=0.0)
+    with pytest.raises(InputError, match="only `direct` has a weight above zero"):
+        run(fresh(small_model), only(data, [0]), tmp_path, alone)
+
+
+def test_steps_whose_pairs_share_nothing_are_no_end(small_model, data, tmp_path):
+    # of three templates two share a head; a pair of any other two has nothing to follow
+    options = dataclasses.replace(OPTIONS, palindrome=0.0, pairs=1, steps=8, validate_every=8)
+    known = [[True, False, False], [True, False, False], [False, False, True]]
+    three = only(data, [0, 1, 0])
+    views = [row for row in known for _ in range(OPTIONS.views)]
+    three = dataclasses.replace(
+        three,
+        drawn=without(three.drawn, known),
+        views=without(three.views, views),
+        unseen=without(three.unseen, known),
+    )
+    progress = run(fresh(small_model, options), three, tmp_path, options)
+    losses = ["loss" in line for line in progress.history]
+    assert len(losses) == 8 and any(losses) and not all(losses)
+
+
+# ------------------------------------------------------------------ one step
+
+
+@pytest.mark.parametrize(
+    ("weights", "parts"),
+    [
+        ({"direct": 0.0}, {"palindrome"}),
+        ({"palindrome": 0.0}, {"direct"}),
+        ({"palindrome": 0.0, "direct": 0.0, "self_pair": 1.0}, {"self_pair"}),
+        ({"self_pair": 2.0}, {"palindrome", "direct", "self_pair"}),
+    ],
+)
+def test_weights_switch_losses_on_and_off(small_model, data, weights, parts):
+    options = dataclasses.replace(OPTIONS, scores=0.0, **weights)
+    tracker = Tracker(small_model, gated=False)
+    with torch.no_grad():
+        total, numbers = step_loss(tracker, data, torch.ones(3), options, np.random.default_rng(1))
+    assert numbers.keys() == parts | {f"{part}_iou" for part in parts}
+    expected = sum(getattr(options, part) * numbers[part] for part in parts)
+    assert total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_structures_count_by_their_weights(small_model, data):
+    options = dataclasses.replace(OPTIONS, scores=0.0, direct=0.0)
+    tracker = Tracker(small_model, gated=False)
+
+    def loss(*weights):
+        rng = np.random.default_rng(3)
+        with torch.no_grad():
+            total, _ = step_loss(tracker, only(data, [0]), torch.tensor(weights), options, rng)
+        return total.item()
+
+    each = [loss(*row) for row in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
+    assert loss(1.0, 1.0, 1.0) == pytest.approx(np.mean(each), rel=1e-4)
+    assert loss(1.0, 3.0, 0.0) == pytest.approx((each[0] + 3 * each[1]) / 4, rel=1e-4)
+
+
+def test_learning_rate():
+    options = TrainingOptions(steps=110, warmup=10, learning_rate=2.0)
+    assert [learning_rate(step, options) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
+    assert learning_rate(10, options) == pytest.approx(2.0)
+    assert learning_rate(60, options) == pytest.approx(1.0)
+    assert learning_rate(35, options) == pytest.approx(1 + math.sqrt(0.5))
+    assert learning_rate(109, options) < 1e-3
+    assert learning_rate(0, dataclasses.replace(options, warmup=0)) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"palindrome": 0, "direct": 0}, "must have a weight above zero"),
+        ({"rank": 0}, "rank must be at least 1"),
+        ({"targets": ["decoder"]}, "decoder"),
+        ({"learn_rate": 1}, "did you mean 'learning_rate'?"),
+    ],
+)
+def test_options_that_are_refused(values, expected):
+    with pytest.raises(InputError) as caught:
+        fill(TrainingOptions, values, "training")
+    assert expected in str(caught.value) and str(caught.value).startswith("training: ")
+
+
+# ------------------------------------------------------------------ data
+
+
+def test_prepared_data(small_model, photographs, data):
+    templates, pool = photographs
+    assert len(data.pool) == len(pool) and data.left_out == ()
+    assert data.drawn.masks.shape == data.unseen.masks.shape == (2, 3, 16, 16)
+    assert data.views.masks.shape == (4, 3, 16, 16)
+    assert data.drawn.known.tolist() == [[True, True, True], [True, True, False]]
+    assert data.views.known.tolist() == [[True] * 3] * 2 + [[True, True, False]] * 2
+    # area is kept: 80 pixels of the photograph are 64 of the square, 16 of the masks
+    for row, template in enumerate(templates):
+        for name, mask in template.masks.items():
+            found = data.drawn.masks[row, STRUCTURES.index(name)].sum().item()
+            assert found == pytest.approx(mask.sum() * (16 / 80) ** 2, rel=0.02)
+    # every view is another one
+    views = torch.cat([data.drawn.masks, data.views.masks, data.unseen.masks])[:, 1]
+    distance = torch.cdist(views.flatten(1), views.flatten(1))
+    assert (distance + torch.eye(len(views)) > 0.5).all()
+    again = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 1, CPU)
+    assert torch.equal(again.views.features.low, data.views.features.low)
+    assert torch.equal(again.unseen.masks, data.unseen.masks)
+    other = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 2, CPU)
+    assert not torch.equal(other.unseen.masks, data.unseen.masks)
+    assert isinstance(other.pool, Features)
+
+
+def test_unreadable_photographs_of_the_pool_are_named(small_model, photographs, tmp_path, caplog):
+    templates, pool = photographs
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
+    options = dataclasses.replace(OPTIONS, views=1)
+    some = prepare(
+        Tracker(small_model), templates[:1], [pool[0], str(broken)], STRUCTURES, options, 1, CPU
+    )
+    assert len(some.pool) == 1
+    assert len(some.left_out) == 1 and str(broken) in some.left_out[0]
+    assert str(broken) in caplog.text
+    for left in ([str(broken)], []):
+        with pytest.raises(InputError, match="no photograph of the training pool can be read"):
+            prepare(Tracker(small_model), templates[:1], left, STRUCTURES, options, 1, CPU)
+    with pytest.raises(InputError, match="at least one template"):
+        prepare(Tracker(small_model), [], pool, STRUCTURES, options, 1, CPU)
+
+
+def test_a_structure_too_small_to_follow_is_named(small_model, photographs, caplog):
+    (template, _), pool = photographs
+    speck = np.zeros((80, 64), bool)
+    speck[40:42, 30:32] = True
+    template = dataclasses.replace(template, masks={**template.masks, "tail": speck})
+    options = dataclasses.replace(OPTIONS, views=1)
+    prepare(Tracker(small_model), [template], pool[:1], STRUCTURES, options, 1, CPU)
+    assert "template 0: 'tail' is too small to be trained on at 64 pixels" in caplog.text
+    assert "'head'" not in caplog.text
+
+
+def test_a_view_moves_image_and_masks_alike():
+    y, x = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")
+    masks = torch.stack(
+        [(x - 60) ** 2 + (y - 30) ** 2 < 300, ((x - 30).abs() < 9) & ((y - 60).abs() < 20)]
+    ).float()
+    image = masks.amax(0).expand(3, -1, -1) * 4 - 2
+    seen = []
+    for seed in range(6):
+        view, moved = augment(image, masks, np.random.default_rng(seed))
+        assert view.shape == image.shape and moved.shape == masks.shape
+        assert moved.min() >= 0 and moved.max() <= 1
+        bright = view.mean(0) > view.mean(0)[moved.amax(0) > 0.99].mean() - 1
+        inside = moved.amax(0) > 0.5
+        # the padding is 0, brighter than the dark ground: compare where the photograph is
+        overlap = (bright & inside).sum() / inside.sum()
+        assert overlap > 0.95
+        assert not torch.equal(moved, masks)
+        again = augment(image, masks, np.random.default_rng(seed))
+        assert torch.equal(again[0], view) and torch.equal(again[1], moved)
+        seen.append(moved)
+    assert len({tuple(mask.flatten().tolist()) for mask in seen}) == 6
