@@ -1,0 +1,141 @@
+"""Measure the masks of a genus: a row a specimen, structure, measure and unit.
+
+Any COCO file with masks will do:
+
+    python scripts/measure.py --predictions masks.json --genus Formica --round drawn \\
+        --pixels-per-mm 84 --output morphometrics.csv --dictionary measures.tsv
+"""
+
+import argparse
+import itertools
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.errors import InputError
+from sam2pal.morphometrics import (
+    COLUMNS,
+    Genus,
+    MeasurementOptions,
+    WideWriter,
+    wide,
+    write_dictionary,
+)
+from sam2pal.specimen_table import SpecimenTable
+from sam2pal.tables import Writer, frame
+
+PIECE = 25  # specimens
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
+    add("--templates", help="COCO file of the templates, as convert_templates.py writes it")
+    add("--genus", help="value of the column genus (default: the one the predictions name)")
+    add("--round", help="value of the column round (default: the one the predictions name)")
+    add("--structures", help="JSON: names in their order (default: as in the predictions)")
+    add("--pixels-per-mm", help="scale of the genus; empty: not known")
+    add("--specimen-table", help="CSV or TSV joined by genus and specimen; may have scales")
+    add("--photographs", help="folder of the photographs (default: as in the predictions)")
+    add("--output", nargs="+", required=True, help="morphometrics.csv, and .parquet if wanted")
+    add("--wide", nargs="+", default=[], help="a row a specimen: .csv, .parquet or both")
+    add("--dictionary", help="measures.tsv: what every measure is")
+    add(
+        "--options",
+        type=options_argument,
+        default={},
+        help="MeasurementOptions: a JSON object, or a JSON or YAML file",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    for path in (*arguments.output, *arguments.wide):
+        if Path(path).suffix not in (".csv", ".parquet"):
+            raise InputError(f"{path}: expected a name ending in .csv or .parquet")
+    options = fill(MeasurementOptions, arguments.options, "measurement")
+    table = None
+    if arguments.specimen_table:
+        table = SpecimenTable(arguments.specimen_table, COLUMNS)
+    genus = Genus(
+        arguments.predictions,
+        options,
+        arguments.templates,
+        structures(arguments.structures),
+        arguments.photographs,
+        arguments.genus,
+        arguments.round,
+        scale(arguments.pixels_per_mm),
+        arguments.specimen_table,
+    )
+    if arguments.dictionary:
+        write_dictionary(arguments.dictionary, genus.dictionary())
+    write(genus, table, arguments.output, arguments.wide)
+    print(genus.report(table))
+
+
+def write(genus: Genus, table: SpecimenTable | None, output: list[str], wide_: list[str]) -> None:
+    """Measure, and write both tables in pieces."""
+    more = [name for name in table.columns if name != "pixels_per_mm"] if table else []
+    wide_columns = genus.layout.wide_columns()
+    wide_columns += [(name, False) for name in more]
+    with ExitStack() as stack:
+        tidy_writer = stack.enter_context(Writer(output, [*COLUMNS, *more]))
+        wide_writer = stack.enter_context(WideWriter(wide_, wide_columns)) if wide_ else None
+        specimens = iter(tqdm(genus.measured(), unit=" specimens", disable=None))
+        while piece := list(itertools.islice(specimens, PIECE)):
+            rows = [genus.layout.tidy(genus.genus, genus.round, measured) for measured in piece]
+            joined = join(table, genus.genus, [measured.specimen for measured in piece], more)
+            tidy = frame(itertools.chain.from_iterable(rows), COLUMNS)
+            repeated = joined.loc[tidy["specimen"]].reset_index(drop=True)
+            tidy_writer.write(pd.concat([tidy, repeated], axis=1))
+            if wide_writer:
+                wide_writer.write(
+                    [wide(of) | dict(joined.loc[of[0]["specimen"]]) for of in rows if of]
+                )
+
+
+def join(
+    table: SpecimenTable | None, genus: str, specimens: list[str], columns: list[str]
+) -> pd.DataFrame:
+    """The specimen table's columns of these specimens, indexed by specimen."""
+    keys = pd.DataFrame({"genus": genus, "specimen": specimens}, dtype="str")
+    joined = table.join(keys) if table else keys
+    return joined.set_index("specimen")[columns]
+
+
+def structures(text: str | None) -> list[str] | None:
+    """Names from JSON: a list, or the structures of the configuration (a mapping)."""
+    if not text:
+        return None
+    try:
+        value: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--structures {text}: not JSON ({error})") from error
+    names = list(value) if isinstance(value, list | dict) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"--structures {text}: expected a list or mapping of names")
+    return names
+
+
+def scale(text: str | None) -> float | None:
+    """Pixels per millimetre, or None for nothing."""
+    if not text or not text.strip():
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"--pixels-per-mm {text}: not a number") from None
+
+
+if __name__ == "__main__":
+    run(main)

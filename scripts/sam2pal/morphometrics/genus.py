@@ -1,0 +1,200 @@
+"""Measuring all specimens of a genus, one shard in memory at a time."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sam2pal import tables
+from sam2pal.coco import Template, read_templates
+from sam2pal.errors import InputError
+from sam2pal.metrics.reading import Entry, Masks, match
+from sam2pal.morphometrics.dictionary import COLOURS, dictionary
+from sam2pal.morphometrics.options import MeasurementOptions, check_structures
+from sam2pal.morphometrics.ranges import template_ranges
+from sam2pal.morphometrics.scale import Scales
+from sam2pal.morphometrics.specimen import DUPLICATE, Drawn, Measured, Measuring, drawn_of
+from sam2pal.morphometrics.table import Layout
+from sam2pal.specimen_table import SpecimenTable
+
+SHOWN = 20
+
+
+class Genus:
+    """The shards of one genus and round, and everything that is known beside them.
+
+    Args:
+        predictions: COCO files, read one after another.
+        templates: canonical COCO file; its masks are the drawn ones of these specimens, and show
+            what to expect of others.
+        structures: names in their order; default: the categories of the first file.
+        photographs: folder in which `file_name` is looked up; default: each image's `path`.
+        genus, round_: default: what the predictions say.
+        pixels_per_mm: of the genus.
+        specimen_table: may have scales.
+
+    Raises:
+        InputError: anything in the options or the tables is wrong; before any mask is measured.
+    """
+
+    def __init__(
+        self,
+        predictions: Sequence[str | Path],
+        options: MeasurementOptions,
+        templates: str | Path | None = None,
+        structures: Sequence[str] | None = None,
+        photographs: str | Path | None = None,
+        genus: str | None = None,
+        round_: str | None = None,
+        pixels_per_mm: float | None = None,
+        specimen_table: str | Path | None = None,
+    ) -> None:
+        self._paths = [Path(path) for path in predictions]
+        if not self._paths:
+            raise InputError("--predictions: no file is given")
+        first = Masks(self._paths[0])
+        self.structures = list(structures or first.structures)
+        self.genus = genus or _said(first, "genus", self._paths[0])
+        self.round = round_ or _said(first, "round", self._paths[0])
+        self.options = options
+        self.indices = check_structures(options, self.structures)
+        self.scales = Scales(options.scale, pixels_per_mm, specimen_table, self.genus)
+        self._photographs = None if photographs is None else Path(photographs)
+        self._templates = {t.specimen: t for t in read_templates(templates)} if templates else {}
+        body = options.body or self.structures
+        ranges = template_ranges(list(self._templates.values()), body, options.min_part)
+        self.measuring = Measuring(self.structures, options, self.indices, ranges)
+        self.layout = Layout(self.structures, options, self.indices)
+        self.specimens: dict[str, str] = {}  # to the file it is in
+        self.left_out: dict[str, dict[str, str]] = {}  # by what is missing: specimen to reason
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in self.structures}
+
+    def measured(self) -> Iterator[Measured]:
+        """All specimens in the order of the files; each is looked at and counted on the way.
+
+        A duplicate (another file of a specimen that is there) has no result, but is listed.
+        """
+        for path in self._paths:
+            masks = Masks(path)
+            for name in masks.structures:
+                if name not in self.structures:
+                    raise InputError(
+                        f"{path}: it has the structure '{name}', which is not among "
+                        f"{', '.join(self.structures)}; segment again, or name it in --structures"
+                    )
+            what = f"{path} and the templates"
+            found = match(self._templates, [entry.specimen for entry in masks.entries], what)
+            drawn = {specimen: self._templates[name] for name, specimen in found.items()}
+            names = {image["id"]: image["file_name"] for image in masks.head["images"]}
+            for entry in masks.entries:
+                if entry.status == DUPLICATE:
+                    self._leave_out("duplicates, not measured", entry.path or entry.specimen, entry)
+                    continue
+                if entry.specimen in self.specimens:
+                    raise InputError(
+                        f"{path}: the specimen '{entry.specimen}' is also in "
+                        f"{self.specimens[entry.specimen]}; give each specimen once"
+                    )
+                self.specimens[entry.specimen] = str(path)
+                photograph = self._photograph(entry, names[entry.image_id])
+                result = self._measure(path, masks, entry, drawn.get(entry.specimen), photograph)
+                for name, counter in self.counts.items():
+                    counter[result.structures[name].status] += 1
+                yield result
+
+    def _leave_out(self, what: str, name: str, entry: Entry, reason: str = "") -> None:
+        self.left_out.setdefault(what, {})[name] = reason or entry.reason
+
+    def _measure(
+        self,
+        path: Path,
+        masks: Masks,
+        entry: Entry,
+        template: Template | None,
+        photograph: Path | None,
+    ) -> Measured:
+        readable = entry.status == "ok"
+        scale = self.scales.of(entry.specimen, photograph if readable else None)
+        if not readable:
+            self._leave_out("unreadable photographs", entry.specimen, entry)
+            return self.measuring.nothing(entry.specimen, entry.status, entry.reason, scale)
+        entries: dict[str, Drawn] = {}
+        for name in self.structures:
+            category = masks.structures.get(name)
+            annotations = masks.annotations(entry, category)
+            if annotations:
+                entries[name] = drawn_of(annotations[0], masks.mask(entry, category))
+        for name, mask in (template.masks if template else {}).items():
+            if name in self.structures and (
+                name not in entries or entries[name].source == "predicted"
+            ):
+                entries[name] = Drawn(mask, "drawn")
+        sizes = {drawn.mask.shape for drawn in entries.values() if drawn.mask is not None}
+        if len(sizes) > 1:
+            raise InputError(
+                f"{path}: the masks of specimen '{entry.specimen}' have different sizes; its "
+                "template was outlined on another copy of the photograph"
+            )
+        if scale.reason:
+            self._leave_out("without a scale", entry.specimen, entry, scale.reason)
+        result = self.measuring.measure(entry.specimen, entries, scale, photograph)
+        if result.reason and result.reason != scale.reason:
+            self._leave_out("without colours", entry.specimen, entry, result.reason)
+        return result
+
+    def _photograph(self, entry: Entry, file_name: str) -> Path | None:
+        if self._photographs is not None:
+            return self._photographs / file_name
+        return Path(entry.path) if entry.path else None
+
+    def dictionary(self) -> list[dict[str, str]]:
+        """Rows of the column dictionary."""
+        options = self.options
+        expressions = {index.name: (index.expression, index.units) for index in self.indices}
+        left_out = {*options.leave_out, *(() if options.colour else COLOURS)}
+        return dictionary(
+            self.structures,
+            self.measuring.body,
+            options.body_axis,
+            options.curved,
+            expressions,
+            left_out,
+        )
+
+    def report(self, table: SpecimenTable | None) -> str:
+        """What was measured, and what was not and why, for the log."""
+        lines = [f"{self.genus}, {self.round}: {len(self.specimens)} specimens"]
+        for name, counter in self.counts.items():
+            said = ", ".join(f"{counter[status]} {status}" for status in sorted(counter))
+            lines.append(f"  {name}: {said or 'none'}")
+        for what, specimens in self.left_out.items():
+            said = [f"{name}: {reason}" if reason else name for name, reason in specimens.items()]
+            lines += _listed(what, said)
+        if table is not None:
+            without, unused = unmatched(table, self.genus, list(self.specimens))
+            lines += _listed(f"specimens without a row in {table.path}", without)
+            lines += _listed(f"rows of {table.path} without a specimen", unused)
+        return "\n".join(lines)
+
+
+def unmatched(
+    table: SpecimenTable, genus: str, specimens: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Specimens that have no row in the table, and rows of the genus that have no specimen."""
+    keys = tables.read(table.path, columns=["genus", "specimen"])
+    rows = keys["specimen"][keys["genus"].str.strip() == genus].str.strip()
+    known = set(specimens)
+    return table.without(genus, specimens), [name for name in rows if name not in known]
+
+
+def _listed(what: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = [f"  ... and {len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return [f"{len(names)} {what}:", *(f"  {name}" for name in names[:SHOWN]), *more]
+
+
+def _said(masks: Masks, key: str, path: Path) -> str:
+    value = masks.info.get(key)
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{path}: it does not say which {key} it is of; give --{key}")
+    return value

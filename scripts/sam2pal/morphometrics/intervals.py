@@ -1,0 +1,59 @@
+"""Intervals of lengths and areas from the soft mask.
+
+Of a soft mask only its areas at three probability thresholds are kept. They say how far the outline
+moves when the threshold does: from 0.5 to 0.25 outwards by d = (A(0.25) - A(0.5)) / perimeter on
+average, from 0.5 to 0.75 inwards by (A(0.5) - A(0.75)) / perimeter. A length between two points
+of the outline then grows by 2 d. That is exact for areas; for lengths it assumes that the outline
+moves equally everywhere, so a tip that is less certain than the sides has in truth a wider interval.
+It says how sharp the mask is, not how far it may be from the truth.
+"""
+
+import math
+from collections.abc import Mapping
+
+from sam2pal.morphometrics.shape import Shape
+
+Interval = tuple[float, float]
+LEVELS = ("0.25", "0.5", "0.75")
+
+
+def intervals(
+    shape: Shape, values: Mapping[str, float], areas: Mapping[str, int]
+) -> dict[str, Interval]:
+    """Lower and upper value of the measures that move with the outline; {} where unknown.
+
+    Args:
+        values: measures of `shape`, in pixels.
+        areas: pixels of the mask at each of `LEVELS`.
+    """
+    known = [areas.get(level) for level in LEVELS]
+    if any(not isinstance(area, int | float) or isinstance(area, bool) for area in known):
+        return {}
+    wide, middle, narrow = (float(area) for area in known if area is not None)
+    more, less = max(wide - middle, 0.0), max(middle - narrow, 0.0)
+    outwards, inwards = more / shape.perimeter, less / shape.perimeter
+    holes = sum(len(part.holes) for part in shape.parts)
+    growth = {
+        "perimeter": 2 * math.pi * (len(shape.parts) - holes),
+        "convex_area": shape.hull_measures[1],
+        **dict.fromkeys(
+            ("feret_max", "feret_min", "body_length", "body_width", "medial_width_mean"), 2.0
+        ),
+        "medial_width_max": 2.0,
+    }
+    if "medial_length" in values:
+        growth["medial_length"] = 0.0 if shape.longest.axis.closed else 2.0
+        growth["medial_length_total"] = 2.0 * sum(not part.axis.closed for part in shape.parts)
+    found = {
+        name: _around(values[name], rate, inwards, outwards)
+        for name, rate in growth.items()
+        if name in values
+    }
+    if "area" in values:
+        found["area"] = (max(values["area"] - less, 0.0), values["area"] + more)
+    return found
+
+
+def _around(value: float, rate: float, inwards: float, outwards: float) -> Interval:
+    low, high = sorted((value - rate * inwards, value + rate * outwards))
+    return max(low, 0.0), high

@@ -1,0 +1,72 @@
+"""What the structures of the templates look like, to notice masks that look different."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sam2pal.coco import Template
+from sam2pal.morphometrics.shape import Shape
+
+
+@dataclass(frozen=True)
+class TemplateRange:
+    """Range of one structure over the templates.
+
+    Attributes:
+        parts: most separate pieces.
+        share: smallest and largest share of the specimen's area; None if never known.
+        elongation: smallest and largest ratio of largest to smallest Feret diameter.
+    """
+
+    parts: int
+    share: tuple[float, float] | None
+    elongation: tuple[float, float]
+
+    def outside(self, share: float | None, shape: Shape, factor: float) -> bool:
+        """Whether a mask's share or elongation is `factor` times beyond the range."""
+        if share is not None and self.share is not None and _beyond(share, self.share, factor):
+            return True
+        return _beyond(elongation(shape), self.elongation, factor)
+
+
+def elongation(shape: Shape) -> float:
+    """Largest over smallest Feret diameter."""
+    largest, smallest, _ = shape.feret
+    return largest / max(smallest, 1e-6)
+
+
+def template_ranges(
+    templates: Sequence[Template], body: Sequence[str], min_part: float
+) -> Mapping[str, TemplateRange]:
+    """Ranges over the templates of every structure that is drawn in one.
+
+    A share of the specimen counts only where all structures of `body` are annotated.
+    """
+    parts: dict[str, list[int]] = {}
+    shares: dict[str, list[float]] = {}
+    ratios: dict[str, list[float]] = {}
+    for template in templates:
+        masks = template.masks
+        known = all(name in masks for name in body)
+        union = np.logical_or.reduce([masks[name] for name in body]) if known and body else None
+        for name, mask in masks.items():
+            if not mask.any():
+                continue
+            shape = Shape.of(mask, min_part=min_part)
+            parts.setdefault(name, []).append(len(shape.parts))
+            ratios.setdefault(name, []).append(elongation(shape))
+            if union is not None and union.any():
+                shares.setdefault(name, []).append(shape.area / float(union.sum()))
+    return {
+        name: TemplateRange(
+            max(counts),
+            (min(shares[name]), max(shares[name])) if name in shares else None,
+            (min(ratios[name]), max(ratios[name])),
+        )
+        for name, counts in parts.items()
+    }
+
+
+def _beyond(value: float, known: tuple[float, float], factor: float) -> bool:
+    return value < known[0] / factor or value > known[1] * factor

@@ -1,0 +1,169 @@
+"""Pixels per millimetre: from the genus, the specimen table or, when asked, the photograph."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from sam2pal import tables
+from sam2pal.errors import InputError
+
+LEAST, MOST = 0.5, 20_000.0
+"""Pixels per millimetre: a drawer of 2 m on 1000 pixels; a twentieth of a micrometre a pixel."""
+
+TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
+"""Columns of the specimen table, and what makes pixels per millimetre of them."""
+
+_PLACEHOLDERS = (72.0, 96.0)  # per inch: what programs write that know no resolution
+_INCH, _CENTIMETRE = 2, 3
+_X, _Y, _UNIT = 0x011A, 0x011B, 0x0128
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Pixels per millimetre and where they are from; both empty when unknown, then why in `reason`."""
+
+    pixels_per_mm: float | None = None
+    source: str = ""
+    reason: str = ""
+
+
+def check_scale(value: float, where: str) -> float:
+    """A plausible number of pixels per millimetre.
+
+    Raises:
+        InputError: it is not positive, or no photograph of a specimen has it.
+    """
+    if not math.isfinite(value) or value <= 0:
+        raise InputError(f"{where}: {value:g} pixels per mm; a scale is a positive number")
+    if not LEAST <= value <= MOST:
+        raise InputError(
+            f"{where}: {value:g} pixels per mm is implausible (expected {LEAST:g} to {MOST:g}); is "
+            "it in another unit? Leave it empty if the scale is not known"
+        )
+    return value
+
+
+def table_scales(path: str | Path, genus: str) -> dict[str, float]:
+    """Pixels per millimetre of the specimens of a genus in the specimen table.
+
+    Taken from `pixels_per_mm`, or `ac:scaleConversionFactor` (Audiovisual Core: pixels per cm).
+
+    Raises:
+        InputError: not a number, implausible, or the two columns contradict each other.
+    """
+    names = [name for name in TABLE_COLUMNS if name in tables.header(path)]
+    if not names:
+        return {}
+    table = tables.read(path, ("genus", "specimen"), ["genus", "specimen", *names])
+    scales: dict[str, float] = {}
+    for line, row in enumerate(table.to_dict("records"), start=2):
+        if str(row["genus"]).strip() != genus:
+            continue
+        specimen = str(row["specimen"]).strip()
+        where = f"{path}, line {line} ('{specimen}')"
+        for name in names:
+            value = _number(row[name], f"{where}: column '{name}'")
+            if value is None:
+                continue
+            value = check_scale(value * TABLE_COLUMNS[name], f"{where}: column '{name}'")
+            if specimen in scales and abs(scales[specimen] / value - 1) > 0.001:
+                raise InputError(
+                    f"{where}: {' and '.join(names)} contradict each other: "
+                    f"{scales[specimen]:g} and {value:g} pixels per mm; correct or empty one"
+                )
+            scales.setdefault(specimen, value)
+    return scales
+
+
+def _number(cell: object, where: str) -> float | None:
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return None
+    if isinstance(cell, int | float):
+        return float(cell)
+    text = str(cell).strip()
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{where}: '{text}' is not a number") from None
+
+
+def exif_scale(path: str | Path) -> float:
+    """Pixels per millimetre from the resolution in a photograph's EXIF or TIFF tags.
+
+    Raises:
+        InputError: there is none, it has no unit, differs between x and y, is a placeholder (72 or
+            96 per inch) or implausible.
+    """
+    try:
+        with Image.open(path) as image:
+            tags = image.getexif()
+            if not tags and hasattr(image, "tag_v2"):
+                tags = image.tag_v2
+            x, y, unit = tags.get(_X), tags.get(_Y), tags.get(_UNIT, _INCH)
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: its resolution cannot be read ({error})") from error
+    if x is None or y is None:
+        raise InputError(f"{path}: it has no resolution")
+    try:
+        across, down = float(x), float(y)
+    except (TypeError, ValueError, ZeroDivisionError):
+        raise InputError(f"{path}: its resolution is not a number") from None
+    if not (math.isfinite(across) and math.isfinite(down) and across > 0 and down > 0):
+        raise InputError(f"{path}: its resolution is not a positive number")
+    if abs(across / down - 1) > 0.001:
+        raise InputError(
+            f"{path}: its resolution differs between x ({across:g}) and y ({down:g}); lengths "
+            "would depend on their direction"
+        )
+    if unit not in (_INCH, _CENTIMETRE):
+        raise InputError(f"{path}: its resolution has no unit")
+    if unit == _INCH and across in _PLACEHOLDERS:
+        raise InputError(
+            f"{path}: its resolution of {across:g} per inch is what programs write by default"
+        )
+    return check_scale(across / (25.4 if unit == _INCH else 10.0), f"{path}: its resolution")
+
+
+class Scales:
+    """The scale of every specimen of a genus, from the first source that has one.
+
+    Args:
+        order: sources, see `MeasurementOptions.scale`.
+        genus_scale: of the genus.
+        table, genus: specimen table and the genus whose rows count.
+
+    Raises:
+        InputError: the genus' scale or one in the table is implausible.
+    """
+
+    def __init__(
+        self,
+        order: Sequence[str],
+        genus_scale: float | None = None,
+        table: str | Path | None = None,
+        genus: str = "",
+    ) -> None:
+        self._order = list(order)
+        self._genus = None if genus_scale is None else check_scale(genus_scale, "--pixels-per-mm")
+        wanted = table is not None and "specimen_table" in self._order
+        self._table = table_scales(table, genus) if wanted and table is not None else {}
+
+    def of(self, specimen: str, path: Path | None) -> Scale:
+        """The scale of one specimen; `path` is its photograph."""
+        reason = ""
+        for source in self._order:
+            if source == "specimen_table" and specimen in self._table:
+                return Scale(self._table[specimen], source)
+            if source == "genus" and self._genus is not None:
+                return Scale(self._genus, source)
+            if source == "exif" and path is not None:
+                try:
+                    return Scale(exif_scale(path), source)
+                except InputError as error:
+                    reason = str(error)
+        return Scale(reason=reason)

@@ -1,0 +1,383 @@
+"""All measures of one specimen, from its masks and, for colours, its photograph."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2pal.errors import InputError
+from sam2pal.images import Photograph, read_photograph
+from sam2pal.morphometrics.colour import colour, erode
+from sam2pal.morphometrics.dictionary import NAMES, SPECIMEN
+from sam2pal.morphometrics.indices import Index
+from sam2pal.morphometrics.intervals import Interval, intervals
+from sam2pal.morphometrics.moments import Moments, pixel_moments
+from sam2pal.morphometrics.options import MeasurementOptions
+from sam2pal.morphometrics.outline import outlines
+from sam2pal.morphometrics.ranges import TemplateRange
+from sam2pal.morphometrics.scale import Scale
+from sam2pal.morphometrics.shape import Shape, upward
+
+Mask = NDArray[np.bool_]
+
+MEASURED, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
+    "measured",
+    "absent",
+    "low_confidence",
+    "unreadable",
+    "duplicate",
+    "not_annotated",
+)
+FLAGS = (
+    "no_template",
+    "low_confidence",
+    "touches_border",
+    "fragments",
+    "specks",
+    "outside_template_range",
+    "no_colour",
+    "body_incomplete",
+    "body_axis_from_inertia",
+    "scale_refused",
+)
+"""All flags in the order in which they stand."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The mask of one structure and what is known about it.
+
+    Attributes:
+        mask: bool [H, W] as stored; None if nothing is known about the structure.
+        source: drawn, predicted or corrected.
+        confidence: overall, 0 to 1; None if there is none.
+        signals: further confidence signals by name.
+        areas: pixels of the mask at other probability thresholds, by threshold.
+        flags: from segmentation.
+    """
+
+    mask: Mask | None
+    source: str = "predicted"
+    confidence: float | None = None
+    signals: Mapping[str, float | None] = field(default_factory=dict)
+    areas: Mapping[str, int] = field(default_factory=dict)
+    flags: Sequence[str] = ()
+
+
+@dataclass
+class Result:
+    """Measures of one structure, of the whole specimen, or one index: all in pixels."""
+
+    status: str
+    source: str = ""
+    confidence: float | None = None
+    signals: Mapping[str, float | None] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    values: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
+
+
+@dataclass
+class Measured:
+    """One specimen: results by structure (the whole one under `SPECIMEN`) and by index."""
+
+    specimen: str
+    scale: Scale
+    structures: dict[str, Result]
+    indices: dict[str, Result]
+    reason: str = ""
+
+
+class Measuring:
+    """Measures specimens with one set of options.
+
+    Args:
+        structures: names in their order.
+        indices: of the options, parsed.
+        ranges: what the templates' structures look like, by structure.
+    """
+
+    def __init__(
+        self,
+        structures: Sequence[str],
+        options: MeasurementOptions,
+        indices: Sequence[Index] = (),
+        ranges: Mapping[str, TemplateRange] | None = None,
+    ) -> None:
+        self.structures = list(structures)
+        self.options = options
+        self.indices = list(indices)
+        self.ranges = ranges or {}
+        self.body = list(options.body) or self.structures
+        self._colours = options.colour and any(
+            name.startswith("lab_") and name not in options.leave_out for name in NAMES
+        )
+
+    @property
+    def needs_photographs(self) -> bool:
+        return self._colours
+
+    def nothing(self, specimen: str, status: str, reason: str, scale: Scale) -> Measured:
+        """A specimen without masks: every result is empty and has `status`."""
+        return Measured(
+            specimen,
+            scale,
+            {name: Result(status) for name in (*self.structures, SPECIMEN)},
+            {index.name: Result(status) for index in self.indices},
+            reason,
+        )
+
+    def measure(
+        self, specimen: str, drawn: Mapping[str, Drawn], scale: Scale, photograph: Path | None
+    ) -> Measured:
+        """Measure one specimen.
+
+        Args:
+            drawn: a mask a structure, all of one size; a structure that is not there is unknown.
+            photograph: for colours; None leaves them empty.
+        """
+        unknown = Drawn(None)
+        entries = {name: drawn.get(name, unknown) for name in self.structures}
+        there = {
+            name: _crop(entry.mask)
+            for name, entry in entries.items()
+            if entry.mask is not None and entry.mask.any()
+        }
+        loops = outlines([mask for mask, _ in there.values()], [xy for _, xy in there.values()])
+        shapes = {
+            name: Shape(of, self.options.min_part) for name, of in zip(there, loops, strict=True)
+        }
+        whole, angle = self._whole(entries, shapes)
+        results = {}
+        for name, entry in entries.items():
+            results[name] = result = self._state(entry, name in shapes)
+            if name in shapes:
+                self._fill(result, name, entry, shapes[name], angle, whole)
+        body = self._body(entries, results, shapes, whole, angle)
+        reason = self._add_colours(results, entries, shapes, photograph)
+        results[SPECIMEN] = body
+        if scale.reason:
+            reason = reason or scale.reason
+            for result in results.values():
+                result.flags.append("scale_refused")
+        indices = {index.name: self._index(index, results) for index in self.indices}
+        for result in (*results.values(), *indices.values()):
+            result.flags = in_order(result.flags)
+        return Measured(specimen, scale, results, indices, reason)
+
+    def _state(self, entry: Drawn, present: bool) -> Result:
+        """Status, source and confidence of one structure."""
+        flags = [flag for flag in entry.flags if flag not in ("absent", "low_confidence")]
+        if entry.mask is None or "no_template" in flags:
+            status = UNKNOWN
+        elif not present:
+            status = ABSENT
+        else:
+            status = MEASURED
+        source = entry.source if status != UNKNOWN else ""
+        low = entry.confidence is not None and entry.confidence < self.options.low_confidence
+        if low and entry.source != "drawn" and status == MEASURED:
+            status = LOW
+            flags.append("low_confidence")
+        return Result(status, source, entry.confidence, entry.signals, flags)
+
+    def _fill(
+        self,
+        result: Result,
+        name: str,
+        entry: Drawn,
+        shape: Shape,
+        angle: float,
+        whole: Moments | None,
+    ) -> None:
+        """Measures, intervals and flags of a structure that is there."""
+        values = shape.measures(angle, self.options.leave_out)
+        for alias, bent, plain in (
+            ("length", "medial_length", "body_length"),
+            ("width", "medial_width_max", "body_width"),
+        ):
+            chosen = bent if name in self.options.curved else plain
+            if chosen in values:
+                values[alias] = values[chosen]
+        found = intervals(shape, values, entry.areas) if entry.source != "drawn" else {}
+        for alias, bent, plain in (
+            ("length", "medial_length", "body_length"),
+            ("width", "medial_width_max", "body_width"),
+        ):
+            chosen = bent if name in self.options.curved else plain
+            if chosen in found:
+                found[alias] = found[chosen]
+        result.values = {k: values[k] for k in NAMES if k in values}
+        result.intervals = found
+        for measure in self.options.leave_out:
+            result.values.pop(measure, None)
+        assert entry.mask is not None
+        height, width = entry.mask.shape
+        if shape.touches(width, height):
+            result.flags.append("touches_border")
+        if shape.specks:
+            result.flags.append("specks")
+        known = self.ranges.get(name)
+        if known is not None:
+            if len(shape.parts) > known.parts:
+                result.flags.append("fragments")
+            share = shape.area / whole.area if whole is not None and whole.area else None
+            if known.outside(share, shape, self.options.template_range):
+                result.flags.append("outside_template_range")
+
+    def _whole(
+        self, entries: Mapping[str, Drawn], shapes: Mapping[str, Shape]
+    ) -> tuple[Moments | None, float]:
+        """Moments of the specimen and the direction of its body axis (radians, y down)."""
+        masks = [
+            m for name in self.body if name in shapes and (m := entries[name].mask) is not None
+        ]
+        if not masks:  # of whatever there is, so that the structures keep a direction
+            masks = [m for name in shapes if (m := entries[name].mask) is not None]
+        if not masks:
+            return None, 0.0
+        union = masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)
+        moments = pixel_moments(*_crop(union))
+        if self.options.body_axis == "ends":
+            ends = [shapes[name].moments.centre for name in self.body if name in shapes]
+            if len(ends) > 1 and ends[0] != ends[-1]:
+                (x, y), (to_x, to_y) = ends[0], ends[-1]
+                return moments, math.atan2(to_y - y, to_x - x)
+        return moments, moments.angle
+
+    def _body(
+        self,
+        entries: Mapping[str, Drawn],
+        results: Mapping[str, Result],
+        shapes: Mapping[str, Shape],
+        whole: Moments | None,
+        angle: float,
+    ) -> Result:
+        """The whole specimen."""
+        there = [name for name in self.body if name in shapes]
+        if not there or whole is None:
+            status = ABSENT
+            if self.body and all(results[name].status == UNKNOWN for name in self.body):
+                status = UNKNOWN
+            return Result(status)
+        result = combined([results[name] for name in there])
+        hull = np.concatenate([shapes[name].hull for name in there])
+        along = np.array([math.cos(angle), math.sin(angle)])
+        result.values = {
+            "area": whole.area,
+            "orientation": upward(angle),
+            "centroid_x": whole.centre[0],
+            "centroid_y": whole.centre[1],
+            "length": float(np.ptp(hull @ along)),
+            "width": float(np.ptp(hull @ np.array([-along[1], along[0]]))),
+        }
+        for measure in self.options.leave_out:
+            result.values.pop(measure, None)
+        result.flags = [
+            flag for flag in result.flags if flag in ("low_confidence", "touches_border")
+        ]
+        if len(there) < len(self.body):
+            result.flags.append("body_incomplete")
+        if self.options.body_axis == "ends" and len(there) < 2:
+            result.flags.append("body_axis_from_inertia")
+        return result
+
+    def _add_colours(
+        self,
+        results: Mapping[str, Result],
+        entries: Mapping[str, Drawn],
+        shapes: Mapping[str, Shape],
+        path: Path | None,
+    ) -> str:
+        """Colours of all structures that are there; the reason if they cannot be had."""
+        if not self._colours or not shapes:
+            return ""
+        reason, photograph = "no photograph is named", None
+        if path is not None:
+            try:
+                photograph = read_photograph(path)
+                size = next(m.shape for name in shapes if (m := entries[name].mask) is not None)
+                if (photograph.height, photograph.width) != size:
+                    reason = (
+                        f"{path}: the photograph has {photograph.width} x {photograph.height} "
+                        f"pixels, its masks {size[1]} x {size[0]}; segment it again"
+                    )
+                    photograph = None
+            except InputError as error:
+                reason = str(error)
+        for name in shapes:
+            result, mask = results[name], entries[name].mask
+            found = {} if photograph is None or mask is None else self._colour(mask, photograph)
+            if not found:
+                result.flags.append("no_colour")
+            result.values |= {k: v for k, v in found.items() if k not in self.options.leave_out}
+        return reason if photograph is None else ""
+
+    def _colour(self, mask: Mask, photograph: Photograph) -> dict[str, float]:
+        upright = photograph.to_upright(mask)
+        part, (x, y) = _crop(upright)
+        inner = erode(part, self.options.colour_erosion)
+        window = photograph.pixels[y : y + part.shape[0], x : x + part.shape[1]]
+        return colour(window[inner])
+
+    def _index(self, index: Index, results: Mapping[str, Result]) -> Result:
+        names = dict.fromkeys(structure for structure, _ in index.names)
+        result = combined([results[name] for name in names])
+        value = index.value({key: results[key[0]].values.get(key[1]) for key in index.names})
+        if value is not None:
+            result.values = {index.name: value}
+        elif result.status in (MEASURED, LOW):
+            result.status = ABSENT
+        return result
+
+
+def combined(results: Sequence[Result]) -> Result:
+    """What is true of a value made from several: the worst status and the lowest confidence."""
+    worst = (UNREADABLE, DUPLICATE, UNKNOWN, ABSENT, LOW, MEASURED)
+    status = min((result.status for result in results), key=worst.index)
+    sources = {result.source for result in results if result.source}
+    known = [result.confidence for result in results if result.confidence is not None]
+    flags = [flag for result in results for flag in result.flags]
+    return Result(
+        status,
+        sources.pop() if len(sources) == 1 else "predicted" if "predicted" in sources else "",
+        min(known) if known else None,
+        {},
+        list(dict.fromkeys(flags)),
+    )
+
+
+def in_order(flags: Sequence[str]) -> list[str]:
+    """Flags once each: the known ones in the order of `FLAGS`, then any others by name."""
+    return [flag for flag in FLAGS if flag in flags] + sorted(set(flags) - set(FLAGS))
+
+
+def _crop(mask: Mask) -> tuple[Mask, tuple[int, int]]:
+    """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    top = int(rows[0])
+    band = mask[top : rows[-1] + 1]
+    columns = np.flatnonzero(band.any(axis=0))
+    left = int(columns[0])
+    return band[:, left : columns[-1] + 1], (left, top)
+
+
+def drawn_of(annotation: Mapping[str, Any], mask: Mask | None) -> Drawn:
+    """An annotation of a shard, with its mask."""
+    confidence = annotation.get("confidence")
+    signals = confidence if isinstance(confidence, Mapping) else {}
+    score = annotation.get("score")
+    flags = annotation.get("flags")
+    areas = annotation.get("areas")
+    return Drawn(
+        mask,
+        str(annotation.get("source") or "drawn"),
+        float(score) if isinstance(score, int | float) else None,
+        {k: v for k, v in signals.items() if isinstance(v, int | float) or v is None},
+        areas if isinstance(areas, Mapping) else {},
+        [str(flag) for flag in flags] if isinstance(flags, list) else [],
+    )
