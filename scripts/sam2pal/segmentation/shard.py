@@ -1,0 +1,123 @@
+"""A shard: every structure of every specimen, with a confidence, or the reason why there is none."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sam2pal.coco import Template
+from sam2pal.errors import InputError
+from sam2pal.images import Photograph, read_photograph
+from sam2pal.loading import ahead
+from sam2pal.segmentation.annotations import (
+    annotations_of,
+    drawn_annotation,
+    unknown_annotation,
+)
+from sam2pal.segmentation.options import SegmentationOptions
+from sam2pal.segmentation.tracking import remember, track_halving
+from sam2pal.specimens import OK, UNREADABLE, Specimen, find_templates
+from sam2pal.structures import Structure
+from sam2pal.tracker import Tracker
+
+
+def segment(
+    tracker: Tracker,
+    specimens: list[Specimen],
+    templates: list[Template],
+    structures: list[Structure],
+    options: SegmentationOptions,
+    device: torch.device,
+    on_specimen: Callable[[], Any] = lambda: None,
+) -> dict[str, Any]:
+    """Segment a shard.
+
+    Returns:
+        COCO: an image a specimen (also the unreadable ones, with the reason), and for each readable one an
+        annotation a structure, empty where the structure is absent; see README, "What comes out". A template
+        keeps what was drawn on it; what was not annotated there is predicted.
+
+    Raises:
+        InputError: no usable template, or not even one specimen fits into the device's memory.
+    """
+    names = [structure.name for structure in structures]
+    bank = remember(tracker, templates, names, device)
+    own = find_templates(specimens, templates)
+    followed = [name for name, kept in zip(names, bank.followed.tolist(), strict=True) if kept]
+    images, annotations = [], []
+
+    def add(specimen: Specimen, status: str, reason: str, found: Iterable[dict]) -> None:
+        images.append(
+            {
+                "id": len(images) + 1,
+                "file_name": Path(specimen.path).name,
+                "path": specimen.path,
+                "specimen": specimen.specimen,
+                "width": specimen.width,
+                "height": specimen.height,
+                "status": status,
+                "reason": reason,
+            }
+        )
+        for annotation in found:
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": len(images), "iscrowd": 0, **annotation}
+            )
+        on_specimen()
+
+    to_track: list[tuple[Specimen, Photograph]] = []
+    batch_size = options.batch_size
+
+    def flush() -> None:
+        nonlocal batch_size
+        outcomes, fits = track_halving(tracker, bank, to_track, options, device)
+        batch_size = min(batch_size, fits)
+        for (specimen, photograph), outcome in zip(to_track, outcomes, strict=True):
+            drawn = own[specimen.specimen].masks if specimen.specimen in own else {}
+            found = annotations_of(photograph, outcome, structures, followed, options, drawn)
+            add(specimen, OK, specimen.reason, found)
+        to_track.clear()
+
+    for specimen, photograph, reason in ahead(_read, specimens, options.decode_threads):
+        template = own.get(specimen.specimen)
+        outlined = template is not None and all(name in template.masks for name in followed)
+        if photograph is None or outlined:
+            flush()  # keeps the order of the list
+        if photograph is None:
+            add(specimen, specimen.status if specimen.status != OK else UNREADABLE, reason, [])
+        elif outlined:
+            found = [
+                drawn_annotation(category, template.masks[name])
+                if name in template.masks
+                else unknown_annotation(category, photograph)
+                for category, name in enumerate(names)
+            ]
+            add(specimen, OK, specimen.reason, found)
+        else:
+            to_track.append((specimen, photograph))
+            if len(to_track) >= batch_size:
+                flush()
+    flush()
+    categories = [
+        {"id": i + 1, "name": s.name, "supercategory": s.parent or ""}
+        for i, s in enumerate(structures)
+    ]
+    return {"images": images, "categories": categories, "annotations": annotations}
+
+
+def _read(specimen: Specimen) -> tuple[Specimen, Photograph | None, str]:
+    """A photograph, or the reason why there is none."""
+    if specimen.status != OK:
+        return specimen, None, specimen.reason
+    path = Path(specimen.path)
+    try:
+        stat = path.stat()
+    except OSError:
+        return specimen, None, "disappeared since it was listed; run the workflow again"
+    if (stat.st_size, stat.st_mtime_ns) != (specimen.size, specimen.mtime_ns):
+        return specimen, None, "changed since it was listed; run the workflow again"
+    try:
+        return specimen, read_photograph(path), ""
+    except InputError as error:
+        return specimen, None, str(error).removeprefix(f"{path}: ")
