@@ -63,8 +63,8 @@ class Project:
         snakemake = [sys.executable, "-m", "snakemake", "--directory", str(self.folder)]
         snakemake += ["--snakefile", str(REPOSITORY / "workflow/Snakefile")]
         snakemake += ["--workflow-profile", str(REPOSITORY / "profiles/default"), "--nocolor"]
-        snakemake += ["--set-threads", "train_palindrome=1", "segment_shard=1"]
-        return [*snakemake, *arguments]
+        threads = ["--set-threads", "train_palindrome=1", "segment_shard=1"]
+        return [*snakemake, *arguments, *threads]
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
