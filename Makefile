@@ -17,7 +17,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 READY := .venv/.ready
-UV := $(BIN)/uv --quiet
+# the certificates of the system: an institution may have its own
+UV := $(BIN)/uv --quiet --system-certs
 LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE)
 
 help: ## List the targets
