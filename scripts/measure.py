@@ -22,7 +22,7 @@ from sam2pal.morphometrics import (
     COLUMNS,
     Genus,
     MeasurementOptions,
-    WideWriter,
+    TableWriter,
     wide,
     write_dictionary,
 )
@@ -87,10 +87,10 @@ def write(genus: Genus, table: SpecimenTable | None, output: list[str], wide_: l
     """Measure, and write both tables in pieces."""
     more = [name for name in table.columns if name != "pixels_per_mm"] if table else []
     wide_columns = genus.layout.wide_columns()
-    wide_columns += [(name, False) for name in more]
+    wide_columns += [(name, "text") for name in more]
     with ExitStack() as stack:
         tidy_writer = stack.enter_context(Writer(output, [*COLUMNS, *more]))
-        wide_writer = stack.enter_context(WideWriter(wide_, wide_columns)) if wide_ else None
+        wide_writer = stack.enter_context(TableWriter(wide_, wide_columns)) if wide_ else None
         specimens = iter(tqdm(genus.measured(), unit=" specimens", disable=None))
         while piece := list(itertools.islice(specimens, PIECE)):
             rows = [genus.layout.tidy(genus.genus, genus.round, measured) for measured in piece]

@@ -7,7 +7,8 @@ from sam2pal.morphometrics.options import MeasurementOptions, check_structures
 from sam2pal.morphometrics.scale import Scale, Scales
 from sam2pal.morphometrics.shape import Shape
 from sam2pal.morphometrics.specimen import Drawn, Measured, Measuring
-from sam2pal.morphometrics.table import COLUMNS, Layout, WideWriter, wide, write_dictionary
+from sam2pal.morphometrics.table import COLUMNS, Layout, wide, write_dictionary
+from sam2pal.morphometrics.writing import TableWriter
 
 __all__ = [
     "COLUMNS",
@@ -24,7 +25,7 @@ __all__ = [
     "Scale",
     "Scales",
     "Shape",
-    "WideWriter",
+    "TableWriter",
     "check_structures",
     "parse_index",
     "wide",

@@ -133,7 +133,8 @@ def _triangulate(samples: list[Points]) -> _Triangles:
     corners = np.sort(net.simplices, axis=1)
     a, b, c = points[corners].transpose(1, 0, 2)
     turn = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-    inside = turn > 0
+    # along a straight edge rounding makes triangles without a height of points far apart
+    inside = turn > 1e-5 * np.sqrt(np.maximum(((b - a) ** 2).sum(1), ((c - a) ** 2).sum(1)))
     if len(samples) > 1:
         inside |= (loop[corners] != loop[corners[:, :1]]).any(axis=1)
     number = np.full(len(corners) + 1, -1)

@@ -329,7 +329,8 @@ def dictionary(
             "of": SPECIMEN,
             "unit": "as above",
             "definition": f"of the specimen, the union of {whole}; length and width are the extents "
-            "along and across the body axis, orientation is that axis'",
+            "along and across the body axis, orientation is that axis'; flag body_incomplete where "
+            "one of them is missing, and then no value if `body` is configured",
             "formula": f"body axis: {axis} {whole}",
             "landmarks": f"all pixels of {whole}",
             "grows_with_outline": "2 for length and width",

@@ -158,6 +158,10 @@ class Measuring:
             if name in shapes:
                 self._fill(result, name, entry, shapes[name], angle, whole)
         body = self._body(entries, results, shapes, whole, angle)
+        for flag in ("body_incomplete", "body_axis_from_inertia"):
+            if flag in body.flags:
+                for name in shapes:
+                    results[name].flags.append(flag)
         reason = self._add_colours(results, entries, shapes, photograph)
         results[SPECIMEN] = body
         if scale.reason:
@@ -277,13 +281,16 @@ class Measuring:
         }
         for measure in self.options.leave_out:
             result.values.pop(measure, None)
-        result.flags = [
-            flag for flag in result.flags if flag in ("low_confidence", "touches_border")
-        ]
+        kept = ("low_confidence", "touches_border")
+        result.flags = [flag for flag in result.flags if flag in kept]
         if len(there) < len(self.body):
             result.flags.append("body_incomplete")
         if self.options.body_axis == "ends" and len(there) < 2:
             result.flags.append("body_axis_from_inertia")
+        if self.options.body and len(there) < len(self.body):
+            # without its head a beetle has no body length
+            missing = [results[name] for name in self.body if name not in shapes]
+            result.status, result.values = combined(missing).status, {}
         return result
 
     def _add_colours(

@@ -1,14 +1,8 @@
-"""Rows of the tidy and of the wide table, and writing the wide one in pieces."""
+"""Rows of the tidy and of the wide table, and the column dictionary."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sam2pal.files import atomic
 from sam2pal.morphometrics.dictionary import (
@@ -83,20 +77,20 @@ class Layout:
             )
         return rows
 
-    def wide_columns(self) -> list[tuple[str, bool]]:
-        """Names of the columns of the wide table, and whether they hold numbers."""
-        columns = [("genus", False), ("round", False), ("specimen", False)]
-        columns += [("pixels_per_mm", True), ("scale_source", False)]
+    def wide_columns(self) -> list[tuple[str, str]]:
+        """Names and kinds of the columns of the wide table."""
+        columns = [("genus", "text"), ("round", "text"), ("specimen", "text")]
+        columns += [("pixels_per_mm", "number"), ("scale_source", "text")]
         for structure in self.structures:
-            columns.append((f"{structure}.status", False))
-            columns.append((f"{structure}.confidence", True))
-            columns.append((f"{structure}.flags", False))
+            columns.append((f"{structure}.status", "text"))
+            columns.append((f"{structure}.confidence", "number"))
+            columns.append((f"{structure}.flags", "text"))
             columns += [
-                (wide_name(structure, measure, unit), True)
+                (wide_name(structure, measure, unit), "number")
                 for of, measure, unit, _ in self.rows
                 if of == structure
             ]
-        columns += [(index_name(name, unit), True) for name, unit, _ in self.indices]
+        columns += [(index_name(name, unit), "number") for name, unit, _ in self.indices]
         return columns
 
 
@@ -172,73 +166,6 @@ def _row(
 def _rounded(value: float | None) -> float | None:
     """Seven significant digits: more than is known, and the same on every computer."""
     return None if value is None else float(f"{value:.{DIGITS}g}")
-
-
-class WideWriter:
-    """Writes the wide table as CSV, Parquet or both; use as a context manager.
-
-    Args:
-        paths: names ending in .csv or .parquet.
-        columns: name and whether it holds numbers (otherwise text, never missing, only empty).
-    """
-
-    def __init__(self, paths: Iterable[str | Path], columns: Sequence[tuple[str, bool]]) -> None:
-        self._paths = [Path(path) for path in paths]
-        self._columns = list(columns)
-        self._schema = pa.schema(
-            [(name, pa.float64() if number else pa.string()) for name, number in columns]
-        )
-        self._stack = ExitStack()
-        self.rows = 0
-
-    def __enter__(self) -> "WideWriter":
-        self._csv, self._parquet = [], []
-        with ExitStack() as stack:
-            for path in self._paths:
-                temporary = stack.enter_context(atomic(path))
-                if path.suffix == ".parquet":
-                    writer = pq.ParquetWriter(temporary, self._schema, compression="zstd")
-                    self._parquet.append(stack.enter_context(writer))
-                else:
-                    file = temporary.open("w", encoding="utf-8", newline="")
-                    self._csv.append(stack.enter_context(file))
-                    self._frame([]).to_csv(file, index=False, lineterminator="\n")
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
-        return self._stack.__exit__(kind, error, traceback)
-
-    def _frame(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-        data = {}
-        for name, number in self._columns:
-            cells = [row.get(name) for row in rows]
-            if number:
-                data[name] = pd.Series(cells, dtype="float64")
-            else:
-                data[name] = pd.Series(
-                    ["" if cell is None else str(cell) for cell in cells], dtype="str"
-                )
-        return pd.DataFrame(data)
-
-    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Append rows; a key that is absent gives an empty cell."""
-        if not rows:
-            return
-        frame = self._frame(rows)
-        for file in self._csv:
-            frame.to_csv(file, index=False, header=False, lineterminator="\n")
-        if self._parquet:
-            table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
-            table = table.replace_schema_metadata(None)
-            for writer in self._parquet:
-                writer.write_table(table)
-        self.rows += len(rows)
 
 
 def write_dictionary(path: str | Path, rows: Sequence[Mapping[str, str]]) -> None:

@@ -1,0 +1,171 @@
+"""Figures of measurements: distributions by genus and allometry.
+
+    python scripts/plot_morphometrics.py --tables results/tables/morphometrics.csv \\
+        --output plots/morphometrics_distributions.svg plots/morphometrics_allometry.svg
+
+Figures are chosen by the names of the files to be written. Values are in millimetres if every
+genus that is shown has a scale, otherwise in pixels.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from sam2pal import tables
+from sam2pal.cli import nearest, run
+from sam2pal.errors import InputError
+from sam2pal.metrics.plots import save
+from sam2pal.morphometrics import TableWriter, plots
+from sam2pal.morphometrics.allometry import COLUMNS
+from sam2pal.morphometrics.dictionary import BY_NAME, NAMES, SPECIMEN
+from sam2pal.morphometrics.plots import Quantity
+from sam2pal.morphometrics.specimen import MEASURED
+from sam2pal.morphometrics.summary import REQUIRED, final_rounds
+
+FIGURES = ("morphometrics_distributions", "morphometrics_allometry")
+USUAL = ("length", "width", "area")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--tables", nargs="+", required=True, help="tidy tables, of one or of all genera")
+    add(
+        "--output",
+        type=Path,
+        nargs="+",
+        required=True,
+        help=f"figures (.svg, .png or .pdf) named {' or '.join(FIGURES)}; slopes (.csv, .parquet) "
+        "named morphometrics_allometry",
+    )
+    add("--round", help="the round that is shown (default: the last of each genus)")
+    add("--rounds", help="JSON list: the rounds in their order (default: as in the tables)")
+    add(
+        "--measures", nargs="+", default=[], help=f"structure.measure (default: {', '.join(USUAL)})"
+    )
+    add("--allometry", nargs="+", default=[], help="pairs x:y, such as specimen.length:head.width")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    for path in arguments.output:
+        table = path.suffix in (".csv", ".parquet") and path.stem == FIGURES[1]
+        if path.stem not in FIGURES:
+            hint = nearest(path.stem, FIGURES)
+            raise InputError(f"--output {path}: no figure '{path.stem}'{hint}")
+        if path.suffix not in (".svg", ".png", ".pdf") and not table:
+            raise InputError(f"--output {path}: a figure ends in .svg, .png or .pdf")
+    data = read(arguments)
+    unit = millimetres(data)
+    measures = quantities(arguments.measures, data, unit) or usual(data, unit)
+    pairs = [pair(text, data, unit) for text in arguments.allometry] or usual_pairs(data, unit)
+    wanted = {*measures, *(quantity for both in pairs for quantity in both)}
+    values = {quantity: select(data, quantity) for quantity in wanted}
+    figure, slopes = plots.allometries(pairs, values)
+    for path in arguments.output:
+        if path.suffix in (".csv", ".parquet"):
+            rounds = dict(zip(data["genus"], data["round"], strict=True))
+            with TableWriter([path], COLUMNS) as writer:
+                writer.write([row | {"round": rounds[str(row["genus"])]} for row in slopes])
+        elif path.stem == FIGURES[1]:
+            save(figure, path)
+        else:
+            save(plots.distributions({q: values[q] for q in measures}), path)
+
+
+def read(arguments: argparse.Namespace) -> pd.DataFrame:
+    """The measured values of the final round of every genus."""
+    needed = {text.rsplit(".", 1)[-1] for text in arguments.measures} | set(USUAL)
+    for text in arguments.allometry:
+        needed |= {name.rsplit(".", 1)[-1] for name in text.split(":")}
+    pieces = []
+    for path in tqdm(arguments.tables, desc="read", disable=None):
+        for piece in tables.read_chunks(path, REQUIRED, REQUIRED):
+            wanted = piece["measure"].isin(needed) | ~piece["measure"].isin(NAMES)
+            pieces.append(piece[wanted])
+    if not pieces:
+        raise InputError(f"{', '.join(arguments.tables)}: no rows")
+    data = pd.concat(pieces, ignore_index=True)
+    found = data[["genus", "round"]].drop_duplicates().itertuples(index=False, name=None)
+    order = json.loads(arguments.rounds) if arguments.rounds else None
+    final = final_rounds(found, arguments.round, order, None)
+    return data[data["round"] == data["genus"].map(final)]
+
+
+def millimetres(data: pd.DataFrame) -> bool:
+    """Whether every genus that has lengths in pixels has them in millimetres."""
+    known = data[data["value"].notna()]
+    in_pixels = set(known["genus"][known["unit"] == "px"])
+    return bool(in_pixels) and in_pixels == set(known["genus"][known["unit"] == "mm"])
+
+
+def named(structure: str, measure: str, data: pd.DataFrame, unit: bool) -> Quantity | None:
+    """The quantity in millimetres or pixels; None if no table has it."""
+    rows = data[(data["structure"] == structure) & (data["measure"] == measure)]
+    units = list(dict.fromkeys(rows["unit"]))
+    for name in units:
+        if not name.startswith(("px", "mm")) or name.startswith("mm") == unit:
+            return Quantity(structure, measure, name)
+    return Quantity(structure, measure, units[0]) if units else None
+
+
+def quantities(texts: list[str], data: pd.DataFrame, unit: bool) -> list[Quantity]:
+    """Quantities from `structure.measure`, or the name of an index alone."""
+    result = []
+    for text in texts:
+        structure, dot, measure = text.rpartition(".")
+        quantity = named(structure if dot else SPECIMEN, measure, data, unit)
+        if quantity is None:
+            pairs = data[["structure", "measure"]].drop_duplicates().itertuples(index=False)
+            known = [f"{name}.{of}" for name, of in pairs]
+            raise InputError(f"'{text}' is in none of the tables{nearest(text, known)}")
+        result.append(quantity)
+    return result
+
+
+def pair(text: str, data: pd.DataFrame, unit: bool) -> tuple[Quantity, Quantity]:
+    names = text.split(":")
+    if len(names) != 2:
+        raise InputError(f"--allometry {text}: expected x:y, such as specimen.length:head.width")
+    x, y = quantities(names, data, unit)
+    return x, y
+
+
+def usual(data: pd.DataFrame, unit: bool) -> list[Quantity]:
+    """The indices, then length, width and area of every structure."""
+    indices = [name for name in dict.fromkeys(data["measure"]) if name not in BY_NAME]
+    found: list[Any] = [named(SPECIMEN, name, data, unit) for name in indices]
+    for measure in USUAL:
+        found += [named(name, measure, data, unit) for name in dict.fromkeys(data["structure"])]
+    return [quantity for quantity in found if quantity is not None]
+
+
+def usual_pairs(data: pd.DataFrame, unit: bool) -> list[tuple[Quantity, Quantity]]:
+    """The length of every structure against that of the specimen."""
+    x = named(SPECIMEN, "length", data, unit)
+    names = [name for name in dict.fromkeys(data["structure"]) if name != SPECIMEN]
+    found = [named(name, "length", data, unit) for name in names]
+    return [(x, y) for y in found if x is not None and y is not None]
+
+
+def select(data: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
+    """Genus, specimen and value of what is measured with confidence."""
+    rows = data[
+        (data["structure"] == quantity.structure)
+        & (data["measure"] == quantity.measure)
+        & (data["unit"] == quantity.unit)
+        & (data["status"] == MEASURED)
+        & data["value"].notna()
+    ]
+    return rows[["genus", "specimen", "value"]].reset_index(drop=True)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,72 @@
+"""How one measure grows with another: straight lines on logarithmic axes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+COLUMNS = (
+    *((name, "text") for name in ("genus", "round", "x", "y", "unit_x", "unit_y")),
+    ("n", "integer"),
+    *((name, "number") for name in ("slope", "slope_low", "slope_high", "intercept", "r")),
+    *((name, "number") for name in ("reduced_slope", "reduced_low", "reduced_high")),
+)
+"""Columns of the table of allometries and their kinds."""
+
+
+@dataclass(frozen=True)
+class Allometry:
+    """log10 y = intercept + slope log10 x.
+
+    Attributes:
+        n: pairs of positive values.
+        slope, low, high: least squares slope and its interval (Student's t).
+        intercept: of that line.
+        r: correlation of the logarithms.
+        reduced, reduced_low, reduced_high: slope of the reduced major axis, sd(y) / sd(x) with the
+            sign of r, which treats both measures alike, and its interval (McArdle 1988).
+    """
+
+    n: int
+    slope: float
+    low: float
+    high: float
+    intercept: float
+    r: float
+    reduced: float
+    reduced_low: float
+    reduced_high: float
+
+
+def allometry(x: NDArray, y: NDArray, level: float = 0.95) -> Allometry | None:
+    """Fit the allometry of paired values; None if there are fewer than three different ones.
+
+    Args:
+        x, y: [n]; pairs that are not both positive and finite are left out.
+        level: coverage of the intervals.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    good = np.isfinite(x) & np.isfinite(y) & (x > 0) & (y > 0)
+    x, y = np.log10(x[good]), np.log10(y[good])
+    n = len(x)
+    if n < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    fit = stats.linregress(x, y)
+    half = stats.t.ppf((1 + level) / 2, n - 2) * fit.stderr
+    r = float(fit.rvalue)
+    b = stats.f.ppf(level, 1, n - 2) * max(1 - r**2, 0.0) / (n - 2)
+    reduced = math.copysign(float(y.std() / x.std()), r)
+    low, high = sorted(reduced * (math.sqrt(b + 1) + sign * math.sqrt(b)) for sign in (-1, 1))
+    return Allometry(
+        n,
+        float(fit.slope),
+        float(fit.slope - half),
+        float(fit.slope + half),
+        float(fit.intercept),
+        r,
+        reduced,
+        low,
+        high,
+    )

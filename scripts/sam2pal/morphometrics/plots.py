@@ -1,0 +1,162 @@
+"""Figures of measurements, the same bytes for the same tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sam2pal.metrics.plots import COLOURS, MARKERS, nothing
+from sam2pal.morphometrics.allometry import Allometry, allometry
+from sam2pal.morphometrics.dictionary import BY_NAME
+
+MOST_PANELS = 24
+FEW = 200  # specimens of a genus up to which each is drawn
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is plotted: a measure of a structure, or an index, in one unit."""
+
+    structure: str
+    measure: str
+    unit: str
+
+    @property
+    def label(self) -> str:
+        unit = {"1": "", "px": " (pixels)", "px2": " (pixels²)", "mm2": " (mm²)"}
+        name = self.measure if self.measure not in BY_NAME else f"{self.structure} {self.measure}"
+        return name + unit.get(self.unit, f" ({self.unit})")
+
+
+Values = Mapping[Quantity, pd.DataFrame]
+"""Of each quantity a table with the columns genus, specimen and value."""
+
+
+def distributions(values: Values) -> Figure:
+    """A panel a quantity, a box a genus: quartiles, 5th to 95th percentile, and the specimens."""
+    shown = {quantity: table for quantity, table in values.items() if len(table)}
+    if not shown:
+        return nothing("Nothing is measured: there is nothing to show.")
+    chosen = list(shown)[:MOST_PANELS]
+    genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
+    columns = min(3, len(chosen))
+    rows = -(-len(chosen) // columns)
+    height = max(1.9, 0.7 + 0.24 * len(genera))
+    figure = Figure(figsize=(4.2 * columns, height * rows + 0.5), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
+    for panel, quantity in zip(panels, chosen, strict=False):
+        _boxes(panel, shown[quantity], genera)
+        panel.set_xlabel(quantity.label)
+    for panel in panels[len(chosen) :]:
+        panel.axis("off")
+    left = len(shown) - len(chosen)
+    more = f"; {left} further measures are in the tables" if left else ""
+    figure.suptitle(f"Distributions by genus (box: quartiles, whiskers: 5 to 95 %){more}")
+    return figure
+
+
+def _boxes(axes: Axes, table: pd.DataFrame, genera: Sequence[str]) -> None:
+    for place, genus in enumerate(genera):
+        values = np.sort(table["value"][table["genus"] == genus].to_numpy(dtype=float))
+        colour = COLOURS[place % len(COLOURS)]
+        if not len(values):
+            continue
+        if len(values) <= FEW:  # spread by rank, not by chance
+            spread = ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * 0.5
+            axes.scatter(values, place + spread, s=5, color=colour, alpha=0.4, linewidths=0)
+        low, first, median, third, high = np.percentile(values, [5, 25, 50, 75, 95])
+        box = {"med": median, "q1": first, "q3": third, "whislo": low, "whishi": high}
+        axes.bxp(
+            [box],
+            positions=[place],
+            widths=0.6,
+            showfliers=False,
+            orientation="horizontal",
+            boxprops={"color": colour},
+            medianprops={"color": colour, "linewidth": 2},
+            whiskerprops={"color": colour},
+            capprops={"color": colour},
+        )
+    names = [f"{name} (n = {int((table['genus'] == name).sum())})" for name in genera]
+    axes.set_yticks(range(len(genera)), names if len(genera) < 2 else list(genera), fontsize=7)
+    axes.set_ylim(len(genera) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(axis="x", color="0.9")
+
+
+def allometries(
+    pairs: Sequence[tuple[Quantity, Quantity]], values: Values
+) -> tuple[Figure, list[dict[str, object]]]:
+    """A panel a pair of quantities on logarithmic axes, a line a genus; and the slopes."""
+    fitted = []
+    for x, y in pairs[:MOST_PANELS]:
+        both = values[x].merge(values[y], on=["genus", "specimen"], suffixes=("_x", "_y"))
+        both = both[(both["value_x"] > 0) & (both["value_y"] > 0)]
+        if len(both):
+            fitted.append((x, y, both))
+    if not fitted:
+        return nothing("No two measures are known of the same specimens."), []
+    genera = list(dict.fromkeys(name for _, _, both in fitted for name in both["genus"]))
+    columns = min(3, len(fitted))
+    rows = -(-len(fitted) // columns)
+    figure = Figure(figsize=(4.6 * columns, 4.2 * rows + 0.4), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    slopes: list[dict[str, object]] = []
+    for panel, (x, y, both) in zip(panels, fitted, strict=False):
+        for place, genus in enumerate(genera):
+            of = both[both["genus"] == genus]
+            if len(of):
+                fit = allometry(of["value_x"].to_numpy(), of["value_y"].to_numpy())
+                _line(panel, of, fit, genus, place)
+                if fit is not None:
+                    slopes.append(_row(genus, x, y, fit))
+        panel.set(xscale="log", yscale="log", xlabel=x.label, ylabel=y.label)
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        panel.tick_params(which="both", labelsize=7)
+        panel.legend(fontsize=6, frameon=False)
+        panel.grid(color="0.92", which="both", linewidth=0.5)
+    for panel in panels[len(fitted) :]:
+        panel.axis("off")
+    figure.suptitle("Allometry: least squares slope of the logarithms, with its 95 % interval")
+    return figure, slopes
+
+
+def _line(axes: Axes, of: pd.DataFrame, fit: Allometry | None, genus: str, place: int) -> None:
+    colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+    label = f"{genus}: n = {len(of)}"
+    if fit is not None:
+        label = f"{genus}: {fit.slope:.2f} ({fit.low:.2f} to {fit.high:.2f}), n = {fit.n}"
+        ends = np.array([of["value_x"].min(), of["value_x"].max()])
+        axes.plot(ends, 10 ** (fit.intercept + fit.slope * np.log10(ends)), color=colour)
+    axes.scatter(
+        of["value_x"], of["value_y"], s=9, color=colour, marker=marker, alpha=0.5, linewidths=0,
+        label=label,
+    )  # fmt: skip
+
+
+def _row(genus: str, x: Quantity, y: Quantity, fit: Allometry) -> dict[str, object]:
+    numbers = {
+        "slope": fit.slope,
+        "slope_low": fit.low,
+        "slope_high": fit.high,
+        "intercept": fit.intercept,
+        "r": fit.r,
+        "reduced_slope": fit.reduced,
+        "reduced_low": fit.reduced_low,
+        "reduced_high": fit.reduced_high,
+    }
+    return {
+        "genus": genus,
+        "x": f"{x.structure}.{x.measure}",
+        "y": f"{y.structure}.{y.measure}",
+        "unit_x": x.unit,
+        "unit_y": y.unit,
+        "n": fit.n,
+        **{name: float(f"{value:.7g}") for name, value in numbers.items()},
+    }

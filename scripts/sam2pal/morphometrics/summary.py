@@ -1,0 +1,171 @@
+"""Tables over specimens: n, mean, spread and range; which round is final; wide from tidy."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sam2pal import tables
+from sam2pal.errors import InputError
+from sam2pal.morphometrics.dictionary import BY_NAME, SPECIMEN
+from sam2pal.morphometrics.specimen import ABSENT, LOW, MEASURED
+from sam2pal.morphometrics.table import COLUMNS, index_name, wide, wide_name
+
+KEYS = ("genus", "round", "structure", "measure", "unit")
+SUMMARY = (
+    *((name, "text") for name in KEYS),
+    ("n", "integer"),
+    *((name, "number") for name in ("mean", "sd", "cv", "min", "max")),
+    *((f"n_{status}", "integer") for status in (LOW, ABSENT, "other")),
+)
+"""Columns of the summary and their kinds.
+
+cv is sd / mean; n_other: unreadable, not annotated, or without a value (no scale, too few pixels)."""
+NOT_SUMMARISED = ("orientation", "feret_angle", "centroid_x", "centroid_y")
+"""Where a structure is on the photograph: a mean of it says nothing."""
+REQUIRED = ("genus", "round", "specimen", "structure", "measure", "value", "unit", "status")
+
+
+@dataclass
+class Summary:
+    """Collects tidy rows piece by piece.
+
+    Args:
+        low_confidence: masks of low confidence count as measured.
+    """
+
+    low_confidence: bool = False
+    _moments: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    _others: dict[tuple[str, ...], dict[str, int]] = field(default_factory=dict)
+
+    def add(self, piece: pd.DataFrame) -> None:
+        """Take the rows of a tidy table."""
+        piece = piece[~piece["measure"].isin(NOT_SUMMARISED)]
+        counted = (MEASURED, LOW) if self.low_confidence else (MEASURED,)
+        good = piece[piece["status"].isin(counted) & piece["value"].notna()]
+        for key, values in good.groupby(list(KEYS), sort=False)["value"]:
+            self._take(key, values.to_numpy(dtype=float))
+        for key, status in piece.groupby(list(KEYS), sort=False)["status"]:
+            counts = self._others.setdefault(key, {})
+            for name, n in status.value_counts(sort=False).items():
+                counts[str(name)] = counts.get(str(name), 0) + int(n)
+
+    def _take(self, key: tuple[str, ...], values: np.ndarray) -> None:
+        """Merge mean and sum of squares of new values (Chan, Golub and LeVeque)."""
+        n, mean, squares = len(values), values.mean(), ((values - values.mean()) ** 2).sum()
+        known = self._moments.setdefault(key, [0, 0.0, 0.0, np.inf, -np.inf])
+        total, apart = known[0] + n, mean - known[1]
+        known[2] += squares + apart**2 * known[0] * n / total
+        known[1] += apart * n / total
+        known[0] = total
+        known[3], known[4] = min(known[3], values.min()), max(known[4], values.max())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of `SUMMARY`, in the order in which they first occurred."""
+        result = []
+        for key, counts in self._others.items():
+            n, mean, squares, low, high = self._moments.get(key, [0, 0.0, 0.0, 0.0, 0.0])
+            row: dict[str, Any] = dict(zip(KEYS, key, strict=True)) | {"n": n}
+            if n:
+                row |= {"mean": rounded(mean), "min": low, "max": high}
+            if n > 1:
+                sd = float(np.sqrt(squares / (n - 1)))
+                row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if mean else None}
+            known = {name: counts.get(name, 0) for name in (LOW, ABSENT)}
+            row |= {f"n_{name}": count for name, count in known.items()}
+            low = 0 if self.low_confidence else known[LOW]
+            row["n_other"] = sum(counts.values()) - n - known[ABSENT] - low
+            result.append(row)
+        return result
+
+
+def rounded(value: float) -> float:
+    """Seven significant digits."""
+    return float(f"{value:.7g}")
+
+
+def final_rounds(
+    found: Iterable[tuple[str, str]],
+    chosen: str | None,
+    order: Sequence[str] | None,
+    validated: Iterable[tuple[str, str]] | None,
+) -> dict[str, str]:
+    """The round of each genus whose measurements are the result.
+
+    Args:
+        found: (genus, round) that have measurements, in order.
+        chosen: this round, where a genus has it.
+        order: rounds in their order; default: as found.
+        validated: (genus, round) with scores against truth; the last of these is taken where
+            there is any and no round is chosen, otherwise the last round.
+
+    Raises:
+        InputError: no genus has the chosen round.
+    """
+    rounds: dict[str, list[str]] = {}
+    for genus, round_ in found:
+        rounds.setdefault(genus, []).append(round_)
+    place = {name: i for i, name in enumerate(order or ())}
+    scored = set(validated or ())
+    if chosen is not None and not any(chosen in names for names in rounds.values()):
+        known = sorted({name for names in rounds.values() for name in names})
+        raise InputError(f"--final {chosen}: no genus has this round; found: {', '.join(known)}")
+    result = {}
+    for genus, names in rounds.items():
+        names = sorted(names, key=lambda name: place.get(name, -1)) if order else names
+        checked = [name for name in names if (genus, name) in scored]
+        result[genus] = chosen if chosen is not None and chosen in names else (checked or names)[-1]
+    return result
+
+
+def specimens(paths: Sequence[str | Path]) -> Iterator[list[Mapping[str, Any]]]:
+    """The tidy rows of one specimen after another, one piece of a file in memory at a time."""
+    held: list[Mapping[str, Any]] = []
+    for path in paths:
+        for piece in tables.read_chunks(path, REQUIRED):
+            for row in piece.to_dict("records"):
+                same = held and all(held[0][k] == row[k] for k in ("genus", "round", "specimen"))
+                if held and not same:
+                    yield held
+                    held = []
+                held.append(row)
+    if held:
+        yield held
+
+
+class WideColumns:
+    """Finds the columns of the wide table of several genera from their tidy rows."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, dict[str, None]] = {}
+        self._indices: dict[str, None] = {}
+        self._more: dict[str, None] = {}
+
+    def add(self, piece: pd.DataFrame) -> None:
+        """Take the rows of a tidy table."""
+        self._more |= dict.fromkeys(name for name in piece.columns if name not in COLUMNS)
+        keys = piece[["structure", "measure", "unit"]].drop_duplicates()
+        for structure, measure, unit in keys.itertuples(index=False):
+            if structure == SPECIMEN and measure not in BY_NAME:
+                self._indices[index_name(measure, unit)] = None
+            else:
+                name = wide_name(structure, measure, unit)
+                self._states.setdefault(structure, {})[name] = None
+
+    def columns(self) -> list[tuple[str, str]]:
+        """Names and kinds; the whole specimen and the indices after the structures."""
+        result = [("genus", "text"), ("round", "text"), ("specimen", "text")]
+        result += [("pixels_per_mm", "number"), ("scale_source", "text")]
+        for structure in sorted(self._states, key=lambda name: name == SPECIMEN):
+            result += [(f"{structure}.status", "text"), (f"{structure}.confidence", "number")]
+            result.append((f"{structure}.flags", "text"))
+            result += [(name, "number") for name in self._states[structure]]
+        result += [(name, "number") for name in self._indices]
+        return result + [(name, "text") for name in self._more]
+
+    def row(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The wide row of one specimen."""
+        return wide(rows) | {name: rows[0].get(name, "") for name in self._more}

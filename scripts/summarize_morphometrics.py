@@ -1,0 +1,131 @@
+"""Summaries of measurements: by genus, a row a specimen, or agreement of two sets.
+
+    python scripts/summarize_morphometrics.py --tables results/*/*/morphometrics.csv \\
+        --output-folder results/tables
+    python scripts/summarize_morphometrics.py --compare predicted.csv --against drawn.csv \\
+        --output-folder results/tables
+
+The first writes morphometrics_summary and morphometrics_wide, the second
+morphometrics_concordance, each as CSV and Parquet.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sam2pal import tables
+from sam2pal.cli import run
+from sam2pal.errors import InputError
+from sam2pal.morphometrics import TableWriter
+from sam2pal.morphometrics import concordance as agreement
+from sam2pal.morphometrics.summary import (
+    REQUIRED,
+    SUMMARY,
+    Summary,
+    WideColumns,
+    final_rounds,
+    specimens,
+)
+
+PIECE = 500  # specimens
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--tables", nargs="+", help="morphometrics.csv of genera and rounds, or of all together")
+    add("--output-folder", type=Path, required=True)
+    add(
+        "--final",
+        help="the round of the wide table (default: the last that has truth, or the last)",
+    )
+    add("--rounds", help="JSON list: the rounds in their order (default: as in the tables)")
+    add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
+    add("--low-confidence", action="store_true", help="count masks of low confidence")
+    add("--compare", nargs="+", help="measurements of predicted masks ...")
+    add("--against", nargs="+", help="... and of drawn masks of the same specimens")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    if bool(arguments.compare) != bool(arguments.against):
+        raise InputError("--compare and --against: give both, or none of them")
+    if not arguments.tables and not arguments.compare:
+        raise InputError("give --tables, or --compare and --against")
+    folder = arguments.output_folder
+    if arguments.compare:
+        rows, templates = agreement.compare(arguments.compare, arguments.against)
+        write(folder, "morphometrics_concordance", agreement.COLUMNS, rows)
+        said = f"; {templates} specimens with drawn masks in both left out" if templates else ""
+        print(f"{len(rows)} measures compared{said}")
+    if arguments.tables:
+        summarise(arguments, folder)
+
+
+def summarise(arguments: argparse.Namespace, folder: Path) -> None:
+    summary, columns = Summary(arguments.low_confidence), WideColumns()
+    found: dict[tuple[str, str], None] = {}
+    for path in tqdm(arguments.tables, desc="read", disable=None):
+        for piece in tables.read_chunks(path, REQUIRED):
+            summary.add(piece)
+            columns.add(piece)
+            pairs = piece[["genus", "round"]].drop_duplicates()
+            found |= dict.fromkeys(pairs.itertuples(index=False, name=None))
+    final = final_rounds(
+        found, arguments.final, order(arguments.rounds), validated(arguments.evaluation)
+    )
+    write(folder, "morphometrics_summary", SUMMARY, summary.rows())
+    held: list[dict[str, Any]] = []
+    with TableWriter(outputs(folder, "morphometrics_wide"), columns.columns()) as writer:
+        for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None):
+            if final[rows[0]["genus"]] != rows[0]["round"]:
+                continue
+            held.append(columns.row(rows))
+            if len(held) == PIECE:
+                writer.write(held)
+                held = []
+        writer.write(held)
+    for genus, round_ in final.items():
+        print(f"{genus}: final round {round_}")
+
+
+def write(folder: Path, name: str, columns: Any, rows: list[dict[str, Any]]) -> None:
+    with TableWriter(outputs(folder, name), columns) as writer:
+        writer.write(rows)
+
+
+def outputs(folder: Path, name: str) -> list[Path]:
+    return [folder / f"{name}.csv", folder / f"{name}.parquet"]
+
+
+def order(text: str | None) -> list[str] | None:
+    """Rounds from JSON."""
+    if text is None:
+        return None
+    try:
+        names = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"--rounds {text}: not JSON ({error})") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"--rounds {text}: expected a list of names")
+    return names
+
+
+def validated(paths: list[str] | None) -> set[tuple[str, str]]:
+    """Genera and rounds that have a score."""
+    scored = set()
+    for path in paths or ():
+        for piece in tables.read_chunks(path, ("genus", "round", "iou")):
+            rows = piece[piece["iou"].notna()][["genus", "round"]].drop_duplicates()
+            scored |= set(rows.itertuples(index=False, name=None))
+    return scored
+
+
+if __name__ == "__main__":
+    run(main)
