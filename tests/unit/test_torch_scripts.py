@@ -17,7 +17,14 @@ from sam2pal.synthetic import draw_specimen, sample_species, sample_style
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 STRUCTURES = json.dumps({"head": None, "elytra": {"weight": 2.0}})
 MODEL = json.dumps({"name": "bundled", "image_size": 64})
-TRAINING = {"steps": 2, "views": 1, "rank": 2, "validate_every": 1, "checkpoint_minutes": 0}
+TRAINING = {
+    "steps": 2,
+    "views": 1,
+    "rank": 2,
+    "targets": ["memory_attention"],
+    "validate_every": 1,
+    "checkpoint_minutes": 0,
+}
 
 
 @pytest.fixture(scope="module")

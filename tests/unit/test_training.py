@@ -31,10 +31,17 @@ from sam2pal.training import (
 )
 
 STRUCTURES = ["head", "body", "tail"]
+# few layers, as the tests train again and again
 OPTIONS = TrainingOptions(
-    steps=4, views=2, validate_every=2, warmup=2, rank=2, alpha=2.0, checkpoint_minutes=0.0
+    steps=4,
+    views=2,
+    validate_every=2,
+    warmup=2,
+    rank=2,
+    alpha=2.0,
+    checkpoint_minutes=0.0,
+    targets=("memory_attention", "memory_encoder"),
 )
-# fewer layers and losses, for the tests that train again and again
 SHAKEN = dataclasses.replace(
     OPTIONS, steps=5, pairs=1, direct=0.0, dropout=0.3, targets=("memory_attention",)
 )
