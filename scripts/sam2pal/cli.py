@@ -43,7 +43,9 @@ def options_argument(text: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"{text}: expected keys and values, found {json.dumps(value)}")
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected keys and values, found {json.dumps(value)}"
+        )
     return value
 
 
