@@ -43,6 +43,7 @@ def parse() -> argparse.Namespace:
     add("--logs", type=Path, help="folder logs/: why a missing result is missing")
     add("--evaluation", nargs="*", default=[], help="files GENUS/ROUND/evaluation.csv")
     add("--morphometrics", nargs="*", default=[], help="files GENUS/ROUND/morphometrics.csv")
+    add("--metadata", type=options_argument, default={}, help="further columns of genera, JSON")
     add("--output-folder", type=Path, required=True)
     add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
     add("--seed", type=int, help="of the bootstrap")
@@ -69,7 +70,7 @@ def main() -> None:
         ]
         current = survey(sources, stage, arguments, status)
         take = scores.add if stage == "evaluation" else None
-        combine(stage, current, outputs(folder, stage), take)
+        combine(stage, current, outputs(folder, stage), take, arguments.metadata)
     status.sort(key=lambda row: order_of(row, runs))
     calibration, reliability = calibrate(scores, options)
     derived = {
@@ -174,14 +175,36 @@ def counts(path: Path, stage: str, run_: Run) -> tuple[int, int]:
     return rows, len(specimens)
 
 
-def combine(stage: str, paths: list[Path], targets: list[Path], take: Any) -> None:
-    """Write the rows of all files one after another, a piece in memory at a time."""
+def combine(
+    stage: str,
+    paths: list[Path],
+    targets: list[Path],
+    take: Any,
+    metadata: dict[str, dict[str, str]],
+) -> None:
+    """Write the rows of all files one after another, a piece in memory at a time.
+
+    Args:
+        metadata: further columns of each genus, as text.
+
+    Raises:
+        InputError: a further column has the name of a column of the results.
+    """
     found = dict.fromkeys(name for path in paths for name in tables.header(path))
+    further = dict.fromkeys(key for of in metadata.values() for key in of)
+    for name in further:
+        if name in found or tables.kind(name) != "text":
+            raise InputError(
+                f"genera.tsv: the column '{name}' has the name of a column of the results; rename it"
+            )
+    found |= further
     first = [name for name in FIRST[stage] if name in found or not paths]
     columns = [*first, *(name for name in found if name not in first)]
     with ExitStack() as stack:
         writer = stack.enter_context(tables.Writer(targets, columns))
         for piece in pieces(paths, stage):
+            for name in further:
+                piece[name] = [metadata.get(genus, {}).get(name, "") for genus in piece["genus"]]
             writer.write(piece)
             if take:
                 take(piece)

@@ -353,6 +353,18 @@ def test_files_by_hand_without_the_layout(results, tmp_path, monkeypatch):
     assert len(tables.read(folder / "morphometrics.csv")) == 0
 
 
+def test_metadata_of_genera(results, monkeypatch):
+    metadata = json.dumps({"Formica": {"country": "Chad"}})
+    out = run_aggregate(monkeypatch, results, EXPECTED, "--metadata", metadata)
+    for name in ("evaluation", "morphometrics"):
+        countries = out[name].groupby("genus")["country"].unique()
+        assert countries["Formica"].tolist() == ["Chad"]
+        assert countries["Lasius"].tolist() == [""]
+    wrong = json.dumps({"Formica": {"iou": "not theirs"}})
+    with pytest.raises(InputError, match="'iou' has the name of a column"):
+        run_aggregate(monkeypatch, results, EXPECTED, "--metadata", wrong)
+
+
 def test_columns_that_only_some_genera_have(results, monkeypatch):
     path = results / "Lasius/trained/evaluation.csv"
     table = tables.read(path).assign(sex="female")

@@ -131,6 +131,7 @@ RUN_FILES = [
     "review.html",
 ]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
+METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
 TABLES = [
     f"results/tables/{name}.{suffix}"
     for name in (

@@ -59,6 +59,7 @@ def tables_without(unfinished):
         notes[-1].parent.mkdir(parents=True, exist_ok=True)
         notes[-1].write_text(f"{reason}\n", encoding="utf-8")
     command = [sys.executable, SCRIPTS / "aggregate.py", "--expected", as_json(RUNS)]
+    command += ["--metadata", as_json(METADATA)]
     command += ["--options", options_of("evaluation", None), "--seed", str(config["seed"])]
     try:
         done = subprocess.run(

@@ -17,9 +17,10 @@ rule aggregate:
     params:
         command=command("aggregate", section="evaluation"),
         expected=as_json(RUNS),
+        metadata=as_json(METADATA),
         options=method("evaluation"),
         seed=config["seed"],
         method=METHOD["aggregate"],
     shell:
-        "{params.command} --expected {params.expected:q} --seed {params.seed}"
+        "{params.command} --expected {params.expected:q} --metadata {params.metadata:q} --seed {params.seed}"
         " --output-folder results/tables > {log} 2>&1"
