@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sam2pal.errors import InputError
 from sam2pal.files import atomic
+from sam2pal.models import model_hash
 
 # where the linear layers to adapt are; the score heads stay as they are
 TARGETS = {
@@ -102,6 +103,22 @@ def _expect(config: LoraConfig, options: AdapterOptions, model: SAM2Base, folder
         )
 
 
+def _expect_weights(model: SAM2Base, folder: Path) -> None:
+    """Refuse an adapter whose training says that it belongs to other weights of the same form."""
+    record = folder / "training.json"
+    if not record.is_file():
+        return  # a PEFT folder from elsewhere
+    try:
+        trained_on = json.loads(record.read_text(encoding="utf-8")).get("model_sha256")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{record}: not readable ({error}); train the adapter again") from error
+    if trained_on is not None and trained_on != model_hash(model):
+        raise InputError(
+            f"{folder}: the adapter was trained on other weights than this model has; train it again, or use "
+            "the model it was trained on"
+        )
+
+
 def set_dropout(model: SAM2Base, active: bool) -> None:
     """Switch the adapters' dropout, which `eval()` turns off, on or off; nothing else becomes random."""
     for module in model.modules():
@@ -162,6 +179,7 @@ def load(
     except Exception as error:  # whatever damaged files make peft or safetensors raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{folder}: not a readable adapter ({reason}); train it again") from error
+    _expect_weights(model, folder)
     names = {name for name, _ in model.named_modules()}
     missing = sorted(set(config.target_modules) - names)
     if missing:

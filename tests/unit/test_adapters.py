@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 
 import pytest
 import torch
@@ -245,3 +246,19 @@ def test_going_on_with_another_form_is_refused(small_model, trained, options, ex
     with pytest.raises(InputError, match=expected) as caught:
         adapters.load(copy.deepcopy(small_model), folder, trainable=True, options=options)
     assert "`init`" in str(caught.value)
+
+
+def test_adapter_of_other_weights_is_refused(small_model, trained, tmp_path):
+    _, _, folder, _ = trained
+    shutil.copytree(folder, tmp_path / "adapter")
+    record = tmp_path / "adapter" / "training.json"
+    record.write_text(json.dumps({"model_sha256": model_hash(small_model)}))
+    adapters.load(copy.deepcopy(small_model), tmp_path / "adapter")
+    other = copy.deepcopy(small_model)
+    with torch.no_grad():
+        other.no_mem_embed.add_(1)
+    with pytest.raises(InputError, match="trained on other weights"):
+        adapters.load(other, tmp_path / "adapter")
+    record.write_text("{")
+    with pytest.raises(InputError, match="training.json: not readable"):
+        adapters.load(other, tmp_path / "adapter")
