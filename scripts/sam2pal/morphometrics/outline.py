@@ -29,6 +29,7 @@ ARM, GAP = 7, 1  # points on either side of a corner that are fitted, and left o
 CORNER_TURN = (60.0, 150.0)  # degrees
 CORNER_RATIO = 0.58  # two straight arms must fit this much better than one circle
 CORNER_DISTANCE = 0.9  # pixels between the corner and the pixels' own outline
+CORNER_REACH = 0.75  # pixels by which a corner may stand out from there
 SHORTEST = 12  # points of a loop that is smoothed
 SPACING = 0.8  # pixels between points of a piece between two corners
 
@@ -320,6 +321,12 @@ def find_corners(loops: list[Points]) -> list[list[tuple[int, Points]]]:
         believed = (angle > CORNER_TURN[0]) & (angle < CORNER_TURN[1])
         believed &= (away < 1.3 * CORNER_DISTANCE) & (moved < 2 * CORNER_DISTANCE)
         corner = np.where(believed[:, None], better, corner)
+    # the pixels of a sharp corner reach nearly to it: farther out it is a guess
+    window_points = line[near[:, None] + window]
+    gap = np.hypot(*(window_points - corner[:, None]).transpose(2, 0, 1))
+    nearest = window_points[np.arange(len(near)), gap.argmin(axis=1)]
+    reached = np.minimum(CORNER_REACH / np.maximum(gap.min(axis=1), 1e-6), 1.0)
+    corner = nearest + reached[:, None] * (corner - nearest)
     loop = owner[candidates[found]]
     at = (near - first[loop]) % sizes[loop]
     for index in np.lexsort((at, loop)):

@@ -1,0 +1,245 @@
+"""Lengths and areas of drawn shapes, at any size and angle."""
+
+import math
+
+import numpy as np
+import pytest
+from morphometric_shapes import SHAPES, corner, disc, ellipse, finger, ring, tube
+
+from sam2pal.morphometrics import Shape
+from sam2pal.morphometrics.moments import pixel_moments
+from sam2pal.morphometrics.outline import find_corners, outline, trace
+from sam2pal.morphometrics.shape import between, upward
+
+AREAS = ("area", "convex_area")
+
+
+def measure(mask, angle=0.0, **options):
+    return Shape.of(mask, **options).measures(angle)
+
+
+def draws(shape, size, count, seed=3):
+    """The shape at angles and sub-pixel positions that have nothing to do with the grid."""
+    generator = np.random.default_rng([seed, size])
+    for _ in range(count):
+        yield SHAPES[shape](
+            size, generator.uniform(0, 2 * math.pi), generator.uniform(-0.5, 0.5, 2)
+        )
+
+
+@pytest.mark.parametrize("size", [150, 400])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_lengths_and_areas_are_within_one_percent(shape, size):
+    for mask, truth in draws(shape, size, 3 if size < 300 else 1):
+        found = measure(mask)
+        for name, value in truth.items():
+            # of a width of 40 pixels, 2 %
+            assert found[name] == pytest.approx(value, rel=0.01 if value >= 50 else 0.02), name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_small_shapes_are_lose_little(shape):
+    """At 40 pixels a mask itself is off by up to 2 % in area: it has no more information."""
+    errors = {}
+    for mask, truth in draws(shape, 40, 5):
+        found = measure(mask)
+        for name, value in truth.items():
+            errors.setdefault(name, []).append(found[name] / value - 1)
+            if name not in (*AREAS, "perimeter"):
+                assert abs(found[name] - value) < 1.5, name
+    for name in ("area", "perimeter", "medial_length"):
+        assert abs(np.mean(errors[name])) < 0.015
+        assert np.abs(errors[name]).max() < 0.03
+
+
+def test_twenty_pixels_are_enough_for_a_disc():
+    for mask, truth in draws("disc", 20, 8):
+        found = measure(mask)
+        assert found["perimeter"] == pytest.approx(truth["perimeter"], rel=0.02)
+        assert found["area"] == pytest.approx(truth["area"], rel=0.02)
+        assert found["feret_max"] == pytest.approx(20, rel=0.03)
+
+
+@pytest.mark.parametrize(("shape", "size"), [(disc, 2000), (finger, 900)])
+def test_large_shapes(shape, size):
+    mask, truth = shape(size, 0.7, (0.2, 0.4))
+    found = measure(mask)
+    for name, value in truth.items():
+        assert found[name] == pytest.approx(value, rel=0.002), name
+
+
+@pytest.mark.parametrize("shape", [ellipse, tube, corner])
+def test_turning_changes_nothing(shape):
+    found = [measure(shape(120, turn, (0.3, 0.1))[0]) for turn in np.radians([0, 13, 30, 45, 71])]
+    for name in ("area", "perimeter", "feret_max", "medial_length", "medial_width_mean"):
+        values = np.array([of[name] for of in found])
+        # the straight edges of an L that lie along the rows gain or lose up to half a pixel each
+        assert np.ptp(values) / values.mean() < (0.01 if shape is not corner else 0.02), name
+
+
+def test_turning_by_a_right_angle_changes_not_a_bit():
+    mask, _ = tube(70, 0.4, (0.2, 0.3))
+    one, other = measure(mask, angle=0.2), measure(np.rot90(mask).copy(), angle=0.2 - math.pi / 2)
+    for name in ("area", "parts", "holes"):
+        assert one[name] == other[name]
+    for name in ("perimeter", "feret_max", "feret_min", "medial_length", "body_length"):
+        assert one[name] == pytest.approx(other[name], rel=2e-3)
+
+
+def test_moments_are_those_of_scikit_image():
+    from skimage.measure import regionprops
+
+    mask, _ = tube(90, 0.5)
+    (region,) = regionprops(mask.astype(int))
+    found = measure(mask)
+    row, column = region.centroid
+    assert found["centroid_x"] == pytest.approx(column + 0.5)
+    assert found["centroid_y"] == pytest.approx(row + 0.5)
+    # there a pixel is a point, here a unit square, of variance 1/12
+    for ours, theirs in (("major_axis", "axis_major_length"), ("minor_axis", "axis_minor_length")):
+        variance = (getattr(region, theirs) / 4) ** 2 + 1 / 12
+        assert found[ours] == pytest.approx(4 * math.sqrt(variance))
+    assert found["eccentricity"] == pytest.approx(region.eccentricity, abs=1e-3)
+    # scikit-image measures from the rows' axis, here it is from the columns' axis, upwards
+    assert found["orientation"] == pytest.approx(upward(math.pi / 2 - region.orientation))
+    assert found["area"] == region.area
+
+
+def test_pixel_moments_agree_with_those_of_the_outline():
+    mask, _ = ring(60, 0, (0.3, 0.2))
+    ours, theirs = Shape.of(mask).moments, pixel_moments(mask)
+    for name in ("area", "xx", "yy", "xy"):
+        assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-4, abs=1e-3)
+    assert ours.centre == pytest.approx(theirs.centre)
+
+
+def test_orientation_points_upwards():
+    mask, _ = ellipse(80, math.radians(-30))  # y points down: rising to the right
+    found = measure(mask, angle=math.radians(-75))
+    assert found["orientation"] == pytest.approx(30, abs=0.3)
+    assert found["feret_angle"] == pytest.approx(30, abs=1.5)
+    assert found["angle_to_body"] == pytest.approx(45, abs=0.3)
+    assert [upward(math.radians(a)) for a in (0, -90, 90, 100)] == pytest.approx([0, 90, 90, 80])
+    assert between(math.radians(170), math.radians(-5)) == pytest.approx(5)
+
+
+def test_extents_along_and_across_the_body():
+    mask, _ = ellipse(100, 0.4, (0.1, 0.2))
+    along = measure(mask, angle=0.4)
+    assert along["body_length"] == pytest.approx(100, rel=0.01)
+    assert along["body_width"] == pytest.approx(50, rel=0.01)
+    across = measure(mask, angle=0.4 + math.pi / 2)
+    assert across["body_length"] == pytest.approx(50, rel=0.01)
+
+
+def test_a_single_pixel_and_a_line():
+    one = measure(np.ones((1, 1), bool))
+    assert (one["area"], one["parts"], one["holes"]) == (1, 1, 0)
+    assert 0.5 <= one["feret_max"] <= 1.5
+    line = measure(np.ones((1, 30), bool))
+    assert line["medial_length"] == pytest.approx(30, abs=1.5)
+    assert line["medial_width_max"] == pytest.approx(1, abs=0.4)
+    assert all(math.isfinite(value) for value in (*one.values(), *line.values()))
+
+
+def test_pixels_that_touch_at_a_corner_are_one_part():
+    mask = np.zeros((6, 6), bool)
+    mask[1:3, 1:3] = mask[3:5, 3:5] = True
+    assert [len(loop) for loop in trace(mask)] == [16]
+    assert measure(mask)["parts"] == 1
+    hole = ~np.pad(np.eye(2, dtype=bool), 2)  # two background pixels touch: two holes
+    assert measure(hole)["holes"] == 2
+
+
+def test_trace_counts_pixels_exactly():
+    generator = np.random.default_rng(5)
+    for _ in range(20):
+        mask = generator.random((23, 31)) < generator.uniform(0.2, 0.8)
+        loops = outline(mask)
+        assert sum(loop.area for loop in loops) == mask.sum()
+        from scipy.ndimage import label
+
+        assert sum(not loop.is_hole for loop in loops) == label(mask, np.ones((3, 3)))[1]
+        holes = label(np.pad(~mask, 1, constant_values=True))[1] - 1
+        assert sum(loop.is_hole for loop in loops) == holes
+
+
+def test_parts_hold_their_own_holes():
+    mask = np.zeros((80, 150), bool)
+    big, _ = ring(60)
+    small, _ = ring(34)
+    mask[5 : 5 + len(big), 5 : 5 + len(big)] |= big
+    mask[20 : 20 + len(small), 90 : 90 + len(small)] |= small
+    shape = Shape.of(mask)
+    assert [len(part.holes) for part in shape.parts] == [1, 1]
+    assert [part.area for part in shape.parts] == [big.sum(), small.sum()]
+
+
+def test_corners_are_found_in_an_l_and_none_in_a_disc():
+    for mask, count in ((corner(90, 0.5)[0], 6), (disc(90)[0], 0), (ellipse(150, 0.5)[0], 0)):
+        points = [(c + np.roll(c, -1, axis=0)) / 2 for c in trace(mask)]
+        assert [len(found) for found in find_corners(points)] == [count]
+
+
+def test_a_pin_hole_is_bridged_and_a_wide_one_is_gone_round():
+    mask, truth = ellipse(160, 0.3)
+    pinned = (
+        mask & ~np.pad(disc(16)[0], (len(mask) - len(disc(16)[0])) // 2)[: len(mask), : len(mask)]
+    )
+    assert measure(pinned)["holes"] == 1
+    assert measure(pinned)["medial_length"] == pytest.approx(truth["medial_length"], rel=0.01)
+    assert measure(pinned)["medial_width_max"] == pytest.approx(80, rel=0.01)
+    # an antenna that nearly closes a circle: the axis follows it round
+    x, y = np.meshgrid(np.arange(120) - 60, np.arange(120) - 60)
+    open_ring = (abs(np.hypot(x, y) - 45) < 4) & (abs(np.arctan2(y, x)) > 0.3)
+    assert measure(open_ring)["medial_length"] == pytest.approx(45 * (2 * math.pi - 0.6), rel=0.01)
+
+
+def test_an_s_is_measured_along_its_bends():
+    t = np.linspace(0, 2 * math.pi, 4000)
+    line = np.stack([20 + 40 * t, 80 + 45 * np.sin(t)], axis=1)
+    length = np.hypot(*np.diff(line, axis=0).T).sum()
+    y, x = np.mgrid[:160, :300] + 0.5
+    from scipy.spatial import cKDTree
+
+    away = cKDTree(line).query(np.stack([x.ravel(), y.ravel()], axis=1))[0].reshape(x.shape)
+    found = measure(away < 5)
+    assert found["medial_length"] == pytest.approx(length + 10, rel=0.01)  # and two round ends
+    assert found["medial_width_mean"] == pytest.approx(10, rel=0.03)
+    assert found["feret_max"] < 0.9 * length
+
+
+def test_several_parts():
+    mask = np.zeros((140, 260), bool)
+    for at, size in ((0, 100), (130, 60)):
+        one, _ = finger(size, 0.2)
+        mask[: len(one), at : at + len(one)] |= one[:140, : 260 - at]
+    mask[130, 250] = True
+    shape = Shape.of(mask, min_part=0.01)
+    found = shape.measures(0.0)
+    assert (found["parts"], shape.specks) == (2, 1)
+    assert found["medial_length"] == pytest.approx(120, rel=0.01)
+    assert found["medial_length_total"] == pytest.approx(120 + 72, rel=0.01)
+    assert found["medial_width_max"] == pytest.approx(20, rel=0.02)
+    assert found["feret_max"] > 150  # of all parts together
+    assert Shape.of(mask).measures(0.0)["parts"] == 3
+
+
+def test_leaving_out_saves_the_medial_axis(monkeypatch):
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("sam2pal.morphometrics.shape.medial_axis", never)
+    out = ("medial_length", "medial_length_total", "medial_width_mean", "medial_width_max")
+    found = Shape.of(disc(30)[0]).measures(0.0, (*out, "length", "width"))
+    assert not set(out) & set(found)
+
+
+def test_touching_the_border():
+    mask = np.zeros((20, 30), bool)
+    mask[5:10, 5:10] = True
+    assert not Shape.of(mask).touches(30, 20)
+    for window in (np.s_[5:10, :10], np.s_[:10, 5:10], np.s_[5:10, 20:], np.s_[10:, 5:10]):
+        mask = np.zeros((20, 30), bool)
+        mask[window] = True
+        assert Shape.of(mask).touches(30, 20)
