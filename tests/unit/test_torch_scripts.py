@@ -2,9 +2,11 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from sam2pal import coco, specimens
 from sam2pal.coco import decode_mask, encode_mask
 from sam2pal.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.training import TrainingOptions
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 STRUCTURES = json.dumps({"head": None, "elytra": {"weight": 2.0}})
@@ -160,23 +163,43 @@ def test_interrupted_by_the_time_limit_it_ends_with_the_same_bytes(
         assert (output / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"seed": 2},
-        {"model": json.dumps({"image_size": 96})},
-        {"options": json.dumps({**TRAINING, "learning_rate": 0.5})},
-        {"structures": json.dumps({"elytra": {"weight": 2.0}, "head": None})},
-        {"init": True},
-    ],
-)
-def test_another_training_has_another_state(project, trained, by_hand, tmp_path, change):
-    if "init" in change:
-        change = {"init": trained}
-    output = tmp_path / "adapter"
-    by_hand("train_palindrome", *train_arguments(project, output, **{"time-limit": -1, **change}))
-    (state,) = (tmp_path / "state").iterdir()
-    assert state.name not in [path.name for path in (project / "state").iterdir()]
+def test_another_training_has_another_state(project, trained, tmp_path):
+    script = runpy.run_path(str(SCRIPTS / "train_palindrome.py"))
+    photograph = tmp_path / "s0.png"
+    photograph.write_bytes(b"pixels")
+
+    def key(model=("a" * 64, 64), options=None, pixels=b"pixels", **more):
+        photograph.write_bytes(pixels)
+        arguments = {
+            "templates": project / "templates.json",
+            "pool": project / "pool.tsv",
+            "structures": {"head": None, "elytra": None},
+            "seed": 1,
+            "init": None,
+        }
+        template = coco.Template("s0", str(photograph), 9, 9, {})
+        return script["input_hash"](
+            SimpleNamespace(**(arguments | more)),
+            TrainingOptions(**(options or {})),
+            model,
+            [template],
+        )
+
+    keys = [
+        key(),
+        key(seed=2),
+        key(model=("b" * 64, 64)),
+        key(model=("a" * 64, 96)),  # the size is in no weight
+        key(options={"learning_rate": 0.5}),
+        key(structures={"elytra": None, "head": None}),
+        key(structures={"head": {"weight": 2.0}, "elytra": None}),
+        key(pool=project / "list.tsv"),
+        key(pixels=b"other pixels"),
+        key(init=trained),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key() == keys[0]
+    assert key(options={"learning_rate": TrainingOptions().learning_rate}) == keys[0]
 
 
 def test_segmenting(project, trained, by_hand, tmp_path):

@@ -33,7 +33,7 @@ from sam2pal.training import (
 STRUCTURES = ["head", "body", "tail"]
 # few layers, as the tests train again and again
 OPTIONS = TrainingOptions(
-    steps=4,
+    steps=3,
     views=2,
     validate_every=2,
     warmup=2,
@@ -147,15 +147,16 @@ def test_only_adapter_weights_change(small_model, undisturbed):
 
 def test_numbers_of_every_step(undisturbed):
     _, progress = undisturbed[OPTIONS]
-    assert [line["step"] for line in progress.history] == [1, 2, 3, 4]
-    assert [line["step"] for line in progress.history if "validation" in line] == [2, 4]
+    assert [line["step"] for line in progress.history] == [1, 2, 3]
+    # every second step, and the last
+    assert [line["step"] for line in progress.history if "validation" in line] == [2, 3]
     for line in progress.history:
         assert {"loss", "norm", "palindrome", "palindrome_iou", "direct", "scores"} <= line.keys()
         assert all(math.isfinite(value) for value in line.values())
         assert line["loss"] == pytest.approx(
             line["palindrome"] + line["direct"] + 0.1 * line["scores"], abs=1e-4
         )
-    validations = {line["step"]: line["validation"] for line in progress.history[1::2]}
+    validations = {line["step"]: line["validation"] for line in progress.history[1:]}
     assert progress.best == pytest.approx(max(validations.values()), abs=1e-6)
     assert validations[progress.best_step] == pytest.approx(progress.best, abs=1e-6)
 
@@ -184,12 +185,9 @@ def test_dropout_is_used(small_model, data, undisturbed, tmp_path):
 # ------------------------------------------------------------------ killed and resumed
 
 
-@pytest.mark.parametrize(
-    ("options", "moments"), [(OPTIONS, [2]), (SHAKEN, [5]), (SHAKEN, [1, 3, 4])]
-)
-def test_killed_and_resumed_is_undisturbed(
-    small_model, data, undisturbed, tmp_path, options, moments
-):
+@pytest.mark.parametrize("moments", [[5], [1, 3, 4]])
+def test_killed_and_resumed_is_undisturbed(small_model, data, undisturbed, tmp_path, moments):
+    options = SHAKEN
     expected_model, expected = undisturbed[options]
     for moment in moments:
 
