@@ -14,6 +14,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 # without compiled modules every call of Snakemake or torch would take many seconds to start
 unexport PYTHONDONTWRITEBYTECODE
+# threads of torch that wait must not spin: they would starve each other on a busy machine
+export OMP_WAIT_POLICY ?= passive
 
 BIN := .venv/bin
 READY := .venv/.ready

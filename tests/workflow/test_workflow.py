@@ -220,7 +220,7 @@ def test_the_demo_can_be_planned(tmp_path: Path) -> None:
     shutil.copytree(Path(__file__).parents[2] / "config", tmp_path / "config")
     call = Project(tmp_path).run("--dry-run")
     assert call.code == 0
-    assert call.jobs.count("aggregate") == 1 and "draw_specimens Fictomyrmex" in call.jobs
+    assert call.jobs.count("aggregate") == 1 and "draw_specimens Fictotenebrio" in call.jobs
 
 
 def test_real_configuration_is_sound(carabidae: Path, tmp_path: Path) -> None:

@@ -27,12 +27,12 @@ from sam2pal.errors import InputError
 
 # Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
-DEMO_KINDS = {"Fictocarabus": "beetle", "Fictomyrmex": "ant"}
+DEMO_KINDS = {"Fictocarabus": "ground beetle", "Fictotenebrio": "beetle"}
 
 # Snakemake does not see that a script or the library changed. Whoever changes what a stage computes, a default
 # of its options included, raises its number, and all results of that stage are computed again.
 METHOD = {
-    "draw": 1,
+    "draw": 2,
     "convert": 1,
     "list": 1,
     "pool": 1,
@@ -40,12 +40,16 @@ METHOD = {
     "segment": 1,
     "evaluate": 1,
     "measure": 1,
-    "review": 1,
+    "review": 2,
     "aggregate": 1,
 }
 # Snakemake compares the values of a rule's parameters as a set, without their names: a seed that becomes 2 would go
 # unnoticed beside another parameter that is 2.
 METHOD = {stage: f"{stage} {number}" for stage, number in METHOD.items()}
+
+# A thread of torch that waits for another by spinning starves it where there are fewer free cores than threads, as
+# beside other jobs of the same node: six steps of training took over 120 s instead of 30.
+shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=${{OMP_WAIT_POLICY:-passive}}; ")
 
 ##### the configuration #####
 
@@ -129,6 +133,7 @@ RUN_FILES = [
     "morphometrics_wide.csv",
     "measures.tsv",
     "review.html",
+    "review.png",
 ]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
@@ -148,7 +153,7 @@ TABLES = [
 ]
 # What builds the model; where its weights come from is the checkpoint's business: none if they are bundled, the
 # user's own file, or the one that fetch_checkpoint makes.
-MODEL = as_json({key: config["model"][key] for key in ("name", "image_size", "config")})
+MODEL = as_json({key: config["model"][key] for key in ("name", "image_size", "config", "sha256")})
 if config["model"]["checkpoint"] or config["model"]["name"] == "bundled":
     CHECKPOINT = config["model"]["checkpoint"] or []
 else:

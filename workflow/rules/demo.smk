@@ -22,7 +22,7 @@ rule draw_specimens:
         folder=lambda wildcards, output: str(Path(output.truth).parent),
         method=METHOD["draw"],
     shell:
-        "{params.command} --genus {wildcards.genus} --kind {params.kind} --structures head,eyes,antennae,legs"
+        "{params.command} --genus {wildcards.genus} --kind {params.kind:q} --structures head,pronotum,elytra,legs,antennae"
         " --specimens 12 --templates 1 --broken 1 --output {params.folder} > {log} 2>&1"
 
 

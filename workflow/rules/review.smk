@@ -8,6 +8,13 @@ rule review_page:
         evaluation="results/{genus}/{round}/evaluation.csv",
     output:
         page="results/{genus}/{round}/review.html",
+        pictures=directory("results/{genus}/{round}/review"),
+        sheet=report(
+            "results/{genus}/{round}/review.png",
+            category="Masks to look at first",
+            labels={"genus": "{genus}", "round": "{round}"},
+            caption="../report/review.rst",
+        ),
     log:
         "logs/{genus}/{round}/review_page.log",
     benchmark:
@@ -21,4 +28,4 @@ rule review_page:
     shell:
         "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates}"
-        " --evaluation {input.evaluation} --output {output.page} > {log} 2>&1"
+        " --evaluation {input.evaluation} --output {output.page} --sheet {output.sheet} > {log} 2>&1"
