@@ -25,6 +25,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", type=options_argument, default={}, help="ModelOptions")
     parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
     parser.add_argument("--adapter", type=Path, help="adapter folder; none is the untrained model")
+    parser.add_argument("--genus", default="", help="said in the predictions")
+    parser.add_argument("--round", default="", help="said in the predictions")
     parser.add_argument("--options", type=options_argument, default={}, help="SegmentationOptions")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
@@ -50,7 +52,12 @@ def main() -> None:
         predictions = segment(
             Tracker(model), specimens, templates, structures, options, device, bar.update
         )
-    predictions["info"] = {"model": model_options.name, "image_size": model.image_size}
+    predictions["info"] |= {
+        "genus": arguments.genus,
+        "round": arguments.round,
+        "model": model_options.name,
+        "image_size": model.image_size,
+    }
     write(arguments.output, predictions)
     left_out = [image for image in predictions["images"] if image["status"] != "ok"]
     print(f"{arguments.output}: {len(specimens)} specimens, {len(left_out)} without masks")

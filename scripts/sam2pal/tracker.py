@@ -92,6 +92,15 @@ class Memory:
             self.valid.repeat(images),
         )
 
+    @staticmethod
+    def cat(parts: Sequence[Memory]) -> Memory:
+        """Join memories of several objects into one."""
+        spatial, pointer, valid = (
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ("spatial", "pointer", "valid")
+        )
+        return Memory(spatial, parts[0].position, pointer, valid)
+
 
 @dataclass(frozen=True)
 class Tracked:

@@ -27,6 +27,7 @@ from sam2pal.tracker import Tracker
 
 CPU = torch.device("cpu")
 OPTIONS = SegmentationOptions()
+UPRIGHT = SegmentationOptions(turns=(0,))
 NAMES = ["head", "pronotum", "elytra", "legs", "horn"]
 STRUCTURES = read_structures({name: {"exclusive": name != "legs"} for name in NAMES})
 DRAWN = NAMES[:4]  # nobody has outlined a horn
@@ -236,14 +237,10 @@ def test_drawn_as_absent_is_flagged(tracker, genus):
 def test_only_templates_that_show_a_structure_are_asked(tracker, genus, predictions):
     """The head of the second template was not annotated: it is as if that template were not there."""
     some = [s for s in genus.specimens if s.specimen in ("b1", "b2")]
-    alone = run(
-        tracker,
-        genus,
-        specimens=some,
-        structures=STRUCTURES[:1],
-        templates=genus.templates[:1],
+    alone, together = (
+        run(tracker, genus, UPRIGHT, some, structures=STRUCTURES[:1], templates=templates)
+        for templates in (genus.templates[:1], genus.templates)
     )
-    together = run(tracker, genus, specimens=some, structures=STRUCTURES[:1])
     for specimen in ("b1", "b2"):
         one, other = of(alone, specimen)["head"], of(together, specimen)["head"]
         assert (mask_of(one) == mask_of(other)).mean() > 0.999
@@ -411,29 +408,30 @@ def test_rivals_by_parent():
 # ------------------------------------------------------------------ the way back
 
 
-def test_round_trip_is_the_iou_back_on_the_template(tracker, genus, predictions):
+def test_round_trip_is_the_iou_back_on_the_template(tracker, genus):
     names = [structure.name for structure in STRUCTURES]
     with torch.no_grad():
-        bank = remember(tracker, genus.templates, names, CPU)
+        bank = remember(tracker, genus.templates, names, UPRIGHT, CPU)
         specimen = next(s for s in genus.specimens if s.specimen == "b1")
         features = tracker.encode(square_image(read_photograph(specimen.path), 64)[None])
-        # pronotum: shown by both templates; the way back goes to the first
-        found = tracker.track(features, [memory[[1]] for memory in bank.memories])
-        back = tracker.track(bank.features[[0]], [tracker.memorize(features, found.logits)])
-        expected = hard_iou(back.logits, bank.masks[0, 1][None, None]).item()
-    confidence = of(predictions, "b1")["pronotum"]["confidence"]
+        # pronotum: shown by both templates; the way back goes to the one that shows most
+        pronotum = torch.tensor([1])
+        memories = bank.recall(torch.tensor([[0, 1]]), torch.tensor([0]), pronotum)
+        found = tracker.track(features, memories)
+        back = tracker.track(bank.back[[0]], [tracker.memorize(features, found.logits)])
+        expected = hard_iou(back.logits, bank.back_masks[0, 0, 1][None, None]).item()
+    some = [specimen]
+    confidence = of(run(tracker, genus, UPRIGHT, some), "b1")["pronotum"]["confidence"]
     assert confidence["roundtrip_iou"] == pytest.approx(expected, abs=2e-3)
     assert confidence["predicted_iou"] == pytest.approx(found.predicted_iou.item(), abs=1e-3)
 
-    some = [specimen]
     without = run(tracker, genus, dataclasses.replace(OPTIONS, round_trip=0), some)
     assert of(without, "b1")["pronotum"]["confidence"]["roundtrip_iou"] is None
-    # the first template shows no head when the two change places
-    swapped = run(tracker, genus, specimens=some, templates=genus.templates[::-1])
-    assert of(swapped, "b1")["head"]["confidence"]["roundtrip_iou"] is None
-    both = dataclasses.replace(OPTIONS, round_trip=2)
-    swapped = run(tracker, genus, both, some, templates=genus.templates[::-1])
-    assert of(swapped, "b1")["head"]["confidence"]["roundtrip_iou"] is not None
+    # whichever comes first, the way back goes to the one that shows a head
+    swapped = of(run(tracker, genus, specimens=some, templates=genus.templates[::-1]), "b1")
+    assert swapped["head"]["confidence"]["roundtrip_iou"] is not None
+    alone = run(tracker, genus, specimens=some, templates=genus.templates[1:])
+    assert of(alone, "b1")["head"]["flags"] == ["no_template"]
 
 
 # ------------------------------------------------------------------ batches and memory
@@ -534,6 +532,13 @@ def test_progress_counts_every_specimen(genus, tracker):
         ({"threshold": 1}, "threshold must lie between 0 and 1"),
         ({"min_area": -0.1}, "min_area must lie between 0 and 1"),
         ({"treshold": 0.5}, "did you mean 'threshold'?"),
+        ({"turns": [0, 45]}, "turns are some of 0, 90, 180 and 270; found [0, 45]"),
+        ({"turns": []}, "turns are some of 0"),
+        ({"turns": [90, 90]}, "turns has a value twice"),
+        ({"turned": "templates"}, "turned is specimen or template; found 'templates'"),
+        ({"nearest": -1}, "nearest must be 0 or more"),
+        ({"area_range": 1}, "area_range must be above 1"),
+        ({"place_margin": -0.1}, "place_margin must be 0 or more"),
     ],
 )
 def test_options_that_are_refused(values, expected):

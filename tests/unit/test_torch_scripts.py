@@ -93,6 +93,8 @@ def segment_arguments(project, output, **more):
         "templates": project / "templates.json",
         "structures": STRUCTURES,
         "model": MODEL,
+        "genus": "Fictus",
+        "round": "trained",
         "device": "cpu",
         "output": output,
         **more,
@@ -209,7 +211,13 @@ def test_segmenting(project, trained, by_hand, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "5 specimens, 0 without masks" in done.stdout and "%|" not in done.stderr
     found = coco.load(tmp_path / "a.json")
-    assert found["info"] == {"model": "bundled", "image_size": 64}
+    assert found["info"] == {
+        "genus": "Fictus",
+        "round": "trained",
+        "model": "bundled",
+        "image_size": 64,
+        "near_duplicate_templates": [],
+    }
     assert [image["status"] for image in found["images"]] == ["ok"] * 5
     assert len(found["annotations"]) == 10
     sizes = {image["id"]: [image["height"], image["width"]] for image in found["images"]}

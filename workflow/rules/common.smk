@@ -37,7 +37,7 @@ METHOD = {
     "list": 1,
     "pool": 1,
     "train": 1,
-    "segment": 1,
+    "segment": 2,
     "evaluate": 1,
     "measure": 1,
     "review": 2,

@@ -30,6 +30,7 @@ rule segment_shard:
         seed=config["seed"],
         method=METHOD["segment"],
     shell:
-        "{params.command} --specimens {input.specimens} --templates {input.templates}"
+        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
+        " --specimens {input.specimens} --templates {input.templates}"
         " --structures {params.structures:q} --model {params.model:q} --seed {params.seed}"
         " --output {output.predictions} > {log} 2>&1"

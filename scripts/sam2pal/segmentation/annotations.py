@@ -1,7 +1,7 @@
 """From logits on the model's square to COCO annotations at the photograph's own size."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from skimage.morphology import remove_small_objects
 from sam2pal.coco import encode_mask, rle_measures
 from sam2pal.images import Photograph
 from sam2pal.loading import letterbox_of
+from sam2pal.segmentation.limits import CLAMPED, Limit, check_mask, clamp
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.tracking import Outcome
 from sam2pal.structures import Structure
@@ -24,18 +25,22 @@ def annotations_of(
     followed: list[str],
     options: SegmentationOptions,
     drawn: dict[str, np.ndarray],
+    limits: Sequence[Limit | None] = (),
 ) -> Iterator[dict[str, Any]]:
     """From logits on the square to an annotation a structure at the photograph's size.
 
     Args:
         drawn: masks that the photograph has as a template, as stored; they stand, and predicted rivals make
             room for them.
+        limits: of every structure in the view that was taken; none are checked if not given.
     """
     # the logits lie at a quarter of the square
     box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
     logits = box.square_to_native(outcome.logits)  # [F, H, W]
     probability = _sigmoid(logits)
-    place = {name: i for i, name in enumerate(followed)}
+    place = {
+        name: i for i, name in enumerate(followed) if outcome.known is None or outcome.known[i]
+    }
     for name in drawn.keys() & place.keys():
         probability[place[name]] = 2 * photograph.to_upright(drawn[name])  # wins against any p
     winners = _winners(probability, structures, place)
@@ -49,18 +54,24 @@ def annotations_of(
             continue
         own = probability[i] * winners[i]
         mask = _without_specks(own > options.threshold, options.min_area)
+        limit = limits[category] if limits else None
+        flags = check_mask(mask, limit, box) if limit and mask.any() else []
+        if flags and options.clamp:
+            own = clamp(own, options.threshold, limit, box)
+            cut = _without_specks(own > options.threshold, options.min_area)
+            flags += [CLAMPED] if (cut != mask).any() else []
+            mask = cut
         confidence = {
             "predicted_iou": _number(outcome.predicted_iou[i]),
             "object_score": _number(_sigmoid(outcome.object_score[i])),
             "mean_probability": _number(own[mask].mean()) if mask.any() else None,
             "stability": _stability(own, options.threshold),
-            "agreement": None,
+            "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
             "roundtrip_iou": None
             if outcome.roundtrip_iou is None
             else _number(outcome.roundtrip_iou[i]),
         }
         score = _score(confidence)
-        flags = []
         if not mask.any():
             flags.append("absent")
         elif score < options.low_confidence:

@@ -1,9 +1,10 @@
 """A shard: every structure of every specimen, with a confidence, or the reason why there is none."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sam2pal.coco import Template
@@ -15,8 +16,10 @@ from sam2pal.segmentation.annotations import (
     drawn_annotation,
     unknown_annotation,
 )
+from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.options import SegmentationOptions
-from sam2pal.segmentation.tracking import remember, track_halving
+from sam2pal.segmentation.tracking import Outcome, track_halving
+from sam2pal.segmentation.views import View
 from sam2pal.specimens import OK, UNREADABLE, Specimen, find_templates
 from sam2pal.structures import Structure
 from sam2pal.tracker import Tracker
@@ -42,12 +45,18 @@ def segment(
         InputError: no usable template, or not even one specimen fits into the device's memory.
     """
     names = [structure.name for structure in structures]
-    bank = remember(tracker, templates, names, device)
+    bank = remember(tracker, templates, names, options, device)
     own = find_templates(specimens, templates)
-    followed = [name for name, kept in zip(names, bank.followed.tolist(), strict=True) if kept]
+    followed = [names[index] for index in bank.followed.tolist()]
     images, annotations = [], []
 
-    def add(specimen: Specimen, status: str, reason: str, found: Iterable[dict]) -> None:
+    def add(
+        specimen: Specimen,
+        status: str,
+        reason: str,
+        found: Iterable[dict],
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         images.append(
             {
                 "id": len(images) + 1,
@@ -58,6 +67,7 @@ def segment(
                 "height": specimen.height,
                 "status": status,
                 "reason": reason,
+                **(more or {}),
             }
         )
         for annotation in found:
@@ -75,8 +85,11 @@ def segment(
         batch_size = min(batch_size, fits)
         for (specimen, photograph), outcome in zip(to_track, outcomes, strict=True):
             drawn = own[specimen.specimen].masks if specimen.specimen in own else {}
-            found = annotations_of(photograph, outcome, structures, followed, options, drawn)
-            add(specimen, OK, specimen.reason, found)
+            limits = bank.limits.by_view[outcome.view]
+            found = annotations_of(
+                photograph, outcome, structures, followed, options, drawn, limits
+            )
+            add(specimen, OK, specimen.reason, found, _view(bank.views, outcome))
         to_track.clear()
 
     for specimen, photograph, reason in ahead(_read, specimens, options.decode_threads):
@@ -103,7 +116,26 @@ def segment(
         {"id": i + 1, "name": s.name, "supercategory": s.parent or ""}
         for i, s in enumerate(structures)
     ]
-    return {"images": images, "categories": categories, "annotations": annotations}
+    return {
+        "info": {"near_duplicate_templates": [list(pair) for pair in bank.duplicates]},
+        "images": images,
+        "categories": categories,
+        "annotations": annotations,
+    }
+
+
+def _view(views: list[View], outcome: Outcome) -> dict[str, Any]:
+    """The view that was taken, how alike specimen and templates are in it, and its lead over the next one."""
+    scores = outcome.view_scores
+    if scores is None or np.isnan(scores).any():
+        return {"view": views[outcome.view].name, "view_score": None, "view_margin": None}
+    others = np.delete(scores, outcome.view)
+    score = float(scores[outcome.view])
+    return {
+        "view": views[outcome.view].name,
+        "view_score": round(score, 4),
+        "view_margin": round(score - float(others.max()), 4) if len(others) else None,
+    }
 
 
 def _read(specimen: Specimen) -> tuple[Specimen, Photograph | None, str]:

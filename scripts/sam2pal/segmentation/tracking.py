@@ -1,114 +1,184 @@
-"""From templates and photographs to logits: the templates remembered once, specimens tracked in batches."""
+"""From photographs to logits: specimens are matched with the templates, encoded once, and tracked."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.images import Photograph
-from sam2pal.loading import annotated, read_template, square_image
+from sam2pal.loading import square_image
 from sam2pal.losses import hard_iou
 from sam2pal.models import autocast
+from sam2pal.segmentation.bank import Bank
+from sam2pal.segmentation.matching import fingerprint
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.specimens import Specimen
-from sam2pal.tracker import Features, Memory, Tracked, Tracker, drawn_logits
+from sam2pal.tracker import Features, Tracked, Tracker
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Bank:
-    """The templates as the tracker needs them, made once a job.
+class Batch:
+    """What was tracked on `B` specimens: `F` followed structures each, N = B * F.
 
     Attributes:
-        memories: one a template, of `K` structures each.
-        features: of the `T` templates.
-        masks: [T, K, S/4, S/4], drawn.
-        drawn: [T, K] bool, structures that a template shows.
-        followed: [K] bool, structures that at least one template shows.
+        logits: [B, F, S/4, S/4], on the photographs as they are.
+        tracked: of the N objects; turned as the specimens were.
+        view: [B], index of the view that was taken.
+        view_scores: [B, V], NaN where there was nothing to choose.
+        known: [N] bool; False where no template shows the structure in that view.
+        roundtrip_iou: [N], of the way back to the templates, NaN where none of them shows the structure;
+            None without round trip.
+        agreement: [N], IoU of the masks of single templates with that of all together; None where it was
+            not asked for.
     """
 
-    memories: list[Memory]
-    features: Features
-    masks: Tensor
-    drawn: Tensor
-    followed: Tensor
-
-
-@torch.no_grad()
-def remember(
-    tracker: Tracker, templates: list[Template], names: list[str], device: torch.device
-) -> Bank:
-    """Encode and memorize the templates.
-
-    Raises:
-        InputError: there is no template, or none shows any of the structures.
-    """
-    if not templates:
-        raise InputError("no template is left to segment from")
-    memories, features, masks, drawn = [], [], [], []
-    for template in templates:
-        image, mask = read_template(template, names, tracker.model.image_size)
-        mask = mask.to(device)
-        shown = annotated(template, names) & (mask.flatten(1).amax(1) > 0.5).cpu()
-        with autocast(device):
-            encoded = tracker.encode(image[None].to(device))
-            # what a template does not show it does not vote on, not even "empty"
-            memory = tracker.memorize(encoded, drawn_logits(mask[:, None]), shown.to(device))
-        memories.append(memory)
-        features.append(encoded)
-        masks.append(torch.nn.functional.avg_pool2d(mask, 4))
-        drawn.append(shown.to(device))
-    shown = torch.stack(drawn)
-    if not bool(shown.any()):
-        raise InputError(f"no template shows any of the structures {', '.join(names)}")
-    return Bank(memories, Features.cat(features), torch.stack(masks), shown, shown.any(0))
+    logits: Tensor
+    tracked: Tracked
+    view: Tensor
+    view_scores: Tensor
+    known: Tensor
+    roundtrip_iou: Tensor | None
+    agreement: Tensor | None
 
 
 @torch.no_grad()
 def track_batch(
-    tracker: Tracker, bank: Bank, images: Tensor, round_trip: int
-) -> tuple[Tracked, Tensor | None]:
-    """Track the followed structures (`F` of them) on `B` specimens.
+    tracker: Tracker, bank: Bank, images: Tensor, options: SegmentationOptions
+) -> Batch:
+    """Track the followed structures on `B` specimens.
 
     Args:
         images: [B, 3, S, S].
+    """
+    rows = torch.arange(len(images), device=images.device)
+    with autocast(images.device):
+        view, scores, nearness = choose(tracker, bank, images)
+        remembered = view
+        if options.turned == "specimen":
+            images = torch.stack(
+                [bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)]
+            )
+            remembered = torch.zeros_like(view)
+        features = tracker.encode(images)
+        structures = bank.structures(view)
+        asked = nearest_templates(bank, nearness, structures, options.nearest)  # [N, k]
+        own = rows.repeat_interleave(structures.shape[1])
+        memories = bank.recall(asked, remembered[own], structures.flatten())
+        known = torch.stack([memory.valid for memory in memories]).any(0)
+        if not bool(known.all()):
+            # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
+            memories[0] = replace(memories[0], valid=memories[0].valid | ~known)
+        tracked = tracker.track(features, memories)
+        back = None
+        if options.round_trip:
+            back = round_trip(tracker, bank, features, tracked, remembered, structures)
+        agreement = None
+        if options.agreement and len(bank.shown) > 1:
+            agreement = agree(tracker, features, memories[: options.agreement], tracked)
+    logits = tracked.logits.unflatten(0, structures.shape)[:, :, 0]
+    if options.turned == "specimen":
+        logits = torch.stack(
+            [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
+        )
+    return Batch(logits, tracked, view, scores, known, back, agreement)
+
+
+def choose(tracker: Tracker, bank: Bank, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The view that each specimen resembles most.
 
     Returns:
-        What was tracked, N = B * F, and the IoU of the way back to the templates [N], NaN where no
-        template of the first `round_trip` shows the structure; None without round trip.
+        Its index [B], how alike the specimen is to the templates in each view [B, V], mean over templates,
+        and to each template in the chosen view [B, T]; NaN where nothing had to be compared.
     """
-    count = len(images)
-    followed = bank.followed.nonzero()[:, 0]
-    memories = [memory[followed].repeat(count) for memory in bank.memories]
-    with autocast(images.device):
-        features = tracker.encode(images)
-        tracked = tracker.track(features, memories)
-        if not round_trip:
-            return tracked, None
-        # a real memory reset: only the prediction is remembered
-        memory = tracker.memorize(features, tracked.logits)
-        scores = []
-        for index in range(min(round_trip, len(bank.memories))):
-            back = tracker.track(bank.features[[index] * count], [memory])
-            iou = hard_iou(back.logits, bank.masks[index, followed].repeat(count, 1, 1)[:, None])
-            shown = bank.drawn[index, followed].repeat(count)
-            scores.append(torch.where(shown, iou, torch.nan))
-    return tracked, torch.stack(scores).nanmean(0)
+    count, templates = len(images), len(bank.shown)
+    if bank.fingerprints is None:
+        unknown = torch.full((count, templates), torch.nan, device=images.device)
+        first = torch.zeros(count, dtype=torch.long, device=images.device)
+        return first, unknown[:, :1], unknown
+    alike = torch.einsum("bd, tvd -> bvt", fingerprint(tracker, images), bank.fingerprints)
+    scores = alike.mean(2)
+    view = scores.argmax(1)
+    return view, scores, alike[torch.arange(count, device=view.device), view]
+
+
+def nearest_templates(bank: Bank, nearness: Tensor, structures: Tensor, nearest: int) -> Tensor:
+    """Which templates each object is asked of: all, or the nearest of those that show the structure.
+
+    Args:
+        nearness: [B, T].
+        structures: [B, F], of the templates.
+        nearest: how many; 0 for all.
+
+    Returns:
+        [N, k].
+    """
+    templates = len(bank.shown)
+    if not 0 < nearest < templates:
+        return torch.arange(templates, device=nearness.device).expand(structures.numel(), -1)
+    shown = bank.shown.T[structures]  # [B, F, T]
+    ranked = nearness[:, None].masked_fill(~shown, -torch.inf)
+    return ranked.argsort(dim=-1, descending=True, stable=True)[..., :nearest].flatten(0, 1)
+
+
+def round_trip(
+    tracker: Tracker,
+    bank: Bank,
+    features: Features,
+    tracked: Tracked,
+    view: Tensor,
+    structures: Tensor,
+) -> Tensor:
+    """IoU of the way back to templates, [N]; NaN where none of them shows the structure.
+
+    A real memory reset: only the prediction is remembered.
+
+    Args:
+        view: [B], among those remembered.
+        structures: [B, F], of the templates.
+    """
+    memory = tracker.memorize(features, tracked.logits)
+    scores = []
+    for number, (masks, shown) in enumerate(zip(bank.back_masks, bank.back_shown, strict=True)):
+        back = tracker.track(bank.back[number * bank.remembered + view], [memory])
+        drawn = masks[view[:, None], structures].flatten(0, 1)
+        iou = hard_iou(back.logits, drawn[:, None])
+        scores.append(torch.where(shown[structures].flatten(), iou, torch.nan))
+    return torch.stack(scores).nanmean(0)
+
+
+def agree(tracker: Tracker, features: Features, memories: list, together: Tracked) -> Tensor:
+    """IoU of the mask of each single template with that of all together, mean over templates, [N]."""
+    joint = (together.logits > 0).float()
+    scores = []
+    for memory in memories:
+        valid = memory.valid
+        alone = tracker.track(features, [replace(memory, valid=torch.ones_like(valid))])
+        scores.append(torch.where(valid, hard_iou(alone.logits, joint), torch.nan))
+    return torch.stack(scores).nanmean(0)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One specimen's share of a batch: [F, ...] arrays."""
+    """One specimen's share of a batch: [F, ...] arrays.
+
+    Attributes:
+        view: index of the view that was taken.
+        view_scores: [V].
+    """
 
     logits: np.ndarray
     predicted_iou: np.ndarray
     object_score: np.ndarray
-    roundtrip_iou: np.ndarray | None
+    roundtrip_iou: np.ndarray | None = None
+    agreement: np.ndarray | None = None
+    known: np.ndarray | None = None
+    view: int = 0
+    view_scores: np.ndarray | None = None
 
 
 def track_halving(
@@ -160,14 +230,24 @@ def _out_of_memory(error: RuntimeError) -> bool:
 def _track(tracker, bank, specimens, options, device) -> list[Outcome]:
     side = tracker.model.image_size
     images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
-    tracked, back = track_batch(tracker, bank, images.to(device), options.round_trip)
-    shape = (len(specimens), -1)
-    logits = tracked.logits[:, 0].cpu().numpy()
-    logits = logits.reshape(*shape, *logits.shape[-2:])
-    predicted_iou = tracked.predicted_iou.view(shape).cpu().numpy()
-    object_score = tracked.object_score.view(shape).cpu().numpy()
-    back = None if back is None else back.view(shape).cpu().numpy()
+    batch = track_batch(tracker, bank, images.to(device), options)
+
+    def split(values: Tensor | None) -> list:
+        if values is None:
+            return [None] * len(specimens)
+        return list(values.unflatten(0, (len(specimens), -1)).float().cpu().numpy())
+
     return [
-        Outcome(logits[i], predicted_iou[i], object_score[i], None if back is None else back[i])
-        for i in range(len(specimens))
+        Outcome(*values, view=int(batch.view[i]), view_scores=batch.view_scores[i].cpu().numpy())
+        for i, values in enumerate(
+            zip(
+                batch.logits.float().cpu().numpy(),
+                split(batch.tracked.predicted_iou),
+                split(batch.tracked.object_score),
+                split(batch.roundtrip_iou),
+                split(batch.agreement),
+                split(batch.known),
+                strict=True,
+            )
+        )
     ]

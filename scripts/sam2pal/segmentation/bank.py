@@ -1,0 +1,194 @@
+"""The templates as the tracker needs them: every template in every view, encoded and memorized once a job."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2pal.coco import Template
+from sam2pal.errors import InputError
+from sam2pal.loading import annotated, read_template
+from sam2pal.models import autocast
+from sam2pal.segmentation.limits import Limits, learn_limits
+from sam2pal.segmentation.matching import fingerprint, near_duplicates
+from sam2pal.segmentation.options import SegmentationOptions
+from sam2pal.segmentation.views import View, other_side, views_of
+from sam2pal.tracker import Features, Memory, Tracker, drawn_logits
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """`T` templates in `V` views, of `K` structures.
+
+    Memories are kept of the first `M` views: of all if templates are turned, of one if specimens are.
+
+    Attributes:
+        views: of the first template; the others were first turned to lie as it does.
+        sides: [K], the structure whose place each takes in a mirrored view.
+        shown: [T, K] bool, structures that a template shows.
+        followed: [F], indices of the structures that at least one template shows.
+        memory: of T * M * K objects, template by template, view by view.
+        fingerprints: [T, V, D], to match specimens with; None where there is nothing to choose.
+        back: features of the R * M views to which masks are tracked back; None without round trip.
+        back_masks: [R, M, K, S/4, S/4], what was drawn there.
+        back_shown: [R, K] bool.
+        limits: area and place of the structures in each view.
+        duplicates: pairs of templates that are nearly the same photograph.
+    """
+
+    views: list[View]
+    sides: Tensor
+    shown: Tensor
+    followed: Tensor
+    memory: Memory
+    fingerprints: Tensor | None
+    back: Features | None
+    back_masks: Tensor
+    back_shown: Tensor
+    limits: Limits
+    duplicates: list[tuple[str, str]]
+
+    @property
+    def remembered(self) -> int:
+        """M, how many views there are memories of."""
+        templates, structures = self.shown.shape
+        return len(self.memory) // (templates * structures)
+
+    def structures(self, view: Tensor) -> Tensor:
+        """[B, F], which structure of the templates each followed structure is in the views [B]."""
+        mirrored = torch.tensor([v.mirrored for v in self.views], device=view.device)[view]
+        return torch.where(mirrored[:, None], self.sides[self.followed], self.followed)
+
+    def recall(self, templates: Tensor, view: Tensor, structures: Tensor) -> list[Memory]:
+        """The memories of `N` objects, one a template.
+
+        Args:
+            templates: [N, k], which templates each object is asked of.
+            view: [N], among those remembered.
+            structures: [N].
+        """
+        index = (templates * self.remembered + view[:, None]) * self.shown.shape[1]
+        return [self.memory[column] for column in (index + structures[:, None]).unbind(1)]
+
+
+@torch.no_grad()
+def remember(
+    tracker: Tracker,
+    templates: Sequence[Template],
+    names: list[str],
+    options: SegmentationOptions,
+    device: torch.device,
+) -> Bank:
+    """Encode and memorize the templates in every view that is needed.
+
+    Raises:
+        InputError: there is no template, none shows any of the structures, or a mirrored view would exchange
+            a structure with one that is not there.
+    """
+    if not templates:
+        raise InputError("no template is left to segment from")
+    views = views_of(options.turns, options.mirrored)
+    sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
+    images, masks, shown = [], [], []
+    for template in templates:
+        image, mask = read_template(template, names, tracker.model.image_size)
+        images.append(image)
+        masks.append(mask)
+        # what a template does not show it does not vote on, not even "empty"
+        shown.append(annotated(template, names) & (mask.flatten(1).amax(1) > 0.5))
+    shown = torch.stack(shown)
+    if not bool(shown.any()):
+        raise InputError(f"no template shows any of the structures {', '.join(names)}")
+    duplicates = near_duplicates(images, [template.specimen for template in templates])
+    for pair in duplicates:
+        log.warning(
+            "templates '%s' and '%s' are nearly the same photograph and count twice: leave one out",
+            *pair,
+        )
+    if len(views) > 1:
+        turns = [View(turn) for turn in align(masks, shown)]
+        images = [turn.apply(image) for turn, image in zip(turns, images, strict=True)]
+        masks = [turn.apply(mask) for turn, mask in zip(turns, masks, strict=True)]
+    drawn = torch.stack([F.avg_pool2d(mask, 4) for mask in masks])
+    in_views = torch.stack(
+        [view.apply(drawn[:, sides] if view.mirrored else drawn) for view in views], 1
+    )
+    seen = torch.stack([shown[:, sides] if view.mirrored else shown for view in views], 1)
+
+    remembered = views if options.turned == "template" else [View()]
+    # the way back goes to the templates that show most
+    back = shown.sum(1).argsort(descending=True, stable=True)[: options.round_trip].tolist()
+    memories, prints = [], []
+    kept: dict[int, list[Features]] = {number: [] for number in back}
+    for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        for view in remembered:
+            with autocast(device):
+                encoded = tracker.encode(view.apply(image)[None].to(device))
+                outline = drawn_logits(view.apply(mask)[:, None].to(device))
+                memories.append(tracker.memorize(encoded, outline, shown[number].to(device)))
+            if number in kept:
+                kept[number].append(encoded)
+        if must_choose(views, options.nearest, len(templates)):
+            turned = torch.stack([view.apply(image) for view in views])
+            with autocast(device):
+                prints.append(
+                    torch.cat([fingerprint(tracker, one[None].to(device)) for one in turned])
+                )
+    return Bank(
+        views,
+        sides.to(device),
+        shown.to(device),
+        seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
+        Memory.cat(memories),
+        torch.stack(prints) if prints else None,
+        Features.cat([one for number in back for one in kept[number]]) if back else None,
+        torch.stack([view.apply(drawn[back]) for view in remembered], 1).to(device),
+        shown[back].to(device),
+        learn_limits(in_views, seen, options),
+        duplicates,
+    )
+
+
+def must_choose(views: Sequence[View], nearest: int, templates: int) -> bool:
+    """Whether specimens are compared with templates: to choose a view, or the nearest templates."""
+    return len(views) > 1 or 0 < nearest < templates
+
+
+def align(masks: Sequence[Tensor], known: Tensor) -> list[int]:
+    """By how many degrees each template is turned to lie as the first one does.
+
+    Decided by the drawn masks, moved onto each other's centre: the quarter turn with the largest overlap,
+    none where templates share no structure.
+
+    Args:
+        masks: [K, S, S] each.
+        known: [T, K] bool.
+    """
+    small = [_centred(F.adaptive_avg_pool2d(mask, 32)) for mask in masks]
+    turns = [0]
+    for number in range(1, len(small)):
+        shared = known[0] & known[number]
+        overlap = []
+        for turn in (0, 90, 180, 270):
+            turned = View(turn).apply(small[number][shared])
+            least = torch.minimum(turned, small[0][shared]).sum((1, 2))
+            most = torch.maximum(turned, small[0][shared]).sum((1, 2))
+            overlap.append(float((least / most.clamp(min=1e-6)).sum()))
+        turns.append(90 * max(range(4), key=lambda quarter: overlap[quarter]))
+    return turns
+
+
+def _centred(masks: Tensor) -> Tensor:
+    """[K, s, s] moved so that the middle of their union lies in the middle of the grid."""
+    union = masks.amax(0)
+    side = union.shape[-1]
+    place = torch.arange(side) + 0.5
+    weight = union.sum().clamp(min=1e-6)
+    down = side / 2 - float((union.sum(1) * place).sum() / weight)
+    right = side / 2 - float((union.sum(0) * place).sum() / weight)
+    return masks.roll((round(down), round(right)), (-2, -1))
