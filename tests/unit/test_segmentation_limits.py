@@ -63,7 +63,7 @@ def test_clamped_to_the_box_and_the_most_probable():
     assert (kept > 0.5).sum() == 400
     tight = Limit(0.01, 0.04, LIMIT.box)  # 163.84 of the square, 256 pixels
     kept = clamp(np.exp(-distance / 60), 0.5, tight, BOX)
-    assert 250 <= (kept > 0.5).sum() <= 256
+    assert 240 <= (kept > 0.5).sum() <= 256  # pixels equally probable go together
     assert distance[kept > 0.5].max() <= distance[(kept > 0) & (kept <= 0.5)].min() + 1e-6
 
 
