@@ -29,8 +29,11 @@ from sam2pal.tracker import Memory, Tracker, drawn_logits
 
 log = logging.getLogger(__name__)
 
-# a few pixels at this size: they would take the place of structures that can be learned
-RARELY = {"eyes": 0.3, "mandibles": 0.3}
+# how often a structure is asked for: eyes and mandibles are a few pixels at this size and would take the
+# place of what can be learned; thin limbs are what needs most practice
+CHANCE = {"eyes": 0.25, "mandibles": 0.25, "antennae": 1.5, "legs": 1.5}
+# a structure that shows fewer pixels than this is neither present nor absent
+SLIVER = 12
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class PretrainingOptions:
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
         focal, dice, object, iou: weights of the losses.
+        ground_beetles: share of the species that are drawn as ground beetles whatever chance says.
+        lacking: share of the specimens that lack one of their structures.
+        turned: share of the species whose specimens are turned by multiples of 90 degrees and mirrored,
+            each in its own way.
+        single: share of the steps with one template; the others have two to `specimens - 1`.
         soft_memory: share of the steps in which memories come from predictions, as in the palindrome's
             second half.
         workers: processes that draw.
@@ -57,7 +65,7 @@ class PretrainingOptions:
 
     steps: int = 3000
     species: int = 3
-    specimens: int = 3
+    specimens: int = 5
     structures: int = 3
     image_size: int = 256
     learning_rate: float = 8e-4
@@ -67,8 +75,12 @@ class PretrainingOptions:
     clip: float = 1.0
     focal: float = 20.0
     dice: float = 1.0
-    object: float = 0.2
+    object: float = 1.0
     iou: float = 0.5
+    ground_beetles: float = 0.25
+    lacking: float = 0.12
+    turned: float = 0.4
+    single: float = 0.4
     soft_memory: float = 0.25
     workers: int = 1
     evaluate_every: int = 250
@@ -81,7 +93,8 @@ class Batch:
 
     Attributes:
         images: [G * V, 3, S, S], species by species.
-        masks: [G * V, K, S/4, S/4] in 0..1, the share of each cell that is covered.
+        masks: [G * V, K, S, S], 0 or 1. At S/4 a limb covers less than half of every cell, so that
+            neither a memory nor a mask would show it.
     """
 
     images: Tensor
@@ -107,8 +120,14 @@ def draw_batch(rng: np.random.Generator, options: PretrainingOptions) -> Batch:
     """Draw the specimens of one step."""
     images, masks = [], []
     for _ in range(options.species):
-        drawings = draw_collection(rng, options.specimens, options.image_size)
+        kind = "ground beetle" if rng.random() < options.ground_beetles else None
+        drawings = draw_collection(
+            rng, options.specimens, options.image_size, kind, lacking=options.lacking
+        )
+        turned = rng.random() < options.turned
         for image, mask in _to_tensors(drawings, rng, options):
+            if turned:
+                image, mask = _turn(rng, image, mask)
             images.append(image)
             masks.append(mask)
     return Batch(torch.stack(images), torch.stack(masks))
@@ -117,8 +136,12 @@ def draw_batch(rng: np.random.Generator, options: PretrainingOptions) -> Batch:
 def _to_tensors(
     drawings: list[Drawing], rng: np.random.Generator, options: PretrainingOptions
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    present = [name for name in drawings[0].masks if sum(d.masks[name].any() for d in drawings) > 1]
-    chance = np.array([RARELY.get(name, 1.0) for name in present])
+    shown = {name: sum(d.masks[name].any() for d in drawings) for name in drawings[0].masks}
+    present = [name for name, number in shown.items() if number > 1]
+    # what some specimen lacks is asked for more often: absence is learned from it
+    chance = np.array(
+        [CHANCE.get(name, 1.0) * (2.0 if shown[name] < len(drawings) else 1.0) for name in present]
+    )
     names = rng.choice(
         present,
         options.structures,
@@ -128,9 +151,16 @@ def _to_tensors(
     for drawing in drawings:
         box = Letterbox(*drawing.pixels.shape[:2], options.image_size)
         image = torch.from_numpy(box.image_to_square(drawing.pixels))
-        fine = torch.from_numpy(np.stack([box.mask_to_square(drawing.masks[n]) for n in names]))
-        mask = torch.nn.functional.avg_pool2d(fine, 4)
+        mask = torch.from_numpy(np.stack([box.mask_to_square(drawing.masks[n]) for n in names]))
         yield image, mask
+
+
+def _turn(rng: np.random.Generator, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """An image [3, S, S] and its masks [K, S, S] turned by quarters of a circle, half of them mirrored."""
+    quarters, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    both = (torch.rot90(part, quarters, (1, 2)) for part in (image, mask))
+    image, mask = (part.flip(2) if mirrored else part for part in both)
+    return image.contiguous(), mask.contiguous()
 
 
 def imagenet_trunk(model: SAM2Base) -> None:
@@ -189,17 +219,16 @@ def step_loss(
     views = options.specimens
     structures = batch.masks.shape[1]
     features = tracker.encode(batch.images)
-    # [G * V, K, h, w] to [N, 1, h, w], N = G * V * K
+    # [G * V, K, S, S] to [N, 1, S, S], N = G * V * K
     target = batch.masks.flatten(0, 1)[:, None]
-    present = target.flatten(1).amax(1) > 0.5
+    present, clear = _presence(target)
 
     drawn = tracker.memorize(features, drawn_logits(target))
-    # half of the steps from one template, the others from any number up to all
-    count = 1 if rng.random() < 0.5 else int(rng.integers(1, views))
+    count = 1 if rng.random() < options.single or views < 3 else int(rng.integers(2, views))
     offsets = rng.permutation(np.arange(1, views))[:count]
     order = [_other_view(len(target), views, structures, int(offset)) for offset in offsets]
     tracked = tracker.track(features, [drawn[index] for index in order])
-    known = torch.stack([present[index] for index in order]).all(0)
+    known = torch.stack([present[index] for index in order]).all(0) & clear
     loss, parts = _losses(tracked, target, present, known, options)
 
     if rng.random() < options.soft_memory:
@@ -213,6 +242,20 @@ def step_loss(
     return loss, parts
 
 
+def _presence(target: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether each structure shows, and whether that is clear; [N, 1, S, S] to [N] bool twice."""
+    pixels = (target > 0.5).flatten(1).sum(1)
+    present = pixels >= SLIVER
+    return present, present | (pixels == 0)
+
+
+def _at_full_size(logits: Tensor, target: Tensor) -> Tensor:
+    """Logits [N, 1, S/4, S/4] as they are applied, [N, 1, S, S]."""
+    return nn.functional.interpolate(
+        logits, target.shape[-2:], mode="bilinear", align_corners=False
+    )
+
+
 def _other_view(objects: int, views: int, structures: int, offset: int) -> Tensor:
     """For each object, the index of the same structure on another specimen of its species."""
     grid = torch.arange(objects).view(-1, views, structures)
@@ -223,10 +266,11 @@ def _losses(tracked, target, present, known, options) -> tuple[Tensor, dict[str,
     """Losses of objects whose memory shows the structure (`known`); masks only where it is present."""
     shown = (present & known).float()
     used = known.float()
-    iou = hard_iou(tracked.logits, target)
+    logits = _at_full_size(tracked.logits, target)
+    iou = hard_iou(logits, target)
     parts = {
-        "focal": (focal_loss(tracked.logits, target) * shown).sum() / shown.sum().clamp(min=1),
-        "dice": (dice_loss(tracked.logits, target) * shown).sum() / shown.sum().clamp(min=1),
+        "focal": (focal_loss(logits, target) * shown).sum() / shown.sum().clamp(min=1),
+        "dice": (dice_loss(logits, target) * shown).sum() / shown.sum().clamp(min=1),
         "object": (
             nn.functional.binary_cross_entropy_with_logits(
                 tracked.object_score, present.float(), reduction="none"
@@ -335,9 +379,9 @@ def evaluate_drawn(
         memory: Memory = tracker.memorize(features, drawn_logits(target))
         order = _other_view(len(target), options.specimens, options.structures, 1)
         tracked = tracker.track(features, [memory[order]])
-        present = target.flatten(1).amax(1) > 0.5
-        known = present[order]
-        scores += hard_iou(tracked.logits, target)[present & known].tolist()
+        present, clear = _presence(target)
+        known = present[order] & clear
+        scores += hard_iou(_at_full_size(tracked.logits, target), target)[present & known].tolist()
         absent += (tracked.object_score[known & ~present] < 0).tolist()
     result = {"drawn": float(np.mean(scores))}
     if absent:

@@ -8,13 +8,23 @@ from sam2pal.synthetic.specimen import Drawing, draw_specimen
 
 
 def draw_collection(
-    rng: np.random.Generator, specimens: int, size: int, kind: str | None = None
+    rng: np.random.Generator,
+    specimens: int,
+    size: int,
+    kind: str | None = None,
+    *,
+    lacking: float = 0.0,
 ) -> list[Drawing]:
     """Draw specimens of one genus, each letterboxed to (or filling) a square of `size` pixels.
 
     Half of the genera are one species; the specimens of the others are of several, more or less
     alike, as when a template of one species has to serve its relatives. Mostly all share a
     photographic set-up that varies a little. All drawings have the same structures.
+
+    Args:
+        kind: as for `sample_species`.
+        lacking: the share (0..1) of the specimens that lack a structure, any one, besides those that
+            lost theirs as museum specimens do.
     """
     base = sample_species(rng, kind)
     members = [base]
@@ -35,6 +45,9 @@ def draw_collection(
     for number in range(specimens):
         if number:
             style = vary_style(style, rng, sway) if shared else draw_style(rng)
+        missing = None
+        if lacking and rng.random() < lacking:
+            missing = (str(rng.choice(base.structures)),)
         drawings.append(
             draw_specimen(
                 members[int(rng.integers(len(members)))],
@@ -44,6 +57,7 @@ def draw_collection(
                 frame="square" if square else "letterbox",
                 orientation=(-180, 180) if any_way else None,
                 mirrored=bool(rng.random() < 0.2),
+                missing=missing,
                 partial=float(rng.uniform(0, 0.35)) if rng.random() < 0.12 else 0.0,
             )
         )
