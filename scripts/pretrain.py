@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import resource
 from pathlib import Path
 
 import torch
@@ -10,16 +11,19 @@ from safetensors.torch import save_file
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
+from sam2pal.errors import InputError
 from sam2pal.files import atomic
 from sam2pal.models import BUNDLED, ModelOptions, build_model, load_weights, seed_everything
 from sam2pal.pretraining import PretrainingOptions, evaluate_drawn, imagenet_trunk, pretrain
-from sam2pal.real import evaluate_real
+from sam2pal.real import evaluate_real, report_real, seconds_a_specimen
 from sam2pal.tracker import Tracker
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="checkpoints and logs")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("pretraining"), help="checkpoints and logs"
+    )
     parser.add_argument("--options", type=options_argument, default={}, help="PretrainingOptions")
     parser.add_argument("--config", type=Path, default=BUNDLED / "config.yaml", help="architecture")
     parser.add_argument(
@@ -30,6 +34,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
         "--export", type=Path, help="write the weights here, half precision, and stop"
+    )
+    parser.add_argument(
+        "--report",
+        nargs="?",
+        type=Path,
+        const=BUNDLED / "weights.safetensors",
+        help="no training: tables of these weights (bundled) on the odd-numbered specimens of --real",
     )
     return parser.parse_args()
 
@@ -49,6 +60,10 @@ def main() -> None:
         model.load_state_dict(state["model"])
         export(model, arguments.export)
         return
+    if arguments.report:
+        load_weights(model, arguments.report, "bundled")
+        report(Tracker(model), collections(arguments.real))
+        return
     if arguments.init:
         load_weights(model, arguments.init, "bundled")
     else:
@@ -56,10 +71,9 @@ def main() -> None:
 
     def evaluate(tracker: Tracker, step: int) -> dict:
         result = evaluate_drawn(tracker, options.image_size, arguments.seed)
-        if arguments.real and arguments.real.is_dir():
-            # even numbers decide; the odd ones are only looked at to report
-            for collection in sorted(p.name for p in arguments.real.iterdir() if p.is_dir()):
-                result[collection] = evaluate_real(tracker, arguments.real / collection, parity=0)
+        # even numbers decide; the odd ones are only looked at to report
+        for collection in collections(arguments.real):
+            result[collection.name] = evaluate_real(tracker, collection, parity=0)
         print(json.dumps({"step": step, **result}), flush=True)
         return result
 
@@ -70,6 +84,25 @@ def main() -> None:
         bar.set_postfix(loss=f"{numbers['loss']:.3f}", iou=f"{numbers['iou']:.3f}")
 
     pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step)
+
+
+def collections(folder: Path | None) -> list[Path]:
+    """The folders of real collections; none if they are not at hand."""
+    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder and folder.is_dir() else []
+
+
+def report(tracker: Tracker, folders: list[Path]) -> None:
+    """Print what a model reaches on real specimens it has never been chosen by."""
+    if not folders:
+        raise InputError("--report: --real must be a folder of real collections")
+    print(report_real(tracker, folders, parity=1))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(
+        f"\n{tracker.model.image_size} px, {torch.get_num_threads()} threads, peak {memory:.0f} MiB"
+    )
+    for number in (1, 5):
+        seconds = seconds_a_specimen(tracker, folders[0], number)
+        print(f"{seconds:.3f} s a specimen with all its structures, {number} template(s)")
 
 
 def export(model: torch.nn.Module, path: Path) -> None:

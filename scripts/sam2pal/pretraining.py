@@ -322,6 +322,7 @@ def pretrain(
         optimizer.load_state_dict(state["optimizer"])
         start = state["step"]
         log.info("going on from step %d", start)
+        _forget(folder / "training.jsonl", start)
 
     # training bypasses the gates; the trunk's batch normalisation stays frozen in eval()
     tracker = Tracker(model, gated=False)
@@ -363,6 +364,14 @@ def pretrain(
             log.info("step %d: %s", step + 1, result)
             with (folder / "evaluation.jsonl").open("a") as file:
                 file.write(json.dumps({"step": step + 1, **result}) + "\n")
+
+
+def _forget(path: Path, step: int) -> None:
+    """Leave out of the log what was done after the checkpoint and will be done again."""
+    if path.is_file():
+        lines = path.read_text().splitlines(keepends=True)
+        with atomic(path) as temporary:
+            temporary.write_text("".join(x for x in lines if json.loads(x)["step"] < step))
 
 
 @torch.no_grad()
