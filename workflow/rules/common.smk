@@ -158,7 +158,9 @@ MODEL = {key: config["model"][key] for key in ("name", "image_size", "config", "
 if MODEL["name"] == "bundled" and not (config["model"]["checkpoint"] or MODEL["sha256"]):
     # other weights are another model: what was made with the old ones is made again
     weights = SCRIPTS / "sam2pal/models/bundled/weights.safetensors"
-    MODEL["sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    MODEL["sha256"] = (
+        hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    )
 MODEL = as_json(MODEL)
 if config["model"]["checkpoint"] or config["model"]["name"] == "bundled":
     CHECKPOINT = config["model"]["checkpoint"] or []
