@@ -45,12 +45,12 @@ real: $(READY) ## Run it on the real beetles in ../shared and print their IoU (C
 pretrain: $(READY) ## Teach the bundled model anew on drawn insects (hours; goes on where it was)
 	@VIRTUAL_ENV=.venv $(UV) pip install --require-hashes --no-deps -r envs/lock-pretrain.txt
 	$(BIN)/python scripts/pretrain.py --folder pretraining/square192 --real ../shared/data/carabidae \
-	  --options '{"image_size": 192, "steps": 1200, "soft_memory": 0.15, "evaluate_every": 150}'
+	  --options '{"image_size": 192, "steps": 1050, "learning_rate": 8e-4, "evaluate_every": 150}'
 	$(BIN)/python scripts/pretrain.py --folder pretraining/square192 --options '{"image_size": 192}' \
 	  --export pretraining/square192.safetensors
 	$(BIN)/python scripts/pretrain.py --folder pretraining/square256 --real ../shared/data/carabidae \
 	  --init pretraining/square192.safetensors --seed 2 \
-	  --options '{"steps": 800, "soft_memory": 0.15, "learning_rate": 5e-4, "warmup": 20}'
+	  --options '{"steps": 1600, "warmup": 40}'
 	$(BIN)/python scripts/pretrain.py --folder pretraining/square256 \
 	  --export pretraining/weights.safetensors
 	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones"

@@ -63,12 +63,12 @@ class PretrainingOptions:
         checkpoint_minutes: minutes between checkpoints.
     """
 
-    steps: int = 3000
+    steps: int = 1600
     species: int = 3
     specimens: int = 5
-    structures: int = 3
+    structures: int = 2
     image_size: int = 256
-    learning_rate: float = 8e-4
+    learning_rate: float = 5e-4
     trunk_rate: float = 0.0
     warmup: int = 100
     weight_decay: float = 0.05
@@ -81,7 +81,7 @@ class PretrainingOptions:
     lacking: float = 0.12
     turned: float = 0.4
     single: float = 0.4
-    soft_memory: float = 0.25
+    soft_memory: float = 0.15
     workers: int = 1
     evaluate_every: int = 250
     checkpoint_minutes: float = 5.0
