@@ -11,6 +11,7 @@ After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all st
 The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +38,19 @@ class View:
 
     def __getitem__(self, index: Tensor | slice) -> "View":
         return View(self.features[index], self.masks[index], self.known[index])
+
+    def of_structures(self, index: list[int]) -> "View":
+        """The same images with the masks of some of their structures."""
+        return View(self.features, self.masks[:, index], self.known[:, index])
+
+    @staticmethod
+    def cat(views: Sequence["View"]) -> "View":
+        """Join batches of images into one."""
+        return View(
+            Features.cat([view.features for view in views]),
+            torch.cat([view.masks for view in views]),
+            torch.cat([view.known for view in views]),
+        )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ METHOD = {
     "convert": 1,
     "list": 1,
     "pool": 1,
-    "train": 1,
+    "train": 2,
     "segment": 2,
     "evaluate": 1,
     "measure": 1,

@@ -30,6 +30,7 @@ class Data:
         unseen: one view of each that is kept for validation, [T].
         pool: features of the unlabelled specimens.
         left_out: why photographs of the pool could not be used, one message each.
+        guessed: the pool with the masks that the model itself saw there before training (`self_training`).
     """
 
     drawn: View
@@ -37,9 +38,20 @@ class Data:
     unseen: View
     pool: Features
     left_out: tuple[str, ...] = ()
+    guessed: View | None = None
+
+    def of_structures(self, index: list[int]) -> "Data":
+        """The same photographs with the masks of some of their structures."""
+        return Data(
+            self.drawn.of_structures(index),
+            self.views.of_structures(index),
+            self.unseen.of_structures(index),
+            self.pool,
+            self.left_out,
+            self.guessed and self.guessed.of_structures(index),
+        )
 
 
-@torch.no_grad()
 def prepare(
     tracker: Tracker,
     templates: list[Template],
@@ -59,27 +71,72 @@ def prepare(
     """
     if not templates:
         raise InputError("training needs at least one template")
+    encoded = [
+        encode_template(tracker, template, structures, options.views, (seed, 3, index), device)
+        for index, template in enumerate(templates)
+    ]
+    drawn, views, unseen = (View.cat(part) for part in zip(*encoded, strict=True))
+    return Data(drawn, views, unseen, *encode_pool(tracker, pool, device))
+
+
+@torch.no_grad()
+def encode_template(
+    tracker: Tracker,
+    template: Template,
+    structures: list[str],
+    views: int,
+    seed: tuple[int, ...],
+    device: torch.device,
+) -> tuple[View, View, View]:
+    """A template as photographed, `views` augmented views of it, and one more for validation.
+
+    Args:
+        seed: of its augmentation.
+    """
     side = tracker.model.image_size
-    drawn, views, unseen = [], [], []
-    for index, template in enumerate(templates):
-        image, masks = read_template(template, structures, side)
-        known = annotated(template, structures)
-        for name, mask in zip(structures, _quarter(masks), strict=True):
-            if name in template.masks and template.masks[name].any() and mask.max() <= 0.5:
-                log.warning(
-                    "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
-                    "would show it",
-                    template.specimen,
-                    name,
-                    side,
-                )
-        drawn.append((image, masks, known))
-        for view in range(options.views + 1):
-            rng = np.random.default_rng([seed, 3, index, view])
-            kept = unseen if view == options.views else views
-            kept.append((*augment(image, masks, rng), known))
+    image, masks = read_template(template, structures, side)
+    known = annotated(template, structures)
+    for name, mask in zip(structures, _quarter(masks), strict=True):
+        if name in template.masks and template.masks[name].any() and mask.max() <= 0.5:
+            log.warning(
+                "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
+                "would show it",
+                template.specimen,
+                name,
+                side,
+            )
+    others = [
+        (*augment(image, masks, np.random.default_rng([*seed, view])), known)
+        for view in range(views + 1)
+    ]
+    return (
+        _view(tracker, [(image, masks, known)], device),
+        _view(tracker, others[:-1], device),
+        _view(tracker, others[-1:], device),
+    )
+
+
+@torch.no_grad()
+def encode_drawn(
+    tracker: Tracker, template: Template, structures: list[str], device: torch.device
+) -> View:
+    """A template as photographed, without other views of it."""
+    image, masks = read_template(template, structures, tracker.model.image_size)
+    return _view(tracker, [(image, masks, annotated(template, structures))], device)
+
+
+@torch.no_grad()
+def encode_pool(
+    tracker: Tracker, paths: list[str], device: torch.device
+) -> tuple[Features, tuple[str, ...]]:
+    """Features of unlabelled specimens, and why some of them could not be read.
+
+    Raises:
+        InputError: none can be read.
+    """
+    side = tracker.model.image_size
     encoded, left_out = [], []
-    for photograph in ahead(_read, pool):
+    for photograph in ahead(_read, paths):
         if isinstance(photograph, InputError):
             left_out.append(str(photograph))
             log.warning("left out of the training pool: %s", photograph)
@@ -90,13 +147,7 @@ def prepare(
             "no photograph of the training pool can be read: "
             + "; ".join(left_out or ["it is empty"])
         )
-    return Data(
-        _view(tracker, drawn, device),
-        _view(tracker, views, device),
-        _view(tracker, unseen, device),
-        Features.cat(encoded),
-        tuple(left_out),
-    )
+    return Features.cat(encoded), tuple(left_out)
 
 
 def _read(path: str) -> Photograph | InputError:

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from sam2pal.models import autocast
 from sam2pal.palindrome import direct, mask_loss, palindrome, score_loss
 from sam2pal.tracker import Tracker
 from sam2pal.training.data import Data
+from sam2pal.training.judging import guess, validate
 from sam2pal.training.options import TrainingOptions
 
 log = logging.getLogger(__name__)
@@ -74,12 +75,12 @@ def step_loss(
         _index(source * options.views + rng.integers(options.views, size=options.pairs))
     ]
     start = data.drawn[_index(source)]
-    specimens = data.pool[
-        _index(rng.choice(len(data.pool), options.pairs, replace=len(data.pool) < options.pairs))
-    ]
+    chosen = rng.choice(len(data.pool), options.pairs, replace=len(data.pool) < options.pairs)
+    chosen = _index(chosen)
     ways = []
     if options.palindrome > 0:
-        ways.append(("palindrome", options.palindrome, palindrome(tracker, start, specimens, back)))
+        followed = palindrome(tracker, start, data.pool[chosen], back)
+        ways.append(("palindrome", options.palindrome, followed))
     if options.self_pair > 0:
         ways.append(("self_pair", options.self_pair, direct(tracker, start, back)))
     if options.direct > 0 and templates > 1:
@@ -87,6 +88,9 @@ def step_loss(
         view = other * options.views + rng.integers(options.views, size=options.pairs)
         goal = data.views[_index(view)]
         ways.append(("direct", options.direct, direct(tracker, start, goal)))
+    if options.self_training > 0:
+        followed = direct(tracker, start, data.guessed[chosen])
+        ways.append(("self_training", options.self_training, followed))
 
     total = weights.new_zeros(())
     parts = {}
@@ -97,7 +101,7 @@ def step_loss(
         total = total + weight * loss
         parts[name] = loss.item()
         parts[f"{name}_iou"] = hard_iou(followed.tracked.logits, followed.target).mean().item()
-        if options.scores > 0:
+        if options.scores > 0 and name != "self_training":  # a guess is no truth to be honest about
             honest = score_loss(followed)
             total = total + options.scores * honest
             parts["scores"] = parts.get("scores", 0.0) + honest.item()
@@ -106,25 +110,6 @@ def step_loss(
 
 def _index(values: np.ndarray) -> Tensor:
     return torch.as_tensor(values, dtype=torch.long)
-
-
-@torch.no_grad()
-def validate(tracker: Tracker, data: Data) -> float:
-    """Mean IoU from each template to unseen views of the others.
-
-    To unseen views of itself if there is only one template, or if no two share a structure; NaN if no
-    unseen view shows any.
-    """
-    templates = len(data.drawn.masks)
-    scores = []
-    for shift in [*range(1, templates), 0]:
-        if shift == 0 and scores:
-            break
-        goal = data.unseen[_index((np.arange(templates) + shift) % templates)]
-        followed = direct(tracker, data.drawn, goal)
-        if followed is not None:
-            scores.append(hard_iou(followed.tracked.logits, followed.target))
-    return torch.cat(scores).mean().item() if scores else math.nan
 
 
 def learning_rate(step: int, options: TrainingOptions) -> float:
@@ -174,10 +159,12 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
     optimizer = torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
+    if options.self_training > 0:  # before a checkpoint changes the model
+        data = replace(data, guessed=guess(judge, data, options.labels, options.pairs))
     progress = _resume(model, optimizer, state / "checkpoint.pt")
     if progress.step == 0:
         progress.best_state = adapters.adapter_state(model)
-        progress.untrained = validate(judge, data)
+        progress.untrained = validate(judge, data, options.validation_pairs, options.pairs)
         if math.isnan(progress.untrained):
             raise InputError(
                 "no view that is kept for validation shows any structure: nothing could be judged; outline "
@@ -192,7 +179,7 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
         numbers = {"step": progress.step, **numbers}
         last = progress.step == options.steps
         if last or progress.step % options.validate_every == 0:
-            numbers["validation"] = validate(judge, data)
+            numbers["validation"] = validate(judge, data, options.validation_pairs, options.pairs)
             if numbers["validation"] > progress.best:
                 progress.best, progress.best_step = numbers["validation"], progress.step
                 if progress.best > progress.untrained:
@@ -221,7 +208,7 @@ def _check(data: Data, options: TrainingOptions) -> None:
     shown = data.drawn.known & (data.drawn.masks.flatten(2).amax(2) > 0.5)  # [T, K]
     if not bool(shown.any()):
         raise InputError("no template shows any structure to follow: nothing can be trained")
-    if max(options.palindrome, options.self_pair) <= 0 and int(shown.sum(0).max()) < 2:
+    if max(options.palindrome, options.self_pair, options.self_training) <= 0 and int(shown.sum(0).max()) < 2:
         raise InputError(
             "training: only `direct` has a weight above zero, and it needs two templates that show the same "
             "structure; outline another specimen, or give `palindrome` a weight"

@@ -16,10 +16,13 @@ class TrainingOptions:
         views: augmented views of each template, each encoded once.
         learning_rate: peak, after `warmup` steps; a cosine to zero follows.
         weight_decay, clip: of AdamW, and the largest norm of the gradient.
-        palindrome, direct, self_pair, scores: weights of the losses; zero switches one off. `direct`
-            needs two templates.
+        palindrome, direct, self_pair, self_training, scores: weights of the losses; zero switches one
+            off. `direct` needs two templates.
+        labels: what `self_training` learns from, the masks that the model saw on the pool before training:
+            `hard` (p > 0.5) or `soft` (p itself).
         rank, alpha, dropout, targets: the adapter, see `adapters.AdapterOptions`.
         validate_every: steps between validations.
+        validation_pairs: at about so many pairs of templates a validation ends, however many there are.
         patience: validations without a new best after which training stops; 0 never stops early.
         checkpoint_minutes: minutes between checkpoints.
     """
@@ -34,24 +37,29 @@ class TrainingOptions:
     palindrome: float = 1.0
     direct: float = 1.0
     self_pair: float = 0.0
+    self_training: float = 0.0
+    labels: str = "hard"
     scores: float = 0.1
     rank: int = 16
     alpha: float = 16.0
     dropout: float = 0.0
     targets: tuple[str, ...] = field(default=tuple(adapters.TARGETS))
     validate_every: int = 25
+    validation_pairs: int = 32
     patience: int = 0
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", tuple(self.targets))
-        for name in ("steps", "pairs", "views", "validate_every"):
+        for name in ("steps", "pairs", "views", "validate_every", "validation_pairs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; found {getattr(self, name)}")
-        if max(self.palindrome, self.direct, self.self_pair) <= 0:
+        if max(self.palindrome, self.direct, self.self_pair, self.self_training) <= 0:
             raise ValueError(
-                "one of palindrome, direct and self_pair must have a weight above zero"
+                "one of palindrome, direct, self_pair and self_training must have a weight above zero"
             )
+        if self.labels not in ("hard", "soft"):
+            raise ValueError(f"labels must be hard or soft; found {self.labels!r}")
         _ = self.adapter  # refuses a wrong rank or target
 
     @property
