@@ -42,6 +42,10 @@ real: $(READY) ## Run it on the real beetles in ../shared and print their IoU (C
 	$(BIN)/snakemake --directory build/real $(ARGS)
 	@$(BIN)/python tests/real/show.py build/real
 
+benchmark: $(READY) ## Compare ways of training on the real beetles (hours; goes on where it was; ARGS=--help for parts)
+	@echo "== results: build/benchmark (table.md, and the tidy files scores.csv and runs.csv)"
+	$(BIN)/python scripts/benchmark.py $(ARGS)
+
 pretrain: $(READY) ## Teach the bundled model anew on drawn insects (hours; goes on where it was)
 	@VIRTUAL_ENV=.venv $(UV) pip install --require-hashes --no-deps -r envs/lock-pretrain.txt
 	$(BIN)/python scripts/pretrain.py --folder pretraining/square192 --real ../shared/data/carabidae \
@@ -104,4 +108,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo pretrain real profile test lint format env lock clean
+.PHONY: help demo pretrain real benchmark profile test lint format env lock clean

@@ -17,11 +17,12 @@ from sam2pal.cli import fill
 from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.losses import hard_iou
-from sam2pal.palindrome import direct
+from sam2pal.palindrome import View, direct
 from sam2pal.tracker import Features, Tracker
 from sam2pal.training import (
     Progress,
     TrainingOptions,
+    guess,
     learning_rate,
     prepare,
     publish,
@@ -386,6 +387,27 @@ def test_validation_of_several_templates_is_on_the_others(small_model, data):
     assert validate(tracker, three) == pytest.approx(np.mean(scores), rel=1e-5)
 
 
+def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
+    tracker = Tracker(small_model)
+    five = only(data, [0, 1, 0, 1, 0])
+    judged = []
+
+    def follow(tracker, source, goal):
+        judged.append(len(source.masks))
+        return direct(tracker, source, goal)
+
+    monkeypatch.setattr("sam2pal.training.judging.direct", follow)
+    whole = validate(tracker, five, pairs=100)
+    assert sum(judged) == 20
+    judged.clear()
+    assert validate(tracker, five, pairs=20, batch=1) == pytest.approx(whole, rel=1e-5)
+    assert judged == [1] * 20
+    for pairs, expected in ((7, 7), (5, 5), (2, 2), (1, 1)):
+        judged.clear()
+        assert 0 < validate(tracker, five, pairs=pairs) < 1
+        assert sum(judged) == expected
+
+
 def without(view, known):
     return dataclasses.replace(view, known=torch.tensor(known))
 
@@ -399,6 +421,58 @@ def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_
     followed = direct(tracker, apart.drawn, apart.unseen)
     expected = hard_iou(followed.tracked.logits, followed.target).mean().item()
     assert validate(tracker, apart) == pytest.approx(expected, rel=1e-5)
+
+
+# ------------------------------------------------------------------ the model's own guesses
+
+
+def test_guesses_are_what_is_segmented_from_all_templates(small_model, data):
+    tracker = Tracker(small_model)
+    soft, hard = (guess(tracker, data, labels, batch=3) for labels in ("soft", "hard"))
+    assert soft.masks.shape == (4, 3, 16, 16)
+    # the second template does not show the tail, and does not vote on it
+    memories = [
+        tracker.memorize(data.drawn.features[[t]], 20 * data.drawn.masks[t, [k]][:, None] - 10)
+        for k in (0, 2)
+        for t in (0, 1)
+    ]
+    head = tracker.track(data.pool[[1]], memories[:2]).logits.sigmoid()
+    tail = tracker.track(data.pool[[1]], memories[2:3]).logits.sigmoid()
+    assert torch.allclose(soft.masks[1, 0], head[0, 0], atol=1e-4)
+    assert torch.allclose(soft.masks[1, 2], tail[0, 0], atol=1e-4)
+    assert torch.equal(hard.masks, (soft.masks > 0.5).float())
+    assert torch.equal(hard.known, (soft.masks > 0.5).flatten(2).any(2))
+    assert torch.equal(hard.features.low, data.pool.low)
+
+
+def test_self_training_is_resumed_with_the_guesses_of_before(
+    small_model, data, tmp_path, monkeypatch
+):
+    seen = []
+
+    def see(tracker, data, labels, batch):
+        seen.append(guess(tracker, data, "soft"))
+        # random weights find little: let every pool specimen show the first template's masks
+        return View(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
+
+    monkeypatch.setattr("sam2pal.training.loop.guess", see)
+    options = dataclasses.replace(
+        SHAKEN, steps=2, palindrome=0.0, self_training=1.0, scores=1.0, learning_rate=0.1
+    )
+    model = fresh(small_model, options)
+    expected = run(model, data, tmp_path / "whole", options)
+    # a guess is no truth, so the score heads learn nothing from it
+    assert {"self_training", "self_training_iou"} <= expected.history[0].keys()
+    assert "scores" not in expected.history[0]
+
+    with pytest.raises(InputError, match="time limit"):
+        run(fresh(small_model, options), data, tmp_path / "cut", options, deadline=-math.inf)
+    again = fresh(small_model, options)
+    progress = run(again, data, tmp_path / "cut", options)
+    assert_same_training(again, progress, model, expected)
+    # the masks of the model before training, also after a checkpoint
+    first, cut, resumed = seen
+    assert torch.equal(cut.masks, first.masks) and torch.equal(resumed.masks, first.masks)
 
 
 # ------------------------------------------------------------------ nothing to train on
@@ -444,11 +518,15 @@ def test_steps_whose_pairs_share_nothing_are_no_end(small_model, data, tmp_path)
         ({"palindrome": 0.0}, {"direct"}),
         ({"palindrome": 0.0, "direct": 0.0, "self_pair": 1.0}, {"self_pair"}),
         ({"self_pair": 2.0}, {"palindrome", "direct", "self_pair"}),
+        ({"palindrome": 0.0, "direct": 0.0, "self_training": 1.0}, {"self_training"}),
     ],
 )
 def test_weights_switch_losses_on_and_off(small_model, data, weights, parts):
     options = dataclasses.replace(OPTIONS, scores=0.0, **weights)
     tracker = Tracker(small_model, gated=False)
+    # as if the model saw the masks of a template everywhere
+    everywhere = View(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
+    data = dataclasses.replace(data, guessed=everywhere)
     with torch.no_grad():
         total, numbers = step_loss(tracker, data, torch.ones(3), options, np.random.default_rng(1))
     assert numbers.keys() == parts | {f"{part}_iou" for part in parts}
@@ -486,6 +564,7 @@ def test_learning_rate():
     [
         ({"steps": 0}, "steps must be at least 1"),
         ({"palindrome": 0, "direct": 0}, "must have a weight above zero"),
+        ({"labels": "firm"}, "labels must be hard or soft; found 'firm'"),
         ({"rank": 0}, "rank must be at least 1"),
         ({"targets": ["decoder"]}, "decoder"),
         ({"learn_rate": 1}, "did you mean 'learning_rate'?"),

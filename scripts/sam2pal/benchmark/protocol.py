@@ -140,8 +140,8 @@ def read_protocol(path: Path) -> Protocol:
     for key in content:
         if key not in _KEYS:
             raise InputError(f"{path}: unknown key '{key}'{nearest(key, _KEYS)}")
-    for key in _KEYS[:5] + ("variants",):
-        if not content.get(key) and key != "training":
+    for key in ("collections", "structures", "templates", "draws", "seeds", "variants"):
+        if content.get(key) in (None, [], {}):
             raise InputError(f"{path}: `{key}` is missing")
     for key in ("draws", "seeds"):
         _whole(content[key], f"{path}: {key}")
