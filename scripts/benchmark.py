@@ -5,6 +5,7 @@ Runs that are in the output folder are not run again, so it goes on where it was
 """
 
 import argparse
+import copy
 import logging
 import math
 import subprocess
@@ -18,6 +19,7 @@ from tqdm import tqdm
 from sam2pal.benchmark import (
     KEY,
     Collection,
+    Encodings,
     Protocol,
     Run,
     Runner,
@@ -106,9 +108,11 @@ def main() -> None:
     device = choose_device(arguments.device)
     model = build_model(protocol.model, device=device)
     weights = model_hash(model)
+    encodings = Encodings(model)
+    tracker = Tracker(encodings.serve(copy.copy(model)))
     structures = [structure.name for structure in protocol.structures]
     collections = {
-        name: Collection(folder, structures, Tracker(model), device)
+        name: Collection(folder, structures, tracker, device, protocol.score)
         for name, folder in protocol.collections.items()
     }
 
@@ -124,7 +128,7 @@ def main() -> None:
         raise InputError(f"{arguments.output}: another benchmark is running there") from error
     with lock:
         store = Store(arguments.output)
-        runner = Runner(protocol, model, collections, device, arguments.output)
+        runner = Runner(protocol, model, encodings, collections, device, arguments.output)
         todo = [] if arguments.table else [one for one in plan if key(one) not in store]
         same = {"commit": commit(), "model": weights, "device": device.type}
         for one in tqdm(todo, unit="run", disable=None):

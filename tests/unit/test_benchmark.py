@@ -1,5 +1,6 @@
 """The benchmark: what is run, on which specimens, that it goes on, and what its table says."""
 
+import copy
 import dataclasses
 import json
 import re
@@ -15,6 +16,7 @@ from PIL import Image
 from sam2pal.benchmark import (
     KEY,
     Collection,
+    Encodings,
     Run,
     Runner,
     Store,
@@ -40,6 +42,7 @@ SMALL = {
     "templates": [1],
     "draws": 2,
     "seeds": 2,
+    "segmentation": {"round_trip": 0},
     "model": {"name": "bundled", "image_size": 64},
     "training": {**TRAINING, "targets": ["memory_encoder"]},
     "variants": {
@@ -145,6 +148,8 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
         ({"ceiling": "everthing"}, "no variant 'everthing' (did you mean 'everything'?)"),
         ({"variants": {"none": None, "x": {"training": {"step": 1}}}}, "variants: x: unknown key"),
         ({"variants": {"none": {"separate": True}}}, "variants: none: `templates` and `separate`"),
+        ({"score": "all"}, "score: expected odd or even, found 'all'"),
+        ({"score": "even"}, "'everything' trains on all specimens with an even number"),
     ],
 )
 def test_protocols_that_are_refused(write, changes, expected):
@@ -158,13 +163,19 @@ def test_protocols_that_are_refused(write, changes, expected):
 
 
 @pytest.fixture(scope="module")
-def collection(small_model, folder):
-    return Collection(folder, ["head", "body"], Tracker(small_model), CPU)
+def encodings(small_model):
+    return Encodings(small_model)
+
+
+@pytest.fixture(scope="module")
+def collection(small_model, folder, encodings):
+    tracker = Tracker(encodings.serve(copy.copy(small_model)))
+    return Collection(folder, ["head", "body"], tracker, CPU)
 
 
 def test_odd_numbers_are_scored_and_never_trained_on(collection):
     assert [s.specimen for s in collection.tune] == ["0002", "0004", "0006"]
-    assert [s.specimen for s in collection.report] == ["0001", "0003", "0005", "0007"]
+    assert [s.specimen for s in collection.scored] == ["0001", "0003", "0005", "0007"]
     draws = [collection.draw(1, draw, 1) for draw in range(1, 20)]
     # number 4 shows no body, so nothing of it could be followed
     assert {tuple(draw) for draw in draws} == {(0,), (2,)}
@@ -185,28 +196,60 @@ def test_training_data(collection):
     assert len(collection.data([0, 1, 2], 1, 1).pool) == 3
 
 
-def test_photographs_are_encoded_once(collection, monkeypatch):
-    collection.features(0), collection.data([0], 1, 7)
-    monkeypatch.setattr(Tracker, "encode", lambda *_: pytest.fail("encoded again"))
-    assert collection.features(0) is collection.features(0)
-    collection.data([0], 1, 7)
+def test_encodings(small_model, monkeypatch):
+    asked = []
+    forward = type(small_model).forward_image
+
+    def count(model, images):
+        asked.append(len(images))
+        return forward(model, images)
+
+    monkeypatch.setattr(type(small_model), "forward_image", count)
+    images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    plain = Tracker(small_model).encode(images)
+    encodings = Encodings(small_model)
+    model = encodings.serve(copy.deepcopy(small_model))
+    asked.clear()
+    for order in ([0, 1, 2], [2, 0]):
+        features = Tracker(model).encode(images[order])
+        expected = [plain.low[order], *(level[order] for level in plain.high), plain.position]
+        for a, b in zip([features.low, *features.high, features.position], expected, strict=True):
+            assert torch.allclose(a, b, atol=1e-5)
+    assert asked == [1, 1, 1]
+    # another size is another image, as is another photograph
+    model.forward_image(torch.nn.functional.avg_pool2d(images[:1], 2))
+    model.forward_image(images[:1] + 1e-3)
+    assert len(asked) == 5
+    # room for one only
+    small = Encodings(small_model, megabytes=0.01)
+    for index in (0, 0, 1, 0):
+        small(images[[index]])
+    assert len(asked) == 5 + 3
+    # the model itself was left alone
+    assert "forward_image" not in vars(small_model)
 
 
 # ------------------------------------------------------------------ runs
 
 
-def runner(write, small_model, collection, tmp_path, **changes):
-    protocol = read_protocol(write(**changes))
-    return Runner(protocol, small_model, {"drawn": collection}, CPU, tmp_path)
+@pytest.fixture
+def runner(write, small_model, encodings, collection, tmp_path):
+    def make(**changes):
+        protocol = read_protocol(write(**changes))
+        return Runner(
+            protocol, small_model, encodings, {"drawn": collection}, CPU, tmp_path
+        )
+
+    return make
 
 
-def test_untrained_scores_are_those_of_the_workflow(write, small_model, collection, tmp_path):
-    run = runner(write, small_model, collection, tmp_path)
+def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collection):
+    run = runner()
     rows, record = run(Run("drawn", 1, 1, 1, "untrained"))
     templates = [collection.tune[i] for i in collection.draw(1, 1, 1)]
     assert record["template_specimens"] == templates[0].specimen
     specimens = []
-    for t in collection.report:
+    for t in collection.scored:
         stat = Path(t.path).stat()
         size = stat.st_size, stat.st_mtime_ns
         specimens.append(Specimen(t.specimen, t.path, *size, 60, 72, "0000", "ok", ""))
@@ -221,7 +264,7 @@ def test_untrained_scores_are_those_of_the_workflow(write, small_model, collecti
     assert len(rows) == len(found["annotations"]) == 8
     scored = 0
     for row, annotation in zip(rows, found["annotations"], strict=True):
-        truth = collection.report[annotation["image_id"] - 1].masks.get(row["structure"])
+        truth = collection.scored[annotation["image_id"] - 1].masks.get(row["structure"])
         if truth is None:
             assert (row["specimen"], row["structure"]) == ("0005", "body")
             assert "iou" not in row
@@ -234,22 +277,36 @@ def test_untrained_scores_are_those_of_the_workflow(write, small_model, collecti
     assert scored > 2  # empty masks would agree as well
 
 
-def test_a_model_a_structure(write, small_model, collection, tmp_path):
+def test_a_model_a_structure(runner, tmp_path):
     """Untrained, models of single structures give the masks of the joint one."""
     lazy = {"separate": True, "training": {"learning_rate": 0.0}}
     variants = {**SMALL["variants"], "apart": lazy}
-    run = runner(write, small_model, collection, tmp_path, variants=variants)
+    run = runner(variants=variants)
     apart, record = run(Run("drawn", 1, 1, 1, "apart"))
     joint, _ = run(Run("drawn", 1, 1, 1, "untrained"))
     assert (record["steps"], record["trained_share"]) == (2, 0.0)
     for a, b in zip(apart, joint, strict=True):
         assert a["specimen"] == b["specimen"] and a["structure"] == b["structure"]
         assert a.get("iou") == pytest.approx(b.get("iou"), abs=0.02)
+    assert sum(row.get("iou", 0) > 0 for row in joint) > 2
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("tmp")]
 
 
-def test_training_on_all_specimens_is_done_once(write, small_model, collection, tmp_path):
-    run = runner(write, small_model, collection, tmp_path)
+def test_choosing_settings_looks_at_no_odd_number(
+    write, small_model, encodings, collection, folder, tmp_path
+):
+    even = Collection(folder, ["head", "body"], collection._tracker, CPU, score="even")
+    variants = {"untrained": None}
+    protocol = read_protocol(write(score="even", variants=variants, ceiling=None, compare=[]))
+    run = Runner(protocol, small_model, encodings, {"drawn": even}, CPU, tmp_path)
+    for draw in (1, 2, 3):
+        rows, record = run(Run("drawn", 1, draw, 1, "untrained"))
+        scored = {row["specimen"] for row in rows}
+        assert scored == {"0002", "0004", "0006"} - {record["template_specimens"]}
+
+
+def test_training_on_all_specimens_is_done_once(runner, small_model):
+    run = runner()
     before = {k: v.clone() for k, v in small_model.state_dict().items()}
     fits = []
     fit = run._fit

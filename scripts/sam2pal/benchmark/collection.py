@@ -13,6 +13,7 @@ from sam2pal.errors import InputError
 from sam2pal.images import Photograph, read_photograph
 from sam2pal.palindrome import View
 from sam2pal.real import read_collection
+from sam2pal.specimens import OK, Specimen
 from sam2pal.tracker import Features, Tracker
 from sam2pal.training import Data, encode_drawn, encode_template
 
@@ -23,9 +24,12 @@ class Collection:
     Args:
         folder: holds `images/` and `annotations.json`.
         tracker: of the model before training; its encoder is frozen, so its features serve all runs.
+        score: `odd`, or `even` to choose settings without a look at the odd ones: the specimens that are
+            trained on unlabelled are then scored.
 
     Attributes:
-        tune, report: specimens whose number is even, and odd.
+        tune: specimens whose number is even.
+        scored: those that are scored, if they are not among the templates.
         digest: of the annotations and the photographs.
 
     Raises:
@@ -33,14 +37,20 @@ class Collection:
     """
 
     def __init__(
-        self, folder: Path, structures: list[str], tracker: Tracker, device: torch.device
+        self,
+        folder: Path,
+        structures: list[str],
+        tracker: Tracker,
+        device: torch.device,
+        score: str = "odd",
     ) -> None:
         specimens = read_collection(folder, "annotations.json")
         parity = [_number(specimen, folder) % 2 for specimen in specimens]
         self.folder, self.structures = folder, structures
         self.tune = [s for s, odd in zip(specimens, parity, strict=True) if not odd]
-        self.report = [s for s, odd in zip(specimens, parity, strict=True) if odd]
-        if not self.tune or not self.report:
+        odd = [s for s, odd in zip(specimens, parity, strict=True) if odd]
+        self.scored = self.tune if score == "even" else odd
+        if not self.tune or not odd:
             raise InputError(
                 f"{folder}: needs annotated specimens with even and with odd numbers"
             )
@@ -50,7 +60,7 @@ class Collection:
             b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)
         ).hexdigest()[:12]
         # on the instance, so that the features go when the collection goes
-        for method in ("drawn", "features", "photograph", "_template"):
+        for method in ("drawn", "_photograph", "_template"):
             setattr(self, method, cache(getattr(self, method)))
 
     def draw(self, templates: int, draw: int, seed: int) -> list[int]:
@@ -84,14 +94,14 @@ class Collection:
         features = Features.cat([self.drawn(i).features for i in pool])
         return Data(drawn, others, unseen, features)
 
-    def features(self, position: int) -> Features:
-        """Of a specimen of `report`."""
-        specimen = self.report[position]
-        return encode_drawn(self._tracker, specimen, self.structures, self.device).features
+    def listed(self, specimen: Template) -> tuple[Specimen, Photograph]:
+        """A specimen as a shard has it."""
+        size = specimen.width, specimen.height
+        listed = Specimen(specimen.specimen, specimen.path, 0, 0, *size, "", OK, "")
+        return listed, self._photograph(specimen.path)
 
-    def photograph(self, position: int) -> Photograph:
-        """Of a specimen of `report`."""
-        return read_photograph(self.report[position].path)
+    def _photograph(self, path: str) -> Photograph:
+        return read_photograph(path)
 
     def _template(self, position: int, views: int, seed: int) -> tuple[View, View, View]:
         where = (seed, 3, position)

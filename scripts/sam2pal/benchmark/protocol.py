@@ -63,6 +63,7 @@ class Protocol:
         collections: folders with `images/` and `annotations.json`, by name.
         templates: how many templates a draw has, one part of the benchmark each.
         seed: of the drawing of templates.
+        score: which specimens are scored, see `Collection`.
         ceiling: the variant whose mean counts as 100 %.
         compare: pairs of variants (before, after) to compare beside `untrained`.
     """
@@ -74,6 +75,7 @@ class Protocol:
     seeds: int
     variants: dict[str, Variant]
     seed: int = 1
+    score: str = "odd"
     model: ModelOptions = field(default_factory=ModelOptions)
     segmentation: SegmentationOptions = field(default_factory=SegmentationOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
@@ -115,13 +117,14 @@ class Protocol:
             "segmentation": asdict(self.segmentation),
             "boundary_tolerance": self.evaluation.boundary_tolerance,
             "seed": self.seed,
+            "score": self.score,
         }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 _KEYS = (
     *("collections", "structures", "templates", "draws", "seeds", "training", "variants"),
-    *("seed", "model", "segmentation", "evaluation", "ceiling", "compare"),
+    *("seed", "score", "model", "segmentation", "evaluation", "ceiling", "compare"),
 )
 
 
@@ -151,6 +154,15 @@ def read_protocol(path: Path) -> Protocol:
     }
     if all(variant.training is not None for variant in variants.values()):
         raise InputError(f"{path}: no variant is untrained; add `untrained: {{}}`")
+    score = content.get("score", "odd")
+    if score not in ("odd", "even"):
+        raise InputError(f"{path}: score: expected odd or even, found {score!r}")
+    for variant in variants.values():
+        if score == "even" and variant.templates == "all":
+            raise InputError(
+                f"{path}: '{variant.name}' trains on all specimens with an even number, and `score: even` "
+                "scores them"
+            )
     compare = [tuple(pair) for pair in content.get("compare") or []]
     for name in [n for pair in compare for n in pair] + [content.get("ceiling")]:
         if name is not None and name not in variants:
@@ -163,6 +175,7 @@ def read_protocol(path: Path) -> Protocol:
         seeds=content["seeds"],
         variants=variants,
         seed=content.get("seed", 1),
+        score=score,
         model=fill(ModelOptions, content.get("model") or {}, f"{path}: model"),
         segmentation=fill(
             SegmentationOptions, content.get("segmentation") or {}, f"{path}: segmentation"

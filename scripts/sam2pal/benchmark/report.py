@@ -66,12 +66,12 @@ def _preface(protocol: Protocol, runs: pd.DataFrame) -> list[str]:
     return [
         f"Model `{protocol.model.name}` (weights {models}), commit {commits}; {len(runs)} of {planned} runs.",
         "",
-        "Templates are drawn from the specimens with an even number; scored are all specimens with an odd "
-        "one, at the photographs' own size. The mean over structures is the mean of each structure's mean "
-        f"over specimens. Intervals of {options.level:.0%} resample draws of templates and specimens "
-        "together and are widened for the number of draws; changes are paired by draw and specimen, in "
-        "points (hundredths) of IoU; **bold**: the interval is clear of zero. Seconds are those of the "
-        "processor on a CPU, otherwise those of the clock.",
+        "Templates are drawn from the specimens with an even number; scored are all other specimens with an "
+        f"{protocol.score} one, at the photographs' own size. The mean over structures is the mean of each "
+        f"structure's mean over specimens. Intervals of {options.level:.0%} resample draws of templates and "
+        "specimens together and are widened for the number of draws; changes are paired by draw and "
+        "specimen, in points (hundredths) of IoU; **bold**: the interval is clear of zero. Seconds are those "
+        "of the processor on a CPU, otherwise those of the clock.",
         "",
     ]
 

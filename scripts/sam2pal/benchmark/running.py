@@ -3,7 +3,8 @@
 import copy
 import tempfile
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,16 @@ from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal import adapters
 from sam2pal.benchmark.collection import Collection
+from sam2pal.benchmark.encodings import Encodings
 from sam2pal.benchmark.protocol import Protocol, Run, Variant
 from sam2pal.coco import decode_mask
 from sam2pal.metrics import evaluate_pair
-from sam2pal.models import autocast, seed_everything
+from sam2pal.models import seed_everything
 from sam2pal.segmentation.annotations import annotations_of
-from sam2pal.segmentation.tracking import Bank, Outcome, remember
-from sam2pal.tracker import Features, Tracker
+from sam2pal.segmentation.bank import remember
+from sam2pal.segmentation.tracking import Outcome, track_halving
+from sam2pal.tracker import Tracker
 from sam2pal.training import Data, publish, train
-
-BATCH = 4  # specimens that are tracked together
 
 
 @dataclass
@@ -43,7 +44,8 @@ class Runner:
     """Runs of a protocol in one process: photographs are encoded once for all of them.
 
     Args:
-        model: before training; it is not changed.
+        model: before training; its weights are not changed.
+        encodings: of that model.
         scratch: folder for checkpoints of the training under way.
     """
 
@@ -51,11 +53,13 @@ class Runner:
         self,
         protocol: Protocol,
         model: SAM2Base,
+        encodings: Encodings,
         collections: dict[str, Collection],
         device: torch.device,
         scratch: Path,
     ) -> None:
-        self.protocol, self.model, self.collections = protocol, model, collections
+        self.protocol, self.base, self.collections = protocol, model, collections
+        self.encodings, self.untrained = encodings, encodings.serve(copy.copy(model))
         self.device, self.scratch = device, scratch
         self._latest: dict[tuple[str, str], tuple[int, Trained]] = {}
 
@@ -75,7 +79,7 @@ class Runner:
         collection = self.collections[run.collection]
         everything = list(range(len(self.protocol.structures)))
         if variant.training is None:
-            return Trained([(self.model, everything)])
+            return Trained([(self.untrained, everything)])
         if variant.templates == "all":
             # does not depend on the draw; only that of the latest seed is kept
             where = run.collection, run.variant
@@ -112,7 +116,7 @@ class Runner:
         return Trained(parts, record)
 
     def _fit_one(self, variant: Variant, data: Data, weights: torch.Tensor, seed: int):
-        model = copy.deepcopy(self.model)
+        model = self.encodings.serve(copy.deepcopy(self.base))
         seed_everything(seed)
         adapters.inject(model, variant.training.adapter)
         with tempfile.TemporaryDirectory(dir=self.scratch) as state:
@@ -126,25 +130,36 @@ def segment_and_score(
 ) -> list[dict[str, Any]]:
     """Masks at the photographs' own size, as a job of the workflow makes them, against truth."""
     names = [structure.name for structure in protocol.structures]
+    options, device = protocol.segmentation, collection.device
     drawn = [collection.tune[i] for i in templates]
+    used = {specimen.specimen for specimen in drawn}
     banks = []
     for model, structures in trained.parts:
-        own = [names[i] for i in structures]
-        tracker = Tracker(model)
-        bank = remember(tracker, drawn, own, collection.device)
-        banks.append((tracker, bank, structures))
+        tracker, own = Tracker(model), [names[i] for i in structures]
+        banks.append((tracker, remember(tracker, drawn, own, options, device)))
+    order = np.argsort([i for _, structures in trained.parts for i in structures])
+    scored = [specimen for specimen in collection.scored if specimen.specimen not in used]
     rows = []
-    for some in torch.arange(len(collection.report)).split(BATCH):
-        some = some.tolist()
-        for position, outcome in zip(some, _track(banks, collection, some), strict=True):
-            specimen = collection.report[position]
+    for start in range(0, len(scored), options.batch_size):
+        some = [collection.listed(s) for s in scored[start : start + options.batch_size]]
+        parts = [
+            track_halving(tracker, bank, some, options, device)[0] for tracker, bank in banks
+        ]
+        for specimen, (_, photograph), *outcomes in zip(
+            scored[start:], some, *parts, strict=False
+        ):
+            outcome = _join(outcomes, order)
+            limits = [
+                limit for _, bank in banks for limit in bank.limits.by_view[outcome.view]
+            ]
             annotations = annotations_of(
-                collection.photograph(position),
+                photograph,
                 outcome,
                 protocol.structures,
                 names,
-                protocol.segmentation,
+                options,
                 {},
+                [limits[i] for i in order],
             )
             for name, annotation in zip(names, annotations, strict=True):
                 row = {"specimen": specimen.specimen, "structure": name}
@@ -157,20 +172,11 @@ def segment_and_score(
     return rows
 
 
-def _track(
-    banks: list[tuple[Tracker, Bank, list[int]]], collection: Collection, positions: list[int]
-) -> list[Outcome]:
-    """An outcome a specimen, put together from the models of the structures."""
-    features = Features.cat([collection.features(i) for i in positions])
-    parts: dict[str, list[np.ndarray]] = {"logits": [], "predicted_iou": [], "object_score": []}
-    order = np.argsort([i for _, _, structures in banks for i in structures])
-    for tracker, bank, _ in banks:
-        memories = [memory.repeat(len(positions)) for memory in bank.memories]
-        with autocast(collection.device):
-            tracked = tracker.track(features, memories)
-        for name, found in parts.items():
-            values = getattr(tracked, name).float().cpu().numpy()
-            # [N, 1, h, w] or [N] to [B, F, h, w] or [B, F]
-            found.append(values.reshape(len(positions), -1, *values.shape[2:]))
-    logits, iou, score = (np.concatenate(found, axis=1)[:, order] for found in parts.values())
-    return [Outcome(logits[i], iou[i], score[i], None) for i in range(len(positions))]
+def _join(outcomes: Sequence[Outcome], order: np.ndarray) -> Outcome:
+    """The outcome of all structures from those of models of some of them; all saw the same view, which the
+    encoder alone decides."""
+    joined = {}
+    for field_ in ("logits", "predicted_iou", "object_score", "roundtrip_iou", "agreement", "known"):
+        values = [getattr(outcome, field_) for outcome in outcomes]
+        joined[field_] = None if values[0] is None else np.concatenate(values)[order]
+    return replace(outcomes[0], **joined)
