@@ -68,6 +68,16 @@ test: lint $(READY) ## Run the tests: formatting, units, the workflow (what CI r
 	@echo "== testing"
 	$(BIN)/python -m pytest $(ARGS)
 
+# SLURM=one-genus is its short form
+SLURM := two-genera
+test-slurm: $(READY) ## Run the pipeline on a Slurm with two fake GPUs (root on Debian: installs it, and stops it again)
+	@echo "== testing on a real Slurm"
+	SAM2PAL_INSTALL_SLURM=1 $(BIN)/python -m pytest tests/slurm -m "slurm and not soak" -k $(SLURM) $(ARGS)
+
+soak: $(READY) ## Break things while the workflow runs, and compare the tables at the end (an hour; Slurm as test-slurm)
+	@echo "== faults: the tables must be the same as without them"
+	SAM2PAL_INSTALL_SLURM=1 $(BIN)/python -m pytest -m soak $(ARGS)
+
 lint: $(READY) ## Check style and the workflow's conventions
 	@echo "== checking style: ruff, snakefmt, snakemake --lint"
 	$(BIN)/ruff check --quiet scripts tests profiles
@@ -108,4 +118,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo pretrain real benchmark profile test lint format env lock clean
+.PHONY: help demo pretrain real benchmark profile test test-slurm soak lint format env lock clean

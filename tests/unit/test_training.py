@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import logging
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -248,14 +249,36 @@ def test_stops_before_a_step_that_would_not_end_in_time(small_model, data, tmp_p
         run(fresh(small_model, SHAKEN), data, tmp_path, SHAKEN, deadline=25.0, on_step=tick)
 
 
-def test_a_second_process_is_refused(small_model, data, tmp_path):
+def test_a_second_process_waits_for_the_first(small_model, data, tmp_path, monkeypatch):
+    options = dataclasses.replace(OPTIONS, steps=1, direct=0.0)
+    taken, told, said = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        with FileLock(tmp_path / "lock"):
+            taken.set()
+            told.wait()
+
+    def info(message: str, *values: object) -> None:
+        said.append(message % values)
+        told.set()
+
+    other = threading.Thread(target=first)
+    other.start()
+    taken.wait()
+    monkeypatch.setattr("sam2pal.training.loop.log.info", info)
+    assert run(fresh(small_model), data, tmp_path, options).step == 1
+    other.join()
+    assert "another process is running this training; waiting for it to end" in said[0]
+
+
+def test_a_second_process_does_not_wait_beyond_its_time(small_model, data, tmp_path):
     model = fresh(small_model)
     before = adapters.adapter_state(model)
     with (
         FileLock(tmp_path / "lock"),
         pytest.raises(InputError, match="another process is running this training") as caught,
     ):
-        run(model, data, tmp_path, on_step=lambda *_: pytest.fail("a step"))
+        run(model, data, tmp_path, deadline=-math.inf, on_step=lambda *_: pytest.fail("a step"))
     assert str(tmp_path) in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
     for name, value in adapters.adapter_state(model).items():

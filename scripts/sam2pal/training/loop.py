@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -137,19 +138,31 @@ def train(
         state: a folder of this training alone; holds `checkpoint.pt`, and a lock while it runs.
         deadline: value of `time.monotonic()` before which to stop and keep a checkpoint.
 
+    Another process that runs this training, left over from a workflow that was killed, is waited for.
+
     Raises:
-        InputError: another process runs this training, the time is over, or the loss is not finite.
+        InputError: the time is over, also that of waiting, or the loss is not finite.
     """
     state.mkdir(parents=True, exist_ok=True)
+    with _locked(state, deadline):
+        return _train(model, data, weights, options, seed, state, deadline, on_step)
+
+
+def _locked(state: Path, deadline: float) -> AbstractContextManager:
+    """The lock of a training, taken as soon as no other process holds it."""
     lock = FileLock(state / "lock")
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
+    except Timeout:
+        log.info("%s: another process is running this training; waiting for it to end", state)
+    left = max(0.0, deadline - time.monotonic())
+    try:
+        return lock.acquire(timeout=left if math.isfinite(left) else -1, poll_interval=1)
     except Timeout as error:
         raise InputError(
-            f"{state}: another process is running this training; wait for it, or stop it first"
+            f"{state}: another process is running this training, and did not end within the time limit; wait "
+            "for it, or stop it first"
         ) from error
-    with lock:
-        return _train(model, data, weights, options, seed, state, deadline, on_step)
 
 
 def _train(model, data, weights, options, seed, state, deadline, on_step) -> Progress:
