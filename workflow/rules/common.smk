@@ -190,7 +190,12 @@ def command(name, section=None, device=False, **files):
         files: flags of inputs that may be missing, by the name of the input.
     """
     python = "python" if workflow.deployment_settings.deployment_method else sys.executable
-    start = [python, f"{SCRIPTS / name}.py", *(["--device", config["device"]] if device else [])]
+    start = [python, f"{SCRIPTS / name}.py"]
+    if device:
+        # of several GPUs each job takes one that is free; Snakemake only counts them
+        several = config["device"] in ("auto", "cuda")
+        start = [*([python, f"{SCRIPTS}/on_free_gpu.py"] if several else []), *start]
+        start += ["--device", config["device"]]
 
     def words(wildcards, input):
         given = [
@@ -200,6 +205,12 @@ def command(name, section=None, device=False, **files):
         return shlex.join([*start, *given, *options])
 
     return words
+
+
+def time_limit(wildcards, resources):
+    """--time-limit, some minutes before a cluster ends the job; not compared, as it depends on `resources`."""
+    minutes = resources.get("runtime")
+    return f"--time-limit {minutes - min(5, minutes / 10):g}" if isinstance(minutes, int) else ""
 
 
 ##### files of a genus or a round #####

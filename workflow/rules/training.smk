@@ -42,6 +42,7 @@ rule train_palindrome:
             checkpoint="--checkpoint",
             init="--init",
         ),
+        time_limit=time_limit,
         state=lambda wildcards, output: f"resources/training/{wildcards.genus}/{wildcards.round}",
         structures=structures("parent", "exclusive", "weight"),
         model=MODEL,
@@ -51,4 +52,4 @@ rule train_palindrome:
     shell:
         "{params.command} --templates {input.templates} --pool {input.pool} --structures {params.structures:q}"
         " --model {params.model:q} --seed {params.seed} --state {params.state} --output {output.adapter}"
-        " > {log} 2>&1"
+        " {params.time_limit} > {log} 2>&1"
