@@ -39,8 +39,8 @@ class Call:
     jobs: list[str] = field(default_factory=list)
 
     def names(self) -> set[str]:
-        """The rules of which jobs ran (or would run)."""
-        return {job.split()[0] for job in self.jobs} - {"all"}
+        """The rules of which jobs ran (or would run), but for the record that follows any change."""
+        return {job.split()[0] for job in self.jobs} - {"all", "provenance"}
 
 
 @dataclass

@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -67,6 +68,21 @@ def test_a_second_call_does_nothing(again: Project) -> None:
     assert call.code == 0 and "Nothing to be done" in call.text
 
 
+def test_provenance_says_what_computed_the_tables(finished: Project) -> None:
+    path = finished.folder / "results/provenance.json"
+    record = json.loads(path.read_text())
+    assert record["seed"] == CONFIG["seed"]
+    assert record["configuration"]["rounds"] == CONFIG["rounds"]
+    assert set(record["files_sha256"]) == {"config/genera.tsv", "config/templates.tsv"}
+    assert re.fullmatch("[0-9a-f]{40}|unknown", record["workflow"]["commit"])
+    trained = finished.folder / "results/Aus/trained/adapter/training.json"
+    assert record["versions"]["torch"] == json.loads(trained.read_text())["versions"]["torch"]
+    before = path.read_bytes()
+    path.unlink()
+    call = finished.run("results/provenance.json")
+    assert call.code == 0 and call.jobs == ["provenance"] and path.read_bytes() == before
+
+
 CHANGES = {
     "segmentation threshold": (
         {"segmentation": {"threshold": 0.4}},
@@ -124,7 +140,7 @@ def test_the_scale_of_a_genus_concerns_its_measures_alone(again: Project) -> Non
     table = again.folder / "config/genera.tsv"
     table.write_text(table.read_text().replace("Aus\tdata/Aus\t12.5", "Aus\tdata/Aus\t13"))
     call = again.run("--dry-run")
-    assert set(call.jobs) - {"all", "aggregate"} == {
+    assert set(call.jobs) - {"all", "aggregate", "provenance"} == {
         f"measure Aus {name}" for name in CONFIG["rounds"]
     }
 

@@ -53,6 +53,7 @@ def tables_without(unfinished):
     if not any(job.rule.name == "aggregate" for job in workflow.dag.jobs) or not unfinished:
         return
     Path(COMPLETE).unlink(missing_ok=True)
+    Path("results/provenance.json").unlink(missing_ok=True)
     notes = []
     for run, reason in unfinished.items():
         notes.append(Path("results", run, "run.failed"))

@@ -1,0 +1,35 @@
+"""Say what the results were computed by and from: versions, commit, configuration, model, seed."""
+
+import argparse
+import json
+from pathlib import Path
+
+from sam2pal import provenance
+from sam2pal.cli import options_argument, run
+from sam2pal.files import atomic
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add = parser.add_argument
+    add("--configuration", type=options_argument, required=True, help="JSON, or a file with it")
+    add("--methods", nargs="*", default=[], help="number of the method of each stage")
+    add("--files", nargs="*", default=[], help="tables that belong to the configuration")
+    add("--checkpoint", type=Path, help="the model's weights (default: the bundled ones)")
+    add("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    record = provenance.record(
+        arguments.configuration,
+        arguments.methods,
+        arguments.files,
+        arguments.checkpoint,
+    )
+    with atomic(arguments.output) as temporary:
+        temporary.write_text(
+            json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
+
+
+if __name__ == "__main__":
+    run(main)
