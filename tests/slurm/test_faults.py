@@ -1,0 +1,134 @@
+"""Faults of a cluster: at the end the tables are, byte for byte, those of a run without them.
+
+The stage that the fault hits runs on Slurm; the stages after it run here, which is quicker.
+"""
+
+import signal
+from pathlib import Path
+
+import pytest
+from cluster import Cluster, Job
+from faults import (
+    RUN,
+    SHARD,
+    TRAINED,
+    assert_same,
+    checkpoint,
+    find,
+    make_one_genus,
+    running,
+    text_of,
+    undone,
+    until,
+)
+from projects import SlurmProject
+from running import Project
+
+pytestmark = [pytest.mark.slurm, pytest.mark.soak, pytest.mark.slow]
+
+ADAPTER = f"{RUN}/adapter"
+TRAINING_LOG = "logs/Aus/trained/train_palindrome.log"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> SlurmProject:
+    """A project after a call on this machine without faults."""
+    local = make_one_genus(tmp_path_factory.mktemp("undisturbed"), TRAINED)
+    call = local.run()
+    assert call.code == 0, call.text
+    return SlurmProject(local.folder)
+
+
+def only(cluster: Cluster, after: int, rule: str) -> list[Job]:
+    return [job for job in cluster.jobs(after) if job.rule == rule]
+
+
+def finish(project: SlurmProject, expected: Project) -> None:
+    """Run what is left on this machine, and compare."""
+    call = Project(project.folder).run()
+    assert call.code == 0, call.text
+    assert_same(project, expected)
+
+
+def test_cancelled(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    project = undone(undisturbed, tmp_path / "project", "train")
+    before = cluster.last()
+    with running(project, ADAPTER) as call:
+        until(lambda: checkpoint(project), "a checkpoint")
+        find(project, "train_palindrome").suspend()  # it would be done too soon
+        cluster.run("scancel", str(only(cluster, before, "train_palindrome")[0].number))
+        done = call.end()
+    assert done.code == 0, done.text
+    assert "SLURM status is: 'CANCELLED'" in done.text
+    states = [job.state for job in only(cluster, before, "train_palindrome")]
+    assert states == ["CANCELLED", "COMPLETED"]
+    assert "going on from step" in text_of(project.folder / TRAINING_LOG)
+    finish(project, undisturbed)
+
+
+def test_over_its_memory(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    project = undone(undisturbed, tmp_path / "project", "segment")
+    before = cluster.last()
+    limit = ["--set-resources", "segment_shard:mem_mb=3800 * attempt - 3600"]
+    call = project.run(SHARD, *limit)
+    assert call.code == 0, call.text
+    jobs = only(cluster, before, "segment_shard")
+    assert [job.mem_mb for job in jobs] == [200, 4000]
+    # without cgroups Slurm kills the step, and calls the job failed
+    assert jobs[0].state in ("FAILED", "OUT_OF_MEMORY") and jobs[1].state == "COMPLETED"
+    finish(project, undisturbed)
+
+
+def test_over_its_time(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    """A training that does not stop by itself, as it should some minutes before."""
+    project = undone(undisturbed, tmp_path / "project", "train")
+    before = cluster.last()
+    limit = ["--set-resources", "train_palindrome:runtime=10 * attempt - 9"]
+    with running(project, ADAPTER, *limit) as call:
+        until(lambda: checkpoint(project), "a checkpoint")
+        find(project, "train_palindrome").suspend()
+        done = call.end()
+    assert done.code == 0, done.text
+    states = [job.state for job in only(cluster, before, "train_palindrome")]
+    assert states == ["TIMEOUT", "COMPLETED"]
+    assert "going on from step" in text_of(project.folder / TRAINING_LOG)
+    finish(project, undisturbed)
+
+
+def test_requeued(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    project = undone(undisturbed, tmp_path / "project", "train")
+    before = cluster.last()
+    with running(project, ADAPTER) as call:
+        until(lambda: checkpoint(project), "a checkpoint")
+        find(project, "train_palindrome").suspend()
+        number = str(only(cluster, before, "train_palindrome")[0].number)
+        cluster.run("scontrol", "requeue", number)
+        done = call.end()
+    assert done.code == 0, done.text
+    (job,) = only(cluster, before, "train_palindrome")
+    assert (job.state, job.fields["Restarts"]) == ("COMPLETED", "1")
+    assert "going on from step" in text_of(project.folder / TRAINING_LOG)
+    finish(project, undisturbed)
+
+
+def test_snakemake_killed_while_its_job_runs_on(
+    undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path
+) -> None:
+    project = undone(undisturbed, tmp_path / "project", "train")
+    before = cluster.last()
+    with running(project, ADAPTER) as first:
+        until(lambda: checkpoint(project), "a checkpoint")
+        orphan = find(project, "train_palindrome")
+        orphan.suspend()
+        first.kill()
+        refused = project.run(ADAPTER)
+        assert refused.code == 1 and "--unlock" in refused.text
+        assert project.run("--unlock").code == 0
+        with running(project, ADAPTER) as second:
+            log = project.folder / TRAINING_LOG
+            until(lambda: "waiting for it to end" in text_of(log), "the second training")
+            orphan.send_signal(signal.SIGCONT)
+            done = second.end()
+    assert done.code == 0, done.text
+    until(lambda: {j.state for j in cluster.jobs(before)} == {"COMPLETED"}, "both jobs")
+    finish(project, undisturbed)
