@@ -23,6 +23,7 @@ PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 DATABASE = ("slurmdbd", "mariadb-server")
 ETC = Path("/etc/slurm")
 POLICY = Path("/usr/sbin/policy-rc.d")
+PREFIX = "sam2pal-slurm-"
 INSTALL = "SAM2PAL_INSTALL_SLURM"
 """Environment variable that lets the tests install packages; `make test-slurm` sets it."""
 
@@ -379,6 +380,18 @@ StorageLoc=slurm_acct_db
             yield
         finally:
             self.start_controller()
+
+    @staticmethod
+    def remove_leftover() -> None:
+        """Stop a cluster of a test that was killed; to be called by who holds the lock of all tests."""
+        link = ETC / "slurm.conf"
+        if link.is_symlink():
+            folder = Path(os.readlink(link)).parents[1]
+            if folder.parent.name.startswith(PREFIX):
+                left = Cluster(folder, database=(ETC / "slurmdbd.conf").is_symlink())
+                left.linked = left.links()
+                left.down()
+                shutil.rmtree(folder.parent, ignore_errors=True)
 
     def down(self) -> None:
         """Cancel what runs, stop the daemons and remove every trace but the packages."""

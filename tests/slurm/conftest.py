@@ -1,24 +1,24 @@
 """A Slurm for the tests that need one, and a project that runs on it."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster import DATABASE, PACKAGES, Cluster, NoSlurm, install
+from cluster import DATABASE, PACKAGES, PREFIX, Cluster, NoSlurm, install
 from filelock import FileLock, Timeout
 
 
 def bring_up(database: bool) -> Iterator[Cluster]:
     try:
         install(PACKAGES + (DATABASE if database else ()))
-        lock = FileLock(Path(tempfile.gettempdir()) / f"sam2pal-slurm-{os.getuid()}.lock")
+        lock = FileLock(Path(tempfile.gettempdir()) / f"{PREFIX}lock")
         try:
             lock.acquire(timeout=0)
         except Timeout:
             raise NoSlurm("another test runs its Slurm on this machine") from None
-        with lock, tempfile.TemporaryDirectory(prefix="sam2pal-slurm-") as folder:
+        with lock, tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+            Cluster.remove_leftover()
             # by its real name: what a link points to tells whose it is
             made = Cluster(Path(folder).resolve() / "cluster", database=database)
             made.up()

@@ -43,7 +43,7 @@ def test_each_job_runs_where_it_belongs(run: Run) -> None:
         "segment_shard": 2 * run.genera,
         "assess_evaluate_review_page": run.genera,
         "measure": run.genera,
-        "aggregate": 1,
+        "tables_aggregate_provenance": 1,
     }
     assert {job.state for job in run.jobs} == {"COMPLETED"}
     with_gpu = [job for job in run.jobs if job.rule in ("train_palindrome", "segment_shard")]
