@@ -88,6 +88,9 @@ format: $(READY) ## Format the Snakefiles and sort the imports
 	$(BIN)/snakefmt workflow
 	$(BIN)/ruff check --fix scripts tests profiles
 
+bench: $(READY) ## Print what segmenting costs, over encode + K x track, and older ways (CPU; half an hour)
+	PYTHONPATH=scripts $(BIN)/python tests/bench/segmentation.py --output build/bench/segmentation.md $(ARGS)
+
 ##### the environment #####
 
 env: $(READY) ## Create the environment (.venv) and nothing else
@@ -118,4 +121,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo pretrain real benchmark profile test test-slurm soak lint format env lock clean
+.PHONY: help demo pretrain real benchmark profile test test-slurm soak bench lint format env lock clean

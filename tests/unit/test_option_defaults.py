@@ -15,7 +15,7 @@ STAGES = {
     "model": ("sam2pal.models", "ModelOptions", set(), set()),
     "structure": ("sam2pal.structures", "Structure", set(), {"name"}),
     "training": ("sam2pal.training", "TrainingOptions", {"pool_size"}, set()),
-    "segmentation": ("sam2pal.segmentation", "SegmentationOptions", set(), set()),
+    "segmentation": ("sam2pal.segmentation", "SegmentationOptions", {"pictures"}, set()),
     "evaluation": ("sam2pal.metrics", "EvaluationOptions", set(), {"seed"}),
     "measurement": ("sam2pal.morphometrics.options", "MeasurementOptions", set(), set()),
     "review": ("sam2pal.gallery", "ReviewOptions", set(), set()),

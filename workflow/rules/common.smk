@@ -39,6 +39,7 @@ METHOD = {
     "pool": 1,
     "train": 2,
     "segment": 2,
+    "draw_masks": 1,
     "evaluate": 1,
     "measure": 1,
     "review": 2,
@@ -101,7 +102,11 @@ def options_of(section, wildcards=None, leave_out=()):
         options = {**options, **PROJECT.rounds[wildcards.round].train}
     options = configuration.given(options, SCHEMA, section)
     return as_json(
-        {key: value for key, value in options.items() if key not in ("pool_size", *leave_out)}
+        {
+            key: value
+            for key, value in options.items()
+            if key not in ("pool_size", "pictures", *leave_out)
+        }
     )
 
 
@@ -285,6 +290,11 @@ def products_of(genus):
             run = f"results/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)
             yield from (f"{run}/shards/{shard}.json" for shard in shards)
+            yield from (
+                f"{run}/{kind}/{shard}"
+                for kind in config["segmentation"]["pictures"]
+                for shard in shards
+            )
             if PROJECT.rounds[name].train is not None:
                 yield from (f"{run}/train_pool.tsv", f"{run}/adapter")
 

@@ -34,3 +34,24 @@ rule segment_shard:
         " --specimens {input.specimens} --templates {input.templates}"
         " --structures {params.structures:q} --model {params.model:q} --seed {params.seed}"
         " --output {output.predictions} > {log} 2>&1"
+
+
+rule draw_masks:
+    input:
+        predictions="results/{genus}/{round}/shards/{shard}.json",
+    output:
+        pictures=directory("results/{genus}/{round}/{kind}/{shard}"),
+    log:
+        "logs/{genus}/{round}/draw_masks/{kind}/{shard}.log",
+    benchmark:
+        "benchmarks/{genus}/{round}/draw_masks/{kind}/{shard}.tsv"
+    wildcard_constraints:
+        kind="overlays|indexed",
+    conda:
+        "../../envs/light.yaml"
+    params:
+        command=command("draw_masks"),
+        method=METHOD["draw_masks"],
+    shell:
+        "{params.command} --predictions {input.predictions} --kind {wildcards.kind}"
+        " --output {output.pictures} > {log} 2>&1"

@@ -1,0 +1,26 @@
+"""Draw the masks of a shard: outlines over the photographs, or indexed PNG.
+
+python scripts/draw_masks.py --predictions results/G/R/shards/0001.json --kind overlays --output folder
+"""
+
+import argparse
+from pathlib import Path
+
+from sam2pal.cli import run
+from sam2pal.gallery.pictures import KINDS, write_pictures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--predictions", type=Path, required=True, help="COCO file of a shard")
+    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder; it is replaced")
+    arguments = parser.parse_args()
+    drawn = write_pictures(arguments.predictions, arguments.kind, arguments.output)
+    print(f"{arguments.output}: pictures of {drawn} specimens")
+
+
+if __name__ == "__main__":
+    run(main)
