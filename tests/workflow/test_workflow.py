@@ -83,6 +83,19 @@ def test_provenance_says_what_computed_the_tables(finished: Project) -> None:
     assert call.code == 0 and call.jobs == ["provenance"] and path.read_bytes() == before
 
 
+def test_the_report_carries_labelled_tables_and_pictures(finished: Project) -> None:
+    call = finished.run("--report", "report.html")
+    assert call.code == 0, call.text
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    labels = dict(re.findall(r'"results/([^"]+)": \{"name": [^{}]*"labels": (\{[^{}]*\})', page))
+    assert json.loads(labels["tables/status.csv"]) == {"table": "status"}
+    assert json.loads(labels["tables/evaluation_summary.csv"]) == {"table": "evaluation_summary"}
+    for run in RUNS:
+        genus, name = run.split("/")
+        assert json.loads(labels[f"{run}/review.png"]) == {"genus": genus, "round": name}
+    assert "provenance.json" in labels and "tables/morphometrics.csv" not in labels
+
+
 CHANGES = {
     "segmentation threshold": (
         {"segmentation": {"threshold": 0.4}},

@@ -12,6 +12,7 @@ rule provenance:
         provenance=report(
             "results/provenance.json",
             category="Provenance",
+            labels={"record": "versions, configuration, model, seed"},
             caption="../report/provenance.rst",
         ),
     log:

@@ -1,12 +1,28 @@
 # The tables of all genera and all rounds.
 
 
+# The report carries the short ones; the long ones have a row a specimen.
+LONG = ("evaluation", "morphometrics")
+
+
 rule aggregate:
     input:
         evaluation=collect("results/{run}/evaluation.csv", run=RUNS),
         morphometrics=collect("results/{run}/morphometrics.csv", run=RUNS),
     output:
-        tables=TABLES,
+        tables=[
+            (
+                report(
+                    table,
+                    category="Tables",
+                    labels={"table": Path(table).stem},
+                    caption="../report/tables.rst",
+                )
+                if table.endswith(".csv") and Path(table).stem not in LONG
+                else table
+            )
+            for table in TABLES
+        ],
         complete=touch(COMPLETE),
     log:
         "logs/aggregate.log",
