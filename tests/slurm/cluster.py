@@ -158,7 +158,12 @@ class Cluster:
         return socket.gethostname().split(".")[0]
 
     def up(self) -> None:
-        """Raises: NoSlurm: another Slurm is here, or a daemon does not start."""
+        """Start everything, or nothing.
+
+        Raises:
+            NoSlurm: another Slurm is here, or root may not do what it needs to.
+            RuntimeError: a daemon does not start.
+        """
         if any(link.exists() or link.is_symlink() for link in self.links()):
             raise NoSlurm(f"{ETC} holds the configuration of another Slurm")
         for name in ("etc", "run", "log", "state", "spool", "dev", "munge", "mysql"):
@@ -184,7 +189,10 @@ class Cluster:
         except (OSError, subprocess.SubprocessError, TimeoutError) as error:
             said = [str(getattr(error, "stderr", None) or error), *self.errors()]
             self.down()
-            raise NoSlurm(f"a daemon does not start: {'; '.join(said)}") from error
+            refused = isinstance(error, PermissionError)
+            raise (NoSlurm if refused else RuntimeError)(
+                f"a daemon does not start: {'; '.join(said)}"
+            ) from error
 
     def errors(self) -> list[str]:
         """What the daemons complain about in their logs."""

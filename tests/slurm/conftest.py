@@ -34,3 +34,9 @@ def bring_up(database: bool) -> Iterator[Cluster]:
 def cluster() -> Iterator[Cluster]:
     """One node with two fake GPUs, as root from Debian packages; skips with the reason elsewhere."""
     yield from bring_up(database=False)
+
+
+@pytest.fixture(scope="module")
+def cluster_with_database() -> Iterator[Cluster]:
+    """The same with an accounting database; not in a module that uses the other."""
+    yield from bring_up(database=True)

@@ -236,9 +236,7 @@ def test_encodings(small_model, monkeypatch):
 def runner(write, small_model, encodings, collection, tmp_path):
     def make(**changes):
         protocol = read_protocol(write(**changes))
-        return Runner(
-            protocol, small_model, encodings, {"drawn": collection}, CPU, tmp_path
-        )
+        return Runner(protocol, small_model, encodings, {"drawn": collection}, CPU, tmp_path)
 
     return make
 
@@ -324,13 +322,29 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
     path = write(draws=1, seeds=1, compare=[], ceiling=None)
     output = tmp_path / "out"
     some = by_hand(
-        "benchmark", "--protocol", path, "--output", output, "--variants", "untrained", "--device", "cpu"
+        "benchmark",
+        "--protocol",
+        path,
+        "--output",
+        output,
+        "--variants",
+        "untrained",
+        "--device",
+        "cpu",
     )
     assert some.code == 0, some.err
     assert "3 runs of the protocol are still to be done" in some.out
     first = (output / "scores.csv").read_text()
     rest = by_hand(
-        "benchmark", "--protocol", path, "--output", output, "--variants", "palindrome", "--device", "cpu"
+        "benchmark",
+        "--protocol",
+        path,
+        "--output",
+        output,
+        "--variants",
+        "palindrome",
+        "--device",
+        "cpu",
     )
     assert "2 runs of the protocol are still to be done" in rest.out
     scores = (output / "scores.csv").read_text()
@@ -342,7 +356,15 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
     table = (output / "table.md").read_text()
     assert "2 of 4 runs" in table and "| palindrome against untrained | 1 |" in table
     again = by_hand(
-        "benchmark", "--protocol", path, "--output", output, "--variants", "untrained", "--device", "cpu"
+        "benchmark",
+        "--protocol",
+        path,
+        "--output",
+        output,
+        "--variants",
+        "untrained",
+        "--device",
+        "cpu",
     )
     assert again.code == 0 and (output / "scores.csv").read_text() == scores
     wrong = by_hand("benchmark", "--protocol", path, "--output", output, "--variants", "untraind")
