@@ -419,7 +419,8 @@ def test_round_trip_is_the_iou_back_on_the_template(tracker, genus):
         memories = bank.recall(torch.tensor([[0, 1]]), torch.tensor([0]), pronotum)
         found = tracker.track(features, memories)
         back = tracker.track(bank.back[[0]], [tracker.memorize(features, found.logits)])
-        expected = hard_iou(back.logits, bank.back_masks[0, 0, 1][None, None]).item()
+        logits = torch.nn.functional.interpolate(back.logits, (64, 64), mode="bilinear")
+        expected = hard_iou(logits, bank.back_masks[0, 0, 1][None, None]).item()
     some = [specimen]
     confidence = of(run(tracker, genus, UPRIGHT, some), "b1")["pronotum"]["confidence"]
     assert confidence["roundtrip_iou"] == pytest.approx(expected, abs=2e-3)

@@ -38,7 +38,7 @@ METHOD = {
     "list": 1,
     "pool": 1,
     "train": 2,
-    "segment": 2,
+    "segment": 3,
     "draw_masks": 1,
     "evaluate": 1,
     "measure": 1,

@@ -35,7 +35,7 @@ class Bank:
         memory: of T * M * K objects, template by template, view by view.
         fingerprints: [T, V, D], to match specimens with; None where there is nothing to choose.
         back: features of the R * M views to which masks are tracked back; None without round trip.
-        back_masks: [R, M, K, S/4, S/4], what was drawn there.
+        back_masks: [R, M, K, S, S] bool, what was drawn there.
         back_shown: [R, K] bool.
         limits: area and place of the structures in each view.
         duplicates: pairs of templates that are nearly the same photograph.
@@ -147,11 +147,17 @@ def remember(
         Memory.cat(memories),
         torch.stack(prints) if prints else None,
         Features.cat([one for number in back for one in kept[number]]) if back else None,
-        torch.stack([view.apply(drawn[back]) for view in remembered], 1).to(device),
+        _seen_back([masks[number] > 0.5 for number in back], remembered).to(device),
         shown[back].to(device),
         learn_limits(in_views, seen, options),
         duplicates,
     )
+
+
+def _seen_back(masks: Sequence[Tensor], views: Sequence[View]) -> Tensor:
+    if not masks:
+        return torch.empty(0)
+    return torch.stack([view.apply(torch.stack(list(masks))) for view in views], 1)
 
 
 def must_choose(views: Sequence[View], nearest: int, templates: int) -> bool:

@@ -42,7 +42,7 @@ def learn_limits(masks: Tensor, shown: Tensor, options: SegmentationOptions) -> 
     """
     side = masks.shape[-1]
     areas = (masks.sum((-2, -1)) / side**2).cpu()
-    rows, columns = (masks.amax(axis).cpu() > 0.5 for axis in (-1, -2))
+    rows, columns = (masks.amax(axis).cpu() > 0 for axis in (-1, -2))
     by_view = []
     for view in range(masks.shape[1]):
         limits: list[Limit | None] = []

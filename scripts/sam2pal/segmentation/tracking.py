@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.errors import InputError
@@ -146,7 +147,11 @@ def round_trip(
     for number, (masks, shown) in enumerate(zip(bank.back_masks, bank.back_shown, strict=True)):
         back = tracker.track(bank.back[number * bank.remembered + view], [memory])
         drawn = masks[view[:, None], structures].flatten(0, 1)
-        iou = hard_iou(back.logits, drawn[:, None])
+        # thin structures are lost at a quarter of the side
+        logits = F.interpolate(
+            back.logits.float(), drawn.shape[-2:], mode="bilinear", align_corners=False
+        )
+        iou = hard_iou(logits, drawn[:, None])
         scores.append(torch.where(shown[structures].flatten(), iou, torch.nan))
     return torch.stack(scores).nanmean(0)
 
