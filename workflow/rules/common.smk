@@ -292,7 +292,7 @@ def products_of(genus):
             yield from (f"{run}/shards/{shard}.json" for shard in shards)
             yield from (
                 f"{run}/{kind}/{shard}"
-                for kind in config["segmentation"]["pictures"]
+                for kind in config["segmentation"].get("pictures", [])
                 for shard in shards
             )
             if PROJECT.rounds[name].train is not None:
