@@ -1,6 +1,8 @@
 """Each mistake in the configuration has its own message, which names the file and the right word."""
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +55,31 @@ def templates(old: str, new: str) -> Callable[[dict, str, str], tuple[dict, str,
 
 
 MISTAKES = {
+    "measure of an index": (
+        change("measurement", to={"indices": {"ci": "100 * head.widht / head.length"}}),
+        "config/config.yaml: measurement: index 'ci' (100 * head.widht / head.length): unknown "
+        "measure 'widht' of 'head' (did you mean 'width'?)",
+    ),
+    "structure of an index": (
+        change("measurement", to={"indices": {"ci": "eyes.width / head.length"}}),
+        "unknown structure 'eyes' (did you mean 'eye'?); known: head, eye, specimen",
+    ),
+    "structure in body": (
+        change("measurement", to={"body": ["haed"]}),
+        "measurement: body: unknown structure 'haed' (did you mean 'head'?)",
+    ),
+    "measure left out": (
+        change("measurement", to={"leave_out": ["lenght"]}),
+        "measurement: leave_out: unknown measure 'lenght' (did you mean 'length'?)",
+    ),
+    "final round": (
+        change("final_round", to="trainde"),
+        "final_round: there is no round 'trainde' (did you mean 'trained'?)",
+    ),
+    "implausible scale": (
+        genera("12.5", "0.02"),
+        "line 2: 'Aus': 0.02 pixels per mm is implausible (expected 0.5 to 20000)",
+    ),
     "unknown key": (
         change("roudns", to={}),
         "config/config.yaml: unknown key 'roudns' (did you mean 'rounds'?)",
@@ -318,3 +345,12 @@ class TestFingerprint:
         Path(source.annotations, "2.png").write_bytes(b"m")
         seen.add(source_fingerprint(source))
         assert len(seen) == 4
+
+
+def test_a_configuration_is_checked_without_numerical_packages() -> None:
+    code = "import sys, sam2pal.configuration; print(sorted({'numpy', 'pandas'} & set(sys.modules)))"
+    scripts = str(REPOSITORY / "scripts")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -9,6 +9,8 @@ from sam2pal.cli import nearest
 from sam2pal.configuration.options import fill_defaults, open_sections
 from sam2pal.configuration.tables import Genus, Source, name_problem, read_genera, read_sources
 from sam2pal.configuration.words import refuse, schema_problems
+from sam2pal.errors import InputError
+from sam2pal.morphometrics.options import MeasurementOptions, check_structures
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def load(config: Mapping[str, Any], file: str, made: Callable[[str], bool] | Non
     }
     refuse(_structure_problems(config["structures"]), file)
     refuse(_round_problems(rounds, sources, config["templates"]), file)
+    refuse(_measurement_problems(config, rounds), file)
     project = Project(genera, rounds, config.get("specimen_table"), _runs(genera, rounds, sources))
     refuse(_coverage_problems(project), config["templates"])
     if made is not None:
@@ -157,6 +160,22 @@ def _init_problem(entry: Round, rounds: Mapping[str, Round]) -> str | None:
     if rounds[init].train is None:
         return f"'{init}' has no `train`, so it leaves no adapter to start from"
     return None
+
+
+def _measurement_problems(
+    config: Mapping[str, Any], rounds: Mapping[str, Round]
+) -> list[str]:
+    """Measures, structures and indices that are not known, before anything is computed."""
+    problems = []
+    try:
+        options = MeasurementOptions(**(config.get("measurement") or {}))
+        check_structures(options, config["structures"])
+    except (InputError, ValueError) as error:
+        problems.append(f"measurement: {str(error).removeprefix('measurement: ')}")
+    final = config.get("final_round")
+    if final is not None and final not in rounds:
+        problems.append(f"final_round: there is no round '{final}'{nearest(final, rounds)}")
+    return problems
 
 
 def _coverage_problems(project: Project) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sam2pal.cli import nearest
 from sam2pal.configuration.words import refuse
 from sam2pal.errors import InputError
+from sam2pal.morphometrics.plausible import check_scale
 
 GENUS_COLUMNS = ("genus", "specimens", "truth", "pixels_per_mm")
 TEMPLATE_COLUMNS = ("genus", "round", "annotations", "photographs")
@@ -91,7 +92,7 @@ def read_genera(path: str) -> dict[str, Genus]:
     """The rows of genera.tsv by genus, in their order.
 
     Raises:
-        InputError: a name is malformed or twice there, or pixels_per_mm is not a positive number.
+        InputError: a name is malformed or twice there, or pixels_per_mm is not plausible.
     """
     genera: dict[str, Genus] = {}
     problems = []
@@ -109,6 +110,11 @@ def read_genera(path: str) -> dict[str, Genus]:
                 f"{where}: pixels_per_mm of '{name}' is '{row['pixels_per_mm']}'; give a number "
                 "above 0 (how many pixels are a millimetre), or leave it empty to measure in pixels"
             )
+        elif scale is not None:
+            try:
+                check_scale(scale, f"{where}: '{name}'")
+            except InputError as error:
+                problems.append(str(error))
         if set(row["specimens"] + row.get("truth", "")) & set("{}"):
             problems.append(f"{where}: a file of '{name}' {BRACE}")
         metadata = {column: value for column, value in row.items() if column not in GENUS_COLUMNS}

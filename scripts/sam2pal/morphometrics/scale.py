@@ -9,9 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sam2pal import tables
 from sam2pal.errors import InputError
-
-LEAST, MOST = 0.5, 20_000.0
-"""Pixels per millimetre: a drawer of 2 m on 1000 pixels; a twentieth of a micrometre a pixel."""
+from sam2pal.morphometrics.plausible import check_scale
 
 TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
 """Columns of the specimen table, and what makes pixels per millimetre of them."""
@@ -28,22 +26,6 @@ class Scale:
     pixels_per_mm: float | None = None
     source: str = ""
     reason: str = ""
-
-
-def check_scale(value: float, where: str) -> float:
-    """A plausible number of pixels per millimetre.
-
-    Raises:
-        InputError: it is not positive, or no photograph of a specimen has it.
-    """
-    if not math.isfinite(value) or value <= 0:
-        raise InputError(f"{where}: {value:g} pixels per mm; a scale is a positive number")
-    if not LEAST <= value <= MOST:
-        raise InputError(
-            f"{where}: {value:g} pixels per mm is implausible (expected {LEAST:g} to {MOST:g}); is "
-            "it in another unit? Leave it empty if the scale is not known"
-        )
-    return value
 
 
 def table_scales(path: str | Path, genus: str) -> dict[str, float]:
