@@ -27,6 +27,7 @@ from sam2pal.morphometrics import (
     write_dictionary,
 )
 from sam2pal.specimen_table import SpecimenTable
+from sam2pal.specimens import read_list
 from sam2pal.tables import Writer, frame
 
 PIECE = 25  # specimens
@@ -44,6 +45,11 @@ def parse() -> argparse.Namespace:
     add("--structures", help="JSON: names in their order (default: as in the predictions)")
     add("--pixels-per-mm", help="scale of the genus; empty: not known")
     add("--specimen-table", help="CSV or TSV joined by genus and specimen; may have scales")
+    add(
+        "--specimens",
+        help="list of the genus' specimens (manifest.tsv): what else is annotated is left out, and "
+        "so are structures that are not in --structures",
+    )
     add("--photographs", help="folder of the photographs (default: as in the predictions)")
     add("--output", nargs="+", required=True, help="morphometrics.csv, and .parquet if wanted")
     add("--wide", nargs="+", default=[], help="a row a specimen: .csv, .parquet or both")
@@ -76,6 +82,7 @@ def main() -> None:
         arguments.round,
         scale(arguments.pixels_per_mm),
         arguments.specimen_table,
+        read_list(arguments.specimens) if arguments.specimens else None,
     )
     if arguments.dictionary:
         write_dictionary(arguments.dictionary, genus.dictionary())

@@ -1,4 +1,4 @@
-"""Figures of measurements: distributions by genus and allometry.
+"""Figures of measurements: distributions by genus, allometry, and agreement with drawn masks.
 
     python scripts/plot_morphometrics.py --tables results/tables/morphometrics.csv \\
         --output plots/morphometrics_distributions.svg plots/morphometrics_allometry.svg
@@ -21,12 +21,17 @@ from sam2pal.errors import InputError
 from sam2pal.metrics.plots import save
 from sam2pal.morphometrics import TableWriter, plots
 from sam2pal.morphometrics.allometry import COLUMNS
+from sam2pal.morphometrics.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.dictionary import BY_NAME, NAMES, SPECIMEN
 from sam2pal.morphometrics.plots import Quantity
 from sam2pal.morphometrics.specimen import MEASURED
-from sam2pal.morphometrics.summary import REQUIRED, final_rounds
+from sam2pal.morphometrics.summary import REQUIRED, final_rounds, validated
 
-FIGURES = ("morphometrics_distributions", "morphometrics_allometry")
+DISTRIBUTIONS, ALLOMETRY, AGREEMENT = FIGURES = (
+    "morphometrics_distributions",
+    "morphometrics_allometry",
+    "morphometrics_concordance",
+)
 USUAL = ("length", "width", "area")
 
 
@@ -44,7 +49,12 @@ def parse() -> argparse.Namespace:
         help=f"figures (.svg, .png or .pdf) named {' or '.join(FIGURES)}; slopes (.csv, .parquet) "
         "named morphometrics_allometry",
     )
-    add("--round", help="the round that is shown (default: the last of each genus)")
+    add("--pairs", type=Path, help="morphometrics_pairs.csv, for morphometrics_concordance")
+    add(
+        "--round",
+        help="the round that is shown (default: of each genus the last that has truth, or the last)",
+    )
+    add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
     add("--rounds", help="JSON list: the rounds in their order (default: as in the tables)")
     add(
         "--measures", nargs="+", default=[], help=f"structure.measure (default: {', '.join(USUAL)})"
@@ -56,13 +66,15 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     for path in arguments.output:
-        table = path.suffix in (".csv", ".parquet") and path.stem == FIGURES[1]
+        table = path.suffix in (".csv", ".parquet") and path.stem == ALLOMETRY
         if path.stem not in FIGURES:
             hint = nearest(path.stem, FIGURES)
             raise InputError(f"--output {path}: no figure '{path.stem}'{hint}")
         if path.suffix not in (".svg", ".png", ".pdf") and not table:
             raise InputError(f"--output {path}: a figure ends in .svg, .png or .pdf")
-    data = read(arguments)
+    if any(path.stem == AGREEMENT for path in arguments.output) and arguments.pairs is None:
+        raise InputError(f"{AGREEMENT} needs --pairs")
+    data, final = read(arguments)
     unit = millimetres(data)
     measures = quantities(arguments.measures, data, unit) or usual(data, unit)
     pairs = [pair(text, data, unit) for text in arguments.allometry] or usual_pairs(data, unit)
@@ -74,14 +86,16 @@ def main() -> None:
             rounds = dict(zip(data["genus"], data["round"], strict=True))
             with TableWriter([path], COLUMNS) as writer:
                 writer.write([row | {"round": rounds[str(row["genus"])]} for row in slopes])
-        elif path.stem == FIGURES[1]:
+        elif path.stem == ALLOMETRY:
             save(figure, path)
+        elif path.stem == AGREEMENT:
+            save(plots.agreement(pairs_of(arguments.pairs, final, unit)), path)
         else:
             save(plots.distributions({q: values[q] for q in measures}), path)
 
 
-def read(arguments: argparse.Namespace) -> pd.DataFrame:
-    """The measured values of the final round of every genus."""
+def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
+    """The rows of the final round of every genus, and which round that is."""
     needed = {text.rsplit(".", 1)[-1] for text in arguments.measures} | set(USUAL)
     for text in arguments.allometry:
         needed |= {name.rsplit(".", 1)[-1] for name in text.split(":")}
@@ -95,8 +109,27 @@ def read(arguments: argparse.Namespace) -> pd.DataFrame:
     data = pd.concat(pieces, ignore_index=True)
     found = data[["genus", "round"]].drop_duplicates().itertuples(index=False, name=None)
     order = json.loads(arguments.rounds) if arguments.rounds else None
-    final = final_rounds(found, arguments.round, order, None)
-    return data[data["round"] == data["genus"].map(final)]
+    final = final_rounds(found, arguments.round, order, validated(arguments.evaluation))
+    return data[data["round"] == data["genus"].map(final)], final
+
+
+def pairs_of(path: Path, final: dict[str, str], unit: bool) -> dict[Quantity, pd.DataFrame]:
+    """Predicted and drawn values of the final rounds, in millimetres or pixels."""
+    table = tables.read(path, dict(PAIR_COLUMNS))
+    table = table[table["round"] == table["genus"].map(final)].copy()
+    for name in ("predicted", "drawn"):
+        table[name] = pd.to_numeric(table[name])
+    table = table.dropna(subset=["predicted", "drawn"])
+    every = table[["structure", "measure"]].drop_duplicates().itertuples(index=False)
+    chosen = [(name, of) for name, of in every if of in USUAL or of not in BY_NAME]
+    chosen.sort(key=lambda pair: (pair[1] in BY_NAME, pair[1] in USUAL and USUAL.index(pair[1])))
+    result = {}
+    for structure, measure in chosen:
+        quantity = named(structure, measure, table, unit)
+        if quantity is not None:
+            rows = (table["structure"] == structure) & (table["measure"] == measure)
+            result[quantity] = table[rows & (table["unit"] == quantity.unit)]
+    return result
 
 
 def millimetres(data: pd.DataFrame) -> bool:

@@ -6,7 +6,7 @@
         --output-folder results/tables
 
 The first writes morphometrics_summary and morphometrics_wide, the second
-morphometrics_concordance, each as CSV and Parquet.
+morphometrics_concordance and the morphometrics_pairs it is computed from, each as CSV and Parquet.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from sam2pal.morphometrics.summary import (
     WideColumns,
     final_rounds,
     specimens,
+    validated,
 )
 
 PIECE = 500  # specimens
@@ -48,24 +49,37 @@ def parse() -> argparse.Namespace:
     add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
     add("--low-confidence", action="store_true", help="count masks of low confidence")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
-    add("--against", nargs="+", help="... and of drawn masks of the same specimens")
+    add("--against", nargs="*", help="... and of drawn masks of the same specimens; may be none")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse()
-    if bool(arguments.compare) != bool(arguments.against):
+    if (arguments.compare is None) != (arguments.against is None):
         raise InputError("--compare and --against: give both, or none of them")
     if not arguments.tables and not arguments.compare:
         raise InputError("give --tables, or --compare and --against")
     folder = arguments.output_folder
     if arguments.compare:
-        rows, templates = agreement.compare(arguments.compare, arguments.against)
+        pairs, left_out = agreement.pair(arguments.compare, arguments.against)
+        rows = agreement.compare(pairs)
+        write(folder, "morphometrics_pairs", agreement.PAIR_COLUMNS, pairs.to_dict("records"))
         write(folder, "morphometrics_concordance", agreement.COLUMNS, rows)
-        said = f"; {templates} specimens with drawn masks in both left out" if templates else ""
-        print(f"{len(rows)} measures compared{said}")
+        print(report(rows, left_out, arguments.against))
     if arguments.tables:
         summarise(arguments, folder)
+
+
+def report(rows: list[dict[str, Any]], left_out: list[str], against: list[str]) -> str:
+    """How much was compared, for the log."""
+    if not against:
+        return "no genus has drawn masks to compare with"
+    said = f"{sum(row['n'] > 0 for row in rows)} measures compared"
+    if left_out:
+        said += f"; left out, as their masks are drawn in both: {', '.join(left_out)}"
+    if not any(row["n"] for row in rows):
+        said += "; no specimen is measured in both: are genus and specimen named alike?"
+    return said
 
 
 def summarise(arguments: argparse.Namespace, folder: Path) -> None:
@@ -115,16 +129,6 @@ def order(text: str | None) -> list[str] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"--rounds {text}: expected a list of names")
     return names
-
-
-def validated(paths: list[str] | None) -> set[tuple[str, str]]:
-    """Genera and rounds that have a score."""
-    scored = set()
-    for path in paths or ():
-        for piece in tables.read_chunks(path, ("genus", "round", "iou")):
-            rows = piece[piece["iou"].notna()][["genus", "round"]].drop_duplicates()
-            scored |= set(rows.itertuples(index=False, name=None))
-    return scored
 
 
 if __name__ == "__main__":

@@ -41,9 +41,11 @@ METHOD = {
     "segment": 3,
     "draw_masks": 1,
     "evaluate": 1,
-    "measure": 1,
+    "measure": 2,
     "review": 2,
     "aggregate": 1,
+    "summarize": 1,
+    "plot": 1,
 }
 # Snakemake compares the values of a rule's parameters as a set, without their names: a seed that becomes 2 would go
 # unnoticed beside another parameter that is 2.
@@ -136,13 +138,20 @@ RUN_FILES = [
     "templates.json",
     "evaluation.csv",
     "morphometrics.csv",
+    "morphometrics.parquet",
     "morphometrics_wide.csv",
+    "morphometrics_wide.parquet",
     "measures.tsv",
     "review.html",
     "review.png",
 ]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
+TRUTH_MEASURED = [
+    f"results/{name}/truth_morphometrics.csv"
+    for name, genus in PROJECT.genera.items()
+    if genus.truth
+]
 TABLES = [
     f"results/tables/{name}.{suffix}"
     for name in (
@@ -239,6 +248,12 @@ def scale(wildcards):
     return "" if value is None else f"--pixels-per-mm {value}"
 
 
+def final_round(flag):
+    """The round of the measurements that are the result, if the configuration chooses it."""
+    chosen = f" {flag} {config['final_round']}" if config["final_round"] else ""
+    return f"--rounds {shlex.quote(as_json(list(PROJECT.rounds)))}{chosen}"
+
+
 def sources_of(wildcards):
     try:
         return PROJECT.runs[wildcards.genus, wildcards.round]
@@ -265,6 +280,12 @@ def shards_of(genus):
     return shards_in(manifest, manifest.stat().st_mtime_ns)
 
 
+def manifest(wildcards):
+    """The list of a genus' specimens, which is no declared output (see list_specimens)."""
+    checkpoints.list_specimens.get(genus=wildcards.genus)
+    return f"results/{wildcards.genus}/manifest.tsv"
+
+
 @functools.lru_cache(maxsize=None)
 def shards_in(manifest, mtime_ns):
     with open(manifest, encoding="utf-8", newline="") as lines:
@@ -286,6 +307,8 @@ def products_of(genus):
 
     def products(wildcards):
         shards = shards_of(genus)
+        if PROJECT.genera[genus].truth:
+            yield f"results/{genus}/truth_morphometrics.csv"
         for name in rounds:
             run = f"results/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)

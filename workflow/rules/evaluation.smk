@@ -26,3 +26,54 @@ rule evaluate:
         "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates}"
         " --seed {params.seed} --output {output.evaluation} > {log} 2>&1"
+
+
+rule plot_evaluation:
+    input:
+        tables=collect(
+            "results/tables/evaluation_{name}.csv",
+            name=["summary", "rounds", "reliability", "calibration"],
+        ),
+    output:
+        structures=report(
+            "results/plots/iou_by_structure.svg",
+            category="Masks against truth",
+            labels={"figure": "IoU by structure and round"},
+            caption="../report/iou_by_structure.rst",
+        ),
+        genera=report(
+            "results/plots/iou_by_genus.svg",
+            category="Masks against truth",
+            labels={"figure": "IoU by genus and structure"},
+            caption="../report/iou_by_genus.rst",
+        ),
+        rounds=report(
+            "results/plots/change_between_rounds.svg",
+            category="Masks against truth",
+            labels={"figure": "change between rounds"},
+            caption="../report/change_between_rounds.rst",
+        ),
+        reliability=report(
+            "results/plots/reliability.svg",
+            category="Masks against truth",
+            labels={"figure": "IoU by confidence"},
+            caption="../report/reliability.rst",
+        ),
+        warning=report(
+            "results/plots/warning_by_signal.svg",
+            category="Masks against truth",
+            labels={"figure": "signals that warn of bad masks"},
+            caption="../report/warning_by_signal.rst",
+        ),
+    log:
+        "logs/plot_evaluation.log",
+    benchmark:
+        "benchmarks/plot_evaluation.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        command=command("plot_evaluation", section="evaluation"),
+        options=method("evaluation"),
+        method=METHOD["plot"],
+    shell:
+        "{params.command} --tables results/tables --output {output} > {log} 2>&1"

@@ -12,7 +12,8 @@ from scipy import stats
 
 from sam2pal import tables
 from sam2pal.errors import InputError
-from sam2pal.morphometrics.specimen import LOW, MEASURED
+from sam2pal.metrics.reading import match
+from sam2pal.morphometrics.specimen import BY_HAND, LOW, MEASURED
 from sam2pal.morphometrics.summary import NOT_SUMMARISED, REQUIRED, rounded
 
 COLUMNS = (
@@ -24,6 +25,9 @@ COLUMNS = (
     *((name, "integer") for name in ("only_predicted", "only_drawn")),
 )
 """Columns of the concordance table and their kinds."""
+PAIRS = ("genus", "round", "specimen", "structure", "measure", "unit")
+PAIR_COLUMNS = (*((name, "text") for name in PAIRS), ("predicted", "number"), ("drawn", "number"))
+"""Columns of the table of pairs and their kinds."""
 
 
 def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict[str, float | None]:
@@ -81,23 +85,29 @@ def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict
     return result
 
 
-def compare(
+def pair(
     predicted: Sequence[str | Path], drawn: Sequence[str | Path]
-) -> tuple[list[dict[str, Any]], int]:
-    """Rows of `COLUMNS` for two sets of tidy tables, and how many templates were left out.
+) -> tuple[pd.DataFrame, list[str]]:
+    """Pair the values of two sets of tidy tables.
 
-    Specimens are paired by genus and name. Specimens whose mask in `predicted` is the drawn one
-    (templates) agree with themselves and are left out. Masks of low confidence count.
+    Specimens are paired by genus and name; `ants/0040` and `0040` are the same if there is no other
+    (see `metrics.reading.match`). Specimens whose mask in `predicted` was drawn or corrected by
+    hand (templates) agree with themselves and are left out. Masks of low confidence count.
+
+    Returns:
+        A table of `PAIR_COLUMNS`, in the order of `predicted`, a value that one side lacks being empty;
+        and the specimens left out, as genus/specimen.
 
     Raises:
-        InputError: nothing is in both.
+        InputError: a specimen is measured twice.
     """
-    keys = ["genus", "structure", "measure", "unit", "specimen"]
     ours, theirs = _values(predicted), _values(drawn).drop(columns="round")
-    copies = ours["source"] == "drawn"
-    left_out = int(ours[copies]["specimen"].nunique())
-    ours = ours[~copies].drop(columns="source")
-    theirs = theirs.drop(columns="source")
+    copies = ours["source"].isin(BY_HAND)
+    left_out = (ours["genus"] + "/" + ours["specimen"])[copies].drop_duplicates().tolist()
+    ours = ours[~copies].drop(columns="source").rename(columns={"value": "predicted"})
+    theirs = theirs.drop(columns="source").rename(columns={"value": "drawn"})
+    theirs = _named_alike(theirs, pd.concat([ours[["genus", "specimen"]], _names(left_out)]))
+    keys = [name for name in PAIRS if name != "round"]
     for name, table in (("predicted", ours), ("drawn", theirs)):
         once = keys if name == "drawn" else [*keys, "round"]
         twice = table[table.duplicated(once)]
@@ -107,39 +117,61 @@ def compare(
                 f"the {name} measurements have {row['measure']} of the {row['structure']} of "
                 f"{row['genus']} '{row['specimen']}' twice; give each specimen once"
             )
+    theirs = theirs[~(theirs["genus"] + "/" + theirs["specimen"]).isin(left_out)]
+    pieces = [pd.DataFrame(columns=list(dict(PAIR_COLUMNS)))]
+    for (_, round_), of_round in ours.groupby(["genus", "round"], sort=False):
+        genus = theirs[theirs["genus"] == of_round["genus"].iloc[0]]
+        ours_only = of_round.drop(columns="round")
+        both = ours_only.merge(genus, on=keys, how="left")
+        rest = genus.merge(ours_only[keys], on=keys, how="left", indicator=True)
+        rest = rest[rest["_merge"] == "left_only"].drop(columns="_merge")
+        pieces.append(pd.concat([both, rest], ignore_index=True).assign(round=round_))
+    pairs = pd.concat(pieces[1:] or pieces, ignore_index=True)
+    return pairs[list(dict(PAIR_COLUMNS))], left_out
+
+
+def compare(pairs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of `COLUMNS` for a table of `PAIR_COLUMNS`."""
     rows = []
-    for round_ in dict.fromkeys(ours["round"]):
-        of_round = ours[ours["round"] == round_].drop(columns="round")
-        both = of_round.merge(theirs, on=keys, how="outer", suffixes=("", "_drawn"), sort=False)
-        for key, group in both.groupby(keys[:4], sort=False):
-            pairs = group.dropna(subset=["value", "value_drawn"])
-            row = dict(zip(keys[:4], key, strict=True)) | {
-                "round": round_,
-                "n": len(pairs),
-                "only_predicted": int(group["value_drawn"].isna().sum()),
-                "only_drawn": int(group["value"].isna().sum()),
-            }
-            if len(pairs):
-                found = concordance(pairs["value"].to_numpy(), pairs["value_drawn"].to_numpy())
-                for name, value in found.items():
-                    if value is not None and name not in ("only_predicted", "only_drawn", "n"):
-                        row[name] = rounded(value)
-            rows.append(row)
-    if not any(row["n"] for row in rows):
-        raise InputError(
-            "no specimen is measured in both tables; are genus and specimen named alike?"
-        )
-    return rows, left_out
+    keys = ["genus", "round", "structure", "measure", "unit"]
+    for key, group in pairs.groupby(keys, sort=False):
+        both = group.dropna(subset=["predicted", "drawn"])
+        row = dict(zip(keys, key, strict=True)) | {
+            "n": len(both),
+            "only_predicted": int(group["drawn"].isna().sum()),
+            "only_drawn": int(group["predicted"].isna().sum()),
+        }
+        if len(both):
+            found = concordance(both["predicted"].to_numpy(), both["drawn"].to_numpy())
+            for name, value in found.items():
+                if value is not None and name not in ("only_predicted", "only_drawn", "n"):
+                    row[name] = rounded(value)
+        rows.append(row)
+    return rows
+
+
+def _named_alike(drawn: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    """`drawn` with the specimens' names of `predicted`, where it has them."""
+    pieces = [drawn[:0]]
+    for genus, of in drawn.groupby("genus", sort=False):
+        names = predicted["specimen"][predicted["genus"] == genus].unique()
+        what = f"predicted and drawn measurements of {genus}"
+        found = {theirs: ours for ours, theirs in match(names, of["specimen"].unique(), what).items()}
+        pieces.append(of.assign(specimen=of["specimen"].map(lambda name, f=found: f.get(name, name))))
+    return pd.concat(pieces, ignore_index=True)
+
+
+def _names(paths: Sequence[str]) -> pd.DataFrame:
+    split = [path.split("/", 1) for path in paths]
+    return pd.DataFrame(split, columns=["genus", "specimen"], dtype="str")
 
 
 def _values(paths: Sequence[str | Path]) -> pd.DataFrame:
     columns = [*REQUIRED, "source"]
-    pieces = []
+    pieces = [tables.empty(columns)]
     for path in paths:
         for piece in tables.read_chunks(path, columns, columns):
             kept = piece["status"].isin((MEASURED, LOW)) & piece["value"].notna()
             kept &= ~piece["measure"].isin(NOT_SUMMARISED)
-            pieces.append(piece[kept].drop(columns="status"))
-    if not pieces:
-        raise InputError(f"{', '.join(map(str, paths))}: no rows")
-    return pd.concat(pieces, ignore_index=True)
+            pieces.append(piece[kept])
+    return pd.concat(pieces, ignore_index=True).drop(columns="status")

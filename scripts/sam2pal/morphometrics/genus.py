@@ -1,5 +1,6 @@
 """Measuring all specimens of a genus, one shard in memory at a time."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from sam2pal.morphometrics.scale import Scales
 from sam2pal.morphometrics.specimen import DUPLICATE, Drawn, Measured, Measuring, drawn_of
 from sam2pal.morphometrics.table import Layout
 from sam2pal.specimen_table import SpecimenTable
+from sam2pal.specimens import Specimen
 
 SHOWN = 20
 
@@ -31,6 +33,10 @@ class Genus:
         genus, round_: default: what the predictions say.
         pixels_per_mm: of the genus.
         specimen_table: may have scales.
+        listed: the specimens of the genus. A photograph of the predictions that is none of them is
+            left out, the others are called as there, and looked for where the list says. So are
+            structures left out that are not in `structures`. For annotations, which were not
+            made from the list.
 
     Raises:
         InputError: anything in the options or the tables is wrong; before any mask is measured.
@@ -47,6 +53,7 @@ class Genus:
         round_: str | None = None,
         pixels_per_mm: float | None = None,
         specimen_table: str | Path | None = None,
+        listed: Sequence[Specimen] | None = None,
     ) -> None:
         self._paths = [Path(path) for path in predictions]
         if not self._paths:
@@ -58,6 +65,9 @@ class Genus:
         self.options = options
         self.indices = check_structures(options, self.structures)
         self.scales = Scales(options.scale, pixels_per_mm, specimen_table, self.genus)
+        self._listed: dict[str, Specimen] | None = None
+        if listed is not None:
+            self._listed = {one.specimen: one for one in listed if one.status != DUPLICATE}
         self._photographs = None if photographs is None else Path(photographs)
         self._templates = {t.specimen: t for t in read_templates(templates)} if templates else {}
         body = options.body or self.structures
@@ -76,16 +86,17 @@ class Genus:
         for path in self._paths:
             masks = Masks(path)
             for name in masks.structures:
-                if name not in self.structures:
+                if name not in self.structures and self._listed is None:
                     raise InputError(
                         f"{path}: it has the structure '{name}', which is not among "
                         f"{', '.join(self.structures)}; segment again, or name it in --structures"
                     )
+            entries = self._named(masks)
             what = f"{path} and the templates"
-            found = match(self._templates, [entry.specimen for entry in masks.entries], what)
+            found = match(self._templates, [entry.specimen for entry in entries], what)
             drawn = {specimen: self._templates[name] for name, specimen in found.items()}
             names = {image["id"]: image["file_name"] for image in masks.head["images"]}
-            for entry in masks.entries:
+            for entry in entries:
                 if entry.status == DUPLICATE:
                     self._leave_out("duplicates, not measured", entry.path or entry.specimen, entry)
                     continue
@@ -101,8 +112,28 @@ class Genus:
                     counter[result.structures[name].status] += 1
                 yield result
 
-    def _leave_out(self, what: str, name: str, entry: Entry, reason: str = "") -> None:
-        self.left_out.setdefault(what, {})[name] = reason or entry.reason
+    def _named(self, masks: Masks) -> list[Entry]:
+        """The entries of a file, as the list of specimens calls them."""
+        if self._listed is None:
+            return masks.entries
+        for name in masks.structures:
+            if name not in self.structures:
+                self._leave_out("structures of the annotations, not measured", name)
+        what = f"{masks.path} and the list of specimens"
+        found = match([entry.specimen for entry in masks.entries], self._listed, what)
+        entries = []
+        for entry in masks.entries:
+            name = found.get(entry.specimen)
+            if name is None:
+                self._leave_out("annotated photographs that are no specimens", entry.specimen)
+            else:
+                path = self._listed[name].path
+                entries.append(dataclasses.replace(entry, specimen=name, path=path))
+        return entries
+
+    def _leave_out(self, what: str, name: str, entry: Entry | None = None, reason: str = "") -> None:
+        reason = reason or (entry.reason if entry else "")
+        self.left_out.setdefault(what, {})[name] = reason
 
     def _measure(
         self,

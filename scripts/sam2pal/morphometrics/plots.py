@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sam2pal.metrics.plots import COLOURS, MARKERS, nothing
 from sam2pal.morphometrics.allometry import Allometry, allometry
+from sam2pal.morphometrics.concordance import concordance
 from sam2pal.morphometrics.dictionary import BY_NAME
 
 MOST_PANELS = 24
@@ -125,6 +126,60 @@ def allometries(
         panel.axis("off")
     figure.suptitle("Allometry: least squares slope of the logarithms, with its 95 % interval")
     return figure, slopes
+
+
+def agreement(values: Values) -> Figure:
+    """A panel a quantity: predicted against drawn, with the concordance, bias and limits.
+
+    Args:
+        values: of each quantity a table with the columns genus, predicted and drawn.
+    """
+    shown = {quantity: table for quantity, table in values.items() if len(table)}
+    if not shown:
+        return nothing("No specimen has drawn masks beside its predicted ones.")
+    chosen = list(shown)[:MOST_PANELS]
+    genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
+    columns = min(3, len(chosen))
+    rows = -(-len(chosen) // columns)
+    figure = Figure(figsize=(4.0 * columns, 3.9 * rows + 0.6), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for panel, quantity in zip(panels, chosen, strict=False):
+        table = shown[quantity]
+        for place, genus in enumerate(genera):
+            of = table[table["genus"] == genus]
+            panel.scatter(
+                of["drawn"], of["predicted"], s=9, color=COLOURS[place % len(COLOURS)],
+                marker=MARKERS[place % len(MARKERS)], alpha=0.6, linewidths=0, label=genus,
+            )  # fmt: skip
+        found = concordance(table["predicted"].to_numpy(), table["drawn"].to_numpy())
+        ends = [float(table[["drawn", "predicted"]].min().min())]
+        ends.append(float(table[["drawn", "predicted"]].max().max()))
+        panel.plot(ends, ends, color="0.5", linewidth=0.8)
+        panel.set_title(_said(found), fontsize=7)
+        panel.set(xlabel=f"drawn {quantity.label}", ylabel="predicted", aspect="equal")
+        panel.xaxis.set_major_locator(MaxNLocator(5))
+        panel.yaxis.set_major_locator(MaxNLocator(5))
+        panel.tick_params(labelsize=7)
+        panel.grid(color="0.92", linewidth=0.5)
+    for panel in panels[len(chosen) :]:
+        panel.axis("off")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    left = len(shown) - len(chosen)
+    more = f"; {left} further measures are in the tables" if left else ""
+    figure.suptitle(f"Measurements from predicted against those from drawn masks{more}")
+    return figure
+
+
+def _said(found: Mapping[str, float | None]) -> str:
+    ccc, percent = found["ccc"], found["bias_percent"]
+    low, high, mean = found["limit_low"], found["limit_high"], found["mean_drawn"]
+    said = [f"n = {found['n']}"]
+    if ccc is not None:
+        said.append(f"concordance {ccc:.2f}")
+    if percent is not None and low is not None and high is not None and mean:
+        limits = f"limits {100 * low / mean:+.0f} to {100 * high / mean:+.0f} %"
+        said.append(f"bias {percent:+.1f} %\n{limits} of the mean")
+    return ", ".join(said)
 
 
 def _line(axes: Axes, of: pd.DataFrame, fit: Allometry | None, genus: str, place: int) -> None:

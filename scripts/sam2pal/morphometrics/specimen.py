@@ -32,6 +32,8 @@ MEASURED, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
     "duplicate",
     "not_annotated",
 )
+BY_HAND = ("drawn", "corrected")
+"""Sources of masks that need no confidence and have no interval."""
 FLAGS = (
     "no_template",
     "low_confidence",
@@ -184,7 +186,7 @@ class Measuring:
             status = MEASURED
         source = entry.source if status != UNKNOWN else ""
         low = entry.confidence is not None and entry.confidence < self.options.low_confidence
-        if low and entry.source != "drawn" and status == MEASURED:
+        if low and entry.source not in BY_HAND and status == MEASURED:
             status = LOW
             flags.append("low_confidence")
         return Result(status, source, entry.confidence, entry.signals, flags)
@@ -207,7 +209,8 @@ class Measuring:
             chosen = bent if name in self.options.curved else plain
             if chosen in values:
                 values[alias] = values[chosen]
-        found = intervals(shape, values, entry.areas) if entry.source != "drawn" else {}
+        by_hand = entry.source in BY_HAND
+        found = {} if by_hand else intervals(shape, values, entry.areas)
         for alias, bent, plain in (
             ("length", "medial_length", "body_length"),
             ("width", "medial_width_max", "body_width"),
@@ -343,15 +346,17 @@ class Measuring:
 
 
 def combined(results: Sequence[Result]) -> Result:
-    """What is true of a value made from several: the worst status and the lowest confidence."""
+    """What is true of a value made from several: the worst status, the lowest confidence, and the
+    source that needs most care."""
     worst = (UNREADABLE, DUPLICATE, UNKNOWN, ABSENT, LOW, MEASURED)
     status = min((result.status for result in results), key=worst.index)
-    sources = {result.source for result in results if result.source}
+    sources = {result.source for result in results}
+    source = next((name for name in ("predicted", "corrected", "drawn") if name in sources), "")
     known = [result.confidence for result in results if result.confidence is not None]
     flags = [flag for result in results for flag in result.flags]
     return Result(
         status,
-        sources.pop() if len(sources) == 1 else "predicted" if "predicted" in sources else "",
+        source,
         min(known) if known else None,
         {},
         list(dict.fromkeys(flags)),

@@ -121,6 +121,16 @@ def final_rounds(
     return result
 
 
+def validated(paths: Iterable[str | Path] | None) -> set[tuple[str, str]]:
+    """The genera and rounds that have a score in tables of evaluation."""
+    scored = set()
+    for path in paths or ():
+        for piece in tables.read_chunks(path, ("genus", "round", "iou")):
+            rows = piece[piece["iou"].notna()][["genus", "round"]].drop_duplicates()
+            scored |= set(rows.itertuples(index=False, name=None))
+    return scored
+
+
 def specimens(paths: Sequence[str | Path]) -> Iterator[list[Mapping[str, Any]]]:
     """The tidy rows of one specimen after another, one piece of a file in memory at a time."""
     held: list[Mapping[str, Any]] = []
