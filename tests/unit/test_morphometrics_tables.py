@@ -1,5 +1,6 @@
 """From COCO files to tables: statuses, flags, scales, intervals, specimen tables, summaries, figures."""
 
+import dataclasses
 import json
 import math
 import sys
@@ -20,6 +21,7 @@ from sam2pal.morphometrics.intervals import intervals
 from sam2pal.morphometrics.ranges import template_ranges
 from sam2pal.morphometrics.scale import Scale
 from sam2pal.morphometrics.summary import Summary, final_rounds
+from sam2pal.specimens import Specimen, write_list
 
 STRUCTURES = ("head", "trunk", "antennae")
 SIZE = (150, 200)  # height, width
@@ -516,18 +518,102 @@ def test_concordance_of_tables(tmp_path, monkeypatch, project):
             summarize_morphometrics, monkeypatch, "--compare", predicted,
             "--output-folder", tmp_path,
         )  # fmt: skip
-    # drawn masks agree with themselves
+    pairs = pd.read_csv(tmp_path / "morphometrics_pairs.csv")
+    assert len(pairs[(pairs["structure"] == "head") & (pairs["measure"] == "width")]) == 4 * 2
+    of = pairs[(pairs["structure"] == "trunk") & (pairs["unit"] == "px2")]
+    of = of[of["measure"] == "area"]
+    assert area["bias"] == pytest.approx((of["predicted"] - of["drawn"]).mean())
+    assert area["limit_high"] - area["limit_low"] == pytest.approx(
+        2 * 1.96 * (of["predicted"] - of["drawn"]).std(), rel=1e-5
+    )
+    figure = tmp_path / "morphometrics_concordance.svg"
     run(
-        summarize_morphometrics, monkeypatch, "--compare", predicted, "--against", predicted,
-        "--output-folder", tmp_path,
+        plot_morphometrics, monkeypatch, "--tables", predicted, "--pairs",
+        tmp_path / "morphometrics_pairs.csv", "--output", figure,
     )  # fmt: skip
-    same = tables.read(predicted).assign(source="drawn")
-    tables.write(same, tmp_path / "same.csv")
-    with pytest.raises(InputError, match="no specimen is measured in both"):
+    text = figure.read_text()
+    assert "<!-- drawn trunk area (mm²) -->" in text and "<!-- Formica -->" in text
+    assert f"bias {area['bias_percent']:+.1f} %" in text.replace("\n", " ")
+
+
+@pytest.mark.parametrize("source", ["drawn", "corrected"])
+def test_masks_made_by_hand_are_not_compared(tmp_path, monkeypatch, project, source, capsys):
+    predicted = measured(tmp_path, monkeypatch, project, "Formica", 0.9)
+    table = tables.read(predicted)
+    table.loc[table["specimen"] == "s1", "source"] = source
+    tables.write(table, tmp_path / "ours.csv")
+    drawn = table.assign(specimen="photographs/" + table["specimen"], round="truth")
+    tables.write(drawn, tmp_path / "theirs.csv")
+    capsys.readouterr()
+    run(
+        summarize_morphometrics, monkeypatch, "--compare", tmp_path / "ours.csv", "--against",
+        tmp_path / "theirs.csv", "--output-folder", tmp_path,
+    )  # fmt: skip
+    pairs = tables.read(tmp_path / "morphometrics_pairs.csv")
+    assert list(dict.fromkeys(pairs["specimen"])) == ["s0", "s2", "s3"]
+    assert (pairs["predicted"] == pairs["drawn"]).all()
+    assert "left out, as their masks are drawn in both: Formica/s1" in capsys.readouterr().out
+
+
+def test_no_drawn_masks_give_empty_tables_and_a_figure(tmp_path, monkeypatch, project, capsys):
+    predicted = measured(tmp_path, monkeypatch, project, "Formica", 0.9)
+    for against, said in (
+        ([], "no genus has drawn masks"),
+        ([measured(tmp_path, monkeypatch, project, "Lasius", 0.9)], "in both"),
+    ):
         run(
-            summarize_morphometrics, monkeypatch, "--compare", tmp_path / "same.csv", "--against",
-            tmp_path / "drawn.csv", "--output-folder", tmp_path,
+            summarize_morphometrics, monkeypatch, "--compare", predicted, "--against", *against,
+            "--output-folder", tmp_path,
         )  # fmt: skip
+        assert said in capsys.readouterr().out
+        table = pd.read_csv(tmp_path / "morphometrics_concordance.csv")
+        assert table["n"].sum() == 0 and "ccc" in table
+    pd.read_parquet(tmp_path / "morphometrics_pairs.parquet")
+    run(
+        plot_morphometrics, monkeypatch, "--tables", predicted, "--pairs",
+        tmp_path / "morphometrics_pairs.csv", "--output", tmp_path / "morphometrics_concordance.svg",
+    )  # fmt: skip
+    assert "No specimen has drawn masks" in (tmp_path / "morphometrics_concordance.svg").read_text()
+
+
+def test_annotations_are_measured_under_the_names_of_the_list(
+    project, monkeypatch, tmp_path, capsys
+):
+    folder, _ = project
+    entries = [entry(f"sheet/{name}", beetle(), "elsewhere") for name in "abz"]
+    truth = shard(folder / "truth.json", entries)
+    listed = [
+        Specimen(name, f"{folder}/{name}.png", 1, 1, SIZE[1], SIZE[0], "0001") for name in "abc"
+    ]
+    copy = dataclasses.replace(listed[0], path="a.jpg", status="duplicate")
+    write_list(folder / "manifest.tsv", [*listed, copy])
+    run(
+        measure, monkeypatch, "--predictions", truth, "--genus", "Formica", "--round", "truth",
+        "--specimens", folder / "manifest.tsv", "--structures", '["head", "trunk"]',
+        "--output", folder / "m.csv",
+    )  # fmt: skip
+    table = tables.read(folder / "m.csv")
+    assert list(dict.fromkeys(table["specimen"])) == ["a", "b"]
+    assert list(dict.fromkeys(table["structure"])) == ["head", "trunk", "specimen"]
+    assert table.loc[table["measure"] == "lab_l", "value"].notna().any()
+    said = capsys.readouterr().out
+    assert "1 structures of the annotations, not measured:\n  antennae" in said
+    assert "1 annotated photographs that are no specimens:\n  sheet/z" in said
+
+
+def test_a_corrected_mask_needs_no_confidence():
+    found = one(beetle(), source="corrected", confidence=0.1)
+    assert found["head"].status == "measured" and found["head"].source == "corrected"
+    assert found["head"].intervals == {} and found["specimen"].source == "corrected"
+    masks = {name: Drawn(mask, "drawn") for name, mask in beetle().items()}
+    masks["head"] = Drawn(masks["head"].mask, "corrected")
+    measuring = Measuring(STRUCTURES, MeasurementOptions(colour=False))
+    both = measuring.measure("a", masks, Scale(), None).structures
+    assert [both[name].source for name in ("head", "trunk", "specimen")] == [
+        "corrected",
+        "drawn",
+        "corrected",
+    ]
 
 
 def test_summary_in_pieces_is_that_of_the_whole():

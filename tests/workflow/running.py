@@ -132,15 +132,16 @@ def outline(path: Path, numbers: list[int]) -> None:
 
 
 def make_project(folder: Path) -> Project:
-    """Two genera of six noisy photographs each, with templates for three rounds."""
-    genera = ["genus\tspecimens\tpixels_per_mm\tcountry"]
+    """Two genera of six noisy photographs each, with templates for three rounds; one has truth."""
+    genera = ["genus\tspecimens\ttruth\tpixels_per_mm\tcountry"]
     templates = ["genus\tround\tannotations\tphotographs"]
     for seed, genus in enumerate(("Aus", "Bus")):
         photographs(folder / "data" / genus, range(6), seed)
         for label, numbers in (("first", [0]), ("second", [1, 2])):
             outline(folder / "data" / f"{genus}_{label}.json", numbers)
             templates.append(f"{genus}\t{label}\tdata/{genus}_{label}.json\tdata/{genus}")
-        genera.append(f"{genus}\tdata/{genus}\t12.5\tItaly")
+        truth = "data/Aus_second.json" if genus == "Aus" else ""
+        genera.append(f"{genus}\tdata/{genus}\t{truth}\t12.5\tItaly")
     made = Project(folder)
     made.write(CONFIG, "\n".join(genera) + "\n", "\n".join(templates) + "\n")
     return made

@@ -16,7 +16,8 @@ import yaml
 from running import CONFIG, Project, make_project, photographs
 
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
-AFTER_MASKS = {"evaluate", "measure", "review_page", "aggregate"}
+SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
+AFTER_MASKS = {"evaluate", "measure", "review_page"} | SUMMARIES
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,12 @@ def test_results_are_whole(finished: Project) -> None:
     for table in ("evaluation", "morphometrics"):
         found = {f"{row['genus']}/{row['round']}" for row in rows(results / f"tables/{table}.csv")}
         assert found == set(RUNS)
+    # Aus has truth of two specimens, which are templates of the last round
+    pairs = rows(results / "tables/morphometrics_pairs.csv")
+    assert {(row["genus"], row["specimen"]) for row in pairs} == {("Aus", "0001"), ("Aus", "0002")}
+    assert {row["round"] for row in pairs} == {"untrained", "trained"}
+    areas = [row for row in pairs if (row["structure"], row["unit"]) == ("head", "mm2")]
+    assert {float(row["drawn"]) for row in areas if row["measure"] == "area"} == {256 / 12.5**2}
     for path in (finished.folder / "logs").rglob("*.log"):
         assert "Traceback" not in path.read_text(), path
 
@@ -103,8 +110,12 @@ CHANGES = {
     ),
     "batch size": ({"segmentation": {"batch_size": 2}}, set()),
     "a default written down": ({"segmentation": {"threshold": 0.5}, "device": "auto"}, set()),
-    "evaluation": ({"evaluation": {"good_iou": 0.9}}, {"evaluate", "review_page", "aggregate"}),
-    "measurement": ({"measurement": {"colour": False}}, {"measure", "aggregate"}),
+    "evaluation": ({"evaluation": {"good_iou": 0.9}}, {"evaluate", "review_page"} | SUMMARIES),
+    "measurement": ({"measurement": {"colour": False}}, {"measure", "measure_truth"} | SUMMARIES),
+    "final round": (
+        {"final_round": "trained"},
+        {"summarize_morphometrics", "plot_morphometrics"},
+    ),
     "review": ({"review": {"side": 200}}, {"review_page"}),
     "training": (
         {"training": {"steps": 3, "views": 1, "pool_size": 2}},
@@ -151,10 +162,11 @@ def test_a_changed_round_runs_again_itself_and_what_starts_from_it(again: Projec
 
 def test_the_scale_of_a_genus_concerns_its_measures_alone(again: Project) -> None:
     table = again.folder / "config/genera.tsv"
-    table.write_text(table.read_text().replace("Aus\tdata/Aus\t12.5", "Aus\tdata/Aus\t13"))
+    table.write_text(table.read_text().replace("12.5", "13", 1))
     call = again.run("--dry-run")
-    assert set(call.jobs) - {"all", "aggregate", "provenance"} == {
-        f"measure Aus {name}" for name in CONFIG["rounds"]
+    assert set(call.jobs) - SUMMARIES - {"all", "provenance"} == {
+        "measure_truth Aus",
+        *(f"measure Aus {name}" for name in CONFIG["rounds"]),
     }
 
 
@@ -165,7 +177,7 @@ def test_new_and_replaced_photographs_concern_their_shards_alone(again: Project)
     assert {job for job in call.jobs if job.startswith("segment")} == {
         f"segment_shard Aus {name} 0002" for name in CONFIG["rounds"]
     }
-    assert call.names() == {"segment_shard"} | AFTER_MASKS
+    assert call.names() == {"segment_shard", "measure_truth"} | AFTER_MASKS
 
     photographs(again.folder / "data/Bus", range(5, 6), seed=99)
     assert again.run("--until", "list_specimens").jobs == ["list_specimens Bus"]
@@ -193,6 +205,10 @@ def test_a_failed_genus_stops_no_other_and_leaves_no_old_tables(again: Project) 
     for table in ("evaluation", "morphometrics"):
         assert {row["genus"] for row in rows(tables / f"{table}.csv")} == {"Aus"}
     assert not list((again.folder / "results").rglob("*.failed"))
+    for table in ("summary", "wide"):
+        assert {row["genus"] for row in rows(tables / f"morphometrics_{table}.csv")} == {"Aus"}
+    made = (again.folder / "results/plots/morphometrics_distributions.svg").stat().st_mtime
+    assert made > (tables / "morphometrics_wide.csv").stat().st_mtime > outline.stat().st_mtime
 
     call = again.run("--dry-run")
     assert {job.split()[1] for job in call.jobs if job.startswith("segment")} == {"Bus"}
@@ -205,9 +221,11 @@ def test_a_failed_genus_stops_no_other_and_leaves_no_old_tables(again: Project) 
 
 def test_a_job_that_failed_is_tried_again(again: Project) -> None:
     """Snakemake notes the parameters of a failed job as if it had run."""
-    again.write(copy.deepcopy(CONFIG) | {"measurement": {"leave_out": ["no such measure"]}})
+    lines = ["genus,specimen,ac:scaleConversionFactor", "Aus,0001,10 mm", "Bus,0001,10 mm", ""]
+    (again.folder / "data/specimens.csv").write_text("\n".join(lines))
+    again.write(copy.deepcopy(CONFIG) | {"specimen_table": "data/specimens.csv"})
     call = again.run()
-    assert call.code == 1 and "no such measure" in call.text
+    assert call.code == 1 and "'10 mm' is not a number" in call.text
     call = again.run("--dry-run")
     assert {f"measure {run.replace('/', ' ')}" for run in RUNS} <= set(call.jobs)
     assert "aggregate" in call.jobs

@@ -79,5 +79,57 @@ def tables_without(unfinished):
         print(f"  {run}: {reason}", file=sys.stderr)
 
 
+def waiting(*names):
+    """The jobs of these rules that were due and did not run to their end."""
+    dag = workflow.dag
+    return [
+        job
+        for job in dag.jobs
+        if job.rule.name in names and dag.needrun(job) and not dag.finished(job)
+    ]
+
+
+def made_from_tables():
+    """Make the summaries and figures again, from the tables as they are; remove what cannot be made."""
+    due = waiting("summarize_morphometrics", "plot_evaluation", "plot_morphometrics")
+    if not due or not workflow.scheduler.failed:
+        return
+    old = {path for job in waiting("measure_truth") for path in job.output}
+    truth = [path for path in TRUTH_MEASURED if path not in old and Path(path).exists()]
+    tables, final = Path("results/tables"), shlex.split(final_round("--final"))
+    measured = tables / "morphometrics.csv"
+    commands = {
+        "summarize_morphometrics": [
+            *("--tables", measured, "--evaluation", tables / "evaluation.csv", *final),
+            *("--compare", measured, "--against", *truth, "--output-folder", tables),
+        ],
+        "plot_morphometrics": [
+            *("--tables", measured, "--evaluation", tables / "evaluation.csv"),
+            *("--pairs", tables / "morphometrics_pairs.csv"),
+            *shlex.split(final_round("--round")),
+            *("--output", *rules.plot_morphometrics.output),
+        ],
+        "plot_evaluation": [
+            *("--tables", tables, "--options", options_of("evaluation", None)),
+            *("--output", *rules.plot_evaluation.output),
+        ],
+    }
+    for name, arguments in commands.items():
+        outputs = getattr(rules, name).output
+        if not any(job.rule.name == name for job in due):
+            continue
+        done = measured.exists() and subprocess.run(
+            [sys.executable, SCRIPTS / f"{name}.py", *arguments], stdin=subprocess.DEVNULL
+        )
+        if not done or done.returncode:
+            for path in outputs:
+                Path(path).unlink(missing_ok=True)
+            print(
+                f"{name} could not be run without them; its old files were removed.",
+                file=sys.stderr,
+            )
+
+
 onerror:
     tables_without(unfinished_runs())
+    made_from_tables()

@@ -156,8 +156,12 @@ def _named_alike(drawn: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     for genus, of in drawn.groupby("genus", sort=False):
         names = predicted["specimen"][predicted["genus"] == genus].unique()
         what = f"predicted and drawn measurements of {genus}"
-        found = {theirs: ours for ours, theirs in match(names, of["specimen"].unique(), what).items()}
-        pieces.append(of.assign(specimen=of["specimen"].map(lambda name, f=found: f.get(name, name))))
+        found = {
+            theirs: ours for ours, theirs in match(names, of["specimen"].unique(), what).items()
+        }
+        pieces.append(
+            of.assign(specimen=of["specimen"].map(lambda name, f=found: f.get(name, name)))
+        )
     return pd.concat(pieces, ignore_index=True)
 
 

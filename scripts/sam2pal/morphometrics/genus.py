@@ -131,7 +131,9 @@ class Genus:
                 entries.append(dataclasses.replace(entry, specimen=name, path=path))
         return entries
 
-    def _leave_out(self, what: str, name: str, entry: Entry | None = None, reason: str = "") -> None:
+    def _leave_out(
+        self, what: str, name: str, entry: Entry | None = None, reason: str = ""
+    ) -> None:
         reason = reason or (entry.reason if entry else "")
         self.left_out.setdefault(what, {})[name] = reason
 
