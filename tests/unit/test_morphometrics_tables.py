@@ -20,6 +20,7 @@ from sam2pal.morphometrics import COLUMNS, MEASURES, Drawn, MeasurementOptions, 
 from sam2pal.morphometrics.intervals import intervals
 from sam2pal.morphometrics.ranges import template_ranges
 from sam2pal.morphometrics.scale import Scale
+from sam2pal.morphometrics.specimen import FLAGS
 from sam2pal.morphometrics.summary import Summary, final_rounds
 from sam2pal.specimens import Specimen, write_list
 
@@ -213,11 +214,14 @@ def test_measure_writes_every_row(project, monkeypatch, capsys):
     assert parquet["head.length_px"].dtype == float and parquet["head.length_px"].isna().sum() == 1
 
     dictionary = pd.read_csv(folder / "measures.tsv", sep="\t", keep_default_na=False)
-    known = set(zip(dictionary["measure"], dictionary["unit"], strict=True))
+    known = set(zip(dictionary["name"], dictionary["unit"], strict=True))
+    for kind, names in (("column", COLUMNS), ("flag", FLAGS)):
+        assert tuple(dictionary["name"][dictionary["kind"] == kind]) == names
+    assert set(table["status"]) <= set(dictionary["name"][dictionary["kind"] == "status"])
     pairs = table[["measure", "unit"]].drop_duplicates().itertuples(index=False, name=None)
     assert set(pairs) <= known
     assert (dictionary["definition"].str.len() > 0).all()
-    lengths = dictionary[(dictionary["measure"] == "length") & (dictionary["unit"] == "px")]
+    lengths = dictionary[(dictionary["name"] == "length") & (dictionary["unit"] == "px")]
     assert "medial_length of antennae" in lengths["definition"].iloc[0]
     assert "body_length of head, trunk" in lengths["definition"].iloc[0]
 

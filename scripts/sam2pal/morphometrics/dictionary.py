@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sam2pal.morphometrics.glossary import COLUMNS, FLAGS, STATUSES
+
 SPECIMEN = "specimen"
 """Name under which the whole specimen and its indices stand in the column `structure`."""
 
@@ -285,8 +287,9 @@ def length_units(exponent: float) -> tuple[str, str]:
 
 
 DICTIONARY_COLUMNS = (
-    "measure", "of", "unit", "definition", "formula", "landmarks", "grows_with_outline",
+    "kind", "name", "of", "unit", "definition", "formula", "landmarks", "interval",
 )  # fmt: skip
+"""Columns of the column dictionary; kind is measure, index, column, status or flag."""
 
 
 def dictionary(
@@ -325,7 +328,8 @@ def dictionary(
     whole = ", ".join(body)
     rows.append(
         {
-            "measure": "orientation, length, width, area, centroid_x, centroid_y",
+            "kind": "measure",
+            "name": "orientation, length, width, area, centroid_x, centroid_y",
             "of": SPECIMEN,
             "unit": "as above",
             "definition": f"of the specimen, the union of {whole}; length and width are the extents "
@@ -333,22 +337,29 @@ def dictionary(
             "one of them is missing, and then no value if `body` is configured",
             "formula": f"body axis: {axis} {whole}",
             "landmarks": f"all pixels of {whole}",
-            "grows_with_outline": "2 for length and width",
+            "interval": "",
         }
     )
     for name, (expression, index_units) in indices.items():
         for unit in index_units:
             rows.append(
                 {
-                    "measure": name,
+                    "kind": "index",
+                    "name": name,
                     "of": SPECIMEN,
                     "unit": unit,
                     "definition": "index of the configuration",
                     "formula": expression,
                     "landmarks": "as the measures in the formula",
-                    "grows_with_outline": "",
+                    "interval": "",
                 }
             )
+    nothing = dict.fromkeys(DICTIONARY_COLUMNS, "")
+    for kind, entries in (("column", COLUMNS), ("status", STATUSES), ("flag", FLAGS)):
+        rows += [
+            nothing | {"kind": kind, "name": name, "definition": definition}
+            for name, definition in entries.items()
+        ]
     return rows
 
 
@@ -367,11 +378,23 @@ def _row(measure: Measure, of: str, unit: str, definition: str) -> dict[str, str
         power = "" if measure.exponent == 1 else f"^{measure.exponent}"
         formula = f"value in pixels / pixels_per_mm{power}; empty without a scale"
     return {
-        "measure": measure.name,
+        "kind": "measure",
+        "name": measure.name,
         "of": of,
         "unit": unit,
         "definition": definition,
         "formula": formula,
         "landmarks": measure.landmarks,
-        "grows_with_outline": measure.offset,
+        "interval": _interval(measure),
     }
+
+
+def _interval(measure: Measure) -> str:
+    """How lower and upper are had, in words."""
+    if not measure.offset:
+        return ""
+    return (
+        f"the outline moves by d on average when the threshold of probability does (from 0.5 to 0.25 "
+        f"outwards, to 0.75 inwards: change of area / perimeter), and the value by {measure.offset} "
+        "times d"
+    )
