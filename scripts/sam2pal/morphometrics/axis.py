@@ -39,7 +39,7 @@ class Axis:
     closed: bool
     straight: bool
     width: float
-    _within: "tuple[_Triangles, cKDTree, Loop]"
+    _within: "tuple[_Triangles, _Boundary, Loop]"
 
     @cached_property
     def circle(self) -> tuple[Points, float]:
@@ -70,21 +70,21 @@ def medial_axis(outer: Loop, holes: list[Loop]) -> Axis:
     length = sum(closed_length(loop) for loop in loops)
     spacing = max(2 * area / length / SAMPLES, min(max(length / 250, 0.8), 1.5))
     samples = [_resample_closed(loop, spacing) for loop in loops]
-    dense = [_resample_closed(loop, min(spacing, 1.6)) for loop in loops]
-    towards = np.concatenate([following(loop) for loop in dense])
-    along = towards - (dense := np.concatenate(dense))
-    along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
-    tree = cKDTree(dense)
+    dense = samples
+    if spacing > 1.6:
+        dense = [_resample_closed(loop, 1.6) for loop in loops]
+    boundary = _Boundary.of(dense)
+    tree = boundary.tree
     triangles = _triangulate(samples)
     path, closed = _path(triangles, bool(open_holes), tree)
-    points = path if path is None or closed else _to_tips(path, tree, along, spacing)
+    points = path if path is None or closed else _to_tips(path, tree, boundary.along, spacing)
     straight = points is None or (
         not closed and _open_length(points) < SLENDER * 2 * float(tree.query(points)[0].max())
     )
     if straight or points is None:
         points, closed = _main_chord(outer.points), False
     axis_length = closed_length(points) if closed else _open_length(points)
-    within = (triangles, tree, outer)
+    within = (triangles, boundary, outer)
     return Axis(points, axis_length, closed, straight, area / axis_length, within)
 
 
@@ -107,6 +107,36 @@ def _resample_closed(points: Points, spacing: float) -> Points:
     count = max(round(travelled[-1] / spacing), 8)
     samples = np.arange(count) * (travelled[-1] / count)
     return along_line(closed, travelled, samples)
+
+
+@dataclass(frozen=True)
+class _Boundary:
+    """Points of the outline, for distances from it, and the directions in which it goes on."""
+
+    tree: cKDTree
+    forth: Points
+    back: Points
+
+    @classmethod
+    def of(cls, loops: Sequence[Points]) -> "_Boundary":
+        points = np.concatenate(loops)
+        forth = np.concatenate([following(loop) for loop in loops]) - points
+        back = np.concatenate([np.concatenate([loop[-1:], loop[:-1]]) for loop in loops]) - points
+        return cls(cKDTree(points), forth, back)
+
+    @cached_property
+    def along(self) -> Points:
+        return self.forth / np.maximum(np.hypot(*self.forth.T), 1e-9)[:, None]
+
+    def distance(self, where: Points) -> NDArray[np.float64]:
+        """Distances of points [m, 2] from the outline itself, not from its nearest point."""
+        found, nearest = self.tree.query(where)
+        gap = where - self.tree.data[nearest]
+        for step in (self.forth[nearest], self.back[nearest]):
+            share = (gap * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1e-12)
+            apart = gap - np.clip(share, 0, 1)[:, None] * step
+            found = np.minimum(found, np.hypot(apart[:, 0], apart[:, 1]))
+        return found
 
 
 @dataclass(frozen=True)
@@ -143,12 +173,12 @@ def _triangulate(samples: list[Points]) -> _Triangles:
 
 
 def _inner_circles(
-    triangles: _Triangles, tree: cKDTree, outer: Loop
+    triangles: _Triangles, boundary: _Boundary, outer: Loop
 ) -> tuple[Points, NDArray[np.float64]]:
     """Centres and radii of some large circles that touch the outline from inside."""
     if len(triangles.corners) == 0:
         middle = outer.points.mean(axis=0, keepdims=True)
-        return middle, tree.query(middle)[0]
+        return middle, boundary.distance(middle)
     a, b, c = triangles.points[triangles.corners].transpose(1, 0, 2)
     u, v = b - a, c - a
     cross = 2 * (u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
@@ -166,18 +196,18 @@ def _inner_circles(
     if not inside.any():
         centres, inside = ((a + b + c) / 3)[largest], np.ones(len(largest), bool)
     centres = centres[inside]
-    return centres, tree.query(centres)[0]
+    return centres, boundary.distance(centres)
 
 
-def _largest_circle(triangles: _Triangles, tree: cKDTree, outer: Loop) -> tuple[Points, float]:
+def _largest_circle(triangles: _Triangles, boundary: _Boundary, outer: Loop) -> tuple[Points, float]:
     """Centre and radius of the largest circle inside the part, uphill from a circumcircle."""
-    centres, radii = _inner_circles(triangles, tree, outer)
+    centres, radii = _inner_circles(triangles, boundary, outer)
     best = int(radii.argmax())
     centre, radius = centres[best], float(radii[best])
     step = 0.5
     while step > 0.03:
         trial = centre + step * _AROUND
-        distance = tree.query(trial)[0]
+        distance = boundary.distance(trial)
         best = int(distance.argmax())
         if distance[best] > radius + 1e-9:
             centre, radius = trial[best], float(distance[best])
@@ -226,16 +256,7 @@ def _path(triangles: _Triangles, may_close: bool, tree: cKDTree) -> tuple[Points
         ring = _ring(target, pointer, nodes, tree)
         if ring is not None:
             return ring, True
-    graph = csr_array((np.maximum(apart, 1e-9), target, pointer), shape=(count, count))
-    reach = dijkstra(graph, indices=0)
-    first = int(np.where(np.isfinite(reach), reach, -1).argmax())
-    reach, before = dijkstra(graph, indices=first, return_predecessors=True)
-    at = int(np.where(np.isfinite(reach), reach, -1).argmax())
-    before = before.tolist()
-    order = []
-    while at >= 0:
-        order.append(at)
-        at = before[at]
+    order = _longest_way(apart, target, pointer, tree_like=not may_close)
     if len(order) < 4:
         return None, False
     way = np.array(order)
@@ -243,6 +264,62 @@ def _path(triangles: _Triangles, may_close: bool, tree: cKDTree) -> tuple[Points
     joints = np.flatnonzero(degree[way] == 3)
     line[joints] = _circumcentres(xy[way[joints]])
     return line, False
+
+
+def _longest_way(
+    length: NDArray[np.float64],
+    target: NDArray[np.int64],
+    pointer: NDArray[np.int64],
+    tree_like: bool,
+) -> list[int]:
+    """Nodes of the longest shortest path of a graph, whose links are those of a sparse matrix.
+
+    Twice to the farthest node: exact in a tree, as triangles without a hole between them are.
+    """
+    count = len(pointer) - 1
+    if not tree_like:
+        graph = csr_array((np.maximum(length, 1e-9), target, pointer), shape=(count, count))
+        reach = dijkstra(graph, indices=0)
+        first = int(np.where(np.isfinite(reach), reach, -1).argmax())
+        reach, before = dijkstra(graph, indices=first, return_predecessors=True)
+        last, before = int(np.where(np.isfinite(reach), reach, -1).argmax()), before.tolist()
+    else:  # for so few nodes by far faster
+        links = (length.tolist(), target.tolist(), pointer.tolist())
+        seen: set[int] = set()
+        largest: list[int] = []
+        for node in range(count):  # a pinched part may fall into several trees
+            if node not in seen:
+                visited, _, _ = _sweep(node, *links)
+                seen.update(visited)
+                largest = max(largest, visited, key=len)
+            if len(seen) == count:
+                break
+        _, reach_of, _ = _sweep(largest[0], *links)
+        first = max(reach_of, key=lambda node: reach_of[node])
+        _, reach_of, before_of = _sweep(first, *links)
+        last = max(reach_of, key=lambda node: reach_of[node])
+        before = before_of
+    order, at = [], last
+    while at >= 0:
+        order.append(at)
+        at = before[at]
+    return order
+
+
+def _sweep(
+    start: int, length: list[float], target: list[int], pointer: list[int]
+) -> tuple[list[int], dict[int, float], dict[int, int]]:
+    """Every node that can be reached, how far it is, and the one before it."""
+    reach, before, order = {start: 0.0}, {start: -1}, [start]
+    for node in order:  # grows while it is read
+        far = reach[node]
+        for link in range(pointer[node], pointer[node + 1]):
+            other = target[link]
+            if other not in reach:
+                reach[other] = far + length[link]
+                before[other] = node
+                order.append(other)
+    return order, reach, before
 
 
 def _circumcentres(triangles: NDArray) -> Points:
@@ -322,9 +399,10 @@ def _tip(points: Points, radius: NDArray) -> int:
     step = points[1:] - points[:-1]
     travelled = np.cumsum(np.hypot(step[:, 0], step[:, 1]))
     count = min(int(np.searchsorted(travelled, 3 * TIP * radius.max())) + 2, len(points))
-    start = points[:count]
-    apart = start[:, None] - start[None]
-    reach = np.tril(np.hypot(apart[..., 0], apart[..., 1])).max(axis=1)
+    start, places = points[:count], np.arange(count)
+    chosen = places[:: max(count // 16, 1)]
+    apart = start[:, None] - start[chosen]
+    reach = (np.hypot(apart[..., 0], apart[..., 1]) * (places[:, None] >= chosen)).max(axis=1)
     return int(np.flatnonzero(reach <= TIP * radius[:count] + 1)[-1]) + 1
 
 
