@@ -285,20 +285,18 @@ def _longest_way(
         last, before = int(np.where(np.isfinite(reach), reach, -1).argmax()), before.tolist()
     else:  # for so few nodes by far faster
         links = (length.tolist(), target.tolist(), pointer.tolist())
-        seen: set[int] = set()
-        largest: list[int] = []
-        for node in range(count):  # a pinched part may fall into several trees
-            if node not in seen:
-                visited, _, _ = _sweep(node, *links)
-                seen.update(visited)
-                largest = max(largest, visited, key=len)
-            if len(seen) == count:
-                break
-        _, reach_of, _ = _sweep(largest[0], *links)
-        first = max(reach_of, key=lambda node: reach_of[node])
+        visited, reach_of, _ = _sweep(0, *links)
+        if len(visited) < count:  # a pinched part may fall into several trees
+            seen, largest = set(visited), visited
+            for node in range(count):
+                if node not in seen:
+                    visited, _, _ = _sweep(node, *links)
+                    seen.update(visited)
+                    largest = max(largest, visited, key=len)
+            _, reach_of, _ = _sweep(largest[0], *links)
+        first = max(reach_of, key=reach_of.__getitem__)
         _, reach_of, before_of = _sweep(first, *links)
-        last = max(reach_of, key=lambda node: reach_of[node])
-        before = before_of
+        last, before = max(reach_of, key=reach_of.__getitem__), before_of
     order, at = [], last
     while at >= 0:
         order.append(at)

@@ -293,20 +293,19 @@ def find_corners(loops: list[Points]) -> list[list[tuple[int, Points]]]:
         return result
     ratio = rest / np.maximum(_circle_rest(around), 1e-6)
     found: list[int] = []  # indices among the candidates, the best first
+    of_loop: dict[int, list[int]] = {}
     for index in np.argsort(ratio, kind="stable").tolist():
         if ratio[index] >= CORNER_RATIO:
             break
-        at, loop = candidates[index], owner[candidates[index]]
-        size = sizes[loop]
-        if all(
-            owner[candidates[k]] != loop
-            or (
-                min((at - candidates[k]) % size, (candidates[k] - at) % size) > ARM - 2
-                and np.hypot(*(position[index] - position[k])) > ARM / 2
-            )
-            for k in found
-        ):
-            found.append(index)
+        before = of_loop.setdefault(int(owner[candidates[index]]), [])
+        size = sizes[owner[candidates[index]]]
+        if before:
+            along = np.abs(candidates[index] - candidates[before]) % size
+            away = np.hypot(*(position[index] - position[before]).T)
+            if ((np.minimum(along, size - along) <= ARM - 2) | (away <= ARM / 2)).any():
+                continue
+        before.append(index)
+        found.append(index)
     if not found:
         return result
     # the best fit may sit beside the corner, with one arm bent round it: centre, and fit again
