@@ -97,8 +97,20 @@ def test_the_report_carries_labelled_tables_and_pictures(finished: Project) -> N
     labels = dict(re.findall(r'"results/([^"]+)": \{"name": [^{}]*"labels": (\{[^{}]*\})', page))
     assert json.loads(labels["tables/status.csv"]) == {"table": "status"}
     assert json.loads(labels["tables/evaluation_summary.csv"]) == {"table": "evaluation_summary"}
+    figures = {
+        "morphometrics_distributions": "distributions by genus",
+        "morphometrics_allometry": "allometry",
+        "morphometrics_concordance": "predicted against drawn",
+        "iou_by_structure": "IoU by structure and round",
+        "reliability": "IoU by confidence",
+    }
+    for figure, label in figures.items():
+        assert json.loads(labels[f"plots/{figure}.svg"]) == {"figure": label}
+    assert json.loads(labels["tables/morphometrics_summary.csv"]) == {"table": "summary by genus"}
     for run in RUNS:
         genus, name = run.split("/")
+        dictionary = {"table": "dictionary", "genus": genus, "round": name}
+        assert json.loads(labels[f"{run}/measures.tsv"]) == dictionary
         assert json.loads(labels[f"{run}/review.png"]) == {"genus": genus, "round": name}
     assert "provenance.json" in labels and "tables/morphometrics.csv" not in labels
 
