@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from skimage.morphology import remove_small_objects
+from scipy.ndimage import label
 
 from sam2pal.coco import encode_mask, rle_measures
 from sam2pal.images import Photograph
@@ -99,9 +99,11 @@ def _winners(
             if s.parent == parent and s.exclusive and s.name in place
         ]
         if len(rivals) > 1:
-            best = probability[rivals].argmax(0)
-            for rank, i in enumerate(rivals):
-                winners[i] = best == rank
+            best = np.maximum.reduce([probability[i] for i in rivals])
+            free = np.ones(best.shape, bool)
+            for i in rivals:  # of two that are equal the first wins
+                np.logical_and(probability[i] >= best, free, out=winners[i])
+                free &= ~winners[i]
     return winners
 
 
@@ -110,7 +112,16 @@ def _without_specks(mask: np.ndarray, share: float) -> np.ndarray:
     largest = math.ceil(share * mask.sum()) - 1  # that is removed, in pixels
     if largest < 1:
         return mask
-    return remove_small_objects(mask, max_size=largest, connectivity=2)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    pieces, count = label(mask[inside], np.ones((3, 3)))
+    if count == 1:
+        return mask
+    kept = np.bincount(pieces.ravel()) > largest
+    kept[0] = False
+    cleaned = np.zeros_like(mask)
+    cleaned[inside] = kept[pieces]
+    return cleaned
 
 
 def _stability(probability: np.ndarray, threshold: float, delta: float = 0.2) -> float:
