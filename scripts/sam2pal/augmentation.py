@@ -9,12 +9,17 @@ from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 
 
 def augment(
-    image: Tensor, masks: Tensor, rng: np.random.Generator, turn: float = 25.0
+    image: Tensor,
+    masks: Tensor,
+    rng: np.random.Generator,
+    turn: float = 25.0,
+    mirror: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """A random view of a normalised image [3, S, S] with masks [K, S, S].
 
     Args:
         turn: largest rotation, degrees.
+        mirror: exchange left and right in half of the views.
     """
     side = image.shape[-1]
     place = {
@@ -35,6 +40,6 @@ def augment(
 
     image = transform.affine(image, **place, fill=[0.0] * 3)  # 0 is the padding of the letterbox
     masks = transform.affine(masks, **place, fill=[0.0] * len(masks))
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and mirror:
         image, masks = image.flip(-1), masks.flip(-1)
     return image, masks

@@ -32,6 +32,7 @@ from sam2pal.metrics import MEASURES, evaluate_pair
 from sam2pal.segmentation import segment
 from sam2pal.specimens import Specimen
 from sam2pal.tracker import Tracker
+from sam2pal.training import TrainingOptions
 
 PROTOCOL = Path(__file__).resolve().parents[1] / "benchmark/protocol.yaml"
 CPU = torch.device("cpu")
@@ -186,14 +187,16 @@ def test_odd_numbers_are_scored_and_never_trained_on(collection):
 
 
 def test_training_data(collection):
-    data = collection.data([2], 3, 1)
+    options = TrainingOptions(views=3, turns=[0])
+    data = collection.data([2], options, 1)
     assert data.drawn.masks.shape == data.unseen.masks.shape == (1, 2, 16, 16)
     assert data.views.masks.shape == (3, 2, 16, 16)
     # the other two specimens with an even number, without their masks
     assert len(data.pool) == 2
-    assert torch.equal(data.pool.low[1], collection.drawn(1).features.low[0])
+    other = collection.data([0], options, 1)
+    assert torch.equal(data.pool.low[0], other.drawn.features.low[0])
     # all specimens as templates leave nothing unlabelled
-    assert len(collection.data([0, 1, 2], 1, 1).pool) == 3
+    assert len(collection.data([0, 1, 2], options, 1).pool) == 3
 
 
 def test_encodings(small_model, monkeypatch):

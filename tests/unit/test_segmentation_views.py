@@ -13,17 +13,16 @@ from sam2pal.errors import InputError
 from sam2pal.images import read_photograph
 from sam2pal.loading import read_template, square_image
 from sam2pal.losses import hard_iou
+from sam2pal.matching import align, near_duplicates
 from sam2pal.models import ModelOptions, build_model
 from sam2pal.real import read_collection
 from sam2pal.segmentation import SegmentationOptions, View, remember, segment, track_batch
-from sam2pal.segmentation.bank import align
-from sam2pal.segmentation.matching import near_duplicates
 from sam2pal.segmentation.tracking import choose
-from sam2pal.segmentation.views import other_side, views_of
 from sam2pal.specimens import Specimen, build_manifest
 from sam2pal.structures import read_structures
 from sam2pal.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.tracker import Tracker, drawn_logits
+from sam2pal.views import other_side, views_of
 
 CPU = torch.device("cpu")
 NAMES = ["left_leg", "right_leg", "elytra"]

@@ -587,6 +587,7 @@ def test_learning_rate():
     [
         ({"steps": 0}, "steps must be at least 1"),
         ({"palindrome": 0, "direct": 0}, "must have a weight above zero"),
+        ({"turns": [45]}, "turns are some of 0, 90, 180 and 270; found [45]"),
         ({"labels": "firm"}, "labels must be hard or soft; found 'firm'"),
         ({"rank": 0}, "rank must be at least 1"),
         ({"targets": ["decoder"]}, "decoder"),
@@ -624,6 +625,57 @@ def test_prepared_data(small_model, photographs, data):
     other = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 2, CPU)
     assert not torch.equal(other.unseen.masks, data.unseen.masks)
     assert isinstance(other.pool, Features)
+
+
+def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path):
+    template = photographs[0][0]
+    # a square, which is turned without a rest
+    pixels = np.pad(np.asarray(Image.open(template.path)), ((0, 0), (8, 8), (0, 0)))
+    masks = {name: np.pad(mask, ((0, 0), (8, 8))) for name, mask in template.masks.items()}
+    templates, pool = [Template("0", str(tmp_path / "0.png"), 80, 80, masks)], []
+    for quarter in range(4):
+        path = tmp_path / f"{quarter}.png"
+        Image.fromarray(np.rot90(pixels, quarter)).save(path)
+        pool.append(str(path))
+    masks = {name: np.rot90(mask, 3) for name, mask in masks.items()}
+    templates.append(Template("turned", pool[3], 80, 80, masks))
+    options = dataclasses.replace(OPTIONS, views=1)
+    turned = prepare(Tracker(small_model), templates, pool, STRUCTURES, options, 1, CPU)
+    first = turned.drawn.features.low[0]
+
+    def distance(found):
+        return ((found - first).norm() / first.norm()).item()
+
+    # but for the rounding of turned photographs
+    for found in (*turned.pool.low, turned.drawn.features.low[1]):
+        assert distance(found) < 0.02
+    assert torch.allclose(turned.drawn.masks[0], turned.drawn.masks[1], atol=1e-5)
+    options = dataclasses.replace(options, turns=(0,))
+    as_they_are = prepare(Tracker(small_model), templates, pool, STRUCTURES, options, 1, CPU)
+    assert torch.equal(as_they_are.drawn.features.low[0], first)
+    assert distance(as_they_are.pool.low[0]) < 1e-5 < 0.1 < distance(as_they_are.pool.low[1])
+    assert not torch.equal(as_they_are.drawn.masks[0], as_they_are.drawn.masks[1])
+
+
+def test_structures_named_for_a_side_are_not_mirrored(small_model, photographs, caplog):
+    template, pool = photographs[0][0], photographs[1][:1]
+    masks = dict(zip(("left eye", "body", "tail"), template.masks.values(), strict=True))
+    sided = dataclasses.replace(template, masks=masks)
+    options = dataclasses.replace(OPTIONS, views=4, turns=(0,))
+
+    def views(template, options):
+        names = list(template.masks)
+        return prepare(Tracker(small_model), [template], pool, names, options, 1, CPU).views.masks
+
+    mirrored = views(template, options)
+    assert caplog.text == ""
+    never = views(template, dataclasses.replace(options, mirror=False))
+    with caplog.at_level(logging.INFO):
+        assert torch.equal(views(sided, options), never)
+    assert "not mirrored: left eye would become the other side's" in caplog.text
+    same = [torch.allclose(a, b) for a, b in zip(mirrored, never, strict=True)]
+    flipped = [torch.allclose(a.flip(-1), b) for a, b in zip(mirrored, never, strict=True)]
+    assert sum(same) + sum(flipped) == 4 and any(flipped)
 
 
 def test_unreadable_photographs_of_the_pool_are_named(small_model, photographs, tmp_path, caplog):

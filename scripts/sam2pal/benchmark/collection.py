@@ -11,11 +11,11 @@ import torch
 from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.images import Photograph, read_photograph
-from sam2pal.palindrome import View
+from sam2pal.loading import annotated, read_template
 from sam2pal.real import read_collection
 from sam2pal.specimens import OK, Specimen
-from sam2pal.tracker import Features, Tracker
-from sam2pal.training import Data, encode_drawn, encode_template
+from sam2pal.tracker import Tracker
+from sam2pal.training import Data, TrainingOptions, prepare
 
 
 class Collection:
@@ -59,8 +59,8 @@ class Collection:
         self.digest = hashlib.sha256(
             b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)
         ).hexdigest()[:12]
-        # on the instance, so that the features go when the collection goes
-        for method in ("drawn", "_photograph", "_template"):
+        # on the instance, so that photographs go when the collection goes
+        for method in ("_shows_all", "_photograph"):
             setattr(self, method, cache(getattr(self, method)))
 
     def draw(self, templates: int, draw: int, seed: int) -> list[int]:
@@ -79,20 +79,20 @@ class Collection:
         return sorted(rng.choice(complete, templates, replace=False).tolist())
 
     def _shows_all(self, position: int) -> bool:
-        view = self.drawn(position)
-        return bool((view.known & (view.masks.flatten(2).amax(2) > 0.5)).all())
+        """Whether it has every structure, large enough for a training to follow."""
+        specimen = self.tune[position]
+        _, masks = read_template(specimen, self.structures, self._tracker.model.image_size)
+        seen = torch.nn.functional.avg_pool2d(masks, 4).flatten(1).amax(1) > 0.5
+        return bool((annotated(specimen, self.structures) & seen).all())
 
-    def drawn(self, position: int) -> View:
-        """A specimen of `tune` as photographed."""
-        return encode_drawn(self._tracker, self.tune[position], self.structures, self.device)
-
-    def data(self, positions: list[int], views: int, seed: int) -> Data:
+    def data(self, positions: list[int], options: TrainingOptions, seed: int) -> Data:
         """What a training with these templates looks at; the other specimens of `tune` are its pool."""
-        encoded = [self._template(position, views, seed) for position in positions]
-        drawn, others, unseen = (View.cat(part) for part in zip(*encoded, strict=True))
-        pool = [i for i in range(len(self.tune)) if i not in positions] or positions
-        features = Features.cat([self.drawn(i).features for i in pool])
-        return Data(drawn, others, unseen, features)
+        templates = [self.tune[i] for i in positions]
+        pool = [specimen.path for i, specimen in enumerate(self.tune) if i not in positions]
+        pool = pool or [specimen.path for specimen in self.tune]  # nothing is left unlabelled
+        return prepare(
+            self._tracker, templates, pool, self.structures, options, seed, self.device
+        )
 
     def listed(self, specimen: Template) -> tuple[Specimen, Photograph]:
         """A specimen as a shard has it."""
@@ -102,12 +102,6 @@ class Collection:
 
     def _photograph(self, path: str) -> Photograph:
         return read_photograph(path)
-
-    def _template(self, position: int, views: int, seed: int) -> tuple[View, View, View]:
-        where = (seed, 3, position)
-        return encode_template(
-            self._tracker, self.tune[position], self.structures, views, where, self.device
-        )
 
 
 def _number(specimen: Template, folder: Path) -> int:

@@ -18,7 +18,8 @@ class Encodings:
 
     def __init__(self, model: SAM2Base, megabytes: float = 4096) -> None:
         self._encode = type(model).forward_image.__get__(model)
-        self._kept: OrderedDict[bytes, dict] = OrderedDict()
+        self._kept: OrderedDict[bytes, list[Tensor]] = OrderedDict()
+        self._positions: dict[torch.Size, list[Tensor]] = {}
         self._free = int(megabytes * 2**20)
 
     def serve(self, model: SAM2Base) -> SAM2Base:
@@ -30,19 +31,20 @@ class Encodings:
     def __call__(self, images: Tensor) -> dict:
         """As `SAM2Base.forward_image` of [B, 3, S, S]."""
         found = [self._one(image[None]) for image in images]
-        levels = range(len(found[0]["backbone_fpn"]))
-        joined = {
-            name: [torch.cat([one[name][level] for one in found]) for level in levels]
-            for name in ("backbone_fpn", "vision_pos_enc")
-        }
-        return {**joined, "vision_features": joined["backbone_fpn"][-1]}
+        levels = range(len(found[0]))
+        maps = [torch.cat([one[level] for one in found]) for level in levels]
+        positions = [p.expand(len(images), -1, -1, -1) for p in self._positions[images.shape[1:]]]
+        return {"backbone_fpn": maps, "vision_pos_enc": positions, "vision_features": maps[-1]}
 
-    def _one(self, image: Tensor) -> dict:
+    def _one(self, image: Tensor) -> list[Tensor]:
         key = hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=16).digest()
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        encoded = self._encode(image)
+        output = self._encode(image)
+        encoded = output["backbone_fpn"]
+        # the same for all images of a size
+        self._positions.setdefault(image.shape[1:], [p[:1] for p in output["vision_pos_enc"]])
         self._kept[key] = encoded
         self._free -= _size(encoded)
         while self._free < 0 and len(self._kept) > 1:
@@ -50,6 +52,5 @@ class Encodings:
         return encoded
 
 
-def _size(encoded: dict) -> int:
-    tensors = [*encoded["backbone_fpn"], *encoded["vision_pos_enc"]]
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+def _size(maps: list[Tensor]) -> int:
+    return sum(level.numel() * level.element_size() for level in maps)

@@ -93,7 +93,7 @@ class Runner:
         self, variant: Variant, collection: Collection, templates: list[int], seed: int
     ) -> Trained:
         # encoded before the clock starts: all variants share it
-        data = collection.data(templates, variant.training.views, seed)
+        data = collection.data(templates, variant.training, seed)
         weights = torch.tensor([s.weight for s in self.protocol.structures], device=self.device)
         everything = list(range(len(weights)))
         groups = [[i] for i in everything] if variant.separate else [everything]

@@ -5,7 +5,7 @@ from sam2pal.segmentation.bank import Bank, remember
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import track_batch
-from sam2pal.segmentation.views import View
+from sam2pal.views import View
 
 __all__ = [
     "AREA_LEVELS",

@@ -11,12 +11,12 @@ from torch import Tensor
 from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.loading import annotated, read_template
+from sam2pal.matching import align, fingerprint, near_duplicates
 from sam2pal.models import autocast
 from sam2pal.segmentation.limits import Limits, learn_limits
-from sam2pal.segmentation.matching import fingerprint, near_duplicates
 from sam2pal.segmentation.options import SegmentationOptions
-from sam2pal.segmentation.views import View, other_side, views_of
 from sam2pal.tracker import Features, Memory, Tracker, drawn_logits
+from sam2pal.views import View, other_side, views_of
 
 log = logging.getLogger(__name__)
 
@@ -163,38 +163,3 @@ def _seen_back(masks: Sequence[Tensor], views: Sequence[View]) -> Tensor:
 def must_choose(views: Sequence[View], nearest: int, templates: int) -> bool:
     """Whether specimens are compared with templates: to choose a view, or the nearest templates."""
     return len(views) > 1 or 0 < nearest < templates
-
-
-def align(masks: Sequence[Tensor], known: Tensor) -> list[int]:
-    """By how many degrees each template is turned to lie as the first one does.
-
-    Decided by the drawn masks, moved onto each other's centre: the quarter turn with the largest overlap,
-    none where templates share no structure.
-
-    Args:
-        masks: [K, S, S] each.
-        known: [T, K] bool.
-    """
-    small = [_centred(F.adaptive_avg_pool2d(mask, 32)) for mask in masks]
-    turns = [0]
-    for number in range(1, len(small)):
-        shared = known[0] & known[number]
-        overlap = []
-        for turn in (0, 90, 180, 270):
-            turned = View(turn).apply(small[number][shared])
-            least = torch.minimum(turned, small[0][shared]).sum((1, 2))
-            most = torch.maximum(turned, small[0][shared]).sum((1, 2))
-            overlap.append(float((least / most.clamp(min=1e-6)).sum()))
-        turns.append(90 * max(range(4), key=lambda quarter: overlap[quarter]))
-    return turns
-
-
-def _centred(masks: Tensor) -> Tensor:
-    """[K, s, s] moved so that the middle of their union lies in the middle of the grid."""
-    union = masks.amax(0)
-    side = union.shape[-1]
-    place = torch.arange(side) + 0.5
-    weight = union.sum().clamp(min=1e-6)
-    down = side / 2 - float((union.sum(1) * place).sum() / weight)
-    right = side / 2 - float((union.sum(0) * place).sum() / weight)
-    return masks.roll((round(down), round(right)), (-2, -1))

@@ -19,10 +19,10 @@ from sam2pal.segmentation.annotations import (
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.tracking import Outcome, track_halving
-from sam2pal.segmentation.views import View
 from sam2pal.specimens import OK, UNREADABLE, Specimen, find_templates
 from sam2pal.structures import Structure
 from sam2pal.tracker import Tracker
+from sam2pal.views import View
 
 
 def segment(

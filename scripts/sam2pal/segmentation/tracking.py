@@ -12,9 +12,9 @@ from sam2pal.errors import InputError
 from sam2pal.images import Photograph
 from sam2pal.loading import square_image
 from sam2pal.losses import hard_iou
+from sam2pal.matching import fingerprint
 from sam2pal.models import autocast
 from sam2pal.segmentation.bank import Bank
-from sam2pal.segmentation.matching import fingerprint
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.specimens import Specimen
 from sam2pal.tracker import Features, Tracked, Tracker

@@ -6,7 +6,7 @@ progress = train(model, data, weights, options, seed, state)
 publish(model, progress)
 """
 
-from sam2pal.training.data import Data, encode_drawn, encode_pool, encode_template, prepare
+from sam2pal.training.data import Data, prepare
 from sam2pal.training.judging import guess, validate
 from sam2pal.training.loop import Progress, learning_rate, publish, step_loss, train
 from sam2pal.training.options import TrainingOptions
@@ -15,9 +15,6 @@ __all__ = [
     "Data",
     "Progress",
     "TrainingOptions",
-    "encode_drawn",
-    "encode_pool",
-    "encode_template",
     "guess",
     "learning_rate",
     "prepare",

@@ -1,7 +1,7 @@
 """What a training looks at, encoded once whatever the number of steps."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,10 +12,13 @@ from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.images import Photograph, read_photograph
 from sam2pal.loading import ahead, annotated, read_template, square_image
+from sam2pal.matching import align, fingerprint
 from sam2pal.models import autocast
 from sam2pal.palindrome import View
 from sam2pal.tracker import Features, Tracker
 from sam2pal.training.options import TrainingOptions
+from sam2pal.views import View as Look
+from sam2pal.views import sided, views_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Data:
         )
 
 
+@torch.no_grad()
 def prepare(
     tracker: Tracker,
     templates: list[Template],
@@ -71,65 +75,89 @@ def prepare(
     """
     if not templates:
         raise InputError("training needs at least one template")
-    encoded = [
-        encode_template(tracker, template, structures, options.views, (seed, 3, index), device)
-        for index, template in enumerate(templates)
+    looks = views_of(options.turns, mirrored=False)
+    if options.mirror and (names := sided(structures)):
+        options = replace(options, mirror=False)
+        log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
+    images, masks, known = _read_templates(tracker, templates, structures)
+    if len(looks) > 1:
+        turns = [Look(turn) for turn in align(masks, known & _drawn(masks))]
+        images = [turn.apply(image) for turn, image in zip(turns, images, strict=True)]
+        masks = [turn.apply(mask) for turn, mask in zip(turns, masks, strict=True)]
+    entries = [
+        _augmented(image, mask, row, options, (seed, 3, index))
+        for index, (image, mask, row) in enumerate(zip(images, masks, known, strict=True))
     ]
-    drawn, views, unseen = (View.cat(part) for part in zip(*encoded, strict=True))
-    return Data(drawn, views, unseen, *encode_pool(tracker, pool, device))
-
-
-@torch.no_grad()
-def encode_template(
-    tracker: Tracker,
-    template: Template,
-    structures: list[str],
-    views: int,
-    seed: tuple[int, ...],
-    device: torch.device,
-) -> tuple[View, View, View]:
-    """A template as photographed, `views` augmented views of it, and one more for validation.
-
-    Args:
-        seed: of its augmentation.
-    """
-    side = tracker.model.image_size
-    image, masks = read_template(template, structures, side)
-    known = annotated(template, structures)
-    for name, mask in zip(structures, _quarter(masks), strict=True):
-        if name in template.masks and template.masks[name].any() and mask.max() <= 0.5:
-            log.warning(
-                "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
-                "would show it",
-                template.specimen,
-                name,
-                side,
-            )
-    others = [
-        (*augment(image, masks, np.random.default_rng([*seed, view])), known)
-        for view in range(views + 1)
-    ]
-    return (
-        _view(tracker, [(image, masks, known)], device),
-        _view(tracker, others[:-1], device),
-        _view(tracker, others[-1:], device),
+    prints = _fingerprints(tracker, images, looks, device)
+    features, left_out = _encode_pool(tracker, pool, looks, prints, device)
+    return Data(
+        _view(tracker, list(zip(images, masks, known, strict=True)), device),
+        _view(tracker, [view for views in entries for view in views[:-1]], device),
+        _view(tracker, [views[-1] for views in entries], device),
+        features,
+        left_out,
     )
 
 
-@torch.no_grad()
-def encode_drawn(
-    tracker: Tracker, template: Template, structures: list[str], device: torch.device
-) -> View:
-    """A template as photographed, without other views of it."""
-    image, masks = read_template(template, structures, tracker.model.image_size)
-    return _view(tracker, [(image, masks, annotated(template, structures))], device)
+def _read_templates(
+    tracker: Tracker, templates: list[Template], structures: list[str]
+) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Images [3, S, S] and drawn masks [K, S, S] of the templates, and which were annotated [T, K]."""
+    side = tracker.model.image_size
+    images, masks, known = [], [], []
+    for template in templates:
+        image, mask = read_template(template, structures, side)
+        for name, one in zip(structures, _quarter(mask), strict=True):
+            if name in template.masks and template.masks[name].any() and one.max() <= 0.5:
+                log.warning(
+                    "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
+                    "would show it",
+                    template.specimen,
+                    name,
+                    side,
+                )
+        images.append(image)
+        masks.append(mask)
+        known.append(annotated(template, structures))
+    return images, masks, torch.stack(known)
 
 
-@torch.no_grad()
-def encode_pool(
-    tracker: Tracker, paths: list[str], device: torch.device
+def _drawn(masks: list[Tensor]) -> Tensor:
+    """[T, K] bool, whether a mask has a pixel."""
+    return torch.stack([mask.flatten(1).amax(1) > 0.5 for mask in masks])
+
+
+def _augmented(
+    image: Tensor, masks: Tensor, known: Tensor, options: TrainingOptions, seed: tuple[int, ...]
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """The views of a template to train on, and one more."""
+    generators = [np.random.default_rng([*seed, view]) for view in range(options.views + 1)]
+    return [(*augment(image, masks, rng, mirror=options.mirror), known) for rng in generators]
+
+
+def _fingerprints(
+    tracker: Tracker, images: list[Tensor], looks: list[Look], device: torch.device
+) -> Tensor | None:
+    """Of the templates in every look, [T, V, D]; None if there is nothing to choose."""
+    if len(looks) == 1:
+        return None
+    with autocast(device):
+        return torch.stack(
+            [
+                torch.cat([fingerprint(tracker, look.apply(image)[None].to(device)) for look in looks])
+                for image in images
+            ]
+        )
+
+
+def _encode_pool(
+    tracker: Tracker,
+    paths: list[str],
+    looks: list[Look],
+    prints: Tensor | None,
+    device: torch.device,
 ) -> tuple[Features, tuple[str, ...]]:
-    """Features of unlabelled specimens, and why some of them could not be read.
+    """Features of unlabelled specimens turned as the templates lie, and why some could not be read.
 
     Raises:
         InputError: none can be read.
@@ -140,8 +168,14 @@ def encode_pool(
         if isinstance(photograph, InputError):
             left_out.append(str(photograph))
             log.warning("left out of the training pool: %s", photograph)
-        else:
-            encoded.append(_encode(tracker, square_image(photograph, side)[None], device))
+            continue
+        image = square_image(photograph, side)
+        if prints is not None:
+            with autocast(device):
+                own = fingerprint(tracker, image[None].to(device))[0]
+            look = looks[int((prints @ own).mean(0).argmax())]
+            image = look.undo(image)
+        encoded.append(_encode(tracker, image[None], device))
     if not encoded:
         raise InputError(
             "no photograph of the training pool can be read: "

@@ -14,6 +14,9 @@ class TrainingOptions:
         steps: optimiser steps.
         pairs: (template, specimen) pairs a step; all structures of all of them go in one pass.
         views: augmented views of each template, each encoded once.
+        mirror: half of the views are mirrored; never if a structure is named for a side.
+        turns: degrees by which templates and unlabelled specimens may lie turned against the first template;
+            they are turned to lie as it does, as when specimens are segmented.
         learning_rate: peak, after `warmup` steps; a cosine to zero follows.
         weight_decay, clip: of AdamW, and the largest norm of the gradient.
         palindrome, direct, self_pair, self_training, scores: weights of the losses; zero switches one
@@ -30,6 +33,8 @@ class TrainingOptions:
     steps: int = 150
     pairs: int = 2
     views: int = 8
+    mirror: bool = True
+    turns: tuple[int, ...] = (0, 90, 180, 270)
     learning_rate: float = 1e-3
     warmup: int = 10
     weight_decay: float = 0.01
@@ -51,6 +56,9 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "targets", tuple(self.targets))
+        object.__setattr__(self, "turns", tuple(self.turns))
+        if not self.turns or not set(self.turns) <= {0, 90, 180, 270}:
+            raise ValueError(f"turns are some of 0, 90, 180 and 270; found {list(self.turns)}")
         for name in ("steps", "pairs", "views", "validate_every", "validation_pairs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; found {getattr(self, name)}")

@@ -50,6 +50,11 @@ def views_of(turns: Sequence[int], mirrored: bool) -> list[View]:
     ]
 
 
+def sided(names: Sequence[str]) -> list[str]:
+    """The structures that are named for a side (`left` or `right` as a word or between underscores)."""
+    return [name for name in names if _SIDE.search(name)]
+
+
 def other_side(names: Sequence[str]) -> list[int]:
     """For each structure the one whose place it takes in a mirrored view.
 

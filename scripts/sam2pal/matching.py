@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.tracker import Tracker
+from sam2pal.views import View
 
 GRID = 16
 DUPLICATE = 0.95  # correlation of two photographs that are one
@@ -43,3 +44,43 @@ def near_duplicates(images: Sequence[Tensor], names: Sequence[str]) -> list[tupl
         for j in range(i + 1, len(names))
         if alike[i, j] > DUPLICATE
     ]
+
+
+def align(masks: Sequence[Tensor], known: Tensor) -> list[int]:
+    """By how many degrees each template is turned to lie as the first one does.
+
+    Decided by the drawn masks, moved onto each other's centre: the quarter turn with the largest overlap,
+    none where templates share no structure.
+
+    Args:
+        masks: [K, S, S] each.
+        known: [T, K] bool.
+    """
+    small = [F.adaptive_avg_pool2d(mask, 32) for mask in masks]
+    turns = [0]
+    for number in range(1, len(small)):
+        shared = known[0] & known[number]
+        if not shared.any():
+            turns.append(0)
+            continue
+        # what only one of them shows would move its centre
+        first, other = (_centred(mask[shared]) for mask in (small[0], small[number]))
+        overlap = []
+        for turn in (0, 90, 180, 270):
+            turned = View(turn).apply(other)
+            least = torch.minimum(turned, first).sum((1, 2))
+            most = torch.maximum(turned, first).sum((1, 2))
+            overlap.append(float((least / most.clamp(min=1e-6)).sum()))
+        turns.append(90 * max(range(4), key=lambda quarter: overlap[quarter]))
+    return turns
+
+
+def _centred(masks: Tensor) -> Tensor:
+    """[K, s, s] moved so that the middle of their union lies in the middle of the grid."""
+    union = masks.amax(0)
+    side = union.shape[-1]
+    place = torch.arange(side) + 0.5
+    weight = union.sum().clamp(min=1e-6)
+    down = side / 2 - float((union.sum(1) * place).sum() / weight)
+    right = side / 2 - float((union.sum(0) * place).sum() / weight)
+    return masks.roll((round(down), round(right)), (-2, -1))
