@@ -91,43 +91,45 @@ def pair(
     """Pair the values of two sets of tidy tables.
 
     Specimens are paired by genus and name; `ants/0040` and `0040` are the same if there is no other
-    (see `metrics.reading.match`). Specimens whose mask in `predicted` was drawn or corrected by
+    (see `metrics.reading.match`). Values from masks that in their round were drawn or corrected by
     hand (templates) agree with themselves and are left out. Masks of low confidence count.
 
     Returns:
         A table of `PAIR_COLUMNS`, in the order of `predicted`, a value that one side lacks being empty;
-        and the specimens left out, as genus/specimen.
+        and the specimens of which something was left out, as genus/specimen.
 
     Raises:
         InputError: a specimen is measured twice.
     """
-    ours, theirs = _values(predicted), _values(drawn).drop(columns="round")
-    copies = ours["source"].isin(BY_HAND)
-    left_out = (ours["genus"] + "/" + ours["specimen"])[copies].drop_duplicates().tolist()
-    ours = ours[~copies].drop(columns="source").rename(columns={"value": "predicted"})
-    theirs = theirs.drop(columns="source").rename(columns={"value": "drawn"})
-    theirs = _named_alike(theirs, pd.concat([ours[["genus", "specimen"]], _names(left_out)]))
+    ours = _values(predicted).rename(columns={"value": "predicted"})
+    theirs = _values(drawn).drop(columns=["round", "source"]).rename(columns={"value": "drawn"})
+    theirs = _named_alike(theirs, ours)
     keys = [name for name in PAIRS if name != "round"]
     for name, table in (("predicted", ours), ("drawn", theirs)):
-        once = keys if name == "drawn" else [*keys, "round"]
-        twice = table[table.duplicated(once)]
+        twice = table[table.duplicated(keys if name == "drawn" else [*keys, "round"])]
         if len(twice):
             row = twice.iloc[0]
             raise InputError(
                 f"the {name} measurements have {row['measure']} of the {row['structure']} of "
                 f"{row['genus']} '{row['specimen']}' twice; give each specimen once"
             )
-    theirs = theirs[~(theirs["genus"] + "/" + theirs["specimen"]).isin(left_out)]
+    left_out: dict[str, None] = {}
     pieces = [pd.DataFrame(columns=list(dict(PAIR_COLUMNS)))]
-    for (_, round_), of_round in ours.groupby(["genus", "round"], sort=False):
-        genus = theirs[theirs["genus"] == of_round["genus"].iloc[0]]
-        ours_only = of_round.drop(columns="round")
-        both = ours_only.merge(genus, on=keys, how="left")
-        rest = genus.merge(ours_only[keys], on=keys, how="left", indicator=True)
-        rest = rest[rest["_merge"] == "left_only"].drop(columns="_merge")
-        pieces.append(pd.concat([both, rest], ignore_index=True).assign(round=round_))
+    for (genus, round_), of_round in ours.groupby(["genus", "round"], sort=False):
+        by_hand = of_round["source"].isin(BY_HAND)
+        left_out |= dict.fromkeys(f"{genus}/{name}" for name in of_round["specimen"][by_hand])
+        mine = of_round[~by_hand].drop(columns=["round", "source"])
+        rest = _without(theirs[theirs["genus"] == genus], of_round, keys)
+        both = pd.concat([mine.merge(theirs, on=keys, how="left"), rest], ignore_index=True)
+        pieces.append(both.assign(round=round_))
     pairs = pd.concat(pieces[1:] or pieces, ignore_index=True)
-    return pairs[list(dict(PAIR_COLUMNS))], left_out
+    return pairs[list(dict(PAIR_COLUMNS))], list(left_out)
+
+
+def _without(table: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The rows of `table` whose keys `other` has not."""
+    marked = table.merge(other[keys], on=keys, how="left", indicator=True)
+    return marked[marked["_merge"] == "left_only"].drop(columns="_merge")
 
 
 def compare(pairs: pd.DataFrame) -> list[dict[str, Any]]:
@@ -163,11 +165,6 @@ def _named_alike(drawn: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
             of.assign(specimen=of["specimen"].map(lambda name, f=found: f.get(name, name)))
         )
     return pd.concat(pieces, ignore_index=True)
-
-
-def _names(paths: Sequence[str]) -> pd.DataFrame:
-    split = [path.split("/", 1) for path in paths]
-    return pd.DataFrame(split, columns=["genus", "specimen"], dtype="str")
 
 
 def _values(paths: Sequence[str | Path]) -> pd.DataFrame:
