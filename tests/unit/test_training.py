@@ -288,11 +288,59 @@ def test_a_second_process_does_not_wait_beyond_its_time(small_model, data, tmp_p
 
 
 def test_divergence_is_said(small_model, data, tmp_path):
-    options = dataclasses.replace(OPTIONS, direct=0.0, learning_rate=1e30, warmup=0)
+    options = dataclasses.replace(OPTIONS, direct=0.0, learning_rate=1e30, warmup=0, restores=0)
     with pytest.raises(
         InputError, match="diverged at step [23] .*lower `learning_rate` .now 1e.30"
     ):
         run(fresh(small_model), data, tmp_path, options)
+
+
+def test_divergence_goes_back_to_the_best(small_model, data, tmp_path, monkeypatch, caplog):
+    """Two steps whose loss is not finite, and a kill between them."""
+    options = dataclasses.replace(SHAKEN, restores=2, validate_every=1, targets=("memory_encoder",))
+
+    def broken(tracker, data, weights, options, rng):
+        loss, numbers = step_loss(tracker, data, weights, options, rng)
+        # the generator of a step is its own, so the same steps break after a kill
+        return (loss * math.nan if broken_steps.pop(0) else loss), numbers
+
+    monkeypatch.setattr("sam2pal.training.loop.step_loss", broken)
+    values = iter([0.1, 0.3, 0.2, 0.25, 0.2, 0.2] * 2)  # before training, and after every step
+    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    states = []
+
+    def keep(step, numbers):
+        states.append(adapters.adapter_state(model))
+
+    broken_steps = [False, False, True, False, True]
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path / "a", options, on_step=keep)
+    assert (progress.step, progress.restored, progress.best_step) == (5, 2, 1)
+    assert [line.get("restored") for line in progress.history] == [None, None, 1, None, 2]
+    assert "going back to the adapter of step 1" in caplog.text
+    for name, best in states[0].items():
+        assert torch.equal(states[2][name], best) and torch.equal(states[4][name], best)
+    assert any(not torch.equal(states[1][name], best) for name, best in states[0].items())
+    # killed after it went back, it ends the same
+    values = iter([0.1, 0.3, 0.2, 0.25, 0.2, 0.2])
+    broken_steps[:] = [False, False, True]
+
+    def die(step, numbers):
+        if step == 4:
+            raise Killed
+
+    broken_steps.append(False)
+    with pytest.raises(Killed):
+        run(fresh(small_model, options), data, tmp_path / "b", options, on_step=die)
+    values, broken_steps[:] = iter([0.2, 0.2]), [False, True]
+    again = fresh(small_model, options)
+    assert_same_training(
+        again, run(again, data, tmp_path / "b", options), model, progress
+    )
+    # a third time is too often
+    values, broken_steps[:] = iter([0.1] * 9), [True] * 3
+    with pytest.raises(InputError, match="diverged at step 3 .*for the 3. time.*learning_rate"):
+        run(fresh(small_model, options), data, tmp_path / "c", options)
 
 
 # ------------------------------------------------------------------ what is published

@@ -11,6 +11,7 @@ from sam2pal.metrics import crossed_means
 from sam2pal.metrics.bootstrap import Means
 
 _SHOWN = ("iou", "boundary_f")
+FEWEST = 5  # draws: of fewer no interval is given, as resampling them says too little of other draws
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def _preface(protocol: Protocol, runs: pd.DataFrame) -> list[str]:
         "Templates are drawn from the specimens with an even number; scored are all other specimens with an "
         f"{protocol.score} one, at the photographs' own size. The mean over structures is the mean of each "
         f"structure's mean over specimens. Intervals of {options.level:.0%} resample draws of templates and "
-        "specimens together and are widened for the number of draws; changes are paired by draw and "
+        "specimens together and are widened for the number of draws (fewer than "
+        f"{FEWEST} draws have none); changes are paired by draw and "
         "specimen, in points (hundredths) of IoU; **bold**: the interval is clear of zero. Seconds are those "
         "of the processor on a CPU, otherwise those of the clock.",
         "",
@@ -107,7 +109,7 @@ def _section(
             name,
             f"{len(set(table.draws.tolist()))} x {len(set(table.seeds.tolist()))}",
             f"{means.mean[-1, 0]:.3f}",
-            _change(_means(protocol, change), -1) if change else "",
+            _change(_means(protocol, change), -1, change) if change else "",
             f"{means.mean[-1, 1]:.3f}",
             f"{means.mean[-1, 0] / ceiling.mean[-1, 0]:.0%}" if ceiling else "",
             f"{_seconds(part).mean():.0f}" if trained else "0",
@@ -131,7 +133,7 @@ def _section(
         if change is None:
             continue
         means = _means(protocol, change)
-        cells = [_change(means, k) for k in (-1, *range(len(structures)))]
+        cells = [_change(means, k, change) for k in (-1, *range(len(structures)))]
         lines.append(
             f"| {after} against {before} | {len(change.draws)} | {' | '.join(cells)} |"
         )
@@ -166,14 +168,14 @@ def _means(protocol: Protocol, table: Table) -> Means:
     return crossed_means(table.values, table.draws, generator, options.replicates, options.level)
 
 
-def _change(means: Means, structure: int) -> str:
-    """Points of IoU with the interval."""
+def _change(means: Means, structure: int, change: Table) -> str:
+    """Points of IoU with the interval, which fewer than `FEWEST` draws do not have."""
     mean, lower, upper = (
         100 * part[structure, 0] for part in (means.mean, means.lower, means.upper)
     )
     if not np.isfinite(mean):
         return ""
-    if not np.isfinite(lower):
+    if not np.isfinite(lower) or len(set(change.draws.tolist())) < FEWEST:
         return f"{mean:+.1f}"
     text = f"{mean:+.1f} ({lower:+.1f} to {upper:+.1f})"
     return f"**{text}**" if lower > 0 or upper < 0 else text

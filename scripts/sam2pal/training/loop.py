@@ -43,11 +43,13 @@ class Progress:
         untrained: validation before the first step, of the model or of the adapter of `init`.
         best, best_step: the best validation, and after which step.
         best_state: the adapter of that step; the one before training if that was better.
+        restored: how often training went back to `best_state` because the gradient was not finite.
         history: the numbers of every step.
     """
 
     step: int = 0
     best_step: int = 0
+    restored: int = 0
     best: float = -math.inf
     untrained: float = -math.inf
     best_state: dict[str, Tensor] = field(default_factory=dict)
@@ -187,7 +189,10 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
     saved, longest = time.monotonic(), 0.0
     while not _finished(progress, options):
         began = time.monotonic()
-        numbers = _step(tracker, data, weights, options, seed, optimizer, parameters, progress.step)
+        numbers = _step(tracker, data, weights, options, seed, optimizer, parameters, progress)
+        if numbers is None:
+            _restore(model, optimizer, progress, options)
+            numbers = {"restored": progress.restored}
         progress.step += 1
         numbers = {"step": progress.step, **numbers}
         last = progress.step == options.steps
@@ -237,11 +242,15 @@ def _finished(progress: Progress, options: TrainingOptions) -> bool:
 
 
 def _step(
-    tracker, data, weights, options, seed, optimizer, parameters, step: int
-) -> dict[str, float]:
-    """One optimiser step; its numbers, of which there are none when its pairs share no structure."""
+    tracker, data, weights, options, seed, optimizer, parameters, progress: Progress
+) -> dict[str, float] | None:
+    """One optimiser step; its numbers, of which there are none when its pairs share no structure.
+
+    None, and nothing is changed, if the gradient is not finite.
+    """
+    step = progress.step
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, options)
+        group["lr"] = learning_rate(step, options) / 2**progress.restored
     if options.dropout > 0:
         torch.manual_seed(int(np.random.SeedSequence([seed, 5, step]).generate_state(1)[0]))
         adapters.set_dropout(tracker.model, True)
@@ -256,12 +265,31 @@ def _step(
         return {}
     norm = torch.nn.utils.clip_grad_norm_(parameters, options.clip)
     if not bool(torch.isfinite(norm)):
-        raise InputError(
-            f"training diverged at step {step + 1} (the gradient is not finite); lower `learning_rate` "
-            f"(now {options.learning_rate})"
-        )
+        return None
     optimizer.step()
     return {"loss": loss.item(), "norm": norm.item(), **numbers}
+
+
+def _restore(model, optimizer, progress: Progress, options: TrainingOptions) -> None:
+    """Go back to the best adapter so far, from which training goes on at half the rate.
+
+    Raises:
+        InputError: it has gone back too often.
+    """
+    if progress.restored >= options.restores:
+        again = f", for the {progress.restored + 1}. time" if progress.restored else ""
+        raise InputError(
+            f"training diverged at step {progress.step + 1} (the gradient is not finite{again}); lower "
+            f"`learning_rate` (now {options.learning_rate})"
+        )
+    progress.restored += 1
+    set_peft_model_state_dict(model, progress.best_state)
+    optimizer.state.clear()
+    log.warning(
+        "step %d: the gradient is not finite; going back to the adapter of step %d, at half the rate",
+        progress.step + 1,
+        progress.best_step if progress.best > progress.untrained else 0,
+    )
 
 
 def publish(model: SAM2Base, progress: Progress) -> bool:

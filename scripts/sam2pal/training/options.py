@@ -27,6 +27,8 @@ class TrainingOptions:
         validate_every: steps between validations.
         validation_pairs: at about so many pairs of templates a validation ends, however many there are.
         patience: validations without a new best after which training stops; 0 never stops early.
+        restores: how often a training whose gradient is not finite goes back to its best adapter, and on at
+            half the rate, before it fails.
         checkpoint_minutes: minutes between checkpoints.
     """
 
@@ -35,7 +37,7 @@ class TrainingOptions:
     views: int = 8
     mirror: bool = True
     turns: tuple[int, ...] = (0, 90, 180, 270)
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-4
     warmup: int = 10
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -52,6 +54,7 @@ class TrainingOptions:
     validate_every: int = 25
     validation_pairs: int = 32
     patience: int = 0
+    restores: int = 2
     checkpoint_minutes: float = 5.0
 
     def __post_init__(self) -> None:
