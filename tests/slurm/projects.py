@@ -22,7 +22,9 @@ class SlurmProject(Project):
         snakemake += ["--profile", str(REPOSITORY / "profiles/slurm")]
         snakemake += ["--workflow-profile", str(REPOSITORY / "profiles/default")]
         waits = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5"]
-        return [*snakemake, *waits, *arguments]
+        # as on this machine: another number of threads gives other bytes
+        threads = ["--set-threads", "train_palindrome=1", "segment_shard=1"]
+        return [*snakemake, *waits, *arguments, *threads]
 
 
 def make_slurm_project(folder: Path, genera: int = 2) -> SlurmProject:
