@@ -11,7 +11,6 @@ After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all st
 The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,27 +29,28 @@ class View:
         features: of the `P` images.
         masks: [P, K, S/4, S/4], drawn masks in 0..1.
         known: [P, K] bool, False where the structure was not annotated; its mask is then meaningless.
+        outlines: [P, K, S, S], the masks as segmenting remembers them, with what is too thin for `masks`;
+            None where nothing is remembered of these views.
     """
 
     features: Features
     masks: Tensor
     known: Tensor
+    outlines: Tensor | None = None
+
+    @property
+    def remembered(self) -> Tensor:
+        """[P, K, h, w], the masks to remember."""
+        return self.masks if self.outlines is None else self.outlines
 
     def __getitem__(self, index: Tensor | slice) -> "View":
-        return View(self.features[index], self.masks[index], self.known[index])
+        outlines = None if self.outlines is None else self.outlines[index]
+        return View(self.features[index], self.masks[index], self.known[index], outlines)
 
     def of_structures(self, index: list[int]) -> "View":
         """The same images with the masks of some of their structures."""
-        return View(self.features, self.masks[:, index], self.known[:, index])
-
-    @staticmethod
-    def cat(views: Sequence["View"]) -> "View":
-        """Join batches of images into one."""
-        return View(
-            Features.cat([view.features for view in views]),
-            torch.cat([view.masks for view in views]),
-            torch.cat([view.known for view in views]),
-        )
+        outlines = None if self.outlines is None else self.outlines[:, index]
+        return View(self.features, self.masks[:, index], self.known[:, index], outlines)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def palindrome(
         return None
     on_specimen = objects.features(specimens)
     m0 = tracker.memorize(
-        objects.features(template.features), drawn_logits(objects.masks(template.masks))
+        objects.features(template.features), drawn_logits(objects.masks(template.remembered))
     )
     z1 = tracker.track(on_specimen, [m0]).logits
     m1 = tracker.memorize(on_specimen, z1)
@@ -135,7 +135,7 @@ def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:
     if objects is None:
         return None
     memory = tracker.memorize(
-        objects.features(source.features), drawn_logits(objects.masks(source.masks))
+        objects.features(source.features), drawn_logits(objects.masks(source.remembered))
     )
     tracked = tracker.track(objects.features(goal.features), [memory])
     return Followed(tracked, objects.masks(goal.masks), objects.structure)

@@ -19,6 +19,7 @@ from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.losses import hard_iou
 from sam2pal.palindrome import View, direct
+from sam2pal.segmentation import SegmentationOptions, remember
 from sam2pal.tracker import Features, Tracker
 from sam2pal.training import (
     Progress,
@@ -503,7 +504,7 @@ def test_guesses_are_what_is_segmented_from_all_templates(small_model, data):
     assert soft.masks.shape == (4, 3, 16, 16)
     # the second template does not show the tail, and does not vote on it
     memories = [
-        tracker.memorize(data.drawn.features[[t]], 20 * data.drawn.masks[t, [k]][:, None] - 10)
+        tracker.memorize(data.drawn.features[[t]], 20 * data.drawn.outlines[t, [k]][:, None] - 10)
         for k in (0, 2)
         for t in (0, 1)
     ]
@@ -673,6 +674,19 @@ def test_prepared_data(small_model, photographs, data):
     other = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 2, CPU)
     assert not torch.equal(other.unseen.masks, data.unseen.masks)
     assert isinstance(other.pool, Features)
+
+
+def test_training_remembers_what_segmenting_remembers(small_model, photographs, data):
+    """Thin structures, which half fill the pixels that the loss is taken at, too."""
+    tracker, templates = Tracker(small_model), photographs[0]
+    options = SegmentationOptions(turns=(0,), round_trip=0)
+    bank = remember(tracker, templates[:1], STRUCTURES, options, CPU)
+    expected = tracker.track(data.unseen.features[[0]], [bank.memory]).logits
+    found = direct(tracker, data.drawn[[0]], data.unseen[[0]]).tracked.logits
+    assert torch.allclose(found, expected, atol=1e-4)
+    blurred = dataclasses.replace(data.drawn[[0]], outlines=None)
+    blurred = direct(tracker, blurred, data.unseen[[0]]).tracked.logits
+    assert not torch.allclose(blurred, expected, atol=1e-2)
 
 
 def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path):

@@ -17,7 +17,7 @@ from sam2pal.segmentation import SegmentationOptions
 from sam2pal.structures import Structure, read_structures
 from sam2pal.training import TrainingOptions
 
-METHOD = 1
+METHOD = 2
 """Raise it when the same protocol gives other numbers: runs of another method are run again."""
 
 

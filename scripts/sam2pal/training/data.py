@@ -90,8 +90,9 @@ def prepare(
     ]
     prints = _fingerprints(tracker, images, looks, device)
     features, left_out = _encode_pool(tracker, pool, looks, prints, device)
+    drawn = _view(tracker, list(zip(images, masks, known, strict=True)), device)
     return Data(
-        _view(tracker, list(zip(images, masks, known, strict=True)), device),
+        replace(drawn, outlines=torch.stack(masks).to(device)),
         _view(tracker, [view for views in entries for view in views[:-1]], device),
         _view(tracker, [views[-1] for views in entries], device),
         features,

@@ -56,7 +56,9 @@ def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) ->
     followed = shown.any(0).nonzero()[:, 0]
     memories = [
         tracker.memorize(
-            drawn.features[[t]], drawn_logits(drawn.masks[t, followed][:, None]), shown[t, followed]
+            drawn.features[[t]],
+            drawn_logits(drawn.remembered[t, followed][:, None]),
+            shown[t, followed],
         )
         for t in range(len(drawn.masks))
     ]
