@@ -44,7 +44,7 @@ METHOD = {
     "measure": 2,
     "review": 2,
     "aggregate": 1,
-    "summarize": 1,
+    "summarize": 2,
     "plot": 1,
 }
 # Snakemake compares the values of a rule's parameters as a set, without their names: a seed that becomes 2 would go

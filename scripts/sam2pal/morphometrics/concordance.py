@@ -92,7 +92,8 @@ def pair(
 
     Specimens are paired by genus and name; `ants/0040` and `0040` are the same if there is no other
     (see `metrics.reading.match`). Values from masks that in their round were drawn or corrected by
-    hand (templates) agree with themselves and are left out. Masks of low confidence count.
+    hand (templates) agree with themselves and are left out. So are specimens of which nothing was drawn:
+    what they show is unknown, not empty. Masks of low confidence count.
 
     Returns:
         A table of `PAIR_COLUMNS`, in the order of `predicted`, a value that one side lacks being empty;
@@ -113,6 +114,8 @@ def pair(
                 f"the {name} measurements have {row['measure']} of the {row['structure']} of "
                 f"{row['genus']} '{row['specimen']}' twice; give each specimen once"
             )
+    seen = pd.MultiIndex.from_frame(theirs[["genus", "specimen"]])
+    ours = ours[pd.MultiIndex.from_frame(ours[["genus", "specimen"]]).isin(seen)]
     left_out: dict[str, None] = {}
     pieces = [pd.DataFrame(columns=list(dict(PAIR_COLUMNS)))]
     for (genus, round_), of_round in ours.groupby(["genus", "round"], sort=False):
