@@ -348,7 +348,9 @@ class TestFingerprint:
 
 
 def test_a_configuration_is_checked_without_numerical_packages() -> None:
-    code = "import sys, sam2pal.configuration; print(sorted({'numpy', 'pandas'} & set(sys.modules)))"
+    code = (
+        "import sys, sam2pal.configuration; print(sorted({'numpy', 'pandas'} & set(sys.modules)))"
+    )
     scripts = str(REPOSITORY / "scripts")
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True, check=True

@@ -560,7 +560,10 @@ def test_masks_made_by_hand_are_not_compared(tmp_path, monkeypatch, project, sou
     assert list(specimens["later", "head"]) == ["s0", "s2", "s3"]
     assert list(specimens["later", "antennae"]) == ["s0", "s1", "s2", "s3"]
     assert (pairs["predicted"] == pairs["drawn"]).all()
-    assert "left out, as their masks are drawn in both (templates): Formica/s1" in capsys.readouterr().out
+    assert (
+        "left out, as their masks are drawn in both (templates): Formica/s1"
+        in capsys.readouterr().out
+    )
 
 
 def test_no_drawn_masks_give_empty_tables_and_a_figure(tmp_path, monkeypatch, project, capsys):

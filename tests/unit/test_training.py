@@ -335,9 +335,7 @@ def test_divergence_goes_back_to_the_best(small_model, data, tmp_path, monkeypat
         run(fresh(small_model, options), data, tmp_path / "b", options, on_step=die)
     values, broken_steps[:] = iter([0.2, 0.2]), [False, True]
     again = fresh(small_model, options)
-    assert_same_training(
-        again, run(again, data, tmp_path / "b", options), model, progress
-    )
+    assert_same_training(again, run(again, data, tmp_path / "b", options), model, progress)
     # a third time is too often
     values, broken_steps[:] = iter([0.1] * 9), [True] * 3
     with pytest.raises(InputError, match="diverged at step 3 .*for the 3. time.*learning_rate"):
