@@ -489,7 +489,8 @@ def test_few_draws_give_no_interval(write, draws):
     runs, scores = [], []
     for run in protocol.runs():
         key = key_of(run, run.variant, "data")
-        runs.append({"commit": "", "model": "m", "device": "cpu", "trained_share": 1.0, **key})
+        # a commit that is not known is read from the file as NaN
+        runs.append({"commit": np.nan, "model": "m", "device": "cpu", "trained_share": 1.0, **key})
         runs[-1] |= {"seconds": 1.0, "cpu_seconds": 1.0}
         for name in ("0001", "0003", "0005"):
             row = {"specimen": name, "structure": "head", "boundary_f": 0.5}
@@ -497,6 +498,7 @@ def test_few_draws_give_no_interval(write, draws):
     scores = pd.DataFrame(scores).reindex(columns=list(SCORES))
     text = report(protocol, pd.DataFrame(runs), scores)
     assert f"| palindrome against untrained | {draws} | +10.0 | +10.0 |  |" in text
+    assert "commit not known" in text
 
 
 def test_variants_are_refused():

@@ -61,7 +61,8 @@ def report(protocol: Protocol, runs: pd.DataFrame, scores: pd.DataFrame) -> str:
 
 def _preface(protocol: Protocol, runs: pd.DataFrame) -> list[str]:
     models = ", ".join(sorted(set(runs["model"].str[:12])))
-    commits = ", ".join(sorted(set(runs["commit"].str[:10])))
+    # of a copy that is no repository no commit is known
+    commits = ", ".join(sorted(set(runs["commit"].dropna().astype(str).str[:10]))) or "not known"
     planned = sum(1 for _ in protocol.runs())
     options = protocol.evaluation
     return [
