@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from faults import finished
+from running import Project
 
 CARABIDAE = Path(__file__).resolve().parents[2] / "shared" / "data" / "carabidae"
 
@@ -13,3 +15,9 @@ def carabidae() -> Path:
     if not CARABIDAE.is_dir():
         pytest.skip(f"the real specimens are not here: {CARABIDAE}")
     return CARABIDAE
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project after a call without faults; the tests of faults change only copies of it."""
+    return finished(tmp_path_factory.mktemp("undisturbed"))

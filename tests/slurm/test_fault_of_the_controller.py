@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
-from faults import SHARD, TRAINED, assert_same, find, make_one_genus, running, undone, until
+from faults import SHARD, assert_same, find, running, undone, until
 from projects import SlurmProject
 from running import Project
 
 pytestmark = [pytest.mark.slurm, pytest.mark.soak, pytest.mark.slow]
 
 
-def test_controller_down_for_twenty_seconds(cluster_with_database: Cluster, tmp_path: Path) -> None:
-    undisturbed = make_one_genus(tmp_path / "undisturbed", TRAINED)
-    assert undisturbed.run().code == 0
+def test_controller_down_for_twenty_seconds(
+    undisturbed: Project, cluster_with_database: Cluster, tmp_path: Path
+) -> None:
     project = undone(SlurmProject(undisturbed.folder), tmp_path / "project", "segment")
     with running(project, SHARD) as call:
         job = until(lambda: find(project, "segment_shard"), "segmentation")

@@ -11,11 +11,9 @@ from cluster import Cluster, Job
 from faults import (
     RUN,
     SHARD,
-    TRAINED,
     assert_same,
     checkpoint,
     find,
-    make_one_genus,
     running,
     text_of,
     undone,
@@ -31,12 +29,9 @@ TRAINING_LOG = "logs/Aus/trained/train_palindrome.log"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> SlurmProject:
-    """A project after a call on this machine without faults."""
-    local = make_one_genus(tmp_path_factory.mktemp("undisturbed"), TRAINED)
-    call = local.run()
-    assert call.code == 0, call.text
-    return SlurmProject(local.folder)
+def whole(undisturbed: Project) -> SlurmProject:
+    """The undisturbed project, which ran on this machine; its copies run on Slurm."""
+    return SlurmProject(undisturbed.folder)
 
 
 def only(cluster: Cluster, after: int, rule: str) -> list[Job]:
@@ -50,8 +45,8 @@ def finish(project: SlurmProject, expected: Project) -> None:
     assert_same(project, expected)
 
 
-def test_cancelled(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
-    project = undone(undisturbed, tmp_path / "project", "train")
+def test_cancelled(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    project = undone(whole, tmp_path / "project", "train")
     before = cluster.last()
     with running(project, ADAPTER) as call:
         until(lambda: checkpoint(project), "a checkpoint")
@@ -63,11 +58,11 @@ def test_cancelled(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) 
     states = [job.state for job in only(cluster, before, "train_palindrome")]
     assert states == ["CANCELLED", "COMPLETED"]
     assert "going on from step" in text_of(project.folder / TRAINING_LOG)
-    finish(project, undisturbed)
+    finish(project, whole)
 
 
-def test_over_its_memory(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
-    project = undone(undisturbed, tmp_path / "project", "segment")
+def test_over_its_memory(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    project = undone(whole, tmp_path / "project", "segment")
     before = cluster.last()
     limit = ["--set-resources", "segment_shard:mem_mb=3800 * attempt - 3600"]
     call = project.run(SHARD, *limit)
@@ -76,12 +71,12 @@ def test_over_its_memory(undisturbed: SlurmProject, cluster: Cluster, tmp_path: 
     assert [job.mem_mb for job in jobs] == [200, 4000]
     # without cgroups Slurm kills the step, and calls the job failed
     assert jobs[0].state in ("FAILED", "OUT_OF_MEMORY") and jobs[1].state == "COMPLETED"
-    finish(project, undisturbed)
+    finish(project, whole)
 
 
-def test_over_its_time(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+def test_over_its_time(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
     """A training that does not stop by itself, as it should some minutes before."""
-    project = undone(undisturbed, tmp_path / "project", "train")
+    project = undone(whole, tmp_path / "project", "train")
     before = cluster.last()
     limit = ["--set-resources", "train_palindrome:runtime=10 * attempt - 9"]
     with running(project, ADAPTER, *limit) as call:
@@ -92,11 +87,11 @@ def test_over_its_time(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Pa
     states = [job.state for job in only(cluster, before, "train_palindrome")]
     assert states == ["TIMEOUT", "COMPLETED"]
     assert "going on from step" in text_of(project.folder / TRAINING_LOG)
-    finish(project, undisturbed)
+    finish(project, whole)
 
 
-def test_requeued(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
-    project = undone(undisturbed, tmp_path / "project", "train")
+def test_requeued(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    project = undone(whole, tmp_path / "project", "train")
     before = cluster.last()
     with running(project, ADAPTER) as call:
         until(lambda: checkpoint(project), "a checkpoint")
@@ -108,13 +103,13 @@ def test_requeued(undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path) -
     (job,) = only(cluster, before, "train_palindrome")
     assert (job.state, job.fields["Restarts"]) == ("COMPLETED", "1")
     assert "going on from step" in text_of(project.folder / TRAINING_LOG)
-    finish(project, undisturbed)
+    finish(project, whole)
 
 
 def test_snakemake_killed_while_its_job_runs_on(
-    undisturbed: SlurmProject, cluster: Cluster, tmp_path: Path
+    whole: SlurmProject, cluster: Cluster, tmp_path: Path
 ) -> None:
-    project = undone(undisturbed, tmp_path / "project", "train")
+    project = undone(whole, tmp_path / "project", "train")
     before = cluster.last()
     with running(project, ADAPTER) as first:
         until(lambda: checkpoint(project), "a checkpoint")
@@ -131,4 +126,4 @@ def test_snakemake_killed_while_its_job_runs_on(
             done = second.end()
     assert done.code == 0, done.text
     until(lambda: {j.state for j in cluster.jobs(before)} == {"COMPLETED"}, "both jobs")
-    finish(project, undisturbed)
+    finish(project, whole)

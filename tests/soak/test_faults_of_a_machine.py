@@ -27,15 +27,6 @@ from running import Project, photographs
 pytestmark = [pytest.mark.soak, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project after a call without faults; only copies of it are changed."""
-    project = make_one_genus(tmp_path_factory.mktemp("undisturbed"), TRAINED)
-    call = project.run()
-    assert call.code == 0, call.text
-    return project
-
-
 def locked_out(project: Project) -> None:
     """After a kill, Snakemake says what to do, and that is enough."""
     refused = project.run()

@@ -47,6 +47,14 @@ def make_one_genus(folder: Path, config: dict) -> Project:
     return project
 
 
+def finished(folder: Path) -> Project:
+    """One genus and a trained round, after a call without faults."""
+    project = make_one_genus(folder, TRAINED)
+    call = project.run()
+    assert call.code == 0, call.text
+    return project
+
+
 def undone(project: Project, folder: Path, stage: str) -> Project:
     """A copy of a finished project without what a stage made."""
     shutil.copytree(project.folder, folder, symlinks=True)
