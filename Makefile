@@ -68,15 +68,17 @@ test: lint $(READY) ## Run the tests: formatting, units, the workflow (what CI r
 	@echo "== testing"
 	$(BIN)/python -m pytest $(ARGS)
 
-# SLURM=one-genus is its short form
+# SLURM=one-genus is its short form; with SAM2PAL_INSTALL_SLURM= nothing is installed
 SLURM := two-genera
+SAM2PAL_INSTALL_SLURM ?= 1
+test-slurm soak: export SAM2PAL_INSTALL_SLURM := $(SAM2PAL_INSTALL_SLURM)
 test-slurm: $(READY) ## Run the pipeline on a Slurm with two fake GPUs (root on Debian: installs it, and stops it again)
 	@echo "== testing on a real Slurm"
-	SAM2PAL_INSTALL_SLURM=1 $(BIN)/python -m pytest tests/slurm -m "slurm and not soak" -k $(SLURM) $(ARGS)
+	$(BIN)/python -m pytest tests/slurm -m "slurm and not soak" -k $(SLURM) $(ARGS)
 
-soak: $(READY) ## Break things while the workflow runs, and compare the tables at the end (an hour; Slurm as test-slurm)
+soak: $(READY) ## Break things while the workflow runs, and compare the tables at the end; plan a million specimens (an hour)
 	@echo "== faults: the tables must be the same as without them"
-	SAM2PAL_INSTALL_SLURM=1 $(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m pytest -m soak $(ARGS)
 
 lint: $(READY) ## Check style and the workflow's conventions
 	@echo "== checking style: ruff, snakefmt, snakemake --lint"

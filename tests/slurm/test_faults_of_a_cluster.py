@@ -78,14 +78,16 @@ def test_over_its_time(whole: SlurmProject, cluster: Cluster, tmp_path: Path) ->
     """A training that does not stop by itself, as it should some minutes before."""
     project = undone(whole, tmp_path / "project", "train")
     before = cluster.last()
-    limit = ["--set-resources", "train_palindrome:runtime=10 * attempt - 9"]
-    with running(project, ADAPTER, *limit) as call:
+    with running(project, ADAPTER) as call:
         until(lambda: checkpoint(project), "a checkpoint")
         find(project, "train_palindrome").suspend()
+        (first,) = only(cluster, before, "train_palindrome")
+        cluster.run("scontrol", "update", f"JobId={first.number}", "TimeLimit=1")
         done = call.end()
     assert done.code == 0, done.text
-    states = [job.state for job in only(cluster, before, "train_palindrome")]
-    assert states == ["TIMEOUT", "COMPLETED"]
+    first, second = only(cluster, before, "train_palindrome")
+    assert (first.state, second.state) == ("TIMEOUT", "COMPLETED")
+    assert second.time_limit == 2 * 240
     assert "going on from step" in text_of(project.folder / TRAINING_LOG)
     finish(project, whole)
 

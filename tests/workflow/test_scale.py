@@ -127,6 +127,7 @@ def test_planning_is_linear_in_the_genera(tmp_path: Path) -> None:
     plan(tmp_path, (1, 5, 15))
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_a_million_specimens_are_planned_within_a_minute(tmp_path: Path) -> None:
     project, planned = plan(tmp_path, (1, 10, 100))
