@@ -5,6 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def at_size_of(logits: Tensor, target: Tensor) -> Tensor:
+    """Mask logits as they are applied to a larger image: interpolated, [N, M, h, w] to [N, M, H, W]."""
+    if logits.shape[-2:] == target.shape[-2:]:
+        return logits
+    return F.interpolate(logits.float(), target.shape[-2:], mode="bilinear", align_corners=False)
+
+
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     """1 - Dice of soft masks; [N, 1, h, w] twice to [N]. Empty against empty is 0."""
     probability, target = logits.float().sigmoid().flatten(1), target.float().flatten(1)

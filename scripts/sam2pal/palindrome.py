@@ -11,14 +11,32 @@ After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all st
 The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross_entropy
+from torch.utils.checkpoint import checkpoint
 
-from sam2pal.losses import bce_loss, dice_loss, hard_iou
+from sam2pal.losses import at_size_of, bce_loss, dice_loss, focal_loss, hard_iou
 from sam2pal.tracker import Features, Tracked, Tracker, drawn_logits
+
+FOCAL_WEIGHT = 20.0  # of the focal loss beside Dice, as SAM 2 was trained
+
+
+def _dice_bce(logits: Tensor, target: Tensor) -> Tensor:
+    return dice_loss(logits, target) + bce_loss(logits, target)
+
+
+def _dice_focal(logits: Tensor, target: Tensor) -> Tensor:
+    return dice_loss(logits, target) + FOCAL_WEIGHT * focal_loss(logits, target)
+
+
+MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "dice_bce": _dice_bce,
+    "dice_focal": _dice_focal,
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,7 @@ class View:
 
     Attributes:
         features: of the `P` images.
-        masks: [P, K, S/4, S/4], drawn masks in 0..1.
+        masks: [P, K, h, w], drawn masks in 0..1, where the loss is taken: h = w = S/4 or S.
         known: [P, K] bool, False where the structure was not annotated; its mask is then meaningless.
         outlines: [P, K, S, S], the masks as segmenting remembers them, with what is too thin for `masks`;
             None where nothing is remembered of these views.
@@ -88,7 +106,7 @@ class Followed:
 
     Attributes:
         tracked: of the `N` objects, on the last frame.
-        target: [N, 1, S/4, S/4].
+        target: [N, 1, h, w], h = w = S/4 or S.
         structure: [N].
         middle: [N, 1, S/4, S/4], the logits z1 on the unlabelled specimen (palindrome only).
     """
@@ -97,6 +115,10 @@ class Followed:
     target: Tensor
     structure: Tensor
     middle: Tensor | None = None
+
+    def iou(self) -> Tensor:
+        """[N], of the predicted masks."""
+        return hard_iou(at_size_of(self.tracked.logits, self.target), self.target)
 
 
 def palindrome(
@@ -141,17 +163,31 @@ def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:
     return Followed(tracked, objects.masks(goal.masks), objects.structure)
 
 
-def mask_loss(followed: Followed, weights: Tensor) -> Tensor:
-    """Dice + binary cross-entropy, a weighted mean over the followed structures.
+def object_losses(followed: Followed, form: str = "dice_bce") -> Tensor:
+    """[N], the loss of each mask, at the size of the drawn ones.
+
+    Args:
+        form: `dice_bce`, Dice + binary cross-entropy, or `dice_focal`, Dice + 20 x focal loss.
+    """
+    logits, target = followed.tracked.logits, followed.target
+    if logits.shape == target.shape:
+        return MASK_LOSSES[form](logits, target)
+    # what is as large as the square is computed again in the backward pass, not kept
+    return checkpoint(_at_full_size, MASK_LOSSES[form], logits, target, use_reentrant=False)
+
+
+def _at_full_size(loss: Callable, logits: Tensor, target: Tensor) -> Tensor:
+    return loss(at_size_of(logits, target), target)
+
+
+def mask_loss(followed: Followed, weights: Tensor, form: str = "dice_bce") -> Tensor:
+    """The weighted mean of `object_losses`.
 
     Args:
         weights: [K], one a structure.
     """
     own = weights[followed.structure]
-    loss = dice_loss(followed.tracked.logits, followed.target) + bce_loss(
-        followed.tracked.logits, followed.target
-    )
-    return (own * loss).sum() / own.sum()
+    return (own * object_losses(followed, form)).sum() / own.sum()
 
 
 def score_loss(followed: Followed) -> Tensor:
@@ -159,7 +195,7 @@ def score_loss(followed: Followed) -> Tensor:
     tracked = followed.tracked
     iou = torch.stack(
         [
-            hard_iou(tracked.candidates[:, [i]], followed.target)
+            hard_iou(at_size_of(tracked.candidates[:, [i]], followed.target), followed.target)
             for i in range(tracked.candidates.shape[1])
         ],
         dim=1,

@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from sam2pal.errors import InputError
 from sam2pal.files import atomic
 from sam2pal.images import Letterbox
-from sam2pal.losses import dice_loss, focal_loss, hard_iou
+from sam2pal.losses import at_size_of, dice_loss, focal_loss, hard_iou
 from sam2pal.synthetic import Drawing, draw_collection
 from sam2pal.tracker import Memory, Tracker, drawn_logits
 
@@ -251,13 +251,6 @@ def _presence(target: Tensor) -> tuple[Tensor, Tensor]:
     return present, present | (pixels == 0)
 
 
-def _at_full_size(logits: Tensor, target: Tensor) -> Tensor:
-    """Logits [N, 1, S/4, S/4] as they are applied, [N, 1, S, S]."""
-    return nn.functional.interpolate(
-        logits, target.shape[-2:], mode="bilinear", align_corners=False
-    )
-
-
 def _other_view(objects: int, views: int, structures: int, offset: int) -> Tensor:
     """For each object, the index of the same structure on another specimen of its species."""
     grid = torch.arange(objects).view(-1, views, structures)
@@ -268,7 +261,7 @@ def _losses(tracked, target, present, known, options) -> tuple[Tensor, dict[str,
     """Losses of objects whose memory shows the structure (`known`); masks only where it is present."""
     shown = (present & known).float()
     used = known.float()
-    logits = _at_full_size(tracked.logits, target)
+    logits = at_size_of(tracked.logits, target)
     iou = hard_iou(logits, target)
     parts = {
         "focal": (focal_loss(logits, target) * shown).sum() / shown.sum().clamp(min=1),
@@ -392,7 +385,7 @@ def evaluate_drawn(
         tracked = tracker.track(features, [memory[order]])
         present, clear = _presence(target)
         known = present[order] & clear
-        scores += hard_iou(_at_full_size(tracked.logits, target), target)[present & known].tolist()
+        scores += hard_iou(at_size_of(tracked.logits, target), target)[present & known].tolist()
         absent += (tracked.object_score[known & ~present] < 0).tolist()
     result = {"drawn": float(np.mean(scores))}
     if absent:

@@ -123,6 +123,8 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
     renamed = {"again": SMALL["variants"]["palindrome"], **SMALL["variants"]}
     assert read_protocol(write(variants=renamed)).configuration("again", "abc", 64) == base
     assert read_protocol(write(draws=5, compare=[])).configuration("palindrome", "abc", 64) == base
+    same = read_protocol(write(training={**SMALL["training"], "mask": TrainingOptions().mask}))
+    assert same.configuration("palindrome", "abc", 64) == base
     others = [
         protocol.configuration("apart", "abc", 64),
         protocol.configuration("palindrome", "abd", 64),

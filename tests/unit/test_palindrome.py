@@ -16,6 +16,7 @@ from sam2pal.palindrome import (
     View,
     direct,
     mask_loss,
+    object_losses,
     palindrome,
     score_loss,
 )
@@ -327,6 +328,47 @@ def test_losses_against_their_formulas():
     assert dice_loss(empty - 100, empty).item() == pytest.approx(0)
     assert hard_iou(empty - 1, empty).item() == 1
     assert hard_iou(empty + 1, empty).item() == 0
+
+
+@pytest.mark.parametrize("form", ["dice_bce", "dice_focal"])
+def test_losses_at_the_size_of_the_drawn_masks(form):
+    """A prediction is interpolated as it is when it is applied; drawn masks are not averaged."""
+    logits = (smooth(2, seed=7)[:, None] * 4).requires_grad_()
+    target = torch.zeros(2, 1, 64, 64)
+    target[:, :, :, 30:32] = 1  # a limb: half of a cell of four
+    tracked = Tracked(logits, *[torch.zeros(2)] * 3, logits, torch.zeros(2, 1))
+    followed = Followed(tracked, target.half(), torch.zeros(2, dtype=torch.long))
+    large = torch.nn.functional.interpolate(logits, (64, 64), mode="bilinear", align_corners=False)
+    other = bce_loss if form == "dice_bce" else lambda *masks: 20 * focal_loss(*masks)
+    expected = dice_loss(large, target) + other(large, target)
+    losses = object_losses(followed, form)
+    torch.testing.assert_close(losses, expected)
+    found, wanted = (torch.autograd.grad(loss.sum(), logits)[0] for loss in (losses, expected))
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(followed.iou(), hard_iou(large, target))
+    weights = torch.tensor([2.0])
+    torch.testing.assert_close(mask_loss(followed, weights, form), expected.mean())
+
+
+def test_a_thin_limb_is_taught_to_be_seen_at_full_size_only():
+    """Gradient descent on the logits themselves: what does each target ask for?"""
+    limb = torch.zeros(1, 1, 64, 64)
+    limb[..., 20:60, 33:35] = 1  # inside of one column of cells, half of each
+    limb[..., 20:60, 34] = 0.6
+    targets = {"full": limb, "quarter": torch.nn.functional.avg_pool2d(limb, 4)}
+    highest = {}
+    for size, target in targets.items():
+        logits = torch.full((1, 1, 16, 16), -2.0, requires_grad=True)
+        optimizer = torch.optim.Adam([logits], lr=0.1)
+        for _ in range(300):
+            tracked = Tracked(logits, *[torch.zeros(1)] * 3, logits, torch.zeros(1, 1))
+            followed = Followed(tracked, target, torch.zeros(1, dtype=torch.long))
+            loss = bce_loss(logits, target) if size == "quarter" else object_losses(followed)
+            optimizer.zero_grad()
+            loss.sum().backward()
+            optimizer.step()
+        highest[size] = logits.max().sigmoid().item()
+    assert highest["quarter"] < 0.5 < highest["full"], highest
 
 
 def test_score_loss_by_hand():

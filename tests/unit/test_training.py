@@ -636,6 +636,8 @@ def test_learning_rate():
         ({"palindrome": 0, "direct": 0}, "must have a weight above zero"),
         ({"turns": [45]}, "turns are some of 0, 90, 180 and 270; found [45]"),
         ({"labels": "firm"}, "labels must be hard or soft; found 'firm'"),
+        ({"mask": "dice"}, "mask must be dice_bce or dice_focal; found 'dice'"),
+        ({"loss_size": "half"}, "loss_size must be quarter or full; found 'half'"),
         ({"rank": 0}, "rank must be at least 1"),
         ({"targets": ["decoder"]}, "decoder"),
         ({"learn_rate": 1}, "did you mean 'learning_rate'?"),
@@ -672,6 +674,63 @@ def test_prepared_data(small_model, photographs, data):
     other = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 2, CPU)
     assert not torch.equal(other.unseen.masks, data.unseen.masks)
     assert isinstance(other.pool, Features)
+
+
+def test_full_size_masks_are_as_drawn(small_model, photographs):
+    """Thin limbs, which average below 0.5 in every cell of a quarter of the square, are still there."""
+    template, pool = photographs[0][0], photographs[1][:1]
+    limb = np.zeros((80, 64), bool)
+    limb[:, 30:32] = True
+    masks = {**template.masks, "tail": limb}
+    thin = dataclasses.replace(template, masks=masks)
+    options = dataclasses.replace(OPTIONS, views=1, turns=(0,))
+
+    def found(size):
+        chosen = dataclasses.replace(options, loss_size=size)
+        return prepare(Tracker(small_model), [thin], pool, STRUCTURES, chosen, 1, CPU)
+
+    full, quarter = found("full"), found("quarter")
+    for name in ("drawn", "views", "unseen"):
+        ours, coarse = getattr(full, name), getattr(quarter, name)
+        assert ours.masks.shape[2:] == (64, 64) and coarse.masks.shape[2:] == (16, 16)
+        averaged = torch.nn.functional.avg_pool2d(ours.masks.float(), 4)
+        torch.testing.assert_close(averaged, coarse.masks, atol=1e-3, rtol=0)
+        assert ours.masks[0, 2].max() > 0.5 > coarse.masks[0, 2].max()
+    tracker = Tracker(small_model)
+    followed = [direct(tracker, d.drawn, d.unseen).structure.tolist() for d in (full, quarter)]
+    assert followed == [[0, 1, 2], [0, 1]]
+
+
+def test_guesses_at_full_size(small_model, photographs):
+    options = dataclasses.replace(OPTIONS, loss_size="full", views=1)
+    full = prepare(Tracker(small_model), *photographs, STRUCTURES, options, 1, CPU)
+    seen = guess(Tracker(small_model), full, "soft")
+    assert seen.masks.shape == (4, 3, 64, 64)
+    m = Tracker(small_model).memorize(
+        full.drawn.features[[0]], 20 * full.drawn.outlines[0, [2]][:, None] - 10
+    )
+    tail = Tracker(small_model).track(full.pool[[1]], [m]).logits
+    tail = torch.nn.functional.interpolate(tail, (64, 64), mode="bilinear").sigmoid()
+    assert torch.allclose(seen.masks[1, 2].float(), tail[0, 0], atol=1e-3)
+
+
+def test_training_at_full_size(small_model, photographs, tmp_path):
+    options = dataclasses.replace(
+        OPTIONS, loss_size="full", mask="dice_focal", steps=1, views=1, self_training=0.5
+    )
+    full = prepare(Tracker(small_model), *photographs, STRUCTURES, options, 1, CPU)
+    model = fresh(small_model, options)
+    tracker = Tracker(model, gated=False)
+    rng = np.random.default_rng([1, 4, 0])
+    alone = dataclasses.replace(options, direct=0.0, self_training=0.0, scores=0.0)
+    with torch.no_grad():
+        loss, _ = step_loss(tracker, full, torch.ones(3), alone, rng)
+    progress = run(model, full, tmp_path, options)
+    (line,) = progress.history
+    assert line["palindrome"] == pytest.approx(loss.item(), abs=1e-5)
+    assert line["validation"] == pytest.approx(validate(Tracker(model), full), abs=1e-5)
+    followed = direct(Tracker(model), full.drawn[[0]], full.unseen[[1]])
+    assert followed.target.shape[-1] == 64 and len(followed.iou()) == 2
 
 
 def test_training_remembers_what_segmenting_remembers(small_model, photographs, data):

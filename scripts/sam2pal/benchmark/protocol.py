@@ -18,7 +18,8 @@ from sam2pal.structures import Structure, read_structures
 from sam2pal.training import TrainingOptions
 
 METHOD = 2
-"""Raise it when the same protocol gives other numbers: runs of another method are run again."""
+"""Raise it when the same protocol gives other numbers, also by another default of training: runs of another
+method are run again."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Protocol:
             "model": model,
             "side": side,
             "structures": [asdict(structure) for structure in self.structures],
-            "variant": asdict(chosen) | {"name": ""},
+            "variant": asdict(chosen) | {"name": "", "training": _given(chosen.training)},
             "segmentation": asdict(self.segmentation),
             "boundary_tolerance": self.evaluation.boundary_tolerance,
             "seed": self.seed,
@@ -184,6 +185,14 @@ def read_protocol(path: Path) -> Protocol:
         ceiling=content.get("ceiling"),
         compare=compare,
     )
+
+
+def _given(training: TrainingOptions | None) -> dict[str, Any] | None:
+    """The options that are not at their defaults: an option that is added later changes no hash."""
+    if training is None:
+        return None
+    default = asdict(TrainingOptions())
+    return {k: v for k, v in asdict(training).items() if v != default[k]}
 
 
 def _variant(name: str, values: dict[str, Any], common: dict[str, Any], path: Path) -> Variant:

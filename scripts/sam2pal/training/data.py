@@ -1,7 +1,9 @@
 """What a training looks at, encoded once whatever the number of steps."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -79,7 +81,8 @@ def prepare(
     if options.mirror and (names := sided(structures)):
         options = replace(options, mirror=False)
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
-    images, masks, known = _read_templates(tracker, templates, structures)
+    where = _compared_at(options.loss_size)
+    images, masks, known = _read_templates(tracker, templates, structures, where)
     if len(looks) > 1:
         turns = [Look(turn) for turn in align(masks, known & _drawn(masks))]
         images = [turn.apply(image) for turn, image in zip(turns, images, strict=True)]
@@ -90,25 +93,28 @@ def prepare(
     ]
     prints = _fingerprints(tracker, images, looks, device)
     features, left_out = _encode_pool(tracker, pool, looks, prints, device)
-    drawn = _view(tracker, list(zip(images, masks, known, strict=True)), device)
+    drawn = _view(tracker, list(zip(images, masks, known, strict=True)), where, device)
     return Data(
         replace(drawn, outlines=torch.stack(masks).to(device)),
-        _view(tracker, [view for views in entries for view in views[:-1]], device),
-        _view(tracker, [views[-1] for views in entries], device),
+        _view(tracker, [view for views in entries for view in views[:-1]], where, device),
+        _view(tracker, [views[-1] for views in entries], where, device),
         features,
         left_out,
     )
 
 
 def _read_templates(
-    tracker: Tracker, templates: list[Template], structures: list[str]
+    tracker: Tracker,
+    templates: list[Template],
+    structures: list[str],
+    where: Callable[[Tensor], Tensor],
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Images [3, S, S] and drawn masks [K, S, S] of the templates, and which were annotated [T, K]."""
     side = tracker.model.image_size
     images, masks, known = [], [], []
     for template in templates:
         image, mask = read_template(template, structures, side)
-        for name, one in zip(structures, _quarter(mask), strict=True):
+        for name, one in zip(structures, where(mask), strict=True):
             if name in template.masks and template.masks[name].any() and one.max() <= 0.5:
                 log.warning(
                     "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
@@ -192,9 +198,11 @@ def _read(path: str) -> Photograph | InputError:
         return error
 
 
-def _quarter(masks: Tensor) -> Tensor:
-    """Masks where the decoder predicts and the loss is taken: at a quarter of the square."""
-    return torch.nn.functional.avg_pool2d(masks, 4)
+def _compared_at(size: str) -> Callable[[Tensor], Tensor]:
+    """From drawn masks [..., S, S] to those that predictions are compared with."""
+    if size == "full":
+        return torch.Tensor.half  # there are many views; steps of 0.0005 are fine enough for a covered share
+    return partial(torch.nn.functional.avg_pool2d, kernel_size=4)
 
 
 def _encode(tracker: Tracker, images: Tensor, device: torch.device) -> Features:
@@ -203,8 +211,12 @@ def _encode(tracker: Tracker, images: Tensor, device: torch.device) -> Features:
 
 
 def _view(
-    tracker: Tracker, entries: list[tuple[Tensor, Tensor, Tensor]], device: torch.device
+    tracker: Tracker,
+    entries: list[tuple[Tensor, Tensor, Tensor]],
+    where: Callable[[Tensor], Tensor],
+    device: torch.device,
 ) -> View:
     images, masks, known = zip(*entries, strict=True)
     features = Features.cat([_encode(tracker, image[None], device) for image in images])
-    return View(features, _quarter(torch.stack(masks).to(device)), torch.stack(known).to(device))
+    compared = torch.stack([where(mask.to(device)) for mask in masks])
+    return View(features, compared, torch.stack(known).to(device))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from sam2pal.losses import hard_iou
+from sam2pal.losses import at_size_of
 from sam2pal.palindrome import View, direct
 from sam2pal.tracker import Tracker, drawn_logits
 from sam2pal.training.data import Data
@@ -35,7 +35,7 @@ def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> f
             goal = data.unseen[(some + shift) % templates]
             followed = direct(tracker, data.drawn[some], goal)
             if followed is not None:
-                scores.append(hard_iou(followed.tracked.logits, followed.target))
+                scores.append(followed.iou())
                 judged += len(some)
     return torch.cat(scores).mean().item() if scores else math.nan
 
@@ -49,7 +49,7 @@ def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) ->
         batch: specimens that go through the model together.
 
     Returns:
-        [P, K] masks at a quarter of the square; not known where no pixel has p > 0.5.
+        [P, K] masks of the size of the drawn ones; not known where no pixel has p > 0.5.
     """
     drawn, device = data.drawn, data.drawn.masks.device
     shown = drawn.known & (drawn.masks.flatten(2).amax(2) > 0.5)  # [T, K]
@@ -62,10 +62,11 @@ def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) ->
         )
         for t in range(len(drawn.masks))
     ]
-    masks = torch.zeros(len(data.pool), *drawn.masks.shape[1:], device=device)
+    masks = drawn.masks.new_zeros(len(data.pool), *drawn.masks.shape[1:])
     for some in torch.arange(len(data.pool)).split(batch):
         tracked = tracker.track(data.pool[some], [m.repeat(len(some)) for m in memories])
-        probability = tracked.logits.float().sigmoid().view(len(some), -1, *masks.shape[2:])
-        masks[some[:, None].to(device), followed] = probability
+        probability = at_size_of(tracked.logits.float(), masks).sigmoid()
+        probability = probability.view(len(some), -1, *masks.shape[2:])
+        masks[some[:, None].to(device), followed] = probability.to(masks)
     known = masks.flatten(2).amax(2) > 0.5
-    return View(data.pool, (masks > 0.5).float() if labels == "hard" else masks, known)
+    return View(data.pool, (masks > 0.5).to(masks) if labels == "hard" else masks, known)

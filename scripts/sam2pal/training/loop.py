@@ -23,7 +23,6 @@ from torch import Tensor
 from sam2pal import adapters
 from sam2pal.errors import InputError
 from sam2pal.files import atomic
-from sam2pal.losses import hard_iou
 from sam2pal.models import autocast
 from sam2pal.palindrome import direct, mask_loss, palindrome, score_loss
 from sam2pal.tracker import Tracker
@@ -100,10 +99,10 @@ def step_loss(
     for name, weight, followed in ways:
         if followed is None:
             continue
-        loss = mask_loss(followed, weights)
+        loss = mask_loss(followed, weights, options.mask)
         total = total + weight * loss
         parts[name] = loss.item()
-        parts[f"{name}_iou"] = hard_iou(followed.tracked.logits, followed.target).mean().item()
+        parts[f"{name}_iou"] = followed.iou().mean().item()
         if options.scores > 0 and name != "self_training":  # a guess is no truth to be honest about
             honest = score_loss(followed)
             total = total + options.scores * honest

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from sam2pal import adapters
 from sam2pal.adapters import AdapterOptions
+from sam2pal.palindrome import MASK_LOSSES
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class TrainingOptions:
             off. `direct` needs two templates.
         labels: what `self_training` learns from, the masks that the model saw on the pool before training:
             `hard` (p > 0.5) or `soft` (p itself).
+        mask: the loss between a predicted and a drawn mask, `dice_bce` (Dice + binary cross-entropy) or
+            `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained).
+        loss_size: where masks are compared, in the losses and in validation: at a `quarter` of the square,
+            where the decoder predicts, or at its `full` size, as masks are applied. Averaged over a quarter's
+            cells a thin limb covers less than half of each: the mask is taught to stay below p = 0.5 there.
         rank, alpha, dropout, targets: the adapter, see `adapters.AdapterOptions`.
         validate_every: steps between validations.
         validation_pairs: at about so many pairs of templates a validation ends, however many there are.
@@ -47,6 +53,8 @@ class TrainingOptions:
     self_training: float = 0.0
     labels: str = "hard"
     scores: float = 0.1
+    mask: str = "dice_bce"
+    loss_size: str = "quarter"
     rank: int = 16
     alpha: float = 16.0
     dropout: float = 0.0
@@ -69,8 +77,15 @@ class TrainingOptions:
             raise ValueError(
                 "one of palindrome, direct, self_pair and self_training must have a weight above zero"
             )
-        if self.labels not in ("hard", "soft"):
-            raise ValueError(f"labels must be hard or soft; found {self.labels!r}")
+        for name, known in (
+            ("labels", ("hard", "soft")),
+            ("mask", tuple(MASK_LOSSES)),
+            ("loss_size", ("quarter", "full")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be {' or '.join(known)}; found {getattr(self, name)!r}"
+                )
         _ = self.adapter  # refuses a wrong rank or target
 
     @property
