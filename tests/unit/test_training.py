@@ -17,7 +17,7 @@ from sam2pal.augmentation import augment
 from sam2pal.cli import fill
 from sam2pal.coco import Template
 from sam2pal.errors import InputError
-from sam2pal.losses import hard_iou
+from sam2pal.losses import at_size_of, hard_iou
 from sam2pal.palindrome import View, direct
 from sam2pal.segmentation import SegmentationOptions, remember
 from sam2pal.tracker import Features, Tracker
@@ -40,6 +40,7 @@ OPTIONS = TrainingOptions(
     views=2,
     validate_every=2,
     warmup=2,
+    self_pair=0.0,
     rank=2,
     alpha=2.0,
     checkpoint_minutes=0.0,
@@ -439,7 +440,7 @@ def test_validation_of_one_template_is_on_its_unseen_view(small_model, data):
     tracker = Tracker(small_model)
     one = only(data, [0])
     followed = direct(tracker, one.drawn, one.unseen)
-    expected = hard_iou(followed.tracked.logits, followed.target).mean().item()
+    expected = hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target).mean().item()
     assert len(followed.target) == 3
     assert validate(tracker, one) == pytest.approx(expected, rel=1e-6)
 
@@ -452,7 +453,7 @@ def test_validation_of_several_templates_is_on_the_others(small_model, data):
         for goal in range(3):
             if goal != start:
                 followed = direct(tracker, three.drawn[[start]], three.unseen[[goal]])
-                scores += hard_iou(followed.tracked.logits, followed.target).tolist()
+                scores += hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target).tolist()
     assert len(scores) == 2 * 2 + 2 * 2 + 3 * 2  # tails between the two copies of the first only
     assert validate(tracker, three) == pytest.approx(np.mean(scores), rel=1e-5)
 
@@ -489,7 +490,7 @@ def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_
         data, drawn=without(data.drawn, known), unseen=without(data.unseen, known)
     )
     followed = direct(tracker, apart.drawn, apart.unseen)
-    expected = hard_iou(followed.tracked.logits, followed.target).mean().item()
+    expected = hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target).mean().item()
     assert validate(tracker, apart) == pytest.approx(expected, rel=1e-5)
 
 
