@@ -52,6 +52,11 @@ SHAKEN = dataclasses.replace(
 CPU = torch.device("cpu")
 
 
+def judged(followed):
+    """IoU of every followed object at the size of its drawn mask."""
+    return hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target)
+
+
 class Killed(BaseException):
     """What no handler catches."""
 
@@ -440,7 +445,7 @@ def test_validation_of_one_template_is_on_its_unseen_view(small_model, data):
     tracker = Tracker(small_model)
     one = only(data, [0])
     followed = direct(tracker, one.drawn, one.unseen)
-    expected = hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target).mean().item()
+    expected = judged(followed).mean().item()
     assert len(followed.target) == 3
     assert validate(tracker, one) == pytest.approx(expected, rel=1e-6)
 
@@ -453,7 +458,7 @@ def test_validation_of_several_templates_is_on_the_others(small_model, data):
         for goal in range(3):
             if goal != start:
                 followed = direct(tracker, three.drawn[[start]], three.unseen[[goal]])
-                scores += hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target).tolist()
+                scores += judged(followed).tolist()
     assert len(scores) == 2 * 2 + 2 * 2 + 3 * 2  # tails between the two copies of the first only
     assert validate(tracker, three) == pytest.approx(np.mean(scores), rel=1e-5)
 
@@ -490,7 +495,7 @@ def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_
         data, drawn=without(data.drawn, known), unseen=without(data.unseen, known)
     )
     followed = direct(tracker, apart.drawn, apart.unseen)
-    expected = hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target).mean().item()
+    expected = judged(followed).mean().item()
     assert validate(tracker, apart) == pytest.approx(expected, rel=1e-5)
 
 
