@@ -13,9 +13,10 @@ from tqdm import tqdm
 from sam2pal.cli import fill, options_argument, run
 from sam2pal.errors import InputError
 from sam2pal.files import atomic
+from sam2pal.metrics.plots import save
 from sam2pal.models import BUNDLED, ModelOptions, build_model, load_weights, seed_everything
 from sam2pal.pretraining import PretrainingOptions, evaluate_drawn, imagenet_trunk, pretrain
-from sam2pal.real import evaluate_real, report_real, seconds_a_specimen
+from sam2pal.real import evaluate_real, report_real, seconds_a_specimen, worst_real
 from sam2pal.tracker import Tracker
 
 
@@ -62,7 +63,7 @@ def main() -> None:
         return
     if arguments.report:
         load_weights(model, arguments.report, "bundled")
-        report(Tracker(model), collections(arguments.real))
+        report(Tracker(model), collections(arguments.real), arguments.folder / "worst.png")
         return
     if arguments.init:
         load_weights(model, arguments.init, "bundled")
@@ -91,8 +92,8 @@ def collections(folder: Path | None) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir()) if folder and folder.is_dir() else []
 
 
-def report(tracker: Tracker, folders: list[Path]) -> None:
-    """Print what a model reaches on real specimens it has never been chosen by."""
+def report(tracker: Tracker, folders: list[Path], picture: Path) -> None:
+    """Print what a model reaches on real specimens it has never been chosen by; draw the worst twenty."""
     if not folders:
         raise InputError("--report: --real must be a folder of real collections")
     print(report_real(tracker, folders, parity=1))
@@ -103,6 +104,9 @@ def report(tracker: Tracker, folders: list[Path]) -> None:
     for number in (1, 5):
         seconds = seconds_a_specimen(tracker, folders[0], number)
         print(f"{seconds:.3f} s a specimen with all its structures, {number} template(s)")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    save(worst_real(tracker, folders, parity=1), picture)
+    print(f"{picture}: the twenty specimens that are found worst with one template")
 
 
 def export(model: torch.nn.Module, path: Path) -> None:

@@ -1,17 +1,24 @@
 """Judging a model on collections of real specimens, without training: template to specimen."""
 
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2pal.coco import Template, decode_mask, load
+from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 from sam2pal.loading import annotated, read_template
-from sam2pal.losses import hard_iou
-from sam2pal.tracker import Features, Tracker, drawn_logits
+from sam2pal.losses import at_size_of, hard_iou
+from sam2pal.metrics.plots import COLOURS
+from sam2pal.tracker import Tracker, drawn_logits
 
 
 def read_collection(folder: Path, name: str) -> list[Template]:
@@ -55,7 +62,33 @@ def template_draws(folder: Path, number: int = 5) -> list[Template]:
     return [*first, *(even[place] for place in places)]
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Found:
+    """What was found on one real specimen.
+
+    Attributes:
+        names: [K], the structures.
+        image: [3, S, S], normalised.
+        drawn, found: [K, S, S] bool; a structure that is missing is empty in `drawn`.
+        iou: [K].
+        visible: [K], whether the model says that the structure is there.
+    """
+
+    specimen: Template
+    names: list[str]
+    image: Tensor
+    drawn: Tensor
+    found: Tensor
+    iou: list[float]
+    visible: list[bool]
+
+    @property
+    def mean(self) -> float:
+        """Mean IoU over the structures that the specimen has."""
+        present = self.drawn.flatten(1).any(1).tolist()
+        return float(np.mean([iou for iou, there in zip(self.iou, present, strict=True) if there]))
+
+
 def evaluate_real(
     tracker: Tracker,
     folder: Path,
@@ -79,42 +112,92 @@ def evaluate_real(
         share of the missing structures that were recognised as such (if any is missing), and
         `present_missed`, the share of the others that were wrongly called missing.
     """
-    if isinstance(templates, int):
-        templates = read_collection(folder, f"templates_{templates}.json")
-    names = sorted({name for template in templates for name in template.masks})
-    memories = []
-    for template in templates:
-        features, masks = _load(tracker, [template], names)
-        memories.append(tracker.memorize(features, drawn_logits(masks), annotated(template, names)))
-    used = {template.specimen for template in templates} | leave_out
-    truth = [
-        t
-        for t in read_collection(folder, "annotations.json")
-        if t.specimen not in used and int(t.specimen) % 2 == parity
-    ]
-    scores: dict[str, list[float]] = {name: [] for name in names}
+    scores: dict[str, list[float]] = {}
     seen: dict[bool, list[bool]] = {True: [], False: []}
-    for start in range(0, len(truth), batch):
-        some = truth[start : start + batch]
-        features, masks = _load(tracker, some, names, quarters)
-        tracked = tracker.track(features, [m.repeat(len(some)) for m in memories])
-        found = torch.nn.functional.interpolate(
-            tracked.logits, masks.shape[-2:], mode="bilinear", align_corners=False
-        )
-        iou = hard_iou(found, masks).view(len(some), len(names)).tolist()
-        positive = (tracked.object_score > 0).view(len(some), len(names)).tolist()
-        for row, specimen in enumerate(some):
-            for column, name in enumerate(names):
-                present = name in specimen.masks and bool(specimen.masks[name].any())
-                seen[present].append(positive[row][column])
-                if present:
-                    scores[name].append(iou[row][column])
+    for found in find_real(tracker, folder, parity, templates, quarters, leave_out, batch):
+        for name, iou, seen_here in zip(found.names, found.iou, found.visible, strict=True):
+            scores.setdefault(name, [])
+            present = name in found.specimen.masks and bool(found.specimen.masks[name].any())
+            seen[present].append(seen_here)
+            if present:
+                scores[name].append(iou)
     result = {name: float(np.mean(values)) for name, values in scores.items() if values}
     result = {"mean": float(np.mean(list(result.values()))), **result}
     if seen[False]:
         result["absent_seen"] = 1 - float(np.mean(seen[False]))
     result["present_missed"] = 1 - float(np.mean(seen[True]))
     return {name: round(value, 4) for name, value in result.items()}
+
+
+@torch.no_grad()
+def find_real(
+    tracker: Tracker,
+    folder: Path,
+    parity: int,
+    templates: int | list[Template] = 1,
+    quarters: int = 0,
+    leave_out: frozenset[str] = frozenset(),
+    batch: int = 8,
+) -> Iterator[Found]:
+    """The structures on every specimen that `evaluate_real` scores; its arguments."""
+    if isinstance(templates, int):
+        templates = read_collection(folder, f"templates_{templates}.json")
+    names = sorted({name for template in templates for name in template.masks})
+    memories = []
+    for template in templates:
+        images, masks = _load(tracker, [template], names)
+        memories.append(
+            tracker.memorize(tracker.encode(images), drawn_logits(masks), annotated(template, names))
+        )
+    used = {template.specimen for template in templates} | leave_out
+    truth = [
+        t
+        for t in read_collection(folder, "annotations.json")
+        if t.specimen not in used and int(t.specimen) % 2 == parity
+    ]
+    for start in range(0, len(truth), batch):
+        some = truth[start : start + batch]
+        images, masks = _load(tracker, some, names, quarters)
+        tracked = tracker.track(tracker.encode(images), [m.repeat(len(some)) for m in memories])
+        logits = at_size_of(tracked.logits, masks)
+        shape = len(some), len(names)
+        iou = hard_iou(logits, masks).view(shape).tolist()
+        visible = (tracked.object_score > 0).view(shape).tolist()
+        drawn, found = ((m[:, 0].unflatten(0, shape)) for m in (masks > 0.5, logits > 0))
+        for row in zip(some, images, drawn, found, iou, visible, strict=True):
+            yield Found(row[0], names, *row[1:])
+
+
+def worst_real(tracker: Tracker, folders: list[Path], parity: int, count: int = 20) -> Figure:
+    """The specimens found worst with one template: what was drawn in white, what was found in colour."""
+    found = [(folder.name, one) for folder in folders for one in find_real(tracker, folder, parity)]
+    found = sorted(found, key=lambda entry: entry[1].mean)[:count]
+    columns = 5
+    rows = max(1, -(-len(found) // columns))
+    figure = Figure(figsize=(3 * columns, 3.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for panel, (collection, one) in zip(axes, found, strict=False):
+        panel.imshow(_colours(one.image))
+        for number, (drawn, mask) in enumerate(zip(one.drawn, one.found, strict=True)):
+            if drawn.any():
+                panel.contour(drawn.numpy(), [0.5], colors="white", linewidths=0.6)
+            if mask.any():
+                panel.contour(mask.numpy(), [0.5], colors=COLOURS[number], linewidths=1.0)
+        panel.set_title(f"{collection} {one.specimen.specimen}: {one.mean:.2f}", fontsize=9)
+    for panel in axes:
+        panel.axis("off")
+    if found:
+        names = found[0][1].names
+        lines = [Line2D([], [], color=COLOURS[n], label=name) for n, name in enumerate(names)]
+        lines.append(Line2D([], [], color="grey", linewidth=0.6, label="drawn (white)"))
+        figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
+    return figure
+
+
+def _colours(image: Tensor) -> NDArray[np.float32]:
+    """A normalised image [3, S, S] as [S, S, 3] in 0..1."""
+    mean, std = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (image * std + mean).clamp(0, 1).movedim(0, -1).numpy()
 
 
 def report_real(tracker: Tracker, folders: list[Path], parity: int) -> str:
@@ -161,8 +244,10 @@ def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most:
     names = sorted({name for template in drawn for name in template.masks})
     memories = []
     for template in drawn:
-        features, masks = _load(tracker, [template], names)
-        memories.append(tracker.memorize(features, drawn_logits(masks), annotated(template, names)))
+        images, masks = _load(tracker, [template], names)
+        memories.append(
+            tracker.memorize(tracker.encode(images), drawn_logits(masks), annotated(template, names))
+        )
     spent = []
     for specimen in read_collection(folder, "annotations.json")[:most]:
         image, _ = read_template(specimen, names, tracker.model.image_size)
@@ -174,10 +259,10 @@ def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most:
 
 def _load(
     tracker: Tracker, specimens: list[Template], names: list[str], quarters: int = 0
-) -> tuple[Features, Tensor]:
-    """Features of [B] photographs and masks [B * K, 1, S, S]; a missing structure is empty."""
+) -> tuple[Tensor, Tensor]:
+    """[B] photographs [B, 3, S, S] and masks [B * K, 1, S, S]; a missing structure is empty."""
     loaded = [read_template(specimen, names, tracker.model.image_size) for specimen in specimens]
     images, masks = (
         torch.rot90(torch.stack(part), quarters, (2, 3)) for part in zip(*loaded, strict=True)
     )
-    return tracker.encode(images.contiguous()), masks.flatten(0, 1)[:, None].contiguous()
+    return images.contiguous(), masks.flatten(0, 1)[:, None].contiguous()
