@@ -64,13 +64,12 @@ def undone(project: Project, folder: Path, stage: str) -> Project:
 
 
 def products(project: Project) -> dict[str, bytes]:
-    """Tables, masks and adapters, byte for byte."""
+    """All results, byte for byte: tables, masks, adapters, pages and figures."""
     results = project.folder / "results"
     return {
         str(path.relative_to(results)): path.read_bytes()
         for path in sorted(results.rglob("*"))
-        if path.suffix in (".csv", ".parquet", ".json", ".safetensors", ".tsv", ".jsonl")
-        and not path.name.startswith(".")
+        if path.is_file() and not path.name.startswith(".")
     }
 
 
