@@ -191,8 +191,8 @@ def test_odd_numbers_are_scored_and_never_trained_on(collection):
 def test_training_data(collection):
     options = TrainingOptions(views=3, turns=[0])
     data = collection.data([2], options, 1)
-    assert data.drawn.masks.shape == data.unseen.masks.shape == (1, 2, 16, 16)
-    assert data.views.masks.shape == (3, 2, 16, 16)
+    assert data.drawn.masks.shape == data.unseen.masks.shape == (1, 2, 64, 64)
+    assert data.views.masks.shape == (3, 2, 64, 64)
     # the other two specimens with an even number, without their masks
     assert len(data.pool) == 2
     other = collection.data([0], options, 1)

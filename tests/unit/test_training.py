@@ -41,6 +41,7 @@ OPTIONS = TrainingOptions(
     validate_every=2,
     warmup=2,
     self_pair=0.0,
+    loss_size="quarter",
     rank=2,
     alpha=2.0,
     checkpoint_minutes=0.0,
@@ -639,7 +640,7 @@ def test_learning_rate():
     ("values", "expected"),
     [
         ({"steps": 0}, "steps must be at least 1"),
-        ({"palindrome": 0, "direct": 0}, "must have a weight above zero"),
+        ({"palindrome": 0, "direct": 0, "self_pair": 0}, "must have a weight above zero"),
         ({"turns": [45]}, "turns are some of 0, 90, 180 and 270; found [45]"),
         ({"labels": "firm"}, "labels must be hard or soft; found 'firm'"),
         ({"mask": "dice"}, "mask must be dice_bce or dice_focal; found 'dice'"),
