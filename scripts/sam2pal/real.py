@@ -175,7 +175,7 @@ def worst_real(tracker: Tracker, folders: list[Path], parity: int, count: int = 
     columns = 5
     rows = max(1, -(-len(found) // columns))
     figure = Figure(figsize=(3 * columns, 3.2 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel, (collection, one) in zip(axes, found, strict=False):
         panel.imshow(_colours(one.image))
         for number, (drawn, mask) in enumerate(zip(one.drawn, one.found, strict=True)):
