@@ -182,6 +182,8 @@ def test_odd_numbers_are_scored_and_never_trained_on(collection):
     draws = [collection.draw(1, draw, 1) for draw in range(1, 20)]
     # number 4 shows no body, so nothing of it could be followed
     assert {tuple(draw) for draw in draws} == {(0,), (2,)}
+    # none is drawn again before all have been
+    assert all(draws[i] != draws[i + 1] for i in range(0, 18, 2))
     assert draws == [collection.draw(1, draw, 1) for draw in range(1, 20)]
     assert collection.draw(2, 1, 1) == [0, 2]
     with pytest.raises(InputError, match="only 2 specimens .* 3 templates cannot be drawn"):

@@ -1,6 +1,7 @@
 """The specimens of a collection with all that is known of them, each photograph encoded once for all runs."""
 
 import hashlib
+import math
 import re
 from functools import cache
 from pathlib import Path
@@ -66,6 +67,8 @@ class Collection:
     def draw(self, templates: int, draw: int, seed: int) -> list[int]:
         """Positions among `tune` of the templates of a draw: specimens that show every structure.
 
+        No two draws are of the same templates as long as there are others.
+
         Raises:
             InputError: there are fewer such specimens.
         """
@@ -75,8 +78,17 @@ class Collection:
                 f"{self.folder}: only {len(complete)} specimens with an even number show every structure; "
                 f"{templates} templates cannot be drawn"
             )
-        rng = np.random.default_rng([seed, templates, draw])
-        return sorted(rng.choice(complete, templates, replace=False).tolist())
+        drawn: set[tuple[int, ...]] = set()
+        for number in range(1, draw + 1):
+            if len(drawn) == math.comb(len(complete), templates):
+                drawn.clear()
+            rng = np.random.default_rng([seed, templates, number])
+            while True:
+                chosen = tuple(sorted(rng.choice(complete, templates, replace=False).tolist()))
+                if chosen not in drawn:
+                    break
+            drawn.add(chosen)
+        return list(chosen)
 
     def _shows_all(self, position: int) -> bool:
         """Whether it has every structure, large enough for a training to follow."""
