@@ -30,6 +30,8 @@ CORNER_TURN = (60.0, 150.0)  # degrees
 CORNER_RATIO = 0.58  # two straight arms must fit this much better than one circle
 CORNER_DISTANCE = 0.9  # pixels between the corner and the pixels' own outline
 CORNER_REACH = 0.75  # pixels by which a corner may stand out from there
+EMPTY, EMPTY_BY_TURN = 0.9, 0.025  # pixels that may be missing between the arms of a corner of 80
+# degrees, and more per degree: more are missing in a round tip of 5 pixels' radius
 SHORTEST = 12  # points of a loop that is smoothed
 SPACING = 0.8  # pixels between points of a piece between two corners
 
@@ -320,8 +322,11 @@ def find_corners(loops: list[Points]) -> list[list[tuple[int, Points]]]:
         believed = (angle > CORNER_TURN[0]) & (angle < CORNER_TURN[1])
         believed &= (away < 1.3 * CORNER_DISTANCE) & (moved < 2 * CORNER_DISTANCE)
         corner = np.where(believed[:, None], better, corner)
-    # the pixels of a sharp corner reach nearly to it: farther out it is a guess
     window_points = line[near[:, None] + window]
+    sharp = _empty(window_points) < EMPTY
+    near, corner, found = near[sharp], corner[sharp], np.array(found)[sharp]
+    window_points = window_points[sharp]
+    # the pixels of a sharp corner reach nearly to it: farther out it is a guess
     gap = np.hypot(*(window_points - corner[:, None]).transpose(2, 0, 1))
     nearest = window_points[np.arange(len(near)), gap.argmin(axis=1)]
     reached = np.minimum(CORNER_REACH / np.maximum(gap.min(axis=1), 1e-6), 1.0)
@@ -346,6 +351,25 @@ def _meet(around: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     cross = np.where(np.abs(cross) < 1e-6, 1e-6, cross)
     position = mean_1 + along_1 * (travel / cross)[:, None]
     return position, angle, np.sqrt((rest_1 + rest_2) / 2)
+
+
+def _empty(around: NDArray) -> NDArray:
+    """Pixels that are missing between the arms of corners [m, 2 * reach + 1, 2] to fill them.
+
+    About none at a sharp corner, wherever it lies on the grid. Wide turns may lack more, see
+    `EMPTY_BY_TURN`.
+    """
+    mean_1, along_1, _ = _fit_lines(around[:, :ARM])
+    mean_2, along_2, _ = _fit_lines(around[:, -ARM:])
+    position, angle, _ = _meet(around)
+    start = mean_1 + along_1 * ((around[:, 0] - mean_1) * along_1).sum(1)[:, None]
+    end = mean_2 + along_2 * ((around[:, -1] - mean_2) * along_2).sum(1)[:, None]
+    x, y = np.concatenate(
+        [start[:, None], position[:, None], end[:, None], around[:, ::-1]], axis=1
+    ).transpose(2, 0, 1)
+    area = (x * np.roll(y, -1, axis=1) - np.roll(x, -1, axis=1) * y).sum(axis=1) / 2
+    turn = along_1[:, 0] * along_2[:, 1] - along_1[:, 1] * along_2[:, 0]
+    return area * np.sign(turn) - EMPTY_BY_TURN * (angle - 80)
 
 
 def _fit_lines(points: NDArray) -> tuple[NDArray, NDArray, NDArray]:
