@@ -19,6 +19,7 @@ SLENDER = 2.0  # length over largest width from which a part has ends, and an ax
 TIP = 2.0  # an end this many radii long belongs to the blunt tip and is replaced by a straight run
 MOST_BENT = 0.35  # radius of a tip over the radius of the bend with which its axis is continued
 STEPS = 25  # points of the continuation of an axis to the tip
+EVEN = 0.6  # pixels by which widths differ that a mask cannot tell apart
 SAMPLES = 6.0  # outline points along a stretch as long as the part is thick
 
 
@@ -46,10 +47,19 @@ class Axis:
         """Centre (x, y) and radius of the largest circle inside the part."""
         return _largest_circle(*self._within)
 
-    @property
+    @cached_property
     def widest(self) -> float:
-        """Diameter of the largest circle inside the part."""
-        return 2 * self.circle[1]
+        """Largest width: the mean diameter of the circles inside a slender part that are within
+        `EVEN` pixels of the largest; of other parts the largest circle's.
+
+        The outline is uncertain by a part of a pixel, and along a tube the largest circle is the one
+        where that adds most.
+        """
+        largest = 2 * self.circle[1]
+        if self.straight:
+            return largest
+        widths = 2 * _radii(self.points, self._within[1])
+        return float(np.mean([largest, *widths[widths >= largest - EVEN]]))
 
 
 def medial_axis(outer: Loop, holes: list[Loop]) -> Axis:
@@ -216,6 +226,16 @@ def _largest_circle(triangles: _Triangles, boundary: _Boundary, outer: Loop) -> 
     return centre, radius
 
 
+def _radii(line: Points, boundary: _Boundary) -> NDArray[np.float64]:
+    """Radii of the largest circles with centres beside the points of a medial axis."""
+    step = np.gradient(line, axis=0)
+    normal = np.stack([-step[:, 1], step[:, 0]], axis=1)
+    normal /= np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)[:, None]
+    beside = line + BESIDE[:, None, None] * normal  # [5, n, 2]
+    return boundary.distance(beside.reshape(-1, 2)).reshape(len(BESIDE), -1).max(axis=0)
+
+
+BESIDE = np.array([-0.5, -0.25, 0.0, 0.25, 0.5])  # pixels
 _AROUND = np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y], dtype=float)
 
 
