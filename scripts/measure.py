@@ -30,7 +30,7 @@ from sam2pal.specimen_table import SpecimenTable
 from sam2pal.specimens import read_list
 from sam2pal.tables import Writer, frame
 
-PIECE = 25  # specimens
+PIECE = 100  # specimens
 
 
 def parse() -> argparse.Namespace:

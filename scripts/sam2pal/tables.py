@@ -6,16 +6,19 @@ a missing number is an empty cell in CSV and null in Parquet.
 """
 
 import csv
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from sam2pal.errors import InputError
 from sam2pal.files import atomic
@@ -34,7 +37,8 @@ NUMBERS = frozenset(
     (
         *("iou", "dice", "precision", "recall", "boundary_f", "hd95_px", "area_error"),
         *("boundary_tolerance_px", "confidence", *SIGNALS),
-        *("value", "lower", "upper", "mean", "median", "sd", "cv", "min", "max"),
+        *("value", "low_by_threshold", "high_by_threshold", "lower", "upper"),
+        *("mean", "median", "sd", "cv", "min", "max"),
         *("share_good", "change", "before", "after", "share_improved", "p", "p_holm"),
         *("auroc", "auroc_lower", "auroc_upper", "ece", "spearman"),
         *("low", "high", "mean_confidence", "mean_iou", "pixels_per_mm"),
@@ -147,13 +151,21 @@ def empty(columns: Iterable[str]) -> pd.DataFrame:
 def frame(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
     """A typed table of `rows`; a key that is absent or None gives an empty cell."""
     rows = list(rows)
-    data = {}
-    for name in columns:
+    return pd.DataFrame({name: typed_cells(rows, name, kind(name)) for name in columns})
+
+
+def typed_cells(
+    rows: Sequence[Mapping[str, object]], name: str, of: str
+) -> pd.api.extensions.ExtensionArray | NDArray:
+    """The cells of one column of `rows`; `of` is its kind."""
+    try:
+        cells = list(map(operator.itemgetter(name), rows))
+    except KeyError:
         cells = [row.get(name) for row in rows]
-        if kind(name) == "text":
-            cells = ["" if cell is None else str(cell) for cell in cells]
-        data[name] = pd.Series(cells, dtype=_dtype(name))
-    return pd.DataFrame(data)
+    if of == "text":
+        cells = [cell if type(cell) is str else "" if cell is None else str(cell) for cell in cells]
+        return pd.array(cells, dtype="str")
+    return np.array(cells, dtype="float64") if of == "number" else pd.array(cells, dtype="Int64")
 
 
 class Writer:

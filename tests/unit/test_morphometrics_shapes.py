@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from morphometric_accuracy import SIZES, beyond, errors, limit, summary
 from morphometric_shapes import SHAPES, corner, disc, ellipse, finger, ring, tube
 
 from sam2pal.morphometrics import Shape
@@ -11,83 +12,66 @@ from sam2pal.morphometrics.moments import pixel_moments
 from sam2pal.morphometrics.outline import find_corners, outline, trace
 from sam2pal.morphometrics.shape import between, upward
 
-AREAS = ("area", "convex_area")
-
 
 def measure(mask, angle=0.0, **options):
     return Shape.of(mask, **options).measures(angle)
 
 
-def draws(shape, size, count, seed=3):
-    """The shape at angles and sub-pixel positions that have nothing to do with the grid."""
-    generator = np.random.default_rng([seed, size])
-    for _ in range(count):
-        yield SHAPES[shape](
-            size, generator.uniform(0, 2 * math.pi), generator.uniform(-0.5, 0.5, 2)
-        )
-
-
-def limit(name, value, size):
-    """The largest error that is allowed, relative.
-
-    1 % from 50 pixels (an area: from 50 x 50), 2 % below, but not less than a fixed number of
-    pixels: the pixels of a mask stay the same while an edge of the shape moves by a part of one.
-    """
-    side = math.sqrt(value) if name in AREAS else value
-    share = 0.01 if side >= 50 else 0.02
-    pixels = {"perimeter": 3.5, "feret_max": 1.6, "feret_min": 1.2, "medial_length": 1.5}
-    if name in AREAS:
-        # a quarter of a pixel all round a shape about as long as `size`
-        return max(share, 0.25 * 4 * size / value)
-    return max(share, pixels.get(name, 1.0) / value)
-
-
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_lengths_and_areas_are_those_of_the_geometry(shape):
-    """At any angle and place on the grid, from 20 to 900 pixels; see limit() for the bounds."""
-    for size, count in ((20, 6), (35, 4), (60, 4), (150, 3), (400, 1), (900, 1)):
-        for mask, truth in draws(shape, size, count):
-            found = measure(mask)
-            for name, value in truth.items():
-                error = found[name] / value - 1
-                assert abs(error) <= limit(name, value, size), (size, name, value, error)
+def test_errors_are_within_one_percent_but_for_those_that_are_named(shape, size):
+    """1 % (2 % of less than 50 px) of every measure: the mean over angles and places on the grid, any
+    single drawing, and what turning changes. morphometric_beyond.tsv names every exception with its
+    figure; one that is not needed is as wrong as one that is not named."""
+    known = beyond()
+    for name, (error, value) in errors(shape, size).items():
+        for kind, found in summary(error).items():
+            figure = known.get((shape, size, name, kind))
+            if figure is None:
+                assert found <= limit(name, value) + 0.005, (name, kind)
+            else:
+                assert found == pytest.approx(figure, abs=0.006 + 0.02 * figure), (name, kind)
 
 
-def test_lengths_of_200_pixels_and_more_need_no_allowance():
-    for shape in SHAPES:
-        for mask, truth in draws(shape, 200, 1, seed=11):
-            found = measure(mask)
-            for name, value in truth.items():
-                side = math.sqrt(value) if name in AREAS else value
-                assert found[name] == pytest.approx(value, rel=0.01 if side >= 50 else 0.02), name
+def test_what_is_named_as_beyond_the_limits():
+    """From 200 pixels nothing, the mean only of ends too narrow for corners, single drawings below."""
+    known = beyond()
+    assert {size for _, size, _, _ in known} <= {20, 30, 50, 100}
+    biased = {(shape, size) for shape, size, _, kind in known if kind == "bias"}
+    assert biased == {("tube", 20), ("tube", 30)}  # flat ends of 5 and 7.5 pixels, taken as round
+    single = {(shape, of) for shape, size, of, kind in known if size == 100 and kind == "single"}
+    assert single == {("corner", "area"), ("corner", "medial_width_max")}
 
 
-def test_twenty_pixels_are_enough_for_a_disc():
-    for mask, truth in draws("disc", 20, 8):
-        found = measure(mask)
-        assert found["perimeter"] == pytest.approx(truth["perimeter"], rel=0.02)
-        assert found["area"] == pytest.approx(truth["area"], rel=0.02)
-        assert found["feret_max"] == pytest.approx(20, rel=0.03)
+@pytest.mark.parametrize("length", [20, 50, 100])
+def test_a_mask_does_not_hold_a_length_better_than_to_a_pixel(length):
+    """Bars along the rows, up to a pixel shorter and longer, have the same mask: no estimator can tell
+    them apart, so a single drawing of less than 100 pixels cannot be within 1 % at every angle."""
+    y, x = np.mgrid[:20, : length + 10] + 0.5
+    middle = (length + 10) / 2
+    short, exact, long = (
+        (abs(x - middle) < (length + change) / 2) & (abs(y - 10) < 4) for change in (-0.98, 0, 0.98)
+    )
+    assert (short == exact).all() and (long == exact).all()
+    # the estimates are within those that this mask can have
+    assert measure(exact)["feret_max"] == pytest.approx(math.hypot(length, 8), abs=0.9)
+    assert measure(exact)["medial_length"] == pytest.approx(length, abs=0.5)
 
 
-@pytest.mark.parametrize(("shape", "size"), [(disc, 2000), (finger, 900)])
-def test_large_shapes(shape, size):
-    mask, truth = shape(size, 0.7, (0.2, 0.4))
-    found = measure(mask)
-    for name, value in truth.items():
-        assert found[name] == pytest.approx(value, rel=0.002), name
-
-
-@pytest.mark.parametrize("shape", SHAPES.values())
-def test_turning_changes_less_than_one_percent(shape):
-    found = [measure(shape(160, turn, (0.3, 0.1))[0]) for turn in np.radians([0, 13, 30, 45, 71])]
-    _, truth = shape(160)
-    for name, value in truth.items():
-        values = np.array([of[name] for of in found])
-        side = math.sqrt(value) if name in AREAS else value
-        # the straight edges of an L that lie along the rows gain or lose up to half a pixel each
-        allowed = 0.01 if side >= 50 else 0.02
-        assert np.ptp(values) / 2 / values.mean() < allowed, (name, value)
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ("disc", 2000),
+        *(
+            pytest.param(shape, size, marks=pytest.mark.slow)
+            for shape in SHAPES
+            for size in (500, 1000, 2000)
+        ),
+    ],
+)
+def test_large_shapes_are_within_one_percent(shape, size):
+    for name, (error, value) in errors(shape, size).items():
+        assert max(summary(error).values()) <= limit(name, value), name
 
 
 def test_turning_by_a_right_angle_changes_not_a_bit():

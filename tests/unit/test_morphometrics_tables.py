@@ -263,7 +263,7 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
     head = rows.loc[("a", "head", "width", "px")]
     assert head["source"] == "drawn"
     assert head["value"] == pytest.approx(44, rel=0.02)
-    assert math.isnan(head["lower"]) and math.isnan(head["confidence"])
+    assert math.isnan(head["low_by_threshold"]) and math.isnan(head["confidence"])
     assert rows.loc[("a", "antennae", "length", "px"), "source"] == "predicted"
     assert rows.loc[("c", "head", "width", "px"), "flags"] == ""
     assert rows.loc[("e", "head", "width", "px"), "flags"] == "outside_template_range"
@@ -368,11 +368,12 @@ def test_intervals_in_both_units(project, monkeypatch):
     )  # fmt: skip
     rows = tables.read(folder / "m.csv").set_index(["specimen", "structure", "measure", "unit"])
     pixels, mm = rows.loc[("a", "trunk", "area", "px2")], rows.loc[("a", "trunk", "area", "mm2")]
-    assert (pixels["lower"], pixels["upper"]) == (pixels["value"] - 30, pixels["value"] + 60)
-    assert mm["upper"] == pytest.approx(pixels["upper"] / 400)
+    assert pixels["low_by_threshold"] == pixels["value"] - 30
+    assert pixels["high_by_threshold"] == pixels["value"] + 60
+    assert mm["high_by_threshold"] == pytest.approx(pixels["high_by_threshold"] / 400)
     length = rows.loc[("a", "trunk", "length", "px")]
-    assert length["lower"] < length["value"] < length["upper"]
-    assert np.isnan(rows.loc[("a", "trunk", "solidity", "1"), "lower"])
+    assert length["low_by_threshold"] < length["value"] < length["high_by_threshold"]
+    assert np.isnan(rows.loc[("a", "trunk", "solidity", "1"), "low_by_threshold"])
 
 
 def test_template_ranges():

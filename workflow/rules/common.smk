@@ -41,7 +41,7 @@ METHOD = {
     "segment": 3,
     "draw_masks": 1,
     "evaluate": 1,
-    "measure": 2,
+    "measure": 3,
     "review": 2,
     "aggregate": 1,
     "summarize": 2,

@@ -1,5 +1,6 @@
 """The medial axis of one part of a structure: its length from tip to tip, and the width across it."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +14,18 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from sam2pal.morphometrics.moments import following, polygon_moments
-from sam2pal.morphometrics.outline import Loop, Points, along_line, closed_length
+from sam2pal.morphometrics.outline import (
+    Loop,
+    Points,
+    along_line,
+    closed_length,
+    convex_hull,
+    signed_area,
+)
 
 SLENDER = 2.0  # length over largest width from which a part has ends, and an axis that may bend
+ROUND = 0.6  # circularity below which a part is not looked at as convex and short
+CONVEX = 0.96  # share of its convex hull from which a part has no bend
 TIP = 2.0  # an end this many radii long belongs to the blunt tip and is replaced by a straight run
 MOST_BENT = 0.35  # radius of a tip over the radius of the bend with which its axis is continued
 STEPS = 25  # points of the continuation of an axis to the tip
@@ -40,12 +50,12 @@ class Axis:
     closed: bool
     straight: bool
     width: float
-    _within: "tuple[_Triangles, _Boundary, Loop]"
+    _within: "_Within"
 
-    @cached_property
+    @property
     def circle(self) -> tuple[Points, float]:
         """Centre (x, y) and radius of the largest circle inside the part."""
-        return _largest_circle(*self._within)
+        return self._within.circle
 
     @cached_property
     def widest(self) -> float:
@@ -58,7 +68,7 @@ class Axis:
         largest = 2 * self.circle[1]
         if self.straight:
             return largest
-        widths = 2 * _radii(self.points, self._within[1])
+        widths = 2 * _radii(self.points, self._within.boundary, largest / 2 - EVEN / 2)
         return float(np.mean([largest, *widths[widths >= largest - EVEN]]))
 
 
@@ -84,18 +94,41 @@ def medial_axis(outer: Loop, holes: list[Loop]) -> Axis:
     if spacing > 1.6:
         dense = [_resample_closed(loop, 1.6) for loop in loops]
     boundary = _Boundary.of(dense)
+    within = _Within(_triangulate(samples), boundary, outer)
+    if not open_holes and _is_compact(outer, within):
+        return _chord(outer, area, within)
     tree = boundary.tree
-    triangles = _triangulate(samples)
-    path, closed = _path(triangles, bool(open_holes), tree)
+    path, closed = _path(within.triangles, bool(open_holes), tree)
     points = path if path is None or closed else _to_tips(path, tree, boundary.along, spacing)
-    straight = points is None or (
+    if points is None or (
         not closed and _open_length(points) < SLENDER * 2 * float(tree.query(points)[0].max())
-    )
-    if straight or points is None:
-        points, closed = _main_chord(outer.points), False
+    ):
+        return _chord(outer, area, within)
     axis_length = closed_length(points) if closed else _open_length(points)
-    within = (triangles, boundary, outer)
-    return Axis(points, axis_length, closed, straight, area / axis_length, within)
+    return Axis(points, axis_length, closed, False, area / axis_length, within)
+
+
+def _is_compact(outer: Loop, within: "_Within") -> bool:
+    """Whether a part is so convex and short that no axis inside it can be `SLENDER`."""
+    if 4 * math.pi * outer.area < ROUND * outer.length**2:  # of most, without more ado
+        return False
+    hull = convex_hull(outer.points)
+    if outer.area < CONVEX * abs(signed_area(hull)):
+        return False
+    longest = float(np.ptp(hull @ _DIRECTIONS, axis=0).max()) * _BETWEEN
+    return longest < SLENDER * 2 * within.circle[1]
+
+
+_TURNS = np.arange(24) * (np.pi / 24)
+_DIRECTIONS = np.stack([np.cos(_TURNS), np.sin(_TURNS)])
+_BETWEEN = 1 / math.cos(math.pi / 48)  # a diameter may lie between two of these directions
+
+
+def _chord(outer: Loop, area: int, within: "_Within") -> Axis:
+    """The chord along the main axis of inertia as the axis of a part that is not slender."""
+    points = _main_chord(outer.points)
+    length = _open_length(points)
+    return Axis(points, length, False, True, area / length, within)
 
 
 def _is_bridged(outer: Loop, hole: Loop, holes: list[Loop]) -> bool:
@@ -121,32 +154,40 @@ def _resample_closed(points: Points, spacing: float) -> Points:
 
 @dataclass(frozen=True)
 class _Boundary:
-    """Points of the outline, for distances from it, and the directions in which it goes on."""
+    """Points of the outline, for distances from it, and where it goes on from each.
+
+    Attributes:
+        steps: complex [n, 2], x + iy, to the next and to the last point.
+        inverse: [n, 2], of the squared lengths of the steps.
+    """
 
     tree: cKDTree
-    forth: Points
-    back: Points
+    steps: NDArray[np.complex128]
+    inverse: NDArray[np.float64]
 
     @classmethod
     def of(cls, loops: Sequence[Points]) -> "_Boundary":
-        points = np.concatenate(loops)
-        forth = np.concatenate([following(loop) for loop in loops]) - points
-        back = np.concatenate([np.concatenate([loop[-1:], loop[:-1]]) for loop in loops]) - points
-        return cls(cKDTree(points), forth, back)
+        lines = [loop @ np.array([1, 1j]) for loop in loops]
+        points = np.concatenate(lines)
+        after = np.concatenate([following(line) for line in lines])
+        before = np.concatenate([np.concatenate([line[-1:], line[:-1]]) for line in lines])
+        steps = np.stack([after - points, before - points], axis=1)
+        squared = steps.real**2 + steps.imag**2
+        return cls(cKDTree(np.concatenate(loops)), steps, 1 / np.maximum(squared, 1e-12))
 
     @cached_property
     def along(self) -> Points:
-        return self.forth / np.maximum(np.hypot(*self.forth.T), 1e-9)[:, None]
+        step = self.steps[:, 0]
+        return np.stack([step.real, step.imag], axis=1) * np.sqrt(self.inverse[:, :1])
 
     def distance(self, where: Points) -> NDArray[np.float64]:
         """Distances of points [m, 2] from the outline itself, not from its nearest point."""
-        found, nearest = self.tree.query(where)
-        gap = where - self.tree.data[nearest]
-        for step in (self.forth[nearest], self.back[nearest]):
-            share = (gap * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1e-12)
-            apart = gap - np.clip(share, 0, 1)[:, None] * step
-            found = np.minimum(found, np.hypot(apart[:, 0], apart[:, 1]))
-        return found
+        _, nearest = self.tree.query(where)
+        gap = (where - self.tree.data[nearest]).view(np.complex128)  # [m, 1]
+        steps = self.steps[nearest]
+        share = (gap * steps.conj()).real * self.inverse[nearest]
+        share = np.minimum(np.maximum(share, 0), 1)
+        return np.abs(gap - share * steps).min(axis=1)
 
 
 @dataclass(frozen=True)
@@ -156,6 +197,19 @@ class _Triangles:
     points: Points
     corners: NDArray[np.int64]
     neighbours: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Within:
+    """What is needed to find the largest circle inside a part."""
+
+    triangles: _Triangles
+    boundary: _Boundary
+    outer: Loop
+
+    @cached_property
+    def circle(self) -> tuple[Points, float]:
+        return _largest_circle(self.triangles, self.boundary, self.outer)
 
 
 def _triangulate(samples: list[Points]) -> _Triangles:
@@ -209,26 +263,33 @@ def _inner_circles(
     return centres, boundary.distance(centres)
 
 
-def _largest_circle(triangles: _Triangles, boundary: _Boundary, outer: Loop) -> tuple[Points, float]:
+def _largest_circle(
+    triangles: _Triangles, boundary: _Boundary, outer: Loop
+) -> tuple[Points, float]:
     """Centre and radius of the largest circle inside the part, uphill from a circumcircle."""
     centres, radii = _inner_circles(triangles, boundary, outer)
     best = int(radii.argmax())
     centre, radius = centres[best], float(radii[best])
-    step = 0.5
+    step = max(radius / 8, 0.5)
     while step > 0.03:
-        trial = centre + step * _AROUND
-        distance = boundary.distance(trial)
-        best = int(distance.argmax())
-        if distance[best] > radius + 1e-9:
+        for _ in range(8):
+            trial = centre + step * _AROUND
+            distance = boundary.distance(trial)
+            best = int(distance.argmax())
+            if distance[best] <= radius + 1e-9:
+                break
             centre, radius = trial[best], float(distance[best])
-        else:
-            step /= 2.5
+            if np.abs(_AROUND[best]).max() < 2:  # it lies within what was tried
+                break
+        step /= 4
     return centre, radius
 
 
-def _radii(line: Points, boundary: _Boundary) -> NDArray[np.float64]:
-    """Radii of the largest circles with centres beside the points of a medial axis."""
+def _radii(line: Points, boundary: _Boundary, least: float) -> NDArray[np.float64]:
+    """Radii of the largest circles beside the points of a medial axis, where they may reach `least`."""
     step = np.gradient(line, axis=0)
+    near = boundary.distance(line) >= least - np.abs(BESIDE).max()
+    line, step = line[near], step[near]
     normal = np.stack([-step[:, 1], step[:, 0]], axis=1)
     normal /= np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)[:, None]
     beside = line + BESIDE[:, None, None] * normal  # [5, n, 2]
@@ -236,7 +297,7 @@ def _radii(line: Points, boundary: _Boundary) -> NDArray[np.float64]:
 
 
 BESIDE = np.array([-0.5, -0.25, 0.0, 0.25, 0.5])  # pixels
-_AROUND = np.array([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if x or y], dtype=float)
+_AROUND = np.array([(x, y) for x in range(-2, 3) for y in range(-2, 3) if x or y], dtype=float)
 
 
 def _inside(where: Points, outer: Loop) -> NDArray[np.bool_]:
@@ -304,19 +365,19 @@ def _longest_way(
         reach, before = dijkstra(graph, indices=first, return_predecessors=True)
         last, before = int(np.where(np.isfinite(reach), reach, -1).argmax()), before.tolist()
     else:  # for so few nodes by far faster
-        links = (length.tolist(), target.tolist(), pointer.tolist())
-        visited, reach_of, _ = _sweep(0, *links)
+        links = _links(length, target, pointer)
+        visited, reach_of, _ = _sweep(0, links)
         if len(visited) < count:  # a pinched part may fall into several trees
             seen, largest = set(visited), visited
             for node in range(count):
                 if node not in seen:
-                    visited, _, _ = _sweep(node, *links)
+                    visited, _, _ = _sweep(node, links)
                     seen.update(visited)
                     largest = max(largest, visited, key=len)
-            _, reach_of, _ = _sweep(largest[0], *links)
-        first = max(reach_of, key=reach_of.__getitem__)
-        _, reach_of, before_of = _sweep(first, *links)
-        last, before = max(reach_of, key=reach_of.__getitem__), before_of
+            visited, reach_of, _ = _sweep(largest[0], links)
+        first = max(visited, key=reach_of.__getitem__)
+        visited, reach_of, before = _sweep(first, links)
+        last = max(visited, key=reach_of.__getitem__)
     order, at = [], last
     while at >= 0:
         order.append(at)
@@ -324,17 +385,26 @@ def _longest_way(
     return order
 
 
+def _links(
+    length: NDArray[np.float64], target: NDArray[np.int64], pointer: NDArray[np.int64]
+) -> list[list[tuple[int, float]]]:
+    """Of every node its neighbours and how far they are."""
+    pairs = list(zip(target.tolist(), length.tolist(), strict=True))
+    ends = pointer.tolist()
+    return [pairs[start:end] for start, end in itertools.pairwise(ends)]
+
+
 def _sweep(
-    start: int, length: list[float], target: list[int], pointer: list[int]
-) -> tuple[list[int], dict[int, float], dict[int, int]]:
-    """Every node that can be reached, how far it is, and the one before it."""
-    reach, before, order = {start: 0.0}, {start: -1}, [start]
+    start: int, links: list[list[tuple[int, float]]]
+) -> tuple[list[int], list[float], list[int]]:
+    """The nodes of a tree that can be reached, how far each is (-1: not reached), and the one before it."""
+    reach, before, order = [-1.0] * len(links), [-1] * len(links), [start]
+    reach[start] = 0.0
     for node in order:  # grows while it is read
         far = reach[node]
-        for link in range(pointer[node], pointer[node + 1]):
-            other = target[link]
-            if other not in reach:
-                reach[other] = far + length[link]
+        for other, step in links[node]:
+            if reach[other] < 0:
+                reach[other] = far + step
                 before[other] = node
                 order.append(other)
     return order, reach, before

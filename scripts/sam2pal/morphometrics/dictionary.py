@@ -287,7 +287,7 @@ def length_units(exponent: float) -> tuple[str, str]:
 
 
 DICTIONARY_COLUMNS = (
-    "kind", "name", "of", "unit", "definition", "formula", "landmarks", "interval",
+    "kind", "name", "of", "unit", "definition", "formula", "landmarks", "range_by_threshold",
 )  # fmt: skip
 """Columns of the column dictionary; kind is measure, index, column, status or flag."""
 
@@ -337,7 +337,7 @@ def dictionary(
             "one of them is missing, and then no value if `body` is configured",
             "formula": f"body axis: {axis} {whole}",
             "landmarks": f"all pixels of {whole}",
-            "interval": "",
+            "range_by_threshold": "",
         }
     )
     for name, (expression, index_units) in indices.items():
@@ -351,7 +351,7 @@ def dictionary(
                     "definition": "index of the configuration",
                     "formula": expression,
                     "landmarks": "as the measures in the formula",
-                    "interval": "",
+                    "range_by_threshold": "",
                 }
             )
     nothing = dict.fromkeys(DICTIONARY_COLUMNS, "")
@@ -385,12 +385,12 @@ def _row(measure: Measure, of: str, unit: str, definition: str) -> dict[str, str
         "definition": definition,
         "formula": formula,
         "landmarks": measure.landmarks,
-        "interval": _interval(measure),
+        "range_by_threshold": _interval(measure),
     }
 
 
 def _interval(measure: Measure) -> str:
-    """How lower and upper are had, in words."""
+    """How low_by_threshold and high_by_threshold are had, in words."""
     if not measure.offset:
         return ""
     return (

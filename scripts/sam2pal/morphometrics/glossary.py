@@ -9,9 +9,14 @@ COLUMNS = {
     "measure": "name of the measure or index",
     "value": "the measure in the unit of this row; empty if there is none, see status and flags",
     "unit": "px: pixels, px2: square pixels, mm, mm2, degree, CIELAB, 1: a plain number",
-    "lower": "the value if a pixel belonged to the structure from a probability of 0.75; empty for "
-    "drawn masks. It says how sharp the mask is, not how far it may be from the truth",
-    "upper": "the value if a pixel belonged to the structure from a probability of 0.25",
+    "low_by_threshold": "lowest value while the threshold of probability, from which a pixel belongs to "
+    "the structure, goes from 0.25 to 0.75; empty for drawn masks and for what is no length or area. "
+    "The range from here to high_by_threshold says how sharp the edge of the mask is and nothing else. "
+    "It is not a confidence interval: it knows nothing of a structure that was taken for another, cut "
+    "short or missed, and the true value may lie outside it more often than inside. How far measures "
+    "are from drawn ones is in morphometrics_concordance, wherever there is truth",
+    "high_by_threshold": "highest value while the threshold goes from 0.25 to 0.75, see "
+    "low_by_threshold",
     "status": "whether the value can be used, see the rows of kind 'status'",
     "source": "who made the mask: predicted, drawn or corrected; of a value made from several masks "
     "predicted if one is, else corrected if one is",

@@ -1,11 +1,11 @@
-"""Intervals of lengths and areas from the soft mask.
+"""Ranges of lengths and areas while the threshold of the soft mask moves.
 
 Of a soft mask only its areas at three probability thresholds are kept. They say how far the outline
 moves when the threshold does: from 0.5 to 0.25 outwards by d = (A(0.25) - A(0.5)) / perimeter on
 average, from 0.5 to 0.75 inwards by (A(0.5) - A(0.75)) / perimeter. A length between two points
 of the outline then grows by 2 d. That is exact for areas; for lengths it assumes that the outline
 moves equally everywhere, so a tip that is less certain than the sides has in truth a wider interval.
-It says how sharp the mask is, not how far it may be from the truth.
+It says how sharp the mask is, not how far it may be from the truth: it is not a confidence interval.
 """
 
 import math
@@ -20,7 +20,7 @@ LEVELS = ("0.25", "0.5", "0.75")
 def intervals(
     shape: Shape, values: Mapping[str, float], areas: Mapping[str, int]
 ) -> dict[str, Interval]:
-    """Lower and upper value of the measures that move with the outline; {} where unknown.
+    """Lowest and highest value of the measures that move with the outline; {} where unknown.
 
     Args:
         values: measures of `shape`, in pixels.

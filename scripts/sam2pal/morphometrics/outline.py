@@ -10,12 +10,14 @@ Coordinates are (x, y) in pixels of the photograph as stored, x to the right and
 the outer corner of its first pixel, whose centre is (0.5, 0.5).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d, maximum_filter1d
+from scipy.spatial import ConvexHull, QhullError
 
 from sam2pal.morphometrics.moments import following
 
@@ -32,6 +34,7 @@ CORNER_DISTANCE = 0.9  # pixels between the corner and the pixels' own outline
 CORNER_REACH = 0.75  # pixels by which a corner may stand out from there
 EMPTY, EMPTY_BY_TURN = 0.9, 0.025  # pixels that may be missing between the arms of a corner of 80
 # degrees, and more per degree: more are missing in a round tip of 5 pixels' radius
+LONG_ARM, STRAIGHT = 14, 0.32  # points of long arms, and their deviation from lines in pixels
 SHORTEST = 12  # points of a loop that is smoothed
 SPACING = 0.8  # pixels between points of a piece between two corners
 
@@ -98,18 +101,17 @@ def trace(mask: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
     forked = (start[second] == end) & (second != follow)
     follow = np.where(forked & (heading[second] == (heading + 3) % 4), second, follow)
     chain = follow.tolist()
-    seen = bytearray(len(chain))
-    loops = []
-    for first in range(len(chain)):
-        if seen[first]:
-            continue
-        indices, at = [], first
-        while not seen[at]:
-            seen[at] = 1
+    seen, loops = np.zeros(len(chain), bool), []
+    first = 0
+    while not seen[first]:
+        indices, at = [first], chain[first]
+        while at != first:
             indices.append(at)
             at = chain[at]
+        seen[indices] = True
         row, column = np.divmod(start[indices], width)
         loops.append(np.stack([column - 1, row - 1], axis=1))
+        first += int(seen[first:].argmin())  # the next that is not seen, or one that is
     return sorted(loops, key=lambda loop: -signed_area(loop))
 
 
@@ -117,6 +119,28 @@ def signed_area(points: NDArray) -> float:
     """Area of the closed polygon, positive when walked with the inside to the right."""
     after = following(points)
     return float(points[:, 0] @ after[:, 1] - after[:, 0] @ points[:, 1]) / 2
+
+
+def convex_hull(points: Points) -> Points:
+    """Corners of the convex hull of `points` [n, 2], counter-clockwise as qhull gives them."""
+    points = _outermost(points)
+    try:
+        return points[ConvexHull(points).vertices]
+    except QhullError:  # pragma: no cover - outlines have an extent in both directions
+        return points
+
+
+def _outermost(points: Points) -> Points:
+    """`points` [n, 2] without those that lie inside the octagon of the outermost eight."""
+    x, y = points.T
+    sums, differences = x + y, x - y
+    around = (x.argmin(), sums.argmin(), y.argmin(), differences.argmax())
+    around += (x.argmax(), sums.argmax(), y.argmax(), differences.argmin())
+    octagon = points[list(dict.fromkeys(around))]
+    step = following(octagon) - octagon
+    side = np.outer(step[:, 0], y) - np.outer(step[:, 1], x)
+    side -= (step[:, 0] * octagon[:, 1] - step[:, 1] * octagon[:, 0])[:, None]
+    return points[side.min(axis=0) <= 1e-6]
 
 
 def outlines(
@@ -295,19 +319,25 @@ def find_corners(loops: list[Points]) -> list[list[tuple[int, Points]]]:
         return result
     ratio = rest / np.maximum(_circle_rest(around), 1e-6)
     found: list[int] = []  # indices among the candidates, the best first
-    of_loop: dict[int, list[int]] = {}
-    for index in np.argsort(ratio, kind="stable").tolist():
-        if ratio[index] >= CORNER_RATIO:
-            break
-        before = of_loop.setdefault(int(owner[candidates[index]]), [])
-        size = sizes[owner[candidates[index]]]
-        if before:
-            along = np.abs(candidates[index] - candidates[before]) % size
-            away = np.hypot(*(position[index] - position[before]).T)
-            if ((np.minimum(along, size - along) <= ARM - 2) | (away <= ARM / 2)).any():
-                continue
-        before.append(index)
-        found.append(index)
+    of_loop: dict[int, list[tuple[int, float, float]]] = {}
+    order = np.argsort(ratio, kind="stable")
+    order = order[ratio[order] < CORNER_RATIO]
+    loops_of = owner[candidates[order]]
+    places = zip(candidates[order].tolist(), *position[order].T.tolist(), strict=True)
+    for index, loop, size, (at, x, y) in zip(
+        order.tolist(), loops_of.tolist(), sizes[loops_of].tolist(), places, strict=True
+    ):
+        before = of_loop.setdefault(loop, [])
+        for other, other_x, other_y in before:
+            along = abs(at - other) % size
+            if (
+                min(along, size - along) <= ARM - 2
+                or math.hypot(x - other_x, y - other_y) <= ARM / 2
+            ):
+                break
+        else:
+            before.append((at, x, y))
+            found.append(index)
     if not found:
         return result
     # the best fit may sit beside the corner, with one arm bent round it: centre, and fit again
@@ -323,7 +353,7 @@ def find_corners(loops: list[Points]) -> list[list[tuple[int, Points]]]:
         believed &= (away < 1.3 * CORNER_DISTANCE) & (moved < 2 * CORNER_DISTANCE)
         corner = np.where(believed[:, None], better, corner)
     window_points = line[near[:, None] + window]
-    sharp = _empty(window_points) < EMPTY
+    sharp = (_empty(window_points) < EMPTY) | _between_long_arms(line, near, corner)
     near, corner, found = near[sharp], corner[sharp], np.array(found)[sharp]
     window_points = window_points[sharp]
     # the pixels of a sharp corner reach nearly to it: farther out it is a guess
@@ -351,6 +381,19 @@ def _meet(around: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     cross = np.where(np.abs(cross) < 1e-6, 1e-6, cross)
     position = mean_1 + along_1 * (travel / cross)[:, None]
     return position, angle, np.sqrt((rest_1 + rest_2) / 2)
+
+
+def _between_long_arms(line: Points, near: NDArray, corner: NDArray) -> NDArray[np.bool_]:
+    """Whether corners [m, 2] lie where two arms of `LONG_ARM` points, both straight, meet."""
+    away = np.arange(GAP + 1, GAP + 1 + LONG_ARM)
+    (mean_1, along_1, rest_1), (mean_2, along_2, rest_2) = (
+        _fit_lines(line[np.clip(near[:, None] + side * away, 0, len(line) - 1)]) for side in (-1, 1)
+    )
+    straight = np.maximum(rest_1, rest_2) < STRAIGHT**2
+    for mean, along in ((mean_1, along_1), (mean_2, along_2)):
+        x, y = (corner - mean).T
+        straight &= np.abs(along[:, 0] * y - along[:, 1] * x) < CORNER_DISTANCE
+    return straight
 
 
 def _empty(around: NDArray) -> NDArray:

@@ -7,11 +7,17 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
 
 from sam2pal.morphometrics.axis import Axis, medial_axis
 from sam2pal.morphometrics.moments import Moments, following, polygon_moments
-from sam2pal.morphometrics.outline import Loop, Points, closed_length, outline, signed_area
+from sam2pal.morphometrics.outline import (
+    Loop,
+    Points,
+    closed_length,
+    convex_hull,
+    outline,
+    signed_area,
+)
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,7 @@ class Shape:
     @cached_property
     def hull(self) -> Points:
         """Corners of the convex hull of all parts [k, 2]."""
-        points = np.concatenate([part.outer.points for part in self.parts])
-        try:
-            return points[ConvexHull(points).vertices]
-        except QhullError:  # pragma: no cover - outlines have an extent in both directions
-            return points
+        return convex_hull(np.concatenate([part.outer.points for part in self.parts]))
 
     @cached_property
     def hull_measures(self) -> tuple[float, float]:

@@ -23,6 +23,8 @@ from sam2pal.morphometrics.scale import Scale
 from sam2pal.morphometrics.shape import Shape, upward
 
 Mask = NDArray[np.bool_]
+Crop = tuple[Mask, tuple[int, int]]
+"""The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
 
 MEASURED, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
     "measured",
@@ -164,7 +166,7 @@ class Measuring:
             if flag in body.flags:
                 for name in shapes:
                     results[name].flags.append(flag)
-        reason = self._add_colours(results, entries, shapes, photograph)
+        reason = self._add_colours(results, entries, shapes, there, photograph)
         results[SPECIMEN] = body
         if scale.reason:
             reason = reason or scale.reason
@@ -301,6 +303,7 @@ class Measuring:
         results: Mapping[str, Result],
         entries: Mapping[str, Drawn],
         shapes: Mapping[str, Shape],
+        crops: Mapping[str, Crop],
         path: Path | None,
     ) -> str:
         """Colours of all structures that are there; the reason if they cannot be had."""
@@ -321,15 +324,16 @@ class Measuring:
                 reason = str(error)
         for name in shapes:
             result, mask = results[name], entries[name].mask
-            found = {} if photograph is None or mask is None else self._colour(mask, photograph)
+            found = {}
+            if photograph is not None and mask is not None:
+                found = self._colour(crops[name], mask, photograph)
             if not found:
                 result.flags.append("no_colour")
             result.values |= {k: v for k, v in found.items() if k not in self.options.leave_out}
         return reason if photograph is None else ""
 
-    def _colour(self, mask: Mask, photograph: Photograph) -> dict[str, float]:
-        upright = photograph.to_upright(mask)
-        part, (x, y) = _crop(upright)
+    def _colour(self, cut: Crop, mask: Mask, photograph: Photograph) -> dict[str, float]:
+        part, (x, y) = cut if photograph.orientation == 1 else _crop(photograph.to_upright(mask))
         inner = erode(part, self.options.colour_erosion)
         window = photograph.pixels[y : y + part.shape[0], x : x + part.shape[1]]
         return colour(window[inner])
@@ -368,8 +372,7 @@ def in_order(flags: Sequence[str]) -> list[str]:
     return [flag for flag in FLAGS if flag in flags] + sorted(set(flags) - set(FLAGS))
 
 
-def _crop(mask: Mask) -> tuple[Mask, tuple[int, int]]:
-    """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
+def _crop(mask: Mask) -> Crop:
     rows = np.flatnonzero(mask.any(axis=1))
     top = int(rows[0])
     band = mask[top : rows[-1] + 1]

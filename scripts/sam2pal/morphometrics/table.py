@@ -19,8 +19,9 @@ from sam2pal.morphometrics.specimen import Measured, Result
 from sam2pal.tables import SIGNALS
 
 COLUMNS = (
-    "genus", "round", "specimen", "structure", "measure", "value", "unit", "lower", "upper",
-    "status", "source", "confidence", *SIGNALS, "flags", "pixels_per_mm", "scale_source", "reason",
+    "genus", "round", "specimen", "structure", "measure", "value", "unit", "low_by_threshold",
+    "high_by_threshold", "status", "source", "confidence", *SIGNALS, "flags", "pixels_per_mm",
+    "scale_source", "reason",
 )  # fmt: skip
 """Columns of the tidy table; those of the specimen table follow."""
 
@@ -158,8 +159,8 @@ def _row(
         "measure": measure,
         "unit": unit,
         "value": _rounded(value),
-        "lower": _rounded(lower),
-        "upper": _rounded(upper),
+        "low_by_threshold": _rounded(lower),
+        "high_by_threshold": _rounded(upper),
     }
 
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sam2pal.files import atomic
+from sam2pal.tables import typed_cells
 
 _ARROW = {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}
-_PANDAS = {"number": "float64", "integer": "Int64", "text": "str"}
 
 
 class TableWriter:
@@ -57,13 +57,7 @@ class TableWriter:
         return self._stack.__exit__(kind, error, traceback)
 
     def _frame(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-        data = {}
-        for name, kind in self._columns:
-            cells = [row.get(name) for row in rows]
-            if kind == "text":
-                cells = ["" if cell is None else str(cell) for cell in cells]
-            data[name] = pd.Series(cells, dtype=_PANDAS[kind])
-        return pd.DataFrame(data)
+        return pd.DataFrame({name: typed_cells(rows, name, kind) for name, kind in self._columns})
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows; a key that is absent gives an empty cell."""
