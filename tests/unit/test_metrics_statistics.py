@@ -120,6 +120,10 @@ def test_template_draws_widen_the_interval():
     # draws dominate here: the interval is about that of Student's t over the five draws
     by_draw = runs.reshape(5, -1).mean(1)
     assert width == pytest.approx(2 * 2.776 * by_draw.std(ddof=1) / np.sqrt(5), rel=0.35)
+    # a draw that has more seeds than the others weighs no more
+    more = np.concatenate([runs, runs[:3]])[..., None]
+    uneven = metrics.crossed_means(more, np.concatenate([draws, draws[:3]]), rng())
+    assert uneven.mean == pytest.approx(crossed.mean) and uneven.lower == pytest.approx(crossed.lower)
     single = metrics.crossed_means(runs[:3, ..., None], draws[:3], rng())
     assert np.isnan(single.lower).all()
 

@@ -122,8 +122,8 @@ def crossed_means(
 
     Template draws and specimens are resampled at the same time (Owen 2007, Annals of Applied
     Statistics 1: 386), so the interval covers another choice of templates as well as other
-    specimens. Runs that share a template draw (seeds) stay together. To compare two variants give
-    the differences of their runs.
+    specimens. Runs that share a template draw (seeds) stay together and share its weight. To compare
+    two variants give the differences of their runs.
 
     Args:
         draws: the template draw of each run [R].
@@ -134,6 +134,7 @@ def crossed_means(
     """
     runs, n, structures, measures = values.shape
     labels, draw_of = np.unique(draws, return_inverse=True)
+    share = 1 / np.bincount(draw_of)[draw_of]  # a draw counts once, however many seeds it has
     valid = np.isfinite(values)
     by_specimen = np.moveaxis(np.where(valid, values, 0.0), 0, 1).reshape(n, -1)
     known = np.moveaxis(valid, 0, 1).reshape(n, -1).astype(float)
@@ -143,12 +144,12 @@ def crossed_means(
         per_draw = generator.multinomial(
             len(labels), np.full(len(labels), 1 / len(labels)), size=len(weights)
         )
-        run_weights = per_draw[:, draw_of][:, :, None].astype(float)
+        run_weights = (per_draw[:, draw_of] * share)[:, :, None]
         sums = ((weights @ by_specimen).reshape(shape) * run_weights).sum(1)
         counts = ((weights @ known).reshape(shape) * run_weights).sum(1)
         boot.append(_with_all(_divide(sums, counts), (structures, measures)))
     sums, counts = by_specimen.sum(0).reshape(shape[1:]), known.sum(0).reshape(shape[1:])
-    mean = _with_all(_divide(sums.sum(0), counts.sum(0))[None], (structures, measures))[0]
+    mean = _with_all(_divide(share @ sums, share @ counts)[None], (structures, measures))[0]
     specimens = _with_all_n(valid.any(axis=0))
     replicate = np.concatenate(boot)
     lower, upper = percentile_interval(replicate, np.minimum(specimens, len(labels)), level)
