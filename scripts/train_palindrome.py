@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,7 +21,16 @@ from sam2pal.models import ModelOptions, build_model, choose_device, model_hash,
 from sam2pal.specimens import check_pool, read_list
 from sam2pal.structures import read_structures
 from sam2pal.tracker import Tracker
-from sam2pal.training import TrainingOptions, prepare, publish, train
+from sam2pal.training import (
+    MACHINE,
+    TrainingOptions,
+    held_out,
+    prepare,
+    publish,
+    structure_weights,
+    train,
+)
+from sam2pal.training.plot import plot
 
 
 def parse() -> argparse.Namespace:
@@ -55,11 +64,12 @@ def input_hash(
         model: hash of its weights, and the side of its square.
     """
     structures = list(arguments.structures.items())  # their order is that of the masks
-    values = [*model, structures, asdict(options), arguments.seed]
+    learning = {k: v for k, v in asdict(options).items() if k not in MACHINE}
+    values = [*model, structures, learning, arguments.seed]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
     if arguments.init:
-        files += sorted(arguments.init.glob("adapter_*"))
+        files += adapters.files(arguments.init)
     for path in files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -90,6 +100,7 @@ def main() -> None:
         options,
         arguments.seed,
         device,
+        arguments.state,
     )
     seed_everything(arguments.seed)  # whatever building the model drew
     key = input_hash(arguments, options, (weights, model.image_size), templates)
@@ -105,10 +116,11 @@ def main() -> None:
             shown = {k: f"{numbers[k]:.3f}" for k in ("loss", "validation") if k in numbers}
             bar.set_postfix(shown)
 
+        numbers = torch.tensor([structure.weight for structure in structures], device=device)
         progress = train(
             model,
             data,
-            torch.tensor([structure.weight for structure in structures], device=device),
+            numbers,
             options,
             arguments.seed,
             arguments.state / key[:16],
@@ -120,6 +132,9 @@ def main() -> None:
     with atomic(arguments.output / "training.jsonl") as temporary:
         lines = (json.dumps(line) for line in progress.history)
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    plot(progress, arguments.output / "training.svg")
+    held = held_out(data, options.holdout)
+    counts = structure_weights(replace(data, held_out=held), numbers, options, progress)
     record = {
         "published": "trained" if better else "init" if arguments.init else "untrained",
         "validation_untrained": progress.untrained,
@@ -127,6 +142,12 @@ def main() -> None:
         "best_step": progress.best_step,
         "steps": progress.step,
         "templates": [template.specimen for template in templates],
+        "held_out": None if held is None else templates[held].specimen,
+        "controls": {
+            "before": progress.controls,
+            "published": progress.controls_of_best,
+        },
+        "structure_weights": dict(zip(names, map(float, counts.tolist()), strict=True)),
         "pool": len(pool),
         "pool_left_out": data.left_out,
         "structures": names,

@@ -1,4 +1,9 @@
-"""LoRA through peft: put adapters into a SAM 2, save them as a standard PEFT folder, load them again."""
+"""What training adds to a SAM 2: put it in, save it, load it again.
+
+`lora`, low-rank matrices through peft, is a standard PEFT folder (`adapter_config.json`,
+`adapter_model.safetensors`). `full` trains every weight behind the image encoder; its folder holds those that
+changed (`full_weights.safetensors`) and which weights they belong to (`full_weights.json`).
+"""
 
 import json
 from dataclasses import dataclass
@@ -22,6 +27,13 @@ TARGETS = {
     "memory_encoder": "memory_encoder.fuser.",
     "mask_decoder": "sam_mask_decoder.transformer.",
 }
+METHODS = ("lora", "full")
+# features are computed once an image, up to and with these
+_ENCODER = (
+    "image_encoder.",
+    "sam_mask_decoder.conv_s0.",
+    "sam_mask_decoder.conv_s1.",
+)
 _PREFIX = "base_model.model."  # what peft itself puts before every name when it loads a folder
 
 
@@ -34,12 +46,15 @@ class AdapterOptions:
         alpha: their scale is alpha / rank.
         dropout: on the adapter's input, the only randomness inside the model.
         targets: which rooms of SAM 2 get adapters, of `memory_attention`, `memory_encoder`, `mask_decoder`.
+        method: `lora`, or `full`, which trains all weights behind the image encoder instead and uses none of
+            the above.
     """
 
     rank: int = 16
     alpha: float = 16.0
     dropout: float = 0.0
     targets: tuple[str, ...] = tuple(TARGETS)
+    method: str = "lora"
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.targets) - set(TARGETS))
@@ -47,8 +62,26 @@ class AdapterOptions:
             raise ValueError(
                 f"targets must be some of {', '.join(TARGETS)}; found {unknown or 'none'}"
             )
+        if self.method not in METHODS:
+            raise ValueError(f"method must be {' or '.join(METHODS)}; found {self.method!r}")
         if self.rank < 1:
             raise ValueError(f"rank must be at least 1; found {self.rank}")
+
+
+@dataclass(frozen=True)
+class FullConfig:
+    """What `full` training began with.
+
+    Attributes:
+        base_sha256: of all weights of the model that it belongs to.
+        before: the weights that are trained, as they are in that model.
+    """
+
+    base_sha256: str
+    before: dict[str, Tensor]
+
+
+Config = LoraConfig | FullConfig
 
 
 def target_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
@@ -61,8 +94,11 @@ def target_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
     )
 
 
-def inject(model: SAM2Base, options: AdapterOptions) -> LoraConfig:
-    """Put fresh adapters (which change nothing yet) into the model; only they have gradients."""
+def inject(model: SAM2Base, options: AdapterOptions) -> Config:
+    """Put fresh adapters (which change nothing yet) into the model; only they, or with `full` the weights
+    behind the image encoder, have gradients."""
+    if options.method == "full":
+        return _open(model, model_hash(model))
     config = LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,
@@ -74,6 +110,36 @@ def inject(model: SAM2Base, options: AdapterOptions) -> LoraConfig:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
     return config
+
+
+def _behind_encoder(model: SAM2Base) -> dict[str, nn.Parameter]:
+    return {
+        name: parameter
+        for name, parameter in sorted(model.named_parameters())
+        if not name.startswith(_ENCODER)
+    }
+
+
+def _open(model: SAM2Base, base_sha256: str) -> FullConfig:
+    trained = _behind_encoder(model)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in trained.values():
+        parameter.requires_grad_(True)
+    return FullConfig(base_sha256, _copies(trained))
+
+
+def _copies(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    kept = torch.contiguous_format
+    return {
+        # a copy: training goes on changing the weights in place
+        name: value.detach().to("cpu", copy=True, memory_format=kept)
+        for name, value in sorted(state.items())
+    }
+
+
+def _has_lora(model: SAM2Base) -> bool:
+    return any(isinstance(module, LoraLayer) for module in model.modules())
 
 
 def _inject(config: LoraConfig, model: SAM2Base) -> None:
@@ -127,18 +193,34 @@ def set_dropout(model: SAM2Base, active: bool) -> None:
 
 
 def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
-    """A copy of the adapter's weights by their names inside the model, on the CPU."""
-    state = get_peft_model_state_dict(model)
-    kept = torch.contiguous_format
-    return {
-        # a copy: training goes on changing the weights in place
-        name: value.detach().to("cpu", copy=True, memory_format=kept)
-        for name, value in sorted(state.items())
-    }
+    """A copy of the weights that are trained by their names inside the model, on the CPU."""
+    if _has_lora(model):
+        return _copies(get_peft_model_state_dict(model))
+    return _copies(_behind_encoder(model))
 
 
-def save(model: SAM2Base, config: LoraConfig, folder: Path) -> None:
-    """Write `adapter_config.json` and `adapter_model.safetensors`, the same bytes for the same weights."""
+def set_state(model: SAM2Base, state: dict[str, Tensor]) -> None:
+    """Put back what `adapter_state` gave."""
+    if _has_lora(model):
+        set_peft_model_state_dict(model, state)
+        return
+    parameters = _behind_encoder(model)
+    with torch.no_grad():
+        for name, value in state.items():
+            parameters[name].copy_(value)
+
+
+def files(folder: Path) -> list[Path]:
+    """Of an adapter's folder, those that decide what it computes."""
+    return sorted([*folder.glob("adapter_*"), *folder.glob("full_weights.*")])
+
+
+def save(model: SAM2Base, config: Config, folder: Path) -> None:
+    """Write `adapter_config.json` and `adapter_model.safetensors`, or with `full` `full_weights.json` and
+    `full_weights.safetensors`; the same bytes for the same weights."""
+    if isinstance(config, FullConfig):
+        _save_full(model, config, folder)
+        return
     content = config.to_dict()
     # peft keeps sets, whose order changes from run to run
     content = {k: sorted(v) if isinstance(v, set) else v for k, v in content.items()}
@@ -150,13 +232,59 @@ def save(model: SAM2Base, config: LoraConfig, folder: Path) -> None:
         save_file({_PREFIX + k: v for k, v in adapter_state(model).items()}, temporary)
 
 
+def _save_full(model: SAM2Base, config: FullConfig, folder: Path) -> None:
+    changed = {
+        name: value
+        for name, value in adapter_state(model).items()
+        if not torch.equal(value, config.before[name])
+    }
+    content = {"base_sha256": config.base_sha256, "method": "full", "weights": sorted(changed)}
+    with atomic(folder / "full_weights.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    with atomic(folder / "full_weights.safetensors") as temporary:
+        save_file(changed, temporary)
+
+
+def _load_full(
+    model: SAM2Base, folder: Path, trainable: bool, options: AdapterOptions | None
+) -> FullConfig:
+    if options is not None and options.method != "full":
+        raise InputError(
+            f"{folder}: training cannot go on from here with `method: lora`: `method: full` trained the "
+            "model's own weights, and an adapter upon them would belong to a model that is nowhere kept; "
+            "give both rounds the same method, or remove `init`"
+        )
+    try:
+        content = json.loads((folder / "full_weights.json").read_text(encoding="utf-8"))
+        base, names = content["base_sha256"], content["weights"]
+        state = load_file(folder / "full_weights.safetensors")
+    except Exception as error:  # whatever damaged files make safetensors raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder}: not readable weights ({reason}); train again") from error
+    if base != model_hash(model):
+        raise InputError(
+            f"{folder}: these weights were trained from others than this model has; train again, or use the "
+            "model they were trained from"
+        )
+    own = _behind_encoder(model)
+    if sorted(state) != names or any(
+        name not in own or own[name].shape != value.shape for name, value in state.items()
+    ):
+        raise InputError(f"{folder}: the weights are not those that full_weights.json names")
+    config = _open(model, base)
+    set_state(model, state)
+    if not trainable:
+        model.requires_grad_(False)
+    return config
+
+
 def load(
     model: SAM2Base,
     folder: str | Path,
     trainable: bool = False,
     options: AdapterOptions | None = None,
-) -> LoraConfig:
-    """Put a saved adapter into the model.
+) -> Config:
+    """Put a saved adapter, or the weights of `full` training, into the model.
 
     Args:
         trainable: keep the low-rank matrices apart, with gradient; otherwise they are merged into the
@@ -164,10 +292,12 @@ def load(
         options: what the adapter must be like, for training that goes on from it; its dropout is used.
 
     Raises:
-        InputError: the folder holds no adapter, one for another model, or one of another rank, alpha or
-            targets than `options`.
+        InputError: the folder holds no adapter, one for another model, or one of another method, rank, alpha
+            or targets than `options`.
     """
     folder = Path(folder)
+    if (folder / "full_weights.json").is_file():
+        return _load_full(model, folder, trainable, options)
     weights = folder / "adapter_model.safetensors"
     if not weights.is_file() or not (folder / "adapter_config.json").is_file():
         raise InputError(
@@ -185,6 +315,12 @@ def load(
     if missing:
         raise InputError(
             f"{folder}: the adapter belongs to another model (this one has no layer {missing[0]})"
+        )
+    if options is not None and options.method == "full":
+        raise InputError(
+            f"{folder}: training cannot go on from this adapter with `method: full`: what it would change is "
+            "the model with the adapter, and only the model is kept; give both rounds the same method, or "
+            "remove `init`"
         )
     if options is not None:
         _expect(config, options, model, folder)

@@ -39,6 +39,16 @@ MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+# what is remembered of z1; all but `soft` are there to be compared with it
+PROMPTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "soft": lambda z1: z1,
+    "thresholded": lambda z1: drawn_logits((z1 > 0).float()),
+    "two_sigmoids": lambda z1: drawn_logits(
+        z1.float().sigmoid()
+    ),  # SAM 2's own path of a mask prompt
+}
+
+
 @dataclass(frozen=True)
 class View:
     """`P` images of templates with their drawn masks.
@@ -122,7 +132,12 @@ class Followed:
 
 
 def palindrome(
-    tracker: Tracker, template: View, specimens: Features, back: View
+    tracker: Tracker,
+    template: View,
+    specimens: Features,
+    back: View,
+    prompt: str = "soft",
+    reset: bool = True,
 ) -> Followed | None:
     """Follow every drawn structure of `P` templates through `P` specimens and back.
 
@@ -130,11 +145,13 @@ def palindrome(
         template: x0 and its masks.
         specimens: x1, one for each template.
         back: x0', another view of the same templates.
+        prompt: what becomes of z1 before it is remembered, see `PROMPTS`.
+        reset: forget m0 on the way back. With m0 the structure is found again without z1.
 
     Returns:
         None when no pair has a drawn structure to follow.
     """
-    objects = _drawn_in_both(template, back)
+    objects = _to_follow(template, back)
     if objects is None:
         return None
     on_specimen = objects.features(specimens)
@@ -142,8 +159,9 @@ def palindrome(
         objects.features(template.features), drawn_logits(objects.masks(template.remembered))
     )
     z1 = tracker.track(on_specimen, [m0]).logits
-    m1 = tracker.memorize(on_specimen, z1)
-    tracked = tracker.track(objects.features(back.features), [m1])
+    m1 = tracker.memorize(on_specimen, PROMPTS[prompt](z1))
+    memories = [m1] if reset else [m0, m1]
+    tracked = tracker.track(objects.features(back.features), memories)
     return Followed(tracked, objects.masks(back.masks), objects.structure, middle=z1)
 
 
@@ -153,7 +171,7 @@ def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:
     With another template as goal this is supervision between templates, with another view of the same
     template the self-pair.
     """
-    objects = _drawn_in_both(source, goal)
+    objects = _to_follow(source, goal)
     if objects is None:
         return None
     memory = tracker.memorize(
@@ -190,8 +208,9 @@ def mask_loss(followed: Followed, weights: Tensor, form: str = "dice_bce") -> Te
     return (own * object_losses(followed, form)).sum() / own.sum()
 
 
-def score_loss(followed: Followed) -> Tensor:
-    """Keep the score heads honest where truth exists: predicted IoU against IoU, the structure is visible."""
+def score_losses(followed: Followed) -> Tensor:
+    """[N], to keep the score heads honest where truth exists: predicted IoU against IoU, the structure is
+    visible."""
     tracked = followed.tracked
     iou = torch.stack(
         [
@@ -200,14 +219,21 @@ def score_loss(followed: Followed) -> Tensor:
         ],
         dim=1,
     )
-    wrong = (tracked.candidate_iou - iou).abs().mean()
-    seen = binary_cross_entropy(tracked.object_score, torch.ones_like(tracked.object_score))
+    wrong = (tracked.candidate_iou - iou).abs().mean(1)
+    visible = torch.ones_like(tracked.object_score)
+    seen = binary_cross_entropy(tracked.object_score, visible, reduction="none")
     return wrong + 0.1 * seen
 
 
-def _drawn_in_both(first: View, second: View) -> Objects | None:
-    """Structures that both views show; a structure drawn as absent, or not drawn, gives nothing to follow."""
+def drawn_in_both(first: View, second: View) -> Tensor:
+    """[P, K] bool, structures that both views show; one drawn as absent, or not drawn, gives nothing to
+    follow."""
     usable = first.known & second.known
     for view in (first, second):
         usable = usable & (view.masks.flatten(2).amax(2) > 0.5)
+    return usable
+
+
+def _to_follow(first: View, second: View) -> Objects | None:
+    usable = drawn_in_both(first, second)
     return Objects.of(usable) if bool(usable.any()) else None

@@ -10,8 +10,9 @@ and the memory bank is whatever list of memories the caller passes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -133,8 +134,8 @@ class Tracker:
         model: any SAM 2 with memory; official or bundled.
         gated: keep SAM 2's hard decisions on whether a structure is present (inference). Training passes
             False: behind such a gate no gradient flows.
-        checkpoint_attention: compute the memory attention again in the backward pass instead of keeping
-            its activations; the same gradient for less memory.
+        checkpoint_attention: compute each layer of the memory attention again in the backward pass instead of
+            keeping its activations; the same gradient for less memory.
     """
 
     def __init__(
@@ -284,20 +285,7 @@ class Tracker:
         positions: Sequence[float],
     ) -> Tracked:
         bank, bank_position, pointer_tokens = self._bank(memories, positions)
-        attend = self._attend
-        if self.checkpoint_attention and torch.is_grad_enabled():
-            low = checkpoint(
-                attend,
-                features,
-                structures,
-                bank,
-                bank_position,
-                pointer_tokens,
-                use_reentrant=False,
-            )
-        else:
-            low = attend(features, structures, bank, bank_position, pointer_tokens)
-
+        low = self._attend(features, structures, bank, bank_position, pointer_tokens)
         multimask = self.model._use_multimask(is_init_cond_frame=False, point_inputs=None)
         candidates, candidate_iou, _, object_score = self._decode(features, low, None, multimask)
         object_score = object_score[:, 0]
@@ -364,19 +352,21 @@ class Tracker:
         if attention.pos_enc_at_input:
             output = output + 0.1 * position
         first, *others = attention.layers
-        # no memory has been seen yet, so the first self-attention is the same for all structures
-        output = first._forward_sa(output, position).repeat_interleave(structures, dim=0)
-        output = first._forward_ca(output, bank, position, bank_position, pointer_tokens)
-        hidden = first.dropout(first.activation(first.linear1(first.norm3(output))))
-        output = output + first.dropout3(first.linear2(hidden))
+
+        def begin(output: Tensor) -> Tensor:
+            # no memory has been seen yet, so the first self-attention is the same for all structures
+            output = first._forward_sa(output, position).repeat_interleave(structures, dim=0)
+            output = first._forward_ca(output, bank, position, bank_position, pointer_tokens)
+            hidden = first.dropout(first.activation(first.linear1(first.norm3(output))))
+            return output + first.dropout3(first.linear2(hidden))
+
+        where = {"pos": bank_position, "query_pos": position, "num_k_exclude_rope": pointer_tokens}
+        run = _run
+        if self.checkpoint_attention and torch.is_grad_enabled():
+            run = partial(checkpoint, use_reentrant=False)
+        output = run(begin, output)
         for layer in others:
-            output = layer(
-                output,
-                bank,
-                pos=bank_position,
-                query_pos=position,
-                num_k_exclude_rope=pointer_tokens,
-            )
+            output = run(partial(layer, **where), output, bank)
         output = attention.norm(output)
         return output.transpose(1, 2).reshape(len(output), -1, *features.low.shape[-2:])
 
@@ -411,6 +401,10 @@ class Tracker:
             repeat_image=False,
             high_res_features=high,
         )
+
+
+def _run(layer: Callable, *inputs: Tensor) -> Tensor:
+    return layer(*inputs)
 
 
 def _structures(features: Features, objects: int) -> int:

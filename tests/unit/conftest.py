@@ -62,6 +62,21 @@ def hiera():
     return models
 
 
+@pytest.fixture
+def in_double(monkeypatch):
+    """SAM 2 and the losses compute in single precision here and there: make these places double."""
+    import torch
+    from sam2.modeling.position_encoding import PositionEmbeddingRandom
+
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    encode = PositionEmbeddingRandom._pe_encoding
+    monkeypatch.setattr(
+        PositionEmbeddingRandom,
+        "_pe_encoding",
+        lambda self, coords: encode(self, coords.to(self.positional_encoding_gaussian_matrix)),
+    )
+
+
 @dataclass
 class Done:
     """How a program ended."""

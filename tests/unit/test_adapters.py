@@ -233,6 +233,140 @@ def test_adapter_of_another_model_is_refused(hiera, trained, tmp_path):
     assert model_hash(model) == before
 
 
+# ------------------------------------------------------------------ all weights behind the encoder
+
+FULL = AdapterOptions(method="full")
+
+
+@pytest.fixture(scope="module")
+def whole(small_model, images, tmp_path_factory):
+    """A model of which two weights were trained in full, its folder, and its masks."""
+    model = copy.deepcopy(small_model)
+    config = adapters.inject(model, FULL)
+    with torch.no_grad():
+        for name in ("maskmem_tpos_enc", "memory_attention.layers.0.linear1.weight"):
+            model.get_parameter(name).add_(0.3)
+    folder = tmp_path_factory.mktemp("full")
+    adapters.save(model, config, folder)
+    return model, config, folder, masks(model, images)
+
+
+def test_full_training_opens_all_but_the_image_encoder(small_model):
+    model = copy.deepcopy(small_model)
+    adapters.inject(model, FULL)
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    # what features are made of, which are computed once an image
+    parts = ("image_encoder.", "sam_mask_decoder.conv_s0.", "sam_mask_decoder.conv_s1.")
+    assert frozen == {name for name, _ in model.named_parameters() if name.startswith(parts)}
+    assert {name.split(".")[0] for name in set(dict(model.named_parameters())) - frozen} >= {
+        *("memory_attention", "memory_encoder", "sam_mask_decoder", "obj_ptr_proj"),
+        *("sam_prompt_encoder", "mask_downsample", "maskmem_tpos_enc", "no_obj_ptr"),
+    }
+    assert model_hash(model) == model_hash(small_model)
+
+
+def test_full_weights_on_disk_are_those_that_changed(small_model, whole, tmp_path):
+    model, config, folder, _ = whole
+    content = json.loads((folder / "full_weights.json").read_text())
+    assert content == {
+        "base_sha256": model_hash(small_model),
+        "method": "full",
+        "weights": ["maskmem_tpos_enc", "memory_attention.layers.0.linear1.weight"],
+    }
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "full_weights.json",
+        "full_weights.safetensors",
+    ]
+    assert adapters.files(folder) == sorted(folder.iterdir())
+    adapters.save(model, config, tmp_path)
+    for path in folder.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_full_weights_loaded_give_the_same_masks(small_model, images, whole):
+    model, _, folder, expected = whole
+    assert (masks(small_model, images) - expected).abs().max() > 0.01
+    again = copy.deepcopy(small_model)
+    adapters.load(again, folder)
+    assert torch.equal(masks(again, images), expected)
+    assert not any(p.requires_grad for p in again.parameters())
+    # the other weights are as they were, bit by bit
+    changed = {"maskmem_tpos_enc", "memory_attention.layers.0.linear1.weight"}
+    for name, value in small_model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value) == (name not in changed), name
+    on = copy.deepcopy(small_model)
+    config = adapters.load(on, folder, trainable=True, options=FULL)
+    names = {name for name, p in on.named_parameters() if p.requires_grad}
+    assert names == {name for name, p in model.named_parameters() if p.requires_grad}
+    # going on from there, what is stored is still the difference from the model itself
+    assert config.base_sha256 == model_hash(small_model)
+    assert torch.equal(config.before["maskmem_tpos_enc"], small_model.maskmem_tpos_enc)
+
+
+def test_full_weights_that_did_not_change(small_model, images, tmp_path):
+    model = copy.deepcopy(small_model)
+    adapters.save(model, adapters.inject(model, FULL), tmp_path)
+    again = copy.deepcopy(small_model)
+    adapters.load(again, tmp_path)
+    assert model_hash(again) == model_hash(small_model)
+
+
+def test_full_and_lora_do_not_begin_from_each_other(small_model, trained, whole):
+    for folder, options, expected in (
+        (whole[2], AdapterOptions(3, 6.0), "cannot go on from here with `method: lora`"),
+        (trained[2], FULL, "cannot go on from this adapter with `method: full`"),
+    ):
+        model = copy.deepcopy(small_model)
+        with pytest.raises(InputError, match=expected) as caught:
+            adapters.load(model, folder, trainable=True, options=options)
+        assert str(folder) in str(caught.value) and "`init`" in str(caught.value)
+        assert model_hash(model) == model_hash(small_model)
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        ("weights gone", "not readable weights"),
+        ("weights cut", "not readable weights"),
+        ("json cut", "not readable weights"),
+        ("a name less", "not those that full_weights.json names"),
+        ("another model", "trained from others than this model has"),
+    ],
+)
+def test_damaged_full_weights_are_refused(small_model, whole, tmp_path, damage, expected):
+    target, model = tmp_path / "full", copy.deepcopy(small_model)
+    shutil.copytree(whole[2], target)
+    record, weights = target / "full_weights.json", target / "full_weights.safetensors"
+    if damage == "weights gone":
+        weights.unlink()
+    elif damage == "weights cut":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "json cut":
+        record.write_text(record.read_text()[:30])
+    elif damage == "a name less":
+        content = json.loads(record.read_text())
+        record.write_text(json.dumps({**content, "weights": content["weights"][1:]}))
+    else:
+        with torch.no_grad():
+            model.no_mem_embed.add_(1)
+    with pytest.raises(InputError, match=expected) as caught:
+        adapters.load(model, target)
+    assert str(target) in str(caught.value)
+
+
+def test_state_of_full_training_can_be_put_back(small_model, whole):
+    model = copy.deepcopy(small_model)
+    adapters.inject(model, FULL)
+    before = adapters.adapter_state(model)
+    adapters.set_state(model, adapters.adapter_state(whole[0]))
+    assert model_hash(model) == model_hash(whole[0]) != model_hash(small_model)
+    adapters.set_state(model, before)
+    assert model_hash(model) == model_hash(small_model)
+
+
+# ------------------------------------------------------------------ another form
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from sam2.modeling.position_encoding import PositionEmbeddingRandom
 
 from sam2pal import adapters
 from sam2pal.adapters import AdapterOptions
@@ -18,7 +17,7 @@ from sam2pal.palindrome import (
     mask_loss,
     object_losses,
     palindrome,
-    score_loss,
+    score_losses,
 )
 from sam2pal.tracker import Features, Tracked, Tracker, drawn_logits
 
@@ -74,18 +73,6 @@ def gradients(model, loss) -> dict[str, torch.Tensor]:
         *((n, p) for n, p in model.named_parameters() if p.requires_grad), strict=True
     )
     return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
-
-
-@pytest.fixture
-def in_double(monkeypatch):
-    """SAM 2 and the losses compute in single precision here and there: make these places double."""
-    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
-    encode = PositionEmbeddingRandom._pe_encoding
-    monkeypatch.setattr(
-        PositionEmbeddingRandom,
-        "_pe_encoding",
-        lambda self, coords: encode(self, coords.to(self.positional_encoding_gaussian_matrix)),
-    )
 
 
 def double(*parts):
@@ -221,6 +208,39 @@ def test_objects_keep_their_image_and_structure():
     masks = torch.arange(6.0).view(3, 2, 1, 1)
     assert objects.masks(masks).flatten().tolist() == [0, 4, 5]
     assert Objects.of(torch.ones(2, 2, dtype=torch.bool)).images is None
+
+
+@pytest.mark.parametrize("prompt", ["thresholded", "two_sigmoids"])
+def test_other_prompts_are_what_they_are_called(scene, prompt):
+    tracker, template, specimens, back = scene
+    followed = palindrome(tracker, template, specimens, back, prompt=prompt)
+    z1 = followed.middle.detach()
+    seen = {"thresholded": (z1 > 0).float(), "two_sigmoids": z1.sigmoid()}[prompt]
+    with torch.no_grad():
+        m1 = tracker.memorize(specimens, 20 * seen - 10)
+        expected = tracker.track(back.features, [m1]).logits
+    torch.testing.assert_close(followed.tracked.logits, expected)
+
+
+def test_a_thresholded_prompt_stops_the_gradient(small_model, scene):
+    _, template, specimens, back = scene
+    tracker = Tracker(adapted(small_model), gated=False)
+    for prompt, flows in (("soft", True), ("thresholded", False)):
+        followed = palindrome(tracker, template, specimens, back, prompt=prompt)
+        loss = mask_loss(followed, torch.ones(STRUCTURES))
+        (found,) = torch.autograd.grad(loss, followed.middle, allow_unused=True)
+        assert (found is not None and bool(found.abs().sum() > 0)) == flows
+
+
+def test_without_the_reset_both_memories_are_followed(scene):
+    tracker, template, specimens, back = scene
+    followed = palindrome(tracker, template, specimens, back, reset=False)
+    with torch.no_grad():
+        drawn = drawn_logits(template.masks.flatten(0, 1)[:, None])
+        m0 = tracker.memorize(template.features, drawn)
+        m1 = tracker.memorize(specimens, tracker.track(specimens, [m0]).logits)
+        expected = tracker.track(back.features, [m0, m1]).logits
+    torch.testing.assert_close(followed.tracked.logits, expected)
 
 
 # ------------------------------------------------------------------ gradients
@@ -371,7 +391,7 @@ def test_a_thin_limb_is_taught_to_be_seen_at_full_size_only():
     assert highest["quarter"] < 0.5 < highest["full"], highest
 
 
-def test_score_loss_by_hand():
+def test_score_losses_by_hand():
     target = torch.zeros(1, 1, 4, 4)
     target[..., :2] = 1
     right, half = target * 2 - 1, torch.full_like(target, 3.0)  # IoU 1 and 0.5
@@ -385,7 +405,7 @@ def test_score_loss_by_hand():
     )
     followed = Followed(tracked, target, torch.zeros(1, dtype=torch.long))
     expected = (0.1 + 0.3) / 2 + 0.1 * math.log(4 / 3)
-    assert score_loss(followed).item() == pytest.approx(expected, rel=1e-5)
+    assert score_losses(followed).tolist() == pytest.approx([expected], rel=1e-5)
 
 
 def test_features_are_not_copied_when_every_structure_is_followed(scene):

@@ -127,12 +127,18 @@ def test_training_writes_an_adapter_and_its_record(project, trained):
         "adapter_model.safetensors",
         "training.json",
         "training.jsonl",
+        "training.svg",
     ]
     record = json.loads((trained / "training.json").read_text())
     assert record["published"] in ("trained", "untrained")
     assert (record["steps"], record["pool"], record["templates"]) == (2, 2, ["s0"])
     assert record["options"]["rank"] == 2 and record["options"]["learning_rate"] > 0
     assert record["structures"] == ["head", "elytra"] and record["pool_left_out"] == []
+    assert record["held_out"] is None
+    assert record["structure_weights"] == {"head": 1.0, "elytra": 2.0}
+    controlled = {f"control_{name}" for name in ("true", "blank", "structure", "specimen")}
+    assert record["controls"]["before"].keys() == record["controls"]["published"].keys() == controlled
+    assert "Loss of each step" in (trained / "training.svg").read_text()
     assert record["model"]["image_size"] == 64 and len(record["model_sha256"]) == 64
     lines = [json.loads(line) for line in (trained / "training.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2]
@@ -201,6 +207,8 @@ def test_another_training_has_another_state(project, trained, tmp_path):
     ]
     assert len(set(keys)) == len(keys)
     assert key() == keys[0]
+    # what fits it to a machine is not another training
+    assert key(options={"checkpoint_minutes": 1.0, "micro_batch": 1}) == keys[0]
     assert key(options={"learning_rate": TrainingOptions().learning_rate}) == keys[0]
 
 

@@ -18,20 +18,23 @@ from sam2pal.cli import fill
 from sam2pal.coco import Template
 from sam2pal.errors import InputError
 from sam2pal.losses import at_size_of, hard_iou
-from sam2pal.palindrome import View, direct
+from sam2pal.palindrome import View, direct, palindrome
 from sam2pal.segmentation import SegmentationOptions, remember
 from sam2pal.tracker import Features, Tracker
 from sam2pal.training import (
     Progress,
     TrainingOptions,
     guess,
+    held_out,
     learning_rate,
     prepare,
     publish,
     step_loss,
+    step_losses,
     train,
     validate,
 )
+from sam2pal.training.step import draw_ways
 
 STRUCTURES = ["head", "body", "tail"]
 # few layers, as the tests train again and again
@@ -46,6 +49,7 @@ OPTIONS = TrainingOptions(
     alpha=2.0,
     checkpoint_minutes=0.0,
     targets=("memory_attention", "memory_encoder"),
+    controls=0,
 )
 SHAKEN = dataclasses.replace(
     OPTIONS, steps=5, pairs=1, direct=0.0, dropout=0.3, targets=("memory_attention",)
@@ -155,6 +159,31 @@ def test_only_adapter_weights_change(small_model, undisturbed):
     assert not any(module.training for module in model.modules())
 
 
+def test_full_training_changes_all_but_the_encoder(small_model, data, tmp_path):
+    options = dataclasses.replace(OPTIONS, method="full", steps=1, warmup=0, direct=0.0)
+    model = copy.deepcopy(small_model)
+    config = adapters.inject(model, options.adapter)
+    progress = run(model, data, tmp_path / "state", options)
+    changed = {
+        name
+        for name, value in small_model.state_dict().items()
+        if not torch.equal(model.state_dict()[name], value)
+    }
+    assert len(changed) > 100 and not [n for n in changed if n.startswith("image_encoder.")]
+    # what is published is what validation chose, and a folder gives it to another process
+    publish(model, dataclasses.replace(progress, best=2.0, best_state=adapters.adapter_state(model)))
+    (tmp_path / "full").mkdir()
+    adapters.save(model, config, tmp_path / "full")
+    again = copy.deepcopy(small_model)
+    adapters.load(again, tmp_path / "full")
+    for name, value in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    # and if nothing is better, the model as it was
+    publish(model, dataclasses.replace(progress, best=0.0, best_state=config.before))
+    for name, value in small_model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
 def test_numbers_of_every_step(undisturbed):
     _, progress = undisturbed[OPTIONS]
     assert [line["step"] for line in progress.history] == [1, 2, 3]
@@ -218,6 +247,79 @@ def test_killed_and_resumed_is_undisturbed(small_model, data, undisturbed, tmp_p
     model = fresh(small_model, options)
     progress = run(model, data, tmp_path, options, on_step=lambda *_: pytest.fail("a step"))
     assert_same_training(model, progress, expected_model, expected)
+
+
+def test_running_losses_and_controls_are_resumed(small_model, data, tmp_path):
+    options = dataclasses.replace(
+        SHAKEN, structure_weights="difficulty", steps=3, validate_every=2, controls=2
+    )
+    model = fresh(small_model, options)
+    expected = run(model, data, tmp_path / "whole", options)
+    even = dataclasses.replace(options, structure_weights="numbers", controls=0, steps=2)
+    other = run(fresh(small_model, even), data, tmp_path / "even", even)
+    # all count the same in the first step, whose losses make the weights of the second
+    assert other.history[0]["loss"] == expected.history[0]["loss"]
+    assert other.history[1]["palindrome"] != expected.history[1]["palindrome"]
+
+    def die(step, numbers):
+        if step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(fresh(small_model, options), data, tmp_path / "cut", options, on_step=die)
+    again = fresh(small_model, options)
+    progress = run(again, data, tmp_path / "cut", options)
+    assert_same_training(again, progress, model, expected)
+    assert progress.running == expected.running != [None] * 3
+    names = {f"control_{name}" for name in ("true", "blank", "structure", "specimen")}
+    assert progress.controls == expected.controls and progress.controls.keys() == names
+    lines = [names <= line.keys() for line in progress.history]
+    assert lines == [False, True, True]
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments(small_model, data, tmp_path, monkeypatch):
+    """In the middle of a forward or backward pass, of a step, of a validation, of writing a checkpoint."""
+    options = dataclasses.replace(SHAKEN, steps=12, validate_every=3, structure_weights="difficulty")
+    expected_model = fresh(small_model, options)
+    expected = run(expected_model, data, tmp_path / "whole", options)
+    rng, killed = np.random.default_rng(6), []
+
+    def mortal(where, function):
+        def call(*arguments, **more):
+            if where == doomed[0]:
+                doomed[1] -= 1
+                if doomed[1] == 0:
+                    if where == "torch.save":
+                        arguments[1].write_bytes(b"half of a checkpoint")
+                    raise Killed
+            return function(*arguments, **more)
+
+        return call
+
+    places = {
+        "sam2pal.training.step.palindrome": palindrome,
+        "torch.Tensor.backward": torch.Tensor.backward,
+        "torch.optim.AdamW.step": torch.optim.AdamW.step,
+        "sam2pal.training.loop.validate": validate,
+        "torch.save": torch.save,
+    }
+    doomed = [None, 0]
+    for where, function in places.items():
+        monkeypatch.setattr(where, mortal(where, function))
+    for number in range(20):
+        # rarely so late that nothing would be left to kill
+        doomed[:] = list(places)[number % len(places)], int(rng.integers(1, 3))
+        try:
+            run(fresh(small_model, options), data, tmp_path / "cut", options)
+        except Killed:
+            killed.append(doomed[0])
+        torch.manual_seed(number)
+    doomed[0] = None
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path / "cut", options)
+    assert_same_training(model, progress, expected_model, expected)
+    assert len(set(killed)) == len(places), killed
 
 
 def test_killed_before_the_first_checkpoint(small_model, data, undisturbed, tmp_path):
@@ -307,12 +409,12 @@ def test_divergence_goes_back_to_the_best(small_model, data, tmp_path, monkeypat
     """Two steps whose loss is not finite, and a kill between them."""
     options = dataclasses.replace(SHAKEN, restores=2, validate_every=1, targets=("memory_encoder",))
 
-    def broken(tracker, data, weights, options, rng):
-        loss, numbers = step_loss(tracker, data, weights, options, rng)
+    def broken(*arguments):
+        loss, numbers = next(step_losses(*arguments))
         # the generator of a step is its own, so the same steps break after a kill
-        return (loss * math.nan if broken_steps.pop(0) else loss), numbers
+        yield (loss * math.nan if broken_steps.pop(0) else loss), numbers
 
-    monkeypatch.setattr("sam2pal.training.loop.step_loss", broken)
+    monkeypatch.setattr("sam2pal.training.loop.step_losses", broken)
     values = iter([0.1, 0.3, 0.2, 0.25, 0.2, 0.2] * 2)  # before training, and after every step
     monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
     states = []
@@ -485,6 +587,69 @@ def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
         assert sum(judged) == expected
 
 
+def test_a_template_that_is_held_out_is_seen_by_validation_alone(small_model, data):
+    tracker, three = Tracker(small_model), only(data, [0, 1, 0])
+    held = dataclasses.replace(three, held_out=held_out(three, "auto"))
+    assert held.held_out == 2  # of the two that show a tail the last
+    scores = []
+    goals = [(three.drawn, 2), (three.unseen, 2), (three.views, 4), (three.views, 5)]
+    for view, goal in goals:
+        for start in (0, 1):
+            followed = direct(tracker, three.drawn[[start]], view[[goal]])
+            scores += hard_iou(followed.tracked.logits, followed.target).tolist()
+    assert validate(tracker, held) == pytest.approx(np.mean(scores), rel=1e-5)
+    assert validate(tracker, held, pairs=2) == pytest.approx(np.mean(scores[:5]), rel=1e-5)
+    # the other two are all that a step looks at: every place carries its template's number
+    marked = dataclasses.replace(
+        held,
+        drawn=numbered(three.drawn, [0, 1, 2]),
+        views=numbered(three.views, [0, 0, 1, 1, 2, 2]),
+    )
+    options = dataclasses.replace(OPTIONS, self_pair=1.0, pairs=4)
+    starts, ends = set(), set()
+    for seed in range(20):
+        for way in draw_ways(marked, options, np.random.default_rng(seed)):
+            starts |= set(way.start.masks[:, 0, 0, 0].tolist())
+            ends |= set(way.goal.masks[:, 0, 0, 0].tolist())
+    assert starts == ends == {0.0, 1.0}
+
+
+def numbered(view, numbers):
+    masks = view.masks.clone()
+    masks[:] = torch.tensor(numbers)[:, None, None, None]
+    return dataclasses.replace(view, masks=masks)
+
+
+@pytest.mark.parametrize(
+    ("templates", "holdout", "expected"),
+    [
+        ([0, 1], "auto", None),
+        ([0, 1, 0], False, None),
+        ([0, 1], True, 1),
+        ([0, 1, 0, 1], "auto", 2),
+    ],
+)
+def test_which_template_is_held_out(data, templates, holdout, expected):
+    assert held_out(only(data, templates), holdout) == expected
+
+
+def test_no_template_can_be_held_out(data):
+    with pytest.raises(InputError, match="`holdout` needs two templates"):
+        held_out(only(data, [0]), True)
+    known = [[True, False, False], [False, True, False], [False, False, True]]
+    three = only(data, [0, 1, 0])
+    apart = dataclasses.replace(three, drawn=without(three.drawn, known))
+    assert held_out(apart, "auto") is None
+
+
+def test_training_with_a_template_held_out(small_model, data, tmp_path):
+    options = dataclasses.replace(OPTIONS, holdout="auto", steps=1)
+    three = only(data, [0, 1, 0])
+    progress = run(fresh(small_model), three, tmp_path, options)
+    expected = validate(Tracker(small_model), dataclasses.replace(three, held_out=2))
+    assert progress.untrained == pytest.approx(expected, abs=1e-6)
+
+
 def without(view, known):
     return dataclasses.replace(view, known=torch.tensor(known))
 
@@ -643,6 +808,10 @@ def test_learning_rate():
         ({"palindrome": 0, "direct": 0, "self_pair": 0}, "must have a weight above zero"),
         ({"turns": [45]}, "turns are some of 0, 90, 180 and 270; found [45]"),
         ({"labels": "firm"}, "labels must be hard or soft; found 'firm'"),
+        ({"prompt": "hard"}, "prompt must be soft or thresholded or two_sigmoids; found 'hard'"),
+        ({"structure_weights": "even"}, "numbers or auto or difficulty; found 'even'"),
+        ({"holdout": "last"}, "holdout must be true, false or auto; found 'last'"),
+        ({"method": "dora"}, "method must be lora or full; found 'dora'"),
         ({"mask": "dice"}, "mask must be dice_bce or dice_focal; found 'dice'"),
         ({"loss_size": "half"}, "loss_size must be quarter or full; found 'half'"),
         ({"rank": 0}, "rank must be at least 1"),

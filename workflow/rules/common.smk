@@ -37,7 +37,7 @@ METHOD = {
     "convert": 1,
     "list": 1,
     "pool": 1,
-    "train": 6,
+    "train": 7,
     "segment": 3,
     "draw_masks": 1,
     "evaluate": 1,
@@ -94,7 +94,14 @@ def check_configuration(config):
 
 
 # Options that say how fast and not what: changing one of these computes nothing again.
-MACHINE = ("batch_size", "decode_threads", "checkpoint_minutes")
+MACHINE = (
+    "batch_size",
+    "decode_threads",
+    "checkpoint_minutes",
+    "micro_batch",
+    "checkpoint_attention",
+    "keep_megabytes",
+)
 
 
 def options_of(section, wildcards=None, leave_out=()):

@@ -2,7 +2,7 @@
 
 from sam2pal.models.build import BUNDLED, OFFICIAL, ModelOptions, build_model, model_hash
 from sam2pal.models.checkpoints import fetch, load_weights
-from sam2pal.models.device import autocast, choose_device, seed_everything
+from sam2pal.models.device import autocast, choose_device, out_of_memory, seed_everything
 
 __all__ = [
     "BUNDLED",
@@ -14,5 +14,6 @@ __all__ = [
     "fetch",
     "load_weights",
     "model_hash",
+    "out_of_memory",
     "seed_everything",
 ]

@@ -35,6 +35,15 @@ def autocast(device: torch.device) -> AbstractContextManager:
     return torch.autocast(device.type, torch.bfloat16, enabled=supported)
 
 
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether the device's memory was too small."""
+    # only cuda has an error class of its own
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in text for words in ("out of memory", "can't allocate memory")
+    )
+
+
 def seed_everything(seed: int) -> None:
     """Seed torch; numpy generators are made from the same seed where they are used."""
     torch.manual_seed(seed)

@@ -13,7 +13,7 @@ from sam2pal.images import Photograph
 from sam2pal.loading import square_image
 from sam2pal.losses import hard_iou
 from sam2pal.matching import fingerprint
-from sam2pal.models import autocast
+from sam2pal.models import autocast, out_of_memory
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.specimens import Specimen
@@ -203,7 +203,7 @@ def track_halving(
     try:
         return _track(tracker, bank, specimens, options, device), options.batch_size
     except RuntimeError as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         if len(specimens) == 1:
             raise InputError(
@@ -222,14 +222,6 @@ def track_halving(
         outcomes += more
         fits = min(fits, fits_now)
     return outcomes, fits
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    # only cuda has an error class of its own
-    text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        words in text for words in ("out of memory", "can't allocate memory")
-    )
 
 
 def _track(tracker, bank, specimens, options, device) -> list[Outcome]:

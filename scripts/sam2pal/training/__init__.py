@@ -6,20 +6,26 @@ progress = train(model, data, weights, options, seed, state)
 publish(model, progress)
 """
 
-from sam2pal.training.data import Data, prepare
-from sam2pal.training.judging import guess, validate
-from sam2pal.training.loop import Progress, learning_rate, publish, step_loss, train
-from sam2pal.training.options import TrainingOptions
+from sam2pal.training.data import Data, held_out, prepare
+from sam2pal.training.judging import controls, guess, validate
+from sam2pal.training.loop import Progress, learning_rate, publish, structure_weights, train
+from sam2pal.training.options import MACHINE, TrainingOptions
+from sam2pal.training.step import step_loss, step_losses
 
 __all__ = [
+    "MACHINE",
     "Data",
     "Progress",
     "TrainingOptions",
+    "controls",
     "guess",
+    "held_out",
     "learning_rate",
     "prepare",
     "publish",
     "step_loss",
+    "step_losses",
+    "structure_weights",
     "train",
     "validate",
 ]

@@ -1,9 +1,11 @@
 """What a training looks at, encoded once whatever the number of steps."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from sam2pal.matching import align, fingerprint
 from sam2pal.models import autocast
 from sam2pal.palindrome import View
 from sam2pal.tracker import Features, Tracker
+from sam2pal.training.keeping import Keeper, OnDisk
 from sam2pal.training.options import TrainingOptions
 from sam2pal.views import View as Look
 from sam2pal.views import sided, views_of
@@ -36,14 +39,16 @@ class Data:
         pool: features of the unlabelled specimens.
         left_out: why photographs of the pool could not be used, one message each.
         guessed: the pool with the masks that the model itself saw there before training (`self_training`).
+        held_out: the template that is kept for validation with all of its views, if any.
     """
 
     drawn: View
     views: View
     unseen: View
-    pool: Features
+    pool: Features | OnDisk
     left_out: tuple[str, ...] = ()
     guessed: View | None = None
+    held_out: int | None = None
 
     def of_structures(self, index: list[int]) -> "Data":
         """The same photographs with the masks of some of their structures."""
@@ -54,7 +59,37 @@ class Data:
             self.pool,
             self.left_out,
             self.guessed and self.guessed.of_structures(index),
+            self.held_out,
         )
+
+    @property
+    def trained(self) -> np.ndarray:
+        """The templates that training looks at."""
+        return np.array([t for t in range(len(self.drawn.masks)) if t != self.held_out])
+
+
+def held_out(data: Data, holdout: bool | str) -> int | None:
+    """The template that is held back for validation: of those that share most structures with the others, the
+    last.
+
+    Args:
+        holdout: True, False, or `auto`: if there are at least three templates.
+
+    Raises:
+        InputError: it is True and there is no other template that shows one of its structures.
+    """
+    shown = data.drawn.known & _drawn(list(data.drawn.masks))  # [T, K]
+    if holdout is False or (holdout == "auto" and len(shown) < 3):
+        return None
+    shared = (shown & (shown.sum(0) > 1)).sum(1).tolist()
+    if max(shared) == 0:
+        if holdout == "auto":
+            return None
+        raise InputError(
+            "training: `holdout` needs two templates that show the same structure; outline another specimen, "
+            "or leave it out"
+        )
+    return max(range(len(shared)), key=lambda template: (shared[template], template))
 
 
 @torch.no_grad()
@@ -66,11 +101,13 @@ def prepare(
     options: TrainingOptions,
     seed: int,
     device: torch.device,
+    folder: Path | None = None,
 ) -> Data:
     """Encode the templates, their augmented views and the pool: once an image, whatever the number of steps.
 
     Args:
         pool: paths of unlabelled specimens; those that cannot be read are left out, with a warning.
+        folder: for encoded images that are more than `keep_megabytes`.
 
     Raises:
         InputError: there is no template, or no photograph of the pool can be read.
@@ -92,14 +129,18 @@ def prepare(
         for index, (image, mask, row) in enumerate(zip(images, masks, known, strict=True))
     ]
     prints = _fingerprints(tracker, images, looks, device)
-    features, left_out = _encode_pool(tracker, pool, looks, prints, device)
-    drawn = _view(tracker, list(zip(images, masks, known, strict=True)), where, device)
+    keeper, left_out = Keeper(options.keep_megabytes, folder), []
+
+    def view(entries: list[tuple[Tensor, Tensor, Tensor]]) -> View:
+        return _view(tracker, entries, where, keeper, device)
+
+    drawn = view(list(zip(images, masks, known, strict=True)))
     return Data(
         replace(drawn, outlines=torch.stack(masks).to(device)),
-        _view(tracker, [view for views in entries for view in views[:-1]], where, device),
-        _view(tracker, [views[-1] for views in entries], where, device),
-        features,
-        left_out,
+        view([one for views in entries for one in views[:-1]]),
+        view([views[-1] for views in entries]),
+        _encode_pool(tracker, pool, looks, prints, keeper, device, left_out),
+        tuple(left_out),
     )
 
 
@@ -151,7 +192,9 @@ def _fingerprints(
     with autocast(device):
         return torch.stack(
             [
-                torch.cat([fingerprint(tracker, look.apply(image)[None].to(device)) for look in looks])
+                torch.cat(
+                    [fingerprint(tracker, look.apply(image)[None].to(device)) for look in looks]
+                )
                 for image in images
             ]
         )
@@ -162,15 +205,37 @@ def _encode_pool(
     paths: list[str],
     looks: list[Look],
     prints: Tensor | None,
+    keeper: Keeper,
     device: torch.device,
-) -> tuple[Features, tuple[str, ...]]:
-    """Features of unlabelled specimens turned as the templates lie, and why some could not be read.
+    left_out: list[str],
+) -> Features | OnDisk:
+    """Features of unlabelled specimens turned as the templates lie.
+
+    Args:
+        left_out: here is added why some could not be read.
 
     Raises:
         InputError: none can be read.
     """
+    encoded = _encoded_pool(tracker, paths, looks, prints, device, left_out)
+    first = next(encoded, None)
+    if first is None:
+        raise InputError(
+            "no photograph of the training pool can be read: "
+            + "; ".join(left_out or ["it is empty"])
+        )
+    return keeper.keep(chain([first], encoded))
+
+
+def _encoded_pool(
+    tracker: Tracker,
+    paths: list[str],
+    looks: list[Look],
+    prints: Tensor | None,
+    device: torch.device,
+    left_out: list[str],
+) -> Iterator[Features]:
     side = tracker.model.image_size
-    encoded, left_out = [], []
     for photograph in ahead(_read, paths):
         if isinstance(photograph, InputError):
             left_out.append(str(photograph))
@@ -182,13 +247,7 @@ def _encode_pool(
                 own = fingerprint(tracker, image[None].to(device))[0]
             look = looks[int((prints @ own).mean(0).argmax())]
             image = look.undo(image)
-        encoded.append(_encode(tracker, image[None], device))
-    if not encoded:
-        raise InputError(
-            "no photograph of the training pool can be read: "
-            + "; ".join(left_out or ["it is empty"])
-        )
-    return Features.cat(encoded), tuple(left_out)
+        yield _encode(tracker, image[None], device)
 
 
 def _read(path: str) -> Photograph | InputError:
@@ -201,10 +260,13 @@ def _read(path: str) -> Photograph | InputError:
 def _compared_at(size: str) -> Callable[[Tensor], Tensor]:
     """From drawn masks [..., S, S] to those that predictions are compared with."""
     if size == "full":
-        return torch.Tensor.half  # there are many views; steps of 0.0005 are fine enough for a covered share
+        return (
+            torch.Tensor.half
+        )  # there are many views; steps of 0.0005 are fine enough for a covered share
     return partial(torch.nn.functional.avg_pool2d, kernel_size=4)
 
 
+@torch.no_grad()
 def _encode(tracker: Tracker, images: Tensor, device: torch.device) -> Features:
     with autocast(device):
         return tracker.encode(images.to(device))
@@ -214,9 +276,10 @@ def _view(
     tracker: Tracker,
     entries: list[tuple[Tensor, Tensor, Tensor]],
     where: Callable[[Tensor], Tensor],
+    keeper: Keeper,
     device: torch.device,
 ) -> View:
     images, masks, known = zip(*entries, strict=True)
-    features = Features.cat([_encode(tracker, image[None], device) for image in images])
+    features = keeper.keep(_encode(tracker, image[None], device) for image in images)
     compared = torch.stack([where(mask.to(device)) for mask in masks])
     return View(features, compared, torch.stack(known).to(device))

@@ -1,48 +1,143 @@
-"""What the model as it is makes of the templates and of the pool: validation, and guesses to learn from."""
+"""What the model as it is makes of the templates and of the pool: validation, controls, and guesses to learn
+from."""
 
 import math
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sam2pal.losses import at_size_of
-from sam2pal.palindrome import View, direct
+from sam2pal.palindrome import Followed, View, direct, drawn_in_both, object_losses
 from sam2pal.tracker import Tracker, drawn_logits
 from sam2pal.training.data import Data
 
 
 @torch.no_grad()
 def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> float:
-    """Mean IoU from each template to unseen views of the others.
+    """Mean IoU from each template to the one that is held out: as photographed, then its other views.
 
-    To unseen views of itself if there is only one template, or if no two share a structure; NaN if no
-    unseen view shows any.
+    If none is held out, from each template to unseen views of the others, on other views of which it was
+    trained if `direct` has a weight. To unseen views of itself if there is only one template, or if no two
+    share a structure; NaN if no unseen view shows any.
 
     Args:
         pairs: no further templates are paired once so many pairs have been judged.
         batch: pairs that go through the model together.
     """
-    templates = len(data.drawn.masks)
     scores: list[Tensor] = []
     judged = 0
-    for shift in [*range(1, templates), 0]:
-        if judged >= pairs or (shift == 0 and scores):
-            break
-        # of very many templates, some that are evenly spread
-        count = min(templates, max(1, pairs - judged))
-        sources = torch.linspace(0, templates - 1, count).round().long()
-        for some in sources.split(batch):
-            goal = data.unseen[(some + shift) % templates]
-            followed = direct(tracker, data.drawn[some], goal)
+
+    def judge(sources: Tensor, views: View, goals: Tensor) -> None:
+        nonlocal judged
+        for some in torch.arange(len(sources)).split(batch):
+            followed = direct(tracker, data.drawn[sources[some]], views[goals[some]])
             if followed is not None:
                 scores.append(followed.iou())
                 judged += len(some)
+
+    trained = torch.as_tensor(data.trained)
+    templates = len(trained)
+
+    def spread() -> Tensor:
+        # of very many templates, some that are evenly spread
+        return _spread(templates, min(templates, max(1, pairs - judged)))
+
+    if data.held_out is not None:
+        for view, goal in _views_of(data, data.held_out):
+            if judged >= pairs:
+                break
+            sources = trained[spread()]
+            judge(sources, view, torch.full_like(sources, goal))
+    else:
+        for shift in [*range(1, templates), 0]:
+            if judged >= pairs or (shift == 0 and scores):
+                break
+            sources = spread()
+            judge(sources, data.unseen, (sources + shift) % templates)
     return torch.cat(scores).mean().item() if scores else math.nan
+
+
+def _views_of(data: Data, template: int) -> Iterator[tuple[View, int]]:
+    """Where all views of a template are, and at which places there."""
+    views = len(data.views.masks) // len(data.drawn.masks)
+    yield data.drawn, template
+    yield data.unseen, template
+    for view in range(views):
+        yield data.views, template * views + view
+
+
+def _spread(of: int, count: int) -> Tensor:
+    return torch.linspace(0, of - 1, count).round().long()
+
+
+@torch.no_grad()
+def controls(
+    tracker: Tracker, data: Data, weights: Tensor, pairs: int, form: str = "dice_bce"
+) -> dict[str, float]:
+    """The loss of the way back from what was seen on an unlabelled specimen to an unseen view of the
+    template, and what it is from memories that do not say where the structure is.
+
+    If the way back needs what was seen, the loss is higher from the others: `control_blank`, a memory of an
+    empty mask on the same specimen; `control_structure`, the memory of the template's next structure; and
+    `control_specimen`, a memory of the same mask laid on another specimen.
+
+    Args:
+        tracker: without gates, as in training.
+        weights: [K], one a structure.
+        pairs: of a template and a specimen, spread evenly over both.
+
+    Returns:
+        Weighted means; without those that cannot be made (a pool of one specimen, templates of one
+        structure).
+    """
+    templates = torch.as_tensor(np.resize(data.trained, pairs))
+    chosen = _spread(len(data.pool), pairs)
+    start, back = data.drawn[templates], data.unseen[templates]
+    usable = drawn_in_both(start, back)
+    if not bool(usable.any()):
+        return {}
+    images, structure = usable.nonzero(as_tuple=True)
+    specimens, homeward = data.pool[chosen][images], back.features[images]
+    memory = tracker.memorize(
+        start.features[images], drawn_logits(start.remembered[images, structure][:, None])
+    )
+    seen = tracker.track(specimens, [memory]).logits
+    own = tracker.memorize(specimens, seen)
+    target = back.masks[images, structure][:, None]
+    following = _next_of_image(images)
+    nothing = drawn_logits(torch.zeros_like(seen))
+    memories = {"true": own, "blank": tracker.memorize(specimens, nothing)}
+    if following is not None:
+        memories["structure"] = own[following]
+    if len(data.pool) > 1:
+        others = data.pool[(chosen + max(1, len(data.pool) // 2)) % len(data.pool)][images]
+        memories["specimen"] = tracker.memorize(others, seen)
+    numbers = {}
+    for name, remembered in memories.items():
+        followed = Followed(tracker.track(homeward, [remembered]), target, structure)
+        each, counts = object_losses(followed, form), weights[structure]
+        numbers[f"control_{name}"] = ((each * counts).sum() / counts.sum()).item()
+    return numbers
+
+
+def _next_of_image(images: Tensor) -> Tensor | None:
+    """For each object the next of the same image; None where an image has only one."""
+    of = images.tolist()
+    following = []
+    for place, image in enumerate(of):
+        same = [other for other, its in enumerate(of) if its == image]
+        if len(same) < 2:
+            return None
+        following.append(same[(same.index(place) + 1) % len(same)])
+    return torch.tensor(following)
 
 
 @torch.no_grad()
 def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) -> View:
-    """The pool with the masks that the model sees there, all templates remembered together.
+    """The pool with the masks that the model sees there, all templates that are trained on remembered
+    together.
 
     Args:
         labels: `hard` (p > 0.5) or `soft` (p itself).
@@ -51,16 +146,16 @@ def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) ->
     Returns:
         [P, K] masks of the size of the drawn ones; not known where no pixel has p > 0.5.
     """
-    drawn, device = data.drawn, data.drawn.masks.device
+    drawn, device, trained = data.drawn, data.drawn.masks.device, data.trained.tolist()
     shown = drawn.known & (drawn.masks.flatten(2).amax(2) > 0.5)  # [T, K]
-    followed = shown.any(0).nonzero()[:, 0]
+    followed = shown[trained].any(0).nonzero()[:, 0]
     memories = [
         tracker.memorize(
             drawn.features[[t]],
             drawn_logits(drawn.remembered[t, followed][:, None]),
             shown[t, followed],
         )
-        for t in range(len(drawn.masks))
+        for t in trained
     ]
     masks = drawn.masks.new_zeros(len(data.pool), *drawn.masks.shape[1:])
     for some in torch.arange(len(data.pool)).split(batch):

@@ -11,24 +11,26 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
-from peft.utils import set_peft_model_state_dict
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from sam2pal import adapters
 from sam2pal.errors import InputError
 from sam2pal.files import atomic
-from sam2pal.models import autocast
-from sam2pal.palindrome import direct, mask_loss, palindrome, score_loss
+from sam2pal.models import autocast, out_of_memory
 from sam2pal.tracker import Tracker
-from sam2pal.training.data import Data
-from sam2pal.training.judging import guess, validate
+from sam2pal.training.data import Data, held_out
+from sam2pal.training.judging import controls, guess, validate
+from sam2pal.training.memory import Holding, what_fits
 from sam2pal.training.options import TrainingOptions
+from sam2pal.training.step import step_losses
+from sam2pal.training.weights import area_weights, difficulty_weights, running_losses
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ class Progress:
         best_state: the adapter of that step; the one before training if that was better.
         restored: how often training went back to `best_state` because the gradient was not finite.
         history: the numbers of every step.
+        controls: of the model before the first step, see `judging.controls`.
+        running: the running loss of each structure, from which `difficulty` makes weights.
     """
 
     step: int = 0
@@ -53,65 +57,16 @@ class Progress:
     untrained: float = -math.inf
     best_state: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
+    controls: dict[str, float] = field(default_factory=dict)
+    running: list[float | None] = field(default_factory=list)
 
-
-def step_loss(
-    tracker: Tracker,
-    data: Data,
-    weights: Tensor,
-    options: TrainingOptions,
-    rng: np.random.Generator,
-) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one step, all pairs and structures in one pass, and its parts for the log.
-
-    Args:
-        weights: [K], one a structure.
-
-    Returns:
-        A scalar, and numbers; none when the pairs of this step share no drawn structure.
-    """
-    templates = len(data.drawn.masks)
-    source = rng.integers(templates, size=options.pairs)
-    # x0' is another view of x0, so that "x0 -> y0" cannot be learned past m1
-    back = data.views[
-        _index(source * options.views + rng.integers(options.views, size=options.pairs))
-    ]
-    start = data.drawn[_index(source)]
-    chosen = rng.choice(len(data.pool), options.pairs, replace=len(data.pool) < options.pairs)
-    chosen = _index(chosen)
-    ways = []
-    if options.palindrome > 0:
-        followed = palindrome(tracker, start, data.pool[chosen], back)
-        ways.append(("palindrome", options.palindrome, followed))
-    if options.self_pair > 0:
-        ways.append(("self_pair", options.self_pair, direct(tracker, start, back)))
-    if options.direct > 0 and templates > 1:
-        other = (source + rng.integers(1, templates, size=options.pairs)) % templates
-        view = other * options.views + rng.integers(options.views, size=options.pairs)
-        goal = data.views[_index(view)]
-        ways.append(("direct", options.direct, direct(tracker, start, goal)))
-    if options.self_training > 0:
-        followed = direct(tracker, start, data.guessed[chosen])
-        ways.append(("self_training", options.self_training, followed))
-
-    total = weights.new_zeros(())
-    parts = {}
-    for name, weight, followed in ways:
-        if followed is None:
-            continue
-        loss = mask_loss(followed, weights, options.mask)
-        total = total + weight * loss
-        parts[name] = loss.item()
-        parts[f"{name}_iou"] = followed.iou().mean().item()
-        if options.scores > 0 and name != "self_training":  # a guess is no truth to be honest about
-            honest = score_loss(followed)
-            total = total + options.scores * honest
-            parts["scores"] = parts.get("scores", 0.0) + honest.item()
-    return total, parts
-
-
-def _index(values: np.ndarray) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.long)
+    @property
+    def controls_of_best(self) -> dict[str, float]:
+        """Of what is published."""
+        if self.best <= self.untrained:
+            return self.controls
+        line = self.history[self.best_step - 1]
+        return {name: value for name, value in line.items() if name.startswith("control_")}
 
 
 def learning_rate(step: int, options: TrainingOptions) -> float:
@@ -167,18 +122,24 @@ def _locked(state: Path, deadline: float) -> AbstractContextManager:
 
 
 def _train(model, data, weights, options, seed, state, deadline, on_step) -> Progress:
+    data = replace(data, held_out=held_out(data, options.holdout))
     _check(data, options)
     tracker, judge = Tracker(model, gated=False), Tracker(model)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
+    device = weights.device
     if options.self_training > 0:  # before a checkpoint changes the model
-        data = replace(data, guessed=guess(judge, data, options.labels, options.pairs))
+        with autocast(device):
+            data = replace(data, guessed=guess(judge, data, options.labels, options.pairs))
+    holding = what_fits(tracker, data, options)
     progress = _resume(model, optimizer, state / "checkpoint.pt")
+    look = partial(_look, judge, tracker, data, weights, options)
     if progress.step == 0:
         progress.best_state = adapters.adapter_state(model)
-        progress.untrained = validate(judge, data, options.validation_pairs, options.pairs)
+        progress.running = [None] * len(weights)
+        progress.untrained, progress.controls = look()
         if math.isnan(progress.untrained):
             raise InputError(
                 "no view that is kept for validation shows any structure: nothing could be judged; outline "
@@ -188,7 +149,8 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
     saved, longest = time.monotonic(), 0.0
     while not _finished(progress, options):
         began = time.monotonic()
-        numbers = _step(tracker, data, weights, options, seed, optimizer, parameters, progress)
+        own = structure_weights(data, weights, options, progress)
+        numbers = _step(tracker, data, own, options, seed, optimizer, parameters, progress, holding)
         if numbers is None:
             _restore(model, optimizer, progress, options)
             numbers = {"restored": progress.restored}
@@ -196,7 +158,8 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
         numbers = {"step": progress.step, **numbers}
         last = progress.step == options.steps
         if last or progress.step % options.validate_every == 0:
-            numbers["validation"] = validate(judge, data, options.validation_pairs, options.pairs)
+            numbers["validation"], control = look()
+            numbers |= control
             if numbers["validation"] > progress.best:
                 progress.best, progress.best_step = numbers["validation"], progress.step
                 if progress.best > progress.untrained:
@@ -217,15 +180,55 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
             )
     if progress.step < options.steps:
         log.info("no new best for %d validations: stopped early", options.patience)
+    found = progress.controls_of_best
+    if lower := [name for name, value in found.items() if value < found["control_true"]]:
+        log.warning(
+            "what is published finds the way back no better from what was seen on the specimen than from a "
+            "memory that does not say where the structure is (%s)",
+            ", ".join(name.removeprefix("control_") for name in lower),
+        )
     return progress
+
+
+def _look(judge, tracker, data, weights, options) -> tuple[float, dict[str, float]]:
+    """Validation and controls."""
+    with autocast(weights.device):
+        iou = validate(judge, data, options.validation_pairs, options.pairs)
+        if options.controls < 1:
+            return iou, {}
+        found = controls(tracker, data, weights, options.controls, options.mask)
+    found = {name: round(value, 6) for name, value in found.items()}
+    said = ", ".join(f"{name.removeprefix('control_')} {v:.3f}" for name, v in found.items())
+    log.info("loss of the way back: %s", said or "none, no pair shows a structure")
+    return iou, found
+
+
+def structure_weights(
+    data: Data, numbers: Tensor, options: TrainingOptions, progress: Progress
+) -> Tensor:
+    """[K], how much each structure counts in the next step.
+
+    Args:
+        numbers: [K], the weights of the configuration.
+    """
+    if options.structure_weights == "auto":
+        trained = data.trained.tolist()
+        return numbers * area_weights(data.drawn.masks[trained], data.drawn.known[trained])
+    if options.structure_weights == "difficulty":
+        return numbers * difficulty_weights(progress.running).to(numbers)
+    return numbers
 
 
 def _check(data: Data, options: TrainingOptions) -> None:
     """Refuse to start where no step could have a loss."""
     shown = data.drawn.known & (data.drawn.masks.flatten(2).amax(2) > 0.5)  # [T, K]
+    shown = shown[data.trained.tolist()]
     if not bool(shown.any()):
         raise InputError("no template shows any structure to follow: nothing can be trained")
-    if max(options.palindrome, options.self_pair, options.self_training) <= 0 and int(shown.sum(0).max()) < 2:
+    if (
+        max(options.palindrome, options.self_pair, options.self_training) <= 0
+        and int(shown.sum(0).max()) < 2
+    ):
         raise InputError(
             "training: only `direct` has a weight above zero, and it needs two templates that show the same "
             "structure; outline another specimen, or give `palindrome` a weight"
@@ -241,32 +244,70 @@ def _finished(progress: Progress, options: TrainingOptions) -> bool:
 
 
 def _step(
-    tracker, data, weights, options, seed, optimizer, parameters, progress: Progress
+    tracker,
+    data,
+    weights,
+    options,
+    seed,
+    optimizer,
+    parameters,
+    progress: Progress,
+    holding: Holding,
 ) -> dict[str, float] | None:
     """One optimiser step; its numbers, of which there are none when its pairs share no structure.
 
     None, and nothing is changed, if the gradient is not finite.
     """
-    step = progress.step
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(step, options) / 2**progress.restored
-    if options.dropout > 0:
-        torch.manual_seed(int(np.random.SeedSequence([seed, 5, step]).generate_state(1)[0]))
-        adapters.set_dropout(tracker.model, True)
-    with autocast(weights.device):
-        rng = np.random.default_rng([seed, 4, step])
-        loss, numbers = step_loss(tracker, data, weights, options, rng)
-    optimizer.zero_grad(set_to_none=True)
-    if numbers:
-        loss.backward()
-    adapters.set_dropout(tracker.model, False)
+        group["lr"] = learning_rate(progress.step, options) / 2**progress.restored
+    while True:
+        try:
+            numbers, seen = _backward(
+                tracker, data, weights, options, seed, optimizer, progress.step, holding
+            )
+            break
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            if not holding.less():
+                raise InputError(
+                    f"the memory of the device '{weights.device}' is too small for one structure; use a "
+                    "smaller model, a smaller `image_size`, or another device"
+                ) from error
+        # outside of the handler, which would keep the tensors of the failed try alive
+        if weights.device.type == "cuda":
+            torch.cuda.empty_cache()
+        log.warning("step %d: out of memory, going on with %s", progress.step + 1, holding)
     if not numbers:
         return {}
     norm = torch.nn.utils.clip_grad_norm_(parameters, options.clip)
     if not bool(torch.isfinite(norm)):
         return None
     optimizer.step()
-    return {"loss": loss.item(), "norm": norm.item(), **numbers}
+    progress.running = running_losses(progress.running, seen)
+    return {"loss": numbers.pop("loss"), "norm": norm.item(), **numbers}
+
+
+def _backward(tracker, data, weights, options, seed, optimizer, step, holding: Holding):
+    """The gradient of a step, part by part as the device holds them; its numbers, and the losses seen."""
+    optimizer.zero_grad(set_to_none=True)
+    tracker.checkpoint_attention = holding.checkpointed
+    if options.dropout > 0:
+        torch.manual_seed(int(np.random.SeedSequence([seed, 5, step]).generate_state(1)[0]))
+        adapters.set_dropout(tracker.model, True)
+    rng, seen, numbers = np.random.default_rng([seed, 4, step]), [], {}
+    parts = step_losses(tracker, data, weights, options, rng, holding.at_once, seen)
+    try:
+        while True:
+            with autocast(weights.device):
+                loss, share = next(parts, (None, {}))
+            if loss is None:
+                return numbers, seen
+            loss.backward()
+            for name, value in {"loss": loss.item(), **share}.items():
+                numbers[name] = numbers.get(name, 0.0) + value
+    finally:
+        adapters.set_dropout(tracker.model, False)
 
 
 def _restore(model, optimizer, progress: Progress, options: TrainingOptions) -> None:
@@ -282,7 +323,7 @@ def _restore(model, optimizer, progress: Progress, options: TrainingOptions) -> 
             f"`learning_rate` (now {options.learning_rate})"
         )
     progress.restored += 1
-    set_peft_model_state_dict(model, progress.best_state)
+    adapters.set_state(model, progress.best_state)
     optimizer.state.clear()
     log.warning(
         "step %d: the gradient is not finite; going back to the adapter of step %d, at half the rate",
@@ -305,7 +346,7 @@ def publish(model: SAM2Base, progress: Progress) -> bool:
             progress.untrained,
             progress.best,
         )
-    set_peft_model_state_dict(model, progress.best_state)
+    adapters.set_state(model, progress.best_state)
     return better
 
 
@@ -326,7 +367,7 @@ def _resume(model, optimizer, path: Path) -> Progress:
     if not path.is_file():
         return Progress()
     content = torch.load(path, map_location="cpu", weights_only=True)
-    set_peft_model_state_dict(model, content["adapter"])
+    adapters.set_state(model, content["adapter"])
     optimizer.load_state_dict(content["optimizer"])
     progress = Progress(**content["progress"], history=json.loads(content["history"]))
     log.info("going on from step %d", progress.step)

@@ -1,0 +1,202 @@
+"""How much of a step a device can hold for the backward pass."""
+
+import logging
+import os
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+from sam2pal.models import autocast
+from sam2pal.palindrome import View, object_losses, palindrome
+from sam2pal.tracker import Features, Tracker
+from sam2pal.training.data import Data
+from sam2pal.training.options import TrainingOptions
+
+log = logging.getLogger(__name__)
+
+# of the memory of a graphics card, or of a machine that others use too
+_SHARE = {"cuda": 0.85, "mps": 0.7, "cpu": 0.5}
+# what kernels take for themselves, and what is lost between tensors, as a factor
+_BESIDE = 1.3
+# more than the palindrome of a structure takes in any SAM 2, for each pixel of the square: where so much
+# fits, nothing needs to be measured
+_MOST = 16 * 2**10
+
+
+@dataclass
+class Holding:
+    """What is held at once; gets smaller when the device turns out to hold less.
+
+    Attributes:
+        whole: frames of a whole step, see `step_losses`.
+        frames: of it, those that are held at once.
+        checkpointed: the memory attention is computed again in the backward pass.
+    """
+
+    whole: int
+    frames: int
+    checkpointed: bool
+
+    def __str__(self) -> str:
+        again = ", the memory attention computed again" if self.checkpointed else ""
+        return f"{max(1, self.frames // 2)} structures at once{again}"
+
+    @property
+    def at_once(self) -> int | None:
+        """As `step_losses` takes it."""
+        return None if self.frames >= self.whole else self.frames
+
+    def less(self) -> bool:
+        """Hold half as much; at the least one palindrome of one structure with the attention checkpointed.
+
+        Returns:
+            False if there is nothing less.
+        """
+        frames = min(self.frames, self.whole)
+        if frames > 2:
+            self.frames = max(2, frames // 2)
+        elif not self.checkpointed:
+            self.frames, self.checkpointed = 2, True
+        else:
+            return False
+        return True
+
+
+class _Alive(TorchDispatchMode):
+    """Counts the bytes of the tensors that operations make, as long as they are alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self._known: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self._ends: set[weakref.ref] = set()
+
+    def __torch_dispatch__(self, operation, types, arguments=(), more=None):
+        given = [t.untyped_storage() for t in tree_leaves((arguments, more)) if torch.is_tensor(t)]
+        result = operation(*arguments, **(more or {}))
+        for tensor in tree_leaves(result):
+            if torch.is_tensor(tensor):
+                storage = tensor.untyped_storage()
+                if storage not in self._known and not any(storage is own for own in given):
+                    self._count(storage)
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        size = storage.nbytes()
+        self._known[storage] = size
+        self.now += size
+        self.most = max(self.most, self.now)
+
+        def end(reference: weakref.ref) -> None:
+            self.now -= size
+            self._ends.discard(reference)
+
+        self._ends.add(weakref.ref(storage, end))
+
+
+def peak_bytes(call: Callable[[], object]) -> int:
+    """The most bytes that tensors made by a call, its backward pass included, take at any one time; without
+    what a kernel takes for itself."""
+    with _Alive() as alive:
+        call()
+    return alive.most
+
+
+def palindrome_bytes(
+    tracker: Tracker, template: View, specimens: Features, back: View, form: str = "dice_bce"
+) -> int:
+    """`peak_bytes` of a palindrome and its backward pass."""
+    parameters = [p for p in tracker.model.parameters() if p.requires_grad]
+
+    def run() -> None:
+        followed = palindrome(tracker, template, specimens, back)
+        torch.autograd.grad(object_losses(followed, form).sum(), parameters, allow_unused=True)
+
+    with torch.enable_grad():
+        return peak_bytes(run)
+
+
+def device_bytes(device: torch.device) -> int:
+    """What of the device's memory a training may use; the same in every process on the same machine."""
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+    elif device.type == "mps":
+        total = torch.mps.recommended_max_memory()
+    else:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        total = min([total, *_control_group_limits()])
+    return int(total * _SHARE[device.type])
+
+
+def _control_group_limits(
+    process: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> list[int]:
+    """Limits of memory that a cluster or a container sets for this process."""
+    try:
+        place = next(x for x in process.read_text().splitlines() if x.startswith("0::"))
+    except (OSError, StopIteration):
+        return []
+    folder, limits = root / place.removeprefix("0::").strip("/"), []
+    for level in (folder, *folder.parents):
+        if not level.is_relative_to(root):
+            break
+        try:
+            limits.append(int((level / "memory.max").read_text()))
+        except (OSError, ValueError):  # the root has none, and `max` is no limit
+            continue
+    return limits
+
+
+def what_fits(
+    tracker: Tracker, data: Data, options: TrainingOptions, limit: int | None = None
+) -> Holding:
+    """What the device can hold of a step: all of it, or fewer structures at once, or with the memory
+    attention computed again.
+
+    Args:
+        limit: bytes; the device's own if not given.
+    """
+    structures = data.drawn.known.shape[1]
+    ways = 2 * (options.palindrome > 0)
+    ways += sum(w > 0 for w in (options.self_pair, options.direct, options.self_training))
+    whole = ways * options.pairs * structures
+    if options.micro_batch > 0:
+        return Holding(whole, 2 * options.micro_batch, options.checkpoint_attention)
+    if limit is None:
+        limit = device_bytes(data.drawn.masks.device)
+    if tracker.model.image_size**2 * _MOST * whole / 2 <= limit:
+        return Holding(whole, whole, options.checkpoint_attention)
+    for checkpointed in sorted({options.checkpoint_attention, True}):
+        one = _BESIDE * _of_one(tracker, data, options, checkpointed)
+        holding = Holding(whole, max(2, 2 * int(limit / one)), checkpointed)
+        if one <= limit:
+            break
+    else:
+        log.warning(
+            "a structure's palindrome takes %.1f GB and the device has %.1f GB for it: it may run out",
+            one / 2**30,
+            limit / 2**30,
+        )
+    if holding.at_once is not None:
+        log.info("a structure's palindrome takes %.2f GB: %s", one / 2**30, holding)
+    return holding
+
+
+def _of_one(tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool) -> int:
+    """`palindrome_bytes` of one structure of one pair."""
+    shown = data.drawn.known & (data.drawn.masks.flatten(2).amax(2) > 0.5)
+    template, structure = shown.nonzero()[0].tolist()
+    start = data.drawn[[template]].of_structures([structure])
+    before = tracker.checkpoint_attention
+    tracker.checkpoint_attention = checkpointed
+    try:
+        with autocast(data.drawn.masks.device):
+            return palindrome_bytes(tracker, start, data.pool[[0]], start, options.mask)
+    finally:
+        tracker.checkpoint_attention = before

@@ -1,0 +1,63 @@
+"""Loss, validation and controls of a training, drawn over its steps."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sam2pal.metrics.plots import COLOURS, save
+from sam2pal.training.loop import Progress
+
+_LOSSES = ("palindrome", "direct", "self_pair", "self_training")
+_CONTROLS = {
+    "control_true": "what was seen on the specimen",
+    "control_blank": "nothing",
+    "control_structure": "another structure",
+    "control_specimen": "the mask on another specimen",
+}
+
+
+def plot(progress: Progress, path: Path) -> None:
+    """Write the figure, the same bytes for the same numbers."""
+    controlled = any("control_true" in line for line in progress.history)
+    figure = Figure(figsize=(12 if controlled else 8, 3.6), layout="constrained")
+    loss, validation, *more = figure.subplots(1, 3 if controlled else 2)
+    for name, colour in zip(_LOSSES, COLOURS, strict=False):
+        _line(loss, progress.history, name, name.replace("_", "-"), colour, width=0.8)
+    loss.set(title="Loss of each step", xlabel="step", ylabel="loss")
+    if loss.lines:
+        loss.legend(fontsize="small")
+
+    _line(validation, progress.history, "validation", "validation", COLOURS[0], "o")
+    validation.axhline(
+        progress.untrained, color=COLOURS[6], linestyle="--", label="before training"
+    )
+    if progress.best > progress.untrained:
+        best = f"published: step {progress.best_step}"
+        validation.plot([progress.best_step], [progress.best], "D", color=COLOURS[1], label=best)
+    validation.set(title="Validation", xlabel="step", ylabel="mean IoU")
+    validation.legend(fontsize="small")
+
+    for axes in more:
+        before = [{"step": 0, **progress.controls}]
+        for (name, label), colour in zip(_CONTROLS.items(), COLOURS, strict=False):
+            _line(axes, before + progress.history, name, label, colour, "o")
+        axes.set(title="Way back, from a memory of", xlabel="step", ylabel="loss")
+        axes.legend(fontsize="small")
+    save(figure, path)
+
+
+def _line(
+    axes: Axes,
+    history: list[dict],
+    name: str,
+    label: str,
+    colour: str,
+    marker: str = "",
+    width: float = 1.2,
+) -> None:
+    points = [(line["step"], line[name]) for line in history if name in line]
+    if points:
+        axes.plot(
+            *zip(*points, strict=True), marker=marker, color=colour, lw=width, ms=4, label=label
+        )
