@@ -90,8 +90,10 @@ format: $(READY) ## Format the Snakefiles and sort the imports
 	$(BIN)/snakefmt workflow
 	$(BIN)/ruff check --fix scripts tests profiles
 
-bench: $(READY) ## Print what segmenting costs, over encode + K x track, and older ways (CPU; half an hour)
+bench: $(READY) ## Print what segmenting and training cost, over their bounds, and other ways (CPU; an hour)
 	PYTHONPATH=scripts $(BIN)/python tests/bench/segmentation.py --output build/bench/segmentation.md $(ARGS)
+	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --output build/bench/training.md
+	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --memory --output build/bench/memory.md
 
 ##### the environment #####
 

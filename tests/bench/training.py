@@ -1,0 +1,232 @@
+"""What training costs: a step over the FLOP bound without any encoding, and the naive form beside it.
+
+    python tests/bench/training.py --models bundled sam2.1_hiera_tiny --pairs 2 1 --structures 5 2
+
+Weights are random and images are noise: cost depends on neither. All numbers are for one structure of one
+(template, specimen) pair: forward and backward pass of a palindrome whose adapters learn. The bound is that
+of one structure alone from features that are there already. The naive form is one structure a step, both
+images encoded at every step, with the same functions. Memory is that of all tensors at the worst moment of
+a step, without weights and without the features that are kept between steps.
+
+    python tests/bench/training.py --memory
+
+How many structures of a pair fit a device at once, by measuring one at smaller squares: what is kept grows as
+the number of pixels does.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_flop
+
+from sam2pal import adapters
+from sam2pal.adapters import AdapterOptions
+from sam2pal.models import ModelOptions, build_model
+from sam2pal.palindrome import View, mask_loss, object_losses, palindrome
+from sam2pal.tracker import Tracker
+from sam2pal.training import Data, TrainingOptions, step_losses
+from sam2pal.training.memory import peak_bytes
+
+FORM = TrainingOptions().mask
+CARDS = (8, 16, 24, 40, 80)  # GB
+
+
+def attention_on_cpu(*arguments, **more) -> int:
+    """What PyTorch counts of the same attention on GPUs."""
+    return sdpa_flop(*arguments, **more)
+
+
+def attention_on_cpu_backward(gradient, query, key, value, *arguments, **more) -> int:
+    return sdpa_backward_flop(gradient, query, key, value)
+
+
+attention_on_cpu._get_raw = True  # these take tensors
+attention_on_cpu_backward._get_raw = True
+aten = torch.ops.aten
+ON_CPU = {
+    aten._scaled_dot_product_flash_attention_for_cpu: attention_on_cpu,
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: attention_on_cpu_backward,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=["bundled", "sam2.1_hiera_tiny"])
+    parser.add_argument("--pairs", nargs="+", type=int, default=[2, 1], help="one a model")
+    parser.add_argument("--structures", nargs="+", type=int, default=[5, 2], help="one a model")
+    parser.add_argument("--image-size", type=int, help="instead of the models' own")
+    parser.add_argument("--repeats", type=int, default=2, help="the shortest time counts")
+    parser.add_argument("--memory", action="store_true", help="only the table of what fits")
+    parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="of --memory")
+    parser.add_argument("--output", type=Path, help="also write the table here")
+    arguments = parser.parse_args()
+    if arguments.memory:
+        text = fits(arguments.models, arguments.sides)
+    else:
+        rows = []
+        counts = zip(arguments.models, arguments.pairs, arguments.structures, strict=True)
+        for name, pairs, structures in counts:
+            for row in bench(name, pairs, structures, arguments.image_size, arguments.repeats):
+                print(row, flush=True)
+                rows.append(row)
+        text = table(rows)
+    print(f"\n{text}")
+    if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments.output.write_text(text + "\n", encoding="utf-8")
+
+
+def build(name: str, side: int | None) -> Tracker:
+    """A model with fresh adapters, as training has it."""
+    torch.manual_seed(0)
+    model = build_model(ModelOptions(name, image_size=side), random_weights=True)
+    adapters.inject(model, AdapterOptions())
+    return Tracker(model, gated=False)
+
+
+def noise(tracker: Tracker, pairs: int, structures: int) -> tuple[Tensor, Tensor]:
+    """Images of templates, of specimens and of the templates' views; masks of the structures."""
+    side = tracker.model.image_size
+    images = torch.randn(3, pairs, 3, side, side)
+    masks = (torch.rand(pairs, structures, side, side) > 0.5).half()
+    return images, masks
+
+
+def bench(
+    name: str, pairs: int, structures: int, side: int | None, repeats: int
+) -> list[tuple[str, int, str, float, float, float, float, float]]:
+    """Rows: model, square, what, GFLOP, seconds, both over the bound, MB at the worst moment."""
+    tracker = build(name, side)
+    parameters = [p for p in tracker.model.parameters() if p.requires_grad]
+    images, masks = noise(tracker, pairs, structures)
+    known = torch.ones(pairs, structures, dtype=torch.bool)
+    with torch.no_grad():
+        template, specimens, back = (tracker.encode(some) for some in images)
+    start, goal = View(template, masks, known), View(back, masks, known)
+    data = Data(start, goal, goal, specimens)
+    weights = torch.ones(structures)
+    optimizer = torch.optim.AdamW(parameters, lr=0.0)
+
+    def step(**more: bool | int | None) -> None:
+        """As `training.loop` does it, with palindromes alone."""
+        others = {"direct": 0.0, "self_pair": 0.0, "scores": 0.0}
+        options = TrainingOptions(pairs=pairs, views=1, turns=(0,), **others)
+        tracker.checkpoint_attention = bool(more.get("again"))
+        optimizer.zero_grad(set_to_none=True)
+        rng = np.random.default_rng(0)
+        for loss, _ in step_losses(tracker, data, weights, options, rng, more.get("at_once")):
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        tracker.checkpoint_attention = False
+
+    def one(first: View, on: object, second: View) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        mask_loss(palindrome(tracker, first, on, second), weights[:1], FORM).backward()
+        optimizer.step()
+
+    single = View(template[[0]], masks[:1, :1], known[:1, :1])
+
+    def bound() -> None:
+        one(single, specimens[[0]], View(back[[0]], masks[:1, :1], known[:1, :1]))
+
+    def naive() -> None:
+        with torch.no_grad():
+            first, on = (tracker.encode(some[:1]) for some in images[:2])
+        view = View(first, masks[:1, :1], known[:1, :1])
+        one(view, on, view)
+
+    every = pairs * structures
+    least = np.array(cost(bound, repeats))
+    rows = []
+
+    def add(what: str, call: Callable[[], None], count: int) -> None:
+        found = least if call is bound else np.array(cost(call, repeats)) / count
+        memory = peak_bytes(call) / 2**20
+        rows.append((name, tracker.model.image_size, what, *found, *(found / least), memory))
+
+    add("bound: one structure, nothing encoded", bound, 1)
+    add(f"a step of {pairs} x {structures}", step, every)
+    add("... an image at once", lambda: step(at_once=2 * structures), every)
+    add("... the memory attention computed again", lambda: step(again=True), every)
+    add("naive: one structure, both images encoded", naive, 1)
+    return rows
+
+
+def cost(call: Callable[[], None], repeats: int) -> tuple[float, float]:
+    """GFLOP of a call, and the shortest of its times in seconds of CPU."""
+    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
+        call()
+    seconds = []
+    for _ in range(repeats):
+        began = time.process_time()  # of all threads; waiting for a shared machine does not count
+        call()
+        seconds.append(time.process_time() - began)
+    return counter.get_total_flops() / 1e9, min(seconds)
+
+
+def fits(models: list[str], sides: list[int]) -> str:
+    """How many structures fit at a square of 1024, as Markdown."""
+    cards = " | ".join(f"{card} GB" for card in CARDS)
+    lines = [
+        f"| model | memory attention | precision | bytes a pixel at {', '.join(map(str, sides))} | GB a "
+        f"structure at 1024 | {cards} |",
+        "| --- " * (5 + len(CARDS)) + "|",
+    ]
+    for name in models:
+        weights = sum(p.numel() * 4 for p in build(name, sides[0]).model.parameters())
+        for precise in (True, False):
+            for again in (False, True):
+                found = [taken(name, side, again, precise) / side**2 for side in sides]
+                one = found[-1] * 1024**2
+                # as training.memory shares a card, and takes for what kernels need
+                free = [0.85 * card * 2**30 - weights for card in CARDS]
+                count = " | ".join(str(max(0, int(left / (1.3 * one)))) for left in free)
+                lines.append(
+                    f"| {name} | {'again' if again else 'kept'} | {'float32' if precise else 'bfloat16'} | "
+                    f"{', '.join(f'{value:.0f}' for value in found)} | {one / 2**30:.2f} | {count} |"
+                )
+                print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def taken(name: str, side: int, again: bool, precise: bool) -> int:
+    """Bytes at the worst moment of a palindrome of one structure and its backward pass."""
+    tracker = build(name, side)
+    tracker.checkpoint_attention = again
+    parameters = [p for p in tracker.model.parameters() if p.requires_grad]
+    images, masks = noise(tracker, 1, 1)
+    known = torch.ones(1, 1, dtype=torch.bool)
+    with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+        with torch.no_grad():
+            template, specimens, back = (tracker.encode(some) for some in images)
+        start, goal = View(template, masks, known), View(back, masks, known)
+
+        def run() -> None:
+            followed = palindrome(tracker, start, specimens, goal)
+            torch.autograd.grad(object_losses(followed, FORM).sum(), parameters, allow_unused=True)
+
+        return peak_bytes(run)
+
+
+def table(rows: list[tuple]) -> str:
+    """As Markdown."""
+    lines = [
+        "| model | square | what | GFLOP | / bound | CPU s | / bound | MB of a step |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, square, what, flops, seconds, flops_ratio, seconds_ratio, memory in rows:
+        lines.append(
+            f"| {name} | {square} | {what} | {flops:.1f} | {flops_ratio:.2f} | {seconds:.2f} | "
+            f"{seconds_ratio:.2f} | {memory:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
