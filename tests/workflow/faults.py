@@ -117,6 +117,8 @@ class Running:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # a test in the background is started deaf to Ctrl-C, and would hand that down
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
 
     def kill(self) -> None:
