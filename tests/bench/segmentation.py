@@ -51,6 +51,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="the shortest time counts")
     parser.add_argument("--output", type=Path, help="also write the table here")
     arguments = parser.parse_args()
+    if len(arguments.models) != len(arguments.specimens):
+        parser.error("--models and --specimens need as many values each")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, count in zip(arguments.models, arguments.specimens, strict=True):

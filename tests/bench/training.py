@@ -65,6 +65,8 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="of --memory")
     parser.add_argument("--output", type=Path, help="also write the table here")
     arguments = parser.parse_args()
+    if not len(arguments.models) == len(arguments.pairs) == len(arguments.structures):
+        parser.error("--models, --pairs and --structures need as many values each")
     if arguments.memory:
         text = fits(arguments.models, arguments.sides)
     else:
@@ -72,7 +74,7 @@ def main() -> None:
         counts = zip(arguments.models, arguments.pairs, arguments.structures, strict=True)
         for name, pairs, structures in counts:
             for row in bench(name, pairs, structures, arguments.image_size, arguments.repeats):
-                print(row, flush=True)
+                print(*row[:3], f"{row[4]:.2f} s", flush=True)
                 rows.append(row)
         text = table(rows)
     print(f"\n{text}")
