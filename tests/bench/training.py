@@ -65,7 +65,8 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="of --memory")
     parser.add_argument("--output", type=Path, help="also write the table here")
     arguments = parser.parse_args()
-    if not len(arguments.models) == len(arguments.pairs) == len(arguments.structures):
+    fitting = len(arguments.models) == len(arguments.pairs) == len(arguments.structures)
+    if not arguments.memory and not fitting:
         parser.error("--models, --pairs and --structures need as many values each")
     if arguments.memory:
         text = fits(arguments.models, arguments.sides)
