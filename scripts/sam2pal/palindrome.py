@@ -38,14 +38,12 @@ MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "dice_focal": _dice_focal,
 }
 
-
 # what is remembered of z1; all but `soft` are there to be compared with it
 PROMPTS: dict[str, Callable[[Tensor], Tensor]] = {
     "soft": lambda z1: z1,
     "thresholded": lambda z1: drawn_logits((z1 > 0).float()),
-    "two_sigmoids": lambda z1: drawn_logits(
-        z1.float().sigmoid()
-    ),  # SAM 2's own path of a mask prompt
+    # SAM 2's own path of a mask prompt
+    "two_sigmoids": lambda z1: drawn_logits(z1.float().sigmoid()),
 }
 
 
@@ -70,6 +68,11 @@ class View:
     def remembered(self) -> Tensor:
         """[P, K, h, w], the masks to remember."""
         return self.masks if self.outlines is None else self.outlines
+
+    @property
+    def shown(self) -> Tensor:
+        """[P, K] bool, the structures that can be followed: one that is absent or not annotated cannot."""
+        return self.known & (self.masks.flatten(2).amax(2) > 0.5)
 
     def __getitem__(self, index: Tensor | slice) -> "View":
         outlines = None if self.outlines is None else self.outlines[index]
@@ -226,12 +229,8 @@ def score_losses(followed: Followed) -> Tensor:
 
 
 def drawn_in_both(first: View, second: View) -> Tensor:
-    """[P, K] bool, structures that both views show; one drawn as absent, or not drawn, gives nothing to
-    follow."""
-    usable = first.known & second.known
-    for view in (first, second):
-        usable = usable & (view.masks.flatten(2).amax(2) > 0.5)
-    return usable
+    """[P, K] bool, structures that both views show."""
+    return first.shown & second.shown
 
 
 def _to_follow(first: View, second: View) -> Objects | None:

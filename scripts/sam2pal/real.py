@@ -18,7 +18,7 @@ from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 from sam2pal.loading import annotated, read_template
 from sam2pal.losses import at_size_of, hard_iou
 from sam2pal.metrics.plots import COLOURS
-from sam2pal.tracker import Tracker, drawn_logits
+from sam2pal.tracker import Memory, Tracker, drawn_logits
 
 
 def read_collection(folder: Path, name: str) -> list[Template]:
@@ -83,10 +83,15 @@ class Found:
     visible: list[bool]
 
     @property
+    def present(self) -> list[bool]:
+        """[K], whether the specimen has the structure."""
+        masks = self.specimen.masks
+        return [name in masks and bool(masks[name].any()) for name in self.names]
+
+    @property
     def mean(self) -> float:
         """Mean IoU over the structures that the specimen has."""
-        present = self.drawn.flatten(1).any(1).tolist()
-        return float(np.mean([iou for iou, there in zip(self.iou, present, strict=True) if there]))
+        return float(np.mean([i for i, there in zip(self.iou, self.present, strict=True) if there]))
 
 
 def evaluate_real(
@@ -115,10 +120,10 @@ def evaluate_real(
     scores: dict[str, list[float]] = {}
     seen: dict[bool, list[bool]] = {True: [], False: []}
     for found in find_real(tracker, folder, parity, templates, quarters, leave_out, batch):
-        for name, iou, seen_here in zip(found.names, found.iou, found.visible, strict=True):
+        rows = zip(found.names, found.iou, found.visible, found.present, strict=True)
+        for name, iou, visible, present in rows:
             scores.setdefault(name, [])
-            present = name in found.specimen.masks and bool(found.specimen.masks[name].any())
-            seen[present].append(seen_here)
+            seen[present].append(visible)
             if present:
                 scores[name].append(iou)
     result = {name: float(np.mean(values)) for name, values in scores.items() if values}
@@ -142,13 +147,7 @@ def find_real(
     """The structures on every specimen that `evaluate_real` scores; its arguments."""
     if isinstance(templates, int):
         templates = read_collection(folder, f"templates_{templates}.json")
-    names = sorted({name for template in templates for name in template.masks})
-    memories = []
-    for template in templates:
-        images, masks = _load(tracker, [template], names)
-        memories.append(
-            tracker.memorize(tracker.encode(images), drawn_logits(masks), annotated(template, names))
-        )
+    names, memories = _remember(tracker, templates)
     used = {template.specimen for template in templates} | leave_out
     truth = [
         t
@@ -240,14 +239,9 @@ def report_real(tracker: Tracker, folders: list[Path], parity: int) -> str:
 @torch.no_grad()
 def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most: int = 16) -> float:
     """Median seconds to encode one photograph and find all structures on it, one photograph a call."""
-    drawn = read_collection(folder, f"templates_{templates}.json")
-    names = sorted({name for template in drawn for name in template.masks})
-    memories = []
-    for template in drawn:
-        images, masks = _load(tracker, [template], names)
-        memories.append(
-            tracker.memorize(tracker.encode(images), drawn_logits(masks), annotated(template, names))
-        )
+    names, memories = _remember(
+        tracker, read_collection(folder, f"templates_{templates}.json")
+    )
     spent = []
     for specimen in read_collection(folder, "annotations.json")[:most]:
         image, _ = read_template(specimen, names, tracker.model.image_size)
@@ -255,6 +249,18 @@ def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most:
         tracker.track(tracker.encode(image[None]), memories)
         spent.append(time.perf_counter() - began)
     return float(np.median(spent))
+
+
+def _remember(tracker: Tracker, templates: list[Template]) -> tuple[list[str], list[Memory]]:
+    """The structures that templates show, and a memory a template of all of them."""
+    names = sorted({name for template in templates for name in template.masks})
+    memories = []
+    for template in templates:
+        images, masks = _load(tracker, [template], names)
+        memories.append(
+            tracker.memorize(tracker.encode(images), drawn_logits(masks), annotated(template, names))
+        )
+    return names, memories
 
 
 def _load(

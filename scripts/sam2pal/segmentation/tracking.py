@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.errors import InputError
 from sam2pal.images import Photograph
 from sam2pal.loading import square_image
-from sam2pal.losses import hard_iou
+from sam2pal.losses import at_size_of, hard_iou
 from sam2pal.matching import fingerprint
 from sam2pal.models import autocast, out_of_memory
 from sam2pal.segmentation.bank import Bank
@@ -148,10 +147,7 @@ def round_trip(
         back = tracker.track(bank.back[number * bank.remembered + view], [memory])
         drawn = masks[view[:, None], structures].flatten(0, 1)
         # thin structures are lost at a quarter of the side
-        logits = F.interpolate(
-            back.logits.float(), drawn.shape[-2:], mode="bilinear", align_corners=False
-        )
-        iou = hard_iou(logits, drawn[:, None])
+        iou = hard_iou(at_size_of(back.logits, drawn), drawn[:, None])
         scores.append(torch.where(shown[structures].flatten(), iou, torch.nan))
     return torch.stack(scores).nanmean(0)
 

@@ -10,7 +10,7 @@ from sam2pal.training.data import Data, held_out, prepare
 from sam2pal.training.judging import controls, guess, validate
 from sam2pal.training.loop import Progress, learning_rate, publish, structure_weights, train
 from sam2pal.training.options import MACHINE, TrainingOptions
-from sam2pal.training.step import step_loss, step_losses
+from sam2pal.training.step import step_losses
 
 __all__ = [
     "MACHINE",
@@ -23,7 +23,6 @@ __all__ = [
     "learning_rate",
     "prepare",
     "publish",
-    "step_loss",
     "step_losses",
     "structure_weights",
     "train",

@@ -78,7 +78,7 @@ def held_out(data: Data, holdout: bool | str) -> int | None:
     Raises:
         InputError: it is True and there is no other template that shows one of its structures.
     """
-    shown = data.drawn.known & _drawn(list(data.drawn.masks))  # [T, K]
+    shown = data.drawn.shown  # [T, K]
     if holdout is False or (holdout == "auto" and len(shown) < 3):
         return None
     shared = (shown & (shown.sum(0) > 1)).sum(1).tolist()
@@ -260,9 +260,8 @@ def _read(path: str) -> Photograph | InputError:
 def _compared_at(size: str) -> Callable[[Tensor], Tensor]:
     """From drawn masks [..., S, S] to those that predictions are compared with."""
     if size == "full":
-        return (
-            torch.Tensor.half
-        )  # there are many views; steps of 0.0005 are fine enough for a covered share
+        # there are many views; steps of 0.0005 are fine enough for a covered share
+        return torch.Tensor.half
     return partial(torch.nn.functional.avg_pool2d, kernel_size=4)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sam2pal.losses import at_size_of
-from sam2pal.palindrome import Followed, View, direct, drawn_in_both, object_losses
+from sam2pal.palindrome import Followed, View, direct, drawn_in_both, mask_loss
 from sam2pal.tracker import Tracker, drawn_logits
 from sam2pal.training.data import Data
 
@@ -117,8 +117,7 @@ def controls(
     numbers = {}
     for name, remembered in memories.items():
         followed = Followed(tracker.track(homeward, [remembered]), target, structure)
-        each, counts = object_losses(followed, form), weights[structure]
-        numbers[f"control_{name}"] = ((each * counts).sum() / counts.sum()).item()
+        numbers[f"control_{name}"] = mask_loss(followed, weights, form).item()
     return numbers
 
 
@@ -147,7 +146,7 @@ def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) ->
         [P, K] masks of the size of the drawn ones; not known where no pixel has p > 0.5.
     """
     drawn, device, trained = data.drawn, data.drawn.masks.device, data.trained.tolist()
-    shown = drawn.known & (drawn.masks.flatten(2).amax(2) > 0.5)  # [T, K]
+    shown = drawn.shown  # [T, K]
     followed = shown[trained].any(0).nonzero()[:, 0]
     memories = [
         tracker.memorize(

@@ -146,10 +146,12 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
                 "larger structures, or more specimens"
             )
         log.info("untrained: validation IoU %.4f", progress.untrained)
+    own = structure_weights(data, weights, options, progress)
     saved, longest = time.monotonic(), 0.0
     while not _finished(progress, options):
         began = time.monotonic()
-        own = structure_weights(data, weights, options, progress)
+        if options.structure_weights == "difficulty":  # the others stay as they are
+            own = structure_weights(data, weights, options, progress)
         numbers = _step(tracker, data, own, options, seed, optimizer, parameters, progress, holding)
         if numbers is None:
             _restore(model, optimizer, progress, options)
@@ -221,8 +223,7 @@ def structure_weights(
 
 def _check(data: Data, options: TrainingOptions) -> None:
     """Refuse to start where no step could have a loss."""
-    shown = data.drawn.known & (data.drawn.masks.flatten(2).amax(2) > 0.5)  # [T, K]
-    shown = shown[data.trained.tolist()]
+    shown = data.drawn.shown[data.trained.tolist()]
     if not bool(shown.any()):
         raise InputError("no template shows any structure to follow: nothing can be trained")
     if (

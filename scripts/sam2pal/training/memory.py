@@ -190,8 +190,7 @@ def what_fits(
 
 def _of_one(tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool) -> int:
     """`palindrome_bytes` of one structure of one pair."""
-    shown = data.drawn.known & (data.drawn.masks.flatten(2).amax(2) > 0.5)
-    template, structure = shown.nonzero()[0].tolist()
+    template, structure = data.drawn.shown.nonzero()[0].tolist()
     start = data.drawn[[template]].of_structures([structure])
     before = tracker.checkpoint_attention
     tracker.checkpoint_attention = checkpointed

@@ -1,7 +1,7 @@
 """The loss of one step: which pairs, which ways between their images, and what a device can hold at once."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class Way:
             for few in torch.arange(structures).split(min(objects, structures)):
                 start, goal = (v[some].of_structures(few.tolist()) for v in (self.start, self.goal))
                 through = None if self.through is None else self.through[some]
-                yield Way(self.name, self.weight, start, goal, through), few
+                yield replace(self, start=start, goal=goal, through=through), few
 
 
 def draw_ways(data: Data, options: TrainingOptions, rng: np.random.Generator) -> list[Way]:
@@ -137,25 +137,6 @@ def step_losses(
             if seen is not None:
                 seen += [(where[structure], values) for structure, values in own]
             yield loss, numbers
-
-
-def step_loss(
-    tracker: Tracker,
-    data: Data,
-    weights: Tensor,
-    options: TrainingOptions,
-    rng: np.random.Generator,
-) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one step, all pairs and structures in one pass, and its parts for the log.
-
-    Args:
-        weights: [K], one a structure.
-
-    Returns:
-        A scalar, and numbers; none when the pairs of this step share no drawn structure.
-    """
-    nothing = weights.new_zeros(()), {}
-    return next(step_losses(tracker, data, weights, options, rng), nothing)
 
 
 def _losses(
