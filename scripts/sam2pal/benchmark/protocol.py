@@ -31,18 +31,24 @@ class Variant:
         templates: what it trains on: `draw`, the templates of the draw, or `all`, every annotated
             specimen that may be trained on.
         separate: a model a structure instead of one for all.
+        of: only of draws of so many templates; None is of all.
     """
 
     name: str
     training: TrainingOptions | None = None
     templates: str = "draw"
     separate: bool = False
+    of: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.templates not in ("draw", "all"):
             raise ValueError(f"templates must be draw or all; found {self.templates!r}")
         if self.training is None and (self.separate or self.templates == "all"):
             raise ValueError("`templates` and `separate` say how to train; give `training` too")
+        if self.of is not None:
+            object.__setattr__(self, "of", tuple(self.of))
+            if self.training is None:
+                raise ValueError("what is not trained is of all draws; take `of` away")
 
 
 @dataclass(frozen=True, order=True)
@@ -97,6 +103,8 @@ class Protocol:
                     for variant in self.variants.values():
                         if seed > 1 and variant.training is None:
                             continue  # nothing random is in it
+                        if variant.of is not None and templates not in variant.of:
+                            continue
                         for collection in self.collections:
                             yield Run(collection, templates, draw, seed, variant.name)
 
@@ -109,12 +117,13 @@ class Protocol:
             side: of the model's square.
         """
         chosen = self.variants[variant]
+        how = {k: v for k, v in asdict(chosen).items() if k not in ("name", "of")}
         values = {
             "method": METHOD,
             "model": model,
             "side": side,
             "structures": [asdict(structure) for structure in self.structures],
-            "variant": asdict(chosen) | {"name": "", "training": _given(chosen.training)},
+            "variant": how | {"name": "", "training": _given(chosen.training)},
             "segmentation": asdict(self.segmentation),
             "boundary_tolerance": self.evaluation.boundary_tolerance,
             "seed": self.seed,
@@ -165,6 +174,9 @@ def read_protocol(path: Path) -> Protocol:
                 "scores them"
             )
     compare = [tuple(pair) for pair in content.get("compare") or []]
+    counts = {count for variant in variants.values() for count in variant.of or ()}
+    if unknown := sorted(counts - set(content["templates"])):
+        raise InputError(f"{path}: variants: of: no draw has {unknown[0]} templates (`templates`)")
     for name in [n for pair in compare for n in pair] + [content.get("ceiling")]:
         if name is not None and name not in variants:
             raise InputError(f"{path}: no variant '{name}'{nearest(name, variants)}")
