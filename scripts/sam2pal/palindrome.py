@@ -8,10 +8,11 @@ After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all st
     m1  = memorize(f1, z1)         memory reset: nothing of m0 is kept
     z0' = track(f0', [m1])         back on another view of the template, whose mask y0' is known
 
-The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be.
+The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be. A longer
+palindrome goes through several unlabelled specimens, with a reset on each.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -121,13 +122,16 @@ class Followed:
         tracked: of the `N` objects, on the last frame.
         target: [N, 1, h, w], h = w = S/4 or S.
         structure: [N].
-        middle: [N, 1, S/4, S/4], the logits z1 on the unlabelled specimen (palindrome only).
+        middle: [N, 1, S/4, S/4], the logits on the last unlabelled specimen (palindrome only).
+        confidence: [N], in 0..1 and without gradient, what the model says of its masks on the unlabelled
+            specimens (palindrome only).
     """
 
     tracked: Tracked
     target: Tensor
     structure: Tensor
     middle: Tensor | None = None
+    confidence: Tensor | None = None
 
     def iou(self) -> Tensor:
         """[N], of the predicted masks."""
@@ -137,7 +141,7 @@ class Followed:
 def palindrome(
     tracker: Tracker,
     template: View,
-    specimens: Features,
+    specimens: Features | Sequence[Features],
     back: View,
     prompt: str = "soft",
     reset: bool = True,
@@ -146,10 +150,10 @@ def palindrome(
 
     Args:
         template: x0 and its masks.
-        specimens: x1, one for each template.
+        specimens: x1, one for each template; several of these for a longer way.
         back: x0', another view of the same templates.
         prompt: what becomes of z1 before it is remembered, see `PROMPTS`.
-        reset: forget m0 on the way back. With m0 the structure is found again without z1.
+        reset: forget what was remembered before. With m0 the structure is found again without z1.
 
     Returns:
         None when no pair has a drawn structure to follow.
@@ -157,15 +161,24 @@ def palindrome(
     objects = _to_follow(template, back)
     if objects is None:
         return None
-    on_specimen = objects.features(specimens)
-    m0 = tracker.memorize(
-        objects.features(template.features), drawn_logits(objects.masks(template.remembered))
-    )
-    z1 = tracker.track(on_specimen, [m0]).logits
-    m1 = tracker.memorize(on_specimen, PROMPTS[prompt](z1))
-    memories = [m1] if reset else [m0, m1]
+    drawn = drawn_logits(objects.masks(template.remembered))
+    memories = [tracker.memorize(objects.features(template.features), drawn)]
+    confidence = torch.ones(len(drawn), device=drawn.device)
+    for on in [specimens] if isinstance(specimens, Features) else specimens:
+        on_specimen = objects.features(on)
+        seen = tracker.track(on_specimen, memories)
+        remembered = tracker.memorize(on_specimen, PROMPTS[prompt](seen.logits))
+        memories = [remembered] if reset else [*memories, remembered]
+        confidence = confidence * confidence_of(seen)
     tracked = tracker.track(objects.features(back.features), memories)
-    return Followed(tracked, objects.masks(back.masks), objects.structure, middle=z1)
+    target = objects.masks(back.masks)
+    return Followed(tracked, target, objects.structure, seen.logits, confidence)
+
+
+def confidence_of(tracked: Tracked) -> Tensor:
+    """[N], the IoU that the model predicts of a mask times the probability that its structure is visible."""
+    found = tracked.predicted_iou.clamp(0, 1) * tracked.object_score.sigmoid()
+    return found.detach()
 
 
 def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:

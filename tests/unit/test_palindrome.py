@@ -13,6 +13,7 @@ from sam2pal.palindrome import (
     Followed,
     Objects,
     View,
+    confidence_of,
     direct,
     mask_loss,
     object_losses,
@@ -101,6 +102,32 @@ def test_is_the_four_frames_by_hand(scene):
     torch.testing.assert_close(followed.tracked.logits, z0)
     assert torch.equal(followed.target, back.masks.flatten(0, 1)[:, None])
     assert followed.structure.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_a_longer_way_goes_from_specimen_to_specimen(scene):
+    tracker, template, specimens, back = scene
+    turned = specimens[[1, 0]]
+    followed = palindrome(tracker, template, [specimens, turned], back)
+    with torch.no_grad():
+        drawn = drawn_logits(template.masks.flatten(0, 1)[:, None])
+        z1 = tracker.track(specimens, [tracker.memorize(template.features, drawn)])
+        z2 = tracker.track(turned, [tracker.memorize(specimens, z1.logits)])
+        z0 = tracker.track(back.features, [tracker.memorize(turned, z2.logits)])
+    torch.testing.assert_close(followed.middle, z2.logits)
+    torch.testing.assert_close(followed.tracked.logits, z0.logits)
+    torch.testing.assert_close(followed.confidence, confidence_of(z1) * confidence_of(z2))
+
+
+def test_confidence_is_what_the_model_says_without_gradient(scene):
+    tracker, template, specimens, back = scene
+    followed = palindrome(tracker, template, specimens, back)
+    with torch.no_grad():
+        drawn = drawn_logits(template.masks.flatten(0, 1)[:, None])
+        seen = tracker.track(specimens, [tracker.memorize(template.features, drawn)])
+    expected = seen.predicted_iou.clamp(0, 1) / (1 + (-seen.object_score).exp())
+    torch.testing.assert_close(followed.confidence, expected)
+    assert not followed.confidence.requires_grad
+    assert direct(tracker, template, back).confidence is None
 
 
 def test_the_only_way_back_leads_through_the_soft_prediction(scene):

@@ -722,6 +722,50 @@ def test_self_training_is_resumed_with_the_guesses_of_before(
     assert torch.equal(cut.masks, first.masks) and torch.equal(resumed.masks, first.masks)
 
 
+def test_a_teacher_renews_the_guesses(small_model, data, tmp_path, monkeypatch):
+    seen = []
+
+    def see(tracker, data, labels, batch):
+        masks = data.drawn.masks[[0] * 4]
+        state = adapters.adapter_state(tracker.model)
+        seen.append(state)
+        # random weights find little: let it show the template's masks, and differ with the weights
+        size = sum(float(value.abs().sum()) for value in state.values())
+        masks = masks.roll(int(1e4 * size) % 5, -1)
+        return View(data.pool, masks, data.drawn.known[[0] * 4])
+
+    monkeypatch.setattr("sam2pal.training.loop.guess", see)
+    options = dataclasses.replace(
+        SHAKEN, steps=4, validate_every=2, palindrome=0.0, self_training=1.0, learning_rate=0.1
+    )
+    options = dataclasses.replace(options, teacher=0.75)
+    states = []
+    model = fresh(small_model, options)
+    before = adapters.adapter_state(model)
+    expected = run(
+        model,
+        data,
+        tmp_path / "whole",
+        options,
+        on_step=lambda step, _: states.append(adapters.adapter_state(model)),
+    )
+    # of the model before training, and of the teacher after two of four steps
+    first, second = seen
+    for name, value in before.items():
+        torch.testing.assert_close(first[name], value)
+        one = 0.75 * value + 0.25 * states[0][name]
+        torch.testing.assert_close(second[name], 0.75 * one + 0.25 * states[1][name])
+    assert any(not torch.equal(second[name], value) for name, value in states[1].items())
+
+    again = fresh(small_model, options)
+    for _ in range(3):  # stopped after every step
+        with pytest.raises(InputError, match="time limit"):
+            run(again, data, tmp_path / "cut", options, deadline=-math.inf)
+        again = fresh(small_model, options)
+    progress = run(again, data, tmp_path / "cut", options)
+    assert_same_training(again, progress, model, expected)
+
+
 # ------------------------------------------------------------------ nothing to train on
 
 
@@ -955,6 +999,13 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
     assert torch.equal(as_they_are.drawn.features.low[0], first)
     assert distance(as_they_are.pool.low[0]) < 1e-5 < 0.1 < distance(as_they_are.pool.low[1])
     assert not torch.equal(as_they_are.drawn.masks[0], as_they_are.drawn.masks[1])
+    assert turned.similarity is None
+    # how alike they are is asked of specimens that lie as the templates do
+    for turns, expected in ((OPTIONS.turns, [True] * 4), ((0,), [True, False, False, False])):
+        options = dataclasses.replace(OPTIONS, views=1, turns=turns, pairing="similar")
+        found = prepare(Tracker(small_model), templates[:1], pool, STRUCTURES, options, 1, CPU)
+        assert found.similarity.shape == (1, 4)
+        assert (found.similarity[0] > 0.95).tolist() == expected
 
 
 def test_structures_named_for_a_side_are_not_mirrored(small_model, photographs, caplog):

@@ -10,12 +10,13 @@ import torch
 from sam2pal import adapters
 from sam2pal.adapters import AdapterOptions
 from sam2pal.errors import InputError
-from sam2pal.palindrome import View
+from sam2pal.palindrome import View, object_losses
 from sam2pal.tracker import Features, Tracker
 from sam2pal.training import Data, TrainingOptions, step_losses, structure_weights, train
 from sam2pal.training import memory as budget
 from sam2pal.training.keeping import Keeper, OnDisk
 from sam2pal.training.memory import Holding, peak_bytes, what_fits
+from sam2pal.training.step import _specimens, draw_ways
 from sam2pal.training.weights import area_weights, difficulty_weights, running_losses
 
 STRUCTURES = 3
@@ -93,14 +94,16 @@ def gradient(model, data, options, at_once=None, checkpointed=False):
 # ------------------------------------------------------------------ parts
 
 
-def test_parts_have_the_gradient_of_the_whole(model, data, in_double):
+@pytest.mark.parametrize("more", [{}, {"specimens": 2, "confident": True}])
+def test_parts_have_the_gradient_of_the_whole(model, data, in_double, more):
     model, data = copy.deepcopy(model).double(), double(data)
-    whole, numbers, running, one = gradient(model, data, OPTIONS)
+    options = dataclasses.replace(OPTIONS, **more)
+    whole, numbers, running, one = gradient(model, data, options)
     largest = max(value.abs().max() for value in whole.values())
     assert one == 1 and largest > 1e-3
     # all at once, an image at once, less than the structures of an image
     for at_once, checkpointed, least in ((100, True, 1), (6, False, 4), (2, True, 10)):
-        found, same, again, parts = gradient(model, data, OPTIONS, at_once, checkpointed)
+        found, same, again, parts = gradient(model, data, options, at_once, checkpointed)
         assert parts >= least and (parts == 1) == (least == 1)
         # an IoU jumps when a pixel changes sides by rounding
         assert same == pytest.approx(numbers, abs=0.01)
@@ -111,6 +114,40 @@ def test_parts_have_the_gradient_of_the_whole(model, data, in_double):
             torch.testing.assert_close(
                 found[name], value, atol=1e-7 * largest, rtol=1e-5, msg=name
             )
+
+
+def test_a_palindrome_counts_as_much_as_the_model_trusts_it(model, data):
+    tracker, weights = Tracker(model, gated=False), torch.tensor([1.0, 2.0, 0.5])
+    only = {"direct": 0.0, "self_pair": 0.0, "scores": 0.0}
+    for confident in (False, True):
+        options = dataclasses.replace(OPTIONS, confident=confident, **only)
+        (way,) = draw_ways(data, options, np.random.default_rng(1))
+        followed = way.follow(tracker, options)
+        trust = followed.confidence if confident else 1.0
+        own = weights[followed.structure]
+        expected = (own * trust * object_losses(followed, options.mask)).sum() / own.sum()
+        rng = np.random.default_rng(1)
+        ((loss, _),) = step_losses(tracker, data, weights, options, rng)
+        torch.testing.assert_close(loss, expected)
+
+
+def test_similar_specimens_are_drawn(data):
+    options = dataclasses.replace(OPTIONS, pairs=2, pairing="similar", direct=0.0, self_pair=0.0)
+    six = dataclasses.replace(
+        data,
+        pool=data.pool[[0, 1, 0, 1, 0, 1]],
+        similarity=torch.tensor([[0.9, 0.1, 0.8, 0.2, 0.7, 0.3], [0.1, 0.9, 0.2, 0.8, 0.3, 0.7]]),
+    )
+    drawn = {0: set(), 1: set()}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        chosen = _specimens(six, np.array([0, 1, 0]), options, rng).tolist()
+        assert len(set(chosen)) == 3
+        drawn[0] |= {chosen[0], chosen[2]}
+        drawn[1].add(chosen[1])
+    assert drawn == {0: {0, 2, 4}, 1: {1, 3, 5}}
+    # more templates than there are alike: some specimens serve twice
+    assert set(_specimens(six, np.array([0] * 5), options, rng).tolist()) == {0, 2, 4}
 
 
 def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):

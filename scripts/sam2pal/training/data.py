@@ -37,6 +37,8 @@ class Data:
         views: their augmented views, view by view of template 0, then of template 1, ...: [T * V].
         unseen: one view of each that is kept for validation, [T].
         pool: features of the unlabelled specimens.
+        similarity: [T, B], how alike each template and each specimen of the pool are; only where
+            `pairing: similar` asks for it.
         left_out: why photographs of the pool could not be used, one message each.
         guessed: the pool with the masks that the model itself saw there before training (`self_training`).
         held_out: the template that is kept for validation with all of its views, if any.
@@ -49,6 +51,7 @@ class Data:
     left_out: tuple[str, ...] = ()
     guessed: View | None = None
     held_out: int | None = None
+    similarity: Tensor | None = None
 
     def of_structures(self, index: list[int]) -> "Data":
         """The same photographs with the masks of some of their structures."""
@@ -60,6 +63,7 @@ class Data:
             self.left_out,
             self.guessed and self.guessed.of_structures(index),
             self.held_out,
+            self.similarity,
         )
 
     @property
@@ -128,19 +132,22 @@ def prepare(
         _augmented(image, mask, row, options, (seed, 3, index))
         for index, (image, mask, row) in enumerate(zip(images, masks, known, strict=True))
     ]
-    prints = _fingerprints(tracker, images, looks, device)
-    keeper, left_out = Keeper(options.keep_megabytes, folder), []
+    paired = options.pairing == "similar"
+    prints = _fingerprints(tracker, images, looks, device, len(looks) > 1 or paired)
+    keeper, left_out, alike = Keeper(options.keep_megabytes, folder), [], []
 
     def view(entries: list[tuple[Tensor, Tensor, Tensor]]) -> View:
         return _view(tracker, entries, where, keeper, device)
 
     drawn = view(list(zip(images, masks, known, strict=True)))
+    specimens = _encode_pool(tracker, pool, looks, prints, keeper, device, left_out, alike)
     return Data(
         replace(drawn, outlines=torch.stack(masks).to(device)),
         view([one for views in entries for one in views[:-1]]),
         view([views[-1] for views in entries]),
-        _encode_pool(tracker, pool, looks, prints, keeper, device, left_out),
+        specimens,
         tuple(left_out),
+        similarity=torch.stack(alike, dim=1) if paired else None,
     )
 
 
@@ -184,10 +191,10 @@ def _augmented(
 
 
 def _fingerprints(
-    tracker: Tracker, images: list[Tensor], looks: list[Look], device: torch.device
+    tracker: Tracker, images: list[Tensor], looks: list[Look], device: torch.device, needed: bool
 ) -> Tensor | None:
-    """Of the templates in every look, [T, V, D]; None if there is nothing to choose."""
-    if len(looks) == 1:
+    """Of the templates in every look, [T, V, D]; None if they are not needed."""
+    if not needed:
         return None
     with autocast(device):
         return torch.stack(
@@ -208,16 +215,18 @@ def _encode_pool(
     keeper: Keeper,
     device: torch.device,
     left_out: list[str],
+    alike: list[Tensor],
 ) -> Features | OnDisk:
     """Features of unlabelled specimens turned as the templates lie.
 
     Args:
         left_out: here is added why some could not be read.
+        alike: here is added, for each that can be, how alike it and the templates are, [T].
 
     Raises:
         InputError: none can be read.
     """
-    encoded = _encoded_pool(tracker, paths, looks, prints, device, left_out)
+    encoded = _encoded_pool(tracker, paths, looks, prints, device, left_out, alike)
     first = next(encoded, None)
     if first is None:
         raise InputError(
@@ -234,6 +243,7 @@ def _encoded_pool(
     prints: Tensor | None,
     device: torch.device,
     left_out: list[str],
+    alike: list[Tensor],
 ) -> Iterator[Features]:
     side = tracker.model.image_size
     for photograph in ahead(_read, paths):
@@ -245,8 +255,10 @@ def _encoded_pool(
         if prints is not None:
             with autocast(device):
                 own = fingerprint(tracker, image[None].to(device))[0]
-            look = looks[int((prints @ own).mean(0).argmax())]
-            image = look.undo(image)
+            found = prints @ own  # [T, V]
+            look = int(found.mean(0).argmax())
+            image = looks[look].undo(image)
+            alike.append(found[:, look])
         yield _encode(tracker, image[None], device)
 
 

@@ -48,6 +48,8 @@ class Progress:
         history: the numbers of every step.
         controls: of the model before the first step, see `judging.controls`.
         running: the running loss of each structure, from which `difficulty` makes weights.
+        teacher: the adapter of the teacher, see `TrainingOptions.teacher`; empty without one.
+        labeller: the teacher as it was when it last renewed the masks of the pool; empty before that.
     """
 
     step: int = 0
@@ -59,6 +61,8 @@ class Progress:
     history: list[dict] = field(default_factory=list)
     controls: dict[str, float] = field(default_factory=dict)
     running: list[float | None] = field(default_factory=list)
+    teacher: dict[str, Tensor] = field(default_factory=dict)
+    labeller: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def controls_of_best(self) -> dict[str, float]:
@@ -130,15 +134,18 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
         parameters, lr=options.learning_rate, weight_decay=options.weight_decay
     )
     device = weights.device
+    teaching = options.self_training > 0 and options.teacher > 0
     if options.self_training > 0:  # before a checkpoint changes the model
-        with autocast(device):
-            data = replace(data, guessed=guess(judge, data, options.labels, options.pairs))
+        data = _guessed(judge, data, options, device)
     holding = what_fits(tracker, data, options)
     progress = _resume(model, optimizer, state / "checkpoint.pt")
+    if progress.labeller:
+        data = _taught(judge, data, options, device, progress.labeller)
     look = partial(_look, judge, tracker, data, weights, options)
     if progress.step == 0:
         progress.best_state = adapters.adapter_state(model)
         progress.running = [None] * len(weights)
+        progress.teacher = dict(progress.best_state) if teaching else {}
         progress.untrained, progress.controls = look()
         if math.isnan(progress.untrained):
             raise InputError(
@@ -156,6 +163,8 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
         if numbers is None:
             _restore(model, optimizer, progress, options)
             numbers = {"restored": progress.restored}
+        if teaching:
+            progress.teacher = _follow(progress.teacher, adapters.adapter_state(model), options.teacher)
         progress.step += 1
         numbers = {"step": progress.step, **numbers}
         last = progress.step == options.steps
@@ -166,6 +175,9 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
                 progress.best, progress.best_step = numbers["validation"], progress.step
                 if progress.best > progress.untrained:
                     progress.best_state = adapters.adapter_state(model)
+            if teaching and not last:
+                progress.labeller = progress.teacher
+                data = _taught(judge, data, options, device, progress.labeller)
         progress.history.append({k: round(v, 6) for k, v in numbers.items()})
         on_step(progress.step, numbers)
 
@@ -190,6 +202,26 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
             ", ".join(name.removeprefix("control_") for name in lower),
         )
     return progress
+
+
+def _guessed(judge: Tracker, data: Data, options: TrainingOptions, device: torch.device) -> Data:
+    """With the masks that the model sees on the pool."""
+    with autocast(device):
+        return replace(data, guessed=guess(judge, data, options.labels, options.pairs))
+
+
+def _taught(judge: Tracker, data, options, device, teacher: dict[str, Tensor]) -> Data:
+    """With the masks that the teacher sees on the pool."""
+    own = adapters.adapter_state(judge.model)
+    adapters.set_state(judge.model, teacher)
+    data = _guessed(judge, data, options, device)
+    adapters.set_state(judge.model, own)
+    return data
+
+
+def _follow(teacher: dict[str, Tensor], model: dict[str, Tensor], keep: float) -> dict[str, Tensor]:
+    """The teacher a step later."""
+    return {name: keep * value + (1 - keep) * model[name] for name, value in teacher.items()}
 
 
 def _look(judge, tracker, data, weights, options) -> tuple[float, dict[str, float]]:

@@ -3,7 +3,7 @@
 import logging
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +109,11 @@ def peak_bytes(call: Callable[[], object]) -> int:
 
 
 def palindrome_bytes(
-    tracker: Tracker, template: View, specimens: Features, back: View, form: str = "dice_bce"
+    tracker: Tracker,
+    template: View,
+    specimens: Features | Sequence[Features],
+    back: View,
+    form: str = "dice_bce",
 ) -> int:
     """`peak_bytes` of a palindrome and its backward pass."""
     parameters = [p for p in tracker.model.parameters() if p.requires_grad]
@@ -163,18 +167,19 @@ def what_fits(
         limit: bytes; the device's own if not given.
     """
     structures = data.drawn.known.shape[1]
-    ways = 2 * (options.palindrome > 0)
+    frames = 1 + options.specimens  # of a palindrome
+    ways = frames * (options.palindrome > 0)
     ways += sum(w > 0 for w in (options.self_pair, options.direct, options.self_training))
     whole = ways * options.pairs * structures
     if options.micro_batch > 0:
-        return Holding(whole, 2 * options.micro_batch, options.checkpoint_attention)
+        return Holding(whole, frames * options.micro_batch, options.checkpoint_attention)
     if limit is None:
         limit = device_bytes(data.drawn.masks.device)
     if tracker.model.image_size**2 * _MOST * whole / 2 <= limit:
         return Holding(whole, whole, options.checkpoint_attention)
     for checkpointed in sorted({options.checkpoint_attention, True}):
         one = _BESIDE * _of_one(tracker, data, options, checkpointed)
-        holding = Holding(whole, max(2, 2 * int(limit / one)), checkpointed)
+        holding = Holding(whole, max(2, frames * int(limit / one)), checkpointed)
         if one <= limit:
             break
     else:
@@ -196,6 +201,7 @@ def _of_one(tracker: Tracker, data: Data, options: TrainingOptions, checkpointed
     tracker.checkpoint_attention = checkpointed
     try:
         with autocast(data.drawn.masks.device):
-            return palindrome_bytes(tracker, start, data.pool[[0]], start, options.mask)
+            through = [data.pool[[0]]] * options.specimens
+            return palindrome_bytes(tracker, start, through, start, options.mask)
     finally:
         tracker.checkpoint_attention = before

@@ -29,10 +29,17 @@ class TrainingOptions:
         prompt: what is remembered of the prediction on the unlabelled specimen: itself (`soft`), or, to be
             compared with it, `thresholded` or `two_sigmoids`.
         reset: the way back forgets the drawn masks; False is there to be compared with it.
+        specimens: unlabelled specimens on the way of a palindrome, one after another, each with a reset.
+        pairing: which specimens go with a template: any (`random`), or any of the half that looks most like
+            it (`similar`).
+        confident: a palindrome counts as much as the model trusts its masks on the way, by predicted IoU and
+            visibility.
         structure_weights: how much a structure counts: `numbers`, its `weight`; `auto`, that times one over
             the square root of its area on the templates; `difficulty`, that times its running loss.
         labels: what `self_training` learns from, the masks that the model saw on the pool before training:
             `hard` (p > 0.5) or `soft` (p itself).
+        teacher: zero keeps these masks. Above it, every validation renews them, as a teacher sees them that
+            keeps this share of its weights a step and takes the rest from the model.
         mask: the loss between a predicted and a drawn mask, `dice_bce` (Dice + binary cross-entropy) or
             `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained).
         loss_size: where masks are compared, in the losses and in validation: at a `quarter` of the square,
@@ -70,8 +77,12 @@ class TrainingOptions:
     self_pair: float = 1.0
     self_training: float = 0.0
     labels: str = "hard"
+    teacher: float = 0.0
     prompt: str = "soft"
     reset: bool = True
+    specimens: int = 1
+    pairing: str = "random"
+    confident: bool = False
     structure_weights: str = "numbers"
     scores: float = 0.1
     mask: str = "dice_focal"
@@ -97,7 +108,7 @@ class TrainingOptions:
         object.__setattr__(self, "turns", tuple(self.turns))
         if not self.turns or not set(self.turns) <= {0, 90, 180, 270}:
             raise ValueError(f"turns are some of 0, 90, 180 and 270; found {list(self.turns)}")
-        for name in ("steps", "pairs", "views", "validate_every", "validation_pairs"):
+        for name in ("steps", "pairs", "views", "specimens", "validate_every", "validation_pairs"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; found {getattr(self, name)}")
         if max(self.palindrome, self.direct, self.self_pair, self.self_training) <= 0:
@@ -108,6 +119,7 @@ class TrainingOptions:
             ("labels", ("hard", "soft")),
             ("mask", tuple(MASK_LOSSES)),
             ("prompt", tuple(PROMPTS)),
+            ("pairing", ("random", "similar")),
             ("structure_weights", WAYS),
             ("loss_size", ("quarter", "full")),
         ):
@@ -117,6 +129,8 @@ class TrainingOptions:
                 )
         if self.holdout not in (True, False, "auto"):
             raise ValueError(f"holdout must be true, false or auto; found {self.holdout!r}")
+        if not 0 <= self.teacher < 1:
+            raise ValueError(f"teacher must be at least 0 and below 1; found {self.teacher}")
         _ = self.adapter  # refuses a wrong rank or target
 
     @property

@@ -30,22 +30,22 @@ class Way:
     Attributes:
         name: of the loss.
         weight: of the loss.
-        through: the unlabelled specimens of a palindrome; None goes there directly.
+        through: the unlabelled specimens of a palindrome, one after another; none goes there directly.
     """
 
     name: str
     weight: float
     start: View
     goal: View
-    through: Features | None = None
+    through: tuple[Features, ...] = ()
 
     @property
     def frames(self) -> int:
         """How often a memory is made and followed."""
-        return 1 if self.through is None else 2
+        return 1 + len(self.through)
 
     def follow(self, tracker: Tracker, options: TrainingOptions) -> Followed | None:
-        if self.through is None:
+        if not self.through:
             return direct(tracker, self.start, self.goal)
         return palindrome(
             tracker, self.start, self.through, self.goal, options.prompt, options.reset
@@ -59,7 +59,7 @@ class Way:
         for some in torch.arange(pairs).split(together):
             for few in torch.arange(structures).split(min(objects, structures)):
                 start, goal = (v[some].of_structures(few.tolist()) for v in (self.start, self.goal))
-                through = None if self.through is None else self.through[some]
+                through = tuple(specimens[some] for specimens in self.through)
                 yield replace(self, start=start, goal=goal, through=through), few
 
 
@@ -73,11 +73,12 @@ def draw_ways(data: Data, options: TrainingOptions, rng: np.random.Generator) ->
         _index(source * options.views + rng.integers(options.views, size=options.pairs))
     ]
     start = data.drawn[_index(source)]
-    chosen = rng.choice(len(data.pool), options.pairs, replace=len(data.pool) < options.pairs)
-    chosen = _index(chosen)
+    rounds = [_specimens(data, source, options, rng) for _ in range(options.specimens)]
+    chosen = rounds[0]
     ways = []
     if options.palindrome > 0:
-        ways.append(Way("palindrome", options.palindrome, start, back, data.pool[chosen]))
+        through = tuple(data.pool[some] for some in rounds)
+        ways.append(Way("palindrome", options.palindrome, start, back, through))
     if options.self_pair > 0:
         ways.append(Way("self_pair", options.self_pair, start, back))
     if options.direct > 0 and len(trained) > 1:
@@ -87,6 +88,21 @@ def draw_ways(data: Data, options: TrainingOptions, rng: np.random.Generator) ->
     if options.self_training > 0:
         ways.append(Way("self_training", options.self_training, start, data.guessed[chosen]))
     return ways
+
+
+def _specimens(
+    data: Data, source: np.ndarray, options: TrainingOptions, rng: np.random.Generator
+) -> Tensor:
+    """[P], a specimen of the pool for each template; no specimen twice where there are enough."""
+    if options.pairing == "random" or len(data.pool) < 2:
+        return _index(rng.choice(len(data.pool), len(source), replace=len(data.pool) < len(source)))
+    # among the half that looks most like the template
+    some = -(-len(data.pool) // 2)
+    nearest = data.similarity[_index(source)].argsort(dim=1, descending=True)[:, :some]
+    taken: list[int] = []
+    for alike in nearest.tolist():
+        taken.append(int(rng.choice([n for n in alike if n not in taken] or alike)))
+    return torch.tensor(taken)
 
 
 def step_losses(
@@ -159,6 +175,8 @@ def _losses(
     each = object_losses(followed, options.mask)
     if seen is not None:
         seen.append((followed.structure, each.detach()))
+    if options.confident and followed.confidence is not None:
+        each = followed.confidence * each
     loss = (weights[followed.structure] * each).sum() / weight
     _add(numbers, way.name, loss)
     _add(numbers, f"{way.name}_iou", followed.iou().sum() / count)
