@@ -524,6 +524,26 @@ def test_few_draws_give_no_interval(write, draws):
     assert "commit not known" in text
 
 
+def test_variants_of_other_draws_are_compared_where_both_have_a_score(write):
+    """With `score: even` a draw leaves its own template out; part of a protocol may have other draws."""
+    protocol = read_protocol(write(draws=2, seeds=1, ceiling=None, compare=[]))
+    runs, scores = [], []
+    for run in protocol.runs():
+        if (run.variant, run.draw) == ("palindrome", 2) or run.variant in ("everything", "apart"):
+            continue
+        key = key_of(run, run.variant, "data")
+        runs.append({"commit": "c", "model": "m", "device": "cpu", "trained_share": 1.0, **key})
+        runs[-1] |= {"seconds": 1.0, "cpu_seconds": 1.0}
+        for number in (2, 4, 6, 8):
+            if number != 2 * run.draw:
+                row = {"specimen": f"{number:04d}", "structure": "head", "boundary_f": 0.5}
+                scores.append({**key, **row, "iou": 0.1 * number + 0.2 * (run.variant != "untrained")})
+    scores = pd.DataFrame(scores).reindex(columns=list(SCORES))
+    text = report(protocol, pd.DataFrame(runs), scores)
+    assert "4 specimens." in text
+    assert "| palindrome against untrained | 1 | +20.0 | +20.0 |  |" in text
+
+
 def test_variants_are_refused():
     with pytest.raises(ValueError, match="draw or all"):
         Variant("x", templates="some")

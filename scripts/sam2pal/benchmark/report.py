@@ -82,8 +82,12 @@ def _preface(protocol: Protocol, runs: pd.DataFrame) -> list[str]:
 def _section(
     protocol: Protocol, collection: str, templates: int, runs: pd.DataFrame, scores: pd.DataFrame
 ) -> list[str]:
+    # of all variants alike: with `score: even` each draw leaves out its own templates
+    scored = sorted(scores["specimen"].unique())
     tables = {
-        name: _table(protocol, runs[runs["variant"] == name], scores[scores["variant"] == name])
+        name: _table(
+            protocol, runs[runs["variant"] == name], scores[scores["variant"] == name], scored
+        )
         for name in protocol.variants
         if (runs["variant"] == name).any()
     }
@@ -91,11 +95,10 @@ def _section(
     untrained = tables.get(protocol.untrained)
     ceiling = _means(protocol, tables[protocol.ceiling]) if protocol.ceiling in tables else None
     what = "one template" if templates == 1 else f"{templates} templates"
-    specimens = scores["specimen"].nunique()
     lines = [
         f"## {collection}, {what}",
         "",
-        f"{specimens} specimens.",
+        f"{len(scored)} specimens.",
         "",
         "| variant | draws x seeds | IoU | change | boundary F | of the ceiling | seconds of training "
         "| runs that kept the training |",
@@ -146,10 +149,11 @@ def _seconds(runs: pd.DataFrame) -> pd.Series:
     return runs["cpu_seconds"].where(runs["device"] == "cpu", runs["seconds"])
 
 
-def _table(protocol: Protocol, runs: pd.DataFrame, scores: pd.DataFrame) -> Table:
+def _table(
+    protocol: Protocol, runs: pd.DataFrame, scores: pd.DataFrame, specimens: list[str]
+) -> Table:
     structures = [structure.name for structure in protocol.structures]
     order = runs.sort_values(["draw", "seed"])
-    specimens = sorted(scores["specimen"].unique())
     index = pd.MultiIndex.from_product(
         [specimens, structures], names=["specimen", "structure"]
     )
