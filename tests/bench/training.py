@@ -16,7 +16,7 @@ the number of pixels does.
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from sam2pal.training.memory import peak_bytes
 
 FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB
+FORMS = ("step", "at_once", "again", "naive")
 
 
 def attention_on_cpu(*arguments, **more) -> int:
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--structures", nargs="+", type=int, default=[5, 2], help="one a model")
     parser.add_argument("--image-size", type=int, help="instead of the models' own")
     parser.add_argument("--repeats", type=int, default=2, help="the shortest time counts")
+    parser.add_argument("--forms", nargs="+", default=FORMS, choices=FORMS, help="beside the bound")
     parser.add_argument("--memory", action="store_true", help="only the table of what fits")
     parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="of --memory")
     parser.add_argument("--output", type=Path, help="also write the table here")
@@ -74,9 +76,9 @@ def main() -> None:
         rows = []
         counts = zip(arguments.models, arguments.pairs, arguments.structures, strict=True)
         for name, pairs, structures in counts:
-            for row in bench(name, pairs, structures, arguments.image_size, arguments.repeats):
-                print(*row[:3], f"{row[4]:.2f} s", flush=True)
-                rows.append(row)
+            rows += bench(
+                name, pairs, structures, arguments.image_size, arguments.repeats, arguments.forms
+            )
         text = table(rows)
     print(f"\n{text}")
     if arguments.output:
@@ -101,7 +103,7 @@ def noise(tracker: Tracker, pairs: int, structures: int) -> tuple[Tensor, Tensor
 
 
 def bench(
-    name: str, pairs: int, structures: int, side: int | None, repeats: int
+    name: str, pairs: int, structures: int, side: int | None, repeats: int, forms: Sequence[str]
 ) -> list[tuple[str, int, str, float, float, float, float, float]]:
     """Rows: model, square, what, GFLOP, seconds, both over the bound, MB at the worst moment."""
     tracker = build(name, side)
@@ -144,33 +146,37 @@ def bench(
         view = View(first, masks[:1, :1], known[:1, :1])
         one(view, on, view)
 
-    every = pairs * structures
-    least = np.array(cost(bound, repeats))
-    rows = []
-
-    def add(what: str, call: Callable[[], None], count: int) -> None:
-        found = least if call is bound else np.array(cost(call, repeats)) / count
-        memory = peak_bytes(call) / 2**20
-        rows.append((name, tracker.model.image_size, what, *found, *(found / least), memory))
-
-    add("bound: one structure, nothing encoded", bound, 1)
-    add(f"a step of {pairs} x {structures}", step, every)
-    add("... an image at once", lambda: step(at_once=2 * structures), every)
-    add("... the memory attention computed again", lambda: step(again=True), every)
-    add("naive: one structure, both images encoded", naive, 1)
+    calls = {
+        "step": (f"a step of {pairs} x {structures}", step),
+        "at_once": ("... an image at once", lambda: step(at_once=2 * structures)),
+        "again": ("... the memory attention computed again", lambda: step(again=True)),
+        "naive": ("naive: one structure, both images encoded", naive),
+    }
+    *least, memory = cost(bound, repeats)
+    rows = [(name, tracker.model.image_size, "bound: one structure, nothing encoded")]
+    rows[0] += (*least, 1.0, 1.0, memory)
+    for form in forms:
+        what, call = calls[form]
+        *found, memory = cost(call, repeats)
+        count = 1 if form == "naive" else pairs * structures
+        each = np.array(found) / count
+        rows.append((name, tracker.model.image_size, what, *each, *(each / least), memory))
+        print(*rows[-1][:3], f"{each[1]:.2f} s", flush=True)
     return rows
 
 
-def cost(call: Callable[[], None], repeats: int) -> tuple[float, float]:
-    """GFLOP of a call, and the shortest of its times in seconds of CPU."""
+def cost(call: Callable[[], None], repeats: int) -> tuple[float, float, float]:
+    """GFLOP of a call, the shortest of its times in seconds of CPU, and MB at its worst moment."""
+    memory = peak_bytes(call) / 2**20
+    began = time.process_time()  # of all threads; waiting for a shared machine does not count
     with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
         call()
-    seconds = []
-    for _ in range(repeats):
-        began = time.process_time()  # of all threads; waiting for a shared machine does not count
+    seconds = [time.process_time() - began]
+    for _ in range(repeats - 1):
+        began = time.process_time()
         call()
         seconds.append(time.process_time() - began)
-    return counter.get_total_flops() / 1e9, min(seconds)
+    return counter.get_total_flops() / 1e9, min(seconds), memory
 
 
 def fits(models: list[str], sides: list[int]) -> str:
