@@ -27,6 +27,7 @@ from sam2pal.training import (
     held_out,
     prepare,
     publish,
+    remove_old_checkpoints,
     structure_weights,
     train,
 )
@@ -163,6 +164,7 @@ def main() -> None:
     with atomic(arguments.output / "training.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     adapters.save(model, config, arguments.output)
+    remove_old_checkpoints(arguments.state, key[:16])
     print(
         f"{arguments.output}: validation IoU {progress.untrained:.3f} untrained, {progress.best:.3f} at step "
         f"{progress.best_step} of {progress.step}; published: {record['published']}"

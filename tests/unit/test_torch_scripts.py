@@ -151,10 +151,15 @@ def test_training_writes_an_adapter_and_its_record(project, trained):
 
 
 def test_same_bytes_in_another_process(project, trained, by_hand, tmp_path):
+    old = tmp_path / "state" / "before"
+    old.mkdir(parents=True)
+    for name in ("lock", "checkpoint.pt"):
+        (old / name).touch()
     done = by_hand("train_palindrome", *train_arguments(project, tmp_path / "adapter"))
     assert done.code == 0, done.err
     for path in trained.iterdir():
         assert (tmp_path / "adapter" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert not (old / "checkpoint.pt").exists()  # of another training of this genus and round
 
 
 def test_interrupted_by_the_time_limit_it_ends_with_the_same_bytes(

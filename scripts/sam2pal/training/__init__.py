@@ -6,6 +6,7 @@ progress = train(model, data, weights, options, seed, state)
 publish(model, progress)
 """
 
+from sam2pal.training.cleaning import remove_old_checkpoints
 from sam2pal.training.data import Data, held_out, prepare
 from sam2pal.training.judging import controls, guess, validate
 from sam2pal.training.loop import Progress, learning_rate, publish, structure_weights, train
@@ -23,6 +24,7 @@ __all__ = [
     "learning_rate",
     "prepare",
     "publish",
+    "remove_old_checkpoints",
     "step_losses",
     "structure_weights",
     "train",
