@@ -90,10 +90,11 @@ format: $(READY) ## Format the Snakefiles and sort the imports
 	$(BIN)/snakefmt workflow
 	$(BIN)/ruff check --fix scripts tests profiles
 
-bench: $(READY) ## Print what segmenting and training cost, over their bounds, and other ways (CPU; an hour)
+bench: $(READY) ## Print what segmenting, training and measuring cost, over their bounds, and other ways (CPU; an hour)
 	PYTHONPATH=scripts $(BIN)/python tests/bench/segmentation.py --output build/bench/segmentation.md $(ARGS)
 	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --output build/bench/training.md
 	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --memory --output build/bench/memory.md
+	PYTHONPATH=scripts $(BIN)/python tests/bench/measuring.py --output build/bench/measuring.md
 
 ##### the environment #####
 

@@ -1,6 +1,7 @@
 """Lengths and areas of drawn shapes, at any size and angle."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from morphometric_accuracy import SIZES, beyond, errors, limit, summary
 from morphometric_shapes import SHAPES, corner, disc, ellipse, finger, ring, tube
 
 from sam2pal.morphometrics import Shape
+from sam2pal.morphometrics.axis import medial_axes, widest
 from sam2pal.morphometrics.moments import pixel_moments
 from sam2pal.morphometrics.outline import find_corners, outline, trace
-from sam2pal.morphometrics.shape import between, upward
+from sam2pal.morphometrics.shape import between, find_axes, upward
 
 
 def measure(mask, angle=0.0, **options):
@@ -226,10 +228,61 @@ def test_leaving_out_saves_the_medial_axis(monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr("sam2pal.morphometrics.shape.medial_axis", never)
+    monkeypatch.setattr("sam2pal.morphometrics.shape.medial_axes", never)
     out = ("medial_length", "medial_length_total", "medial_width_mean", "medial_width_max")
     found = Shape.of(disc(30)[0]).measures(0.0, (*out, "length", "width"))
     assert not set(out) & set(found)
+
+
+def _many_shapes():
+    """Fingers, tubes, rings and compact parts, as shapes of two parts and more."""
+    masks = []
+    for number in range(6):
+        mask = np.zeros((150, 420), bool)
+        for at, part in enumerate((finger, tube, ring, ellipse, disc)):
+            one, _ = part(50 + 3 * number, 0.3 * number, (0.1 * at, 0.2))
+            mask[5 : 5 + len(one), 5 + 80 * at : 5 + 80 * at + len(one)] |= one[:, : 415 - 80 * at]
+        masks.append(mask)
+    return [Shape.of(mask) for mask in masks]
+
+
+def test_axes_found_together_are_those_found_alone():
+    together, alone = _many_shapes(), _many_shapes()
+    find_axes(together)
+    for one, other in zip(together, alone, strict=True):
+        assert len(one.axes) == len(one.parts) > 3
+        for name, value in one.measures(0.3).items():
+            assert value == pytest.approx(other.measures(0.3)[name], rel=1e-9), name
+        separate = [medial_axes([(part.outer, part.holes)])[0] for part in other.parts]
+        for axis, single in zip(one.axes, separate, strict=True):
+            assert axis.length == pytest.approx(single.length, rel=1e-9)
+            assert axis.widest == pytest.approx(single.widest, rel=1e-9)
+            assert (axis.closed, axis.straight) == (single.closed, single.straight)
+
+
+def test_axes_are_found_together_in_less_time_than_one_after_another():
+    def seconds(call):
+        shapes = _many_shapes()
+        began = time.process_time()
+        call(shapes)
+        return time.process_time() - began
+
+    def alone(shapes):
+        for shape in shapes:
+            for part in shape.parts:
+                widest(medial_axes([(part.outer, part.holes)]))
+
+    seconds(alone), seconds(find_axes)  # imports
+    pairs = [(seconds(find_axes), seconds(alone)) for _ in range(5)]  # taking turns
+    together, separate = np.min(pairs, axis=0)
+    assert together < 0.85 * separate
+
+
+def test_a_largest_width_does_not_depend_on_rounding():
+    """Circles through three points of the outline are equally far from all of them."""
+    mask, _ = tube(90, 0.7, (0.2, 0.1))
+    widths = [Shape.of(mask, (x, y)).widest for x, y in ((0, 0), (1000, 37), (313, 4001))]
+    assert widths == pytest.approx([widths[0]] * 3, rel=1e-9)
 
 
 def test_touching_the_border():

@@ -42,8 +42,8 @@ def intervals(
         "medial_width_max": 2.0,
     }
     if "medial_length" in values:
-        growth["medial_length"] = 0.0 if shape.longest.axis.closed else 2.0
-        growth["medial_length_total"] = 2.0 * sum(not part.axis.closed for part in shape.parts)
+        growth["medial_length"] = 0.0 if shape.longest.closed else 2.0
+        growth["medial_length_total"] = 2.0 * sum(not axis.closed for axis in shape.axes)
     found = {
         name: _around(values[name], rate, inwards, outwards)
         for name, rate in growth.items()

@@ -13,9 +13,11 @@ the outer corner of its first pixel, whose centre is (0.5, 0.5).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import fft, ifft, next_fast_len
 from scipy.ndimage import correlate1d, maximum_filter1d
 from scipy.spatial import ConvexHull, QhullError
 
@@ -57,9 +59,18 @@ class Loop:
     def is_hole(self) -> bool:
         return self.area < 0
 
-    @property
+    @cached_property
     def length(self) -> float:
         return closed_length(self.points)
+
+    @cached_property
+    def hull(self) -> Points:
+        """Corners of the convex hull [k, 2]."""
+        return convex_hull(self.points)
+
+    @cached_property
+    def hull_area(self) -> float:
+        return abs(signed_area(self.hull))
 
 
 def closed_length(points: Points) -> float:
@@ -233,21 +244,21 @@ def along_line(points: Points, travelled: NDArray, samples: NDArray) -> Points:
     return result
 
 
-def _gaussian(sigma: float) -> NDArray:
+def gaussian(sigma: float) -> NDArray:
     radius = int(3.5 * sigma + 0.5)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return kernel / kernel.sum()
 
 
-def _twice(kernel: NDArray) -> NDArray:
+def twice(kernel: NDArray) -> NDArray:
     double = -np.convolve(kernel, kernel)
     radius = len(kernel) // 2
     double[radius : radius + len(kernel)] += 2 * kernel
     return double
 
 
-BLUR, BLUR_COARSE = _gaussian(FINE), _gaussian(COARSE)
-KERNELS = [_twice(_gaussian(level)) for level in LEVELS]
+BLUR, BLUR_COARSE = gaussian(FINE), gaussian(COARSE)
+KERNELS = [twice(gaussian(level)) for level in LEVELS]
 MARGIN = len(KERNELS[-1]) // 2
 
 
@@ -270,12 +281,27 @@ def _filter(line: NDArray, widest: NDArray) -> NDArray:
     sigma = np.minimum.accumulate(sigma - ramp) + ramp
     sigma = np.minimum.accumulate((sigma + ramp)[::-1])[::-1] - ramp
     place = np.interp(sigma, LEVELS, np.arange(len(LEVELS)))
-    result = np.zeros_like(line)
-    for index, kernel in enumerate(KERNELS):
+    # the ends repeated by as much as the longest kernel needs, and more for a length that is fast
+    size = next_fast_len(line.shape[1] + 2 * MARGIN)
+    padded = np.pad(line[0] + 1j * line[1], (MARGIN, size - MARGIN - line.shape[1]), mode="edge")
+    waves = fft(padded, overwrite_x=True)
+    result = np.zeros(line.shape[1], complex)
+    for index, spectrum in enumerate(_spectra(size)):
         weight = np.maximum(1 - np.abs(place - index), 0)
         if weight.any():
-            result += weight * correlate1d(line, kernel, axis=1, mode="nearest")
-    return result
+            filtered = ifft(waves * spectrum, overwrite_x=True)
+            result += weight * filtered[MARGIN : MARGIN + line.shape[1]]
+    return np.stack([result.real, result.imag])
+
+
+@lru_cache(maxsize=4)
+def _spectra(size: int) -> NDArray:
+    """Fourier transforms of `KERNELS`, which are symmetric, [levels, size]."""
+    centred = np.zeros((len(KERNELS), size))
+    for row, kernel in zip(centred, KERNELS, strict=True):
+        radius = len(kernel) // 2
+        row[: radius + 1], row[size - radius :] = kernel[radius:], kernel[:radius]
+    return fft(centred).real
 
 
 def find_corners(loops: list[Points]) -> list[list[tuple[int, Points]]]:
@@ -417,15 +443,15 @@ def _empty(around: NDArray) -> NDArray:
 
 def _fit_lines(points: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Total least squares lines through points [m, k, 2]: mean, direction, mean squared rest."""
-    mean = points.mean(axis=1)
-    x, y = (points - mean[:, None]).transpose(2, 0, 1)
-    xx, yy, xy = (x * x).mean(1), (y * y).mean(1), (x * y).mean(1)
+    across = np.ascontiguousarray(points.transpose(2, 1, 0))  # sums along its columns are fast
+    mean = across.mean(axis=1)  # [2, m]
+    x, y = across - mean[:, None]
+    xx, yy, xy = (x * x).mean(axis=0), (y * y).mean(axis=0), (x * y).mean(axis=0)
     angle = np.arctan2(2 * xy, xx - yy) / 2
-    direction = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    forward = (direction * (points[:, -1] - points[:, 0])).sum(1)
-    direction[forward < 0] *= -1
+    direction = np.stack([np.cos(angle), np.sin(angle)])
+    direction *= np.where((direction * (across[:, -1] - across[:, 0])).sum(axis=0) < 0, -1, 1)
     rest = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy**2)
-    return mean, direction, np.maximum(rest, 0)
+    return mean.T, direction.T, np.maximum(rest, 0)
 
 
 def _circle_rest(points: NDArray) -> NDArray:

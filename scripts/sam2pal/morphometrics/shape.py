@@ -1,14 +1,14 @@
 """The shape of one structure: sizes, Feret diameters, moments and medial axes of its parts."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.axis import Axis, medial_axis
+from sam2pal.morphometrics.axis import Axis, medial_axes, widest
 from sam2pal.morphometrics.moments import Moments, following, polygon_moments
 from sam2pal.morphometrics.outline import (
     Loop,
@@ -18,6 +18,16 @@ from sam2pal.morphometrics.outline import (
     outline,
     signed_area,
 )
+
+MEDIAL = (
+    "medial_length",
+    "medial_length_total",
+    "medial_width_mean",
+    "medial_width_max",
+    "length",
+    "width",
+)
+"""Measures that need medial axes."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,6 @@ class Part:
     @property
     def area(self) -> int:
         return self.outer.area + sum(hole.area for hole in self.holes)
-
-    @cached_property
-    def axis(self) -> Axis:
-        return medial_axis(self.outer, list(self.holes))
 
 
 class Shape:
@@ -73,6 +79,8 @@ class Shape:
     @cached_property
     def hull(self) -> Points:
         """Corners of the convex hull of all parts [k, 2]."""
+        if len(self.parts) == 1:
+            return self.parts[0].outer.hull
         return convex_hull(np.concatenate([part.outer.points for part in self.parts]))
 
     @cached_property
@@ -102,9 +110,19 @@ class Shape:
         return float(np.ptp(self.hull @ np.array([math.cos(angle), math.sin(angle)])))
 
     @cached_property
-    def longest(self) -> Part:
-        """The part with the longest medial axis."""
-        return max(self.parts, key=lambda part: part.axis.length)
+    def axes(self) -> list[Axis]:
+        """The medial axes of the parts."""
+        return _axes([self])[0]
+
+    @cached_property
+    def longest(self) -> Axis:
+        """The longest medial axis of a part."""
+        return max(self.axes, key=lambda axis: axis.length)
+
+    @cached_property
+    def widest(self) -> float:
+        """Largest width across the longest axis."""
+        return self.longest.widest
 
     def touches(self, width: int, height: int) -> bool:
         """Whether it reaches the border of a photograph of this size."""
@@ -139,15 +157,28 @@ class Shape:
         if wanted("body_length", "body_width", "length", "width"):
             result["body_length"] = self.extent(body_angle)
             result["body_width"] = self.extent(body_angle + math.pi / 2)
-        if wanted(
-            "medial_length", "medial_length_total", "medial_width_mean", "medial_width_max"
-        ) or wanted("length", "width"):
-            axis = self.longest.axis
-            result["medial_length"] = axis.length
-            result["medial_length_total"] = sum(part.axis.length for part in self.parts)
-            result["medial_width_mean"] = axis.width
-            result["medial_width_max"] = axis.widest
+        if wanted(*MEDIAL):
+            result["medial_length"] = self.longest.length
+            result["medial_length_total"] = sum(axis.length for axis in self.axes)
+            result["medial_width_mean"] = self.longest.width
+            result["medial_width_max"] = self.widest
         return result
+
+
+def find_axes(shapes: Sequence[Shape], leave_out: Collection[str] = ()) -> None:
+    """Find the medial axes of several shapes, and their widths, at once: by far the faster way."""
+    if not _Wanted(leave_out)(*MEDIAL):
+        return
+    for shape, axes in zip(shapes, _axes(shapes), strict=True):
+        shape.axes = axes
+    for shape, width in zip(shapes, widest([shape.longest for shape in shapes]), strict=True):
+        shape.widest = width
+
+
+def _axes(shapes: Sequence[Shape]) -> list[list[Axis]]:
+    parts = [(part.outer, part.holes) for shape in shapes for part in shape.parts]
+    found = iter(medial_axes(parts))
+    return [[next(found) for _ in shape.parts] for shape in shapes]
 
 
 class _Wanted:
