@@ -285,6 +285,18 @@ def test_a_largest_width_does_not_depend_on_rounding():
     assert widths == pytest.approx([widths[0]] * 3, rel=1e-9)
 
 
+@pytest.mark.parametrize("thick", [1, 2, 3])
+def test_the_largest_circle_of_a_thin_part_stays_inside(thick):
+    """One step of the search leads out of it, to where the outline is far away."""
+    mask = np.zeros((90, 90), bool)
+    mask[20 : 20 + thick, 5:80] = mask[70 : 70 + thick, 5:80] = mask[20:70, 5 : 5 + thick] = True
+    for turned in (mask, mask.T, mask[::-1], mask[:, ::-1]):
+        shape = Shape.of(turned)
+        (x, y), radius = shape.longest.circle
+        assert turned[int(y), int(x)]
+        assert shape.widest <= 2 * radius <= 1.3 * thick + 0.5
+
+
 def test_touching_the_border():
     mask = np.zeros((20, 30), bool)
     mask[5:10, 5:10] = True

@@ -66,7 +66,7 @@ class Boundary:
     def distance(
         self, where: NDArray[np.complex128], part: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Distances of points [m] from the outline itself, not from its nearest point.
+        """Distances of points [m] from the outline itself, not from its nearest point; below 0 outside.
 
         In the middle of a part points on either side are equally near, and one between two others may
         be nearer than either.
@@ -74,10 +74,13 @@ class Boundary:
         _, nearest = self._tree.query(_with_part(where, part), k=SIDES)
         steps, inverse = self._steps
         gap = (where[:, None] - self.points[nearest])[..., None]
-        steps = steps[nearest]
-        share = (gap * steps.conj()).real * inverse[nearest]
-        share = np.minimum(np.maximum(share, 0), 1)
-        return np.abs(gap - share * steps).reshape(len(where), 2 * SIDES).min(axis=1)
+        turned = steps[nearest].conj() * gap
+        share = np.minimum(np.maximum(turned.real * inverse[nearest], 0), 1)
+        apart = np.abs(gap - share * steps[nearest]).reshape(len(where), 2 * SIDES)
+        best = np.arange(len(where)), apart.argmin(axis=1)
+        # the structure lies to the right of the way to the next point, to the left of that to the last
+        side = (turned.imag * np.array([1, -1])).reshape(apart.shape)[best]
+        return np.where(side < 0, -apart[best], apart[best])
 
     def depth(self, where: NDArray[np.complex128], part: NDArray[np.int64]) -> NDArray[np.float64]:
         """How far inside points [m] lie, from the line through the nearest point and its next."""
