@@ -34,6 +34,7 @@ from sam2pal.training.memory import peak_bytes
 
 FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB
+KEPT = 42 * 16 * 2**20  # bytes of images, at 1024, of a template, its views and the pool, by default
 FORMS = ("step", "at_once", "again", "naive")
 
 
@@ -194,7 +195,7 @@ def fits(models: list[str], sides: list[int]) -> str:
                 found = [taken(name, side, again, precise) / side**2 for side in sides]
                 one = found[-1] * 1024**2
                 # as training.memory shares a card, and takes for what kernels need
-                free = [0.85 * card * 2**30 - weights for card in CARDS]
+                free = [0.85 * card * 2**30 - weights - KEPT for card in CARDS]
                 count = " | ".join(str(max(0, int(left / (1.3 * one)))) for left in free)
                 lines.append(
                     f"| {name} | {'again' if again else 'kept'} | {'float32' if precise else 'bfloat16'} | "

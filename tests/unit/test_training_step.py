@@ -236,6 +236,24 @@ def test_what_fits(model, data, monkeypatch):
     assert found(999) == Holding(whole, 2, True)  # it is tried, with a warning
 
 
+def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypatch):
+    tracker = Tracker(model, gated=False)
+    weights = sum(p.numel() for p in model.parameters())
+    masks = sum(view.masks.numel() for view in (data.drawn, data.views, data.unseen))
+    image = sum(level[0].numel() for level in (data.pool.low, *data.pool.high))
+    kept = 4 * (weights + masks + 8 * image)  # eight images, in float32
+    assert budget.kept_bytes(tracker, data) == kept
+    on_disk = Keeper(0.0).keep([data.pool[[0]], data.pool[[1]]])
+    assert isinstance(on_disk, OnDisk)
+    without = dataclasses.replace(data, pool=on_disk)
+    assert budget.kept_bytes(tracker, without) == kept - 2 * 4 * image
+
+    monkeypatch.setattr(budget, "device_bytes", lambda device: kept + int(1.3 * 5000 * 3) + 1)
+    monkeypatch.setattr(budget, "_of_one", lambda *a: 5000)
+    assert what_fits(tracker, data, OPTIONS).frames == 6
+    assert what_fits(tracker, without, OPTIONS).frames > 6
+
+
 def test_measuring_leaves_no_trace(model, data):
     tracker = Tracker(model, gated=False)
     assert budget._of_one(tracker, data, OPTIONS, True) > 2**18

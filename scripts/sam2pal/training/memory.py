@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
@@ -164,7 +165,7 @@ def what_fits(
     attention computed again.
 
     Args:
-        limit: bytes; the device's own if not given.
+        limit: bytes for a step; the device's own, less what is kept between steps, if not given.
     """
     structures = data.drawn.known.shape[1]
     frames = 1 + options.specimens  # of a palindrome
@@ -174,7 +175,7 @@ def what_fits(
     if options.micro_batch > 0:
         return Holding(whole, frames * options.micro_batch, options.checkpoint_attention)
     if limit is None:
-        limit = device_bytes(data.drawn.masks.device)
+        limit = device_bytes(data.drawn.masks.device) - kept_bytes(tracker, data)
     if tracker.model.image_size**2 * _MOST * whole / 2 <= limit:
         return Holding(whole, whole, options.checkpoint_attention)
     for checkpointed in sorted({options.checkpoint_attention, True}):
@@ -191,6 +192,17 @@ def what_fits(
     if holding.at_once is not None:
         log.info("a structure's palindrome takes %.2f GB: %s", one / 2**30, holding)
     return holding
+
+
+def kept_bytes(tracker: Tracker, data: Data) -> int:
+    """What a training keeps on the device between steps: weights, encoded images, drawn masks."""
+    kept: list[Tensor] = list(tracker.model.parameters())
+    for view in (data.drawn, data.views, data.unseen):
+        kept += [view.masks] if view.outlines is None else [view.masks, view.outlines]
+    for features in (data.drawn.features, data.views.features, data.unseen.features, data.pool):
+        if isinstance(features, Features):  # the others lie in a file
+            kept += [features.low, *features.high]
+    return sum(tensor.nbytes for tensor in kept)
 
 
 def _of_one(tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool) -> int:
