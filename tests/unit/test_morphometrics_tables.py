@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,15 @@ import plot_morphometrics
 import summarize_morphometrics
 from sam2pal import coco, tables
 from sam2pal.errors import InputError
-from sam2pal.morphometrics import COLUMNS, MEASURES, Drawn, MeasurementOptions, Measuring, Shape
+from sam2pal.morphometrics import (
+    COLUMNS,
+    MEASURES,
+    Drawn,
+    Genus,
+    MeasurementOptions,
+    Measuring,
+    Shape,
+)
 from sam2pal.morphometrics.intervals import intervals
 from sam2pal.morphometrics.ranges import template_ranges
 from sam2pal.morphometrics.scale import Scale
@@ -687,3 +696,32 @@ def test_real_beetles(carabidae, tmp_path, monkeypatch):
         assert of.loc[("antennae", "medial_width_mean", "px")] < 0.2 * body
         assert 0 < of.loc[("elytra", "lab_l", "CIELAB")] < 70
         assert 0.85 < of.loc[("elytra", "solidity", "1")] <= 1
+
+
+def test_memory_does_not_grow_with_the_number_of_specimens(tmp_path, monkeypatch):
+    """A shard of a few specimens is in memory at a time, and a piece of the tables."""
+    options = MeasurementOptions(colour=False)
+    monkeypatch.setattr(measure, "PIECE", 3)
+
+    def peak(shards):
+        folder = tmp_path / str(shards)
+        folder.mkdir()
+        paths = [
+            shard(
+                folder / f"{number}.json",
+                [entry(f"{number}_{index}", beetle()) for index in range(3)],
+            )
+            for number in range(shards)
+        ]
+        outputs = [str(folder / name) for name in ("a.csv", "a.parquet", "w.csv", "w.parquet")]
+        genus = Genus(paths, options)
+        tracemalloc.start()
+        try:
+            measure.write(genus, None, outputs[:2], outputs[2:])
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(1)  # imports
+    few, many = peak(2), peak(8)
+    assert many < 1.3 * few
