@@ -369,6 +369,34 @@ def test_intervals_move_the_outline():
     assert around["perimeter"][0] == around["perimeter"][1]  # grows outside, shrinks inside
 
 
+def test_intervals_of_the_whole_specimen():
+    """Its ends move with the outlines of the structures that are there, drawn ones stay."""
+    masks = beetle()
+    measuring = Measuring(STRUCTURES, MeasurementOptions(colour=False, body=["head", "trunk"]))
+    scale = Scale(None, "", "")
+
+    def found(sources, change):
+        drawn = {}
+        for name, mask in masks.items():
+            area, edge = int(mask.sum()), Shape.of(mask).perimeter
+            areas = {"0.25": area + round(2 * edge), "0.5": area, "0.75": area - round(edge)}
+            source = sources.get(name, "predicted")
+            drawn[name] = Drawn(mask, source, 0.9, {}, areas if change else {})
+        return measuring.measure("a", drawn, scale, None).structures["specimen"]
+
+    both = found({}, True)
+    length, width, area = (both.values[name] for name in ("length", "width", "area"))
+    assert both.intervals["length"] == pytest.approx((length - 2, length + 4), abs=0.05)
+    assert both.intervals["width"] == pytest.approx((width - 2, width + 4), abs=0.05)
+    edges = sum(Shape.of(masks[name]).perimeter for name in ("head", "trunk"))
+    assert both.intervals["area"] == pytest.approx((area - edges, area + 2 * edges), abs=2)
+    one = found({"trunk": "corrected"}, True)  # the head is in front, the trunk behind
+    assert one.intervals["length"] == pytest.approx((length - 1, length + 2), abs=0.05)
+    assert one.intervals["width"] == pytest.approx((width, width), abs=0.05)  # the trunk's
+    assert found({"head": "drawn", "trunk": "drawn"}, True).intervals == {}
+    assert found({}, False).intervals == {}
+
+
 def test_intervals_in_both_units(project, monkeypatch):
     folder, shards = project
     run(

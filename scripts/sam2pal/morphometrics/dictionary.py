@@ -337,7 +337,8 @@ def dictionary(
             "one of them is missing, and then no value if `body` is configured",
             "formula": f"body axis: {axis} {whole}",
             "landmarks": f"all pixels of {whole}",
-            "range_by_threshold": "",
+            "range_by_threshold": "area: the changes of all structures together; length and width: "
+            "the extents while the outline of each structure moves by its own d, as above",
         }
     )
     for name, (expression, index_units) in indices.items():

@@ -9,7 +9,9 @@ It says how sharp the mask is, not how far it may be from the truth: it is not a
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from sam2pal.morphometrics.shape import Shape
 
@@ -26,11 +28,10 @@ def intervals(
         values: measures of `shape`, in pixels.
         areas: pixels of the mask at each of `LEVELS`.
     """
-    known = [areas.get(level) for level in LEVELS]
-    if any(not isinstance(area, int | float) or isinstance(area, bool) for area in known):
+    change = area_change(areas)
+    if change is None:
         return {}
-    wide, middle, narrow = (float(area) for area in known if area is not None)
-    more, less = max(wide - middle, 0.0), max(middle - narrow, 0.0)
+    less, more = change
     outwards, inwards = more / shape.perimeter, less / shape.perimeter
     holes = sum(len(part.holes) for part in shape.parts)
     growth = {
@@ -51,6 +52,49 @@ def intervals(
     }
     if "area" in values:
         found["area"] = (max(values["area"] - less, 0.0), values["area"] + more)
+    return found
+
+
+def area_change(areas: Mapping[str, int]) -> tuple[float, float] | None:
+    """By how many pixels a mask is smaller at the highest of `LEVELS`, and larger at the lowest.
+
+    None if that is not known.
+    """
+    known = [areas.get(level) for level in LEVELS]
+    if any(not isinstance(area, int | float) or isinstance(area, bool) for area in known):
+        return None
+    wide, middle, narrow = (float(area) for area in known if area is not None)
+    return max(middle - narrow, 0.0), max(wide - middle, 0.0)
+
+
+def body_intervals(
+    values: Mapping[str, float],
+    shapes: Sequence[Shape],
+    changes: Sequence[tuple[float, float]],
+    angle: float,
+) -> dict[str, Interval]:
+    """Ranges of the area, length and width of the union of several structures.
+
+    Args:
+        values: of the union, in pixels.
+        changes: `area_change` of each structure; zeros where the mask was drawn.
+        angle: direction of the length (radians, y down).
+    """
+    less, more = (sum(change) for change in zip(*changes, strict=True))
+    found = {"area": (max(values["area"] - less, 0.0), values["area"] + more)}
+    for name, turn in (("length", 0.0), ("width", math.pi / 2)):
+        along = np.array([math.cos(angle + turn), math.sin(angle + turn)])
+        places = [shape.hull @ along for shape in shapes]
+        ends = []
+        for sign, of in ((-1, 0), (1, 1)):
+            moved = [
+                sign * change[of] / shape.perimeter
+                for shape, change in zip(shapes, changes, strict=True)
+            ]
+            first = min(place.min() - by for place, by in zip(places, moved, strict=True))
+            last = max(place.max() + by for place, by in zip(places, moved, strict=True))
+            ends.append(max(float(last - first), 0.0))
+        found[name] = ends[0], ends[1]
     return found
 
 

@@ -14,7 +14,7 @@ from sam2pal.images import Photograph, read_photograph
 from sam2pal.morphometrics.colour import colour, erode
 from sam2pal.morphometrics.dictionary import NAMES, SPECIMEN
 from sam2pal.morphometrics.indices import Index
-from sam2pal.morphometrics.intervals import Interval, intervals
+from sam2pal.morphometrics.intervals import Interval, area_change, body_intervals, intervals
 from sam2pal.morphometrics.moments import Moments, pixel_moments
 from sam2pal.morphometrics.options import MeasurementOptions
 from sam2pal.morphometrics.outline import outlines
@@ -285,6 +285,15 @@ class Measuring:
             "length": float(np.ptp(hull @ along)),
             "width": float(np.ptp(hull @ np.array([-along[1], along[0]]))),
         }
+        if any(entries[name].source not in BY_HAND for name in there):
+            changes = [
+                (0.0, 0.0) if entries[name].source in BY_HAND else area_change(entries[name].areas)
+                for name in there
+            ]
+            known = [change for change in changes if change is not None]
+            if len(known) == len(there):
+                parts = [shapes[name] for name in there]
+                result.intervals = body_intervals(result.values, parts, known, angle)
         for measure in self.options.leave_out:
             result.values.pop(measure, None)
         kept = ("low_confidence", "touches_border")
@@ -297,6 +306,7 @@ class Measuring:
             # without its head a beetle has no body length
             missing = [results[name] for name in self.body if name not in shapes]
             result.status, result.values = combined(missing).status, {}
+            result.intervals = {}
         return result
 
     def _add_colours(
