@@ -67,6 +67,22 @@ def test_large_shapes_are_within_one_percent(shape, size):
         assert max(summary(error).values()) <= limit(name, value), name
 
 
+def test_a_mask_does_not_hold_how_sharp_the_corners_of_a_narrow_end_are():
+    """A bar 20 pixels long and 5 wide has the same mask with sharp corners and with round ones: no
+    estimator is nearer than 3.5 % to both perimeters, however it is made."""
+    y, x = np.mgrid[:30, :30] - 14.5
+    x, y = x - 0.395, y + 0.04
+    cosine, sine = math.cos(0.742), math.sin(0.742)
+    along, across = abs(cosine * x + sine * y), abs(cosine * y - sine * x)
+    sharp = (along < 10) & (across < 2.5)
+    radius = 2.0
+    beyond_arc = np.hypot(np.maximum(along - 8, 0), np.maximum(across - 0.5, 0)) >= radius
+    assert (sharp == (sharp & ~beyond_arc)).all()
+    shortest = 50 - (8 - 2 * math.pi) * radius
+    assert (50 - shortest) / (50 + shortest) > 0.035
+    assert shortest <= measure(sharp)["perimeter"] <= 50
+
+
 def test_turning_by_a_right_angle_changes_not_a_bit():
     mask, _ = tube(70, 0.4, (0.2, 0.3))
     one, other = measure(mask, angle=0.2), measure(np.rot90(mask).copy(), angle=0.2 - math.pi / 2)
