@@ -410,6 +410,33 @@ def test_divergence_is_said(small_model, data, tmp_path):
         run(fresh(small_model), data, tmp_path, options)
 
 
+def test_a_validation_that_falls_goes_back_to_the_best(
+    small_model, data, tmp_path, monkeypatch, caplog
+):
+    options = dataclasses.replace(SHAKEN, restores=1, validate_every=1, steps=4)
+    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    states = []
+
+    def keep(step, numbers):
+        states.append(adapters.adapter_state(model))
+
+    values = iter([0.6, 0.7, 0.3, 0.36, 0.1])  # the last step has nothing to go on to
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path / "a", options, on_step=keep)
+    assert (progress.step, progress.restored, progress.best_step) == (4, 1, 1)
+    assert [line.get("restored") for line in progress.history] == [None, 1, None, None]
+    assert "step 2: validation IoU fell to 0.300; going back to the adapter of step 1" in caplog.text
+    for name, best in states[0].items():
+        assert torch.equal(states[1][name], best)
+    assert any(not torch.equal(states[2][name], best) for name, best in states[0].items())
+    values = iter([0.6, 0.7, 0.3, 0.3])
+    with pytest.raises(InputError, match="diverged at step 3 .validation IoU fell to 0.300, for"):
+        run(fresh(small_model, options), data, tmp_path / "b", options)
+    # of little there is little to lose
+    values = iter([0.15, 0.07, 0.06, 0.05, 0.07])
+    assert run(fresh(small_model, options), data, tmp_path / "c", options).restored == 0
+
+
 def test_divergence_goes_back_to_the_best(small_model, data, tmp_path, monkeypatch, caplog):
     """Two steps whose loss is not finite, and a kill between them."""
     options = dataclasses.replace(SHAKEN, restores=2, validate_every=1, targets=("memory_encoder",))

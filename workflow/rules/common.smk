@@ -37,7 +37,7 @@ METHOD = {
     "convert": 1,
     "list": 1,
     "pool": 1,
-    "train": 7,
+    "train": 8,
     "segment": 3,
     "draw_masks": 1,
     "evaluate": 1,

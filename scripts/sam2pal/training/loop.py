@@ -34,6 +34,9 @@ from sam2pal.training.weights import area_weights, difficulty_weights, running_l
 
 log = logging.getLogger(__name__)
 
+# a validation IoU below this share of the best, and lower by this much, is nothing to go on from
+_COLLAPSED = 0.5, 0.1
+
 
 @dataclass
 class Progress:
@@ -161,7 +164,7 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
             own = structure_weights(data, weights, options, progress)
         numbers = _step(tracker, data, own, options, seed, optimizer, parameters, progress, holding)
         if numbers is None:
-            _restore(model, optimizer, progress, options)
+            _restore(model, optimizer, progress, options, "the gradient is not finite")
             numbers = {"restored": progress.restored}
         if teaching:
             progress.teacher = _follow(progress.teacher, adapters.adapter_state(model), options.teacher)
@@ -171,8 +174,13 @@ def _train(model, data, weights, options, seed, state, deadline, on_step) -> Pro
         if last or progress.step % options.validate_every == 0:
             numbers["validation"], control = look()
             numbers |= control
-            if numbers["validation"] > progress.best:
-                progress.best, progress.best_step = numbers["validation"], progress.step
+            found = numbers["validation"]
+            if not last and _collapsed(found, max(progress.best, progress.untrained)):
+                why = f"validation IoU fell to {found:.3f}"
+                _restore(model, optimizer, progress, options, why)
+                numbers["restored"] = progress.restored
+            if found > progress.best:
+                progress.best, progress.best_step = found, progress.step
                 if progress.best > progress.untrained:
                     progress.best_state = adapters.adapter_state(model)
             if teaching and not last:
@@ -343,24 +351,35 @@ def _backward(tracker, data, weights, options, seed, optimizer, step, holding: H
         adapters.set_dropout(tracker.model, False)
 
 
-def _restore(model, optimizer, progress: Progress, options: TrainingOptions) -> None:
+def _collapsed(found: float, best: float) -> bool:
+    share, least = _COLLAPSED
+    return found < share * best and best - found > least
+
+
+def _restore(
+    model, optimizer, progress: Progress, options: TrainingOptions, why: str
+) -> None:
     """Go back to the best adapter so far, from which training goes on at half the rate.
 
     Raises:
         InputError: it has gone back too often.
     """
+    step = len(progress.history) + 1
     if progress.restored >= options.restores:
         again = f", for the {progress.restored + 1}. time" if progress.restored else ""
         raise InputError(
-            f"training diverged at step {progress.step + 1} (the gradient is not finite{again}); lower "
+            f"training diverged at step {step} ({why}{again}); lower "
             f"`learning_rate` (now {options.learning_rate})"
         )
     progress.restored += 1
     adapters.set_state(model, progress.best_state)
     optimizer.state.clear()
+    if progress.teacher:  # it followed what has diverged
+        progress.teacher = dict(progress.best_state)
     log.warning(
-        "step %d: the gradient is not finite; going back to the adapter of step %d, at half the rate",
-        progress.step + 1,
+        "step %d: %s; going back to the adapter of step %d, at half the rate",
+        step,
+        why,
         progress.best_step if progress.best > progress.untrained else 0,
     )
 

@@ -53,7 +53,8 @@ class TrainingOptions:
         controls: pairs for which a validation also compares the loss of the way back with that of the same
             way from a blank memory, from another structure's and from another specimen's; 0 for none.
         patience: validations without a new best after which training stops; 0 never stops early.
-        restores: how often a training whose gradient is not finite goes back to its best adapter, and on at
+        restores: how often a training that diverges (its gradient is not finite, or its validation falls to
+            less than half of the best, by at least 0.1) goes back to its best adapter, and on at
             half the rate, before it fails.
         checkpoint_minutes: minutes between checkpoints.
         micro_batch: structures of a pair that go through the model at once, with the same gradient whatever
