@@ -9,14 +9,13 @@ start of a job (templates encoded and memorized) is left out of a shard's cost a
 
 import argparse
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from cost import cost
 from PIL import Image
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop
 
 from sam2pal.coco import Template
 from sam2pal.images import read_photograph
@@ -31,15 +30,6 @@ from sam2pal.tracker import Tracker
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 STRUCTURES = read_structures(dict.fromkeys(NAMES))
 CPU = torch.device("cpu")
-
-
-def attention_on_cpu(*arguments, **more) -> int:
-    """What PyTorch counts of the same attention on GPUs."""
-    return sdpa_flop(*arguments, **more)
-
-
-attention_on_cpu._get_raw = True  # sdpa_flop takes tensors
-ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_on_cpu}
 
 
 def main() -> None:
@@ -172,19 +162,6 @@ def loop(tracker: Tracker, images: torch.Tensor, bank) -> None:
         features = tracker.encode(image[None])
         for structure in range(len(NAMES)):
             tracker.track(features, [memory[[structure]] for memory in memories])
-
-
-def cost(call: Callable, repeats: int) -> tuple[float, float]:
-    """GFLOP of a call, and the shortest of its times in seconds of CPU."""
-    began = time.process_time()  # of all threads; waiting for a shared machine does not count
-    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
-        call()
-    seconds = [time.process_time() - began]
-    for _ in range(repeats - 1):
-        began = time.process_time()
-        call()
-        seconds.append(time.process_time() - began)
-    return counter.get_total_flops() / 1e9, min(seconds)
 
 
 def table(rows: list[tuple]) -> str:

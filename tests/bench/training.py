@@ -15,45 +15,26 @@ the number of pixels does.
 """
 
 import argparse
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from cost import cost
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop, sdpa_flop
 
 from sam2pal import adapters
 from sam2pal.adapters import AdapterOptions
 from sam2pal.models import ModelOptions, build_model
-from sam2pal.palindrome import View, mask_loss, object_losses, palindrome
+from sam2pal.palindrome import View, mask_loss, palindrome
 from sam2pal.tracker import Tracker
 from sam2pal.training import Data, TrainingOptions, step_losses
-from sam2pal.training.memory import peak_bytes
+from sam2pal.training.memory import palindrome_bytes, peak_bytes
 
 FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB
 KEPT = 42 * 16 * 2**20  # bytes of images, at 1024, of a template, its views and the pool, by default
 FORMS = ("step", "at_once", "again", "naive")
-
-
-def attention_on_cpu(*arguments, **more) -> int:
-    """What PyTorch counts of the same attention on GPUs."""
-    return sdpa_flop(*arguments, **more)
-
-
-def attention_on_cpu_backward(gradient, query, key, value, *arguments, **more) -> int:
-    return sdpa_backward_flop(gradient, query, key, value)
-
-
-attention_on_cpu._get_raw = True  # these take tensors
-attention_on_cpu_backward._get_raw = True
-aten = torch.ops.aten
-ON_CPU = {
-    aten._scaled_dot_product_flash_attention_for_cpu: attention_on_cpu,
-    aten._scaled_dot_product_flash_attention_for_cpu_backward: attention_on_cpu_backward,
-}
 
 
 def main() -> None:
@@ -153,31 +134,17 @@ def bench(
         "again": ("... the memory attention computed again", lambda: step(again=True)),
         "naive": ("naive: one structure, both images encoded", naive),
     }
-    *least, memory = cost(bound, repeats)
+    memory, least = peak_bytes(bound) / 2**20, cost(bound, repeats)
     rows = [(name, tracker.model.image_size, "bound: one structure, nothing encoded")]
     rows[0] += (*least, 1.0, 1.0, memory)
     for form in forms:
         what, call = calls[form]
-        *found, memory = cost(call, repeats)
+        memory, found = peak_bytes(call) / 2**20, cost(call, repeats)
         count = 1 if form == "naive" else pairs * structures
         each = np.array(found) / count
         rows.append((name, tracker.model.image_size, what, *each, *(each / least), memory))
         print(*rows[-1][:3], f"{each[1]:.2f} s", flush=True)
     return rows
-
-
-def cost(call: Callable[[], None], repeats: int) -> tuple[float, float, float]:
-    """GFLOP of a call, the shortest of its times in seconds of CPU, and MB at its worst moment."""
-    memory = peak_bytes(call) / 2**20
-    began = time.process_time()  # of all threads; waiting for a shared machine does not count
-    with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
-        call()
-    seconds = [time.process_time() - began]
-    for _ in range(repeats - 1):
-        began = time.process_time()
-        call()
-        seconds.append(time.process_time() - began)
-    return counter.get_total_flops() / 1e9, min(seconds), memory
 
 
 def fits(models: list[str], sides: list[int]) -> str:
@@ -209,19 +176,13 @@ def taken(name: str, side: int, again: bool, precise: bool) -> int:
     """Bytes at the worst moment of a palindrome of one structure and its backward pass."""
     tracker = build(name, side)
     tracker.checkpoint_attention = again
-    parameters = [p for p in tracker.model.parameters() if p.requires_grad]
     images, masks = noise(tracker, 1, 1)
     known = torch.ones(1, 1, dtype=torch.bool)
     with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
         with torch.no_grad():
             template, specimens, back = (tracker.encode(some) for some in images)
         start, goal = View(template, masks, known), View(back, masks, known)
-
-        def run() -> None:
-            followed = palindrome(tracker, start, specimens, goal)
-            torch.autograd.grad(object_losses(followed, FORM).sum(), parameters, allow_unused=True)
-
-        return peak_bytes(run)
+        return palindrome_bytes(tracker, start, specimens, goal, FORM)
 
 
 def table(rows: list[tuple]) -> str:

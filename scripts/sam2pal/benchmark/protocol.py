@@ -117,7 +117,7 @@ class Protocol:
             side: of the model's square.
         """
         chosen = self.variants[variant]
-        how = {k: v for k, v in asdict(chosen).items() if k not in ("name", "of")}
+        how = {k: v for k, v in asdict(chosen).items() if k != "of"}
         values = {
             "method": METHOD,
             "model": model,
