@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sam2pal.morphometrics.boundary import Boundary, inner_circles
 from sam2pal.morphometrics.chords import longest_ways, triangulate
 from sam2pal.morphometrics.moments import following, polygon_moments
-from sam2pal.morphometrics.outline import Loop, Points, along_line, closed_length
+from sam2pal.morphometrics.outline import Loop, Points, closed_length
+from sam2pal.morphometrics.resampling import evenly_closed
 from sam2pal.morphometrics.tips import to_tips
 
 SLENDER = 2.0  # length over largest width from which a part has ends, and an axis that may bend
@@ -108,9 +109,6 @@ class _Part:
         length = sum(loop.length for loop in self.loops)
         self.spacing = max(2 * self.area / length / SAMPLES, min(max(length / 250, 0.8), 1.5))
 
-    def resampled(self, spacing: float) -> list[Points]:
-        return [_resample_closed(loop.points, spacing) for loop in self.loops]
-
     @property
     def may_be_compact(self) -> bool:
         """Whether it is so round and convex that it may be too short for an axis."""
@@ -138,11 +136,12 @@ def medial_axes(parts: Sequence[Outlines]) -> list[Axis]:
     if not parts:
         return []
     every = [_Part(outer, holes) for outer, holes in parts]
-    samples = [part.resampled(part.spacing) for part in every]
-    dense = [
-        part.resampled(DENSE) if part.spacing > DENSE else of
-        for part, of in zip(every, samples, strict=True)
-    ]
+    samples = _resampled(every, [part.spacing for part in every])
+    coarse = [index for index, part in enumerate(every) if part.spacing > DENSE]
+    dense = list(samples)
+    finer = _resampled([every[index] for index in coarse], [DENSE] * len(coarse))
+    for index, lines in zip(coarse, finer, strict=True):
+        dense[index] = lines
     boundary = Boundary(dense)
     within = _Within(every, samples, boundary)
     compact = [index for index, part in enumerate(every) if part.may_be_compact]
@@ -256,18 +255,18 @@ def _open_length(points: Points) -> float:
     return float(np.hypot(step[:, 0], step[:, 1]).sum())
 
 
-def _resample_closed(points: Points, spacing: float) -> Points:
-    closed = np.concatenate([points, points[:1]])
-    step = closed[1:] - closed[:-1]
-    travelled = np.concatenate([[0.0], np.cumsum(np.hypot(step[:, 0], step[:, 1]))])
-    count = max(round(travelled[-1] / spacing), 8)
-    samples = np.arange(count) * (travelled[-1] / count)
-    return along_line(closed, travelled, samples)
+def _resampled(parts: Sequence[_Part], spacing: Sequence[float]) -> list[list[Points]]:
+    """Points on the loops of each part, its `spacing` [m] apart."""
+    counts = [len(part.loops) for part in parts]
+    loops = [loop.points.view(np.complex128)[:, 0] for part in parts for loop in part.loops]
+    lines = evenly_closed(loops, np.repeat(spacing, counts), least=8)
+    found = iter([_points(line) for line in lines])
+    return [[next(found) for _ in part.loops] for part in parts]
 
 
 def _main_chord(points: Points) -> Points:
     """The chord through the centroid along the main axis of inertia of a closed outline."""
-    moments = polygon_moments([points])
+    (moments,) = polygon_moments([[points]])
     centre, angle = np.array(moments.centre), moments.angle
     along = np.array([np.cos(angle), np.sin(angle)])
     across = np.array([-along[1], along[0]])

@@ -38,19 +38,18 @@ class Boundary:
         sizes = np.array([len(line) for line in lines])
         self._ends = np.cumsum(sizes) - 1
         self._starts = self._ends + 1 - sizes
+        self._sizes = sizes
 
     @cached_property
     def _tree(self) -> cKDTree:
         # not balanced: outline points lie evenly, and building takes longer than asking
         points = _with_part(self.points, self._part)
-        return cKDTree(points, balanced_tree=False, compact_nodes=False)
+        return cKDTree(points, balanced_tree=False, compact_nodes=True)
 
     @cached_property
     def _steps(self) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
         """To the next and to the last point [n, 2], and the inverse of their squared lengths."""
-        ahead = np.empty_like(self.points)
-        ahead[:-1] = self.points[1:] - self.points[:-1]
-        ahead[self._ends] = self.points[self._starts] - self.points[self._ends]
+        ahead = following(self.points, self._sizes) - self.points
         steps = np.empty((len(ahead), 2), np.complex128)
         steps[:, 0] = ahead
         steps[1:, 1] = -ahead[:-1]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sam2pal import tables
@@ -13,12 +13,13 @@ from sam2pal.morphometrics.dictionary import COLOURS, dictionary
 from sam2pal.morphometrics.options import MeasurementOptions, check_structures
 from sam2pal.morphometrics.ranges import template_ranges
 from sam2pal.morphometrics.scale import Scales
-from sam2pal.morphometrics.specimen import DUPLICATE, Drawn, Measured, Measuring, drawn_of
+from sam2pal.morphometrics.specimen import DUPLICATE, Case, Drawn, Measured, Measuring, drawn_of
 from sam2pal.morphometrics.table import Layout
 from sam2pal.specimen_table import SpecimenTable
 from sam2pal.specimens import Specimen
 
 SHOWN = 20
+AT_ONCE = 8_000_000  # pixels of masks that are measured together
 
 
 class Genus:
@@ -83,6 +84,19 @@ class Genus:
 
         A duplicate (another file of a specimen that is there) has no result, but is listed.
         """
+        for together in _together(self._cases()):
+            readable = [case for case in together if isinstance(case, Case)]
+            found = iter(self.measuring.measure(readable))
+            for case in together:
+                result = case if isinstance(case, Measured) else next(found)
+                if isinstance(case, Case) and result.reason and result.reason != case.scale.reason:
+                    self._leave_out("without colours", result.specimen, reason=result.reason)
+                for name, counter in self.counts.items():
+                    counter[result.structures[name].status] += 1
+                yield result
+
+    def _cases(self) -> Iterator[Case | Measured]:
+        """What is to be measured; of an unreadable photograph that it has no measures."""
         for path in self._paths:
             masks = Masks(path)
             for name in masks.structures:
@@ -107,10 +121,7 @@ class Genus:
                     )
                 self.specimens[entry.specimen] = str(path)
                 photograph = self._photograph(entry, names[entry.image_id])
-                result = self._measure(path, masks, entry, drawn.get(entry.specimen), photograph)
-                for name, counter in self.counts.items():
-                    counter[result.structures[name].status] += 1
-                yield result
+                yield self._case(path, masks, entry, drawn.get(entry.specimen), photograph)
 
     def _named(self, masks: Masks) -> list[Entry]:
         """The entries of a file, as the list of specimens calls them."""
@@ -137,14 +148,14 @@ class Genus:
         reason = reason or (entry.reason if entry else "")
         self.left_out.setdefault(what, {})[name] = reason
 
-    def _measure(
+    def _case(
         self,
         path: Path,
         masks: Masks,
         entry: Entry,
         template: Template | None,
         photograph: Path | None,
-    ) -> Measured:
+    ) -> Case | Measured:
         readable = entry.status == "ok"
         scale = self.scales.of(entry.specimen, photograph if readable else None)
         if not readable:
@@ -169,10 +180,7 @@ class Genus:
             )
         if scale.reason:
             self._leave_out("without a scale", entry.specimen, entry, scale.reason)
-        result = self.measuring.measure(entry.specimen, entries, scale, photograph)
-        if result.reason and result.reason != scale.reason:
-            self._leave_out("without colours", entry.specimen, entry, result.reason)
-        return result
+        return Case(entry.specimen, entries, scale, photograph)
 
     def _photograph(self, entry: Entry, file_name: str) -> Path | None:
         if self._photographs is not None:
@@ -207,6 +215,21 @@ class Genus:
             lines += _listed(f"specimens without a row in {table.path}", without)
             lines += _listed(f"rows of {table.path} without a specimen", unused)
         return "\n".join(lines)
+
+
+def _together(cases: Iterable[Case | Measured]) -> Iterator[list[Case | Measured]]:
+    """Specimens in groups: as many as `AT_ONCE` pixels of masks hold, but at least one."""
+    group: list[Case | Measured] = []
+    pixels = 0
+    for case in cases:
+        group.append(case)
+        if isinstance(case, Case):
+            pixels += sum(of.mask.size for of in case.drawn.values() if of.mask is not None)
+        if pixels >= AT_ONCE:
+            yield group
+            group, pixels = [], 0
+    if group:
+        yield group
 
 
 def unmatched(

@@ -8,9 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def following(points: NDArray) -> NDArray:
-    """Of each point of a closed line the next one."""
-    return np.concatenate([points[1:], points[:1]])
+def following(points: NDArray, sizes: NDArray[np.int64] | None = None) -> NDArray:
+    """Of each point of a closed line the next one.
+
+    Args:
+        points: [n, ...]
+        sizes: [m], of several lines after each other; None: it is one line.
+    """
+    if sizes is None:
+        return np.concatenate([points[1:], points[:1]])
+    after = np.empty_like(points)
+    after[:-1] = points[1:]
+    ends = np.cumsum(sizes)
+    after[ends - 1] = points[ends - sizes]
+    return after
 
 
 @dataclass(frozen=True)
@@ -35,27 +46,35 @@ class Moments:
         return 4 * math.sqrt(max(middle + half, 0)), 4 * math.sqrt(max(middle - half, 0))
 
 
-def polygon_moments(loops: Sequence[NDArray]) -> Moments:
-    """Moments of the figure bounded by closed polygons; loops walked the other way are holes."""
-    origin = loops[0].mean(axis=0)
-    sums = np.zeros(6)
-    for loop in loops:
-        x, y = (loop - origin).T
-        xn, yn = (following(loop) - origin).T
-        cross = x * yn - xn * y
-        sums += [
-            cross.sum() / 2,
-            ((x + xn) * cross).sum() / 6,
-            ((y + yn) * cross).sum() / 6,
-            ((x * x + x * xn + xn * xn) * cross).sum() / 12,
-            ((y * y + y * yn + yn * yn) * cross).sum() / 12,
-            ((x * yn + 2 * x * y + 2 * xn * yn + xn * y) * cross).sum() / 24,
+def polygon_moments(figures: Sequence[Sequence[NDArray]]) -> list[Moments]:
+    """Moments of figures, each bounded by closed polygons [n, 2], holes walked the other way."""
+    if not figures:
+        return []
+    lines = [line for figure in figures for line in figure]
+    sizes = np.array([len(line) for line in lines])
+    counts = np.array([sum(map(len, figure)) for figure in figures])
+    # from a point of the figure itself: sums over far coordinates lose digits
+    origin = np.array([figure[0][0] for figure in figures], float)
+    points = np.concatenate(lines) - np.repeat(origin, counts, axis=0)
+    (x, y), (xn, yn) = points.T, following(points, sizes).T
+    cross = x * yn - xn * y
+    terms = np.stack(
+        [
+            cross / 2,
+            (x + xn) * cross / 6,
+            (y + yn) * cross / 6,
+            (x * x + x * xn + xn * xn) * cross / 12,
+            (y * y + y * yn + yn * yn) * cross / 12,
+            (x * yn + 2 * x * y + 2 * xn * yn + xn * y) * cross / 24,
         ]
-    area, cx, cy, xx, yy, xy = sums / np.array([1, *[sums[0]] * 5])
-    centre = (float(origin[0] + cx), float(origin[1] + cy))
-    return Moments(
-        float(area), centre, float(xx - cx * cx), float(yy - cy * cy), float(xy - cx * cy)
     )
+    area, *others = np.add.reduceat(terms, np.cumsum(counts) - counts, axis=1)
+    cx, cy, xx, yy, xy = np.stack(others) / area
+    columns = area, origin[:, 0] + cx, origin[:, 1] + cy, xx - cx * cx, yy - cy * cy, xy - cx * cy
+    return [
+        Moments(area, (x, y), xx, yy, xy)
+        for area, x, y, xx, yy, xy in np.stack(columns, axis=1).tolist()
+    ]
 
 
 def pixel_moments(mask: NDArray[np.bool_], offset: tuple[int, int] = (0, 0)) -> Moments:

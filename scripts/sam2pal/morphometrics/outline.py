@@ -11,7 +11,7 @@ the outer corner of its first pixel, whose centre is (0.5, 0.5).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -49,19 +49,17 @@ class Loop:
         corners: int [n, 2], the pixel corners it passes, in order.
         points: float [m, 2], the smooth outline.
         area: pixels enclosed, exactly as counted; negative for a hole.
+        length: of the smooth outline, in pixels.
     """
 
     corners: NDArray[np.int64]
     points: Points
     area: int
+    length: float
 
     @property
     def is_hole(self) -> bool:
         return self.area < 0
-
-    @cached_property
-    def length(self) -> float:
-        return closed_length(self.points)
 
     @cached_property
     def hull(self) -> Points:
@@ -166,11 +164,23 @@ def outlines(
         for mask, offset in zip(masks, offsets, strict=True)
     ]
     every = [corners for of in traced for corners in of]
-    smoothed = iter(smooth([(corners + following(corners)) / 2 for corners in every]))
-    return [
-        [Loop(corners, next(smoothed), round(signed_area(corners))) for corners in of]
-        for of in traced
-    ]
+    if not every:
+        return [[] for _ in masks]
+    smoothed = smooth([(corners + following(corners)) / 2 for corners in every])
+    areas = _sums(every, lambda here, after: here[:, 0] * after[:, 1] - after[:, 0] * here[:, 1])
+    lengths = _sums(smoothed, lambda here, after: np.hypot(*(after - here).T))
+    loops = zip(every, smoothed, areas.tolist(), lengths.tolist(), strict=True)
+    made = (
+        Loop(corners, points, round(area / 2), length) for corners, points, area, length in loops
+    )
+    return [[next(made) for _ in of] for of in traced]
+
+
+def _sums(lines: Sequence[NDArray], of: Callable[[NDArray, NDArray], NDArray]) -> NDArray:
+    """Sum along each closed line [n, 2] of what `of` makes of its points and those that follow."""
+    sizes = np.array([len(line) for line in lines])
+    points = np.concatenate(lines)
+    return np.add.reduceat(of(points, following(points, sizes)), np.cumsum(sizes) - sizes)
 
 
 def outline(mask: NDArray[np.bool_], offset: tuple[int, int] = (0, 0)) -> list[Loop]:
@@ -209,17 +219,22 @@ def smooth(loops: list[Points]) -> list[Points]:
             between = points[(at + np.arange(2, count - 1)) % n]
             piece = _resample(np.concatenate([corner[None], between, next_corner[None]]))
             # a short piece is smoothed less, and then needs less on either side
-            margin = min(MARGIN, 2 * len(piece))
+            reach = min(MARGIN, 2 * len(piece))
+            widest.append(LEVELS[-1] * reach / MARGIN)
+            margin = _margin(widest[-1])
             beyond = np.minimum(np.arange(1, margin + 1), len(piece) - 1)
             before, after = 2 * piece[0] - piece[beyond[::-1]], 2 * piece[-1] - piece[-1 - beyond]
             lines.append(np.concatenate([before, piece, after]))
-            widest.append(LEVELS[-1] * margin / MARGIN)
             keep[-1].append(np.arange(length + margin, length + margin + len(piece) - 1))
             length += len(lines[-1])
     if not lines:
         return list(loops)
-    widths = np.repeat(np.maximum(widest, LEVELS[0]), [len(line) for line in lines])
-    smoothed = _filter(np.ascontiguousarray(np.concatenate(lines).T), widths).T
+    sizes = np.array([len(line) for line in lines])
+    widths = np.repeat(np.maximum(widest, LEVELS[0]), sizes)
+    from_start = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    from_end = np.repeat(sizes, sizes) - 1 - from_start
+    own = np.minimum(from_start, from_end) >= NEIGHBOURS
+    smoothed = _filter(np.ascontiguousarray(np.concatenate(lines).T), widths, own).T
     result = []
     for points, indices, corners in zip(loops, keep, sharp, strict=True):
         for piece, corner in zip(indices, corners, strict=False):
@@ -262,8 +277,22 @@ KERNELS = [twice(gaussian(level)) for level in LEVELS]
 MARGIN = len(KERNELS[-1]) // 2
 
 
-def _filter(line: NDArray, widest: NDArray) -> NDArray:
-    """Smooth a line [2, n], by as much at each point as curvature and `widest` [n] allow."""
+NEIGHBOURS = (len(BLUR) + len(BLUR_COARSE)) // 2 + 1  # points over which curvature is taken
+
+
+def _margin(widest: float) -> int:
+    """Points on either side of a line that smoothing by up to `widest` and its curvature need."""
+    kernel = KERNELS[min(int(np.searchsorted(LEVELS, widest)), len(KERNELS) - 1)]
+    return max(len(kernel) // 2, NEIGHBOURS)
+
+
+def _filter(line: NDArray, widest: NDArray, own: NDArray[np.bool_]) -> NDArray:
+    """Smooth a line [2, n], by as much at each point as curvature and `widest` [n] allow.
+
+    Args:
+        own: [n], where nothing that is curved differently is near: between these points another
+            piece of the line begins, which does not count.
+    """
     base = correlate1d(line, BLUR, axis=1, mode="nearest")
     heading = np.empty(line.shape[1], dtype=complex)
     heading[:-1] = (base[0, 1:] - base[0, :-1]) + 1j * (base[1, 1:] - base[1, :-1])
@@ -275,7 +304,7 @@ def _filter(line: NDArray, widest: NDArray) -> NDArray:
     coarse = np.abs(correlate1d(turn, BLUR_COARSE, mode="nearest"))
     curvature = np.where(curvature > SHARP, curvature, coarse)
     sigma = 0.7 * np.maximum(curvature, 1e-3) ** -0.6
-    sigma = np.clip(sigma, LEVELS[0], widest)
+    sigma = np.where(own, np.clip(sigma, LEVELS[0], widest), LEVELS[-1])
     # widen slowly away from a bend: a filter that reaches into it would bulge beside it
     ramp = GROWTH * np.arange(line.shape[1])
     sigma = np.minimum.accumulate(sigma - ramp) + ramp

@@ -74,7 +74,7 @@ class Shape:
 
     @cached_property
     def moments(self) -> Moments:
-        return polygon_moments([loop.corners for loop in self.loops])
+        return _moments([self])[0]
 
     @cached_property
     def hull(self) -> Points:
@@ -165,14 +165,20 @@ class Shape:
         return result
 
 
-def find_axes(shapes: Sequence[Shape], leave_out: Collection[str] = ()) -> None:
-    """Find the medial axes of several shapes, and their widths, at once: by far the faster way."""
+def measure_together(shapes: Sequence[Shape], leave_out: Collection[str] = ()) -> None:
+    """Find the moments and medial axes of several shapes at once: by far the faster way."""
+    for shape, moments in zip(shapes, _moments(shapes), strict=True):
+        shape.moments = moments
     if not _Wanted(leave_out)(*MEDIAL):
         return
     for shape, axes in zip(shapes, _axes(shapes), strict=True):
         shape.axes = axes
     for shape, width in zip(shapes, widest([shape.longest for shape in shapes]), strict=True):
         shape.widest = width
+
+
+def _moments(shapes: Sequence[Shape]) -> list[Moments]:
+    return polygon_moments([[loop.corners for loop in shape.loops] for shape in shapes])
 
 
 def _axes(shapes: Sequence[Shape]) -> list[list[Axis]]:

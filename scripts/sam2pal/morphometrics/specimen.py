@@ -20,7 +20,7 @@ from sam2pal.morphometrics.options import MeasurementOptions
 from sam2pal.morphometrics.outline import outlines
 from sam2pal.morphometrics.ranges import TemplateRange
 from sam2pal.morphometrics.scale import Scale
-from sam2pal.morphometrics.shape import Shape, find_axes, upward
+from sam2pal.morphometrics.shape import Shape, measure_together, upward
 
 Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
@@ -70,6 +70,21 @@ class Drawn:
     signals: Mapping[str, float | None] = field(default_factory=dict)
     areas: Mapping[str, int] = field(default_factory=dict)
     flags: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A specimen to be measured.
+
+    Attributes:
+        drawn: a mask a structure, all of one size; a structure that is not there is unknown.
+        photograph: for colours; None leaves them empty.
+    """
+
+    specimen: str
+    drawn: Mapping[str, Drawn]
+    scale: Scale
+    photograph: Path | None = None
 
 
 @dataclass
@@ -135,27 +150,32 @@ class Measuring:
             reason,
         )
 
-    def measure(
-        self, specimen: str, drawn: Mapping[str, Drawn], scale: Scale, photograph: Path | None
-    ) -> Measured:
-        """Measure one specimen.
+    def measure(self, cases: Sequence[Case]) -> list[Measured]:
+        """Measure several specimens: the outlines and axes of all at once, which takes less time."""
+        found = [self._present(case) for case in cases]
+        crops = [crop for there in found for crop in there.values()]
+        loops = iter(outlines([mask for mask, _ in crops], [xy for _, xy in crops]))
+        shapes = [
+            {name: Shape(next(loops), self.options.min_part) for name in there} for there in found
+        ]
+        measure_together([shape for of in shapes for shape in of.values()], self.options.leave_out)
+        return [
+            self._measure(case, there, of)
+            for case, there, of in zip(cases, found, shapes, strict=True)
+        ]
 
-        Args:
-            drawn: a mask a structure, all of one size; a structure that is not there is unknown.
-            photograph: for colours; None leaves them empty.
-        """
+    def _present(self, case: Case) -> dict[str, Crop]:
+        """The structures that are there."""
+        masks = {name: case.drawn[name].mask for name in self.structures if name in case.drawn}
+        return {
+            name: _crop(mask) for name, mask in masks.items() if mask is not None and mask.any()
+        }
+
+    def _measure(
+        self, case: Case, there: Mapping[str, Crop], shapes: Mapping[str, Shape]
+    ) -> Measured:
         unknown = Drawn(None)
-        entries = {name: drawn.get(name, unknown) for name in self.structures}
-        there = {
-            name: _crop(entry.mask)
-            for name, entry in entries.items()
-            if entry.mask is not None and entry.mask.any()
-        }
-        loops = outlines([mask for mask, _ in there.values()], [xy for _, xy in there.values()])
-        shapes = {
-            name: Shape(of, self.options.min_part) for name, of in zip(there, loops, strict=True)
-        }
-        find_axes(list(shapes.values()), self.options.leave_out)
+        entries = {name: case.drawn.get(name, unknown) for name in self.structures}
         whole, angle = self._whole(entries, shapes)
         results = {}
         for name, entry in entries.items():
@@ -167,16 +187,16 @@ class Measuring:
             if flag in body.flags:
                 for name in shapes:
                     results[name].flags.append(flag)
-        reason = self._add_colours(results, entries, shapes, there, photograph)
+        reason = self._add_colours(results, entries, shapes, there, case.photograph)
         results[SPECIMEN] = body
-        if scale.reason:
-            reason = reason or scale.reason
+        if case.scale.reason:
+            reason = reason or case.scale.reason
             for result in results.values():
                 result.flags.append("scale_refused")
         indices = {index.name: self._index(index, results) for index in self.indices}
         for result in (*results.values(), *indices.values()):
             result.flags = in_order(result.flags)
-        return Measured(specimen, scale, results, indices, reason)
+        return Measured(case.specimen, case.scale, results, indices, reason)
 
     def _state(self, entry: Drawn, present: bool) -> Result:
         """Status, source and confidence of one structure."""

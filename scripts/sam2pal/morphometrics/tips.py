@@ -8,13 +8,12 @@ from scipy.ndimage import correlate1d
 
 from sam2pal.morphometrics.boundary import Boundary
 from sam2pal.morphometrics.outline import gaussian, twice
+from sam2pal.morphometrics.resampling import Line, evenly
 
 TIP = 2.0  # an end this many radii long belongs to the blunt tip and is replaced by a straight run
 MOST_BENT = 0.35  # radius of a tip over the radius of the bend with which its axis is continued
 STEPS = 25  # points of the continuation of an axis to the tip
 FEWEST = 5  # points between two tips
-
-Line = NDArray[np.complex128]
 
 
 def to_tips(
@@ -30,7 +29,7 @@ def to_tips(
         spacing: [m], of the points of the outlines between which the ways run.
     """
     fine = np.maximum(spacing / 2, 0.8)
-    lines = _even(ways, fine)
+    lines = evenly(ways, fine, least=8)
     sizes = np.array([len(line) for line in lines])
     every, _ = boundary.nearest(np.concatenate(lines), np.repeat(parts, sizes))
     radii = np.split(every, np.cumsum(sizes)[:-1])
@@ -57,27 +56,6 @@ def to_tips(
     for index, line, before, after in zip(kept, middles, runs[::2], runs[1::2], strict=True):
         result[index] = np.concatenate([before[::-1], line, after])
     return result
-
-
-def _even(ways: Sequence[Line], fine: NDArray[np.float64]) -> list[Line]:
-    """Points of about the spacing `fine` [m] on each of the ways."""
-    sizes = np.array([len(way) for way in ways])
-    ends = np.cumsum(sizes)
-    every = np.concatenate(ways)
-    step = np.ones(len(every))  # from one way to the next, so that places stay in order
-    step[1:] = np.abs(every[1:] - every[:-1])
-    step[ends[:-1]] = 1.0
-    step[0] = 0.0
-    place = np.cumsum(step)
-    start = place[ends - sizes]
-    total = place[ends - 1] - start
-    count = np.maximum(np.round(total / fine), 8).astype(int)
-    number = np.arange(count.sum() + len(count)) - np.repeat(
-        np.concatenate([[0], np.cumsum(count + 1)[:-1]]), count + 1
-    )
-    samples = np.repeat(start, count + 1) + number * np.repeat(total / count, count + 1)
-    points = np.interp(samples, place, every.real) + 1j * np.interp(samples, place, every.imag)
-    return np.split(points, np.cumsum(count + 1)[:-1])
 
 
 def _padded(lines: Sequence[NDArray], counts: NDArray[np.int64]) -> NDArray:
