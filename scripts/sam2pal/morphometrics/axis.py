@@ -16,8 +16,6 @@ from sam2pal.morphometrics.resampling import evenly_closed
 from sam2pal.morphometrics.tips import to_tips
 
 SLENDER = 2.0  # length over largest width from which a part has ends, and an axis that may bend
-ROUND = 0.6  # circularity below which a part is not looked at as convex and short
-CONVEX = 0.96  # share of its convex hull from which a part has no bend
 EVEN = 0.6  # pixels by which widths differ that a mask cannot tell apart
 SAMPLES = 6.0  # outline points along a stretch as long as the part is thick
 DENSE = 1.6  # pixels between points of the outline, at most
@@ -111,15 +109,15 @@ class _Part:
 
     @property
     def may_be_compact(self) -> bool:
-        """Whether it is so round and convex that it may be too short for an axis."""
-        outer = self.outer
-        if self.holes or 4 * math.pi * outer.area < ROUND * outer.length**2:  # most are not
+        """Whether it may be shorter than `SLENDER` times its largest circle, as the area has it."""
+        if self.holes:
             return False
-        return outer.area >= CONVEX * outer.hull_area
+        extent = float(np.ptp(self.outer.points, axis=0).max())
+        return extent < SLENDER * 2 * math.sqrt(self.area / math.pi)
 
     def shorter_than(self, length: float) -> bool:
         """Whether its largest diameter is certainly less than `length`."""
-        return float(np.ptp(self.outer.hull @ _DIRECTIONS, axis=0).max()) * _BETWEEN < length
+        return float(np.ptp(self.outer.points @ _DIRECTIONS, axis=0).max()) * _BETWEEN < length
 
 
 def medial_axes(parts: Sequence[Outlines]) -> list[Axis]:
@@ -132,6 +130,10 @@ def medial_axes(parts: Sequence[Outlines]) -> list[Axis]:
     triangulation of its outline (the chordal axis); the longest shortest path along them is taken,
     its ends up to `TIP` radii replaced by the continuation of the path to the outline. That ends at
     the apex of a round tip and in the middle of a flat one.
+
+    A part whose largest diameter is less than `SLENDER` times that of the largest circle inside it
+    has no ends between which an axis could run: its ways lead from corner to corner. The chord
+    along its main axis of inertia is taken. What is bent round never is as short as that.
     """
     if not parts:
         return []

@@ -66,10 +66,6 @@ class Loop:
         """Corners of the convex hull [k, 2]."""
         return convex_hull(self.points)
 
-    @cached_property
-    def hull_area(self) -> float:
-        return abs(signed_area(self.hull))
-
 
 def closed_length(points: Points) -> float:
     """Length of the closed polygon through `points` [n, 2]."""
