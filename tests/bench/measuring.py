@@ -34,7 +34,7 @@ NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 WHOLE = "measuring: from a shard and photographs to rows"
 PARTS = {
     "outlines": "outlines",
-    "medial axes": "find_axes",
+    "moments and medial axes": "measure_together",
     "photographs decoded": "read_photograph",
     "colours of masks": "colour",
 }

@@ -1,11 +1,12 @@
 """Photographs of every kind, and the letterbox by numbers."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 from sam2pal import images
 from sam2pal.errors import InputError
@@ -196,6 +197,50 @@ def test_every_orientation_as_pillow_turns_it(tmp_path, orientation, suffix):
     turned = Image.fromarray(mask)
     turned.getexif()[274] = orientation
     assert np.array_equal(photograph.to_upright(mask), np.asarray(ImageOps.exif_transpose(turned)))
+
+
+def chunks(png):
+    """The chunks of a PNG: type and all bytes."""
+    at = 8
+    while at < len(png):
+        length, kind = struct.unpack(">I4s", png[at : at + 8])
+        yield kind, png[at : at + length + 12]
+        at += length + 12
+
+
+def test_the_orientation_of_a_png_may_stand_behind_its_pixels(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    path = tmp_path / "late.png"
+    Image.fromarray(ramp()).save(path, exif=exif)
+    parts = dict(chunks(path.read_bytes()))
+    turned, end = parts.pop(b"eXIf"), parts.pop(b"IEND")
+    start = b"\x89PNG\r\n\x1a\n" + b"".join(parts.values())
+    for ending, expected in ((turned + end, 6), (end, 1)):
+        path.write_bytes(start + ending)
+        assert inspect(path).orientation == read_photograph(path).orientation == expected
+
+
+def test_the_header_of_a_whole_png_is_read_without_its_pixels(tmp_path, monkeypatch):
+    def never(*_):
+        raise AssertionError
+
+    exif = Image.Exif()
+    exif[274] = 6
+    paths = [tmp_path / "plain.png", tmp_path / "turned.png"]
+    Image.fromarray(ramp()).save(paths[0])
+    Image.fromarray(ramp()).save(paths[1], exif=exif)
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", never)
+    assert [inspect(path).orientation for path in paths] == [1, 6]
+
+
+@pytest.mark.parametrize("options", [{}, {"icc_profile": b"x" * 200}, {"compress_level": 0}])
+def test_an_rgb_png_is_as_pillow_decodes_it(tmp_path, options):
+    noise = np.random.default_rng(3).integers(0, 256, (61, 47, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png", **options)
+    photograph = read_photograph(tmp_path / "a.png")
+    assert np.array_equal(photograph.pixels, noise)
+    assert photograph.pixels.flags.writeable
 
 
 def test_a_nonsense_orientation_counts_as_upright(tmp_path):

@@ -10,9 +10,11 @@ from morphometric_shapes import SHAPES, corner, disc, ellipse, finger, ring, tub
 
 from sam2pal.morphometrics import Shape
 from sam2pal.morphometrics.axis import medial_axes, widest
+from sam2pal.morphometrics.corners import find_corners
 from sam2pal.morphometrics.moments import pixel_moments
-from sam2pal.morphometrics.outline import find_corners, outline, trace
-from sam2pal.morphometrics.shape import between, find_axes, upward
+from sam2pal.morphometrics.outline import outline, outlines
+from sam2pal.morphometrics.shape import between, measure_together, upward
+from sam2pal.morphometrics.tracing import trace
 
 
 def measure(mask, angle=0.0, **options):
@@ -255,7 +257,7 @@ def _many_shapes():
 
 def test_axes_found_together_are_those_found_alone():
     together, alone = _many_shapes(), _many_shapes()
-    find_axes(together)
+    measure_together(together)
     for one, other in zip(together, alone, strict=True):
         assert len(one.axes) == len(one.parts) > 3
         for name, value in one.measures(0.3).items():
@@ -265,6 +267,36 @@ def test_axes_found_together_are_those_found_alone():
             assert axis.length == pytest.approx(single.length, rel=1e-9)
             assert axis.widest == pytest.approx(single.widest, rel=1e-9)
             assert (axis.closed, axis.straight) == (single.closed, single.straight)
+
+
+def test_an_outline_does_not_depend_on_what_else_there_is():
+    """Short pieces between corners beside each other, of small shapes and large ones."""
+    masks = []
+    for size in (9, 14, 30, 75, 140):
+        for number, part in enumerate((corner, tube, finger, ring, disc)):
+            masks.append(part(size, 0.37 * number + size, (0.2, 0.1 * number))[0])
+    generator = np.random.default_rng(4)
+    masks += [generator.random((17, 23)) < share for share in (0.2, 0.5, 0.8)]
+    offsets = [(17 * number, 300 - number) for number in range(len(masks))]
+    for order in (range(len(masks)), range(len(masks) - 1, -1, -1)):
+        together = outlines([masks[i] for i in order], [offsets[i] for i in order])
+        for i, found in zip(order, together, strict=True):
+            (alone,) = outlines([masks[i]], [offsets[i]])
+            assert len(alone) == len(found) > 0
+            for one, other in zip(found, alone, strict=True):
+                assert (one.corners == other.corners).all() and one.area == other.area
+                assert one.points == pytest.approx(other.points, abs=1e-6)
+                assert one.length == pytest.approx(other.length, abs=1e-5)
+
+
+@pytest.mark.parametrize("notch", [0, 2, 4, 6, 8])
+def test_a_short_part_has_no_axis_from_corner_to_corner_however_hollow_its_edge(notch):
+    """A pronotum: half as wide again as long, its hind edge hollowed out."""
+    y, x = np.mgrid[:130, :180] + 0.5
+    x, y = x - 90, y - 65
+    mask = (abs(x) < 72) & (y > -46) & (y < 46 - notch * (1 - (x / 72) ** 2))
+    axis = Shape.of(mask).longest
+    assert axis.straight and axis.length == pytest.approx(144, abs=1)
 
 
 def test_axes_are_found_together_in_less_time_than_one_after_another():
@@ -279,8 +311,8 @@ def test_axes_are_found_together_in_less_time_than_one_after_another():
             for part in shape.parts:
                 widest(medial_axes([(part.outer, part.holes)]))
 
-    seconds(alone), seconds(find_axes)  # imports
-    pairs = [(seconds(find_axes), seconds(alone)) for _ in range(5)]  # taking turns
+    seconds(alone), seconds(measure_together)  # imports
+    pairs = [(seconds(measure_together), seconds(alone)) for _ in range(5)]  # taking turns
     together, separate = np.min(pairs, axis=0)
     assert together < 0.85 * separate
 

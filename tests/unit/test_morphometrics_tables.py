@@ -25,11 +25,12 @@ from sam2pal.morphometrics import (
     MeasurementOptions,
     Measuring,
     Shape,
+    genus,
 )
 from sam2pal.morphometrics.intervals import intervals
 from sam2pal.morphometrics.ranges import template_ranges
 from sam2pal.morphometrics.scale import Scale
-from sam2pal.morphometrics.specimen import FLAGS
+from sam2pal.morphometrics.specimen import FLAGS, Case
 from sam2pal.morphometrics.summary import Summary, final_rounds
 from sam2pal.specimens import Specimen, write_list
 
@@ -286,7 +287,7 @@ def one(masks, options=None, **keys):
     options = options or MeasurementOptions(colour=False)
     drawn = {name: Drawn(mask, **keys) for name, mask in masks.items()}
     measuring = Measuring(STRUCTURES, options)
-    return measuring.measure("a", drawn, Scale(), None).structures
+    return measuring.measure([Case("a", drawn, Scale())])[0].structures
 
 
 def test_flags():
@@ -382,7 +383,7 @@ def test_intervals_of_the_whole_specimen():
             areas = {"0.25": area + round(2 * edge), "0.5": area, "0.75": area - round(edge)}
             source = sources.get(name, "predicted")
             drawn[name] = Drawn(mask, source, 0.9, {}, areas if change else {})
-        return measuring.measure("a", drawn, scale, None).structures["specimen"]
+        return measuring.measure([Case("a", drawn, scale)])[0].structures["specimen"]
 
     both = found({}, True)
     length, width, area = (both.values[name] for name in ("length", "width", "area"))
@@ -657,7 +658,7 @@ def test_a_corrected_mask_needs_no_confidence():
     masks = {name: Drawn(mask, "drawn") for name, mask in beetle().items()}
     masks["head"] = Drawn(masks["head"].mask, "corrected")
     measuring = Measuring(STRUCTURES, MeasurementOptions(colour=False))
-    both = measuring.measure("a", masks, Scale(), None).structures
+    both = measuring.measure([Case("a", masks, Scale())])[0].structures
     assert [both[name].source for name in ("head", "trunk", "specimen")] == [
         "corrected",
         "drawn",
@@ -726,10 +727,36 @@ def test_real_beetles(carabidae, tmp_path, monkeypatch):
         assert 0.85 < of.loc[("elytra", "solidity", "1")] <= 1
 
 
+@pytest.mark.parametrize("limit", [{"SPECIMENS": 1}, {"PIXELS": 1}, {"SPECIMENS": 2}])
+def test_how_many_are_measured_together_changes_nothing(project, monkeypatch, limit):
+    def rows():
+        formica = Genus(project[1], MeasurementOptions(**OPTIONS), pixels_per_mm=10.0)
+        tables_ = [formica.layout.tidy("Formica", "r", one) for one in formica.measured()]
+        return tables_, formica.report(None)
+
+    (together, said), measured = rows(), []
+    whole = Measuring.measure
+    for name, value in limit.items():
+        monkeypatch.setattr(genus, name, value)
+    monkeypatch.setattr(Measuring, "measure", lambda *of: measured.append(of[1]) or whole(*of))
+    apart, also_said = rows()
+    assert max(map(len, measured)) <= limit.get("SPECIMENS", 1) and said == also_said
+    assert [of[0]["specimen"] for of in together] == ["a", "b", "c", "d"]
+    for one, other in zip(together, apart, strict=True):
+        for row, same in zip(one, other, strict=True):
+            assert {k: v for k, v in row.items() if not isinstance(v, float)} == {
+                k: v for k, v in same.items() if not isinstance(v, float)
+            }
+            for key, value in row.items():
+                if isinstance(value, float):
+                    assert same[key] == pytest.approx(value, rel=1e-6), (row["measure"], key)
+
+
 def test_memory_does_not_grow_with_the_number_of_specimens(tmp_path, monkeypatch):
     """A shard of a few specimens is in memory at a time, and a piece of the tables."""
     options = MeasurementOptions(colour=False)
     monkeypatch.setattr(measure, "PIECE", 3)
+    monkeypatch.setattr(genus, "SPECIMENS", 3)
 
     def peak(shards):
         folder = tmp_path / str(shards)
@@ -742,10 +769,10 @@ def test_memory_does_not_grow_with_the_number_of_specimens(tmp_path, monkeypatch
             for number in range(shards)
         ]
         outputs = [str(folder / name) for name in ("a.csv", "a.parquet", "w.csv", "w.parquet")]
-        genus = Genus(paths, options)
+        formica = Genus(paths, options)
         tracemalloc.start()
         try:
-            measure.write(genus, None, outputs[:2], outputs[2:])
+            measure.write(formica, None, outputs[:2], outputs[2:])
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -41,7 +41,7 @@ METHOD = {
     "segment": 3,
     "draw_masks": 1,
     "evaluate": 1,
-    "measure": 4,
+    "measure": 5,
     "review": 2,
     "aggregate": 1,
     "summarize": 2,

@@ -1,6 +1,11 @@
-"""PNG, JPEG, BMP and WebP, by Pillow; PNG of 16 bits by libpng, as Pillow drops the low bytes."""
+"""PNG, JPEG, BMP and WebP, by Pillow.
+
+Plain PNG is decoded by libpng: of 16 bits because Pillow drops the low bytes, RGB of 8 bits because
+it takes less than two thirds of the time.
+"""
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +20,16 @@ def _header(path: str | Path, image: Image.Image) -> Header:
     notes = ()
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         notes = (f"first of {image.n_frames} pages",)
-    return Header(*image.size, _orientation(image), notes)
+    return Header(*image.size, _orientation(path, image), notes)
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(path: str | Path, image: Image.Image) -> int:
     try:
-        value = image.getexif().get(0x0112, 1)
+        if image.format == "PNG" and not _png_ends_with_exif(path):
+            # what stands before the pixels is known; Pillow's own method decodes them first
+            value = Image.Image.getexif(image).get(0x0112, 1)
+        else:
+            value = image.getexif().get(0x0112, 1)
     except Exception:  # a damaged EXIF block says nothing about the pixels
         return 1
     return value if value in range(1, 9) else 1
@@ -49,16 +58,34 @@ def decode(path: str | Path) -> tuple[Header, np.ndarray]:
     """Header, and uint8 `[height, width, 3]` as stored."""
     with Image.open(path) as image:
         header = _header(path, image)
-        if image.format == "PNG" and _png_depth(path) == 16:
-            import imagecodecs  # here, as few photographs need it
+        depth = _png_depth(path) if image.format == "PNG" else 0
+        if depth == 16 or (depth == 8 and image.mode == "RGB" and not image.has_transparency_data):
+            import imagecodecs  # here, as not all photographs need it
 
-            samples, limit = to_uint8(imagecodecs.png_decode(Path(path).read_bytes()))
+            samples = imagecodecs.png_decode(Path(path).read_bytes())
+            if depth == 8:
+                return header, samples
+            samples, limit = to_uint8(samples)
             if samples.ndim == 2:
                 samples = samples[..., None]
             alpha = samples.shape[2] in (2, 4)
             return noted(header, 16, limit), to_rgb(samples, alpha=alpha)
         image.load()
         return header, _pillow_rgb(image)
+
+
+def _png_ends_with_exif(path: str | Path) -> bool:
+    """Whether a PNG has EXIF, or text that may hold it, after its pixels."""
+    pixels = False
+    with open(path, "rb") as file:
+        file.seek(8)
+        while len(start := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", start)
+            if pixels and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            pixels = pixels or kind == b"IDAT"
+            file.seek(length + 4, os.SEEK_CUR)
+    return False
 
 
 def _png_depth(path: str | Path) -> int:

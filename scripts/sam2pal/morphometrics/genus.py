@@ -19,7 +19,7 @@ from sam2pal.specimen_table import SpecimenTable
 from sam2pal.specimens import Specimen
 
 SHOWN = 20
-AT_ONCE = 8_000_000  # pixels of masks that are measured together
+PIXELS, SPECIMENS = 8_000_000, 50  # that are measured together: what a computer has room for
 
 
 class Genus:
@@ -218,14 +218,14 @@ class Genus:
 
 
 def _together(cases: Iterable[Case | Measured]) -> Iterator[list[Case | Measured]]:
-    """Specimens in groups: as many as `AT_ONCE` pixels of masks hold, but at least one."""
+    """Specimens in groups of at most `SPECIMENS`, and of masks of about `PIXELS`."""
     group: list[Case | Measured] = []
     pixels = 0
     for case in cases:
         group.append(case)
         if isinstance(case, Case):
             pixels += sum(of.mask.size for of in case.drawn.values() if of.mask is not None)
-        if pixels >= AT_ONCE:
+        if pixels >= PIXELS or len(group) == SPECIMENS:
             yield group
             group, pixels = [], 0
     if group:

@@ -8,6 +8,15 @@ from numpy.typing import NDArray
 Line = NDArray[np.complex128]
 """Points x + iy."""
 
+DECIMALS = 7  # of coordinates that are kept: what rounding adds behind them depends on the other
+# lines, and would decide between diameters and triangles of equal right
+
+
+def spans(sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For spans of `sizes` [m] after each other: of which each place is, and its number in it."""
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    return of, np.arange(len(of)) - (np.cumsum(sizes) - sizes)[of]
+
 
 def evenly(lines: Sequence[Line], spacing: NDArray[np.float64], least: int) -> list[Line]:
     """Points about `spacing` [m] apart along each line, from its first point to its last.
@@ -28,11 +37,10 @@ def evenly(lines: Sequence[Line], spacing: NDArray[np.float64], least: int) -> l
     start = place[ends - sizes]
     total = place[ends - 1] - start
     count = np.maximum(np.round(total / spacing), least).astype(int)
-    after = np.cumsum(count + 1)
-    number = np.arange(after[-1]) - np.repeat(after - count - 1, count + 1)
-    samples = np.repeat(start, count + 1) + number * np.repeat(total / count, count + 1)
+    of, number = spans(count + 1)
+    samples = start[of] + number * (total / count)[of]
     points = np.interp(samples, place, every.real) + 1j * np.interp(samples, place, every.imag)
-    return np.split(points, after[:-1])
+    return np.split(np.round(points, DECIMALS), np.cumsum(count + 1)[:-1])
 
 
 def evenly_closed(lines: Sequence[Line], spacing: NDArray[np.float64], least: int) -> list[Line]:

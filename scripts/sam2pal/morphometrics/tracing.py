@@ -1,0 +1,92 @@
+"""Following the edges between the pixels of masks."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2pal.morphometrics.moments import following
+
+Corners = NDArray[np.int64]
+"""Pixel corners (x, y) [n, 2], each a step of one pixel from the last."""
+
+
+def trace(mask: NDArray[np.bool_]) -> list[Corners]:
+    """Pixel corners of every boundary of `mask` [h, w], in walking order, largest area first.
+
+    Pixels that touch at a corner belong together, as in 8-connected labelling. The number of
+    loops with positive area is the number of parts, with negative area the number of holes.
+    """
+    return [corners for corners, _ in trace_all([mask])[0]]
+
+
+def trace_all(masks: Sequence[NDArray[np.bool_]]) -> list[list[tuple[Corners, int]]]:
+    """As `trace`, of several masks, with the area that each boundary encloses."""
+    cracks = [_cracks(mask) for mask in masks]
+    widths = np.array([mask.shape[1] + 2 for mask in masks], int)
+    sizes = np.array([(mask.shape[0] + 2) * (mask.shape[1] + 2) for mask in masks], int)
+    counts = [len(of) for of in cracks]
+    origin = np.repeat(np.cumsum(sizes) - sizes, counts)  # no two masks have a corner in common
+    width = np.repeat(widths, counts)
+    key = np.concatenate([np.zeros(0, int), *cracks])
+    order = np.argsort(key + 4 * origin)
+    start, heading = np.divmod(key[order], 4)
+    row, column = np.divmod(start, width)
+    corners = np.stack([column - 1, row - 1], axis=1)
+    start += origin
+    end = start + np.array([1, 0, -1, 0])[heading] + np.array([0, 1, 0, -1])[heading] * width
+    follow = np.searchsorted(start, end)
+    second = np.minimum(follow + 1, len(start) - 1)
+    # two pixels that meet at a corner: turn left, so that they stay one part
+    forked = (start[second] == end) & (second != follow)
+    follow = np.where(forked & (heading[second] == (heading + 3) % 4), second, follow)
+    loops = _loops(follow.tolist())
+    lines = [corners[indices] for indices in loops]
+    areas = sums(lines, lambda here, after: here[:, 0] * after[:, 1] - after[:, 0] * here[:, 1])
+    found: list[list[tuple[Corners, int]]] = [[] for _ in masks]
+    of = np.repeat(np.arange(len(masks)), counts)
+    for indices, line, area in zip(loops, lines, areas.tolist(), strict=True):
+        found[of[indices[0]]].append((line, area // 2))
+    return [sorted(lines, key=lambda line: -line[1]) for lines in found]
+
+
+def sums(lines: Sequence[NDArray], of: Callable[[NDArray, NDArray], NDArray]) -> NDArray:
+    """Sum along each closed line [n, 2] of what `of` makes of its points and those that follow."""
+    if not lines:
+        return np.zeros(0)
+    sizes = np.array([len(line) for line in lines])
+    points = np.concatenate(lines)
+    return np.add.reduceat(of(points, following(points, sizes)), np.cumsum(sizes) - sizes)
+
+
+def _cracks(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Edges between pixels that differ, as 4 x corner + heading.
+
+    The corner is where the walk along the edge begins, counted along the rows of the mask with a
+    pixel around it. Headings: 0 east along a pixel's top, 1 south along its right side, 2 west
+    along its bottom, 3 north along its left side.
+    """
+    width = mask.shape[1] + 2
+    padded = np.zeros((mask.shape[0] + 2, width), dtype=bool)
+    padded[1:-1, 1:-1] = mask
+    flat = padded.ravel()  # the ends of rows are empty: one row may follow the other
+    above = np.flatnonzero(flat[width:] ^ flat[:-width])
+    left = np.flatnonzero(flat[1:] ^ flat[:-1])
+    across, upright = above + width, left + 1  # the edges' western and northern corners
+    level = np.where(flat[above], 4 * (across + 1) + 2, 4 * across)
+    return np.concatenate([level, np.where(flat[left], 4 * upright + 1, 4 * (upright + width) + 3)])
+
+
+def _loops(following_: list[int]) -> list[list[int]]:
+    """The cycles of a permutation."""
+    seen, loops = np.zeros(len(following_), bool), []
+    first = 0
+    while len(seen) and not seen[first]:
+        indices, at = [first], following_[first]
+        while at != first:
+            indices.append(at)
+            at = following_[at]
+        seen[indices] = True
+        loops.append(indices)
+        first += int(seen[first:].argmin())  # the next that is not seen, or one that is
+    return loops
