@@ -32,6 +32,7 @@ from sam2pal.synthetic import draw_specimen, sample_species, sample_style
 HERE = Path(__file__).resolve().parents[2] / "scripts"
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 WHOLE = "measuring: from a shard and photographs to rows"
+WRITTEN = "the same with both tables written, as CSV and as Parquet"
 PARTS = {
     "outlines": "outlines",
     "moments and medial axes": "measure_together",
@@ -179,11 +180,23 @@ def work(shard: Path) -> dict[str, float]:
             bool(genus.layout.tidy("Bench", "bench", measured)) for measured in genus.measured()
         )
 
+    def written() -> None:
+        from measure import write
+
+        with tempfile.TemporaryDirectory() as folder:
+            tidy, wide = ([f"{folder}/{name}.{kind}" for kind in ("csv", "parquet")]
+                          for name in ("tidy", "wide"))  # fmt: skip
+            write(Genus([shard], options, pixels_per_mm=20.0), None, tidy, wide)
+
     once()  # imports, and what is kept
     spent.clear()
     began = time.process_time()
     count = once()
-    return {"count": count, WHOLE: time.process_time() - began, **spent}
+    found = {"count": count, WHOLE: time.process_time() - began, **spent}
+    written()
+    began = time.process_time()
+    written()
+    return found | {WRITTEN: time.process_time() - began}
 
 
 def table(best: dict[str, dict[str, float]]) -> str:
@@ -193,7 +206,7 @@ def table(best: dict[str, dict[str, float]]) -> str:
         "| what | sources | ms a specimen | specimens a second and core |",
         "| --- | --- | --- | --- |",
     ]
-    for what in (WHOLE, *PARTS):
+    for what in (WHOLE, WRITTEN, *PARTS):
         for name, found in best.items():
             if what in found:
                 each = found[what] / found["count"]
