@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sam2pal.morphometrics.boundary import Boundary, inner_circles
 from sam2pal.morphometrics.chords import longest_ways, triangulate
-from sam2pal.morphometrics.moments import following, polygon_moments
+from sam2pal.morphometrics.moments import polygon_moments
 from sam2pal.morphometrics.outline import Loop, Points, closed_length
 from sam2pal.morphometrics.resampling import evenly_closed
 from sam2pal.morphometrics.tips import to_tips
@@ -37,7 +37,7 @@ class Axis:
         points: [n, 2], the axis from tip to tip (closed: the last joins the first).
         length: its length in pixels.
         closed: the part is a ring, the axis runs once round it.
-        straight: the part is not slender; the axis is the chord along its main axis of inertia.
+        straight: the part is not slender; the axis is its extent along its main axis of inertia.
         width: mean width across the axis, area / length.
     """
 
@@ -132,7 +132,7 @@ def medial_axes(parts: Sequence[Outlines]) -> list[Axis]:
     the apex of a round tip and in the middle of a flat one.
 
     A part whose largest diameter is less than `SLENDER` times that of the largest circle inside it
-    has no ends between which an axis could run: its ways lead from corner to corner. The chord
+    has no ends between which an axis could run: its ways lead from corner to corner. Its extent
     along its main axis of inertia is taken. What is bent round never is as short as that.
     """
     if not parts:
@@ -158,7 +158,7 @@ def medial_axes(parts: Sequence[Outlines]) -> list[Axis]:
         points, closed = lines.get(index, (None, False))
         straight = points is None
         if points is None:
-            points = _main_chord(part.outer.points)
+            points = _main_extent(part.outer.points)
         length = closed_length(points) if closed else _open_length(points)
         axes.append(Axis(points, length, closed, straight, part.area / length, within, index))
     return axes
@@ -266,15 +266,13 @@ def _resampled(parts: Sequence[_Part], spacing: Sequence[float]) -> list[list[Po
     return [[next(found) for _ in part.loops] for part in parts]
 
 
-def _main_chord(points: Points) -> Points:
-    """The chord through the centroid along the main axis of inertia of a closed outline."""
+def _main_extent(points: Points) -> Points:
+    """The line along the main axis of inertia as long as a closed outline reaches in its direction.
+
+    Its chord through the centroid would be shorter by the depth of every hollow at its ends.
+    """
     (moments,) = polygon_moments([[points]])
     centre, angle = np.array(moments.centre), moments.angle
     along = np.array([np.cos(angle), np.sin(angle)])
-    across = np.array([-along[1], along[0]])
-    p, q = points - centre, following(points) - centre
-    side_p, side_q = p @ across, q @ across
-    crossing = np.flatnonzero((side_p > 0) != (side_q > 0))
-    share = side_p[crossing] / (side_p[crossing] - side_q[crossing])
-    place = (p[crossing] + share[:, None] * (q[crossing] - p[crossing])) @ along
+    place = (points - centre) @ along
     return centre + np.array([place.min(), place.max()])[:, None] * along

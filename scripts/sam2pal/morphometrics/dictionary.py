@@ -179,7 +179,7 @@ MEASURES: tuple[Measure, ...] = (
     _length(
         "medial_length",
         "length along the middle of the longest part, from tip to tip, round bends; once round for "
-        "a ring; the chord along the main axis of inertia if the part is less than twice as long "
+        "a ring; the extent along the main axis of inertia if the part is less than twice as long "
         "as wide",
         "length of the medial axis",
         _MEDIAL,

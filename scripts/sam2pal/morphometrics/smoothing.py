@@ -19,12 +19,14 @@ SPACING = 0.8  # pixels between points of a piece between two corners
 
 
 def gaussian(sigma: float) -> NDArray:
+    """Kernel of a Gaussian of `sigma` points, [2 r + 1]."""
     radius = int(3.5 * sigma + 0.5)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     return kernel / kernel.sum()
 
 
 def twice(kernel: NDArray) -> NDArray:
+    """Kernel that smooths what smoothing with `kernel` takes away once more, and adds it."""
     double = -np.convolve(kernel, kernel)
     radius = len(kernel) // 2
     double[radius : radius + len(kernel)] += 2 * kernel
