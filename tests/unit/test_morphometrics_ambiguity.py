@@ -14,11 +14,7 @@ from skimage.draw import polygon
 from sam2pal.morphometrics import Shape
 from sam2pal.morphometrics.outline import signed_area
 
-NOT_SHOWN = {
-    ("finger", 50, "medial_length"),
-    ("finger", 50, "perimeter"),
-    ("finger", 50, "feret_max"),
-}
+NOT_SHOWN = {("finger", 50, "perimeter"), ("finger", 50, "feret_max")}
 """Exceptions of single drawings of which no figures of the same mask were found that differ enough."""
 NOT_SHOWN_TURNING = NOT_SHOWN | {
     ("finger", 30, "feret_max"),
