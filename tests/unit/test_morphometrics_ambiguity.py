@@ -28,7 +28,7 @@ COLUMNS = (
 """Of the table in config/README.md."""
 SOME = [
     ("disc", 20, "medial_width_max"),
-    ("ellipse", 20, "feret_max"),
+    ("ellipse", 20, "medial_length"),
     ("tube", 20, "perimeter"),
     ("tube", 20, "medial_width_mean"),
     ("finger", 20, "medial_length"),
