@@ -1,5 +1,6 @@
 """What small masks leave open: figures that have one mask and different measures."""
 
+import functools
 import math
 import re
 from pathlib import Path
@@ -43,8 +44,13 @@ def at_drawing(shape, size, at):
     return drawing(shape, size, (turn, place))
 
 
+@functools.cache
+def truth(shape, size):
+    return SHAPES[shape](size)[1]
+
+
 def most(shape, size, name):
-    return limit(name, SHAPES[shape](size)[1][name])
+    return limit(name, truth(shape, size)[name])
 
 
 def rasterised(points, shape):
