@@ -35,10 +35,7 @@ class Boundary:
         lines = [line for of in loops for line in of]
         self.points = np.concatenate(lines).view(np.complex128).ravel()
         self._part = np.repeat(np.arange(len(loops)), [sum(map(len, of)) for of in loops])
-        sizes = np.array([len(line) for line in lines])
-        self._ends = np.cumsum(sizes) - 1
-        self._starts = self._ends + 1 - sizes
-        self._sizes = sizes
+        self._sizes = np.array([len(line) for line in lines])
 
     @cached_property
     def _tree(self) -> cKDTree:
@@ -53,7 +50,8 @@ class Boundary:
         steps = np.empty((len(ahead), 2), np.complex128)
         steps[:, 0] = ahead
         steps[1:, 1] = -ahead[:-1]
-        steps[self._starts, 1] = -ahead[self._ends]
+        ends = np.cumsum(self._sizes)
+        steps[ends - self._sizes, 1] = -ahead[ends - 1]
         return steps, 1 / np.maximum(steps.real**2 + steps.imag**2, 1e-12)
 
     def nearest(

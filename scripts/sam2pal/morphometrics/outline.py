@@ -21,7 +21,7 @@ from scipy.spatial import ConvexHull, QhullError
 from sam2pal.morphometrics.corners import Points
 from sam2pal.morphometrics.moments import following
 from sam2pal.morphometrics.smoothing import smooth
-from sam2pal.morphometrics.tracing import sums, trace_all
+from sam2pal.morphometrics.tracing import trace_all
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,21 @@ class Loop:
     Attributes:
         corners: int [n, 2], the pixel corners it passes, in order.
         points: float [m, 2], the smooth outline.
-        length: of the smooth outline, in pixels.
         area: pixels enclosed, exactly as counted; negative for a hole.
     """
 
     corners: NDArray[np.int64]
     points: Points
-    length: float
     area: int
 
     @property
     def is_hole(self) -> bool:
         return self.area < 0
+
+    @cached_property
+    def length(self) -> float:
+        """Of the smooth outline, in pixels."""
+        return closed_length(self.points)
 
     @cached_property
     def hull(self) -> Points:
@@ -95,10 +98,8 @@ def outlines(
         [(corners + np.array(offset), area) for corners, area in loops]
         for loops, offset in zip(trace_all(masks), offsets, strict=True)
     ]
-    smoothed = smooth([(x + following(x)) / 2 for loops in traced for x, _ in loops])
-    lengths = sums(smoothed, lambda here, after: np.hypot(*(after - here).T)).tolist()
-    rest = zip(smoothed, lengths, strict=True)
-    return [[Loop(corners, *next(rest), area) for corners, area in loops] for loops in traced]
+    smoothed = iter(smooth([(x + following(x)) / 2 for loops in traced for x, _ in loops]))
+    return [[Loop(corners, next(smoothed), area) for corners, area in loops] for loops in traced]
 
 
 def outline(mask: NDArray[np.bool_], offset: tuple[int, int] = (0, 0)) -> list[Loop]:

@@ -111,7 +111,8 @@ def _continued(
     Returns:
         The points, and for which of them no point of another line counts in the curvature.
     """
-    of, number = spans(sizes + 2 * margins)
+    longer = sizes + 2 * margins
+    of, number = spans(longer)
     place, last, start = number - margins[of], sizes[of] - 1, (np.cumsum(sizes) - sizes)[of]
     # open lines point-symmetrically, as far as they are long
     inside = np.clip(place, 0, last)
@@ -119,8 +120,7 @@ def _continued(
     line = 2 * every[start + inside] - every[start + mirrored]
     # closed ones round their ends
     line = np.where(closed[of], every[start + place % sizes[of]], line)
-    from_end = (sizes + 2 * margins)[of] - 1 - number
-    return line, np.minimum(number, from_end) >= NEIGHBOURS
+    return line, np.minimum(number, longer[of] - 1 - number) >= NEIGHBOURS
 
 
 def _filter(line: Line, widest: NDArray[np.float64], own: NDArray[np.bool_]) -> Line:

@@ -118,8 +118,7 @@ def _smooth(line: Line, sigma: float) -> Line:
     longer = np.concatenate(
         [2 * line[0] - line[beyond[::-1]], line, 2 * line[-1] - line[-1 - beyond]]
     )
-    smoothed = correlate1d(longer.view(float).reshape(-1, 2), kernel, axis=0, mode="nearest")
-    return smoothed[margin : margin + len(line)].copy().view(np.complex128)[:, 0]
+    return correlate1d(longer, kernel, mode="nearest")[margin : margin + len(line)]
 
 
 def _run_out(

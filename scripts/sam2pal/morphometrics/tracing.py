@@ -1,6 +1,6 @@
 """Following the edges between the pixels of masks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,21 +42,20 @@ def trace_all(masks: Sequence[NDArray[np.bool_]]) -> list[list[tuple[Corners, in
     follow = np.where(forked & (heading[second] == (heading + 3) % 4), second, follow)
     loops = _loops(follow.tolist())
     lines = [corners[indices] for indices in loops]
-    areas = sums(lines, lambda here, after: here[:, 0] * after[:, 1] - after[:, 0] * here[:, 1])
     found: list[list[tuple[Corners, int]]] = [[] for _ in masks]
     of = np.repeat(np.arange(len(masks)), counts)
-    for indices, line, area in zip(loops, lines, areas.tolist(), strict=True):
-        found[of[indices[0]]].append((line, area // 2))
+    for indices, line, area in zip(loops, lines, _areas(lines).tolist(), strict=True):
+        found[of[indices[0]]].append((line, area))
     return [sorted(lines, key=lambda line: -line[1]) for lines in found]
 
 
-def sums(lines: Sequence[NDArray], of: Callable[[NDArray, NDArray], NDArray]) -> NDArray:
-    """Sum along each closed line [n, 2] of what `of` makes of its points and those that follow."""
-    if not lines:
-        return np.zeros(0)
-    sizes = np.array([len(line) for line in lines])
-    points = np.concatenate(lines)
-    return np.add.reduceat(of(points, following(points, sizes)), np.cumsum(sizes) - sizes)
+def _areas(lines: Sequence[Corners]) -> NDArray[np.int64]:
+    """Pixels that each closed line encloses, negative if it goes round a hole."""
+    sizes = np.array([len(line) for line in lines], int)
+    here = np.concatenate([np.zeros((0, 2), int), *lines])
+    after = following(here, sizes)
+    twice = here[:, 0] * after[:, 1] - after[:, 0] * here[:, 1]
+    return np.add.reduceat(twice, np.cumsum(sizes) - sizes) // 2
 
 
 def _cracks(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
