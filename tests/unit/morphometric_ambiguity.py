@@ -28,12 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.spatial import cKDTree
+from skimage.measure import points_in_poly
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from morphometric_accuracy import BEYOND, COLUMNS, drawn, errors, limit, table
-from morphometric_figures import Array, Drawing, Own, Points, Smooth, contains, true_value
+from morphometric_figures import Array, Drawing, Own, Points, Smooth, true_value
 from morphometric_slopes import slopes
 
 MARGIN = 0.002  # pixels that outlines stay away from pixel centres
@@ -51,16 +52,16 @@ class Pixels:
     def __init__(self, mask: NDArray[np.bool_], points: Points) -> None:
         rows, columns = mask.shape
         grid = np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5)
-        self._all, self._mask = np.stack(grid, axis=-1).reshape(-1, 2), mask
+        self._all, self._mask = np.stack(grid, axis=-1).reshape(-1, 2), mask.ravel()
         near = cKDTree(points).query(self._all)[0] < NEAR
-        self._near, self._inside = self._all[near], mask.ravel()[near]
+        self._near, self._inside = self._all[near], self._mask[near]
 
     def same(self, points: Points) -> bool:
         """Whether the mask of a polygon is this one."""
-        return bool((contains(points, self._all).reshape(self._mask.shape) == self._mask).all())
+        return bool((points_in_poly(self._all, points) == self._mask).all())
 
     def same_nearby(self, points: Points) -> bool:
-        return bool((contains(points, self._near) == self._inside).all())
+        return bool((points_in_poly(self._near, points) == self._inside).all())
 
     def limits(self, points: Points, moves: Array) -> tuple[Array, Array]:
         """Rows [m, p] and limits [m] of steps with which no centre changes sides, to first order."""

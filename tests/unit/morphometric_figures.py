@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from morphometric_shapes import SHAPES
+from morphometric_shapes import SHAPES, of_hull
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, Voronoi
+from skimage.measure import points_in_poly
 
 from sam2pal.morphometrics import Shape
 from sam2pal.morphometrics.moments import following, polygon_moments
@@ -258,16 +259,8 @@ def true_value(name: str, points: Points) -> float:
         return signed_area(points)
     if name == "perimeter":
         return closed_length(points)
-    if name == "convex_area":
-        return signed_area(points[hull(points)])
-    if name == "feret_max":
-        one, other = opposite(points)[:2]
-        return float(np.hypot(*(points[one] - points[other]).T).max())
-    if name == "feret_min":
-        corners = points[hull(points)]
-        edge = following(corners) - corners
-        normal = np.stack([-edge[:, 1], edge[:, 0]]) / np.hypot(*edge.T)
-        return float(np.ptp(corners @ normal, axis=0).min())
+    if name in ("convex_area", "feret_max", "feret_min"):
+        return float(of_hull(points)[name])
     if name in ("major_axis", "minor_axis"):
         return polygon_moments([[points]])[0].axes[name == "minor_axis"]
     if name == "medial_width_max":
@@ -292,16 +285,6 @@ def open_length(points: Points) -> float:
     return float(np.hypot(*(points[1:] - points[:-1]).T).sum())
 
 
-def contains(points: Points, places: Points) -> NDArray[np.bool_]:
-    """Whether `places` [m, 2] lie inside the polygon (even-odd rule)."""
-    (x, y), (xn, yn) = points.T, following(points).T
-    px, py = places[:, :1], places[:, 1:]
-    crosses = (y <= py) != (yn <= py)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        to_the_right = px < x + (py - y) * ((xn - x) / (yn - y))
-    return (crosses & to_the_right).sum(axis=1) % 2 == 1
-
-
 def inner_circles(points: Points) -> tuple[Points, NDArray[np.float64], NDArray[np.int64]]:
     """Centres, radii and touched points [m, 3] of circles inside, each through three of `points`."""
     diagram = Voronoi(points)
@@ -314,7 +297,7 @@ def inner_circles(points: Points) -> tuple[Points, NDArray[np.float64], NDArray[
     four = np.sort(np.concatenate([touched[first], touched[first + 1]], axis=1), axis=1)
     repeated = (four[:, 1:] == four[:, :-1]).argmax(axis=1)
     three = np.take_along_axis(four, np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3]])[repeated], axis=1)
-    inside = contains(points, diagram.vertices)
+    inside = points_in_poly(diagram.vertices, points)
     centres, three = diagram.vertices[inside], three[inside]
     return centres, np.hypot(*(points[three[:, 0]] - centres).T), three
 
@@ -326,5 +309,4 @@ def medial_line(points: Points) -> Points:
     """
     large = np.ascontiguousarray(points * ENLARGED)
     pixels, area = np.round(large).astype(np.int64), round(signed_area(large))
-    loop = Loop(corners=pixels, points=large, length=closed_length(large), area=area)
-    return Shape([loop]).longest.points / ENLARGED
+    return Shape([Loop(pixels, large, area)]).longest.points / ENLARGED

@@ -14,7 +14,7 @@ def _grid(extent, turn, shift):
     return cosine * x + sine * y, cosine * y - sine * x
 
 
-def _hull(points):
+def of_hull(points):
     hull = ConvexHull(np.asarray(points, float))
     corners = hull.points[hull.vertices]
     edge = np.roll(corners, -1, axis=0) - corners
@@ -57,7 +57,7 @@ def tube(size, turn=0.0, shift=(0, 0), bend=2.0, slender=4.0):
     arc = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     truth = {"area": size * width, "perimeter": 2 * (size + width), "medial_length": size}
     truth |= {"medial_width_max": width, "medial_width_mean": width}
-    return mask, truth | _hull(np.concatenate([arc * (radius + s * width / 2) for s in (-1, 1)]))
+    return mask, truth | of_hull(np.concatenate([arc * (radius + s * width / 2) for s in (-1, 1)]))
 
 
 def finger(size, turn=0.0, shift=(0, 0), bend=1.5, slender=5.0):
@@ -75,7 +75,7 @@ def finger(size, turn=0.0, shift=(0, 0), bend=1.5, slender=5.0):
         points.append(end + width / 2 * np.stack([np.cos(round_), np.sin(round_)], axis=1))
     truth = {"area": size * width + math.pi * width**2 / 4, "medial_length": size + width}
     truth |= {"perimeter": 2 * size + math.pi * width, "medial_width_max": width}
-    return mask, truth | _hull(np.concatenate(points))
+    return mask, truth | of_hull(np.concatenate(points))
 
 
 def corner(size, turn=0.0, shift=(0, 0)):
@@ -95,7 +95,7 @@ def corner(size, turn=0.0, shift=(0, 0)):
     truth |= {"medial_length": 2 * (size - width) + 2 * parabola}
     truth |= {"medial_width_max": 2 * width * math.sqrt(2) / (1 + math.sqrt(2))}
     points = [(0, 0), (size, 0), (size, width), (width, size), (0, size)]
-    return mask, truth | _hull(points)
+    return mask, truth | of_hull(points)
 
 
 def ring(size, turn=0.0, shift=(0, 0)):
