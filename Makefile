@@ -44,18 +44,18 @@ real: $(READY) ## Run it on the real beetles in ../shared and print their IoU (C
 
 benchmark: $(READY) ## Compare ways of training on the real beetles (hours; goes on where it was; ARGS=--help for parts)
 	@echo "== results: build/benchmark (table.md, and the tidy files scores.csv and runs.csv)"
-	$(BIN)/python scripts/benchmark.py $(ARGS)
+	$(BIN)/python scripts/research/benchmark.py $(ARGS)
 
 pretrain: $(READY) ## Teach the bundled model anew on drawn insects (hours; goes on where it was)
 	@VIRTUAL_ENV=.venv $(UV) pip install --require-hashes --no-deps -r envs/lock-pretrain.txt
-	$(BIN)/python scripts/pretrain.py --folder pretraining/square192 --real ../shared/data/carabidae \
+	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square192 --real ../shared/data/carabidae \
 	  --options '{"image_size": 192, "steps": 1050, "learning_rate": 8e-4, "evaluate_every": 150}'
-	$(BIN)/python scripts/pretrain.py --folder pretraining/square192 --options '{"image_size": 192}' \
+	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square192 --options '{"image_size": 192}' \
 	  --export pretraining/square192.safetensors
-	$(BIN)/python scripts/pretrain.py --folder pretraining/square256 --real ../shared/data/carabidae \
+	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square256 --real ../shared/data/carabidae \
 	  --init pretraining/square192.safetensors --seed 2 \
 	  --options '{"steps": 1600, "warmup": 40}'
-	$(BIN)/python scripts/pretrain.py --folder pretraining/square256 \
+	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square256 \
 	  --export pretraining/weights.safetensors
 	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones"
 

@@ -19,15 +19,15 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal import tables
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.errors import InputError
-from sam2pal.metrics import EvaluationOptions
-from sam2pal.metrics.evaluation import COLUMNS as EVALUATION
-from sam2pal.metrics.report import rounded
-from sam2pal.metrics.scores import REQUIRED, Scores
-from sam2pal.metrics.summary import calibrate, compare_rounds, summarise
-from sam2pal.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
+from sam2pal.evaluation import EvaluationOptions
+from sam2pal.evaluation.evaluation import COLUMNS as EVALUATION
+from sam2pal.evaluation.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
+from sam2pal.evaluation.report import rounded
+from sam2pal.evaluation.scores import REQUIRED, Scores
+from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 
 KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
 FIRST = {"evaluation": EVALUATION, "morphometrics": ("genus", "round", "specimen", "structure")}

@@ -7,13 +7,13 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from sam2pal import tables
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.errors import InputError
-from sam2pal.metrics import MEASURES, EvaluationOptions
-from sam2pal.metrics.report import describe_comparison, rounded
-from sam2pal.metrics.scores import ALL, CONFIDENCES, REQUIRED, Scores
-from sam2pal.metrics.summary import COMPARED, compare_rounds
+from sam2pal.evaluation import MEASURES, EvaluationOptions
+from sam2pal.evaluation.report import describe_comparison, rounded
+from sam2pal.evaluation.scores import ALL, CONFIDENCES, REQUIRED, Scores
+from sam2pal.evaluation.summary import COMPARED, compare_rounds
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 
 
 def parse() -> argparse.Namespace:

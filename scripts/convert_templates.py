@@ -9,9 +9,9 @@ import json
 import sys
 from collections import Counter
 
-from sam2pal import coco
+from sam2pal import dataset as coco
 from sam2pal.cli import run
-from sam2pal.errors import InputError
+from sam2pal.io.errors import InputError
 
 
 def structures_argument(text: str) -> dict:

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from sam2pal.cli import run
-from sam2pal.gallery.pictures import KINDS, write_pictures
+from sam2pal.review.pictures import KINDS, write_pictures
 
 
 def main() -> None:

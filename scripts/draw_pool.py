@@ -3,9 +3,10 @@
 import argparse
 import sys
 
-from sam2pal import coco, specimens
+from sam2pal import dataset as coco
+from sam2pal import dataset as specimens
 from sam2pal.cli import run
-from sam2pal.errors import InputError
+from sam2pal.io.errors import InputError
 
 
 def main() -> None:

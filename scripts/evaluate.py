@@ -14,13 +14,13 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.errors import InputError
-from sam2pal.metrics import EvaluationOptions
-from sam2pal.metrics.evaluation import COLUMNS, Evaluation
-from sam2pal.metrics.report import describe, rounded
-from sam2pal.metrics.scores import Scores
-from sam2pal.specimen_table import SpecimenTable
-from sam2pal.tables import Writer, frame
+from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.evaluation import EvaluationOptions
+from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
+from sam2pal.evaluation.report import describe, rounded
+from sam2pal.evaluation.scores import Scores
+from sam2pal.io.errors import InputError
+from sam2pal.io.tables import Writer, frame
 
 PIECE = 5000
 

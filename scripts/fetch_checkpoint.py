@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.errors import InputError
-from sam2pal.models import OFFICIAL, ModelOptions, fetch
+from sam2pal.io.errors import InputError
+from sam2pal.model import OFFICIAL, ModelOptions, fetch
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2pal import specimens
+from sam2pal import dataset as specimens
 from sam2pal.cli import run
 
 

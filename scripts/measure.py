@@ -17,7 +17,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.errors import InputError
+from sam2pal.dataset import read_list
+from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.io.errors import InputError
+from sam2pal.io.tables import Writer, frame
 from sam2pal.morphometrics import (
     COLUMNS,
     Genus,
@@ -26,9 +29,6 @@ from sam2pal.morphometrics import (
     wide,
     write_dictionary,
 )
-from sam2pal.specimen_table import SpecimenTable
-from sam2pal.specimens import read_list
-from sam2pal.tables import Writer, frame
 
 PIECE = 100  # specimens
 

@@ -8,9 +8,9 @@ It waits as long as all are taken. Without a GPU, or with a single one, the comm
 import os
 import sys
 
-from sam2pal import gpus
 from sam2pal.cli import run
-from sam2pal.errors import InputError
+from sam2pal.io import gpus
+from sam2pal.io.errors import InputError
 
 
 def main() -> None:

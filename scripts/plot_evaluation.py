@@ -8,11 +8,11 @@ Figures are chosen by the names of the files to be written.
 import argparse
 from pathlib import Path
 
-from sam2pal import tables
-from sam2pal.cli import fill, nearest, options_argument, run
-from sam2pal.errors import InputError
-from sam2pal.metrics import EvaluationOptions, plots
-from sam2pal.metrics.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.evaluation import EvaluationOptions, plots
+from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError, nearest
 
 NEEDS = {
     "iou_by_structure": ("evaluation_summary", SUMMARY),

@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal import tables
-from sam2pal.cli import nearest, run
-from sam2pal.errors import InputError
-from sam2pal.metrics.plots import save
+from sam2pal.cli import run
+from sam2pal.evaluation.plots import save
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError, nearest
 from sam2pal.morphometrics import TableWriter, plots
 from sam2pal.morphometrics.allometry import COLUMNS
 from sam2pal.morphometrics.concordance import PAIR_COLUMNS

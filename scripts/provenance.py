@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from sam2pal import provenance
 from sam2pal.cli import options_argument, run
-from sam2pal.files import atomic
+from sam2pal.config import provenance
+from sam2pal.io.files import atomic
 
 
 def main() -> None:

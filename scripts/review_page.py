@@ -12,7 +12,7 @@ from functools import partial
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.gallery import ReviewOptions, write_review
+from sam2pal.review import ReviewOptions, write_review
 
 
 def parse() -> argparse.Namespace:

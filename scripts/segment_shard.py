@@ -7,14 +7,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sam2pal import adapters
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.coco import read_templates, write
-from sam2pal.models import ModelOptions, build_model, choose_device, seed_everything
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset import read_list, read_templates, write
+from sam2pal.model import ModelOptions, adapters, build_model, choose_device, seed_everything
+from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation import SegmentationOptions, segment
-from sam2pal.specimens import read_list
-from sam2pal.structures import read_structures
-from sam2pal.tracker import Tracker
 
 
 def parse() -> argparse.Namespace:

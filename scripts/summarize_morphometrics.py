@@ -16,9 +16,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sam2pal import tables
 from sam2pal.cli import run
-from sam2pal.errors import InputError
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 from sam2pal.morphometrics import TableWriter
 from sam2pal.morphometrics import concordance as agreement
 from sam2pal.morphometrics.summary import (

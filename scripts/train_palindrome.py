@@ -13,14 +13,19 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sam2pal import adapters
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.coco import Template, read_templates
-from sam2pal.files import atomic
-from sam2pal.models import ModelOptions, build_model, choose_device, model_hash, seed_everything
-from sam2pal.specimens import check_pool, read_list
-from sam2pal.structures import read_structures
-from sam2pal.tracker import Tracker
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset import Template, check_pool, read_list, read_templates
+from sam2pal.io.files import atomic
+from sam2pal.model import (
+    ModelOptions,
+    adapters,
+    build_model,
+    choose_device,
+    model_hash,
+    seed_everything,
+)
+from sam2pal.model.tracker import Tracker
 from sam2pal.training import (
     MACHINE,
     TrainingOptions,

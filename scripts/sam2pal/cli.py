@@ -2,16 +2,15 @@
 
 import argparse
 import dataclasses
-import difflib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from sam2pal.errors import InputError
+from sam2pal.io.errors import InputError, nearest
 
 Options = TypeVar("Options")
 
@@ -47,12 +46,6 @@ def options_argument(text: str) -> dict[str, Any]:
             f"{text}: expected keys and values, found {json.dumps(value)}"
         )
     return value
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint such as ` (did you mean 'head'?)`, or an empty string if nothing is near."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def fill(options: type[Options], values: Mapping[str, Any], where: str) -> Options:

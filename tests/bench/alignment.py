@@ -21,16 +21,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from sam2pal import adapters
-from sam2pal.adapters import AdapterOptions
-from sam2pal.benchmark import Collection, Protocol, read_protocol
-from sam2pal.models import build_model, choose_device
-from sam2pal.palindrome import Followed, direct, object_losses, palindrome
-from sam2pal.tracker import Tracker
+from sam2pal.model import adapters, build_model, choose_device
+from sam2pal.model.adapters import AdapterOptions
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.benchmark import Collection, Protocol, read_protocol
 from sam2pal.training import Data, TrainingOptions, prepare
+from sam2pal.training.palindrome import Followed, direct, object_losses, palindrome
 
 OPTIONS = TrainingOptions(views=1, turns=(0,))
-PROTOCOL = Path(__file__).resolve().parents[1] / "benchmark/protocol.yaml"
+PROTOCOL = Path(__file__).resolve().parents[2] / "scripts/research/benchmark.yaml"
 COLUMNS = {
     "iou": "IoU of z1",
     "rho_loss": "rho of the loss",

@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sam2pal import coco
-from sam2pal.coco import encode_mask
-from sam2pal.metrics.reading import Masks
-from sam2pal.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal import dataset as coco
+from sam2pal.dataset import encode_mask
+from sam2pal.evaluation.reading import Masks
+from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 
 HERE = Path(__file__).resolve().parents[2] / "scripts"
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]

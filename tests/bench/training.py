@@ -23,13 +23,12 @@ import torch
 from cost import cost
 from torch import Tensor
 
-from sam2pal import adapters
-from sam2pal.adapters import AdapterOptions
-from sam2pal.models import ModelOptions, build_model
-from sam2pal.palindrome import View, mask_loss, palindrome
-from sam2pal.tracker import Tracker
+from sam2pal.model import ModelOptions, adapters, build_model
+from sam2pal.model.adapters import AdapterOptions
+from sam2pal.model.tracker import Tracker
 from sam2pal.training import Data, TrainingOptions, step_losses
 from sam2pal.training.memory import palindrome_bytes, peak_bytes
+from sam2pal.training.palindrome import View, mask_loss, palindrome
 
 FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB

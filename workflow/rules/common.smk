@@ -23,8 +23,8 @@ SCRIPTS = (
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from sam2pal import configuration
-from sam2pal.errors import InputError
+from sam2pal import config as configuration
+from sam2pal.io.errors import InputError
 
 # Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
@@ -178,7 +178,7 @@ TABLES = [
 MODEL = {key: config["model"][key] for key in ("name", "image_size", "config", "sha256")}
 if MODEL["name"] == "bundled" and not (config["model"]["checkpoint"] or MODEL["sha256"]):
     # other weights are another model: what was made with the old ones is made again
-    weights = SCRIPTS / "sam2pal/models/bundled/weights.safetensors"
+    weights = SCRIPTS / "sam2pal/model/bundled/weights.safetensors"
     MODEL["sha256"] = (
         hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
     )
@@ -339,7 +339,7 @@ def folder_fingerprint(wildcards):
     every job of a cluster."""
     if not workflow.is_main_process:
         return ""
-    from sam2pal.specimens import fingerprint
+    from sam2pal.dataset import fingerprint
 
     try:
         return fingerprint(genus_of(wildcards).specimens)

@@ -17,7 +17,7 @@ rule draw_specimens:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("draw_specimens"),
+        command=command("research/draw_specimens"),
         kind=lambda wildcards: DEMO_KINDS[wildcards.genus],
         folder=lambda wildcards, output: str(Path(output.truth).parent),
         method=METHOD["draw"],

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from sam2pal.errors import InputError
 from sam2pal.images.reading import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from sam2pal.io.errors import InputError
 
 # What programs leave beside photographs; neither photographs nor worth a mention.
 SIDECAR_SUFFIXES = frozenset(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sam2pal.errors import InputError
+from sam2pal.io.errors import InputError
 
 MAX_PIXELS = 500_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is 89 million, a common camera's size

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from sam2pal.errors import InputError
 from sam2pal.images import pillow, tiff
 from sam2pal.images.header import MAX_PIXELS, Header
 from sam2pal.images.orientation import stored, upright
+from sam2pal.io.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from sam2pal.errors import InputError
 from sam2pal.images.header import Header, check_size, noted
 from sam2pal.images.samples import to_rgb, to_uint8
+from sam2pal.io.errors import InputError
 
 if TYPE_CHECKING:
     import tifffile

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from sam2pal import tables
-from sam2pal.errors import InputError
-from sam2pal.metrics.reading import match
+from sam2pal.evaluation.reading import match
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.specimen import BY_HAND, LOW, MEASURED
 from sam2pal.morphometrics.summary import NOT_SUMMARISED, REQUIRED, rounded
 

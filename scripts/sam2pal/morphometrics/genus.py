@@ -5,18 +5,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sam2pal import tables
-from sam2pal.coco import Template, read_templates
-from sam2pal.errors import InputError
-from sam2pal.metrics.reading import Entry, Masks, match
+from sam2pal.dataset import Specimen, Template, read_templates
+from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.evaluation.reading import Entry, Masks, match
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.dictionary import COLOURS, dictionary
 from sam2pal.morphometrics.options import MeasurementOptions, check_structures
 from sam2pal.morphometrics.ranges import template_ranges
 from sam2pal.morphometrics.scale import Scales
 from sam2pal.morphometrics.specimen import DUPLICATE, Case, Drawn, Measured, Measuring, drawn_of
 from sam2pal.morphometrics.table import Layout
-from sam2pal.specimen_table import SpecimenTable
-from sam2pal.specimens import Specimen
 
 SHOWN = 20
 PIXELS, SPECIMENS = 8_000_000, 50  # that are measured together: what a computer has room for

@@ -5,8 +5,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from sam2pal.cli import nearest
-from sam2pal.errors import InputError
+from sam2pal.io.errors import InputError, nearest
 from sam2pal.morphometrics.dictionary import (
     BY_NAME,
     MEASURES,

@@ -5,8 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sam2pal.cli import nearest
-from sam2pal.errors import InputError
+from sam2pal.io.errors import InputError, nearest
 from sam2pal.morphometrics.dictionary import NAMES, SPECIMEN
 from sam2pal.morphometrics.indices import Index, parse_index
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sam2pal.metrics.plots import COLOURS, MARKERS, nothing
+from sam2pal.evaluation.plots import COLOURS, MARKERS, nothing
 from sam2pal.morphometrics.allometry import Allometry, allometry
 from sam2pal.morphometrics.concordance import concordance
 from sam2pal.morphometrics.dictionary import BY_NAME

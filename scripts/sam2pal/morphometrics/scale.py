@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from sam2pal import tables
-from sam2pal.errors import InputError
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.plausible import check_scale
 
 TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sam2pal import tables
-from sam2pal.errors import InputError
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.specimen import ABSENT, LOW, MEASURED
 from sam2pal.morphometrics.table import COLUMNS, index_name, wide, wide_name

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sam2pal.files import atomic
+from sam2pal.io.files import atomic
+from sam2pal.io.tables import SIGNALS
 from sam2pal.morphometrics.dictionary import (
     BY_NAME,
     COLOURS,
@@ -16,7 +17,6 @@ from sam2pal.morphometrics.dictionary import (
 from sam2pal.morphometrics.indices import Index
 from sam2pal.morphometrics.options import MeasurementOptions
 from sam2pal.morphometrics.specimen import Measured, Result
-from sam2pal.tables import SIGNALS
 
 COLUMNS = (
     "genus", "round", "specimen", "structure", "measure", "value", "unit", "low_by_threshold",

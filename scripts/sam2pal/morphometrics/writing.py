@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sam2pal.files import atomic
-from sam2pal.tables import typed_cells
+from sam2pal.io.files import atomic
+from sam2pal.io.tables import typed_cells
 
 _ARROW = {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}
 
@@ -19,7 +19,7 @@ _ARROW = {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}
 class TableWriter:
     """Writes a table as CSV, Parquet or both; use as a context manager.
 
-    `sam2pal.tables.Writer` knows the kind of a column by its name; here it is given.
+    `sam2pal.io.tables.Writer` knows the kind of a column by its name; here it is given.
 
     Args:
         paths: names ending in .csv or .parquet.

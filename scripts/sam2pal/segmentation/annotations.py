@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label
 
-from sam2pal.coco import encode_mask, rle_measures
+from sam2pal.config.structures import Structure
+from sam2pal.dataset import encode_mask, rle_measures
 from sam2pal.images import Photograph
-from sam2pal.loading import letterbox_of
+from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.limits import CLAMPED, Limit, check_mask, clamp
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.tracking import Outcome
-from sam2pal.structures import Structure
 
 AREA_LEVELS = (0.25, 0.5, 0.75)
 

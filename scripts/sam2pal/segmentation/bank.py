@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2pal.coco import Template
-from sam2pal.errors import InputError
-from sam2pal.loading import annotated, read_template
-from sam2pal.matching import align, fingerprint, near_duplicates
-from sam2pal.models import autocast
+from sam2pal.dataset import Template
+from sam2pal.io.errors import InputError
+from sam2pal.model import autocast
+from sam2pal.model.loading import annotated, read_template
+from sam2pal.model.similarity import align, fingerprint, near_duplicates
+from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
+from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.limits import Limits, learn_limits
 from sam2pal.segmentation.options import SegmentationOptions
-from sam2pal.tracker import Features, Memory, Tracker, drawn_logits
-from sam2pal.views import View, other_side, views_of
 
 log = logging.getLogger(__name__)
 

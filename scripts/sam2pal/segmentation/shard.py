@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from sam2pal.coco import Template
-from sam2pal.errors import InputError
+from sam2pal.config.structures import Structure
+from sam2pal.dataset import OK, UNREADABLE, Specimen, Template, find_templates
 from sam2pal.images import Photograph, read_photograph
-from sam2pal.loading import ahead
+from sam2pal.io.errors import InputError
+from sam2pal.model.loading import ahead
+from sam2pal.model.tracker import Tracker
+from sam2pal.model.views import View
 from sam2pal.segmentation.annotations import (
     annotations_of,
     drawn_annotation,
@@ -19,10 +22,6 @@ from sam2pal.segmentation.annotations import (
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.tracking import Outcome, track_halving
-from sam2pal.specimens import OK, UNREADABLE, Specimen, find_templates
-from sam2pal.structures import Structure
-from sam2pal.tracker import Tracker
-from sam2pal.views import View
 
 
 def segment(

@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.errors import InputError
+from sam2pal.dataset import Specimen
 from sam2pal.images import Photograph
-from sam2pal.loading import square_image
-from sam2pal.losses import at_size_of, hard_iou
-from sam2pal.matching import fingerprint
-from sam2pal.models import autocast, out_of_memory
+from sam2pal.io.errors import InputError
+from sam2pal.model import autocast, out_of_memory
+from sam2pal.model.loading import square_image
+from sam2pal.model.similarity import fingerprint
+from sam2pal.model.tracker import Features, Tracked, Tracker
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.options import SegmentationOptions
-from sam2pal.specimens import Specimen
-from sam2pal.tracker import Features, Tracked, Tracker
+from sam2pal.training.losses import at_size_of, hard_iou
 
 log = logging.getLogger(__name__)
 

@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.augmentation import augment
-from sam2pal.coco import Template
-from sam2pal.errors import InputError
+from sam2pal.dataset import Template
 from sam2pal.images import Photograph, read_photograph
-from sam2pal.loading import ahead, annotated, read_template, square_image
-from sam2pal.matching import align, fingerprint
-from sam2pal.models import autocast
-from sam2pal.palindrome import View
-from sam2pal.tracker import Features, Tracker
+from sam2pal.io.errors import InputError
+from sam2pal.model import autocast
+from sam2pal.model.loading import ahead, annotated, read_template, square_image
+from sam2pal.model.similarity import align, fingerprint
+from sam2pal.model.tracker import Features, Tracker
+from sam2pal.model.views import View as Look
+from sam2pal.model.views import sided, views_of
+from sam2pal.training.augmentation import augment
 from sam2pal.training.keeping import Keeper, OnDisk
 from sam2pal.training.options import TrainingOptions
-from sam2pal.views import View as Look
-from sam2pal.views import sided, views_of
+from sam2pal.training.palindrome import View
 
 log = logging.getLogger(__name__)
 

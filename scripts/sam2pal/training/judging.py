@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.losses import at_size_of
-from sam2pal.palindrome import Followed, View, direct, drawn_in_both, mask_loss
-from sam2pal.tracker import Tracker, drawn_logits
+from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.training.data import Data
+from sam2pal.training.losses import at_size_of
+from sam2pal.training.palindrome import Followed, View, direct, drawn_in_both, mask_loss
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.tracker import Features
+from sam2pal.model.tracker import Features
 
 
 class OnDisk:

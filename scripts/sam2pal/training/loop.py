@@ -20,11 +20,10 @@ from filelock import FileLock, Timeout
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
-from sam2pal import adapters
-from sam2pal.errors import InputError
-from sam2pal.files import atomic
-from sam2pal.models import autocast, out_of_memory
-from sam2pal.tracker import Tracker
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.model import adapters, autocast, out_of_memory
+from sam2pal.model.tracker import Tracker
 from sam2pal.training.data import Data, held_out
 from sam2pal.training.judging import controls, guess, validate
 from sam2pal.training.memory import Holding, what_fits

@@ -13,11 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from sam2pal.models import autocast
-from sam2pal.palindrome import View, object_losses, palindrome
-from sam2pal.tracker import Features, Tracker
+from sam2pal.model import autocast
+from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
 from sam2pal.training.options import TrainingOptions
+from sam2pal.training.palindrome import View, object_losses, palindrome
 
 log = logging.getLogger(__name__)
 

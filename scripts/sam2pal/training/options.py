@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from sam2pal import adapters
-from sam2pal.adapters import AdapterOptions
-from sam2pal.palindrome import MASK_LOSSES, PROMPTS
+from sam2pal.model import adapters
+from sam2pal.model.adapters import AdapterOptions
+from sam2pal.training.palindrome import MASK_LOSSES, PROMPTS
 from sam2pal.training.weights import WAYS
 
 MACHINE = ("checkpoint_minutes", "micro_batch", "checkpoint_attention", "keep_megabytes")

@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.palindrome import (
+from sam2pal.model.tracker import Features, Tracker
+from sam2pal.training.data import Data
+from sam2pal.training.options import TrainingOptions
+from sam2pal.training.palindrome import (
     Followed,
     View,
     direct,
@@ -16,9 +19,6 @@ from sam2pal.palindrome import (
     palindrome,
     score_losses,
 )
-from sam2pal.tracker import Features, Tracker
-from sam2pal.training.data import Data
-from sam2pal.training.options import TrainingOptions
 
 Seen = list[tuple[Tensor, Tensor]]
 

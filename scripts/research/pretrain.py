@@ -1,0 +1,134 @@
+"""Teach the bundled model on drawn specimens; resumable, seeded, judged on real beetles where they are."""
+
+import argparse
+import json
+import logging
+import resource
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
+
+from sam2pal.cli import fill, options_argument, run
+from sam2pal.evaluation.plots import save
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.model import BUNDLED, ModelOptions, build_model, load_weights, seed_everything
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.pretraining import (
+    PretrainingOptions,
+    evaluate_drawn,
+    imagenet_trunk,
+    pretrain,
+)
+from sam2pal.research.real import evaluate_real, report_real, seconds_a_specimen, worst_real
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--folder", type=Path, default=Path("pretraining"), help="checkpoints and logs"
+    )
+    parser.add_argument("--options", type=options_argument, default={}, help="PretrainingOptions")
+    parser.add_argument("--config", type=Path, default=BUNDLED / "config.yaml", help="architecture")
+    parser.add_argument(
+        "--init", type=Path, help="weights to start from, instead of ImageNet's trunk"
+    )
+    parser.add_argument("--real", type=Path, help="folder of real collections to be judged on")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--export", type=Path, help="write the weights here, half precision, and stop"
+    )
+    parser.add_argument(
+        "--report",
+        nargs="?",
+        type=Path,
+        const=BUNDLED / "weights.safetensors",
+        help="no training: tables of these weights (bundled) on the odd-numbered specimens of --real",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    arguments = parse()
+    options = fill(PretrainingOptions, arguments.options, "--options")
+    torch.set_num_threads(arguments.threads)
+    seed_everything(arguments.seed)
+    architecture = ModelOptions(
+        "bundled", options.image_size, checkpoint="none", config=str(arguments.config)
+    )
+    model = build_model(architecture, random_weights=True)
+    if arguments.export:
+        state = torch.load(arguments.folder / "state.pt", map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        export(model, arguments.export)
+        return
+    if arguments.report:
+        load_weights(model, arguments.report, "bundled")
+        report(Tracker(model), collections(arguments.real), arguments.folder / "worst.png")
+        return
+    if arguments.init:
+        load_weights(model, arguments.init, "bundled")
+    else:
+        imagenet_trunk(model)
+
+    def evaluate(tracker: Tracker, step: int) -> dict:
+        result = evaluate_drawn(tracker, options.image_size, arguments.seed)
+        # even numbers decide; the odd ones are only looked at to report
+        for collection in collections(arguments.real):
+            result[collection.name] = evaluate_real(tracker, collection, parity=0)
+        print(json.dumps({"step": step, **result}), flush=True)
+        return result
+
+    bar = tqdm(total=options.steps, disable=None)
+
+    def on_step(step: int, numbers: dict) -> None:
+        bar.update(step + 1 - bar.n)
+        bar.set_postfix(loss=f"{numbers['loss']:.3f}", iou=f"{numbers['iou']:.3f}")
+
+    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step)
+
+
+def collections(folder: Path | None) -> list[Path]:
+    """The folders of real collections; none if they are not at hand."""
+    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder and folder.is_dir() else []
+
+
+def report(tracker: Tracker, folders: list[Path], picture: Path) -> None:
+    """Print what a model reaches on real specimens it has never been chosen by; draw the worst twenty."""
+    if not folders:
+        raise InputError("--report: --real must be a folder of real collections")
+    print(report_real(tracker, folders, parity=1))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(
+        f"\n{tracker.model.image_size} px, {torch.get_num_threads()} threads, peak {memory:.0f} MiB"
+    )
+    for number in (1, 5):
+        seconds = seconds_a_specimen(tracker, folders[0], number)
+        print(f"{seconds:.3f} s a specimen with all its structures, {number} template(s)")
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    save(worst_real(tracker, folders, parity=1), picture)
+    print(f"{picture}: the twenty specimens that are found worst with one template")
+
+
+def export(model: torch.nn.Module, path: Path) -> None:
+    """Write the weights in half precision."""
+    weights = {
+        k: v.half().contiguous()
+        for k, v in sorted(model.state_dict().items())
+        if v.is_floating_point()
+    }
+    weights |= {k: v for k, v in model.state_dict().items() if not v.is_floating_point()}
+    with atomic(path) as temporary:
+        save_file(weights, temporary)
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""A fingerprint of what a row of templates.tsv names, so that a change of any of it is noticed."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sam2pal.config.tables import Source
+
+_FILE_NAME = re.compile(r"""[^\s"',;:][^"'\n\t,;]*\.[A-Za-z0-9]{2,5}(?=["',;\t\n]|$)""")
+
+
+def source_fingerprint(source: Source) -> str:
+    """A hash of names, sizes and times of a folder of annotations and of the photographs annotated.
+
+    Only photographs that the annotations name count: the folder may hold thousands of others, whose
+    coming and going is no reason to convert templates, and then to train, again. The annotations
+    themselves do not count if they are one file, which Snakemake compares by its content.
+    """
+    annotations, photographs = Path(source.annotations), Path(source.photographs)
+    if annotations.is_dir():
+        files = sorted(_files(annotations))
+        stems = {os.path.splitext(name)[0] for name, _ in files}
+        named = {
+            name: path for name, path in _files(photographs) if os.path.splitext(name)[0] in stems
+        }
+        texts = [path for _, path in files if path.suffix in (".json", ".csv")]
+    else:
+        files, named, texts = [], {}, [annotations]
+    for path in texts:
+        named |= {name: photographs / name for name in _names_in(path)}
+    digest = hashlib.sha256()
+    for name, path in [*files, *sorted(named.items())]:
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # a word that only looks like a file, or one that the conversion will miss
+        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="replace"))
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _names_in(path: Path) -> set[str]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()
+    return set(_FILE_NAME.findall(text.replace("\\/", "/")))

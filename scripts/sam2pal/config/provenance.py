@@ -1,0 +1,98 @@
+"""What results were computed by and from: enough to compute them again, and no times."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from sam2pal import __version__
+from sam2pal.io.errors import InputError
+
+BUNDLED = Path(__file__).parents[1] / "model/bundled/weights.safetensors"
+REPOSITORY = Path(__file__).resolve().parents[3]
+PACKAGES = (
+    *("imagecodecs", "numpy", "pandas", "peft", "pillow", "pyarrow", "pycocotools"),
+    *(
+        "safetensors",
+        "sam2",
+        "scikit-image",
+        "scipy",
+        "snakemake",
+        "tifffile",
+        "torch",
+        "torchvision",
+    ),
+)
+
+
+def sha256(path: str | Path) -> str:
+    """Raises: InputError: the file cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def installed(name: str) -> str | None:
+    """The version of a package, or None where it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def commit(repository: Path = REPOSITORY) -> dict[str, Any]:
+    """The commit of the workflow, and whether its files differ from it.
+
+    Both `unknown` without git, or where the workflow is no clone but lies within another repository.
+    """
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(repository), *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=60
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() == repository.resolve():
+            changed = git("status", "--porcelain", "--", "workflow", "scripts")
+            return {"commit": git("rev-parse", "HEAD"), "changed": bool(changed)}
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return {"commit": "unknown", "changed": "unknown"}
+
+
+def record(
+    configuration: Mapping[str, Any],
+    methods: Sequence[str],
+    files: Sequence[str] = (),
+    weights: str | Path | None = None,
+) -> dict[str, Any]:
+    """What results/provenance.json holds.
+
+    Args:
+        configuration: with its defaults filled in.
+        methods: number of the method of each stage.
+        files: tables that belong to the configuration.
+        weights: of the model; the bundled ones if none are given.
+    """
+    text = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
+    versions = {name: installed(name) for name in PACKAGES}
+    return {
+        "workflow": {"version": __version__, **commit(), "methods": sorted(methods)},
+        "configuration": configuration,
+        "configuration_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "files_sha256": {str(path): sha256(path) for path in files},
+        "model": {
+            "name": configuration["model"]["name"],
+            "weights_sha256": sha256(weights or BUNDLED),
+        },
+        "seed": configuration["seed"],
+        "versions": {"python": platform.python_version(), **versions},
+        "machine": {"system": platform.system(), "processor": platform.machine()},
+    }

@@ -1,0 +1,87 @@
+"""What a JSON schema finds wrong, in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from sam2pal.io.errors import InputError, nearest
+
+SHOWN = 8  # problems of one kind in one message
+TYPES = {
+    "object": "keys and values",
+    "array": "a list",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+BOUNDS = {
+    "minimum": "must be at least",
+    "exclusiveMinimum": "must be more than",
+    "maximum": "must be at most",
+    "exclusiveMaximum": "must be less than",
+    "multipleOf": "must be a multiple of",
+}
+
+
+def schema_problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
+    """A line for each thing a JSON schema finds wrong, with the path of its key."""
+    found: list[str] = []
+    errors = Draft202012Validator(schema).iter_errors(value)
+    for error in sorted(errors, key=lambda error: [str(step) for step in error.absolute_path]):
+        where = ".".join(map(str, error.absolute_path))
+        found += [f"{where}: {text}" if where else text for text in _in_words(error)]
+    return found
+
+
+def refuse(problems: list[str], where: str) -> None:
+    """Raise an `InputError` that lists the first `SHOWN` problems, if there are any."""
+    if not problems:
+        return
+    shown = problems[:SHOWN]
+    if len(problems) > SHOWN:
+        shown.append(f"... and {len(problems) - SHOWN} more like these")
+    prefix = f"{where}: " if where else ""
+    raise InputError("\n".join(f"{prefix}{problem}" for problem in shown))
+
+
+def _in_words(error: ValidationError) -> list[str]:
+    kind, wanted, found = error.validator, error.validator_value, error.instance
+    if kind == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        return [
+            f"unknown key '{key}'{nearest(str(key), known)}; known keys: {', '.join(known)}"
+            for key in found
+            if key not in known
+        ]
+    if kind == "required":
+        # one error a key, which only its message names
+        return [f"the key '{key}' is missing" for key in wanted if repr(key) in error.message]
+    if kind == "type":
+        kinds = [wanted] if isinstance(wanted, str) else wanted
+        return [f"expected {' or '.join(TYPES[k] for k in kinds)}, found {shown(found)}"]
+    if kind == "enum":
+        values = [str(value) for value in wanted if value is not None]
+        hint = nearest(found, values) if isinstance(found, str) else ""
+        return [f"{shown(found)} is not one of {', '.join(values)}{hint}"]
+    if kind in BOUNDS:
+        return [f"{BOUNDS[kind]} {wanted}, found {shown(found)}"]
+    if kind in ("minItems", "minProperties", "minLength"):
+        return ["must not be empty"]
+    if kind == "pattern" and "description" in error.schema:
+        return [f"{shown(found)} is not {error.schema['description']}"]
+    return [error.message]
+
+
+def shown(value: Any) -> str:
+    """A value of a YAML file as a person would write it."""
+    if isinstance(value, str):
+        return f"'{value}'"
+    if isinstance(value, Mapping):
+        return f"the keys {', '.join(map(str, value))}" if value else "{}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "nothing" if value is None else str(value)

@@ -1,0 +1,314 @@
+"""Any annotation format into the canonical COCO file of the workflow.
+
+Decisions, which config/README.md states too:
+
+- Masks are written for the photograph as stored on disk. An annotation as large as the stored
+  photograph is taken as drawn on it, one as large as the displayed photograph (EXIF 5 to 8) is
+  turned. Where both have one size (EXIF 2 to 4, or a square), LabelMe and VIA annotations are
+  taken as drawn on the displayed photograph, others as `info.orientation` of a COCO file says,
+  and else as stored, with a note.
+- Several pieces of a structure in one annotation file are united. A later annotation file
+  replaces what an earlier one says of the same photograph and structure.
+- An annotation without a pixel says that the specimen lacks the structure; a structure without
+  annotation is unknown.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam2pal.dataset.drawing import Drawing, Outline, Source
+from sam2pal.dataset.files import categories
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.reading import read_annotations
+from sam2pal.dataset.rle import encode_mask, rle_measures
+from sam2pal.images import Header, inspect, natural_key, stored
+from sam2pal.io.errors import InputError, nearest
+
+Paths = str | Path | Sequence[str | Path]
+
+
+def convert(
+    annotations: Paths,
+    photographs: Paths,
+    structures: Mapping[str, Any] | Sequence[str],
+    genus: str = "",
+    round_name: str = "",
+    description: str = "templates",
+    allow_missing: bool = False,
+) -> dict[str, Any]:
+    """Read annotations of any known format into canonical COCO.
+
+    Args:
+        annotations: annotation files or folders, earlier ones first.
+        photographs: the folder of the photographs of each (or one for all).
+        structures: the configuration's structures in order; a mapping may name the `parent`.
+        allow_missing: leave out annotated photographs that are not in the folder, with a note,
+            instead of refusing them.
+
+    Returns:
+        COCO as in the design; `info.notes` lists what was left out or decided, for people.
+
+    Raises:
+        InputError: naming the file and the entry that is wrong, and what to do.
+    """
+    files = _listed(annotations)
+    folders = _listed(photographs)
+    if not files:
+        raise InputError(f"genus {genus}: no annotation file is given; add a row to templates.tsv")
+    if len(folders) == 1:
+        folders *= len(files)
+    if len(folders) != len(files):
+        raise InputError(
+            f"{len(files)} annotation files but {len(folders)} folders of photographs; give one"
+            " folder, or one for each file"
+        )
+    collected = _Collected(structures, allow_missing)
+    listed: dict[Path, Photographs] = {}
+    for file, folder in zip(files, folders, strict=True):
+        if folder not in listed:
+            listed[folder] = Photographs(folder)
+        collected.add(
+            file, read_annotations(file, listed[folder], list(structures)), listed[folder]
+        )
+    return collected.coco(
+        {"description": description, "genus": genus, "round": round_name}, structures
+    )
+
+
+def _listed(paths: Paths) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+
+
+class _Image:
+    """A photograph and its masks as stored on disk."""
+
+    def __init__(self, path: str, name: str, specimen: str, header: Header) -> None:
+        self.path, self.name, self.specimen, self.header = path, name, specimen, header
+        self.masks: dict[str, dict[str, Any]] = {}  # structure to RLE
+
+
+class _Collected:
+    """What the annotation files say, united by photograph and structure."""
+
+    def __init__(self, structures: Mapping[str, Any] | Sequence[str], allow_missing: bool) -> None:
+        self.structures = list(structures)
+        self.allow_missing = allow_missing
+        self.images: dict[str, _Image] = {}
+        self.notes: list[str] = []
+
+    def add(self, file: Path, source: Source, photographs: Photographs) -> None:
+        """Match the drawings of one file to photographs and add their masks."""
+        for kind, count in sorted(source.ignored.items()):
+            self.notes.append(f"{file}: {count} {kind} passed over")
+        unknown: Counter = Counter()
+        seen: dict[str, str] = {}
+        bare, missing, masks = [], [], 0
+        for drawing in source.drawings:
+            if not drawing.outlines:
+                bare.append(drawing.photograph)
+                continue
+            try:
+                found = photographs.find(drawing.photograph, drawing.where)
+            except InputError:
+                if not self.allow_missing:
+                    raise
+                missing.append(drawing.photograph)
+                continue
+            key = os.path.realpath(found.path)
+            if key in seen:
+                raise InputError(
+                    f"{drawing.where}: the photograph '{found.name}' is annotated twice, also as"
+                    f" {seen[key]}; remove one of the two"
+                )
+            seen[key] = drawing.where
+            wanted: dict[str, list[Outline]] = defaultdict(list)
+            for outline in drawing.outlines:
+                structure = self._structure(outline.label)
+                if structure is None:
+                    unknown[outline.label] += 1
+                else:
+                    wanted[structure].append(outline)
+            if wanted:
+                masks += self._draw(key, found, photographs, drawing, wanted)
+        for label, count in sorted(unknown.items()):
+            hint = nearest(label, self.structures)
+            self.notes.append(
+                f"{file}: left out {count} of '{label}', which is not among the structures{hint}"
+            )
+        self._note_names(file, bare, "without any outline left out")
+        self._note_names(file, missing, "that are not in the folder left out")
+        if not masks:
+            raise InputError(
+                f"{file}: no outline of any structure ({', '.join(self.structures)}) was found"
+                + (f"; it has {_quoted(sorted(unknown))}: rename them there or in the"
+                   " configuration" if unknown else "; is it the right file?")
+            )  # fmt: skip
+
+    def _note_names(self, file: Path, names: list[str], what: str) -> None:
+        if names:
+            self.notes.append(f"{file}: {len(names)} photographs {what}: {_quoted(names)}")
+
+    def _structure(self, label: str) -> str | None:
+        """The configuration's name for a label: the same, or else the same but for case."""
+        if label in self.structures:
+            return label
+        same = [name for name in self.structures if _folded(name) == _folded(label)]
+        if len(same) != 1:
+            return None
+        note = f"'{label}' in the annotations is taken as '{same[0]}'"
+        if note not in self.notes:
+            self.notes.append(note)
+        return same[0]
+
+    def _draw(
+        self,
+        key: str,
+        found: Any,
+        photographs: Photographs,
+        drawing: Drawing,
+        wanted: Mapping[str, Sequence[Outline]],
+    ) -> int:
+        image = self.images.get(key)
+        if image is None:
+            image = _Image(found.path, found.name, found.stem, inspect(found.path))
+            for other in self.images.values():
+                if other.specimen == image.specimen:
+                    raise InputError(
+                        f"{drawing.where}: '{other.path}' and '{image.path}' would both be specimen"
+                        f" '{image.specimen}'; rename one"
+                    )
+            self.images[key] = image
+        turn = self._turn(image, drawing, [o for outlines in wanted.values() for o in outlines])
+        width, height = (
+            image.header.displayed if turn else (image.header.width, image.header.height)
+        )
+        replaced = []
+        for structure, outlines in wanted.items():
+            mask = np.zeros((height, width), bool)
+            for outline in outlines:
+                mask |= self._piece(outline, height, width)
+            rle = encode_mask(stored(mask, image.header.orientation) if turn else mask)
+            if image.masks.get(structure, rle) != rle:
+                replaced.append(structure)
+            image.masks[structure] = rle
+        if replaced:
+            self.notes.append(
+                f"{drawing.where}: its {_quoted(replaced)} replaces that of an earlier file"
+            )
+        return len(wanted)
+
+    def _piece(self, outline: Outline, height: int, width: int) -> np.ndarray:
+        if outline.empty:
+            return np.zeros((height, width), bool)
+        if outline.bounds is None:
+            return outline.draw(height, width)
+        left, top, right, bottom = outline.bounds
+        outside = max(-left, -top, right - width, bottom - height)
+        # Far away is not drawn at all: memory would grow with the length of the outline.
+        mask = outline.draw(height, width) if outside < max(width, height) else None
+        if mask is None or not mask.any():
+            raise InputError(
+                f"{outline.where}: the outline (x {left:g} to {right:g}, y {top:g} to {bottom:g})"
+                f" {'covers no pixel of' if mask is not None else 'does not fit'} the photograph of"
+                f" {width} x {height}; was it drawn on a copy of another size? Redraw or delete it"
+            )
+        if outside > 2:
+            self.notes.append(
+                f"{outline.where}: the outline reaches beyond the photograph of {width} x"
+                f" {height} pixels and was cut"
+            )
+        return mask
+
+    def _turn(self, image: _Image, drawing: Drawing, outlines: Sequence[Outline]) -> bool:
+        """Whether the drawing was made on the displayed, not on the stored photograph."""
+        header = image.header
+        as_stored = (header.width, header.height)
+        size, where = drawing.size, drawing.where
+        for outline in outlines:
+            if outline.size is None:
+                continue
+            if size is not None and outline.size != size:
+                raise InputError(
+                    f"{outline.where}: its mask has {_pixels(outline.size)}, but {where} says"
+                    f" {_pixels(size)}; export it again"
+                )
+            size, where = outline.size, outline.where
+        if size is None:
+            return bool(drawing.displayed) and header.orientation != 1
+        if size not in (as_stored, header.displayed):
+            turned = (
+                f" ({_pixels(header.displayed)} as displayed)" if header.orientation > 4 else ""
+            )
+            raise InputError(
+                f"{where}: the annotation has {_pixels(size)}, but the photograph {image.path} has"
+                f" {_pixels(as_stored)}{turned}; annotate or export at the photograph's own size"
+            )
+        if header.orientation == 1 or header.displayed != as_stored:
+            return size != as_stored
+        if drawing.displayed is None:
+            self.notes.append(
+                f"{where}: the photograph {image.path} has EXIF orientation {header.orientation},"
+                " and its size does not tell whether the annotation was made on the stored or on"
+                " the displayed one; taken as stored (info.orientation in a COCO file can say)"
+            )
+        return bool(drawing.displayed)
+
+    def coco(
+        self, info: dict[str, Any], structures: Mapping[str, Any] | Sequence[str]
+    ) -> dict[str, Any]:
+        """The canonical file."""
+        images, annotations = [], []
+        identifiers = {name: place for place, name in enumerate(self.structures, 1)}
+        ordered = sorted(self.images.values(), key=lambda image: natural_key(image.specimen))
+        for number, image in enumerate(ordered, 1):
+            images.append(
+                {
+                    "id": number,
+                    "file_name": image.name,
+                    "path": image.path,
+                    "width": image.header.width,
+                    "height": image.header.height,
+                    "specimen": image.specimen,
+                }
+            )
+            for structure in sorted(image.masks, key=identifiers.__getitem__):
+                rle = image.masks[structure]
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": number,
+                        "category_id": identifiers[structure],
+                        "iscrowd": 0,
+                        **rle_measures(rle),
+                        "segmentation": rle,
+                        "source": "drawn",
+                    }
+                )
+        drawn = {structure for image in self.images.values() for structure in image.masks}
+        for structure in self.structures:
+            if structure not in drawn:
+                self.notes.append(f"'{structure}' is drawn on no photograph")
+        return {
+            "info": {**info, "notes": self.notes},
+            "images": images,
+            "categories": categories(structures),
+            "annotations": annotations,
+        }
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.replace("_", " ").split()).casefold()
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]} pixels"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(f"'{name}'" for name in names[:5]) + more

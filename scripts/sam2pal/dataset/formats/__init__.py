@@ -1,0 +1,1 @@
+"""Annotation formats, a module each; all become canonical COCO."""

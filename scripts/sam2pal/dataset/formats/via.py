@@ -1,0 +1,160 @@
+"""VGG Image Annotator (VIA) 1 and 2: JSON, projects and CSV."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sam2pal.dataset.drawing import Drawing, Outline, Source, ellipse, polygons, rectangle
+from sam2pal.io.errors import InputError
+
+_CSV_COLUMNS = {"filename", "region_shape_attributes", "region_attributes"}
+
+
+def recognise(data: Any) -> bool:
+    """VIA 1 or 2, or the project of VIA 3, which `read` explains cannot be used."""
+    if not isinstance(data, dict):
+        return False
+    if "_via_img_metadata" in data or {"project", "metadata", "view"} <= set(data):
+        return True
+    return bool(data) and all(isinstance(v, dict) and "regions" in v for v in data.values())
+
+
+def recognise_csv(text: str) -> bool:
+    """A table with VIA's columns."""
+    header = next(csv.reader(text.splitlines()[:1]), [])
+    return {name.strip().lstrip("#") for name in header} >= _CSV_COLUMNS
+
+
+def read(data: Any, path: Path, structures: Collection[str]) -> Source:
+    """Read VIA's JSON.
+
+    VIA draws on what the browser shows, and browsers turn photographs upright; it does not write
+    down their size. So its coordinates are those of the displayed photograph.
+
+    Raises:
+        InputError: naming the region that is wrong.
+    """
+    if "metadata" in data and "view" in data:
+        raise InputError(
+            f"{path}: this is a project of VIA 3, which cannot be read; annotate with VIA 2, or"
+            " export as COCO"
+        )
+    entries = data.get("_via_img_metadata", data)
+    if not isinstance(entries, dict):
+        raise InputError(f"{path}: its list of photographs is damaged; export it again")
+    regions = []
+    for key, entry in entries.items():
+        name = entry.get("filename") or key if isinstance(entry, dict) else None
+        listed = entry.get("regions") or [] if isinstance(entry, dict) else None
+        listed = list(listed.values()) if isinstance(listed, dict) else listed  # VIA 1
+        if not isinstance(name, str) or not isinstance(listed, list):
+            raise InputError(f"{path}: the entry '{key}' is damaged; export it again")
+        pairs = []
+        for region in listed:
+            if not isinstance(region, dict):
+                raise InputError(f"{path}: the regions of '{name}' are damaged; export them again")
+            pairs.append((region.get("shape_attributes"), region.get("region_attributes")))
+        regions.append((name, pairs))
+    return _read(regions, path, structures)
+
+
+def read_csv(text: str, path: Path, structures: Collection[str]) -> Source:
+    """Read VIA's CSV; see `read`."""
+    rows = csv.DictReader(text.splitlines())
+    rows.fieldnames = [name.strip().lstrip("#") for name in rows.fieldnames or []]
+    regions: dict[str, list[tuple[Any, Any]]] = {}
+    for number, row in enumerate(rows, 2):
+        listed = regions.setdefault(row["filename"], [])
+        try:
+            shape = json.loads(row["region_shape_attributes"] or "{}")
+            attributes = json.loads(row["region_attributes"] or "{}")
+        except (json.JSONDecodeError, TypeError) as error:
+            raise InputError(
+                f"{path}: row {number} ('{row['filename']}') is damaged ({error}); export it again"
+            ) from error
+        if shape:  # VIA writes a row without a shape for a photograph without regions
+            listed.append((shape, attributes))
+    return _read(list(regions.items()), path, structures)
+
+
+def _read(
+    regions: list[tuple[str, list[tuple[Any, Any]]]], path: Path, structures: Collection[str]
+) -> Source:
+    for name, listed in regions:
+        for number, (shape, attributes) in enumerate(listed, 1):
+            if not isinstance(shape, dict) or not isinstance(attributes, dict):
+                raise InputError(
+                    f"{path}: region {number} of '{name}' has no shape or no attributes; redraw it"
+                )
+    source = Source()
+    attribute = _structure_attribute(
+        (attributes for _, listed in regions for _, attributes in listed), path, structures
+    )
+    for name, listed in regions:
+        drawing = Drawing(name, f"{path}: image '{name}'", [], displayed=True)
+        for number, (shape, attributes) in enumerate(listed, 1):
+            where = f"{path}: region {number} of '{name}'"
+            labels = _labels(attributes.get(attribute))
+            if not labels:
+                raise InputError(f"{where} has no '{attribute}'; name its structure in VIA")
+            for label in labels:
+                outline = _outline(shape, label, f"{where} ('{label}')", source)
+                if outline is not None:
+                    drawing.outlines.append(outline)
+        source.drawings.append(drawing)
+    return source
+
+
+def _labels(value: Any) -> list[str]:
+    """The value of a text, menu or radio attribute, or what is ticked in a checkbox."""
+    if isinstance(value, Mapping):
+        return sorted(str(key) for key, ticked in value.items() if ticked)
+    text = "" if value is None else str(value).strip()
+    return [text] if text else []
+
+
+def _structure_attribute(attributes: Iterable[Any], path: Path, structures: Collection[str]) -> str:
+    """The region attribute whose values name structures most often."""
+    known = {name.casefold() for name in structures}
+    named: Counter = Counter()
+    hits: Counter = Counter()
+    for values in attributes:
+        for key, value in values.items():
+            named[key] += 1
+            hits[key] += any(label.casefold() in known for label in _labels(value))
+    if not named:
+        raise InputError(
+            f"{path}: no region has an attribute that names its structure; add a region attribute"
+            " in VIA and fill it in"
+        )
+    if len(named) > 1 and not any(hits.values()):
+        raise InputError(
+            f"{path}: none of the region attributes {', '.join(sorted(named))} holds names of"
+            f" structures ({', '.join(structures)})"
+        )
+    return min(named, key=lambda key: (-hits[key], key))
+
+
+def _outline(shape: Any, label: str, where: str, source: Source) -> Outline | None:
+    kind = shape.get("name")
+    try:
+        if kind == "polygon":
+            xs, ys = shape["all_points_x"], shape["all_points_y"]
+            ring = [v for point in zip(xs, ys, strict=True) for v in point]
+        elif kind == "rect":
+            x, y = shape["x"], shape["y"]
+            ring = rectangle(x, y, x + shape["width"], y + shape["height"])
+        elif kind == "circle":
+            ring = ellipse(shape["cx"], shape["cy"], shape["r"], shape["r"])
+        elif kind == "ellipse":
+            radii = (shape["rx"], shape["ry"])
+            ring = ellipse(shape["cx"], shape["cy"], *radii, shape.get("theta", 0.0))
+        else:
+            source.ignore(f"regions of shape {kind}")
+            return None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: its {kind} is damaged ({error}); redraw it") from error
+    return polygons(label, where, [ring])

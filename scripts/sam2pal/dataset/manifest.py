@@ -1,0 +1,271 @@
+"""The manifest of a genus: which photographs there are, and which shard each belongs to."""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
+from pathlib import Path
+
+from sam2pal.images import IMAGE_SUFFIXES, Found, inspect, natural_key, scan
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import write_if_changed
+
+OK, UNREADABLE, DUPLICATE, REMOVED = "ok", "unreadable", "duplicate", "removed"
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A row of a manifest: one photograph.
+
+    Attributes:
+        specimen: id: the path relative to the genus' folder, without extension.
+        path: as it is opened.
+        size: of the file, in bytes; -1 if it cannot be examined.
+        mtime_ns: time of the file's last change, in nanoseconds.
+        width, height: in pixels as stored on disk; 0 if the photograph is unreadable.
+        shard: four or more digits.
+        status: `ok`, `unreadable`, or `duplicate` (another photograph has the same id and is
+            kept); `removed` only in the state that outlives a listing.
+        reason: why it is not `ok`, or what to know about it, for example that only the first
+            page is read.
+    """
+
+    specimen: str
+    path: str
+    size: int
+    mtime_ns: int
+    width: int
+    height: int
+    shard: str
+    status: str = OK
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        """File name relative to the genus' folder."""
+        return self.specimen + os.path.splitext(self.path)[1]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The specimens of a genus.
+
+    Attributes:
+        specimens: in natural order.
+        removed: earlier specimens that are gone, kept because shard numbers are not reused and
+            because a photograph that comes back returns to its shard.
+        notes: what was left out, and what changed, for people.
+    """
+
+    specimens: list[Specimen]
+    removed: list[Specimen] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+_COLUMNS = [column.name for column in fields(Specimen)]
+
+
+def read_list(path: str | Path) -> list[Specimen]:
+    """Read a manifest, a shard's list or a training pool.
+
+    Raises:
+        InputError: the file is missing, or is not such a table.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the list of specimens cannot be read ({error})") from error
+    rows = csv.reader(io.StringIO(text), delimiter="\t")
+    if next(rows, None) != _COLUMNS:
+        raise InputError(
+            f"{path}: expected the columns {', '.join(_COLUMNS)}; delete the file, and it is made"
+            " again"
+        )
+    try:
+        return [
+            Specimen(s, p, int(size), int(mtime), int(width), int(height), shard, status, reason)
+            for s, p, size, mtime, width, height, shard, status, reason in rows
+        ]
+    except ValueError as error:
+        raise InputError(
+            f"{path}: row {rows.line_num} is damaged ({error}); delete the file, and it is made"
+            " again"
+        ) from error
+
+
+def write_list(path: str | Path, specimens: Iterable[Specimen]) -> bool:
+    """Write a list, unless the file already holds exactly it; say whether it was written."""
+    text = io.StringIO()
+    rows = csv.writer(text, delimiter="\t", lineterminator="\n")
+    rows.writerow(_COLUMNS)
+    rows.writerows(map(attrgetter(*_COLUMNS), specimens))
+    return write_if_changed(path, text.getvalue())
+
+
+def write_shard_lists(folder: str | Path, specimens: Iterable[Specimen]) -> tuple[int, int]:
+    """Write `{shard}.tsv` of every shard, only if it changed; remove lists of emptied shards.
+
+    Returns:
+        How many lists there are, and how many of them were written.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    shards: dict[str, list[Specimen]] = {}
+    for specimen in specimens:
+        shards.setdefault(specimen.shard, []).append(specimen)
+    written = sum(write_list(folder / f"{shard}.tsv", shards[shard]) for shard in sorted(shards))
+    for path in folder.glob("*.tsv"):
+        if re.fullmatch("[0-9]{4,}", path.stem) and path.stem not in shards:
+            path.unlink()
+    return len(shards), written
+
+
+def build_manifest(
+    folder: str | Path,
+    previous: Sequence[Specimen] | None,
+    shard_size: int,
+    genus: str = "",
+    progress: Callable[[Iterable], Iterable] = iter,
+    threads: int = 8,
+) -> Manifest:
+    """List a genus' folder, keeping every specimen in the shard it was in.
+
+    New specimens fill the last shard if it has room, and then new shards. A photograph whose
+    size and modification time are those of the previous manifest is not opened again, unless it
+    was unreadable then.
+
+    Args:
+        previous: the specimens of the previous manifest, those removed included.
+        shard_size: number of photographs a shard takes.
+        progress: wraps the photographs that are opened, for a progress bar.
+
+    Raises:
+        InputError: the folder does not exist, or holds no photograph.
+    """
+    if shard_size < 1:
+        raise InputError(
+            f"genus {genus}: the size of a shard is {shard_size}; it must be 1 or more"
+        )
+    try:
+        listing = scan(folder)
+    except InputError as error:
+        raise InputError(f"genus {genus}: {error}") from error
+    files = [*listing.photographs, *listing.unsupported]
+    others = ", ".join(f"{n} {s or 'without suffix'}" for s, n in sorted(listing.others.items()))
+    if not files:
+        raise InputError(
+            f"genus {genus}: no photograph in {folder} (readable suffixes:"
+            f" {', '.join(sorted(IMAGE_SUFFIXES))}{'; other files: ' + others if others else ''});"
+            " correct the folder in the table of genera, or mount its disk"
+        )
+    if listing.unsupported:
+        files.sort(key=lambda file: natural_key(file.name))
+    earlier = {specimen.name: specimen for specimen in previous or ()}
+    rows, opened = _examined(files, earlier, progress, threads)
+    rows = _without_duplicates(rows)
+    rows = _sharded(rows, earlier, shard_size)
+
+    names = {row.name for row in rows}
+    gone = [row for row in earlier.values() if row.name not in names]
+    newly = [row for row in gone if row.status != REMOVED]
+    notes = [f"{sum(listing.others.values())} other files left out: {others}"] if others else []
+    if newly:
+        notes.append(f"{len(newly)} photographs are gone since the last listing: {some(newly)}")
+    replaced = [row for row in rows if row.name in opened and _known(earlier.get(row.name))]
+    if replaced:
+        notes.append(f"{len(replaced)} photographs were opened again: {some(replaced)}")
+    gone = [
+        replace(row, status=REMOVED, reason=row.reason if row.status in (OK, REMOVED) else "")
+        for row in gone
+    ]
+    return Manifest(rows, sorted(gone, key=lambda row: natural_key(row.name)), notes)
+
+
+def _known(row: Specimen | None) -> bool:
+    return row is not None and row.status != REMOVED
+
+
+def some(rows: Sequence[Specimen]) -> str:
+    """The names of the first few, for a message."""
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    return ", ".join(row.name for row in rows[:5]) + more
+
+
+def _examined(
+    files: Sequence[Found],
+    earlier: dict[str, Specimen],
+    progress: Callable[[Iterable], Iterable],
+    threads: int,
+) -> tuple[list[Specimen], set[str]]:
+    """A row a file, without shard, and the names of the files that had to be opened."""
+    rows: list[Specimen | None] = []
+    to_open = []
+    for place, file in enumerate(files):
+        row = earlier.get(file.name)
+        unchanged = row is not None and (row.size, row.mtime_ns) == (file.size, file.mtime_ns)
+        if unchanged and row.width > 0 and row.status != DUPLICATE:
+            same = (row.path, row.status) == (file.path, OK)
+            rows.append(row if same else replace(row, path=file.path, status=OK))
+        else:
+            rows.append(None)
+            to_open.append(place)
+    with ThreadPoolExecutor(threads) as pool:
+        probed = pool.map(_opened, [files[place] for place in to_open])
+        for place, row in zip(progress(to_open), probed, strict=True):
+            rows[place] = row
+    return rows, {files[place].name for place in to_open}  # type: ignore[return-value]
+
+
+def _opened(file: Found) -> Specimen:
+    """The row of a file, without shard."""
+    row = Specimen(file.stem, file.path, file.size, file.mtime_ns, 0, 0, "")
+    try:
+        header = inspect(file.path)
+    except InputError as error:
+        return replace(row, status=UNREADABLE, reason=str(error).removeprefix(f"{file.path}: "))
+    reason = "; ".join(header.notes)
+    return replace(row, width=header.width, height=header.height, reason=reason)
+
+
+def _without_duplicates(rows: Sequence[Specimen]) -> list[Specimen]:
+    """Keep one photograph an id, the first by name that is readable; the others say so."""
+    kept: dict[str, Specimen] = {}
+    for row in rows:
+        if row.specimen not in kept or (kept[row.specimen].status != OK and row.status == OK):
+            kept[row.specimen] = row
+    return [
+        row
+        if kept[row.specimen] is row
+        else replace(
+            row,
+            status=DUPLICATE,
+            reason=f"{os.path.basename(kept[row.specimen].path)} has the same name and is kept",
+        )
+        for row in rows
+    ]
+
+
+def _sharded(
+    rows: Sequence[Specimen], earlier: dict[str, Specimen], shard_size: int
+) -> list[Specimen]:
+    """Give every id the shard it had, or else one with room."""
+    shard_of = {row.specimen: row.shard for row in earlier.values()}
+    last = max((int(shard) for shard in shard_of.values()), default=0)
+    present = {row.specimen for row in rows}
+    filled = sum(int(shard) == last for name, shard in shard_of.items() if name in present)
+    if not filled:  # the number of a shard that lost all of its specimens is not used again
+        filled = shard_size
+    for row in rows:
+        if row.specimen not in shard_of:
+            if filled >= shard_size:
+                last, filled = last + 1, 0
+            shard_of[row.specimen] = f"{last:04d}"
+            filled += 1
+    return [
+        row if row.shard == shard_of[row.specimen] else replace(row, shard=shard_of[row.specimen])
+        for row in rows
+    ]

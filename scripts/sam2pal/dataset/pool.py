@@ -1,0 +1,123 @@
+"""What is drawn from a manifest: templates, the training pool, and a genus' fingerprint."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam2pal.dataset.manifest import OK, Specimen, some
+from sam2pal.images import natural_key, walk
+from sam2pal.io.errors import InputError
+
+if TYPE_CHECKING:
+    from sam2pal.dataset import Template
+
+
+def find_templates(
+    specimens: Iterable[Specimen], templates: Iterable[Template]
+) -> dict[str, Template]:
+    """Which specimens are templates: the same file, or a copy of it under any name.
+
+    Returns:
+        The template of each such specimen's id.
+    """
+    by_size: dict[int, list[Template]] = {}
+    for template in templates:
+        if os.path.isfile(template.path):
+            by_size.setdefault(os.path.getsize(template.path), []).append(template)
+    found = {}
+    for specimen in specimens:
+        if specimen.status != OK:
+            continue
+        for template in by_size.get(specimen.size, ()):
+            if _same(specimen.path, template.path):
+                found[specimen.specimen] = template
+                break
+    return found
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
+
+
+def draw_pool(
+    specimens: Sequence[Specimen], templates: Sequence[Template], size: int, seed: int
+) -> list[Specimen]:
+    """Draw the unlabelled specimens of a round's training, without replacement.
+
+    A specimen's place in the draw depends on the seed and its id alone.
+
+    Args:
+        size: how many; all there are if there are fewer.
+
+    Returns:
+        Readable specimens in natural order. None is a template, a copy of one, or has the id of
+        one.
+
+    Raises:
+        InputError: there is none.
+    """
+    if size < 1:
+        raise InputError(f"the training pool has size {size}; it must be 1 or more")
+    excluded = set(find_templates(specimens, templates)) | {t.specimen for t in templates}
+    readable = [specimen for specimen in specimens if specimen.status == OK]
+    candidates = [specimen for specimen in readable if specimen.specimen not in excluded]
+    if not candidates:
+        raise InputError(
+            f"no unlabelled specimen to train on: of {len(specimens)} photographs {len(readable)}"
+            f" are readable, and {len(readable) - len(candidates)} of these are templates; add"
+            " photographs to the genus' folder, or use a round without training"
+        )
+
+    def place(specimen: Specimen) -> bytes:
+        return hashlib.sha256(f"{seed}\0{specimen.specimen}".encode()).digest()
+
+    drawn = sorted(candidates, key=place)[:size]
+    return sorted(drawn, key=lambda specimen: natural_key(specimen.name))
+
+
+def check_pool(pool: Iterable[Specimen], where: str | Path) -> None:
+    """Make sure that the photographs of a frozen training pool are still those that were drawn.
+
+    Raises:
+        InputError: naming those that disappeared or changed.
+    """
+    gone, changed = [], []
+    for specimen in pool:
+        try:
+            status = os.stat(specimen.path)
+        except OSError:
+            gone.append(specimen)
+        else:
+            if (status.st_size, status.st_mtime_ns) != (specimen.size, specimen.mtime_ns):
+                changed.append(specimen)
+    if gone or changed:
+        parts = [
+            f"{len(rows)} photographs {what} since it was drawn: {some(rows)}"
+            for rows, what in ((gone, "disappeared"), (changed, "changed"))
+            if rows
+        ]
+        raise InputError(
+            f"{where}: {'; '.join(parts)}; put them back, or delete this file to draw another"
+            " training pool (the round is then trained anew)"
+        )
+
+
+def fingerprint(folder: str | Path) -> str:
+    """A hash of the names, sizes and modification times of a folder's photographs.
+
+    Raises:
+        InputError: the folder does not exist or cannot be listed.
+    """
+    digest = hashlib.sha256()
+    files = [entry for entry in walk(folder) if not isinstance(entry, str)]
+    for name, _, size, mtime_ns in sorted(files):
+        digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()

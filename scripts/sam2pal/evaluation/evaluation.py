@@ -1,0 +1,285 @@
+"""Predictions against truth: a row a specimen and structure.
+
+Status of a row, and what it means for the scores:
+
+| status           | truth         | prediction    | scores                                       |
+| ---------------- | ------------- | ------------- | -------------------------------------------- |
+| `scored`         | there         | there         | all measures                                 |
+| `missed`         | there         | empty         | IoU, Dice, recall and boundary F are 0       |
+| `false_positive` | drawn empty   | there         | none: counted in the table of presence       |
+| `absent_both`    | drawn empty   | empty         | none: counted in the table of presence       |
+| `unannotated`    | says nothing  | any           | none: unknown, not empty                     |
+| `no_truth`       | no such photo | any           | none                                         |
+| `template`       | any           | drawn         | none: a template never scores itself         |
+| `unreadable`     | any           | none          | none: the photograph could not be read       |
+| `no_prediction`  | there         | no such photo | none                                         |
+
+So the mean of a column over all rows that have a value is the mean that the summaries report.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.evaluation.overlap import Mask
+from sam2pal.evaluation.pair import MEASURES, evaluate_pair
+from sam2pal.evaluation.reading import Entry, Masks, check_same_size, match
+from sam2pal.io.errors import InputError
+from sam2pal.io.tables import SIGNALS
+
+COLUMNS = (
+    *("genus", "round", "specimen", "structure", "status", "source"),
+    *MEASURES,
+    *("boundary_tolerance_px", "truth_area_px", "predicted_area_px"),
+    *("confidence", *SIGNALS, "flags", "reason"),
+)
+STATUSES = (
+    *("scored", "missed", "false_positive", "absent_both", "unannotated", "no_truth"),
+    *("template", "unreadable", "no_prediction"),
+)
+SCORED = ("scored", "missed")
+"""Rows that enter means: truth shows the structure."""
+
+_STATUS_OF = {  # by whether truth and prediction have a pixel
+    (True, True): "scored",
+    (True, False): "missed",
+    (False, True): "false_positive",
+    (False, False): "absent_both",
+}
+_DRAWN = ("drawn", "corrected")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairing:
+    """A structure's name and its category in the files (None where a file does not have it)."""
+
+    structure: str
+    predicted: int | None
+    true: int | None
+
+
+class Evaluation:
+    """Scores prediction files against a truth file, one file in memory at a time.
+
+    Args:
+        predictions: COCO files, in the order in which their rows come.
+        truth: COCO file, or None: then no row is scored.
+        templates: COCO file whose specimens are not scored, or None.
+        structures: names, all that the predictions have if empty.
+        category_ids: ids of categories that are the same structure in both files, whatever their
+            names.
+
+    Attributes:
+        notes: sentences on what is left out, for the reader of the table.
+
+    Raises:
+        InputError: see `Masks`, `match` and `check_same_size`; or a structure is in neither file.
+    """
+
+    def __init__(
+        self,
+        predictions: Sequence[str | Path],
+        truth: str | Path | None = None,
+        templates: str | Path | None = None,
+        structures: Sequence[str] = (),
+        category_ids: Sequence[int] = (),
+        options: EvaluationOptions | None = None,
+        genus: str | None = None,
+        round_: str | None = None,
+    ) -> None:
+        self.options = options or EvaluationOptions()
+        self.files = [Path(path) for path in predictions]
+        self.truth = Masks(truth) if truth else None
+        self.notes: list[str] = []
+        self._genus, self._round = genus, round_
+        self._structures, self._category_ids = list(structures), list(category_ids)
+        self._true = self.truth.by_specimen() if self.truth else {}
+        predicted = self._survey()
+        what = f"{truth} and the predictions"
+        self._truth_of = match(predicted, self._true, what) if self.truth else {}
+        self._templates = self._find_templates(templates, predicted) if templates else set()
+        self._left_over = sorted(set(self._true) - set(self._truth_of.values()))
+        self._note_left_out(predicted)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows, keys as in `COLUMNS`; specimens in the order of the files."""
+        pairings: list[Pairing] = []
+        for path in self.files:
+            masks = Masks(path, images_of=self.truth)
+            pairings = self._pairings(masks)
+            names = {
+                "genus": self._genus or str(masks.info.get("genus") or ""),
+                "round": self._round or str(masks.info.get("round") or ""),
+            }
+            for entry in masks.entries:
+                if entry.status == "duplicate":
+                    continue
+                for pairing in pairings:
+                    yield names | self._row(masks, entry, pairing)
+        for specimen in self._left_over:
+            for pairing in pairings:
+                row = {"specimen": specimen, "structure": pairing.structure}
+                yield names | row | {"status": "no_prediction", "source": ""}
+
+    def _row(self, masks: Masks, entry: Entry, pairing: Pairing) -> dict[str, Any]:
+        annotations = masks.annotations(entry, pairing.predicted)
+        row: dict[str, Any] = {
+            "specimen": entry.specimen,
+            "structure": pairing.structure,
+            "source": str(annotations[0].get("source") or "predicted")
+            if annotations
+            else "predicted",
+        }
+        if entry.status != "ok":
+            return row | {"status": "unreadable", "source": "", "reason": entry.reason}
+        row |= _signals(annotations)
+        is_template = entry.specimen in self._templates or row["source"] in _DRAWN
+        true_entry = self._true.get(self._truth_of.get(entry.specimen, ""))
+        if is_template or true_entry is None:
+            row["predicted_area_px"] = masks.area(entry, pairing.predicted)
+            return row | {"status": "template" if is_template else "no_truth"}
+        check_same_size(entry, masks.path, true_entry, self.truth.path)
+        predicted = masks.mask(entry, pairing.predicted)
+        truth = self.truth.mask(true_entry, pairing.true)
+        if truth is None and self.options.unannotated == "unknown":
+            row["predicted_area_px"] = 0 if predicted is None else int(predicted.sum())
+            return row | {"status": "unannotated"}
+        return row | self._measures(entry, masks, predicted, truth)
+
+    def _measures(
+        self, entry: Entry, masks: Masks, predicted: Mask | None, truth: Mask | None
+    ) -> dict[str, Any]:
+        if predicted is None and truth is None:
+            return {"truth_area_px": 0, "predicted_area_px": 0, "status": "absent_both"}
+        # a file that lists the specimen but has no mask of the structure found nothing
+        predicted = truth & False if predicted is None else predicted
+        truth = predicted & False if truth is None else truth
+        if predicted.shape != truth.shape:
+            raise InputError(
+                f"specimen '{entry.specimen}': the mask in {masks.path} has {predicted.shape[1]} x "
+                f"{predicted.shape[0]} pixels, the one in {self.truth.path} {truth.shape[1]} x "
+                f"{truth.shape[0]}; outline it on the photograph that was segmented"
+            )
+        result = evaluate_pair(predicted, truth, self.options.boundary_tolerance)
+        key = result["truth_area_px"] > 0, result["predicted_area_px"] > 0
+        return result | {"status": _STATUS_OF[key]}
+
+    def _survey(self) -> dict[str, Path]:
+        """The file of every predicted specimen; also fixes the structures' pairing."""
+        where: dict[str, Path] = {}
+        self._duplicates: list[str] = []
+        for path in self.files:
+            masks = Masks(path, images_of=self.truth)
+            self._pairings(masks, note=path == self.files[0])
+            for specimen in masks.by_specimen():
+                if specimen in where:
+                    raise InputError(
+                        f"the specimen '{specimen}' is in both {where[specimen]} and {path}; "
+                        "remove it from one of them"
+                    )
+                where[specimen] = path
+            self._duplicates += [e.specimen for e in masks.entries if e.status == "duplicate"]
+        return where
+
+    def _pairings(self, masks: Masks, note: bool = False) -> list[Pairing]:
+        predicted = masks.structures
+        true = self.truth.structures if self.truth else {}
+        if self._category_ids:
+            return self._pairings_by_id(masks, note)
+        if self._structures:
+            for name in self._structures:
+                self._require(name, predicted, masks.path)
+                if self.truth:
+                    self._require(name, true, self.truth.path)
+            return [Pairing(name, predicted[name], true.get(name)) for name in self._structures]
+        if self.truth and not set(predicted) & set(true):
+            raise InputError(
+                f"{masks.path} and {self.truth.path} have no structure in common: "
+                f"{', '.join(predicted) or 'none'} against {', '.join(true) or 'none'}; rename "
+                "them, or name a category by its number with --category-id"
+            )
+        if note and self.truth:
+            self._note_names(
+                "only in the truth, not scored", [n for n in true if n not in predicted]
+            )
+            self._note_names(
+                "predicted but not in the truth, not scored",
+                [n for n in predicted if n not in true],
+            )
+        return [Pairing(name, number, true.get(name)) for name, number in predicted.items()]
+
+    def _pairings_by_id(self, masks: Masks, note: bool) -> list[Pairing]:
+        names = {number: name for name, number in masks.structures.items()}
+        true = {n: name for name, n in self.truth.structures.items()} if self.truth else {}
+        pairings = []
+        for number in self._category_ids:
+            for known, path in ((names, masks.path), (true, self.truth and self.truth.path)):
+                if path and number not in known:
+                    found = ", ".join(f"{n} ({name})" for n, name in known.items())
+                    raise InputError(f"{path}: no category {number}; it has {found or 'none'}")
+            name = true.get(number, names[number])
+            if note and names[number] != name:
+                self.notes.append(
+                    f"category {number} is '{name}' in the truth and '{names[number]}' in the "
+                    "predictions; compared all the same"
+                )
+            pairings.append(Pairing(name, number, number if number in true else None))
+        return pairings
+
+    @staticmethod
+    def _require(name: str, known: dict[str, int], path: Path) -> None:
+        if name not in known:
+            raise InputError(f"{path}: no structure '{name}'; it has {', '.join(known) or 'none'}")
+
+    def _find_templates(self, path: str | Path, predicted: dict[str, Path]) -> set[str]:
+        """Predicted specimens that are templates; when in doubt about a name, all it may mean."""
+        found: set[str] = set()
+        missing = []
+        for template in Masks(path).by_specimen():
+            fitting = {template} & set(predicted)
+            if not fitting:
+                fitting = {
+                    name
+                    for name in predicted
+                    if name.endswith("/" + template) or template.endswith("/" + name)
+                }
+            if not fitting:
+                missing.append(template)
+            found |= fitting
+        self._note_names("templates that are not among the specimens", missing)
+        return found
+
+    def _note_left_out(self, predicted: dict[str, Path]) -> None:
+        if self.truth:
+            without = [name for name in predicted if name not in self._truth_of]
+            self._note_names("specimens without truth", without)
+        self._note_names("specimens in the truth without a prediction", self._left_over)
+        self._note_names("templates, not scored", sorted(self._templates))
+        self._note_names("photographs listed as duplicates, without rows", self._duplicates)
+
+    def _note_names(self, what: str, names: Sequence[str]) -> None:
+        if names:
+            shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+            self.notes.append(f"{what}: {len(names)} ({shown})")
+
+
+def _signals(annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The confidence signals of the annotation of a prediction (of the best of several)."""
+    if not annotations:
+        return {}
+    scores = [_number(annotation.get("score")) for annotation in annotations]
+    best = annotations[
+        max(range(len(scores)), key=lambda i: scores[i] if scores[i] is not None else -1.0)
+    ]
+    confidence = best.get("confidence") if isinstance(best.get("confidence"), dict) else {}
+    flags = best.get("flags") if isinstance(best.get("flags"), list) else []
+    row = {"confidence": _number(best.get("score"))}
+    row |= {name: _number(confidence.get(name)) for name in SIGNALS}
+    return row | {"flags": ";".join(str(flag) for flag in flags)}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) and math.isfinite(value) else None

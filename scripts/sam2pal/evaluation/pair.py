@@ -1,0 +1,52 @@
+"""All measures of one predicted mask against one true mask."""
+
+import numpy as np
+
+from sam2pal.evaluation.boundary import boundary_measures, tolerance_px
+from sam2pal.evaluation.overlap import Mask, check_sizes, overlap
+
+MEASURES = ("iou", "dice", "precision", "recall", "boundary_f", "hd95_px", "area_error")
+
+
+def evaluate_pair(
+    predicted: Mask,
+    truth: Mask,
+    boundary_tolerance: float = 0.008,
+    size: tuple[int, int] | None = None,
+) -> dict[str, float]:
+    """Measures of a predicted mask against the true one, both bool [H, W].
+
+    Args:
+        boundary_tolerance: as a fraction of the photograph's diagonal.
+        size: height and width of the photograph if the masks are a crop of it.
+
+    Returns:
+        the measures named in `MEASURES`, `boundary_tolerance_px`, `truth_area_px` and
+        `predicted_area_px`. If truth is empty every measure is NaN: whether the structure was
+        rightly found absent is another question than how well it was outlined. If only the
+        prediction is empty, IoU, Dice, recall and boundary F are 0, the area error is -1,
+        precision and HD95 are NaN.
+
+    Raises:
+        ValueError: the masks differ in size.
+    """
+    predicted, truth = np.asarray(predicted, bool), np.asarray(truth, bool)
+    check_sizes(predicted, truth)
+    height, width = size or truth.shape
+    tolerance = tolerance_px(boundary_tolerance, height, width)
+    result = {
+        **dict.fromkeys(MEASURES, float("nan")),
+        "boundary_tolerance_px": tolerance,
+        "truth_area_px": int(np.count_nonzero(truth)),
+        "predicted_area_px": int(np.count_nonzero(predicted)),
+    }
+    if result["truth_area_px"]:
+        result |= overlap(predicted, truth)
+        box = _box(predicted | truth)
+        result |= boundary_measures(predicted[box], truth[box], tolerance)
+    return result
+
+
+def _box(mask: Mask) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

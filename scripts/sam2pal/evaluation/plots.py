@@ -1,0 +1,223 @@
+"""Figures of the overall tables of evaluation, the same bytes for the same tables."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sam2pal.evaluation.scores import ALL, CONFIDENCES
+from sam2pal.io.files import atomic
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
+MARKERS = "osD^vPX"
+_ANNOTATED = 40  # up to so many genera each cell of the heat map holds its number
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure (.svg, .png, .pdf) without times, random names or versions in it."""
+    path = Path(path)
+    # a creation time or program version would make the same figure another file
+    metadata = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+    pdf = {"CreationDate": None, "Creator": None, "Producer": None}
+    with atomic(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "sam2pal"}):
+        figure.savefig(temporary, dpi=150, metadata=metadata.get(path.suffix, pdf))
+
+
+def nothing(text: str) -> Figure:
+    """A figure that says why there is none."""
+    figure = Figure(figsize=(7, 2), layout="constrained")
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
+
+
+def iou_by_structure(summary: pd.DataFrame) -> Figure:
+    """Mean IoU of each structure in each round over all genera, with the genera as dots."""
+    iou = summary[summary["measure"] == "iou"]
+    pooled = iou[iou["genus"] == ALL]
+    if not len(pooled):
+        return nothing("No specimen has truth: there is nothing to score.")
+    structures, rounds = _order(pooled["structure"]), _order(pooled["round"])
+    figure = Figure(figsize=(max(6.0, 1.3 * len(structures) + 2), 4.2), layout="constrained")
+    axes = figure.subplots()
+    for i, round_ in enumerate(rounds):
+        shift = (i - (len(rounds) - 1) / 2) * 0.8 / max(len(rounds), 2)
+        rows = pooled[pooled["round"] == round_]
+        place = _places(rows["structure"], structures) + shift
+        _points(axes, place, rows, "mean", i, round_)
+        genera = iou[(iou["round"] == round_) & (iou["genus"] != ALL)]
+        if genera["genus"].nunique() > 1:
+            dots = _places(genera["structure"], structures) + shift
+            axes.scatter(dots, genera["mean"], s=7, color=_colour(i), alpha=0.35, linewidths=0)
+    axes.set_xticks(range(len(structures)), _names(structures, "all structures"))
+    axes.set(ylim=(0, 1), ylabel="mean IoU", xlabel="structure")
+    axes.set_title("Agreement with truth; bars: interval over specimens, small dots: genera")
+    _finish(axes, "y", len(rounds))
+    return figure
+
+
+def iou_by_genus(summary: pd.DataFrame) -> Figure:
+    """Mean IoU of each genus and structure in its last round, as a map of colours."""
+    iou = summary[(summary["measure"] == "iou") & (summary["genus"] != ALL)]
+    if not len(iou):
+        return nothing("No specimen has truth: there is nothing to score.")
+    order = {name: i for i, name in enumerate(_order(summary["round"]))}
+    last = iou.groupby("genus", sort=False)["round"].agg(lambda names: max(names, key=order.get))
+    iou = iou[iou["round"] == iou["genus"].map(last)]
+    genera, structures = _order(iou["genus"]), _order(iou["structure"])
+    values = np.full((len(genera), len(structures)), np.nan)
+    rows = [genera.index(name) for name in iou["genus"]]
+    columns = [structures.index(name) for name in iou["structure"]]
+    values[rows, columns] = iou["mean"]
+    many = len(genera) > _ANNOTATED
+    height = 1.6 + len(genera) * (0.12 if many else 0.3)
+    figure = Figure(figsize=(max(6.0, 0.9 * len(structures) + 3), height), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(values, vmin=0, vmax=1, cmap="viridis", aspect="auto")
+    figure.colorbar(image, ax=axes, label="mean IoU")
+    names = [f"{name} ({last[name]})" for name in genera]
+    axes.set_yticks(range(len(genera)), names, fontsize=5 if many else 8)
+    axes.set_xticks(range(len(structures)), _names(structures, "all structures"))
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value) and not many:
+            colour = "black" if value > 0.6 else "white"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    axes.set(ylabel="genus (round)", title="Agreement with truth in the last round of each genus")
+    return figure
+
+
+def change_between_rounds(comparison: pd.DataFrame) -> Figure:
+    """Change of mean IoU on the same specimens, with intervals, over all genera."""
+    rows = comparison[(comparison["genus"] == ALL) & (comparison["measure"] == "iou")]
+    if not len(rows):
+        return nothing("No two rounds score the same specimens: there is nothing to compare.")
+    groups = list(rows.groupby(["round_before", "round_after"], sort=False))
+    figure = Figure(figsize=(7.5, 1.4 + 0.28 * (len(rows) + len(groups))), layout="constrained")
+    axes = figure.subplots()
+    labels, place = [], 0
+    for i, ((before, after), group) in enumerate(groups):
+        for _, row in group.iterrows():
+            clear = row["more_than_noise"] == "yes"
+            if np.isfinite(row["lower"]):
+                axes.hlines(place, row["lower"], row["upper"], color=_colour(i))
+            style = {"facecolor": _colour(i) if clear else "white", "edgecolor": _colour(i)}
+            axes.scatter(row["change"], place, s=32, zorder=3, **style)
+            structure = _names([row["structure"]], "all structures")[0]
+            labels.append((place, f"{before} to {after}: {structure}, n = {row['n']}"))
+            place += 1
+        place += 1
+    axes.axvline(0, color="0.4", linewidth=0.8)
+    axes.set_yticks([y for y, _ in labels], [text for _, text in labels], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("change of mean IoU on the same specimens")
+    axes.set_title("Change between rounds; filled: more than noise")
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    return figure
+
+
+def reliability(table: pd.DataFrame) -> Figure:
+    """Mean IoU of masks by their confidence, a panel a round, a line a structure."""
+    table = table[(table["signal"] == "confidence") & (table["genus"] == ALL)]
+    if not len(table):
+        return nothing("No mask has both a confidence and truth.")
+    rounds, structures = _order(table["round"]), _order(table["structure"])
+    figure = Figure(figsize=(3.4 * len(rounds) + 1.8, 3.8), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(rounds), sharey=True))
+    for axes, round_ in zip(panels, rounds, strict=True):
+        axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=0.8)
+        for structure in structures:
+            rows = table[(table["round"] == round_) & (table["structure"] == structure)]
+            whole = structure == ALL
+            i = structures.index(structure)
+            axes.plot(
+                rows["mean_confidence"],
+                rows["mean_iou"],
+                color="black" if whole else _colour(i - 1),
+                linewidth=2.2 if whole else 0.9,
+                marker=MARKERS[i % len(MARKERS)],
+                markersize=5 if whole else 3,
+                label="all masks" if whole else structure,
+            )
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=f"round {round_}")
+        axes.set_xlabel("confidence (mean of bin)")
+        axes.grid(color="0.92")
+        axes.set_axisbelow(True)
+    panels[0].set_ylabel("mean IoU of bin")
+    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def warning_by_signal(calibration: pd.DataFrame, bad_iou: float) -> Figure:
+    """How well each signal of the last round tells bad masks from good ones, by structure."""
+    table = calibration[calibration["genus"] == ALL]
+    table = table[table["auroc"].notna()]
+    if not len(table):
+        return nothing(f"All scored masks are on one side of an IoU of {bad_iou:g}.")
+    last = _order(table["round"])[-1]
+    table = table[table["round"] == last]
+    structures = _order(table["structure"])
+    signals = [name for name in CONFIDENCES if (table["signal"] == name).any()]
+    figure = Figure(figsize=(max(6.5, 1.4 * len(structures) + 3), 4.2), layout="constrained")
+    axes = figure.subplots()
+    for i, signal in enumerate(signals):
+        shift = (i - (len(signals) - 1) / 2) * 0.8 / max(len(signals), 2)
+        rows = table[table["signal"] == signal]
+        place = _places(rows["structure"], structures) + shift
+        rows = rows.rename(columns={"auroc_lower": "lower", "auroc_upper": "upper"})
+        _points(axes, place, rows, "auroc", i, signal)
+    axes.axhline(0.5, color="0.6", linestyle="--", linewidth=0.8)
+    axes.set_xticks(range(len(structures)), _names(structures, "all masks"))
+    axes.set(ylim=(0, 1.02), xlabel="structure", ylabel=f"AUROC for IoU < {bad_iou:g}")
+    axes.set_title(f"Which signal warns of bad masks, round {last} (0.5: by chance, 1: always)")
+    _finish(axes, "y", len(signals))
+    return figure
+
+
+FIGURES: dict[str, Callable[..., Figure]] = {
+    "iou_by_structure": iou_by_structure,
+    "iou_by_genus": iou_by_genus,
+    "change_between_rounds": change_between_rounds,
+    "reliability": reliability,
+    "warning_by_signal": warning_by_signal,
+}
+
+
+def _points(
+    axes: Axes, place: np.ndarray, rows: pd.DataFrame, value: str, i: int, label: str
+) -> None:
+    known = rows["lower"].notna().to_numpy()
+    axes.vlines(place[known], rows["lower"][known], rows["upper"][known], color=_colour(i))
+    axes.scatter(
+        place, rows[value], s=26, color=_colour(i), marker=MARKERS[i % len(MARKERS)], label=label
+    )
+
+
+def _finish(axes: Axes, grid: str, entries: int) -> None:
+    axes.grid(axis=grid, color="0.9")
+    axes.set_axisbelow(True)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, ncols=1 + entries // 16)
+
+
+def _colour(i: int) -> str:
+    return COLOURS[i % len(COLOURS)]
+
+
+def _order(names: pd.Series) -> list[str]:
+    """Names in order of their first row, the one for all of them first."""
+    found = list(dict.fromkeys(names))
+    return [ALL] * (ALL in found) + [name for name in found if name != ALL]
+
+
+def _places(names: pd.Series, order: Sequence[str]) -> np.ndarray:
+    return np.array([order.index(name) for name in names], float)
+
+
+def _names(structures: Sequence[str], all_of_them: str) -> list[str]:
+    return [all_of_them if name == ALL else name for name in structures]

@@ -1,0 +1,235 @@
+"""Summaries of evaluation rows: means, presence, comparison of rounds, calibration.
+
+`(all)` stands for all genera, or all structures, together. Over genera specimens are pooled. Over
+structures a mean, median or share is the unweighted mean of the structures' values, while
+calibration pools masks.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations, groupby
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sam2pal.evaluation import calibration as cal
+from sam2pal.evaluation.bootstrap import bootstrap_means, holm, sign_flip_p
+from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.evaluation.pair import MEASURES
+from sam2pal.evaluation.scores import ALL, CONFIDENCES, Scores
+from sam2pal.io.tables import frame
+
+COMPARED = ("iou", "boundary_f")
+
+SUMMARY = (
+    *("genus", "round", "structure", "measure", "n", "mean", "lower", "upper", "median"),
+    "share_good",
+)
+COMPARISON = (
+    *("genus", "round_before", "round_after", "structure", "measure", "n", "n_unpaired"),
+    *("before", "after", "change", "lower", "upper", "share_improved", "p", "p_holm"),
+    "more_than_noise",
+)
+CALIBRATION = (
+    *("genus", "round", "structure", "signal", "n", "n_bad", "auroc", "auroc_lower"),
+    *("auroc_upper", "spearman", "ece", "mean_confidence", "mean_iou"),
+)
+RELIABILITY = (
+    *("genus", "round", "structure", "signal", "low", "high", "n", "mean_confidence", "mean_iou"),
+)
+
+
+def summarise(scores: Scores, options: EvaluationOptions) -> pd.DataFrame:
+    """Mean with interval, median and share of good masks: see `SUMMARY`."""
+    rows = []
+    for genus, round_, chosen in scores.scopes():
+        if not len(chosen):
+            continue
+        _, values = scores.tensor(chosen)
+        used = np.isfinite(values[:, :, 0]).any(axis=0)
+        values = values[:, used]
+        names = [name for name, u in zip(scores.structures, used, strict=True) if u]
+        means = bootstrap_means(
+            values,
+            options.generator("summary", genus, round_),
+            options.replicates,
+            options.level,
+        )
+        median = _with_mean(_nanmedian(values))
+        good = np.where(np.isfinite(values), values >= options.good_iou, np.nan)
+        share = _with_mean(_nanmean(good[:, :, :1]))
+        for k, structure in enumerate([*names, ALL]):
+            for m, measure in enumerate(MEASURES):
+                rows.append(
+                    {
+                        "genus": genus,
+                        "round": round_,
+                        "structure": structure,
+                        "measure": measure,
+                        "n": means.n[k, m],
+                        "mean": means.mean[k, m],
+                        "lower": means.lower[k, m],
+                        "upper": means.upper[k, m],
+                        "median": median[k, m],
+                        "share_good": share[k, 0] if measure == "iou" else None,
+                    }
+                )
+    return frame(rows, SUMMARY)
+
+
+def compare_rounds(
+    scores: Scores, options: EvaluationOptions, measures: Sequence[str] = COMPARED
+) -> pd.DataFrame:
+    """Every pair of rounds on the specimens and structures scored in both: see `COMPARISON`.
+
+    `more_than_noise` is `yes` if the interval of the mean change excludes zero and p is below
+    1 - level; p is of a sign-flip test and, among the structures of a genus and pair of rounds,
+    adjusted after Holm.
+    """
+    index = [MEASURES.index(name) for name in measures]
+    rows = []
+    for genus, scopes in groupby(scores.scopes(), key=lambda scope: scope[0]):
+        tensors = [scores.tensor(chosen) for _, _, chosen in scopes]
+        for i, j in combinations(range(len(scores.rounds)), 2):
+            before, after = _aligned(tensors[i], tensors[j])
+            before, after = before[:, :, index], after[:, :, index]
+            there = np.isfinite(before[:, :, 0]), np.isfinite(after[:, :, 0])
+            used = (there[0] & there[1]).any(axis=0)
+            if not used.any():
+                continue
+            unpaired = (there[0] ^ there[1])[:, used].sum(0).tolist()
+            unpaired.append(int((there[0] ^ there[1])[:, used].any(axis=1).sum()))
+            before, after = before[:, used], after[:, used]
+            names = [name for name, u in zip(scores.structures, used, strict=True) if u]
+            pair = {
+                "genus": genus,
+                "round_before": scores.rounds[i],
+                "round_after": scores.rounds[j],
+            }
+            table = _compare(before, after, options, tuple(pair.values()))
+            for k, structure in enumerate([*names, ALL]):
+                for m, measure in enumerate(measures):
+                    cells = {name: column[k, m] for name, column in table.items()}
+                    clear = cells["lower"] > 0 or cells["upper"] < 0
+                    noise = not (clear and cells["p_holm"] < 1 - options.level)
+                    rows.append(
+                        pair
+                        | {"structure": structure, "measure": measure, "n_unpaired": unpaired[k]}
+                        | cells
+                        | {"more_than_noise": "no" if noise else "yes"}
+                    )
+    return frame(rows, COMPARISON)
+
+
+def calibrate(scores: Scores, options: EvaluationOptions) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """How each confidence signal relates to IoU, and its reliability table over all genera."""
+    codes, values = scores.arrays()
+    iou_all = values[:, MEASURES.index("iou")]
+    rows, bins = [], []
+    for genus, round_, in_round in scores.scopes():
+        for k, structure in [(-1, ALL), *enumerate(scores.structures)]:
+            inside = in_round if k < 0 else in_round[codes[in_round, 2] == k]
+            for s, signal in enumerate(CONFIDENCES, start=len(MEASURES)):
+                chosen = inside[np.isfinite(values[inside, s])]
+                if not len(chosen):
+                    continue
+                key = {
+                    "genus": genus,
+                    "round": round_,
+                    "structure": structure,
+                    "signal": signal,
+                }
+                confidence, iou = values[chosen, s], iou_all[chosen]
+                rows.append(key | _calibration_row(confidence, iou, codes[chosen, 3], options))
+                if genus == ALL and confidence.min() >= 0 and confidence.max() <= 1:
+                    table = cal.reliability(confidence, iou, options.bins)
+                    bins += [key | line for line in table]
+    return frame(rows, CALIBRATION), frame(bins, RELIABILITY)
+
+
+def _calibration_row(
+    confidence: NDArray[np.float64],
+    iou: NDArray[np.float64],
+    specimen: NDArray[np.int32],
+    options: EvaluationOptions,
+) -> dict[str, float]:
+    bad = iou < options.bad_iou
+    lower, upper = cal.auroc_interval(-confidence, bad, specimen, options.level)
+    return {
+        "n": len(iou),
+        "n_bad": int(bad.sum()),
+        "auroc": cal.auroc(-confidence, bad),
+        "auroc_lower": lower,
+        "auroc_upper": upper,
+        "spearman": cal.spearman(confidence, iou),
+        "ece": cal.expected_calibration_error(confidence, iou, options.bins),
+        "mean_confidence": float(confidence.mean()),
+        "mean_iou": float(iou.mean()),
+    }
+
+
+def _compare(
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    options: EvaluationOptions,
+    names: tuple[str, ...],
+) -> dict[str, NDArray[np.float64]]:
+    """Columns of the comparison of paired values [n, K, M], each [K + 1, M]."""
+    change = after - before
+    paired = np.isfinite(change)
+    means = bootstrap_means(
+        change, options.generator("change", *names), options.replicates, options.level
+    )
+    p = sign_flip_p(change, options.generator("flip", *names), max(10_000, options.replicates))
+    adjusted = p.copy()
+    for m in range(p.shape[1]):
+        adjusted[:-1, m] = holm(p[:-1, m])
+    improved = np.where(paired, change > 0, np.nan)
+    return {
+        "n": means.n.astype(float),
+        "before": _with_mean(_nanmean(np.where(paired, before, np.nan))),
+        "after": _with_mean(_nanmean(np.where(paired, after, np.nan))),
+        "change": means.mean,
+        "lower": means.lower,
+        "upper": means.upper,
+        "share_improved": _with_mean(_nanmean(improved)),
+        "p": p,
+        "p_holm": adjusted,
+    }
+
+
+def _aligned(
+    first: tuple[NDArray[np.int32], NDArray[np.float64]],
+    second: tuple[NDArray[np.int32], NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Two tensors over the union of their specimens."""
+    both = np.union1d(first[0], second[0])
+    out = []
+    for specimens, values in (first, second):
+        whole = np.full((len(both), *values.shape[1:]), np.nan)
+        whole[np.searchsorted(both, specimens)] = values
+        out.append(whole)
+    return out[0], out[1]
+
+
+def _nanmean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over specimens of [n, K, M], NaN where none has a value, without numpy's warning."""
+    known = np.isfinite(values)
+    counts = known.sum(0)
+    sums = np.where(known, values, 0.0).sum(0)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+
+
+def _nanmedian(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    out = np.full(values.shape[1:], np.nan)
+    for index in np.ndindex(out.shape):
+        column = values[(slice(None), *index)]
+        column = column[np.isfinite(column)]
+        if len(column):
+            out[index] = np.median(column)
+    return out
+
+
+def _with_mean(by_structure: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[K, M] with the mean over structures appended: [K + 1, M]."""
+    return np.concatenate([by_structure, _nanmean(by_structure)[None]])

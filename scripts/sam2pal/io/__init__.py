@@ -1,0 +1,1 @@
+"""Errors, files that appear whole or not at all, and tidy tables."""

@@ -1,0 +1,18 @@
+"""The one exception whose message is meant for the person who runs the workflow."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """Something about the input is wrong.
+
+    The message says which file, row or key, what was found there, and what to do about it.
+    Scripts print it without a traceback and end with status 1 (`sam2pal.cli.run`).
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint such as ` (did you mean 'head'?)`, or an empty string if nothing is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -1,0 +1,344 @@
+"""What training adds to a SAM 2: put it in, save it, load it again.
+
+`lora`, low-rank matrices through peft, is a standard PEFT folder (`adapter_config.json`,
+`adapter_model.safetensors`). `full` trains every weight behind the image encoder; its folder holds those that
+changed (`full_weights.safetensors`) and which weights they belong to (`full_weights.json`).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor, nn
+
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.model import model_hash
+
+# where the linear layers to adapt are; the score heads stay as they are
+TARGETS = {
+    "memory_attention": "memory_attention.",
+    "memory_encoder": "memory_encoder.fuser.",
+    "mask_decoder": "sam_mask_decoder.transformer.",
+}
+METHODS = ("lora", "full")
+# features are computed once an image, up to and with these
+_ENCODER = (
+    "image_encoder.",
+    "sam_mask_decoder.conv_s0.",
+    "sam_mask_decoder.conv_s1.",
+)
+_PREFIX = "base_model.model."  # what peft itself puts before every name when it loads a folder
+
+
+@dataclass(frozen=True)
+class AdapterOptions:
+    """What is trained.
+
+    Attributes:
+        rank: of the low-rank matrices.
+        alpha: their scale is alpha / rank.
+        dropout: on the adapter's input, the only randomness inside the model.
+        targets: which rooms of SAM 2 get adapters, of `memory_attention`, `memory_encoder`, `mask_decoder`.
+        method: `lora`, or `full`, which trains all weights behind the image encoder instead and uses none of
+            the above.
+    """
+
+    rank: int = 16
+    alpha: float = 16.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = tuple(TARGETS)
+    method: str = "lora"
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.targets) - set(TARGETS))
+        if unknown or not self.targets:
+            raise ValueError(
+                f"targets must be some of {', '.join(TARGETS)}; found {unknown or 'none'}"
+            )
+        if self.method not in METHODS:
+            raise ValueError(f"method must be {' or '.join(METHODS)}; found {self.method!r}")
+        if self.rank < 1:
+            raise ValueError(f"rank must be at least 1; found {self.rank}")
+
+
+@dataclass(frozen=True)
+class FullConfig:
+    """What `full` training began with.
+
+    Attributes:
+        base_sha256: of all weights of the model that it belongs to.
+        before: the weights that are trained, as they are in that model.
+    """
+
+    base_sha256: str
+    before: dict[str, Tensor]
+
+
+Config = LoraConfig | FullConfig
+
+
+def target_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
+    """Names of the linear layers that get an adapter, sorted."""
+    places = tuple(TARGETS[target] for target in targets)
+    return sorted(
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name.startswith(places)
+    )
+
+
+def inject(model: SAM2Base, options: AdapterOptions) -> Config:
+    """Put fresh adapters (which change nothing yet) into the model; only they, or with `full` the weights
+    behind the image encoder, have gradients."""
+    if options.method == "full":
+        return _open(model, model_hash(model))
+    config = LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=target_modules(model, options.targets),
+        bias="none",
+    )
+    _inject(config, model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("lora_" in name)
+    return config
+
+
+def _behind_encoder(model: SAM2Base) -> dict[str, nn.Parameter]:
+    return {
+        name: parameter
+        for name, parameter in sorted(model.named_parameters())
+        if not name.startswith(_ENCODER)
+    }
+
+
+def _open(model: SAM2Base, base_sha256: str) -> FullConfig:
+    trained = _behind_encoder(model)
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    for parameter in trained.values():
+        parameter.requires_grad_(True)
+    return FullConfig(base_sha256, _copies(trained))
+
+
+def _copies(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    kept = torch.contiguous_format
+    return {
+        # a copy: training goes on changing the weights in place
+        name: value.detach().to("cpu", copy=True, memory_format=kept)
+        for name, value in sorted(state.items())
+    }
+
+
+def _has_lora(model: SAM2Base) -> bool:
+    return any(isinstance(module, LoraLayer) for module in model.modules())
+
+
+def _inject(config: LoraConfig, model: SAM2Base) -> None:
+    names = sorted(config.target_modules)
+    inject_adapter_in_model(config, model)
+    # peft shortens a long list to endings that fit this model only; on disk the layers are named
+    config.target_modules = names
+
+
+def _expect(config: LoraConfig, options: AdapterOptions, model: SAM2Base, folder: Path) -> None:
+    """Refuse to go on with an adapter of another form than the options say."""
+    wanted = set(target_modules(model, options.targets))
+    for what, found, expected in (
+        ("rank", config.r, options.rank),
+        ("alpha", config.lora_alpha, options.alpha),
+        ("number of adapted layers", len(config.target_modules), len(wanted)),
+    ):
+        if found != expected:
+            raise InputError(
+                f"{folder}: training cannot go on from this adapter: its {what} is {found}, this round's "
+                f"{expected}; give both rounds the same rank, alpha and targets, or remove `init`"
+            )
+    if set(config.target_modules) != wanted:
+        raise InputError(
+            f"{folder}: training cannot go on from this adapter: it adapts other layers than this "
+            "round's `targets`; give both rounds the same, or remove `init`"
+        )
+
+
+def _expect_weights(model: SAM2Base, folder: Path) -> None:
+    """Refuse an adapter whose training says that it belongs to other weights of the same form."""
+    record = folder / "training.json"
+    if not record.is_file():
+        return  # a PEFT folder from elsewhere
+    try:
+        trained_on = json.loads(record.read_text(encoding="utf-8")).get("model_sha256")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{record}: not readable ({error}); train the adapter again") from error
+    if trained_on is not None and trained_on != model_hash(model):
+        raise InputError(
+            f"{folder}: the adapter was trained on other weights than this model has; train it again, or use "
+            "the model it was trained on"
+        )
+
+
+def set_dropout(model: SAM2Base, active: bool) -> None:
+    """Switch the adapters' dropout, which `eval()` turns off, on or off; nothing else becomes random."""
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            module.lora_dropout.train(active)
+
+
+def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
+    """A copy of the weights that are trained by their names inside the model, on the CPU."""
+    if _has_lora(model):
+        return _copies(get_peft_model_state_dict(model))
+    return _copies(_behind_encoder(model))
+
+
+def set_state(model: SAM2Base, state: dict[str, Tensor]) -> None:
+    """Put back what `adapter_state` gave."""
+    if _has_lora(model):
+        set_peft_model_state_dict(model, state)
+        return
+    parameters = _behind_encoder(model)
+    with torch.no_grad():
+        for name, value in state.items():
+            parameters[name].copy_(value)
+
+
+def files(folder: Path) -> list[Path]:
+    """Of an adapter's folder, those that decide what it computes."""
+    return sorted([*folder.glob("adapter_*"), *folder.glob("full_weights.*")])
+
+
+def save(model: SAM2Base, config: Config, folder: Path) -> None:
+    """Write `adapter_config.json` and `adapter_model.safetensors`, or with `full` `full_weights.json` and
+    `full_weights.safetensors`; the same bytes for the same weights."""
+    if isinstance(config, FullConfig):
+        _save_full(model, config, folder)
+        return
+    content = config.to_dict()
+    # peft keeps sets, whose order changes from run to run
+    content = {k: sorted(v) if isinstance(v, set) else v for k, v in content.items()}
+    content["inference_mode"] = True
+    content["peft_type"] = "LORA"
+    with atomic(folder / "adapter_config.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+    with atomic(folder / "adapter_model.safetensors") as temporary:
+        save_file({_PREFIX + k: v for k, v in adapter_state(model).items()}, temporary)
+
+
+def _save_full(model: SAM2Base, config: FullConfig, folder: Path) -> None:
+    changed = {
+        name: value
+        for name, value in adapter_state(model).items()
+        if not torch.equal(value, config.before[name])
+    }
+    content = {"base_sha256": config.base_sha256, "method": "full", "weights": sorted(changed)}
+    with atomic(folder / "full_weights.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    with atomic(folder / "full_weights.safetensors") as temporary:
+        save_file(changed, temporary)
+
+
+def _load_full(
+    model: SAM2Base, folder: Path, trainable: bool, options: AdapterOptions | None
+) -> FullConfig:
+    if options is not None and options.method != "full":
+        raise InputError(
+            f"{folder}: training cannot go on from here with `method: lora`: `method: full` trained the "
+            "model's own weights, and an adapter upon them would belong to a model that is nowhere kept; "
+            "give both rounds the same method, or remove `init`"
+        )
+    try:
+        content = json.loads((folder / "full_weights.json").read_text(encoding="utf-8"))
+        base, names = content["base_sha256"], content["weights"]
+        state = load_file(folder / "full_weights.safetensors")
+    except Exception as error:  # whatever damaged files make safetensors raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder}: not readable weights ({reason}); train again") from error
+    if base != model_hash(model):
+        raise InputError(
+            f"{folder}: these weights were trained from others than this model has; train again, or use the "
+            "model they were trained from"
+        )
+    own = _behind_encoder(model)
+    if sorted(state) != names or any(
+        name not in own or own[name].shape != value.shape for name, value in state.items()
+    ):
+        raise InputError(f"{folder}: the weights are not those that full_weights.json names")
+    config = _open(model, base)
+    set_state(model, state)
+    if not trainable:
+        model.requires_grad_(False)
+    return config
+
+
+def load(
+    model: SAM2Base,
+    folder: str | Path,
+    trainable: bool = False,
+    options: AdapterOptions | None = None,
+) -> Config:
+    """Put a saved adapter, or the weights of `full` training, into the model.
+
+    Args:
+        trainable: keep the low-rank matrices apart, with gradient; otherwise they are merged into the
+            model's weights, which costs nothing at run time.
+        options: what the adapter must be like, for training that goes on from it; its dropout is used.
+
+    Raises:
+        InputError: the folder holds no adapter, one for another model, or one of another method, rank, alpha
+            or targets than `options`.
+    """
+    folder = Path(folder)
+    if (folder / "full_weights.json").is_file():
+        return _load_full(model, folder, trainable, options)
+    weights = folder / "adapter_model.safetensors"
+    if not weights.is_file() or not (folder / "adapter_config.json").is_file():
+        raise InputError(
+            f"{folder}: not an adapter (no adapter_config.json and adapter_model.safetensors)"
+        )
+    try:
+        config = LoraConfig.from_pretrained(folder)
+        state = {k.removeprefix(_PREFIX): v for k, v in load_file(weights).items()}
+    except Exception as error:  # whatever damaged files make peft or safetensors raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{folder}: not a readable adapter ({reason}); train it again") from error
+    _expect_weights(model, folder)
+    names = {name for name, _ in model.named_modules()}
+    missing = sorted(set(config.target_modules) - names)
+    if missing:
+        raise InputError(
+            f"{folder}: the adapter belongs to another model (this one has no layer {missing[0]})"
+        )
+    if options is not None and options.method == "full":
+        raise InputError(
+            f"{folder}: training cannot go on from this adapter with `method: full`: what it would change is "
+            "the model with the adapter, and only the model is kept; give both rounds the same method, or "
+            "remove `init`"
+        )
+    if options is not None:
+        _expect(config, options, model, folder)
+        config.lora_dropout = options.dropout
+    _inject(config, model)
+    expected = adapter_state(model)
+    if state.keys() != expected.keys() or any(
+        v.shape != expected[k].shape for k, v in state.items()
+    ):
+        raise InputError(
+            f"{folder}: the adapter's weights do not fit this model or its own configuration"
+        )
+    set_peft_model_state_dict(model, state)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(trainable and "lora_" in name)
+    if not trainable:
+        with torch.no_grad():
+            for module in model.modules():
+                if isinstance(module, LoraLayer):
+                    module.merge()
+    return config

@@ -1,0 +1,148 @@
+"""Checkpoints: fetched whole or not at all, loaded strictly and safely."""
+
+import hashlib
+import logging
+import pickle
+import sys
+from pathlib import Path
+
+import pooch
+import requests
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+
+log = logging.getLogger(__name__)
+
+# parameters that SAM 2.1 has and SAM 2 lacks
+_ONLY_IN_2_1 = ("no_obj_embed_spatial", "obj_ptr_tpos_proj.weight")
+
+
+def fetch(
+    url: str,
+    path: str | Path,
+    sha256: str | None = None,
+    progress: bool = False,
+    timeout: float = 60.0,
+) -> Path:
+    """Download `url` to `path`, which appears only when the file is whole and, if known, the right one.
+
+    Args:
+        progress: show a bar on a terminal.
+        timeout: seconds without a byte from the server after which to give up.
+
+    Raises:
+        InputError: the server cannot be reached, the transfer was cut, or the checksum is another.
+    """
+    path = Path(path)
+    with atomic(path) as temporary:
+        downloader = pooch.HTTPDownloader(
+            progressbar=progress and sys.stderr.isatty(), chunk_size=2**16, timeout=timeout
+        )
+        try:
+            pooch.retrieve(
+                url,
+                known_hash=f"sha256:{sha256}" if sha256 else None,
+                fname=temporary.name,
+                path=temporary.parent,
+                downloader=downloader,
+            )
+        except (requests.RequestException, OSError) as error:  # an address without http:// too
+            raise InputError(
+                f"{url}: the download failed ({error}); nothing was kept. Without a connection, copy the "
+                "file here by other means and name it in `model: checkpoint`"
+            ) from error
+        except ValueError as error:  # pooch: the checksum differs
+            raise InputError(
+                f"{url}: what was downloaded is not the expected file (its SHA-256 is not {sha256}); "
+                "nothing was kept. Correct `model: sha256`, or try again"
+            ) from error
+    return path
+
+
+def verify(path: Path, sha256: str | None) -> None:
+    """Raise `InputError` unless the file's SHA-256 is `sha256` (None: anything goes)."""
+    if sha256 is None:
+        return
+    if not path.is_file():
+        raise InputError(f"{path}: the checkpoint does not exist")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256.lower():
+        raise InputError(
+            f"{path}: its SHA-256 is {found}, but `model: sha256` says {sha256}: the file is damaged, or "
+            "another one"
+        )
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict from .safetensors, or from .pt with `weights_only=True` so that no code runs.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: the checkpoint does not exist")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own message tells how to run the code
+        raise InputError(
+            f"{path}: not a checkpoint of weights alone: it is damaged, or holds objects that would run "
+            "code when read. Export its state dict again"
+        ) from error
+    except Exception as error:  # whatever a damaged file makes torch or safetensors raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: not a readable checkpoint ({reason})") from error
+    weights = content.get("model", content) if isinstance(content, dict) else None
+    if (
+        not isinstance(weights, dict)
+        or not weights
+        or not all(isinstance(value, torch.Tensor) for value in weights.values())
+    ):
+        raise InputError(f"{path}: holds no model weights (expected SAM 2's form, a dict `model`)")
+    return weights
+
+
+def load_weights(model: nn.Module, path: str | Path, name: str) -> None:
+    """Load a checkpoint strictly; half-precision weights become the model's single precision.
+
+    Raises:
+        InputError: a weight is missing, left over or of another size; the message says when the
+            checkpoint is SAM 2 and the configuration SAM 2.1, or the reverse.
+    """
+    path = Path(path)
+    weights = read_weights(path)
+    expected = model.state_dict()
+    missing = sorted(expected.keys() - weights.keys())
+    unexpected = sorted(weights.keys() - expected.keys())
+    if missing or unexpected:
+        hint = ""
+        if any(key in missing for key in _ONLY_IN_2_1):
+            hint = f": the checkpoint is SAM 2, but '{name}' is a SAM 2.1 configuration"
+        elif any(key in unexpected for key in _ONLY_IN_2_1):
+            hint = f": the checkpoint is SAM 2.1, but '{name}' is a SAM 2 configuration"
+        raise InputError(
+            f"{path}: these weights do not belong to model '{name}'{hint} "
+            f"({_some('missing', missing)}; {_some('left over', unexpected)})"
+        )
+    other = [
+        f"{key} {tuple(weights[key].shape)} instead of {tuple(value.shape)}"
+        for key, value in expected.items()
+        if weights[key].shape != value.shape
+    ]
+    if other:
+        raise InputError(
+            f"{path}: these weights do not belong to model '{name}' ({_some('size', other)})"
+        )
+    model.load_state_dict(weights)
+    log.info("loaded %s", path)
+
+
+def _some(what: str, names: list[str], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{what}: {', '.join(names[:shown]) or 'none'}{more}"

@@ -1,0 +1,49 @@
+"""Where and in which precision a model runs."""
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from sam2pal.io.errors import InputError
+
+
+def choose_device(wanted: str = "auto") -> torch.device:
+    """`auto` takes cuda, then mps, then cpu; anything else is taken at its word.
+
+    Raises:
+        InputError: the device is unknown or not there.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return torch.device(next(name for name, here in present.items() if here))
+    kind = wanted.split(":")[0]
+    if kind not in present:
+        raise InputError(f"device: '{wanted}' is unknown; use auto, cuda, mps or cpu")
+    if not present[kind]:
+        here = ", ".join(name for name, here in present.items() if here)
+        raise InputError(f"device: '{wanted}' is not available on this machine; here are: {here}")
+    return torch.device(wanted)
+
+
+def autocast(device: torch.device) -> AbstractContextManager:
+    """bfloat16 where the device computes in it, else full precision."""
+    supported = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, torch.bfloat16, enabled=supported)
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether the device's memory was too small."""
+    # only cuda has an error class of its own
+    text = str(error).lower()
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        words in text for words in ("out of memory", "can't allocate memory")
+    )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch; numpy generators are made from the same seed where they are used."""
+    torch.manual_seed(seed)

@@ -1,0 +1,63 @@
+"""Photographs and drawn masks as tensors, decoded ahead of the model."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sam2pal.dataset import Template
+from sam2pal.images import Letterbox, Photograph, read_photograph
+
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
+
+
+def letterbox_of(photograph: Photograph, square: int) -> Letterbox:
+    """The mapping between a photograph, upright, and the model's square."""
+    return Letterbox(*photograph.pixels.shape[:2], square)
+
+
+def square_image(photograph: Photograph, square: int) -> Tensor:
+    """A photograph as the model sees it, [3, S, S]."""
+    return torch.from_numpy(letterbox_of(photograph, square).image_to_square(photograph.pixels))
+
+
+def square_masks(
+    template: Template, photograph: Photograph, names: list[str], square: int
+) -> Tensor:
+    """Drawn masks in 0..1, [K, S, S]; a structure that was not annotated is empty (see `annotated`)."""
+    box = letterbox_of(photograph, square)
+    masks = np.zeros((len(names), square, square), np.float32)
+    for row, name in zip(masks, names, strict=True):
+        if name in template.masks:
+            row[:] = box.mask_to_square(photograph.to_upright(template.masks[name]))
+    return torch.from_numpy(masks)
+
+
+def annotated(template: Template, names: list[str]) -> Tensor:
+    """[K] bool, which structures the template was annotated for."""
+    return torch.tensor([name in template.masks for name in names])
+
+
+def read_template(template: Template, names: list[str], square: int) -> tuple[Tensor, Tensor]:
+    """Image [3, S, S] and drawn masks [K, S, S] of a template."""
+    photograph = read_photograph(template.path)
+    return square_image(photograph, square), square_masks(template, photograph, names, square)
+
+
+def ahead(
+    load: Callable[[Item], Loaded], items: Iterable[Item], threads: int = 2, depth: int = 8
+) -> Iterator[Loaded]:
+    """`map(load, items)` in order, at most `depth` results waiting: memory does not grow with the items."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque = deque()
+        for item in items:
+            waiting.append(pool.submit(load, item))
+            if len(waiting) >= depth:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

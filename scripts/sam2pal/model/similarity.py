@@ -1,0 +1,86 @@
+"""How alike photographs are: specimens and turned templates by their features, templates by their pixels."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2pal.model.tracker import Tracker
+from sam2pal.model.views import View
+
+GRID = 16
+DUPLICATE = 0.95  # correlation of two photographs that are one
+
+
+def fingerprint(tracker: Tracker, images: Tensor) -> Tensor:
+    """[B, D] of length 1: the coarsest features at half the side, without their mean over the photograph.
+
+    The dot product of two is 1 for the same features in the same places. What all places share (the
+    background, the light) does not count. Half the side costs a quarter of an encoding.
+
+    Args:
+        images: [B, 3, S, S].
+    """
+    side = max(64, images.shape[-1] // 2 // 32 * 32)
+    small = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    low = tracker.model.forward_image(small)["backbone_fpn"][-1].float()
+    low = F.adaptive_avg_pool2d(low, min(GRID, low.shape[-1]))
+    return F.normalize((low - low.mean((-2, -1), keepdim=True)).flatten(1), dim=1)
+
+
+def near_duplicates(images: Sequence[Tensor], names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of templates that are nearly the same photograph, saved anew or slightly cut.
+
+    Args:
+        images: [3, S, S] each.
+    """
+    small = torch.stack([F.adaptive_avg_pool2d(image, 32).flatten() for image in images])
+    small = F.normalize(small - small.mean(1, keepdim=True), dim=1)
+    alike = small @ small.T
+    return [
+        (names[i], names[j])
+        for i in range(len(names))
+        for j in range(i + 1, len(names))
+        if alike[i, j] > DUPLICATE
+    ]
+
+
+def align(masks: Sequence[Tensor], known: Tensor) -> list[int]:
+    """By how many degrees each template is turned to lie as the first one does.
+
+    Decided by the drawn masks, moved onto each other's centre: the quarter turn with the largest overlap,
+    none where templates share no structure.
+
+    Args:
+        masks: [K, S, S] each.
+        known: [T, K] bool.
+    """
+    small = [F.adaptive_avg_pool2d(mask, 32) for mask in masks]
+    turns = [0]
+    for number in range(1, len(small)):
+        shared = known[0] & known[number]
+        if not shared.any():
+            turns.append(0)
+            continue
+        # what only one of them shows would move its centre
+        first, other = (_centred(mask[shared]) for mask in (small[0], small[number]))
+        overlap = []
+        for turn in (0, 90, 180, 270):
+            turned = View(turn).apply(other)
+            least = torch.minimum(turned, first).sum((1, 2))
+            most = torch.maximum(turned, first).sum((1, 2))
+            overlap.append(float((least / most.clamp(min=1e-6)).sum()))
+        turns.append(90 * max(range(4), key=lambda quarter: overlap[quarter]))
+    return turns
+
+
+def _centred(masks: Tensor) -> Tensor:
+    """[K, s, s] moved so that the middle of their union lies in the middle of the grid."""
+    union = masks.amax(0)
+    side = union.shape[-1]
+    place = torch.arange(side) + 0.5
+    weight = union.sum().clamp(min=1e-6)
+    down = side / 2 - float((union.sum(1) * place).sum() / weight)
+    right = side / 2 - float((union.sum(0) * place).sum() / weight)
+    return masks.roll((round(down), round(right)), (-2, -1))

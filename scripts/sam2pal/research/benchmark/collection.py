@@ -1,0 +1,125 @@
+"""The specimens of a collection with all that is known of them, each photograph encoded once for all runs."""
+
+import hashlib
+import math
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sam2pal.dataset import OK, Specimen, Template
+from sam2pal.images import Photograph, read_photograph
+from sam2pal.io.errors import InputError
+from sam2pal.model.loading import annotated, read_template
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.real import read_collection
+from sam2pal.training import Data, TrainingOptions, prepare
+
+
+class Collection:
+    """Annotated specimens: those with an even number may be trained on, those with an odd one are scored.
+
+    Args:
+        folder: holds `images/` and `annotations.json`.
+        tracker: of the model before training; its encoder is frozen, so its features serve all runs.
+        score: `odd`, or `even` to choose settings without a look at the odd ones: the specimens that are
+            trained on unlabelled are then scored.
+
+    Attributes:
+        tune: specimens whose number is even.
+        scored: those that are scored, if they are not among the templates.
+        digest: of the annotations and the photographs.
+
+    Raises:
+        InputError: it has no annotated specimen of one of both kinds, or one without a number.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        structures: list[str],
+        tracker: Tracker,
+        device: torch.device,
+        score: str = "odd",
+    ) -> None:
+        specimens = read_collection(folder, "annotations.json")
+        parity = [_number(specimen, folder) % 2 for specimen in specimens]
+        self.folder, self.structures = folder, structures
+        self.tune = [s for s, odd in zip(specimens, parity, strict=True) if not odd]
+        odd = [s for s, odd in zip(specimens, parity, strict=True) if odd]
+        self.scored = self.tune if score == "even" else odd
+        if not self.tune or not odd:
+            raise InputError(
+                f"{folder}: needs annotated specimens with even and with odd numbers"
+            )
+        self._tracker, self.device = tracker, device
+        files = [folder / "annotations.json", *(Path(s.path) for s in specimens)]
+        self.digest = hashlib.sha256(
+            b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)
+        ).hexdigest()[:12]
+        # on the instance, so that photographs go when the collection goes
+        for method in ("_shows_all", "_photograph"):
+            setattr(self, method, cache(getattr(self, method)))
+
+    def draw(self, templates: int, draw: int, seed: int) -> list[int]:
+        """Positions among `tune` of the templates of a draw: specimens that show every structure.
+
+        No two draws are of the same templates as long as there are others.
+
+        Raises:
+            InputError: there are fewer such specimens.
+        """
+        complete = [i for i in range(len(self.tune)) if self._shows_all(i)]
+        if len(complete) < templates:
+            raise InputError(
+                f"{self.folder}: only {len(complete)} specimens with an even number show every structure; "
+                f"{templates} templates cannot be drawn"
+            )
+        drawn: set[tuple[int, ...]] = set()
+        for number in range(1, draw + 1):
+            if len(drawn) == math.comb(len(complete), templates):
+                drawn.clear()
+            rng = np.random.default_rng([seed, templates, number])
+            while True:
+                chosen = tuple(sorted(rng.choice(complete, templates, replace=False).tolist()))
+                if chosen not in drawn:
+                    break
+            drawn.add(chosen)
+        return list(chosen)
+
+    def _shows_all(self, position: int) -> bool:
+        """Whether it has every structure, large enough for a training to follow."""
+        specimen = self.tune[position]
+        _, masks = read_template(specimen, self.structures, self._tracker.model.image_size)
+        seen = torch.nn.functional.avg_pool2d(masks, 4).flatten(1).amax(1) > 0.5
+        return bool((annotated(specimen, self.structures) & seen).all())
+
+    def data(self, positions: list[int], options: TrainingOptions, seed: int) -> Data:
+        """What a training with these templates looks at; the other specimens of `tune` are its pool."""
+        templates = [self.tune[i] for i in positions]
+        pool = [specimen.path for i, specimen in enumerate(self.tune) if i not in positions]
+        pool = pool or [specimen.path for specimen in self.tune]  # nothing is left unlabelled
+        return prepare(
+            self._tracker, templates, pool, self.structures, options, seed, self.device
+        )
+
+    def listed(self, specimen: Template) -> tuple[Specimen, Photograph]:
+        """A specimen as a shard has it."""
+        size = specimen.width, specimen.height
+        listed = Specimen(specimen.specimen, specimen.path, 0, 0, *size, "", OK, "")
+        return listed, self._photograph(specimen.path)
+
+    def _photograph(self, path: str) -> Photograph:
+        return read_photograph(path)
+
+
+def _number(specimen: Template, folder: Path) -> int:
+    digits = re.findall(r"\d+", specimen.specimen)
+    if not digits:
+        raise InputError(
+            f"{folder}: the name of specimen '{specimen.specimen}' has no number, by which specimens are "
+            "divided into those that are trained on and those that are scored"
+        )
+    return int(digits[-1])

@@ -1,0 +1,52 @@
+"""Species of every kind, and their relatives."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from sam2pal.research.synthetic.anatomy import Species
+from sam2pal.research.synthetic.ants import build_ant
+from sam2pal.research.synthetic.beetles import build_beetle, build_ground_beetle
+from sam2pal.research.synthetic.compounds import build_compound
+from sam2pal.research.synthetic.flies import build_bug, build_fly, build_spider
+from sam2pal.research.synthetic.genes import Genes
+
+# how to build each kind, and its share among drawn species
+KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
+    "ground beetle": (build_ground_beetle, 0.34),
+    "beetle": (build_beetle, 0.3),
+    "ant": (build_ant, 0.12),
+    "fly": (build_fly, 0.09),
+    "bug": (build_bug, 0.1),
+    "spider": (build_spider, 0.05),
+    "compound": (build_compound, 0.06),
+}
+
+
+def sample_species(rng: np.random.Generator, kind: str | None = None) -> Species:
+    """Draw a species; more than half of them are beetles unless `kind` says otherwise.
+
+    Raises:
+        ValueError: `kind` is not one of `KINDS`.
+    """
+    if kind is None:
+        shares = np.array([share for _, share in KINDS.values()])
+        kind = str(rng.choice(list(KINDS), p=shares / shares.sum()))
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {', '.join(KINDS)}, found {kind}")
+    return KINDS[kind][0](Genes(((int(rng.integers(1 << 40)), 1.0, 1.0),)))
+
+
+def sample_relative(
+    species: Species, rng: np.random.Generator, shape: float = 0.35, surface: float = 0.6
+) -> Species:
+    """Another species of the same genus, with the same list of structures.
+
+    Args:
+        shape: the share (0..1) of the proportions that differ.
+        surface: the same for colours, sculpture and gloss.
+    """
+    build = KINDS[species.kind][0]
+    relative = build(species.genes.mutated(int(rng.integers(1 << 40)), shape, surface))
+    return replace(relative, structures=species.structures)

@@ -1,0 +1,59 @@
+"""A folder that appears whole or not at all, in the place of an earlier one."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sam2pal.io.errors import InputError
+
+
+def refuse_foreign(folder: Path, name: str, start: str) -> None:
+    """Make sure that a folder that will be replaced is an earlier one of ours.
+
+    Args:
+        name, start: the file that ours have, and how it begins.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not folder.exists():
+        return
+    mark = folder / name
+    if folder.is_dir():
+        if not any(folder.iterdir()):
+            return
+        if mark.is_file() and mark.read_text("utf-8", "replace").startswith(start):
+            return
+    raise InputError(
+        f"{folder} exists and is no folder of a review page; it would be replaced: give another"
+        " --output, or move it away"
+    )
+
+
+@contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder`, removed at the end unless it took its place."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    build = folder.with_name(f".{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    build.mkdir()
+    try:
+        yield build
+    finally:
+        shutil.rmtree(build, ignore_errors=True)
+
+
+def replace(folder: Path, build: Path) -> None:
+    """Put `build` in the place of `folder`; a folder cannot be renamed over a full one."""
+    old = build.with_name(build.name + "-old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        build.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

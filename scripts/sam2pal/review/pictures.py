@@ -1,0 +1,96 @@
+"""Every mask of a shard as pictures: outlines over the photographs, or indexed masks."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sam2pal import dataset as coco
+from sam2pal.images import read_photograph
+from sam2pal.io.errors import InputError
+from sam2pal.review.colours import line_styles
+from sam2pal.review.folders import building, replace
+from sam2pal.review.overlay import render_overlay
+
+KINDS = ("overlays", "indexed")
+
+
+def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> int:
+    """Draw the masks of a file of predictions, a picture a specimen, into a folder that is replaced.
+
+    Args:
+        kind: `overlays`, JPEG: filled outlines over the photograph, upright, at its size; or `indexed`, PNG
+            as large and as turned as the photograph on disk: 0 or the place of the structure in `legend.csv`.
+
+    Returns:
+        How many were written: of all specimens that have masks.
+
+    Raises:
+        InputError: the predictions are damaged, or a photograph is not the one they were made from.
+    """
+    if kind not in KINDS:
+        raise InputError(f"pictures of masks are {' or '.join(KINDS)}; found '{kind}'")
+    data = coco.load(predictions)
+    categories = {category["id"]: category for category in data["categories"]}
+    masks: dict[int, dict[str, np.ndarray]] = {}
+    for annotation in data["annotations"]:
+        name = categories[annotation["category_id"]]["name"]
+        masks.setdefault(annotation["image_id"], {})[name] = annotation["segmentation"]
+    parents = {c["name"]: c.get("supercategory") or "" for c in categories.values()}
+    folder = Path(folder)
+    drawn = 0
+    with building(folder) as build:
+        if kind == "indexed":
+            lines = [f"{number},{name}\n" for number, name in enumerate(parents, 1)]
+            (build / "legend.csv").write_text("value,structure\n" + "".join(lines), "utf-8")
+        for image in data["images"]:
+            if image.get("status", "ok") != "ok":
+                continue
+            found = {
+                name: coco.decode_mask(rle) for name, rle in masks.get(image["id"], {}).items()
+            }
+            path = build / f"{image['specimen']}.{'png' if kind == 'indexed' else 'jpg'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if kind == "indexed":
+                _indexed(found, parents, (image["height"], image["width"])).save(path)
+            else:
+                _overlay(image, found, list(parents)).save(path, quality=90)
+            drawn += 1
+        replace(folder, build)
+    return drawn
+
+
+def _overlay(
+    image: Mapping, masks: Mapping[str, np.ndarray], structures: Sequence[str]
+) -> Image.Image:
+    photograph = read_photograph(image["path"])
+    if (photograph.width, photograph.height) != (image["width"], image["height"]):
+        raise InputError(
+            f"{image['path']}: the photograph changed since its masks were made; run the workflow again"
+        )
+    upright = {name: photograph.to_upright(mask) for name, mask in masks.items()}
+    return Image.fromarray(
+        render_overlay(photograph.pixels, upright, structures, fill=0.2, legend=True)
+    )
+
+
+def _indexed(
+    masks: Mapping[str, np.ndarray], parents: Mapping[str, str], size: tuple[int, int]
+) -> Image.Image:
+    """Where structures lie over each other, parts are on top of what they are part of."""
+    values = np.zeros(size, np.uint8)
+    numbers = {name: number for number, name in enumerate(parents, 1)}
+    for name in sorted(masks, key=lambda name: (_depth(name, parents), numbers[name])):
+        values[masks[name]] = numbers[name]
+    picture = Image.fromarray(values, "P")
+    colours = [0, 0, 0]
+    for style in line_styles(list(parents)).values():
+        colours += style.rgb
+    picture.putpalette(colours)
+    return picture
+
+
+def _depth(name: str, parents: Mapping[str, str]) -> int:
+    parent = parents.get(name, "")
+    return 1 + _depth(parent, parents) if parent else 0

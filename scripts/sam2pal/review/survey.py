@@ -1,0 +1,254 @@
+"""The first reading of the files: which specimen comes where, and what there is to count."""
+
+import os
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from sam2pal import dataset as coco
+from sam2pal.dataset import Specimen, find_templates
+from sam2pal.images import natural_key
+from sam2pal.io.errors import InputError
+from sam2pal.review.options import ReviewOptions
+from sam2pal.review.shards import BY_HAND, Entry, Group, Shard, Truth, same_structures
+
+_SCORED = ("scored", "missed")
+
+
+@dataclass(slots=True)
+class Row:
+    """One specimen's place on the pages; everything that is kept of it between two readings.
+
+    Attributes:
+        file, place: which file, and which of its images; `file` -1 is the file of templates.
+        number: names its picture; the order of the files decides it.
+        lowest, lowest_structure: score and name of its worst mask, if there is one.
+        absent: structures without a pixel.
+        flags: of its masks.
+        iou: mean over its scored structures, or None.
+        rank, page: where it is shown, from 1; page 0 is on no page.
+    """
+
+    group: Group
+    file: int
+    place: int
+    number: int
+    specimen: str
+    path: str
+    reason: str
+    lowest: float | None
+    lowest_structure: str
+    absent: tuple[str, ...]
+    flags: tuple[str, ...]
+    iou: float | None
+    rank: int = 0
+    page: int = 0
+
+    def key(self) -> tuple[Any, ...]:
+        """Sorts those to look at first first."""
+        missing = len(self.absent) if self.group == Group.ABSENT else 0
+        lowest = -1.0 if self.lowest is None else self.lowest
+        return self.group, -missing, lowest, natural_key(self.specimen), self.file, self.place
+
+
+@dataclass
+class Count:
+    """What is known of one structure over all specimens."""
+
+    structure: str
+    found: int = 0
+    absent: int = 0
+    by_hand: int = 0
+    unknown: int = 0
+    low: int = 0
+    scores: array = field(default_factory=lambda: array("d"))
+    ious: array = field(default_factory=lambda: array("d"))
+
+    @property
+    def median_score(self) -> float | None:
+        """Of the predicted masks that are there."""
+        return median(self.scores) if self.scores else None
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Over the specimens that are scored."""
+        return fmean(self.ious) if self.ious else None
+
+
+class Survey:
+    """Reads every file once and sorts the specimens.
+
+    Attributes:
+        genus, round: as given, or as the files say.
+        structures: names in the configuration's order; `parents` has the parent of each, or an
+            empty text.
+        rows: all specimens, those to look at first first.
+        counts: a `Count` a structure.
+        groups, flags: how many specimens are in each group, and have each flag.
+        outside: templates that are not among the specimens (and have rows of their own).
+
+    Raises:
+        InputError: a file is not sound, belongs to another genus or round, or has other
+            structures; or two files have the same specimen.
+    """
+
+    def __init__(
+        self,
+        predictions: Sequence[str | Path],
+        templates: str | Path | None,
+        truth: Truth,
+        options: ReviewOptions,
+        genus: str = "",
+        round_: str = "",
+        progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    ) -> None:
+        self.files = [Path(path) for path in predictions]
+        self.templates = None if templates is None else Path(templates)
+        self.truth, self.options = truth, options
+        self.genus, self.round = genus, round_
+        self.rows: list[Row] = []
+        self.counts: list[Count] = []
+        self.parents: dict[str, str] = {}
+        self._named: list[tuple[Path, list[str]]] = []
+        seen: dict[str, Path] = {}
+        for number, path in enumerate(progress(self.files)):
+            shard = Shard(path, truth)
+            self._check(shard)
+            for entry in shard.entries:
+                if entry.status != "duplicate":
+                    if entry.specimen in seen:
+                        raise InputError(
+                            f"the specimen '{entry.specimen}' is in both {seen[entry.specimen]} and"
+                            f" {path}; remove it from one of them"
+                        )
+                    seen[entry.specimen] = path
+                self._add(number, entry)
+        self.outside = self._add_templates()
+        self.structures = same_structures(self._named) if self._named else []
+        self._sort()
+
+    def _check(self, shard: Shard) -> None:
+        self._named.append((shard.path, shard.structures))
+        if not self.counts:
+            self.parents = shard.parents
+            self.counts = [Count(name) for name in shard.structures]
+        elif shard.structures != self._named[0][1]:
+            same_structures(self._named)
+        for key in ("genus", "round"):
+            said, wanted = shard.info.get(key), getattr(self, key)
+            if not said:
+                continue
+            if wanted and said != wanted:
+                raise InputError(f"{shard.path} is of the {key} '{said}', not of '{wanted}'")
+            setattr(self, key, str(said))
+
+    def _add(self, file: int, entry: Entry) -> None:
+        group = entry.group(self.options.low_confidence)
+        lowest = entry.lowest()
+        shown = [mark for mark in entry.marks if mark.source]
+        ious = [
+            m.iou for m in entry.marks if m.iou is not None and m.verdict in _SCORED and file >= 0
+        ]
+        self.rows.append(
+            Row(
+                group,
+                file,
+                entry.place,
+                len(self.rows) + 1,
+                entry.specimen,
+                entry.path,
+                entry.reason,
+                None if lowest is None else lowest.score,
+                "" if lowest is None else lowest.structure,
+                tuple(mark.structure for mark in shown if mark.missing),
+                tuple(sorted({flag for mark in shown for flag in mark.flags})),
+                fmean(ious) if ious else None,
+            )
+        )
+        if group < Group.UNREADABLE and file >= 0:
+            self._count(entry)
+
+    def _count(self, entry: Entry) -> None:
+        for mark, count in zip(entry.marks, self.counts, strict=True):
+            if mark.iou is not None and mark.verdict in _SCORED:
+                count.ious.append(mark.iou)
+            if mark.source in BY_HAND:
+                count.by_hand += 1
+            elif not mark.predicted:
+                count.unknown += 1
+            elif mark.absent:
+                count.absent += 1
+            else:
+                count.found += 1
+                count.low += mark.low(self.options.low_confidence)
+                if mark.score is not None:
+                    count.scores.append(mark.score)
+
+    def _add_templates(self) -> int:
+        """Add the templates that are not among the specimens; say how many these are."""
+        if self.templates is None:
+            return 0
+        shard = Shard(self.templates, source="drawn")
+        self._check(shard)
+        own = [row for row in self.rows if row.group == Group.TEMPLATE]
+        files = [Specimen(r.specimen, r.path, _size(r.path), 0, 0, 0, "") for r in own]
+        drawn = [coco.Template(e.specimen, e.path, e.width, e.height, {}) for e in shard.entries]
+        among = {id(template) for template in find_templates(files, drawn).values()}
+        among_names = {row.specimen for row in own}
+        outside = [
+            entry
+            for entry, template in zip(shard.entries, drawn, strict=True)
+            if id(template) not in among and entry.specimen not in among_names
+        ]
+        for entry in outside:
+            self._add(-1, entry)
+        return len(outside)
+
+    def _sort(self) -> None:
+        self.rows.sort(key=Row.key)
+        self.groups = Counter(row.group for row in self.rows)
+        self.flags = Counter(flag for row in self.rows for flag in row.flags)
+        left, shown = self.options.show, 0
+        for rank, row in enumerate(self.rows, 1):
+            row.rank = rank
+            if row.group < Group.TEMPLATE and left is not None:
+                if left == 0:
+                    continue
+                left -= 1
+            shown += 1
+            row.page = (shown - 1) // self.options.per_page + 1
+        self.pages = max(1, max((row.page for row in self.rows), default=1))
+        self.shown = shown
+
+    @property
+    def title(self) -> str:
+        """Genus and round, as far as they are known."""
+        parts = [self.genus, f"round {self.round}" if self.round else ""]
+        return ", ".join(part for part in parts if part)
+
+    @property
+    def masked(self) -> bool:
+        """Whether any specimen has masks."""
+        return any(row.group < Group.UNREADABLE and row.file >= 0 for row in self.rows)
+
+    def sheet_rows(self) -> list[Row]:
+        """Specimens of the contact sheet, at even distances from the first to the last to look at.
+
+        Templates and specimens without masks are none of them.
+        """
+        rows = [row for row in self.rows if row.group < Group.TEMPLATE]
+        n = min(self.options.sheet, len(rows))
+        if n < 2:
+            return rows[:n]
+        return [rows[round(i * (len(rows) - 1) / (n - 1))] for i in range(n)]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return -1

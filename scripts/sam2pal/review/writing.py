@@ -1,0 +1,189 @@
+"""Writing the review page: pages, pictures and the list of specimens, whole or not at all."""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.review.cards import Shown, card, picture, show
+from sam2pal.review.folders import building, refuse_foreign, replace
+from sam2pal.review.options import ReviewOptions
+from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
+from sam2pal.review.page import Pages
+from sam2pal.review.shards import Group, Shard, Truth
+from sam2pal.review.survey import Row, Survey
+
+COLUMNS = (
+    *("rank", "page", "specimen", "group", "lowest_score", "lowest_structure", "absent"),
+    *("flags", "mean_iou", "path", "reason"),
+)
+LIST = "specimens.tsv"
+_CELL = 300  # pixels of a picture on the contact sheet
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was written: numbers of specimens, pages, and photographs that could not be shown."""
+
+    specimens: int
+    pages: int
+    shown: int
+    problems: list[str]
+    groups: dict[Group, int]
+
+
+def write_review(
+    output: str | Path,
+    predictions: Sequence[str | Path],
+    templates: str | Path | None = None,
+    evaluation: str | Path | None = None,
+    genus: str = "",
+    round_: str = "",
+    options: ReviewOptions | None = None,
+    sheet: str | Path | None = None,
+    progress: Callable[..., Iterable[Any]] | None = None,
+) -> Result:
+    """Write `output` (an HTML file), a folder of its name without `.html` beside it, and a sheet.
+
+    The folder holds the pictures, further pages and `specimens.tsv`. Photographs are read one at
+    a time; what stays in memory is about a kilobyte a specimen.
+
+    Args:
+        predictions: COCO files, such as the shards of a genus.
+        templates: COCO file of the templates; those that are no specimens get cards of their own.
+        evaluation: evaluation.csv, for the IoU beside the score.
+        genus, round_: what the files must be of; if empty, what they say they are.
+        sheet: PNG of the contact sheet, if wanted.
+        progress: wraps an iterable, such as tqdm.
+
+    Raises:
+        InputError: an input is not sound, or the folder holds something else.
+    """
+    output = Path(output)
+    options = options or ReviewOptions()
+    wrap = progress or (lambda items, **_: items)
+    folder = output.with_suffix("")
+    if folder == output:
+        raise InputError(f"--output {output}: expected a name ending in .html")
+    refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
+    truth = Truth(evaluation)
+    survey = Survey(predictions, templates, truth, options, genus, round_, wrap)
+    with building(folder) as build:
+        pages = Pages(survey, output, build)
+        problems, cells = _render(survey, pages, build, sheet is not None, wrap)
+        with atomic(output) as temporary:
+            for number in range(1, survey.pages + 1):
+                target = temporary if number == 1 else build / f"page-{number}.html"
+                pages.write(number, target, len(problems))
+            pages.close()
+            _write_list(build / LIST, survey.rows)
+            if sheet is not None:
+                _write_sheet(Path(sheet), cells, survey)
+            replace(folder, build)
+    return Result(len(survey.rows), survey.pages, survey.shown, problems, dict(survey.groups))
+
+
+def _render(
+    survey: Survey, pages: Pages, build: Path, with_sheet: bool, wrap: Callable[..., Any]
+) -> tuple[list[str], dict[int, Cell]]:
+    """Draw every specimen that is on a page, file by file.
+
+    Returns:
+        Why photographs could not be shown, and the cells of the sheet by rank.
+    """
+    on_sheet = {row.rank for row in survey.sheet_rows()} if with_sheet else set()
+    wanted: dict[int, list[Row]] = {}
+    for row in sorted(survey.rows, key=lambda row: row.number):
+        if row.page or row.rank in on_sheet:
+            wanted.setdefault(row.file, []).append(row)
+    problems, cells = [], {}
+    for row, shard in wrap(_in_files(survey, wanted), total=sum(map(len, wanted.values()))):
+        entry = shard.entries[row.place]
+        shown, drawn, source = None, None, ""
+        if row.group < Group.UNREADABLE:
+            shown = show(shard, entry)
+            if shown.problem:
+                problems.append(f"{row.specimen}: {shown.problem}")
+        if row.rank in on_sheet:
+            cells[row.rank] = _cell(row, shown, survey.structures)
+        if not row.page:
+            continue
+        if shown is not None:
+            source = f"pictures/{row.number // 1000:03d}/{row.number:06d}.jpg"
+            drawn = picture(shown, survey.options, build / source)
+        html = card(
+            pages.environment,
+            row,
+            entry,
+            drawn,
+            shown.problem if shown else "",
+            pages.prefix(row.page) + source,
+            pages.folder(row.page),
+            pages.evaluated,
+            survey.options,
+        )
+        pages.add(row, html)
+    return problems, cells
+
+
+def _in_files(survey: Survey, wanted: dict[int, list[Row]]) -> Iterator[tuple[Row, Shard]]:
+    for number in sorted(wanted):
+        if number < 0:
+            shard = Shard(survey.templates, source="drawn")
+        else:
+            shard = Shard(survey.files[number], survey.truth)
+        for row in wanted[number]:
+            yield row, shard
+
+
+def _cell(row: Row, shown: Shown, structures: list[str]) -> Cell:
+    worst = f"{row.lowest:.2f} ({row.lowest_structure})" if row.lowest is not None else ""
+    if shown.photograph is not None:
+        pixels = shown.photograph.pixels
+    else:
+        height, width = max(1, shown.height), max(1, shown.width)
+        pixels = np.full((height, width, 3), 0xDC, np.uint8)
+        worst = "photograph not shown"
+    pixels = render_overlay(pixels, shown.masks, structures, side=_CELL)
+    return Cell(pixels, (row.specimen, worst or "nothing found"))
+
+
+def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
+    total = sum(row.group < Group.TEMPLATE for row in survey.rows)
+    title = f"{survey.title}: {len(cells)} of {total} specimens".lstrip(": ")
+    if len(cells) < total:
+        title += ", at even distances"
+    title += " from the one to look at first (top left) to the last; below each its lowest score"
+    ordered = [cells[rank] for rank in sorted(cells)]
+    columns = survey.options.sheet_columns
+    pixels = contact_sheet(ordered, survey.structures, columns, _CELL, title)
+    with atomic(path) as temporary:
+        Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
+
+
+def _write_list(path: Path, rows: Sequence[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow(
+                (
+                    row.rank,
+                    row.page or "",
+                    row.specimen,
+                    row.group.name.lower(),
+                    "" if row.lowest is None else f"{row.lowest:.4f}",
+                    row.lowest_structure,
+                    ";".join(row.absent),
+                    ";".join(row.flags),
+                    "" if row.iou is None else f"{row.iou:.4f}",
+                    row.path,
+                    row.reason,
+                )
+            )

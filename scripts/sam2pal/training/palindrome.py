@@ -1,0 +1,251 @@
+"""The palindrome {x0, x1, x1', x0'}: a drawn mask goes to an unlabelled specimen and must come back.
+
+After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all structures of several
+(template, specimen) pairs in one pass:
+
+    m0  = memorize(f0, y0)         y0 drawn on the template
+    z1  = track(f1, [m0])          soft prediction on an unlabelled specimen, never thresholded
+    m1  = memorize(f1, z1)         memory reset: nothing of m0 is kept
+    z0' = track(f0', [m1])         back on another view of the template, whose mask y0' is known
+
+The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be. A longer
+palindrome goes through several unlabelled specimens, with a reset on each.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross_entropy
+from torch.utils.checkpoint import checkpoint
+
+from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
+from sam2pal.training.losses import at_size_of, bce_loss, dice_loss, focal_loss, hard_iou
+
+FOCAL_WEIGHT = 20.0  # of the focal loss beside Dice, as SAM 2 was trained
+
+
+def _dice_bce(logits: Tensor, target: Tensor) -> Tensor:
+    return dice_loss(logits, target) + bce_loss(logits, target)
+
+
+def _dice_focal(logits: Tensor, target: Tensor) -> Tensor:
+    return dice_loss(logits, target) + FOCAL_WEIGHT * focal_loss(logits, target)
+
+
+MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "dice_bce": _dice_bce,
+    "dice_focal": _dice_focal,
+}
+
+# what is remembered of z1; all but `soft` are there to be compared with it
+PROMPTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "soft": lambda z1: z1,
+    "thresholded": lambda z1: drawn_logits((z1 > 0).float()),
+    # SAM 2's own path of a mask prompt
+    "two_sigmoids": lambda z1: drawn_logits(z1.float().sigmoid()),
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """`P` images of templates with their drawn masks.
+
+    Attributes:
+        features: of the `P` images.
+        masks: [P, K, h, w], drawn masks in 0..1, where the loss is taken: h = w = S/4 or S.
+        known: [P, K] bool, False where the structure was not annotated; its mask is then meaningless.
+        outlines: [P, K, S, S], the masks as segmenting remembers them, with what is too thin for `masks`;
+            None where nothing is remembered of these views.
+    """
+
+    features: Features
+    masks: Tensor
+    known: Tensor
+    outlines: Tensor | None = None
+
+    @property
+    def remembered(self) -> Tensor:
+        """[P, K, h, w], the masks to remember."""
+        return self.masks if self.outlines is None else self.outlines
+
+    @property
+    def shown(self) -> Tensor:
+        """[P, K] bool, the structures that can be followed: one that is absent or not annotated cannot."""
+        return self.known & (self.masks.flatten(2).amax(2) > 0.5)
+
+    def __getitem__(self, index: Tensor | slice) -> "View":
+        outlines = None if self.outlines is None else self.outlines[index]
+        return View(self.features[index], self.masks[index], self.known[index], outlines)
+
+    def of_structures(self, index: list[int]) -> "View":
+        """The same images with the masks of some of their structures."""
+        outlines = None if self.outlines is None else self.outlines[:, index]
+        return View(self.features, self.masks[:, index], self.known[:, index], outlines)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The structures of a batch of pairs that can be followed: `N` of the `P * K`.
+
+    Attributes:
+        images: [N], the pair each belongs to; None when every structure of every pair is followed,
+            which lets the tracker share work among the structures of an image.
+        structure: [N], which structure it is.
+    """
+
+    images: Tensor | None
+    structure: Tensor
+
+    @staticmethod
+    def of(usable: Tensor) -> "Objects":
+        """From [P, K] bool."""
+        pairs, structure = usable.nonzero(as_tuple=True)
+        return Objects(None if bool(usable.all()) else pairs, structure)
+
+    def features(self, features: Features) -> Features:
+        return features if self.images is None else features[self.images]
+
+    def masks(self, masks: Tensor) -> Tensor:
+        """[P, K, h, w] to [N, 1, h, w]."""
+        if self.images is None:
+            return masks.flatten(0, 1)[:, None]
+        return masks[self.images, self.structure][:, None]
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What one way through two or more frames gives: the last prediction and the drawn mask it should be.
+
+    Attributes:
+        tracked: of the `N` objects, on the last frame.
+        target: [N, 1, h, w], h = w = S/4 or S.
+        structure: [N].
+        middle: [N, 1, S/4, S/4], the logits on the last unlabelled specimen (palindrome only).
+        confidence: [N], in 0..1 and without gradient, what the model says of its masks on the unlabelled
+            specimens (palindrome only).
+    """
+
+    tracked: Tracked
+    target: Tensor
+    structure: Tensor
+    middle: Tensor | None = None
+    confidence: Tensor | None = None
+
+    def iou(self) -> Tensor:
+        """[N], of the predicted masks."""
+        return hard_iou(at_size_of(self.tracked.logits, self.target), self.target)
+
+
+def palindrome(
+    tracker: Tracker,
+    template: View,
+    specimens: Features | Sequence[Features],
+    back: View,
+    prompt: str = "soft",
+    reset: bool = True,
+) -> Followed | None:
+    """Follow every drawn structure of `P` templates through `P` specimens and back.
+
+    Args:
+        template: x0 and its masks.
+        specimens: x1, one for each template; several of these for a longer way.
+        back: x0', another view of the same templates.
+        prompt: what becomes of z1 before it is remembered, see `PROMPTS`.
+        reset: forget what was remembered before. With m0 the structure is found again without z1.
+
+    Returns:
+        None when no pair has a drawn structure to follow.
+    """
+    objects = _to_follow(template, back)
+    if objects is None:
+        return None
+    drawn = drawn_logits(objects.masks(template.remembered))
+    memories = [tracker.memorize(objects.features(template.features), drawn)]
+    confidence = torch.ones(len(drawn), device=drawn.device)
+    for on in [specimens] if isinstance(specimens, Features) else specimens:
+        on_specimen = objects.features(on)
+        seen = tracker.track(on_specimen, memories)
+        remembered = tracker.memorize(on_specimen, PROMPTS[prompt](seen.logits))
+        memories = [remembered] if reset else [*memories, remembered]
+        confidence = confidence * confidence_of(seen)
+    tracked = tracker.track(objects.features(back.features), memories)
+    target = objects.masks(back.masks)
+    return Followed(tracked, target, objects.structure, seen.logits, confidence)
+
+
+def confidence_of(tracked: Tracked) -> Tensor:
+    """[N], the IoU that the model predicts of a mask times the probability that its structure is visible."""
+    found = tracked.predicted_iou.clamp(0, 1) * tracked.object_score.sigmoid()
+    return found.detach()
+
+
+def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:
+    """Follow drawn structures from `P` views to `P` others whose masks are known: no soft prediction between.
+
+    With another template as goal this is supervision between templates, with another view of the same
+    template the self-pair.
+    """
+    objects = _to_follow(source, goal)
+    if objects is None:
+        return None
+    memory = tracker.memorize(
+        objects.features(source.features), drawn_logits(objects.masks(source.remembered))
+    )
+    tracked = tracker.track(objects.features(goal.features), [memory])
+    return Followed(tracked, objects.masks(goal.masks), objects.structure)
+
+
+def object_losses(followed: Followed, form: str = "dice_bce") -> Tensor:
+    """[N], the loss of each mask, at the size of the drawn ones.
+
+    Args:
+        form: `dice_bce`, Dice + binary cross-entropy, or `dice_focal`, Dice + 20 x focal loss.
+    """
+    logits, target = followed.tracked.logits, followed.target
+    if logits.shape == target.shape:
+        return MASK_LOSSES[form](logits, target)
+    # what is as large as the square is computed again in the backward pass, not kept
+    return checkpoint(_at_full_size, MASK_LOSSES[form], logits, target, use_reentrant=False)
+
+
+def _at_full_size(loss: Callable, logits: Tensor, target: Tensor) -> Tensor:
+    return loss(at_size_of(logits, target), target)
+
+
+def mask_loss(followed: Followed, weights: Tensor, form: str = "dice_bce") -> Tensor:
+    """The weighted mean of `object_losses`.
+
+    Args:
+        weights: [K], one a structure.
+    """
+    own = weights[followed.structure]
+    return (own * object_losses(followed, form)).sum() / own.sum()
+
+
+def score_losses(followed: Followed) -> Tensor:
+    """[N], to keep the score heads honest where truth exists: predicted IoU against IoU, the structure is
+    visible."""
+    tracked = followed.tracked
+    iou = torch.stack(
+        [
+            hard_iou(at_size_of(tracked.candidates[:, [i]], followed.target), followed.target)
+            for i in range(tracked.candidates.shape[1])
+        ],
+        dim=1,
+    )
+    wrong = (tracked.candidate_iou - iou).abs().mean(1)
+    visible = torch.ones_like(tracked.object_score)
+    seen = binary_cross_entropy(tracked.object_score, visible, reduction="none")
+    return wrong + 0.1 * seen
+
+
+def drawn_in_both(first: View, second: View) -> Tensor:
+    """[P, K] bool, structures that both views show."""
+    return first.shown & second.shown
+
+
+def _to_follow(first: View, second: View) -> Objects | None:
+    usable = drawn_in_both(first, second)
+    return Objects.of(usable) if bool(usable.any()) else None

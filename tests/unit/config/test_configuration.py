@@ -1,0 +1,358 @@
+"""Each mistake in the configuration has its own message, which names the file and the right word."""
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sam2pal.config import Source, check, given, schema_problems, source_fingerprint
+from sam2pal.io.errors import InputError
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
+CONFIG = {
+    "genera": "config/genera.tsv",
+    "templates": "config/templates.tsv",
+    "structures": {"head": {}, "eye": {"parent": "head", "exclusive": False}},
+    "rounds": {
+        "untrained": {"templates": ["first"]},
+        "trained": {"templates": ["first"], "train": {}},
+        "refined": {"templates": ["first", "second"], "train": {}, "init": "trained"},
+    },
+}
+GENERA = "genus\tspecimens\tpixels_per_mm\nAus\tdata/Aus\t12.5\nBus\tdata/Bus\t\n"
+TEMPLATES = (
+    "genus\tround\tannotations\n"
+    "Aus\tfirst\tdata/Aus_first.json\n"
+    "Aus\tsecond\tdata/Aus_second.json\n"
+    "Bus\tfirst\tdata/Bus_first.json\n"
+)
+
+
+def change(*path: str, to: object) -> Callable[[dict, str, str], tuple[dict, str, str]]:
+    """A change of a key of the configuration."""
+
+    def apply(config: dict, genera: str, templates: str) -> tuple[dict, str, str]:
+        place = config
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = to
+        return config, genera, templates
+
+    return apply
+
+
+def genera(old: str, new: str) -> Callable[[dict, str, str], tuple[dict, str, str]]:
+    return lambda config, table, templates: (config, table.replace(old, new), templates)
+
+
+def templates(old: str, new: str) -> Callable[[dict, str, str], tuple[dict, str, str]]:
+    return lambda config, table, templates: (config, table, templates.replace(old, new))
+
+
+MISTAKES = {
+    "measure of an index": (
+        change("measurement", to={"indices": {"ci": "100 * head.widht / head.length"}}),
+        "config/config.yaml: measurement: index 'ci' (100 * head.widht / head.length): unknown "
+        "measure 'widht' of 'head' (did you mean 'width'?)",
+    ),
+    "structure of an index": (
+        change("measurement", to={"indices": {"ci": "eyes.width / head.length"}}),
+        "unknown structure 'eyes' (did you mean 'eye'?); known: head, eye, specimen",
+    ),
+    "structure in body": (
+        change("measurement", to={"body": ["haed"]}),
+        "measurement: body: unknown structure 'haed' (did you mean 'head'?)",
+    ),
+    "measure left out": (
+        change("measurement", to={"leave_out": ["lenght"]}),
+        "measurement: leave_out: unknown measure 'lenght' (did you mean 'length'?)",
+    ),
+    "final round": (
+        change("final_round", to="trainde"),
+        "final_round: there is no round 'trainde' (did you mean 'trained'?)",
+    ),
+    "implausible scale": (
+        genera("12.5", "0.02"),
+        "line 2: 'Aus': 0.02 pixels per mm is implausible (expected 0.5 to 20000)",
+    ),
+    "unknown key": (
+        change("roudns", to={}),
+        "config/config.yaml: unknown key 'roudns' (did you mean 'rounds'?)",
+    ),
+    "unknown key below": (
+        change("model", to={"nmae": "bundled"}),
+        "config/config.yaml: model: unknown key 'nmae' (did you mean 'name'?)",
+    ),
+    "unknown key of a structure": (
+        change("structures", "head", to={"wieght": 2}),
+        "config/config.yaml: structures.head: unknown key 'wieght' (did you mean 'weight'?)",
+    ),
+    "unknown option of a round's training": (
+        change("rounds", "trained", "train", to={"pool_szie": 2}),
+        "config/config.yaml: rounds.trained.train: unknown key 'pool_szie' (did you mean 'pool_size'?)",
+    ),
+    "wrong type": (
+        change("seed", to="one"),
+        "config/config.yaml: seed: expected a whole number, found 'one'",
+    ),
+    "train without value": (
+        change("rounds", "trained", "train", to=None),
+        "config/config.yaml: rounds.trained.train: expected keys and values, found nothing",
+    ),
+    "unknown choice": (
+        change("device", to="gpu"),
+        "config/config.yaml: device: 'gpu' is not one of auto, cuda, mps, cpu",
+    ),
+    "out of bounds": (
+        change("shard_size", to=0),
+        "config/config.yaml: shard_size: must be at least 1, found 0",
+    ),
+    "no rounds": (change("rounds", to={}), "config/config.yaml: rounds: must not be empty"),
+    "unknown init": (
+        change("rounds", "refined", "init", to="traned"),
+        "config/config.yaml: rounds.refined.init: there is no round 'traned' (did you mean 'trained'?)",
+    ),
+    "init of itself": (
+        change("rounds", "refined", "init", to="refined"),
+        "config/config.yaml: rounds.refined.init: a round cannot start from itself",
+    ),
+    "init in a circle": (
+        change("rounds", "trained", "init", to="refined"),
+        "config/config.yaml: rounds.trained.init: 'refined' starts from 'trained' in turn",
+    ),
+    "init untrained": (
+        change("rounds", "refined", "init", to="untrained"),
+        "config/config.yaml: rounds.refined.init: 'untrained' has no `train`",
+    ),
+    "bad name of a round": (
+        change("rounds", "second try", to={"templates": ["first"]}),
+        "config/config.yaml: rounds.second try: round 'second try' becomes the name of a folder",
+    ),
+    "round without templates": (
+        change("rounds", "trained", "templates", to=["frist"]),
+        "config/config.yaml: rounds.trained.templates: no genus has templates of the round 'frist' in "
+        "config/templates.tsv (did you mean 'first'?)",
+    ),
+    "unknown parent": (
+        change("structures", "eye", to={"parent": "haed"}),
+        "config/config.yaml: structures.eye.parent: there is no structure 'haed' (did you mean 'head'?)",
+    ),
+    "parents in a circle": (
+        change("structures", "head", to={"parent": "eye"}),
+        "config/config.yaml: structures.head.parent: 'head' lies within itself (head in eye in head)",
+    ),
+    "missing table": (
+        change("genera", to="config/genra.tsv"),
+        "config/genra.tsv: there is no such file",
+    ),
+    "missing specimen table": (
+        change("specimen_table", to="config/specimens.csv"),
+        "specimen_table: the table does not exist: config/specimens.csv",
+    ),
+    "missing column": (
+        genera("specimens", "folder"),
+        "config/genera.tsv: the column 'specimens' is missing; its columns are genus, folder",
+    ),
+    "unknown column": (
+        templates("annotations", "annotations\tphotos"),
+        "config/templates.tsv: unknown column 'photos' (did you mean 'photographs'?)",
+    ),
+    "commas for tabs": (
+        genera("\t", ","),
+        "config/genera.tsv: its columns seem to be separated by a comma; save it with a tab",
+    ),
+    "a row with commas": (
+        genera("Bus\tdata/Bus\t", "Bus,data/Bus"),
+        "config/genera.tsv, line 3: 1 values for 3 columns",
+    ),
+    "no rows": (
+        lambda config, table, templates: (config, table.splitlines()[0], templates),
+        "config/genera.tsv: has a header but no rows",
+    ),
+    "genus twice": (
+        genera("Bus\t", "Aus\t"),
+        "config/genera.tsv: line 3: genus 'Aus' is there twice",
+    ),
+    "bad name of a genus": (
+        genera("Bus\t", "Bus bus\t"),
+        "config/genera.tsv: line 3: genus 'Bus bus' becomes the name of a folder",
+    ),
+    "reserved name": (
+        genera("Bus\t", "tables\t"),
+        "config/genera.tsv: line 3: genus 'tables' is the name of a folder the workflow itself uses",
+    ),
+    "scale of zero": (
+        genera("12.5", "0"),
+        "config/genera.tsv: line 2: pixels_per_mm of 'Aus' is '0'; give a number above 0",
+    ),
+    "scale in words": (
+        genera("12.5", "12,5"),
+        "config/genera.tsv: line 2: pixels_per_mm of 'Aus' is '12,5'; give a number above 0",
+    ),
+    "missing folder": (
+        genera("data/Bus", "data/bus"),
+        "config/genera.tsv: the folder of specimens of 'Bus' does not exist: data/bus",
+    ),
+    "file for a folder": (
+        genera("data/Bus\t", "data/Bus_first.json\t"),
+        "config/genera.tsv: the folder of specimens of 'Bus' is not a folder: data/Bus_first.json",
+    ),
+    "missing annotations": (
+        templates("data/Bus_first.json", "data/Bus.json"),
+        "config/templates.tsv: the file of annotations of 'Bus', round 'first', does not exist",
+    ),
+    "genus only in templates": (
+        templates("Bus\t", "Buss\t"),
+        "config/templates.tsv: line 4: genus 'Buss' has no row in genera.tsv (did you mean 'Bus'?)",
+    ),
+    "genus without templates": (
+        templates("Bus\tfirst\tdata/Bus_first.json\n", ""),
+        "config/templates.tsv: genus 'Bus' has no row for any round of the configuration",
+    ),
+    "no template where it starts": (
+        templates("Bus\tfirst", "Bus\tsecond"),
+        "config/templates.tsv: genus 'Bus' has templates for the round 'refined', but none for the round "
+        "'trained' it starts from",
+    ),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the files the tables name."""
+    monkeypatch.chdir(tmp_path)
+    for genus in ("Aus", "Bus"):
+        (tmp_path / "data" / genus).mkdir(parents=True)
+        for label in ("first", "second"):
+            (tmp_path / f"data/{genus}_{label}.json").write_text("{}")
+    (tmp_path / "config").mkdir()
+    return tmp_path
+
+
+def checked(config: dict, genera: str = GENERA, templates: str = TEMPLATES):
+    Path("config/genera.tsv").write_text(genera)
+    Path("config/templates.tsv").write_text(templates)
+    return check(config, SCHEMA, "config/config.yaml", made=lambda path: False)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_named(folder: Path, mistake: str) -> None:
+    apply, message = MISTAKES[mistake]
+    with pytest.raises(InputError) as error:
+        checked(*apply(copy.deepcopy(CONFIG), GENERA, TEMPLATES))
+    assert message in str(error.value)
+
+
+def test_runs_are_pairs_that_have_templates(folder: Path) -> None:
+    config = copy.deepcopy(CONFIG)
+    config["rounds"]["later"] = {"templates": ["second"]}
+    project = checked(config)
+    assert list(project.runs) == [
+        *(("Aus", name) for name in ("untrained", "trained", "refined", "later")),
+        *(("Bus", name) for name in ("untrained", "trained", "refined")),
+    ]
+    assert [row.annotations for row in project.runs["Aus", "refined"]] == [
+        "data/Aus_first.json",
+        "data/Aus_second.json",
+    ]
+    assert [row.annotations for row in project.runs["Bus", "refined"]] == ["data/Bus_first.json"]
+    assert project.runs["Bus", "refined"][0].photographs == "data/Bus"
+    assert project.genera["Aus"].pixels_per_mm == 12.5
+    assert project.genera["Bus"].pixels_per_mm is None
+
+
+def test_further_columns_are_metadata_and_comma_tables_end_in_csv(folder: Path) -> None:
+    Path("config/genera.csv").write_text(
+        'genus,specimens,country\nAus,data/Aus,"Italy, north"\nBus,data/Bus,\n\n', "utf-8-sig"
+    )
+    project = checked(copy.deepcopy(CONFIG) | {"genera": "config/genera.csv"})
+    assert project.genera["Aus"].metadata == {"country": "Italy, north"}
+    assert project.genera["Bus"].metadata == {"country": ""}
+
+
+def test_defaults_are_filled_in_but_not_into_a_round(folder: Path) -> None:
+    config = copy.deepcopy(CONFIG) | {"training": None, "model": None}
+    checked(config)
+    assert config["seed"] == 1 and config["model"]["name"] == "bundled"
+    assert config["training"] == {} and config["rounds"]["trained"]["train"] == {}
+
+
+def test_a_default_that_is_written_down_is_not_passed_on() -> None:
+    assert given({"weight": 1.0, "exclusive": False}, SCHEMA, "structure") == {"exclusive": False}
+    assert given(None, SCHEMA, "structure") == {}
+
+
+def test_files_the_workflow_makes_need_not_exist(folder: Path) -> None:
+    genera = GENERA.replace("data/Bus\t", "made/Bus\t")
+    with pytest.raises(InputError, match="does not exist: made/Bus"):
+        checked(copy.deepcopy(CONFIG), genera)
+    config = copy.deepcopy(CONFIG)
+    assert check(config, SCHEMA, "config.yaml", made=lambda path: path.startswith("made/"))
+
+
+def test_many_problems_are_cut_short(folder: Path) -> None:
+    rows = "".join(f"Aus {number}\tdata/Aus\t\n" for number in range(20))
+    with pytest.raises(InputError) as error:
+        checked(copy.deepcopy(CONFIG), GENERA + rows)
+    assert str(error.value).count("\n") == 8 and "... and 12 more" in str(error.value)
+
+
+def test_schema_is_one_itself() -> None:
+    from jsonschema import Draft202012Validator
+
+    for path in (REPOSITORY / "workflow/schemas").glob("*.yaml"):
+        Draft202012Validator.check_schema(yaml.safe_load(path.read_text()))
+    assert schema_problems({}, SCHEMA) == [
+        f"the key '{key}' is missing" for key in ("genera", "templates", "structures", "rounds")
+    ]
+
+
+class TestFingerprint:
+    """Of a row of templates.tsv."""
+
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Source:
+        (tmp_path / "photographs").mkdir()
+        for number in range(3):
+            (tmp_path / f"photographs/{number}.png").write_bytes(b"x")
+        (tmp_path / "outlines.json").write_text('{"images": [{"file_name": "1.png"}]}')
+        (tmp_path / "masks").mkdir()
+        (tmp_path / "masks/1.png").write_bytes(b"m")
+        return Source("A", "first", str(tmp_path / "outlines.json"), str(tmp_path / "photographs"))
+
+    def test_changes_with_an_annotated_photograph_alone(self, source: Source) -> None:
+        before = source_fingerprint(source)
+        Path(source.photographs, "2.png").write_bytes(b"another")
+        Path(source.photographs, "3.png").write_bytes(b"more")
+        assert source_fingerprint(source) == before
+        Path(source.photographs, "1.png").write_bytes(b"another")
+        assert source_fingerprint(source) != before
+
+    def test_of_a_folder_of_masks(self, source: Source, tmp_path: Path) -> None:
+        source = Source("A", "first", str(tmp_path / "masks"), source.photographs)
+        seen = {source_fingerprint(source)}
+        Path(source.photographs, "2.png").write_bytes(b"another")
+        assert source_fingerprint(source) in seen
+        Path(source.photographs, "1.png").write_bytes(b"another")
+        seen.add(source_fingerprint(source))
+        Path(source.annotations, "1.png").write_bytes(b"mm")
+        seen.add(source_fingerprint(source))
+        Path(source.annotations, "2.png").write_bytes(b"m")
+        seen.add(source_fingerprint(source))
+        assert len(seen) == 4
+
+
+def test_a_configuration_is_checked_without_numerical_packages() -> None:
+    code = (
+        "import sys, sam2pal.config; print(sorted({'numpy', 'pandas'} & set(sys.modules)))"
+    )
+    scripts = str(REPOSITORY / "scripts")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

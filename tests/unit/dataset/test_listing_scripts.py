@@ -1,0 +1,115 @@
+"""The scripts that list specimens, convert templates and draw the training pool, by hand."""
+
+import json
+import runpy
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sam2pal import dataset as coco
+from sam2pal import dataset as specimens
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+SQUARE = [1, 1, 5, 1, 5, 4, 1, 4]
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a script as `python scripts/X.py` does, without the cost of a new process."""
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        code = 0
+        try:
+            runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        return Done(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def genus(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(1, 6):
+        Image.new("RGB", (8, 6), (number, 0, 0)).save(folder / f"s{number}.png")
+    (folder / "bad.png").write_bytes(b"")
+    data = {
+        "images": [{"id": 1, "file_name": "s3.png"}],
+        "categories": [{"id": 1, "name": "head"}, {"id": 2, "name": "tail"}],
+        "annotations": [
+            {"id": n, "image_id": 1, "category_id": n, "segmentation": [SQUARE]} for n in (1, 2)
+        ],
+    }
+    (tmp_path / "drawn.json").write_text(json.dumps(data))
+    return tmp_path
+
+
+def listed(call, genus):
+    results = genus / "results"
+    return call(
+        "list_specimens", "--genus", "Aus", "--folder", genus / "photographs", "--shard-size", 4,
+        "--manifest", results / "manifest.tsv", "--lists", results / "lists",
+        "--state", genus / "state.tsv",
+    )  # fmt: skip
+
+
+def test_listing_converting_and_drawing(call, genus):
+    done = listed(call, genus)
+    assert done.returncode == 0 and done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert lines[0] == ("Aus: 6 photographs (5 ok, 1 unreadable) in 2 shards, 2 of them changed")
+    assert lines[1].startswith(f"  unreadable: {genus / 'photographs' / 'bad.png'}: the file is")
+    manifest = (genus / "results" / "manifest.tsv").read_text()
+    (genus / "results" / "manifest.tsv").unlink()  # as Snakemake does before a job runs again
+    assert "0 of them changed" in listed(call, genus).stderr
+    assert (genus / "results" / "manifest.tsv").read_text() == manifest
+
+    done = call(
+        "convert_templates", "--genus", "Aus", "--round", "first", "--annotations",
+        genus / "drawn.json", "--photographs", genus / "photographs", "--structures",
+        '{"head": null, "eye": {"parent": "head"}}', "--output", genus / "templates.json",
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0] == "Aus, round first: 1 templates (1 head, 0 eye)"
+    assert "left out 1 of 'tail'" in done.stderr and "'eye' is drawn on no" in done.stderr
+    assert [t.specimen for t in coco.read_templates(genus / "templates.json")] == ["s3"]
+
+    arguments = ["--manifest", genus / "results" / "manifest.tsv", "--templates",
+                 genus / "templates.json", "--size", 9, "--seed", 3]  # fmt: skip
+    done = call("draw_pool", *arguments, "--output", genus / "pool.tsv")
+    assert done.returncode == 0
+    assert "4 specimens drawn (all there are; 9 were wanted) of 6 photographs" in done.stderr
+    pool = [row.specimen for row in specimens.read_list(genus / "pool.tsv")]
+    assert pool == ["s1", "s2", "s4", "s5"]
+
+
+def test_mistakes_are_told_without_a_traceback(call, genus):
+    (genus / "drawn.json").write_text("")
+    done = call(
+        "convert_templates", "--genus", "Aus", "--round", "first", "--annotations",
+        genus / "drawn.json", "--photographs", genus / "photographs", "--structures", '["head"]',
+        "--output", genus / "templates.json",
+    )  # fmt: skip
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.startswith(f"error: templates of genus Aus: {genus / 'drawn.json'}: the")
+    assert not (genus / "templates.json").exists()
+
+
+def test_scripts_find_the_library_when_run_by_hand(tmp_path):
+    command = [sys.executable, SCRIPTS / "convert_templates.py", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0 and "--annotations" in done.stdout

@@ -1,0 +1,456 @@
+"""Tables over all genera: what is in them, what is not, and why."""
+
+import json
+import os
+import shutil
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import aggregate
+import compare_rounds
+import plot_evaluation
+from sam2pal.evaluation import EvaluationOptions, plots
+from sam2pal.evaluation.evaluation import COLUMNS
+from sam2pal.evaluation.overall import STAGES, expected_runs
+from sam2pal.evaluation.scores import ALL, Scores
+from sam2pal.evaluation.summary import compare_rounds as compare
+from sam2pal.evaluation.summary import summarise
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+
+STRUCTURES = ("head", "legs")
+MEASURED = ("genus", "round", "specimen", "structure", "measure", "value", "unit", "status")
+TABLES = (
+    *("evaluation", "evaluation_summary", "evaluation_presence", "evaluation_rounds"),
+    *("evaluation_calibration", "evaluation_reliability", "morphometrics", "status"),
+)
+
+
+def evaluation(genus, round_, n=30, gain=0.0, seed=0):
+    """Rows of an evaluation: heads good, legs poor, one template, one missed, one unknown."""
+    generator = np.random.default_rng([seed, n])
+    rows = []
+    for i in range(n):
+        for structure in STRUCTURES:
+            quality = generator.normal(0.85 if structure == "head" else 0.5, 0.1)
+            noise, iou = generator.normal(0, 0.05), float(np.clip(quality + gain, 0, 1))
+            row = {"genus": genus, "round": round_, "specimen": f"s{i:03d}"}
+            row |= {"structure": structure, "status": "scored", "source": "predicted"}
+            row |= {"iou": iou, "dice": 2 * iou / (1 + iou), "boundary_f": iou**2, "hd95_px": 3.5}
+            row |= {"area_error": 0.01, "precision": iou, "recall": 1.0, "truth_area_px": 100}
+            row |= {"confidence": float(np.clip(iou + noise, 0, 1)), "object_score": 9 * noise}
+            if i == 0:
+                row |= {"status": "template", "source": "drawn"}
+                row |= dict.fromkeys(("iou", "dice", "precision", "recall"), None)
+                row |= dict.fromkeys(("boundary_f", "hd95_px", "area_error"), None)
+            if i == 1:
+                row |= {"status": "missed", "iou": 0.0, "hd95_px": None, "precision": None}
+            rows.append(row)
+    return tables.frame(rows, COLUMNS)
+
+
+def measurements(genus, round_, n=30):
+    rows = [
+        {"genus": genus, "round": round_, "specimen": f"s{i:03d}", "structure": "head"}
+        | {"measure": "length", "value": 1.5 * i, "unit": "px", "status": "measured"}
+        for i in range(n)
+    ]
+    return tables.frame(rows, MEASURED)
+
+
+def touch(path, seconds, content="x"):
+    """A file of a stated age."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(content)
+    os.utime(path, (seconds, seconds))
+
+
+def lay_out(results, genus, round_, start=1000.0, **options):
+    """Everything the workflow would have made for a run, in its order."""
+    folder = results / genus / round_
+    for i, shard in enumerate(("0000", "0001")):
+        touch(results / genus / "lists" / f"{shard}.tsv", start + i)
+        touch(folder / "shards" / f"{shard}.json", start + 40 + i)
+    touch(folder / "templates.json", start + 10)
+    if round_ != "untrained":
+        touch(folder / "adapter" / "adapter_config.json", start + 30)
+    tables.write(evaluation(genus, round_, **options), folder / "evaluation.csv")
+    tables.write(measurements(genus, round_), folder / "morphometrics.csv")
+    for name in STAGES.values():
+        touch(folder / name, start + 60)
+
+
+def run(monkeypatch, main, *arguments):
+    monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
+    main()
+
+
+EXPECTED = ["Formica/untrained", "Formica/trained", "Lasius/untrained", "Lasius/trained"]
+OPTIONS = {"replicates": 300}
+
+
+def run_aggregate(monkeypatch, results, expected=EXPECTED, *more):
+    folder = results / "tables"
+    arguments = ["--results", results, "--expected", json.dumps(expected), *more]
+    arguments += ["--options", json.dumps(OPTIONS)]
+    run(monkeypatch, aggregate.main, *arguments, "--output-folder", folder)
+    return read_tables(folder)
+
+
+def read_tables(folder):
+    return {name: tables.read(folder / f"{name}.csv") for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """Results of two genera in two rounds, with their tables; not to be changed."""
+    results = tmp_path_factory.mktemp("complete") / "results"
+    for genus, seed in (("Formica", 1), ("Lasius", 2)):
+        lay_out(results, genus, "untrained", seed=seed)
+        lay_out(results, genus, "trained", seed=seed, gain=0.06)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        run_aggregate(monkeypatch, results)
+    return results
+
+
+@pytest.fixture(scope="module")
+def out(complete):
+    return read_tables(complete / "tables")
+
+
+@pytest.fixture
+def results(complete, tmp_path):
+    """A copy, times included, that a test may change."""
+    return shutil.copytree(complete, tmp_path / "results")
+
+
+def statuses(status):
+    return {(row.genus, row.round, row.stage): row.status for row in status.itertuples(index=False)}
+
+
+def test_everything_is_in_the_tables(complete, out):
+    assert set(out["status"]["status"]) == {"ok"} and len(out["status"]) == 8
+    assert out["status"]["rows"].tolist()[:2] == [60, 30]
+    assert out["status"]["specimens"].tolist()[:2] == [30, 30]
+    files = [complete / genus_round / "evaluation.csv" for genus_round in EXPECTED]
+    whole = pd.concat([tables.read(path) for path in files], ignore_index=True)
+    pd.testing.assert_frame_equal(out["evaluation"], whole)
+    assert len(out["morphometrics"]) == 120 and out["morphometrics"]["value"].sum() == 4 * 652.5
+    for name in TABLES:
+        parquet = pd.read_parquet(complete / "tables" / f"{name}.parquet")
+        assert parquet.columns.tolist() == out[name].columns.tolist()
+        pd.testing.assert_frame_equal(
+            parquet.fillna(-9), out[name].fillna(-9), check_dtype=False, check_exact=True
+        )
+
+
+def test_summaries_are_those_of_the_rows(out):
+    rows = out["evaluation"]
+    scored = rows[rows["status"].isin(["scored", "missed"])]
+    summary = out["evaluation_summary"].set_index(["genus", "round", "structure", "measure"])
+    for genus in ("Formica", "Lasius", ALL):
+        chosen = scored[scored["round"] == "trained"]
+        chosen = chosen if genus == ALL else chosen[chosen["genus"] == genus]
+        by_structure = []
+        for structure in STRUCTURES:
+            iou = chosen["iou"][chosen["structure"] == structure]
+            line = summary.loc[genus, "trained", structure, "iou"]
+            assert line["n"] == len(iou) == (58 if genus == ALL else 29)
+            assert line["mean"] == pytest.approx(iou.mean(), abs=1e-6)
+            assert line["median"] == pytest.approx(iou.median(), abs=1e-6)
+            assert line["share_good"] == pytest.approx((iou >= 0.75).mean(), abs=1e-6)
+            assert line["lower"] < line["mean"] < line["upper"]
+            by_structure.append(line)
+        line = summary.loc[genus, "trained", ALL, "iou"]
+        for name in ("mean", "median", "share_good"):
+            assert line[name] == pytest.approx(np.mean([x[name] for x in by_structure]), abs=1e-6)
+    assert (
+        summary.loc["Formica", "trained", "head", "hd95_px"]["n"] == 28
+    )  # the missed one has none
+    presence = out["evaluation_presence"]
+    assert (presence["true_present"] == 28).all() and (presence["false_absent"] == 1).all()
+    assert (presence["template"] == 1).all() and (presence["n_known"] == 29).all()
+
+
+def test_rounds_are_compared_on_the_same_specimens(out):
+    rows, table = out["evaluation"], out["evaluation_rounds"]
+    key = ["genus", "round_before", "round_after", "structure", "measure"]
+    line = table.set_index(key).loc["Lasius", "untrained", "trained", "legs", "iou"]
+    wide = rows[(rows["genus"] == "Lasius") & (rows["structure"] == "legs")]
+    wide = wide.pivot(index="specimen", columns="round", values="iou").dropna()
+    change = wide["trained"] - wide["untrained"]
+    assert line["n"] == len(change) == 29 and line["n_unpaired"] == 0
+    assert line["change"] == pytest.approx(change.mean(), abs=1e-6)
+    assert line["share_improved"] == pytest.approx((change > 0).mean(), abs=1e-6)
+    assert line["after"] - line["before"] == pytest.approx(line["change"], abs=2e-6)
+    assert 0 < line["lower"] < line["change"] < line["upper"]
+    assert line["more_than_noise"] == "yes" and line["p"] <= line["p_holm"] < 0.05
+    assert len(table) == 3 * 3 * 2  # both genera and all; two structures and all; two measures
+
+
+def test_no_gain_is_no_gain():
+    scores = Scores()
+    scores.add(evaluation("Formica", "untrained", seed=3))
+    scores.add(evaluation("Formica", "trained", seed=4))
+    table = compare(scores, EvaluationOptions())
+    assert (table["more_than_noise"] == "no").all()
+    assert (table["lower"] < 0).all() and (table["upper"] > 0).all()
+
+
+def test_specimens_scored_once_are_not_compared():
+    scores = Scores()
+    scores.add(evaluation("Formica", "untrained", seed=3))
+    after = evaluation("Formica", "trained", seed=3, gain=0.1)
+    after.loc[after["specimen"] == "s005", "status"] = "template"
+    scores.add(after)
+    table = compare(scores, EvaluationOptions()).set_index(["genus", "structure", "measure"])
+    assert table.loc[("Formica", "head", "iou"), ["n", "n_unpaired"]].tolist() == [28, 1]
+
+
+def test_another_genus_changes_nothing_of_the_first():
+    def summary(genera):
+        scores = Scores()
+        for seed, genus in enumerate(genera):
+            scores.add(evaluation(genus, "untrained", seed=seed))
+        table = summarise(scores, EvaluationOptions())
+        return table[table["genus"] == "Formica"].reset_index(drop=True)
+
+    pd.testing.assert_frame_equal(summary(["Formica"]), summary(["Formica", "Lasius"]))
+
+
+def test_a_specimen_scored_twice_is_refused():
+    scores = Scores()
+    scores.add(evaluation("Formica", "untrained"))
+    scores.add(evaluation("Formica", "untrained"))
+    with pytest.raises(InputError, match="'s001', structure 'head' is scored twice"):
+        summarise(scores, EvaluationOptions())
+
+
+def test_calibration_within_structures(out):
+    table = (
+        out["evaluation_calibration"]
+        .set_index(["genus", "round", "structure", "signal"])
+        .sort_index()
+    )
+    rows = out["evaluation"]
+    rows = rows[rows["iou"].notna() & (rows["round"] == "untrained")]
+    legs = rows[(rows["structure"] == "legs") & (rows["genus"] == "Formica")]
+    line = table.loc["Formica", "untrained", "legs", "confidence"]
+    assert line["n"] == 29 and line["n_bad"] == (legs["iou"] < 0.5).sum()
+    spearman = legs["iou"].rank().corr(legs["confidence"].rank())
+    assert line["spearman"] == pytest.approx(spearman, abs=1e-6)
+    assert line["auroc_lower"] <= line["auroc"] <= line["auroc_upper"]
+    pooled = table.loc[ALL, "untrained", ALL]
+    assert pooled.loc["confidence", "auroc"] > 0.9 > 0.65 > pooled.loc["object_score", "auroc"]
+    assert np.isnan(pooled.loc["object_score", "ece"]) and pooled.loc["confidence", "ece"] < 0.1
+    bins = out["evaluation_reliability"]
+    bins = bins[(bins["round"] == "untrained") & (bins["structure"] == ALL)]
+    assert bins["n"].sum() == 116 and set(bins["signal"]) == {"confidence"}
+
+
+def edit(path, text):
+    """Write something into a file, as new as it was."""
+    age = path.stat().st_mtime
+    path.write_text(text)
+    touch(path, age)
+
+
+def remove_shard(results):
+    (results / "Lasius/trained/shards/0001.json").unlink()
+
+
+def newer_shard(results):
+    touch(results / "Lasius/trained/shards/0001.json", 2000)
+
+
+def newer_templates(results):
+    touch(results / "Lasius/trained/templates.json", 2000)
+
+
+def newer_list(results):
+    touch(results / "Lasius/lists/0002.tsv", 1000)
+
+
+def remove_result(results):
+    (results / "Lasius/trained/evaluation.csv").unlink()
+
+
+def cut_result(results):
+    path = results / "Lasius/trained/evaluation.csv"
+    edit(path, path.read_text()[:-30])
+
+
+def other_round(results):
+    path = results / "Lasius/trained/evaluation.csv"
+    edit(path, path.read_text().replace(",trained,", ",refined,"))
+
+
+def note_failure(results):
+    touch(results / "Lasius/trained/train.failed", 3000, "the loss is not a number\n")
+
+
+@pytest.mark.parametrize(
+    ("harm", "status", "reason"),
+    [
+        (remove_shard, "stale", "shards/0001.json is missing"),
+        (newer_shard, "stale", "evaluation.csv is older than .*shards/0001.json"),
+        (newer_templates, "stale", "adapter is older than .*templates.json"),
+        (newer_list, "stale", "shards/0002.json is missing"),
+        (remove_result, "missing", "evaluation.csv is missing"),
+        (cut_result, "damaged", "damaged table"),
+        (other_round, "damaged", "round has 'refined' instead of 'trained'"),
+        (note_failure, "failed", "the loss is not a number"),
+    ],
+)
+def test_nothing_of_yesterday(results, monkeypatch, capsys, harm, status, reason):
+    harm(results)
+    out = run_aggregate(monkeypatch, results)
+    table = out["status"].set_index(["genus", "round", "stage"])
+    line = table.loc["Lasius", "trained", "evaluation"]
+    assert line["status"] == status
+    assert pd.Series([line["reason"]]).str.contains(reason).all()
+    assert statuses(out["status"])["Formica", "trained", "evaluation"] == "ok"
+    for name in TABLES[:-2]:
+        of_genus = out[name][out[name]["genus"] == "Lasius"]
+        rounds = of_genus.get("round", of_genus.get("round_after"))
+        assert "trained" not in set(rounds), name
+    assert f"Lasius/trained {status}: " in capsys.readouterr().err
+
+
+def test_the_reason_of_a_failure_is_found_in_its_log(results, tmp_path, monkeypatch):
+    remove_result(results)
+    logs = tmp_path / "logs"
+    touch(logs / "Lasius/trained/segment/0000.log", 100, "error: 0007.jpg is truncated\n")
+    touch(logs / "Lasius/trained/train.log", 50, "Traceback\nValueError: earlier\n")
+    touch(logs / "Lasius/trained/measure.log", 200, "all well\n")
+    touch(logs / "Formica/trained/train.log", 300, "error: not this one\n")
+    out = run_aggregate(monkeypatch, results, EXPECTED, "--logs", logs)
+    reasons = set(out["status"]["reason"])
+    assert reasons == {"", f"0007.jpg is truncated ({logs}/Lasius/trained/segment/0000.log)"}
+
+
+def test_the_same_results_give_the_same_bytes(results, monkeypatch):
+    before = {path.name: path.read_bytes() for path in (results / "tables").iterdir()}
+    assert len(before) == 2 * len(TABLES)
+    run_aggregate(monkeypatch, results)
+    assert before == {path.name: path.read_bytes() for path in (results / "tables").iterdir()}
+
+
+def test_files_by_hand_without_the_layout(results, tmp_path, monkeypatch):
+    files = [results / run_ / "evaluation.csv" for run_ in EXPECTED[:2]]
+    folder = tmp_path / "by_hand"
+    run(monkeypatch, aggregate.main, "--evaluation", *files, "--output-folder", folder)
+    assert len(tables.read(folder / "evaluation.csv")) == 120
+    assert statuses(tables.read(folder / "status.csv")) == {
+        ("Formica", "untrained", "evaluation"): "ok",
+        ("Formica", "trained", "evaluation"): "ok",
+    }
+    assert len(tables.read(folder / "morphometrics.csv")) == 0
+
+
+def test_metadata_of_genera(results, monkeypatch):
+    metadata = json.dumps({"Formica": {"country": "Chad"}})
+    out = run_aggregate(monkeypatch, results, EXPECTED, "--metadata", metadata)
+    for name in ("evaluation", "morphometrics"):
+        countries = out[name].groupby("genus")["country"].unique()
+        assert countries["Formica"].tolist() == ["Chad"]
+        assert countries["Lasius"].tolist() == [""]
+    wrong = json.dumps({"Formica": {"iou": "not theirs"}})
+    with pytest.raises(InputError, match="'iou' has the name of a column"):
+        run_aggregate(monkeypatch, results, EXPECTED, "--metadata", wrong)
+
+
+def test_columns_that_only_some_genera_have(results, monkeypatch):
+    path = results / "Lasius/trained/evaluation.csv"
+    table = tables.read(path).assign(sex="female")
+    tables.write(table, path)
+    touch(path, 1060)
+    out = run_aggregate(monkeypatch, results)["evaluation"]
+    assert out.columns.tolist() == [*COLUMNS, "sex"]
+    assert out.groupby("genus")["sex"].unique()["Formica"].tolist() == [""]
+    assert (out["sex"] == "female").sum() == 60
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ({"a": 1}, "expected a list"),
+        (["Formica"], "'Formica'|not a genus and a round"),
+        ([{"genus": "A", "round": "b", "stage": []}], "unknown key 'stage' .*'stages'"),
+        ([{"genus": "A", "round": "b", "stages": ["evaluate"]}], "unknown stage 'evaluate'"),
+        (["A/b", ["A", "b"]], "A/b is named twice"),
+    ],
+)
+def test_bad_lists_of_runs(expected, message):
+    with pytest.raises(InputError, match=message):
+        expected_runs(expected, "--expected")
+
+
+def test_a_run_may_require_more(results, monkeypatch):
+    expected = [{"genus": "Formica", "round": "trained", "requires": [str(results / "nothing")]}]
+    out = run_aggregate(monkeypatch, results, expected)
+    assert set(out["status"]["status"]) == {"stale"}
+
+
+def test_compare_rounds_by_hand(results, monkeypatch, capsys, tmp_path):
+    files = [results / run_ / "evaluation.csv" for run_ in EXPECTED[:2]]
+    run(monkeypatch, compare_rounds.main, *files, "--measure", "iou")
+    text = capsys.readouterr().out
+    assert "iou of Formica: trained against untrained" in text and "yes" in text
+    copies = [tmp_path / "old.csv", tmp_path / "new.csv"]
+    for path in copies:  # the same round twice: told apart by the names of the files
+        path.write_bytes(files[0].read_bytes())
+    out = tmp_path / "out.csv"
+    run(monkeypatch, compare_rounds.main, *copies, "--output", out)
+    table = tables.read(out)
+    assert set(table["round_before"]) == {"old"} and set(table["round_after"]) == {"new"}
+    assert (table["change"] == 0).all() and (table["more_than_noise"] == "no").all()
+    other = results / "Lasius/untrained/evaluation.csv"
+    with pytest.raises(InputError, match="no specimen and structure is scored in two"):
+        run(monkeypatch, compare_rounds.main, files[0], other)
+
+
+def test_figures(complete, monkeypatch, tmp_path):
+    paths = [tmp_path / "figures" / f"{name}.svg" for name in plots.FIGURES]
+    arguments = ["--tables", complete / "tables", "--output"]
+    run(monkeypatch, plot_evaluation.main, *arguments, *paths, tmp_path / "reliability.png")
+    for path in paths:
+        assert ElementTree.fromstring(path.read_bytes()).tag.endswith("svg")
+    before = paths[0].read_bytes()
+    run(monkeypatch, plot_evaluation.main, *arguments, paths[0])
+    assert paths[0].read_bytes() == before
+    with pytest.raises(InputError, match="did you mean 'reliability'"):
+        run(monkeypatch, plot_evaluation.main, *arguments, tmp_path / "reliabilty.png")
+
+
+def test_figures_without_any_truth(results, monkeypatch, tmp_path):
+    run_aggregate(monkeypatch, results, ["Nobody/untrained"])
+    table = tables.read(results / "tables" / "evaluation_summary.csv")
+    assert len(table) == 0
+    figure = plots.iou_by_structure(table)
+    assert "nothing to score" in figure.axes[0].texts[0].get_text()
+    paths = [tmp_path / f"{name}.svg" for name in plots.FIGURES]
+    run(monkeypatch, plot_evaluation.main, "--tables", results / "tables", "--output", *paths)
+    assert all(path.stat().st_size > 1000 for path in paths)
+
+
+def test_what_the_figures_show(out):
+    axes = plots.iou_by_structure(out["evaluation_summary"]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        *("all structures", "head", "legs")
+    ]
+    assert axes.get_legend_handles_labels()[1] == ["untrained", "trained"]
+    pooled = out["evaluation_summary"].query("genus == '(all)' and measure == 'iou'")
+    shown = sorted(
+        y for c in axes.collections if c.get_label() == "trained" for _, y in c.get_offsets()
+    )
+    assert shown == pytest.approx(sorted(pooled["mean"][pooled["round"] == "trained"]))
+    texts = plots.iou_by_genus(out["evaluation_summary"]).axes[0].texts
+    assert len(texts) == 2 * 3
+    rows = plots.change_between_rounds(out["evaluation_rounds"]).axes[0].get_yticklabels()
+    assert len(rows) == 3 and "untrained to trained: head, n = 58" in rows[0].get_text()

@@ -1,0 +1,134 @@
+"""Tables that are read and written in pieces, and the table of specimens."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+
+COLUMNS = ["genus", "specimen", "iou", "truth_area_px", "reason"]
+
+
+def rows(n=7):
+    return [
+        {
+            "genus": "Formica",
+            "specimen": f"00{i}",
+            "iou": 1 / (i + 3) if i % 3 else None,
+            "truth_area_px": i if i % 2 else None,
+            "reason": 'a "quoted", word' if i == 4 else "",
+        }
+        for i in range(n)
+    ]
+
+
+def test_csv_and_parquet_hold_the_same(tmp_path):
+    paths = [tmp_path / "t.csv", tmp_path / "t.parquet"]
+    with tables.Writer(paths, COLUMNS) as writer:
+        for start in range(0, 7, 3):
+            writer.write(tables.frame(rows()[start : start + 3], COLUMNS))
+    assert writer.rows == 7
+    read, parquet = tables.read(paths[0]), pd.read_parquet(paths[1])
+    assert read["specimen"].tolist() == [f"00{i}" for i in range(7)]  # text, not numbers
+    assert parquet["iou"].dtype == read["iou"].dtype == np.float64
+    assert read["iou"].tolist()[1] == 1 / 4 and np.isnan(read["iou"][0])
+    for name in COLUMNS:
+        assert read[name].isna().tolist() == parquet[name].isna().tolist()
+        assert read[name].dropna().tolist() == parquet[name].dropna().tolist()
+
+
+def test_a_large_table_is_read_in_pieces(tmp_path):
+    path = tmp_path / "t.csv"
+    table = tables.frame(
+        [{"genus": "x" * 90, "iou": i / 7} for i in range(30_000)], ["genus", "iou"]
+    )
+    tables.write(table, path)
+    pieces = list(tables.read_chunks(path, megabytes=1))
+    assert len(pieces) >= 3 and all(len(piece) < 12_000 for piece in pieces)
+    pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), table)
+    path.write_text(path.read_text() + "y,much\n")
+    with pytest.raises(InputError, match="line 30002: 'much'"):
+        list(tables.read_chunks(path, megabytes=1))
+
+
+def test_numbers_survive_to_the_last_digit(tmp_path):
+    numbers = np.random.default_rng(0).random(500) * 10.0 ** np.arange(-12, 13).repeat(20)
+    table = tables.frame([{"value": x} for x in numbers], ["value"])
+    tables.write(table, tmp_path / "t.csv")
+    assert np.array_equal(tables.read(tmp_path / "t.csv")["value"], numbers)
+
+
+def test_tables_without_rows_keep_their_types(tmp_path):
+    paths = [tmp_path / "t.csv", tmp_path / "t.parquet"]
+    tables.write(tables.empty(COLUMNS), *paths)
+    assert paths[0].read_text() == ",".join(COLUMNS) + "\n"
+    assert tables.read(paths[0]).dtypes.tolist() == tables.frame(rows(), COLUMNS).dtypes.tolist()
+    assert pd.read_parquet(paths[1])["iou"].dtype == float
+
+
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path):
+    paths = [tmp_path / "t.csv", tmp_path / "t.parquet"]
+    tables.write(tables.frame(rows(), COLUMNS), *paths)
+    before = [path.read_bytes() for path in paths]
+    with pytest.raises(ZeroDivisionError), tables.Writer(paths, COLUMNS) as writer:
+        writer.write(tables.frame(rows(2), COLUMNS))
+        raise ZeroDivisionError
+    assert [path.read_bytes() for path in paths] == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv", "t.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("genus,iou\nA,0.5\nA,high\n", "line 3: 'high' in the column 'iou' is not a number"),
+        ("genus,truth_area_px\nA,1.5\n", "line 2: '1.5' .* is not a whole number"),
+        ("specimen,iou\na,0.5\n", "no column 'genus'; found specimen, iou"),
+        ("genus,iou,iou\nA,1,2\n", "'iou' occurs twice"),
+        ("", "it is empty"),
+        ("genus,iou\nA,0.5,7\n", "damaged table .*Expected 2 columns, got 3"),
+        ("genus,iou\nA,0.5\nB\n", "damaged table .*Expected 2 columns, got 1"),
+    ],
+)
+def test_damaged_tables(tmp_path, text, message):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        tables.read(path, ["genus"])
+
+
+def test_a_missing_table(tmp_path):
+    with pytest.raises(InputError, match="nowhere.csv: cannot be read"):
+        tables.read(tmp_path / "nowhere.csv")
+
+
+def test_the_table_of_specimens_is_joined(tmp_path):
+    path = tmp_path / "specimens.csv"
+    path.write_text(
+        "\ufeffspecimen,genus,sex,pixels_per_mm\na,Formica,female,12.5\n\nb,Formica,,\n",
+        encoding="utf-8",
+    )
+    more = SpecimenTable(path)
+    table = more.join(tables.frame(rows(1) + [{"genus": "Formica", "specimen": "a"}], COLUMNS))
+    assert table.columns.tolist() == [*COLUMNS, "sex", "pixels_per_mm"]
+    assert table["sex"].tolist() == ["", "female"]
+    assert np.isnan(table["pixels_per_mm"][0]) and table["pixels_per_mm"][1] == 12.5
+    assert more.without("Formica", ["a", "b", "c"]) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("genus,sex\nA,f\n", "no column 'specimen'"),
+        ("genus,specimen,status\nA,a,1\n", "'status' has the name of a column of the results"),
+        ("genus,specimen,iou\nA,a,1\n", "'iou' has the name of a column of the results"),
+        ("genus,specimen\nA,a\nA,a\n", "line 3: 'a' of 'A' has a second row"),
+        ("genus,specimen\nA,\n", "line 2: genus and specimen must not be empty"),
+    ],
+)
+def test_bad_tables_of_specimens(tmp_path, text, message):
+    path = tmp_path / "specimens.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        SpecimenTable(path, ["status"])

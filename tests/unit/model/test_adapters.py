@@ -1,0 +1,397 @@
+"""adapters: standard PEFT folders that give the same masks wherever they are loaded."""
+
+import copy
+import json
+import shutil
+
+import pytest
+import torch
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
+from torch import nn
+
+from sam2pal.io.errors import InputError
+from sam2pal.model import adapters, model_hash
+from sam2pal.model.adapters import TARGETS, AdapterOptions
+from sam2pal.model.tracker import Tracker, drawn_logits
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def masks(model, images) -> torch.Tensor:
+    """Logits of two structures, remembered on the first image and tracked on the second."""
+    drawn = torch.zeros(2, 1, 64, 64)
+    drawn[0, :, 10:30, 10:40] = drawn[1, :, 40:55, 20:30] = 1
+    tracker = Tracker(model)
+    features = tracker.encode(images)
+    return tracker.track(
+        features[[1]], [tracker.memorize(features[[0]], drawn_logits(drawn))]
+    ).logits
+
+
+def randomise(model, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(std=0.2, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def trained(small_model, images, tmp_path_factory):
+    """A model whose adapter has random values, its folder, and its masks."""
+    model = copy.deepcopy(small_model)
+    config = adapters.inject(model, AdapterOptions(rank=3, alpha=6.0))
+    randomise(model)
+    folder = tmp_path_factory.mktemp("adapter")
+    adapters.save(model, config, folder)
+    return model, config, folder, masks(model, images)
+
+
+def test_inject_changes_nothing_and_leaves_gradient_to_the_adapter_alone(small_model, images):
+    model = copy.deepcopy(small_model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    adapters.inject(model, AdapterOptions(rank=2))
+    assert torch.equal(masks(model, images), masks(small_model, images))
+    trainable = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert trainable and all(".lora_A." in name or ".lora_B." in name for name in trainable)
+    after = {name.replace(".base_layer", ""): value for name, value in model.state_dict().items()}
+    for name, value in before.items():
+        assert torch.equal(after[name], value), name
+
+
+def test_targets(small_model):
+    modules = dict(small_model.named_modules())
+    names = adapters.target_modules(small_model, tuple(TARGETS))
+    assert names == sorted(set(names))
+    assert all(type(modules[name]) is nn.Linear for name in names)
+    # score heads, mask tokens' networks and convolutions stay as they are
+    heads = ("iou_prediction_head", "pred_obj_score_head", "hypernetworks", "obj_ptr", "dwconv")
+    for part in heads:
+        assert not [name for name in names if part in name], part
+    for part in (
+        "memory_attention.layers.0.self_attn.q_proj",
+        "memory_attention.layers.1.cross_attn_image.out_proj",
+        "memory_attention.layers.0.linear1",
+        "memory_encoder.fuser.layers.0.pwconv1",
+        "sam_mask_decoder.transformer.layers.0.mlp.layers.0",
+        "sam_mask_decoder.transformer.final_attn_token_to_image.v_proj",
+    ):
+        assert part in names
+    parts = [adapters.target_modules(small_model, (target,)) for target in TARGETS]
+    assert sorted(sum(parts, [])) == names and all(parts)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"targets": ("image_encoder",)}, "image_encoder"),
+        ({"targets": ()}, "found none"),
+        ({"rank": 0}, "rank must be at least 1"),
+    ],
+)
+def test_options_that_are_refused(values, expected):
+    with pytest.raises(ValueError, match=expected):
+        AdapterOptions(**values)
+
+
+def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, trained):
+    _, _, folder, expected = trained
+    base = copy.deepcopy(small_model)
+    untrained = masks(base, images)
+    alone = PeftModel.from_pretrained(base, str(folder))
+    found = masks(alone.base_model.model, images)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    # a key prefix that is missing would load silently as untrained
+    assert (expected - untrained).abs().max() > 0.1
+
+
+def test_merged_is_unmerged(small_model, images, trained):
+    _, _, folder, expected = trained
+    model = copy.deepcopy(small_model)
+    adapters.load(model, folder)
+    torch.testing.assert_close(masks(model, images), expected, atol=1e-4, rtol=1e-4)
+    assert all(m.merged for m in model.modules() if isinstance(m, LoraLayer))
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_trainable_again(small_model, images, trained):
+    model, _, folder, expected = trained
+    again = copy.deepcopy(small_model)
+    config = adapters.load(again, folder, trainable=True, options=AdapterOptions(3, 6.0, 0.25))
+    assert torch.equal(masks(again, images), expected)
+    names = {name for name, p in again.named_parameters() if p.requires_grad}
+    assert names == {name for name, p in model.named_parameters() if "lora_" in name}
+    assert config.lora_dropout == 0.25  # this round's
+
+
+def test_dropout_is_the_only_thing_that_is_random(small_model, images):
+    model = copy.deepcopy(small_model)
+    adapters.inject(model, AdapterOptions(rank=2, dropout=0.5))
+    randomise(model)
+    calm = masks(model, images)
+
+    def shaken(seed):
+        torch.manual_seed(seed)
+        tracker = Tracker(model)
+        adapters.set_dropout(model, True)
+        with torch.no_grad():
+            features = tracker.encode(images)
+            memory = tracker.memorize(features[[0]], torch.linspace(-9, 9, 256).view(1, 1, 16, 16))
+            return tracker.track(features[[1]], [memory]).logits
+
+    assert not torch.equal(shaken(1), shaken(2))
+    assert torch.equal(shaken(1), shaken(1))
+    on = [name for name, module in model.named_modules() if module.training]
+    assert on and all("lora_dropout" in name for name in on)
+    adapters.set_dropout(model, False)
+    assert torch.equal(masks(model, images), calm)
+
+
+# ------------------------------------------------------------------ on disk
+
+
+def test_same_bytes_again(small_model, trained, tmp_path):
+    model, config, folder, _ = trained
+    adapters.save(model, config, tmp_path / "again")
+    # and from a model that was loaded
+    other = copy.deepcopy(small_model)
+    loaded = adapters.load(other, folder, trainable=True)
+    adapters.save(other, loaded, tmp_path / "loaded")
+    for copied in ("again", "loaded"):
+        assert sorted(path.name for path in (tmp_path / copied).iterdir()) == [
+            "adapter_config.json",
+            "adapter_model.safetensors",
+        ]
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            assert (tmp_path / copied / name).read_bytes() == (folder / name).read_bytes(), name
+
+
+def test_configuration_on_disk(small_model, trained):
+    _, _, folder, _ = trained
+    content = json.loads((folder / "adapter_config.json").read_text())
+    assert content["peft_type"] == "LORA"
+    assert (content["r"], content["lora_alpha"], content["inference_mode"]) == (3, 6.0, True)
+    assert content["target_modules"] == adapters.target_modules(small_model, tuple(TARGETS))
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        ("nothing", "not an adapter"),
+        ("weights gone", "not an adapter"),
+        ("weights cut", "not a readable adapter"),
+        ("configuration cut", "not a readable adapter"),
+        ("another rank", "do not fit"),
+        ("a layer less", "do not fit"),
+    ],
+)
+def test_damaged_folder_is_refused(small_model, trained, tmp_path, damage, expected):
+    _, _, folder, _ = trained
+    target = tmp_path / "adapter"
+    config, weights = target / "adapter_config.json", target / "adapter_model.safetensors"
+    if damage != "nothing":
+        target.mkdir()
+        for path in folder.iterdir():
+            (target / path.name).write_bytes(path.read_bytes())
+    if damage == "weights gone":
+        weights.unlink()
+    elif damage == "weights cut":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "configuration cut":
+        config.write_text(config.read_text()[:100])
+    elif damage in ("another rank", "a layer less"):
+        content = json.loads(config.read_text())
+        content["r"] = 4 if damage == "another rank" else 3
+        if damage == "a layer less":
+            content["target_modules"] = content["target_modules"][1:]
+        config.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=expected) as caught:
+        adapters.load(copy.deepcopy(small_model), target)
+    assert str(target) in str(caught.value)
+
+
+def test_adapter_of_another_model_is_refused(hiera, trained, tmp_path):
+    _, _, folder, _ = trained
+    model = hiera["sam2.1_hiera_tiny"]  # has all the layers of the bundled model, of other sizes
+    before = model_hash(model)
+    with pytest.raises(InputError, match="do not fit this model"):
+        adapters.load(copy.deepcopy(model), folder)
+    larger = copy.deepcopy(model)
+    config = adapters.inject(larger, AdapterOptions(rank=2))
+    adapters.save(larger, config, tmp_path)
+    small = copy.deepcopy(trained[0])
+    with pytest.raises(
+        InputError, match="belongs to another model .this one has no layer memory_att"
+    ):
+        adapters.load(small, tmp_path)
+    assert model_hash(model) == before
+
+
+# ------------------------------------------------------------------ all weights behind the encoder
+
+FULL = AdapterOptions(method="full")
+
+
+@pytest.fixture(scope="module")
+def whole(small_model, images, tmp_path_factory):
+    """A model of which two weights were trained in full, its folder, and its masks."""
+    model = copy.deepcopy(small_model)
+    config = adapters.inject(model, FULL)
+    with torch.no_grad():
+        for name in ("maskmem_tpos_enc", "memory_attention.layers.0.linear1.weight"):
+            model.get_parameter(name).add_(0.3)
+    folder = tmp_path_factory.mktemp("full")
+    adapters.save(model, config, folder)
+    return model, config, folder, masks(model, images)
+
+
+def test_full_training_opens_all_but_the_image_encoder(small_model):
+    model = copy.deepcopy(small_model)
+    adapters.inject(model, FULL)
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    # what features are made of, which are computed once an image
+    parts = ("image_encoder.", "sam_mask_decoder.conv_s0.", "sam_mask_decoder.conv_s1.")
+    assert frozen == {name for name, _ in model.named_parameters() if name.startswith(parts)}
+    assert {name.split(".")[0] for name in set(dict(model.named_parameters())) - frozen} >= {
+        *("memory_attention", "memory_encoder", "sam_mask_decoder", "obj_ptr_proj"),
+        *("sam_prompt_encoder", "mask_downsample", "maskmem_tpos_enc", "no_obj_ptr"),
+    }
+    assert model_hash(model) == model_hash(small_model)
+
+
+def test_full_weights_on_disk_are_those_that_changed(small_model, whole, tmp_path):
+    model, config, folder, _ = whole
+    content = json.loads((folder / "full_weights.json").read_text())
+    assert content == {
+        "base_sha256": model_hash(small_model),
+        "method": "full",
+        "weights": ["maskmem_tpos_enc", "memory_attention.layers.0.linear1.weight"],
+    }
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "full_weights.json",
+        "full_weights.safetensors",
+    ]
+    assert adapters.files(folder) == sorted(folder.iterdir())
+    adapters.save(model, config, tmp_path)
+    for path in folder.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_full_weights_loaded_give_the_same_masks(small_model, images, whole):
+    model, _, folder, expected = whole
+    assert (masks(small_model, images) - expected).abs().max() > 0.01
+    again = copy.deepcopy(small_model)
+    adapters.load(again, folder)
+    assert torch.equal(masks(again, images), expected)
+    assert not any(p.requires_grad for p in again.parameters())
+    # the other weights are as they were, bit by bit
+    changed = {"maskmem_tpos_enc", "memory_attention.layers.0.linear1.weight"}
+    for name, value in small_model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value) == (name not in changed), name
+    on = copy.deepcopy(small_model)
+    config = adapters.load(on, folder, trainable=True, options=FULL)
+    names = {name for name, p in on.named_parameters() if p.requires_grad}
+    assert names == {name for name, p in model.named_parameters() if p.requires_grad}
+    # going on from there, what is stored is still the difference from the model itself
+    assert config.base_sha256 == model_hash(small_model)
+    assert torch.equal(config.before["maskmem_tpos_enc"], small_model.maskmem_tpos_enc)
+
+
+def test_full_weights_that_did_not_change(small_model, images, tmp_path):
+    model = copy.deepcopy(small_model)
+    adapters.save(model, adapters.inject(model, FULL), tmp_path)
+    again = copy.deepcopy(small_model)
+    adapters.load(again, tmp_path)
+    assert model_hash(again) == model_hash(small_model)
+
+
+def test_full_and_lora_do_not_begin_from_each_other(small_model, trained, whole):
+    for folder, options, expected in (
+        (whole[2], AdapterOptions(3, 6.0), "cannot go on from here with `method: lora`"),
+        (trained[2], FULL, "cannot go on from this adapter with `method: full`"),
+    ):
+        model = copy.deepcopy(small_model)
+        with pytest.raises(InputError, match=expected) as caught:
+            adapters.load(model, folder, trainable=True, options=options)
+        assert str(folder) in str(caught.value) and "`init`" in str(caught.value)
+        assert model_hash(model) == model_hash(small_model)
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        ("weights gone", "not readable weights"),
+        ("weights cut", "not readable weights"),
+        ("json cut", "not readable weights"),
+        ("a name less", "not those that full_weights.json names"),
+        ("another model", "trained from others than this model has"),
+    ],
+)
+def test_damaged_full_weights_are_refused(small_model, whole, tmp_path, damage, expected):
+    target, model = tmp_path / "full", copy.deepcopy(small_model)
+    shutil.copytree(whole[2], target)
+    record, weights = target / "full_weights.json", target / "full_weights.safetensors"
+    if damage == "weights gone":
+        weights.unlink()
+    elif damage == "weights cut":
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif damage == "json cut":
+        record.write_text(record.read_text()[:30])
+    elif damage == "a name less":
+        content = json.loads(record.read_text())
+        record.write_text(json.dumps({**content, "weights": content["weights"][1:]}))
+    else:
+        with torch.no_grad():
+            model.no_mem_embed.add_(1)
+    with pytest.raises(InputError, match=expected) as caught:
+        adapters.load(model, target)
+    assert str(target) in str(caught.value)
+
+
+def test_state_of_full_training_can_be_put_back(small_model, whole):
+    model = copy.deepcopy(small_model)
+    adapters.inject(model, FULL)
+    before = adapters.adapter_state(model)
+    adapters.set_state(model, adapters.adapter_state(whole[0]))
+    assert model_hash(model) == model_hash(whole[0]) != model_hash(small_model)
+    adapters.set_state(model, before)
+    assert model_hash(model) == model_hash(small_model)
+
+
+# ------------------------------------------------------------------ another form
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (AdapterOptions(8, 6.0), "its rank is 3, this round's 8"),
+        (AdapterOptions(3, 8.0), "its alpha is 6.0, this round's 8.0"),
+        (AdapterOptions(3, 6.0, targets=("mask_decoder",)), "its number of adapted layers is"),
+    ],
+)
+def test_going_on_with_another_form_is_refused(small_model, trained, options, expected):
+    _, _, folder, _ = trained
+    with pytest.raises(InputError, match=expected) as caught:
+        adapters.load(copy.deepcopy(small_model), folder, trainable=True, options=options)
+    assert "`init`" in str(caught.value)
+
+
+def test_adapter_of_other_weights_is_refused(small_model, trained, tmp_path):
+    _, _, folder, _ = trained
+    shutil.copytree(folder, tmp_path / "adapter")
+    record = tmp_path / "adapter" / "training.json"
+    record.write_text(json.dumps({"model_sha256": model_hash(small_model)}))
+    adapters.load(copy.deepcopy(small_model), tmp_path / "adapter")
+    other = copy.deepcopy(small_model)
+    with torch.no_grad():
+        other.no_mem_embed.add_(1)
+    with pytest.raises(InputError, match="trained on other weights"):
+        adapters.load(other, tmp_path / "adapter")
+    record.write_text("{")
+    with pytest.raises(InputError, match="training.json: not readable"):
+        adapters.load(other, tmp_path / "adapter")

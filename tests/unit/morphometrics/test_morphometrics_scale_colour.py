@@ -1,0 +1,202 @@
+"""Scales, colours, and agreement of two sets of measurements."""
+
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.allometry import allometry
+from sam2pal.morphometrics.colour import colour, erode, to_lab
+from sam2pal.morphometrics.concordance import concordance
+from sam2pal.morphometrics.scale import Scales, check_scale, exif_scale, table_scales
+
+
+def photograph(path, x=None, y=None, unit=2):
+    image = Image.new("RGB", (8, 6))
+    exif = Image.Exif()
+    if x is not None:
+        exif[0x011A], exif[0x011B], exif[0x0128] = x, y if y is not None else x, unit
+    image.save(path, exif=exif)
+    return path
+
+
+@pytest.mark.parametrize("value", [0, -3, float("nan"), float("inf"), 0.1, 50_000])
+def test_implausible_scales_are_refused(value):
+    with pytest.raises(InputError, match="pixels per mm"):
+        check_scale(value, "genera.tsv, line 3")
+    with pytest.raises(InputError, match="--pixels-per-mm"):
+        Scales(["genus"], value)
+
+
+def test_exif_resolution(tmp_path):
+    path = photograph(tmp_path / "a.jpg", 2540.0)
+    assert exif_scale(path) == pytest.approx(100)
+    assert exif_scale(photograph(tmp_path / "b.jpg", 500.0, unit=3)) == pytest.approx(50)
+    Image.new("RGB", (8, 6)).save(tmp_path / "c.tif", dpi=(1270, 1270))
+    assert exif_scale(tmp_path / "c.tif") == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "unit", "said"),
+    [
+        (None, None, 2, "no resolution"),
+        (600.0, 300.0, 2, "differs between x (600) and y (300)"),
+        (600.0, 600.0, 1, "has no unit"),
+        (72.0, 72.0, 2, "by default"),
+        (96.0, 96.0, 2, "by default"),
+        (10.0, 10.0, 2, "implausible"),
+        (0.0, 0.0, 2, "not a positive number"),
+    ],
+)
+def test_exif_resolutions_that_are_refused(tmp_path, x, y, unit, said):
+    with pytest.raises(InputError) as error:
+        exif_scale(photograph(tmp_path / "a.jpg", x, y, unit))
+    assert said in str(error.value)
+
+
+def test_no_photograph_no_resolution(tmp_path):
+    (tmp_path / "a.jpg").write_text("no photograph")
+    with pytest.raises(InputError, match="cannot be read"):
+        exif_scale(tmp_path / "a.jpg")
+
+
+def table(tmp_path, text):
+    path = tmp_path / "specimens.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_scales_from_the_specimen_table(tmp_path):
+    path = table(
+        tmp_path,
+        "genus,specimen,pixels_per_mm,ac:scaleConversionFactor,sex\n"
+        "Formica,a,84,,f\nFormica,b,,900,\nFormica,c,,,m\nFormica,d,50,500,\nLasius,a,10,,\n",
+    )
+    assert table_scales(path, "Formica") == {"a": 84.0, "b": 90.0, "d": 50.0}
+    scales = Scales(["specimen_table", "genus"], 20.0, path, "Formica")
+    assert (scales.of("a", None).pixels_per_mm, scales.of("a", None).source) == (
+        84.0,
+        "specimen_table",
+    )
+    assert (scales.of("c", None).pixels_per_mm, scales.of("c", None).source) == (20.0, "genus")
+    turned = Scales(["genus", "specimen_table"], 20.0, path, "Formica")
+    assert turned.of("a", None).pixels_per_mm == 20.0
+    nothing = Scales(["specimen_table"], 20.0, path, "Formica").of("c", None)
+    assert (nothing.pixels_per_mm, nothing.source, nothing.reason) == (None, "", "")
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("Formica,a,0.01,", "line 2 ('a'): column 'pixels_per_mm': 0.01 pixels per mm is impl"),
+        ("Formica,a,,-4", "'ac:scaleConversionFactor': -0.4 pixels per mm"),
+        ("Formica,a,84,900", "contradict each other: 84 and 90"),
+        ("Formica,a,,many", "'many' is not a number"),
+        ("Formica,a,many,", "'many' in the column 'pixels_per_mm' is not a number"),
+    ],
+)
+def test_scales_in_the_table_that_are_refused(tmp_path, row, said):
+    path = table(tmp_path, f"genus,specimen,pixels_per_mm,ac:scaleConversionFactor\n{row}\n")
+    with pytest.raises(InputError) as error:
+        Scales(["specimen_table"], None, path, "Formica")
+    assert said in str(error.value)
+
+
+def test_exif_only_when_asked_and_a_refusal_is_said(tmp_path):
+    good = photograph(tmp_path / "a.jpg", 2540.0)
+    assert Scales(["genus"]).of("a", good).pixels_per_mm is None
+    assert Scales(["exif"]).of("a", good).source == "exif"
+    refused = Scales(["exif"]).of("b", photograph(tmp_path / "b.jpg", 72.0))
+    assert refused.pixels_per_mm is None
+    assert "b.jpg" in refused.reason
+    later = Scales(["exif", "genus"], 30.0).of("b", tmp_path / "b.jpg")
+    assert (later.pixels_per_mm, later.source, later.reason) == (30.0, "genus", "")
+
+
+def test_lab_is_that_of_scikit_image():
+    from skimage.color import rgb2lab
+
+    pixels = np.random.default_rng(1).integers(0, 256, (500, 3), dtype=np.uint8)
+    pixels[:4] = [[0, 0, 0], [255, 255, 255], [1, 2, 3], [255, 0, 0]]
+    expected = rgb2lab(pixels[None])[0]
+    assert np.abs(to_lab(pixels.T).T - expected).max() < 0.01
+    found = colour(pixels.T)
+    assert [found[f"lab_{axis}"] for axis in "lab"] == pytest.approx(expected.mean(0), abs=0.01)
+    assert [found[f"lab_{axis}_sd"] for axis in "lab"] == pytest.approx(expected.std(0), abs=0.01)
+    assert colour(pixels[:8].T) == {}
+
+
+def test_erosion_is_nearly_a_disc():
+    y, x = np.mgrid[:81, :81] - 40
+    for distance in (0, 1, 2, 5, 10):
+        inner = erode(np.hypot(x, y) < 30, distance)
+        expected = np.hypot(x, y) < 30 - distance
+        assert (inner ^ expected).sum() <= 0.12 * expected.sum()
+    assert not erode(np.ones((4, 4), bool), 2).any()  # the border is an edge
+    assert erode(np.ones((5, 9), bool), 2).sum() == 5
+
+
+def test_concordance_against_the_definition():
+    generator = np.random.default_rng(4)
+    y = generator.normal(100, 10, 60)
+    x = 3 + 0.9 * y + generator.normal(0, 4, 60)
+    found = concordance(x, y)
+    # Lin: 1 - E(x - y)^2 / the same if x and y were independent
+    independent = ((x[:, None] - y[None]) ** 2).mean()
+    assert found["ccc"] == pytest.approx(1 - ((x - y) ** 2).mean() / independent)
+    assert found["pearson"] == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert found["bias"] == pytest.approx((x - y).mean())
+    assert found["bias_percent"] == pytest.approx(100 * (x - y).mean() / y.mean())
+    sd = (x - y).std(ddof=1)
+    assert found["limit_low"] == pytest.approx(found["bias"] - 1.96 * sd)
+    assert found["limit_high"] == pytest.approx(found["bias"] + 1.96 * sd)
+    assert found["n"] == 60
+
+
+def test_the_interval_of_the_concordance_covers():
+    """Of bivariate normal samples with known concordance about 95 % of intervals hold it."""
+    generator = np.random.default_rng(8)
+    true = 2 * 0.8 * 1 * 1.2 / (1 + 1.44 + 0.25)
+    covered = 0
+    for _ in range(400):
+        u, v = generator.standard_normal((2, 40))
+        found = concordance(u, 0.5 + 1.2 * (0.8 * u + 0.6 * v))
+        covered += found["ccc_low"] <= true <= found["ccc_high"]
+    assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_concordance_of_little():
+    same = concordance(np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 4]))
+    assert same["ccc"] == pytest.approx(1)
+    assert same["bias"] == 0
+    one = concordance(np.array([2.0]), np.array([1.0]))
+    assert (one["bias"], one["ccc"], one["limit_low"]) == (1.0, None, None)
+    flat = concordance(np.array([1.0, 1, 1]), np.array([1.0, 2, 3]))
+    assert flat["ccc"] is None
+    with pytest.raises(ValueError, match="equally long"):
+        concordance(np.ones(3), np.ones(2))
+
+
+def test_allometry_of_a_power_law():
+    generator = np.random.default_rng(2)
+    x = generator.uniform(1, 10, 200)
+    y = 3 * x**1.4 * np.exp(generator.normal(0, 0.05, 200))
+    fit = allometry(np.append(x, [0, 5, np.nan]), np.append(y, [1, -1, 2]))
+    assert fit.n == 200
+    assert fit.low < 1.4 < fit.high
+    assert fit.high - fit.low < 0.1
+    assert fit.intercept == pytest.approx(math.log10(3), abs=0.03)
+    # the interval is that of ordinary least squares
+    lx, ly = np.log10(x), np.log10(y)
+    rest = ly - fit.intercept - fit.slope * lx
+    error = math.sqrt(rest @ rest / 198 / ((lx - lx.mean()) ** 2).sum())
+    assert fit.high - fit.slope == pytest.approx(1.9720174778 * error)
+    assert fit.reduced == pytest.approx(fit.slope / fit.r)
+    assert fit.reduced_low < fit.reduced < fit.reduced_high
+    down = allometry(x, 1 / y)
+    assert down.reduced < 0
+    assert down.reduced_low < down.reduced < down.reduced_high
+    assert allometry(x[:2], y[:2]) is None
+    assert allometry(np.ones(5), y[:5]) is None

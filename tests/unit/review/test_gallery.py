@@ -1,0 +1,747 @@
+"""The review page: what comes first, what is drawn where, and that nothing goes missing."""
+
+import csv
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
+from skimage.draw import disk, polygon2mask
+
+from sam2pal import dataset as coco
+from sam2pal.images import stored
+from sam2pal.io.errors import InputError
+from sam2pal.research.synthetic import draw_specimen, sample_species
+from sam2pal.review import (
+    PALETTE,
+    Cell,
+    Group,
+    ReviewOptions,
+    contact_sheet,
+    line_styles,
+    outlines,
+    render_overlay,
+    write_review,
+)
+from sam2pal.review.outlines import simplify, svg_path
+
+SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "review_page.py"
+STRUCTURES = ("head", "legs", "wing")
+HEIGHT, WIDTH = 60, 40
+
+
+# ---- outlines
+
+
+def disc(radius: float = 20.0, shape: tuple[int, int] = (64, 50)) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask[disk((31.5, 24.5), radius, shape=shape)] = True
+    return mask
+
+
+def filled(polygons: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """The mask inside polygons, holes left out; pixel centres lie at + 0.5."""
+    mask = np.zeros(shape, bool)
+    for polygon in polygons:
+        mask ^= polygon2mask(shape, polygon[:, ::-1] - 0.5)
+    return mask
+
+
+def test_an_outline_encloses_exactly_its_mask() -> None:
+    mask = disc()
+    mask[25:30, 20:28] = False
+    mask[2, 3] = mask[0, :8] = mask[-1, -1] = True  # a speck, and pixels at the border
+    polygons = outlines(mask)
+    assert len(polygons) == 5
+    assert all((polygon[0] == polygon[-1]).all() for polygon in polygons)
+    assert (filled(polygons, mask.shape) == mask).all()
+    assert outlines(np.zeros((5, 5), bool)) == []
+
+
+def test_an_outline_has_the_corner_of_the_picture_as_its_origin() -> None:
+    mask = np.zeros((10, 20), bool)
+    mask[2:5, 10:16] = True
+    for coarse in (1, 2):
+        (polygon,) = outlines(mask, coarse)
+        assert (polygon.min(0), polygon.max(0)) == (
+            pytest.approx([10, 2], abs=coarse / 2),
+            pytest.approx([16, 5], abs=coarse / 2),
+        )
+
+
+@pytest.mark.parametrize("coarse", [2, 3, 7])
+def test_a_coarse_outline_stays_within_a_block_of_the_fine_one(coarse: int) -> None:
+    mask = disc(20.3)
+    again = filled(outlines(mask, coarse), mask.shape)
+    assert (again != mask).sum() < 0.5 * coarse * 2 * np.pi * 20
+    assert again.sum() == pytest.approx(mask.sum(), rel=0.01 * coarse)
+
+
+def test_what_is_too_thin_for_a_coarse_outline_still_shows() -> None:
+    mask = np.zeros((400, 400), bool)
+    mask[200, 50:350] = True
+    (polygon,) = outlines(mask, coarse=8)
+    assert polygon[:, 0].min() < 60 and polygon[:, 0].max() > 340
+    assert abs(polygon[:, 1] - 200.5).max() <= 8
+
+
+def test_simplifying_keeps_within_the_tolerance_and_is_worth_it() -> None:
+    (fine,) = outlines(disc())
+    simple = simplify(fine, 0.6)
+    assert len(simple) < len(fine) / 3
+    start, end = simple[:-1], simple[1:]
+    along = end - start
+    share = ((fine[:, None] - start) * along).sum(2) / (along**2).sum(1)
+    nearest = start + along * share.clip(0, 1)[..., None]
+    distance = np.hypot(*np.moveaxis(fine[:, None] - nearest, 2, 0)).min(1)
+    assert 0.2 < distance.max() <= 0.6
+    square = np.array([[0, 0], [0, 5], [0, 9], [9, 9], [9, 0], [4, 0], [0, 0]], float)
+    assert simplify(square, 0.1).tolist() == [[0, 0], [0, 9], [9, 9], [9, 0], [0, 0]]
+
+
+def parse_path(d: str, units: float) -> list[np.ndarray]:
+    polygons = []
+    for part in re.findall(r"M([^z]*)z", d):
+        start, rest = part.split("l")
+        moves = [int(n) for n in re.findall(r"-?\d+", rest)]
+        points = np.cumsum(
+            [[int(n) for n in start.split()], *zip(moves[::2], moves[1::2], strict=True)], axis=0
+        )
+        polygons.append(np.concatenate([points, points[:1]]) / units)
+    return polygons
+
+
+def test_an_svg_path_says_what_the_polygons_say() -> None:
+    mask = disc()
+    mask[25:30, 20:28] = False
+    polygons = outlines(mask, tolerance=0.4)
+    parsed = parse_path(svg_path(polygons, (10, 10)), 10)
+    assert (filled(parsed, mask.shape) == mask).mean() > 0.995
+    speck = np.zeros((500, 500), bool)
+    speck[7, 9] = True
+    assert svg_path(outlines(speck), (0.1, 0.1)) == "M1 1l1 0z"
+
+
+# ---- colours
+
+# what people without one kind of cone see (Machado et al. 2009, severity 1), on linear RGB
+VISION = {
+    "all cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "protanope": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranope": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanope": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_stay_apart_for_colour_blind_readers(vision: str) -> None:
+    rgb = np.array([style.rgb for style in line_styles(PALETTE).values()]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(VISION[vision]).T, 0, 1)
+    lab = rgb2lab(np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055))
+    apart = [deltaE_ciede2000(a, b) for a, b in itertools.combinations(lab, 2)]
+    assert min(apart) > 17  # Okabe and Ito's colours without black: 10.9
+
+
+def test_twenty_one_structures_have_distinct_lines() -> None:
+    styles = line_styles([f"s{i}" for i in range(21)])
+    assert len(set(styles.values())) == 21
+    assert [style.dashes for style in styles.values()][:7] == [()] * 7
+
+
+# ---- overlays
+
+
+def test_an_overlay_draws_lines_on_the_boundary_and_nothing_elsewhere() -> None:
+    pixels = np.full((64, 50, 3), 128, np.uint8)
+    over = render_overlay(pixels, {"legs": disc()}, STRUCTURES, line=2.0)
+    assert over.shape == pixels.shape and over.dtype == np.uint8
+    yy, xx = np.mgrid[:64, :50]
+    away = abs(np.hypot(yy - 31.5, xx - 24.5) - 20)
+    assert (over[away > 4] == 128).all()
+    colour = np.array(line_styles(STRUCTURES)["legs"].rgb)
+    on_line = over[away < 0.4].astype(int)
+    assert abs(on_line - colour).max(1).mean() < 60
+    assert (pixels == 128).all()
+
+
+def test_an_overlay_gives_a_structure_its_colour_whatever_else_is_there() -> None:
+    pixels = np.zeros((64, 50, 3), np.uint8)
+    one = render_overlay(pixels, {"wing": disc()}, STRUCTURES)
+    empty = np.zeros((64, 50), bool)
+    other = render_overlay(pixels, {"head": empty, "wing": disc()}, STRUCTURES)
+    assert (one == other).all()
+    alone = render_overlay(pixels, {"wing": disc()})
+    assert (one != alone).any()
+
+
+def test_an_overlay_may_be_smaller_filled_and_have_a_legend() -> None:
+    pixels = np.full((64, 50, 3), 100, np.uint8)
+    small = render_overlay(pixels, {"head": disc()}, side=32, fill=0.5)
+    assert small.shape == (32, 25, 3)
+    assert abs(small[16, 12].astype(int) - (np.array([255, 0, 153]) + 100) / 2).max() <= 2
+    with_legend = render_overlay(pixels, {"head": disc()}, legend=True)
+    assert with_legend.shape[0] > 64 and with_legend.shape[1] == 50
+
+
+def test_an_overlay_refuses_masks_that_do_not_fit() -> None:
+    pixels = np.zeros((64, 50, 3), np.uint8)
+    with pytest.raises(ValueError, match="50 x 60 pixels, the photograph 50 x 64"):
+        render_overlay(pixels, {"head": np.zeros((60, 50), bool)})
+    with pytest.raises(ValueError, match="'tail' is none of head, legs, wing"):
+        render_overlay(pixels, {"tail": disc()}, STRUCTURES)
+
+
+def test_a_contact_sheet_has_a_place_for_every_picture() -> None:
+    grey = [np.full((30, 20 + 10 * i, 3), 40 * i, np.uint8) for i in range(5)]
+    cells = [Cell(pixels, ("a name that is much too long for a cell", "0.5")) for pixels in grey]
+    sheet = contact_sheet(cells, STRUCTURES, columns=3, size=100, title="Title")
+    for i, pixels in enumerate(grey):
+        assert (sheet == 40 * i).all(2).sum() >= pixels.shape[0] * pixels.shape[1]
+    assert sheet.shape[1] == 3 * 104 + 4
+
+
+# ---- the page
+
+
+def mask_at(top: int, left: int, height: int = 12, width: int = 10) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+class Files:
+    """A genus on disk: photographs and prediction files, built specimen by specimen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shards: list[tuple[list, list]] = []
+        (folder / "photographs").mkdir(parents=True)
+
+    def photograph(self, specimen: str, orientation: int = 1) -> Path:
+        path = self.folder / "photographs" / f"{specimen}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(stored(pixels, orientation)).save(path, exif=exif)
+        return path
+
+    def add(self, specimen: str, scores: list, status: str = "ok", **more) -> None:
+        """Scores by structure: a number; 'absent', 'drawn', None (no annotation), (number, flag)."""
+        shard = more.pop("shard", 0)
+        while len(self.shards) <= shard:
+            self.shards.append(([], []))
+        images, annotations = self.shards[shard]
+        gone, masks = more.pop("gone", False), more.pop("masks", {})
+        path = self.folder / "photographs" / f"{specimen}.png"
+        if status == "ok" and not gone:
+            path = self.photograph(specimen, more.pop("orientation", 1))
+        image = {"id": len(images) + 1, "file_name": path.name, "specimen": specimen}
+        size = next(iter(masks.values())).shape if masks else (HEIGHT, WIDTH)
+        image |= {"path": str(path), "height": size[0], "width": size[1]}
+        images.append(image | {"status": status, "reason": "", **more})
+        for number, entry in enumerate(scores, 1):
+            if entry is None:
+                continue
+            score, flags = entry if isinstance(entry, tuple) else (entry, [])
+            flags = [flags] if isinstance(flags, str) else list(flags)
+            mask = masks.get(STRUCTURES[number - 1], mask_at(4 + 14 * number, 5))
+            source = "predicted"
+            if score == "absent":
+                mask, score, flags = np.zeros(size, bool), 0.05, ["absent"]
+            elif score == "drawn":
+                source, score = "drawn", 1.0
+            rle = coco.encode_mask(mask)
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": image["id"], "category_id": number}
+                | {"iscrowd": 0, "segmentation": rle, **coco.rle_measures(rle)}
+                | {"score": score, "flags": flags, "source": source, "confidence": {}}
+            )
+
+    def write(self) -> list[Path]:
+        paths = []
+        for number, (images, annotations) in enumerate(self.shards):
+            path = self.folder / "shards" / f"{number:04d}.json"
+            data = {"images": images, "annotations": annotations}
+            coco.write(path, data | {"categories": coco.categories(STRUCTURES)})
+            paths.append(path)
+        return paths
+
+    def templates(self, *specimens: str, elsewhere: str = "") -> Path:
+        images, annotations = [], []
+        for specimen in (*specimens, *([elsewhere] if elsewhere else [])):
+            path = self.folder / "photographs" / f"{specimen}.png"
+            if specimen == elsewhere:
+                path = self.photograph(f"../elsewhere/{specimen}")
+            images.append({"id": len(images) + 1, "file_name": path.name, "specimen": specimen})
+            images[-1] |= {"path": str(path), "height": HEIGHT, "width": WIDTH}
+            rle = coco.encode_mask(mask_at(20, 5))
+            annotations.append({"id": len(images), "image_id": len(images), "category_id": 1})
+            annotations[-1] |= {"segmentation": rle, "iscrowd": 0, **coco.rle_measures(rle)}
+        path = self.folder / "templates.json"
+        data = {"images": images, "annotations": annotations, "info": {"genus": "Carabus"}}
+        coco.write(path, data | {"categories": coco.categories(STRUCTURES)})
+        return path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    made = Files(tmp_path)
+    made.add("fine10", [0.9, 0.8, 0.95])
+    made.add("fine9", [0.9, 0.7, 0.95])
+    made.add("worst", [0.3, 0.9, 0.1])
+    made.add("damaged", [], "unreadable", reason="damaged.png: 0 bytes")
+    made.add("drawn", ["drawn", None, "drawn"])
+    made.add("bad", [0.9, 0.2, "absent"], shard=1)
+    made.add("flagged", [(0.9, "touches_border"), 0.9, 0.9], shard=1)
+    made.add("empty", ["absent", "absent", (0.0, "absent")], shard=1)
+    made.shards[1][1][-1].update(area=0, segmentation=coco.encode_mask(np.zeros((60, 40), bool)))
+    made.add("wingless", [0.6, 0.9, "absent"], shard=1)
+    made.add("fine10", [], "duplicate", reason="as fine10.png, which is kept", shard=1)
+    made.add("lost", [0.9, 0.65, 0.9], gone=True, shard=1)
+    return made
+
+
+ORDER = [
+    ("empty", "nothing"),
+    ("worst", "low"),
+    ("bad", "low"),
+    ("flagged", "flagged"),
+    ("wingless", "absent"),
+    ("lost", "fine"),
+    ("fine9", "fine"),
+    ("fine10", "fine"),
+    ("drawn", "template"),
+    ("damaged", "unreadable"),
+    ("fine10", "duplicate"),
+]
+
+
+def listed(folder: Path) -> list[dict[str, str]]:
+    with (folder / "review" / "specimens.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def card_of(html: str, specimen: str, which: int = 0) -> str:
+    cards = re.findall(r"<article.*?</article>", html, re.S)
+    return [card for card in cards if f'data-name="{specimen}"' in card][which]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    paths = [folder / "review.html", *(folder / "review").rglob("*")]
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths if p.is_file()}
+
+
+def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files) -> None:
+    output = files.folder / "review.html"
+    result = write_review(output, files.write(), files.templates("drawn"))
+    rows = listed(files.folder)
+    assert [(row["specimen"], row["group"]) for row in rows] == ORDER
+    assert [row["rank"] for row in rows] == [str(n) for n in range(1, 12)]
+    worst = rows[1]
+    assert (worst["lowest_score"], worst["lowest_structure"]) == ("0.1000", "wing")
+    assert rows[0]["absent"] == "head;legs;wing" and rows[3]["flags"] == "touches_border"
+    assert rows[9]["reason"] == "damaged.png: 0 bytes"
+    html = output.read_text("utf-8")
+    names = re.findall(r'data-name="([^"]*)"', html)
+    assert names == [specimen for specimen, _ in ORDER]
+    assert (result.specimens, result.pages, len(result.problems)) == (11, 1, 1)
+    assert result.groups[Group.FINE] == 3
+    assert "10 specimens, 1 template among them." in html
+    assert html.index('id="group-low"') < html.index('data-name="worst"')
+
+
+def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
+    output = files.folder / "review.html"
+    write_review(output, files.write(), files.templates("drawn"))
+    html = output.read_text("utf-8")
+    worst = card_of(html, "worst")
+    assert len(re.findall(r"<path id=", worst)) == 3
+    assert ">0.30<" in worst and ">0.90<" in worst and worst.count("<b>low</b>") == 2
+    assert 'alt="Photograph of worst: outlined head, legs, wing"' in worst
+    assert 'href="photographs/worst.png"' in worst
+    bad = card_of(html, "bad")
+    assert bad.count("<path id=") == 2 and "<b>absent</b>" in bad
+    assert "absent wing" in bad
+    assert "<b>touches border</b>" in card_of(html, "flagged")
+    drawn = card_of(html, "drawn")
+    assert drawn.count('"n">drawn<') == 2 and "not annotated" in drawn and ">template<" in drawn
+    damaged = card_of(html, "damaged")
+    assert "damaged.png: 0 bytes" in damaged and "<img" not in damaged
+    assert "which is kept" in card_of(html, "fine10", 1)
+    picture = re.search(r'<img src="([^"]*)"', worst)[1]
+    with Image.open(files.folder / picture) as image:
+        assert (image.format, image.size) == ("JPEG", (WIDTH, HEIGHT))
+
+
+def test_a_photograph_that_disappeared_is_shown_as_such(files: Files) -> None:
+    output = files.folder / "review.html"
+    files.write()
+    result = write_review(output, sorted(files.folder.glob("shards/*.json")))
+    html = output.read_text("utf-8")
+    lost = card_of(html, "lost")
+    assert "cannot be shown" in lost and "<img" not in lost
+    assert lost.count("<path id=") == 3 and "=problem" in lost
+    assert "1 photograph cannot be shown" in html
+    assert "lost.png" in result.problems[0] and "lost" in result.problems[0]
+
+
+def test_a_photograph_that_was_replaced_gets_no_outlines(files: Files) -> None:
+    paths = files.write()
+    Image.new("RGB", (30, 30)).save(files.folder / "photographs" / "worst.png")
+    result = write_review(files.folder / "review.html", paths)
+    worst = card_of((files.folder / "review.html").read_text("utf-8"), "worst")
+    assert "30 x 30 pixels now, but had 40 x 60" in worst
+    assert "<img" in worst and "<path id=" not in worst
+    assert len(result.problems) == 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_masks_are_turned_upright_with_their_photograph(tmp_path: Path, orientation: int) -> None:
+    made = Files(tmp_path)
+    head = stored(mask_at(6, 20, 8, 15), orientation)
+    made.add("turned", [0.9], masks={"head": head}, orientation=orientation)
+    write_review(tmp_path / "review.html", made.write())
+    card = card_of((tmp_path / "review.html").read_text("utf-8"), "turned")
+    assert 'viewBox="0 0 400 600"' in card
+    (polygon,) = parse_path(re.search(r' d="([^"]*)"', card)[1], 10)
+    assert polygon.min(0).tolist() == [20, 6] and polygon.max(0).tolist() == [35, 14]
+
+
+def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> None:
+    output = files.folder / "review.html"
+    write_review(output, files.write(), files.templates("drawn", elsewhere="type specimen"))
+    assert [row["specimen"] for row in listed(files.folder) if row["group"] == "template"] == [
+        "drawn",
+        "type specimen",
+    ]
+    html = output.read_text("utf-8")
+    card = card_of(html, "type specimen")
+    assert "Not among the specimens" in card and card.count("<path id=") == 1
+    assert 'href="elsewhere/type%20specimen.png"' in card
+    assert "10 specimens, 1 template among them; 1 template from elsewhere." in html
+
+
+def test_a_copy_of_a_template_among_the_specimens_is_the_template(files: Files) -> None:
+    paths = files.write()
+    templates = files.templates("drawn")
+    copy = files.folder / "photographs" / "copy.png"
+    shutil.copy(files.folder / "photographs" / "drawn.png", copy)
+    data = coco.load(templates)
+    data["images"][0] |= {"path": str(copy), "specimen": "copy"}
+    coco.write(templates, data)
+    write_review(files.folder / "review.html", paths, templates)
+    assert [row["specimen"] for row in listed(files.folder) if row["group"] == "template"] == [
+        "drawn"
+    ]
+
+
+def test_iou_stands_beside_the_score_where_there_is_truth(files: Files) -> None:
+    evaluation = files.folder / "evaluation.csv"
+    evaluation.write_text(
+        "genus,round,specimen,structure,status,iou\n"
+        "Carabus,one,worst,head,scored,0.81\nCarabus,one,worst,wing,scored,0.07\n"
+        "Carabus,one,bad,wing,missed,0.0\nCarabus,one,wingless,wing,absent_both,\n"
+        "Carabus,one,fine9,legs,unannotated,\nCarabus,one,drawn,head,template,\n"
+    )
+    output = files.folder / "review.html"
+    write_review(output, files.write(), evaluation=evaluation)
+    html = output.read_text("utf-8")
+    worst = card_of(html, "worst")
+    assert re.search(r">head</th>\s*<td class=\"n\">0.30</td>\s*<td class=\"n\">0.81<", worst)
+    assert 'data-ious="0.8100,,0.0700"' in worst
+    assert "<i>missed</i>" in card_of(html, "bad")
+    assert "<i>absent in truth too</i>" in card_of(html, "wingless")
+    assert '<option value="iou50">' in html
+    assert re.search(r">wing</th><td>.*<td>0.04</td><td>2</td>", html)  # mean of 0.07 and 0
+    assert [row["mean_iou"] for row in listed(files.folder)][:3] == ["", "0.4400", "0.0000"]
+    write_review(output, sorted(files.folder.glob("shards/*.json")))
+    assert "IoU" not in re.sub(r"(?s)<script>.*", "", output.read_text("utf-8"))
+
+
+def test_the_same_inputs_give_the_same_bytes(files: Files) -> None:
+    paths, templates = files.write(), files.templates("drawn")
+    trees = []
+    for _ in range(2):
+        sheet = files.folder / "sheet.png"
+        write_review(files.folder / "review.html", paths, templates, sheet=sheet)
+        trees.append(tree(files.folder) | {"sheet": sheet.read_bytes()})
+    assert trees[0] == trees[1]
+    assert not [p.name for p in files.folder.iterdir() if p.name.startswith(".")]
+
+
+def test_many_specimens_are_split_into_pages_that_link_to_each_other(files: Files) -> None:
+    options = ReviewOptions(per_page=3)
+    result = write_review(files.folder / "review.html", files.write(), options=options)
+    assert result.pages == 4
+    pages = [files.folder / "review.html", *sorted((files.folder / "review").glob("page-*.html"))]
+    assert [page.name for page in pages[1:]] == ["page-2.html", "page-3.html", "page-4.html"]
+    names = []
+    for page in pages:
+        html = page.read_text("utf-8")
+        names += re.findall(r'data-name="([^"]*)"', html)
+        links = re.findall(r'(?:href|src)="([^"#]+)(?:#[^"]*)?"', html)
+        assert len([link for link in links if link.endswith(".html")]) >= 6
+        for link in links:
+            target = (page.parent / link).resolve()
+            assert target.exists() or target.name in ("lost.png", "damaged.png"), link
+    assert names == [specimen for specimen, _ in ORDER]
+    assert "No warning (3) <small>continued" in pages[2].read_text("utf-8")
+    assert [row["page"] for row in listed(files.folder)] == list("11122233344")
+    assert 'href="review/page-2.html#group-flagged"' in pages[0].read_text("utf-8")
+    write_review(files.folder / "review.html", sorted(files.folder.glob("shards/*.json")))
+    assert not list((files.folder / "review").glob("page-*"))
+
+
+def test_only_the_first_may_be_shown_but_all_are_listed_and_counted(files: Files) -> None:
+    options = ReviewOptions(show=2)
+    result = write_review(files.folder / "review.html", files.write(), options=options)
+    html = (files.folder / "review.html").read_text("utf-8")
+    names = re.findall(r'data-name="([^"]*)"', html)
+    assert names == ["empty", "worst", "drawn", "damaged", "fine10"]
+    assert "6 specimens without a picture here" in html
+    assert (result.specimens, result.shown, len(listed(files.folder))) == (11, 5, 11)
+    assert len(list((files.folder / "review").rglob("*.jpg"))) == 3
+
+
+def test_the_sheet_runs_from_the_first_to_the_last(files: Files) -> None:
+    sheet = files.folder / "plots" / "sheet.png"
+    options = ReviewOptions(sheet=4, sheet_columns=2)
+    write_review(files.folder / "review.html", files.write(), options=options, sheet=sheet)
+    with Image.open(sheet) as image:
+        pixels = np.asarray(image)
+        assert image.format == "PNG" and image.width == 2 * 312 + 12
+    for structure in STRUCTURES:
+        colour = line_styles(STRUCTURES)[structure].rgb
+        assert (pixels == colour).all(2).sum() > 20, structure
+
+
+def test_names_cannot_break_the_page(tmp_path: Path) -> None:
+    made = Files(tmp_path)
+    name = """drawer 7/<b>"100%" & 'co' #2</b>"""
+    made.add(name, [0.4, 0.5, 0.6])
+    write_review(tmp_path / "review.html", made.write(), genus="<i>Carabus</i>")
+    html = (tmp_path / "review.html").read_text("utf-8")
+    assert "<b>&#34;" not in html and '<b>"' not in html and "<i>Carabus" not in html
+    assert 'data-name="drawer 7/&lt;b&gt;&#34;100%&#34; &amp; &#39;co&#39; #2&lt;/b&gt;"' in html
+    assert "photographs/drawer%207/%3Cb%3E%22100%25%22%20%26%20%27co%27%20%232%3C/b%3E.png" in html
+
+
+def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
+    made = Files(tmp_path)
+    made.add("one", [0.9, 0.8, (0.0, "no_template")], masks={"wing": np.zeros((60, 40), bool)})
+    write_review(tmp_path / "review.html", made.write())
+    html = (tmp_path / "review.html").read_text("utf-8")
+    card = card_of(html, "one")
+    assert listed(tmp_path)[0]["group"] == "fine" and listed(tmp_path)[0]["absent"] == ""
+    assert "<b>no template</b>" in card and "<b>absent</b>" not in card
+    assert re.search(r">wing</th><td>0</td><td>0</td><td>0</td>.*<td>1</td></tr>", html)
+
+
+def test_no_specimen_makes_a_page_that_says_so(tmp_path: Path) -> None:
+    made = Files(tmp_path)
+    made.shards.append(([], []))
+    result = write_review(tmp_path / "review.html", made.write(), sheet=tmp_path / "sheet.png")
+    html = (tmp_path / "review.html").read_text("utf-8")
+    assert "There is no specimen to show." in html and result.specimens == 0
+    assert (tmp_path / "sheet.png").is_file()
+
+
+# ---- mistakes
+
+
+def test_wrong_inputs_are_named(files: Files) -> None:
+    output = files.folder / "review.html"
+    paths = files.write()
+    with pytest.raises(InputError, match="'fine10' is in both .*0000.json and .*0000.json"):
+        write_review(output, [paths[0], paths[0]])
+    with pytest.raises(InputError, match="templates.json is of the genus 'Carabus', not of 'Abax'"):
+        write_review(output, paths, files.templates("drawn"), genus="Abax")
+    data = json.loads(paths[1].read_text())
+    data["categories"][2]["name"] = "tail"
+    coco.write(files.folder / "other.json", data)
+    with pytest.raises(InputError, match="other.json has the structures head, legs, tail, but"):
+        write_review(output, [paths[0], files.folder / "other.json"])
+    table = files.folder / "evaluation.csv"
+    table.write_text("specimen,structure,iou\n")
+    with pytest.raises(InputError, match="evaluation.csv: no column 'status'"):
+        write_review(output, paths, evaluation=table)
+    table.write_text("specimen,structure,status,iou\nworst,head,scored,high\n")
+    with pytest.raises(InputError, match="evaluation.csv, line 2: the IoU 'high' is not a number"):
+        write_review(output, paths, evaluation=table)
+    assert not output.exists() and not (files.folder / "review").exists()
+
+
+def test_a_page_that_fails_leaves_the_earlier_one_untouched(files: Files) -> None:
+    paths = files.write()
+    write_review(files.folder / "review.html", paths)
+    before = tree(files.folder)
+    data = json.loads(paths[1].read_text())
+    data["annotations"][3]["segmentation"]["counts"] = "00"
+    coco.write(paths[1], data)
+    with pytest.raises(InputError, match="0001.json: specimen 'flagged', structure 'head': damag"):
+        write_review(files.folder / "review.html", paths)
+    assert tree(files.folder) == before
+    assert not [p.name for p in files.folder.iterdir() if p.name.startswith(".")]
+
+
+def test_a_folder_of_the_users_is_never_replaced(files: Files) -> None:
+    paths = files.write()
+    with pytest.raises(InputError, match="photographs exists and is no folder of a review page"):
+        write_review(files.folder / "photographs.html", paths)
+    assert (files.folder / "photographs" / "worst.png").is_file()
+    with pytest.raises(InputError, match="expected a name ending in .html"):
+        write_review(files.folder / "review", paths)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"per_page": 0}, "per_page must be a whole number from 1 to 5000; found 0"),
+        ({"side": 480.5}, "side must be a whole number"),
+        ({"low_confidence": 50}, "low_confidence must lie between 0 and 1; found 50"),
+        ({"show": -1}, "show must be a whole number or null; found -1"),
+    ],
+)
+def test_options_are_checked(options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ReviewOptions(**options)
+
+
+def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> None:
+    paths = [str(path) for path in files.write()]
+    output = files.folder / "results" / "review.html"
+    command = [sys.executable, str(SCRIPT), "--predictions", *paths, "--output", str(output)]
+    run = subprocess.run(
+        [*command, "--genus", "Carabus", "--round", "one", "--options", '{"per_page": 5}'],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "11 specimens, 3 pages" in run.stdout and "unreadable: 1" in run.stdout
+    assert "lost.png" in run.stdout and run.stderr == ""
+    assert "Review: Carabus, round one" in output.read_text("utf-8")
+    run = subprocess.run([*command, "--options", '{"perpage": 5}'], capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.startswith("error: review: unknown key 'perpage' (did you mean 'per_page'?)")
+
+
+# ---- drawn and real specimens
+
+
+def test_outlines_of_drawn_specimens_follow_their_structures(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    drawing = draw_specimen(sample_species(rng), rng, 240)
+    masks = {name: mask for name, mask in drawing.masks.items() if mask.sum() > 100}
+    assert len(masks) >= 3
+    check_outlines(tmp_path, drawing.pixels, masks)
+
+
+def check_outlines(folder: Path, pixels: np.ndarray, masks: dict[str, np.ndarray]) -> None:
+    """The paths on the page enclose the masks, but for half a pixel along their edge."""
+    height, width = pixels.shape[:2]
+    Image.fromarray(pixels).save(folder / "one.png")
+    image = {"id": 1, "file_name": "one.png", "path": str(folder / "one.png"), "specimen": "one"}
+    annotations = [
+        {"id": n, "image_id": 1, "category_id": n, "segmentation": coco.encode_mask(mask)}
+        for n, mask in enumerate(masks.values(), 1)
+    ]
+    data = {"images": [image | {"height": height, "width": width}], "annotations": annotations}
+    coco.write(folder / "0001.json", data | {"categories": coco.categories(list(masks))})
+    write_review(folder / "review.html", [folder / "0001.json"])
+    card = card_of((folder / "review.html").read_text("utf-8"), "one")
+    box = [int(n) for n in re.search(r'viewBox="0 0 (\d+) (\d+)"', card).groups()]
+    for number, mask in enumerate(masks.values(), 1):
+        d = re.search(rf'id="p1-{number}" d="([^"]*)"', card)[1]
+        scale = np.array([width / box[0], height / box[1]])
+        again = filled([polygon * scale for polygon in parse_path(d, 1)], mask.shape)
+        edge = mask ^ np.roll(mask, 1, 0) | mask ^ np.roll(mask, 1, 1)
+        longer = max(1.0, max(height, width) / 480)
+        assert (again != mask).sum() <= 0.5 * longer * edge.sum() + 5
+
+
+def test_outlines_of_real_beetles_follow_their_structures(carabidae: Path, tmp_path: Path) -> None:
+    names = ["head", "pronotum", "elytra", "legs", "antennae"]
+    for collection, specimen in (("pinned", "0040"), ("tray", "0163")):
+        folder = carabidae / collection
+        truth = coco.convert(folder / "templates_1.json", folder / "images", names)
+        image = next(image for image in truth["images"] if image["specimen"] == specimen)
+        masks = {
+            names[a["category_id"] - 1]: coco.decode_mask(a["segmentation"])
+            for a in truth["annotations"]
+            if a["image_id"] == image["id"]
+        }
+        assert len(masks) == 5
+        pixels = np.asarray(Image.open(image["path"]).convert("RGB"))
+        (tmp_path / collection).mkdir()
+        check_outlines(tmp_path / collection, pixels, masks)
+
+
+# ---- in a browser
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """A browser; where there is none, what only a browser can show is not tested."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no chromium here (Debian: apt-get install chromium)")
+    return found
+
+
+def browse(chromium: str, folder: Path, address: str, *arguments: str) -> str:
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
+    quiet += ["--disable-background-networking", "--disable-component-update"]
+    command = [chromium, *quiet, f"--user-data-dir={folder / 'profile'}", *arguments, address]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    return run.stdout
+
+
+def test_the_browser_paints_the_outlines(files: Files, chromium: str) -> None:
+    output, shot = files.folder / "review.html", files.folder / "shot.png"
+    write_review(output, files.write())
+    html = output.read_text("utf-8")  # without the legend's samples, which have the same colours
+    output.write_text(html.replace("</style>", ".key{display:none!important}</style>"), "utf-8")
+    browse(
+        chromium, files.folder, output.as_uri(), f"--screenshot={shot}", "--window-size=900,1900"
+    )
+    pixels = np.asarray(Image.open(shot).convert("RGB"))
+    for structure in STRUCTURES:
+        colour = np.array(line_styles(STRUCTURES)[structure].rgb)
+        near = (abs(pixels.astype(int) - colour) < 40).all(2)
+        assert near.sum() > 300, structure
+
+
+def test_the_browser_filters_and_sorts_by_structure(files: Files, chromium: str) -> None:
+    output = files.folder / "review.html"
+    write_review(output, files.write())
+    address = f"{output.as_uri()}#structure=3&show=absent&sort=name"
+    html = browse(chromium, files.folder, address, "--dump-dom")
+    shown = [
+        re.search(r'data-name="([^"]*)"', card)[1]
+        for card in re.findall(r"<article[^>]*>", html)
+        if " hidden" not in card
+    ]
+    assert shown == ["bad", "empty", "wingless"]
+    assert "3 of the 11 specimens on this page" in html
+    assert re.search(r"<form[^>]*>", html)[0].count("hidden") == 0

@@ -1,0 +1,566 @@
+"""segmentation: every specimen and structure is there, masks as stored on disk, or a reason why not."""
+
+import copy
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sam2pal import dataset as coco
+from sam2pal.cli import fill
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset import Specimen, Template, build_manifest, decode_mask, encode_mask
+from sam2pal.images import Photograph, read_photograph
+from sam2pal.io.errors import InputError
+from sam2pal.model.loading import square_image
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.segmentation import SegmentationOptions, remember, segment
+from sam2pal.segmentation.annotations import annotations_of
+from sam2pal.segmentation.tracking import Outcome
+from sam2pal.training.losses import hard_iou
+
+CPU = torch.device("cpu")
+OPTIONS = SegmentationOptions()
+UPRIGHT = SegmentationOptions(turns=(0,))
+NAMES = ["head", "pronotum", "elytra", "legs", "horn"]
+STRUCTURES = read_structures({name: {"exclusive": name != "legs"} for name in NAMES})
+DRAWN = NAMES[:4]  # nobody has outlined a horn
+
+
+@dataclasses.dataclass(frozen=True)
+class Genus:
+    """Photographs, their list, and two templates; the second was not annotated for its head."""
+
+    specimens: list[Specimen]
+    templates: list[Template]
+
+
+@pytest.fixture(scope="module")
+def genus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("genus")
+    rng = np.random.default_rng(3)
+    species, style = sample_species(rng, "beetle"), sample_style(rng)
+    drawings = [
+        draw_specimen(species, rng, 90, style=style, frame="fit", missing=()) for _ in range(8)
+    ]
+    names = ["a1", "a2", "b1", "b2", "b3", "b4", "c_changed", "c_gone"]
+    for name, drawing in zip(names, drawings, strict=True):
+        Image.fromarray(drawing.pixels).save(folder / f"{name}.png")
+    (folder / "c_broken.png").write_bytes(b"not a photograph")
+    # a photograph that lies on its side on disk, and says so
+    exif = Image.Exif()
+    exif[274] = 6
+    sideways = Image.fromarray(np.ascontiguousarray(np.rot90(drawings[2].pixels)))
+    sideways.save(folder / "d_turned.png", exif=exif)
+
+    specimens = build_manifest(folder, None, 100).specimens
+    assert [s.status for s in specimens].count("ok") == 9
+
+    whole = (folder / "b1.png").read_bytes()
+    (folder / "e_cut.png").write_bytes(whole[: len(whole) // 2])
+    stat = (folder / "e_cut.png").stat()
+    cut = Specimen("e_cut", str(folder / "e_cut.png"), stat.st_size, stat.st_mtime_ns, 9, 9, "0001")
+    (folder / "c_gone.png").unlink()
+    (folder / "c_changed.png").write_bytes(whole)
+
+    templates = []
+    for number, names in enumerate((DRAWN, DRAWN[1:])):
+        path, masks = folder / f"a{number + 1}.png", drawings[number].masks
+        height, width = masks["head"].shape
+        templates.append(
+            Template(f"a{number + 1}", str(path), width, height, {n: masks[n] for n in names})
+        )
+    return Genus([*specimens, cut], templates)
+
+
+@pytest.fixture(scope="module")
+def tracker(small_model):
+    return Tracker(small_model)
+
+
+def run(tracker, genus, options=OPTIONS, specimens=None, structures=STRUCTURES, templates=None):
+    return segment(
+        tracker,
+        genus.specimens if specimens is None else specimens,
+        genus.templates if templates is None else templates,
+        structures,
+        options,
+        CPU,
+    )
+
+
+@pytest.fixture(scope="module")
+def predictions(tracker, genus):
+    return run(tracker, genus)
+
+
+def of(predictions, specimen) -> dict[str, dict]:
+    """The annotations of a specimen by structure."""
+    names = {category["id"]: category["name"] for category in predictions["categories"]}
+    (image,) = [image for image in predictions["images"] if image["specimen"] == specimen]
+    return {
+        names[annotation["category_id"]]: annotation
+        for annotation in predictions["annotations"]
+        if annotation["image_id"] == image["id"]
+    }
+
+
+def mask_of(annotation) -> np.ndarray:
+    return decode_mask(annotation["segmentation"])
+
+
+OF_INTEREST = ["a2", "b1", "b2", "b3", "b4", "d_turned"]  # what the model predicts something for
+
+
+# ------------------------------------------------------------------ nothing is missing
+
+
+def test_every_specimen_and_structure_in_the_order_of_the_list(genus, predictions):
+    assert [i["specimen"] for i in predictions["images"]] == [s.specimen for s in genus.specimens]
+    assert [image["id"] for image in predictions["images"]] == list(range(1, 12))
+    assert [c["name"] for c in predictions["categories"]] == NAMES
+    for image in predictions["images"]:
+        found = [a for a in predictions["annotations"] if a["image_id"] == image["id"]]
+        if image["status"] == "ok":
+            assert [a["category_id"] for a in found] == [1, 2, 3, 4, 5], image
+        else:
+            assert found == [], image
+    ids = [annotation["id"] for annotation in predictions["annotations"]]
+    assert ids == list(range(1, len(ids) + 1))
+
+
+def test_what_has_no_masks_is_listed_with_the_reason(predictions):
+    left_out = {
+        image["specimen"]: (image["status"], image["reason"])
+        for image in predictions["images"]
+        if image["status"] != "ok"
+    }
+    assert left_out.keys() == {"c_broken", "c_changed", "c_gone", "e_cut"}
+    assert all(status == "unreadable" for status, _ in left_out.values())
+    assert "not a photograph that can be read" in left_out["c_broken"][1]
+    assert left_out["c_changed"][1].startswith("changed since it was listed")
+    assert left_out["c_gone"][1].startswith("disappeared since it was listed")
+    assert "truncated" in left_out["e_cut"][1]
+
+
+def test_annotations_agree_with_their_masks(genus, predictions):
+    sizes = {image["id"]: image for image in predictions["images"]}
+    for annotation in predictions["annotations"]:
+        image, mask = sizes[annotation["image_id"]], mask_of(annotation)
+        assert mask.shape == (image["height"], image["width"])
+        assert annotation["area"] == mask.sum()
+        assert 0 <= annotation["score"] <= 1 and annotation["iscrowd"] == 0
+        areas = annotation["areas"]
+        assert areas["0.25"] >= areas["0.5"] >= areas["0.75"]
+        if mask.any():
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            x, y, width, height = annotation["bbox"]
+            assert (x, y) == (columns[0], rows[0])
+            assert (x + width - 1, y + height - 1) == (columns[-1], rows[-1])
+        else:
+            assert annotation["bbox"] == [0, 0, 0, 0]
+
+
+def test_the_model_predicts_something(predictions):
+    """Random weights give masks of some size, or the other tests would compare empty ones."""
+    areas = [
+        mask_of(of(predictions, specimen)[name]).mean()
+        for specimen in OF_INTEREST
+        for name in ("head", "legs")
+    ]
+    assert min(areas) < 0.9 and max(areas) > 0.02, areas
+
+
+def test_a_structure_that_no_template_shows(predictions):
+    for specimen in ("a1", *OF_INTEREST):
+        horn = of(predictions, specimen)["horn"]
+        assert horn["flags"] == ["no_template"]
+        assert horn["area"] == 0 and horn["score"] == 0
+
+
+def test_empty_shard(tracker, genus, tmp_path):
+    found = run(tracker, genus, specimens=[])
+    assert found["images"] == found["annotations"] == []
+    coco.write(tmp_path / "0001.json", found)
+    assert [c["name"] for c in coco.load(tmp_path / "0001.json")["categories"]] == NAMES
+
+
+# ------------------------------------------------------------------ templates
+
+
+def test_a_template_keeps_what_was_drawn(genus, predictions):
+    for template in genus.templates:
+        found = of(predictions, template.specimen)
+        for name, mask in template.masks.items():
+            assert found[name]["segmentation"] == encode_mask(mask)
+            assert (found[name]["source"], found[name]["score"]) == ("drawn", 1.0)
+            assert found[name]["flags"] == []
+
+
+def test_what_was_not_annotated_on_a_template_is_predicted_around_it(genus, predictions):
+    found = of(predictions, "a2")
+    assert found["head"]["source"] == "predicted"
+    head = mask_of(found["head"])
+    for name in ("pronotum", "elytra"):
+        assert not (head & genus.templates[1].masks[name]).any()
+
+
+def test_a_copy_of_a_template_under_another_name_is_one(tracker, genus, tmp_path):
+    template = genus.templates[0]
+    path = tmp_path / "copy.png"
+    shutil.copy(template.path, path)
+    (copied,) = build_manifest(tmp_path, None, 100).specimens
+    found = of(run(tracker, genus, specimens=[copied]), "copy")
+    assert {found[name]["source"] for name in DRAWN} == {"drawn"}
+
+
+def test_drawn_as_absent_is_flagged(tracker, genus):
+    first, second = genus.templates
+    bare = dataclasses.replace(
+        first, masks={**first.masks, "head": np.zeros_like(first.masks["head"])}
+    )
+    own = [s for s in genus.specimens if s.specimen == "a1"]
+    found = of(run(tracker, genus, specimens=own, templates=[bare, second]), "a1")
+    assert (found["head"]["flags"], found["head"]["source"]) == (["absent"], "drawn")
+    # and a template says nothing about what it does not show: no template shows a head now
+    some = [s for s in genus.specimens if s.specimen == "b1"]
+    found = of(run(tracker, genus, specimens=some, templates=[bare, second]), "b1")
+    assert found["head"]["flags"] == ["no_template"]
+
+
+def test_only_templates_that_show_a_structure_are_asked(tracker, genus, predictions):
+    """The head of the second template was not annotated: it is as if that template were not there."""
+    some = [s for s in genus.specimens if s.specimen in ("b1", "b2")]
+    alone, together = (
+        run(tracker, genus, UPRIGHT, some, structures=STRUCTURES[:1], templates=templates)
+        for templates in (genus.templates[:1], genus.templates)
+    )
+    for specimen in ("b1", "b2"):
+        one, other = of(alone, specimen)["head"], of(together, specimen)["head"]
+        assert (mask_of(one) == mask_of(other)).mean() > 0.999
+        assert one["score"] == pytest.approx(other["score"], abs=1e-3)
+
+
+def test_no_usable_template(tracker, genus):
+    with pytest.raises(InputError, match="no template is left"):
+        run(tracker, genus, templates=[])
+    with pytest.raises(InputError, match="no template shows any of the structures horn"):
+        run(tracker, genus, structures=STRUCTURES[4:])
+    lost = dataclasses.replace(genus.templates[0], path="/nowhere/a1.png")
+    with pytest.raises(InputError, match="/nowhere/a1.png"):
+        run(tracker, genus, templates=[lost])
+
+
+# ------------------------------------------------------------------ masks
+
+
+def test_a_turned_photograph_has_its_masks_as_stored(genus, predictions):
+    """`d_turned` is `b1` on its side: same masks, on their side."""
+    turned = next(s for s in genus.specimens if s.specimen == "d_turned")
+    upright = next(s for s in genus.specimens if s.specimen == "b1")
+    assert (turned.width, turned.height) == (upright.height, upright.width)
+    assert turned.width != turned.height
+    assert read_photograph(turned.path).orientation == 6
+    for name in DRAWN:
+        one, other = of(predictions, "b1")[name], of(predictions, "d_turned")[name]
+        agreement = (np.rot90(mask_of(one)) == mask_of(other)).mean()
+        assert agreement > 0.999, name
+        assert one["score"] == pytest.approx(other["score"], abs=1e-3)
+
+
+def test_exclusive_structures_share_no_pixel(tracker, genus, predictions):
+    def overlaps(predictions, names):
+        return [
+            sum(mask_of(of(predictions, specimen)[name]).astype(int) for name in names).max() > 1
+            for specimen in OF_INTEREST
+        ]
+
+    assert not any(overlaps(predictions, ("head", "pronotum", "elytra")))
+    # legs may lie under anything; and without the rule random masks would share pixels
+    assert any(overlaps(predictions, ("head", "pronotum", "elytra", "legs")))
+    free = [dataclasses.replace(structure, exclusive=False) for structure in STRUCTURES]
+    some = [s for s in genus.specimens if s.specimen in OF_INTEREST]
+    shared = run(tracker, genus, specimens=some, structures=free)
+    assert any(overlaps(shared, ("head", "pronotum", "elytra")))
+
+
+def photograph(height=40, width=30, orientation=1) -> Photograph:
+    return Photograph(np.zeros((height, width, 3), np.uint8), orientation, width, height)
+
+
+def outcome(*logits, predicted_iou=0.8, object_score=2.0, roundtrip_iou=None) -> Outcome:
+    count = len(logits)
+    return Outcome(
+        np.stack(logits).astype(np.float32),
+        np.full(count, predicted_iou),
+        np.full(count, object_score),
+        None if roundtrip_iou is None else np.full(count, roundtrip_iou),
+    )
+
+
+def entries(result, names=("head",), options=OPTIONS, exclusive=True, drawn=None, shape=(40, 30)):
+    structures = read_structures({name: {"exclusive": exclusive} for name in names})
+    return list(
+        annotations_of(photograph(*shape), result, structures, list(names), options, drawn or {})
+    )
+
+
+def test_masks_lie_where_the_logits_say():
+    # a square of 64, the photograph 64 x 48 in it; logits at a quarter, p = 0.5 along a straight line
+    y, x = np.mgrid[:16, :16] + 0.5
+    (entry,) = entries(outcome((x - 6.0) * 3), shape=(128, 96))
+    mask = mask_of(entry)
+    assert mask.shape == (128, 96)
+    # x = 6 of 16 is 24 of 64, 16 right of the photograph's left edge there, 32 in its own pixels
+    assert not mask[:, :32].any() and mask[:, 32:].all()
+    (entry,) = entries(outcome((y - 4.0) * 3), shape=(128, 96))
+    assert not mask_of(entry)[:32].any() and mask_of(entry)[32:].all()
+
+
+def test_confidence_by_hand():
+    logits = np.full((16, 16), -9.0)
+    logits[:, 8:] = np.log(4)  # p = 0.8 on the right half
+    (entry,) = entries(
+        outcome(logits, predicted_iou=0.8, object_score=np.log(9), roundtrip_iou=0.5)
+    )
+    confidence = entry["confidence"]
+    assert confidence["predicted_iou"] == 0.8
+    assert confidence["object_score"] == pytest.approx(0.9, abs=1e-4)
+    assert confidence["roundtrip_iou"] == 0.5
+    assert confidence["mean_probability"] == pytest.approx(0.8, abs=0.02)
+    assert confidence["stability"] == pytest.approx(1, abs=0.1)
+    assert entry["score"] == pytest.approx(np.sqrt(0.8 * 0.9 * 0.5), abs=1e-3)
+    assert entry["flags"] == [] and entry["source"] == "predicted"
+    assert entry["areas"]["0.5"] == entry["area"]
+
+    (entry,) = entries(outcome(logits, predicted_iou=0.8, object_score=np.log(9)))
+    assert entry["score"] == pytest.approx(0.72, abs=1e-3)
+    assert entry["confidence"]["roundtrip_iou"] is None
+    (entry,) = entries(outcome(logits, predicted_iou=0.8, roundtrip_iou=np.nan))
+    assert entry["confidence"]["roundtrip_iou"] is None  # no template to go back to
+    (entry,) = entries(outcome(logits, predicted_iou=0.4, object_score=np.log(9)))
+    assert entry["flags"] == ["low_confidence"]
+    (entry,) = entries(outcome(logits, predicted_iou=1.7, object_score=50.0))
+    assert entry["score"] == 1.0
+    (entry,) = entries(outcome(logits, predicted_iou=-0.2, roundtrip_iou=0.5))
+    assert entry["score"] == 0.0
+
+
+def test_absent_is_an_empty_mask(tracker, genus):
+    model = copy.deepcopy(tracker.model)
+    with torch.no_grad():
+        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(-5)
+    some = [s for s in genus.specimens if s.specimen == "b1"]
+    found = of(run(Tracker(model), genus, specimens=some), "b1")
+    for name in DRAWN:
+        assert found[name]["flags"] == ["absent"]
+        assert found[name]["area"] == 0 and not mask_of(found[name]).any()
+        assert found[name]["confidence"]["object_score"] < 0.5
+        json.dumps(found[name], allow_nan=False)
+
+
+def test_specks_are_removed_and_holes_kept():
+    logits = np.full((16, 16), -9.0)
+    logits[2:12, 4:11] = 9
+    logits[6:8, 6:8] = -9
+    logits[14, 11] = 9
+    (kept,) = entries(outcome(logits), options=SegmentationOptions(min_area=0.0), shape=(64, 64))
+    (cleaned,) = entries(outcome(logits), shape=(64, 64))
+    before, after = mask_of(kept), mask_of(cleaned)
+    assert before[50:].any() and not after[50:].any()
+    assert (before[:50] == after[:50]).all()
+    assert not after[25:31, 25:31].any()
+
+
+def test_threshold():
+    logits = np.linspace(-4, 4, 256).reshape(16, 16)
+    for threshold in (0.2, 0.5, 0.7):
+        options = SegmentationOptions(threshold=threshold, min_area=0.0)
+        (entry,) = entries(outcome(logits), options=options, shape=(16, 16))
+        expected = 1 / (1 + np.exp(-logits)) > threshold
+        assert (mask_of(entry) == expected).mean() > 0.98
+
+
+def test_rivals_by_parent():
+    strong, weak = np.full((16, 16), 3.0), np.full((16, 16), 1.0)
+    part = np.where(np.arange(16) < 8, 5.0, -5.0) * np.ones((16, 1))
+    structures = read_structures(
+        {"body": {}, "leg": {}, "eye": {"parent": "body"}, "mouth": {"parent": "body"}}
+    )
+    names = [structure.name for structure in structures]
+    body, leg, eye, mouth = (
+        mask_of(entry)
+        for entry in annotations_of(
+            photograph(), outcome(strong, weak, part, weak), structures, names, OPTIONS, {}
+        )
+    )
+    assert body.all() and not leg.any()  # rivals
+    assert not (eye & mouth).any() and (eye | mouth).all()  # rivals inside of the body
+    assert eye[:, :14].all() and mouth[:, 16:].all()
+
+
+# ------------------------------------------------------------------ the way back
+
+
+def test_round_trip_is_the_iou_back_on_the_template(tracker, genus):
+    names = [structure.name for structure in STRUCTURES]
+    with torch.no_grad():
+        bank = remember(tracker, genus.templates, names, UPRIGHT, CPU)
+        specimen = next(s for s in genus.specimens if s.specimen == "b1")
+        features = tracker.encode(square_image(read_photograph(specimen.path), 64)[None])
+        # pronotum: shown by both templates; the way back goes to the one that shows most
+        pronotum = torch.tensor([1])
+        memories = bank.recall(torch.tensor([[0, 1]]), torch.tensor([0]), pronotum)
+        found = tracker.track(features, memories)
+        back = tracker.track(bank.back[[0]], [tracker.memorize(features, found.logits)])
+        logits = torch.nn.functional.interpolate(back.logits, (64, 64), mode="bilinear")
+        expected = hard_iou(logits, bank.back_masks[0, 0, 1][None, None]).item()
+    some = [specimen]
+    confidence = of(run(tracker, genus, UPRIGHT, some), "b1")["pronotum"]["confidence"]
+    assert confidence["roundtrip_iou"] == pytest.approx(expected, abs=2e-3)
+    assert confidence["predicted_iou"] == pytest.approx(found.predicted_iou.item(), abs=1e-3)
+
+    without = run(tracker, genus, dataclasses.replace(OPTIONS, round_trip=0), some)
+    assert of(without, "b1")["pronotum"]["confidence"]["roundtrip_iou"] is None
+    # whichever comes first, the way back goes to the one that shows a head
+    swapped = of(run(tracker, genus, specimens=some, templates=genus.templates[::-1]), "b1")
+    assert swapped["head"]["confidence"]["roundtrip_iou"] is not None
+    alone = run(tracker, genus, specimens=some, templates=genus.templates[1:])
+    assert of(alone, "b1")["head"]["flags"] == ["no_template"]
+
+
+# ------------------------------------------------------------------ batches and memory
+
+
+def assert_same_predictions(found, expected):
+    assert found["images"] == expected["images"]
+    assert len(found["annotations"]) == len(expected["annotations"])
+    for one, other in zip(found["annotations"], expected["annotations"], strict=True):
+        assert (one["image_id"], one["category_id"]) == (other["image_id"], other["category_id"])
+        assert (mask_of(one) == mask_of(other)).mean() > 0.999
+        assert one["score"] == pytest.approx(other["score"], abs=2e-3)
+        assert one["flags"] == other["flags"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_batches_change_nothing(tracker, genus, predictions, batch_size):
+    found = run(tracker, genus, dataclasses.replace(OPTIONS, batch_size=batch_size))
+    assert_same_predictions(found, predictions)
+
+
+def test_same_bytes_again(tracker, genus, predictions, tmp_path):
+    coco.write(tmp_path / "one.json", predictions)
+    coco.write(tmp_path / "two.json", run(tracker, genus))
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+
+
+class Small(Tracker):
+    """A device that holds no more than some images at a time."""
+
+    def __init__(self, model, holds, error):
+        super().__init__(model)
+        self.holds, self.error, self.tried = holds, error, []
+
+    def encode(self, images):
+        self.tried.append(len(images))
+        if len(images) > self.holds:
+            raise self.error
+        return super().encode(images)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_out_of_memory_halves_the_batches(genus, predictions, tracker, caplog, error):
+    small = Small(tracker.model, 2, error)
+    found = run(small, genus, dataclasses.replace(OPTIONS, batch_size=5))
+    assert_same_predictions(found, predictions)
+    assert "out of memory with 5 specimens a batch: going on with 2" in caplog.text
+    # two templates; then five at once are tried, and from then on never more than two
+    assert small.tried == [1, 1, 5, 2, 2, 1, 1]
+    assert caplog.text.count("out of memory with") == 1
+
+
+def test_out_of_memory_halves_again(genus, predictions, tracker, caplog):
+    small = Small(tracker.model, 1, torch.OutOfMemoryError("CUDA out of memory"))
+    found = run(small, genus, dataclasses.replace(OPTIONS, batch_size=5))
+    assert_same_predictions(found, predictions)
+    assert small.tried == [1, 1, 5, 2, 1, 1, 1, 1, 1, 1]
+
+
+def test_memory_for_not_even_one_specimen(genus, tracker):
+    class Tiny(Small):
+        def track(self, *arguments):
+            raise self.error
+
+    tiny = Tiny(tracker.model, 9, torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(InputError, match="too small for one specimen.*`image_size`") as caught:
+        run(tiny, genus)
+    assert ".png" in str(caught.value)
+
+
+def test_other_errors_are_not_swallowed(genus, tracker):
+    with pytest.raises(RuntimeError, match="another thing"):
+        run(Small(tracker.model, 1, RuntimeError("another thing")), genus)
+
+
+def test_progress_counts_every_specimen(genus, tracker):
+    ticks = []
+    segment(
+        tracker, genus.specimens, genus.templates, STRUCTURES, OPTIONS, CPU, lambda: ticks.append(1)
+    )
+    assert len(ticks) == len(genus.specimens)
+
+
+# ------------------------------------------------------------------ options
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"threshold": 1}, "threshold must lie between 0 and 1"),
+        ({"min_area": -0.1}, "min_area must lie between 0 and 1"),
+        ({"treshold": 0.5}, "did you mean 'threshold'?"),
+        ({"turns": [0, 45]}, "turns are some of 0, 90, 180 and 270; found [0, 45]"),
+        ({"turns": []}, "turns are some of 0"),
+        ({"turns": [90, 90]}, "turns has a value twice"),
+        ({"turned": "templates"}, "turned is specimen or template; found 'templates'"),
+        ({"nearest": -1}, "nearest must be 0 or more"),
+        ({"area_range": 1}, "area_range must be above 1"),
+        ({"place_margin": -0.1}, "place_margin must be 0 or more"),
+    ],
+)
+def test_options_that_are_refused(values, expected):
+    with pytest.raises(InputError) as caught:
+        fill(SegmentationOptions, values, "segmentation")
+    assert expected in str(caught.value) and str(caught.value).startswith("segmentation: ")
+
+
+@pytest.mark.parametrize(
+    ("mapping", "expected"),
+    [
+        (
+            {"eye": {"parent": "haed"}, "head": {}},
+            "'haed' is not a structure (did you mean 'head'?)",
+        ),
+        ({"a": {"parent": "b"}, "b": {"parent": "a"}}, "form a circle"),
+        ({"a": {"parent": "a"}}, "form a circle"),
+        ({"a": {"weight": 0}}, "weight must be above 0"),
+        ({"a": {"exclusiv": True}}, "did you mean 'exclusive'?"),
+    ],
+)
+def test_structures_that_are_refused(mapping, expected):
+    with pytest.raises(InputError) as caught:
+        read_structures(mapping)
+    assert expected in str(caught.value)

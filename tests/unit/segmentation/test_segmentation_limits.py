@@ -1,0 +1,88 @@
+"""segmentation: area and place that templates allow a structure."""
+
+import numpy as np
+import pytest
+import torch
+
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset import decode_mask
+from sam2pal.images import Letterbox, Photograph
+from sam2pal.segmentation.annotations import annotations_of
+from sam2pal.segmentation.limits import Limit, check_mask, clamp, learn_limits
+from sam2pal.segmentation.options import SegmentationOptions
+from sam2pal.segmentation.tracking import Outcome
+
+BOX = Letterbox(80, 40, 64)  # scale 0.8; 64 x 32 in the square, 16 from its left edge
+LIMIT = Limit(0.02, 0.08, (0.25, 0.375, 0.5, 0.625))  # 16 to 32 and 24 to 40 in the square
+
+
+def mask(top, left, height, width):
+    found = np.zeros((80, 40), bool)
+    found[top : top + height, left : left + width] = True
+    return found
+
+
+def test_limits_are_those_of_the_templates():
+    masks = torch.zeros(2, 1, 3, 16, 16)
+    masks[0, 0, 0, 4:8, 6:10] = 1  # 16 cells of 256
+    masks[1, 0, 0, 2:4, 6:8] = 1  # 4
+    masks[1, 0, 1, 0:8, 0:8] = 1
+    shown = torch.tensor([[[True, False, False]], [[True, False, False]]])
+    options = SegmentationOptions(area_range=2, place_margin=0.125)
+    first, second, third = learn_limits(masks, shown, options).by_view[0]
+    assert second is None and third is None
+    assert (first.smallest, first.largest) == (2 / 256, 32 / 256)
+    assert first.box == (0.0, 0.25, 0.625, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("found", "flags"),
+    [
+        # a pixel is 0.64 of the 4096 of the square; rows 20 to 40 and columns 10 to 30 are the box
+        (mask(25, 12, 15, 15), []),
+        (mask(25, 12, 10, 10), ["outside_template_area"]),
+        (mask(20, 5, 25, 25), ["outside_template_area"]),
+        (mask(60, 12, 15, 15), ["outside_template_place"]),
+        (mask(34, 12, 15, 15), ["outside_template_place"]),
+        (mask(30, 12, 15, 15), []),
+        (mask(0, 0, 80, 40), ["outside_template_area"]),
+        (mask(41, 0, 39, 40), ["outside_template_area", "outside_template_place"]),
+    ],
+)
+def test_flags(found, flags):
+    assert check_mask(found, LIMIT, BOX) == flags
+
+
+def test_clamped_to_the_box_and_the_most_probable():
+    y, x = np.mgrid[:80, :40] + 0.5
+    distance = np.hypot(y - 30, x - 20)
+    kept = clamp(np.exp(-distance / 60), 0.5, LIMIT, BOX)
+    assert not kept[:20].any() and not kept[40:].any()
+    assert not kept[:, :10].any() and not kept[:, 30:].any()
+    # 20 x 20 pixels are 256 of the square; its limit is 0.08 * 4096
+    assert (kept > 0.5).sum() == 400
+    tight = Limit(0.01, 0.04, LIMIT.box)  # 163.84 of the square, 256 pixels
+    kept = clamp(np.exp(-distance / 60), 0.5, tight, BOX)
+    assert 240 <= (kept > 0.5).sum() <= 256  # pixels equally probable go together
+    assert distance[kept > 0.5].max() <= distance[(kept > 0) & (kept <= 0.5)].min() + 1e-6
+
+
+def entry(options, limit=LIMIT):
+    logits = np.full((1, 16, 16), -9.0, np.float32)
+    logits[0, 2:14, 4:12] = 4.0
+    photograph = Photograph(np.zeros((80, 40, 3), np.uint8), 1, 40, 80)
+    outcome = Outcome(logits, np.array([0.9]), np.array([5.0]))
+    structures = read_structures({"head": {}})
+    (found,) = annotations_of(photograph, outcome, structures, ["head"], options, {}, [limit])
+    return found
+
+
+def test_flagged_and_clamped_if_asked():
+    flagged = entry(SegmentationOptions())
+    assert flagged["flags"] == ["outside_template_area"]
+    clamped = entry(SegmentationOptions(clamp=True))
+    assert clamped["flags"] == ["outside_template_area", "clamped"]
+    found = decode_mask(clamped["segmentation"])
+    assert found[20:40, 10:30].all() and found.sum() == 400 == clamped["area"]
+    assert clamped["areas"]["0.75"] <= 400 < flagged["area"]
+    assert entry(SegmentationOptions(clamp=True), None)["flags"] == []

@@ -1,0 +1,295 @@
+"""segmentation: turned and mirrored specimens, and which templates they are asked of."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset import Specimen, Template, build_manifest, decode_mask
+from sam2pal.images import read_photograph
+from sam2pal.io.errors import InputError
+from sam2pal.model import ModelOptions, build_model
+from sam2pal.model.loading import read_template, square_image
+from sam2pal.model.similarity import align, near_duplicates
+from sam2pal.model.tracker import Tracker, drawn_logits
+from sam2pal.model.views import other_side, views_of
+from sam2pal.research.real import read_collection
+from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.segmentation import SegmentationOptions, View, remember, segment, track_batch
+from sam2pal.segmentation.tracking import choose
+from sam2pal.training.losses import hard_iou
+
+CPU = torch.device("cpu")
+NAMES = ["left_leg", "right_leg", "elytra"]
+STRUCTURES = read_structures({name: {"exclusive": False} for name in NAMES})
+VIEWS = views_of((0, 90, 180, 270), True)
+OPTIONS = SegmentationOptions(mirrored=True, min_area=0.0)
+
+
+@dataclass(frozen=True)
+class Genus:
+    """Two templates, and a copy of the first one in every view, by the view's name."""
+
+    templates: list[Template]
+    copies: dict[str, Specimen]
+
+
+@pytest.fixture(scope="module")
+def genus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("views")
+    rng = np.random.default_rng(5)
+    species, style = sample_species(rng, "beetle"), sample_style(rng)
+    templates = []
+    for number in range(2):
+        drawing = draw_specimen(species, rng, 96, style=style, frame="fit", missing=())
+        # of the model's own size, so that nothing is resized and turning is exact
+        pixels, legs, elytra = (
+            np.array(Image.fromarray(part).resize((64, 64)))
+            for part in (drawing.pixels, drawing.masks["legs"], drawing.masks["elytra"])
+        )
+        Image.fromarray(pixels).save(folder / f"template{number}.png")
+        left = np.arange(64) < 32
+        masks = [legs & left, legs & ~left, elytra]
+        height, width = legs.shape
+        templates.append(
+            Template(
+                f"template{number}",
+                str(folder / f"template{number}.png"),
+                width,
+                height,
+                dict(zip(NAMES, masks, strict=True)),
+            )
+        )
+    pixels = torch.from_numpy(np.array(Image.open(templates[0].path))).movedim(-1, 0)
+    copies = folder / "copies"
+    copies.mkdir()
+    for view in VIEWS:
+        turned = view.apply(pixels).movedim(0, -1).numpy()
+        # another format, as a copy of a template keeps the drawn masks
+        Image.fromarray(np.ascontiguousarray(turned)).save(copies / f"{view.name}.bmp")
+    listed = build_manifest(copies, None, 100).specimens
+    return Genus(templates, {specimen.specimen: specimen for specimen in listed})
+
+
+@pytest.fixture(scope="module")
+def tracker(small_model):
+    return Tracker(small_model)
+
+
+def run(tracker, genus, options=OPTIONS, names=None, templates=None):
+    """Views and masks by copy and structure."""
+    some = [genus.copies[name] for name in names or genus.copies]
+    found = segment(tracker, some, templates or genus.templates[:1], STRUCTURES, options, CPU)
+    images = {image["specimen"]: image for image in found["images"]}
+    masks = {name: {} for name in images}
+    for annotation in found["annotations"]:
+        image = found["images"][annotation["image_id"] - 1]["specimen"]
+        structure = NAMES[annotation["category_id"] - 1]
+        masks[image][structure] = decode_mask(annotation["segmentation"])
+    return images, masks
+
+
+def other(name: str) -> str:
+    return {"left_leg": "right_leg", "right_leg": "left_leg"}.get(name, name)
+
+
+def test_views_are_undone():
+    square = torch.arange(48.0).view(3, 4, 4)
+    seen = set()
+    for view in VIEWS:
+        turned = view.apply(square)
+        assert torch.equal(view.undo(turned), square)
+        seen.add(tuple(turned.flatten().tolist()))
+    assert len(seen) == 8 and len({view.name for view in VIEWS}) == 8
+    # counterclockwise: what was right comes to the top
+    assert View(90).apply(square)[0, 0].tolist() == square[0, :, -1].tolist()
+    assert View(90, True).apply(square)[0, 0].tolist() == square[0, :, 0].tolist()
+
+
+@pytest.fixture(scope="module")
+def turned(tracker, genus):
+    return run(tracker, genus)
+
+
+def test_a_turned_copy_has_the_turned_masks(genus, turned):
+    images, masks = turned
+    for view in VIEWS:
+        image = images[view.name]
+        assert image["view"] == view.name
+        assert image["view_score"] == pytest.approx(1, abs=0.01) and image["view_margin"] > 0.01
+        for name in NAMES:
+            # the left leg of a mirrored specimen lies where the right one of the other does
+            expected = masks["0"][other(name) if view.mirrored else name]
+            expected = view.apply(torch.from_numpy(expected)).numpy()
+            assert (masks[view.name][name] == expected).mean() > 0.999, (view, name)
+    assert (masks["0"]["left_leg"] != masks["0"]["right_leg"]).any()
+    assert 0.02 < masks["0"]["elytra"].mean() < 0.98
+
+
+def test_without_turns_nothing_is_chosen(tracker, genus, turned):
+    upright = SegmentationOptions(turns=(0,), min_area=0.0)
+    images, masks = run(tracker, genus, upright, ["0", "90"])
+    for name in ("0", "90"):
+        assert images[name]["view"] == "0"
+        assert images[name]["view_score"] is None and images[name]["view_margin"] is None
+    assert (masks["0"]["elytra"] == turned[1]["0"]["elytra"]).mean() > 0.999
+    assert (masks["90"]["elytra"] != turned[1]["90"]["elytra"]).mean() > 0.01
+
+
+@torch.no_grad()
+def test_turned_templates(tracker, genus, turned):
+    """The memory of a turned template is that of a template that was drawn turned."""
+    options = dataclasses.replace(OPTIONS, turned="template")
+    images, masks = run(tracker, genus, options, ["0", "mirrored 90"])
+    assert {name: image["view"] for name, image in images.items()} == {
+        name: name for name in ("0", "mirrored 90")
+    }
+    for name in NAMES:
+        assert (masks["0"][name] == turned[1]["0"][name]).mean() > 0.999
+    view = View(90, True)
+    image, drawn = read_template(genus.templates[0], NAMES, 64)
+    features = tracker.encode(view.apply(image)[None])
+    memory = tracker.memorize(features, drawn_logits(view.apply(drawn)[:, None]))
+    expected = tracker.track(features, [memory[[1, 0, 2]]])  # left and right exchanged
+    bank = remember(tracker, genus.templates[:1], NAMES, options, CPU)
+    photograph = read_photograph(genus.copies["mirrored 90"].path)
+    batch = track_batch(tracker, bank, square_image(photograph, 64)[None], options)
+    assert VIEWS[int(batch.view)] == view
+    torch.testing.assert_close(batch.logits[0], expected.logits[:, 0], atol=1e-4, rtol=0)
+    assert expected.logits.std() > 0.03
+    back = tracker.track(features, [tracker.memorize(features, expected.logits)]).logits
+    back = torch.nn.functional.interpolate(back, (64, 64), mode="bilinear")
+    back = hard_iou(back, view.apply(drawn)[[1, 0, 2], None])
+    torch.testing.assert_close(batch.roundtrip_iou, back, atol=0.02, rtol=0)
+
+
+def test_one_encoding_a_specimen(genus, tracker):
+    class Counting(Tracker):
+        encoded = 0
+
+        def encode(self, images):
+            self.encoded += len(images)
+            return super().encode(images)
+
+    for turned, memories in (("specimen", 2), ("template", 16)):
+        counting = Counting(tracker.model)
+        options = dataclasses.replace(OPTIONS, turned=turned)
+        run(counting, genus, options, ["0", "90", "180"], genus.templates)
+        assert counting.encoded == 3 + memories
+
+
+def test_templates_that_lie_differently_are_turned_alike(tracker, genus, tmp_path):
+    first = genus.templates[0]
+    masks = torch.stack([torch.from_numpy(first.masks[name]) for name in NAMES])
+    square = torch.zeros(3, 96, 96)
+    square[:, : masks.shape[1], : masks.shape[2]] = masks
+    several = [view.apply(square.roll(5, -1)) for view in views_of((0, 90, 180, 270), False)]
+    known = torch.ones(4, 3, dtype=torch.bool)
+    assert align(several, known) == [0, 270, 180, 90]
+    known[2] = torch.tensor([False, False, True])
+    known[0] = torch.tensor([True, True, False])
+    assert align(several, known)[2] == 0  # nothing to compare
+
+    # so a template on its side does no harm
+    pixels = np.array(Image.open(first.path))
+    Image.fromarray(np.ascontiguousarray(np.rot90(pixels))).save(tmp_path / "side.png")
+    side = Template(
+        "side",
+        str(tmp_path / "side.png"),
+        first.height,
+        first.width,
+        {name: np.ascontiguousarray(np.rot90(mask)) for name, mask in first.masks.items()},
+    )
+    images, found = run(tracker, genus, names=["180"], templates=[first, side])
+    assert images["180"]["view"] == "180"
+    _, twice = run(tracker, genus, names=["180"], templates=[first, first])
+    for name in NAMES:
+        assert (found["180"][name] == twice["180"][name]).mean() > 0.999
+
+
+def test_sides():
+    names = ["left antenna", "right antenna", "head", "Left_Eye", "Right_Eye", "cleft"]
+    assert other_side(names) == [1, 0, 2, 4, 3, 5]
+    with pytest.raises(InputError, match="'antenna_left' has no counterpart 'antenna_right'"):
+        other_side(["head", "antenna_left"])
+
+
+# ------------------------------------------------------------------ which templates
+
+
+def test_the_nearest_templates_are_asked(tracker, genus):
+    options = dataclasses.replace(OPTIONS, nearest=1)
+    _, nearest = run(tracker, genus, options, ["0", "90"], genus.templates[::-1])
+    _, alone = run(tracker, genus, names=["0", "90"])
+    _, both = run(tracker, genus, names=["0", "90"], templates=genus.templates)
+    for copy in ("0", "90"):
+        for name in NAMES:
+            assert (nearest[copy][name] == alone[copy][name]).mean() > 0.999
+    assert (both["0"]["elytra"] != alone["0"]["elytra"]).any()
+
+
+def test_the_nearest_of_those_that_show_the_structure(tracker, genus):
+    first, second = genus.templates
+    bare = dataclasses.replace(first, masks={"elytra": first.masks["elytra"]})
+    options = SegmentationOptions(nearest=1, turns=(0,), min_area=0.0)
+    _, nearest = run(tracker, genus, options, ["0"], [bare, second])
+    _, of_first = run(tracker, genus, options, ["0"], [first])
+    _, of_second = run(tracker, genus, options, ["0"], [second])
+    assert (nearest["0"]["elytra"] == of_first["0"]["elytra"]).mean() > 0.999
+    assert (nearest["0"]["left_leg"] == of_second["0"]["left_leg"]).mean() > 0.999
+    assert (of_first["0"]["left_leg"] != of_second["0"]["left_leg"]).any()
+
+
+@torch.no_grad()
+def test_agreement_between_templates(tracker, genus):
+    options = SegmentationOptions(turns=(0,), agreement=2)
+    bank = remember(tracker, genus.templates, NAMES, options, CPU)
+    images = square_image(read_photograph(genus.copies["0"].path), 64)[None]
+    batch = track_batch(tracker, bank, images, options)
+    joint = (batch.tracked.logits > 0).float()
+    features = tracker.encode(images)
+    alone = []
+    for template in genus.templates:
+        image, drawn = read_template(template, NAMES, 64)
+        memory = tracker.memorize(tracker.encode(image[None]), drawn_logits(drawn[:, None]))
+        alone.append(hard_iou(tracker.track(features, [memory]).logits, joint))
+    torch.testing.assert_close(batch.agreement, torch.stack(alone).mean(0), atol=1e-2, rtol=0)
+    assert batch.agreement.min() < 0.99
+    single = remember(tracker, genus.templates[:1], NAMES, options, CPU)
+    assert track_batch(tracker, single, images, options).agreement is None
+
+
+def test_near_duplicates_are_pointed_out(tracker, genus, caplog):
+    first, second = (read_template(template, NAMES, 64)[0] for template in genus.templates)
+    lighter = first * 1.1 + 0.2
+    assert near_duplicates([first, second, lighter], ["a", "b", "c"]) == [("a", "c")]
+    copy = dataclasses.replace(genus.templates[0], specimen="copy", path=genus.copies["0"].path)
+    bank = remember(tracker, [*genus.templates, copy], NAMES, OPTIONS, CPU)
+    assert bank.duplicates == [("template0", "copy")]
+    assert "templates 'template0' and 'copy' are nearly the same photograph" in caplog.text
+
+
+# ------------------------------------------------------------------ the bundled model, real specimens
+
+
+@pytest.mark.real
+@torch.no_grad()
+def test_the_view_of_real_specimens(carabidae):
+    """Turned copies of even-numbered pinned beetles: which view is taken, of those that are true."""
+    tracker = Tracker(build_model(ModelOptions()))
+    names = ["head", "pronotum", "elytra", "legs", "antennae"]
+    templates = read_collection(carabidae / "pinned", "templates_1.json")
+    bank = remember(tracker, templates, names, SegmentationOptions(round_trip=0), CPU)
+    specimens = [
+        specimen
+        for specimen in read_collection(carabidae / "pinned", "annotations.json")
+        if int(specimen.specimen) % 2 == 0 and specimen.specimen != templates[0].specimen
+    ][::10]
+    for specimen in specimens:
+        image = square_image(read_photograph(specimen.path), 256)
+        turned = torch.stack([view.apply(image) for view in bank.views])
+        assert choose(tracker, bank, turned)[0].tolist() == [0, 1, 2, 3], specimen.specimen

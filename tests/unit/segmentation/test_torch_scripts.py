@@ -1,0 +1,320 @@
+"""train_palindrome.py and segment_shard.py as run by hand, on a few drawn specimens."""
+
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sam2pal import dataset as coco
+from sam2pal import dataset as specimens
+from sam2pal.dataset import decode_mask, encode_mask
+from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.training import TrainingOptions
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+STRUCTURES = json.dumps({"head": None, "elytra": {"weight": 2.0}})
+MODEL = json.dumps({"name": "bundled", "image_size": 64})
+TRAINING = {
+    "steps": 2,
+    "views": 1,
+    "rank": 2,
+    "targets": ["memory_attention"],
+    "validate_every": 1,
+    "checkpoint_minutes": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with a list of five specimens, a template among them, and a training pool."""
+    folder = tmp_path_factory.mktemp("project")
+    rng = np.random.default_rng(3)
+    species, style = sample_species(rng, "beetle"), sample_style(rng)
+    (folder / "photographs").mkdir()
+    for number in range(5):
+        drawing = draw_specimen(species, rng, 80, style=style, frame="fit", missing=())
+        path = folder / "photographs" / f"s{number}.png"
+        Image.fromarray(drawing.pixels).save(path)
+        if number == 0:
+            height, width = drawing.masks["head"].shape
+            template = {
+                "id": 1,
+                "file_name": path.name,
+                "path": str(path),
+                "width": width,
+                "height": height,
+                "specimen": "s0",
+            }
+            annotations = [
+                {
+                    "id": k,
+                    "image_id": 1,
+                    "category_id": k,
+                    "segmentation": encode_mask(drawing.masks[name]),
+                    "source": "drawn",
+                }
+                for k, name in enumerate(("head", "elytra"), 1)
+            ]
+    categories = [{"id": k, "name": name} for k, name in enumerate(("head", "elytra"), 1)]
+    coco.write(
+        folder / "templates.json",
+        {"images": [template], "categories": categories, "annotations": annotations},
+    )
+    listed = specimens.build_manifest(folder / "photographs", None, 100).specimens
+    specimens.write_list(folder / "list.tsv", listed)
+    specimens.write_list(folder / "pool.tsv", listed[1:3])
+    return folder
+
+
+def train_arguments(project, output, **more):
+    values = {
+        "templates": project / "templates.json",
+        "pool": project / "pool.tsv",
+        "structures": STRUCTURES,
+        "model": MODEL,
+        "options": json.dumps(TRAINING),
+        "device": "cpu",
+        "state": output.parent / "state",
+        "output": output,
+        **more,
+    }
+    return [text for key, value in values.items() for text in (f"--{key}", str(value))]
+
+
+def segment_arguments(project, output, **more):
+    values = {
+        "specimens": project / "list.tsv",
+        "templates": project / "templates.json",
+        "structures": STRUCTURES,
+        "model": MODEL,
+        "genus": "Fictus",
+        "round": "trained",
+        "device": "cpu",
+        "output": output,
+        **more,
+    }
+    return [text for key, value in values.items() for text in (f"--{key}", str(value))]
+
+
+def process(script, arguments, seed):
+    """Run a script in a process of its own, with its own order of sets."""
+    return subprocess.run(
+        [sys.executable, str(SCRIPTS / f"{script}.py"), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": seed},
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(project):
+    done = process("train_palindrome", train_arguments(project, project / "adapter"), "1")
+    assert done.returncode == 0, done.stderr
+    assert "published:" in done.stdout and "Traceback" not in done.stderr
+    assert "%|" not in done.stderr  # no bar outside of a terminal
+    return project / "adapter"
+
+
+def test_training_writes_an_adapter_and_its_record(project, trained):
+    assert sorted(path.name for path in trained.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "training.json",
+        "training.jsonl",
+        "training.svg",
+    ]
+    record = json.loads((trained / "training.json").read_text())
+    assert record["published"] in ("trained", "untrained")
+    assert (record["steps"], record["pool"], record["templates"]) == (2, 2, ["s0"])
+    assert record["options"]["rank"] == 2 and record["options"]["learning_rate"] > 0
+    assert record["structures"] == ["head", "elytra"] and record["pool_left_out"] == []
+    assert record["held_out"] is None
+    assert record["structure_weights"] == {"head": 1.0, "elytra": 2.0}
+    controlled = {f"control_{name}" for name in ("true", "blank", "structure", "specimen")}
+    assert record["controls"]["before"].keys() == record["controls"]["published"].keys() == controlled
+    assert "Loss of each step" in (trained / "training.svg").read_text()
+    assert record["model"]["image_size"] == 64 and len(record["model_sha256"]) == 64
+    lines = [json.loads(line) for line in (trained / "training.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert record["validation_best"] == pytest.approx(
+        max(line["validation"] for line in lines), abs=1e-5
+    )
+    (state,) = (project / "state").iterdir()
+    assert state.name == record["inputs_sha256"][:16]
+    assert sorted(path.name for path in state.iterdir()) == ["checkpoint.pt", "lock"]
+
+
+def test_same_bytes_in_another_process(project, trained, by_hand, tmp_path):
+    old = tmp_path / "state" / "before"
+    old.mkdir(parents=True)
+    for name in ("lock", "checkpoint.pt"):
+        (old / name).touch()
+    done = by_hand("train_palindrome", *train_arguments(project, tmp_path / "adapter"))
+    assert done.code == 0, done.err
+    for path in trained.iterdir():
+        assert (tmp_path / "adapter" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert not (old / "checkpoint.pt").exists()  # of another training of this genus and round
+
+
+def test_interrupted_by_the_time_limit_it_ends_with_the_same_bytes(
+    project, trained, by_hand, tmp_path
+):
+    output = tmp_path / "adapter"
+    limited = train_arguments(project, output, **{"time-limit": -1})
+    done = by_hand("train_palindrome", *limited)
+    assert done.code == 1 and "error: the time limit came at step 1 of 2" in done.err
+    assert "Traceback" not in done.err and not output.exists()
+    done = by_hand("train_palindrome", *train_arguments(project, output))
+    assert done.code == 0, done.err
+    for path in trained.iterdir():
+        assert (output / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_another_training_has_another_state(project, trained, tmp_path):
+    script = runpy.run_path(str(SCRIPTS / "train_palindrome.py"))
+    photograph = tmp_path / "s0.png"
+    photograph.write_bytes(b"pixels")
+
+    def key(model=("a" * 64, 64), options=None, pixels=b"pixels", **more):
+        photograph.write_bytes(pixels)
+        arguments = {
+            "templates": project / "templates.json",
+            "pool": project / "pool.tsv",
+            "structures": {"head": None, "elytra": None},
+            "seed": 1,
+            "init": None,
+        }
+        template = coco.Template("s0", str(photograph), 9, 9, {})
+        return script["input_hash"](
+            SimpleNamespace(**(arguments | more)),
+            TrainingOptions(**(options or {})),
+            model,
+            [template],
+        )
+
+    keys = [
+        key(),
+        key(seed=2),
+        key(model=("b" * 64, 64)),
+        key(model=("a" * 64, 96)),  # the size is in no weight
+        key(options={"learning_rate": 0.5}),
+        key(structures={"elytra": None, "head": None}),
+        key(structures={"head": {"weight": 2.0}, "elytra": None}),
+        key(pool=project / "list.tsv"),
+        key(pixels=b"other pixels"),
+        key(init=trained),
+    ]
+    assert len(set(keys)) == len(keys)
+    assert key() == keys[0]
+    # what fits it to a machine is not another training
+    assert key(options={"checkpoint_minutes": 1.0, "micro_batch": 1}) == keys[0]
+    assert key(options={"learning_rate": TrainingOptions().learning_rate}) == keys[0]
+
+
+def test_segmenting(project, trained, by_hand, tmp_path):
+    done = process(
+        "segment_shard", segment_arguments(project, tmp_path / "a.json", adapter=trained), "2"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "5 specimens, 0 without masks" in done.stdout and "%|" not in done.stderr
+    found = coco.load(tmp_path / "a.json")
+    assert found["info"] == {
+        "genus": "Fictus",
+        "round": "trained",
+        "model": "bundled",
+        "image_size": 64,
+        "near_duplicate_templates": [],
+    }
+    assert [image["status"] for image in found["images"]] == ["ok"] * 5
+    assert len(found["annotations"]) == 10
+    sizes = {image["id"]: [image["height"], image["width"]] for image in found["images"]}
+    for annotation in found["annotations"]:
+        assert list(decode_mask(annotation["segmentation"]).shape) == sizes[annotation["image_id"]]
+
+    arguments = segment_arguments(project, tmp_path / "b.json", adapter=trained)
+    assert by_hand("segment_shard", *arguments).code == 0
+    assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
+def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
+    specimens.write_list(tmp_path / "empty.tsv", [])
+    done = by_hand(
+        "segment_shard",
+        *segment_arguments(project, tmp_path / "a.json", specimens=tmp_path / "empty.tsv"),
+    )
+    assert done.code == 0 and "0 specimens, 0 without masks" in done.out
+
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(b"")
+    specimens.write_list(
+        tmp_path / "bad.tsv", specimens.build_manifest(folder, None, 100).specimens
+    )
+    done = by_hand(
+        "segment_shard",
+        *segment_arguments(project, tmp_path / "b.json", specimens=tmp_path / "bad.tsv"),
+    )
+    assert done.code == 0 and "1 specimens, 1 without masks" in done.out
+    assert "bad: unreadable, the file is empty" in done.out
+    assert coco.load(tmp_path / "b.json")["annotations"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"templates": "nowhere.json"}, "nowhere.json: the file does not exist"),
+        ({"pool": "nowhere.tsv"}, "nowhere.tsv: the list of specimens cannot be read"),
+        ({"structures": '{"head": {"parent": "haed"}}'}, "did you mean 'head'?"),
+        ({"options": '{"stps": 3}'}, "training: unknown key 'stps' (did you mean 'steps'?)"),
+        ({"options": '{"steps": "many"}'}, "training: "),
+        ({"model": '{"name": "bundeld"}'}, "did you mean 'bundled'?"),
+        ({"model": '{"name": "sam2.1_hiera_tiny"}'}, "needs its checkpoint"),
+        ({"checkpoint": "nowhere.pt"}, "nowhere.pt: the checkpoint does not exist"),
+        ({"init": "nowhere"}, "nowhere: not an adapter"),
+        ({"init": "itself", "options": '{"rank": 4}'}, "its rank is 2, this round's 4"),
+        ({"device": "gpu"}, "device: 'gpu' is unknown"),
+    ],
+)
+def test_bad_training_input(project, trained, by_hand, tmp_path, change, expected):
+    if change.get("init") == "itself":
+        change = {**change, "init": trained}
+    output = tmp_path / "adapter"
+    done = by_hand("train_palindrome", *train_arguments(project, output, **change))
+    assert done.code == 1
+    assert "error: " in done.err and expected in done.err, done.err
+    assert "Traceback" not in done.err and not output.exists()
+
+
+def test_a_changed_pool_is_refused(project, by_hand, tmp_path):
+    listed = specimens.read_list(project / "pool.tsv")
+    moved = [specimens.Specimen(**{**vars(s), "mtime_ns": s.mtime_ns + 1}) for s in listed]
+    specimens.write_list(tmp_path / "pool.tsv", moved)
+    arguments = train_arguments(project, tmp_path / "adapter", pool=tmp_path / "pool.tsv")
+    done = by_hand("train_palindrome", *arguments)
+    assert done.code == 1 and "2 photographs changed since it was drawn" in done.err
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"specimens": "nowhere.tsv"}, "nowhere.tsv: the list of specimens cannot be read"),
+        ({"adapter": "nowhere"}, "nowhere: not an adapter"),
+        (
+            {"options": '{"batch": 3}'},
+            "segmentation: unknown key 'batch' (did you mean 'batch_size'?)",
+        ),
+        ({"structures": '{"wing": null}'}, "no template shows any of the structures wing"),
+    ],
+)
+def test_bad_segmentation_input(project, by_hand, tmp_path, change, expected):
+    done = by_hand("segment_shard", *segment_arguments(project, tmp_path / "a.json", **change))
+    assert done.code == 1
+    assert "error: " in done.err and expected in done.err, done.err
+    assert "Traceback" not in done.err and list(tmp_path.iterdir()) == []

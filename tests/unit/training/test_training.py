@@ -1,0 +1,1108 @@
+"""training: what changes and what does not, killed and resumed, and what is published."""
+
+import copy
+import dataclasses
+import logging
+import math
+import threading
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+from PIL import Image
+
+from sam2pal.cli import fill
+from sam2pal.dataset import Template
+from sam2pal.io.errors import InputError
+from sam2pal.model import adapters
+from sam2pal.model.tracker import Features, Tracker
+from sam2pal.segmentation import SegmentationOptions, remember
+from sam2pal.training import (
+    Progress,
+    TrainingOptions,
+    guess,
+    held_out,
+    learning_rate,
+    prepare,
+    publish,
+    step_losses,
+    train,
+    validate,
+)
+from sam2pal.training.augmentation import augment
+from sam2pal.training.losses import at_size_of, hard_iou
+from sam2pal.training.palindrome import View, direct, palindrome
+from sam2pal.training.step import draw_ways
+
+STRUCTURES = ["head", "body", "tail"]
+# few layers, as the tests train again and again
+OPTIONS = TrainingOptions(
+    steps=3,
+    views=2,
+    validate_every=2,
+    warmup=2,
+    self_pair=0.0,
+    loss_size="quarter",
+    rank=2,
+    alpha=2.0,
+    checkpoint_minutes=0.0,
+    targets=("memory_attention", "memory_encoder"),
+    controls=0,
+)
+SHAKEN = dataclasses.replace(
+    OPTIONS, steps=5, pairs=1, direct=0.0, dropout=0.3, targets=("memory_attention",)
+)
+CPU = torch.device("cpu")
+
+
+def judged(followed):
+    """IoU of every followed object at the size of its drawn mask."""
+    return hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target)
+
+
+def step_loss(*arguments):
+    """The loss of a step that is held whole, and its numbers."""
+    ((loss, numbers),) = step_losses(*arguments)
+    return loss, numbers
+
+
+class Killed(BaseException):
+    """What no handler catches."""
+
+
+def animal(rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A photograph [80, 64, 3] of three bright discs, and their masks."""
+    y, x = np.mgrid[:80, :64]
+    pixels = rng.uniform(60, 100, (80, 64, 3))
+    masks = {}
+    for name, top, radius, colour in (
+        ("head", 15, 9, (220, 40, 40)),
+        ("body", 38, 14, (40, 220, 40)),
+        ("tail", 66, 10, (40, 40, 220)),
+    ):
+        left = 32 + rng.uniform(-6, 6)
+        masks[name] = (x - left) ** 2 + (y - top - rng.uniform(-2, 2)) ** 2 < radius**2
+        pixels[masks[name]] = colour
+    return pixels.astype(np.uint8), masks
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """Two templates, of which the second was not annotated for its tail, and a pool of four."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    templates, pool = [], []
+    for number in range(6):
+        pixels, masks = animal(rng)
+        path = folder / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        if number < 2:
+            templates.append(Template(str(number), str(path), 64, 80, masks))
+        else:
+            pool.append(str(path))
+    del templates[1].masks["tail"]
+    return templates, pool
+
+
+@pytest.fixture(scope="module")
+def data(small_model, photographs):
+    return prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 1, CPU)
+
+
+def fresh(model, options=OPTIONS, seed=1):
+    """A copy of the model with the adapter that a training starts from."""
+    model = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    adapters.inject(model, options.adapter)
+    return model
+
+
+def run(model, data, state, options=OPTIONS, seed=1, **more) -> Progress:
+    return train(model, data, torch.ones(len(STRUCTURES)), options, seed, state, **more)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(small_model, data, tmp_path_factory):
+    """Model and progress of trainings that ran to their ends."""
+    runs = {}
+    for options in (OPTIONS, SHAKEN):
+        model = fresh(small_model, options)
+        runs[options] = model, run(model, data, tmp_path_factory.mktemp("state"), options)
+    return runs
+
+
+def assert_same_training(model, progress, expected_model, expected):
+    found, wanted = adapters.adapter_state(model), adapters.adapter_state(expected_model)
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert torch.equal(found[name], value), name
+    for name in ("step", "best_step", "best", "untrained", "history"):
+        assert getattr(progress, name) == getattr(expected, name), name
+    assert progress.best_state.keys() == expected.best_state.keys()
+    for name, value in expected.best_state.items():
+        assert torch.equal(progress.best_state[name], value), name
+
+
+# ------------------------------------------------------------------ what changes
+
+
+def test_only_adapter_weights_change(small_model, undisturbed):
+    model, _ = undisturbed[OPTIONS]
+    before = small_model.state_dict()
+    after = {
+        name.replace(".base_layer", ""): value
+        for name, value in model.state_dict().items()
+        if "lora_" not in name
+    }
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        assert torch.equal(after[name], value), name
+    started = adapters.adapter_state(fresh(small_model))
+    for name, value in adapters.adapter_state(model).items():
+        assert not torch.equal(value, started[name]), name
+    assert not any(module.training for module in model.modules())
+
+
+def test_full_training_changes_all_but_the_encoder(small_model, data, tmp_path):
+    options = dataclasses.replace(OPTIONS, method="full", steps=1, warmup=0, direct=0.0)
+    model = copy.deepcopy(small_model)
+    config = adapters.inject(model, options.adapter)
+    progress = run(model, data, tmp_path / "state", options)
+    changed = {
+        name
+        for name, value in small_model.state_dict().items()
+        if not torch.equal(model.state_dict()[name], value)
+    }
+    assert len(changed) > 100 and not [n for n in changed if n.startswith("image_encoder.")]
+    # what is published is what validation chose, and a folder gives it to another process
+    publish(model, dataclasses.replace(progress, best=2.0, best_state=adapters.adapter_state(model)))
+    (tmp_path / "full").mkdir()
+    adapters.save(model, config, tmp_path / "full")
+    again = copy.deepcopy(small_model)
+    adapters.load(again, tmp_path / "full")
+    for name, value in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    # and if nothing is better, the model as it was
+    publish(model, dataclasses.replace(progress, best=0.0, best_state=config.before))
+    for name, value in small_model.state_dict().items():
+        assert torch.equal(model.state_dict()[name], value), name
+
+
+def test_numbers_of_every_step(undisturbed):
+    _, progress = undisturbed[OPTIONS]
+    assert [line["step"] for line in progress.history] == [1, 2, 3]
+    # every second step, and the last
+    assert [line["step"] for line in progress.history if "validation" in line] == [2, 3]
+    for line in progress.history:
+        assert {"loss", "norm", "palindrome", "palindrome_iou", "direct", "scores"} <= line.keys()
+        assert all(math.isfinite(value) for value in line.values())
+        assert line["loss"] == pytest.approx(
+            line["palindrome"] + line["direct"] + 0.1 * line["scores"], abs=1e-4
+        )
+    validations = {line["step"]: line["validation"] for line in progress.history[1:]}
+    assert progress.best == pytest.approx(max(validations.values()), abs=1e-6)
+    assert validations[progress.best_step] == pytest.approx(progress.best, abs=1e-6)
+
+
+def test_same_seed_same_bits_another_seed_another_training(
+    small_model, data, undisturbed, tmp_path
+):
+    model, progress = undisturbed[SHAKEN]
+    again = fresh(small_model, SHAKEN)
+    torch.manual_seed(99)  # whatever was random before
+    assert_same_training(again, run(again, data, tmp_path / "a", SHAKEN), model, progress)
+    short = dataclasses.replace(SHAKEN, steps=1)
+    other = run(fresh(small_model, SHAKEN), data, tmp_path / "b", short, seed=2)
+    assert other.history[0]["loss"] != progress.history[0]["loss"]
+
+
+def test_dropout_is_used(small_model, data, undisturbed, tmp_path):
+    calm = dataclasses.replace(SHAKEN, dropout=0.0, steps=1)
+    without = run(fresh(small_model, calm), data, tmp_path, calm).history[0]
+    shaken = undisturbed[SHAKEN][1].history[0]
+    # the second matrix of a fresh adapter is zero: dropout shows in the gradient, not yet in the loss
+    assert without["loss"] == pytest.approx(shaken["loss"], abs=1e-5)
+    assert without["norm"] != pytest.approx(shaken["norm"], rel=1e-3)
+
+
+# ------------------------------------------------------------------ killed and resumed
+
+
+@pytest.mark.parametrize("moments", [[5], [1, 3, 4]])
+def test_killed_and_resumed_is_undisturbed(small_model, data, undisturbed, tmp_path, moments):
+    options = SHAKEN
+    expected_model, expected = undisturbed[options]
+    for moment in moments:
+
+        def die(step, numbers, moment=moment):
+            if step == moment:
+                raise Killed
+
+        with pytest.raises(Killed):
+            run(fresh(small_model, options), data, tmp_path, options, on_step=die)
+    model = fresh(small_model, options)
+    torch.manual_seed(moments[0])  # another process, another state
+    steps = []
+    progress = run(model, data, tmp_path, options, on_step=lambda step, _: steps.append(step))
+    assert_same_training(model, progress, expected_model, expected)
+    # it went on; it did not start again. What was not yet checkpointed is done again
+    assert steps == list(range(moments[-1], options.steps + 1))
+    # and once more: nothing is left to do
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path, options, on_step=lambda *_: pytest.fail("a step"))
+    assert_same_training(model, progress, expected_model, expected)
+
+
+def test_running_losses_and_controls_are_resumed(small_model, data, tmp_path):
+    options = dataclasses.replace(
+        SHAKEN, structure_weights="difficulty", steps=3, validate_every=2, controls=2
+    )
+    model = fresh(small_model, options)
+    expected = run(model, data, tmp_path / "whole", options)
+    even = dataclasses.replace(options, structure_weights="numbers", controls=0, steps=2)
+    other = run(fresh(small_model, even), data, tmp_path / "even", even)
+    # all count the same in the first step, whose losses make the weights of the second
+    assert other.history[0]["loss"] == expected.history[0]["loss"]
+    assert other.history[1]["palindrome"] != expected.history[1]["palindrome"]
+
+    def die(step, numbers):
+        if step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(fresh(small_model, options), data, tmp_path / "cut", options, on_step=die)
+    again = fresh(small_model, options)
+    progress = run(again, data, tmp_path / "cut", options)
+    assert_same_training(again, progress, model, expected)
+    assert progress.running == expected.running != [None] * 3
+    names = {f"control_{name}" for name in ("true", "blank", "structure", "specimen")}
+    assert progress.controls == expected.controls and progress.controls.keys() == names
+    lines = [names <= line.keys() for line in progress.history]
+    assert lines == [False, True, True]
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments(small_model, data, tmp_path, monkeypatch):
+    """In the middle of a forward or backward pass, of a step, of a validation, of writing a checkpoint."""
+    options = dataclasses.replace(SHAKEN, steps=12, validate_every=3, structure_weights="difficulty")
+    expected_model = fresh(small_model, options)
+    expected = run(expected_model, data, tmp_path / "whole", options)
+    rng, killed = np.random.default_rng(6), []
+
+    def mortal(where, function):
+        def call(*arguments, **more):
+            if where == doomed[0]:
+                doomed[1] -= 1
+                if doomed[1] == 0:
+                    if where == "torch.save":
+                        arguments[1].write_bytes(b"half of a checkpoint")
+                    raise Killed
+            return function(*arguments, **more)
+
+        return call
+
+    places = {
+        "sam2pal.training.step.palindrome": palindrome,
+        "torch.Tensor.backward": torch.Tensor.backward,
+        "torch.optim.AdamW.step": torch.optim.AdamW.step,
+        "sam2pal.training.loop.validate": validate,
+        "torch.save": torch.save,
+    }
+    doomed = [None, 0]
+    for where, function in places.items():
+        monkeypatch.setattr(where, mortal(where, function))
+    for number in range(20):
+        # rarely so late that nothing would be left to kill
+        doomed[:] = list(places)[number % len(places)], int(rng.integers(1, 3))
+        try:
+            run(fresh(small_model, options), data, tmp_path / "cut", options)
+        except Killed:
+            killed.append(doomed[0])
+        torch.manual_seed(number)
+    doomed[0] = None
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path / "cut", options)
+    assert_same_training(model, progress, expected_model, expected)
+    assert len(set(killed)) == len(places), killed
+
+
+def test_killed_before_the_first_checkpoint(small_model, data, undisturbed, tmp_path):
+    expected_model, expected = undisturbed[SHAKEN]
+    options = dataclasses.replace(SHAKEN, checkpoint_minutes=60.0)
+
+    def die(step, numbers):
+        if step == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(fresh(small_model, options), data, tmp_path, options, on_step=die)
+    assert not (tmp_path / "checkpoint.pt").exists()
+    model = fresh(small_model, options)
+    assert_same_training(model, run(model, data, tmp_path, options), expected_model, expected)
+
+
+def test_time_limit_keeps_a_checkpoint_and_goes_on(small_model, data, undisturbed, tmp_path):
+    expected_model, expected = undisturbed[SHAKEN]
+    for step in range(1, 5):
+        with pytest.raises(InputError, match=f"time limit came at step {step} of 5.*goes on"):
+            run(fresh(small_model, SHAKEN), data, tmp_path, SHAKEN, deadline=-math.inf)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "lock"]
+    model = fresh(small_model, SHAKEN)
+    progress = run(model, data, tmp_path, SHAKEN, deadline=-math.inf)  # the last step ends it
+    assert_same_training(model, progress, expected_model, expected)
+
+
+def test_stops_before_a_step_that_would_not_end_in_time(small_model, data, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("sam2pal.training.loop.time.monotonic", lambda: clock[0])
+
+    def tick(step, numbers):
+        clock[0] += 10.0
+
+    with pytest.raises(InputError, match="came at step 2 of 5"):
+        run(fresh(small_model, SHAKEN), data, tmp_path, SHAKEN, deadline=25.0, on_step=tick)
+
+
+def test_a_second_process_waits_for_the_first(small_model, data, tmp_path, monkeypatch):
+    options = dataclasses.replace(OPTIONS, steps=1, direct=0.0)
+    taken, told, said = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        with FileLock(tmp_path / "lock"):
+            taken.set()
+            told.wait()
+
+    def info(message: str, *values: object) -> None:
+        said.append(message % values)
+        told.set()
+
+    other = threading.Thread(target=first)
+    other.start()
+    taken.wait()
+    monkeypatch.setattr("sam2pal.training.loop.log.info", info)
+    assert run(fresh(small_model), data, tmp_path, options).step == 1
+    other.join()
+    assert "another process is running this training; waiting for it to end" in said[0]
+
+
+def test_a_second_process_does_not_wait_beyond_its_time(small_model, data, tmp_path):
+    model = fresh(small_model)
+    before = adapters.adapter_state(model)
+    with (
+        FileLock(tmp_path / "lock"),
+        pytest.raises(InputError, match="another process is running this training") as caught,
+    ):
+        run(model, data, tmp_path, deadline=-math.inf, on_step=lambda *_: pytest.fail("a step"))
+    assert str(tmp_path) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(before[name], value)
+    # the file that a killed process leaves behind locks nobody out
+    assert run(model, data, tmp_path, dataclasses.replace(OPTIONS, steps=1, direct=0.0)).step == 1
+
+
+def test_divergence_is_said(small_model, data, tmp_path):
+    options = dataclasses.replace(OPTIONS, direct=0.0, learning_rate=1e30, warmup=0, restores=0)
+    with pytest.raises(
+        InputError, match="diverged at step [23] .*lower `learning_rate` .now 1e.30"
+    ):
+        run(fresh(small_model), data, tmp_path, options)
+
+
+def test_a_validation_that_falls_goes_back_to_the_best(
+    small_model, data, tmp_path, monkeypatch, caplog
+):
+    options = dataclasses.replace(SHAKEN, restores=1, validate_every=1, steps=4)
+    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    states = []
+
+    def keep(step, numbers):
+        states.append(adapters.adapter_state(model))
+
+    values = iter([0.6, 0.7, 0.3, 0.36, 0.1])  # the last step has nothing to go on to
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path / "a", options, on_step=keep)
+    assert (progress.step, progress.restored, progress.best_step) == (4, 1, 1)
+    assert [line.get("restored") for line in progress.history] == [None, 1, None, None]
+    assert "step 2: validation IoU fell to 0.300; going back to the adapter of step 1" in caplog.text
+    for name, best in states[0].items():
+        assert torch.equal(states[1][name], best)
+    assert any(not torch.equal(states[2][name], best) for name, best in states[0].items())
+    values = iter([0.6, 0.7, 0.3, 0.3])
+    with pytest.raises(InputError, match="diverged at step 3 .validation IoU fell to 0.300, for"):
+        run(fresh(small_model, options), data, tmp_path / "b", options)
+    # of little there is little to lose
+    values = iter([0.15, 0.07, 0.06, 0.05, 0.07])
+    assert run(fresh(small_model, options), data, tmp_path / "c", options).restored == 0
+
+
+def test_divergence_goes_back_to_the_best(small_model, data, tmp_path, monkeypatch, caplog):
+    """Two steps whose loss is not finite, and a kill between them."""
+    options = dataclasses.replace(SHAKEN, restores=2, validate_every=1, targets=("memory_encoder",))
+
+    def broken(*arguments):
+        loss, numbers = next(step_losses(*arguments))
+        # the generator of a step is its own, so the same steps break after a kill
+        yield (loss * math.nan if broken_steps.pop(0) else loss), numbers
+
+    monkeypatch.setattr("sam2pal.training.loop.step_losses", broken)
+    values = iter([0.1, 0.3, 0.2, 0.25, 0.2, 0.2] * 2)  # before training, and after every step
+    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    states = []
+
+    def keep(step, numbers):
+        states.append(adapters.adapter_state(model))
+
+    broken_steps = [False, False, True, False, True]
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path / "a", options, on_step=keep)
+    assert (progress.step, progress.restored, progress.best_step) == (5, 2, 1)
+    assert [line.get("restored") for line in progress.history] == [None, None, 1, None, 2]
+    assert "going back to the adapter of step 1" in caplog.text
+    for name, best in states[0].items():
+        assert torch.equal(states[2][name], best) and torch.equal(states[4][name], best)
+    assert any(not torch.equal(states[1][name], best) for name, best in states[0].items())
+    # killed after it went back, it ends the same
+    values = iter([0.1, 0.3, 0.2, 0.25, 0.2, 0.2])
+    broken_steps[:] = [False, False, True]
+
+    def die(step, numbers):
+        if step == 4:
+            raise Killed
+
+    broken_steps.append(False)
+    with pytest.raises(Killed):
+        run(fresh(small_model, options), data, tmp_path / "b", options, on_step=die)
+    values, broken_steps[:] = iter([0.2, 0.2]), [False, True]
+    again = fresh(small_model, options)
+    assert_same_training(again, run(again, data, tmp_path / "b", options), model, progress)
+    # a third time is too often
+    values, broken_steps[:] = iter([0.1] * 9), [True] * 3
+    with pytest.raises(InputError, match="diverged at step 3 .*for the 3. time.*learning_rate"):
+        run(fresh(small_model, options), data, tmp_path / "c", options)
+
+
+# ------------------------------------------------------------------ what is published
+
+
+def test_best_is_published_not_last(undisturbed):
+    model, progress = undisturbed[OPTIONS]
+    model = copy.deepcopy(model)
+    best = {name: value + 1 for name, value in adapters.adapter_state(model).items()}
+    won = dataclasses.replace(progress, best=0.8, untrained=0.7, best_state=best)
+    assert publish(model, won) is True
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(value, best[name])
+
+
+def test_the_best_adapter_is_kept_while_training_goes_on(small_model, data, tmp_path, monkeypatch):
+    values = iter([0.1, 0.5, 0.9, 0.3])  # before training, and after steps 1, 2 and 3
+    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    options = dataclasses.replace(SHAKEN, steps=3, validate_every=1)
+    model = fresh(small_model, options)
+    states = []
+    progress = run(
+        model,
+        data,
+        tmp_path,
+        options,
+        on_step=lambda *_: states.append(copy.deepcopy(adapters.adapter_state(model))),
+    )
+    assert (progress.best, progress.best_step) == (0.9, 2)
+    assert publish(model, progress) is True
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(value, states[1][name])
+        assert not torch.equal(value, states[2][name])
+
+
+def test_nothing_better_publishes_the_untrained_model(small_model, data, tmp_path, caplog):
+    # with a rate of zero no validation can be better
+    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=2, validate_every=1)
+    model = fresh(small_model, options)
+    progress = run(model, data, tmp_path, options)
+    assert progress.best == progress.untrained
+    randomise = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # as if training had made it worse
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(generator=randomise)
+    with caplog.at_level(logging.INFO):
+        assert publish(model, progress) is False
+    assert "published as it was" in caplog.text
+    masks = [
+        direct(Tracker(m), data.drawn, data.unseen).tracked.logits for m in (model, small_model)
+    ]
+    assert torch.equal(*masks)
+
+
+def test_nothing_better_than_init_publishes_init(small_model, data, tmp_path):
+    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=1)
+    model = fresh(small_model, options)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.fill_(0.01)
+    init = adapters.adapter_state(model)
+    assert publish(model, run(model, data, tmp_path, options)) is False
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(value, init[name])
+
+
+def test_early_stopping(small_model, data, tmp_path):
+    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=20, validate_every=1, patience=2)
+    progress = run(fresh(small_model, options), data, tmp_path, options)
+    assert (progress.best_step, progress.step) == (1, 3)
+    # resumed at its end it stays there
+    again = run(
+        fresh(small_model, options),
+        data,
+        tmp_path,
+        options,
+        on_step=lambda *_: pytest.fail("a step"),
+    )
+    assert again.history == progress.history
+
+
+# ------------------------------------------------------------------ validation
+
+
+def only(data, templates: list[int]):
+    """The data of some of the templates."""
+    index = torch.tensor(templates)
+    views = torch.cat([index * OPTIONS.views + view for view in range(OPTIONS.views)]).sort().values
+    return dataclasses.replace(
+        data, drawn=data.drawn[index], views=data.views[views], unseen=data.unseen[index]
+    )
+
+
+def test_validation_of_one_template_is_on_its_unseen_view(small_model, data):
+    tracker = Tracker(small_model)
+    one = only(data, [0])
+    followed = direct(tracker, one.drawn, one.unseen)
+    expected = judged(followed).mean().item()
+    assert len(followed.target) == 3
+    assert validate(tracker, one) == pytest.approx(expected, rel=1e-6)
+
+
+def test_validation_of_several_templates_is_on_the_others(small_model, data):
+    tracker = Tracker(small_model)
+    three = only(data, [0, 1, 0])
+    scores = []
+    for start in range(3):
+        for goal in range(3):
+            if goal != start:
+                followed = direct(tracker, three.drawn[[start]], three.unseen[[goal]])
+                scores += judged(followed).tolist()
+    assert len(scores) == 2 * 2 + 2 * 2 + 3 * 2  # tails between the two copies of the first only
+    assert validate(tracker, three) == pytest.approx(np.mean(scores), rel=1e-5)
+
+
+def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
+    tracker = Tracker(small_model)
+    five = only(data, [0, 1, 0, 1, 0])
+    judged = []
+
+    def follow(tracker, source, goal):
+        judged.append(len(source.masks))
+        return direct(tracker, source, goal)
+
+    monkeypatch.setattr("sam2pal.training.judging.direct", follow)
+    whole = validate(tracker, five, pairs=100)
+    assert sum(judged) == 20
+    judged.clear()
+    assert validate(tracker, five, pairs=20, batch=1) == pytest.approx(whole, rel=1e-5)
+    assert judged == [1] * 20
+    for pairs, expected in ((7, 7), (5, 5), (2, 2), (1, 1)):
+        judged.clear()
+        assert 0 < validate(tracker, five, pairs=pairs) < 1
+        assert sum(judged) == expected
+
+
+def test_a_template_that_is_held_out_is_seen_by_validation_alone(small_model, data):
+    tracker, three = Tracker(small_model), only(data, [0, 1, 0])
+    held = dataclasses.replace(three, held_out=held_out(three, "auto"))
+    assert held.held_out == 2  # of the two that show a tail the last
+    scores = []
+    goals = [(three.drawn, 2), (three.unseen, 2), (three.views, 4), (three.views, 5)]
+    for view, goal in goals:
+        for start in (0, 1):
+            followed = direct(tracker, three.drawn[[start]], view[[goal]])
+            scores += hard_iou(followed.tracked.logits, followed.target).tolist()
+    assert validate(tracker, held) == pytest.approx(np.mean(scores), rel=1e-5)
+    assert validate(tracker, held, pairs=2) == pytest.approx(np.mean(scores[:5]), rel=1e-5)
+    # the other two are all that a step looks at: every place carries its template's number
+    marked = dataclasses.replace(
+        held,
+        drawn=numbered(three.drawn, [0, 1, 2]),
+        views=numbered(three.views, [0, 0, 1, 1, 2, 2]),
+    )
+    options = dataclasses.replace(OPTIONS, self_pair=1.0, pairs=4)
+    starts, ends = set(), set()
+    for seed in range(20):
+        for way in draw_ways(marked, options, np.random.default_rng(seed)):
+            starts |= set(way.start.masks[:, 0, 0, 0].tolist())
+            ends |= set(way.goal.masks[:, 0, 0, 0].tolist())
+    assert starts == ends == {0.0, 1.0}
+
+
+def numbered(view, numbers):
+    masks = view.masks.clone()
+    masks[:] = torch.tensor(numbers)[:, None, None, None]
+    return dataclasses.replace(view, masks=masks)
+
+
+@pytest.mark.parametrize(
+    ("templates", "holdout", "expected"),
+    [
+        ([0, 1], "auto", None),
+        ([0, 1, 0], False, None),
+        ([0, 1], True, 1),
+        ([0, 1, 0, 1], "auto", 2),
+    ],
+)
+def test_which_template_is_held_out(data, templates, holdout, expected):
+    assert held_out(only(data, templates), holdout) == expected
+
+
+def test_no_template_can_be_held_out(data):
+    with pytest.raises(InputError, match="`holdout` needs two templates"):
+        held_out(only(data, [0]), True)
+    known = [[True, False, False], [False, True, False], [False, False, True]]
+    three = only(data, [0, 1, 0])
+    apart = dataclasses.replace(three, drawn=without(three.drawn, known))
+    assert held_out(apart, "auto") is None
+
+
+def test_training_with_a_template_held_out(small_model, data, tmp_path):
+    options = dataclasses.replace(OPTIONS, holdout="auto", steps=1)
+    three = only(data, [0, 1, 0])
+    progress = run(fresh(small_model), three, tmp_path, options)
+    expected = validate(Tracker(small_model), dataclasses.replace(three, held_out=2))
+    assert progress.untrained == pytest.approx(expected, abs=1e-6)
+
+
+def without(view, known):
+    return dataclasses.replace(view, known=torch.tensor(known))
+
+
+def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_model, data):
+    tracker = Tracker(small_model)
+    known = [[True, False, False], [False, True, False]]
+    apart = dataclasses.replace(
+        data, drawn=without(data.drawn, known), unseen=without(data.unseen, known)
+    )
+    followed = direct(tracker, apart.drawn, apart.unseen)
+    expected = judged(followed).mean().item()
+    assert validate(tracker, apart) == pytest.approx(expected, rel=1e-5)
+
+
+# ------------------------------------------------------------------ the model's own guesses
+
+
+def test_guesses_are_what_is_segmented_from_all_templates(small_model, data):
+    tracker = Tracker(small_model)
+    soft, hard = (guess(tracker, data, labels, batch=3) for labels in ("soft", "hard"))
+    assert soft.masks.shape == (4, 3, 16, 16)
+    # the second template does not show the tail, and does not vote on it
+    memories = [
+        tracker.memorize(data.drawn.features[[t]], 20 * data.drawn.outlines[t, [k]][:, None] - 10)
+        for k in (0, 2)
+        for t in (0, 1)
+    ]
+    head = tracker.track(data.pool[[1]], memories[:2]).logits.sigmoid()
+    tail = tracker.track(data.pool[[1]], memories[2:3]).logits.sigmoid()
+    assert torch.allclose(soft.masks[1, 0], head[0, 0], atol=1e-4)
+    assert torch.allclose(soft.masks[1, 2], tail[0, 0], atol=1e-4)
+    assert torch.equal(hard.masks, (soft.masks > 0.5).float())
+    assert torch.equal(hard.known, (soft.masks > 0.5).flatten(2).any(2))
+    assert torch.equal(hard.features.low, data.pool.low)
+
+
+def test_self_training_is_resumed_with_the_guesses_of_before(
+    small_model, data, tmp_path, monkeypatch
+):
+    seen = []
+
+    def see(tracker, data, labels, batch):
+        seen.append(guess(tracker, data, "soft"))
+        # random weights find little: let every pool specimen show the first template's masks
+        return View(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
+
+    monkeypatch.setattr("sam2pal.training.loop.guess", see)
+    options = dataclasses.replace(
+        SHAKEN, steps=2, palindrome=0.0, self_training=1.0, scores=1.0, learning_rate=0.1
+    )
+    model = fresh(small_model, options)
+    expected = run(model, data, tmp_path / "whole", options)
+    # a guess is no truth, so the score heads learn nothing from it
+    assert {"self_training", "self_training_iou"} <= expected.history[0].keys()
+    assert "scores" not in expected.history[0]
+
+    with pytest.raises(InputError, match="time limit"):
+        run(fresh(small_model, options), data, tmp_path / "cut", options, deadline=-math.inf)
+    again = fresh(small_model, options)
+    progress = run(again, data, tmp_path / "cut", options)
+    assert_same_training(again, progress, model, expected)
+    # the masks of the model before training, also after a checkpoint
+    first, cut, resumed = seen
+    assert torch.equal(cut.masks, first.masks) and torch.equal(resumed.masks, first.masks)
+
+
+def test_a_teacher_renews_the_guesses(small_model, data, tmp_path, monkeypatch):
+    seen = []
+
+    def see(tracker, data, labels, batch):
+        masks = data.drawn.masks[[0] * 4]
+        state = adapters.adapter_state(tracker.model)
+        seen.append(state)
+        # random weights find little: let it show the template's masks, and differ with the weights
+        size = sum(float(value.abs().sum()) for value in state.values())
+        masks = masks.roll(int(1e4 * size) % 5, -1)
+        return View(data.pool, masks, data.drawn.known[[0] * 4])
+
+    monkeypatch.setattr("sam2pal.training.loop.guess", see)
+    options = dataclasses.replace(
+        SHAKEN, steps=4, validate_every=2, palindrome=0.0, self_training=1.0, learning_rate=0.1
+    )
+    options = dataclasses.replace(options, teacher=0.75)
+    states = []
+    model = fresh(small_model, options)
+    before = adapters.adapter_state(model)
+    expected = run(
+        model,
+        data,
+        tmp_path / "whole",
+        options,
+        on_step=lambda step, _: states.append(adapters.adapter_state(model)),
+    )
+    # of the model before training, and of the teacher after two of four steps
+    first, second = seen
+    for name, value in before.items():
+        torch.testing.assert_close(first[name], value)
+        one = 0.75 * value + 0.25 * states[0][name]
+        torch.testing.assert_close(second[name], 0.75 * one + 0.25 * states[1][name])
+    assert any(not torch.equal(second[name], value) for name, value in states[1].items())
+
+    again = fresh(small_model, options)
+    for _ in range(3):  # stopped after every step
+        with pytest.raises(InputError, match="time limit"):
+            run(again, data, tmp_path / "cut", options, deadline=-math.inf)
+        again = fresh(small_model, options)
+    progress = run(again, data, tmp_path / "cut", options)
+    assert_same_training(again, progress, model, expected)
+
+
+# ------------------------------------------------------------------ nothing to train on
+
+
+def test_nothing_to_follow_is_said_before_the_first_step(small_model, data, tmp_path):
+    nothing = [[False] * 3] * 2
+    empty = dataclasses.replace(data, drawn=without(data.drawn, nothing))
+    with pytest.raises(InputError, match="no template shows any structure to follow"):
+        run(fresh(small_model), empty, tmp_path)
+    unseen = dataclasses.replace(data, unseen=without(data.unseen, nothing))
+    with pytest.raises(InputError, match="kept for validation"):
+        run(fresh(small_model), unseen, tmp_path)
+    alone = dataclasses.replace(OPTIONS, palindrome=0.0)
+    with pytest.raises(InputError, match="only `direct` has a weight above zero"):
+        run(fresh(small_model), only(data, [0]), tmp_path, alone)
+
+
+def test_steps_whose_pairs_share_nothing_are_no_end(small_model, data, tmp_path):
+    # of three templates two share a head; a pair of any other two has nothing to follow
+    options = dataclasses.replace(OPTIONS, palindrome=0.0, pairs=1, steps=8, validate_every=8)
+    known = [[True, False, False], [True, False, False], [False, False, True]]
+    three = only(data, [0, 1, 0])
+    views = [row for row in known for _ in range(OPTIONS.views)]
+    three = dataclasses.replace(
+        three,
+        drawn=without(three.drawn, known),
+        views=without(three.views, views),
+        unseen=without(three.unseen, known),
+    )
+    progress = run(fresh(small_model, options), three, tmp_path, options)
+    losses = ["loss" in line for line in progress.history]
+    assert len(losses) == 8 and any(losses) and not all(losses)
+
+
+# ------------------------------------------------------------------ one step
+
+
+@pytest.mark.parametrize(
+    ("weights", "parts"),
+    [
+        ({"direct": 0.0}, {"palindrome"}),
+        ({"palindrome": 0.0}, {"direct"}),
+        ({"palindrome": 0.0, "direct": 0.0, "self_pair": 1.0}, {"self_pair"}),
+        ({"self_pair": 2.0}, {"palindrome", "direct", "self_pair"}),
+        ({"palindrome": 0.0, "direct": 0.0, "self_training": 1.0}, {"self_training"}),
+    ],
+)
+def test_weights_switch_losses_on_and_off(small_model, data, weights, parts):
+    options = dataclasses.replace(OPTIONS, scores=0.0, **weights)
+    tracker = Tracker(small_model, gated=False)
+    # as if the model saw the masks of a template everywhere
+    everywhere = View(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
+    data = dataclasses.replace(data, guessed=everywhere)
+    with torch.no_grad():
+        total, numbers = step_loss(tracker, data, torch.ones(3), options, np.random.default_rng(1))
+    assert numbers.keys() == parts | {f"{part}_iou" for part in parts}
+    expected = sum(getattr(options, part) * numbers[part] for part in parts)
+    assert total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_structures_count_by_their_weights(small_model, data):
+    options = dataclasses.replace(OPTIONS, scores=0.0, direct=0.0)
+    tracker = Tracker(small_model, gated=False)
+
+    def loss(*weights):
+        rng = np.random.default_rng(3)
+        with torch.no_grad():
+            total, _ = step_loss(tracker, only(data, [0]), torch.tensor(weights), options, rng)
+        return total.item()
+
+    each = [loss(*row) for row in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
+    assert loss(1.0, 1.0, 1.0) == pytest.approx(np.mean(each), rel=1e-4)
+    assert loss(1.0, 3.0, 0.0) == pytest.approx((each[0] + 3 * each[1]) / 4, rel=1e-4)
+
+
+def test_learning_rate():
+    options = TrainingOptions(steps=110, warmup=10, learning_rate=2.0)
+    assert [learning_rate(step, options) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
+    assert learning_rate(10, options) == pytest.approx(2.0)
+    assert learning_rate(60, options) == pytest.approx(1.0)
+    assert learning_rate(35, options) == pytest.approx(1 + math.sqrt(0.5))
+    assert learning_rate(109, options) < 1e-3
+    assert learning_rate(0, dataclasses.replace(options, warmup=0)) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"palindrome": 0, "direct": 0, "self_pair": 0}, "must have a weight above zero"),
+        ({"turns": [45]}, "turns are some of 0, 90, 180 and 270; found [45]"),
+        ({"labels": "firm"}, "labels must be hard or soft; found 'firm'"),
+        ({"prompt": "hard"}, "prompt must be soft or thresholded or two_sigmoids; found 'hard'"),
+        ({"structure_weights": "even"}, "numbers or auto or difficulty; found 'even'"),
+        ({"holdout": "last"}, "holdout must be true, false or auto; found 'last'"),
+        ({"method": "dora"}, "method must be lora or full; found 'dora'"),
+        ({"mask": "dice"}, "mask must be dice_bce or dice_focal; found 'dice'"),
+        ({"loss_size": "half"}, "loss_size must be quarter or full; found 'half'"),
+        ({"rank": 0}, "rank must be at least 1"),
+        ({"targets": ["decoder"]}, "decoder"),
+        ({"learn_rate": 1}, "did you mean 'learning_rate'?"),
+    ],
+)
+def test_options_that_are_refused(values, expected):
+    with pytest.raises(InputError) as caught:
+        fill(TrainingOptions, values, "training")
+    assert expected in str(caught.value) and str(caught.value).startswith("training: ")
+
+
+# ------------------------------------------------------------------ data
+
+
+def test_prepared_data(small_model, photographs, data):
+    templates, pool = photographs
+    assert len(data.pool) == len(pool) and data.left_out == ()
+    assert data.drawn.masks.shape == data.unseen.masks.shape == (2, 3, 16, 16)
+    assert data.views.masks.shape == (4, 3, 16, 16)
+    assert data.drawn.known.tolist() == [[True, True, True], [True, True, False]]
+    assert data.views.known.tolist() == [[True] * 3] * 2 + [[True, True, False]] * 2
+    # area is kept: 80 pixels of the photograph are 64 of the square, 16 of the masks
+    for row, template in enumerate(templates):
+        for name, mask in template.masks.items():
+            found = data.drawn.masks[row, STRUCTURES.index(name)].sum().item()
+            assert found == pytest.approx(mask.sum() * (16 / 80) ** 2, rel=0.02)
+    # every view is another one
+    views = torch.cat([data.drawn.masks, data.views.masks, data.unseen.masks])[:, 1]
+    distance = torch.cdist(views.flatten(1), views.flatten(1))
+    assert (distance + torch.eye(len(views)) > 0.5).all()
+    again = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 1, CPU)
+    assert torch.equal(again.views.features.low, data.views.features.low)
+    assert torch.equal(again.unseen.masks, data.unseen.masks)
+    other = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 2, CPU)
+    assert not torch.equal(other.unseen.masks, data.unseen.masks)
+    assert isinstance(other.pool, Features)
+
+
+def test_full_size_masks_are_as_drawn(small_model, photographs):
+    """Thin limbs, which average below 0.5 in every cell of a quarter of the square, are still there."""
+    template, pool = photographs[0][0], photographs[1][:1]
+    limb = np.zeros((80, 64), bool)
+    limb[:, 30:32] = True
+    masks = {**template.masks, "tail": limb}
+    thin = dataclasses.replace(template, masks=masks)
+    options = dataclasses.replace(OPTIONS, views=1, turns=(0,))
+
+    def found(size):
+        chosen = dataclasses.replace(options, loss_size=size)
+        return prepare(Tracker(small_model), [thin], pool, STRUCTURES, chosen, 1, CPU)
+
+    full, quarter = found("full"), found("quarter")
+    for name in ("drawn", "views", "unseen"):
+        ours, coarse = getattr(full, name), getattr(quarter, name)
+        assert ours.masks.shape[2:] == (64, 64) and coarse.masks.shape[2:] == (16, 16)
+        averaged = torch.nn.functional.avg_pool2d(ours.masks.float(), 4)
+        torch.testing.assert_close(averaged, coarse.masks, atol=1e-3, rtol=0)
+        assert ours.masks[0, 2].max() > 0.5 > coarse.masks[0, 2].max()
+    tracker = Tracker(small_model)
+    followed = [direct(tracker, d.drawn, d.unseen).structure.tolist() for d in (full, quarter)]
+    assert followed == [[0, 1, 2], [0, 1]]
+
+
+def test_guesses_at_full_size(small_model, photographs):
+    options = dataclasses.replace(OPTIONS, loss_size="full", views=1)
+    full = prepare(Tracker(small_model), *photographs, STRUCTURES, options, 1, CPU)
+    seen = guess(Tracker(small_model), full, "soft")
+    assert seen.masks.shape == (4, 3, 64, 64)
+    m = Tracker(small_model).memorize(
+        full.drawn.features[[0]], 20 * full.drawn.outlines[0, [2]][:, None] - 10
+    )
+    tail = Tracker(small_model).track(full.pool[[1]], [m]).logits
+    tail = torch.nn.functional.interpolate(tail, (64, 64), mode="bilinear").sigmoid()
+    assert torch.allclose(seen.masks[1, 2].float(), tail[0, 0], atol=1e-3)
+
+
+def test_training_at_full_size(small_model, photographs, tmp_path):
+    options = dataclasses.replace(
+        OPTIONS, loss_size="full", mask="dice_focal", steps=1, views=1, self_training=0.5
+    )
+    full = prepare(Tracker(small_model), *photographs, STRUCTURES, options, 1, CPU)
+    model = fresh(small_model, options)
+    tracker = Tracker(model, gated=False)
+    rng = np.random.default_rng([1, 4, 0])
+    alone = dataclasses.replace(options, direct=0.0, self_training=0.0, scores=0.0)
+    with torch.no_grad():
+        loss, _ = step_loss(tracker, full, torch.ones(3), alone, rng)
+    progress = run(model, full, tmp_path, options)
+    (line,) = progress.history
+    assert line["palindrome"] == pytest.approx(loss.item(), abs=1e-5)
+    assert line["validation"] == pytest.approx(validate(Tracker(model), full), abs=1e-5)
+    followed = direct(Tracker(model), full.drawn[[0]], full.unseen[[1]])
+    assert followed.target.shape[-1] == 64 and len(followed.iou()) == 2
+
+
+def test_training_remembers_what_segmenting_remembers(small_model, photographs, data):
+    """Thin structures, which half fill the pixels that the loss is taken at, too."""
+    tracker, templates = Tracker(small_model), photographs[0]
+    options = SegmentationOptions(turns=(0,), round_trip=0)
+    bank = remember(tracker, templates[:1], STRUCTURES, options, CPU)
+    expected = tracker.track(data.unseen.features[[0]], [bank.memory]).logits
+    found = direct(tracker, data.drawn[[0]], data.unseen[[0]]).tracked.logits
+    assert torch.allclose(found, expected, atol=1e-4)
+    blurred = dataclasses.replace(data.drawn[[0]], outlines=None)
+    blurred = direct(tracker, blurred, data.unseen[[0]]).tracked.logits
+    assert not torch.allclose(blurred, expected, atol=1e-2)
+
+
+def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path):
+    template = photographs[0][0]
+    # a square, which is turned without a rest
+    pixels = np.pad(np.asarray(Image.open(template.path)), ((0, 0), (8, 8), (0, 0)))
+    masks = {name: np.pad(mask, ((0, 0), (8, 8))) for name, mask in template.masks.items()}
+    templates, pool = [Template("0", str(tmp_path / "0.png"), 80, 80, masks)], []
+    for quarter in range(4):
+        path = tmp_path / f"{quarter}.png"
+        Image.fromarray(np.rot90(pixels, quarter)).save(path)
+        pool.append(str(path))
+    masks = {name: np.rot90(mask, 3) for name, mask in masks.items()}
+    templates.append(Template("turned", pool[3], 80, 80, masks))
+    options = dataclasses.replace(OPTIONS, views=1)
+    turned = prepare(Tracker(small_model), templates, pool, STRUCTURES, options, 1, CPU)
+    first = turned.drawn.features.low[0]
+
+    def distance(found):
+        return ((found - first).norm() / first.norm()).item()
+
+    # but for the rounding of turned photographs
+    for found in (*turned.pool.low, turned.drawn.features.low[1]):
+        assert distance(found) < 0.02
+    assert torch.allclose(turned.drawn.masks[0], turned.drawn.masks[1], atol=1e-5)
+    options = dataclasses.replace(options, turns=(0,))
+    as_they_are = prepare(Tracker(small_model), templates, pool, STRUCTURES, options, 1, CPU)
+    assert torch.equal(as_they_are.drawn.features.low[0], first)
+    assert distance(as_they_are.pool.low[0]) < 1e-5 < 0.1 < distance(as_they_are.pool.low[1])
+    assert not torch.equal(as_they_are.drawn.masks[0], as_they_are.drawn.masks[1])
+    assert turned.similarity is None
+    # how alike they are is asked of specimens that lie as the templates do
+    for turns, expected in ((OPTIONS.turns, [True] * 4), ((0,), [True, False, False, False])):
+        options = dataclasses.replace(OPTIONS, views=1, turns=turns, pairing="similar")
+        found = prepare(Tracker(small_model), templates[:1], pool, STRUCTURES, options, 1, CPU)
+        assert found.similarity.shape == (1, 4)
+        assert (found.similarity[0] > 0.95).tolist() == expected
+
+
+def test_structures_named_for_a_side_are_not_mirrored(small_model, photographs, caplog):
+    template, pool = photographs[0][0], photographs[1][:1]
+    masks = dict(zip(("left eye", "body", "tail"), template.masks.values(), strict=True))
+    sided = dataclasses.replace(template, masks=masks)
+    options = dataclasses.replace(OPTIONS, views=4, turns=(0,))
+
+    def views(template, options):
+        names = list(template.masks)
+        return prepare(Tracker(small_model), [template], pool, names, options, 1, CPU).views.masks
+
+    mirrored = views(template, options)
+    assert caplog.text == ""
+    never = views(template, dataclasses.replace(options, mirror=False))
+    with caplog.at_level(logging.INFO):
+        assert torch.equal(views(sided, options), never)
+    assert "not mirrored: left eye would become the other side's" in caplog.text
+    same = [torch.allclose(a, b) for a, b in zip(mirrored, never, strict=True)]
+    flipped = [torch.allclose(a.flip(-1), b) for a, b in zip(mirrored, never, strict=True)]
+    assert sum(same) + sum(flipped) == 4 and any(flipped)
+
+
+def test_unreadable_photographs_of_the_pool_are_named(small_model, photographs, tmp_path, caplog):
+    templates, pool = photographs
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n")
+    options = dataclasses.replace(OPTIONS, views=1)
+    some = prepare(
+        Tracker(small_model), templates[:1], [pool[0], str(broken)], STRUCTURES, options, 1, CPU
+    )
+    assert len(some.pool) == 1
+    assert len(some.left_out) == 1 and str(broken) in some.left_out[0]
+    assert str(broken) in caplog.text
+    for left in ([str(broken)], []):
+        with pytest.raises(InputError, match="no photograph of the training pool can be read"):
+            prepare(Tracker(small_model), templates[:1], left, STRUCTURES, options, 1, CPU)
+    with pytest.raises(InputError, match="at least one template"):
+        prepare(Tracker(small_model), [], pool, STRUCTURES, options, 1, CPU)
+
+
+def test_a_structure_too_small_to_follow_is_named(small_model, photographs, caplog):
+    (template, _), pool = photographs
+    speck = np.zeros((80, 64), bool)
+    speck[40:42, 30:32] = True
+    template = dataclasses.replace(template, masks={**template.masks, "tail": speck})
+    options = dataclasses.replace(OPTIONS, views=1)
+    prepare(Tracker(small_model), [template], pool[:1], STRUCTURES, options, 1, CPU)
+    assert "template 0: 'tail' is too small to be trained on at 64 pixels" in caplog.text
+    assert "'head'" not in caplog.text
+
+
+def test_a_view_moves_image_and_masks_alike():
+    y, x = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")
+    masks = torch.stack(
+        [(x - 60) ** 2 + (y - 30) ** 2 < 300, ((x - 30).abs() < 9) & ((y - 60).abs() < 20)]
+    ).float()
+    image = masks.amax(0).expand(3, -1, -1) * 4 - 2
+    seen = []
+    for seed in range(6):
+        view, moved = augment(image, masks, np.random.default_rng(seed))
+        assert view.shape == image.shape and moved.shape == masks.shape
+        assert moved.min() >= 0 and moved.max() <= 1
+        bright = view.mean(0) > view.mean(0)[moved.amax(0) > 0.99].mean() - 1
+        inside = moved.amax(0) > 0.5
+        # the padding is 0, brighter than the dark ground: compare where the photograph is
+        overlap = (bright & inside).sum() / inside.sum()
+        assert overlap > 0.95
+        assert not torch.equal(moved, masks)
+        again = augment(image, masks, np.random.default_rng(seed))
+        assert torch.equal(again[0], view) and torch.equal(again[1], moved)
+        seen.append(moved)
+    assert len({tuple(mask.flatten().tolist()) for mask in seen}) == 6

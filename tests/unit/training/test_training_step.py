@@ -1,0 +1,381 @@
+"""training: the same gradient in parts as at once, what fits a device, and where encoded images are kept."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from sam2pal.io.errors import InputError
+from sam2pal.model import adapters
+from sam2pal.model.adapters import AdapterOptions
+from sam2pal.model.tracker import Features, Tracker
+from sam2pal.training import Data, TrainingOptions, step_losses, structure_weights, train
+from sam2pal.training import memory as budget
+from sam2pal.training.keeping import Keeper, OnDisk
+from sam2pal.training.memory import Holding, peak_bytes, what_fits
+from sam2pal.training.palindrome import View, object_losses
+from sam2pal.training.step import _specimens, draw_ways
+from sam2pal.training.weights import area_weights, difficulty_weights, running_losses
+
+STRUCTURES = 3
+OPTIONS = TrainingOptions(
+    steps=1,
+    views=1,
+    rank=2,
+    self_pair=0.5,
+    targets=("memory_attention", "mask_decoder"),
+    controls=0,
+)
+
+
+def blobs(count: int, seed: int) -> torch.Tensor:
+    """Smooth random masks [count, 3, 16, 16]."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(count, STRUCTURES, 5, 5, generator=generator)
+    return (torch.nn.functional.interpolate(coarse, (16, 16), mode="bicubic") > 0.3).float()
+
+
+@pytest.fixture(scope="module")
+def data(small_model):
+    """Two templates, of which the second lacks a structure, and a pool of two."""
+    images = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        features = Tracker(small_model).encode(images)
+    known = torch.tensor([[True, True, True], [True, False, True]])
+
+    def view(place: int) -> View:
+        return View(features[place : place + 2], blobs(2, place), known)
+
+    return Data(view(0), view(2), view(4), features[6:8])
+
+
+@pytest.fixture(scope="module")
+def model(small_model):
+    """With an adapter of random values."""
+    model = copy.deepcopy(small_model)
+    adapters.inject(model, AdapterOptions(rank=2, targets=OPTIONS.targets))
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.normal_(std=0.1, generator=generator)
+    return model
+
+
+def double(data: Data) -> Data:
+    views = {
+        name: dataclasses.replace(
+            view, features=view.features.to(torch.float64), masks=view.masks.double()
+        )
+        for name, view in (("drawn", data.drawn), ("views", data.views), ("unseen", data.unseen))
+    }
+    return dataclasses.replace(data, pool=data.pool.to(torch.float64), **views)
+
+
+def gradient(model, data, options, at_once=None, checkpointed=False):
+    """Of a step, with its numbers, its losses structure by structure, and in how many parts."""
+    tracker = Tracker(model, gated=False, checkpoint_attention=checkpointed)
+    weights = torch.tensor([1.0, 2.0, 0.5], dtype=data.drawn.masks.dtype)
+    model.zero_grad()
+    numbers, seen, parts = {}, [], 0
+    rng = np.random.default_rng(1)  # both templates are drawn
+    for loss, share in step_losses(tracker, data, weights, options, rng, at_once, seen):
+        loss.backward()
+        parts += 1
+        for name, value in {"loss": loss.item(), **share}.items():
+            numbers[name] = numbers.get(name, 0.0) + value
+    found = {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
+    model.zero_grad()
+    return found, numbers, running_losses([None] * STRUCTURES, seen), parts
+
+
+# ------------------------------------------------------------------ parts
+
+
+@pytest.mark.parametrize("more", [{}, {"specimens": 2, "confident": True}])
+def test_parts_have_the_gradient_of_the_whole(model, data, in_double, more):
+    model, data = copy.deepcopy(model).double(), double(data)
+    options = dataclasses.replace(OPTIONS, **more)
+    whole, numbers, running, one = gradient(model, data, options)
+    largest = max(value.abs().max() for value in whole.values())
+    assert one == 1 and largest > 1e-3
+    # all at once, an image at once, less than the structures of an image
+    for at_once, checkpointed, least in ((100, True, 1), (6, False, 4), (2, True, 10)):
+        found, same, again, parts = gradient(model, data, options, at_once, checkpointed)
+        assert parts >= least and (parts == 1) == (least == 1)
+        # an IoU jumps when a pixel changes sides by rounding
+        assert same == pytest.approx(numbers, abs=0.01)
+        for name in ("palindrome", "self_pair", "direct"):
+            assert same[name] == pytest.approx(numbers[name], rel=1e-5)
+        assert again == pytest.approx(running, rel=1e-5)
+        for name, value in whole.items():
+            torch.testing.assert_close(
+                found[name], value, atol=1e-7 * largest, rtol=1e-5, msg=name
+            )
+
+
+def test_a_palindrome_counts_as_much_as_the_model_trusts_it(model, data):
+    tracker, weights = Tracker(model, gated=False), torch.tensor([1.0, 2.0, 0.5])
+    only = {"direct": 0.0, "self_pair": 0.0, "scores": 0.0}
+    for confident in (False, True):
+        options = dataclasses.replace(OPTIONS, confident=confident, **only)
+        (way,) = draw_ways(data, options, np.random.default_rng(1))
+        followed = way.follow(tracker, options)
+        trust = followed.confidence if confident else 1.0
+        own = weights[followed.structure]
+        expected = (own * trust * object_losses(followed, options.mask)).sum() / own.sum()
+        rng = np.random.default_rng(1)
+        ((loss, _),) = step_losses(tracker, data, weights, options, rng)
+        torch.testing.assert_close(loss, expected)
+
+
+def test_similar_specimens_are_drawn(data):
+    options = dataclasses.replace(OPTIONS, pairs=2, pairing="similar", direct=0.0, self_pair=0.0)
+    six = dataclasses.replace(
+        data,
+        pool=data.pool[[0, 1, 0, 1, 0, 1]],
+        similarity=torch.tensor([[0.9, 0.1, 0.8, 0.2, 0.7, 0.3], [0.1, 0.9, 0.2, 0.8, 0.3, 0.7]]),
+    )
+    drawn = {0: set(), 1: set()}
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        chosen = _specimens(six, np.array([0, 1, 0]), options, rng).tolist()
+        assert len(set(chosen)) == 3
+        drawn[0] |= {chosen[0], chosen[2]}
+        drawn[1].add(chosen[1])
+    assert drawn == {0: {0, 2, 4}, 1: {1, 3, 5}}
+    # more templates than there are alike: some specimens serve twice
+    assert set(_specimens(six, np.array([0] * 5), options, rng).tolist()) == {0, 2, 4}
+
+
+def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):
+    """Out of memory, again and again, until one structure at a time fits."""
+    options = dataclasses.replace(OPTIONS, warmup=0)
+    tried = []
+
+    def small(tracker, data, weights, options, rng, at_once, seen):
+        tried.append((at_once, tracker.checkpoint_attention))
+        parts = step_losses(tracker, data, weights, options, rng, at_once, seen)
+        for number, part in enumerate(parts):
+            if number == 1 and not tracker.checkpoint_attention:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            if at_once is None:
+                raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+            yield part
+
+    def run(name):
+        model = copy.deepcopy(small_model)
+        torch.manual_seed(1)
+        adapters.inject(model, options.adapter)
+        (line,) = train(model, data, torch.ones(STRUCTURES), options, 1, tmp_path / name).history
+        return line
+
+    expected = run("whole")
+    monkeypatch.setattr("sam2pal.training.loop.step_losses", small)
+    found = run("parts")
+    assert tried == [(None, False), (12, False), (6, False), (3, False), (2, False), (2, True)]
+    for name in ("palindrome", "self_pair", "norm"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-3), name
+    # and if not even that fits, it says what to do
+    monkeypatch.setattr(
+        "sam2pal.training.loop.step_losses",
+        lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory")),
+    )
+    with pytest.raises(InputError, match="too small for one structure; use a smaller"):
+        run("never")
+
+
+# ------------------------------------------------------------------ what fits
+
+
+def test_peak_bytes_of_a_chain():
+    """Ten matrices are kept for the backward pass; at its start there are two gradients beside them."""
+    matrix = torch.randn(100, 100, requires_grad=True)
+
+    def chain() -> None:
+        value = matrix
+        for _ in range(10):
+            value = value.exp()
+        value.sum().backward()
+
+    assert peak_bytes(chain) == pytest.approx(12 * 40_000, rel=0.01)
+    with torch.no_grad():
+        assert peak_bytes(lambda: matrix.exp().exp()) == 2 * 40_000
+
+
+def test_memory_grows_with_structures_and_shrinks_with_checkpointing(model, data):
+    def taken(structures, checkpointed):
+        tracker = Tracker(model, gated=False, checkpoint_attention=checkpointed)
+        view = data.drawn[[0]].of_structures(structures)
+        return budget.palindrome_bytes(tracker, view, data.pool[[0]], view)
+
+    one, three = taken([0], False), taken([0, 1, 2], False)
+    assert 2 * one < three < 3.1 * one
+    assert taken([0, 1, 2], True) < 0.95 * three
+
+
+def test_what_fits(model, data, monkeypatch):
+    tracker = Tracker(model, gated=False)
+    whole = 4 * 2 * STRUCTURES  # a palindrome, a self-pair, direct; pairs; structures
+    monkeypatch.setattr(budget, "_of_one", lambda *a: pytest.fail("nothing needs to be measured"))
+    assert what_fits(tracker, data, OPTIONS, 2**40) == Holding(whole, whole, False)
+    chosen = dataclasses.replace(OPTIONS, micro_batch=2, checkpoint_attention=True)
+    assert what_fits(tracker, data, chosen, 0) == Holding(whole, 4, True)
+
+    def found(limit):
+        return what_fits(tracker, data, OPTIONS, int(1.3 * limit) + 1)
+
+    monkeypatch.setattr(budget, "_of_one", lambda *a: 1000 if a[-1] else 5000)
+    assert found(5000 * 12).at_once is None
+    assert found(5000 * 3) == Holding(whole, 6, False)
+    assert found(5000) == Holding(whole, 2, False)
+    assert found(4999) == Holding(whole, 8, True)
+    assert found(1000) == Holding(whole, 2, True)
+    assert found(999) == Holding(whole, 2, True)  # it is tried, with a warning
+
+
+def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypatch):
+    tracker = Tracker(model, gated=False)
+    weights = sum(p.numel() for p in model.parameters())
+    masks = sum(view.masks.numel() for view in (data.drawn, data.views, data.unseen))
+    image = sum(level[0].numel() for level in (data.pool.low, *data.pool.high))
+    kept = 4 * (weights + masks + 8 * image)  # eight images, in float32
+    assert budget.kept_bytes(tracker, data) == kept
+    on_disk = Keeper(0.0).keep([data.pool[[0]], data.pool[[1]]])
+    assert isinstance(on_disk, OnDisk)
+    without = dataclasses.replace(data, pool=on_disk)
+    assert budget.kept_bytes(tracker, without) == kept - 2 * 4 * image
+
+    monkeypatch.setattr(budget, "device_bytes", lambda device: kept + int(1.3 * 5000 * 3) + 1)
+    monkeypatch.setattr(budget, "_of_one", lambda *a: 5000)
+    assert what_fits(tracker, data, OPTIONS).frames == 6
+    assert what_fits(tracker, without, OPTIONS).frames > 6
+
+
+def test_measuring_leaves_no_trace(model, data):
+    tracker = Tracker(model, gated=False)
+    assert budget._of_one(tracker, data, OPTIONS, True) > 2**18
+    assert not tracker.checkpoint_attention
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_limits_of_a_control_group(tmp_path):
+    job = tmp_path / "groups" / "slurm" / "job_1"
+    job.mkdir(parents=True)
+    (job / "memory.max").write_text("max\n")
+    (job.parent / "memory.max").write_text("4096\n")
+    process = tmp_path / "cgroup"
+    process.write_text("9:cpu:/\n0::/slurm/job_1\n")
+    assert budget._control_group_limits(process, tmp_path / "groups") == [4096]
+    assert budget._control_group_limits(tmp_path / "none", tmp_path) == []
+    assert 2**28 < budget.device_bytes(torch.device("cpu")) < 2**50
+
+
+# ------------------------------------------------------------------ weights
+
+
+def test_weights_by_area():
+    masks = torch.zeros(2, 4, 10, 10)
+    masks[:, 0, :1, :1] = 1  # 1 pixel
+    masks[:, 1, :1, :4] = 1  # 4
+    masks[0, 2, :2, :8] = 1  # 16, and not annotated on the second
+    known = torch.ones(2, 4, dtype=torch.bool)
+    known[1, 2] = False
+    found = area_weights(masks, known)
+    assert found.tolist() == pytest.approx([2.0, 1.0, 0.5, 1.0])  # the last is drawn nowhere
+    masks[:, 1:3] = 1
+    assert area_weights(masks, known).max() == 4.0  # and no more
+
+
+def test_weights_by_difficulty():
+    seen = [(torch.tensor([0, 2, 0]), torch.tensor([1.0, 6.0, 3.0]))]
+    first = running_losses([None, None, None], seen)
+    assert first == [2.0, None, 6.0]
+    assert difficulty_weights(first).tolist() == pytest.approx([0.5, 1.0, 1.5])
+    second = running_losses(first, [(torch.tensor([1]), torch.tensor([1.0])), *seen])
+    assert second == pytest.approx([2.0, 1.0, 6.0])
+    third = running_losses(second, [(torch.tensor([0]), torch.tensor([12.0]))])
+    assert third == pytest.approx([0.9 * 2 + 0.1 * 12, 1.0, 6.0])
+    assert difficulty_weights([None, None]).tolist() == [1.0, 1.0]
+    assert difficulty_weights([100.0, 0.1, 0.1, 0.1, 0.1, 0.1]).tolist() == [4.0] + [0.25] * 5
+
+
+def test_numbers_multiply_what_is_computed(data):
+    numbers = torch.tensor([1.0, 2.0, 1.0])
+
+    def found(how, running=None):
+        options = dataclasses.replace(OPTIONS, structure_weights=how)
+        return structure_weights(
+            data, numbers, options, dataclasses.make_dataclass("P", ["running"])(running)
+        )
+
+    assert torch.equal(found("numbers"), numbers)
+    by_area = area_weights(data.drawn.masks, data.drawn.known)
+    torch.testing.assert_close(found("auto"), numbers * by_area)
+    assert found("difficulty", [1.0, 1.0, 4.0]).tolist() == pytest.approx([0.5, 1.0, 2.0])
+    # a template that is held out says nothing
+    held = dataclasses.replace(data, held_out=1)
+    own = area_weights(data.drawn.masks[:1], data.drawn.known[:1])
+    options = dataclasses.replace(OPTIONS, structure_weights="auto")
+    torch.testing.assert_close(structure_weights(held, numbers, options, None), numbers * own)
+
+
+# ------------------------------------------------------------------ encoded images
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_encoded_images_on_disk_are_the_same(data, tmp_path, kind):
+    pool = data.views.features.to(kind)
+    one = sum(t[0].numel() * t.element_size() for t in (pool.low, *pool.high)) / 2**20
+    images = [pool[[i]] for i in (0, 1, 0)]
+    assert isinstance(Keeper(3.01 * one).keep(iter(images)), Features)
+    kept = Keeper(2.5 * one, tmp_path / "scratch").keep(iter(images))
+    assert isinstance(kept, OnDisk) and len(kept) == 3
+    assert list((tmp_path / "scratch").iterdir()) == []  # nothing to clean up
+    expected = Features.cat(images)
+    for index in (torch.tensor([2, 1, 1]), [0], slice(1, 3)):
+        found, wanted = kept[index], expected[index]
+        for ours, theirs in zip(
+            (found.low, *found.high, found.position),
+            (wanted.low, *wanted.high, wanted.position),
+            strict=True,
+        ):
+            assert ours.dtype == theirs.dtype and torch.equal(ours, theirs)
+
+
+def test_memory_goes_to_those_that_come_first(data):
+    pool = data.pool
+    one = sum(t[0].numel() * t.element_size() for t in (pool.low, *pool.high)) / 2**20
+    keeper = Keeper(3.5 * one)
+    kinds = [type(keeper.keep(iter([pool[[0]]] * count))) for count in (2, 2, 1, 1)]
+    assert kinds == [Features, OnDisk, Features, OnDisk]
+
+
+def test_training_from_disk_gives_the_same_bits(small_model, data, tmp_path):
+    def run(name, data):
+        model = copy.deepcopy(small_model)
+        torch.manual_seed(1)
+        adapters.inject(model, OPTIONS.adapter)
+        train(model, data, torch.ones(STRUCTURES), OPTIONS, 1, tmp_path / name)
+        return adapters.adapter_state(model)
+
+    def on_disk(features):
+        return Keeper(0).keep(features[[i]] for i in range(len(features)))
+
+    moved = dataclasses.replace(
+        data,
+        pool=on_disk(data.pool),
+        **{
+            name: dataclasses.replace(view, features=on_disk(view.features))
+            for name, view in (
+                ("drawn", data.drawn),
+                ("views", data.views),
+                ("unseen", data.unseen),
+            )
+        },
+    )
+    expected, found = run("memory", data), run("disk", moved)
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
