@@ -20,8 +20,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.evaluation import EvaluationOptions
 from sam2pal.evaluation.evaluation import COLUMNS as EVALUATION
+from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores

@@ -8,7 +8,8 @@ import dataclasses
 from pathlib import Path
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.evaluation import MEASURES, EvaluationOptions
+from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.evaluation.pair import MEASURES
 from sam2pal.evaluation.report import describe_comparison, rounded
 from sam2pal.evaluation.scores import ALL, CONFIDENCES, REQUIRED, Scores
 from sam2pal.evaluation.summary import COMPARED, compare_rounds

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
 from sam2pal.dataset.specimen_table import SpecimenTable
-from sam2pal.evaluation import EvaluationOptions
 from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
+from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.report import describe, rounded
 from sam2pal.evaluation.scores import Scores
 from sam2pal.io.errors import InputError

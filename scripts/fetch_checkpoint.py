@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sam2pal.cli import fill, options_argument, run
 from sam2pal.io.errors import InputError
-from sam2pal.model import OFFICIAL, ModelOptions, fetch
+from sam2pal.model.build import OFFICIAL, ModelOptions
+from sam2pal.model.checkpoints import fetch
 
 
 def main() -> None:

@@ -17,18 +17,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.dataset import read_list
+from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.io.tables import Writer, frame
-from sam2pal.morphometrics import (
-    COLUMNS,
-    Genus,
-    MeasurementOptions,
-    TableWriter,
-    wide,
-    write_dictionary,
-)
+from sam2pal.morphometrics.genus import Genus
+from sam2pal.morphometrics.options import MeasurementOptions
+from sam2pal.morphometrics.table import COLUMNS, wide, write_dictionary
+from sam2pal.morphometrics.writing import TableWriter
 
 PIECE = 100  # specimens
 

@@ -9,7 +9,8 @@ import argparse
 from pathlib import Path
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.evaluation import EvaluationOptions, plots
+from sam2pal.evaluation import plots
+from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest

@@ -19,13 +19,14 @@ from sam2pal.cli import run
 from sam2pal.evaluation.plots import save
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics import TableWriter, plots
+from sam2pal.morphometrics import plots
 from sam2pal.morphometrics.allometry import COLUMNS
 from sam2pal.morphometrics.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.dictionary import BY_NAME, NAMES, SPECIMEN
 from sam2pal.morphometrics.plots import Quantity
 from sam2pal.morphometrics.specimen import MEASURED
 from sam2pal.morphometrics.summary import REQUIRED, final_rounds, validated
+from sam2pal.morphometrics.writing import TableWriter
 
 DISTRIBUTIONS, ALLOMETRY, AGREEMENT = FIGURES = (
     "morphometrics_distributions",

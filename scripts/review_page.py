@@ -12,7 +12,8 @@ from functools import partial
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.review import ReviewOptions, write_review
+from sam2pal.review.options import ReviewOptions
+from sam2pal.review.writing import write_review
 
 
 def parse() -> argparse.Namespace:

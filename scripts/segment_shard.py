@@ -9,10 +9,14 @@ from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset import read_list, read_templates, write
-from sam2pal.model import ModelOptions, adapters, build_model, choose_device, seed_everything
+from sam2pal.dataset.files import read_templates, write
+from sam2pal.dataset.manifest import read_list
+from sam2pal.model import adapters
+from sam2pal.model.build import ModelOptions, build_model
+from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation import SegmentationOptions, segment
+from sam2pal.segmentation.options import SegmentationOptions
+from sam2pal.segmentation.shard import segment
 
 
 def parse() -> argparse.Namespace:

@@ -19,7 +19,6 @@ from tqdm import tqdm
 from sam2pal.cli import run
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics import TableWriter
 from sam2pal.morphometrics import concordance as agreement
 from sam2pal.morphometrics.summary import (
     REQUIRED,
@@ -30,6 +29,7 @@ from sam2pal.morphometrics.summary import (
     specimens,
     validated,
 )
+from sam2pal.morphometrics.writing import TableWriter
 
 PIECE = 500  # specimens
 

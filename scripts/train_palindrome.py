@@ -15,27 +15,18 @@ from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset import Template, check_pool, read_list, read_templates
+from sam2pal.dataset.files import Template, read_templates
+from sam2pal.dataset.manifest import read_list
+from sam2pal.dataset.pool import check_pool
 from sam2pal.io.files import atomic
-from sam2pal.model import (
-    ModelOptions,
-    adapters,
-    build_model,
-    choose_device,
-    model_hash,
-    seed_everything,
-)
+from sam2pal.model import adapters
+from sam2pal.model.build import ModelOptions, build_model, model_hash
+from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
-from sam2pal.training import (
-    MACHINE,
-    TrainingOptions,
-    held_out,
-    prepare,
-    publish,
-    remove_old_checkpoints,
-    structure_weights,
-    train,
-)
+from sam2pal.training.cleaning import remove_old_checkpoints
+from sam2pal.training.data import held_out, prepare
+from sam2pal.training.loop import publish, structure_weights, train
+from sam2pal.training.options import MACHINE, TrainingOptions
 from sam2pal.training.plot import plot
 
 

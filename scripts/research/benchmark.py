@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 from sam2pal.cli import run
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import atomic
-from sam2pal.model import build_model, choose_device, model_hash, seed_everything
+from sam2pal.model.build import build_model, model_hash
+from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark import (
     KEY,

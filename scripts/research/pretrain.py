@@ -17,7 +17,9 @@ from sam2pal.cli import fill, options_argument, run
 from sam2pal.evaluation.plots import save
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.model import BUNDLED, ModelOptions, build_model, load_weights, seed_everything
+from sam2pal.model.build import BUNDLED, ModelOptions, build_model
+from sam2pal.model.checkpoints import load_weights
+from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.pretraining import (
     PretrainingOptions,

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal import dataset as coco
-from sam2pal.dataset import encode_mask
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.evaluation.reading import Masks
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 
@@ -147,7 +147,9 @@ def run(sources: Path, shard: Path) -> dict[str, float]:
 
 def work(shard: Path) -> dict[str, float]:
     """Seconds of the processor for a shard, whole and by part, and how many specimens it has."""
-    from sam2pal.morphometrics import Genus, MeasurementOptions, specimen
+    from sam2pal.morphometrics import specimen
+    from sam2pal.morphometrics.genus import Genus
+    from sam2pal.morphometrics.options import MeasurementOptions
 
     indices = {
         "body": "head.length + pronotum.length + elytra.length",

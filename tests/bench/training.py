@@ -23,12 +23,15 @@ import torch
 from cost import cost
 from torch import Tensor
 
-from sam2pal.model import ModelOptions, adapters, build_model
+from sam2pal.model import adapters
 from sam2pal.model.adapters import AdapterOptions
+from sam2pal.model.build import ModelOptions, build_model
 from sam2pal.model.tracker import Tracker
-from sam2pal.training import Data, TrainingOptions, step_losses
+from sam2pal.training.data import Data
 from sam2pal.training.memory import palindrome_bytes, peak_bytes
+from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import View, mask_loss, palindrome
+from sam2pal.training.step import step_losses
 
 FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB

@@ -339,7 +339,7 @@ def folder_fingerprint(wildcards):
     every job of a cluster."""
     if not workflow.is_main_process:
         return ""
-    from sam2pal.dataset import fingerprint
+    from sam2pal.dataset.pool import fingerprint
 
     try:
         return fingerprint(genus_of(wildcards).specimens)

@@ -26,7 +26,10 @@ from sam2pal.dataset.files import categories
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.rle import encode_mask, rle_measures
-from sam2pal.images import Header, inspect, natural_key, stored
+from sam2pal.images.folder import natural_key
+from sam2pal.images.header import Header
+from sam2pal.images.orientation import stored
+from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError, nearest
 
 Paths = str | Path | Sequence[str | Path]

@@ -8,7 +8,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from sam2pal.dataset.rle import decode_mask, encode_mask
-from sam2pal.images import MAX_PIXELS
+from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path
 
-from sam2pal.images import IMAGE_SUFFIXES, Found, inspect, natural_key, scan
+from sam2pal.images.folder import Found, natural_key, scan
+from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
-from sam2pal.images import Found, scan
+from sam2pal.images.folder import Found, scan
 from sam2pal.io.errors import InputError, nearest
 
 

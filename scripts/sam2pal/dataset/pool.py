@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sam2pal.dataset.manifest import OK, Specimen, some
-from sam2pal.images import natural_key, walk
+from sam2pal.images.folder import natural_key, walk
 from sam2pal.io.errors import InputError
 
 if TYPE_CHECKING:
-    from sam2pal.dataset import Template
+    from sam2pal.dataset.files import Template
 
 
 def find_templates(

@@ -7,7 +7,7 @@ from sam2pal.dataset.drawing import Source
 from sam2pal.dataset.files import read_json
 from sam2pal.dataset.formats import coco, labelme, masks, via
 from sam2pal.dataset.photographs import Photographs
-from sam2pal.images import natural_key
+from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 
 FORMATS = "COCO, LabelMe, VIA (JSON or CSV), or a folder of LabelMe files or of PNG masks"

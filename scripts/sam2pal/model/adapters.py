@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.model import model_hash
+from sam2pal.model.build import model_hash
 
 # where the linear layers to adapt are; the score heads stay as they are
 TARGETS = {

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.dataset import Template
-from sam2pal.images import Letterbox, Photograph, read_photograph
+from sam2pal.dataset.files import Template
+from sam2pal.images.letterbox import Letterbox
+from sam2pal.images.reading import Photograph, read_photograph
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")

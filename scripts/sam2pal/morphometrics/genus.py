@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sam2pal.dataset import Specimen, Template, read_templates
+from sam2pal.dataset.files import Template, read_templates
+from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.reading import Entry, Masks, match
 from sam2pal.io import tables

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sam2pal.dataset import Template
+from sam2pal.dataset.files import Template
 from sam2pal.morphometrics.shape import Shape
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.images import Photograph, read_photograph
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.colour import colour, erode
 from sam2pal.morphometrics.dictionary import NAMES, SPECIMEN

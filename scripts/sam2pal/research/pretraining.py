@@ -20,7 +20,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from sam2pal.images import Letterbox
+from sam2pal.images.letterbox import Letterbox
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.model.tracker import Memory, Tracker, drawn_logits

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2pal.dataset import Template, decode_mask, load
+from sam2pal.dataset.files import Template, load
+from sam2pal.dataset.rle import decode_mask
 from sam2pal.evaluation.plots import COLOURS
 from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 from sam2pal.model.loading import annotated, read_template

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import Environment
 
-from sam2pal.images import Photograph, read_photograph
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.review.options import ReviewOptions
 from sam2pal.review.outlines import svg_path

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal import dataset as coco
-from sam2pal.images import read_photograph
+from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.review.colours import line_styles
 from sam2pal.review.folders import building, replace

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.ndimage import label
 
 from sam2pal.config.structures import Structure
-from sam2pal.dataset import encode_mask, rle_measures
-from sam2pal.images import Photograph
+from sam2pal.dataset.rle import encode_mask, rle_measures
+from sam2pal.images.reading import Photograph
 from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.limits import CLAMPED, Limit, check_mask, clamp
 from sam2pal.segmentation.options import SegmentationOptions

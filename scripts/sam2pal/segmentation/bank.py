@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2pal.dataset import Template
+from sam2pal.dataset.files import Template
 from sam2pal.io.errors import InputError
-from sam2pal.model import autocast
+from sam2pal.model.device import autocast
 from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.similarity import align, fingerprint, near_duplicates
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from sam2pal.config.structures import Structure
-from sam2pal.dataset import OK, UNREADABLE, Specimen, Template, find_templates
-from sam2pal.images import Photograph, read_photograph
+from sam2pal.dataset.files import Template
+from sam2pal.dataset.manifest import OK, UNREADABLE, Specimen
+from sam2pal.dataset.pool import find_templates
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import ahead
 from sam2pal.model.tracker import Tracker

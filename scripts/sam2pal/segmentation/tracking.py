@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.dataset import Specimen
-from sam2pal.images import Photograph
+from sam2pal.dataset.manifest import Specimen
+from sam2pal.images.reading import Photograph
 from sam2pal.io.errors import InputError
-from sam2pal.model import autocast, out_of_memory
+from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.loading import square_image
 from sam2pal.model.similarity import fingerprint
 from sam2pal.model.tracker import Features, Tracked, Tracker

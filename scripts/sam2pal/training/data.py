@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.dataset import Template
-from sam2pal.images import Photograph, read_photograph
+from sam2pal.dataset.files import Template
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
-from sam2pal.model import autocast
+from sam2pal.model.device import autocast
 from sam2pal.model.loading import ahead, annotated, read_template, square_image
 from sam2pal.model.similarity import align, fingerprint
 from sam2pal.model.tracker import Features, Tracker

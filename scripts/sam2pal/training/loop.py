@@ -22,7 +22,8 @@ from torch import Tensor
 
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.model import adapters, autocast, out_of_memory
+from sam2pal.model import adapters
+from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.data import Data, held_out
 from sam2pal.training.judging import controls, guess, validate

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from sam2pal.model import autocast
+from sam2pal.model.device import autocast
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
 from sam2pal.training.options import TrainingOptions

@@ -12,13 +12,13 @@ SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.y
 DEFINITIONS = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["$defs"]
 # what a section has beside its dataclass (the workflow's own), and the dataclass beside it (given otherwise)
 STAGES = {
-    "model": ("sam2pal.model", "ModelOptions", set(), set()),
+    "model": ("sam2pal.model.build", "ModelOptions", set(), set()),
     "structure": ("sam2pal.config.structures", "Structure", set(), {"name"}),
-    "training": ("sam2pal.training", "TrainingOptions", {"pool_size"}, set()),
-    "segmentation": ("sam2pal.segmentation", "SegmentationOptions", {"pictures"}, set()),
-    "evaluation": ("sam2pal.evaluation", "EvaluationOptions", set(), {"seed"}),
+    "training": ("sam2pal.training.options", "TrainingOptions", {"pool_size"}, set()),
+    "segmentation": ("sam2pal.segmentation.options", "SegmentationOptions", {"pictures"}, set()),
+    "evaluation": ("sam2pal.evaluation.options", "EvaluationOptions", set(), {"seed"}),
     "measurement": ("sam2pal.morphometrics.options", "MeasurementOptions", set(), set()),
-    "review": ("sam2pal.review", "ReviewOptions", set(), set()),
+    "review": ("sam2pal.review.options", "ReviewOptions", set(), set()),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from pycocotools import mask as reference
 
 from sam2pal import dataset as coco
-from sam2pal.images import Letterbox
+from sam2pal.images.letterbox import Letterbox
 from sam2pal.io.errors import InputError
 
 # pycocotools' own call of numpy

@@ -12,7 +12,7 @@ from PIL import Image
 from pycocotools import mask as reference
 
 from sam2pal import dataset as coco
-from sam2pal.images import stored, upright
+from sam2pal.images.orientation import stored, upright
 from sam2pal.io.errors import InputError
 
 STRUCTURES = {"head": None, "body": {"parent": ""}, "eye": {"parent": "head"}}

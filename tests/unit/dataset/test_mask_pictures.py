@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from sam2pal import dataset as coco
-from sam2pal.dataset import convert, encode_mask
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.review.colours import line_styles
 
 

@@ -11,21 +11,18 @@ from PIL import Image
 from sam2pal import dataset as coco
 from sam2pal import dataset as specimens
 from sam2pal import images
-from sam2pal.dataset import (
+from sam2pal.dataset.manifest import (
     DUPLICATE,
     OK,
     REMOVED,
     UNREADABLE,
     Specimen,
     build_manifest,
-    check_pool,
-    draw_pool,
-    find_templates,
-    fingerprint,
     read_list,
     write_list,
     write_shard_lists,
 )
+from sam2pal.dataset.pool import check_pool, draw_pool, find_templates, fingerprint
 from sam2pal.io.errors import InputError
 
 

@@ -13,8 +13,9 @@ import pytest
 import aggregate
 import compare_rounds
 import plot_evaluation
-from sam2pal.evaluation import EvaluationOptions, plots
+from sam2pal.evaluation import plots
 from sam2pal.evaluation.evaluation import COLUMNS
+from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overall import STAGES, expected_runs
 from sam2pal.evaluation.scores import ALL, Scores
 from sam2pal.evaluation.summary import compare_rounds as compare

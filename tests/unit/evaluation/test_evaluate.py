@@ -12,8 +12,9 @@ from pycocotools import mask as coco_mask
 
 import evaluate
 from sam2pal import dataset as coco
-from sam2pal.evaluation import EvaluationOptions, evaluate_pair
 from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
+from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.evaluation.reading import Masks, match
 from sam2pal.io.errors import InputError
 

@@ -9,7 +9,8 @@ import tifffile
 from PIL import Image, ImageOps, PngImagePlugin
 
 from sam2pal import images
-from sam2pal.images import Letterbox, inspect, probe, read_photograph
+from sam2pal.images.letterbox import Letterbox
+from sam2pal.images.reading import inspect, probe, read_photograph
 from sam2pal.io.errors import InputError
 
 

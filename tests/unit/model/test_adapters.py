@@ -11,8 +11,9 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from sam2pal.io.errors import InputError
-from sam2pal.model import adapters, model_hash
+from sam2pal.model import adapters
 from sam2pal.model.adapters import TARGETS, AdapterOptions
+from sam2pal.model.build import model_hash
 from sam2pal.model.tracker import Tracker, drawn_logits
 
 

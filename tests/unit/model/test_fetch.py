@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from sam2pal.io.errors import InputError
-from sam2pal.model import fetch
+from sam2pal.model.checkpoints import fetch
 
 CONTENT = bytes(range(256)) * 2000  # half a megabyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 import sam2pal.model.build as build
 from sam2pal.cli import fill
 from sam2pal.io.errors import InputError
-from sam2pal.model import BUNDLED, OFFICIAL, ModelOptions, build_model, choose_device, model_hash
+from sam2pal.model.build import BUNDLED, OFFICIAL, ModelOptions, build_model, model_hash
 from sam2pal.model.checkpoints import load_weights, read_weights, verify
+from sam2pal.model.device import choose_device
 
 
 def hollow(model) -> dict[str, torch.Tensor]:

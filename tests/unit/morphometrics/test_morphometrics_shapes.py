@@ -8,12 +8,11 @@ import pytest
 from morphometric_accuracy import SIZES, beyond, errors, limit, summary
 from morphometric_shapes import SHAPES, corner, disc, ellipse, finger, ring, tube
 
-from sam2pal.morphometrics import Shape
 from sam2pal.morphometrics.axis import medial_axes, widest
 from sam2pal.morphometrics.corners import find_corners
 from sam2pal.morphometrics.moments import pixel_moments
 from sam2pal.morphometrics.outline import outline, outlines
-from sam2pal.morphometrics.shape import between, measure_together, upward
+from sam2pal.morphometrics.shape import Shape, between, measure_together, upward
 from sam2pal.morphometrics.tracing import trace
 
 

@@ -16,24 +16,20 @@ import measure
 import plot_morphometrics
 import summarize_morphometrics
 from sam2pal import dataset as coco
-from sam2pal.dataset import Specimen, write_list
+from sam2pal.dataset.manifest import Specimen, write_list
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics import (
-    COLUMNS,
-    MEASURES,
-    Drawn,
-    Genus,
-    MeasurementOptions,
-    Measuring,
-    Shape,
-    genus,
-)
+from sam2pal.morphometrics import genus
+from sam2pal.morphometrics.dictionary import MEASURES
+from sam2pal.morphometrics.genus import Genus
 from sam2pal.morphometrics.intervals import intervals
+from sam2pal.morphometrics.options import MeasurementOptions
 from sam2pal.morphometrics.ranges import template_ranges
 from sam2pal.morphometrics.scale import Scale
-from sam2pal.morphometrics.specimen import FLAGS, Case
+from sam2pal.morphometrics.shape import Shape
+from sam2pal.morphometrics.specimen import FLAGS, Case, Drawn, Measuring
 from sam2pal.morphometrics.summary import Summary, final_rounds
+from sam2pal.morphometrics.table import COLUMNS
 
 STRUCTURES = ("head", "trunk", "antennae")
 SIZE = (150, 200)  # height, width
@@ -416,7 +412,7 @@ def test_intervals_in_both_units(project, monkeypatch):
 
 
 def test_template_ranges():
-    from sam2pal.dataset import Template
+    from sam2pal.dataset.files import Template
 
     masks = beetle()
     templates = [

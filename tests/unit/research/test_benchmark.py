@@ -13,8 +13,9 @@ import torch
 import yaml
 from PIL import Image
 
-from sam2pal.dataset import Specimen, decode_mask, encode_mask
-from sam2pal.evaluation import MEASURES, evaluate_pair
+from sam2pal.dataset.manifest import Specimen
+from sam2pal.dataset.rle import decode_mask, encode_mask
+from sam2pal.evaluation.pair import MEASURES, evaluate_pair
 from sam2pal.io.errors import InputError
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark import (
@@ -30,8 +31,8 @@ from sam2pal.research.benchmark import (
     report,
 )
 from sam2pal.research.benchmark.store import SCORES
-from sam2pal.segmentation import segment
-from sam2pal.training import TrainingOptions
+from sam2pal.segmentation.shard import segment
+from sam2pal.training.options import TrainingOptions
 
 PROTOCOL = Path(__file__).resolve().parents[3] / "scripts/research/benchmark.yaml"
 CPU = torch.device("cpu")

@@ -16,21 +16,15 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.draw import disk, polygon2mask
 
 from sam2pal import dataset as coco
-from sam2pal.images import stored
+from sam2pal.images.orientation import stored
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic import draw_specimen, sample_species
-from sam2pal.review import (
-    PALETTE,
-    Cell,
-    Group,
-    ReviewOptions,
-    contact_sheet,
-    line_styles,
-    outlines,
-    render_overlay,
-    write_review,
-)
-from sam2pal.review.outlines import simplify, svg_path
+from sam2pal.review.colours import PALETTE, line_styles
+from sam2pal.review.options import ReviewOptions
+from sam2pal.review.outlines import outlines, simplify, svg_path
+from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
+from sam2pal.review.shards import Group
+from sam2pal.review.writing import write_review
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "review_page.py"
 STRUCTURES = ("head", "legs", "wing")

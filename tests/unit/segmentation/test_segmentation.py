@@ -13,14 +13,18 @@ from PIL import Image
 from sam2pal import dataset as coco
 from sam2pal.cli import fill
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset import Specimen, Template, build_manifest, decode_mask, encode_mask
-from sam2pal.images import Photograph, read_photograph
+from sam2pal.dataset.files import Template
+from sam2pal.dataset.manifest import Specimen, build_manifest
+from sam2pal.dataset.rle import decode_mask, encode_mask
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import square_image
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
-from sam2pal.segmentation import SegmentationOptions, remember, segment
 from sam2pal.segmentation.annotations import annotations_of
+from sam2pal.segmentation.bank import remember
+from sam2pal.segmentation.options import SegmentationOptions
+from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import Outcome
 from sam2pal.training.losses import hard_iou
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset import decode_mask
-from sam2pal.images import Letterbox, Photograph
+from sam2pal.dataset.rle import decode_mask
+from sam2pal.images.letterbox import Letterbox
+from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.annotations import annotations_of
 from sam2pal.segmentation.limits import Limit, check_mask, clamp, learn_limits
 from sam2pal.segmentation.options import SegmentationOptions

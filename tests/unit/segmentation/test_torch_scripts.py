@@ -14,9 +14,9 @@ from PIL import Image
 
 from sam2pal import dataset as coco
 from sam2pal import dataset as specimens
-from sam2pal.dataset import decode_mask, encode_mask
+from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
-from sam2pal.training import TrainingOptions
+from sam2pal.training.options import TrainingOptions
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 STRUCTURES = json.dumps({"head": None, "elytra": {"weight": 2.0}})

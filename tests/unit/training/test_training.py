@@ -13,27 +13,20 @@ from filelock import FileLock
 from PIL import Image
 
 from sam2pal.cli import fill
-from sam2pal.dataset import Template
+from sam2pal.dataset.files import Template
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
 from sam2pal.model.tracker import Features, Tracker
-from sam2pal.segmentation import SegmentationOptions, remember
-from sam2pal.training import (
-    Progress,
-    TrainingOptions,
-    guess,
-    held_out,
-    learning_rate,
-    prepare,
-    publish,
-    step_losses,
-    train,
-    validate,
-)
+from sam2pal.segmentation.bank import remember
+from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.training.augmentation import augment
+from sam2pal.training.data import held_out, prepare
+from sam2pal.training.judging import guess, validate
+from sam2pal.training.loop import Progress, learning_rate, publish, train
 from sam2pal.training.losses import at_size_of, hard_iou
+from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import View, direct, palindrome
-from sam2pal.training.step import draw_ways
+from sam2pal.training.step import draw_ways, step_losses
 
 STRUCTURES = ["head", "body", "tail"]
 # few layers, as the tests train again and again

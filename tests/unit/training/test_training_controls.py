@@ -5,12 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
-from sam2pal.dataset import Template
-from sam2pal.model import ModelOptions, build_model
+from sam2pal.dataset.files import Template
+from sam2pal.model.build import ModelOptions, build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
-from sam2pal.training import TrainingOptions, controls, prepare
+from sam2pal.training.data import prepare
+from sam2pal.training.judging import controls
 from sam2pal.training.losses import bce_loss, dice_loss
+from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import palindrome
 
 NAMES = ["head", "pronotum", "elytra"]

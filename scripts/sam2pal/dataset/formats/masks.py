@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.dataset.drawing import Drawing, Outline, Source, drawn
-from sam2pal.images import natural_key
+from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 
 _BACKGROUND = {"background", "_background_", "__ignore__"}

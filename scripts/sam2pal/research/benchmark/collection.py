@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sam2pal.dataset import OK, Specimen, Template
-from sam2pal.images import Photograph, read_photograph
+from sam2pal.dataset.files import Template
+from sam2pal.dataset.manifest import OK, Specimen
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.real import read_collection
-from sam2pal.training import Data, TrainingOptions, prepare
+from sam2pal.training.data import Data, prepare
+from sam2pal.training.options import TrainingOptions
 
 
 class Collection:

@@ -11,11 +11,11 @@ import yaml
 
 from sam2pal.cli import fill
 from sam2pal.config.structures import Structure, read_structures
-from sam2pal.evaluation import EvaluationOptions
+from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.model import ModelOptions
-from sam2pal.segmentation import SegmentationOptions
-from sam2pal.training import TrainingOptions
+from sam2pal.model.build import ModelOptions
+from sam2pal.segmentation.options import SegmentationOptions
+from sam2pal.training.options import TrainingOptions
 
 METHOD = 2
 """Raise it when the same protocol gives other numbers, also by another default of training: runs of another

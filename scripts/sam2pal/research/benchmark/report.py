@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sam2pal.evaluation import crossed_means
-from sam2pal.evaluation.bootstrap import Means
+from sam2pal.evaluation.bootstrap import Means, crossed_means
 from sam2pal.research.benchmark.protocol import Protocol
 
 _SHOWN = ("iou", "boundary_f")

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from sam2.modeling.sam2_base import SAM2Base
 
-from sam2pal.dataset import decode_mask
-from sam2pal.evaluation import evaluate_pair
-from sam2pal.model import adapters, seed_everything
+from sam2pal.dataset.rle import decode_mask
+from sam2pal.evaluation.pair import evaluate_pair
+from sam2pal.model import adapters
+from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
 from sam2pal.research.benchmark.encodings import Encodings
@@ -22,7 +23,8 @@ from sam2pal.research.benchmark.protocol import Protocol, Run, Variant
 from sam2pal.segmentation.annotations import annotations_of
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.tracking import Outcome, track_halving
-from sam2pal.training import Data, publish, train
+from sam2pal.training.data import Data
+from sam2pal.training.loop import publish, train
 
 
 @dataclass

@@ -1,0 +1,35 @@
+"""The library's rooms import one way (docs/architecture.md)."""
+
+import ast
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parents[2] / "scripts/sam2pal"
+ROOMS = (
+    *("io", "images", "config", "dataset", "model", "training", "segmentation"),
+    *("evaluation", "morphometrics", "review", "research"),
+)
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """The rooms that a module imports from, wherever in it."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "sam2pal":
+            names += [f"sam2pal.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
+    return {name.split(".")[1] for name in names if name.startswith("sam2pal.")}
+
+
+def test_a_room_imports_only_from_lower_ones():
+    assert {p.name for p in LIBRARY.iterdir() if p.is_dir() and p.name != "__pycache__"} == {*ROOMS}
+    upwards = [
+        f"{path.relative_to(LIBRARY)} imports {other}"
+        for number, room in enumerate(ROOMS)
+        for path in sorted((LIBRARY / room).rglob("*.py"))
+        for other in sorted(imported_rooms(path) - {"__version__"})
+        if other not in ROOMS[: number + 1]
+    ]
+    assert not upwards
