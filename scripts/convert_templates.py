@@ -9,8 +9,9 @@ import json
 import sys
 from collections import Counter
 
-from sam2pal import dataset as coco
 from sam2pal.cli import run
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.files import write as write_coco
 from sam2pal.io.errors import InputError
 
 
@@ -51,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     try:
-        data = coco.convert(
+        data = convert(
             arguments.annotations,
             arguments.photographs,
             arguments.structures,
@@ -60,7 +61,7 @@ def main() -> None:
         )
     except InputError as error:
         raise InputError(f"templates of genus {arguments.genus}: {error}") from error
-    coco.write(arguments.output, data)
+    write_coco(arguments.output, data)
 
     names = {category["id"]: category["name"] for category in data["categories"]}
     counts = Counter(names[annotation["category_id"]] for annotation in data["annotations"])

@@ -3,9 +3,10 @@
 import argparse
 import sys
 
-from sam2pal import dataset as coco
-from sam2pal import dataset as specimens
 from sam2pal.cli import run
+from sam2pal.dataset.files import read_templates
+from sam2pal.dataset.manifest import read_list, write_list
+from sam2pal.dataset.pool import draw_pool
 from sam2pal.io.errors import InputError
 
 
@@ -18,13 +19,13 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="table to write")
     arguments = parser.parse_args()
 
-    listed = specimens.read_list(arguments.manifest)
-    templates = coco.read_templates(arguments.templates)
+    listed = read_list(arguments.manifest)
+    templates = read_templates(arguments.templates)
     try:
-        pool = specimens.draw_pool(listed, templates, arguments.size, arguments.seed)
+        pool = draw_pool(listed, templates, arguments.size, arguments.seed)
     except InputError as error:
         raise InputError(f"{arguments.manifest}: {error}") from error
-    specimens.write_list(arguments.output, pool)
+    write_list(arguments.output, pool)
     fewer = "" if len(pool) == arguments.size else f" (all there are; {arguments.size} were wanted)"
     print(
         f"{arguments.output}: {len(pool)} specimens drawn{fewer} of {len(listed)} photographs,"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2pal import dataset as specimens
 from sam2pal.cli import run
+from sam2pal.dataset.manifest import OK, build_manifest, read_list, write_list, write_shard_lists
 
 
 def main() -> None:
@@ -31,8 +31,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     memory = Path(arguments.state or arguments.manifest)
-    previous = specimens.read_list(memory) if memory.is_file() else None
-    manifest = specimens.build_manifest(
+    previous = read_list(memory) if memory.is_file() else None
+    manifest = build_manifest(
         arguments.folder,
         previous,
         arguments.shard_size,
@@ -41,9 +41,9 @@ def main() -> None:
     )
     # The state first: a listing that is killed in between must not give out a shard twice.
     if arguments.state:
-        specimens.write_list(arguments.state, [*manifest.specimens, *manifest.removed])
-    shards, written = specimens.write_shard_lists(arguments.lists, manifest.specimens)
-    specimens.write_list(arguments.manifest, manifest.specimens)
+        write_list(arguments.state, [*manifest.specimens, *manifest.removed])
+    shards, written = write_shard_lists(arguments.lists, manifest.specimens)
+    write_list(arguments.manifest, manifest.specimens)
 
     counts = Counter(specimen.status for specimen in manifest.specimens)
     summary = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
@@ -55,7 +55,7 @@ def main() -> None:
     for note in manifest.notes:
         print(f"  {note}", file=sys.stderr)
     for specimen in manifest.specimens:
-        if specimen.status != specimens.OK:
+        if specimen.status != OK:
             print(f"  {specimen.status}: {specimen.path}: {specimen.reason}", file=sys.stderr)
 
 

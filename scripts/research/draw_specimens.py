@@ -20,8 +20,10 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
-from sam2pal import dataset as coco
 from sam2pal.cli import run
+from sam2pal.dataset.files import categories as coco_categories
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import atomic
 from sam2pal.research.synthetic import (
@@ -107,7 +109,7 @@ def main() -> None:
         ("truth.json", images),
         ("templates.json", images[: arguments.templates]),
     ):
-        coco.write(arguments.output / file, as_coco(described, shown, structures))
+        write_coco(arguments.output / file, as_coco(described, shown, structures))
     with (
         atomic(arguments.output / "specimens.tsv") as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
@@ -254,7 +256,7 @@ def as_coco(
                     "iscrowd": 0,
                     "area": int(mask.sum()),
                     "bbox": box,
-                    "segmentation": coco.encode_mask(mask),
+                    "segmentation": encode_mask(mask),
                 }
             )
     return {
@@ -263,7 +265,7 @@ def as_coco(
             {"id": number, "file_name": name, "width": width, "height": height}
             for number, (name, width, height, _) in enumerate(images, 1)
         ],
-        "categories": coco.categories(structures),
+        "categories": coco_categories(structures),
         "annotations": annotations,
     }
 

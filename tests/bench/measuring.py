@@ -24,7 +24,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import categories as coco_categories
+from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.evaluation.reading import Masks
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
@@ -131,7 +132,7 @@ def write(folder: Path, specimens: Iterator[Specimen], side: int) -> Path:
             annotations.append(annotation)
     path = folder / "shard.json"
     data = {"info": {"genus": "Bench", "round": "bench"}, "images": images}
-    coco.write(path, data | {"annotations": annotations, "categories": coco.categories(NAMES)})
+    write_coco(path, data | {"annotations": annotations, "categories": coco_categories(NAMES)})
     return path
 
 

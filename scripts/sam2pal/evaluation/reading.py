@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import check, read_json
+from sam2pal.dataset.rle import decode_mask, rle_area
 from sam2pal.evaluation.overlap import Mask
 from sam2pal.io.errors import InputError
 
@@ -39,10 +40,10 @@ class Masks:
 
     def __init__(self, path: str | Path, images_of: "Masks | None" = None) -> None:
         self.path = Path(path)
-        data = coco.read_json(path)
+        data = read_json(path)
         if isinstance(data, list) and images_of is not None:
             data = {**images_of.head, "annotations": data}
-        data = coco.check(data, path)
+        data = check(data, path)
         self.head = {key: data[key] for key in ("images", "categories")}
         self.info = data["info"] if isinstance(data.get("info"), dict) else {}
         self.entries = [_entry(image) for image in data["images"]]
@@ -102,7 +103,7 @@ class Masks:
         annotations = self.annotations(entry, category_id)
         if len(annotations) == 1 and isinstance(annotations[0].get("segmentation"), dict):
             try:
-                return coco.rle_area(annotations[0]["segmentation"])  # without decoding
+                return rle_area(annotations[0]["segmentation"])  # without decoding
             except (ValueError, TypeError, KeyError):
                 pass  # decoding it says what is wrong
         mask = self.mask(entry, category_id)
@@ -115,7 +116,7 @@ class Masks:
             if isinstance(segmentation, list):
                 mask = _polygons(segmentation, entry)
             elif isinstance(segmentation, dict):
-                mask = coco.decode_mask(segmentation)
+                mask = decode_mask(segmentation)
             else:
                 raise ValueError("it has no segmentation (a polygon or an RLE)")
         except (ValueError, TypeError, KeyError) as error:

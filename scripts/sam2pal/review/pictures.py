@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import load
+from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.review.colours import line_styles
@@ -31,7 +32,7 @@ def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> in
     """
     if kind not in KINDS:
         raise InputError(f"pictures of masks are {' or '.join(KINDS)}; found '{kind}'")
-    data = coco.load(predictions)
+    data = load(predictions)
     categories = {category["id"]: category for category in data["categories"]}
     masks: dict[int, dict[str, np.ndarray]] = {}
     for annotation in data["annotations"]:
@@ -48,7 +49,7 @@ def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> in
             if image.get("status", "ok") != "ok":
                 continue
             found = {
-                name: coco.decode_mask(rle) for name, rle in masks.get(image["id"], {}).items()
+                name: decode_mask(rle) for name, rle in masks.get(image["id"], {}).items()
             }
             path = build / f"{image['specimen']}.{'png' if kind == 'indexed' else 'jpg'}"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import load
+from sam2pal.dataset.rle import decode_mask, rle_area
 from sam2pal.io.errors import InputError
 
 BY_HAND = ("drawn", "corrected")
@@ -166,7 +167,7 @@ class Shard:
 
     def __init__(self, path: str | Path, truth: Truth | None = None, source: str = "") -> None:
         self.path = Path(path)
-        data = coco.load(path)
+        data = load(path)
         self.info = data["info"] if isinstance(data.get("info"), dict) else {}
         self._numbers = {c["id"]: i for i, c in enumerate(data["categories"], 1)}
         self.structures = [category["name"] for category in data["categories"]]
@@ -199,7 +200,7 @@ class Shard:
             InputError: it is damaged.
         """
         try:
-            mask = coco.decode_mask(self._masks[entry.place, mark.number])
+            mask = decode_mask(self._masks[entry.place, mark.number])
         except (ValueError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{self.path}: specimen '{entry.specimen}', structure '{mark.structure}': damaged"
@@ -258,7 +259,7 @@ class Shard:
         if type(area) is int:
             return area == 0
         try:
-            return coco.rle_area(annotation["segmentation"]) == 0
+            return rle_area(annotation["segmentation"]) == 0
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{self.path}: specimen '{specimen}', structure '{structure}': expected a mask in"

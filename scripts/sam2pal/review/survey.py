@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import Template
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.pool import find_templates
 from sam2pal.images.folder import natural_key
@@ -197,7 +197,7 @@ class Survey:
         self._check(shard)
         own = [row for row in self.rows if row.group == Group.TEMPLATE]
         files = [Specimen(r.specimen, r.path, _size(r.path), 0, 0, 0, "") for r in own]
-        drawn = [coco.Template(e.specimen, e.path, e.width, e.height, {}) for e in shard.entries]
+        drawn = [Template(e.specimen, e.path, e.width, e.height, {}) for e in shard.entries]
         among = {id(template) for template in find_templates(files, drawn).values()}
         among_names = {row.specimen for row in own}
         outside = [

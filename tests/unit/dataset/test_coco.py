@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as reference
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import load, read_templates, write
+from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.io.errors import InputError
 
@@ -29,21 +30,21 @@ def masks():
 
 @pytest.mark.parametrize("mask", masks())
 def test_masks_survive_and_agree_with_pycocotools(mask):
-    rle = coco.encode_mask(mask)
+    rle = encode_mask(mask)
     assert isinstance(rle["counts"], str) and rle["size"] == list(mask.shape)
     assert np.array_equal(reference.decode(rle).astype(bool), mask)
-    decoded = coco.decode_mask(rle)
+    decoded = decode_mask(rle)
     assert decoded.dtype == bool and decoded.flags.c_contiguous and np.array_equal(decoded, mask)
-    assert coco.rle_area(rle) == mask.sum()
-    assert np.array_equal(coco.decode_mask({**rle, "counts": rle["counts"].encode()}), mask)
+    assert rle_area(rle) == mask.sum()
+    assert np.array_equal(decode_mask({**rle, "counts": rle["counts"].encode()}), mask)
 
 
 def test_long_runs_and_uncompressed_counts():
     mask = np.zeros((3000, 2000), bool)
     mask[17, 3] = mask[:, 1500] = True
-    assert np.array_equal(coco.decode_mask(coco.encode_mask(mask)), mask)
+    assert np.array_equal(decode_mask(encode_mask(mask)), mask)
     rle = {"size": [2, 3], "counts": [1, 2, 3]}
-    assert coco.decode_mask(rle).tolist() == [[False, True, False], [True, False, False]]
+    assert decode_mask(rle).tolist() == [[False, True, False], [True, False, False]]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +57,12 @@ def test_long_runs_and_uncompressed_counts():
         ({"size": [2, 3], "counts": ""}, "no counts"),
         ({"size": [2, 3], "counts": "\x01\x02"}, "not COCO's"),
         ({"size": [2, 3], "counts": "~~~~"}, "not COCO's"),
-        ({**coco.encode_mask(ring()), "size": [61, 80]}, "4800 pixels"),
+        ({**encode_mask(ring()), "size": [61, 80]}, "4800 pixels"),
     ],
 )
 def test_a_damaged_rle_is_refused(rle, message):
     with pytest.raises(ValueError, match=message):
-        coco.decode_mask(rle)
+        decode_mask(rle)
 
 
 def canonical():
@@ -85,7 +86,7 @@ def canonical():
 
 
 def annotation(identifier, image, category, mask):
-    rle = coco.encode_mask(mask)
+    rle = encode_mask(mask)
     return {
         "id": identifier, "image_id": image, "category_id": category, "iscrowd": 0,
         "area": int(mask.sum()), "bbox": [0, 0, 0, 0], "segmentation": rle, "source": "drawn",
@@ -93,8 +94,8 @@ def annotation(identifier, image, category, mask):
 
 
 def test_templates_know_absent_from_unknown(tmp_path):
-    coco.write(tmp_path / "t.json", canonical())
-    first, second = coco.read_templates(tmp_path / "t.json")
+    write(tmp_path / "t.json", canonical())
+    first, second = read_templates(tmp_path / "t.json")
     assert (first.specimen, first.path, first.width, first.height) == ("a", "photos/a.png", 80, 60)
     assert list(first.masks) == ["body", "head"]
     assert np.array_equal(first.masks["body"], ring())
@@ -105,8 +106,8 @@ def test_templates_know_absent_from_unknown(tmp_path):
 def test_the_same_data_give_the_same_bytes_and_pycocotools_loads_them(tmp_path):
     from pycocotools.coco import COCO
 
-    coco.write(tmp_path / "a.json", canonical())
-    coco.write(tmp_path / "b.json", dict(reversed(canonical().items())))
+    write(tmp_path / "a.json", canonical())
+    write(tmp_path / "b.json", dict(reversed(canonical().items())))
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert json.loads((tmp_path / "a.json").read_text()) == canonical()
     loaded = COCO(tmp_path / "a.json")
@@ -116,7 +117,7 @@ def test_the_same_data_give_the_same_bytes_and_pycocotools_loads_them(tmp_path):
 
 def test_nan_is_not_written(tmp_path):
     with pytest.raises(ValueError):
-        coco.write(tmp_path / "a.json", {"info": {"x": float("nan")}})
+        write(tmp_path / "a.json", {"info": {"x": float("nan")}})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,7 +152,7 @@ def test_each_mistake_has_its_own_message(tmp_path, where, key, value, message):
     change(data, where, key, value)
     (tmp_path / "t.json").write_text(json.dumps(data))
     with pytest.raises(InputError, match=message) as error:
-        coco.read_templates(tmp_path / "t.json")
+        read_templates(tmp_path / "t.json")
     assert str(tmp_path / "t.json") in str(error.value)
 
 
@@ -164,7 +165,7 @@ def test_files_that_are_not_coco(tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError, match=message):
-        coco.load(path)
+        load(path)
 
 
 def test_ids_that_are_whole_numbers_in_disguise_are_accepted(tmp_path):
@@ -172,21 +173,21 @@ def test_ids_that_are_whole_numbers_in_disguise_are_accepted(tmp_path):
     data["images"][0]["id"] = "1"
     data["annotations"][0]["image_id"] = 1.0
     (tmp_path / "t.json").write_text(json.dumps(data))
-    assert coco.load(tmp_path / "t.json")["annotations"][0]["image_id"] == 1
+    assert load(tmp_path / "t.json")["annotations"][0]["image_id"] == 1
 
 
 def test_real_annotations_round_trip(carabidae):
-    data = coco.load(carabidae / "tray" / "annotations.json")
+    data = load(carabidae / "tray" / "annotations.json")
     for entry in data["annotations"]:
-        mask = coco.decode_mask(entry["segmentation"])
+        mask = decode_mask(entry["segmentation"])
         assert mask.sum() == entry["area"]
-        assert coco.encode_mask(mask)["counts"] == entry["segmentation"]["counts"]
+        assert encode_mask(mask)["counts"] == entry["segmentation"]["counts"]
 
 
 def test_real_masks_survive_the_square(carabidae):
-    data = coco.load(carabidae / "tray" / "templates_5.json")
+    data = load(carabidae / "tray" / "templates_5.json")
     for entry in data["annotations"]:
-        mask = coco.decode_mask(entry["segmentation"])
+        mask = decode_mask(entry["segmentation"])
         box = Letterbox(*mask.shape, 1024)
         back = box.square_to_native(box.mask_to_square(mask)) > 0.5
         assert (back & mask).sum() / (back | mask).sum() > 0.995

@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as reference
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.files import load, read_templates
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.images.orientation import stored, upright
 from sam2pal.io.errors import InputError
 
@@ -64,12 +67,12 @@ def write(path, data):
 
 def converted(tmp_path, photographs, data, name="annotations.json", **options):
     path = write(tmp_path / name, data)
-    return coco.convert(path, photographs, STRUCTURES, genus="Aus", round_name="first", **options)
+    return convert(path, photographs, STRUCTURES, genus="Aus", round_name="first", **options)
 
 
 def masks(data, tmp_path):
-    coco.write(tmp_path / "out.json", data)
-    return {t.specimen: t.masks for t in coco.read_templates(tmp_path / "out.json")}
+    write_coco(tmp_path / "out.json", data)
+    return {t.specimen: t.masks for t in read_templates(tmp_path / "out.json")}
 
 
 def notes(data):
@@ -92,7 +95,7 @@ def test_the_canonical_file(tmp_path, photographs):
     ]
     assert data["annotations"] == [
         {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": 400,
-         "bbox": [10, 5, 20, 20], "segmentation": coco.encode_mask(square_mask()),
+         "bbox": [10, 5, 20, 20], "segmentation": encode_mask(square_mask()),
          "source": "drawn"}
     ]  # fmt: skip
     assert (data["info"]["genus"], data["info"]["round"]) == ("Aus", "first")
@@ -109,7 +112,7 @@ def uncompressed(mask):
     return {"size": list(mask.shape), "counts": counts if not flat[0] else [0, *counts]}
 
 
-@pytest.mark.parametrize("encode", [uncompressed, coco.encode_mask])
+@pytest.mark.parametrize("encode", [uncompressed, encode_mask])
 def test_rle_keeps_holes(tmp_path, photographs, encode):
     data = converted(tmp_path, photographs, as_coco(encode(ring_mask())))
     assert np.array_equal(masks(data, tmp_path)["a"]["head"], ring_mask())
@@ -128,7 +131,7 @@ def test_pieces_are_united_and_a_flat_polygon_is_understood(tmp_path, photograph
 
 @pytest.mark.parametrize(
     "segmentation",
-    [[], coco.encode_mask(np.zeros((40, 60), bool)), {"size": [40, 60], "counts": [2400]}],
+    [[], encode_mask(np.zeros((40, 60), bool)), {"size": [40, 60], "counts": [2400]}],
 )
 def test_an_empty_annotation_means_absent(tmp_path, photographs, segmentation):
     data = converted(tmp_path, photographs, as_coco(segmentation, area=0))
@@ -279,9 +282,9 @@ def test_a_nearly_right_name_is_suggested(tmp_path, photographs):
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 def test_sizes_tell_stored_from_displayed(tmp_path, photographs, orientation):
     turned_photograph(photographs, orientation)
-    on_stored = as_coco(coco.encode_mask(ring_mask()), file_name="t.jpg")
+    on_stored = as_coco(encode_mask(ring_mask()), file_name="t.jpg")
     seen = upright(ring_mask(), orientation)
-    on_displayed = as_coco(coco.encode_mask(seen), file_name="t.jpg", size=(40, 60))
+    on_displayed = as_coco(encode_mask(seen), file_name="t.jpg", size=(40, 60))
     for data in (on_stored, on_displayed):
         result = converted(tmp_path, photographs, data)
         assert np.array_equal(masks(result, tmp_path)["t"]["head"], ring_mask())
@@ -294,7 +297,7 @@ def test_sizes_tell_stored_from_displayed(tmp_path, photographs, orientation):
 def test_where_sizes_do_not_tell_the_file_does(tmp_path, photographs, said, orientation, size):
     turned_photograph(photographs, orientation, size)
     mask = square_mask(size[1], size[0])
-    data = as_coco(coco.encode_mask(mask), file_name="t.jpg", size=size)
+    data = as_coco(encode_mask(mask), file_name="t.jpg", size=size)
     if said:
         data["info"] = {"orientation": said}
     result = converted(tmp_path, photographs, data)
@@ -373,7 +376,7 @@ def test_damaged_labelme_shapes(tmp_path, photographs, shapes, message):
 def test_a_folder_of_labelme_files(tmp_path, photographs):
     for name in ("a", "b"):
         write(photographs / f"{name}.json", labelme(f"{name}.png"))
-    data = coco.convert(photographs, photographs, STRUCTURES)
+    data = convert(photographs, photographs, STRUCTURES)
     assert [image["specimen"] for image in data["images"]] == ["a", "b"]
 
 
@@ -472,7 +475,7 @@ def test_binary_masks_by_name_and_by_folder(tmp_path, photographs, mask_folder):
     soft = np.where(square_mask(), 255, 0).astype(np.uint8)
     soft[4, 10:30] = 100
     Image.fromarray(np.stack([soft] * 3, -1)).save(mask_folder / "c10_body.png")
-    result = coco.convert(mask_folder, photographs, STRUCTURES)
+    result = convert(mask_folder, photographs, STRUCTURES)
     found = masks(result, tmp_path)
     assert np.array_equal(found["a"]["head"], ring_mask())
     assert np.array_equal(found["b"]["head"], ring_mask()) and not found["b"]["eye"].any()
@@ -483,7 +486,7 @@ def test_a_mask_drawn_on_a_transparent_ground(tmp_path, photographs, mask_folder
     rgba = np.zeros((40, 60, 4), np.uint8)
     rgba[square_mask()] = (0, 0, 0, 255)
     Image.fromarray(rgba).save(mask_folder / "a_head.png")
-    result = coco.convert(mask_folder, photographs, STRUCTURES)
+    result = convert(mask_folder, photographs, STRUCTURES)
     assert np.array_equal(masks(result, tmp_path)["a"]["head"], square_mask())
 
 
@@ -505,7 +508,7 @@ def test_indexed_masks_with_a_legend(tmp_path, photographs, mask_folder, name, l
     image.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0, 9, 9, 9])
     image.save(mask_folder / "a.png")
     write(mask_folder / name, legend)
-    result = coco.convert(mask_folder, photographs, STRUCTURES)
+    result = convert(mask_folder, photographs, STRUCTURES)
     found = masks(result, tmp_path)["a"]
     assert np.array_equal(found["head"], ring_mask())
     assert found["body"].sum() == 600 and list(found) == ["head", "body"]
@@ -527,18 +530,18 @@ def test_damaged_legends(photographs, mask_folder, legend, message):
     if legend:
         write(mask_folder / "legend.csv", legend)
     with pytest.raises(InputError, match=message):
-        coco.convert(mask_folder, photographs, STRUCTURES)
+        convert(mask_folder, photographs, STRUCTURES)
 
 
 def test_masks_that_fit_nothing(photographs, mask_folder):
     with pytest.raises(InputError, match="no annotation in this folder"):
-        coco.convert(mask_folder, photographs, STRUCTURES)
+        convert(mask_folder, photographs, STRUCTURES)
     Image.fromarray(np.zeros((9, 9), bool)).save(mask_folder / "zzz_head.png")
     with pytest.raises(InputError, match="zzz_head.png: this mask fits no photograph"):
-        coco.convert(mask_folder, photographs, STRUCTURES)
+        convert(mask_folder, photographs, STRUCTURES)
     (mask_folder / "zzz_head.png").rename(mask_folder / "a_head.png")
     with pytest.raises(InputError, match="9 x 9 pixels, but the photograph .*60 x 40"):
-        coco.convert(mask_folder, photographs, STRUCTURES)
+        convert(mask_folder, photographs, STRUCTURES)
 
 
 # Several files
@@ -548,18 +551,18 @@ def test_a_later_file_replaces_an_earlier_one(tmp_path, photographs):
     first = as_coco([SQUARE])
     first["annotations"].append({**first["annotations"][0], "category_id": 5})
     one = write(tmp_path / "one.json", first)
-    two = write(tmp_path / "two.json", as_coco(coco.encode_mask(ring_mask())))
+    two = write(tmp_path / "two.json", as_coco(encode_mask(ring_mask())))
     three = write(tmp_path / "three.json", labelme("b.png"))
-    data = coco.convert([one, two, three], photographs, STRUCTURES)
+    data = convert([one, two, three], photographs, STRUCTURES)
     found = masks(data, tmp_path)
     assert np.array_equal(found["a"]["head"], ring_mask())
     assert np.array_equal(found["a"]["body"], square_mask())
     assert list(found) == ["a", "b"]
     assert "image 'a.png': its 'head' replaces that of an earlier file" in notes(data)
-    assert "replaces" not in notes(coco.convert([one, one], photographs, STRUCTURES))
-    assert coco.convert([one, two, three], [photographs] * 3, STRUCTURES) == data
+    assert "replaces" not in notes(convert([one, one], photographs, STRUCTURES))
+    assert convert([one, two, three], [photographs] * 3, STRUCTURES) == data
     with pytest.raises(InputError, match="3 annotation files but 2 folders"):
-        coco.convert([one, two, three], [photographs] * 2, STRUCTURES)
+        convert([one, two, three], [photographs] * 2, STRUCTURES)
 
 
 def test_two_photographs_cannot_be_one_specimen(tmp_path, photographs):
@@ -568,19 +571,19 @@ def test_two_photographs_cannot_be_one_specimen(tmp_path, photographs):
     Image.new("RGB", SIZE).save(other / "a.png")
     file = write(tmp_path / "one.json", as_coco([SQUARE]))
     with pytest.raises(InputError, match="would both be specimen 'a'"):
-        coco.convert([file, file], [photographs, other], STRUCTURES)
+        convert([file, file], [photographs, other], STRUCTURES)
 
 
 def test_real_templates(carabidae, tmp_path):
     names = ["head", "pronotum", "elytra", "legs", "antennae"]
     folder = carabidae / "pinned"
-    data = coco.convert(folder / "templates_5.json", folder / "images", names)
-    coco.write(tmp_path / "t.json", data)
-    templates = coco.read_templates(tmp_path / "t.json")
+    data = convert(folder / "templates_5.json", folder / "images", names)
+    write_coco(tmp_path / "t.json", data)
+    templates = read_templates(tmp_path / "t.json")
     assert len(templates) == 5 and data["info"]["notes"] == []
     unknown = [t.specimen for t in templates if "elytra" not in t.masks]
     assert unknown == ["0063"]
-    original = coco.load(folder / "templates_5.json")
+    original = load(folder / "templates_5.json")
     areas = {(i["id"]): i["file_name"] for i in original["images"]}
     expected = sorted(
         (areas[a["image_id"]][:-4], names[a["category_id"] - 1], a["area"])
@@ -595,7 +598,7 @@ def test_boxes_of_rle_agree_with_pycocotools():
     random = np.random.default_rng(4)
     for _ in range(50):
         mask = random.random((random.integers(1, 9), random.integers(1, 9))) < 0.3
-        rle = coco.encode_mask(mask)
-        found = coco.rle_measures(rle)
+        rle = encode_mask(mask)
+        found = rle_measures(rle)
         assert found["area"] == reference.area(rle)
         assert found["bbox"] == [int(v) for v in reference.toBbox(rle)]

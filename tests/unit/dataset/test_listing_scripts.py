@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sam2pal import dataset as coco
-from sam2pal import dataset as specimens
+from sam2pal.dataset.files import read_templates
+from sam2pal.dataset.manifest import read_list
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 SQUARE = [1, 1, 5, 1, 5, 4, 1, 4]
@@ -86,14 +86,14 @@ def test_listing_converting_and_drawing(call, genus):
     assert done.returncode == 0
     assert done.stderr.splitlines()[0] == "Aus, round first: 1 templates (1 head, 0 eye)"
     assert "left out 1 of 'tail'" in done.stderr and "'eye' is drawn on no" in done.stderr
-    assert [t.specimen for t in coco.read_templates(genus / "templates.json")] == ["s3"]
+    assert [t.specimen for t in read_templates(genus / "templates.json")] == ["s3"]
 
     arguments = ["--manifest", genus / "results" / "manifest.tsv", "--templates",
                  genus / "templates.json", "--size", 9, "--seed", 3]  # fmt: skip
     done = call("draw_pool", *arguments, "--output", genus / "pool.tsv")
     assert done.returncode == 0
     assert "4 specimens drawn (all there are; 9 were wanted) of 6 photographs" in done.stderr
-    pool = [row.specimen for row in specimens.read_list(genus / "pool.tsv")]
+    pool = [row.specimen for row in read_list(genus / "pool.tsv")]
     assert pool == ["s1", "s2", "s4", "s5"]
 
 

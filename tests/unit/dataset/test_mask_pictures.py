@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam2pal import dataset as coco
 from sam2pal.dataset.convert import convert
+from sam2pal.dataset.files import write
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.review.colours import line_styles
 
@@ -40,7 +40,7 @@ def predictions(tmp_path):
         {"id": 3, "name": "leg", "supercategory": ""},
     ]
     path = tmp_path / "0001.json"
-    coco.write(path, {"images": images, "categories": categories, "annotations": annotations})
+    write(path, {"images": images, "categories": categories, "annotations": annotations})
     return path
 
 
@@ -83,7 +83,7 @@ def test_overlays_lie_where_the_masks_are(predictions, by_hand, tmp_path):
 
     data = json.loads(predictions.read_text())
     data["images"][0]["width"] = 41
-    coco.write(predictions, data)
+    write(predictions, data)
     done = by_hand(*arguments, "--output", output)
     assert done.code == 1 and "the photograph changed since its masks were made" in done.err
     assert (output / "drawer/b.jpg").exists()

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam2pal import dataset as coco
-from sam2pal import dataset as specimens
-from sam2pal import images
+from sam2pal.dataset.files import Template, load
 from sam2pal.dataset.manifest import (
     DUPLICATE,
     OK,
@@ -23,6 +21,8 @@ from sam2pal.dataset.manifest import (
     write_shard_lists,
 )
 from sam2pal.dataset.pool import check_pool, draw_pool, find_templates, fingerprint
+from sam2pal.images.folder import natural_key, scan
+from sam2pal.images.reading import inspect as inspect_photograph
 from sam2pal.io.errors import InputError
 
 
@@ -112,9 +112,9 @@ def test_another_shard_size_moves_nobody(folder):
 def test_unchanged_files_are_not_opened_and_replaced_ones_are(folder, monkeypatch):
     before = build_manifest(folder, None, 4)
     opened = []
-    real = images.inspect
+    real = inspect_photograph
     monkeypatch.setattr(
-        specimens.manifest, "inspect", lambda path: opened.append(path) or real(path)
+        "sam2pal.dataset.manifest.inspect", lambda path: opened.append(path) or real(path)
     )
     again = build_manifest(folder, remembered(before), 4)
     assert again == before and opened == []
@@ -273,7 +273,7 @@ def test_listing_unchanged_photographs_is_cheap_and_linear(tmp_path):
         for number in range(count):
             os.link(first, folder / f"s{number}.png")
         rows = []
-        for file in images.scan(folder).photographs:
+        for file in scan(folder).photographs:
             shard = f"{len(rows) // 250 + 1:04d}"
             rows.append(Specimen(file.stem, file.path, file.size, file.mtime_ns, 8, 6, shard))
         if not decoded:
@@ -291,7 +291,7 @@ def test_listing_unchanged_photographs_is_cheap_and_linear(tmp_path):
 
 
 def template(path, specimen):
-    return coco.Template(specimen, str(path), 8, 6, {"head": np.zeros((6, 8), bool)})
+    return Template(specimen, str(path), 8, 6, {"head": np.zeros((6, 8), bool)})
 
 
 def test_templates_are_found_by_file_and_by_copy(folder, tmp_path):
@@ -358,9 +358,9 @@ def test_fingerprints_change_with_the_photographs_alone(folder):
 def test_natural_order_is_the_same_everywhere():
     names = ["b/1.png", "a10.png", "A2.png", "a2.png", "ä1.png", "a/9.png", "10.png", "9.png"]
     expected = ["9.png", "10.png", "A2.png", "a2.png", "a10.png", "a/9.png", "b/1.png", "ä1.png"]
-    assert sorted(names, key=images.natural_key) != names
-    found = sorted(names, key=images.natural_key)
-    assert sorted(names[::-1], key=images.natural_key) == found
+    assert sorted(names, key=natural_key) != names
+    found = sorted(names, key=natural_key)
+    assert sorted(names[::-1], key=natural_key) == found
     assert [n for n in found if "/" not in n] == [n for n in expected if "/" not in n]
 
 
@@ -368,7 +368,7 @@ def test_real_collection(carabidae):
     manifest = build_manifest(carabidae / "tray" / "images", None, 30, genus="tray")
     assert len(manifest.specimens) == 72 and {row.status for row in manifest.specimens} == {OK}
     assert [len(rows) for rows in shards(manifest).values()] == [30, 30, 12]
-    truth = {i["file_name"]: i for i in coco.load(carabidae / "tray/annotations.json")["images"]}
+    truth = {i["file_name"]: i for i in load(carabidae / "tray/annotations.json")["images"]}
     for row in manifest.specimens:
         entry = truth[os.path.basename(row.path)]
         assert (row.width, row.height) == (entry["width"], entry["height"])

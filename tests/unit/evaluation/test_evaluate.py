@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 import evaluate
-from sam2pal import dataset as coco
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
 from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.pair import evaluate_pair
@@ -59,7 +59,7 @@ def write(path, masks, structures=STRUCTURES, suffix=".jpg", drawn=(), extra=(),
         for name, mask in of_specimen.items():
             entry = {"id": len(annotations) + 1, "image_id": image["id"]}
             entry |= {"category_id": structures.index(name) + 1}
-            entry |= {"segmentation": coco.encode_mask(mask), "area": int(mask.sum())}
+            entry |= {"segmentation": encode_mask(mask), "area": int(mask.sum())}
             if specimen in drawn:
                 entry["source"] = "drawn"
             annotations.append(entry | annotation)
@@ -183,7 +183,7 @@ def test_coco_results_without_images(files, tmp_path):
     truth, _ = files
     data = json.loads(truth.read_text())
     results = [
-        {"image_id": 1, "category_id": 1, "score": s, "segmentation": coco.encode_mask(m)}
+        {"image_id": 1, "category_id": 1, "score": s, "segmentation": encode_mask(m)}
         for s, m in ((0.4, box(5, 5, 12, 8)), (0.9, box(5, 13, 12, 8)))
     ]
     path = tmp_path / "results.json"
@@ -236,7 +236,7 @@ def transpose(data):
 def resize(data):
     for image in data["images"]:
         del image["height"], image["width"]
-    data["annotations"][0]["segmentation"] = coco.encode_mask(np.ones((10, 10), bool))
+    data["annotations"][0]["segmentation"] = encode_mask(np.ones((10, 10), bool))
 
 
 def damage(data):

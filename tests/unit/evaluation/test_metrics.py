@@ -5,8 +5,11 @@ import pytest
 from pycocotools import mask as coco_mask
 from scipy import ndimage
 
-from sam2pal import evaluation as metrics
-from sam2pal.evaluation.boundary import tolerance_px
+from sam2pal.evaluation.boundary import boundary as boundary_of
+from sam2pal.evaluation.boundary import boundary_distances, tolerance_px
+from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.evaluation.overlap import iou as iou_of
+from sam2pal.evaluation.pair import MEASURES, evaluate_pair
 
 # pycocotools' own call of numpy
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -66,10 +69,10 @@ def slow_measures(predicted, truth, tolerance):
 
 @pytest.mark.parametrize(("predicted", "truth"), PAIRS)
 def test_overlap_is_that_of_pycocotools(predicted, truth):
-    result = metrics.evaluate_pair(predicted, truth)
+    result = evaluate_pair(predicted, truth)
     expected = coco_mask.iou([rle(predicted)], [rle(truth)], [0])[0, 0]
     assert result["iou"] == pytest.approx(expected, abs=1e-12)
-    assert metrics.iou(predicted, truth) == pytest.approx(expected, abs=1e-12)
+    assert iou_of(predicted, truth) == pytest.approx(expected, abs=1e-12)
     # with iscrowd, pycocotools divides by the area of the first mask
     assert result["precision"] == pytest.approx(
         coco_mask.iou([rle(predicted)], [rle(truth)], [1])[0, 0], abs=1e-12
@@ -88,7 +91,7 @@ def test_overlap_is_that_of_pycocotools(predicted, truth):
 def test_boundary_measures_are_those_of_all_pairs(predicted, truth, fraction):
     tolerance = max(1.0, fraction * np.hypot(*truth.shape))
     f, hd95 = slow_measures(predicted, truth, tolerance)
-    result = metrics.evaluate_pair(predicted, truth, fraction)
+    result = evaluate_pair(predicted, truth, fraction)
     assert result["boundary_tolerance_px"] == pytest.approx(tolerance)
     assert result["boundary_f"] == pytest.approx(f, abs=1e-12)
     assert result["hd95_px"] == pytest.approx(hd95, abs=1e-9)
@@ -98,17 +101,17 @@ def test_boundary_distances_are_those_of_a_distance_transform():
     for predicted, truth in PAIRS:
         for mask in (predicted, truth):
             eroded = ndimage.binary_erosion(mask, border_value=0)
-            assert np.array_equal(metrics.boundary(mask), mask & ~eroded)
-        to_truth, to_predicted = metrics.boundary_distances(predicted, truth)
-        field = ndimage.distance_transform_edt(~metrics.boundary(truth))
-        assert np.allclose(to_truth, field[metrics.boundary(predicted)])
-        field = ndimage.distance_transform_edt(~metrics.boundary(predicted))
-        assert np.allclose(to_predicted, field[metrics.boundary(truth)])
+            assert np.array_equal(boundary_of(mask), mask & ~eroded)
+        to_truth, to_predicted = boundary_distances(predicted, truth)
+        field = ndimage.distance_transform_edt(~boundary_of(truth))
+        assert np.allclose(to_truth, field[boundary_of(predicted)])
+        field = ndimage.distance_transform_edt(~boundary_of(predicted))
+        assert np.allclose(to_predicted, field[boundary_of(truth)])
 
 
 def test_a_missing_hole_counts():
     truth, filled = ring(120, 120, 60, 60, 40, 10), disc(120, 120, 60, 60, 40)
-    result = metrics.evaluate_pair(filled, truth)
+    result = evaluate_pair(filled, truth)
     # the outer outline agrees wholly; the hole's rim, about a fifth of the boundary, has no match
     assert result["boundary_f"] < 0.95
     assert result["hd95_px"] == pytest.approx(30, abs=1.5)
@@ -118,7 +121,7 @@ def test_known_values():
     truth = np.zeros((40, 50), bool)
     truth[10:20, 10:30] = True
     shifted = np.roll(truth, 4, axis=1)
-    result = metrics.evaluate_pair(shifted, truth)
+    result = evaluate_pair(shifted, truth)
     assert result["iou"] == pytest.approx(160 / 240)
     assert result["dice"] == result["precision"] == result["recall"] == pytest.approx(0.8)
     assert result["area_error"] == 0
@@ -130,35 +133,35 @@ def test_known_values():
 
 def test_empty_masks():
     there, empty = disc(30, 30, 15, 15, 6), np.zeros((30, 30), bool)
-    missed = metrics.evaluate_pair(empty, there)
+    missed = evaluate_pair(empty, there)
     assert [missed[k] for k in ("iou", "dice", "recall", "boundary_f", "area_error")] == [
         *(0, 0, 0, 0, -1)
     ]
     assert np.isnan(missed["precision"]) and np.isnan(missed["hd95_px"])
     for predicted in (there, empty):
-        result = metrics.evaluate_pair(predicted, empty)
-        assert all(np.isnan(result[name]) for name in metrics.MEASURES)
+        result = evaluate_pair(predicted, empty)
+        assert all(np.isnan(result[name]) for name in MEASURES)
         assert result["predicted_area_px"] == predicted.sum() and result["truth_area_px"] == 0
-    assert np.isnan(metrics.iou(empty, empty)) and metrics.iou(there, empty) == 0
+    assert np.isnan(iou_of(empty, empty)) and iou_of(there, empty) == 0
 
 
 def test_iou_of_stacks_and_sizes_that_differ():
     masks = np.stack([disc(20, 30, 10, 12, r) for r in (0, 4, 7)])
-    values = metrics.iou(masks[:, None], masks[None])
+    values = iou_of(masks[:, None], masks[None])
     assert values.shape == (3, 3) and np.all(np.diag(values) == 1)
     assert values[1, 2] == masks[1].sum() / masks[2].sum()
     with pytest.raises(ValueError, match="different size"):
-        metrics.iou(masks[0], masks[0].T)
+        iou_of(masks[0], masks[0].T)
     with pytest.raises(ValueError, match="different size"):
-        metrics.evaluate_pair(masks[0], masks[0].T)
+        evaluate_pair(masks[0], masks[0].T)
 
 
 def test_the_tolerance_grows_with_the_photograph():
     assert tolerance_px(0.008, 3000, 4000) == pytest.approx(40)
     assert tolerance_px(0.008, 30, 40) == 1
     small, truth = disc(100, 100, 50, 50, 20), disc(100, 100, 50, 50, 22)
-    crop = metrics.evaluate_pair(small, truth, 0.02, size=(100, 100))
-    larger = metrics.evaluate_pair(small, truth, 0.02, size=(200, 200))
+    crop = evaluate_pair(small, truth, 0.02, size=(100, 100))
+    larger = evaluate_pair(small, truth, 0.02, size=(200, 200))
     assert larger["boundary_tolerance_px"] == 2 * crop["boundary_tolerance_px"]
     assert larger["boundary_f"] == 1 and crop["boundary_f"] > 0.99
 
@@ -177,4 +180,4 @@ def test_the_tolerance_grows_with_the_photograph():
 )
 def test_bad_options(key, value, message):
     with pytest.raises(ValueError, match=message):
-        metrics.EvaluationOptions(**{key: value})
+        EvaluationOptions(**{key: value})

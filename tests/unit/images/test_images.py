@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps, PngImagePlugin
 
-from sam2pal import images
+from sam2pal.images.header import MAX_PIXELS as LIMIT
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import inspect, probe, read_photograph
 from sam2pal.io.errors import InputError
@@ -299,14 +299,14 @@ def test_a_folder_is_not_a_photograph(tmp_path):
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
     path = save(tmp_path / "huge.png", ramp())
     tif = save(tmp_path / "huge.tif", ramp())
-    monkeypatch.setattr(images.header, "MAX_PIXELS", 24 * 36 - 1)
+    monkeypatch.setattr("sam2pal.images.header.MAX_PIXELS", 24 * 36 - 1)
     for huge in (path, tif):
         with pytest.raises(InputError, match="36 x 24 pixels are more than 863"):
             read_photograph(huge)
 
 
 def test_a_photograph_beyond_pillows_own_limit_is_not_refused():
-    assert Image.MAX_IMAGE_PIXELS == images.MAX_PIXELS == 500_000_000
+    assert Image.MAX_IMAGE_PIXELS == LIMIT == 500_000_000
 
 
 def test_trailing_bytes_after_a_jpeg_do_no_harm(tmp_path):

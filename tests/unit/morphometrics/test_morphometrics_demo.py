@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import measure
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import load
 from sam2pal.io import tables
 
 CONFIG = yaml.safe_load((Path(__file__).parents[3] / "config/config.yaml").read_text())
@@ -52,7 +52,7 @@ def test_indices_in_millimetres_are_those_of_the_drawing(tmp_path, monkeypatch):
             row["specimen"]: float(row["pixels_per_mm"])
             for row in csv.DictReader(file, delimiter="\t")
         }
-    truth = coco.load(tmp_path / "truth.json")
+    truth = load(tmp_path / "truth.json")
     lost = 0
     for image, drawing in zip(truth["images"], drawings, strict=True):
         specimen = Path(image["file_name"]).stem

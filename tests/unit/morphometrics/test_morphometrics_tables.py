@@ -15,8 +15,10 @@ from PIL import Image
 import measure
 import plot_morphometrics
 import summarize_morphometrics
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import categories as coco_categories
+from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import Specimen, write_list
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics import genus
@@ -63,7 +65,7 @@ def entry(specimen, masks, folder=None, **keys):
     image |= {"width": SIZE[1], "height": SIZE[0], "path": f"{folder}/{specimen}.png"}
     annotations = []
     for name, mask in masks.items():
-        rle = coco.encode_mask(mask)
+        rle = encode_mask(mask)
         area = int(mask.sum())
         annotations.append(
             {"category_id": STRUCTURES.index(name) + 1, "segmentation": rle, "iscrowd": 0}
@@ -80,13 +82,13 @@ def shard(path, entries, genus="Formica", round_="trained"):
         images.append({"id": number, **image})
         for annotation in of:
             annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
-    coco.write(
+    write(
         path,
         {
             "info": {"genus": genus, "round": round_, "description": "drawn for a test"},
             "images": images,
             "annotations": annotations,
-            "categories": coco.categories(STRUCTURES),
+            "categories": coco_categories(STRUCTURES),
         },
     )
     return str(path)

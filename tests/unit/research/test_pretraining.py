@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.files import write
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.model.tracker import Tracked
 from sam2pal.research.pretraining import (
     SLIVER,
@@ -180,16 +181,16 @@ def test_real_specimens_are_scored_as_they_are_turned_and_templates_never(tmp_pa
                         "id": 10 * number + k,
                         "image_id": number,
                         "category_id": k,
-                        "segmentation": coco.encode_mask(mask),
+                        "segmentation": encode_mask(mask),
                         "bbox": [0, 0, 20, 32],
                         "area": int(mask.sum()),
                         "iscrowd": 0,
                     }
                 )
-    coco.write(tmp_path / "annotations.json", data)
+    write(tmp_path / "annotations.json", data)
     first = {**data, "images": data["images"][:1]}
     first["annotations"] = [a for a in data["annotations"] if a["image_id"] == 1]
-    coco.write(tmp_path / "templates_1.json", first)
+    write(tmp_path / "templates_1.json", first)
     for quarters in range(4):
         even = evaluate_real(Oracle(), tmp_path, 0, quarters=quarters)
         assert even == {"mean": 1.0, "a": 1.0, "b": 1.0, "present_missed": 0.0}

@@ -9,8 +9,9 @@ import draw_specimens
 import numpy as np
 import pytest
 
-from sam2pal import dataset as coco
-from sam2pal import images
+from sam2pal.dataset.files import load
+from sam2pal.dataset.rle import decode_mask
+from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 
 
@@ -30,8 +31,8 @@ def drawn(tmp_path_factory) -> Path:
 
 
 def test_files_fit_together(drawn):
-    truth = coco.load(drawn / "truth.json")
-    templates = coco.load(drawn / "templates.json")
+    truth = load(drawn / "truth.json")
+    templates = load(drawn / "templates.json")
     assert len(truth["images"]) == 9 and len(templates["images"]) == 2
     per_image = {image["id"]: [] for image in truth["images"]}
     for annotation in truth["annotations"]:
@@ -39,11 +40,11 @@ def test_files_fit_together(drawn):
     names = {category["id"]: category["name"] for category in truth["categories"]}
     missing = set()
     for image in truth["images"]:
-        photograph = images.read_photograph(drawn / "photographs" / image["file_name"])
+        photograph = read_photograph(drawn / "photographs" / image["file_name"])
         assert (photograph.width, photograph.height) == (image["width"], image["height"])
         assert len(per_image[image["id"]]) == len(names)
         for annotation in per_image[image["id"]]:
-            mask = coco.decode_mask(annotation["segmentation"])
+            mask = decode_mask(annotation["segmentation"])
             assert mask.sum() == annotation["area"]
             if not annotation["area"]:
                 missing.add((image["id"], names[annotation["category_id"]]))
@@ -58,12 +59,12 @@ def test_photographs_are_varied(drawn):
     suffixes = {path.suffix for path in (drawn / "photographs").iterdir()}
     assert suffixes == {".jpg", ".png", ".tif"}
     turned = [
-        images.read_photograph(path).orientation
+        read_photograph(path).orientation
         for path in sorted((drawn / "photographs").glob("TES-0*.jpg"))
     ]
     assert turned.count(6) == 1 and turned.count(1) == len(turned) - 1
     with pytest.raises(InputError):
-        images.read_photograph(drawn / "photographs" / "TES-broken1.jpg")
+        read_photograph(drawn / "photographs" / "TES-broken1.jpg")
 
 
 def test_table(drawn):

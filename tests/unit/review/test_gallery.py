@@ -15,7 +15,11 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.draw import disk, polygon2mask
 
-from sam2pal import dataset as coco
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.files import categories as coco_categories
+from sam2pal.dataset.files import load
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
 from sam2pal.images.orientation import stored
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic import draw_specimen, sample_species
@@ -265,10 +269,10 @@ class Files:
                 mask, score, flags = np.zeros(size, bool), 0.05, ["absent"]
             elif score == "drawn":
                 source, score = "drawn", 1.0
-            rle = coco.encode_mask(mask)
+            rle = encode_mask(mask)
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": image["id"], "category_id": number}
-                | {"iscrowd": 0, "segmentation": rle, **coco.rle_measures(rle)}
+                | {"iscrowd": 0, "segmentation": rle, **rle_measures(rle)}
                 | {"score": score, "flags": flags, "source": source, "confidence": {}}
             )
 
@@ -277,7 +281,7 @@ class Files:
         for number, (images, annotations) in enumerate(self.shards):
             path = self.folder / "shards" / f"{number:04d}.json"
             data = {"images": images, "annotations": annotations}
-            coco.write(path, data | {"categories": coco.categories(STRUCTURES)})
+            write_coco(path, data | {"categories": coco_categories(STRUCTURES)})
             paths.append(path)
         return paths
 
@@ -289,12 +293,12 @@ class Files:
                 path = self.photograph(f"../elsewhere/{specimen}")
             images.append({"id": len(images) + 1, "file_name": path.name, "specimen": specimen})
             images[-1] |= {"path": str(path), "height": HEIGHT, "width": WIDTH}
-            rle = coco.encode_mask(mask_at(20, 5))
+            rle = encode_mask(mask_at(20, 5))
             annotations.append({"id": len(images), "image_id": len(images), "category_id": 1})
-            annotations[-1] |= {"segmentation": rle, "iscrowd": 0, **coco.rle_measures(rle)}
+            annotations[-1] |= {"segmentation": rle, "iscrowd": 0, **rle_measures(rle)}
         path = self.folder / "templates.json"
         data = {"images": images, "annotations": annotations, "info": {"genus": "Carabus"}}
-        coco.write(path, data | {"categories": coco.categories(STRUCTURES)})
+        write_coco(path, data | {"categories": coco_categories(STRUCTURES)})
         return path
 
 
@@ -309,7 +313,7 @@ def files(tmp_path: Path) -> Files:
     made.add("bad", [0.9, 0.2, "absent"], shard=1)
     made.add("flagged", [(0.9, "touches_border"), 0.9, 0.9], shard=1)
     made.add("empty", ["absent", "absent", (0.0, "absent")], shard=1)
-    made.shards[1][1][-1].update(area=0, segmentation=coco.encode_mask(np.zeros((60, 40), bool)))
+    made.shards[1][1][-1].update(area=0, segmentation=encode_mask(np.zeros((60, 40), bool)))
     made.add("wingless", [0.6, 0.9, "absent"], shard=1)
     made.add("fine10", [], "duplicate", reason="as fine10.png, which is kept", shard=1)
     made.add("lost", [0.9, 0.65, 0.9], gone=True, shard=1)
@@ -441,9 +445,9 @@ def test_a_copy_of_a_template_among_the_specimens_is_the_template(files: Files) 
     templates = files.templates("drawn")
     copy = files.folder / "photographs" / "copy.png"
     shutil.copy(files.folder / "photographs" / "drawn.png", copy)
-    data = coco.load(templates)
+    data = load(templates)
     data["images"][0] |= {"path": str(copy), "specimen": "copy"}
-    coco.write(templates, data)
+    write_coco(templates, data)
     write_review(files.folder / "review.html", paths, templates)
     assert [row["specimen"] for row in listed(files.folder) if row["group"] == "template"] == [
         "drawn"
@@ -573,7 +577,7 @@ def test_wrong_inputs_are_named(files: Files) -> None:
         write_review(output, paths, files.templates("drawn"), genus="Abax")
     data = json.loads(paths[1].read_text())
     data["categories"][2]["name"] = "tail"
-    coco.write(files.folder / "other.json", data)
+    write_coco(files.folder / "other.json", data)
     with pytest.raises(InputError, match="other.json has the structures head, legs, tail, but"):
         write_review(output, [paths[0], files.folder / "other.json"])
     table = files.folder / "evaluation.csv"
@@ -592,7 +596,7 @@ def test_a_page_that_fails_leaves_the_earlier_one_untouched(files: Files) -> Non
     before = tree(files.folder)
     data = json.loads(paths[1].read_text())
     data["annotations"][3]["segmentation"]["counts"] = "00"
-    coco.write(paths[1], data)
+    write_coco(paths[1], data)
     with pytest.raises(InputError, match="0001.json: specimen 'flagged', structure 'head': damag"):
         write_review(files.folder / "review.html", paths)
     assert tree(files.folder) == before
@@ -657,11 +661,11 @@ def check_outlines(folder: Path, pixels: np.ndarray, masks: dict[str, np.ndarray
     Image.fromarray(pixels).save(folder / "one.png")
     image = {"id": 1, "file_name": "one.png", "path": str(folder / "one.png"), "specimen": "one"}
     annotations = [
-        {"id": n, "image_id": 1, "category_id": n, "segmentation": coco.encode_mask(mask)}
+        {"id": n, "image_id": 1, "category_id": n, "segmentation": encode_mask(mask)}
         for n, mask in enumerate(masks.values(), 1)
     ]
     data = {"images": [image | {"height": height, "width": width}], "annotations": annotations}
-    coco.write(folder / "0001.json", data | {"categories": coco.categories(list(masks))})
+    write_coco(folder / "0001.json", data | {"categories": coco_categories(list(masks))})
     write_review(folder / "review.html", [folder / "0001.json"])
     card = card_of((folder / "review.html").read_text("utf-8"), "one")
     box = [int(n) for n in re.search(r'viewBox="0 0 (\d+) (\d+)"', card).groups()]
@@ -678,10 +682,10 @@ def test_outlines_of_real_beetles_follow_their_structures(carabidae: Path, tmp_p
     names = ["head", "pronotum", "elytra", "legs", "antennae"]
     for collection, specimen in (("pinned", "0040"), ("tray", "0163")):
         folder = carabidae / collection
-        truth = coco.convert(folder / "templates_1.json", folder / "images", names)
+        truth = convert(folder / "templates_1.json", folder / "images", names)
         image = next(image for image in truth["images"] if image["specimen"] == specimen)
         masks = {
-            names[a["category_id"] - 1]: coco.decode_mask(a["segmentation"])
+            names[a["category_id"] - 1]: decode_mask(a["segmentation"])
             for a in truth["annotations"]
             if a["image_id"] == image["id"]
         }

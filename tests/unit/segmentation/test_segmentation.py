@@ -10,10 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from sam2pal import dataset as coco
 from sam2pal.cli import fill
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.files import Template, load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.images.reading import Photograph, read_photograph
@@ -190,8 +189,8 @@ def test_a_structure_that_no_template_shows(predictions):
 def test_empty_shard(tracker, genus, tmp_path):
     found = run(tracker, genus, specimens=[])
     assert found["images"] == found["annotations"] == []
-    coco.write(tmp_path / "0001.json", found)
-    assert [c["name"] for c in coco.load(tmp_path / "0001.json")["categories"]] == NAMES
+    write(tmp_path / "0001.json", found)
+    assert [c["name"] for c in load(tmp_path / "0001.json")["categories"]] == NAMES
 
 
 # ------------------------------------------------------------------ templates
@@ -458,8 +457,8 @@ def test_batches_change_nothing(tracker, genus, predictions, batch_size):
 
 
 def test_same_bytes_again(tracker, genus, predictions, tmp_path):
-    coco.write(tmp_path / "one.json", predictions)
-    coco.write(tmp_path / "two.json", run(tracker, genus))
+    write(tmp_path / "one.json", predictions)
+    write(tmp_path / "two.json", run(tracker, genus))
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
 
 

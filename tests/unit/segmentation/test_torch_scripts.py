@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam2pal import dataset as coco
-from sam2pal import dataset as specimens
+from sam2pal.dataset.files import Template, load, write
+from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.training.options import TrainingOptions
@@ -63,13 +63,13 @@ def project(tmp_path_factory):
                 for k, name in enumerate(("head", "elytra"), 1)
             ]
     categories = [{"id": k, "name": name} for k, name in enumerate(("head", "elytra"), 1)]
-    coco.write(
+    write(
         folder / "templates.json",
         {"images": [template], "categories": categories, "annotations": annotations},
     )
-    listed = specimens.build_manifest(folder / "photographs", None, 100).specimens
-    specimens.write_list(folder / "list.tsv", listed)
-    specimens.write_list(folder / "pool.tsv", listed[1:3])
+    listed = build_manifest(folder / "photographs", None, 100).specimens
+    write_list(folder / "list.tsv", listed)
+    write_list(folder / "pool.tsv", listed[1:3])
     return folder
 
 
@@ -191,7 +191,7 @@ def test_another_training_has_another_state(project, trained, tmp_path):
             "seed": 1,
             "init": None,
         }
-        template = coco.Template("s0", str(photograph), 9, 9, {})
+        template = Template("s0", str(photograph), 9, 9, {})
         return script["input_hash"](
             SimpleNamespace(**(arguments | more)),
             TrainingOptions(**(options or {})),
@@ -224,7 +224,7 @@ def test_segmenting(project, trained, by_hand, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "5 specimens, 0 without masks" in done.stdout and "%|" not in done.stderr
-    found = coco.load(tmp_path / "a.json")
+    found = load(tmp_path / "a.json")
     assert found["info"] == {
         "genus": "Fictus",
         "round": "trained",
@@ -244,7 +244,7 @@ def test_segmenting(project, trained, by_hand, tmp_path):
 
 
 def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
-    specimens.write_list(tmp_path / "empty.tsv", [])
+    write_list(tmp_path / "empty.tsv", [])
     done = by_hand(
         "segment_shard",
         *segment_arguments(project, tmp_path / "a.json", specimens=tmp_path / "empty.tsv"),
@@ -254,8 +254,8 @@ def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
     (folder / "bad.png").write_bytes(b"")
-    specimens.write_list(
-        tmp_path / "bad.tsv", specimens.build_manifest(folder, None, 100).specimens
+    write_list(
+        tmp_path / "bad.tsv", build_manifest(folder, None, 100).specimens
     )
     done = by_hand(
         "segment_shard",
@@ -263,7 +263,7 @@ def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
     )
     assert done.code == 0 and "1 specimens, 1 without masks" in done.out
     assert "bad: unreadable, the file is empty" in done.out
-    assert coco.load(tmp_path / "b.json")["annotations"] == []
+    assert load(tmp_path / "b.json")["annotations"] == []
 
 
 @pytest.mark.parametrize(
@@ -293,9 +293,9 @@ def test_bad_training_input(project, trained, by_hand, tmp_path, change, expecte
 
 
 def test_a_changed_pool_is_refused(project, by_hand, tmp_path):
-    listed = specimens.read_list(project / "pool.tsv")
-    moved = [specimens.Specimen(**{**vars(s), "mtime_ns": s.mtime_ns + 1}) for s in listed]
-    specimens.write_list(tmp_path / "pool.tsv", moved)
+    listed = read_list(project / "pool.tsv")
+    moved = [Specimen(**{**vars(s), "mtime_ns": s.mtime_ns + 1}) for s in listed]
+    write_list(tmp_path / "pool.tsv", moved)
     arguments = train_arguments(project, tmp_path / "adapter", pool=tmp_path / "pool.tsv")
     done = by_hand("train_palindrome", *arguments)
     assert done.code == 1 and "2 photographs changed since it was drawn" in done.err
