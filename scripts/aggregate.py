@@ -20,6 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from sam2pal.cli import fill, options_argument, run
+from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.evaluation import COLUMNS as EVALUATION
 from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
@@ -28,9 +29,11 @@ from sam2pal.evaluation.scores import REQUIRED, Scores
 from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.columns import COLUMNS as MORPHOMETRICS
 
+COLUMNS = {"evaluation": EVALUATION, "morphometrics": MORPHOMETRICS}
+TYPES = {stage: NUMBERS | columns for stage, columns in COLUMNS.items()}
 KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
-FIRST = {"evaluation": EVALUATION, "morphometrics": ("genus", "round", "specimen", "structure")}
 
 
 def parse() -> argparse.Namespace:
@@ -163,7 +166,7 @@ def survey(
 def counts(path: Path, stage: str, run_: Run) -> tuple[int, int]:
     """Rows and specimens of a file, all of whose cells are read."""
     rows, specimens = 0, set()
-    for piece in tables.read_chunks(path, KEYS[stage]):
+    for piece in tables.read_chunks(path, TYPES[stage], KEYS[stage]):
         rows += len(piece)
         specimens.update(piece["specimen"])
         for name, value in (("genus", run_.genus), ("round", run_.round)):
@@ -193,13 +196,12 @@ def combine(
     found = dict.fromkeys(name for path in paths for name in tables.header(path))
     further = dict.fromkeys(key for of in metadata.values() for key in of)
     for name in further:
-        if name in found or tables.kind(name) != "text":
+        if name in found or name in COLUMNS[stage]:
             raise InputError(
                 f"genera.tsv: the column '{name}' has the name of a column of the results; rename it"
             )
-    found |= further
-    first = [name for name in FIRST[stage] if name in found or not paths]
-    columns = [*first, *(name for name in found if name not in first)]
+    columns = {n: of for n, of in COLUMNS[stage].items() if n in found or not paths}
+    columns |= {n: TYPES[stage].get(n, str) for n in found | further if n not in columns}
     with ExitStack() as stack:
         writer = stack.enter_context(tables.Writer(targets, columns))
         for piece in pieces(paths, stage):
@@ -212,7 +214,7 @@ def combine(
 
 def pieces(paths: list[Path], stage: str) -> Iterator[pd.DataFrame]:
     for path in tqdm(paths, desc=f"combine {stage}", disable=None):
-        yield from tables.read_chunks(path, KEYS[stage])
+        yield from tables.read_chunks(path, TYPES[stage], KEYS[stage])
 
 
 def order_of(row: dict[str, Any], runs: list[Run]) -> tuple[int, int]:

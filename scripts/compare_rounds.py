@@ -11,7 +11,7 @@ from sam2pal.cli import fill, options_argument, run
 from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.evaluation.report import describe_comparison, rounded
-from sam2pal.evaluation.scores import ALL, CONFIDENCES, REQUIRED, Scores
+from sam2pal.evaluation.scores import ALL, COUNTED, REQUIRED, Scores
 from sam2pal.evaluation.summary import COMPARED, compare_rounds
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
@@ -39,7 +39,7 @@ def main() -> None:
         raise InputError("give two evaluations or more; there is nothing to compare with")
     scores = Scores()
     for path, label in zip(arguments.evaluations, labels(arguments.evaluations), strict=True):
-        for piece in tables.read_chunks(path, REQUIRED, [*REQUIRED, *MEASURES, *CONFIDENCES]):
+        for piece in tables.read_chunks(path, COUNTED, REQUIRED, others=False):
             scores.add(piece.assign(round=label) if label else piece)
     comparison = compare_rounds(scores, options, arguments.measure or COMPARED)
     if not len(comparison):
@@ -55,9 +55,9 @@ def main() -> None:
 
 def labels(paths: list[str]) -> list[str]:
     """What to call the round of each file; nothing where genus and round tell all files apart."""
-    found = []
+    found, keys = [], {"genus": str, "round": str}
     for path in paths:
-        first = next(tables.read_chunks(path, REQUIRED, REQUIRED), tables.empty(REQUIRED))
+        first = next(tables.read_chunks(path, keys, others=False), tables.empty(keys))
         found.append((first["genus"].iloc[0], first["round"].iloc[0]) if len(first) else ("", ""))
     if all(round_ for _, round_ in found) and len(set(found)) == len(paths):
         return [""] * len(paths)

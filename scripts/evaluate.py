@@ -72,7 +72,7 @@ def main() -> None:
         arguments.genus,
         arguments.round,
     )
-    columns = [*COLUMNS, *(more.columns if more else ())]
+    columns = COLUMNS | (more.columns if more else {})
     scores = Scores()
     with ExitStack() as stack:
         writer = stack.enter_context(Writer(arguments.output, columns))

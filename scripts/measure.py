@@ -21,10 +21,10 @@ from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.io.tables import Writer, frame
+from sam2pal.morphometrics.columns import COLUMNS
 from sam2pal.morphometrics.genus import Genus
 from sam2pal.morphometrics.options import MeasurementOptions
-from sam2pal.morphometrics.table import COLUMNS, wide, write_dictionary
-from sam2pal.morphometrics.writing import TableWriter
+from sam2pal.morphometrics.table import wide, write_dictionary
 
 PIECE = 100  # specimens
 
@@ -65,9 +65,6 @@ def main() -> None:
         if Path(path).suffix not in (".csv", ".parquet"):
             raise InputError(f"{path}: expected a name ending in .csv or .parquet")
     options = fill(MeasurementOptions, arguments.options, "measurement")
-    table = None
-    if arguments.specimen_table:
-        table = SpecimenTable(arguments.specimen_table, COLUMNS)
     genus = Genus(
         arguments.predictions,
         options,
@@ -80,6 +77,10 @@ def main() -> None:
         arguments.specimen_table,
         read_list(arguments.specimens) if arguments.specimens else None,
     )
+    table = None
+    if arguments.specimen_table:
+        reserved = COLUMNS | genus.layout.wide_columns()
+        table = SpecimenTable(arguments.specimen_table, reserved)
     if arguments.dictionary:
         write_dictionary(arguments.dictionary, genus.dictionary())
     write(genus, table, arguments.output, arguments.wide)
@@ -88,23 +89,20 @@ def main() -> None:
 
 def write(genus: Genus, table: SpecimenTable | None, output: list[str], wide_: list[str]) -> None:
     """Measure, and write both tables in pieces."""
-    more = [name for name in table.columns if name != "pixels_per_mm"] if table else []
-    wide_columns = genus.layout.wide_columns()
-    wide_columns += [(name, "text") for name in more]
+    more = {name: of for name, of in table.columns.items() if name not in COLUMNS} if table else {}
     with ExitStack() as stack:
-        tidy_writer = stack.enter_context(Writer(output, [*COLUMNS, *more]))
-        wide_writer = stack.enter_context(TableWriter(wide_, wide_columns)) if wide_ else None
+        tidy_writer = stack.enter_context(Writer(output, COLUMNS | more))
+        wide_writer = stack.enter_context(Writer(wide_, genus.layout.wide_columns() | more))
         specimens = iter(tqdm(genus.measured(), unit=" specimens", disable=None))
         while piece := list(itertools.islice(specimens, PIECE)):
             rows = [genus.layout.tidy(genus.genus, genus.round, measured) for measured in piece]
-            joined = join(table, genus.genus, [measured.specimen for measured in piece], more)
+            joined = join(table, genus.genus, [measured.specimen for measured in piece], list(more))
             tidy = frame(itertools.chain.from_iterable(rows), COLUMNS)
             repeated = joined.loc[tidy["specimen"]].reset_index(drop=True)
             tidy_writer.write(pd.concat([tidy, repeated], axis=1))
-            if wide_writer:
-                wide_writer.write(
-                    [wide(of) | dict(joined.loc[of[0]["specimen"]]) for of in rows if of]
-                )
+            if wide_:
+                wide_rows = [wide(of) | dict(joined.loc[of[0]["specimen"]]) for of in rows if of]
+                wide_writer.write(frame(wide_rows, wide_writer.columns))
 
 
 def join(

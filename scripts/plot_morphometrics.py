@@ -20,13 +20,13 @@ from sam2pal.evaluation.plots import save
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.morphometrics import plots
-from sam2pal.morphometrics.allometry import COLUMNS
+from sam2pal.morphometrics.allometry import COLUMNS as ALLOMETRIES
+from sam2pal.morphometrics.columns import COLUMNS
 from sam2pal.morphometrics.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.dictionary import BY_NAME, NAMES, SPECIMEN
 from sam2pal.morphometrics.plots import Quantity
 from sam2pal.morphometrics.specimen import MEASURED
 from sam2pal.morphometrics.summary import REQUIRED, final_rounds, validated
-from sam2pal.morphometrics.writing import TableWriter
 
 DISTRIBUTIONS, ALLOMETRY, AGREEMENT = FIGURES = (
     "morphometrics_distributions",
@@ -85,8 +85,8 @@ def main() -> None:
     for path in arguments.output:
         if path.suffix in (".csv", ".parquet"):
             rounds = dict(zip(data["genus"], data["round"], strict=True))
-            with TableWriter([path], COLUMNS) as writer:
-                writer.write([row | {"round": rounds[str(row["genus"])]} for row in slopes])
+            rows = [row | {"round": rounds[str(row["genus"])]} for row in slopes]
+            tables.write(tables.frame(rows, ALLOMETRIES), path)
         elif path.stem == ALLOMETRY:
             save(figure, path)
         elif path.stem == AGREEMENT:
@@ -100,9 +100,9 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     needed = {text.rsplit(".", 1)[-1] for text in arguments.measures} | set(USUAL)
     for text in arguments.allometry:
         needed |= {name.rsplit(".", 1)[-1] for name in text.split(":")}
-    pieces = []
+    pieces, columns = [], {name: COLUMNS[name] for name in REQUIRED}
     for path in tqdm(arguments.tables, desc="read", disable=None):
-        for piece in tables.read_chunks(path, REQUIRED, REQUIRED):
+        for piece in tables.read_chunks(path, columns, others=False):
             wanted = piece["measure"].isin(needed) | ~piece["measure"].isin(NAMES)
             pieces.append(piece[wanted])
     if not pieces:
@@ -116,11 +116,8 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
 
 def pairs_of(path: Path, final: dict[str, str], unit: bool) -> dict[Quantity, pd.DataFrame]:
     """Predicted and drawn values of the final rounds, in millimetres or pixels."""
-    table = tables.read(path, dict(PAIR_COLUMNS))
-    table = table[table["round"] == table["genus"].map(final)].copy()
-    for name in ("predicted", "drawn"):
-        table[name] = pd.to_numeric(table[name])
-    table = table.dropna(subset=["predicted", "drawn"])
+    table = tables.read(path, PAIR_COLUMNS)
+    table = table[table["round"] == table["genus"].map(final)].dropna(subset=["predicted", "drawn"])
     every = table[["structure", "measure"]].drop_duplicates().itertuples(index=False)
     chosen = [(name, of) for name, of in every if of in USUAL or of not in BY_NAME]
     chosen.sort(key=lambda pair: (pair[1] in BY_NAME, pair[1] in USUAL and USUAL.index(pair[1])))

@@ -14,12 +14,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 from sam2pal.cli import run
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics import concordance as agreement
+from sam2pal.morphometrics.columns import COLUMNS
 from sam2pal.morphometrics.summary import (
     REQUIRED,
     SUMMARY,
@@ -29,7 +31,6 @@ from sam2pal.morphometrics.summary import (
     specimens,
     validated,
 )
-from sam2pal.morphometrics.writing import TableWriter
 
 PIECE = 500  # specimens
 
@@ -63,8 +64,8 @@ def main() -> None:
     if arguments.compare:
         pairs, left_out = agreement.pair(arguments.compare, arguments.against)
         rows = agreement.compare(pairs)
-        write(folder, "morphometrics_pairs", agreement.PAIR_COLUMNS, pairs.to_dict("records"))
-        write(folder, "morphometrics_concordance", agreement.COLUMNS, rows)
+        write(folder, "morphometrics_pairs", pairs)
+        write(folder, "morphometrics_concordance", tables.frame(rows, agreement.COLUMNS))
         print(report(rows, left_out, arguments.against))
     if arguments.tables:
         summarise(arguments, folder)
@@ -86,7 +87,7 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     summary, columns = Summary(arguments.low_confidence), WideColumns()
     found: dict[tuple[str, str], None] = {}
     for path in tqdm(arguments.tables, desc="read", disable=None):
-        for piece in tables.read_chunks(path, REQUIRED):
+        for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
             summary.add(piece)
             columns.add(piece)
             pairs = piece[["genus", "round"]].drop_duplicates()
@@ -94,24 +95,23 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     final = final_rounds(
         found, arguments.final, order(arguments.rounds), validated(arguments.evaluation)
     )
-    write(folder, "morphometrics_summary", SUMMARY, summary.rows())
+    write(folder, "morphometrics_summary", tables.frame(summary.rows(), SUMMARY))
     held: list[dict[str, Any]] = []
-    with TableWriter(outputs(folder, "morphometrics_wide"), columns.columns()) as writer:
+    with tables.Writer(outputs(folder, "morphometrics_wide"), columns.columns()) as writer:
         for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None):
             if final[rows[0]["genus"]] != rows[0]["round"]:
                 continue
             held.append(columns.row(rows))
             if len(held) == PIECE:
-                writer.write(held)
+                writer.write(tables.frame(held, writer.columns))
                 held = []
-        writer.write(held)
+        writer.write(tables.frame(held, writer.columns))
     for genus, round_ in final.items():
         print(f"{genus}: final round {round_}")
 
 
-def write(folder: Path, name: str, columns: Any, rows: list[dict[str, Any]]) -> None:
-    with TableWriter(outputs(folder, name), columns) as writer:
-        writer.write(rows)
+def write(folder: Path, name: str, table: pd.DataFrame) -> None:
+    tables.write(table, *outputs(folder, name))
 
 
 def outputs(folder: Path, name: str) -> list[Path]:

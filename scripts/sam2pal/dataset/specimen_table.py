@@ -10,6 +10,8 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
 KEYS = ("genus", "specimen")
+NUMBERS = {"pixels_per_mm": float}
+"""Columns of it that are no text."""
 
 
 class SpecimenTable:
@@ -17,8 +19,10 @@ class SpecimenTable:
 
     Args:
         path: CSV or TSV with the columns genus, specimen and any others.
-        reserved: columns of the results, which the table must not use, besides all that are
-            numbers in some result. `pixels_per_mm` may be given, and is a number.
+        reserved: columns of the results it is joined to, which it must not use.
+
+    Attributes:
+        columns: the further columns and their types; `pixels_per_mm` is a number.
 
     Raises:
         InputError: a column is missing or reserved, or a specimen has two rows.
@@ -30,8 +34,8 @@ class SpecimenTable:
         for name in KEYS:
             if name not in names:
                 raise InputError(f"{path}: no column '{name}'; found {', '.join(names)}")
-        self.columns = [name for name in names if name and name not in KEYS]
-        refused = ({*reserved} | tables.NUMBERS | tables.INTEGERS) - {"pixels_per_mm"}
+        self.columns = {n: NUMBERS.get(n, str) for n in names if n and n not in KEYS}
+        refused = {*reserved} - {*NUMBERS}
         for name in self.columns:
             if name in refused:
                 raise InputError(
@@ -65,9 +69,9 @@ class SpecimenTable:
         nothing = [""] * len(self.columns)
         keys = zip(table["genus"], table["specimen"], strict=True)
         cells = [self._rows.get(key, nothing) for key in keys]
-        more = pd.DataFrame(cells, columns=self.columns, index=table.index, dtype="str")
-        for name in self.columns:
-            more[name] = tables.typed(more[name], self.path)
+        more = pd.DataFrame(cells, columns=list(self.columns), index=table.index, dtype="str")
+        for name, of in self.columns.items():
+            more[name] = tables.typed(more[name], of, self.path)
         return pd.concat([table, more], axis=1)
 
     def without(self, genus: str, specimens: Sequence[str]) -> list[str]:

@@ -23,19 +23,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sam2pal.dataset.signals import SIGNALS
 from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overlap import Mask
 from sam2pal.evaluation.pair import MEASURES, evaluate_pair
 from sam2pal.evaluation.reading import Entry, Masks, check_same_size, match
 from sam2pal.io.errors import InputError
-from sam2pal.io.tables import SIGNALS
 
-COLUMNS = (
-    *("genus", "round", "specimen", "structure", "status", "source"),
-    *MEASURES,
-    *("boundary_tolerance_px", "truth_area_px", "predicted_area_px"),
-    *("confidence", *SIGNALS, "flags", "reason"),
-)
+COLUMNS = {
+    **dict.fromkeys(("genus", "round", "specimen", "structure", "status", "source"), str),
+    **dict.fromkeys((*MEASURES, "boundary_tolerance_px"), float),
+    **dict.fromkeys(("truth_area_px", "predicted_area_px"), int),
+    **dict.fromkeys(("confidence", *SIGNALS), float),
+    **dict.fromkeys(("flags", "reason"), str),
+}
+"""Columns of evaluation.csv; those of the specimen table follow."""
 STATUSES = (
     *("scored", "missed", "false_positive", "absent_both", "unannotated", "no_truth"),
     *("template", "unreadable", "no_prediction"),

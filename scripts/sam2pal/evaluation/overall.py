@@ -16,7 +16,11 @@ from typing import Any
 from sam2pal.io.errors import InputError, nearest
 
 STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.csv"}
-STATUS = ("genus", "round", "stage", "status", "specimens", "rows", "reason")
+STATUS = {
+    **dict.fromkeys(("genus", "round", "stage", "status"), str),
+    **dict.fromkeys(("specimens", "rows"), int),
+    "reason": str,
+}
 """Columns of status.csv; status is `ok`, `missing`, `stale`, `failed` or `damaged`."""
 
 _SLACK = 2.0  # seconds that the clocks of a cluster's machines may disagree

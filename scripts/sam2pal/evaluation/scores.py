@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sam2pal.evaluation.evaluation import SCORED, STATUSES
+from sam2pal.dataset.signals import SIGNALS
+from sam2pal.evaluation.evaluation import COLUMNS, SCORED, STATUSES
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.io.errors import InputError
-from sam2pal.io.tables import SIGNALS, frame
+from sam2pal.io.tables import frame
 
 ALL = "(all)"
 """Stands for all genera, or all structures, together."""
@@ -17,10 +18,8 @@ ALL = "(all)"
 CONFIDENCES = ("confidence", *SIGNALS)
 REQUIRED = ("genus", "round", "specimen", "structure", "status")
 """Columns without which a table is no evaluation."""
-PRESENCE = (
-    *("genus", "round", "structure", "n_known", "true_present", "false_absent", "false_present"),
-    *("true_absent", "unannotated", "no_truth", "template", "unreadable", "no_prediction"),
-)
+COUNTED = {name: COLUMNS[name] for name in (*REQUIRED, *MEASURES, *CONFIDENCES)}
+"""What summaries read of a table of evaluation."""
 
 _COUNTED = {
     "scored": "true_present",
@@ -28,6 +27,12 @@ _COUNTED = {
     "false_positive": "false_present",
     "absent_both": "true_absent",
 }
+PRESENCE = {
+    **dict.fromkeys(("genus", "round", "structure"), str),
+    **dict.fromkeys(("n_known", *_COUNTED.values()), int),
+    **dict.fromkeys([status for status in STATUSES if status not in _COUNTED], int),
+}
+"""Columns of the table of presence."""
 
 
 class Scores:
@@ -74,8 +79,9 @@ class Scores:
         self._codes.append(
             np.stack([genus, codes[1][keep], codes[2][keep], np.array(specimen, np.int32)], axis=1)
         )
-        names = [*MEASURES, *CONFIDENCES]
-        values = rows.reindex(columns=names)[keep].to_numpy(dtype=float, na_value=np.nan)
+        values = rows.reindex(columns=[*MEASURES, *CONFIDENCES])[keep].to_numpy(
+            dtype=float, na_value=np.nan
+        )
         self._values.append(values)
 
     def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -143,11 +149,3 @@ def _encode(names: pd.Series, known: list[str]) -> NDArray[np.int32]:
         if name not in known:
             known.append(name)
     return np.array([known.index(name) for name in found], np.int32)[codes]
-
-
-def collect(pieces: Iterable[pd.DataFrame]) -> Scores:
-    """`Scores` of all pieces of evaluation tables."""
-    scores = Scores()
-    for piece in pieces:
-        scores.add(piece)
-    return scores

@@ -21,22 +21,30 @@ from sam2pal.io.tables import frame
 
 COMPARED = ("iou", "boundary_f")
 
-SUMMARY = (
-    *("genus", "round", "structure", "measure", "n", "mean", "lower", "upper", "median"),
-    "share_good",
-)
-COMPARISON = (
-    *("genus", "round_before", "round_after", "structure", "measure", "n", "n_unpaired"),
-    *("before", "after", "change", "lower", "upper", "share_improved", "p", "p_holm"),
-    "more_than_noise",
-)
-CALIBRATION = (
-    *("genus", "round", "structure", "signal", "n", "n_bad", "auroc", "auroc_lower"),
-    *("auroc_upper", "spearman", "ece", "mean_confidence", "mean_iou"),
-)
-RELIABILITY = (
-    *("genus", "round", "structure", "signal", "low", "high", "n", "mean_confidence", "mean_iou"),
-)
+SUMMARY = {
+    **dict.fromkeys(("genus", "round", "structure", "measure"), str),
+    "n": int,
+    **dict.fromkeys(("mean", "lower", "upper", "median", "share_good"), float),
+}
+COMPARISON = {
+    **dict.fromkeys(("genus", "round_before", "round_after", "structure", "measure"), str),
+    **dict.fromkeys(("n", "n_unpaired"), int),
+    **dict.fromkeys(("before", "after", "change", "lower", "upper"), float),
+    **dict.fromkeys(("share_improved", "p", "p_holm"), float),
+    "more_than_noise": str,
+}
+CALIBRATION = {
+    **dict.fromkeys(("genus", "round", "structure", "signal"), str),
+    **dict.fromkeys(("n", "n_bad"), int),
+    **dict.fromkeys(("auroc", "auroc_lower", "auroc_upper", "spearman", "ece"), float),
+    **dict.fromkeys(("mean_confidence", "mean_iou"), float),
+}
+RELIABILITY = {
+    **dict.fromkeys(("genus", "round", "structure", "signal"), str),
+    **dict.fromkeys(("low", "high"), float),
+    "n": int,
+    **dict.fromkeys(("mean_confidence", "mean_iou"), float),
+}
 
 
 def summarise(scores: Scores, options: EvaluationOptions) -> pd.DataFrame:

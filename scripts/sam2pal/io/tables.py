@@ -1,8 +1,7 @@
 """Tidy tables on disk: CSV and Parquet with the same content, read and written in pieces.
 
-A column is a number, an integer or text, decided by its name (`kind`) and not by what it happens to
-hold, so that a table keeps its types when a genus joins. Text is never missing, only empty;
-a missing number is an empty cell in CSV and null in Parquet.
+Every table declares its columns (`Columns`), so that it keeps its types whatever its cells hold.
+Text is never missing, only empty; a missing number is an empty cell in CSV and null in Parquet.
 """
 
 import csv
@@ -23,39 +22,11 @@ from numpy.typing import NDArray
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
-SIGNALS = (
-    "predicted_iou",
-    "object_score",
-    "mean_probability",
-    "stability",
-    "agreement",
-    "roundtrip_iou",
-)
-"""The confidence signals kept with every predicted mask."""
+Columns = Mapping[str, type]
+"""The columns of a table in their order, each `str`, `float` or `int`."""
 
-NUMBERS = frozenset(
-    (
-        *("iou", "dice", "precision", "recall", "boundary_f", "hd95_px", "area_error"),
-        *("boundary_tolerance_px", "confidence", *SIGNALS),
-        *("value", "low_by_threshold", "high_by_threshold", "lower", "upper"),
-        *("mean", "median", "sd", "cv", "min", "max"),
-        *("share_good", "change", "before", "after", "share_improved", "p", "p_holm"),
-        *("auroc", "auroc_lower", "auroc_upper", "ece", "spearman"),
-        *("low", "high", "mean_confidence", "mean_iou", "pixels_per_mm"),
-    )
-)
-INTEGERS = frozenset(
-    (
-        *("truth_area_px", "predicted_area_px", "n", "n_bad", "n_unpaired", "n_known"),
-        *("true_present", "false_absent", "false_present", "true_absent", "unannotated"),
-        *("no_truth", "template", "unreadable", "no_prediction", "specimens", "rows"),
-    )
-)
-
-
-def kind(column: str) -> str:
-    """`number`, `integer` or `text`, by the name of a column."""
-    return "number" if column in NUMBERS else "integer" if column in INTEGERS else "text"
+_DTYPES = {str: "str", float: "float64", int: "Int64"}
+_ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64()}
 
 
 def delimiter(path: str | Path) -> str:
@@ -86,28 +57,30 @@ def header(path: str | Path) -> list[str]:
 
 def read_chunks(
     path: str | Path,
-    required: Iterable[str] = (),
-    columns: Sequence[str] | None = None,
+    columns: Columns,
+    required: Iterable[str] | None = None,
+    others: bool = True,
     megabytes: int = 16,
 ) -> Iterator[pd.DataFrame]:
-    """Read a table in pieces with the types of `kind`; a table without rows gives none.
+    """Read a table in pieces; a table without rows gives none.
 
     Args:
-        required: columns that must be there.
-        columns: read only those of these that the file has.
+        columns: the types of its columns; any other is text.
+        required: columns that must be there (default: all of `columns`).
+        others: also read what is not in `columns`.
         megabytes: about how much of the file a piece holds.
 
     Raises:
-        InputError: a column is missing, or a cell is not of its column's kind.
+        InputError: a column is missing, or a cell is not of its column's type.
     """
     path, names = Path(path), header(path)
-    missing = [name for name in required if name not in names]
-    if missing:
-        raise InputError(
-            f"{path}: no column '{missing[0]}'; found {', '.join(names)}. If another version wrote "
-            "it, delete it and run again."
-        )
-    wanted = [name for name in names if columns is None or name in columns]
+    for name in columns if required is None else required:
+        if name not in names:
+            raise InputError(
+                f"{path}: no column '{name}'; found {', '.join(names)}. If another version wrote "
+                "it, delete it and run again."
+            )
+    wanted = [name for name in names if others or name in columns]
     first = 2
     try:
         reader = arrow_csv.open_csv(
@@ -124,7 +97,9 @@ def read_chunks(
         )
         for batch in reader:
             cells = {name: pd.Series(batch.column(name), name=name, dtype="str") for name in wanted}
-            yield pd.DataFrame({name: typed(cells[name], path, first) for name in wanted})
+            yield pd.DataFrame(
+                {name: typed(cells[name], columns.get(name, str), path, first) for name in wanted}
+            )
             first += batch.num_rows
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
@@ -133,39 +108,37 @@ def read_chunks(
 
 
 def read(
-    path: str | Path, required: Iterable[str] = (), columns: Sequence[str] | None = None
+    path: str | Path, columns: Columns, required: Iterable[str] | None = None, others: bool = True
 ) -> pd.DataFrame:
-    """Read a whole table with the types of `kind`."""
-    chunks = list(read_chunks(path, required, columns))
+    """Read a whole table; arguments as of `read_chunks`."""
+    chunks = list(read_chunks(path, columns, required, others))
     if chunks:
         return pd.concat(chunks, ignore_index=True)
-    names = [name for name in header(path) if columns is None or name in columns]
-    return empty(names)
+    return empty({n: columns.get(n, str) for n in header(path) if others or n in columns})
 
 
-def empty(columns: Iterable[str]) -> pd.DataFrame:
-    """A table with these columns, of the right types, and no rows."""
-    return pd.DataFrame({name: pd.Series([], dtype=_dtype(name)) for name in columns})
+def empty(columns: Columns) -> pd.DataFrame:
+    """A table with these columns and no rows."""
+    return pd.DataFrame({name: pd.Series([], dtype=_DTYPES[of]) for name, of in columns.items()})
 
 
-def frame(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+def frame(rows: Iterable[Mapping[str, object]], columns: Columns) -> pd.DataFrame:
     """A typed table of `rows`; a key that is absent or None gives an empty cell."""
     rows = list(rows)
-    return pd.DataFrame({name: typed_cells(rows, name, kind(name)) for name in columns})
+    return pd.DataFrame({name: _typed_cells(rows, name, of) for name, of in columns.items()})
 
 
-def typed_cells(
-    rows: Sequence[Mapping[str, object]], name: str, of: str
+def _typed_cells(
+    rows: Sequence[Mapping[str, object]], name: str, of: type
 ) -> pd.api.extensions.ExtensionArray | NDArray:
-    """The cells of one column of `rows`; `of` is its kind."""
     try:
         cells = list(map(operator.itemgetter(name), rows))
     except KeyError:
         cells = [row.get(name) for row in rows]
-    if of == "text":
+    if of is str:
         cells = [cell if type(cell) is str else "" if cell is None else str(cell) for cell in cells]
         return pd.array(cells, dtype="str")
-    return np.array(cells, dtype="float64") if of == "number" else pd.array(cells, dtype="Int64")
+    return np.array(cells, dtype="float64") if of is float else pd.array(cells, dtype="Int64")
 
 
 class Writer:
@@ -178,12 +151,12 @@ class Writer:
         columns: all columns in their order; a piece may lack some (empty cells), but has no others.
     """
 
-    def __init__(self, paths: Iterable[str | Path], columns: Sequence[str]) -> None:
-        self.columns = list(columns)
+    def __init__(self, paths: Iterable[str | Path], columns: Columns) -> None:
+        self.columns = dict(columns)
         self.rows = 0
         self._paths = [Path(path) for path in paths]
         self._stack = ExitStack()
-        self._schema = pa.schema([(name, _arrow(name)) for name in self.columns])
+        self._schema = pa.schema([(name, _ARROW[of]) for name, of in self.columns.items()])
 
     def __enter__(self) -> "Writer":
         self._csv, self._parquet = [], []
@@ -209,19 +182,18 @@ class Writer:
         return self._stack.__exit__(kind_, error, traceback)
 
     def write(self, piece: pd.DataFrame) -> None:
-        """Append the rows of `piece`, which has the types of `kind`."""
+        """Append the rows of `piece`."""
         unknown = [name for name in piece.columns if name not in self.columns]
         if unknown:
             raise ValueError(f"columns that were not announced: {unknown}")
         if not len(piece):
             return
         data = {}
-        for name in self.columns:
-            if name in piece:
-                data[name] = piece[name].astype(_dtype(name))
-            else:
-                cell = "" if kind(name) == "text" else None
-                data[name] = pd.Series([cell] * len(piece), index=piece.index, dtype=_dtype(name))
+        for name, of in self.columns.items():
+            cells = (
+                piece[name] if name in piece else pd.Series("" if of is str else None, piece.index)
+            )
+            data[name] = cells.astype(_DTYPES[of])
         whole = pd.DataFrame(data)
         for file in self._csv:
             whole.to_csv(file, index=False, header=False, lineterminator="\n")
@@ -234,52 +206,45 @@ class Writer:
 
 
 def write(table: pd.DataFrame, *paths: str | Path) -> None:
-    """Write a whole table to every path (.csv or .parquet)."""
-    with Writer(paths, list(table.columns)) as writer:
+    """Write a whole table to every path (.csv or .parquet), its columns as their dtypes say."""
+    types = {dtype: of for of, dtype in _DTYPES.items()}
+    columns = {str(name): types.get(str(dtype), str) for name, dtype in table.dtypes.items()}
+    with Writer(paths, columns) as writer:
         writer.write(table)
 
 
-def _dtype(column: str) -> str:
-    return {"number": "float64", "integer": "Int64", "text": "str"}[kind(column)]
-
-
-def _arrow(column: str) -> pa.DataType:
-    return {"number": pa.float64(), "integer": pa.int64(), "text": pa.string()}[kind(column)]
-
-
-def typed(cells: pd.Series, path: Path, first: int = 2) -> pd.Series:
-    """Text cells as the type of their column, which is the name of the series.
+def typed(cells: pd.Series, of: type, path: Path, first: int = 2) -> pd.Series:
+    """Text cells as a type, `str`, `float` or `int`.
 
     Args:
         path, first: the file and the line of the first cell, for the message.
 
     Raises:
-        InputError: a cell is not of its column's kind.
+        InputError: a cell is not of the type.
     """
-    name = str(cells.name)
-    if kind(name) == "text":
+    if of is str:
         return cells
     text = pa.array(cells, pa.string(), from_pandas=True)
     text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
     try:
         # Arrow gives the nearest float64 of a text; pandas' parser is off in the last digit
         numbers = pd.Series(pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False))
-        return numbers.astype(_dtype(name)).set_axis(cells.index)
+        return numbers.astype(_DTYPES[of]).set_axis(cells.index)
     except (pa.ArrowInvalid, ValueError, TypeError):
         for line, cell in enumerate(cells, start=first):
-            if not _fits(cell, name):
+            if not _fits(cell, of):
                 raise InputError(
-                    f"{path}, line {line}: '{cell}' in the column '{name}' is not "
-                    f"{'a whole number' if kind(name) == 'integer' else 'a number'}"
+                    f"{path}, line {line}: '{cell}' in the column '{cells.name}' is not "
+                    f"{'a whole number' if of is int else 'a number'}"
                 ) from None
         raise
 
 
-def _fits(cell: str, column: str) -> bool:
+def _fits(cell: str, of: type) -> bool:
     if not cell:
         return True
     try:
         value = float(cell)
     except ValueError:
         return False
-    return kind(column) == "number" or value.is_integer()
+    return of is float or value.is_integer()

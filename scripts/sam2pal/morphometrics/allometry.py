@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-COLUMNS = (
-    *((name, "text") for name in ("genus", "round", "x", "y", "unit_x", "unit_y")),
-    ("n", "integer"),
-    *((name, "number") for name in ("slope", "slope_low", "slope_high", "intercept", "r")),
-    *((name, "number") for name in ("reduced_slope", "reduced_low", "reduced_high")),
-)
-"""Columns of the table of allometries and their kinds."""
+COLUMNS = {
+    **dict.fromkeys(("genus", "round", "x", "y", "unit_x", "unit_y"), str),
+    "n": int,
+    **dict.fromkeys(("slope", "slope_low", "slope_high", "intercept", "r"), float),
+    **dict.fromkeys(("reduced_slope", "reduced_low", "reduced_high"), float),
+}
+"""Columns of the table of allometries."""
 
 
 @dataclass(frozen=True)

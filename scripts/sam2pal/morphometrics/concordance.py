@@ -13,21 +13,22 @@ from scipy import stats
 from sam2pal.evaluation.reading import match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.columns import COLUMNS as TIDY
 from sam2pal.morphometrics.specimen import BY_HAND, LOW, MEASURED
 from sam2pal.morphometrics.summary import NOT_SUMMARISED, REQUIRED, rounded
 
-COLUMNS = (
-    *((name, "text") for name in ("genus", "round", "structure", "measure", "unit")),
-    ("n", "integer"),
-    *((name, "number") for name in ("mean_predicted", "mean_drawn", "bias", "bias_percent")),
-    *((name, "number") for name in ("sd_of_difference", "limit_low", "limit_high")),
-    *((name, "number") for name in ("ccc", "ccc_low", "ccc_high", "pearson")),
-    *((name, "integer") for name in ("only_predicted", "only_drawn")),
-)
-"""Columns of the concordance table and their kinds."""
+COLUMNS = {
+    **dict.fromkeys(("genus", "round", "structure", "measure", "unit"), str),
+    "n": int,
+    **dict.fromkeys(("mean_predicted", "mean_drawn", "bias", "bias_percent"), float),
+    **dict.fromkeys(("sd_of_difference", "limit_low", "limit_high"), float),
+    **dict.fromkeys(("ccc", "ccc_low", "ccc_high", "pearson"), float),
+    **dict.fromkeys(("only_predicted", "only_drawn"), int),
+}
+"""Columns of the concordance table."""
 PAIRS = ("genus", "round", "specimen", "structure", "measure", "unit")
-PAIR_COLUMNS = (*((name, "text") for name in PAIRS), ("predicted", "number"), ("drawn", "number"))
-"""Columns of the table of pairs and their kinds."""
+PAIR_COLUMNS = {**dict.fromkeys(PAIRS, str), "predicted": float, "drawn": float}
+"""Columns of the table of pairs."""
 
 
 def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict[str, float | None]:
@@ -48,7 +49,7 @@ def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict
     n, apart = len(x), x - y
     bias, mean = float(apart.mean()), float(y.mean())
     result: dict[str, float | None] = dict.fromkeys(
-        name for name, kind in COLUMNS if kind != "text"
+        name for name, of in COLUMNS.items() if of is not str
     )
     result |= {
         "n": n,
@@ -117,7 +118,7 @@ def pair(
     seen = pd.MultiIndex.from_frame(theirs[["genus", "specimen"]])
     ours = ours[pd.MultiIndex.from_frame(ours[["genus", "specimen"]]).isin(seen)]
     left_out: dict[str, None] = {}
-    pieces = [pd.DataFrame(columns=list(dict(PAIR_COLUMNS)))]
+    pieces = [tables.empty(PAIR_COLUMNS)]
     for (genus, round_), of_round in ours.groupby(["genus", "round"], sort=False):
         by_hand = of_round["source"].isin(BY_HAND)
         left_out |= dict.fromkeys(f"{genus}/{name}" for name in of_round["specimen"][by_hand])
@@ -126,7 +127,7 @@ def pair(
         both = pd.concat([mine.merge(theirs, on=keys, how="left"), rest], ignore_index=True)
         pieces.append(both.assign(round=round_))
     pairs = pd.concat(pieces[1:] or pieces, ignore_index=True)
-    return pairs[list(dict(PAIR_COLUMNS))], list(left_out)
+    return pairs[list(PAIR_COLUMNS)], list(left_out)
 
 
 def _without(table: pd.DataFrame, other: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -171,10 +172,10 @@ def _named_alike(drawn: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
 
 def _values(paths: Sequence[str | Path]) -> pd.DataFrame:
-    columns = [*REQUIRED, "source"]
+    columns = {name: TIDY[name] for name in (*REQUIRED, "source")}
     pieces = [tables.empty(columns)]
     for path in paths:
-        for piece in tables.read_chunks(path, columns, columns):
+        for piece in tables.read_chunks(path, columns, others=False):
             kept = piece["status"].isin((MEASURED, LOW)) & piece["value"].notna()
             kept &= ~piece["measure"].isin(NOT_SUMMARISED)
             pieces.append(piece[kept])

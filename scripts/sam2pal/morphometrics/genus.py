@@ -236,7 +236,7 @@ def unmatched(
     table: SpecimenTable, genus: str, specimens: Sequence[str]
 ) -> tuple[list[str], list[str]]:
     """Specimens that have no row in the table, and rows of the genus that have no specimen."""
-    keys = tables.read(table.path, columns=["genus", "specimen"])
+    keys = tables.read(table.path, dict.fromkeys(("genus", "specimen"), str), others=False)
     rows = keys["specimen"][keys["genus"].str.strip() == genus].str.strip()
     known = set(specimens)
     return table.without(genus, specimens), [name for name in rows if name not in known]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.plausible import check_scale
@@ -39,7 +40,8 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
     names = [name for name in TABLE_COLUMNS if name in tables.header(path)]
     if not names:
         return {}
-    table = tables.read(path, ("genus", "specimen"), ["genus", "specimen", *names])
+    columns = dict.fromkeys(("genus", "specimen", *names), str) | NUMBERS
+    table = tables.read(path, columns, ("genus", "specimen"), others=False)
     scales: dict[str, float] = {}
     for line, row in enumerate(table.to_dict("records"), start=2):
         if str(row["genus"]).strip() != genus:

@@ -10,23 +10,25 @@ import pandas as pd
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.columns import COLUMNS
 from sam2pal.morphometrics.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.specimen import ABSENT, LOW, MEASURED
-from sam2pal.morphometrics.table import COLUMNS, index_name, wide, wide_name
+from sam2pal.morphometrics.table import index_name, wide, wide_columns, wide_name
 
 KEYS = ("genus", "round", "structure", "measure", "unit")
-SUMMARY = (
-    *((name, "text") for name in KEYS),
-    ("n", "integer"),
-    *((name, "number") for name in ("mean", "sd", "cv", "min", "max")),
-    *((f"n_{status}", "integer") for status in (LOW, ABSENT, "other")),
-)
-"""Columns of the summary and their kinds.
+SUMMARY = {
+    **dict.fromkeys(KEYS, str),
+    "n": int,
+    **dict.fromkeys(("mean", "sd", "cv", "min", "max"), float),
+    **dict.fromkeys([f"n_{status}" for status in (LOW, ABSENT, "other")], int),
+}
+"""Columns of the summary.
 
 cv is sd / mean; n_other: unreadable, not annotated, or without a value (no scale, too few pixels)."""
 NOT_SUMMARISED = ("orientation", "feret_angle", "centroid_x", "centroid_y")
 """Where a structure is on the photograph: a mean of it says nothing."""
 REQUIRED = ("genus", "round", "specimen", "structure", "measure", "value", "unit", "status")
+"""Columns without which a table is none of measurements."""
 
 
 @dataclass
@@ -123,9 +125,9 @@ def final_rounds(
 
 def validated(paths: Iterable[str | Path] | None) -> set[tuple[str, str]]:
     """The genera and rounds that have a score in tables of evaluation."""
-    scored = set()
+    scored, columns = set(), {"genus": str, "round": str, "iou": float}
     for path in paths or ():
-        for piece in tables.read_chunks(path, ("genus", "round", "iou")):
+        for piece in tables.read_chunks(path, columns, others=False):
             rows = piece[piece["iou"].notna()][["genus", "round"]].drop_duplicates()
             scored |= set(rows.itertuples(index=False, name=None))
     return scored
@@ -135,7 +137,7 @@ def specimens(paths: Sequence[str | Path]) -> Iterator[list[Mapping[str, Any]]]:
     """The tidy rows of one specimen after another, one piece of a file in memory at a time."""
     held: list[Mapping[str, Any]] = []
     for path in paths:
-        for piece in tables.read_chunks(path, REQUIRED):
+        for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
             for row in piece.to_dict("records"):
                 same = held and all(held[0][k] == row[k] for k in ("genus", "round", "specimen"))
                 if held and not same:
@@ -165,16 +167,21 @@ class WideColumns:
                 name = wide_name(structure, measure, unit)
                 self._states.setdefault(structure, {})[name] = None
 
-    def columns(self) -> list[tuple[str, str]]:
-        """Names and kinds; the whole specimen and the indices after the structures."""
-        result = [("genus", "text"), ("round", "text"), ("specimen", "text")]
-        result += [("pixels_per_mm", "number"), ("scale_source", "text")]
-        for structure in sorted(self._states, key=lambda name: name == SPECIMEN):
-            result += [(f"{structure}.status", "text"), (f"{structure}.confidence", "number")]
-            result.append((f"{structure}.flags", "text"))
-            result += [(name, "number") for name in self._states[structure]]
-        result += [(name, "number") for name in self._indices]
-        return result + [(name, "text") for name in self._more]
+    def columns(self) -> dict[str, type]:
+        """The whole specimen and the indices after the structures, then further columns.
+
+        Raises:
+            InputError: a further column has the name of another.
+        """
+        order = sorted(self._states, key=lambda name: name == SPECIMEN)
+        result = wide_columns({name: self._states[name] for name in order}, self._indices)
+        for name in self._more:
+            if name in result:
+                raise InputError(
+                    f"the further column '{name}' (specimen table or genera.tsv) has the name of a "
+                    "column of morphometrics_wide; rename it"
+                )
+        return result | dict.fromkeys(self._more, str)
 
     def row(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The wide row of one specimen."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sam2pal.dataset.signals import SIGNALS
 from sam2pal.io.files import atomic
-from sam2pal.io.tables import SIGNALS
+from sam2pal.morphometrics.columns import COLUMNS
 from sam2pal.morphometrics.dictionary import (
     BY_NAME,
     COLOURS,
@@ -18,12 +19,10 @@ from sam2pal.morphometrics.indices import Index
 from sam2pal.morphometrics.options import MeasurementOptions
 from sam2pal.morphometrics.specimen import Measured, Result
 
-COLUMNS = (
-    "genus", "round", "specimen", "structure", "measure", "value", "unit", "low_by_threshold",
-    "high_by_threshold", "status", "source", "confidence", *SIGNALS, "flags", "pixels_per_mm",
-    "scale_source", "reason",
-)  # fmt: skip
-"""Columns of the tidy table; those of the specimen table follow."""
+KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
+"""Columns that a wide row has once ..."""
+STATE = ("status", "confidence", "flags")
+"""... and those that it has for each structure."""
 
 DIGITS = 7
 
@@ -78,21 +77,26 @@ class Layout:
             )
         return rows
 
-    def wide_columns(self) -> list[tuple[str, str]]:
-        """Names and kinds of the columns of the wide table."""
-        columns = [("genus", "text"), ("round", "text"), ("specimen", "text")]
-        columns += [("pixels_per_mm", "number"), ("scale_source", "text")]
-        for structure in self.structures:
-            columns.append((f"{structure}.status", "text"))
-            columns.append((f"{structure}.confidence", "number"))
-            columns.append((f"{structure}.flags", "text"))
-            columns += [
-                (wide_name(structure, measure, unit), "number")
-                for of, measure, unit, _ in self.rows
-                if of == structure
-            ]
-        columns += [(index_name(name, unit), "number") for name, unit, _ in self.indices]
-        return columns
+    def wide_columns(self) -> dict[str, type]:
+        """Columns of the wide table."""
+        values: dict[str, list[str]] = {structure: [] for structure in self.structures}
+        for structure, measure, unit, _ in self.rows:
+            values[structure].append(wide_name(structure, measure, unit))
+        return wide_columns(values, [index_name(name, unit) for name, unit, _ in self.indices])
+
+
+def wide_columns(values: Mapping[str, Iterable[str]], indices: Iterable[str]) -> dict[str, type]:
+    """Columns of a wide table.
+
+    Args:
+        values: of each structure, the columns of its measures.
+        indices: the columns of the indices, which follow.
+    """
+    columns: dict[str, type] = {name: COLUMNS[name] for name in KEYS}
+    for structure, names in values.items():
+        columns |= {f"{structure}.{name}": COLUMNS[name] for name in STATE}
+        columns |= dict.fromkeys(names, float)
+    return columns | dict.fromkeys(indices, float)
 
 
 def wide_name(structure: str, measure: str, unit: str) -> str:
@@ -111,16 +115,13 @@ def wide(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for row in rows:
         if not result:
-            keys = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
-            result = {key: row[key] for key in keys}
+            result = {key: row[key] for key in KEYS}
         structure, measure, unit = row["structure"], row["measure"], row["unit"]
         if structure == SPECIMEN and measure not in BY_NAME:
             result[index_name(measure, unit)] = row["value"]
             continue
         if f"{structure}.status" not in result:
-            result[f"{structure}.status"] = row["status"]
-            result[f"{structure}.confidence"] = row["confidence"]
-            result[f"{structure}.flags"] = row["flags"]
+            result |= {f"{structure}.{name}": row[name] for name in STATE}
         result[wide_name(structure, measure, unit)] = row["value"]
     return result
 

@@ -16,19 +16,25 @@ import plot_evaluation
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.evaluation import COLUMNS
 from sam2pal.evaluation.options import EvaluationOptions
-from sam2pal.evaluation.overall import STAGES, expected_runs
-from sam2pal.evaluation.scores import ALL, Scores
+from sam2pal.evaluation.overall import STAGES, STATUS, expected_runs
+from sam2pal.evaluation.scores import ALL, PRESENCE, Scores
+from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY, summarise
 from sam2pal.evaluation.summary import compare_rounds as compare
-from sam2pal.evaluation.summary import summarise
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.columns import COLUMNS as MORPHOMETRICS
 
 STRUCTURES = ("head", "legs")
-MEASURED = ("genus", "round", "specimen", "structure", "measure", "value", "unit", "status")
-TABLES = (
-    *("evaluation", "evaluation_summary", "evaluation_presence", "evaluation_rounds"),
-    *("evaluation_calibration", "evaluation_reliability", "morphometrics", "status"),
-)
+TABLES = {
+    "evaluation": COLUMNS,
+    "evaluation_summary": SUMMARY,
+    "evaluation_presence": PRESENCE,
+    "evaluation_rounds": COMPARISON,
+    "evaluation_calibration": CALIBRATION,
+    "evaluation_reliability": RELIABILITY,
+    "morphometrics": MORPHOMETRICS,
+    "status": STATUS,
+}
 
 
 def evaluation(genus, round_, n=30, gain=0.0, seed=0):
@@ -60,7 +66,8 @@ def measurements(genus, round_, n=30):
         | {"measure": "length", "value": 1.5 * i, "unit": "px", "status": "measured"}
         for i in range(n)
     ]
-    return tables.frame(rows, MEASURED)
+    columns = ("genus", "round", "specimen", "structure", "measure", "value", "unit", "status")
+    return tables.frame(rows, {name: MORPHOMETRICS[name] for name in columns})
 
 
 def touch(path, seconds, content="x"):
@@ -104,7 +111,7 @@ def run_aggregate(monkeypatch, results, expected=EXPECTED, *more):
 
 
 def read_tables(folder):
-    return {name: tables.read(folder / f"{name}.csv") for name in TABLES}
+    return {name: tables.read(folder / f"{name}.csv", of, ()) for name, of in TABLES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +146,7 @@ def test_everything_is_in_the_tables(complete, out):
     assert out["status"]["rows"].tolist()[:2] == [60, 30]
     assert out["status"]["specimens"].tolist()[:2] == [30, 30]
     files = [complete / genus_round / "evaluation.csv" for genus_round in EXPECTED]
-    whole = pd.concat([tables.read(path) for path in files], ignore_index=True)
+    whole = pd.concat([tables.read(path, COLUMNS) for path in files], ignore_index=True)
     pd.testing.assert_frame_equal(out["evaluation"], whole)
     assert len(out["morphometrics"]) == 120 and out["morphometrics"]["value"].sum() == 4 * 652.5
     for name in TABLES:
@@ -316,7 +323,7 @@ def test_nothing_of_yesterday(results, monkeypatch, capsys, harm, status, reason
     assert line["status"] == status
     assert pd.Series([line["reason"]]).str.contains(reason).all()
     assert statuses(out["status"])["Formica", "trained", "evaluation"] == "ok"
-    for name in TABLES[:-2]:
+    for name in list(TABLES)[:-2]:
         of_genus = out[name][out[name]["genus"] == "Lasius"]
         rounds = of_genus.get("round", of_genus.get("round_after"))
         assert "trained" not in set(rounds), name
@@ -346,12 +353,12 @@ def test_files_by_hand_without_the_layout(results, tmp_path, monkeypatch):
     files = [results / run_ / "evaluation.csv" for run_ in EXPECTED[:2]]
     folder = tmp_path / "by_hand"
     run(monkeypatch, aggregate.main, "--evaluation", *files, "--output-folder", folder)
-    assert len(tables.read(folder / "evaluation.csv")) == 120
-    assert statuses(tables.read(folder / "status.csv")) == {
+    assert len(tables.read(folder / "evaluation.csv", COLUMNS)) == 120
+    assert statuses(tables.read(folder / "status.csv", STATUS)) == {
         ("Formica", "untrained", "evaluation"): "ok",
         ("Formica", "trained", "evaluation"): "ok",
     }
-    assert len(tables.read(folder / "morphometrics.csv")) == 0
+    assert len(tables.read(folder / "morphometrics.csv", MORPHOMETRICS)) == 0
 
 
 def test_metadata_of_genera(results, monkeypatch):
@@ -368,7 +375,7 @@ def test_metadata_of_genera(results, monkeypatch):
 
 def test_columns_that_only_some_genera_have(results, monkeypatch):
     path = results / "Lasius/trained/evaluation.csv"
-    table = tables.read(path).assign(sex="female")
+    table = tables.read(path, COLUMNS).assign(sex="female")
     tables.write(table, path)
     touch(path, 1060)
     out = run_aggregate(monkeypatch, results)["evaluation"]
@@ -408,7 +415,7 @@ def test_compare_rounds_by_hand(results, monkeypatch, capsys, tmp_path):
         path.write_bytes(files[0].read_bytes())
     out = tmp_path / "out.csv"
     run(monkeypatch, compare_rounds.main, *copies, "--output", out)
-    table = tables.read(out)
+    table = tables.read(out, COMPARISON)
     assert set(table["round_before"]) == {"old"} and set(table["round_after"]) == {"new"}
     assert (table["change"] == 0).all() and (table["more_than_noise"] == "no").all()
     other = results / "Lasius/untrained/evaluation.csv"
@@ -431,7 +438,7 @@ def test_figures(complete, monkeypatch, tmp_path):
 
 def test_figures_without_any_truth(results, monkeypatch, tmp_path):
     run_aggregate(monkeypatch, results, ["Nobody/untrained"])
-    table = tables.read(results / "tables" / "evaluation_summary.csv")
+    table = tables.read(results / "tables" / "evaluation_summary.csv", SUMMARY)
     assert len(table) == 0
     figure = plots.iou_by_structure(table)
     assert "nothing to score" in figure.axes[0].texts[0].get_text()

@@ -8,7 +8,7 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
-COLUMNS = ["genus", "specimen", "iou", "truth_area_px", "reason"]
+COLUMNS = {"genus": str, "specimen": str, "iou": float, "truth_area_px": int, "reason": str}
 
 
 def rows(n=7):
@@ -30,7 +30,7 @@ def test_csv_and_parquet_hold_the_same(tmp_path):
         for start in range(0, 7, 3):
             writer.write(tables.frame(rows()[start : start + 3], COLUMNS))
     assert writer.rows == 7
-    read, parquet = tables.read(paths[0]), pd.read_parquet(paths[1])
+    read, parquet = tables.read(paths[0], COLUMNS), pd.read_parquet(paths[1])
     assert read["specimen"].tolist() == [f"00{i}" for i in range(7)]  # text, not numbers
     assert parquet["iou"].dtype == read["iou"].dtype == np.float64
     assert read["iou"].tolist()[1] == 1 / 4 and np.isnan(read["iou"][0])
@@ -41,30 +41,30 @@ def test_csv_and_parquet_hold_the_same(tmp_path):
 
 def test_a_large_table_is_read_in_pieces(tmp_path):
     path = tmp_path / "t.csv"
-    table = tables.frame(
-        [{"genus": "x" * 90, "iou": i / 7} for i in range(30_000)], ["genus", "iou"]
-    )
+    columns = {"genus": str, "iou": float}
+    table = tables.frame([{"genus": "x" * 90, "iou": i / 7} for i in range(30_000)], columns)
     tables.write(table, path)
-    pieces = list(tables.read_chunks(path, megabytes=1))
+    pieces = list(tables.read_chunks(path, columns, megabytes=1))
     assert len(pieces) >= 3 and all(len(piece) < 12_000 for piece in pieces)
     pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), table)
     path.write_text(path.read_text() + "y,much\n")
     with pytest.raises(InputError, match="line 30002: 'much'"):
-        list(tables.read_chunks(path, megabytes=1))
+        list(tables.read_chunks(path, columns, megabytes=1))
 
 
 def test_numbers_survive_to_the_last_digit(tmp_path):
     numbers = np.random.default_rng(0).random(500) * 10.0 ** np.arange(-12, 13).repeat(20)
-    table = tables.frame([{"value": x} for x in numbers], ["value"])
+    table = tables.frame([{"value": x} for x in numbers], {"value": float})
     tables.write(table, tmp_path / "t.csv")
-    assert np.array_equal(tables.read(tmp_path / "t.csv")["value"], numbers)
+    assert np.array_equal(tables.read(tmp_path / "t.csv", {"value": float})["value"], numbers)
 
 
 def test_tables_without_rows_keep_their_types(tmp_path):
     paths = [tmp_path / "t.csv", tmp_path / "t.parquet"]
     tables.write(tables.empty(COLUMNS), *paths)
     assert paths[0].read_text() == ",".join(COLUMNS) + "\n"
-    assert tables.read(paths[0]).dtypes.tolist() == tables.frame(rows(), COLUMNS).dtypes.tolist()
+    types = tables.frame(rows(), COLUMNS).dtypes.tolist()
+    assert tables.read(paths[0], COLUMNS).dtypes.tolist() == types
     assert pd.read_parquet(paths[1])["iou"].dtype == float
 
 
@@ -95,12 +95,22 @@ def test_damaged_tables(tmp_path, text, message):
     path = tmp_path / "t.csv"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
-        tables.read(path, ["genus"])
+        tables.read(path, COLUMNS, ["genus"])
 
 
 def test_a_missing_table(tmp_path):
     with pytest.raises(InputError, match="nowhere.csv: cannot be read"):
-        tables.read(tmp_path / "nowhere.csv")
+        tables.read(tmp_path / "nowhere.csv", COLUMNS)
+
+
+def test_columns_that_are_not_declared_are_text(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("genus,n,iou,mean\nA,007,0.5,1e3\n")
+    columns = {"genus": str, "iou": float}
+    assert tables.read(path, columns).to_dict("records") == [
+        {"genus": "A", "n": "007", "iou": 0.5, "mean": "1e3"}
+    ]
+    assert list(tables.read(path, columns, others=False).columns) == ["genus", "iou"]
 
 
 def test_the_table_of_specimens_is_joined(tmp_path):
@@ -131,4 +141,11 @@ def test_bad_tables_of_specimens(tmp_path, text, message):
     path = tmp_path / "specimens.csv"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
-        SpecimenTable(path, ["status"])
+        SpecimenTable(path, ["status", "iou"])
+
+
+def test_names_of_columns_of_other_tables_are_free(tmp_path):
+    path = tmp_path / "specimens.csv"
+    path.write_text("genus,specimen,n,mean,sd\nFormica,000,03,1e3,wide\n")
+    joined = SpecimenTable(path, COLUMNS).join(tables.frame(rows(1), COLUMNS))
+    assert joined[["n", "mean", "sd"]].iloc[0].tolist() == ["03", "1e3", "wide"]

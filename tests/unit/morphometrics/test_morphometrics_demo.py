@@ -13,6 +13,7 @@ import yaml
 import measure
 from sam2pal.dataset.files import load
 from sam2pal.io import tables
+from sam2pal.morphometrics.columns import COLUMNS
 
 CONFIG = yaml.safe_load((Path(__file__).parents[3] / "config/config.yaml").read_text())
 BODY = ["head", "pronotum", "elytra"]
@@ -46,7 +47,9 @@ def test_indices_in_millimetres_are_those_of_the_drawing(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["measure.py", *words])
     measure.main()
 
-    rows = tables.read(tmp_path / "m.csv").set_index(["specimen", "structure", "measure", "unit"])
+    rows = tables.read(tmp_path / "m.csv", COLUMNS).set_index(
+        ["specimen", "structure", "measure", "unit"]
+    )
     with (tmp_path / "specimens.tsv").open(encoding="utf-8", newline="") as file:
         scales = {
             row["specimen"]: float(row["pixels_per_mm"])

@@ -22,6 +22,8 @@ from sam2pal.dataset.rle import encode_mask
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics import genus
+from sam2pal.morphometrics.columns import COLUMNS
+from sam2pal.morphometrics.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.dictionary import MEASURES
 from sam2pal.morphometrics.genus import Genus
 from sam2pal.morphometrics.intervals import intervals
@@ -31,7 +33,6 @@ from sam2pal.morphometrics.scale import Scale
 from sam2pal.morphometrics.shape import Shape
 from sam2pal.morphometrics.specimen import FLAGS, Case, Drawn, Measuring
 from sam2pal.morphometrics.summary import Summary, final_rounds
-from sam2pal.morphometrics.table import COLUMNS
 
 STRUCTURES = ("head", "trunk", "antennae")
 SIZE = (150, 200)  # height, width
@@ -140,7 +141,7 @@ def test_measure_writes_every_row(project, monkeypatch, capsys):
         folder / "m.parquet", "--wide", folder / "w.csv", folder / "w.parquet",
         "--dictionary", folder / "measures.tsv",
     )  # fmt: skip
-    table = tables.read(folder / "m.csv")
+    table = tables.read(folder / "m.csv", COLUMNS)
     assert list(table.columns) == [*COLUMNS, "species", "ac:scaleConversionFactor"]
     pd.testing.assert_frame_equal(
         table, pd.read_parquet(folder / "m.parquet"), check_dtype=False, check_column_type=False
@@ -245,7 +246,7 @@ def test_the_same_bytes_again(project, monkeypatch):
         )  # fmt: skip
     for ending in (".csv", ".parquet", "-wide.csv", ".tsv"):
         assert (folder / f"one{ending}").read_bytes() == (folder / f"two{ending}").read_bytes()
-    table = tables.read(folder / "one.csv")
+    table = tables.read(folder / "one.csv", COLUMNS)
     scales = table[table["specimen"] == "b"]
     assert (scales["pixels_per_mm"] == 25).all() and (scales["scale_source"] == "genus").all()
 
@@ -268,7 +269,9 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
         measure, monkeypatch, "--predictions", *shards, more, "--templates", templates,
         "--output", folder / "m.csv", "--options", json.dumps(options),
     )  # fmt: skip
-    rows = tables.read(folder / "m.csv").set_index(["specimen", "structure", "measure", "unit"])
+    rows = tables.read(folder / "m.csv", COLUMNS).set_index(
+        ["specimen", "structure", "measure", "unit"]
+    )
     head = rows.loc[("a", "head", "width", "px")]
     assert head["source"] == "drawn"
     assert head["value"] == pytest.approx(44, rel=0.02)
@@ -403,7 +406,9 @@ def test_intervals_in_both_units(project, monkeypatch):
         measure, monkeypatch, "--predictions", *shards, "--pixels-per-mm", 20,
         "--output", folder / "m.csv", "--options", '{"colour": false}',
     )  # fmt: skip
-    rows = tables.read(folder / "m.csv").set_index(["specimen", "structure", "measure", "unit"])
+    rows = tables.read(folder / "m.csv", COLUMNS).set_index(
+        ["specimen", "structure", "measure", "unit"]
+    )
     pixels, mm = rows.loc[("a", "trunk", "area", "px2")], rows.loc[("a", "trunk", "area", "mm2")]
     assert pixels["low_by_threshold"] == pixels["value"] - 30
     assert pixels["high_by_threshold"] == pixels["value"] + 60
@@ -463,7 +468,7 @@ def test_without_photographs_there_is_no_colour(project, monkeypatch, capsys):
     (folder / "b.png").unlink()
     Image.new("RGB", (30, 20)).save(folder / "c.png")
     run(measure, monkeypatch, "--predictions", *shards, "--output", folder / "m.csv")
-    table = tables.read(folder / "m.csv")
+    table = tables.read(folder / "m.csv", COLUMNS)
     colours = table[table["measure"] == "lab_l"].set_index(["specimen", "structure"])
     assert colours.loc[("a", "head"), "value"] > 0
     assert np.isnan(colours.loc[("b", "head"), "value"])
@@ -496,7 +501,7 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
     )  # fmt: skip
     assert "Formica: final round refined" in capsys.readouterr().out
     summary = pd.read_csv(out / "morphometrics_summary.csv")
-    values = tables.read(first)
+    values = tables.read(first, COLUMNS)
     values = values[(values["structure"] == "head") & (values["measure"] == "width")]
     values = values[values["unit"] == "px"]["value"]
     key = {"genus": "Formica", "round": "trained", "structure": "head", "measure": "width"}
@@ -537,7 +542,7 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
 
 def test_concordance_of_tables(tmp_path, monkeypatch, project):
     predicted = measured(tmp_path, monkeypatch, project, "Formica", 0.9)
-    drawn = tables.read(predicted)
+    drawn = tables.read(predicted, COLUMNS)
     noise = np.random.default_rng(3).normal(1.02, 0.01, len(drawn))
     drawn["value"] = drawn["value"] * noise
     drawn = drawn[~((drawn["specimen"] == "s3") & (drawn["structure"] == "head"))]
@@ -581,7 +586,7 @@ def test_concordance_of_tables(tmp_path, monkeypatch, project):
 @pytest.mark.parametrize("source", ["drawn", "corrected"])
 def test_masks_made_by_hand_are_not_compared(tmp_path, monkeypatch, project, source, capsys):
     predicted = measured(tmp_path, monkeypatch, project, "Formica", 0.9)
-    table = tables.read(predicted)
+    table = tables.read(predicted, COLUMNS)
     later = table.assign(round="later")  # in which s1 is a template
     later.loc[(table["specimen"] == "s1") & (table["structure"] != "antennae"), "source"] = source
     tables.write(pd.concat([table, later]), tmp_path / "ours.csv")
@@ -592,7 +597,7 @@ def test_masks_made_by_hand_are_not_compared(tmp_path, monkeypatch, project, sou
         summarize_morphometrics, monkeypatch, "--compare", tmp_path / "ours.csv", "--against",
         tmp_path / "theirs.csv", "--output-folder", tmp_path,
     )  # fmt: skip
-    pairs = tables.read(tmp_path / "morphometrics_pairs.csv")
+    pairs = tables.read(tmp_path / "morphometrics_pairs.csv", PAIR_COLUMNS)
     specimens = pairs.groupby(["round", "structure"])["specimen"].unique()
     assert list(specimens["trained", "head"]) == ["s0", "s1", "s2", "s3"]
     assert list(specimens["later", "head"]) == ["s0", "s2", "s3"]
@@ -641,7 +646,7 @@ def test_annotations_are_measured_under_the_names_of_the_list(
         "--specimens", folder / "manifest.tsv", "--structures", '["head", "trunk"]',
         "--output", folder / "m.csv",
     )  # fmt: skip
-    table = tables.read(folder / "m.csv")
+    table = tables.read(folder / "m.csv", COLUMNS)
     assert list(dict.fromkeys(table["specimen"])) == ["a", "b"]
     assert list(dict.fromkeys(table["structure"])) == ["head", "trunk", "specimen"]
     assert table.loc[table["measure"] == "lab_l", "value"].notna().any()
@@ -711,7 +716,7 @@ def test_real_beetles(carabidae, tmp_path, monkeypatch):
         "--round", "drawn", "--photographs", source / "images", "--output", tmp_path / "m.csv",
         "--options", json.dumps(options),
     )  # fmt: skip
-    table = tables.read(tmp_path / "m.csv")
+    table = tables.read(tmp_path / "m.csv", COLUMNS)
     assert table["specimen"].nunique() == 4
     rows = table.set_index(["specimen", "structure", "measure", "unit"])["value"]
     for specimen in dict.fromkeys(table["specimen"]):

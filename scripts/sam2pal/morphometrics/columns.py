@@ -1,0 +1,16 @@
+"""Columns of the tidy table of measurements."""
+
+from sam2pal.dataset.signals import SIGNALS
+
+COLUMNS = {
+    **dict.fromkeys(("genus", "round", "specimen", "structure", "measure"), str),
+    "value": float,
+    "unit": str,
+    **dict.fromkeys(("low_by_threshold", "high_by_threshold"), float),
+    **dict.fromkeys(("status", "source"), str),
+    **dict.fromkeys(("confidence", *SIGNALS), float),
+    "flags": str,
+    "pixels_per_mm": float,
+    **dict.fromkeys(("scale_source", "reason"), str),
+}
+"""Columns of morphometrics.csv; those of the specimen table follow."""
