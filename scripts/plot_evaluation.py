@@ -14,6 +14,7 @@ from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.figures import save
 
 NEEDS = {
     "iou_by_structure": ("evaluation_summary", SUMMARY),
@@ -54,7 +55,7 @@ def main() -> None:
         name, columns = NEEDS[path.stem]
         table = tables.read(arguments.tables / f"{name}.csv", columns)
         more = (options.bad_iou,) if path.stem == "warning_by_signal" else ()
-        plots.save(plots.FIGURES[path.stem](table, *more), path)
+        save(plots.FIGURES[path.stem](table, *more), path)
 
 
 if __name__ == "__main__":

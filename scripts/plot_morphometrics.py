@@ -16,9 +16,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from sam2pal.cli import run
-from sam2pal.evaluation.plots import save
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.figures import save
 from sam2pal.morphometrics import plots
 from sam2pal.morphometrics.allometry import COLUMNS as ALLOMETRIES
 from sam2pal.morphometrics.columns import COLUMNS

@@ -14,8 +14,8 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
 from sam2pal.cli import fill, options_argument, run
-from sam2pal.evaluation.plots import save
 from sam2pal.io.errors import InputError
+from sam2pal.io.figures import save
 from sam2pal.io.files import atomic
 from sam2pal.model.build import BUNDLED, ModelOptions, build_model
 from sam2pal.model.checkpoints import load_weights

@@ -1,40 +1,16 @@
 """Figures of the overall tables of evaluation, the same bytes for the same tables."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sam2pal.evaluation.scores import ALL, CONFIDENCES
-from sam2pal.io.files import atomic
+from sam2pal.io.figures import COLOURS, MARKERS, empty_figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
-MARKERS = "osD^vPX"
 _ANNOTATED = 40  # up to so many genera each cell of the heat map holds its number
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure (.svg, .png, .pdf) without times, random names or versions in it."""
-    path = Path(path)
-    # a creation time or program version would make the same figure another file
-    metadata = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
-    pdf = {"CreationDate": None, "Creator": None, "Producer": None}
-    with atomic(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "sam2pal"}):
-        figure.savefig(temporary, dpi=150, metadata=metadata.get(path.suffix, pdf))
-
-
-def nothing(text: str) -> Figure:
-    """A figure that says why there is none."""
-    figure = Figure(figsize=(7, 2), layout="constrained")
-    axes = figure.subplots()
-    axes.axis("off")
-    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
-    return figure
 
 
 def iou_by_structure(summary: pd.DataFrame) -> Figure:
@@ -42,7 +18,7 @@ def iou_by_structure(summary: pd.DataFrame) -> Figure:
     iou = summary[summary["measure"] == "iou"]
     pooled = iou[iou["genus"] == ALL]
     if not len(pooled):
-        return nothing("No specimen has truth: there is nothing to score.")
+        return empty_figure("No specimen has truth: there is nothing to score.")
     structures, rounds = _order(pooled["structure"]), _order(pooled["round"])
     figure = Figure(figsize=(max(6.0, 1.3 * len(structures) + 2), 4.2), layout="constrained")
     axes = figure.subplots()
@@ -66,7 +42,7 @@ def iou_by_genus(summary: pd.DataFrame) -> Figure:
     """Mean IoU of each genus and structure in its last round, as a map of colours."""
     iou = summary[(summary["measure"] == "iou") & (summary["genus"] != ALL)]
     if not len(iou):
-        return nothing("No specimen has truth: there is nothing to score.")
+        return empty_figure("No specimen has truth: there is nothing to score.")
     order = {name: i for i, name in enumerate(_order(summary["round"]))}
     last = iou.groupby("genus", sort=False)["round"].agg(lambda names: max(names, key=order.get))
     iou = iou[iou["round"] == iou["genus"].map(last)]
@@ -96,7 +72,7 @@ def change_between_rounds(comparison: pd.DataFrame) -> Figure:
     """Change of mean IoU on the same specimens, with intervals, over all genera."""
     rows = comparison[(comparison["genus"] == ALL) & (comparison["measure"] == "iou")]
     if not len(rows):
-        return nothing("No two rounds score the same specimens: there is nothing to compare.")
+        return empty_figure("No two rounds score the same specimens: there is nothing to compare.")
     groups = list(rows.groupby(["round_before", "round_after"], sort=False))
     figure = Figure(figsize=(7.5, 1.4 + 0.28 * (len(rows) + len(groups))), layout="constrained")
     axes = figure.subplots()
@@ -126,7 +102,7 @@ def reliability(table: pd.DataFrame) -> Figure:
     """Mean IoU of masks by their confidence, a panel a round, a line a structure."""
     table = table[(table["signal"] == "confidence") & (table["genus"] == ALL)]
     if not len(table):
-        return nothing("No mask has both a confidence and truth.")
+        return empty_figure("No mask has both a confidence and truth.")
     rounds, structures = _order(table["round"]), _order(table["structure"])
     figure = Figure(figsize=(3.4 * len(rounds) + 1.8, 3.8), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(rounds), sharey=True))
@@ -159,7 +135,7 @@ def warning_by_signal(calibration: pd.DataFrame, bad_iou: float) -> Figure:
     table = calibration[calibration["genus"] == ALL]
     table = table[table["auroc"].notna()]
     if not len(table):
-        return nothing(f"All scored masks are on one side of an IoU of {bad_iou:g}.")
+        return empty_figure(f"All scored masks are on one side of an IoU of {bad_iou:g}.")
     last = _order(table["round"])[-1]
     table = table[table["round"] == last]
     structures = _order(table["structure"])

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sam2pal.evaluation.plots import COLOURS, MARKERS, nothing
+from sam2pal.io.figures import COLOURS, MARKERS, empty_figure
 from sam2pal.morphometrics.allometry import Allometry, allometry
 from sam2pal.morphometrics.concordance import concordance
 from sam2pal.morphometrics.dictionary import BY_NAME
@@ -41,7 +41,7 @@ def distributions(values: Values) -> Figure:
     """A panel a quantity, a box a genus: quartiles, 5th to 95th percentile, and the specimens."""
     shown = {quantity: table for quantity, table in values.items() if len(table)}
     if not shown:
-        return nothing("Nothing is measured: there is nothing to show.")
+        return empty_figure("Nothing is measured: there is nothing to show.")
     chosen = list(shown)[:MOST_PANELS]
     genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
     columns = min(3, len(chosen))
@@ -100,7 +100,7 @@ def allometries(
         if len(both):
             fitted.append((x, y, both))
     if not fitted:
-        return nothing("No two measures are known of the same specimens."), []
+        return empty_figure("No two measures are known of the same specimens."), []
     genera = list(dict.fromkeys(name for _, _, both in fitted for name in both["genus"]))
     columns = min(3, len(fitted))
     rows = -(-len(fitted) // columns)
@@ -136,7 +136,7 @@ def agreement(values: Values) -> Figure:
     """
     shown = {quantity: table for quantity, table in values.items() if len(table)}
     if not shown:
-        return nothing("No specimen has drawn masks beside its predicted ones.")
+        return empty_figure("No specimen has drawn masks beside its predicted ones.")
     chosen = list(shown)[:MOST_PANELS]
     genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
     columns = min(3, len(chosen))

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from sam2pal.dataset.files import Template, load
 from sam2pal.dataset.rle import decode_mask
-from sam2pal.evaluation.plots import COLOURS
 from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
+from sam2pal.io.figures import COLOURS
 from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.tracker import Memory, Tracker, drawn_logits
 from sam2pal.training.losses import at_size_of, hard_iou

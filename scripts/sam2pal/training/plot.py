@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sam2pal.evaluation.plots import COLOURS, save
+from sam2pal.io.figures import COLOURS, save
 from sam2pal.training.loop import Progress
 
 _LOSSES = ("palindrome", "direct", "self_pair", "self_training")

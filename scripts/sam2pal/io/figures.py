@@ -1,0 +1,31 @@
+"""What all figures share: colours, and files that are the same bytes for the same figure."""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from sam2pal.io.files import atomic
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's colours, which colour-blind readers can tell apart."""
+MARKERS = "osD^vPX"
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure (.svg, .png, .pdf) without times, random names or versions in it."""
+    path = Path(path)
+    # a creation time or program version would make the same figure another file
+    metadata = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+    pdf = {"CreationDate": None, "Creator": None, "Producer": None}
+    with atomic(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "sam2pal"}):
+        figure.savefig(temporary, dpi=150, metadata=metadata.get(path.suffix, pdf))
+
+
+def empty_figure(text: str) -> Figure:
+    """A figure that says why there is none."""
+    figure = Figure(figsize=(7, 2), layout="constrained")
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
