@@ -226,7 +226,7 @@ def test_measure_writes_every_row(project, monkeypatch, capsys):
     dictionary = pd.read_csv(folder / "measures.tsv", sep="\t", keep_default_na=False)
     known = set(zip(dictionary["name"], dictionary["unit"], strict=True))
     for kind, names in (("column", COLUMNS), ("flag", FLAGS)):
-        assert tuple(dictionary["name"][dictionary["kind"] == kind]) == names
+        assert list(dictionary["name"][dictionary["kind"] == kind]) == list(names)
     assert set(table["status"]) <= set(dictionary["name"][dictionary["kind"] == "status"])
     pairs = table[["measure", "unit"]].drop_duplicates().itertuples(index=False, name=None)
     assert set(pairs) <= known
