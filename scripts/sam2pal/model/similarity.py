@@ -1,6 +1,7 @@
 """How alike photographs are: specimens and turned templates by their features, templates by their pixels."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -13,20 +14,49 @@ GRID = 16
 DUPLICATE = 0.95  # correlation of two photographs that are one
 
 
-def fingerprint(tracker: Tracker, images: Tensor) -> Tensor:
-    """[B, D] of length 1: the coarsest features at half the side, without their mean over the photograph.
+def describe(tracker: Tracker, images: Tensor) -> Tensor:
+    """Descriptors of images, [B, D] of length 1.
 
-    The dot product of two is 1 for the same features in the same places. What all places share (the
-    background, the light) does not count. Half the side costs a quarter of an encoding.
+    The coarsest features at half the side, without their mean over the photograph: what all places share
+    (the background, the light) does not count. The dot product of two is 1 for the same features in the same
+    places. Half the side costs a quarter of an encoding.
 
     Args:
         images: [B, 3, S, S].
     """
     side = max(64, images.shape[-1] // 2 // 32 * 32)
     small = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
-    low = tracker.model.forward_image(small)["backbone_fpn"][-1].float()
+    low = tracker.coarse(small).float()
     low = F.adaptive_avg_pool2d(low, min(GRID, low.shape[-1]))
     return F.normalize((low - low.mean((-2, -1), keepdim=True)).flatten(1), dim=1)
+
+
+@dataclass(frozen=True)
+class Match:
+    """How `B` specimens lie against the templates.
+
+    Attributes:
+        view: [B], index of the view in which the templates resemble each specimen most.
+        scores: [B, V], how alike the specimen and the templates are in each view, mean over templates.
+        likeness: [B, T], how alike the specimen and each template are in the chosen view.
+    """
+
+    view: Tensor
+    scores: Tensor
+    likeness: Tensor
+
+
+def match(tracker: Tracker, templates: Tensor, images: Tensor) -> Match:
+    """Find the view that each specimen resembles most.
+
+    Args:
+        templates: their descriptors in every view, [T, V, D].
+        images: [B, 3, S, S].
+    """
+    alike = torch.einsum("bd, tvd -> bvt", describe(tracker, images), templates)
+    scores = alike.mean(2)
+    view = scores.argmax(1)
+    return Match(view, scores, alike[torch.arange(len(view), device=view.device), view])
 
 
 def near_duplicates(images: Sequence[Tensor], names: Sequence[str]) -> list[tuple[str, str]]:

@@ -147,6 +147,11 @@ class Tracker:
         self.gated = gated
         self.checkpoint_attention = checkpoint_attention
 
+    @property
+    def image_size(self) -> int:
+        """S."""
+        return self.model.image_size
+
     # ------------------------------------------------------------------ encode
 
     def encode(self, images: Tensor) -> Features:
@@ -158,12 +163,16 @@ class Tracker:
         Raises:
             ValueError: the images are not squares of the model's size.
         """
-        side = self.model.image_size
+        side = self.image_size
         if images.shape[-2:] != (side, side):
             raise ValueError(f"expected images of {side} x {side}, got {tuple(images.shape)}")
         output = self.model.forward_image(images)
         fine, middle, low = output["backbone_fpn"][-3:]
         return Features(low, (fine, middle), output["vision_pos_enc"][-1][:1])
+
+    def coarse(self, images: Tensor) -> Tensor:
+        """The coarsest feature map [B, C, s/16, s/16] of images [B, 3, s, s] of any side that 32 divides."""
+        return self.model.forward_image(images)["backbone_fpn"][-1]
 
     # ------------------------------------------------------------------ memorize
 

@@ -11,8 +11,7 @@ from torch import Tensor
 from sam2pal.dataset.files import Template
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
-from sam2pal.model.loading import annotated, read_template
-from sam2pal.model.similarity import align, fingerprint, near_duplicates
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.limits import Limits, learn_limits
@@ -33,7 +32,7 @@ class Bank:
         shown: [T, K] bool, structures that a template shows.
         followed: [F], indices of the structures that at least one template shows.
         memory: of T * M * K objects, template by template, view by view.
-        fingerprints: [T, V, D], to match specimens with; None where there is nothing to choose.
+        descriptors: [T, V, D], to match specimens with; None where there is nothing to choose.
         back: features of the R * M views to which masks are tracked back; None without round trip.
         back_masks: [R, M, K, S, S] bool, what was drawn there.
         back_shown: [R, K] bool.
@@ -46,7 +45,7 @@ class Bank:
     shown: Tensor
     followed: Tensor
     memory: Memory
-    fingerprints: Tensor | None
+    descriptors: Tensor | None
     back: Features | None
     back_masks: Tensor
     back_shown: Tensor
@@ -94,27 +93,17 @@ def remember(
         raise InputError("no template is left to segment from")
     views = views_of(options.turns, options.mirrored)
     sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
-    images, masks, shown = [], [], []
-    for template in templates:
-        image, mask = read_template(template, names, tracker.model.image_size)
-        images.append(image)
-        masks.append(mask)
-        # what a template does not show it does not vote on, not even "empty"
-        shown.append(annotated(template, names) & (mask.flatten(1).amax(1) > 0.5))
-    shown = torch.stack(shown)
+    known = TemplateSet.read(templates, names, tracker.image_size, aligned=len(views) > 1)
+    shown = known.shown
     if not bool(shown.any()):
         raise InputError(f"no template shows any of the structures {', '.join(names)}")
-    duplicates = near_duplicates(images, [template.specimen for template in templates])
+    duplicates = known.near_duplicates()
     for pair in duplicates:
         log.warning(
             "templates '%s' and '%s' are nearly the same photograph and count twice: leave one out",
             *pair,
         )
-    if len(views) > 1:
-        turns = [View(turn) for turn in align(masks, shown)]
-        images = [turn.apply(image) for turn, image in zip(turns, images, strict=True)]
-        masks = [turn.apply(mask) for turn, mask in zip(turns, masks, strict=True)]
-    drawn = torch.stack([F.avg_pool2d(mask, 4) for mask in masks])
+    drawn = F.avg_pool2d(known.masks, 4)
     in_views = torch.stack(
         [view.apply(drawn[:, sides] if view.mirrored else drawn) for view in views], 1
     )
@@ -123,9 +112,9 @@ def remember(
     remembered = views if options.turned == "template" else [View()]
     # the way back goes to the templates that show most
     back = shown.sum(1).argsort(descending=True, stable=True)[: options.round_trip].tolist()
-    memories, prints = [], []
+    memories = []
     kept: dict[int, list[Features]] = {number: [] for number in back}
-    for number, (image, mask) in enumerate(zip(images, masks, strict=True)):
+    for number, (image, mask) in enumerate(zip(known.images, known.masks, strict=True)):
         for view in remembered:
             with autocast(device):
                 encoded = tracker.encode(view.apply(image)[None].to(device))
@@ -133,31 +122,27 @@ def remember(
                 memories.append(tracker.memorize(encoded, outline, shown[number].to(device)))
             if number in kept:
                 kept[number].append(encoded)
-        if must_choose(views, options.nearest, len(templates)):
-            turned = torch.stack([view.apply(image) for view in views])
-            with autocast(device):
-                prints.append(
-                    torch.cat([fingerprint(tracker, one[None].to(device)) for one in turned])
-                )
+    descriptors = None
+    if must_choose(views, options.nearest, len(known)):
+        descriptors = known.describe(tracker, views, device)
     return Bank(
         views,
         sides.to(device),
         shown.to(device),
         seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
         Memory.cat(memories),
-        torch.stack(prints) if prints else None,
+        descriptors,
         Features.cat([one for number in back for one in kept[number]]) if back else None,
-        _seen_back([masks[number] > 0.5 for number in back], remembered).to(device),
+        _seen_back(known.masks[back] > 0.5, remembered).to(device),
         shown[back].to(device),
         learn_limits(in_views, seen, options),
         duplicates,
     )
 
 
-def _seen_back(masks: Sequence[Tensor], views: Sequence[View]) -> Tensor:
-    if not masks:
-        return torch.empty(0)
-    return torch.stack([view.apply(torch.stack(list(masks))) for view in views], 1)
+def _seen_back(masks: Tensor, views: Sequence[View]) -> Tensor:
+    """[R, M, K, S, S] of [R, K, S, S]."""
+    return torch.stack([view.apply(masks) for view in views], 1)
 
 
 def must_choose(views: Sequence[View], nearest: int, templates: int) -> bool:

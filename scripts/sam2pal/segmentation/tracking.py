@@ -12,7 +12,7 @@ from sam2pal.images.reading import Photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.loading import square_image
-from sam2pal.model.similarity import fingerprint
+from sam2pal.model.similarity import Match, match
 from sam2pal.model.tracker import Features, Tracked, Tracker
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.options import SegmentationOptions
@@ -57,8 +57,8 @@ def track_batch(
     """
     rows = torch.arange(len(images), device=images.device)
     with autocast(images.device):
-        view, scores, nearness = choose(tracker, bank, images)
-        remembered = view
+        found = choose_view(tracker, bank, images)
+        view = remembered = found.view
         if options.turned == "specimen":
             images = torch.stack(
                 [bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)]
@@ -66,7 +66,7 @@ def track_batch(
             remembered = torch.zeros_like(view)
         features = tracker.encode(images)
         structures = bank.structures(view)
-        asked = nearest_templates(bank, nearness, structures, options.nearest)  # [N, k]
+        asked = nearest_templates(bank, found.likeness, structures, options.nearest)  # [N, k]
         own = rows.repeat_interleave(structures.shape[1])
         memories = bank.recall(asked, remembered[own], structures.flatten())
         known = torch.stack([memory.valid for memory in memories]).any(0)
@@ -85,32 +85,23 @@ def track_batch(
         logits = torch.stack(
             [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
         )
-    return Batch(logits, tracked, view, scores, known, back, agreement)
+    return Batch(logits, tracked, view, found.scores, known, back, agreement)
 
 
-def choose(tracker: Tracker, bank: Bank, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The view that each specimen resembles most.
-
-    Returns:
-        Its index [B], how alike the specimen is to the templates in each view [B, V], mean over templates,
-        and to each template in the chosen view [B, T]; NaN where nothing had to be compared.
-    """
-    count, templates = len(images), len(bank.shown)
-    if bank.fingerprints is None:
-        unknown = torch.full((count, templates), torch.nan, device=images.device)
-        first = torch.zeros(count, dtype=torch.long, device=images.device)
-        return first, unknown[:, :1], unknown
-    alike = torch.einsum("bd, tvd -> bvt", fingerprint(tracker, images), bank.fingerprints)
-    scores = alike.mean(2)
-    view = scores.argmax(1)
-    return view, scores, alike[torch.arange(count, device=view.device), view]
+def choose_view(tracker: Tracker, bank: Bank, images: Tensor) -> Match:
+    """How the specimens lie; scores and likeness are NaN where nothing had to be compared."""
+    if bank.descriptors is not None:
+        return match(tracker, bank.descriptors, images)
+    unknown = torch.full((len(images), len(bank.shown)), torch.nan, device=images.device)
+    first = torch.zeros(len(images), dtype=torch.long, device=images.device)
+    return Match(first, unknown[:, :1], unknown)
 
 
-def nearest_templates(bank: Bank, nearness: Tensor, structures: Tensor, nearest: int) -> Tensor:
+def nearest_templates(bank: Bank, likeness: Tensor, structures: Tensor, nearest: int) -> Tensor:
     """Which templates each object is asked of: all, or the nearest of those that show the structure.
 
     Args:
-        nearness: [B, T].
+        likeness: [B, T].
         structures: [B, F], of the templates.
         nearest: how many; 0 for all.
 
@@ -119,9 +110,9 @@ def nearest_templates(bank: Bank, nearness: Tensor, structures: Tensor, nearest:
     """
     templates = len(bank.shown)
     if not 0 < nearest < templates:
-        return torch.arange(templates, device=nearness.device).expand(structures.numel(), -1)
+        return torch.arange(templates, device=likeness.device).expand(structures.numel(), -1)
     shown = bank.shown.T[structures]  # [B, F, T]
-    ranked = nearness[:, None].masked_fill(~shown, -torch.inf)
+    ranked = likeness[:, None].masked_fill(~shown, -torch.inf)
     return ranked.argsort(dim=-1, descending=True, stable=True)[..., :nearest].flatten(0, 1)
 
 
@@ -221,7 +212,7 @@ def track_halving(
 
 
 def _track(tracker, bank, specimens, options, device) -> list[Outcome]:
-    side = tracker.model.image_size
+    side = tracker.image_size
     images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
     batch = track_batch(tracker, bank, images.to(device), options)
 

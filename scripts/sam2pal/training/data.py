@@ -15,8 +15,9 @@ from sam2pal.dataset.files import Template
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
-from sam2pal.model.loading import ahead, annotated, read_template, square_image
-from sam2pal.model.similarity import align, fingerprint
+from sam2pal.model.loading import ahead, square_image
+from sam2pal.model.similarity import match
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.model.views import View as Look
 from sam2pal.model.views import sided, views_of
@@ -123,26 +124,23 @@ def prepare(
         options = replace(options, mirror=False)
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
     where = _compared_at(options.loss_size)
-    images, masks, known = _read_templates(tracker, templates, structures, where)
-    if len(looks) > 1:
-        turns = [Look(turn) for turn in align(masks, known & _drawn(masks))]
-        images = [turn.apply(image) for turn, image in zip(turns, images, strict=True)]
-        masks = [turn.apply(mask) for turn, mask in zip(turns, masks, strict=True)]
-    entries = [
-        _augmented(image, mask, row, options, (seed, 3, index))
-        for index, (image, mask, row) in enumerate(zip(images, masks, known, strict=True))
-    ]
+    known = TemplateSet.read(templates, structures, tracker.image_size, aligned=len(looks) > 1)
+    _warn_of_small(known, where)
+    outlined = list(zip(known.images, known.masks, known.annotated, strict=True))
+    entries = [_augmented(*one, options, (seed, 3, i)) for i, one in enumerate(outlined)]
     paired = options.pairing == "similar"
-    prints = _fingerprints(tracker, images, looks, device, len(looks) > 1 or paired)
+    descriptors = None
+    if len(looks) > 1 or paired:
+        descriptors = known.describe(tracker, looks, device)
     keeper, left_out, alike = Keeper(options.keep_megabytes, folder), [], []
 
     def view(entries: list[tuple[Tensor, Tensor, Tensor]]) -> View:
         return _view(tracker, entries, where, keeper, device)
 
-    drawn = view(list(zip(images, masks, known, strict=True)))
-    specimens = _encode_pool(tracker, pool, looks, prints, keeper, device, left_out, alike)
+    drawn = view(outlined)
+    specimens = _encode_pool(tracker, pool, looks, descriptors, keeper, device, left_out, alike)
     return Data(
-        replace(drawn, outlines=torch.stack(masks).to(device)),
+        replace(drawn, outlines=known.masks.to(device)),
         view([one for views in entries for one in views[:-1]]),
         view([views[-1] for views in entries]),
         specimens,
@@ -151,35 +149,18 @@ def prepare(
     )
 
 
-def _read_templates(
-    tracker: Tracker,
-    templates: list[Template],
-    structures: list[str],
-    where: Callable[[Tensor], Tensor],
-) -> tuple[list[Tensor], list[Tensor], Tensor]:
-    """Images [3, S, S] and drawn masks [K, S, S] of the templates, and which were annotated [T, K]."""
-    side = tracker.model.image_size
-    images, masks, known = [], [], []
-    for template in templates:
-        image, mask = read_template(template, structures, side)
-        for name, one in zip(structures, where(mask), strict=True):
-            if name in template.masks and template.masks[name].any() and one.max() <= 0.5:
+def _warn_of_small(templates: TemplateSet, where: Callable[[Tensor], Tensor]) -> None:
+    """Warn of structures that are drawn but vanish where the loss is taken."""
+    for number, row in enumerate(templates.masks):
+        for name, drawn, compared in zip(templates.names, row, where(row), strict=True):
+            if drawn.any() and compared.max() <= 0.5:
                 log.warning(
                     "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
                     "would show it",
-                    template.specimen,
+                    templates.specimens[number],
                     name,
-                    side,
+                    row.shape[-1],
                 )
-        images.append(image)
-        masks.append(mask)
-        known.append(annotated(template, structures))
-    return images, masks, torch.stack(known)
-
-
-def _drawn(masks: list[Tensor]) -> Tensor:
-    """[T, K] bool, whether a mask has a pixel."""
-    return torch.stack([mask.flatten(1).amax(1) > 0.5 for mask in masks])
 
 
 def _augmented(
@@ -190,28 +171,11 @@ def _augmented(
     return [(*augment(image, masks, rng, mirror=options.mirror), known) for rng in generators]
 
 
-def _fingerprints(
-    tracker: Tracker, images: list[Tensor], looks: list[Look], device: torch.device, needed: bool
-) -> Tensor | None:
-    """Of the templates in every look, [T, V, D]; None if they are not needed."""
-    if not needed:
-        return None
-    with autocast(device):
-        return torch.stack(
-            [
-                torch.cat(
-                    [fingerprint(tracker, look.apply(image)[None].to(device)) for look in looks]
-                )
-                for image in images
-            ]
-        )
-
-
 def _encode_pool(
     tracker: Tracker,
     paths: list[str],
     looks: list[Look],
-    prints: Tensor | None,
+    descriptors: Tensor | None,
     keeper: Keeper,
     device: torch.device,
     left_out: list[str],
@@ -226,7 +190,7 @@ def _encode_pool(
     Raises:
         InputError: none can be read.
     """
-    encoded = _encoded_pool(tracker, paths, looks, prints, device, left_out, alike)
+    encoded = _encoded_pool(tracker, paths, looks, descriptors, device, left_out, alike)
     first = next(encoded, None)
     if first is None:
         raise InputError(
@@ -240,25 +204,22 @@ def _encoded_pool(
     tracker: Tracker,
     paths: list[str],
     looks: list[Look],
-    prints: Tensor | None,
+    descriptors: Tensor | None,
     device: torch.device,
     left_out: list[str],
     alike: list[Tensor],
 ) -> Iterator[Features]:
-    side = tracker.model.image_size
     for photograph in ahead(_read, paths):
         if isinstance(photograph, InputError):
             left_out.append(str(photograph))
             log.warning("left out of the training pool: %s", photograph)
             continue
-        image = square_image(photograph, side)
-        if prints is not None:
+        image = square_image(photograph, tracker.image_size)
+        if descriptors is not None:
             with autocast(device):
-                own = fingerprint(tracker, image[None].to(device))[0]
-            found = prints @ own  # [T, V]
-            look = int(found.mean(0).argmax())
-            image = looks[look].undo(image)
-            alike.append(found[:, look])
+                found = match(tracker, descriptors, image[None].to(device))
+            image = looks[int(found.view)].undo(image)
+            alike.append(found.likeness[0])
         yield _encode(tracker, image[None], device)
 
 

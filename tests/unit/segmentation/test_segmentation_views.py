@@ -24,7 +24,7 @@ from sam2pal.research.synthetic import draw_specimen, sample_species, sample_sty
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.shard import segment
-from sam2pal.segmentation.tracking import choose, track_batch
+from sam2pal.segmentation.tracking import choose_view, track_batch
 from sam2pal.training.losses import hard_iou
 
 CPU = torch.device("cpu")
@@ -296,4 +296,4 @@ def test_the_view_of_real_specimens(carabidae):
     for specimen in specimens:
         image = square_image(read_photograph(specimen.path), 256)
         turned = torch.stack([view.apply(image) for view in bank.views])
-        assert choose(tracker, bank, turned)[0].tolist() == [0, 1, 2, 3], specimen.specimen
+        assert choose_view(tracker, bank, turned).view.tolist() == [0, 1, 2, 3], specimen.specimen
