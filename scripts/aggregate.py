@@ -29,7 +29,7 @@ from sam2pal.evaluation.scores import REQUIRED, Scores
 from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.columns import COLUMNS as MORPHOMETRICS
+from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 
 COLUMNS = {"evaluation": EVALUATION, "morphometrics": MORPHOMETRICS}
 TYPES = {stage: NUMBERS | columns for stage, columns in COLUMNS.items()}

@@ -21,10 +21,10 @@ from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.io.tables import Writer, frame
-from sam2pal.morphometrics.columns import COLUMNS
-from sam2pal.morphometrics.genus import Genus
-from sam2pal.morphometrics.options import MeasurementOptions
-from sam2pal.morphometrics.table import wide, write_dictionary
+from sam2pal.morphometrics.measures.options import MeasurementOptions
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.genus import Genus
+from sam2pal.morphometrics.tables.table import wide, write_dictionary
 
 PIECE = 100  # specimens
 

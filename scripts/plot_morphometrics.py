@@ -19,14 +19,14 @@ from sam2pal.cli import run
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.figures import save
-from sam2pal.morphometrics import plots
-from sam2pal.morphometrics.allometry import COLUMNS as ALLOMETRIES
-from sam2pal.morphometrics.columns import COLUMNS
-from sam2pal.morphometrics.concordance import PAIR_COLUMNS
-from sam2pal.morphometrics.dictionary import BY_NAME, NAMES, SPECIMEN
-from sam2pal.morphometrics.plots import Quantity
-from sam2pal.morphometrics.specimen import MEASURED
-from sam2pal.morphometrics.summary import REQUIRED, final_rounds, validated
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, NAMES, SPECIMEN
+from sam2pal.morphometrics.measures.specimen import MEASURED
+from sam2pal.morphometrics.tables import plots
+from sam2pal.morphometrics.tables.allometry import COLUMNS as ALLOMETRIES
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
+from sam2pal.morphometrics.tables.plots import Quantity
+from sam2pal.morphometrics.tables.summary import REQUIRED, final_rounds, validated
 
 DISTRIBUTIONS, ALLOMETRY, AGREEMENT = FIGURES = (
     "morphometrics_distributions",

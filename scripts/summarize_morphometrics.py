@@ -20,9 +20,9 @@ from tqdm import tqdm
 from sam2pal.cli import run
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics import concordance as agreement
-from sam2pal.morphometrics.columns import COLUMNS
-from sam2pal.morphometrics.summary import (
+from sam2pal.morphometrics.tables import concordance as agreement
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.summary import (
     REQUIRED,
     SUMMARY,
     Summary,

@@ -40,7 +40,7 @@ PARTS = {
     "photographs decoded": "read_photograph",
     "colours of masks": "colour",
 }
-"""Functions that `sam2pal.morphometrics.specimen` calls."""
+"""Functions that `sam2pal.morphometrics.measures.specimen` calls."""
 
 
 def main() -> None:
@@ -148,9 +148,9 @@ def run(sources: Path, shard: Path) -> dict[str, float]:
 
 def work(shard: Path) -> dict[str, float]:
     """Seconds of the processor for a shard, whole and by part, and how many specimens it has."""
-    from sam2pal.morphometrics import specimen
-    from sam2pal.morphometrics.genus import Genus
-    from sam2pal.morphometrics.options import MeasurementOptions
+    from sam2pal.morphometrics.measures import specimen
+    from sam2pal.morphometrics.measures.options import MeasurementOptions
+    from sam2pal.morphometrics.tables.genus import Genus
 
     indices = {
         "body": "head.length + pronotum.length + elytra.length",

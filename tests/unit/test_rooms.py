@@ -33,3 +33,15 @@ def test_a_room_imports_only_from_lower_ones():
         if other not in ROOMS[: number + 1]
     ]
     assert not upwards
+
+
+def test_morphometrics_rooms_import_one_way():
+    folders = ("geometry", "measures", "tables")
+    upwards = [
+        f"{path.relative_to(LIBRARY)} imports {later}"
+        for number, folder in enumerate(folders)
+        for path in sorted((LIBRARY / "morphometrics" / folder).glob("*.py"))
+        for later in folders[number + 1 :]
+        if f"sam2pal.morphometrics.{later}" in path.read_text(encoding="utf-8")
+    ]
+    assert not upwards

@@ -9,7 +9,7 @@ from sam2pal.config.options import fill_defaults, open_sections
 from sam2pal.config.tables import Genus, Source, name_problem, read_genera, read_sources
 from sam2pal.config.words import refuse, schema_problems
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.options import MeasurementOptions, check_structures
+from sam2pal.morphometrics.measures.options import MeasurementOptions, check_structures
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,1 @@
-"""Measuring masks: lengths, areas, shape, colour, indices and units, and tables of them.
-
-Names are imported when they are first used: checking the options of a configuration needs none of
-the numerical packages.
-"""
+"""Measuring masks: `geometry`, `measures` taken from it, and `tables` of them."""

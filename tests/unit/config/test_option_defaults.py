@@ -17,7 +17,7 @@ STAGES = {
     "training": ("sam2pal.training.options", "TrainingOptions", {"pool_size"}, set()),
     "segmentation": ("sam2pal.segmentation.options", "SegmentationOptions", {"pictures"}, set()),
     "evaluation": ("sam2pal.evaluation.options", "EvaluationOptions", set(), {"seed"}),
-    "measurement": ("sam2pal.morphometrics.options", "MeasurementOptions", set(), set()),
+    "measurement": ("sam2pal.morphometrics.measures.options", "MeasurementOptions", set(), set()),
     "review": ("sam2pal.review.options", "ReviewOptions", set(), set()),
 }
 

@@ -22,7 +22,7 @@ from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUM
 from sam2pal.evaluation.summary import compare_rounds as compare
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.columns import COLUMNS as MORPHOMETRICS
+from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 
 STRUCTURES = ("head", "legs")
 TABLES = {

@@ -19,7 +19,7 @@ if __name__ == "__main__":
 
 from morphometric_shapes import SHAPES
 
-from sam2pal.morphometrics.shape import Shape
+from sam2pal.morphometrics.geometry.shape import Shape
 
 AREAS = ("area", "convex_area")
 SIZES = (20, 30, 50, 100, 200)

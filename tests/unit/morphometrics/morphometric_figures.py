@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, Voronoi
 from skimage.measure import points_in_poly
 
-from sam2pal.morphometrics.moments import following, polygon_moments
-from sam2pal.morphometrics.outline import Loop, closed_length, signed_area
-from sam2pal.morphometrics.shape import Shape
+from sam2pal.morphometrics.geometry.moments import following, polygon_moments
+from sam2pal.morphometrics.geometry.outline import Loop, closed_length, signed_area
+from sam2pal.morphometrics.geometry.shape import Shape
 
 Array = NDArray[np.float64]
 Points = NDArray[np.float64]

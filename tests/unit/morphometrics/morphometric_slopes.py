@@ -19,8 +19,8 @@ from morphometric_figures import (
 )
 from scipy.spatial import cKDTree
 
-from sam2pal.morphometrics.moments import following, polygon_moments
-from sam2pal.morphometrics.outline import signed_area
+from sam2pal.morphometrics.geometry.moments import following, polygon_moments
+from sam2pal.morphometrics.geometry.outline import signed_area
 
 
 def slopes(name: str, points: Points, moves: Array, high: bool) -> tuple[Array, Array]:

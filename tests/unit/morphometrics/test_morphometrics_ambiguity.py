@@ -14,8 +14,8 @@ from morphometric_figures import FAMILIES, Drawing, Own, Smooth, hull, true_valu
 from morphometric_shapes import SHAPES
 from skimage.draw import polygon
 
-from sam2pal.morphometrics.outline import signed_area
-from sam2pal.morphometrics.shape import Shape
+from sam2pal.morphometrics.geometry.outline import signed_area
+from sam2pal.morphometrics.geometry.shape import Shape
 
 NOT_SHOWN_TURNING = {("tube", 100, "feret_max"), ("finger", 100, "convex_area")}
 """Exceptions of turning of which no figures of the same mask were found that differ enough."""

@@ -13,7 +13,7 @@ import yaml
 import measure
 from sam2pal.dataset.files import load
 from sam2pal.io import tables
-from sam2pal.morphometrics.columns import COLUMNS
+from sam2pal.morphometrics.tables.columns import COLUMNS
 
 CONFIG = yaml.safe_load((Path(__file__).parents[3] / "config/config.yaml").read_text())
 BODY = ["head", "pronotum", "elytra"]

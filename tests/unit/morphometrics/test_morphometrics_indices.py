@@ -6,8 +6,8 @@ import pytest
 
 from sam2pal.cli import fill
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.indices import parse_index
-from sam2pal.morphometrics.options import MeasurementOptions, check_structures
+from sam2pal.morphometrics.measures.indices import parse_index
+from sam2pal.morphometrics.measures.options import MeasurementOptions, check_structures
 
 STRUCTURES = ["head", "antennae", "fore wing"]
 VALUES = {

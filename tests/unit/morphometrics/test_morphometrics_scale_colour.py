@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.allometry import allometry
-from sam2pal.morphometrics.colour import colour, erode, to_lab
-from sam2pal.morphometrics.concordance import concordance
-from sam2pal.morphometrics.scale import Scales, check_scale, exif_scale, table_scales
+from sam2pal.morphometrics.measures.colour import colour, erode, to_lab
+from sam2pal.morphometrics.measures.scale import Scales, check_scale, exif_scale, table_scales
+from sam2pal.morphometrics.tables.allometry import allometry
+from sam2pal.morphometrics.tables.concordance import concordance
 
 
 def photograph(path, x=None, y=None, unit=2):

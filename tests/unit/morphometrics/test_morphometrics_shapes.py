@@ -8,12 +8,12 @@ import pytest
 from morphometric_accuracy import SIZES, beyond, errors, limit, summary
 from morphometric_shapes import SHAPES, corner, disc, ellipse, finger, ring, tube
 
-from sam2pal.morphometrics.axis import medial_axes, widest
-from sam2pal.morphometrics.corners import find_corners
-from sam2pal.morphometrics.moments import pixel_moments
-from sam2pal.morphometrics.outline import outline, outlines
-from sam2pal.morphometrics.shape import Shape, between, measure_together, upward
-from sam2pal.morphometrics.tracing import trace
+from sam2pal.morphometrics.geometry.axis import medial_axes, widest
+from sam2pal.morphometrics.geometry.corners import find_corners
+from sam2pal.morphometrics.geometry.moments import pixel_moments
+from sam2pal.morphometrics.geometry.outline import outline, outlines
+from sam2pal.morphometrics.geometry.shape import Shape, between, measure_together, upward
+from sam2pal.morphometrics.geometry.tracing import trace
 
 
 def measure(mask, angle=0.0, **options):
@@ -236,7 +236,7 @@ def test_leaving_out_saves_the_medial_axis(monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr("sam2pal.morphometrics.shape.medial_axes", never)
+    monkeypatch.setattr("sam2pal.morphometrics.geometry.shape.medial_axes", never)
     out = ("medial_length", "medial_length_total", "medial_width_mean", "medial_width_max")
     found = Shape.of(disc(30)[0]).measures(0.0, (*out, "length", "width"))
     assert not set(out) & set(found)

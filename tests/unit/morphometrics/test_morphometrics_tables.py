@@ -21,18 +21,18 @@ from sam2pal.dataset.manifest import Specimen, write_list
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics import genus
-from sam2pal.morphometrics.columns import COLUMNS
-from sam2pal.morphometrics.concordance import PAIR_COLUMNS
-from sam2pal.morphometrics.dictionary import MEASURES
-from sam2pal.morphometrics.genus import Genus
-from sam2pal.morphometrics.intervals import intervals
-from sam2pal.morphometrics.options import MeasurementOptions
-from sam2pal.morphometrics.ranges import template_ranges
-from sam2pal.morphometrics.scale import Scale
-from sam2pal.morphometrics.shape import Shape
-from sam2pal.morphometrics.specimen import FLAGS, Case, Drawn, Measuring
-from sam2pal.morphometrics.summary import Summary, final_rounds
+from sam2pal.morphometrics.geometry.shape import Shape
+from sam2pal.morphometrics.measures.dictionary import MEASURES
+from sam2pal.morphometrics.measures.intervals import intervals
+from sam2pal.morphometrics.measures.options import MeasurementOptions
+from sam2pal.morphometrics.measures.ranges import template_ranges
+from sam2pal.morphometrics.measures.scale import Scale
+from sam2pal.morphometrics.measures.specimen import FLAGS, Case, Drawn, Measuring
+from sam2pal.morphometrics.tables import genus
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
+from sam2pal.morphometrics.tables.genus import Genus
+from sam2pal.morphometrics.tables.summary import Summary, final_rounds
 
 STRUCTURES = ("head", "trunk", "antennae")
 SIZE = (150, 200)  # height, width

@@ -6,8 +6,7 @@ from typing import Any
 
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.io.files import atomic
-from sam2pal.morphometrics.columns import COLUMNS
-from sam2pal.morphometrics.dictionary import (
+from sam2pal.morphometrics.measures.dictionary import (
     BY_NAME,
     COLOURS,
     DICTIONARY_COLUMNS,
@@ -15,9 +14,10 @@ from sam2pal.morphometrics.dictionary import (
     SPECIMEN,
     units,
 )
-from sam2pal.morphometrics.indices import Index
-from sam2pal.morphometrics.options import MeasurementOptions
-from sam2pal.morphometrics.specimen import Measured, Result
+from sam2pal.morphometrics.measures.indices import Index
+from sam2pal.morphometrics.measures.options import MeasurementOptions
+from sam2pal.morphometrics.measures.specimen import Measured, Result
+from sam2pal.morphometrics.tables.columns import COLUMNS
 
 KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
 """Columns that a wide row has once ..."""

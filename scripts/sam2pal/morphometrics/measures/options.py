@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.dictionary import NAMES, SPECIMEN
-from sam2pal.morphometrics.indices import Index, parse_index
+from sam2pal.morphometrics.measures.dictionary import NAMES, SPECIMEN
+from sam2pal.morphometrics.measures.indices import Index, parse_index
 
 SCALES = ("specimen_table", "genus", "exif")
 BODY_AXES = ("inertia", "ends")

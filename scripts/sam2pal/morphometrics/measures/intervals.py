@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sam2pal.morphometrics.shape import Shape
+from sam2pal.morphometrics.geometry.shape import Shape
 
 Interval = tuple[float, float]
 LEVELS = ("0.25", "0.5", "0.75")

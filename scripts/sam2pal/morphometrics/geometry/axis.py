@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.boundary import Boundary, inner_circles
-from sam2pal.morphometrics.chords import longest_ways, triangulate
-from sam2pal.morphometrics.moments import polygon_moments
-from sam2pal.morphometrics.outline import Loop, Points, closed_length
-from sam2pal.morphometrics.resampling import evenly_closed
-from sam2pal.morphometrics.tips import to_tips
+from sam2pal.morphometrics.geometry.boundary import Boundary, inner_circles
+from sam2pal.morphometrics.geometry.chords import longest_ways, triangulate
+from sam2pal.morphometrics.geometry.moments import polygon_moments
+from sam2pal.morphometrics.geometry.outline import Loop, Points, closed_length
+from sam2pal.morphometrics.geometry.resampling import evenly_closed
+from sam2pal.morphometrics.geometry.tips import to_tips
 
 SLENDER = 2.0  # length over largest width from which a part has ends, and an axis that may bend
 EVEN = 0.6  # pixels by which widths differ that a mask cannot tell apart

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.moments import following
+from sam2pal.morphometrics.geometry.moments import following
 
 Corners = NDArray[np.int64]
 """Pixel corners (x, y) [n, 2], each a step of one pixel from the last."""

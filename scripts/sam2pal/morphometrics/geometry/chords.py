@@ -9,9 +9,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import Delaunay, QhullError
 
-from sam2pal.morphometrics.boundary import Boundary
-from sam2pal.morphometrics.moments import following
-from sam2pal.morphometrics.outline import Points
+from sam2pal.morphometrics.geometry.boundary import Boundary
+from sam2pal.morphometrics.geometry.moments import following
+from sam2pal.morphometrics.geometry.outline import Points
 
 TAIL = 4.0  # radii that a branch of a ring may be long
 Way = tuple[NDArray[np.complex128], bool]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.dictionary import (
+from sam2pal.morphometrics.measures.dictionary import (
     BY_NAME,
     MEASURES,
     SPECIMEN,

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from sam2pal.morphometrics.corners import Points
-from sam2pal.morphometrics.moments import following
-from sam2pal.morphometrics.smoothing import smooth
-from sam2pal.morphometrics.tracing import trace_all
+from sam2pal.morphometrics.geometry.corners import Points
+from sam2pal.morphometrics.geometry.moments import following
+from sam2pal.morphometrics.geometry.smoothing import smooth
+from sam2pal.morphometrics.geometry.tracing import trace_all
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sam2pal.io.figures import COLOURS, MARKERS, empty_figure
-from sam2pal.morphometrics.allometry import Allometry, allometry
-from sam2pal.morphometrics.concordance import concordance
-from sam2pal.morphometrics.dictionary import BY_NAME
+from sam2pal.morphometrics.measures.dictionary import BY_NAME
+from sam2pal.morphometrics.tables.allometry import Allometry, allometry
+from sam2pal.morphometrics.tables.concordance import concordance
 
 MOST_PANELS = 24
 FEW = 200  # specimens of a genus up to which each is drawn

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.axis import Axis, medial_axes, widest
-from sam2pal.morphometrics.moments import Moments, following, polygon_moments
-from sam2pal.morphometrics.outline import (
+from sam2pal.morphometrics.geometry.axis import Axis, medial_axes, widest
+from sam2pal.morphometrics.geometry.moments import Moments, following, polygon_moments
+from sam2pal.morphometrics.geometry.outline import (
     Loop,
     Points,
     closed_length,

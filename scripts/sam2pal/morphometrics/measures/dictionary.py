@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sam2pal.morphometrics.glossary import COLUMNS, FLAGS, STATUSES
+from sam2pal.morphometrics.measures.glossary import COLUMNS, FLAGS, STATUSES
 
 SPECIMEN = "specimen"
 """Name under which the whole specimen and its indices stand in the column `structure`."""

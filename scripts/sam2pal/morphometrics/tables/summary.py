@@ -10,10 +10,10 @@ import pandas as pd
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.columns import COLUMNS
-from sam2pal.morphometrics.dictionary import BY_NAME, SPECIMEN
-from sam2pal.morphometrics.specimen import ABSENT, LOW, MEASURED
-from sam2pal.morphometrics.table import index_name, wide, wide_columns, wide_name
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
+from sam2pal.morphometrics.measures.specimen import ABSENT, LOW, MEASURED
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.table import index_name, wide, wide_columns, wide_name
 
 KEYS = ("genus", "round", "structure", "measure", "unit")
 SUMMARY = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sam2pal.dataset.files import Template
-from sam2pal.morphometrics.shape import Shape
+from sam2pal.morphometrics.geometry.shape import Shape
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from scipy import stats
 from sam2pal.evaluation.reading import match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.columns import COLUMNS as TIDY
-from sam2pal.morphometrics.specimen import BY_HAND, LOW, MEASURED
-from sam2pal.morphometrics.summary import NOT_SUMMARISED, REQUIRED, rounded
+from sam2pal.morphometrics.measures.specimen import BY_HAND, LOW, MEASURED
+from sam2pal.morphometrics.tables.columns import COLUMNS as TIDY
+from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, REQUIRED, rounded
 
 COLUMNS = {
     **dict.fromkeys(("genus", "round", "structure", "measure", "unit"), str),

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.fft import fft, ifft, next_fast_len
 from scipy.ndimage import correlate1d
 
-from sam2pal.morphometrics.corners import Points, find_corners
-from sam2pal.morphometrics.resampling import DECIMALS, Line, evenly, spans
+from sam2pal.morphometrics.geometry.corners import Points, find_corners
+from sam2pal.morphometrics.geometry.resampling import DECIMALS, Line, evenly, spans
 
 LEVELS = (1.5, 2.8, 5.2, 10.0)  # standard deviations of the smoothing, in points
 FINE, COARSE = 3.0, 8.0  # points over which curvature is taken

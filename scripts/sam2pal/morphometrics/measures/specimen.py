@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.colour import colour, erode
-from sam2pal.morphometrics.dictionary import NAMES, SPECIMEN
-from sam2pal.morphometrics.indices import Index
-from sam2pal.morphometrics.intervals import Interval, area_change, body_intervals, intervals
-from sam2pal.morphometrics.moments import Moments, pixel_moments
-from sam2pal.morphometrics.options import MeasurementOptions
-from sam2pal.morphometrics.outline import outlines
-from sam2pal.morphometrics.ranges import TemplateRange
-from sam2pal.morphometrics.scale import Scale
-from sam2pal.morphometrics.shape import Shape, measure_together, upward
+from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
+from sam2pal.morphometrics.geometry.outline import outlines
+from sam2pal.morphometrics.geometry.shape import Shape, measure_together, upward
+from sam2pal.morphometrics.measures.colour import colour, erode
+from sam2pal.morphometrics.measures.dictionary import NAMES, SPECIMEN
+from sam2pal.morphometrics.measures.indices import Index
+from sam2pal.morphometrics.measures.intervals import (
+    Interval,
+    area_change,
+    body_intervals,
+    intervals,
+)
+from sam2pal.morphometrics.measures.options import MeasurementOptions
+from sam2pal.morphometrics.measures.ranges import TemplateRange
+from sam2pal.morphometrics.measures.scale import Scale
 
 Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from sam2pal.morphometrics.moments import following
-from sam2pal.morphometrics.outline import Points
+from sam2pal.morphometrics.geometry.moments import following
+from sam2pal.morphometrics.geometry.outline import Points
 
 APART = 1e6  # pixels between parts in the third dimension, more than any photograph has
 SAME = 1e-8  # pixels by which lengths may differ that are the same

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-from sam2pal.morphometrics.boundary import Boundary
-from sam2pal.morphometrics.resampling import Line, evenly
-from sam2pal.morphometrics.smoothing import gaussian, twice
+from sam2pal.morphometrics.geometry.boundary import Boundary
+from sam2pal.morphometrics.geometry.resampling import Line, evenly
+from sam2pal.morphometrics.geometry.smoothing import gaussian, twice
 
 TIP = 2.0  # an end this many radii long belongs to the blunt tip and is replaced by a straight run
 MOST_BENT = 0.35  # radius of a tip over the radius of the bend with which its axis is continued

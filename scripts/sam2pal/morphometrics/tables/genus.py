@@ -11,12 +11,19 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.reading import Entry, Masks, match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.dictionary import COLOURS, dictionary
-from sam2pal.morphometrics.options import MeasurementOptions, check_structures
-from sam2pal.morphometrics.ranges import template_ranges
-from sam2pal.morphometrics.scale import Scales
-from sam2pal.morphometrics.specimen import DUPLICATE, Case, Drawn, Measured, Measuring, drawn_of
-from sam2pal.morphometrics.table import Layout
+from sam2pal.morphometrics.measures.dictionary import COLOURS, dictionary
+from sam2pal.morphometrics.measures.options import MeasurementOptions, check_structures
+from sam2pal.morphometrics.measures.ranges import template_ranges
+from sam2pal.morphometrics.measures.scale import Scales
+from sam2pal.morphometrics.measures.specimen import (
+    DUPLICATE,
+    Case,
+    Drawn,
+    Measured,
+    Measuring,
+    drawn_of,
+)
+from sam2pal.morphometrics.tables.table import Layout
 
 SHOWN = 20
 PIXELS, SPECIMENS = 8_000_000, 50  # that are measured together: what a computer has room for

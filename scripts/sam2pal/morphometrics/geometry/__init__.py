@@ -1,0 +1,1 @@
+"""Outlines, axes and shapes of masks."""

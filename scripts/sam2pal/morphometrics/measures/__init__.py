@@ -1,0 +1,1 @@
+"""What is measured of a specimen: lengths, areas, colours, indices, and their units."""
