@@ -15,7 +15,7 @@ from scipy.spatial import ConvexHull, Voronoi
 from skimage.measure import points_in_poly
 
 from sam2pal.morphometrics.geometry.moments import following, polygon_moments
-from sam2pal.morphometrics.geometry.outline import Loop, closed_length, signed_area
+from sam2pal.morphometrics.geometry.outline import Loop
 from sam2pal.morphometrics.geometry.shape import Shape
 
 Array = NDArray[np.float64]
@@ -258,7 +258,7 @@ def true_value(name: str, points: Points) -> float:
     if name == "area":
         return signed_area(points)
     if name == "perimeter":
-        return closed_length(points)
+        return open_length(np.vstack([points, points[:1]]))
     if name in ("convex_area", "feret_max", "feret_min"):
         return float(of_hull(points)[name])
     if name in ("major_axis", "minor_axis"):
@@ -279,6 +279,11 @@ def opposite(points: Points) -> tuple[NDArray[np.int64], NDArray[np.int64], NDAr
     corners = hull(points)
     along = points[corners] @ DIRECTIONS
     return corners[along.argmax(axis=0)], corners[along.argmin(axis=0)], np.ptp(along, axis=0)
+
+
+def signed_area(points: Points) -> float:
+    """Area of the closed polygon, positive when walked with the inside to the right."""
+    return polygon_moments([[points]])[0].area
 
 
 def open_length(points: Points) -> float:

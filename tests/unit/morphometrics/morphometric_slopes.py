@@ -15,12 +15,12 @@ from morphometric_figures import (
     medial_line,
     open_length,
     opposite,
+    signed_area,
     true_value,
 )
 from scipy.spatial import cKDTree
 
 from sam2pal.morphometrics.geometry.moments import following, polygon_moments
-from sam2pal.morphometrics.geometry.outline import signed_area
 
 
 def slopes(name: str, points: Points, moves: Array, high: bool) -> tuple[Array, Array]:

@@ -10,11 +10,10 @@ import pytest
 from matplotlib.path import Path as Outline
 from morphometric_accuracy import limit, table
 from morphometric_ambiguity import drawing, pairs
-from morphometric_figures import FAMILIES, Drawing, Own, Smooth, hull, true_value
+from morphometric_figures import FAMILIES, Drawing, Own, Smooth, hull, signed_area, true_value
 from morphometric_shapes import SHAPES
 from skimage.draw import polygon
 
-from sam2pal.morphometrics.geometry.outline import signed_area
 from sam2pal.morphometrics.geometry.shape import Shape
 
 NOT_SHOWN_TURNING = {("tube", 100, "feret_max"), ("finger", 100, "convex_area")}

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.boundary import Boundary, inner_circles
 from sam2pal.morphometrics.geometry.chords import longest_ways, triangulate
 from sam2pal.morphometrics.geometry.moments import polygon_moments
-from sam2pal.morphometrics.geometry.outline import Loop, Points, closed_length
+from sam2pal.morphometrics.geometry.outline import Loop, Points
 from sam2pal.morphometrics.geometry.resampling import evenly_closed
 from sam2pal.morphometrics.geometry.tips import to_tips
 
@@ -159,7 +160,7 @@ def medial_axes(parts: Sequence[Outlines]) -> list[Axis]:
         straight = points is None
         if points is None:
             points = _main_extent(part.outer.points)
-        length = closed_length(points) if closed else _open_length(points)
+        length = _length(points, closed)
         axes.append(Axis(points, length, closed, straight, part.area / length, within, index))
     return axes
 
@@ -196,7 +197,7 @@ def _lines(
     thickest = np.maximum.reduceat(radii, np.concatenate([[0], np.cumsum(sizes)[:-1]]))
     for (part, line), radius in zip(there, thickest, strict=True):
         points = _points(line)
-        if _open_length(points) >= SLENDER * 2 * radius:
+        if _length(points, False) >= SLENDER * 2 * radius:
             found[part] = points, False
     return found
 
@@ -252,9 +253,8 @@ def _is_bridged(outer: Loop, hole: Loop, holes: Sequence[Loop]) -> bool:
     return 2 * abs(hole.area) / hole.length < max(area / length, 1.0)
 
 
-def _open_length(points: Points) -> float:
-    step = points[1:] - points[:-1]
-    return float(np.hypot(step[:, 0], step[:, 1]).sum())
+def _length(points: Points, closed: bool) -> float:
+    return float(shapely.length((shapely.linearrings if closed else shapely.linestrings)(points)))
 
 
 def _resampled(parts: Sequence[_Part], spacing: Sequence[float]) -> list[list[Points]]:

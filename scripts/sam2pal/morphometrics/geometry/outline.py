@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
 
 from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.geometry.moments import following
@@ -45,46 +45,7 @@ class Loop:
     @cached_property
     def length(self) -> float:
         """Of the smooth outline, in pixels."""
-        return closed_length(self.points)
-
-    @cached_property
-    def hull(self) -> Points:
-        """Corners of the convex hull [k, 2]."""
-        return convex_hull(self.points)
-
-
-def closed_length(points: Points) -> float:
-    """Length of the closed polygon through `points` [n, 2]."""
-    step = following(points) - points
-    return float(np.hypot(step[:, 0], step[:, 1]).sum())
-
-
-def signed_area(points: NDArray) -> float:
-    """Area of the closed polygon, positive when walked with the inside to the right."""
-    after = following(points)
-    return float(points[:, 0] @ after[:, 1] - after[:, 0] @ points[:, 1]) / 2
-
-
-def convex_hull(points: Points) -> Points:
-    """Corners of the convex hull of `points` [n, 2], counter-clockwise as qhull gives them."""
-    points = _outermost(points)
-    try:
-        return points[ConvexHull(points).vertices]
-    except QhullError:  # pragma: no cover - outlines have an extent in both directions
-        return points
-
-
-def _outermost(points: Points) -> Points:
-    """`points` [n, 2] without those that lie inside the octagon of the outermost eight."""
-    x, y = points.T
-    sums, differences = x + y, x - y
-    around = (x.argmin(), sums.argmin(), y.argmin(), differences.argmax())
-    around += (x.argmax(), sums.argmax(), y.argmax(), differences.argmin())
-    octagon = points[list(dict.fromkeys(around))]
-    step = following(octagon) - octagon
-    side = np.outer(step[:, 0], y) - np.outer(step[:, 1], x)
-    side -= (step[:, 0] * octagon[:, 1] - step[:, 1] * octagon[:, 0])[:, None]
-    return points[side.min(axis=0) <= 1e-6]
+        return float(shapely.length(shapely.linearrings(self.points)))
 
 
 def outlines(

@@ -6,18 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.axis import Axis, medial_axes, widest
 from sam2pal.morphometrics.geometry.moments import Moments, following, polygon_moments
-from sam2pal.morphometrics.geometry.outline import (
-    Loop,
-    Points,
-    closed_length,
-    convex_hull,
-    outline,
-    signed_area,
-)
+from sam2pal.morphometrics.geometry.outline import Loop, Points, outline
 
 MEDIAL = (
     "medial_length",
@@ -77,21 +71,20 @@ class Shape:
         return _moments([self])[0]
 
     @cached_property
-    def hull(self) -> Points:
-        """Corners of the convex hull of all parts [k, 2]."""
-        if len(self.parts) == 1:
-            return self.parts[0].outer.hull
-        return convex_hull(np.concatenate([part.outer.points for part in self.parts]))
+    def convex(self) -> shapely.Polygon:
+        """The convex hull of all parts, its corners counter-clockwise."""
+        points = np.concatenate([part.outer.points for part in self.parts])
+        return shapely.orient_polygons(shapely.convex_hull(shapely.linestrings(points)))
 
     @cached_property
-    def hull_measures(self) -> tuple[float, float]:
-        """Area and perimeter of the convex hull."""
-        return abs(signed_area(self.hull)), closed_length(self.hull)
+    def hull(self) -> Points:
+        """Corners of the convex hull [k, 2]."""
+        return shapely.get_coordinates(self.convex)[:-1]
 
     @cached_property
     def feret(self) -> tuple[float, float, float]:
         """Largest and smallest Feret diameter, and direction of the largest (radians, y down)."""
-        hull = self.hull  # counter-clockwise, as qhull gives it
+        hull = self.hull
         after = following(hull)
         edge = after - hull
         angle = np.unwrap(np.arctan2(edge[:, 1], edge[:, 0]))
@@ -134,7 +127,7 @@ class Shape:
         """All measures but colours, `length` and `width`; angles in degrees, see the dictionary."""
         wanted = _Wanted(leave_out)
         moments, (major, minor) = self.moments, self.moments.axes
-        convex, _ = self.hull_measures
+        convex = self.convex.area
         result: dict[str, float] = {
             "area": self.area,
             "perimeter": self.perimeter,
@@ -210,35 +203,16 @@ def between(angle: float, other: float) -> float:
 def _parts(loops: list[Loop]) -> list[Part]:
     """Outer loops with the holes inside them, largest first."""
     outers = [loop for loop in loops if not loop.is_hole]
-    holes: list[list[Loop]] = [[] for _ in outers]
-    for hole in loops:
-        if not hole.is_hole:
-            continue
-        if len(outers) == 1:
-            holes[0].append(hole)
-            continue
+    holes = [loop for loop in loops if loop.is_hole]
+    if len(outers) == 1:
+        return [Part(outers[0], tuple(holes))]
+    own: list[list[Loop]] = [[] for _ in outers]
+    filled = [shapely.Polygon(outer.corners) for outer in outers] if holes else []
+    for hole in holes:
         # the pixel of the structure beside the hole's first edge, to the right of the walk
         (x, y), (dx, dy) = hole.corners[0], hole.corners[1] - hole.corners[0]
         point = (x + dx / 2 - dy / 2, y + dy / 2 + dx / 2)
-        around = [i for i, outer in enumerate(outers) if _contains(outer.corners, point)]
-        holes[min(around, key=lambda i: outers[i].area)].append(hole)
-    parts = [Part(outer, tuple(inner)) for outer, inner in zip(outers, holes, strict=True)]
+        around = np.flatnonzero(shapely.contains_xy(filled, *point))
+        own[min(around, key=lambda i: outers[i].area)].append(hole)
+    parts = [Part(outer, tuple(inner)) for outer, inner in zip(outers, own, strict=True)]
     return sorted(parts, key=lambda part: -part.area)
-
-
-def _contains(corners: NDArray[np.int64], point: tuple[float, float]) -> bool:
-    """Whether a pixel's centre lies inside a loop of pixel corners (even-odd rule)."""
-    x, y = corners.T
-    xn, yn = following(corners).T
-    return (
-        int(
-            (
-                (x == xn)
-                & (np.minimum(y, yn) < point[1])
-                & (np.maximum(y, yn) > point[1])
-                & (x > point[0])
-            ).sum()
-        )
-        % 2
-        == 1
-    )

@@ -36,7 +36,7 @@ def intervals(
     holes = sum(len(part.holes) for part in shape.parts)
     growth = {
         "perimeter": 2 * math.pi * (len(shape.parts) - holes),
-        "convex_area": shape.hull_measures[1],
+        "convex_area": shape.convex.length,
         **dict.fromkeys(
             ("feret_max", "feret_min", "body_length", "body_width", "medial_width_mean"), 2.0
         ),
