@@ -19,10 +19,11 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.evaluation import COLUMNS as EVALUATION
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores
@@ -55,7 +56,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    options = fill(EvaluationOptions, arguments.options, "--options")
+    options = validated(EvaluationOptions, arguments.options, "--options")
     if arguments.seed is not None:
         options = dataclasses.replace(options, seed=arguments.seed)
     files = {stage: given_files(getattr(arguments, stage)) for stage in STAGES}

@@ -7,8 +7,9 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from sam2pal.cli import fill, options_argument, run
-from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.evaluation.report import describe_comparison, rounded
 from sam2pal.evaluation.scores import ALL, COUNTED, REQUIRED, Scores
@@ -32,7 +33,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    options = fill(EvaluationOptions, arguments.options, "--options")
+    options = validated(EvaluationOptions, arguments.options, "--options")
     if arguments.seed is not None:
         options = dataclasses.replace(options, seed=arguments.seed)
     if len(arguments.evaluations) < 2:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.report import describe, rounded
 from sam2pal.evaluation.scores import Scores
 from sam2pal.io.errors import InputError
@@ -53,7 +54,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    options = fill(EvaluationOptions, arguments.options, "--options")
+    options = validated(EvaluationOptions, arguments.options, "--options")
     if arguments.seed is not None:
         options = dataclasses.replace(options, seed=arguments.seed)
     if arguments.structure and arguments.category_id:

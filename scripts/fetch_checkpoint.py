@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.io.errors import InputError
-from sam2pal.model.build import OFFICIAL, ModelOptions
 from sam2pal.model.checkpoints import fetch
 
 
@@ -14,7 +15,7 @@ def main() -> None:
     parser.add_argument("--model", type=options_argument, required=True, help="ModelOptions")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    model = fill(ModelOptions, arguments.model, "model")
+    model = validated(ModelOptions, arguments.model, "model")
     if model.name not in OFFICIAL:
         raise InputError(
             f"model: '{model.name}' is no official model: there is nothing to download"

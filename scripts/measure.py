@@ -16,12 +16,13 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.io.tables import Writer, frame
-from sam2pal.morphometrics.measures.options import MeasurementOptions
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.genus import Genus
 from sam2pal.morphometrics.tables.table import wide, write_dictionary
@@ -64,7 +65,7 @@ def main() -> None:
     for path in (*arguments.output, *arguments.wide):
         if Path(path).suffix not in (".csv", ".parquet"):
             raise InputError(f"{path}: expected a name ending in .csv or .parquet")
-    options = fill(MeasurementOptions, arguments.options, "measurement")
+    options = validated(MeasurementOptions, arguments.options, "measurement")
     genus = Genus(
         arguments.predictions,
         options,

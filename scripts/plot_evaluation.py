@@ -8,9 +8,10 @@ Figures are chosen by the names of the files to be written.
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import plots
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
@@ -44,7 +45,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    options = fill(EvaluationOptions, arguments.options, "--options")
+    options = validated(EvaluationOptions, arguments.options, "--options")
     for path in arguments.output:
         if path.stem not in NEEDS:
             hint = nearest(path.stem, NEEDS)

@@ -11,8 +11,9 @@ from functools import partial
 
 from tqdm import tqdm
 
-from sam2pal.cli import fill, options_argument, run
-from sam2pal.review.options import ReviewOptions
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.review import ReviewOptions
 from sam2pal.review.writing import write_review
 
 
@@ -41,7 +42,7 @@ def main() -> None:
         arguments.evaluation,
         arguments.genus,
         arguments.round,
-        fill(ReviewOptions, arguments.options, "review"),
+        validated(ReviewOptions, arguments.options, "review"),
         arguments.sheet,
         partial(tqdm, disable=None),
     )

@@ -7,15 +7,17 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.files import read_templates, write
 from sam2pal.dataset.manifest import read_list
 from sam2pal.model import adapters
-from sam2pal.model.build import ModelOptions, build_model
+from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.shard import segment
 
 
@@ -39,9 +41,9 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
-    options = fill(SegmentationOptions, arguments.options, "segmentation")
+    options = validated(SegmentationOptions, arguments.options, "segmentation")
     own = {"checkpoint": str(arguments.checkpoint)} if arguments.checkpoint else {}
-    model_options = fill(ModelOptions, arguments.model | own, "model")
+    model_options = validated(ModelOptions, arguments.model | own, "model")
     structures = read_structures(arguments.structures)
     seed_everything(arguments.seed)
     device = choose_device(arguments.device)

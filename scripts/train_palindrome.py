@@ -13,20 +13,23 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.fields import without_machine
+from sam2pal.config.model import ModelOptions
 from sam2pal.config.structures import read_structures
+from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.files import Template, read_templates
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.pool import check_pool
 from sam2pal.io.files import atomic
 from sam2pal.model import adapters
-from sam2pal.model.build import ModelOptions, build_model, model_hash
+from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.cleaning import remove_old_checkpoints
 from sam2pal.training.data import held_out, prepare
 from sam2pal.training.loop import publish, structure_weights, train
-from sam2pal.training.options import MACHINE, TrainingOptions
 from sam2pal.training.plot import plot
 
 
@@ -61,7 +64,7 @@ def input_hash(
         model: hash of its weights, and the side of its square.
     """
     structures = list(arguments.structures.items())  # their order is that of the masks
-    learning = {k: v for k, v in asdict(options).items() if k not in MACHINE}
+    learning = without_machine(options)
     values = [*model, structures, learning, arguments.seed]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
@@ -76,9 +79,9 @@ def main() -> None:
     began = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
-    options = fill(TrainingOptions, arguments.options, "training")
+    options = validated(TrainingOptions, arguments.options, "training")
     own = {"checkpoint": str(arguments.checkpoint)} if arguments.checkpoint else {}
-    model_options = fill(ModelOptions, arguments.model | own, "model")
+    model_options = validated(ModelOptions, arguments.model | own, "model")
     structures = read_structures(arguments.structures)
     seed_everything(arguments.seed)
     device = choose_device(arguments.device)

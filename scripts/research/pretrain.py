@@ -13,11 +13,13 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
-from sam2pal.cli import fill, options_argument, run
+from sam2pal.cli import options_argument, run
+from sam2pal.config.checking import validated
+from sam2pal.config.model import ModelOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.figures import save
 from sam2pal.io.files import atomic
-from sam2pal.model.build import BUNDLED, ModelOptions, build_model
+from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.checkpoints import load_weights
 from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
@@ -59,7 +61,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     arguments = parse()
-    options = fill(PretrainingOptions, arguments.options, "--options")
+    options = validated(PretrainingOptions, arguments.options, "--options")
     torch.set_num_threads(arguments.threads)
     seed_everything(arguments.seed)
     architecture = ModelOptions(

@@ -1,18 +1,15 @@
 """What every command-line program of the workflow shares."""
 
 import argparse
-import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
-from sam2pal.io.errors import InputError, nearest
-
-Options = TypeVar("Options")
+from sam2pal.io.errors import InputError
 
 
 def run(main: Callable[[], None]) -> None:
@@ -46,24 +43,3 @@ def options_argument(text: str) -> dict[str, Any]:
             f"{text}: expected keys and values, found {json.dumps(value)}"
         )
     return value
-
-
-def fill(options: type[Options], values: Mapping[str, Any], where: str) -> Options:
-    """Make the dataclass `options` from `values`; what is not given keeps its default.
-
-    Args:
-        where: what to call the mapping in a message, for example `training`.
-
-    Raises:
-        InputError: a key is unknown, or the dataclass refuses a value (`ValueError`).
-    """
-    known = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise InputError(
-                f"{where}: unknown key '{key}'{nearest(key, known)}; known keys: {', '.join(known)}"
-            )
-    try:
-        return options(**values)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where}: {error}") from error

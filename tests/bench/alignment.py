@@ -21,14 +21,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.model import adapters
-from sam2pal.model.adapters import AdapterOptions
 from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark import Collection, Protocol, read_protocol
 from sam2pal.training.data import Data, prepare
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import Followed, direct, object_losses, palindrome
 
 OPTIONS = TrainingOptions(views=1, turns=(0,))

@@ -17,17 +17,18 @@ import torch
 from cost import cost
 from PIL import Image
 
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.files import Template
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.images.reading import read_photograph
-from sam2pal.model.build import ModelOptions, build_model
+from sam2pal.model.build import build_model
 from sam2pal.model.loading import square_image
 from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import View
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.shard import segment
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]

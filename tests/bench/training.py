@@ -23,13 +23,13 @@ import torch
 from cost import cost
 from torch import Tensor
 
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.model import adapters
-from sam2pal.model.adapters import AdapterOptions
-from sam2pal.model.build import ModelOptions, build_model
+from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.data import Data
 from sam2pal.training.memory import palindrome_bytes, peak_bytes
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import View, mask_loss, palindrome
 from sam2pal.training.step import step_losses
 

@@ -42,7 +42,8 @@ def small_model():
     """The bundled architecture, 64 pixels, random weights; copy it (`copy.deepcopy`) before changing it."""
     import torch
 
-    from sam2pal.model.build import ModelOptions, build_model
+    from sam2pal.config.model import ModelOptions
+    from sam2pal.model.build import build_model
 
     torch.manual_seed(0)
     return awaken(build_model(ModelOptions(image_size=64), random_weights=True))
@@ -53,7 +54,8 @@ def hiera():
     """The two releases of the smallest official model, 128 pixels, random weights; not to be changed."""
     import torch
 
-    from sam2pal.model.build import ModelOptions, build_model
+    from sam2pal.config.model import ModelOptions
+    from sam2pal.model.build import build_model
 
     models = {}
     for name in ("sam2.1_hiera_tiny", "sam2_hiera_tiny"):

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sam2pal.config.checking import refuse, validated
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.config.options import fill_defaults, open_sections
+from sam2pal.config.structures import Structures, parent_problems
 from sam2pal.config.tables import Genus, Source, name_problem, read_genera, read_sources
-from sam2pal.config.words import refuse, schema_problems
+from sam2pal.config.words import schema_problems
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.measures.options import MeasurementOptions, check_structures
+from sam2pal.morphometrics.measures.checking import check_structures
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def load(config: Mapping[str, Any], file: str, made: Callable[[str], bool] | Non
         name: Round(name, tuple(entry["templates"]), entry.get("train"), entry.get("init"))
         for name, entry in config["rounds"].items()
     }
-    refuse(_structure_problems(config["structures"]), file)
+    refuse(parent_problems(validated(Structures, config["structures"])), file)
     refuse(_round_problems(rounds, sources, config["templates"]), file)
     refuse(_measurement_problems(config, rounds), file)
     project = Project(genera, rounds, config.get("specimen_table"), _runs(genera, rounds, sources))
@@ -94,28 +97,6 @@ def _runs(
         for name, entry in rounds.items()
     }
     return {pair: found for pair, found in runs.items() if found}
-
-
-def _structure_problems(structures: Mapping[str, Any]) -> list[str]:
-    problems = []
-    parents = {name: (entry or {}).get("parent") for name, entry in structures.items()}
-    for name, parent in parents.items():
-        if parent is not None and parent not in structures:
-            problems.append(
-                f"structures.{name}.parent: there is no structure '{parent}'"
-                f"{nearest(parent, structures)}"
-            )
-            continue
-        ancestors: list[str] = []
-        while parent is not None and parent not in ancestors:
-            ancestors.append(parent)
-            parent = parents.get(parent)
-        if name in ancestors:
-            problems.append(
-                f"structures.{name}.parent: '{name}' lies within itself "
-                f"({' in '.join([name, *ancestors[: ancestors.index(name) + 1]])})"
-            )
-    return problems
 
 
 def _round_problems(
@@ -167,9 +148,10 @@ def _measurement_problems(
     """Measures, structures and indices that are not known, before anything is computed."""
     problems = []
     try:
-        options = MeasurementOptions(**(config.get("measurement") or {}))
+        values = config.get("measurement") or {}
+        options = validated(MeasurementOptions, values, "measurement")
         check_structures(options, config["structures"])
-    except (InputError, ValueError) as error:
+    except InputError as error:
         problems.append(f"measurement: {str(error).removeprefix('measurement: ')}")
     final = config.get("final_round")
     if final is not None and final not in rounds:

@@ -1,52 +1,77 @@
 """The structures that the configuration names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Annotated, Any
 
-from sam2pal.cli import fill
-from sam2pal.io.errors import InputError, nearest
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat
 
+from sam2pal.config.checking import refuse, validated
+from sam2pal.config.fields import Name, matching, options
+from sam2pal.io.errors import nearest
 
-@dataclass(frozen=True)
-class Structure:
-    """One structure.
-
-    Attributes:
-        parent: the structure it is part of, if any.
-        exclusive: it shares no pixel with the other exclusive structures of its parent.
-        weight: how much it counts in training.
-    """
-
-    name: str
-    parent: str | None = None
-    exclusive: bool = True
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.weight > 0:
-            raise ValueError(f"weight must be above 0; found {self.weight}")
+StructureName = matching(
+    r'[^\s/\\,;{}"][^\t/\\,;{}"]*',
+    "the name of a structure: it must not begin with a blank or contain a tab or one of "
+    "/ \\ , ; { } \"",
+)
 
 
-def read_structures(mapping: Mapping[str, Mapping | None]) -> list[Structure]:
+@options
+class StructureOptions:
+    """What is said of a structure."""
+
+    parent: Name | None = Field(None, description="the structure it is part of")
+    exclusive: StrictBool = Field(
+        True, description="shares no pixel with the other exclusive structures of the same parent"
+    )
+    weight: StrictFloat = Field(1.0, gt=0, description="how much it counts in training")
+
+
+@options
+class Structure(StructureOptions):
+    """One structure."""
+
+    name: StructureName = Field(kw_only=True)
+
+
+def _or_nothing(entry: Any) -> Any:
+    return {} if entry is None else entry
+
+
+Structures = Annotated[
+    dict[StructureName, Annotated[StructureOptions, BeforeValidator(_or_nothing)]],
+    Field(min_length=1),
+]
+
+
+def read_structures(mapping: Mapping[str, Mapping[str, Any] | None]) -> list[Structure]:
     """The configuration's `structures`, in their order.
 
     Raises:
-        InputError: an unknown key or parent, or a circle of parents.
+        InputError: an unknown key or parent, or a structure that lies within itself.
     """
-    structures = []
-    for name, values in mapping.items():
-        structures.append(fill(Structure, {**(values or {}), "name": name}, f"structures: {name}"))
-    names = [structure.name for structure in structures]
-    parents = {structure.name: structure.parent for structure in structures}
-    for name in names:
-        seen, parent = [name], parents[name]
-        while parent is not None:
-            if parent not in parents:
-                raise InputError(
-                    f"structures: {name}: its parent '{parent}' is not a structure{nearest(parent, names)}"
-                )
-            if parent in seen:
-                raise InputError(f"structures: {name}: its parents form a circle")
-            seen.append(parent)
-            parent = parents[parent]
-    return structures
+    entries = validated(Structures, mapping, "structures")
+    refuse(parent_problems(entries), "")
+    return [
+        Structure(entry.parent, entry.exclusive, entry.weight, name=name)
+        for name, entry in entries.items()
+    ]
+
+
+def parent_problems(structures: Mapping[str, StructureOptions]) -> list[str]:
+    """A line for each parent that is no structure, or that lies within its own part."""
+    problems = []
+    parents = {name: entry.parent for name, entry in structures.items()}
+    for name, parent in parents.items():
+        where = f"structures.{name}.parent"
+        if parent is not None and parent not in parents:
+            problems.append(f"{where}: there is no structure '{parent}'{nearest(parent, parents)}")
+            continue
+        ancestors: list[str] = []
+        while parent is not None and parent not in ancestors:
+            ancestors.append(parent)
+            parent = parents.get(parent)
+        if name in ancestors:
+            circle = " in ".join([name, *ancestors[: ancestors.index(name) + 1]])
+            problems.append(f"{where}: '{name}' lies within itself ({circle})")
+    return problems

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sam2pal.config.words import refuse
+from sam2pal.config.checking import refuse
+from sam2pal.config.scale import check_scale
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.measures.plausible import check_scale
 
 GENUS_COLUMNS = ("genus", "specimens", "truth", "pixels_per_mm")
 TEMPLATE_COLUMNS = ("genus", "round", "annotations", "photographs")

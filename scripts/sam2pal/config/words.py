@@ -6,9 +6,9 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.config.checking import shown
+from sam2pal.io.errors import nearest
 
-SHOWN = 8  # problems of one kind in one message
 TYPES = {
     "object": "keys and values",
     "array": "a list",
@@ -37,17 +37,6 @@ def schema_problems(value: Any, schema: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def refuse(problems: list[str], where: str) -> None:
-    """Raise an `InputError` that lists the first `SHOWN` problems, if there are any."""
-    if not problems:
-        return
-    shown = problems[:SHOWN]
-    if len(problems) > SHOWN:
-        shown.append(f"... and {len(problems) - SHOWN} more like these")
-    prefix = f"{where}: " if where else ""
-    raise InputError("\n".join(f"{prefix}{problem}" for problem in shown))
-
-
 def _in_words(error: ValidationError) -> list[str]:
     kind, wanted, found = error.validator, error.validator_value, error.instance
     if kind == "additionalProperties":
@@ -74,14 +63,3 @@ def _in_words(error: ValidationError) -> list[str]:
     if kind == "pattern" and "description" in error.schema:
         return [f"{shown(found)} is not {error.schema['description']}"]
     return [error.message]
-
-
-def shown(value: Any) -> str:
-    """A value of a YAML file as a person would write it."""
-    if isinstance(value, str):
-        return f"'{value}'"
-    if isinstance(value, Mapping):
-        return f"the keys {', '.join(map(str, value))}" if value else "{}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "nothing" if value is None else str(value)

@@ -23,8 +23,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.signals import SIGNALS
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overlap import Mask
 from sam2pal.evaluation.pair import MEASURES, evaluate_pair
 from sam2pal.evaluation.reading import Entry, Masks, check_same_size, match

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation.scores import ALL, Scores
 from sam2pal.evaluation.summary import calibrate, summarise
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import calibration as cal
 from sam2pal.evaluation.bootstrap import bootstrap_means, holm, sign_flip_p
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.evaluation.scores import ALL, CONFIDENCES, Scores
 from sam2pal.io.tables import frame

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
+from sam2pal.config.training import AdapterOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.model.build import model_hash
@@ -27,7 +28,6 @@ TARGETS = {
     "memory_encoder": "memory_encoder.fuser.",
     "mask_decoder": "sam_mask_decoder.transformer.",
 }
-METHODS = ("lora", "full")
 # features are computed once an image, up to and with these
 _ENCODER = (
     "image_encoder.",
@@ -35,37 +35,6 @@ _ENCODER = (
     "sam_mask_decoder.conv_s1.",
 )
 _PREFIX = "base_model.model."  # what peft itself puts before every name when it loads a folder
-
-
-@dataclass(frozen=True)
-class AdapterOptions:
-    """What is trained.
-
-    Attributes:
-        rank: of the low-rank matrices.
-        alpha: their scale is alpha / rank.
-        dropout: on the adapter's input, the only randomness inside the model.
-        targets: which rooms of SAM 2 get adapters, of `memory_attention`, `memory_encoder`, `mask_decoder`.
-        method: `lora`, or `full`, which trains all weights behind the image encoder instead and uses none of
-            the above.
-    """
-
-    rank: int = 16
-    alpha: float = 16.0
-    dropout: float = 0.0
-    targets: tuple[str, ...] = tuple(TARGETS)
-    method: str = "lora"
-
-    def __post_init__(self) -> None:
-        unknown = sorted(set(self.targets) - set(TARGETS))
-        if unknown or not self.targets:
-            raise ValueError(
-                f"targets must be some of {', '.join(TARGETS)}; found {unknown or 'none'}"
-            )
-        if self.method not in METHODS:
-            raise ValueError(f"method must be {' or '.join(METHODS)}; found {self.method!r}")
-        if self.rank < 1:
-            raise ValueError(f"rank must be at least 1; found {self.rank}")
 
 
 @dataclass(frozen=True)

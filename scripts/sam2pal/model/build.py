@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,62 +13,13 @@ from omegaconf.errors import OmegaConfBaseException
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.config.model import OFFICIAL, ModelOptions
+from sam2pal.io.errors import InputError
 from sam2pal.model.checkpoints import load_weights, verify
 
 log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).with_name("bundled")
-
-_RELEASES = {  # facebookresearch/sam2, README "Download Checkpoints"
-    "sam2": "https://dl.fbaipublicfiles.com/segment_anything_2/072824/",
-    "sam2.1": "https://dl.fbaipublicfiles.com/segment_anything_2/092824/",
-}
-_SIZES = {"tiny": "t", "small": "s", "base_plus": "b+", "large": "l"}
-# name: (configuration inside the package sam2, address of the checkpoint)
-OFFICIAL = {
-    f"{release}_hiera_{size}": (
-        f"configs/{release}/{release}_hiera_{letter}.yaml",
-        f"{folder}{release}_hiera_{size}.pt",
-    )
-    for release, folder in _RELEASES.items()
-    for size, letter in _SIZES.items()
-}
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which model.
-
-    Attributes:
-        name: `bundled`, an official name such as `sam2.1_hiera_large`, or any name for a checkpoint of your
-            own, with `checkpoint` and `config`.
-        image_size: side of the model's square in pixels; None keeps the configuration's.
-        checkpoint: path of the weights (.pt as SAM 2 writes it, or .safetensors).
-        config: path of a SAM 2 model configuration (YAML), for a checkpoint of your own.
-        sha256: what the checkpoint's SHA-256 must be.
-        url: where to download an official checkpoint from, if not from its publisher.
-    """
-
-    name: str = "bundled"
-    image_size: int | None = None
-    checkpoint: str | None = None
-    config: str | None = None
-    sha256: str | None = None
-    url: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.config is None and self.name != "bundled" and self.name not in OFFICIAL:
-            raise InputError(
-                f"model: unknown name '{self.name}'{nearest(self.name, ['bundled', *OFFICIAL])}; known are "
-                f"bundled, {', '.join(OFFICIAL)}; a model of your own needs `config` and `checkpoint`"
-            )
-        if self.config is not None and self.checkpoint is None:
-            raise InputError(f"model: '{self.name}' has a `config` but no `checkpoint`")
-        if self.image_size is not None and (self.image_size < 64 or self.image_size % 32):
-            raise InputError(
-                f"model: image_size is {self.image_size}; it must be a multiple of 32, at least 64"
-            )
 
 
 def build_model(

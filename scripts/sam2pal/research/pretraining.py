@@ -20,6 +20,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from sam2pal.config.fields import options
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -36,7 +37,7 @@ CHANCE = {"eyes": 0.25, "mandibles": 0.25, "antennae": 1.5, "legs": 1.5}
 SLIVER = 12
 
 
-@dataclass(frozen=True)
+@options
 class PretrainingOptions:
     """How the bundled model is taught.
 

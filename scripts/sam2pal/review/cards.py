@@ -9,9 +9,9 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import Environment
 
+from sam2pal.config.review import ReviewOptions
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
-from sam2pal.review.options import ReviewOptions
 from sam2pal.review.outlines import svg_path
 from sam2pal.review.overlay import fit, shrink, trace
 from sam2pal.review.shards import BY_HAND, Entry, Group, Shard

@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.files import Template
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.pool import find_templates
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
-from sam2pal.review.options import ReviewOptions
 from sam2pal.review.shards import BY_HAND, Entry, Group, Shard, Truth, same_structures
 
 _SCORED = ("scored", "missed")

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sam2pal.config.review import ReviewOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.review.cards import Shown, card, picture, show
 from sam2pal.review.folders import building, refuse_foreign, replace
-from sam2pal.review.options import ReviewOptions
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.page import Pages
 from sam2pal.review.shards import Group, Shard, Truth

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import label
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
 from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.images.reading import Photograph
 from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.limits import CLAMPED, Limit, check_mask, clamp
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.tracking import Outcome
 
 AREA_LEVELS = (0.25, 0.5, 0.75)

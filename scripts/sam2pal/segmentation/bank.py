@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.files import Template
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
@@ -15,7 +16,6 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.limits import Limits, learn_limits
-from sam2pal.segmentation.options import SegmentationOptions
 
 log = logging.getLogger(__name__)
 

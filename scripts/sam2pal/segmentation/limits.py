@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.images.letterbox import Letterbox
-from sam2pal.segmentation.options import SegmentationOptions
 
 AREA, PLACE, CLAMPED = "outside_template_area", "outside_template_place", "clamped"
 

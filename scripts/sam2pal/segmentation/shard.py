@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
 from sam2pal.dataset.files import Template
 from sam2pal.dataset.manifest import OK, UNREADABLE, Specimen
@@ -22,7 +23,6 @@ from sam2pal.segmentation.annotations import (
     unknown_annotation,
 )
 from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.tracking import Outcome, track_halving
 
 

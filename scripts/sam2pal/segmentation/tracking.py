@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
 from sam2pal.io.errors import InputError
@@ -15,7 +16,6 @@ from sam2pal.model.loading import square_image
 from sam2pal.model.similarity import Match, match
 from sam2pal.model.tracker import Features, Tracked, Tracker
 from sam2pal.segmentation.bank import Bank
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.training.losses import at_size_of, hard_iou
 
 log = logging.getLogger(__name__)

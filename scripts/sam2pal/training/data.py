@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.files import Template
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
@@ -23,7 +24,6 @@ from sam2pal.model.views import View as Look
 from sam2pal.model.views import sided, views_of
 from sam2pal.training.augmentation import augment
 from sam2pal.training.keeping import Keeper, OnDisk
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import View
 
 log = logging.getLogger(__name__)

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
+from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.model import adapters
@@ -28,7 +29,6 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.training.data import Data, held_out
 from sam2pal.training.judging import controls, guess, validate
 from sam2pal.training.memory import Holding, what_fits
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.step import step_losses
 from sam2pal.training.weights import area_weights, difficulty_weights, running_losses
 

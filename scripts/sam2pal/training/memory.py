@@ -13,10 +13,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from sam2pal.config.training import TrainingOptions
 from sam2pal.model.device import autocast
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import View, object_losses, palindrome
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sam2pal.config.training import TrainingOptions
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import (
     Followed,
     View,

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-WAYS = ("numbers", "auto", "difficulty")
 _LARGEST = 4.0  # no structure counts more than so many times, or less than a quarter of, its number
 _KEPT = 0.9  # of a running loss a step
 

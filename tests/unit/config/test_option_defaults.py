@@ -12,24 +12,24 @@ SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.y
 DEFINITIONS = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["$defs"]
 # what a section has beside its dataclass (the workflow's own), and the dataclass beside it (given otherwise)
 STAGES = {
-    "model": ("sam2pal.model.build", "ModelOptions", set(), set()),
-    "structure": ("sam2pal.config.structures", "Structure", set(), {"name"}),
-    "training": ("sam2pal.training.options", "TrainingOptions", {"pool_size"}, set()),
-    "segmentation": ("sam2pal.segmentation.options", "SegmentationOptions", {"pictures"}, set()),
-    "evaluation": ("sam2pal.evaluation.options", "EvaluationOptions", set(), {"seed"}),
-    "measurement": ("sam2pal.morphometrics.measures.options", "MeasurementOptions", set(), set()),
-    "review": ("sam2pal.review.options", "ReviewOptions", set(), set()),
+    "model": ("model", "ModelOptions", set(), set()),
+    "structure": ("structures", "StructureOptions", set(), set()),
+    "training": ("training", "TrainingOptions", {"pool_size"}, set()),
+    "segmentation": ("segmentation", "SegmentationOptions", {"pictures"}, set()),
+    "evaluation": ("evaluation", "EvaluationOptions", set(), {"seed"}),
+    "measurement": ("measurement", "MeasurementOptions", set(), set()),
+    "review": ("review", "ReviewOptions", set(), set()),
 }
 
 
 @pytest.mark.parametrize("section", STAGES)
 def test_schema_and_dataclass_agree(section: str) -> None:
     module, name, more, less = STAGES[section]
-    options = getattr(importlib.import_module(module), name)
+    options = getattr(importlib.import_module(f"sam2pal.config.{module}"), name)
     known = {field.name for field in dataclasses.fields(options)}
     properties = DEFINITIONS[section]["properties"]
     assert set(properties) - more == known - less
-    defaults = options(**{"name": "any"} if section == "structure" else {})
+    defaults = options()
     for key in known - less:
         value = getattr(defaults, key)
         assert properties[key]["default"] == (list(value) if isinstance(value, tuple) else value)

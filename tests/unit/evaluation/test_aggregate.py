@@ -13,9 +13,9 @@ import pytest
 import aggregate
 import compare_rounds
 import plot_evaluation
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.evaluation import COLUMNS
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overall import STAGES, STATUS, expected_runs
 from sam2pal.evaluation.scores import ALL, PRESENCE, Scores
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY, summarise

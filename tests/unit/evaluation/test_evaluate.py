@@ -11,9 +11,9 @@ import pytest
 from pycocotools import mask as coco_mask
 
 import evaluate
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.evaluation.reading import Masks, match
 from sam2pal.io.errors import InputError

@@ -5,11 +5,13 @@ import pytest
 from pycocotools import mask as coco_mask
 from scipy import ndimage
 
+from sam2pal.config.checking import validated
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation.boundary import boundary as boundary_of
 from sam2pal.evaluation.boundary import boundary_distances, tolerance_px
-from sam2pal.evaluation.options import EvaluationOptions
 from sam2pal.evaluation.overlap import iou as iou_of
 from sam2pal.evaluation.pair import MEASURES, evaluate_pair
+from sam2pal.io.errors import InputError
 
 # pycocotools' own call of numpy
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -169,15 +171,17 @@ def test_the_tolerance_grows_with_the_photograph():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("boundary_tolerance", 8, "fraction"),
-        ("boundary_tolerance", "0.01", "number"),
-        ("unannotated", "empty", "unknown or absent"),
-        ("level", 95, "between 0 and 1"),
+        ("boundary_tolerance", 8, "must be less than 1"),
+        ("boundary_tolerance", "0.01", "expected a number, found '0.01'"),
+        ("unannotated", "empty", "is not one of unknown, absent"),
+        ("level", 95, "must be less than 1"),
         ("replicates", 1e4, "whole number"),
-        ("replicates", 10, "100 replicates"),
-        ("good_iou", 75, "between 0 and 1"),
+        ("replicates", 10, "must be at least 100"),
+        ("good_iou", 75, "must be at most 1"),
     ],
 )
 def test_bad_options(key, value, message):
     with pytest.raises(ValueError, match=message):
         EvaluationOptions(**{key: value})
+    with pytest.raises(InputError, match=f"evaluation.{key}: .*{message}"):
+        validated(EvaluationOptions, {key: value}, "evaluation")

@@ -10,9 +10,11 @@ from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
+from sam2pal.config.checking import validated
+from sam2pal.config.training import AdapterOptions
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
-from sam2pal.model.adapters import TARGETS, AdapterOptions
+from sam2pal.model.adapters import TARGETS
 from sam2pal.model.build import model_hash
 from sam2pal.model.tracker import Tracker, drawn_logits
 
@@ -90,14 +92,14 @@ def test_targets(small_model):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"targets": ("image_encoder",)}, "image_encoder"),
-        ({"targets": ()}, "found none"),
-        ({"rank": 0}, "rank must be at least 1"),
+        ({"targets": ("image_encoder",)}, "targets.0: 'image_encoder' is not one of"),
+        ({"targets": ()}, "targets: must not be empty"),
+        ({"rank": 0}, "rank: must be at least 1, found 0"),
     ],
 )
 def test_options_that_are_refused(values, expected):
-    with pytest.raises(ValueError, match=expected):
-        AdapterOptions(**values)
+    with pytest.raises(InputError, match=expected):
+        validated(AdapterOptions, values)
 
 
 def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, trained):

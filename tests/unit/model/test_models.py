@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import save_file
 
 import sam2pal.model.build as build
-from sam2pal.cli import fill
+from sam2pal.config.checking import validated
+from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.io.errors import InputError
-from sam2pal.model.build import BUNDLED, OFFICIAL, ModelOptions, build_model, model_hash
+from sam2pal.model.build import BUNDLED, build_model, model_hash
 from sam2pal.model.checkpoints import load_weights, read_weights, verify
 from sam2pal.model.device import choose_device
 
@@ -64,15 +65,15 @@ def test_release_and_size_follow_the_name(hiera):
         ({"name": "bundle"}, "did you mean 'bundled'?"),
         ({"name": "mine"}, "needs `config` and `checkpoint`"),
         ({"name": "mine", "config": "a.yaml"}, "'mine' has a `config` but no `checkpoint`"),
-        ({"image_size": 100}, "multiple of 32"),
-        ({"image_size": 32}, "at least 64"),
+        ({"image_size": 100}, "image_size: must be a multiple of 32, found 100"),
+        ({"image_size": 32}, "image_size: must be at least 64, found 32"),
         ({"imagesize": 64}, "did you mean 'image_size'?"),
     ],
 )
 def test_options_that_are_refused(options, expected):
     with pytest.raises(InputError) as caught:
-        fill(ModelOptions, options, "model")
-    assert expected in str(caught.value) and str(caught.value).startswith("model: ")
+        validated(ModelOptions, options, "model")
+    assert expected in str(caught.value) and str(caught.value).startswith("model")
 
 
 def test_official_model_without_its_checkpoint():

@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 from sam2.build_sam import build_sam2_video_predictor
 
+from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.images.reading import read_photograph
-from sam2pal.model.build import OFFICIAL, ModelOptions, build_model
+from sam2pal.model.build import build_model
 from sam2pal.model.loading import square_image
 from sam2pal.model.tracker import Memory, Tracker, drawn_logits
 from sam2pal.training.losses import hard_iou

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from sam2pal.cli import fill
+from sam2pal.config.checking import validated
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.indices import parse_index
-from sam2pal.morphometrics.measures.options import MeasurementOptions, check_structures
 
 STRUCTURES = ["head", "antennae", "fore wing"]
 VALUES = {
@@ -124,25 +125,24 @@ def test_an_expression_that_is_no_text():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"leave_out": ["permeter"]}, "unknown measure 'permeter' (did you mean 'perimeter'?)"),
-        ({"scale": ["exfi"]}, "unknown source 'exfi' (did you mean 'exif'?)"),
-        ({"scale": "genus"}, "give a list of names"),
-        ({"body": ["head", "head"]}, "names 'head' twice"),
-        ({"body_axis": "pca"}, "inertia or ends"),
+        ({"scale": ["exfi"]}, "'exfi' is not one of specimen_table, genus, exif (did you mean 'exif'?)"),
+        ({"scale": "genus"}, "scale: expected a list, found 'genus'"),
+        ({"body": ["head", "head"]}, "body: has 'head' twice"),
+        ({"body_axis": "pca"}, "'pca' is not one of inertia, ends"),
         ({"body_axis": "ends", "body": ["head"]}, "two or more structures"),
-        ({"colour_erosion": True}, "give a number"),
-        ({"min_part": 0.5}, "below 0.5"),
-        ({"template_range": 1}, "factor above 1"),
-        ({"low_confidence": 1.5}, "between 0 and 1"),
-        ({"indices": ["a"]}, "give names with expressions"),
-        ({"colour": "yes"}, "give true or false"),
-        ({"colour_erosion": -1}, "0 to 100 pixels"),
+        ({"colour_erosion": True}, "expected a number, found true"),
+        ({"min_part": 0.5}, "must be less than 0.5"),
+        ({"template_range": 1}, "must be more than 1"),
+        ({"low_confidence": 1.5}, "must be at most 1"),
+        ({"indices": ["a"]}, "indices: expected keys and values"),
+        ({"colour": "yes"}, "expected true or false, found 'yes'"),
+        ({"colour_erosion": -1}, "must be at least 0, found -1"),
         ({"indexes": {}}, "unknown key 'indexes' (did you mean 'indices'?)"),
     ],
 )
 def test_options_that_are_refused(options, said):
     with pytest.raises(InputError) as error:
-        fill(MeasurementOptions, options, "measurement")
+        validated(MeasurementOptions, options, "measurement")
     assert said in str(error.value)
     assert str(error.value).startswith("measurement")
 
@@ -150,6 +150,7 @@ def test_options_that_are_refused(options, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"leave_out": ["permeter"]}, "unknown measure 'permeter' (did you mean 'perimeter'?)"),
         ({"body": ["haed"]}, "body: unknown structure 'haed' (did you mean 'head'?)"),
         ({"curved": ["antenna"]}, "curved: unknown structure 'antenna' (did you mean 'antennae'?)"),
         ({"indices": {"area": "head.width / head.length"}}, "as a measure has it"),

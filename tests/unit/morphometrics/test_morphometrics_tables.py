@@ -15,6 +15,7 @@ from PIL import Image
 import measure
 import plot_morphometrics
 import summarize_morphometrics
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import Specimen, write_list
@@ -24,7 +25,6 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.measures.dictionary import MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
-from sam2pal.morphometrics.measures.options import MeasurementOptions
 from sam2pal.morphometrics.measures.ranges import template_ranges
 from sam2pal.morphometrics.measures.scale import Scale
 from sam2pal.morphometrics.measures.specimen import FLAGS, Case, Drawn, Measuring

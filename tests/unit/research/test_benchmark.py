@@ -13,6 +13,7 @@ import torch
 import yaml
 from PIL import Image
 
+from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.evaluation.pair import MEASURES, evaluate_pair
@@ -32,7 +33,6 @@ from sam2pal.research.benchmark import (
 )
 from sam2pal.research.benchmark.store import SCORES
 from sam2pal.segmentation.shard import segment
-from sam2pal.training.options import TrainingOptions
 
 PROTOCOL = Path(__file__).resolve().parents[3] / "scripts/research/benchmark.yaml"
 CPU = torch.device("cpu")

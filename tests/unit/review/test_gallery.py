@@ -15,6 +15,8 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.draw import disk, polygon2mask
 
+from sam2pal.config.checking import validated
+from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import load
@@ -24,7 +26,6 @@ from sam2pal.images.orientation import stored
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic import draw_specimen, sample_species
 from sam2pal.review.colours import PALETTE, line_styles
-from sam2pal.review.options import ReviewOptions
 from sam2pal.review.outlines import outlines, simplify, svg_path
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.shards import Group
@@ -615,15 +616,15 @@ def test_a_folder_of_the_users_is_never_replaced(files: Files) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"per_page": 0}, "per_page must be a whole number from 1 to 5000; found 0"),
-        ({"side": 480.5}, "side must be a whole number"),
-        ({"low_confidence": 50}, "low_confidence must lie between 0 and 1; found 50"),
-        ({"show": -1}, "show must be a whole number or null; found -1"),
+        ({"per_page": 0}, "per_page: must be at least 1, found 0"),
+        ({"side": 480.5}, "side: expected a whole number, found 480.5"),
+        ({"low_confidence": 50}, "low_confidence: must be at most 1, found 50"),
+        ({"show": -1}, "show: must be at least 0, found -1"),
     ],
 )
 def test_options_are_checked(options: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        ReviewOptions(**options)
+    with pytest.raises(InputError, match=message):
+        validated(ReviewOptions, options, "review")
 
 
 def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> None:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from sam2pal.cli import fill
+from sam2pal.config.checking import validated
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.files import Template, load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
@@ -22,7 +23,6 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.segmentation.annotations import annotations_of
 from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import Outcome
 from sam2pal.training.losses import hard_iou
@@ -531,23 +531,26 @@ def test_progress_counts_every_specimen(genus, tracker):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"batch_size": 0}, "batch_size must be at least 1"),
-        ({"threshold": 1}, "threshold must lie between 0 and 1"),
-        ({"min_area": -0.1}, "min_area must lie between 0 and 1"),
+        ({"batch_size": 0}, "batch_size: must be at least 1, found 0"),
+        ({"threshold": 1}, "threshold: must be less than 1, found 1"),
+        ({"min_area": -0.1}, "min_area: must be at least 0, found -0.1"),
         ({"treshold": 0.5}, "did you mean 'threshold'?"),
-        ({"turns": [0, 45]}, "turns are some of 0, 90, 180 and 270; found [0, 45]"),
-        ({"turns": []}, "turns are some of 0"),
-        ({"turns": [90, 90]}, "turns has a value twice"),
-        ({"turned": "templates"}, "turned is specimen or template; found 'templates'"),
-        ({"nearest": -1}, "nearest must be 0 or more"),
-        ({"area_range": 1}, "area_range must be above 1"),
-        ({"place_margin": -0.1}, "place_margin must be 0 or more"),
+        ({"turns": [0, 45]}, "turns.1: 45 is not one of 0, 90, 180, 270"),
+        ({"turns": []}, "turns: must not be empty"),
+        ({"turns": [90, 90]}, "turns: has 90 twice"),
+        (
+            {"turned": "templates"},
+            "turned: 'templates' is not one of specimen, template (did you mean 'template'?)",
+        ),
+        ({"nearest": -1}, "nearest: must be at least 0, found -1"),
+        ({"area_range": 1}, "area_range: must be more than 1, found 1"),
+        ({"place_margin": -0.1}, "place_margin: must be at least 0, found -0.1"),
     ],
 )
 def test_options_that_are_refused(values, expected):
     with pytest.raises(InputError) as caught:
-        fill(SegmentationOptions, values, "segmentation")
-    assert expected in str(caught.value) and str(caught.value).startswith("segmentation: ")
+        validated(SegmentationOptions, values, "segmentation")
+    assert expected in str(caught.value) and str(caught.value).startswith("segmentation")
 
 
 @pytest.mark.parametrize(
@@ -555,11 +558,11 @@ def test_options_that_are_refused(values, expected):
     [
         (
             {"eye": {"parent": "haed"}, "head": {}},
-            "'haed' is not a structure (did you mean 'head'?)",
+            "structures.eye.parent: there is no structure 'haed' (did you mean 'head'?)",
         ),
-        ({"a": {"parent": "b"}, "b": {"parent": "a"}}, "form a circle"),
-        ({"a": {"parent": "a"}}, "form a circle"),
-        ({"a": {"weight": 0}}, "weight must be above 0"),
+        ({"a": {"parent": "b"}, "b": {"parent": "a"}}, "'a' lies within itself (a in b in a)"),
+        ({"a": {"parent": "a"}}, "'a' lies within itself (a in a)"),
+        ({"a": {"weight": 0}}, "structures.a.weight: must be more than 0, found 0"),
         ({"a": {"exclusiv": True}}, "did you mean 'exclusive'?"),
     ],
 )

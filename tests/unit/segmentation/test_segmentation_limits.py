@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.annotations import annotations_of
 from sam2pal.segmentation.limits import Limit, check_mask, clamp, learn_limits
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.tracking import Outcome
 
 BOX = Letterbox(80, 40, 64)  # scale 0.8; 64 x 32 in the square, 16 from its left edge

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.files import Template
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.shard import segment
 
 SIDE = 400

@@ -8,13 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.files import Template
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
-from sam2pal.model.build import ModelOptions, build_model
+from sam2pal.model.build import build_model
 from sam2pal.model.loading import read_template, square_image
 from sam2pal.model.similarity import align, near_duplicates
 from sam2pal.model.tracker import Tracker, drawn_logits
@@ -22,7 +24,6 @@ from sam2pal.model.views import View, other_side, views_of
 from sam2pal.research.real import read_collection
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import choose_view, track_batch
 from sam2pal.training.losses import hard_iou

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.files import Template, load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
-from sam2pal.training.options import TrainingOptions
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 STRUCTURES = json.dumps({"head": None, "elytra": {"weight": 2.0}})

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
+from sam2pal.config.training import AdapterOptions
 from sam2pal.model import adapters
-from sam2pal.model.adapters import AdapterOptions
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
 from sam2pal.training.losses import bce_loss, dice_loss, focal_loss, hard_iou
 from sam2pal.training.palindrome import (

@@ -12,19 +12,19 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
-from sam2pal.cli import fill
+from sam2pal.config.checking import validated
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.files import Template
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.options import SegmentationOptions
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import held_out, prepare
 from sam2pal.training.judging import guess, validate
 from sam2pal.training.loop import Progress, learning_rate, publish, train
 from sam2pal.training.losses import at_size_of, hard_iou
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import View, direct, palindrome
 from sam2pal.training.step import draw_ways, step_losses
 
@@ -873,25 +873,26 @@ def test_learning_rate():
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"steps": 0}, "steps must be at least 1"),
+        ({"steps": 0}, "steps: must be at least 1, found 0"),
         ({"palindrome": 0, "direct": 0, "self_pair": 0}, "must have a weight above zero"),
-        ({"turns": [45]}, "turns are some of 0, 90, 180 and 270; found [45]"),
-        ({"labels": "firm"}, "labels must be hard or soft; found 'firm'"),
-        ({"prompt": "hard"}, "prompt must be soft or thresholded or two_sigmoids; found 'hard'"),
-        ({"structure_weights": "even"}, "numbers or auto or difficulty; found 'even'"),
-        ({"holdout": "last"}, "holdout must be true, false or auto; found 'last'"),
-        ({"method": "dora"}, "method must be lora or full; found 'dora'"),
-        ({"mask": "dice"}, "mask must be dice_bce or dice_focal; found 'dice'"),
-        ({"loss_size": "half"}, "loss_size must be quarter or full; found 'half'"),
-        ({"rank": 0}, "rank must be at least 1"),
-        ({"targets": ["decoder"]}, "decoder"),
+        ({"turns": [45]}, "turns.0: 45 is not one of 0, 90, 180, 270"),
+        ({"labels": "firm"}, "labels: 'firm' is not one of hard, soft"),
+        ({"prompt": "hard"}, "prompt: 'hard' is not one of soft, thresholded, two_sigmoids"),
+        ({"structure_weights": "even"}, "'even' is not one of numbers, auto, difficulty"),
+        ({"holdout": "last"}, "holdout: 'last' is not one of true, false, auto"),
+        ({"method": "dora"}, "method: 'dora' is not one of lora, full"),
+        ({"mask": "dice"}, "mask: 'dice' is not one of dice_bce, dice_focal"),
+        ({"loss_size": "half"}, "loss_size: 'half' is not one of quarter, full"),
+        ({"rank": 0}, "rank: must be at least 1, found 0"),
+        ({"learning_rate": "1e-4"}, "expected a number, found '1e-4' (text; write 1.0e-4)"),
+        ({"targets": ["decoder"]}, "targets.0: 'decoder' is not one of memory_attention,"),
         ({"learn_rate": 1}, "did you mean 'learning_rate'?"),
     ],
 )
 def test_options_that_are_refused(values, expected):
     with pytest.raises(InputError) as caught:
-        fill(TrainingOptions, values, "training")
-    assert expected in str(caught.value) and str(caught.value).startswith("training: ")
+        validated(TrainingOptions, values, "training")
+    assert expected in str(caught.value) and str(caught.value).startswith("training")
 
 
 # ------------------------------------------------------------------ data

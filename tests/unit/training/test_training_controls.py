@@ -5,14 +5,15 @@ import pytest
 import torch
 from PIL import Image
 
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.files import Template
-from sam2pal.model.build import ModelOptions, build_model
+from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.training.data import prepare
 from sam2pal.training.judging import controls
 from sam2pal.training.losses import bce_loss, dice_loss
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import palindrome
 
 NAMES = ["head", "pronotum", "elytra"]

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
-from sam2pal.model.adapters import AdapterOptions
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training import memory as budget
 from sam2pal.training.data import Data
 from sam2pal.training.keeping import Keeper, OnDisk
 from sam2pal.training.loop import structure_weights, train
 from sam2pal.training.memory import Holding, peak_bytes, what_fits
-from sam2pal.training.options import TrainingOptions
 from sam2pal.training.palindrome import View, object_losses
 from sam2pal.training.step import _specimens, draw_ways, step_losses
 from sam2pal.training.weights import area_weights, difficulty_weights, running_losses

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from sam2pal.config.scale import check_scale
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.measures.plausible import check_scale
 
 TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
 """Columns of the specimen table, and what makes pixels per millimetre of them."""

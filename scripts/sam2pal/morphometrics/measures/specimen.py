@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
@@ -23,7 +24,6 @@ from sam2pal.morphometrics.measures.intervals import (
     body_intervals,
     intervals,
 )
-from sam2pal.morphometrics.measures.options import MeasurementOptions
 from sam2pal.morphometrics.measures.ranges import TemplateRange
 from sam2pal.morphometrics.measures.scale import Scale
 

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.files import Template, read_templates
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.reading import Entry, Masks, match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.dictionary import COLOURS, dictionary
-from sam2pal.morphometrics.measures.options import MeasurementOptions, check_structures
 from sam2pal.morphometrics.measures.ranges import template_ranges
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.measures.specimen import (

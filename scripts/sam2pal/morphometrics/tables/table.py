@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.io.files import atomic
 from sam2pal.morphometrics.measures.dictionary import (
@@ -15,7 +16,6 @@ from sam2pal.morphometrics.measures.dictionary import (
     units,
 )
 from sam2pal.morphometrics.measures.indices import Index
-from sam2pal.morphometrics.measures.options import MeasurementOptions
 from sam2pal.morphometrics.measures.specimen import Measured, Result
 from sam2pal.morphometrics.tables.columns import COLUMNS
 

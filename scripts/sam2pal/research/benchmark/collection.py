@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.files import Template
 from sam2pal.dataset.manifest import OK, Specimen
 from sam2pal.images.reading import Photograph, read_photograph
@@ -17,7 +18,6 @@ from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.real import read_collection
 from sam2pal.training.data import Data, prepare
-from sam2pal.training.options import TrainingOptions
 
 
 class Collection:

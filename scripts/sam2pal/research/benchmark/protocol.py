@@ -9,20 +9,21 @@ from typing import Any
 
 import yaml
 
-from sam2pal.cli import fill
+from sam2pal.config.checking import validated
+from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.config.fields import options
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure, read_structures
-from sam2pal.evaluation.options import EvaluationOptions
+from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.model.build import ModelOptions
-from sam2pal.segmentation.options import SegmentationOptions
-from sam2pal.training.options import TrainingOptions
 
 METHOD = 2
 """Raise it when the same protocol gives other numbers, also by another default of training: runs of another
 method are run again."""
 
 
-@dataclass(frozen=True)
+@options
 class Variant:
     """One way to train, or not to.
 
@@ -189,11 +190,11 @@ def read_protocol(path: Path) -> Protocol:
         variants=variants,
         seed=content.get("seed", 1),
         score=score,
-        model=fill(ModelOptions, content.get("model") or {}, f"{path}: model"),
-        segmentation=fill(
+        model=validated(ModelOptions, content.get("model") or {}, f"{path}: model"),
+        segmentation=validated(
             SegmentationOptions, content.get("segmentation") or {}, f"{path}: segmentation"
         ),
-        evaluation=fill(EvaluationOptions, content.get("evaluation") or {}, f"{path}: evaluation"),
+        evaluation=validated(EvaluationOptions, content.get("evaluation") or {}, f"{path}: evaluation"),
         ceiling=content.get("ceiling"),
         compare=compare,
     )
@@ -211,8 +212,8 @@ def _variant(name: str, values: dict[str, Any], common: dict[str, Any], path: Pa
     where = f"{path}: variants: {name}"
     training = values.get("training")
     if training is not None:
-        training = fill(TrainingOptions, {**common, **training}, where)
-    return fill(Variant, {**values, "name": name, "training": training}, where)
+        training = validated(TrainingOptions, {**common, **training}, where)
+    return validated(Variant, {**values, "name": name, "training": training}, where)
 
 
 def _whole(value: Any, where: str) -> int:

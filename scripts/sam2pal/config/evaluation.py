@@ -1,0 +1,45 @@
+"""How masks are scored and how scores are summarised."""
+
+from typing import Literal
+
+from pydantic import Field, StrictFloat, StrictInt
+
+from sam2pal.config.fields import Share, options
+
+
+@options
+class EvaluationOptions:
+    """How masks are scored and how scores are summarised."""
+
+    boundary_tolerance: StrictFloat = Field(
+        0.008,
+        gt=0,
+        lt=1,
+        description="distance at which two outlines still agree, as a share of the photograph's "
+        "diagonal; at least a pixel",
+    )
+    unannotated: Literal["unknown", "absent"] = Field(
+        "unknown",
+        description="what a truth file means by a structure it does not mention: `unknown` (not "
+        "scored, counted) or `absent`",
+    )
+    good_iou: Share = Field(
+        0.75, description="summaries give the share of specimens with at least this IoU"
+    )
+    bad_iou: Share = Field(
+        0.5, description="confidences are judged by how well they tell masks below this IoU"
+    )
+    bins: StrictInt = Field(10, ge=2, description="of the reliability table")
+    replicates: StrictInt = Field(
+        2000,
+        ge=100,
+        description="of the bootstrap, and random sign flips where not all can be tried",
+    )
+    level: StrictFloat = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="coverage of intervals; a change with p < 1 - level may count as more than "
+        "noise",
+    )
+    seed: StrictInt = Field(1, ge=0, description="of the bootstrap")

@@ -1,0 +1,66 @@
+"""What the fields of the options have in common."""
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, ConfigDict, Field, StrictFloat, StrictStr, WithJsonSchema
+from pydantic.dataclasses import dataclass
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+Value = TypeVar("Value")
+
+
+class HowFast:
+    """Marks an option that fits a job to a machine and changes nothing of its result."""
+
+
+Machine = Annotated[Value, HowFast()]
+"""An option that says how fast and not what: a result does not depend on it."""
+
+
+def options(kind: type[Value]) -> type[Value]:
+    """A frozen dataclass whose values pydantic checks; unknown keys are refused."""
+    config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    return dataclass(kind, frozen=True, config=config)  # type: ignore[return-value]
+
+
+def is_machine(field: FieldInfo) -> bool:
+    return any(isinstance(mark, HowFast) for mark in field.metadata)
+
+
+def without_machine(values: Any) -> dict[str, Any]:
+    """Of an instance of options: what its result depends on, by name."""
+    return {
+        name: getattr(values, name)
+        for name, field in type(values).__pydantic_fields__.items()
+        if not is_machine(field)
+    }
+
+
+def unique(values: Any) -> Any:
+    for value in values:
+        if list(values).count(value) > 1:
+            shown = f"'{value}'" if isinstance(value, str) else value
+            raise PydanticCustomError("twice", "has {shown} twice", {"shown": shown})
+    return values
+
+
+def matching(pattern: str, what: str) -> Any:
+    """Text of a pattern; `what` says in words what is expected."""
+
+    def check(text: str) -> str:
+        if re.fullmatch(pattern, text):
+            return text
+        raise PydanticCustomError("pattern", "'{text}' is not {what}", {"text": text, "what": what})
+
+    schema = WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+    return Annotated[StrictStr, AfterValidator(check), schema]
+
+
+Name = Annotated[StrictStr, Field(min_length=1)]
+Names = Annotated[list[Name], AfterValidator(unique)]
+Share = Annotated[StrictFloat, Field(ge=0, le=1)]
+Turns = Annotated[
+    tuple[Literal[0, 90, 180, 270], ...], Field(min_length=1), AfterValidator(unique)
+]

@@ -1,0 +1,68 @@
+"""What is measured, and how."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, model_validator
+
+from sam2pal.config.fields import Name, Names, Share, options, unique
+
+Scale = Literal["specimen_table", "genus", "exif"]
+
+
+@options
+class MeasurementOptions:
+    """What is measured, and how."""
+
+    leave_out: Names = Field(default_factory=list, description="measures not to compute")
+    indices: dict[str, Name] = Field(
+        default_factory=dict, description="name: expression over measures, see below"
+    )
+    body: Names = Field(
+        default_factory=list,
+        description="structures whose union is the body, for its axis and the specimen's length; "
+        "none means all",
+    )
+    body_axis: Literal["inertia", "ends"] = Field(
+        "inertia",
+        description="`inertia`: the main axis of inertia of the body; or `ends`: from the centre "
+        "of the first to that of the last structure of `body` that is there",
+    )
+    curved: Names = Field(
+        default_factory=list,
+        description="structures whose `length` and `width` follow their own medial axis "
+        "(antennae, legs); those of all others follow the body axis",
+    )
+    min_part: StrictFloat = Field(
+        0.01,
+        ge=0,
+        lt=0.5,
+        description="pieces smaller than this share of a structure are not measured, and flagged",
+    )
+    colour: StrictBool = Field(True, description="measure colour, for which photographs are read")
+    colour_erosion: StrictFloat = Field(
+        2.0,
+        ge=0,
+        le=100,
+        description="pixels at the edge of a mask that are left out of its colour",
+    )
+    scale: Annotated[list[Scale], AfterValidator(unique)] = Field(
+        default_factory=lambda: ["specimen_table", "genus"],
+        description="where the scale comes from, the first that has one; also `exif` (the "
+        "resolution in the photograph)",
+    )
+    low_confidence: Share = Field(
+        0.5,
+        description="predicted masks with a lower score have the status `low_confidence`",
+    )
+    template_range: StrictFloat = Field(
+        2.0,
+        gt=1,
+        description="how many times larger or smaller than in any template a structure's share of "
+        "the specimen's area or its elongation may be before it is flagged",
+    )
+
+    @model_validator(mode="after")
+    def _ends_have_two(self) -> Self:
+        if self.body_axis == "ends" and len(self.body) < 2:
+            raise ValueError("body_axis 'ends' needs two or more structures in body, front to rear")
+        return self

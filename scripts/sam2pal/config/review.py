@@ -1,0 +1,30 @@
+"""How the review page is made."""
+
+from pydantic import Field, StrictInt
+
+from sam2pal.config.fields import Share, options
+
+
+@options
+class ReviewOptions:
+    """How the review page is made."""
+
+    per_page: StrictInt = Field(200, ge=1, le=5000, description="specimens a page")
+    side: StrictInt = Field(
+        480,
+        ge=64,
+        le=4000,
+        description="longer side of the pictures, pixels; smaller photographs are not enlarged",
+    )
+    quality: StrictInt = Field(80, ge=1, le=95, description="of the JPEG pictures")
+    low_confidence: Share = Field(
+        0.5, description="masks with a lower score are marked and come first"
+    )
+    show: StrictInt | None = Field(
+        None,
+        ge=0,
+        description="how many specimens get a picture, those to look at first; none for all. The "
+        "others are in `review/specimens.tsv`, and those without masks are always shown",
+    )
+    sheet: StrictInt = Field(20, ge=1, le=200, description="specimens on the contact sheet")
+    sheet_columns: StrictInt = Field(5, ge=1, le=20, description="columns of the contact sheet")

@@ -1,0 +1,84 @@
+"""How specimens are segmented."""
+
+from typing import Literal
+
+from pydantic import Field, StrictBool, StrictFloat, StrictInt
+
+from sam2pal.config.fields import Machine, Turns, options
+
+
+@options
+class SegmentationOptions:
+    """How specimens are segmented."""
+
+    batch_size: Machine[StrictInt] = Field(
+        4,
+        ge=1,
+        description="specimens that go through the model together; halved by itself when memory "
+        "runs out",
+    )
+    threshold: StrictFloat = Field(
+        0.5, ge=0, lt=1, description="probability above which a pixel belongs to a structure"
+    )
+    min_area: StrictFloat = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="pieces smaller than this share of a structure's mask are removed",
+    )
+    turns: Turns = Field(
+        (0, 90, 180, 270),
+        description="degrees by which specimens may lie turned (counterclockwise) against the "
+        "first template; each is matched as it resembles the templates most; `[0]` where all lie "
+        "alike",
+    )
+    mirrored: StrictBool = Field(
+        False,
+        description="specimens may also lie mirrored; structures named for a side "
+        "(`left_antenna`, `right eye`) then exchange their places",
+    )
+    turned: Literal["specimen", "template"] = Field(
+        "specimen",
+        description="what is turned so that both lie alike: the `specimen` before it is encoded, "
+        "or the `template` before it is remembered",
+    )
+    nearest: StrictInt = Field(
+        0,
+        ge=0,
+        description="templates a specimen is asked of, those it resembles most that show the "
+        "structure; 0 for all",
+    )
+    round_trip: StrictInt = Field(
+        1,
+        ge=0,
+        description="templates (those that show most) to which each mask is tracked back for the "
+        "confidence `roundtrip_iou`; 0 for none",
+    )
+    agreement: StrictInt = Field(
+        0,
+        ge=0,
+        description="templates that are also asked alone, for the confidence `agreement`: the IoU "
+        "with the mask of all together; each costs another tracking",
+    )
+    area_range: StrictFloat = Field(
+        3.0,
+        gt=1,
+        description="how many times larger or smaller than on any template a structure may be "
+        "before it is flagged `outside_template_area`",
+    )
+    place_margin: StrictFloat = Field(
+        0.15,
+        ge=0,
+        description="how far outside of its place on the templates the middle of a mask may lie, "
+        "as a share of the photograph's longer side, before it is flagged "
+        "`outside_template_place`",
+    )
+    clamp: StrictBool = Field(
+        False, description="cut masks to these two limits; what was cut is flagged `clamped`"
+    )
+    low_confidence: StrictFloat = Field(
+        0.5, ge=0, lt=1, description="masks with a lower score are flagged"
+    )
+    decode_threads: Machine[StrictInt] = Field(
+        2, ge=1, description="threads that decode photographs ahead of the model"
+    )

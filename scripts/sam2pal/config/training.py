@@ -1,0 +1,185 @@
+"""How an adapter is trained."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, model_validator
+
+from sam2pal.config.fields import Machine, Turns, options, unique
+
+Weight = Annotated[StrictFloat, Field(ge=0)]
+Target = Literal["memory_attention", "memory_encoder", "mask_decoder"]
+
+
+@options
+class AdapterOptions:
+    """What is trained."""
+
+    rank: StrictInt = Field(16, ge=1, description="rank of the low-rank matrices")
+    alpha: StrictFloat = Field(16.0, gt=0, description="their scale is alpha / rank")
+    dropout: StrictFloat = Field(
+        0.0, ge=0, lt=1, description="dropout on their input, the only randomness in the model"
+    )
+    targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = Field(
+        ("memory_attention", "memory_encoder", "mask_decoder"),
+        description="which parts of SAM 2 get low-rank matrices",
+    )
+    method: Literal["lora", "full"] = Field(
+        "lora",
+        description="`lora` trains low-rank matrices, `full` all weights behind the image encoder; "
+        "only the weights that changed are stored. A round cannot begin (`init`) from one of the "
+        "other method",
+    )
+
+
+@options
+class TrainingOptions(AdapterOptions):
+    """How an adapter is trained."""
+
+    steps: StrictInt = Field(150, ge=1, description="optimiser steps")
+    pairs: StrictInt = Field(
+        2, ge=1, description="pairs of a template and a specimen a step, each with all structures"
+    )
+    views: StrictInt = Field(
+        8, ge=1, description="augmented views of each template, each encoded once"
+    )
+    mirror: StrictBool = Field(
+        True,
+        description="mirror half of these views; never done where a structure is named for a side "
+        "(`left_antenna`, `right eye`)",
+    )
+    turns: Turns = Field(
+        (0, 90, 180, 270),
+        description="degrees by which templates and unlabelled specimens may lie turned against "
+        "the first template; training turns them to lie as it does. `[0]` where all lie alike",
+    )
+    learning_rate: StrictFloat = Field(
+        0.0002, gt=0, description="its peak, after `warmup` steps; a cosine to zero follows"
+    )
+    warmup: StrictInt = Field(10, ge=0, description="steps to the peak")
+    weight_decay: Weight = Field(0.01, description="of AdamW")
+    clip: StrictFloat = Field(1.0, gt=0, description="largest norm of the gradient")
+    palindrome: Weight = Field(1.0, description="weight of the palindrome's loss")
+    direct: Weight = Field(
+        1.0, description="weight of the loss from one template to another; needs two templates"
+    )
+    self_pair: Weight = Field(
+        1.0, description="weight of the loss from a template to another view of itself"
+    )
+    self_training: Weight = Field(
+        0.0,
+        description="weight of the loss from a template to the pool with the masks that the model "
+        "saw there before training",
+    )
+    prompt: Literal["soft", "thresholded", "two_sigmoids"] = Field(
+        "soft",
+        description="what is remembered of the prediction on the unlabelled specimen: itself "
+        "(`soft`); `thresholded` and `two_sigmoids` are there to be compared with it",
+    )
+    reset: StrictBool = Field(
+        True,
+        description="the way back forgets the drawn masks; `false` is there to be compared with it",
+    )
+    structure_weights: Literal["numbers", "auto", "difficulty"] = Field(
+        "numbers",
+        description="how much a structure counts: `numbers` (its `weight`), `auto` (that times one "
+        "over the square root of its area on the templates, between a quarter and four) or "
+        "`difficulty` (that times its running loss over the mean of all, between a quarter and "
+        "four)",
+    )
+    specimens: StrictInt = Field(
+        1,
+        ge=1,
+        description="unlabelled specimens on the way of a palindrome, one after another, each with "
+        "a reset",
+    )
+    pairing: Literal["random", "similar"] = Field(
+        "random",
+        description="which specimens go with a template: any, or (`similar`) any of the half of "
+        "the pool that looks most like it",
+    )
+    confident: StrictBool = Field(
+        False,
+        description="a palindrome counts as much as the model trusts its masks on the way, by "
+        "predicted IoU and visibility",
+    )
+    teacher: StrictFloat = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="above zero, every validation renews the masks of `self_training`, as a "
+        "teacher sees them that keeps this share of its weights a step",
+    )
+    labels: Literal["hard", "soft"] = Field(
+        "hard", description="those masks: `hard` (p > 0.5) or `soft` (p itself)"
+    )
+    scores: Weight = Field(
+        0.1,
+        description="weight of the loss that keeps predicted IoU and object score honest",
+    )
+    mask: Literal["dice_bce", "dice_focal"] = Field(
+        "dice_focal",
+        description="loss between a predicted and a drawn mask: `dice_bce` (Dice + binary "
+        "cross-entropy) or `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained)",
+    )
+    loss_size: Literal["quarter", "full"] = Field(
+        "full",
+        description="where masks are compared in losses and validation: at a `quarter` of the "
+        "square, or at its `full` size, where thin legs and antennae are not averaged away",
+    )
+    holdout: Literal[True, False, "auto"] = Field(
+        False,
+        description="keep one template for validation alone: `true`, `false`, or `auto`, where "
+        "there are at least three, see below",
+    )
+    validate_every: StrictInt = Field(25, ge=1, description="steps between validations")
+    validation_pairs: StrictInt = Field(
+        32, ge=1, description="pairs of templates after which a validation ends, if there are more"
+    )
+    controls: StrictInt = Field(
+        2,
+        ge=0,
+        description="pairs for which a validation also logs the loss of the way back, and what it "
+        "is from memories that do not say where the structure is, see below; 0 for none",
+    )
+    patience: StrictInt = Field(
+        0,
+        ge=0,
+        description="validations without a new best before stopping early; 0 never stops early",
+    )
+    restores: StrictInt = Field(
+        2,
+        ge=0,
+        description="how often a training that diverges (its gradient is not finite, or its "
+        "validation falls to less than half of the best, by at least 0.1) goes back to its best "
+        "and on at half the rate, before it fails",
+    )
+    checkpoint_minutes: Machine[Weight] = Field(5.0, description="minutes between checkpoints")
+    micro_batch: Machine[StrictInt] = Field(
+        0,
+        ge=0,
+        description="structures of a pair that go through the model at once; 0 takes as many as "
+        "the device's memory holds. The gradient is the same",
+    )
+    checkpoint_attention: Machine[StrictBool] = Field(
+        False,
+        description="compute the memory attention again in the backward pass: less memory, a third "
+        "more time, the same gradient. Done without being asked where one structure would not fit",
+    )
+    keep_megabytes: Machine[Weight] = Field(
+        8192.0,
+        description="encoded images that are kept in the device's memory; the others lie in a file "
+        "under `resources/training` while a training runs",
+    )
+
+    @model_validator(mode="after")
+    def _learns_something(self) -> Self:
+        if max(self.palindrome, self.direct, self.self_pair, self.self_training) <= 0:
+            raise ValueError(
+                "one of palindrome, direct, self_pair and self_training must have a weight above "
+                "zero"
+            )
+        return self
+
+    @property
+    def adapter(self) -> AdapterOptions:
+        return AdapterOptions(self.rank, self.alpha, self.dropout, self.targets, self.method)
