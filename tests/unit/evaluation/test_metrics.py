@@ -181,7 +181,7 @@ def test_the_tolerance_grows_with_the_photograph():
     ],
 )
 def test_bad_options(key, value, message):
-    with pytest.raises(ValueError, match=message):
-        EvaluationOptions(**{key: value})
+    with pytest.raises(InputError, match=f"evaluation.{key}: .*{message}"):
+        validated(EvaluationOptions, {key: value}, "evaluation")
     with pytest.raises(InputError, match=f"evaluation.{key}: .*{message}"):
         validated(EvaluationOptions, {key: value}, "evaluation")
