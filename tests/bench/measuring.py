@@ -149,7 +149,6 @@ def run(sources: Path, shard: Path) -> dict[str, float]:
 def work(shard: Path) -> dict[str, float]:
     """Seconds of the processor for a shard, whole and by part, and how many specimens it has."""
     from sam2pal.config.measurement import MeasurementOptions
-
     from sam2pal.morphometrics.measures import specimen
     from sam2pal.morphometrics.tables.genus import Genus
 
