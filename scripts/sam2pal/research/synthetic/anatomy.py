@@ -42,9 +42,10 @@ class Surface:
 
 @dataclass(frozen=True)
 class Plate:
-    """A body part seen from above, symmetric about its own axis.
+    """A body part, symmetric about its own axis.
 
-    `widths` are (place along the plate 0..1, half width); `caps` how far the front and the
+    `widths` are (place along the plate 0..1, half width), `axis` (place along, how far the axis lies
+    to the right there), straight if empty; `caps` how far the front and the
     rear end are rounded (fraction of the length) and `cap_power` how square that rounding is;
     `bows` move the front and rear margin's sides backwards (positive) or forwards.
     `seams` are places of transverse grooves; `dents` pairs of hollows (across 0..1, along 0..1,
@@ -78,6 +79,7 @@ class Plate:
     opacity: float = 1.0
     veins: int = 0
     layer: int = 5
+    axis: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,12 +119,27 @@ class Limb:
 
 @dataclass(frozen=True)
 class Block:
-    """Plates and limbs that move together, hinged to `parent` at (0, joint)."""
+    """Plates and limbs that move together, hinged to `parent` at (`side`, `joint`).
+
+    They are turned by `turn` and, from specimen to specimen, by a deviation of `yaw`.
+    """
 
     parent: int
     joint: float
     yaw: float = 0.05
     gap: float = 0.01
+    side: float = 0.0
+    turn: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hairs:
+    """Setae on the plates: how many, their length, their colour 0..1, how far they lean back."""
+
+    number: int
+    length: float
+    colour: Colour
+    lean: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -130,7 +147,8 @@ class Species:
     """A body plan with all its proportions; a specimen is a draw from it.
 
     `parents` says which structures lie within another (eyes within the head): such pixels
-    belong to both masks. `variation` scales how much individuals differ.
+    belong to both masks. `variation` scales how much individuals differ. `heading` is where the
+    head points in an upright photograph, degrees clockwise from the top.
     """
 
     kind: str
@@ -142,6 +160,8 @@ class Species:
     parents: tuple[tuple[str, str], ...] = ()
     variation: float = 1.0
     pinned_on: str = ""
+    heading: float = 0.0
+    hairs: Hairs | None = None
 
 
 def borne(names: Iterable[str], plates: list[Plate], limbs: list[Limb]) -> tuple[str, ...]:

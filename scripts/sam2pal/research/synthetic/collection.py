@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from sam2pal.research.synthetic.photograph import sample_museum_style, sample_style, vary_style
+from sam2pal.research.synthetic.photograph import (
+    sample_mounted_style,
+    sample_museum_style,
+    sample_style,
+    vary_style,
+)
 from sam2pal.research.synthetic.species import sample_relative, sample_species
 from sam2pal.research.synthetic.specimen import Drawing, draw_specimen
 
@@ -36,6 +41,8 @@ def draw_collection(
         ]
     documented = rng.random() < (0.7 if base.kind == "ground beetle" else 0.2)
     draw_style = sample_museum_style if documented else sample_style
+    if base.heading:
+        draw_style = sample_mounted_style
     style = draw_style(rng)
     shared = rng.random() < 0.75
     sway = float(rng.uniform(0.1, 1.0))

@@ -59,12 +59,15 @@ def near(genes: Genes, colour: Colour, spread: float) -> Colour:
     )
 
 
-def sample_surface(genes: Genes, patterned: float = 0.0, sober: bool = False) -> Surface:
-    """A surface; `patterned` is how often it carries a second colour.
+def sample_surface(
+    genes: Genes, patterned: float = 0.0, sober: bool = False, pale: float = 0.08
+) -> Surface:
+    """A surface; `patterned` is how often it carries a second colour, `pale` how often it is pale, by weight.
 
     A `sober` one is dark, smooth and glossy nearly always.
     """
-    colour = cuticle(genes.under("colour"), 0.0, 0.05) if sober else cuticle(genes.under("colour"))
+    brightest = (0.0, 0.05) if sober else (0.05, pale)
+    colour = cuticle(genes.under("colour"), *brightest)
     metallic = genes.between("metallic", 0.3, 1.0) if genes.chance("is metallic", 0.2) else 0.0
     if metallic and genes.chance("own hue", 0.75):
         colour = from_hsv(

@@ -7,10 +7,13 @@ from sam2pal.research.synthetic.colours import cuticle, near, related, sample_su
 from sam2pal.research.synthetic.genes import Genes
 
 
-def skin_of(genes: Genes, patterned: float) -> dict[str, Surface]:
-    """Surfaces of body, rear, head, legs, antennae and eyes; the rear is `patterned` so often."""
+def skin_of(genes: Genes, patterned: float, pale: float = 0.08) -> dict[str, Surface]:
+    """Surfaces of body, rear, head, legs, antennae and eyes; the rear is `patterned` so often.
+
+    `pale` is the weight of pale colours among those of the cuticle.
+    """
     skin = genes.under("surface")
-    base = sample_surface(skin.under("base"))
+    base = sample_surface(skin.under("base"), pale=pale)
     same = skin.chance("same", 0.55)
     rear = related(skin.under("rear"), base, 0.3 if same else 1.2)
     if not same and skin.chance("other rear", 0.5):

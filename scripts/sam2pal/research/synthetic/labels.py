@@ -18,14 +18,11 @@ SHEET_WIDTH, SHEET_HEIGHT = 384, 256
 BEYOND = 255  # what lies beyond a label's edge
 
 
-@lru_cache(maxsize=1)
-def _fonts() -> dict[int, ImageFont.FreeTypeFont]:
+@lru_cache(maxsize=128)
+def fonts(size: int) -> ImageFont.FreeTypeFont:
+    """The font of this height in pixels."""
     # the basic layout is always there, and quicker
-    basic = ImageFont.Layout.BASIC
-    return {
-        size: ImageFont.load_default(size).font_variant(layout_engine=basic)
-        for size in range(16, 129, 4)
-    }
+    return ImageFont.load_default(size).font_variant(layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(maxsize=SHEETS * 3)
@@ -37,7 +34,7 @@ def sheet(number: int, halvings: int) -> Image.Image:
     image = Image.new("L", (SHEET_WIDTH, SHEET_HEIGHT), 0)
     draw = ImageDraw.Draw(image)
     size = int(np.clip(SHEET_HEIGHT / rng.uniform(2.2, 9), 24, 128)) // 4 * 4
-    font = _fonts()[size]
+    font = fonts(size)
     stroke = int(rng.integers(0, 1 + size // 14)) if rng.random() < 0.5 else 0
     y = rng.uniform(-0.4, 0.3) * size
     gap = size * rng.uniform(1.0, 1.35)

@@ -19,7 +19,8 @@ class Style:
 
     `tightness` is how much of the frame's room beyond the body is cut (0: limbs have room, 1:
     only the body is framed), `pin` the chance of a pin, `crowd` of
-    other specimens in view, `scrap` of a slip of paper over it.
+    other specimens in view, `scrap` of a slip of paper over it, `bar` of a scale bar, `glue` of a
+    drop of it before the legs. `depth` is how far what lies behind the body is out of focus, pixels.
     """
 
     lights: tuple[Light, ...]
@@ -42,6 +43,35 @@ class Style:
     noise: float
     quality: int
     upright: bool
+    bar: float = 0.0
+    glue: float = 0.0
+    depth: float = 0.0
+
+
+def sample_mounted_style(rng: np.random.Generator) -> Style:
+    """A set-up for specimens in profile: a microscope, diffuse light, a card or pin behind them."""
+    style = sample_style(rng)
+    return replace(
+        style,
+        backdrop="mount",
+        ambient=float(rng.uniform(0.35, 0.75)),
+        sky=max(style.sky, 0.08),
+        shadow=0.0,
+        tightness=style.tightness * 0.5,
+        pin=0.0,
+        crowd=0.0,
+        scrap=0.02,
+        exposure=float(np.clip(style.exposure, 0.95, 1.7)),
+        gamma=min(style.gamma, 1.05),
+        contrast=style.contrast / 2,
+        shrink=min(style.shrink, 1.7),
+        noise=style.noise / 2,
+        quality=max(style.quality, 60),
+        upright=bool(rng.random() < 0.85),
+        bar=0.7,
+        glue=float(rng.choice([0.0, 0.4])),
+        depth=float(rng.choice([0.0, rng.uniform(0.3, 1.6)], p=[0.4, 0.6])),
+    )
 
 
 def sample_museum_style(rng: np.random.Generator) -> Style:
@@ -100,7 +130,7 @@ def develop(rng: np.random.Generator, light: Array, style: Style) -> NDArray[np.
     _, height, width = light.shape
     values = light * np.float32(2047 / 1.6)
     if style.shrink <= 1.05 and style.blur > 0.2:
-        _soften(values, min(style.blur, 1.6))
+        soften(values, min(style.blur, 1.6))
     if style.noise > 0.001:
         noise = grain(rng, height, width, 0.6) + grain(rng, height, width, 0) * np.float32(0.4)
         noise *= np.float32(style.noise * 1280)
@@ -122,7 +152,7 @@ def develop(rng: np.random.Generator, light: Array, style: Style) -> NDArray[np.
     return np.array(image)
 
 
-def _soften(planes: Array, sigma: float) -> None:
+def soften(planes: Array, sigma: float) -> None:
     """Blur [3, H, W] in place by about `sigma` pixels, with kernels of three."""
     rounds = 1 if sigma < 0.75 else 2 if sigma < 1.1 else 4
     side = np.float32(min(sigma * sigma / rounds / 2, 0.3))

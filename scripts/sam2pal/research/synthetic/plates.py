@@ -27,23 +27,34 @@ def outline(plate: Plate) -> Array:
     return smooth.astype(np.float32)
 
 
+def axis_of(plate: Plate) -> Array:
+    """How far the axis lies to the right at STEPS places, as fractions of the body's length."""
+    places = np.array([place for place, _ in plate.axis], np.float64)
+    shifts = np.array([shift for _, shift in plate.axis], np.float64)
+    return _curve(places, shifts, _PLACES).astype(np.float32)
+
+
 def _smooth(places: Array, widths: Array, t: Array) -> Array:
     """A smooth curve through the given widths, never below a tenth of the smallest."""
     if len(places) == 1:
         return np.full_like(t, widths[0])
+    return np.maximum(_curve(places, widths, t), widths.min() * 0.1)
+
+
+def _curve(places: Array, widths: Array, t: Array) -> Array:
+    """A smooth curve through the given values, two or more."""
     rises = np.diff(widths) / np.diff(places)
     slope = np.concatenate([rises[:1], (rises[1:] + rises[:-1]) / 2, rises[-1:]])
     k = np.clip(np.searchsorted(places, t, side="right") - 1, 0, len(places) - 2)
     step = places[k + 1] - places[k]
     u = np.clip((t - places[k]) / step, 0, 1)
     a, b = widths[k], widths[k + 1]
-    value = (
+    return (
         (2 * u**3 - 3 * u**2 + 1) * a
         + (u**3 - 2 * u**2 + u) * step * slope[k]
         + (-2 * u**3 + 3 * u**2) * b
         + (u**3 - u**2) * step * slope[k + 1]
     )
-    return np.maximum(value, widths.min() * 0.1)
 
 
 def _differences(table: Array) -> Array:
@@ -110,13 +121,15 @@ def paint_plate(
     widest = float(table.max())
     if widest < 0.3:
         return
+    axis = axis_of(plate) * np.float32(scale) if plate.axis else None
+    aside = widest + 1 if axis is None else widest + 1 + float(np.abs(axis).max())
     ox, oy = pose.point(plate.offset, plate.start)
     angle = pose.angle + plate.angle
     c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     reach = widest * max(0.0, -plate.bows[0], plate.bows[1]) + 2
     corners = [
         (ox + c * a - s * b, oy + s * a + c * b)
-        for a in (-widest - 1, widest + 1)
+        for a in (-aside, aside)
         for b in (-reach, length + reach)
     ]
     left = max(0, int(min(p[0] for p in corners)))
@@ -137,6 +150,10 @@ def paint_plate(
     step = np.clip(t * np.float32(STEPS - 1), 0, STEPS - 1).astype(np.intp)
     slopes_out = np.clip(_differences(table) * ((STEPS - 1) / length), -4, 4).astype(np.float32)
     lean = 1 / np.sqrt(1 + slopes_out**2)
+    if axis is not None:
+        bent = np.clip(_differences(axis) * ((STEPS - 1) / length), -4, 4).astype(np.float32)
+        lean = 1 / np.sqrt(1 + (np.abs(slopes_out) + np.abs(bent)) ** 2)
+        lx -= axis.take(step)
     inside = (table * lean).take(step) - np.abs(lx) * lean.take(step)
     ends = (np.float32(0.5) - np.abs(t - np.float32(0.5))) * np.float32(length)
     np.minimum(inside, ends, out=inside)
@@ -166,6 +183,8 @@ def paint_plate(
     steep = dome.take(i_shape)
     nx = steep * lean.take(step) + relief.take(i_own)
     ny = slope_along.take(step) - np.abs(steep) * (slopes_out * lean).take(step)
+    if axis is not None:
+        ny -= steep * (bent * lean).take(step)
     dark = lines.take(i_own)
     if surface.stria_dots > 0 and surface.striae:
         pace = np.float32(length * 2.2 / max(widest / surface.striae * 0.5, 1.4))

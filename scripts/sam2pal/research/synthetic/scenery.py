@@ -6,6 +6,7 @@ from PIL import Image
 from sam2pal.research.synthetic.canvas import Canvas
 from sam2pal.research.synthetic.labels import lay_label
 from sam2pal.research.synthetic.limbs import LimbLayer
+from sam2pal.research.synthetic.mounts import blurred_backdrop
 from sam2pal.research.synthetic.noise import clouds, grain, texture
 from sam2pal.research.synthetic.shading import Array, Look, look_up
 
@@ -68,6 +69,8 @@ def background(rng: np.random.Generator, kind: str, height: int, width: int, uni
     """Light [3, height, width] of an empty photograph of this kind."""
     if kind == "lattice":
         return lattice(rng, height, width, unit)
+    if kind == "mount":
+        return blurred_backdrop(rng, height, width)
     if kind == "texture":
         share, base = rng.uniform(0.4, 1.0), rng.uniform(0, 0.35)
         return texture(rng, height, width) * np.float32(share) + np.float32(base)

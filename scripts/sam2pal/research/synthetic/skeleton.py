@@ -6,7 +6,7 @@ from math import cos, sin
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.research.synthetic.anatomy import Limb, Species, Surface
+from sam2pal.research.synthetic.anatomy import Limb, Plate, Species, Surface
 from sam2pal.research.synthetic.canvas import Pose
 from sam2pal.research.synthetic.colours import shifted
 
@@ -58,14 +58,22 @@ def individual(species: Species, rng: np.random.Generator) -> Species:
 class Skeleton:
     """One animal in its pose: every limb piece and plate in body coordinates of its block."""
 
-    def __init__(self, species: Species, rng: np.random.Generator, lost: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        species: Species,
+        rng: np.random.Generator,
+        lost: tuple[str, ...],
+        supple: float = 1.0,
+    ) -> None:
         self.species = species
         self.lost = set(lost)
         for child, parent in species.parents:
             if parent in self.lost:
                 self.lost.add(child)
         self.roll = float(rng.normal(0, 0.12))
-        self.yaws = [float(rng.normal(0, block.yaw)) for block in species.blocks]
+        self.yaws = [
+            block.turn + supple * float(rng.normal(0, block.yaw)) for block in species.blocks
+        ]
         self.gaps = [block.gap * float(rng.uniform(0, 1.6)) for block in species.blocks]
         gone_blocks = {plate.block for plate in species.plates if plate.structure in self.lost}
         self.limbs: list[tuple[Limb, NDArray[np.float64]]] = []
@@ -73,7 +81,7 @@ class Skeleton:
             fall = limb.structure in self.lost or (
                 limb.block in gone_blocks and "head" in self.lost and limb.structure != "legs"
             )
-            relaxed = float(rng.uniform(0.6, 1.2))
+            relaxed = supple * float(rng.uniform(0.6, 1.2))
             for side in (1, -1) if limb.paired else (1,):
                 joints = bend(limb, side, rng, relaxed)
                 if not fall and rng.random() >= limb.lose:
@@ -92,7 +100,8 @@ class Skeleton:
                 poses.append(root)
             else:
                 parent = poses[block.parent]
-                poses.append(parent.hinged(0, block.joint, self.yaws[number], self.gaps[number]))
+                hinge = (block.side, block.joint)
+                poses.append(parent.hinged(*hinge, self.yaws[number], self.gaps[number]))
         return poses
 
     def points(self, root: Pose, limbs: bool) -> NDArray[np.float64]:
@@ -103,12 +112,20 @@ class Skeleton:
             pose = poses[plate.block]
             for place_along, width in plate.widths:
                 y = plate.start + place_along * (plate.end - plate.start)
-                found.append(pose.point(plate.offset - width, y))
-                found.append(pose.point(plate.offset + width, y))
+                middle = plate.offset + shift_at(plate, place_along)
+                found.append(pose.point(middle - width, y))
+                found.append(pose.point(middle + width, y))
         if limbs:
             for limb, joints in self.limbs:
                 found.extend(poses[limb.block].points(joints[:, 2:4]).tolist())
         return np.array(found)
+
+
+def shift_at(plate: Plate, place_along: float) -> float:
+    """How far a plate's axis lies to the right at a place along it."""
+    if not plate.axis:
+        return 0.0
+    return float(np.interp(place_along, *zip(*plate.axis, strict=True)))
 
 
 def bend(limb: Limb, side: int, rng: np.random.Generator, relaxed: float) -> NDArray[np.float64]:

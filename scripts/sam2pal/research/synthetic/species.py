@@ -11,6 +11,7 @@ from sam2pal.research.synthetic.beetles import build_beetle, build_ground_beetle
 from sam2pal.research.synthetic.compounds import build_compound
 from sam2pal.research.synthetic.flies import build_bug, build_fly, build_spider
 from sam2pal.research.synthetic.genes import Genes
+from sam2pal.research.synthetic.lateral_ants import build_lateral_ant
 
 # how to build each kind, and its share among drawn species
 KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
@@ -21,6 +22,7 @@ KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
     "bug": (build_bug, 0.1),
     "spider": (build_spider, 0.05),
     "compound": (build_compound, 0.06),
+    "ant in profile": (build_lateral_ant, 0.2),
 }
 
 

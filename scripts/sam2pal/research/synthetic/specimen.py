@@ -8,9 +8,12 @@ from PIL import Image
 
 from sam2pal.research.synthetic.anatomy import Plate, Species, Surface
 from sam2pal.research.synthetic.canvas import Canvas, Pose
+from sam2pal.research.synthetic.hairs import paint_hairs
 from sam2pal.research.synthetic.labels import lay_label
+from sam2pal.research.synthetic.lateral import FAR
 from sam2pal.research.synthetic.limbs import LimbLayer
-from sam2pal.research.synthetic.photograph import Style, develop, sample_style
+from sam2pal.research.synthetic.mounts import add_glue, add_mount, add_scale_bar
+from sam2pal.research.synthetic.photograph import Style, develop, sample_style, soften
 from sam2pal.research.synthetic.plates import paint_plate
 from sam2pal.research.synthetic.scenery import background, pin
 from sam2pal.research.synthetic.shading import Lighting
@@ -47,6 +50,7 @@ def draw_specimen(
     pinned: bool | None = None,
     crowd: bool | None = None,
     partial: float = 0.0,
+    supple: float = 1.0,
 ) -> Drawing:
     """Draw one specimen.
 
@@ -62,6 +66,7 @@ def draw_specimen(
         pinned: with a pin or not; None follows the style.
         crowd: with other specimens, not annotated, in view; None follows the style.
         partial: the share (0..1) of the body that may lie outside the frame.
+        supple: how far the joints bend at random, as a multiple of the species' own.
 
     Raises:
         ValueError: `frame` is none of the three.
@@ -72,23 +77,26 @@ def draw_specimen(
     if orientation is None:
         spread = 12.0 if style.upright else 180.0
         turn = np.radians(rng.normal(0, spread) if style.upright else rng.uniform(-spread, spread))
+        turn += np.radians(species.heading)
     else:
         turn = np.radians(rng.uniform(*orientation))
     person = individual(species, rng)
     lost = sample_missing(species, rng) if missing is None else missing
     height, width = (size, size) if isinstance(size, int) else size
-    skeleton = Skeleton(person, rng, lost)
+    skeleton = Skeleton(person, rng, lost, supple)
     pose, height, width = place(skeleton, rng, style, float(turn), height, width, frame, partial)
     unit = pose.scale
     canvas = Canvas(
         background(rng, style.backdrop, height, width, unit), np.zeros((height, width), np.uint8)
     )
+    if style.backdrop == "mount":
+        add_mount(canvas, pose, rng)
     if (rng.random() < style.crowd) if crowd is None else crowd:
         add_strangers(canvas, person, rng, style, pose)
     canvas.solid[:] = 0
     names = {name: k + 1 for k, name in enumerate(all_names(person))}
     looks = Lighting(style.lights, style.ambient, style.sky)
-    draw_animal(canvas, skeleton, pose, looks, names, rng)
+    draw_animal(canvas, skeleton, pose, looks, names, rng, style.depth)
     cast = style.shadow
     if cast > 0.05:
         far = unit * rng.uniform(0.01, 0.07)
@@ -105,6 +113,10 @@ def draw_specimen(
         add_pin(canvas, skeleton, pose, looks, rng)
     if rng.random() < style.scrap:
         add_scrap(canvas, rng, unit)
+    if style.glue and rng.random() < style.glue:
+        add_glue(canvas, pose, rng, OTHER)
+    if style.bar and rng.random() < style.bar:
+        add_scale_bar(canvas, rng, OTHER)
     pixels = develop(rng, canvas.pixels, style)
     masks = masks_of(canvas.labels, person, names)
     if mirrored:
@@ -209,8 +221,12 @@ def draw_animal(
     looks: Lighting,
     names: dict[str, int],
     rng: np.random.Generator,
+    depth: float = 0.0,
 ) -> None:
-    """Paint limbs and plates from the lowest layer to the highest; '' plates show no structure."""
+    """Paint limbs and plates from the lowest layer to the highest; '' plates show no structure.
+
+    `depth` is how far, in pixels, what lies behind the body is out of focus.
+    """
     poses = skeleton.poses(root)
     layers = sorted({limb.layer for limb, _ in skeleton.limbs} | {p.layer for p in skeleton.plates})
     for number in layers:
@@ -223,9 +239,15 @@ def draw_animal(
                 ends = pose.points(pieces[:, :4].reshape(-1, 2)).reshape(-1, 4)
                 layer.add(ends, pieces[:, 4:7] * pose.scale, pieces[:, 7], code)
             layer.paint(canvas)
+        if number == FAR and depth > 0:
+            soften(canvas.pixels, depth)
         for plate in skeleton.plates:
             if plate.layer == number:
                 draw_plate(canvas, plate, poses[plate.block], looks, skeleton.roll, names)
+    hairs = skeleton.species.hairs
+    if hairs:
+        coated = [p for p in skeleton.plates if p.structure and p.structure != "eyes"]
+        paint_hairs(canvas, [(plate, poses[plate.block]) for plate in coated], hairs, rng)
 
 
 def draw_plate(
@@ -236,7 +258,8 @@ def draw_plate(
     look = looks.look(plate.surface)
     paint_plate(canvas, plate, pose, look, roll, label)
     if plate.paired:
-        twin = replace(plate, offset=-plate.offset, angle=-plate.angle)
+        mirrored = tuple((place, -shift) for place, shift in plate.axis)
+        twin = replace(plate, offset=-plate.offset, angle=-plate.angle, axis=mirrored)
         paint_plate(canvas, twin, pose, look, roll, label)
 
 
