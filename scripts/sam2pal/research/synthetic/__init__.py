@@ -19,11 +19,19 @@ from sam2pal.research.synthetic.photograph import (
     sample_style,
     vary_style,
 )
-from sam2pal.research.synthetic.species import KINDS, sample_relative, sample_species
+from sam2pal.research.synthetic.species import (
+    JUDGING_PLANS,
+    KINDS,
+    TRAINING_PLANS,
+    sample_relative,
+    sample_species,
+)
 from sam2pal.research.synthetic.specimen import Drawing, draw_specimen, letterbox
 
 __all__ = [
+    "JUDGING_PLANS",
     "KINDS",
+    "TRAINING_PLANS",
     "Drawing",
     "Species",
     "Style",

@@ -7,6 +7,7 @@ the right; angles are radians, 0 pointing to the head, positive towards the anim
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sam2pal.research.synthetic.crops import Crop
 from sam2pal.research.synthetic.genes import Genes
 
 Colour = tuple[float, float, float]
@@ -18,7 +19,7 @@ class Surface:
 
     Colours are 0..1. `striae` is the number of grooves on each half, `pits` the number of pits
     across a tile (0: none), `metallic` how far highlights take the surface's own colour,
-    `photograph` the number of one that clads it (-1: none).
+    `photograph` the number of one that clads it, or a piece of another.
     """
 
     colour: Colour
@@ -37,7 +38,7 @@ class Surface:
     roughness: float = 0.0
     rough_scale: float = 1.0
     mottle: float = 0.0
-    photograph: int = -1
+    photograph: int | Crop | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def build_compound(genes: Genes) -> Species:
         surface = sample_surface(skin, 0.5)
         if alike:
             surface = replace(shared, colour=near(skin, shared.colour, 0.5))
-        surface = replace(surface, photograph=-1)
+        surface = replace(surface, photograph=None)
         if skin.chance("clad", 0.4):
             surface = replace(
                 surface,

@@ -71,14 +71,14 @@ def lateral_legs(
     u = genes.between
     femur = u("femur", 0.8, 1.25) * size
     tibia = femur * u("tibia", 0.7, 1.1)
-    tarsus = femur * u("tarsus", 0.5, 1.0)
+    tarsus = femur * u("tarsus", 0.45, 0.9)
     coxa = femur * u("coxa", 0.2, 0.42)
     thick = femur * u("thick", 0.05, 0.115)
     thin = thick * u("thin", 0.4, 0.75)
     growth = u("growth", 0.95, 1.3)
     spines = u("spines", 0.2, 0.8) if genes.chance("spiny", 0.25) else 0.0
     bands = u("bands", 0.2, 0.9) if genes.chance("banded", 0.12) else 0.0
-    out, shin = POSES[genes.pick("pose", {"hanging": 0.5, "gathered": 0.3, "spread": 0.2})]
+    out, shin = POSES[genes.pick("pose", {"hanging": 0.45, "gathered": 0.4, "spread": 0.15})]
     limbs = []
     for k, (block, x, y) in enumerate(places):
         share = k / max(len(places) - 1, 1)

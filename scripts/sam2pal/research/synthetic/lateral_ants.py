@@ -131,7 +131,7 @@ def build_lateral_ant(genes: Genes) -> Species:
                 (0, -deep * u("mid x", 0.6, 0.85), meso * u("mid y", 0.45, 0.6)),
                 (0, -deep * u("hind x", 0.5, 0.8), meso * u("hind y", 0.72, 0.9)),
             ],
-            u("leg", 0.16, 0.3),
+            genes.scaled("leg", 0.14, 0.29),
         ),
         *(moved(limb, neck, 0.0) for limb in feelers),
     ]

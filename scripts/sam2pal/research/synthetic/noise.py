@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from sam2pal.research.synthetic.crops import Crop
+
 TILE = 256
 PHOTOGRAPHS = (
     "brick.png",
@@ -102,9 +104,17 @@ def photograph(index: int) -> Image.Image:
 
 
 @lru_cache(maxsize=16)
-def cloth(index: int) -> NDArray[np.float32]:
-    """A photograph as a tile that repeats by mirroring, flat: [3, 256 * 256], 0..1."""
-    image = photograph(index).resize((TILE // 2, TILE // 2), Image.Resampling.BOX)
+def cloth(source: int | Crop) -> NDArray[np.float32]:
+    """A photograph as a tile that repeats by mirroring, flat: [3, 256 * 256], 0..1.
+
+    Args:
+        source: which of `PHOTOGRAPHS`, or a piece of another.
+    """
+    half = TILE // 2
+    if isinstance(source, Crop):
+        image = source.image(half, half)
+    else:
+        image = photograph(source).resize((half, half), Image.Resampling.BOX)
     quarter = np.asarray(image).transpose(2, 0, 1).astype(np.float32) / 255
     half = np.concatenate([quarter, quarter[:, ::-1]], 1)
     return np.concatenate([half, half[:, :, ::-1]], 2).reshape(3, -1)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sam2pal.research.synthetic.crops import Crop
 from sam2pal.research.synthetic.noise import grain
 from sam2pal.research.synthetic.shading import Array, Light, sample_lights
 
@@ -20,7 +21,8 @@ class Style:
     `tightness` is how much of the frame's room beyond the body is cut (0: limbs have room, 1:
     only the body is framed), `pin` the chance of a pin, `crowd` of
     other specimens in view, `scrap` of a slip of paper over it, `bar` of a scale bar, `glue` of a
-    drop of it before the legs. `depth` is how far what lies behind the body is out of focus, pixels.
+    drop of it before the legs. `depth` is how far what lies behind the body is out of focus, pixels;
+    `scene` is a piece of a photograph that takes the backdrop's place.
     """
 
     lights: tuple[Light, ...]
@@ -46,6 +48,7 @@ class Style:
     bar: float = 0.0
     glue: float = 0.0
     depth: float = 0.0
+    scene: Crop | None = None
 
 
 def sample_mounted_style(rng: np.random.Generator) -> Style:
@@ -57,7 +60,6 @@ def sample_mounted_style(rng: np.random.Generator) -> Style:
         ambient=float(rng.uniform(0.35, 0.75)),
         sky=max(style.sky, 0.08),
         shadow=0.0,
-        tightness=style.tightness * 0.5,
         pin=0.0,
         crowd=0.0,
         scrap=0.02,

@@ -206,7 +206,8 @@ def paint_plate(
         ny -= away_y * hollow
         dim *= 1 - np.float32(0.3) * np.abs(hollow)
     cladding = None
-    if surface.roughness > 0 or surface.pits or surface.mottle > 0 or surface.photograph >= 0:
+    clad = surface.photograph is not None
+    if surface.roughness > 0 or surface.pits or surface.mottle > 0 or clad:
         frequency = np.float32(surface.rough_scale * 300 / max(scale, 1))
         iu = (lx * frequency).astype(np.intp) % TILE
         iv = (t * (frequency * np.float32(length))).astype(np.intp) % TILE
@@ -220,7 +221,7 @@ def paint_plate(
             nx += pit_x.take(at) * np.float32(surface.pit_depth)
             ny += pit_y.take(at) * np.float32(surface.pit_depth)
             dim *= 1 - depth_tile.take(at) * np.float32(0.35 * min(surface.pit_depth, 1))
-        if surface.photograph >= 0:
+        if clad:
             cladding = cloth(surface.photograph)[:, at]
         if surface.mottle > 0:
             dim *= 1 + tile(6.0).take(at) * np.float32(surface.mottle)

@@ -13,7 +13,7 @@ from sam2pal.research.synthetic.flies import build_bug, build_fly, build_spider
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.lateral_ants import build_lateral_ant
 
-# how to build each kind, and its share among drawn species
+# how to build each kind, and its share among drawn species; a kind is a body plan from one side
 KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
     "ground beetle": (build_ground_beetle, 0.34),
     "beetle": (build_beetle, 0.3),
@@ -25,16 +25,20 @@ KINDS: dict[str, tuple[Callable[[Genes], Species], float]] = {
     "ant in profile": (build_lateral_ant, 0.2),
 }
 
+# never drawn in training, so that what is learned can be judged on plans that were not seen
+JUDGING_PLANS = ("bug", "spider")
+TRAINING_PLANS = tuple(kind for kind in KINDS if kind not in JUDGING_PLANS)
+
 
 def sample_species(rng: np.random.Generator, kind: str | None = None) -> Species:
-    """Draw a species; more than half of them are beetles unless `kind` says otherwise.
+    """Draw a species, of any of `TRAINING_PLANS` unless `kind` says which; most are beetles.
 
     Raises:
         ValueError: `kind` is not one of `KINDS`.
     """
     if kind is None:
-        shares = np.array([share for _, share in KINDS.values()])
-        kind = str(rng.choice(list(KINDS), p=shares / shares.sum()))
+        shares = np.array([KINDS[plan][1] for plan in TRAINING_PLANS])
+        kind = str(rng.choice(TRAINING_PLANS, p=shares / shares.sum()))
     if kind not in KINDS:
         raise ValueError(f"kind: expected one of {', '.join(KINDS)}, found {kind}")
     return KINDS[kind][0](Genes(((int(rng.integers(1 << 40)), 1.0, 1.0),)))

@@ -86,9 +86,11 @@ def draw_specimen(
     skeleton = Skeleton(person, rng, lost, supple)
     pose, height, width = place(skeleton, rng, style, float(turn), height, width, frame, partial)
     unit = pose.scale
-    canvas = Canvas(
-        background(rng, style.backdrop, height, width, unit), np.zeros((height, width), np.uint8)
-    )
+    if style.scene:
+        behind = style.scene.light(height, width)
+    else:
+        behind = background(rng, style.backdrop, height, width, unit)
+    canvas = Canvas(behind, np.zeros((height, width), np.uint8))
     if style.backdrop == "mount":
         add_mount(canvas, pose, rng)
     if (rng.random() < style.crowd) if crowd is None else crowd:
