@@ -149,7 +149,8 @@ class Species:
 
     `parents` says which structures lie within another (eyes within the head): such pixels
     belong to both masks. `variation` scales how much individuals differ. `heading` is where the
-    head points in an upright photograph, degrees clockwise from the top.
+    head points in an upright photograph, degrees clockwise from the top. No specimen lacks what is
+    `essential`.
     """
 
     kind: str
@@ -163,6 +164,7 @@ class Species:
     pinned_on: str = ""
     heading: float = 0.0
     hairs: Hairs | None = None
+    essential: str = ""
 
 
 def borne(names: Iterable[str], plates: list[Plate], limbs: list[Limb]) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def draw_collection(
             style = replace(style, scene=cut_scene(rng, photographs))
         missing = None
         if lacking and rng.random() < lacking:
-            missing = (str(rng.choice(base.structures)),)
+            missing = (str(rng.choice([s for s in base.structures if s != base.essential])),)
         drawing = draw_specimen(
             members[int(rng.integers(len(members)))],
             rng,

@@ -175,6 +175,39 @@ def lateral_head(
     return [head, eyes]
 
 
+def lateral_abdomen(
+    genes: Genes,
+    structure: str,
+    surface: Surface,
+    block: int,
+    length: float,
+    tall: tuple[float, float] = (0.24, 0.46),
+) -> Plate:
+    """A ringed abdomen that begins at (0, 0); `tall`: its half height in lengths, from and to."""
+    u = genes.between
+    high = length * u("tall", *tall)
+    rings = tuple(
+        place for place in (u("ring 1", 0.3, 0.6), 0.68, 0.8, 0.9) if genes.chance("rings", 0.85)
+    )
+    contour = (
+        (0.0, high * u("shoulder", 0.3, 0.8), -high * u("chest", 0.2, 0.7)),
+        (u("fullest", 0.3, 0.5), high, -high * u("belly", 0.7, 1.1)),
+        (0.8, high * u("rear", 0.5, 0.85), -high * u("under", 0.5, 0.8)),
+        (1.0, high * 0.2, -high * 0.2),
+    )
+    return replace(
+        lateral_plate(structure, block, (-0.01, length), contour, surface, 5),
+        caps=(u("front cap", 0.12, 0.35), u("rear cap", 0.15, 0.45)),
+        bows=(0.0, u("bow", -0.3, 0.2)),
+        seams=rings,
+        seam_depth=u("ring depth", 0.2, 1.0),
+        flatness=u("flat", 1.4, 3.0),
+        dome=u("dome", 1.8, 4.0),
+        contact=(0.3, 0.0),
+        edge=u("edge", 0.1, 0.5),
+    )
+
+
 def lateral_mandibles(
     genes: Genes, surface: Surface, block: int, x: float, y: float, length: float
 ) -> list[Limb]:

@@ -10,6 +10,7 @@ from sam2pal.research.synthetic.lateral import (
     FAR,
     NEAREST,
     both_sides,
+    lateral_abdomen,
     lateral_head,
     lateral_legs,
     lateral_mandibles,
@@ -93,7 +94,13 @@ def build_lateral_ant(genes: Genes) -> Species:
             u("gaster turn", 0.0, 1.5) - u("gaster lift", 0.0, 0.3),
         )
     )
-    plates.append(moved(_gaster(genes, skin["rear"], rear, gaster), low, meso + waist))
+    plates.append(
+        moved(
+            lateral_abdomen(genes.under("gaster"), "gaster", skin["rear"], rear, gaster),
+            low,
+            meso + waist,
+        )
+    )
     neck = deep * u("neck", -0.2, 0.4)
     blocks.append(
         Block(
@@ -191,31 +198,6 @@ def _node(genes: Genes, surface: Surface, block: int, length: float, deep: float
         caps=(0.1, 0.15),
         flatness=u("flat", 1.5, 3.0),
         dome=u("dome", 2.0, 4.0),
-        edge=u("edge", 0.1, 0.5),
-    )
-
-
-def _gaster(genes: Genes, surface: Surface, block: int, length: float) -> Plate:
-    u = genes.between
-    tall = length * u("gaster tall", 0.24, 0.46)
-    rings = tuple(
-        place for place in (u("ring 1", 0.3, 0.6), 0.68, 0.8, 0.9) if genes.chance("rings", 0.85)
-    )
-    contour = (
-        (0.0, tall * u("gaster shoulder", 0.3, 0.8), -tall * u("gaster chest", 0.2, 0.7)),
-        (u("gaster fullest", 0.3, 0.5), tall, -tall * u("gaster belly", 0.7, 1.1)),
-        (0.8, tall * u("gaster rear", 0.5, 0.85), -tall * u("gaster under", 0.5, 0.8)),
-        (1.0, tall * 0.2, -tall * 0.2),
-    )
-    return replace(
-        lateral_plate("gaster", block, (-0.01, length), contour, surface, 5),
-        caps=(u("gaster front", 0.12, 0.35), u("gaster end", 0.15, 0.45)),
-        bows=(0.0, u("gaster bow", -0.3, 0.2)),
-        seams=rings,
-        seam_depth=u("ring depth", 0.2, 1.0),
-        flatness=u("gaster flat", 1.4, 3.0),
-        dome=u("gaster dome", 1.8, 4.0),
-        contact=(0.3, 0.0),
         edge=u("edge", 0.1, 0.5),
     )
 

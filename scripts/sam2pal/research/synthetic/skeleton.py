@@ -110,22 +110,26 @@ class Skeleton:
         found = []
         for plate in self.plates:
             pose = poses[plate.block]
-            for place_along, width in plate.widths:
-                y = plate.start + place_along * (plate.end - plate.start)
-                middle = plate.offset + shift_at(plate, place_along)
-                found.append(pose.point(middle - width, y))
-                found.append(pose.point(middle + width, y))
+            for x, y in corners(plate):
+                found.append(pose.point(x, y))
+                if plate.paired and plate.angle:
+                    found.append(pose.point(-x, y))
         if limbs:
             for limb, joints in self.limbs:
                 found.extend(poses[limb.block].points(joints[:, 2:4]).tolist())
         return np.array(found)
 
 
-def shift_at(plate: Plate, place_along: float) -> float:
-    """How far a plate's axis lies to the right at a place along it."""
-    if not plate.axis:
-        return 0.0
-    return float(np.interp(place_along, *zip(*plate.axis, strict=True)))
+def corners(plate: Plate) -> list[tuple[float, float]]:
+    """Points at both margins of a plate, in body coordinates of its block."""
+    found = []
+    c, s = cos(plate.angle), sin(plate.angle)
+    for place_along, width in plate.widths:
+        y = place_along * (plate.end - plate.start)
+        shift = float(np.interp(place_along, *zip(*plate.axis, strict=True))) if plate.axis else 0.0
+        for x in (shift - width, shift + width):
+            found.append((plate.offset + c * x - s * y, plate.start + s * x + c * y))
+    return found
 
 
 def bend(limb: Limb, side: int, rng: np.random.Generator, relaxed: float) -> NDArray[np.float64]:

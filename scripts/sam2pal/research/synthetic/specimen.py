@@ -69,10 +69,12 @@ def draw_specimen(
         supple: how far the joints bend at random, as a multiple of the species' own.
 
     Raises:
-        ValueError: `frame` is none of the three.
+        ValueError: `frame` is none of the three, or `missing` has what no specimen lacks.
     """
     if frame not in FRAMES:
         raise ValueError(f"frame: expected one of {', '.join(FRAMES)}, found {frame}")
+    if missing and species.essential in missing:
+        raise ValueError(f"missing: a {species.kind} without {species.essential} cannot be drawn")
     style = sample_style(rng) if style is None else style
     if orientation is None:
         spread = 12.0 if style.upright else 180.0
@@ -171,7 +173,8 @@ def sample_missing(species: Species, rng: np.random.Generator) -> tuple[str, ...
     """Structures a museum specimen has lost, by chance: mostly none."""
     lost = []
     for name, chance in (("antennae", 0.06), ("legs", 0.04), ("head", 0.03), ("wings", 0.05)):
-        if name in species.structures and rng.random() < chance:
+        known = name in species.structures and name != species.essential
+        if known and rng.random() < chance:
             lost.append(name)
     return tuple(lost)
 
@@ -241,11 +244,11 @@ def draw_animal(
                 ends = pose.points(pieces[:, :4].reshape(-1, 2)).reshape(-1, 4)
                 layer.add(ends, pieces[:, 4:7] * pose.scale, pieces[:, 7], code)
             layer.paint(canvas)
-        if number == FAR and depth > 0:
-            soften(canvas.pixels, depth)
         for plate in skeleton.plates:
             if plate.layer == number:
                 draw_plate(canvas, plate, poses[plate.block], looks, skeleton.roll, names)
+        if number == FAR and depth > 0:
+            soften(canvas.pixels, depth)
     hairs = skeleton.species.hairs
     if hairs:
         coated = [p for p in skeleton.plates if p.structure and p.structure != "eyes"]
