@@ -1,13 +1,16 @@
 """Area and place that the templates allow a structure: masks outside of them are flagged, or clamped."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
+from sam2pal.segmentation.level_sets import Likelihood, logit
 
 AREA, PLACE, CLAMPED = "outside_template_area", "outside_template_place", "clamped"
 
@@ -80,46 +83,49 @@ def _ends(line: Tensor) -> tuple[int, int]:
     return int(places[0]), int(places[-1]) + 1
 
 
-def check_mask(mask: np.ndarray, limit: Limit, box: Letterbox) -> list[str]:
+def check_mask(mask: Runs, limit: Limit, box: Letterbox) -> list[str]:
     """The flags of a mask that is larger, smaller or elsewhere than the templates' ones.
 
     Args:
-        mask: bool [H, W], upright; not empty.
+        mask: upright; not empty.
     """
     flags = []
-    share = mask.sum() * box.scale**2 / box.square**2
+    share = mask.area * box.scale**2 / box.square**2
     if not limit.smallest <= share <= limit.largest:
         flags.append(AREA)
     # the middle of the mask, as a share of the square
     top, left, height, width = box.box
-    row = (_middle(mask.sum(1)) * height / box.height + top) / box.square
-    column = (_middle(mask.sum(0)) * width / box.width + left) / box.square
+    row, column = mask.middle()
+    row = (row * height / box.height + top) / box.square
+    column = (column * width / box.width + left) / box.square
     first, start, last, end = limit.box
     if not (first <= row <= last and start <= column <= end):
         flags.append(PLACE)
     return flags
 
 
-def _middle(counts: np.ndarray) -> float:
-    return float((counts * (np.arange(len(counts)) + 0.5)).sum() / counts.sum())
-
-
-def clamp(probability: np.ndarray, threshold: float, limit: Limit, box: Letterbox) -> np.ndarray:
-    """Probabilities with nothing outside of the box and, above the threshold, no more than the largest area.
+def clamp(likelihood: Likelihood, threshold: float, limit: Limit, box: Letterbox) -> Likelihood:
+    """Nothing outside of the limit's box and, above the threshold, no more than the largest area.
 
     What is too much is what is least probable.
-
-    Args:
-        probability: [H, W], upright.
     """
     top, left, height, width = box.box
     first, start, last, end = (edge * box.square for edge in limit.box)
     rows = (np.arange(box.height) + 0.5) / box.height * height + top
     columns = (np.arange(box.width) + 0.5) / box.width * width + left
-    inside = ((rows >= first) & (rows <= last))[:, None] & ((columns >= start) & (columns <= end))
-    kept = np.where(inside, probability, 0.0)
+    inside = np.flatnonzero((rows >= first) & (rows <= last))
+    x = np.flatnonzero((columns >= start) & (columns <= end))
+    ends = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
+    within = Runs.in_columns(
+        box.height, box.width, x, np.full(len(x), ends[0]), np.full(len(x), ends[1])
+    )
+    kept = replace(likelihood, within=within)
     most = int(limit.largest * box.square**2 / box.scale**2)
-    if (kept > threshold).sum() > most:
-        least = np.partition(kept.ravel(), -most - 1)[-most - 1] if most < kept.size else 0.0
-        kept = np.where(kept > least, kept, np.minimum(kept, threshold))
-    return kept
+    if kept.above(threshold).area <= most:
+        return kept
+    low, high = logit(threshold), logit(1.0)
+    for _ in range(30):
+        middle = (low + high) / 2
+        too_much = kept.above(1 / (1 + math.exp(-middle))).area > most
+        low, high = (middle, high) if too_much else (low, middle)
+    return replace(kept, cap=(threshold, 1 / (1 + math.exp(-high))))

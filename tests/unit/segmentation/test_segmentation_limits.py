@@ -7,9 +7,11 @@ import torch
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.rle import decode_mask
+from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.annotations import annotations_of
+from sam2pal.segmentation.level_sets import Axis, Likelihood, Surface
 from sam2pal.segmentation.limits import Limit, check_mask, clamp, learn_limits
 from sam2pal.segmentation.tracking import Outcome
 
@@ -51,21 +53,28 @@ def test_limits_are_those_of_the_templates():
     ],
 )
 def test_flags(found, flags):
-    assert check_mask(found, LIMIT, BOX) == flags
+    assert check_mask(Runs.of(found, *found.shape), LIMIT, BOX) == flags
 
 
 def test_clamped_to_the_box_and_the_most_probable():
     y, x = np.mgrid[:80, :40] + 0.5
     distance = np.hypot(y - 30, x - 20)
-    kept = clamp(np.exp(-distance / 60), 0.5, LIMIT, BOX)
-    assert not kept[:20].any() and not kept[40:].any()
-    assert not kept[:, :10].any() and not kept[:, 30:].any()
+    likelihood = Likelihood(Surface(4 - distance / 15, Axis(80, 0, 1), Axis(40, 0, 1)))
+
+    def masks(limit, *probabilities):
+        kept = clamp(likelihood, 0.5, limit, BOX)
+        return [decode_mask(kept.above(level).rle()) for level in probabilities]
+
+    above, low = masks(LIMIT, 0.5, 0.1)
+    assert not low[:20].any() and not low[40:].any()
+    assert not low[:, :10].any() and not low[:, 30:].any()
     # 20 x 20 pixels are 256 of the square; its limit is 0.08 * 4096
-    assert (kept > 0.5).sum() == 400
+    assert above.sum() == 400
     tight = Limit(0.01, 0.04, LIMIT.box)  # 163.84 of the square, 256 pixels
-    kept = clamp(np.exp(-distance / 60), 0.5, tight, BOX)
-    assert 240 <= (kept > 0.5).sum() <= 256  # pixels equally probable go together
-    assert distance[kept > 0.5].max() <= distance[(kept > 0) & (kept <= 0.5)].min() + 1e-6
+    above, low = masks(tight, 0.5, 0.1)
+    assert 240 <= above.sum() <= 256  # pixels equally probable go together
+    assert distance[above].max() <= distance[low & ~above].min() + 1e-6
+    assert low.sum() == 400
 
 
 def entry(options, limit=LIMIT):

@@ -1,0 +1,210 @@
+"""Where bilinearly interpolated logits exceed a level, found row by row of the logits' coarse grid.
+
+Along a column of the photograph the interpolated logits are piecewise linear, so the runs of pixels above a
+level begin and end at roots of linear functions. Nothing is computed a pixel: the cost grows with the
+photograph's width times the grid's height.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sam2pal.dataset.runs import Runs, common
+from sam2pal.images.letterbox import Letterbox
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The grid coordinate of the pixels of one axis: pixel `i` lies at `offset + step * i`, node 0 at 0."""
+
+    pixels: int
+    offset: float
+    step: float
+
+    def pixel(self, node: np.ndarray) -> np.ndarray:
+        """Where a grid coordinate lies, in pixels from the centre of the first one."""
+        return (node - self.offset) / self.step
+
+    def weights(self, first: int, after: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+        """For pixels `first` to `after`: the node before each, and the share of the one behind it."""
+        at = np.clip(self.offset + self.step * np.arange(first, after), 0, nodes - 1)
+        node = np.minimum(at.astype(np.int64), max(nodes - 2, 0))
+        return node, (at - node).astype(np.float32)
+
+    def reach(self, nodes: np.ndarray) -> tuple[int, int]:
+        """The pixels (first, after the last) whose value depends on any of the nodes, bool [n]."""
+        which = np.flatnonzero(nodes)
+        if not len(which):
+            return 0, 0
+        ends = self.pixel(np.array([which[0] - 1.0, which[-1] + 1.0]))
+        first = 0 if which[0] == 0 else max(0, int(np.floor(ends[0])))
+        after = self.pixels if which[-1] == len(nodes) - 1 else min(self.pixels, int(np.ceil(ends[1])) + 1)
+        return first, max(first, after)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Columns `first` to `after` of the photograph, and nodes `top` to `bottom` (exclusive) of its rows."""
+
+    first: int
+    after: int
+    top: int
+    bottom: int
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Logits over a photograph, bilinear between the nodes of a grid.
+
+    Attributes:
+        values: float32 [h, w], at the nodes.
+        rows, columns: the grid coordinates of the photograph's pixels, upright.
+    """
+
+    values: np.ndarray
+    rows: Axis
+    columns: Axis
+
+    @staticmethod
+    def over(values: np.ndarray, box: Letterbox) -> Surface:
+        """Logits `[s, s]` on a grid that spans the square of `box`.
+
+        Where the photograph is smaller than the grid, the values are first averaged at its own pixels
+        (`Letterbox.square_to_native`), which become the nodes.
+        """
+        grid = values.shape[-1] / box.square
+        top, left, height, width = box.box
+        steps = height * grid / box.height, width * grid / box.width
+        if max(steps) > 1:
+            native = box.square_to_native(values)
+            return Surface(native, Axis(box.height, 0.0, 1.0), Axis(box.width, 0.0, 1.0))
+        rows, columns = (
+            Axis(pixels, start * grid + 0.5 * step - 0.5, step)
+            for pixels, start, step in zip((box.height, box.width), (top, left), steps, strict=True)
+        )
+        return Surface(np.asarray(values, np.float32), rows, columns)
+
+    def __sub__(self, other: Surface) -> Surface:
+        return Surface(self.values - other.values, self.rows, self.columns)
+
+    def window(self, level: float) -> Window | None:
+        """The columns and nodes that the pixels above `level` can depend on; None where there are none."""
+        high = self.values > level
+        rows = np.flatnonzero(high.any(1))
+        if not len(rows):
+            return None
+        first, after = self.columns.reach(high.any(0))
+        return Window(first, after, max(0, rows[0] - 1), min(len(high), rows[-1] + 2))
+
+    def above(self, level: float, window: Window | None = None) -> Runs:
+        """The pixels whose logit is above `level`.
+
+        Args:
+            window: outside of which nothing is asked; pixels above and below its nodes are undefined.
+        """
+        height, width = self.rows.pixels, self.columns.pixels
+        window = window or self.window(level)
+        if window is None or window.first >= window.after:
+            return Runs.empty(height, width)
+        value = self._in_columns(window) - np.float32(level)  # [columns, nodes]
+        above = np.zeros((len(value), value.shape[1] + 2), np.int8)
+        above[:, 1:-1] = value > 0
+        change = np.diff(above, axis=1)
+        x, node = np.nonzero(change > 0)
+        begin = np.floor(self._root(value, x, node, window)).astype(np.int64) + 1
+        begin[node == 0] = 0
+        x_end, node = np.nonzero(change < 0)
+        end = np.ceil(self._root(value, x_end, node, window)).astype(np.int64)
+        end[node == value.shape[1]] = height
+        begin, end = begin.clip(0, height), end.clip(0, height)
+        return Runs.in_columns(height, width, x + window.first, begin, end)
+
+    def _root(self, value: np.ndarray, x: np.ndarray, node: np.ndarray, window: Window) -> np.ndarray:
+        """The pixel coordinate of the root between nodes `node - 1` and `node` of column `x`."""
+        before = value[x, np.maximum(node - 1, 0)].astype(np.float64)
+        behind = value[x, np.minimum(node, value.shape[1] - 1)].astype(np.float64)
+        inside = (node > 0) & (node < value.shape[1])
+        share = before / np.where(inside, before - behind, 1.0)
+        return self.rows.pixel(window.top + node - 1 + share)
+
+    def _in_columns(self, window: Window) -> np.ndarray:
+        """[columns, nodes] of the window: the nodes' rows, interpolated at columns of the photograph."""
+        node, share = self.columns.weights(window.first, window.after, self.values.shape[1])
+        turned = np.ascontiguousarray(self.values[window.top : window.bottom].T)
+        here = turned[node]
+        return here + (turned[np.minimum(node + 1, len(turned) - 1)] - here) * share[:, None]
+
+    def at(self, pixels: np.ndarray) -> np.ndarray:
+        """Logits at pixels, numbered down the columns as in `Runs`."""
+        height = self.rows.pixels
+        x, y = np.divmod(pixels, height)
+        nodes = []
+        for axis, number, size in zip(
+            (self.rows, self.columns), (y, x), self.values.shape, strict=True
+        ):
+            at = np.clip(axis.offset + axis.step * number, 0, size - 1)
+            node = np.minimum(at.astype(np.int64), max(size - 2, 0))
+            nodes.append((node, np.minimum(node + 1, size - 1), (at - node).astype(np.float32)))
+        (top, bottom, down), (left, right, across) = nodes
+        upper = self.values[top, left] * (1 - across) + self.values[top, right] * across
+        lower = self.values[bottom, left] * (1 - across) + self.values[bottom, right] * across
+        return upper * (1 - down) + lower * down
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """The probability of one structure over a photograph, zero where it is not allowed.
+
+    Attributes:
+        surface: of its logits.
+        rivals: surfaces of the structures with which it shares no pixel; the larger logit wins.
+        taken: pixels that are drawn as a rival's.
+        within: the only pixels that are allowed, if not all.
+        cap: (from, least): of the probabilities from the first number on only those above the second count.
+    """
+
+    surface: Surface
+    rivals: tuple[Surface, ...] = ()
+    taken: tuple[Runs, ...] = ()
+    within: Runs | None = None
+    cap: tuple[float, float] = (1.0, 1.0)
+
+    @cached_property
+    def _allowed(self) -> list[Runs]:
+        window = self.surface.window(logit(LOWEST))
+        won = [(self.surface - rival).above(0.0, window) for rival in self.rivals]
+        return won + ([self.within] if self.within is not None else [])
+
+    def above(self, probability: float) -> Runs:
+        """The pixels with a probability above this one, or above `LOWEST` if that is more."""
+        probability = max(probability, LOWEST)
+        if probability >= self.cap[0]:
+            probability = max(probability, self.cap[1])
+        found = self.surface.above(logit(probability))
+        if found:
+            found = common([found, *self._allowed])
+        for drawn in self.taken:
+            found = found - drawn
+        return found
+
+    def mean(self, mask: Runs, most: int = 200_000) -> float:
+        """Mean probability over a mask, over every n-th of its pixels if they are more than `most`."""
+        length = mask.end - mask.start
+        after = np.cumsum(length)
+        stride = -(-int(after[-1]) // most)
+        place = np.arange(stride // 2, after[-1], stride)
+        run = np.searchsorted(after, place, side="right")
+        logits = self.surface.at(mask.end[run] - after[run] + place)
+        return float((1 / (1 + np.exp(-logits.clip(-30, 30)))).mean())
+
+
+LOWEST = 0.02
+
+
+def logit(probability: float) -> float:
+    """The inverse of the sigmoid, which is taken as `1 - 1e-9` at most."""
+    probability = min(probability, 1 - 1e-9)
+    return float(np.log(probability / (1 - probability)))
