@@ -73,7 +73,7 @@ def lateral_legs(
     tibia = femur * u("tibia", 0.7, 1.1)
     tarsus = femur * u("tarsus", 0.45, 0.9)
     coxa = femur * u("coxa", 0.2, 0.42)
-    thick = femur * u("thick", 0.05, 0.115)
+    thick = femur * u("thick", 0.06, 0.125)
     thin = thick * u("thin", 0.4, 0.75)
     growth = u("growth", 0.95, 1.3)
     spines = u("spines", 0.2, 0.8) if genes.chance("spiny", 0.25) else 0.0
@@ -181,7 +181,7 @@ def lateral_abdomen(
     surface: Surface,
     block: int,
     length: float,
-    tall: tuple[float, float] = (0.24, 0.46),
+    tall: tuple[float, float] = (0.26, 0.48),
 ) -> Plate:
     """A ringed abdomen that begins at (0, 0); `tall`: its half height in lengths, from and to."""
     u = genes.between

@@ -28,8 +28,8 @@ def ant_skin(genes: Genes) -> dict[str, Surface]:
     if own.chance("brown", 0.75):
         base = from_hsv(
             own.between("hue", 0.02, 0.115),
-            own.between("saturation", 0.2, 0.85),
-            own.scaled("value", 0.025, 0.75),
+            own.between("saturation", 0.35, 0.92),
+            own.scaled("value", 0.03, 0.8),
         )
         for part, spread in (("body", 0.1), ("head", 0.4), ("rear", 0.8), ("legs", 0.7)):
             colour = near(own.under(part), base, spread)
@@ -68,20 +68,20 @@ def build_lateral_ant(genes: Genes) -> Species:
     """A worker ant in profile: its legs cross its body, its head and gaster hang down."""
     u = genes.between
     skin = ant_skin(genes)
-    head = u("head", 0.21, 0.33)
-    gaster = u("gaster", 0.24, 0.4)
+    head = u("head", 0.23, 0.36)
+    gaster = u("gaster", 0.26, 0.42)
     middle = 1 - head - gaster
     nodes = genes.pick("nodes", {1: 0.5, 2: 0.5})
     waist = middle * (u("waist", 0.12, 0.28) if nodes == 1 else u("long waist", 0.26, 0.42))
     meso = middle - waist
-    deep = meso * u("deep", 0.24, 0.4)
+    deep = meso * u("deep", 0.27, 0.45)
     step = waist / nodes
     low = -deep * u("waist low", 0.1, 0.5)
     plates, blocks = [_mesosoma(genes, skin["body"], meso, deep)], [Block(-1, 0.0, 0.0, 0.0)]
     for number in range(nodes):
         own = genes.under(f"node {number}")
         hinge = meso + number * step
-        blocks.append(Block(number, hinge, 0.1, -0.004, low, own.between("turn", -0.15, 0.35)))
+        blocks.append(Block(number, hinge, 0.1, -0.004, low, own.between("turn", -0.2, 0.5)))
         plates.append(moved(_node(own, skin["body"], number + 1, step, deep), low, hinge))
     rear, front = nodes + 1, nodes + 2
     blocks.append(
@@ -91,7 +91,7 @@ def build_lateral_ant(genes: Genes) -> Species:
             u("gaster yaw", 0.1, 0.3),
             -0.004,
             low,
-            u("gaster turn", 0.0, 1.5) - u("gaster lift", 0.0, 0.3),
+            u("gaster turn", 0.1, 1.8) - u("gaster lift", 0.0, 0.5),
         )
     )
     plates.append(
@@ -109,7 +109,7 @@ def build_lateral_ant(genes: Genes) -> Species:
             u("head yaw", 0.1, 0.25),
             0.01,
             neck,
-            -(u("head turn", 0.3, 1.2) + u("head droop", 0.0, 0.6)),
+            -(u("head turn", 0.35, 1.2) + u("head droop", 0.0, 0.7)),
         )
     )
     tall = head * u("head tall", 0.29, 0.5)
@@ -138,7 +138,7 @@ def build_lateral_ant(genes: Genes) -> Species:
                 (0, -deep * u("mid x", 0.6, 0.85), meso * u("mid y", 0.45, 0.6)),
                 (0, -deep * u("hind x", 0.5, 0.8), meso * u("hind y", 0.72, 0.9)),
             ],
-            genes.scaled("leg", 0.14, 0.29),
+            genes.scaled("leg", 0.14, 0.27),
         ),
         *(moved(limb, neck, 0.0) for limb in feelers),
     ]
@@ -205,12 +205,12 @@ def _node(genes: Genes, surface: Surface, block: int, length: float, deep: float
 def _scapes(genes: Genes, surface: Surface, block: int, head: float, tall: float) -> list[Limb]:
     """Elbowed antennae: the scape lies along the head or points forwards, the rest hangs."""
     u = genes.between
-    scape = head * u("scape", 0.55, 1.3)
+    scape = head * u("scape", 0.5, 1.15)
     thin = u("thin", 0.0055, 0.011)
     back = genes.chance("laid back", 0.7)
     out = u("back", 1.6, 3.0) if back else u("forwards", -0.6, 1.2)
     elbow = u("elbow", -2.9, -1.2) if back else u("bend", -1.6, 0.6)
-    flagellum = scape * u("flagellum", 0.9, 1.6)
+    flagellum = scape * u("flagellum", 0.8, 1.4)
     limb = Limb(
         "antennae",
         block,

@@ -19,7 +19,7 @@ Polygon = list[tuple[float, float]]
 
 def blurred_backdrop(rng: np.random.Generator, height: int, width: int) -> Array:
     """Light [3, height, width]: a grey that runs from dark to bright, mostly with a glow."""
-    level = rng.uniform(0.25, 0.95)
+    level = rng.triangular(0.25, 0.6, 0.95)
     cell = max(height, width) * rng.uniform(0.35, 1.2)
     tone = clouds(rng, height, width, cell) * np.float32(rng.uniform(0.02, 0.25))
     if rng.random() < 0.6:
