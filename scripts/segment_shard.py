@@ -14,7 +14,6 @@ from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.files import read_templates, write
 from sam2pal.dataset.manifest import read_list
-from sam2pal.model import adapters
 from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
@@ -49,6 +48,8 @@ def main() -> None:
     device = choose_device(arguments.device)
     model = build_model(model_options, device=device)
     if arguments.adapter:
+        from sam2pal.model import adapters  # importing peft takes longer than a small shard
+
         adapters.load(model, arguments.adapter)
     specimens = read_list(arguments.specimens)
     templates = read_templates(arguments.templates)
