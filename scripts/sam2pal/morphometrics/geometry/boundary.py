@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -162,15 +163,5 @@ def inner_circles(triangles: NDArray[np.float64], outer: Points) -> NDArray[np.c
     largest = np.argsort(-np.where(sharp, radius, 0), kind="stable")[:CANDIDATES]
     middles = ((a + b + c) / 3)[largest]
     centres = np.where(sharp[largest], (a + shift)[largest], middles)
-    inside = _inside(centres, outer)
+    inside = shapely.contains_xy(shapely.Polygon(outer), centres.real, centres.imag)
     return centres[inside] if inside.any() else middles
-
-
-def _inside(where: NDArray[np.complex128], outer: Points) -> NDArray[np.bool_]:
-    """Whether points [m] lie inside the outer outline (even-odd rule)."""
-    p = outer if len(outer) < 400 else outer[:: len(outer) // 200]
-    q = following(p)
-    x, y = where.real[:, None], where.imag[:, None]
-    crosses = (p[:, 1] > y) != (q[:, 1] > y)
-    slope = (q[:, 0] - p[:, 0]) / np.where(q[:, 1] == p[:, 1], 1.0, q[:, 1] - p[:, 1])
-    return (crosses & (x < p[:, 0] + slope * (y - p[:, 1]))).sum(axis=1) % 2 == 1
