@@ -1,25 +1,18 @@
-"""Indices such as `100 * head.width / head.length`: parsed by hand, checked before any work."""
+"""Indices such as `100 * head.width / head.length`: checked before any work, never run as Python."""
 
+import ast
+import keyword
 import math
-import re
+import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.measures.dictionary import (
-    BY_NAME,
-    MEASURES,
-    SPECIMEN,
-    length_units,
-)
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURES, SPECIMEN, length_units
 
 Name = tuple[str, str]  # structure, measure
 Values = Mapping[Name, float | None]
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<quoted>\"[^\"]*\"|'[^']*')"
-    r"|(?P<name>[^\W\d]\w*)|(?P<symbol>\*\*|[-+*/().]))"
-)
 _FUNCTIONS: dict[str, Callable[[float], float]] = {
     "sqrt": math.sqrt,
     "log": math.log,
@@ -27,15 +20,13 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
     "exp": math.exp,
     "abs": abs,
 }
-
-
-@dataclass(frozen=True)
-class _Node:
-    """Part of an expression: how to compute it, and which power of a length it is."""
-
-    compute: Callable[[Values], float]
-    exponent: float
-    constant: float | None = None
+_OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: math.pow,
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,7 @@ class Index:
     expression: str
     exponent: float
     names: tuple[Name, ...]
-    _root: _Node = field(repr=False)
+    _root: ast.expr = field(repr=False)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -62,11 +53,7 @@ class Index:
         """The index in pixels to its power, or None if a measure is missing or it has no value."""
         if any(values.get(name) is None for name in self.names):
             return None
-        try:
-            result = self._root.compute(values)
-        except (ZeroDivisionError, ValueError, OverflowError):
-            return None
-        return result if isinstance(result, float | int) and math.isfinite(result) else None
+        return _value(self._root, values)
 
 
 def parse_index(name: str, expression: str, structures: Collection[str]) -> Index:
@@ -82,154 +69,123 @@ def parse_index(name: str, expression: str, structures: Collection[str]) -> Inde
     """
     if not isinstance(expression, str) or not expression.strip():
         raise InputError(f"index '{name}': expected an expression, found {expression!r}")
-    parser = _Parser(name, expression, structures)
-    root = parser.whole()
-    if not parser.names:
+    check = _Check(name, expression, structures)
+    root, exponent = check.parsed()
+    if not check.names:
         raise InputError(f"index '{name}': '{expression}' uses no measure")
-    return Index(name, expression, root.exponent, tuple(parser.names), root)
+    return Index(name, expression, exponent, tuple(check.names), root)
 
 
-class _Parser:
-    def __init__(self, name: str, text: str, structures: Collection[str]) -> None:
-        self._where = f"index '{name}' ({text})"
+class _Check:
+    """Whether an expression holds only what an index may hold, and which power of a length it is."""
+
+    def __init__(self, name: str, expression: str, structures: Collection[str]) -> None:
+        self._where = f"index '{name}' ({expression})"
+        self._text = " ".join(expression.splitlines()).strip()
         self._structures = [*structures, SPECIMEN]
-        self._tokens: list[tuple[str, str, int]] = []
         self.names: dict[Name, None] = {}
-        at = 0
-        while at < len(text.rstrip()):
-            match = _TOKEN.match(text, at)
-            if match is None:
-                hint = "; a power is written **" if text[at:].lstrip()[:1] == "^" else ""
-                raise self._error(f"'{text[at:].lstrip()[:1]}' at character {at + 1}{hint}")
-            kind = str(match.lastgroup)
-            self._tokens.append((kind, match[kind], match.start(kind) + 1))
-            at = match.end()
-        self._tokens.append(("end", "", len(text) + 1))
-        self._at = 0
+
+    def parsed(self) -> tuple[ast.expr, float]:
+        """The expression and its power of a length."""
+        try:
+            root = ast.parse(self._text, mode="eval").body
+            return root, self._exponent(root)
+        except SyntaxError as error:
+            raise self._error(self._explained(error)) from None
+        except (RecursionError, MemoryError):
+            raise self._error("too many parentheses or terms") from None
 
     def _error(self, what: str) -> InputError:
         return InputError(f"{self._where}: not understood: {what}")
 
-    def _peek(self, *symbols: str) -> bool:
-        kind, text, _ = self._tokens[self._at]
-        return kind == "symbol" and text in symbols
+    def _explained(self, error: SyntaxError) -> str:
+        if "nested" in error.msg:
+            return "too many parentheses"
+        if "'(' was never closed" in error.msg:
+            return f"expected ')' at character {len(self._text) + 1}, found the end"
+        at, end = error.offset or 0, error.end_offset or 0
+        if self._text.endswith("."):
+            return f"expected the name of a measure after '{self._text.split()[-1]}'"
+        if not 0 < at <= len(self._text):
+            return "it ends too early"
+        found = self._text[at - 1 : max(end - 1, at)]
+        hint = f'; write it in quotes: "{found}"' if keyword.iskeyword(found) else ""
+        return f"'{found}' at character {at}{hint}"
 
-    def _next(self) -> tuple[str, str, int]:
-        token = self._tokens[self._at]
-        self._at += 1
-        return token
+    def _unknown(self, node: ast.expr, hint: str = "") -> InputError:
+        at = len(self._text.encode()[: node.col_offset].decode()) + 1
+        return self._error(f"'{ast.get_source_segment(self._text, node)}' at character {at}{hint}")
 
-    def _expect(self, symbol: str) -> None:
-        kind, text, at = self._next()
-        if kind != "symbol" or text != symbol:
-            found = f"'{text}'" if text else "the end"
-            raise self._error(f"expected '{symbol}' at character {at}, found {found}")
-
-    def whole(self) -> _Node:
-        try:
-            node = self._sum()
-        except RecursionError:
-            raise self._error("too many parentheses") from None
-        kind, text, at = self._tokens[self._at]
-        if kind != "end":
-            raise self._error(f"'{text}' at character {at}")
-        return node
-
-    def _sum(self) -> _Node:
-        left = self._product()
-        while self._peek("+", "-"):
-            sign = -1.0 if self._next()[1] == "-" else 1.0
-            right = self._product()
-            if left.exponent != right.exponent:
-                raise InputError(
-                    f"{self._where}: {_kind(left.exponent)} and {_kind(right.exponent)} cannot be "
-                    "added or subtracted"
+    def _exponent(self, node: ast.expr) -> float:
+        match node:
+            case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+                return 0.0
+            case ast.UnaryOp(op=ast.UAdd() | ast.USub()):
+                return self._exponent(node.operand)
+            case ast.BinOp():
+                return self._combined(node)
+            case ast.Call(func=ast.Name()):
+                return self._called(node)
+            case ast.Attribute(value=ast.Name() | ast.Constant(value=str())):
+                return self._measure(*_key(node))
+            case ast.Name() | ast.Constant(value=str()):
+                name = node.id if isinstance(node, ast.Name) else node.value
+                raise self._error(
+                    f"'{name}' alone; write a measure of a structure, such as {name}.length"
                 )
-            left = _combine(left, right, lambda a, b, sign=sign: a + sign * b, left.exponent)
-        return left
+            case ast.Attribute(value=inner) | ast.Call(func=inner):
+                self._exponent(inner)  # says what is wrong inside
+        raise self._unknown(node)
 
-    def _product(self) -> _Node:
-        left = self._signed()
-        while self._peek("*", "/"):
-            if self._next()[1] == "*":
-                right = self._signed()
-                left = _combine(left, right, lambda a, b: a * b, left.exponent + right.exponent)
-            else:
-                right = self._signed()
-                left = _combine(left, right, lambda a, b: a / b, left.exponent - right.exponent)
-        return left
-
-    def _signed(self) -> _Node:
-        if self._peek("-", "+"):
-            sign = -1.0 if self._next()[1] == "-" else 1.0
-            node = self._signed()
-            return _Node(
-                lambda values: sign * node.compute(values),
-                node.exponent,
-                None if node.constant is None else sign * node.constant,
-            )
-        return self._power()
-
-    def _power(self) -> _Node:
-        base = self._atom()
-        if not self._peek("**"):
-            return base
-        self._next()
-        power = self._signed()
-        if power.exponent:
-            raise InputError(f"{self._where}: an exponent must be a plain number or a ratio")
-        if base.exponent and power.constant is None:
+    def _combined(self, node: ast.BinOp) -> float:
+        if type(node.op) not in _OPERATIONS:
+            hint = "; a power is written **" if isinstance(node.op, ast.BitXor) else ""
+            raise self._unknown(node, hint)
+        left, right = self._exponent(node.left), self._exponent(node.right)
+        match node.op:
+            case ast.Mult():
+                return left + right
+            case ast.Div():
+                return left - right
+            case ast.Pow():
+                return self._raised(node, left, right)
+        if left != right:
             raise InputError(
-                f"{self._where}: {_kind(base.exponent)} can be raised to a plain number only"
+                f"{self._where}: {_kind(left)} and {_kind(right)} cannot be added or subtracted"
             )
-        exponent = base.exponent * (power.constant or 0.0) if base.exponent else 0.0
-        return _combine(base, power, lambda a, b: math.pow(a, b), round(exponent, 9))
+        return left
 
-    def _atom(self) -> _Node:
-        kind, text, at = self._next()
-        if kind == "number":
-            value = float(text)
-            return _Node(lambda values: value, 0.0, value)
-        if kind == "symbol" and text == "(":
-            node = self._sum()
-            self._expect(")")
-            return node
-        if kind == "name" and self._peek("("):
-            return self._call(text)
-        if kind in ("name", "quoted"):
-            return self._measure(text.strip("\"'") if kind == "quoted" else text)
-        raise self._error(f"'{text}' at character {at}" if text else "it ends too early")
+    def _raised(self, node: ast.BinOp, base: float, power: float) -> float:
+        if power:
+            raise InputError(f"{self._where}: an exponent must be a plain number or a ratio")
+        if not base:
+            return 0.0
+        measured = any(isinstance(part, ast.Attribute) for part in ast.walk(node.right))
+        number = None if measured else _value(node.right, {})
+        if number is None:
+            raise InputError(f"{self._where}: {_kind(base)} can be raised to a plain number only")
+        return round(base * number, 9)
 
-    def _call(self, function: str) -> _Node:
+    def _called(self, node: ast.Call) -> float:
+        function = node.func.id  # type: ignore[attr-defined]
         if function not in _FUNCTIONS:
             raise InputError(
                 f"{self._where}: unknown function '{function}'{nearest(function, _FUNCTIONS)}; "
                 f"known: {', '.join(_FUNCTIONS)}"
             )
-        self._expect("(")
-        node = self._sum()
-        self._expect(")")
-        exponent = node.exponent
+        if len(node.args) != 1 or node.keywords:
+            raise self._error(f"{function} takes one value, in parentheses")
+        exponent = self._exponent(node.args[0])
         if function == "sqrt":
-            exponent /= 2
-        elif function != "abs" and exponent:
+            return exponent / 2
+        if function != "abs" and exponent:
             raise InputError(
                 f"{self._where}: {function} of {_kind(exponent)} depends on the unit; divide it by "
                 "another one first"
             )
-        apply = _FUNCTIONS[function]
-        constant = None if node.constant is None else _safely(apply, node.constant)
-        return _Node(lambda values: apply(node.compute(values)), exponent, constant)
+        return exponent
 
-    def _measure(self, structure: str) -> _Node:
-        if not self._peek("."):
-            raise self._error(
-                f"'{structure}' alone; write a measure of a structure, such as {structure}.length"
-            )
-        self._next()
-        kind, measure, _ = self._next()
-        if kind != "name":
-            raise self._error(f"expected the name of a measure after '{structure}.'")
+    def _measure(self, structure: str, measure: str) -> float:
         if structure not in self._structures:
             raise InputError(
                 f"{self._where}: unknown structure '{structure}'"
@@ -241,27 +197,38 @@ class _Parser:
                 f"{self._where}: unknown measure '{measure}' of '{structure}'"
                 f"{nearest(measure, known)}; known: {', '.join(known)}"
             )
-        key = (structure, measure)
-        self.names[key] = None
-        return _Node(lambda values: float(values[key]), float(BY_NAME[measure].exponent))  # type: ignore[arg-type]
+        self.names[structure, measure] = None
+        return float(BY_NAME[measure].exponent)
 
 
-def _combine(
-    left: _Node, right: _Node, operation: Callable[[float, float], float], exponent: float
-) -> _Node:
-    constant = None
-    if left.constant is not None and right.constant is not None:
-        constant = _safely(operation, left.constant, right.constant)
-    return _Node(
-        lambda values: operation(left.compute(values), right.compute(values)), exponent, constant
-    )
+def _key(node: ast.Attribute) -> Name:
+    """Structure and measure."""
+    of = node.value
+    return str(of.id if isinstance(of, ast.Name) else of.value), node.attr  # type: ignore[attr-defined]
 
 
-def _safely(operation: Callable[..., float], *values: float) -> float | None:
+def _value(root: ast.expr, values: Values) -> float | None:
+    """The value of a checked expression, or None if it has none, such as a division by zero."""
+
+    def value(node: ast.expr) -> float:
+        match node:
+            case ast.Constant():
+                return float(node.value)  # type: ignore[arg-type]
+            case ast.UnaryOp():
+                return (
+                    -value(node.operand) if isinstance(node.op, ast.USub) else value(node.operand)
+                )
+            case ast.BinOp():
+                return _OPERATIONS[type(node.op)](value(node.left), value(node.right))
+            case ast.Call():
+                return _FUNCTIONS[node.func.id](value(node.args[0]))  # type: ignore[attr-defined]
+        return float(values[_key(node)])  # type: ignore[arg-type]
+
     try:
-        return operation(*values)
+        result = value(root)
     except (ZeroDivisionError, ValueError, OverflowError):
         return None
+    return result if math.isfinite(result) else None
 
 
 def _kind(exponent: float) -> str:
