@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from sam2pal.cli import run
-from sam2pal.dataset.files import read_templates
+from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.manifest import read_list, write_list
 from sam2pal.dataset.pool import draw_pool
 from sam2pal.io.errors import InputError

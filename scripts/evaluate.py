@@ -1,6 +1,6 @@
 """Score predicted masks against true ones: a row a specimen and structure, and a readable table.
 
-Any two COCO files will do:
+Predictions are COCO files; truth may be annotations of any known format:
 
     python scripts/evaluate.py --truth truth.json --predictions predicted.json
 """
@@ -16,6 +16,8 @@ from tqdm import tqdm
 from sam2pal.cli import options_argument, run
 from sam2pal.config.checking import validated
 from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.dataset.convert import read_truth
+from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
 from sam2pal.evaluation.report import describe, rounded
@@ -32,7 +34,7 @@ def parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
-    add("--truth", help="COCO file; without it no row has a score")
+    add("--truth", help="annotations; without them no row has a score")
     add("--templates", help="COCO file of the templates, which are not scored")
     add("--structure", action="append", default=[], help="only this one (may be given repeatedly)")
     add(
@@ -62,11 +64,16 @@ def main() -> None:
     for path in arguments.output:
         if Path(path).suffix not in (".csv", ".parquet"):
             raise InputError(f"--output {path}: expected a name ending in .csv or .parquet")
+    truth = None
+    if arguments.truth and arguments.category_id:
+        truth = Dataset(arguments.truth, source="drawn")  # ids are those of the file itself
+    elif arguments.truth:
+        truth = read_truth(arguments.truth, arguments.predictions)
     more = SpecimenTable(arguments.specimen_table, COLUMNS) if arguments.specimen_table else None
     evaluation = Evaluation(
         arguments.predictions,
-        arguments.truth,
-        arguments.templates,
+        truth,
+        Dataset(arguments.templates, source="drawn") if arguments.templates else None,
         arguments.structure,
         arguments.category_id,
         options,

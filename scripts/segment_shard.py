@@ -12,7 +12,8 @@ from sam2pal.config.checking import validated
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.files import read_templates, write
+from sam2pal.dataset.dataset import read_templates
+from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import read_list
 from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device, seed_everything

@@ -19,7 +19,7 @@ from sam2pal.config.fields import without_machine
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.files import Template, read_templates
+from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.pool import check_pool
 from sam2pal.io.files import atomic
@@ -56,7 +56,7 @@ def input_hash(
     arguments: argparse.Namespace,
     options: TrainingOptions,
     model: tuple[str, int],
-    templates: list[Template],
+    templates: list[AnnotatedSpecimen],
 ) -> str:
     """What the training depends on: another configuration, template or pool is another training.
 

@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask
-from sam2pal.evaluation.reading import Masks
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 
 HERE = Path(__file__).resolve().parents[2] / "scripts"
@@ -98,11 +98,10 @@ def draw(count: int, side: int) -> Iterator[Specimen]:
 
 
 def read(annotations: Path, photographs: Path) -> Iterator[Specimen]:
-    masks = Masks(annotations)
-    names = {image["id"]: image["file_name"] for image in masks.head["images"]}
-    for entry in masks.entries:
-        found = {name: masks.mask(entry, masks.structures.get(name)) for name in NAMES}
-        with Image.open(photographs / names[entry.image_id]) as image:
+    for entry in Dataset(annotations).specimens:
+        masks = entry.masks
+        found = {name: masks[name] if name in masks else None for name in NAMES}
+        with Image.open(photographs / entry.file_name) as image:
             yield (
                 image.convert("RGB"),
                 {name: mask for name, mask in found.items() if mask is not None},

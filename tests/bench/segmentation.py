@@ -20,7 +20,7 @@ from PIL import Image
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.images.reading import read_photograph
 from sam2pal.model.build import build_model
@@ -65,7 +65,7 @@ def main() -> None:
         arguments.output.write_text(text + "\n", encoding="utf-8")
 
 
-def draw(folder: Path, templates: int, count: int) -> tuple[list[Template], list[Specimen]]:
+def draw(folder: Path, templates: int, count: int) -> tuple[list[AnnotatedSpecimen], list[Specimen]]:
     """Templates, and photographs of specimens, of a drawn beetle."""
     rng = np.random.default_rng(1)
     species, style = sample_species(rng, "beetle"), sample_style(rng)
@@ -78,7 +78,7 @@ def draw(folder: Path, templates: int, count: int) -> tuple[list[Template], list
             path = place / f"template{number}.png"
             height, width = drawing.pixels.shape[:2]
             masks = {name: drawing.masks[name] for name in NAMES}
-            found.append(Template(path.stem, str(path), width, height, masks))
+            found.append(AnnotatedSpecimen(path.stem, str(path), width, height, drawn(masks)))
         else:
             path = place / "specimens" / f"{number:04d}.png"
         Image.fromarray(drawing.pixels).save(path)
@@ -87,7 +87,7 @@ def draw(folder: Path, templates: int, count: int) -> tuple[list[Template], list
 
 @torch.no_grad()
 def bench(
-    tracker: Tracker, templates: list[Template], specimens: list[Specimen], repeats: int
+    tracker: Tracker, templates: list[AnnotatedSpecimen], specimens: list[Specimen], repeats: int
 ) -> list[tuple[str, float, float, float, float]]:
     """Rows: what, GFLOP and seconds a specimen, and both over the bound."""
     upright = SegmentationOptions(turns=(0,), round_trip=0, batch_size=min(4, len(specimens)))

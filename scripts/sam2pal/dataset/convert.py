@@ -11,6 +11,9 @@ Decisions, which config/README.md states too:
   replaces what an earlier one says of the same photograph and structure.
 - An annotation without a pixel says that the specimen lacks the structure; a structure without
   annotation is unknown.
+- Templates are the photographs with an outline. Truth keeps all that the annotations list, so
+  that none goes missing from the evaluation; a photograph that is not there has the status
+  `missing`.
 """
 
 import os
@@ -21,15 +24,15 @@ from typing import Any
 
 import numpy as np
 
+from sam2pal.dataset.dataset import Dataset, specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source
-from sam2pal.dataset.files import categories
-from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.files import categories, guarded, read_json
+from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
-from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError, nearest
 
 Paths = str | Path | Sequence[str | Path]
@@ -37,21 +40,21 @@ Paths = str | Path | Sequence[str | Path]
 
 def convert(
     annotations: Paths,
-    photographs: Paths,
+    photographs: Paths | Photographs,
     structures: Mapping[str, Any] | Sequence[str],
     genus: str = "",
     round_name: str = "",
-    description: str = "templates",
-    allow_missing: bool = False,
+    truth: bool = False,
 ) -> dict[str, Any]:
     """Read annotations of any known format into canonical COCO.
 
     Args:
         annotations: annotation files or folders, earlier ones first.
-        photographs: the folder of the photographs of each (or one for all).
+        photographs: the folder of the photographs of each (or one for all), or all photographs
+            that the annotations may mean.
         structures: the configuration's structures in order; a mapping may name the `parent`.
-        allow_missing: leave out annotated photographs that are not in the folder, with a note,
-            instead of refusing them.
+        truth: keep photographs without an outline, and those that are not there, with a note,
+            instead of leaving out the former and refusing the latter.
 
     Returns:
         COCO as in the design; `info.notes` lists what was left out or decided, for people.
@@ -60,7 +63,8 @@ def convert(
         InputError: naming the file and the entry that is wrong, and what to do.
     """
     files = _listed(annotations)
-    folders = _listed(photographs)
+    known = isinstance(photographs, Photographs)
+    folders = [Path(photographs.place)] if known else _listed(photographs)
     if not files:
         raise InputError(f"genus {genus}: no annotation file is given; add a row to templates.tsv")
     if len(folders) == 1:
@@ -70,17 +74,39 @@ def convert(
             f"{len(files)} annotation files but {len(folders)} folders of photographs; give one"
             " folder, or one for each file"
         )
-    collected = _Collected(structures, allow_missing)
-    listed: dict[Path, Photographs] = {}
+    collected = _Collected(structures, truth)
+    listed: dict[Path, Photographs] = {folders[0]: photographs} if known else {}
     for file, folder in zip(files, folders, strict=True):
         if folder not in listed:
-            listed[folder] = Photographs(folder)
-        collected.add(
-            file, read_annotations(file, listed[folder], list(structures)), listed[folder]
-        )
-    return collected.coco(
-        {"description": description, "genus": genus, "round": round_name}, structures
-    )
+            listed[folder] = Photographs.of_folder(folder)
+        with guarded(file):
+            source = read_annotations(file, listed[folder], list(structures))
+            collected.add(file, source, listed[folder])
+    what = "truth" if truth else "templates"
+    return collected.coco({"description": what, "genus": genus, "round": round_name}, structures)
+
+
+def read_truth(path: str | Path, predictions: Sequence[str | Path]) -> Dataset:
+    """Truth as `convert` wrote it, or annotations of any known format of predicted specimens.
+
+    Raises:
+        InputError: see `convert`; or the predictions are not sound.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json" and path.is_file():
+        data = read_json(path)
+        if isinstance(data, dict) and (data.get("info") or {}).get("canonical"):
+            return Dataset(data, source="drawn", where=path)
+    specimens, structures = [], {}
+    for file in predictions:
+        data = read_json(file)
+        if isinstance(data, list):  # COCO results have the images of the truth
+            return Dataset(path, source="drawn")
+        dataset = Dataset(data, where=file)
+        specimens += dataset.specimens
+        structures |= dict.fromkeys(dataset.structures)
+    photographs = Photographs.of_specimens(specimens, "the predictions")
+    return Dataset(convert(path, photographs, structures, truth=True), source="drawn", where=path)
 
 
 def _listed(paths: Paths) -> list[Path]:
@@ -88,9 +114,9 @@ def _listed(paths: Paths) -> list[Path]:
 
 
 class _Image:
-    """A photograph and its masks as stored on disk."""
+    """A photograph and its masks as stored on disk; without a header it is not there."""
 
-    def __init__(self, path: str, name: str, specimen: str, header: Header) -> None:
+    def __init__(self, path: str, name: str, specimen: str, header: Header | None) -> None:
         self.path, self.name, self.specimen, self.header = path, name, specimen, header
         self.masks: dict[str, dict[str, Any]] = {}  # structure to RLE
 
@@ -98,9 +124,9 @@ class _Image:
 class _Collected:
     """What the annotation files say, united by photograph and structure."""
 
-    def __init__(self, structures: Mapping[str, Any] | Sequence[str], allow_missing: bool) -> None:
+    def __init__(self, structures: Mapping[str, Any] | Sequence[str], truth: bool) -> None:
         self.structures = list(structures)
-        self.allow_missing = allow_missing
+        self.truth = truth
         self.images: dict[str, _Image] = {}
         self.notes: list[str] = []
 
@@ -114,15 +140,17 @@ class _Collected:
         for drawing in source.drawings:
             if not drawing.outlines:
                 bare.append(drawing.photograph)
-                continue
+                if not self.truth:
+                    continue
             try:
                 found = photographs.find(drawing.photograph, drawing.where)
             except InputError:
-                if not self.allow_missing:
+                if not self.truth:
                     raise
                 missing.append(drawing.photograph)
+                self._keep_missing(drawing)
                 continue
-            key = os.path.realpath(found.path)
+            key = os.path.realpath(found.path) if found.path else found.name
             if key in seen:
                 raise InputError(
                     f"{drawing.where}: the photograph '{found.name}' is annotated twice, also as"
@@ -136,15 +164,15 @@ class _Collected:
                     unknown[outline.label] += 1
                 else:
                     wanted[structure].append(outline)
-            if wanted:
-                masks += self._draw(key, found, photographs, drawing, wanted)
+            if wanted or self.truth:
+                masks += self._draw(key, found, drawing, wanted)
         for label, count in sorted(unknown.items()):
             hint = nearest(label, self.structures)
             self.notes.append(
                 f"{file}: left out {count} of '{label}', which is not among the structures{hint}"
             )
-        self._note_names(file, bare, "without any outline left out")
-        self._note_names(file, missing, "that are not in the folder left out")
+        self._note_names(file, bare, f"without any outline{'' if self.truth else ' left out'}")
+        self._note_names(file, missing, "that are not among the photographs")
         if not masks:
             raise InputError(
                 f"{file}: no outline of any structure ({', '.join(self.structures)}) was found"
@@ -168,19 +196,23 @@ class _Collected:
             self.notes.append(note)
         return same[0]
 
+    def _keep_missing(self, drawing: Drawing) -> None:
+        name = drawing.photograph.replace("\\", "/")
+        specimen = specimen_of({"file_name": name})
+        self.images.setdefault(f"missing {name}", _Image("", name, specimen, None))
+
     def _draw(
         self,
         key: str,
-        found: Any,
-        photographs: Photographs,
+        found: PhotographFile,
         drawing: Drawing,
         wanted: Mapping[str, Sequence[Outline]],
     ) -> int:
         image = self.images.get(key)
         if image is None:
-            image = _Image(found.path, found.name, found.stem, inspect(found.path))
+            image = _Image(found.path, found.name, found.specimen, found.header())
             for other in self.images.values():
-                if other.specimen == image.specimen:
+                if other.header and other.specimen == image.specimen:
                     raise InputError(
                         f"{drawing.where}: '{other.path}' and '{image.path}' would both be specimen"
                         f" '{image.specimen}'; rename one"
@@ -267,18 +299,21 @@ class _Collected:
         """The canonical file."""
         images, annotations = [], []
         identifiers = {name: place for place, name in enumerate(self.structures, 1)}
-        ordered = sorted(self.images.values(), key=lambda image: natural_key(image.specimen))
+        there = {image.specimen for image in self.images.values() if image.header}
+        kept = [i for i in self.images.values() if i.header or i.specimen not in there]
+        ordered = sorted(kept, key=lambda image: natural_key(image.specimen))
         for number, image in enumerate(ordered, 1):
-            images.append(
-                {
-                    "id": number,
-                    "file_name": image.name,
-                    "path": image.path,
-                    "width": image.header.width,
-                    "height": image.header.height,
-                    "specimen": image.specimen,
-                }
-            )
+            entry = {
+                "id": number,
+                "file_name": image.name,
+                "path": image.path,
+                "specimen": image.specimen,
+            }
+            if image.header is None:
+                entry |= {"status": "missing", "reason": "not among the photographs"}
+            else:
+                entry |= {"width": image.header.width, "height": image.header.height}
+            images.append(entry)
             for structure in sorted(image.masks, key=identifiers.__getitem__):
                 rle = image.masks[structure]
                 annotations.append(
@@ -297,7 +332,7 @@ class _Collected:
             if structure not in drawn:
                 self.notes.append(f"'{structure}' is drawn on no photograph")
         return {
-            "info": {**info, "notes": self.notes},
+            "info": {**info, "canonical": True, "notes": self.notes},
             "images": images,
             "categories": categories(structures),
             "annotations": annotations,

@@ -1,36 +1,29 @@
 """Reading, checking and writing the COCO files of the workflow."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sam2pal.dataset.rle import decode_mask
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
 
-@dataclass(frozen=True)
-class Template:
-    """A specimen with drawn masks.
-
-    Attributes:
-        specimen: its id.
-        path: its photograph.
-        width, height: of the photograph as stored on disk, in pixels.
-        masks: bool `[height, width]` of every annotated structure, as stored on disk, in the
-            order of the categories. A structure without an entry is unknown; an entry without
-            a pixel says that the specimen lacks the structure.
-    """
-
-    specimen: str
-    path: str
-    width: int
-    height: int
-    masks: dict[str, np.ndarray]
+@contextmanager
+def guarded(path: str | Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a user's file is read into an InputError that names the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{path}: too large for the memory of this computer") from error
+    except Exception as error:
+        what = str(error) or "it ends too early"
+        raise InputError(
+            f"{path}: it cannot be read ({type(error).__name__}: {what[:200]}); export it again"
+        ) from error
 
 
 def read_json(path: str | Path) -> Any:
@@ -49,7 +42,7 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: the annotation file is empty; export the annotations again")
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({error}); export it again") from error
 
 
@@ -142,47 +135,3 @@ def _dumps(value: Any) -> str:
     return json.dumps(
         value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
     )
-
-
-def read_templates(path: str | Path) -> list[Template]:
-    """The templates of a canonical COCO file, in its order, masks decoded.
-
-    Raises:
-        InputError: the file is not canonical (`convert` makes such a file), or a mask is damaged.
-    """
-    data = load(path)
-    names = {category["id"]: category["name"] for category in data["categories"]}
-    order = {identifier: place for place, identifier in enumerate(names)}
-    drawn: dict[int, list[dict[str, Any]]] = {}
-    for annotation in data["annotations"]:
-        drawn.setdefault(annotation["image_id"], []).append(annotation)
-    templates = []
-    for image in data["images"]:
-        for key in ("specimen", "path", "width", "height"):
-            if key not in image:
-                raise InputError(
-                    f"{path}: image '{image['file_name']}' has no '{key}'; this is not a file that"
-                    " scripts/convert_templates.py wrote: convert it first"
-                )
-        masks = {}
-        size = [image["height"], image["width"]]
-        for annotation in sorted(
-            drawn.get(image["id"], []), key=lambda entry: order[entry["category_id"]]
-        ):
-            name = names[annotation["category_id"]]
-            place = f"{path}: image '{image['file_name']}', structure '{name}'"
-            if name in masks:
-                raise InputError(f"{place} is annotated twice; convert the annotations again")
-            try:
-                masks[name] = decode_mask(annotation["segmentation"])
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise InputError(f"{place}: damaged mask ({error}); convert it again") from error
-            if list(masks[name].shape) != size:
-                raise InputError(
-                    f"{place}: the mask has {masks[name].shape[1]} x {masks[name].shape[0]} pixels,"
-                    f" the photograph {image['width']} x {image['height']}"
-                )
-        templates.append(
-            Template(image["specimen"], image["path"], image["width"], image["height"], masks)
-        )
-    return templates

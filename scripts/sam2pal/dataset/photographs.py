@@ -1,80 +1,166 @@
-"""Which photograph an annotation means by a file name."""
+"""Which photograph a name means."""
 
 import os
+import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path, PureWindowsPath
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
 
-from sam2pal.images.folder import Found, scan
+from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.manifest import DUPLICATE, Specimen
+from sam2pal.images.folder import scan
+from sam2pal.images.header import Header
+from sam2pal.images.reading import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, inspect
 from sam2pal.io.errors import InputError, nearest
+
+_SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+_RENAMED = (  # what tools make of a photograph's name
+    re.compile(r"^[0-9a-f]{8}-(?P<name>.+)$"),  # Label Studio
+    re.compile(r"^(?P<name>.+)_(?P<suffix>[a-z]{3,4})\.rf\.[0-9A-Za-z]+\.[a-z]+$"),  # Roboflow
+)
+
+
+@dataclass(frozen=True)
+class PhotographFile:
+    """A photograph that annotations may name.
+
+    Attributes:
+        name: path relative to the folder of photographs, with `/` on every system.
+        path: as it is opened.
+        specimen: id: `name` without its extension.
+        width, height: as stored on disk; 0 where only the file knows.
+    """
+
+    name: str
+    path: str
+    specimen: str
+    width: int = 0
+    height: int = 0
+
+    def header(self) -> Header:
+        """Size and orientation.
+
+        Raises:
+            InputError: the photograph cannot be read.
+        """
+        if self.width and not os.path.exists(self.path):
+            return Header(self.width, self.height)
+        return inspect(self.path)
 
 
 class Photographs:
-    """The photographs of a folder, found by the names that annotations use."""
+    """Photographs, found by the names that annotations use.
 
-    def __init__(self, folder: str | Path) -> None:
-        """List the folder.
+    Args:
+        photographs: all that a name may mean.
+        place: where they are, for messages.
+    """
+
+    def __init__(self, photographs: Iterable[PhotographFile], place: str | Path) -> None:
+        self.photographs, self.place = list(photographs), str(place)
+        self._by_name: dict[str, list[PhotographFile]] = {}
+        for photograph in self.photographs:
+            for key in _keys(photograph.name):
+                self._by_name.setdefault(key, []).append(photograph)
+
+    @classmethod
+    def of_folder(cls, folder: str | Path) -> "Photographs":
+        """All photographs of a folder and its subfolders.
 
         Raises:
             InputError: the folder does not exist or holds no photograph.
         """
-        self.folder = Path(folder)
         listing = scan(folder)
-        self.files = [*listing.photographs, *listing.unsupported]
-        if not self.files:
+        files = [*listing.photographs, *listing.unsupported]
+        if not files:
             raise InputError(f"{folder}: the folder of the annotated photographs holds none")
-        # Exact before approximate: the name as it is, without its extension, then in any case.
-        self._tables: list[tuple[Callable[[str], str], dict[str, list[Found]]]] = []
-        for key in (_plain, _stem, _folded, _folded_stem):
-            table = defaultdict(list)
-            for file in self.files:
-                for ending in _endings(_plain(file.name)):
-                    table[key(ending)].append(file)
-            self._tables.append((key, dict(table)))
+        return cls((PhotographFile(file.name, file.path, file.stem) for file in files), folder)
+
+    @classmethod
+    def of_specimens(
+        cls, specimens: Iterable[Specimen | AnnotatedSpecimen], place: str | Path
+    ) -> "Photographs":
+        """The photographs of listed specimens, without those that are left out as duplicates."""
+        return cls(
+            (
+                PhotographFile(one.name, one.path, one.specimen, one.width, one.height)
+                for one in specimens
+                if one.status != DUPLICATE
+            ),
+            place,
+        )
 
     def stems(self) -> list[str]:
-        """Names without extension, relative to the folder."""
-        return [file.stem for file in self.files]
+        """Names without extension."""
+        return [photograph.specimen for photograph in self.photographs]
 
-    def find(self, name: str, where: str) -> Found:
-        """The photograph called `name`: by file name, then by stem, then ignoring case.
+    def find(self, name: str, where: str) -> PhotographFile:
+        """The photograph called `name`.
 
-        As much of a path in `name` is used as is needed to tell two photographs apart.
+        A whole file name goes before a name without its extension, both before the same in another
+        case, and all of these before the names that tools make of it (percent-encoded, or
+        with what Label Studio and Roboflow add). Folders that both names have must agree;
+        the longer agreement wins.
 
         Raises:
             InputError: no photograph is called so, or several are.
         """
-        endings = list(_endings(_plain(PureWindowsPath(name).as_posix())))
-        several: list[Found] = []
-        for key, table in self._tables:
-            for ending in endings:  # the whole path first
-                found = table.get(key(ending), [])
-                whole = [file for file in found if key(_plain(file.name)) == key(ending)]
-                if len(whole) == 1:
-                    return whole[0]
+        wanted = _plain(name)
+        for spelling in (wanted, *_spellings(wanted)):
+            for same in (_whole, _stem, _folded, _folded_stem):
+                found = self._named(spelling, same)
                 if len(found) == 1:
                     return found[0]
-                several = several or found
-        if several:
-            listed = ", ".join(f"'{file.name}'" for file in several[:5])
-            raise InputError(
-                f"{where}: '{name}' may be any of {listed} in {self.folder}; write the path"
-                " relative to that folder into the annotation, or rename one"
-            )
-        hint = nearest(os.path.basename(endings[0]), {_base(file.name) for file in self.files})
+                if found:
+                    listed = ", ".join(f"'{photograph.name}'" for photograph in found[:5])
+                    raise InputError(
+                        f"{where}: '{name}' may be any of {listed} in {self.place}; write the path"
+                        " relative to that folder into the annotation, or rename one"
+                    )
+        base = wanted.rsplit("/", 1)[-1]
+        twins = [p.name for p in self._by_name.get(_folded_stem(base), ())]
+        hint = nearest(base, {photograph.name.rsplit("/", 1)[-1] for photograph in self.photographs})
+        if twins:
+            hint = f", only {', '.join(repr(twin) for twin in twins[:5])}"
         raise InputError(
-            f"{where}: no photograph '{name}' in {self.folder}{hint}; put it there or correct the"
+            f"{where}: no photograph '{name}' in {self.place}{hint}; put it there or correct the"
             " name in the annotation"
         )
 
+    def _named(self, wanted: str, same: Callable[[str], str]) -> list[PhotographFile]:
+        """Photographs whose name is `wanted`, as far as `same` looks and both have folders."""
+        key = same(wanted.rsplit("/", 1)[-1])
+        parts = same(wanted).split("/")
+        fitting: list[tuple[int, PhotographFile]] = []
+        for photograph in self._by_name.get(key, ()):
+            own = same(_plain(photograph.name)).split("/")
+            shared = min(len(own), len(parts))
+            if own[-shared:] == parts[-shared:]:
+                fitting.append((shared, photograph))
+        if not fitting:
+            return []
+        longest = max(shared for shared, _ in fitting)
+        best = [photograph for shared, photograph in fitting if shared == longest]
+        exact = [p for p in best if same(_plain(p.name)).split("/") == parts]
+        return exact or best
+
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    """With `/` between folders, composed characters, and without `./` and `../`."""
+    parts = unicodedata.normalize("NFC", name).replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", ".", ".."))
+
+
+def _whole(name: str) -> str:
+    return name
 
 
 def _stem(name: str) -> str:
-    return os.path.splitext(name)[0]
+    """Without the extension, if it is one of photographs: `NHM.1` has none."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in _SUFFIXES else name
 
 
 def _folded(name: str) -> str:
@@ -85,12 +171,16 @@ def _folded_stem(name: str) -> str:
     return _stem(name).casefold()
 
 
-def _base(name: str) -> str:
-    return name.rsplit("/", 1)[-1]
+def _keys(name: str) -> set[str]:
+    base = _plain(name).rsplit("/", 1)[-1]
+    return {same(base) for same in (_whole, _stem, _folded, _folded_stem)}
 
 
-def _endings(name: str):
-    """`a/b/c.png`, `b/c.png`, `c.png`."""
-    while name:
-        yield name
-        _, _, name = name.partition("/")
+def _spellings(name: str) -> list[str]:
+    folder, _, base = name.rpartition("/")
+    found = [unquote(base)] if "%" in base else []
+    for pattern in _RENAMED:
+        if match := pattern.match(base):
+            suffix = match.groupdict().get("suffix")
+            found.append(match["name"] + (f".{suffix}" if suffix else ""))
+    return [_plain(f"{folder}/{spelling}") for spelling in found]

@@ -1,54 +1,19 @@
-"""What is drawn from a manifest: templates, the training pool, and a genus' fingerprint."""
+"""The specimens that a round's training learns from, and the state of a folder of photographs."""
 
-from __future__ import annotations
-
-import filecmp
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import OK, Specimen, some
+from sam2pal.dataset.matching import find_templates
 from sam2pal.images.folder import natural_key, walk
 from sam2pal.io.errors import InputError
 
-if TYPE_CHECKING:
-    from sam2pal.dataset.files import Template
-
-
-def find_templates(
-    specimens: Iterable[Specimen], templates: Iterable[Template]
-) -> dict[str, Template]:
-    """Which specimens are templates: the same file, or a copy of it under any name.
-
-    Returns:
-        The template of each such specimen's id.
-    """
-    by_size: dict[int, list[Template]] = {}
-    for template in templates:
-        if os.path.isfile(template.path):
-            by_size.setdefault(os.path.getsize(template.path), []).append(template)
-    found = {}
-    for specimen in specimens:
-        if specimen.status != OK:
-            continue
-        for template in by_size.get(specimen.size, ()):
-            if _same(specimen.path, template.path):
-                found[specimen.specimen] = template
-                break
-    return found
-
-
-def _same(one: str, other: str) -> bool:
-    try:
-        return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
-    except OSError:
-        return False
-
 
 def draw_pool(
-    specimens: Sequence[Specimen], templates: Sequence[Template], size: int, seed: int
+    specimens: Sequence[Specimen], templates: Sequence[AnnotatedSpecimen], size: int, seed: int
 ) -> list[Specimen]:
     """Draw the unlabelled specimens of a round's training, without replacement.
 
@@ -58,15 +23,15 @@ def draw_pool(
         size: how many; all there are if there are fewer.
 
     Returns:
-        Readable specimens in natural order. None is a template, a copy of one, or has the id of
-        one.
+        Readable specimens in natural order. None is a template (see
+        `find_templates`, by name).
 
     Raises:
         InputError: there is none.
     """
     if size < 1:
         raise InputError(f"the training pool has size {size}; it must be 1 or more")
-    excluded = set(find_templates(specimens, templates)) | {t.specimen for t in templates}
+    excluded = find_templates(specimens, templates, by_name=True)
     readable = [specimen for specimen in specimens if specimen.status == OK]
     candidates = [specimen for specimen in readable if specimen.specimen not in excluded]
     if not candidates:
@@ -110,7 +75,7 @@ def check_pool(pool: Iterable[Specimen], where: str | Path) -> None:
         )
 
 
-def fingerprint(folder: str | Path) -> str:
+def folder_state(folder: str | Path) -> str:
     """A hash of the names, sizes and modification times of a folder's photographs.
 
     Raises:

@@ -18,16 +18,16 @@ So the mean of a column over all rows that have a value is the mean that the sum
 """
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.dataset.dataset import BY_HAND, AnnotatedSpecimen, Annotation, Dataset
+from sam2pal.dataset.matching import find_templates, match
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.evaluation.overlap import Mask
 from sam2pal.evaluation.pair import MEASURES, evaluate_pair
-from sam2pal.evaluation.reading import Entry, Masks, check_same_size, match
 from sam2pal.io.errors import InputError
 
 COLUMNS = {
@@ -51,16 +51,14 @@ _STATUS_OF = {  # by whether truth and prediction have a pixel
     (False, True): "false_positive",
     (False, False): "absent_both",
 }
-_DRAWN = ("drawn", "corrected")
-
 
 @dataclasses.dataclass(frozen=True)
 class Pairing:
-    """A structure's name and its category in the files (None where a file does not have it)."""
+    """A structure's name, and what the files call it (None where a file does not have it)."""
 
     structure: str
-    predicted: int | None
-    true: int | None
+    predicted: str | None
+    true: str | None
 
 
 class Evaluation:
@@ -68,8 +66,8 @@ class Evaluation:
 
     Args:
         predictions: COCO files, in the order in which their rows come.
-        truth: COCO file, or None: then no row is scored.
-        templates: COCO file whose specimens are not scored, or None.
+        truth: dataset, or None: then no row is scored.
+        templates: dataset whose specimens are not scored, or None.
         structures: names, all that the predictions have if empty.
         category_ids: ids of categories that are the same structure in both files, whatever their
             names.
@@ -78,14 +76,14 @@ class Evaluation:
         notes: sentences on what is left out, for the reader of the table.
 
     Raises:
-        InputError: see `Masks`, `match` and `check_same_size`; or a structure is in neither file.
+        InputError: see `Dataset`, `match` and `check_same_size`; or a structure is in neither file.
     """
 
     def __init__(
         self,
         predictions: Sequence[str | Path],
-        truth: str | Path | None = None,
-        templates: str | Path | None = None,
+        truth: Dataset | None = None,
+        templates: Dataset | None = None,
         structures: Sequence[str] = (),
         category_ids: Sequence[int] = (),
         options: EvaluationOptions | None = None,
@@ -94,14 +92,16 @@ class Evaluation:
     ) -> None:
         self.options = options or EvaluationOptions()
         self.files = [Path(path) for path in predictions]
-        self.truth = Masks(truth) if truth else None
+        self.truth = truth
         self.notes: list[str] = []
         self._genus, self._round = genus, round_
         self._structures, self._category_ids = list(structures), list(category_ids)
         self._true = self.truth.by_specimen() if self.truth else {}
         predicted = self._survey()
-        what = f"{truth} and the predictions"
-        self._truth_of = match(predicted, self._true, what) if self.truth else {}
+        self._truth_of = {}
+        if truth:
+            what = f"{truth.path} and the predictions"
+            self._truth_of = match(predicted, self._true, what)
         self._templates = self._find_templates(templates, predicted) if templates else set()
         self._left_over = sorted(set(self._true) - set(self._truth_of.values()))
         self._note_left_out(predicted)
@@ -110,50 +110,50 @@ class Evaluation:
         """The rows, keys as in `COLUMNS`; specimens in the order of the files."""
         pairings: list[Pairing] = []
         for path in self.files:
-            masks = Masks(path, images_of=self.truth)
-            pairings = self._pairings(masks)
+            dataset = Dataset(path, images_of=self.truth)
+            pairings = self._pairings(dataset)
             names = {
-                "genus": self._genus or str(masks.info.get("genus") or ""),
-                "round": self._round or str(masks.info.get("round") or ""),
+                "genus": self._genus or str(dataset.info.get("genus") or ""),
+                "round": self._round or str(dataset.info.get("round") or ""),
             }
-            for entry in masks.entries:
-                if entry.status == "duplicate":
+            for specimen in dataset.specimens:
+                if specimen.status == "duplicate":
                     continue
                 for pairing in pairings:
-                    yield names | self._row(masks, entry, pairing)
+                    yield names | self._row(dataset, specimen, pairing)
         for specimen in self._left_over:
             for pairing in pairings:
                 row = {"specimen": specimen, "structure": pairing.structure}
                 yield names | row | {"status": "no_prediction", "source": ""}
 
-    def _row(self, masks: Masks, entry: Entry, pairing: Pairing) -> dict[str, Any]:
-        annotations = masks.annotations(entry, pairing.predicted)
+    def _row(
+        self, dataset: Dataset, specimen: AnnotatedSpecimen, pairing: Pairing
+    ) -> dict[str, Any]:
+        annotation = specimen.annotations.get(pairing.predicted or "")
         row: dict[str, Any] = {
-            "specimen": entry.specimen,
+            "specimen": specimen.specimen,
             "structure": pairing.structure,
-            "source": str(annotations[0].get("source") or "predicted")
-            if annotations
-            else "predicted",
+            "source": annotation.source if annotation else "predicted",
         }
-        if entry.status != "ok":
-            return row | {"status": "unreadable", "source": "", "reason": entry.reason}
-        row |= _signals(annotations)
-        is_template = entry.specimen in self._templates or row["source"] in _DRAWN
-        true_entry = self._true.get(self._truth_of.get(entry.specimen, ""))
-        if is_template or true_entry is None:
-            row["predicted_area_px"] = masks.area(entry, pairing.predicted)
+        if specimen.status != "ok":
+            return row | {"status": "unreadable", "source": "", "reason": specimen.reason}
+        row |= _signals(annotation)
+        is_template = specimen.specimen in self._templates or row["source"] in BY_HAND
+        true_specimen = self._true.get(self._truth_of.get(specimen.specimen, ""))
+        if is_template or true_specimen is None or self.truth is None:
+            row["predicted_area_px"] = annotation.area if annotation else 0
             return row | {"status": "template" if is_template else "no_truth"}
-        check_same_size(entry, masks.path, true_entry, self.truth.path)
-        predicted = masks.mask(entry, pairing.predicted)
-        truth = self.truth.mask(true_entry, pairing.true)
-        if truth is None and self.options.unannotated == "unknown":
+        check_same_size(specimen, dataset.path, true_specimen, self.truth.path)
+        predicted = annotation.mask() if annotation else None
+        true = true_specimen.annotations.get(pairing.true or "")
+        if true is None and self.options.unannotated == "unknown":
             row["predicted_area_px"] = 0 if predicted is None else int(predicted.sum())
             return row | {"status": "unannotated"}
-        return row | self._measures(entry, masks, predicted, truth)
+        truth = true.mask() if true else None
+        where = f"specimen '{specimen.specimen}': the mask in {dataset.path}"
+        return row | self._measures(predicted, truth, where)
 
-    def _measures(
-        self, entry: Entry, masks: Masks, predicted: Mask | None, truth: Mask | None
-    ) -> dict[str, Any]:
+    def _measures(self, predicted: Mask | None, truth: Mask | None, where: str) -> dict[str, Any]:
         if predicted is None and truth is None:
             return {"truth_area_px": 0, "predicted_area_px": 0, "status": "absent_both"}
         # a file that lists the specimen but has no mask of the structure found nothing
@@ -161,9 +161,9 @@ class Evaluation:
         truth = predicted & False if truth is None else truth
         if predicted.shape != truth.shape:
             raise InputError(
-                f"specimen '{entry.specimen}': the mask in {masks.path} has {predicted.shape[1]} x "
-                f"{predicted.shape[0]} pixels, the one in {self.truth.path} {truth.shape[1]} x "
-                f"{truth.shape[0]}; outline it on the photograph that was segmented"
+                f"{where} has {predicted.shape[1]} x {predicted.shape[0]} pixels, the one in"
+                f" {self.truth.path} {truth.shape[1]} x {truth.shape[0]}; outline it on the"
+                " photograph that was segmented"
             )
         result = evaluate_pair(predicted, truth, self.options.boundary_tolerance)
         key = result["truth_area_px"] > 0, result["predicted_area_px"] > 0
@@ -174,32 +174,34 @@ class Evaluation:
         where: dict[str, Path] = {}
         self._duplicates: list[str] = []
         for path in self.files:
-            masks = Masks(path, images_of=self.truth)
-            self._pairings(masks, note=path == self.files[0])
-            for specimen in masks.by_specimen():
+            dataset = Dataset(path, images_of=self.truth)
+            self._pairings(dataset, note=path == self.files[0])
+            for specimen in dataset.by_specimen():
                 if specimen in where:
                     raise InputError(
                         f"the specimen '{specimen}' is in both {where[specimen]} and {path}; "
                         "remove it from one of them"
                     )
                 where[specimen] = path
-            self._duplicates += [e.specimen for e in masks.entries if e.status == "duplicate"]
+            self._duplicates += [
+                one.specimen for one in dataset.specimens if one.status == "duplicate"
+            ]
         return where
 
-    def _pairings(self, masks: Masks, note: bool = False) -> list[Pairing]:
-        predicted = masks.structures
-        true = self.truth.structures if self.truth else {}
+    def _pairings(self, dataset: Dataset, note: bool = False) -> list[Pairing]:
+        predicted = dataset.structures
+        true = self.truth.structures if self.truth else []
         if self._category_ids:
-            return self._pairings_by_id(masks, note)
+            return self._pairings_by_id(dataset, note)
         if self._structures:
             for name in self._structures:
-                self._require(name, predicted, masks.path)
+                self._require(name, predicted, dataset.path)
                 if self.truth:
                     self._require(name, true, self.truth.path)
-            return [Pairing(name, predicted[name], true.get(name)) for name in self._structures]
+            return [Pairing(name, name, name) for name in self._structures]
         if self.truth and not set(predicted) & set(true):
             raise InputError(
-                f"{masks.path} and {self.truth.path} have no structure in common: "
+                f"{dataset.path} and {self.truth.path} have no structure in common: "
                 f"{', '.join(predicted) or 'none'} against {', '.join(true) or 'none'}; rename "
                 "them, or name a category by its number with --category-id"
             )
@@ -211,14 +213,14 @@ class Evaluation:
                 "predicted but not in the truth, not scored",
                 [n for n in predicted if n not in true],
             )
-        return [Pairing(name, number, true.get(name)) for name, number in predicted.items()]
+        return [Pairing(name, name, name) for name in predicted]
 
-    def _pairings_by_id(self, masks: Masks, note: bool) -> list[Pairing]:
-        names = {number: name for name, number in masks.structures.items()}
-        true = {n: name for name, n in self.truth.structures.items()} if self.truth else {}
+    def _pairings_by_id(self, dataset: Dataset, note: bool) -> list[Pairing]:
+        names = {number: name for name, number in dataset.numbers.items()}
+        true = {n: name for name, n in self.truth.numbers.items()} if self.truth else {}
         pairings = []
         for number in self._category_ids:
-            for known, path in ((names, masks.path), (true, self.truth and self.truth.path)):
+            for known, path in ((names, dataset.path), (true, self.truth and self.truth.path)):
                 if path and number not in known:
                     found = ", ".join(f"{n} ({name})" for n, name in known.items())
                     raise InputError(f"{path}: no category {number}; it has {found or 'none'}")
@@ -228,31 +230,24 @@ class Evaluation:
                     f"category {number} is '{name}' in the truth and '{names[number]}' in the "
                     "predictions; compared all the same"
                 )
-            pairings.append(Pairing(name, number, number if number in true else None))
+            pairings.append(Pairing(name, names[number], true.get(number)))
         return pairings
 
     @staticmethod
-    def _require(name: str, known: dict[str, int], path: Path) -> None:
+    def _require(name: str, known: Sequence[str], path: Path) -> None:
         if name not in known:
             raise InputError(f"{path}: no structure '{name}'; it has {', '.join(known) or 'none'}")
 
-    def _find_templates(self, path: str | Path, predicted: dict[str, Path]) -> set[str]:
+    def _find_templates(self, templates: Dataset, predicted: dict[str, Path]) -> set[str]:
         """Predicted specimens that are templates; when in doubt about a name, all it may mean."""
-        found: set[str] = set()
-        missing = []
-        for template in Masks(path).by_specimen():
-            fitting = {template} & set(predicted)
-            if not fitting:
-                fitting = {
-                    name
-                    for name in predicted
-                    if name.endswith("/" + template) or template.endswith("/" + name)
-                }
-            if not fitting:
-                missing.append(template)
-            found |= fitting
+        # the predictions say themselves which photographs were found to be a template's
+        named = [AnnotatedSpecimen(name, "", 0, 0, {}) for name in predicted]
+        known = templates.by_specimen()
+        found = find_templates(named, known.values(), by_name=True)
+        there = {template.specimen for template in found.values()}
+        missing = [name for name in known if name not in there]
         self._note_names("templates that are not among the specimens", missing)
-        return found
+        return set(found)
 
     def _note_left_out(self, predicted: dict[str, Path]) -> None:
         if self.truth:
@@ -268,20 +263,29 @@ class Evaluation:
             self.notes.append(f"{what}: {len(names)} ({shown})")
 
 
-def _signals(annotations: list[dict[str, Any]]) -> dict[str, Any]:
-    """The confidence signals of the annotation of a prediction (of the best of several)."""
-    if not annotations:
+def check_same_size(
+    specimen: AnnotatedSpecimen, path: Path, other: AnnotatedSpecimen, other_path: Path
+) -> None:
+    """Raise `InputError` if two files disagree about the size of a specimen's photograph."""
+    sizes = (specimen.width, specimen.height), (other.width, other.height)
+    if 0 in sizes[0] or 0 in sizes[1] or sizes[0] == sizes[1]:
+        return
+    hint = "outline it on the photograph that was segmented"
+    if sizes[0] == sizes[1][::-1]:
+        hint = (
+            "one was outlined on the photograph as turned by its EXIF orientation, the other as "
+            "stored; masks belong to the photograph as stored"
+        )
+    raise InputError(
+        f"specimen '{specimen.specimen}': {path} has a photograph of {sizes[0][0]} x {sizes[0][1]} "
+        f"pixels, {other_path} one of {sizes[1][0]} x {sizes[1][1]}; {hint}"
+    )
+
+
+def _signals(annotation: Annotation | None) -> dict[str, Any]:
+    """The confidence signals of a prediction."""
+    if annotation is None:
         return {}
-    scores = [_number(annotation.get("score")) for annotation in annotations]
-    best = annotations[
-        max(range(len(scores)), key=lambda i: scores[i] if scores[i] is not None else -1.0)
-    ]
-    confidence = best.get("confidence") if isinstance(best.get("confidence"), dict) else {}
-    flags = best.get("flags") if isinstance(best.get("flags"), list) else []
-    row = {"confidence": _number(best.get("score"))}
-    row |= {name: _number(confidence.get(name)) for name in SIGNALS}
-    return row | {"flags": ";".join(str(flag) for flag in flags)}
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if type(value) in (int, float) and math.isfinite(value) else None
+    row = {"confidence": annotation.score}
+    row |= {name: annotation.confidence.get(name) for name in SIGNALS}
+    return row | {"flags": ";".join(annotation.flags)}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph, read_photograph
 
@@ -28,7 +28,7 @@ def square_image(photograph: Photograph, square: int) -> Tensor:
 
 
 def square_masks(
-    template: Template, photograph: Photograph, names: list[str], square: int
+    template: AnnotatedSpecimen, photograph: Photograph, names: list[str], square: int
 ) -> Tensor:
     """Drawn masks in 0..1, [K, S, S]; a structure that was not annotated is empty (see `annotated`)."""
     box = letterbox_of(photograph, square)
@@ -39,12 +39,12 @@ def square_masks(
     return torch.from_numpy(masks)
 
 
-def annotated(template: Template, names: list[str]) -> Tensor:
+def annotated(template: AnnotatedSpecimen, names: list[str]) -> Tensor:
     """[K] bool, which structures the template was annotated for."""
     return torch.tensor([name in template.masks for name in names])
 
 
-def read_template(template: Template, names: list[str], square: int) -> tuple[Tensor, Tensor]:
+def read_template(template: AnnotatedSpecimen, names: list[str], square: int) -> tuple[Tensor, Tensor]:
     """Image [3, S, S] and drawn masks [K, S, S] of a template."""
     photograph = read_photograph(template.path)
     return square_image(photograph, square), square_masks(template, photograph, names, square)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2pal.dataset.files import Template, load
-from sam2pal.dataset.rle import decode_mask
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 from sam2pal.io.figures import COLOURS
 from sam2pal.model.loading import annotated, read_template
@@ -22,27 +21,13 @@ from sam2pal.model.tracker import Memory, Tracker, drawn_logits
 from sam2pal.training.losses import at_size_of, hard_iou
 
 
-def read_collection(folder: Path, name: str) -> list[Template]:
+def read_collection(folder: Path, name: str) -> list[AnnotatedSpecimen]:
     """The annotated specimens of a COCO file whose photographs lie in `folder/images`."""
-    data = load(folder / name)
-    names = {category["id"]: category["name"] for category in data["categories"]}
-    specimens = {
-        image["id"]: Template(
-            Path(image["file_name"]).stem,
-            str(folder / "images" / image["file_name"]),
-            image["width"],
-            image["height"],
-            {},
-        )
-        for image in data["images"]
-    }
-    for annotation in data["annotations"]:
-        masks = specimens[annotation["image_id"]].masks
-        masks[names[annotation["category_id"]]] = decode_mask(annotation["segmentation"])
-    return list(specimens.values())
+    specimens = Dataset(folder / name, source="drawn").specimens
+    return [replace(one, path=str(folder / "images" / one.file_name)) for one in specimens]
 
 
-def template_draws(folder: Path, number: int = 5) -> list[Template]:
+def template_draws(folder: Path, number: int = 5) -> list[AnnotatedSpecimen]:
     """Specimens that can each be the one template: of `templates_1.json`, then even-numbered ones.
 
     All of them are annotated for every structure, and the even-numbered ones lie evenly among all such.
@@ -75,7 +60,7 @@ class Found:
         visible: [K], whether the model says that the structure is there.
     """
 
-    specimen: Template
+    specimen: AnnotatedSpecimen
     names: list[str]
     image: Tensor
     drawn: Tensor
@@ -99,7 +84,7 @@ def evaluate_real(
     tracker: Tracker,
     folder: Path,
     parity: int,
-    templates: int | list[Template] = 1,
+    templates: int | list[AnnotatedSpecimen] = 1,
     quarters: int = 0,
     leave_out: frozenset[str] = frozenset(),
     batch: int = 8,
@@ -140,7 +125,7 @@ def find_real(
     tracker: Tracker,
     folder: Path,
     parity: int,
-    templates: int | list[Template] = 1,
+    templates: int | list[AnnotatedSpecimen] = 1,
     quarters: int = 0,
     leave_out: frozenset[str] = frozenset(),
     batch: int = 8,
@@ -252,7 +237,7 @@ def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most:
     return float(np.median(spent))
 
 
-def _remember(tracker: Tracker, templates: list[Template]) -> tuple[list[str], list[Memory]]:
+def _remember(tracker: Tracker, templates: list[AnnotatedSpecimen]) -> tuple[list[str], list[Memory]]:
     """The structures that templates show, and a memory a template of all of them."""
     names = sorted({name for template in templates for name in template.masks})
     memories = []
@@ -265,7 +250,7 @@ def _remember(tracker: Tracker, templates: list[Template]) -> tuple[list[str], l
 
 
 def _load(
-    tracker: Tracker, specimens: list[Template], names: list[str], quarters: int = 0
+    tracker: Tracker, specimens: list[AnnotatedSpecimen], names: list[str], quarters: int = 0
 ) -> tuple[Tensor, Tensor]:
     """[B] photographs [B, 3, S, S] and masks [B * K, 1, S, S]; a missing structure is empty."""
     loaded = [read_template(specimen, names, tracker.model.image_size) for specimen in specimens]

@@ -14,7 +14,7 @@ from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.review.outlines import svg_path
 from sam2pal.review.overlay import fit, shrink, trace
-from sam2pal.review.shards import BY_HAND, Entry, Group, Shard
+from sam2pal.review.shards import Entry, Group
 from sam2pal.review.survey import Row
 
 UNITS = 10  # units of the SVG's coordinates a pixel of the picture
@@ -47,38 +47,39 @@ class Shown:
     problem: str = ""
 
 
-def show(shard: Shard, entry: Entry) -> Shown:
+def show(entry: Entry) -> Shown:
     """Read the photograph of an entry that has masks, and turn its masks upright.
 
     Raises:
         InputError: a mask is damaged.
     """
+    specimen = entry.specimen
+    there = {mark.structure: mark.annotation for mark in entry.marks if mark.there}
     photograph, problem = None, ""
     try:
         photograph = read_photograph(entry.path)
     except InputError as error:
         problem = f"The photograph cannot be shown: {error}. Masks are as stored on disk."
     if photograph is None:
-        masks = {m.structure: shard.mask(entry, m) for m in entry.marks if m.there}
-        return Shown(entry, None, masks, entry.width, entry.height, problem)
+        masks = {name: annotation.mask() for name, annotation in there.items()}
+        return Shown(entry, None, masks, specimen.width, specimen.height, problem)
     height, width = photograph.pixels.shape[:2]
-    if entry.width and (photograph.width, photograph.height) != (entry.width, entry.height):
+    size = photograph.width, photograph.height
+    if specimen.width and size != (specimen.width, specimen.height):
         problem = (
             f"The photograph has {photograph.width} x {photograph.height} pixels now, but had"
-            f" {entry.width} x {entry.height} when it was segmented: run the workflow again."
+            f" {specimen.width} x {specimen.height} when it was segmented: run the workflow again."
         )
         return Shown(entry, photograph, {}, width, height, problem)
     masks = {}
-    for mark in entry.marks:
-        if mark.there:
-            mask = shard.mask(entry, mark)
-            if mask.shape != (photograph.height, photograph.width):
-                raise InputError(
-                    f"{shard.path}: specimen '{entry.specimen}', structure '{mark.structure}': the"
-                    f" mask has {mask.shape[1]} x {mask.shape[0]} pixels, the photograph"
-                    f" {photograph.width} x {photograph.height}; delete the file and run again"
-                )
-            masks[mark.structure] = photograph.to_upright(mask)
+    for name, annotation in there.items():
+        mask = annotation.mask()
+        if mask.shape != (photograph.height, photograph.width):
+            raise InputError(
+                f"{annotation.where}: the mask has {mask.shape[1]} x {mask.shape[0]} pixels, the"
+                f" photograph {photograph.width} x {photograph.height}; run the workflow again"
+            )
+        masks[name] = photograph.to_upright(mask)
     return Shown(entry, photograph, masks, width, height)
 
 
@@ -132,7 +133,7 @@ def card(
             "number": mark.number,
             "structure": mark.structure,
             "score": mark.score if mark.predicted else None,
-            "by_hand": mark.source in BY_HAND,
+            "by_hand": mark.by_hand,
             "source": mark.source,
             "low": mark.low(options.low_confidence),
             "absent": mark.missing,
@@ -150,7 +151,7 @@ def card(
         group=row.group.name.lower(),
         masked=row.group < Group.UNREADABLE,
         outside=row.file < 0,
-        view=entry.view,
+        view=entry.specimen.view,
         marks=marks,
         picture=drawn,
         problem=problem,
@@ -189,7 +190,7 @@ def _alt(entry: Entry, problem: str) -> str:
     there = [mark.structure for mark in entry.marks if mark.there]
     absent = [mark.structure for mark in entry.marks if mark.missing]
     what = "Outlines" if problem else "Photograph"
-    text = f"{what} of {entry.specimen}: "
+    text = f"{what} of {entry.specimen.specimen}: "
     text += f"outlined {', '.join(there)}" if there else "nothing outlined"
     return text + (f"; absent {', '.join(absent)}" if absent else "")
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sam2pal.dataset.files import load
-from sam2pal.dataset.rle import decode_mask
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.review.colours import line_styles
@@ -32,56 +31,44 @@ def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> in
     """
     if kind not in KINDS:
         raise InputError(f"pictures of masks are {' or '.join(KINDS)}; found '{kind}'")
-    data = load(predictions)
-    categories = {category["id"]: category for category in data["categories"]}
-    masks: dict[int, dict[str, np.ndarray]] = {}
-    for annotation in data["annotations"]:
-        name = categories[annotation["category_id"]]["name"]
-        masks.setdefault(annotation["image_id"], {})[name] = annotation["segmentation"]
-    parents = {c["name"]: c.get("supercategory") or "" for c in categories.values()}
+    dataset = Dataset(predictions)
     folder = Path(folder)
     drawn = 0
     with building(folder) as build:
         if kind == "indexed":
-            lines = [f"{number},{name}\n" for number, name in enumerate(parents, 1)]
+            lines = [f"{number},{name}\n" for number, name in enumerate(dataset.structures, 1)]
             (build / "legend.csv").write_text("value,structure\n" + "".join(lines), "utf-8")
-        for image in data["images"]:
-            if image.get("status", "ok") != "ok":
+        for specimen in dataset.specimens:
+            if specimen.status != "ok":
                 continue
-            found = {
-                name: decode_mask(rle) for name, rle in masks.get(image["id"], {}).items()
-            }
-            path = build / f"{image['specimen']}.{'png' if kind == 'indexed' else 'jpg'}"
+            path = build / f"{specimen.specimen}.{'png' if kind == 'indexed' else 'jpg'}"
             path.parent.mkdir(parents=True, exist_ok=True)
             if kind == "indexed":
-                _indexed(found, parents, (image["height"], image["width"])).save(path)
+                _indexed(specimen, dataset.parents).save(path)
             else:
-                _overlay(image, found, list(parents)).save(path, quality=90)
+                _overlay(specimen, dataset.structures).save(path, quality=90)
             drawn += 1
         replace(folder, build)
     return drawn
 
 
-def _overlay(
-    image: Mapping, masks: Mapping[str, np.ndarray], structures: Sequence[str]
-) -> Image.Image:
-    photograph = read_photograph(image["path"])
-    if (photograph.width, photograph.height) != (image["width"], image["height"]):
+def _overlay(specimen: AnnotatedSpecimen, structures: Sequence[str]) -> Image.Image:
+    photograph = read_photograph(specimen.path)
+    if (photograph.width, photograph.height) != (specimen.width, specimen.height):
         raise InputError(
-            f"{image['path']}: the photograph changed since its masks were made; run the workflow again"
+            f"{specimen.path}: the photograph changed since its masks were made; run the workflow again"
         )
-    upright = {name: photograph.to_upright(mask) for name, mask in masks.items()}
+    upright = {name: photograph.to_upright(mask) for name, mask in specimen.masks.items()}
     return Image.fromarray(
         render_overlay(photograph.pixels, upright, structures, fill=0.2, legend=True)
     )
 
 
-def _indexed(
-    masks: Mapping[str, np.ndarray], parents: Mapping[str, str], size: tuple[int, int]
-) -> Image.Image:
+def _indexed(specimen: AnnotatedSpecimen, parents: Mapping[str, str]) -> Image.Image:
     """Where structures lie over each other, parts are on top of what they are part of."""
-    values = np.zeros(size, np.uint8)
+    values = np.zeros((specimen.height, specimen.width), np.uint8)
     numbers = {name: number for number, name in enumerate(parents, 1)}
+    masks = specimen.masks
     for name in sorted(masks, key=lambda name: (_depth(name, parents), numbers[name])):
         values[masks[name]] = numbers[name]
     picture = Image.fromarray(values, "P")

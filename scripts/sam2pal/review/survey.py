@@ -1,5 +1,6 @@
 """The first reading of the files: which specimen comes where, and what there is to count."""
 
+import dataclasses
 import os
 from array import array
 from collections import Counter
@@ -10,12 +11,11 @@ from statistics import fmean, median
 from typing import Any
 
 from sam2pal.config.review import ReviewOptions
-from sam2pal.dataset.files import Template
-from sam2pal.dataset.manifest import Specimen
-from sam2pal.dataset.pool import find_templates
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
+from sam2pal.dataset.matching import find_templates
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
-from sam2pal.review.shards import BY_HAND, Entry, Group, Shard, Truth, same_structures
+from sam2pal.review.shards import Entry, Group, Truth, entries, same_structures
 
 _SCORED = ("scored", "missed")
 
@@ -115,40 +115,43 @@ class Survey:
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
         self._named: list[tuple[Path, list[str]]] = []
+        self._drawn: list[AnnotatedSpecimen] = []  # templates among the specimens
         seen: dict[str, Path] = {}
         for number, path in enumerate(progress(self.files)):
-            shard = Shard(path, truth)
-            self._check(shard)
-            for entry in shard.entries:
-                if entry.status != "duplicate":
-                    if entry.specimen in seen:
+            dataset = Dataset(path)
+            self._check(dataset)
+            for entry in entries(dataset, truth):
+                name = entry.specimen.specimen
+                if entry.specimen.status != "duplicate":
+                    if name in seen:
                         raise InputError(
-                            f"the specimen '{entry.specimen}' is in both {seen[entry.specimen]} and"
-                            f" {path}; remove it from one of them"
+                            f"the specimen '{name}' is in both {seen[name]} and {path}; remove it"
+                            " from one of them"
                         )
-                    seen[entry.specimen] = path
+                    seen[name] = path
                 self._add(number, entry)
         self.outside = self._add_templates()
         self.structures = same_structures(self._named) if self._named else []
         self._sort()
 
-    def _check(self, shard: Shard) -> None:
-        self._named.append((shard.path, shard.structures))
+    def _check(self, dataset: Dataset) -> None:
+        self._named.append((dataset.path, dataset.structures))
         if not self.counts:
-            self.parents = shard.parents
-            self.counts = [Count(name) for name in shard.structures]
-        elif shard.structures != self._named[0][1]:
+            self.parents = dataset.parents
+            self.counts = [Count(name) for name in dataset.structures]
+        elif dataset.structures != self._named[0][1]:
             same_structures(self._named)
         for key in ("genus", "round"):
-            said, wanted = shard.info.get(key), getattr(self, key)
+            said, wanted = dataset.info.get(key), getattr(self, key)
             if not said:
                 continue
             if wanted and said != wanted:
-                raise InputError(f"{shard.path} is of the {key} '{said}', not of '{wanted}'")
+                raise InputError(f"{dataset.path} is of the {key} '{said}', not of '{wanted}'")
             setattr(self, key, str(said))
 
     def _add(self, file: int, entry: Entry) -> None:
         group = entry.group(self.options.low_confidence)
+        specimen = entry.specimen
         lowest = entry.lowest()
         shown = [mark for mark in entry.marks if mark.source]
         ious = [
@@ -160,9 +163,9 @@ class Survey:
                 file,
                 entry.place,
                 len(self.rows) + 1,
-                entry.specimen,
+                specimen.specimen,
                 entry.path,
-                entry.reason,
+                specimen.reason,
                 None if lowest is None else lowest.score,
                 "" if lowest is None else lowest.structure,
                 tuple(mark.structure for mark in shown if mark.missing),
@@ -172,12 +175,15 @@ class Survey:
         )
         if group < Group.UNREADABLE and file >= 0:
             self._count(entry)
+        if group == Group.TEMPLATE and file >= 0:
+            size = _size(specimen.path)
+            self._drawn.append(dataclasses.replace(specimen, annotations={}, size=size))
 
     def _count(self, entry: Entry) -> None:
         for mark, count in zip(entry.marks, self.counts, strict=True):
             if mark.iou is not None and mark.verdict in _SCORED:
                 count.ious.append(mark.iou)
-            if mark.source in BY_HAND:
+            if mark.by_hand:
                 count.by_hand += 1
             elif not mark.predicted:
                 count.unknown += 1
@@ -193,18 +199,11 @@ class Survey:
         """Add the templates that are not among the specimens; say how many these are."""
         if self.templates is None:
             return 0
-        shard = Shard(self.templates, source="drawn")
-        self._check(shard)
-        own = [row for row in self.rows if row.group == Group.TEMPLATE]
-        files = [Specimen(r.specimen, r.path, _size(r.path), 0, 0, 0, "") for r in own]
-        drawn = [Template(e.specimen, e.path, e.width, e.height, {}) for e in shard.entries]
-        among = {id(template) for template in find_templates(files, drawn).values()}
-        among_names = {row.specimen for row in own}
-        outside = [
-            entry
-            for entry, template in zip(shard.entries, drawn, strict=True)
-            if id(template) not in among and entry.specimen not in among_names
-        ]
+        dataset = Dataset(self.templates, source="drawn")
+        self._check(dataset)
+        among = find_templates(self._drawn, dataset.specimens, by_name=True).values()
+        there = {template.specimen for template in among}
+        outside = [e for e in entries(dataset) if e.specimen.specimen not in there]
         for entry in outside:
             self._add(-1, entry)
         return len(outside)

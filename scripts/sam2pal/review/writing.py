@@ -10,13 +10,14 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
+from sam2pal.dataset.dataset import Dataset
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.review.cards import Shown, card, picture, show
 from sam2pal.review.folders import building, refuse_foreign, replace
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.page import Pages
-from sam2pal.review.shards import Group, Shard, Truth
+from sam2pal.review.shards import Entry, Group, Truth, entries
 from sam2pal.review.survey import Row, Survey
 
 COLUMNS = (
@@ -103,11 +104,10 @@ def _render(
         if row.page or row.rank in on_sheet:
             wanted.setdefault(row.file, []).append(row)
     problems, cells = [], {}
-    for row, shard in wrap(_in_files(survey, wanted), total=sum(map(len, wanted.values()))):
-        entry = shard.entries[row.place]
+    for row, entry in wrap(_in_files(survey, wanted), total=sum(map(len, wanted.values()))):
         shown, drawn, source = None, None, ""
         if row.group < Group.UNREADABLE:
-            shown = show(shard, entry)
+            shown = show(entry)
             if shown.problem:
                 problems.append(f"{row.specimen}: {shown.problem}")
         if row.rank in on_sheet:
@@ -132,14 +132,14 @@ def _render(
     return problems, cells
 
 
-def _in_files(survey: Survey, wanted: dict[int, list[Row]]) -> Iterator[tuple[Row, Shard]]:
+def _in_files(survey: Survey, wanted: dict[int, list[Row]]) -> Iterator[tuple[Row, Entry]]:
     for number in sorted(wanted):
         if number < 0:
-            shard = Shard(survey.templates, source="drawn")
+            found = entries(Dataset(survey.templates, source="drawn"))
         else:
-            shard = Shard(survey.files[number], survey.truth)
+            found = entries(Dataset(survey.files[number]), survey.truth)
         for row in wanted[number]:
-            yield row, shard
+            yield row, found[row.place]
 
 
 def _cell(row: Row, shown: Shown, structures: list[str]) -> Cell:

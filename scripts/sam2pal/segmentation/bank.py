@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.config.segmentation import SegmentationOptions
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
 from sam2pal.model.templates import TemplateSet
@@ -78,7 +78,7 @@ class Bank:
 @torch.no_grad()
 def remember(
     tracker: Tracker,
-    templates: Sequence[Template],
+    templates: Sequence[AnnotatedSpecimen],
     names: list[str],
     options: SegmentationOptions,
     device: torch.device,

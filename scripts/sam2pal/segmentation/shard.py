@@ -9,9 +9,9 @@ import torch
 
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import OK, UNREADABLE, Specimen
-from sam2pal.dataset.pool import find_templates
+from sam2pal.dataset.matching import find_templates
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import ahead
@@ -29,7 +29,7 @@ from sam2pal.segmentation.tracking import Outcome, track_halving
 def segment(
     tracker: Tracker,
     specimens: list[Specimen],
-    templates: list[Template],
+    templates: list[AnnotatedSpecimen],
     structures: list[Structure],
     options: SegmentationOptions,
     device: torch.device,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
@@ -100,7 +100,7 @@ def held_out(data: Data, holdout: bool | str) -> int | None:
 @torch.no_grad()
 def prepare(
     tracker: Tracker,
-    templates: list[Template],
+    templates: list[AnnotatedSpecimen],
     pool: list[str],
     structures: list[str],
     options: TrainingOptions,

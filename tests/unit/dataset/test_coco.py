@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as reference
 
-from sam2pal.dataset.files import load, read_templates, write
+from sam2pal.dataset.dataset import read_templates
+from sam2pal.dataset.files import load, write
 from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.io.errors import InputError

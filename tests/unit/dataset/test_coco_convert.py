@@ -12,7 +12,8 @@ from PIL import Image
 from pycocotools import mask as reference
 
 from sam2pal.dataset.convert import convert
-from sam2pal.dataset.files import load, read_templates
+from sam2pal.dataset.dataset import read_templates
+from sam2pal.dataset.files import load
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.images.orientation import stored, upright
@@ -260,15 +261,19 @@ def test_photographs_of_one_name_are_not_guessed(tmp_path, photographs):
         converted(tmp_path, photographs, as_coco([SQUARE], file_name="e.png"))
 
 
-def test_a_missing_photograph_may_be_left_out(tmp_path, photographs):
+def test_truth_keeps_photographs_that_are_missing_or_bare(tmp_path, photographs):
     data = as_coco([SQUARE])
     data["images"].append({"id": 8, "file_name": "gone.png"})
     data["annotations"].append({**data["annotations"][0], "image_id": 8})
     with pytest.raises(InputError, match="gone.png"):
         converted(tmp_path, photographs, data)
-    result = converted(tmp_path, photographs, data, allow_missing=True)
-    assert len(result["images"]) == 1
-    assert "1 photographs that are not in the folder left out: 'gone.png'" in notes(result)
+    data["images"].append({"id": 9, "file_name": "b.png"})
+    result = converted(tmp_path, photographs, data, truth=True)
+    assert [image["specimen"] for image in result["images"]] == ["a", "b", "gone"]
+    assert [image.get("status") for image in result["images"]] == [None, None, "missing"]
+    assert {annotation["image_id"] for annotation in result["annotations"]} == {1}
+    assert "1 photographs that are not among the photographs: 'gone.png'" in notes(result)
+    assert "1 photographs without any outline: 'b.png'" in notes(result)
 
 
 def test_a_nearly_right_name_is_suggested(tmp_path, photographs):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sam2pal.dataset.files import read_templates
+from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.manifest import read_list
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam2pal.dataset.files import Template, load
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.files import load
 from sam2pal.dataset.manifest import (
     DUPLICATE,
     OK,
@@ -20,7 +21,8 @@ from sam2pal.dataset.manifest import (
     write_list,
     write_shard_lists,
 )
-from sam2pal.dataset.pool import check_pool, draw_pool, find_templates, fingerprint
+from sam2pal.dataset.matching import find_templates
+from sam2pal.dataset.pool import check_pool, draw_pool, folder_state
 from sam2pal.images.folder import natural_key, scan
 from sam2pal.images.reading import inspect as inspect_photograph
 from sam2pal.io.errors import InputError
@@ -291,7 +293,7 @@ def test_listing_unchanged_photographs_is_cheap_and_linear(tmp_path):
 
 
 def template(path, specimen):
-    return Template(specimen, str(path), 8, 6, {"head": np.zeros((6, 8), bool)})
+    return AnnotatedSpecimen(specimen, str(path), 8, 6, drawn({"head": np.zeros((6, 8), bool)}))
 
 
 def test_templates_are_found_by_file_and_by_copy(folder, tmp_path):
@@ -342,17 +344,17 @@ def test_a_pool_whose_photographs_changed(folder):
         check_pool(pool, "train_pool.tsv")
 
 
-def test_fingerprints_change_with_the_photographs_alone(folder):
-    first = fingerprint(folder)
+def test_the_state_of_a_folder_changes_with_the_photographs_alone(folder):
+    first = folder_state(folder)
     (folder / "notes.txt").write_text("x")
     (folder / ".hidden.png").write_text("x")
-    assert fingerprint(folder) == first
+    assert folder_state(folder) == first
     os.utime(folder / "s1.png", ns=(5, 5))
-    second = fingerprint(folder)
+    second = folder_state(folder)
     (folder / "s2.png").rename(folder / "s20.png")
-    assert len({first, second, fingerprint(folder)}) == 3
+    assert len({first, second, folder_state(folder)}) == 3
     with pytest.raises(InputError, match="does not exist"):
-        fingerprint(folder / "nowhere")
+        folder_state(folder / "nowhere")
 
 
 def test_natural_order_is_the_same_everywhere():

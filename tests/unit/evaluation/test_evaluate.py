@@ -12,10 +12,11 @@ from pycocotools import mask as coco_mask
 
 import evaluate
 from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.matching import match
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
 from sam2pal.evaluation.pair import evaluate_pair
-from sam2pal.evaluation.reading import Masks, match
 from sam2pal.io.errors import InputError
 
 # pycocotools' own call of numpy
@@ -95,7 +96,7 @@ def rows_of(evaluation):
 
 def test_statuses_and_measures(files):
     truth, shards = files
-    evaluation = Evaluation(shards, truth)
+    evaluation = Evaluation(shards, Dataset(truth))
     rows = rows_of(evaluation)
     assert {key: row["status"] for key, row in rows.items()} == {
         ("a", "head"): "scored",
@@ -136,7 +137,7 @@ def test_statuses_and_measures(files):
 def test_unannotated_may_mean_absent(files):
     truth, shards = files
     options = EvaluationOptions(unannotated="absent")
-    rows = rows_of(Evaluation(shards, truth, options=options))
+    rows = rows_of(Evaluation(shards, Dataset(truth), options=options))
     assert rows["c", "legs"]["status"] == "false_positive"
 
 
@@ -144,7 +145,7 @@ def test_a_templates_file_keeps_its_specimens_from_being_scored(files, tmp_path)
     truth, shards = files
     # a template that lacks a structure is not scored for that structure either
     templates = write(tmp_path / "templates.json", {"a": {"head": TRUTH["a"]["head"]}, "q": {}})
-    evaluation = Evaluation(shards, truth, templates)
+    evaluation = Evaluation(shards, Dataset(truth), Dataset(templates))
     rows = rows_of(evaluation)
     assert rows["a", "head"]["status"] == rows["a", "legs"]["status"] == "template"
     assert "templates that are not among the specimens: 1 (q)" in evaluation.notes
@@ -163,7 +164,7 @@ def test_several_pieces_and_polygons_are_united(tmp_path):
         coco_mask.merge(coco_mask.frPyObjects(second["segmentation"], HEIGHT, WIDTH))
     )
     united = box(2, 2, 40, 20) | polygons.astype(bool)
-    rows = rows_of(Evaluation([predicted], truth))
+    rows = rows_of(Evaluation([predicted], Dataset(truth)))
     row = rows["a", "head"]
     assert row["predicted_area_px"] == united.sum()
     assert row["iou"] == pytest.approx((united & box(2, 2, 40, 50)).sum() / united.sum())
@@ -175,7 +176,7 @@ def test_several_pieces_and_polygons_are_united(tmp_path):
     predicted.write_text(json.dumps(data))
     columns = box(2, 2, 40, 20) | box(0, 22, HEIGHT, 30)
     assert (
-        rows_of(Evaluation([predicted], truth))["a", "head"]["predicted_area_px"] == columns.sum()
+        rows_of(Evaluation([predicted], Dataset(truth)))["a", "head"]["predicted_area_px"] == columns.sum()
     )
 
 
@@ -188,7 +189,7 @@ def test_coco_results_without_images(files, tmp_path):
     ]
     path = tmp_path / "results.json"
     path.write_text(json.dumps(results))
-    rows = rows_of(Evaluation([path], truth))
+    rows = rows_of(Evaluation([path], Dataset(truth)))
     assert rows["a", "head"]["iou"] == 1 and rows["a", "head"]["confidence"] == 0.9
     assert rows["c", "head"]["status"] == "missed"
     assert len(rows) == len(data["images"]) * 2
@@ -220,7 +221,7 @@ def test_names_of_specimens(tmp_path):
     data["images"] = [{"id": 1, "file_name": "pinned\\A 1.v2.JPG"}, {"id": 2, "file_name": "./b"}]
     path = tmp_path / "x.json"
     path.write_text(json.dumps(data))
-    assert list(Masks(path).by_specimen()) == ["pinned/A 1.v2", "b"]
+    assert list(Dataset(path).by_specimen()) == ["pinned/A 1.v2", "b"]
 
 
 def change(path, edit):
@@ -265,9 +266,9 @@ def rename_structures(data):
     [
         ("truth", transpose, r"specimen 'a'.*48 x 64.*EXIF orientation"),
         ("truth", resize, r"specimen 'a'.*64 x 48 pixels.*10 x 10"),
-        ("prediction", damage, r"0000.json: specimen 'a', annotation 1"),
-        ("truth", drop_segmentation, r"truth.json: specimen 'a', annotation 1.*no segmentation"),
-        ("truth", odd_polygon, r"specimen 'a', annotation 1: a polygon of 5 numbers"),
+        ("prediction", damage, r"0000.json: specimen 'a', structure 'head': damaged mask"),
+        ("truth", drop_segmentation, r"truth.json: specimen 'a', structure 'head'.*no segmentation"),
+        ("truth", odd_polygon, r"specimen 'a', structure 'head': .*a polygon of 5 numbers"),
         ("truth", repeat_specimen, r"truth.json: images 1 and 2 are both the specimen 'a'"),
         ("truth", rename_structures, r"no structure in common: head, legs against HEAD, LEGS"),
     ],
@@ -276,25 +277,25 @@ def test_bad_files_name_the_specimen(files, which, edit, message):
     truth, shards = files
     change(truth if which == "truth" else shards[0], edit)
     with pytest.raises(InputError, match=message):
-        rows_of(Evaluation(shards, truth))
+        rows_of(Evaluation(shards, Dataset(truth)))
 
 
 def test_a_specimen_in_two_files_is_refused(files):
     truth, shards = files
     with pytest.raises(InputError, match="'a' is in both"):
-        Evaluation([*shards, shards[0]], truth)
+        Evaluation([*shards, shards[0]], Dataset(truth))
 
 
 def test_structures_and_categories_can_be_chosen(files, tmp_path):
     truth, shards = files
-    rows = rows_of(Evaluation(shards, truth, structures=["legs"]))
+    rows = rows_of(Evaluation(shards, Dataset(truth), structures=["legs"]))
     assert {structure for _, structure in rows} == {"legs"}
     with pytest.raises(InputError, match="no structure 'scape'; it has head, legs"):
-        Evaluation(shards, truth, structures=["scape"])
+        Evaluation(shards, Dataset(truth), structures=["scape"])
     with pytest.raises(InputError, match=r"no category 7; it has 1 \(head\), 2 \(legs\)"):
-        Evaluation(shards, truth, category_ids=[7])
+        Evaluation(shards, Dataset(truth), category_ids=[7])
     change(truth, rename_structures)
-    evaluation = Evaluation(shards, truth, category_ids=[1])
+    evaluation = Evaluation(shards, Dataset(truth), category_ids=[1])
     assert rows_of(evaluation)["a", "HEAD"]["iou"] == pytest.approx(14 / 18)
     assert any("'HEAD' in the truth and 'head' in the predictions" in n for n in evaluation.notes)
 
@@ -303,7 +304,7 @@ def test_structures_only_one_file_has_are_named(files):
     truth, shards = files
     change(truth, lambda data: data["categories"].append({"id": 3, "name": "wings"}))
     change(truth, lambda data: data["categories"][1].update(name="tarsi"))
-    evaluation = Evaluation(shards, truth)
+    evaluation = Evaluation(shards, Dataset(truth))
     assert "only in the truth, not scored: 2 (tarsi, wings)" in evaluation.notes
     assert "predicted but not in the truth, not scored: 1 (legs)" in evaluation.notes
     assert rows_of(evaluation)["a", "legs"]["status"] == "unannotated"
@@ -372,7 +373,7 @@ def test_without_truth_nothing_is_scored(files, tmp_path, monkeypatch, capsys):
 def test_real_truth_agrees_with_itself_and_with_pycocotools(carabidae):
     truth = carabidae / "pinned" / "annotations.json"
     templates = carabidae / "pinned" / "templates_1.json"
-    rows = rows_of(Evaluation([truth], truth, templates))
+    rows = rows_of(Evaluation([truth], Dataset(truth), Dataset(templates)))
     assert {row["status"] for row in rows.values()} == {"scored", "template", "unannotated"}
     scored = [row for row in rows.values() if row["status"] == "scored"]
     assert all(row["iou"] == row["boundary_f"] == 1 and row["hd95_px"] == 0 for row in scored)

@@ -419,12 +419,12 @@ def test_intervals_in_both_units(project, monkeypatch):
 
 
 def test_template_ranges():
-    from sam2pal.dataset.files import Template
+    from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 
     masks = beetle()
     templates = [
-        Template("a", "a.png", *SIZE[::-1], masks),
-        Template("b", "b.png", *SIZE[::-1], {"head": beetle(1.2)["head"]}),
+        AnnotatedSpecimen("a", "a.png", *SIZE[::-1], drawn(masks)),
+        AnnotatedSpecimen("b", "b.png", *SIZE[::-1], drawn({"head": beetle(1.2)["head"]})),
     ]
     ranges = template_ranges(templates, STRUCTURES, 0.01)
     assert ranges["antennae"].parts == 2

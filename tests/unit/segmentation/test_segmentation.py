@@ -13,7 +13,8 @@ from PIL import Image
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.files import Template, load, write
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.files import load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.images.reading import Photograph, read_photograph
@@ -40,7 +41,7 @@ class Genus:
     """Photographs, their list, and two templates; the second was not annotated for its head."""
 
     specimens: list[Specimen]
-    templates: list[Template]
+    templates: list[AnnotatedSpecimen]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,9 @@ def genus(tmp_path_factory):
         path, masks = folder / f"a{number + 1}.png", drawings[number].masks
         height, width = masks["head"].shape
         templates.append(
-            Template(f"a{number + 1}", str(path), width, height, {n: masks[n] for n in names})
+            AnnotatedSpecimen(
+                f"a{number + 1}", str(path), width, height, drawn({n: masks[n] for n in names})
+            )
         )
     return Genus([*specimens, cut], templates)
 
@@ -225,7 +228,8 @@ def test_a_copy_of_a_template_under_another_name_is_one(tracker, genus, tmp_path
 def test_drawn_as_absent_is_flagged(tracker, genus):
     first, second = genus.templates
     bare = dataclasses.replace(
-        first, masks={**first.masks, "head": np.zeros_like(first.masks["head"])}
+        first,
+        annotations=drawn({**first.masks, "head": np.zeros_like(first.masks["head"])})
     )
     own = [s for s in genus.specimens if s.specimen == "a1"]
     found = of(run(tracker, genus, specimens=own, templates=[bare, second]), "a1")

@@ -10,7 +10,7 @@ from PIL import Image
 
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.shard import segment
@@ -37,7 +37,7 @@ def test_memory_is_flat_for_2000_specimens(small_model, tmp_path):
     first, second = build_manifest(tmp_path / "photographs", None, 100).specimens
     mask = np.zeros((SIDE, SIDE), bool)
     mask[100:300, 150:250] = True
-    template = Template("s0", first.path, SIDE, SIDE, {"head": mask})
+    template = AnnotatedSpecimen("s0", first.path, SIDE, SIDE, drawn({"head": mask}))
     specimens = [dataclasses.replace(second, specimen=f"s{n}") for n in range(1, 2001)]
     sizes = []
     segment(

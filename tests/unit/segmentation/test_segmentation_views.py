@@ -11,7 +11,7 @@ from PIL import Image
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import read_photograph
@@ -39,7 +39,7 @@ OPTIONS = SegmentationOptions(mirrored=True, min_area=0.0)
 class Genus:
     """Two templates, and a copy of the first one in every view, by the view's name."""
 
-    templates: list[Template]
+    templates: list[AnnotatedSpecimen]
     copies: dict[str, Specimen]
 
 
@@ -61,12 +61,12 @@ def genus(tmp_path_factory):
         masks = [legs & left, legs & ~left, elytra]
         height, width = legs.shape
         templates.append(
-            Template(
+            AnnotatedSpecimen(
                 f"template{number}",
                 str(folder / f"template{number}.png"),
                 width,
                 height,
-                dict(zip(NAMES, masks, strict=True)),
+                drawn(dict(zip(NAMES, masks, strict=True))),
             )
         )
     pixels = torch.from_numpy(np.array(Image.open(templates[0].path))).movedim(-1, 0)
@@ -202,12 +202,12 @@ def test_templates_that_lie_differently_are_turned_alike(tracker, genus, tmp_pat
     # so a template on its side does no harm
     pixels = np.array(Image.open(first.path))
     Image.fromarray(np.ascontiguousarray(np.rot90(pixels))).save(tmp_path / "side.png")
-    side = Template(
+    side = AnnotatedSpecimen(
         "side",
         str(tmp_path / "side.png"),
         first.height,
         first.width,
-        {name: np.ascontiguousarray(np.rot90(mask)) for name, mask in first.masks.items()},
+        drawn({name: np.rot90(mask) for name, mask in first.masks.items()}),
     )
     images, found = run(tracker, genus, names=["180"], templates=[first, side])
     assert images["180"]["view"] == "180"
@@ -239,7 +239,7 @@ def test_the_nearest_templates_are_asked(tracker, genus):
 
 def test_the_nearest_of_those_that_show_the_structure(tracker, genus):
     first, second = genus.templates
-    bare = dataclasses.replace(first, masks={"elytra": first.masks["elytra"]})
+    bare = dataclasses.replace(first, annotations=drawn({"elytra": first.masks["elytra"]}))
     options = SegmentationOptions(nearest=1, turns=(0,), min_area=0.0)
     _, nearest = run(tracker, genus, options, ["0"], [bare, second])
     _, of_first = run(tracker, genus, options, ["0"], [first])

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.files import Template, load, write
+from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.files import load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
@@ -191,7 +192,7 @@ def test_another_training_has_another_state(project, trained, tmp_path):
             "seed": 1,
             "init": None,
         }
-        template = Template("s0", str(photograph), 9, 9, {})
+        template = AnnotatedSpecimen("s0", str(photograph), 9, 9, {})
         return script["input_hash"](
             SimpleNamespace(**(arguments | more)),
             TrainingOptions(**(options or {})),

@@ -15,7 +15,7 @@ from PIL import Image
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
 from sam2pal.model.tracker import Features, Tracker
@@ -91,10 +91,10 @@ def photographs(tmp_path_factory):
         path = folder / f"{number}.png"
         Image.fromarray(pixels).save(path)
         if number < 2:
-            templates.append(Template(str(number), str(path), 64, 80, masks))
+            templates.append(AnnotatedSpecimen(str(number), str(path), 64, 80, drawn(masks)))
         else:
             pool.append(str(path))
-    del templates[1].masks["tail"]
+    del templates[1].annotations["tail"]
     return templates, pool
 
 
@@ -928,7 +928,7 @@ def test_full_size_masks_are_as_drawn(small_model, photographs):
     limb = np.zeros((80, 64), bool)
     limb[:, 30:32] = True
     masks = {**template.masks, "tail": limb}
-    thin = dataclasses.replace(template, masks=masks)
+    thin = dataclasses.replace(template, annotations=drawn(masks))
     options = dataclasses.replace(OPTIONS, views=1, turns=(0,))
 
     def found(size):
@@ -997,13 +997,13 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
     # a square, which is turned without a rest
     pixels = np.pad(np.asarray(Image.open(template.path)), ((0, 0), (8, 8), (0, 0)))
     masks = {name: np.pad(mask, ((0, 0), (8, 8))) for name, mask in template.masks.items()}
-    templates, pool = [Template("0", str(tmp_path / "0.png"), 80, 80, masks)], []
+    templates, pool = [AnnotatedSpecimen("0", str(tmp_path / "0.png"), 80, 80, drawn(masks))], []
     for quarter in range(4):
         path = tmp_path / f"{quarter}.png"
         Image.fromarray(np.rot90(pixels, quarter)).save(path)
         pool.append(str(path))
     masks = {name: np.rot90(mask, 3) for name, mask in masks.items()}
-    templates.append(Template("turned", pool[3], 80, 80, masks))
+    templates.append(AnnotatedSpecimen("turned", pool[3], 80, 80, drawn(masks)))
     options = dataclasses.replace(OPTIONS, views=1)
     turned = prepare(Tracker(small_model), templates, pool, STRUCTURES, options, 1, CPU)
     first = turned.drawn.features.low[0]
@@ -1032,7 +1032,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
 def test_structures_named_for_a_side_are_not_mirrored(small_model, photographs, caplog):
     template, pool = photographs[0][0], photographs[1][:1]
     masks = dict(zip(("left eye", "body", "tail"), template.masks.values(), strict=True))
-    sided = dataclasses.replace(template, masks=masks)
+    sided = dataclasses.replace(template, annotations=drawn(masks))
     options = dataclasses.replace(OPTIONS, views=4, turns=(0,))
 
     def views(template, options):
@@ -1072,7 +1072,7 @@ def test_a_structure_too_small_to_follow_is_named(small_model, photographs, capl
     (template, _), pool = photographs
     speck = np.zeros((80, 64), bool)
     speck[40:42, 30:32] = True
-    template = dataclasses.replace(template, masks={**template.masks, "tail": speck})
+    template = dataclasses.replace(template, annotations=drawn({**template.masks, "tail": speck}))
     options = dataclasses.replace(OPTIONS, views=1)
     prepare(Tracker(small_model), [template], pool[:1], STRUCTURES, options, 1, CPU)
     assert "template 0: 'tail' is too small to be trained on at 64 pixels" in caplog.text

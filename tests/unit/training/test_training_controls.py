@@ -7,7 +7,7 @@ from PIL import Image
 
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
@@ -33,7 +33,7 @@ def beetles(tmp_path_factory):
         if number < 2:
             height, width = drawing.pixels.shape[:2]
             masks = {name: drawing.masks[name] for name in NAMES}
-            templates.append(Template(str(number), str(path), width, height, masks))
+            templates.append(AnnotatedSpecimen(str(number), str(path), width, height, drawn(masks)))
         else:
             pool.append(str(path))
     model = build_model(ModelOptions(image_size=192))

@@ -1,9 +1,11 @@
 """COCO: polygons, compressed and uncompressed RLE."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sam2pal.dataset.dataset import specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source, absent, polygons, positive_size
 from sam2pal.dataset.files import check
 from sam2pal.dataset.rle import decode_mask, rle_area, rle_size
@@ -42,7 +44,7 @@ def read(data: Any, path: Path) -> Source:
         where = f"{path}: image '{image['file_name']}'"
         size = positive_size(image.get("width"), image.get("height"), where)
         displayed = None if orientation is None else orientation == "displayed"
-        drawings[image["id"]] = Drawing(image["file_name"], where, [], size, displayed)
+        drawings[image["id"]] = Drawing(_photograph(image), where, [], size, displayed)
     for number, annotation in enumerate(data["annotations"], 1):
         drawing = drawings[annotation["image_id"]]
         label = names[annotation["category_id"]]
@@ -57,6 +59,13 @@ def read(data: Any, path: Path) -> Source:
             source.ignore(BOXES)
     source.drawings = list(drawings.values())
     return source
+
+
+def _photograph(image: Mapping[str, Any]) -> str:
+    """The file name, with the folders of the specimen where a file of the workflow's says them."""
+    folders = os.path.dirname(specimen_of(image))
+    name = image["file_name"]
+    return f"{folders}/{name}" if folders and "/" not in name else name
 
 
 def _outline(annotation: Mapping[str, Any], label: str, where: str) -> Outline | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.morphometrics.geometry.shape import Shape
 
 
@@ -37,7 +37,7 @@ def elongation(shape: Shape) -> float:
 
 
 def template_ranges(
-    templates: Sequence[Template], body: Sequence[str], min_part: float
+    templates: Sequence[AnnotatedSpecimen], body: Sequence[str], min_part: float
 ) -> Mapping[str, TemplateRange]:
     """Ranges over the templates of every structure that is drawn in one.
 

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.dataset.dataset import Annotation
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
@@ -418,18 +418,13 @@ def _crop(mask: Mask) -> Crop:
     return band[:, left : columns[-1] + 1], (left, top)
 
 
-def drawn_of(annotation: Mapping[str, Any], mask: Mask | None) -> Drawn:
-    """An annotation of a shard, with its mask."""
-    confidence = annotation.get("confidence")
-    signals = confidence if isinstance(confidence, Mapping) else {}
-    score = annotation.get("score")
-    flags = annotation.get("flags")
-    areas = annotation.get("areas")
+def drawn_of(annotation: Annotation) -> Drawn:
+    """An annotation with its mask."""
     return Drawn(
-        mask,
-        str(annotation.get("source") or "drawn"),
-        float(score) if isinstance(score, int | float) else None,
-        {k: v for k, v in signals.items() if isinstance(v, int | float) or v is None},
-        areas if isinstance(areas, Mapping) else {},
-        [str(flag) for flag in flags] if isinstance(flags, list) else [],
+        annotation.mask(),
+        annotation.source,
+        annotation.score,
+        annotation.confidence,
+        annotation.areas,
+        annotation.flags,
     )

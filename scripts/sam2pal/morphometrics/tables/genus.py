@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sam2pal.config.measurement import MeasurementOptions
-from sam2pal.dataset.files import Template, read_templates
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.manifest import Specimen
+from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
-from sam2pal.evaluation.reading import Entry, Masks, match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
@@ -67,7 +67,7 @@ class Genus:
         self._paths = [Path(path) for path in predictions]
         if not self._paths:
             raise InputError("--predictions: no file is given")
-        first = Masks(self._paths[0])
+        first = Dataset(self._paths[0], source="drawn")
         self.structures = list(structures or first.structures)
         self.genus = genus or _said(first, "genus", self._paths[0])
         self.round = round_ or _said(first, "round", self._paths[0])
@@ -106,21 +106,21 @@ class Genus:
     def _cases(self) -> Iterator[Case | Measured]:
         """What is to be measured; of an unreadable photograph that it has no measures."""
         for path in self._paths:
-            masks = Masks(path)
-            for name in masks.structures:
+            dataset = Dataset(path, source="drawn")
+            for name in dataset.structures:
                 if name not in self.structures and self._listed is None:
                     raise InputError(
                         f"{path}: it has the structure '{name}', which is not among "
                         f"{', '.join(self.structures)}; segment again, or name it in --structures"
                     )
-            entries = self._named(masks)
+            entries = self._named(dataset)
             what = f"{path} and the templates"
             found = match(self._templates, [entry.specimen for entry in entries], what)
             drawn = {specimen: self._templates[name] for name, specimen in found.items()}
-            names = {image["id"]: image["file_name"] for image in masks.head["images"]}
             for entry in entries:
-                if entry.status == DUPLICATE:
-                    self._leave_out("duplicates, not measured", entry.path or entry.specimen, entry)
+                if entry.status in (DUPLICATE, "missing"):
+                    what = "duplicates" if entry.status == DUPLICATE else "missing photographs"
+                    self._leave_out(f"{what}, not measured", entry.path or entry.specimen, entry)
                     continue
                 if entry.specimen in self.specimens:
                     raise InputError(
@@ -128,20 +128,19 @@ class Genus:
                         f"{self.specimens[entry.specimen]}; give each specimen once"
                     )
                 self.specimens[entry.specimen] = str(path)
-                photograph = self._photograph(entry, names[entry.image_id])
-                yield self._case(path, masks, entry, drawn.get(entry.specimen), photograph)
+                yield self._case(path, entry, drawn.get(entry.specimen), self._photograph(entry))
 
-    def _named(self, masks: Masks) -> list[Entry]:
-        """The entries of a file, as the list of specimens calls them."""
+    def _named(self, dataset: Dataset) -> list[AnnotatedSpecimen]:
+        """The specimens of a file, as the list of specimens calls them."""
         if self._listed is None:
-            return masks.entries
-        for name in masks.structures:
+            return dataset.specimens
+        for name in dataset.structures:
             if name not in self.structures:
                 self._leave_out("structures of the annotations, not measured", name)
-        what = f"{masks.path} and the list of specimens"
-        found = match([entry.specimen for entry in masks.entries], self._listed, what)
+        what = f"{dataset.path} and the list of specimens"
+        found = match([entry.specimen for entry in dataset.specimens], self._listed, what)
         entries = []
-        for entry in masks.entries:
+        for entry in dataset.specimens:
             name = found.get(entry.specimen)
             if name is None:
                 self._leave_out("annotated photographs that are no specimens", entry.specimen)
@@ -151,7 +150,7 @@ class Genus:
         return entries
 
     def _leave_out(
-        self, what: str, name: str, entry: Entry | None = None, reason: str = ""
+        self, what: str, name: str, entry: AnnotatedSpecimen | None = None, reason: str = ""
     ) -> None:
         reason = reason or (entry.reason if entry else "")
         self.left_out.setdefault(what, {})[name] = reason
@@ -159,9 +158,8 @@ class Genus:
     def _case(
         self,
         path: Path,
-        masks: Masks,
-        entry: Entry,
-        template: Template | None,
+        entry: AnnotatedSpecimen,
+        template: AnnotatedSpecimen | None,
         photograph: Path | None,
     ) -> Case | Measured:
         readable = entry.status == "ok"
@@ -171,10 +169,8 @@ class Genus:
             return self.measuring.nothing(entry.specimen, entry.status, entry.reason, scale)
         entries: dict[str, Drawn] = {}
         for name in self.structures:
-            category = masks.structures.get(name)
-            annotations = masks.annotations(entry, category)
-            if annotations:
-                entries[name] = drawn_of(annotations[0], masks.mask(entry, category))
+            if name in entry.annotations:
+                entries[name] = drawn_of(entry.annotations[name])
         for name, mask in (template.masks if template else {}).items():
             if name in self.structures and (
                 name not in entries or entries[name].source == "predicted"
@@ -190,9 +186,9 @@ class Genus:
             self._leave_out("without a scale", entry.specimen, entry, scale.reason)
         return Case(entry.specimen, entries, scale, photograph)
 
-    def _photograph(self, entry: Entry, file_name: str) -> Path | None:
+    def _photograph(self, entry: AnnotatedSpecimen) -> Path | None:
         if self._photographs is not None:
-            return self._photographs / file_name
+            return self._photographs / entry.file_name
         return Path(entry.path) if entry.path else None
 
     def dictionary(self) -> list[dict[str, str]]:
@@ -257,8 +253,8 @@ def _listed(what: str, names: Sequence[str]) -> list[str]:
     return [f"{len(names)} {what}:", *(f"  {name}" for name in names[:SHOWN]), *more]
 
 
-def _said(masks: Masks, key: str, path: Path) -> str:
-    value = masks.info.get(key)
+def _said(dataset: Dataset, key: str, path: Path) -> str:
+    value = dataset.info.get(key)
     if not isinstance(value, str) or not value:
         raise InputError(f"{path}: it does not say which {key} it is of; give --{key}")
     return value

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import OK, Specimen
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
@@ -107,7 +107,7 @@ class Collection:
             self._tracker, templates, pool, self.structures, options, seed, self.device
         )
 
-    def listed(self, specimen: Template) -> tuple[Specimen, Photograph]:
+    def listed(self, specimen: AnnotatedSpecimen) -> tuple[Specimen, Photograph]:
         """A specimen as a shard has it."""
         size = specimen.width, specimen.height
         listed = Specimen(specimen.specimen, specimen.path, 0, 0, *size, "", OK, "")
@@ -117,7 +117,7 @@ class Collection:
         return read_photograph(path)
 
 
-def _number(specimen: Template, folder: Path) -> int:
+def _number(specimen: AnnotatedSpecimen, folder: Path) -> int:
     digits = re.findall(r"\d+", specimen.specimen)
     if not digits:
         raise InputError(

@@ -1,0 +1,396 @@
+"""Specimens with what is known of their structures: templates, truth, predictions, corrections."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from sam2pal.dataset.files import check, read_json
+from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
+from sam2pal.io.errors import InputError
+
+BY_HAND = ("drawn", "corrected")
+"""Sources of masks that a person made."""
+FAR = 10
+"""How many photographs away a point is no slip of the hand; drawing such an outline takes memory."""
+
+
+class State(StrEnum):
+    """What is known of a structure of a specimen."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "not_annotated"
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """One structure of one specimen; its mask stays encoded until it is asked for.
+
+    Attributes:
+        pieces: RLE, or lists of polygons; together they are the mask.
+        height, width: of the photograph as stored on disk, in pixels; 0 if the file has none.
+        source: `drawn`, `predicted` or `corrected`.
+        score: overall confidence, 0 to 1; None if there is none.
+        confidence: further signals by name.
+        areas: pixels of the mask at other probability thresholds, by threshold.
+        flags: from segmentation.
+        where: what messages call it, beginning with the file.
+    """
+
+    pieces: Sequence[Any]
+    height: int
+    width: int
+    source: str = "drawn"
+    score: float | None = None
+    confidence: Mapping[str, float | None] = field(default_factory=dict)
+    areas: Mapping[str, int] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    where: str = "an annotation"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person made it."""
+        return self.source in BY_HAND
+
+    @property
+    def state(self) -> State:
+        """Unknown if no template shows the structure, else by whether the mask has a pixel."""
+        if "no_template" in self.flags:
+            return State.UNKNOWN
+        return State.PRESENT if self.area else State.ABSENT
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels of the mask; an RLE is not decoded for it.
+
+        Raises:
+            InputError: the mask is damaged.
+        """
+        if len(self.pieces) > 1 or not isinstance(self.pieces[0], dict):
+            return int(self.mask().sum())
+        try:
+            return rle_area(self.pieces[0])
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._damaged(error) from error
+
+    def mask(self) -> np.ndarray:
+        """The mask, bool `[height, width]` as stored on disk.
+
+        Raises:
+            InputError: it is damaged, or its size is not that of the photograph.
+        """
+        united: np.ndarray | None = None
+        for piece in self.pieces:
+            try:
+                mask = self._decode(piece)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise self._damaged(error) from error
+            if self.width and mask.shape != (self.height, self.width):
+                raise InputError(
+                    f"{self.where}: the mask has {_size(mask.shape)} pixels, the photograph"
+                    f" {self.width} x {self.height} (width x height)"
+                )
+            if united is not None and united.shape != mask.shape:
+                raise InputError(
+                    f"{self.where}: it has masks of different sizes: {_size(united.shape)} and"
+                    f" {_size(mask.shape)} pixels"
+                )
+            united = mask if united is None else united | mask
+        assert united is not None
+        return united
+
+    def _decode(self, piece: Any) -> np.ndarray:
+        if isinstance(piece, dict):
+            return decode_mask(piece)
+        if isinstance(piece, list):
+            return _polygons(piece, self.height, self.width)
+        raise ValueError("it has no segmentation (a polygon or an RLE)")
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(f"{self.where}: damaged mask ({error}); make or export the file again")
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedSpecimen:
+    """A specimen with what is known of its structures; a template is one of them.
+
+    Attributes:
+        specimen: its id.
+        path: its photograph, as it is opened; may be empty.
+        width, height: of the photograph as stored on disk, in pixels; 0 if not known.
+        annotations: by structure, in the order of the dataset's structures. A structure without
+            an entry is unknown.
+        file_name: as the file has it.
+        status: `ok`, or as in the manifest; `missing` if the photograph is not there.
+        reason: why the status is not `ok`.
+        view: in which view of the templates it was matched; empty if in the plain one.
+        size: of the photograph's file in bytes, -1 if not known.
+    """
+
+    specimen: str
+    path: str
+    width: int
+    height: int
+    annotations: Mapping[str, Annotation]
+    file_name: str = ""
+    status: str = "ok"
+    reason: str = ""
+    view: str = ""
+    size: int = -1
+
+    @property
+    def name(self) -> str:
+        """Its id with the extension of its photograph."""
+        return self.specimen + os.path.splitext(self.path or self.file_name)[1]
+
+    @property
+    def masks(self) -> Mapping[str, np.ndarray]:
+        """The masks of all structures that have one, each decoded when it is asked for.
+
+        A mask without a pixel says that the specimen lacks the structure.
+        """
+        return _Masks(self.annotations)
+
+    def state(self, structure: str) -> State:
+        """What is known of a structure."""
+        annotation = self.annotations.get(structure)
+        return State.UNKNOWN if annotation is None else annotation.state
+
+
+class _Masks(Mapping[str, np.ndarray]):
+    def __init__(self, annotations: Mapping[str, Annotation]) -> None:
+        self._annotations = annotations
+
+    def __getitem__(self, structure: str) -> np.ndarray:
+        return self._annotations[structure].mask()
+
+    def __contains__(self, structure: object) -> bool:
+        return structure in self._annotations
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._annotations)
+
+    def __len__(self) -> int:
+        return len(self._annotations)
+
+
+def drawn(masks: Mapping[str, np.ndarray]) -> dict[str, Annotation]:
+    """Annotations of masks `[height, width]` that were drawn, by structure."""
+    return {
+        name: Annotation((encode_mask(mask),), *mask.shape, where=f"the drawn '{name}'")
+        for name, mask in masks.items()
+    }
+
+
+class Dataset:
+    """A COCO file in memory, its masks still encoded.
+
+    Args:
+        path: of the file, or its content as read.
+        images_of: for a bare list of COCO results: the dataset whose images and categories it has.
+        source: of annotations that do not say theirs.
+        where: what messages call the file, if `path` is its content.
+
+    Attributes:
+        info: the file's own.
+        notes: what was noticed when the annotations were converted.
+        structures: names in the order of the categories.
+        numbers: the category's id by structure.
+        parents: the structure that each is a part of, or an empty text.
+        specimens: in the order of the file, duplicates and unreadable ones included.
+
+    Raises:
+        InputError: the file is not sound COCO.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | Mapping[str, Any],
+        images_of: Dataset | None = None,
+        source: str = "predicted",
+        where: str | Path = "",
+    ) -> None:
+        data: Any = path
+        if isinstance(path, str | Path):
+            data, where = read_json(path), path
+        self.path = Path(where)
+        if isinstance(data, list) and images_of is not None:
+            data = {**images_of._head, "annotations": data}
+        data = check(data, where)
+        self._head = {key: data[key] for key in ("images", "categories")}
+        self.info = data["info"] if isinstance(data.get("info"), dict) else {}
+        self.notes = [str(note) for note in _list(self.info.get("notes"))]
+        self.numbers: dict[str, int] = {}
+        for category in data["categories"]:
+            if category["name"] in self.numbers:
+                raise InputError(
+                    f"{where}: two categories are named '{category['name']}'; give each its own name"
+                )
+            self.numbers[category["name"]] = category["id"]
+        self.structures = list(self.numbers)
+        self.parents = {c["name"]: str(c.get("supercategory") or "") for c in data["categories"]}
+        pieces: dict[int, dict[int, list[dict[str, Any]]]] = {}
+        for entry in data["annotations"]:
+            of_image = pieces.setdefault(entry["image_id"], {})
+            of_image.setdefault(entry["category_id"], []).append(entry)
+        self.specimens = [
+            self._specimen(image, pieces.get(image["id"], {}), source) for image in data["images"]
+        ]
+
+    def by_specimen(self) -> dict[str, AnnotatedSpecimen]:
+        """The specimens by id, without those that the listing marked as duplicates.
+
+        Raises:
+            InputError: two images are the same specimen.
+        """
+        found: dict[str, AnnotatedSpecimen] = {}
+        for specimen, image in zip(self.specimens, self._head["images"], strict=True):
+            if specimen.status == "duplicate":
+                continue
+            if specimen.specimen in found:
+                first = self.specimens.index(found[specimen.specimen])
+                raise InputError(
+                    f"{self.path}: images {self._head['images'][first]['id']} and {image['id']} are"
+                    f" both the specimen '{specimen.specimen}'; remove or rename one"
+                )
+            found[specimen.specimen] = specimen
+        return found
+
+    def _specimen(
+        self, image: dict[str, Any], pieces: Mapping[int, list[dict[str, Any]]], source: str
+    ) -> AnnotatedSpecimen:
+        name = specimen_of(image)
+        height, width = (_pixels(image.get(key)) for key in ("height", "width"))
+        annotations = {}
+        for structure, number in self.numbers.items():
+            where = f"{self.path}: specimen '{name}', structure '{structure}'"
+            entries = [entry for entry in pieces.get(number, ()) if not _box_alone(entry)]
+            if entries:
+                annotations[structure] = _annotation(entries, height, width, source, where)
+        return AnnotatedSpecimen(
+            name,
+            str(image.get("path") or ""),
+            width,
+            height,
+            annotations,
+            image["file_name"],
+            str(image.get("status") or "ok"),
+            " ".join(str(image.get("reason") or "").split()),
+            _view(image.get("view")),
+        )
+
+
+def read_templates(path: str | Path) -> list[AnnotatedSpecimen]:
+    """The specimens of a canonical COCO file, in its order; their masks are sound.
+
+    Raises:
+        InputError: the file is not canonical (`convert` makes such a file), or a mask is damaged.
+    """
+    dataset = Dataset(path, source="drawn")
+    for image, specimen in zip(dataset._head["images"], dataset.specimens, strict=True):
+        for key in ("specimen", "path", "width", "height"):
+            if key not in image:
+                raise InputError(
+                    f"{path}: image '{image['file_name']}' has no '{key}'; this is not a file that"
+                    " scripts/convert_templates.py wrote: convert it first"
+                )
+        for annotation in specimen.annotations.values():
+            if len(annotation.pieces) > 1:
+                raise InputError(
+                    f"{annotation.where} is annotated twice; convert the annotations again"
+                )
+            annotation.mask()
+    return dataset.specimens
+
+
+def specimen_of(image: Mapping[str, Any]) -> str:
+    """The id of the specimen of a COCO image: its own, or its file name without extension."""
+    specimen = image.get("specimen")
+    if isinstance(specimen, str) and specimen:
+        return specimen
+    file_name = PurePosixPath(image["file_name"].replace("\\", "/"))
+    return file_name.with_suffix("").as_posix()
+
+
+def _annotation(
+    entries: Sequence[Mapping[str, Any]], height: int, width: int, source: str, where: str
+) -> Annotation:
+    """What several COCO annotations of one structure say; signals are those of the best of them."""
+    scores = [_number(entry.get("score")) for entry in entries]
+    best = entries[
+        max(range(len(scores)), key=lambda i: -1.0 if scores[i] is None else float(scores[i]))
+    ]
+    confidence = best.get("confidence")
+    signals = confidence if isinstance(confidence, Mapping) else {}
+    areas = best.get("areas")
+    return Annotation(
+        tuple(entry.get("segmentation") for entry in entries),
+        height,
+        width,
+        str(entries[0].get("source") or source),
+        _number(best.get("score")),
+        {key: _number(value) for key, value in signals.items()},
+        areas if isinstance(areas, Mapping) else {},
+        tuple(str(flag) for flag in _list(best.get("flags"))),
+        where,
+    )
+
+
+def _box_alone(entry: Mapping[str, Any]) -> bool:
+    """Whether an annotation has no outline, and does not say either that the structure is absent."""
+    return entry.get("segmentation") in ([], [[]]) and entry.get("area") != 0
+
+
+def _polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
+    if not height or not width:
+        raise ValueError("a polygon, but the image has no 'width' and 'height'")
+    if polygons and not isinstance(polygons[0], list):
+        polygons = [polygons]
+    for polygon in polygons:
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise ValueError(
+                f"a polygon of {len(polygon)} numbers; expected x, y of 3 or more points"
+            )
+        if not all(type(n) in (int, float) and math.isfinite(n) for n in polygon):
+            raise ValueError("a polygon with something that is not a number")
+        if max(map(abs, polygon)) > FAR * max(height, width):
+            raise ValueError("a polygon with a point far outside of the photograph")
+    mask = np.zeros((height, width), bool)
+    for rle in coco_mask.frPyObjects(polygons, height, width) if polygons else ():
+        mask |= coco_mask.decode(rle).astype(bool)
+    return mask
+
+
+def _view(value: Any) -> str:
+    if not value or value in ("upright", "identity", "0"):
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {value[key]}" for key in sorted(value))
+    return str(value)
+
+
+def _pixels(value: Any) -> int:
+    whole = type(value) in (int, float) and math.isfinite(value) and value == int(value)
+    return int(value) if whole and value > 0 else 0
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) and math.isfinite(value) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"
