@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from sam2pal.evaluation.reading import match
+from sam2pal.dataset.matching import match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.specimen import BY_HAND, LOW, MEASURED
