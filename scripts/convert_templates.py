@@ -1,4 +1,4 @@
-"""Turn the outlines of a round's templates, in any known format, into one COCO file.
+"""Turn the outlines of a round's templates, or truth, in any known format, into one COCO file.
 
 Known are COCO (polygons and RLE), LabelMe, VIA (JSON and CSV), and folders of LabelMe files or of
 PNG masks.
@@ -12,6 +12,8 @@ from collections import Counter
 from sam2pal.cli import run
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.manifest import read_list
+from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
 
 
@@ -31,7 +33,7 @@ def structures_argument(text: str) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genus", required=True)
-    parser.add_argument("--round", required=True)
+    parser.add_argument("--round", default="", help="of the templates; truth has none")
     parser.add_argument(
         "--annotations",
         nargs="+",
@@ -39,8 +41,12 @@ def main() -> None:
         help="annotation files or folders; a later one replaces what an earlier one says of the"
         " same photograph and structure",
     )
-    parser.add_argument(
-        "--photographs", nargs="+", required=True, help="the folder of each, or one for all"
+    of = parser.add_mutually_exclusive_group(required=True)
+    of.add_argument("--photographs", nargs="+", help="the folder of each, or one for all")
+    of.add_argument(
+        "--specimens",
+        help="list of the genus' specimens (manifest.tsv): the annotations are their truth, which"
+        " keeps photographs without an outline and names those that are not there",
     )
     parser.add_argument(
         "--structures",
@@ -51,25 +57,32 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="COCO file to write")
     arguments = parser.parse_args()
 
+    what, photographs = "templates", arguments.photographs
+    if arguments.specimens:
+        what = "truth"
+        photographs = Photographs.of_specimens(
+            read_list(arguments.specimens), "the list of specimens"
+        )
     try:
         data = convert(
             arguments.annotations,
-            arguments.photographs,
+            photographs,
             arguments.structures,
             genus=arguments.genus,
             round_name=arguments.round,
+            truth=what == "truth",
         )
     except InputError as error:
-        raise InputError(f"templates of genus {arguments.genus}: {error}") from error
+        raise InputError(f"{what} of genus {arguments.genus}: {error}") from error
     write_coco(arguments.output, data)
 
     names = {category["id"]: category["name"] for category in data["categories"]}
     counts = Counter(names[annotation["category_id"]] for annotation in data["annotations"])
     summary = ", ".join(f"{counts[name]} {name}" for name in names.values())
-    print(
-        f"{arguments.genus}, round {arguments.round}: {len(data['images'])} templates ({summary})",
-        file=sys.stderr,
-    )
+    of_round = f", round {arguments.round}" if arguments.round else ""
+    count = len(data["images"])
+    many = f"truth of {count} specimens" if what == "truth" else f"{count} templates"
+    print(f"{arguments.genus}{of_round}: {many} ({summary})", file=sys.stderr)
     for note in data["info"]["notes"]:
         print(f"  {note}", file=sys.stderr)
 

@@ -100,7 +100,7 @@ def draw(count: int, side: int) -> Iterator[Specimen]:
 def read(annotations: Path, photographs: Path) -> Iterator[Specimen]:
     for entry in Dataset(annotations).specimens:
         masks = entry.masks
-        found = {name: masks[name] if name in masks else None for name in NAMES}
+        found = {name: masks.get(name) for name in NAMES}
         with Image.open(photographs / entry.file_name) as image:
             yield (
                 image.convert("RGB"),

@@ -34,7 +34,7 @@ DEMO_KINDS = {"Fictocarabus": "ground beetle", "Fictotenebrio": "beetle"}
 # of its options included, raises its number, and all results of that stage are computed again.
 METHOD = {
     "draw": 2,
-    "convert": 1,
+    "convert": 2,
     "list": 1,
     "pool": 1,
     "train": 8,
@@ -261,6 +261,18 @@ def final_round(flag):
     return f"--rounds {shlex.quote(as_json(list(PROJECT.rounds)))}{chosen}"
 
 
+def truth_of(wildcards):
+    """What the table of genera names as truth, of any format that templates may have."""
+    truth = genus_of(wildcards).truth
+    if truth is None:
+        raise WorkflowError(f"genus '{wildcards.genus}' has no truth in {config['genera']}")
+    return truth
+
+
+def converted_truth(wildcards):
+    return f"results/{wildcards.genus}/truth.json" if genus_of(wildcards).truth else []
+
+
 def sources_of(wildcards):
     try:
         return PROJECT.runs[wildcards.genus, wildcards.round]
@@ -334,24 +346,34 @@ def products_of(genus):
 ##### what has changed outside of Snakemake's sight #####
 
 
-def folder_fingerprint(wildcards):
-    """Of the photographs of a genus. Only the main process compares it: a million files are not listed again in
+def folder_state(wildcards):
+    """A hash of the photographs of a genus. Only the main process compares it: a million files are not listed again in
     every job of a cluster."""
     if not workflow.is_main_process:
         return ""
-    from sam2pal.dataset.pool import fingerprint
+    from sam2pal.dataset import pool
 
     try:
-        return fingerprint(genus_of(wildcards).specimens)
+        return pool.folder_state(genus_of(wildcards).specimens)
     except InputError:
         return ""  # not there: a demo not yet drawn, or a disk that went away, which the script will say
 
 
-def source_fingerprints(wildcards):
-    """Of the annotated photographs, and of the annotations where these are a folder."""
+def source_states(wildcards):
+    """Hashes of the annotated photographs, and of the annotations where these are a folder."""
     if not workflow.is_main_process:
         return []
-    return [configuration.source_fingerprint(source) for source in sources_of(wildcards)]
+    return [configuration.source_state(source) for source in sources_of(wildcards)]
+
+
+def truth_state(wildcards):
+    """A hash of the truth where that is a folder; its photographs are in the list of specimens."""
+    genus, truth = genus_of(wildcards), Path(truth_of(wildcards))
+    if not workflow.is_main_process or not truth.is_dir():
+        return ""
+    return configuration.source_state(
+        configuration.Source(genus.name, "truth", genus.truth, genus.specimens)
+    )
 
 
 def pool_manifest(wildcards):

@@ -5,7 +5,7 @@ rule evaluate:
     input:
         predictions=predictions,
         templates="results/{genus}/{round}/templates.json",
-        truth=lambda wildcards: genus_of(wildcards).truth or [],
+        truth=converted_truth,
         specimens=config["specimen_table"] or [],
     output:
         evaluation="results/{genus}/{round}/evaluation.csv",

@@ -2,13 +2,13 @@
 
 
 # Photographs are never Snakemake's inputs, there may be a million of them. Names, sizes and times of all files of
-# the folder are condensed into a fingerprint instead, in the main process only; when it changes, the genus is
+# the folder are condensed into a hash instead, in the main process only; when it changes, the genus is
 # listed again. The script writes a list only if what it says changed, so only shards with new or replaced
 # photographs are segmented again.
 #
 # manifest.tsv and lists/ are not declared as outputs: Snakemake would delete them before every run, and with them
 # what tells which specimen is in which shard. (Declared with `update` they would survive, but after a listing that
-# failed, Snakemake records the new fingerprint and believes the old files to be new.)
+# failed, Snakemake records the new hash and believes the old files to be new.)
 checkpoint list_specimens:
     input:
         drawn,
@@ -23,7 +23,7 @@ checkpoint list_specimens:
     params:
         command=command("list_specimens"),
         folder=lambda wildcards: genus_of(wildcards).specimens,
-        fingerprint=folder_fingerprint,
+        state=folder_state,
         manifest=lambda wildcards, output: f"results/{wildcards.genus}/manifest.tsv",
         lists=lambda wildcards, output: f"results/{wildcards.genus}/lists",
         shard_size=config["shard_size"],

@@ -1,4 +1,4 @@
-# Every format of annotations becomes one canonical COCO file a round.
+# Every format of annotations becomes canonical COCO: a file a round, and one of the truth.
 
 
 rule convert_templates:
@@ -19,7 +19,7 @@ rule convert_templates:
         "../../envs/light.yaml"
     params:
         command=command("convert_templates"),
-        fingerprints=source_fingerprints,
+        states=source_states,
         annotations=lambda wildcards: [source.annotations for source in sources_of(wildcards)],
         photographs=lambda wildcards: [source.photographs for source in sources_of(wildcards)],
         structures=structures("parent"),
@@ -28,3 +28,27 @@ rule convert_templates:
         "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
         " --annotations {params.annotations:q} --photographs {params.photographs:q}"
         " --structures {params.structures:q} --output {output.templates} > {log} 2>&1"
+
+
+rule convert_truth:
+    input:
+        truth=lambda wildcards: [] if Path(truth_of(wildcards)).is_dir() else truth_of(wildcards),
+        specimens=manifest,
+    output:
+        truth="results/{genus}/truth.json",
+    log:
+        "logs/{genus}/convert_truth.log",
+    benchmark:
+        "benchmarks/{genus}/convert_truth.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        command=command("convert_templates"),
+        state=truth_state,
+        annotations=truth_of,
+        structures=structures("parent"),
+        method=METHOD["convert"],
+    shell:
+        "{params.command} --genus {wildcards.genus} --annotations {params.annotations:q}"
+        " --specimens {input.specimens} --structures {params.structures:q}"
+        " --output {output.truth} > {log} 2>&1"

@@ -9,7 +9,7 @@ environment may hold little else.
 """
 
 from sam2pal.config.options import given
-from sam2pal.config.prints import source_fingerprint
+from sam2pal.config.prints import source_state
 from sam2pal.config.project import Project, Round, check, load
 from sam2pal.config.tables import Genus, Source, read_genera, read_sources, read_table
 from sam2pal.config.words import schema_problems
@@ -26,5 +26,5 @@ __all__ = [
     "read_sources",
     "read_table",
     "schema_problems",
-    "source_fingerprint",
+    "source_state",
 ]

@@ -1,4 +1,4 @@
-"""A fingerprint of what a row of templates.tsv names, so that a change of any of it is noticed."""
+"""The state of what a row of templates.tsv names, so that a change of any of it is noticed."""
 
 import hashlib
 import os
@@ -8,10 +8,12 @@ from pathlib import Path
 
 from sam2pal.config.tables import Source
 
-_FILE_NAME = re.compile(r"""[^\s"',;:][^"'\n\t,;]*\.[A-Za-z0-9]{2,5}(?=["',;\t\n]|$)""")
+_WORD = re.compile(r"""[^"'\n\t,;]+""")
+_FILE_NAME = re.compile(r"[^\s:].*\.[A-Za-z0-9]{2,5}")
+_LONGEST = 4096  # characters of a path; what is longer is an image in base64
 
 
-def source_fingerprint(source: Source) -> str:
+def source_state(source: Source) -> str:
     """A hash of names, sizes and times of a folder of annotations and of the photographs annotated.
 
     Only photographs that the annotations name count: the folder may hold thousands of others, whose
@@ -52,4 +54,10 @@ def _names_in(path: Path) -> set[str]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return set()
-    return set(_FILE_NAME.findall(text.replace("\\/", "/")))
+    found = set()
+    for word in _WORD.finditer(text.replace("\\/", "/")):  # linear in the length of the text
+        if word.end() - word.start() <= _LONGEST:
+            name = word.group().lstrip(" \r:").rstrip("\r")
+            if _FILE_NAME.fullmatch(name):
+                found.add(name)
+    return found

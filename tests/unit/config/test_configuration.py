@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sam2pal.config import Source, check, given, schema_problems, source_fingerprint
+from sam2pal.config import Source, check, given, schema_problems, source_state
 from sam2pal.io.errors import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -326,24 +326,24 @@ class TestFingerprint:
         return Source("A", "first", str(tmp_path / "outlines.json"), str(tmp_path / "photographs"))
 
     def test_changes_with_an_annotated_photograph_alone(self, source: Source) -> None:
-        before = source_fingerprint(source)
+        before = source_state(source)
         Path(source.photographs, "2.png").write_bytes(b"another")
         Path(source.photographs, "3.png").write_bytes(b"more")
-        assert source_fingerprint(source) == before
+        assert source_state(source) == before
         Path(source.photographs, "1.png").write_bytes(b"another")
-        assert source_fingerprint(source) != before
+        assert source_state(source) != before
 
     def test_of_a_folder_of_masks(self, source: Source, tmp_path: Path) -> None:
         source = Source("A", "first", str(tmp_path / "masks"), source.photographs)
-        seen = {source_fingerprint(source)}
+        seen = {source_state(source)}
         Path(source.photographs, "2.png").write_bytes(b"another")
-        assert source_fingerprint(source) in seen
+        assert source_state(source) in seen
         Path(source.photographs, "1.png").write_bytes(b"another")
-        seen.add(source_fingerprint(source))
+        seen.add(source_state(source))
         Path(source.annotations, "1.png").write_bytes(b"mm")
-        seen.add(source_fingerprint(source))
+        seen.add(source_state(source))
         Path(source.annotations, "2.png").write_bytes(b"m")
-        seen.add(source_fingerprint(source))
+        seen.add(source_state(source))
         assert len(seen) == 4
 
 
