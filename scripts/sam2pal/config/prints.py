@@ -59,5 +59,5 @@ def _names_in(path: Path) -> set[str]:
         if word.end() - word.start() <= _LONGEST:
             name = word.group().lstrip(" \r:").rstrip("\r")
             if _FILE_NAME.fullmatch(name):
-                found.add(name)
+                found |= {name, name.replace("\\", "/").rsplit("/", 1)[-1]}
     return found

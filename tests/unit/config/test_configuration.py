@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -345,6 +346,16 @@ class TestFingerprint:
         Path(source.annotations, "2.png").write_bytes(b"m")
         seen.add(source_state(source))
         assert len(seen) == 4
+
+    def test_of_a_file_with_photographs_in_it_takes_no_time(self, source: Source) -> None:
+        """LabelMe saves the photograph in base64: a regular expression that backtracks never ends."""
+        text = '{"imageData": "' + "aB3/" * 500_000 + '", "imagePath": "..\\\\photographs\\/1.png"}'
+        Path(source.annotations).write_text(text)
+        began = time.process_time()
+        before = source_state(source)
+        assert time.process_time() - began < 2
+        Path(source.photographs, "1.png").write_bytes(b"another")
+        assert source_state(source) != before
 
 
 def test_a_configuration_is_checked_without_numerical_packages() -> None:
