@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.reading import read_photograph
 from sam2pal.model.device import autocast
 from sam2pal.model.loading import square_image, square_masks
@@ -37,7 +37,7 @@ class TemplateSet:
 
     @classmethod
     def read(
-        cls, templates: Sequence[Template], names: Sequence[str], square: int, *, aligned: bool
+        cls, templates: Sequence[AnnotatedSpecimen], names: Sequence[str], square: int, *, aligned: bool
     ) -> "TemplateSet":
         """Read one template or more.
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sam2pal.dataset.files import Template
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.model.templates import TemplateSet
 
 NAMES = ["body", "horn"]
@@ -18,13 +18,13 @@ def templates(tmp_path):
     horn = np.zeros((64, 64), bool)
     horn[2:8, 22:28] = True
     found = []
-    for name, drawn in (
+    for name, masks in (
         ("a", {"body": body, "horn": horn}),
         ("b", {"body": np.rot90(body), "horn": np.zeros_like(horn)}),
     ):
         path = tmp_path / f"{name}.png"
-        Image.fromarray(np.where(drawn["body"], 40, 220).astype(np.uint8)).save(path)
-        found.append(Template(name, str(path), 64, 64, drawn))
+        Image.fromarray(np.where(masks["body"], 40, 220).astype(np.uint8)).save(path)
+        found.append(AnnotatedSpecimen(name, str(path), 64, 64, drawn(masks)))
     return found
 
 
