@@ -121,7 +121,9 @@ class Photographs:
                     )
         base = wanted.rsplit("/", 1)[-1]
         twins = [p.name for p in self._by_name.get(_folded_stem(base), ())]
-        hint = nearest(base, {photograph.name.rsplit("/", 1)[-1] for photograph in self.photographs})
+        hint = nearest(
+            base, {photograph.name.rsplit("/", 1)[-1] for photograph in self.photographs}
+        )
         if twins:
             hint = f", only {', '.join(repr(twin) for twin in twins[:5])}"
         raise InputError(

@@ -37,7 +37,12 @@ class TemplateSet:
 
     @classmethod
     def read(
-        cls, templates: Sequence[AnnotatedSpecimen], names: Sequence[str], square: int, *, aligned: bool
+        cls,
+        templates: Sequence[AnnotatedSpecimen],
+        names: Sequence[str],
+        square: int,
+        *,
+        aligned: bool,
     ) -> "TemplateSet":
         """Read one template or more.
 

@@ -46,6 +46,6 @@ def test_an_absent_structure_is_annotated_and_not_shown(templates):
     read = TemplateSet.read(templates, NAMES, SIDE, aligned=True)
     assert read.annotated.tolist() == [[True, True], [True, True]]
     assert read.shown.tolist() == [[True, True], [True, False]]
-    del templates[1].masks["horn"]
+    del templates[1].annotations["horn"]
     read = TemplateSet.read(templates, NAMES, SIDE, aligned=True)
     assert read.annotated.tolist() == [[True, True], [True, False]]
