@@ -1,6 +1,6 @@
 """Body plans of wasps, flies, beetles and bugs in profile."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Species, Surface
 from sam2pal.research.synthetic.appendages import antennae
@@ -25,6 +25,42 @@ from sam2pal.research.synthetic.lateral_ants import setae
 WITHIN_HEAD = (("eyes", "head"),)
 
 
+@dataclass(frozen=True)
+class Form:
+    """What tells a fly from a wasp: pairs of wings, and the eye in head lengths, from and to."""
+
+    kind: str
+    structures: tuple[str, ...]
+    wings: int
+    eye: tuple[float, float]
+
+
+FLY = Form(
+    "fly in profile",
+    ("head", "thorax", "abdomen", "wings", "legs", "antennae", "eyes"),
+    1,
+    (0.28, 0.45),
+)
+WASP = Form(
+    "wasp in profile",
+    ("head", "mesosoma", "metasoma", "wings", "legs", "antennae", "eyes"),
+    2,
+    (0.18, 0.36),
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Length and half height of head and thorax, where the abdomen hinges, the length of a wing."""
+
+    head: float
+    tall: float
+    thorax: float
+    deep: float
+    low: float
+    wing: float
+
+
 def build_lateral_fly(genes: Genes) -> Species:
     """A fly in profile: large eyes, a humped thorax, one pair of wings."""
     u = genes.between
@@ -37,16 +73,8 @@ def build_lateral_fly(genes: Genes) -> Species:
     chest = _thorax(genes.under("thorax"), "thorax", skin["body"], thorax, deep)
     belly = lateral_abdomen(genes.under("abdomen"), "abdomen", skin["rear"], 1, abdomen, (0.2, 0.4))
     wing = thorax * u("wing", 1.6, 2.8)
-    return _flier(
-        genes,
-        "fly in profile",
-        skin,
-        [chest, moved(belly, low, thorax)],
-        (head, tall, thorax, deep, low, wing),
-        ("head", "thorax", "abdomen", "wings", "legs", "antennae", "eyes"),
-        wings=1,
-        eye=(0.28, 0.45),
-    )
+    sizes = Sizes(head, tall, thorax, deep, low, wing)
+    return _flier(genes, FLY, skin, [chest, moved(belly, low, thorax)], sizes)
 
 
 def build_lateral_wasp(genes: Genes) -> Species:
@@ -75,38 +103,19 @@ def build_lateral_wasp(genes: Genes) -> Species:
         ),
         moved(metasoma, low, meso + waist),
     ]
-    return _flier(
-        genes,
-        "wasp in profile",
-        skin,
-        plates,
-        (head, tall, meso, deep, low, meso * u("wing", 1.4, 2.6)),
-        ("head", "mesosoma", "metasoma", "wings", "legs", "antennae", "eyes"),
-        wings=2,
-        eye=(0.18, 0.36),
-    )
+    sizes = Sizes(head, tall, meso, deep, low, meso * u("wing", 1.4, 2.6))
+    return _flier(genes, WASP, skin, plates, sizes)
 
 
 def _flier(
-    genes: Genes,
-    kind: str,
-    skin: dict[str, Surface],
-    plates: list[Plate],
-    sizes: tuple[float, float, float, float, float, float],
-    structures: tuple[str, ...],
-    *,
-    wings: int,
-    eye: tuple[float, float],
+    genes: Genes, form: Form, skin: dict[str, Surface], plates: list[Plate], sizes: Sizes
 ) -> Species:
-    """A fly or wasp of these plates.
-
-    `sizes`: the head's length and half height, the thorax's, the hinge of the abdomen, a wing's length.
-    """
+    """A fly or wasp whose thorax and abdomen are these plates."""
     u = genes.between
-    head, tall, thorax, deep, low, wing = sizes
+    head, tall, thorax, deep = sizes.head, sizes.tall, sizes.thorax, sizes.deep
     neck = deep * u("neck", -0.2, 0.5)
     parts = [
-        *lateral_head(genes.under("head"), skin, 2, head, tall, eye),
+        *lateral_head(genes.under("head"), skin, 2, head, tall, form.eye),
         *both_sides(
             replace(
                 antennae(
@@ -126,19 +135,21 @@ def _flier(
     limbs = [part for part in parts if isinstance(part, Limb)]
     limbs += _six_legs(genes, skin["legs"], 0, thorax, deep, u("leg", 0.15, 0.3))
     return Species(
-        kind=kind,
+        kind=form.kind,
         blocks=(
             Block(-1, 0.0, 0.0, 0.0),
-            Block(0, thorax, u("tail yaw", 0.08, 0.25), 0.0, low, u("tail turn", -0.2, 0.9)),
+            Block(0, thorax, u("tail yaw", 0.08, 0.25), 0.0, sizes.low, u("tail turn", -0.2, 0.9)),
             Block(0, 0.0, u("head yaw", 0.08, 0.2), 0.008, neck, -u("head turn", 0.6, 1.7)),
         ),
         plates=(
             *plates,
             *(part for part in parts if isinstance(part, Plate)),
-            *_wings(genes.under("wings"), deep * u("wing x", 0.3, 0.8), thorax, wing, wings),
+            *_wings(
+                genes.under("wings"), deep * u("wing x", 0.3, 0.8), thorax, sizes.wing, form.wings
+            ),
         ),
         limbs=tuple(limbs),
-        structures=structures,
+        structures=form.structures,
         genes=genes,
         parents=WITHIN_HEAD,
         variation=u("variation", 0.6, 1.4),

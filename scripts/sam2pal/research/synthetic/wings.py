@@ -14,6 +14,7 @@ from sam2pal.research.synthetic.lateral import lateral_plate
 
 CELLS = ("costal cell", "radial cell", "medial cell", "cubital cell", "anal cell")
 STATIONS = 7
+ALONG = np.linspace(0.0, 1.0, STATIONS)
 
 
 def build_wing(genes: Genes) -> Species:
@@ -30,8 +31,7 @@ def build_wing(genes: Genes) -> Species:
         np.array([0.25, 0.55, 0.85, u("front", 0.85, 1.0), 0.95, 0.75, u("tip", 0.3, 0.6)]) * wide
     )
     rear = -np.array([0.1, 0.5, 0.9, u("rear", 0.9, 1.3), 1.1, 0.8, u("rear tip", 0.3, 0.6)]) * wide
-    along = np.linspace(0.0, 1.0, STATIONS)
-    outline = tuple(zip(along.tolist(), front.tolist(), rear.tolist(), strict=True))
+    outline = tuple(zip(ALONG.tolist(), front.tolist(), rear.tolist(), strict=True))
     wing = replace(
         lateral_plate("wing", 0, (0.0, 1.0), outline, membrane, 2),
         caps=(0.02, u("round", 0.12, 0.3)),
@@ -48,20 +48,20 @@ def build_wing(genes: Genes) -> Species:
         begin = own.between("begin", 0.12, 0.4)
         end = own.between("end", begin + 0.2, 0.9)
         shade = replace(membrane, colour=near(skin.under(name), clear, 0.5))
-        cell = _between(name, lines[row], lines[row + 1], along, (begin, end), shade, 3)
+        cell = _between(name, lines[row], lines[row + 1], (begin, end), shade, 3)
         plates.append(replace(cell, opacity=own.between("opacity", 0.15, 0.6), caps=(0.04, 0.06)))
-        plates += _cross_veins(own, lines[row], lines[row + 1], along, (begin, end), veins)
+        plates += _cross_veins(own, lines[row], lines[row + 1], (begin, end), veins)
     thick = u("thick", 0.0045, 0.009)
     for number, line in enumerate([*lines, rear + thick * 0.5]):
         margin = number in (0, len(lines))
         last = 0.9 if margin else u(f"vein {number}", 0.75, 0.95)
-        plates.append(_between("veins", line + thick, line - thick, along, (0.0, last), veins, 6))
+        plates.append(_between("veins", line + thick, line - thick, (0.0, last), veins, 6))
     structures = ["wing", *CELLS, "veins"]
     if genes.chance("spotted", 0.5):
         at = u("spot", 0.5, 0.75)
         dark = replace(veins, colour=near(skin.under("spot"), tint, 0.3))
         deep = lines[0] - wide * u("spot deep", 0.12, 0.25)
-        plates.append(_between("stigma", lines[0] + 0.004, deep, along, (at, at + 0.12), dark, 7))
+        plates.append(_between("stigma", lines[0] + 0.004, deep, (at, at + 0.12), dark, 7))
         structures.append("stigma")
     return Species(
         kind="wing",
@@ -92,16 +92,14 @@ def _between(
     structure: str,
     upper: np.ndarray,
     lower: np.ndarray,
-    along: np.ndarray,
     ends: tuple[float, float],
     surface: Surface,
     layer: int,
 ) -> Plate:
     """The part between two lines, from one place along the wing to another."""
-    places = np.linspace(0.0, 1.0, STATIONS)
-    there = ends[0] + places * (ends[1] - ends[0])
-    high, low = np.interp(there, along, upper), np.interp(there, along, lower)
-    contour = tuple(zip(places.tolist(), high.tolist(), low.tolist(), strict=True))
+    there = ends[0] + ALONG * (ends[1] - ends[0])
+    high, low = (np.interp(there, ALONG, line) for line in (upper, lower))
+    contour = tuple(zip(ALONG.tolist(), high.tolist(), low.tolist(), strict=True))
     plate = lateral_plate(structure, 0, ends, contour, surface, layer)
     return replace(plate, caps=(0.0, 0.0), flatness=8, dome=8, edge=0.0)
 
@@ -110,13 +108,12 @@ def _cross_veins(
     genes: Genes,
     upper: np.ndarray,
     lower: np.ndarray,
-    along: np.ndarray,
     ends: tuple[float, float],
     surface: Surface,
 ) -> list[Plate]:
     """The veins that close a cell at both ends."""
     thick = genes.between("cross", 0.004, 0.007)
     return [
-        _between("veins", upper, lower, along, (place - thick, place + thick), surface, 6)
+        _between("veins", upper, lower, (place - thick, place + thick), surface, 6)
         for place in ends
     ]
