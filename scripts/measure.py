@@ -24,8 +24,9 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.io.tables import Writer, frame
 from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.dictionary import write_dictionary
 from sam2pal.morphometrics.tables.genus import Genus
-from sam2pal.morphometrics.tables.table import wide, write_dictionary
+from sam2pal.morphometrics.tables.table import wide
 
 PIECE = 100  # specimens
 
@@ -83,7 +84,7 @@ def main() -> None:
         reserved = COLUMNS | genus.layout.wide_columns()
         table = SpecimenTable(arguments.specimen_table, reserved)
     if arguments.dictionary:
-        write_dictionary(arguments.dictionary, genus.dictionary())
+        write_dictionary(arguments.dictionary, genus.structures, options, genus.indices)
     write(genus, table, arguments.output, arguments.wide)
     print(genus.report(table))
 

@@ -363,7 +363,7 @@ def test_intervals_move_the_outline():
     ):
         assert found[name] == pytest.approx((low, high), rel=0.01), name
     assert found["convex_area"] == pytest.approx((math.pi * 48**2, math.pi * 51**2), rel=0.02)
-    assert set(found) <= {measure.name for measure in MEASURES if measure.offset}
+    assert set(found) <= {measure.name for measure in MEASURES if measure.growth}
     assert intervals(shape, values, {}) == {}
     assert intervals(shape, values, {"0.25": 9, "0.5": None, "0.75": 3}) == {}
     ring = Shape.of((away < 50) & (away >= 25))

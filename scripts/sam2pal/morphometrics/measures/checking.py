@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.measures.dictionary import NAMES, SPECIMEN
+from sam2pal.morphometrics.measures.dictionary import NAMES, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index, parse_index
 
 
@@ -32,7 +32,7 @@ def check_structures(options: MeasurementOptions, structures: Collection[str]) -
                     f"measurement: {key}: unknown structure '{name}'{nearest(name, structures)}; "
                     f"known: {', '.join(structures)}"
                 )
-    parsed = []
+    parsed, measured = [], {measure.name for measure in chosen(options)}
     for name, expression in options.indices.items():
         if not str(name).strip() or name in NAMES:
             raise InputError(
@@ -41,7 +41,7 @@ def check_structures(options: MeasurementOptions, structures: Collection[str]) -
             )
         index = parse_index(name, expression, structures)
         for structure, measure in index.names:
-            if measure in options.leave_out or (measure.startswith("lab_") and not options.colour):
+            if measure not in measured:
                 raise InputError(
                     f"index '{name}' uses {structure}.{measure}, which is left out of measuring"
                 )

@@ -16,7 +16,7 @@ from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
 from sam2pal.morphometrics.geometry.outline import outlines
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together, upward
 from sam2pal.morphometrics.measures.colour import colour, erode
-from sam2pal.morphometrics.measures.dictionary import NAMES, SPECIMEN
+from sam2pal.morphometrics.measures.dictionary import FLAGS, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.measures.intervals import (
     Interval,
@@ -41,19 +41,6 @@ MEASURED, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
 )
 BY_HAND = ("drawn", "corrected")
 """Sources of masks that need no confidence and have no interval."""
-FLAGS = (
-    "no_template",
-    "low_confidence",
-    "touches_border",
-    "fragments",
-    "specks",
-    "outside_template_range",
-    "no_colour",
-    "body_incomplete",
-    "body_axis_from_inertia",
-    "scale_refused",
-)
-"""All flags in the order in which they stand."""
 
 
 @dataclass(frozen=True)
@@ -137,13 +124,11 @@ class Measuring:
         self.indices = list(indices)
         self.ranges = ranges or {}
         self.body = list(options.body) or self.structures
-        self._colours = options.colour and any(
-            name.startswith("lab_") and name not in options.leave_out for name in NAMES
-        )
+        self._names = [measure.name for measure in chosen(options)]
+        self._colours = any(name.startswith("lab_") for name in self._names)
 
-    @property
-    def needs_photographs(self) -> bool:
-        return self._colours
+    def _kept(self, values: Mapping[str, float]) -> dict[str, float]:
+        return {name: values[name] for name in self._names if name in values}
 
     def nothing(self, specimen: str, status: str, reason: str, scale: Scale) -> Measured:
         """A specimen without masks: every result is empty and has `status`."""
@@ -230,26 +215,14 @@ class Measuring:
     ) -> None:
         """Measures, intervals and flags of a structure that is there."""
         values = shape.measures(angle, self.options.leave_out)
-        for alias, bent, plain in (
-            ("length", "medial_length", "body_length"),
-            ("width", "medial_width_max", "body_width"),
-        ):
-            chosen = bent if name in self.options.curved else plain
-            if chosen in values:
-                values[alias] = values[chosen]
-        by_hand = entry.source in BY_HAND
-        found = {} if by_hand else intervals(shape, values, entry.areas)
-        for alias, bent, plain in (
-            ("length", "medial_length", "body_length"),
-            ("width", "medial_width_max", "body_width"),
-        ):
-            chosen = bent if name in self.options.curved else plain
-            if chosen in found:
-                found[alias] = found[chosen]
-        result.values = {k: values[k] for k in NAMES if k in values}
-        result.intervals = found
-        for measure in self.options.leave_out:
-            result.values.pop(measure, None)
+        found = {} if entry.source in BY_HAND else intervals(shape, values, entry.areas)
+        bent = name in self.options.curved
+        for of in (values, found):
+            if (length := "medial_length" if bent else "body_length") in of:
+                of["length"] = of[length]
+            if (width := "medial_width_max" if bent else "body_width") in of:
+                of["width"] = of[width]
+        result.values, result.intervals = self._kept(values), found
         assert entry.mask is not None
         height, width = entry.mask.shape
         if shape.touches(width, height):
@@ -319,8 +292,7 @@ class Measuring:
             if len(known) == len(there):
                 parts = [shapes[name] for name in there]
                 result.intervals = body_intervals(result.values, parts, known, angle)
-        for measure in self.options.leave_out:
-            result.values.pop(measure, None)
+        result.values = self._kept(result.values)
         kept = ("low_confidence", "touches_border")
         result.flags = [flag for flag in result.flags if flag in kept]
         if len(there) < len(self.body):
@@ -365,7 +337,7 @@ class Measuring:
                 found = self._colour(crops[name], mask, photograph)
             if not found:
                 result.flags.append("no_colour")
-            result.values |= {k: v for k, v in found.items() if k not in self.options.leave_out}
+            result.values |= self._kept(found)
         return reason if photograph is None else ""
 
     def _colour(self, cut: Crop, mask: Mask, photograph: Photograph) -> dict[str, float]:

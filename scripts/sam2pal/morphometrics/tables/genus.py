@@ -13,7 +13,6 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
-from sam2pal.morphometrics.measures.dictionary import COLOURS, dictionary
 from sam2pal.morphometrics.measures.ranges import template_ranges
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.measures.specimen import (
@@ -190,20 +189,6 @@ class Genus:
         if self._photographs is not None:
             return self._photographs / entry.file_name
         return Path(entry.path) if entry.path else None
-
-    def dictionary(self) -> list[dict[str, str]]:
-        """Rows of the column dictionary."""
-        options = self.options
-        expressions = {index.name: (index.expression, index.units) for index in self.indices}
-        left_out = {*options.leave_out, *(() if options.colour else COLOURS)}
-        return dictionary(
-            self.structures,
-            self.measuring.body,
-            options.body_axis,
-            options.curved,
-            expressions,
-            left_out,
-        )
 
     def report(self, table: SpecimenTable | None) -> str:
         """What was measured, and what was not and why, for the log."""

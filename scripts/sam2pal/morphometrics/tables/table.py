@@ -1,20 +1,11 @@
-"""Rows of the tidy and of the wide table, and the column dictionary."""
+"""Rows of the tidy and of the wide table."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.signals import SIGNALS
-from sam2pal.io.files import atomic
-from sam2pal.morphometrics.measures.dictionary import (
-    BY_NAME,
-    COLOURS,
-    DICTIONARY_COLUMNS,
-    MEASURES,
-    SPECIMEN,
-    units,
-)
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.measures.specimen import Measured, Result
 from sam2pal.morphometrics.tables.columns import COLUMNS
@@ -38,13 +29,11 @@ class Layout:
     def __init__(
         self, structures: Sequence[str], options: MeasurementOptions, indices: Sequence[Index]
     ) -> None:
-        out = set(options.leave_out) | (set() if options.colour else set(COLOURS))
-        kept = [measure for measure in MEASURES if measure.name not in out]
         self.rows: list[tuple[str, str, str, float]] = []  # structure, measure, unit, exponent
         for structure in (*structures, SPECIMEN):
-            for measure in kept:
+            for measure in chosen(options):
                 if structure != SPECIMEN or measure.specimen:
-                    for unit in units(measure):
+                    for unit in measure.units:
                         self.rows.append((structure, measure.name, unit, float(measure.exponent)))
         self.structures = [*structures, SPECIMEN]
         self.indices = [
@@ -168,11 +157,3 @@ def _row(
 def _rounded(value: float | None) -> float | None:
     """Seven significant digits: more than is known, and the same on every computer."""
     return None if value is None else float(f"{value:.{DIGITS}g}")
-
-
-def write_dictionary(path: str | Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write the column dictionary as TSV."""
-    lines = ["\t".join(DICTIONARY_COLUMNS)]
-    lines += ["\t".join(row[name] for name in DICTIONARY_COLUMNS) for row in rows]
-    with atomic(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
