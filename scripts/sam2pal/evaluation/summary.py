@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import calibration as cal
-from sam2pal.evaluation.bootstrap import bootstrap_means, generator, holm, sign_flip_p
+from sam2pal.evaluation.bootstrap import bootstrap_means, holm, sign_flip_p
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.evaluation.scores import ALL, CONFIDENCES, Scores
 from sam2pal.io.tables import frame
@@ -59,7 +59,7 @@ def summarise(scores: Scores, options: EvaluationOptions) -> pd.DataFrame:
         names = [name for name, u in zip(scores.structures, used, strict=True) if u]
         means = bootstrap_means(
             values,
-            generator(options.seed, "summary", genus, round_),
+            options.generator("summary", genus, round_),
             options.replicates,
             options.level,
         )
@@ -186,9 +186,9 @@ def _compare(
     change = after - before
     paired = np.isfinite(change)
     means = bootstrap_means(
-        change, generator(options.seed, "change", *names), options.replicates, options.level
+        change, options.generator("change", *names), options.replicates, options.level
     )
-    p = sign_flip_p(change, generator(options.seed, "flip", *names), max(10_000, options.replicates))
+    p = sign_flip_p(change, options.generator("flip", *names), max(10_000, options.replicates))
     adjusted = p.copy()
     for m in range(p.shape[1]):
         adjusted[:-1, m] = holm(p[:-1, m])
