@@ -73,11 +73,11 @@ def main() -> None:
         arguments.templates,
         structures(arguments.structures),
         arguments.photographs,
-        arguments.genus,
-        arguments.round,
-        scale(arguments.pixels_per_mm),
-        arguments.specimen_table,
-        read_list(arguments.specimens) if arguments.specimens else None,
+        genus=arguments.genus,
+        round=arguments.round,
+        pixels_per_mm=scale(arguments.pixels_per_mm),
+        specimen_table=arguments.specimen_table,
+        listed=read_list(arguments.specimens) if arguments.specimens else None,
     )
     table = None
     if arguments.specimen_table:

@@ -185,18 +185,18 @@ def test_allometry_of_a_power_law():
     y = 3 * x**1.4 * np.exp(generator.normal(0, 0.05, 200))
     fit = allometry(np.append(x, [0, 5, np.nan]), np.append(y, [1, -1, 2]))
     assert fit.n == 200
-    assert fit.low < 1.4 < fit.high
-    assert fit.high - fit.low < 0.1
+    assert fit.slope_low < 1.4 < fit.slope_high
+    assert fit.slope_high - fit.slope_low < 0.1
     assert fit.intercept == pytest.approx(math.log10(3), abs=0.03)
     # the interval is that of ordinary least squares
     lx, ly = np.log10(x), np.log10(y)
     rest = ly - fit.intercept - fit.slope * lx
     error = math.sqrt(rest @ rest / 198 / ((lx - lx.mean()) ** 2).sum())
-    assert fit.high - fit.slope == pytest.approx(1.9720174778 * error)
-    assert fit.reduced == pytest.approx(fit.slope / fit.r)
-    assert fit.reduced_low < fit.reduced < fit.reduced_high
+    assert fit.slope_high - fit.slope == pytest.approx(1.9720174778 * error)
+    assert fit.reduced_slope == pytest.approx(fit.slope / fit.r)
+    assert fit.reduced_low < fit.reduced_slope < fit.reduced_high
     down = allometry(x, 1 / y)
-    assert down.reduced < 0
-    assert down.reduced_low < down.reduced < down.reduced_high
+    assert down.reduced_slope < 0
+    assert down.reduced_low < down.reduced_slope < down.reduced_high
     assert allometry(x[:2], y[:2]) is None
     assert allometry(np.ones(5), y[:5]) is None

@@ -13,7 +13,7 @@ from sam2pal.morphometrics.geometry.corners import find_corners
 from sam2pal.morphometrics.geometry.moments import pixel_moments
 from sam2pal.morphometrics.geometry.outline import outline, outlines
 from sam2pal.morphometrics.geometry.shape import Shape, between, measure_together, upward
-from sam2pal.morphometrics.geometry.tracing import trace
+from sam2pal.morphometrics.geometry.tracing import trace_all
 
 
 def measure(mask, angle=0.0, **options):
@@ -152,7 +152,7 @@ def test_a_single_pixel_and_a_line():
 def test_pixels_that_touch_at_a_corner_are_one_part():
     mask = np.zeros((6, 6), bool)
     mask[1:3, 1:3] = mask[3:5, 3:5] = True
-    assert [len(loop) for loop in trace(mask)] == [16]
+    assert [len(loop) for loop, _ in trace_all([mask])[0]] == [16]
     assert measure(mask)["parts"] == 1
     hole = ~np.pad(np.eye(2, dtype=bool), 2)  # two background pixels touch: two holes
     assert measure(hole)["holes"] == 2
@@ -184,7 +184,7 @@ def test_parts_hold_their_own_holes():
 
 def test_corners_are_found_in_an_l_and_none_in_a_disc():
     for mask, count in ((corner(90, 0.5)[0], 6), (disc(90)[0], 0), (ellipse(150, 0.5)[0], 0)):
-        points = [(c + np.roll(c, -1, axis=0)) / 2 for c in trace(mask)]
+        points = [(c + np.roll(c, -1, axis=0)) / 2 for c, _ in trace_all([mask])[0]]
         assert [len(found) for found in find_corners(points)] == [count]
 
 

@@ -1,5 +1,6 @@
 """Chordal axes of several parts: the longest ways through the triangles between outline points."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -110,8 +111,10 @@ def longest_ways(
     first, last = triangles.starts[parts], triangles.starts[parts + 1]
     wanted = last - first >= 4
     for index in np.flatnonzero(wanted & may_close):
-        ring = _ring(int(first[index]), int(last[index]), target, pointer, nodes, boundary,
-                     int(parts[index]))  # fmt: skip
+        start, end = int(first[index]), int(last[index])
+        bounds = itertools.pairwise(pointer[start : end + 1].tolist())
+        links = [set((target[a:b] - start).tolist()) for a, b in bounds]
+        ring = _ring(links, nodes[start:end], boundary, int(parts[index]))
         if ring is not None:
             result[index], wanted[index] = (ring, True), False
     chosen = np.flatnonzero(wanted)
@@ -179,18 +182,16 @@ def _circumcentres(triangles: NDArray[np.complex128]) -> NDArray[np.complex128]:
 
 
 def _ring(
-    first: int,
-    last: int,
-    target: NDArray[np.int64],
-    pointer: NDArray[np.int64],
+    links: list[set[int]],
     nodes: NDArray[np.complex128],
     boundary: Boundary,
     part: int,
 ) -> NDArray[np.complex128] | None:
-    """The way round, if a part is one ring without a tail longer than its own thickness."""
-    bounds, targets = pointer[first : last + 1].tolist(), target - first
-    nodes = nodes[first:last]
-    links = [set(targets[bounds[i] : bounds[i + 1]].tolist()) for i in range(len(nodes))]
+    """The way round, if a part is one ring without a tail longer than its own thickness.
+
+    Args:
+        links: of each node those beside it; emptied of tails.
+    """
     tail = np.zeros(len(nodes))
     leaves = [i for i, near in enumerate(links) if len(near) == 1]
     while leaves:

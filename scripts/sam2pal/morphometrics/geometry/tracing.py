@@ -11,17 +11,13 @@ Corners = NDArray[np.int64]
 """Pixel corners (x, y) [n, 2], each a step of one pixel from the last."""
 
 
-def trace(mask: NDArray[np.bool_]) -> list[Corners]:
-    """Pixel corners of every boundary of `mask` [h, w], in walking order, largest area first.
-
-    Pixels that touch at a corner belong together, as in 8-connected labelling. The number of
-    loops with positive area is the number of parts, with negative area the number of holes.
-    """
-    return [corners for corners, _ in trace_all([mask])[0]]
-
-
 def trace_all(masks: Sequence[NDArray[np.bool_]]) -> list[list[tuple[Corners, int]]]:
-    """As `trace`, of several masks, with the area that each boundary encloses."""
+    """Pixel corners of every boundary of masks [h, w], and the pixels it encloses, largest first.
+
+    The structure lies to the right of the walk. Pixels that touch at a corner belong together, as in
+    8-connected labelling. Of each mask the number of loops with positive area is the number of parts,
+    with negative area the number of holes.
+    """
     cracks = [_cracks(mask) for mask in masks]
     widths = np.array([mask.shape[1] + 2 for mask in masks], int)
     sizes = np.array([(mask.shape[0] + 2) * (mask.shape[1] + 2) for mask in masks], int)

@@ -37,13 +37,12 @@ def erode(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
     edge.
     """
     result = np.pad(mask, 1)
+    height, width = mask.shape
+    cross, corners = ((0, 1), (2, 1), (1, 0), (1, 2)), ((0, 0), (0, 2), (2, 0), (2, 2))
     for step in range(round(distance)):
         inner = result[1:-1, 1:-1].copy()
-        for rows, columns in ((0, 1), (2, 1), (1, 0), (1, 2)):
-            inner &= result[rows : rows + mask.shape[0], columns : columns + mask.shape[1]]
-        if step % 2:
-            for rows, columns in ((0, 0), (0, 2), (2, 0), (2, 2)):
-                inner &= result[rows : rows + mask.shape[0], columns : columns + mask.shape[1]]
+        for row, column in cross + corners if step % 2 else cross:
+            inner &= result[row : row + height, column : column + width]
         result[1:-1, 1:-1] = inner
     return result[1:-1, 1:-1]
 

@@ -22,20 +22,20 @@ class Allometry:
 
     Attributes:
         n: pairs of positive values.
-        slope, low, high: least squares slope and its interval (Student's t).
+        slope, slope_low, slope_high: least squares slope and its interval (Student's t).
         intercept: of that line.
         r: correlation of the logarithms.
-        reduced, reduced_low, reduced_high: slope of the reduced major axis, sd(y) / sd(x) with the
-            sign of r, which treats both measures alike, and its interval (McArdle 1988).
+        reduced_slope, reduced_low, reduced_high: slope of the reduced major axis, sd(y) / sd(x) with
+            the sign of r, which treats both measures alike, and its interval (McArdle 1988).
     """
 
     n: int
     slope: float
-    low: float
-    high: float
+    slope_low: float
+    slope_high: float
     intercept: float
     r: float
-    reduced: float
+    reduced_slope: float
     reduced_low: float
     reduced_high: float
 
@@ -59,14 +59,5 @@ def allometry(x: NDArray, y: NDArray, level: float = 0.95) -> Allometry | None:
     b = stats.f.ppf(level, 1, n - 2) * max(1 - r**2, 0.0) / (n - 2)
     reduced = math.copysign(float(y.std() / x.std()), r)
     low, high = sorted(reduced * (math.sqrt(b + 1) + sign * math.sqrt(b)) for sign in (-1, 1))
-    return Allometry(
-        n,
-        float(fit.slope),
-        float(fit.slope - half),
-        float(fit.slope + half),
-        float(fit.intercept),
-        r,
-        reduced,
-        low,
-        high,
-    )
+    slopes = (float(fit.slope + sign * half) for sign in (0, -1, 1))
+    return Allometry(n, *slopes, float(fit.intercept), r, reduced, low, high)

@@ -1,4 +1,4 @@
-"""Columns of the tidy table of measurements."""
+"""Columns and numbers of the tidy table of measurements."""
 
 from sam2pal.dataset.signals import SIGNALS
 
@@ -14,3 +14,8 @@ COLUMNS = {
     **dict.fromkeys(("scale_source", "reason"), str),
 }
 """Columns of morphometrics.csv; those of the specimen table follow."""
+
+
+def rounded(value: float | None) -> float | None:
+    """Seven significant digits: more than is known, and the same on every computer."""
+    return None if value is None else float(f"{value:.7g}")

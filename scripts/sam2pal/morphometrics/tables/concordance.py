@@ -15,7 +15,8 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.specimen import BY_HAND, LOW, MEASURED
 from sam2pal.morphometrics.tables.columns import COLUMNS as TIDY
-from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, REQUIRED, rounded
+from sam2pal.morphometrics.tables.columns import rounded
+from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, REQUIRED
 
 COLUMNS = {
     **dict.fromkeys(("genus", "round", "structure", "measure", "unit"), str),

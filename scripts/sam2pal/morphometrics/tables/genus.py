@@ -1,8 +1,8 @@
 """Measuring all specimens of a genus, one shard in memory at a time."""
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam2pal.config.measurement import MeasurementOptions
@@ -29,16 +29,17 @@ SHOWN = 20
 PIXELS, SPECIMENS = 8_000_000, 50  # that are measured together: what a computer has room for
 
 
+@dataclass
 class Genus:
     """The shards of one genus and round, and everything that is known beside them.
 
-    Args:
+    Attributes:
         predictions: COCO files, read one after another.
         templates: canonical COCO file; its masks are the drawn ones of these specimens, and show
             what to expect of others.
         structures: names in their order; default: the categories of the first file.
         photographs: folder in which `file_name` is looked up; default: each image's `path`.
-        genus, round_: default: what the predictions say.
+        genus, round: default: what the predictions say.
         pixels_per_mm: of the genus.
         specimen_table: may have scales.
         listed: the specimens of the genus. A photograph of the predictions that is none of them is
@@ -50,36 +51,33 @@ class Genus:
         InputError: anything in the options or the tables is wrong; before any mask is measured.
     """
 
-    def __init__(
-        self,
-        predictions: Sequence[str | Path],
-        options: MeasurementOptions,
-        templates: str | Path | None = None,
-        structures: Sequence[str] | None = None,
-        photographs: str | Path | None = None,
-        genus: str | None = None,
-        round_: str | None = None,
-        pixels_per_mm: float | None = None,
-        specimen_table: str | Path | None = None,
-        listed: Sequence[Specimen] | None = None,
-    ) -> None:
-        self._paths = [Path(path) for path in predictions]
-        if not self._paths:
+    predictions: Sequence[str | Path]
+    options: MeasurementOptions
+    templates: str | Path | None = None
+    structures: Sequence[str] | None = None
+    photographs: str | Path | None = None
+    genus: str | None = None
+    round: str | None = None
+    pixels_per_mm: float | None = None
+    specimen_table: str | Path | None = None
+    listed: Sequence[Specimen] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.predictions:
             raise InputError("--predictions: no file is given")
-        first = Dataset(self._paths[0], source="drawn")
-        self.structures = list(structures or first.structures)
-        self.genus = genus or _said(first, "genus", self._paths[0])
-        self.round = round_ or _said(first, "round", self._paths[0])
-        self.options = options
+        first = Dataset(self.predictions[0], source="drawn")
+        self.structures = list(self.structures or first.structures)
+        self.genus = self.genus or _said(first, "genus")
+        self.round = self.round or _said(first, "round")
+        options = self.options
         self.indices = check_structures(options, self.structures)
-        self.scales = Scales(options.scale, pixels_per_mm, specimen_table, self.genus)
+        self.scales = Scales(options.scale, self.pixels_per_mm, self.specimen_table, self.genus)
         self._listed: dict[str, Specimen] | None = None
-        if listed is not None:
-            self._listed = {one.specimen: one for one in listed if one.status != DUPLICATE}
-        self._photographs = None if photographs is None else Path(photographs)
-        self._templates = {t.specimen: t for t in read_templates(templates)} if templates else {}
-        body = options.body or self.structures
-        ranges = template_ranges(list(self._templates.values()), body, options.min_part)
+        if self.listed is not None:
+            self._listed = {one.specimen: one for one in self.listed if one.status != DUPLICATE}
+        templates = read_templates(self.templates) if self.templates else []
+        self._templates = {template.specimen: template for template in templates}
+        ranges = template_ranges(templates, options.body or self.structures, options.min_part)
         self.measuring = Measuring(self.structures, options, self.indices, ranges)
         self.layout = Layout(self.structures, options, self.indices)
         self.specimens: dict[str, str] = {}  # to the file it is in
@@ -104,7 +102,7 @@ class Genus:
 
     def _cases(self) -> Iterator[Case | Measured]:
         """What is to be measured; of an unreadable photograph that it has no measures."""
-        for path in self._paths:
+        for path in self.predictions:
             dataset = Dataset(path, source="drawn")
             for name in dataset.structures:
                 if name not in self.structures and self._listed is None:
@@ -145,7 +143,7 @@ class Genus:
                 self._leave_out("annotated photographs that are no specimens", entry.specimen)
             else:
                 path = self._listed[name].path
-                entries.append(dataclasses.replace(entry, specimen=name, path=path))
+                entries.append(replace(entry, specimen=name, path=path))
         return entries
 
     def _leave_out(
@@ -156,7 +154,7 @@ class Genus:
 
     def _case(
         self,
-        path: Path,
+        path: str | Path,
         entry: AnnotatedSpecimen,
         template: AnnotatedSpecimen | None,
         photograph: Path | None,
@@ -186,8 +184,8 @@ class Genus:
         return Case(entry.specimen, entries, scale, photograph)
 
     def _photograph(self, entry: AnnotatedSpecimen) -> Path | None:
-        if self._photographs is not None:
-            return self._photographs / entry.file_name
+        if self.photographs is not None:
+            return Path(self.photographs) / entry.file_name
         return Path(entry.path) if entry.path else None
 
     def report(self, table: SpecimenTable | None) -> str:
@@ -238,8 +236,8 @@ def _listed(what: str, names: Sequence[str]) -> list[str]:
     return [f"{len(names)} {what}:", *(f"  {name}" for name in names[:SHOWN]), *more]
 
 
-def _said(dataset: Dataset, key: str, path: Path) -> str:
+def _said(dataset: Dataset, key: str) -> str:
     value = dataset.info.get(key)
     if not isinstance(value, str) or not value:
-        raise InputError(f"{path}: it does not say which {key} it is of; give --{key}")
+        raise InputError(f"{dataset.path}: it does not say which {key} it is of; give --{key}")
     return value

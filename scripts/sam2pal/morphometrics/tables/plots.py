@@ -1,7 +1,7 @@
 """Figures of measurements, the same bytes for the same tables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sam2pal.io.figures import COLOURS, MARKERS, empty_figure
 from sam2pal.morphometrics.measures.dictionary import BY_NAME
 from sam2pal.morphometrics.tables.allometry import Allometry, allometry
+from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.concordance import concordance
 
 MOST_PANELS = 24
@@ -44,20 +45,28 @@ def distributions(values: Values) -> Figure:
         return empty_figure("Nothing is measured: there is nothing to show.")
     chosen = list(shown)[:MOST_PANELS]
     genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
-    columns = min(3, len(chosen))
-    rows = -(-len(chosen) // columns)
     height = max(1.9, 0.7 + 0.24 * len(genera))
-    figure = Figure(figsize=(4.2 * columns, height * rows + 0.5), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(rows, columns, sharey=True)).ravel()
-    for panel, quantity in zip(panels, chosen, strict=False):
+    figure, panels = _panels(len(chosen), 4.2, height, 0.5, sharey=True)
+    for panel, quantity in zip(panels, chosen, strict=True):
         _boxes(panel, shown[quantity], genera)
         panel.set_xlabel(quantity.label)
-    for panel in panels[len(chosen) :]:
-        panel.axis("off")
     left = len(shown) - len(chosen)
     more = f"; {left} further measures are in the tables" if left else ""
     figure.suptitle(f"Distributions by genus (box: quartiles, whiskers: 5 to 95 %){more}")
     return figure
+
+
+def _panels(
+    count: int, width: float, height: float, more: float, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure with panels of this size in inches, three a row, and `more` inches for its title."""
+    columns = min(3, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width * columns, height * rows + more), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(rows, columns, sharey=sharey)).ravel().tolist()
+    for panel in panels[count:]:
+        panel.axis("off")
+    return figure, panels[:count]
 
 
 def _boxes(axes: Axes, table: pd.DataFrame, genera: Sequence[str]) -> None:
@@ -102,12 +111,9 @@ def allometries(
     if not fitted:
         return empty_figure("No two measures are known of the same specimens."), []
     genera = list(dict.fromkeys(name for _, _, both in fitted for name in both["genus"]))
-    columns = min(3, len(fitted))
-    rows = -(-len(fitted) // columns)
-    figure = Figure(figsize=(4.6 * columns, 4.2 * rows + 0.4), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    figure, panels = _panels(len(fitted), 4.6, 4.2, 0.4)
     slopes: list[dict[str, object]] = []
-    for panel, (x, y, both) in zip(panels, fitted, strict=False):
+    for panel, (x, y, both) in zip(panels, fitted, strict=True):
         for place, genus in enumerate(genera):
             of = both[both["genus"] == genus]
             if len(of):
@@ -122,8 +128,6 @@ def allometries(
         panel.tick_params(which="both", labelsize=7)
         panel.legend(fontsize=6, frameon=False)
         panel.grid(color="0.92", which="both", linewidth=0.5)
-    for panel in panels[len(fitted) :]:
-        panel.axis("off")
     figure.suptitle("Allometry: least squares slope of the logarithms, with its 95 % interval")
     return figure, slopes
 
@@ -139,11 +143,8 @@ def agreement(values: Values) -> Figure:
         return empty_figure("No specimen has drawn masks beside its predicted ones.")
     chosen = list(shown)[:MOST_PANELS]
     genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
-    columns = min(3, len(chosen))
-    rows = -(-len(chosen) // columns)
-    figure = Figure(figsize=(4.0 * columns, 3.9 * rows + 0.6), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for panel, quantity in zip(panels, chosen, strict=False):
+    figure, panels = _panels(len(chosen), 4.0, 3.9, 0.6)
+    for panel, quantity in zip(panels, chosen, strict=True):
         table = shown[quantity]
         for place, genus in enumerate(genera):
             of = table[table["genus"] == genus]
@@ -161,8 +162,6 @@ def agreement(values: Values) -> Figure:
         panel.yaxis.set_major_locator(MaxNLocator(5))
         panel.tick_params(labelsize=7)
         panel.grid(color="0.92", linewidth=0.5)
-    for panel in panels[len(chosen) :]:
-        panel.axis("off")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     left = len(shown) - len(chosen)
     more = f"; {left} further measures are in the tables" if left else ""
@@ -186,7 +185,9 @@ def _line(axes: Axes, of: pd.DataFrame, fit: Allometry | None, genus: str, place
     colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
     label = f"{genus}: n = {len(of)}"
     if fit is not None:
-        label = f"{genus}: {fit.slope:.2f} ({fit.low:.2f} to {fit.high:.2f}), n = {fit.n}"
+        label = (
+            f"{genus}: {fit.slope:.2f} ({fit.slope_low:.2f} to {fit.slope_high:.2f}), n = {fit.n}"
+        )
         ends = np.array([of["value_x"].min(), of["value_x"].max()])
         axes.plot(ends, 10 ** (fit.intercept + fit.slope * np.log10(ends)), color=colour)
     axes.scatter(
@@ -196,22 +197,11 @@ def _line(axes: Axes, of: pd.DataFrame, fit: Allometry | None, genus: str, place
 
 
 def _row(genus: str, x: Quantity, y: Quantity, fit: Allometry) -> dict[str, object]:
-    numbers = {
-        "slope": fit.slope,
-        "slope_low": fit.low,
-        "slope_high": fit.high,
-        "intercept": fit.intercept,
-        "r": fit.r,
-        "reduced_slope": fit.reduced,
-        "reduced_low": fit.reduced_low,
-        "reduced_high": fit.reduced_high,
-    }
     return {
         "genus": genus,
         "x": f"{x.structure}.{x.measure}",
         "y": f"{y.structure}.{y.measure}",
         "unit_x": x.unit,
         "unit_y": y.unit,
-        "n": fit.n,
-        **{name: float(f"{value:.7g}") for name, value in numbers.items()},
+        **{name: rounded(value) for name, value in asdict(fit).items()},
     }

@@ -12,7 +12,7 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.measures.specimen import ABSENT, LOW, MEASURED
-from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 from sam2pal.morphometrics.tables.table import index_name, wide, wide_columns, wide_name
 
 KEYS = ("genus", "round", "structure", "measure", "unit")
@@ -82,11 +82,6 @@ class Summary:
             row["n_other"] = sum(counts.values()) - n - known[ABSENT] - low
             result.append(row)
         return result
-
-
-def rounded(value: float) -> float:
-    """Seven significant digits."""
-    return float(f"{value:.7g}")
 
 
 def final_rounds(

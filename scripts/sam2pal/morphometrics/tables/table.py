@@ -8,14 +8,12 @@ from sam2pal.dataset.signals import SIGNALS
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.measures.specimen import Measured, Result
-from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 
 KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
 """Columns that a wide row has once ..."""
 STATE = ("status", "confidence", "flags")
 """... and those that it has for each structure."""
-
-DIGITS = 7
 
 
 class Layout:
@@ -46,7 +44,7 @@ class Layout:
             "genus": genus,
             "round": round_,
             "specimen": measured.specimen,
-            "pixels_per_mm": _rounded(measured.scale.pixels_per_mm),
+            "pixels_per_mm": rounded(measured.scale.pixels_per_mm),
             "scale_source": measured.scale.source,
             "reason": measured.reason,
         }
@@ -148,12 +146,7 @@ def _row(
         **shared,
         "measure": measure,
         "unit": unit,
-        "value": _rounded(value),
-        "low_by_threshold": _rounded(lower),
-        "high_by_threshold": _rounded(upper),
+        "value": rounded(value),
+        "low_by_threshold": rounded(lower),
+        "high_by_threshold": rounded(upper),
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    """Seven significant digits: more than is known, and the same on every computer."""
-    return None if value is None else float(f"{value:.{DIGITS}g}")
