@@ -43,10 +43,10 @@ def validated(kind: type[Kind], values: Any, where: str = "") -> Kind:
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        raise InputError("\n".join(cut(problems(error, kind, where)))) from None
+        raise InputError("\n".join(cut(in_words(error, kind, where)))) from None
 
 
-def problems(error: ValidationError, kind: Any, where: str = "") -> list[str]:
+def in_words(error: ValidationError, kind: Any, where: str = "") -> list[str]:
     """A line for each thing that is wrong, with the path of its key."""
     found = sorted(error.errors(include_url=False), key=lambda one: [str(k) for k in one["loc"]])
     return [_line(one, kind, where) for one in found]
@@ -85,12 +85,12 @@ def _line(error: ErrorDetails, kind: Any, where: str) -> str:
             hint = nearest(str(key), known)
             text = f"unknown key '{key}'{hint}; known keys: {', '.join(known)}"
     else:
-        text = _in_words(error, _at(kind, place))
+        text = _found(error, _at(kind, place))
     path = ".".join(map(str, [*([where] if where else []), *place]))
     return f"{path}: {text}" if path else text
 
 
-def _in_words(error: ErrorDetails, kind: Any) -> str:
+def _found(error: ErrorDetails, kind: Any) -> str:
     name, found, context = error["type"], error["input"], error.get("ctx", {})
     if name in TYPES:
         return f"expected {TYPES[name]}, found {shown(found)}{_as_number(name, found)}"

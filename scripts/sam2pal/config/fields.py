@@ -3,7 +3,15 @@
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictFloat, StrictStr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictStr,
+    WithJsonSchema,
+)
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
@@ -25,15 +33,33 @@ def options(kind: type[Value]) -> type[Value]:
     return dataclass(kind, frozen=True, config=config)  # type: ignore[return-value]
 
 
+def _or_nothing(values: Any) -> Any:
+    return {} if values is None else values
+
+
+Section = Annotated[Value, BeforeValidator(_or_nothing)]
+"""Keys and values; a heading with nothing under it is an empty one."""
+
+
 def is_machine(field: FieldInfo) -> bool:
     return any(isinstance(mark, HowFast) for mark in field.metadata)
 
 
-def without_machine(values: Any) -> dict[str, Any]:
-    """Of an instance of options: what its result depends on, by name."""
+def machine_fields(kind: type) -> dict[str, FieldInfo]:
+    """The options of a class that say how fast, by name."""
+    return {name: field for name, field in kind.__pydantic_fields__.items() if is_machine(field)}
+
+
+def without_machine(values: Any, kind: type | None = None) -> dict[str, Any]:
+    """What a result depends on, by name.
+
+    Args:
+        values: an instance of options.
+        kind: a class it inherits from, of which only the options are taken.
+    """
     return {
         name: getattr(values, name)
-        for name, field in type(values).__pydantic_fields__.items()
+        for name, field in (kind or type(values)).__pydantic_fields__.items()
         if not is_machine(field)
     }
 

@@ -1,5 +1,6 @@
 """Which model."""
 
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, StrictInt, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, StrictInt, model_validator
 from sam2pal.config.fields import Name, matching, options
 from sam2pal.io.errors import nearest
 
+BUNDLED_WEIGHTS = Path(__file__).parents[1] / "model/bundled/weights.safetensors"
 _RELEASES = {  # facebookresearch/sam2, README "Download Checkpoints"
     "sam2": "https://dl.fbaipublicfiles.com/segment_anything_2/072824/",
     "sam2.1": "https://dl.fbaipublicfiles.com/segment_anything_2/092824/",

@@ -1,87 +1,77 @@
 """A configuration and its tables, put together."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sam2pal.config.checking import refuse, validated
+from pydantic import TypeAdapter, ValidationError
+
+from sam2pal.config.checking import in_words, refuse
+from sam2pal.config.configuration import Configuration
 from sam2pal.config.measurement import MeasurementOptions
-from sam2pal.config.options import fill_defaults, open_sections
-from sam2pal.config.structures import Structures, parent_problems
+from sam2pal.config.rounds import Round
+from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import Genus, Source, name_problem, read_genera, read_sources
-from sam2pal.config.words import schema_problems
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.morphometrics.measures.checking import check_structures
-
-
-@dataclass(frozen=True)
-class Round:
-    """A round: the labels of templates.tsv it uses, its training (or None), where that starts."""
-
-    name: str
-    templates: tuple[str, ...]
-    train: Mapping[str, Any] | None = None
-    init: str | None = None
 
 
 @dataclass(frozen=True)
 class Project:
-    """A checked configuration.
+    """A checked configuration and its tables.
 
     Attributes:
         runs: the rows of templates.tsv that together serve each pair of genus and round, in the
             order of the files. A pair without any is no run.
     """
 
+    configuration: Configuration
     genera: Mapping[str, Genus]
-    rounds: Mapping[str, Round]
-    specimen_table: str | None = None
-    runs: Mapping[tuple[str, str], list[Source]] = field(default_factory=dict)
+    runs: Mapping[tuple[str, str], list[Source]]
+
+    @property
+    def rounds(self) -> Mapping[str, Round]:
+        return self.configuration.rounds
 
 
 def check(
-    config: dict[str, Any],
-    schema: Mapping[str, Any],
+    values: Mapping[str, Any],
     file: str,
+    check_measures: Callable[[MeasurementOptions, Collection[str]], object],
     made: Callable[[str], bool] | None = None,
 ) -> Project:
-    """Check a configuration against its schema, fill in its defaults, and `load` it.
-
-    Raises:
-        InputError: anything is wrong.
-    """
-    open_sections(config)
-    refuse(schema_problems(config, schema), file)
-    fill_defaults(config, schema)
-    return load(config, file, made)
-
-
-def load(config: Mapping[str, Any], file: str, made: Callable[[str], bool] | None) -> Project:
-    """Read and check the tables that a configuration (already checked by its schema) names.
+    """Check a configuration, and read and check the tables that it names.
 
     Args:
-        config: the mapping of config.yaml.
+        values: the mapping of config.yaml.
         file: what to call it in a message.
+        check_measures: raises an `InputError` if the options of measuring name a structure or a
+            measure that there is not.
         made: says of a path whether the workflow makes it itself, so that it need not exist yet;
             None looks for no files (a job need not repeat what the main process has done).
 
     Raises:
         InputError: anything is wrong.
     """
-    genera = read_genera(config["genera"])
-    sources = read_sources(config["templates"], genera)
-    rounds = {
-        name: Round(name, tuple(entry["templates"]), entry.get("train"), entry.get("init"))
-        for name, entry in config["rounds"].items()
-    }
-    refuse(parent_problems(validated(Structures, config["structures"])), file)
-    refuse(_round_problems(rounds, sources, config["templates"]), file)
-    refuse(_measurement_problems(config, rounds), file)
-    project = Project(genera, rounds, config.get("specimen_table"), _runs(genera, rounds, sources))
-    refuse(_coverage_problems(project), config["templates"])
+    try:
+        configuration = TypeAdapter(Configuration).validate_python(values)
+    except ValidationError as error:
+        refuse(in_words(error, Configuration), file)
+        raise
+    genera = read_genera(configuration.genera)
+    sources = read_sources(configuration.templates, genera)
+    refuse(parent_problems(configuration.structures), file)
+    refuse(_round_problems(configuration, sources), file)
+    try:
+        check_measures(configuration.measurement, configuration.structures)
+    except InputError as error:
+        raise InputError(
+            f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
+        ) from None
+    project = Project(configuration, genera, _runs(genera, configuration.rounds, sources))
+    refuse(_coverage_problems(project), configuration.templates)
     if made is not None:
-        refuse(_missing_files(project, sources, config, made), "")
+        refuse(_missing_files(project, sources, made), "")
     return project
 
 
@@ -99,10 +89,9 @@ def _runs(
     return {pair: found for pair, found in runs.items() if found}
 
 
-def _round_problems(
-    rounds: Mapping[str, Round], sources: Iterable[Source], table: str
-) -> list[str]:
+def _round_problems(configuration: Configuration, sources: Iterable[Source]) -> list[str]:
     problems = []
+    rounds, final = configuration.rounds, configuration.final_round
     labels = list(dict.fromkeys(source.label for source in sources))
     for name, entry in rounds.items():
         where = f"rounds.{name}"
@@ -110,28 +99,32 @@ def _round_problems(
         if problem:
             problems.append(f"{where}: {problem}")
         problems += [
-            f"{where}.templates: no genus has templates of the round '{label}' in {table}"
+            f"{where}.templates: no genus has templates of the round '{label}' in "
+            f"{configuration.templates}"
             f"{nearest(label, labels)}"
             for label in entry.templates
             if label not in labels
         ]
         if entry.init is not None:
-            problem = _init_problem(entry, rounds)
+            problem = _init_problem(name, rounds)
             if problem:
                 problems.append(f"{where}.init: {problem}")
+    if final is not None and final not in rounds:
+        problems.append(f"final_round: there is no round '{final}'{nearest(final, rounds)}")
     return problems
 
 
-def _init_problem(entry: Round, rounds: Mapping[str, Round]) -> str | None:
-    init, order = entry.init, list(rounds)
+def _init_problem(name: str, rounds: Mapping[str, Round]) -> str | None:
+    entry, order = rounds[name], list(rounds)
+    init = entry.init
     if init not in rounds:
         return f"there is no round '{init}'{nearest(str(init), rounds)}"
-    if init == entry.name:
+    if init == name:
         return "a round cannot start from itself"
-    if order.index(init) > order.index(entry.name):
+    if order.index(init) > order.index(name):
         how = (
-            f"starts from '{entry.name}' in turn"
-            if rounds[init].init == entry.name
+            f"starts from '{name}' in turn"
+            if rounds[init].init == name
             else "comes later"
         )
         return f"'{init}' {how}; a round starts from one above it"
@@ -140,23 +133,6 @@ def _init_problem(entry: Round, rounds: Mapping[str, Round]) -> str | None:
     if rounds[init].train is None:
         return f"'{init}' has no `train`, so it leaves no adapter to start from"
     return None
-
-
-def _measurement_problems(
-    config: Mapping[str, Any], rounds: Mapping[str, Round]
-) -> list[str]:
-    """Measures, structures and indices that are not known, before anything is computed."""
-    problems = []
-    try:
-        values = config.get("measurement") or {}
-        options = validated(MeasurementOptions, values, "measurement")
-        check_structures(options, config["structures"])
-    except InputError as error:
-        problems.append(f"measurement: {str(error).removeprefix('measurement: ')}")
-    final = config.get("final_round")
-    if final is not None and final not in rounds:
-        problems.append(f"final_round: there is no round '{final}'{nearest(final, rounds)}")
-    return problems
 
 
 def _coverage_problems(project: Project) -> list[str]:
@@ -178,12 +154,10 @@ def _coverage_problems(project: Project) -> list[str]:
 
 
 def _missing_files(
-    project: Project,
-    sources: Iterable[Source],
-    config: Mapping[str, Any],
-    made: Callable[[str], bool],
+    project: Project, sources: Iterable[Source], made: Callable[[str], bool]
 ) -> list[str]:
     problems = []
+    configuration = project.configuration
 
     def need(path: str | None, where: str, what: str, folder: bool | None = None) -> None:
         if path is None or made(path):
@@ -196,13 +170,13 @@ def _missing_files(
             )
 
     for genus in project.genera.values():
-        need(genus.specimens, config["genera"], f"the folder of specimens of '{genus.name}'", True)
-        need(genus.truth, config["genera"], f"the truth of '{genus.name}'")
+        need(genus.specimens, configuration.genera, f"the folder of specimens of '{genus.name}'", True)
+        need(genus.truth, configuration.genera, f"the truth of '{genus.name}'")
     for row in sources:
         whose = f"of '{row.genus}', round '{row.label}',"
-        need(row.annotations, config["templates"], f"the file of annotations {whose}")
-        need(row.photographs, config["templates"], f"the folder of photographs {whose}", True)
-    need(project.specimen_table, "specimen_table", "the table", False)
+        need(row.annotations, configuration.templates, f"the file of annotations {whose}")
+        need(row.photographs, configuration.templates, f"the folder of photographs {whose}", True)
+    need(configuration.specimen_table, "specimen_table", "the table", False)
     for key in ("checkpoint", "config"):
-        need(config["model"].get(key), f"model.{key}", "the file", False)
+        need(getattr(configuration.model, key), f"model.{key}", "the file", False)
     return problems

@@ -1,10 +1,10 @@
 """How specimens are segmented."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool, StrictFloat, StrictInt
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt
 
-from sam2pal.config.fields import Machine, Turns, options
+from sam2pal.config.fields import Machine, Turns, options, unique
 
 
 @options
@@ -81,4 +81,16 @@ class SegmentationOptions:
     )
     decode_threads: Machine[StrictInt] = Field(
         2, ge=1, description="threads that decode photographs ahead of the model"
+    )
+
+
+@options
+class SegmentationSection(SegmentationOptions):
+    """How specimens are segmented, and what is drawn of them."""
+
+    pictures: Annotated[list[Literal["overlays", "indexed"]], AfterValidator(unique)] = Field(
+        default_factory=list,
+        description="also draw every specimen: `overlays` (its outlines over the photograph), "
+        "`indexed` (a PNG of the photograph's size whose values `legend.csv` names); in "
+        "`results/{genus}/{round}/`",
     )

@@ -1,12 +1,12 @@
 """The structures that the configuration names."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictFloat
+from pydantic import Field, StrictBool, StrictFloat
 
 from sam2pal.config.checking import refuse, validated
-from sam2pal.config.fields import Name, matching, options
+from sam2pal.config.fields import Name, Section, matching, options
 from sam2pal.io.errors import nearest
 
 StructureName = matching(
@@ -34,14 +34,7 @@ class Structure(StructureOptions):
     name: StructureName = Field(kw_only=True)
 
 
-def _or_nothing(entry: Any) -> Any:
-    return {} if entry is None else entry
-
-
-Structures = Annotated[
-    dict[StructureName, Annotated[StructureOptions, BeforeValidator(_or_nothing)]],
-    Field(min_length=1),
-]
+Structures = dict[StructureName, Section[StructureOptions]]
 
 
 def read_structures(mapping: Mapping[str, Mapping[str, Any] | None]) -> list[Structure]:
@@ -52,6 +45,10 @@ def read_structures(mapping: Mapping[str, Mapping[str, Any] | None]) -> list[Str
     """
     entries = validated(Structures, mapping, "structures")
     refuse(parent_problems(entries), "")
+    return with_names(entries)
+
+
+def with_names(entries: Mapping[str, StructureOptions]) -> list[Structure]:
     return [
         Structure(entry.parent, entry.exclusive, entry.weight, name=name)
         for name, entry in entries.items()

@@ -4,39 +4,138 @@ import csv
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic.dataclasses import dataclass
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from sam2pal.config.checking import refuse
 from sam2pal.config.scale import check_scale
 from sam2pal.io.errors import InputError, nearest
 
-GENUS_COLUMNS = ("genus", "specimens", "truth", "pixels_per_mm")
-TEMPLATE_COLUMNS = ("genus", "round", "annotations", "photographs")
-RESERVED = {"genus": "tables", "round": "lists"}  # folders of results/ and of results/GENUS/
+Row = TypeVar("Row")
+# folders of results/ and of results/GENUS/
+RESERVED = {"genus": ("tables", "plots", "options"), "round": ("lists",)}
 SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon"}
-BRACE = "has a brace in its path, which Snakemake would take for a wildcard"
+
+
+def _wrong(text: str) -> PydanticCustomError:
+    return PydanticCustomError("row", "{text}", {"text": text})
+
+
+def _path(text: str) -> str:
+    if set(text) & set("{}"):
+        raise _wrong(f"'{text}' has a brace in it, which Snakemake would take for a wildcard")
+    return text
+
+
+def _filled(text: str, info: ValidationInfo) -> str:
+    if not text:
+        raise _wrong(f"the column '{info.field_name}' is empty")
+    return text
+
+
+def _folder_name(text: str) -> str:
+    problem = name_problem("genus", text)
+    if problem:
+        raise _wrong(problem)
+    return text
+
+
+def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
+    """What a cell says: a plausible scale, or None if it is empty."""
+    if not text:
+        return None
+    genus = info.data.get("name", "")
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = math.nan
+    if not (math.isfinite(scale) and scale > 0):
+        raise _wrong(
+            f"pixels_per_mm of '{genus}' is '{text}'; give a number above 0 (how many pixels are a "
+            "millimetre), or leave it empty to measure in pixels"
+        )
+    try:
+        return check_scale(scale, f"'{genus}'")
+    except InputError as error:
+        raise _wrong(str(error)) from None
+
+
+Filled = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string", "minLength": 1})]
+FilledPath = Annotated[Filled, AfterValidator(_path)]
+NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
+FolderName = Annotated[
+    str, AfterValidator(_folder_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})
+]
+Text = WithJsonSchema({"type": "string"})
 
 
 @dataclass(frozen=True)
 class Genus:
-    """A row of genera.tsv; `pixels_per_mm` is None where lengths stay in pixels."""
+    """A row of genera.tsv. Any further column is metadata, which comes back in the tables."""
 
-    name: str
-    specimens: str
-    truth: str | None = None
-    pixels_per_mm: float | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    name: FolderName = Field(
+        alias="genus",
+        description="its name, a folder of `results/`: letters, digits, `_` and `-`",
+    )
+    specimens: FilledPath = Field(
+        description="folder of its photographs, searched with all folders below it"
+    )
+    truth: Annotated[str, AfterValidator(_path)] | None = Field(
+        None,
+        description="annotations of specimens, used to score masks and nothing else; may be empty",
+    )
+    pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = Field(
+        None,
+        description="scale of its photographs, pixels a millimetre; empty leaves lengths in pixels",
+    )
+    metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A row of templates.tsv: annotations (a file or a folder) and their photographs' folder."""
+    """A row of templates.tsv: a set of annotations and the folder of their photographs."""
 
-    genus: str
-    label: str
-    annotations: str
-    photographs: str
+    genus: Filled = Field(description="a genus of `genera.tsv`")
+    label: Filled = Field(
+        alias="round",
+        description="a label of your choice, by which the configuration's rounds name this row",
+    )
+    annotations: FilledPath = Field(
+        description="COCO (polygons or RLE), LabelMe, VIA (JSON or CSV), or a folder of PNG masks "
+        "(`{specimen}_{structure}.png`, or indexed with a `legend.csv`)"
+    )
+    photographs: Annotated[str, AfterValidator(_path)] = Field(
+        "", description="folder of the annotated photographs; empty means the genus' own"
+    )
+
+
+@dataclass(frozen=True)
+class SpecimenRow:
+    """A row of the table of specimens. Any further column is joined to every result of it."""
+
+    genus: Filled = Field(description="a genus of `genera.tsv`")
+    specimen: Filled = Field(
+        description="path of its photograph within the genus' folder, without the extension"
+    )
+
+
+def columns(kind: type) -> list[str]:
+    """The columns of a table whose rows are of a class."""
+    fields = kind.__pydantic_fields__
+    return [field.alias or name for name, field in fields.items() if name != "metadata"]
 
 
 def read_table(
@@ -95,29 +194,15 @@ def read_genera(path: str) -> dict[str, Genus]:
     """
     genera: dict[str, Genus] = {}
     problems = []
+    known = columns(Genus)
     for number, row in read_table(path, ["genus", "specimens"]):
-        name, where = row["genus"], f"line {number}"
-        problem = name_problem("genus", name) or _twin(name, genera)
-        if problem:
-            problems.append(f"{where}: {problem}")
-            continue
-        if not row["specimens"]:
-            problems.append(f"{where}: the column 'specimens' is empty; it names a folder")
-        scale = _number(row.get("pixels_per_mm", ""))
-        if scale is not None and not scale > 0:
-            problems.append(
-                f"{where}: pixels_per_mm of '{name}' is '{row['pixels_per_mm']}'; give a number "
-                "above 0 (how many pixels are a millimetre), or leave it empty to measure in pixels"
-            )
-        elif scale is not None:
-            try:
-                check_scale(scale, f"{where}: '{name}'")
-            except InputError as error:
-                problems.append(str(error))
-        if set(row["specimens"] + row.get("truth", "")) & set("{}"):
-            problems.append(f"{where}: a file of '{name}' {BRACE}")
-        metadata = {column: value for column, value in row.items() if column not in GENUS_COLUMNS}
-        genera[name] = Genus(name, row["specimens"], row.get("truth") or None, scale, metadata)
+        values = {column: row[column] for column in known if row.get(column)}
+        metadata = {column: value for column, value in row.items() if column not in known}
+        twin = _twin(row["genus"], genera)
+        genus, found = _row(Genus, {"specimens": "", **values, "metadata": metadata})
+        problems += [f"line {number}: {text}" for text in [*([twin] if twin else []), *found]]
+        if genus is not None and not twin:
+            genera[genus.name] = genus
     refuse(problems, path)
     return genera
 
@@ -130,37 +215,40 @@ def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[Source, ...]:
     """
     sources: list[Source] = []
     problems = []
-    for number, row in read_table(path, ["genus", "round", "annotations"], TEMPLATE_COLUMNS):
+    for number, row in read_table(path, ["genus", "round", "annotations"], columns(Source)):
         genus, where = row["genus"], f"line {number}"
         if genus not in genera:
             problems.append(
                 f"{where}: genus '{genus}' has no row in genera.tsv{nearest(genus, genera)}"
             )
             continue
-        problems += [
-            f"{where}: the column '{column}' is empty"
-            for column in ("round", "annotations")
-            if not row[column]
-        ]
         photographs = row.get("photographs") or genera[genus].specimens
-        if set(row["annotations"] + photographs) & set("{}"):
-            problems.append(f"{where}: a file {BRACE}")
-        source = Source(genus, row["round"], row["annotations"], photographs)
+        source, found = _row(Source, row | {"photographs": photographs})
+        problems += [f"{where}: {text}" for text in found]
         if source in sources:
             problems.append(f"{where}: the same row is there twice")
-        sources.append(source)
+        if source is not None:
+            sources.append(source)
     refuse(problems, path)
     return tuple(sources)
 
 
+def _row(kind: type[Row], values: Mapping[str, Any]) -> tuple[Row | None, list[str]]:
+    """A row and what is wrong with it."""
+    try:
+        return TypeAdapter(kind).validate_python(values), []
+    except ValidationError as error:
+        return None, [one["msg"] for one in error.errors(include_url=False)]
+
+
 def name_problem(kind: str, name: str) -> str | None:
     """What is wrong with the name of a genus or a round, which becomes a folder, or None."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+    if not re.fullmatch(NAME, name):
         return (
             f"{kind} '{name}' becomes the name of a folder: use letters, digits, _ and -, and "
             "begin with a letter or a digit"
         )
-    if name.lower() == RESERVED.get(kind):
+    if name.lower() in RESERVED[kind]:
         return f"{kind} '{name}' is the name of a folder the workflow itself uses; choose another"
     return None
 
@@ -202,14 +290,3 @@ def _other_sign(line: list[str], sign: str) -> str | None:
     if len(line) > 1:
         return None
     return next((other for other in SIGNS if other != sign and other in line[0]), None)
-
-
-def _number(text: str) -> float | None:
-    """What `text` says: a number, None if it is empty, not-a-number if it is anything else."""
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan

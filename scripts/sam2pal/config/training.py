@@ -183,3 +183,14 @@ class TrainingOptions(AdapterOptions):
     @property
     def adapter(self) -> AdapterOptions:
         return AdapterOptions(self.rank, self.alpha, self.dropout, self.targets, self.method)
+
+
+@options
+class TrainingSection(TrainingOptions):
+    """How an adapter is trained, and on how many unlabelled specimens."""
+
+    pool_size: StrictInt = Field(
+        32,
+        ge=1,
+        description="unlabelled specimens that training may see, drawn once a round and kept",
+    )

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
-from sam2pal.config import Source, check, given, schema_problems, source_state
+from sam2pal.config.project import Project, check
+from sam2pal.config.sources import source_state
+from sam2pal.config.tables import Source
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.checking import check_structures
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SCHEMA = yaml.safe_load((REPOSITORY / "workflow/schemas/config.schema.yaml").read_text())
 CONFIG = {
     "genera": "config/genera.tsv",
     "templates": "config/templates.tsv",
@@ -235,10 +236,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def checked(config: dict, genera: str = GENERA, templates: str = TEMPLATES):
+def checked(config: dict, genera: str = GENERA, templates: str = TEMPLATES) -> Project:
     Path("config/genera.tsv").write_text(genera)
     Path("config/templates.tsv").write_text(templates)
-    return check(config, SCHEMA, "config/config.yaml", made=lambda path: False)
+    return check(config, "config/config.yaml", check_structures, made=lambda path: False)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -276,16 +277,22 @@ def test_further_columns_are_metadata_and_comma_tables_end_in_csv(folder: Path) 
     assert project.genera["Bus"].metadata == {"country": ""}
 
 
-def test_defaults_are_filled_in_but_not_into_a_round(folder: Path) -> None:
-    config = copy.deepcopy(CONFIG) | {"training": None, "model": None}
-    checked(config)
-    assert config["seed"] == 1 and config["model"]["name"] == "bundled"
-    assert config["training"] == {} and config["rounds"]["trained"]["train"] == {}
+def test_a_round_overrides_training(folder: Path) -> None:
+    config = copy.deepcopy(CONFIG) | {"training": {"steps": 20, "views": 3}, "model": None}
+    config["rounds"]["trained"]["train"] = {"steps": 5}
+    project = checked(config)
+    assert project.configuration.seed == 1 and project.configuration.model.name == "bundled"
+    trained = [project.rounds[name].train for name in ("untrained", "trained", "refined")]
+    assert trained[0] is None
+    assert [(train.steps, train.views) for train in trained[1:]] == [(5, 3), (20, 3)]
 
 
-def test_a_default_that_is_written_down_is_not_passed_on() -> None:
-    assert given({"weight": 1.0, "exclusive": False}, SCHEMA, "structure") == {"exclusive": False}
-    assert given(None, SCHEMA, "structure") == {}
+def test_a_mistake_in_training_is_told_once(folder: Path) -> None:
+    with pytest.raises(InputError) as error:
+        checked(copy.deepcopy(CONFIG) | {"training": {"steps": 0}})
+    assert str(error.value) == (
+        "config/config.yaml: training.steps: must be at least 1, found 0"
+    )
 
 
 def test_files_the_workflow_makes_need_not_exist(folder: Path) -> None:
@@ -293,7 +300,7 @@ def test_files_the_workflow_makes_need_not_exist(folder: Path) -> None:
     with pytest.raises(InputError, match="does not exist: made/Bus"):
         checked(copy.deepcopy(CONFIG), genera)
     config = copy.deepcopy(CONFIG)
-    assert check(config, SCHEMA, "config.yaml", made=lambda path: path.startswith("made/"))
+    assert check(config, "config.yaml", check_structures, made=lambda path: path.startswith("made/"))
 
 
 def test_many_problems_are_cut_short(folder: Path) -> None:
@@ -303,13 +310,12 @@ def test_many_problems_are_cut_short(folder: Path) -> None:
     assert str(error.value).count("\n") == 8 and "... and 12 more" in str(error.value)
 
 
-def test_schema_is_one_itself() -> None:
-    from jsonschema import Draft202012Validator
-
-    for path in (REPOSITORY / "workflow/schemas").glob("*.yaml"):
-        Draft202012Validator.check_schema(yaml.safe_load(path.read_text()))
-    assert schema_problems({}, SCHEMA) == [
-        f"the key '{key}' is missing" for key in ("genera", "templates", "structures", "rounds")
+def test_missing_keys_are_all_named() -> None:
+    with pytest.raises(InputError) as error:
+        check({}, "config.yaml", check_structures)
+    assert str(error.value).splitlines() == [
+        f"config.yaml: the key '{key}' is missing"
+        for key in ("genera", "rounds", "structures", "templates")
     ]
 
 
@@ -360,7 +366,8 @@ class TestFingerprint:
 
 def test_a_configuration_is_checked_without_numerical_packages() -> None:
     code = (
-        "import sys, sam2pal.config; print(sorted({'numpy', 'pandas'} & set(sys.modules)))"
+        "import sys, sam2pal.config.project, sam2pal.config.stages\n"
+        "print(sorted({'numpy', 'pandas'} & set(sys.modules)))"
     )
     scripts = str(REPOSITORY / "scripts")
     done = subprocess.run(

@@ -1,0 +1,95 @@
+"""The whole of config.yaml, and the parts of it that stages read."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, StrictInt, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.config.fields import Name, Section
+from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.review import ReviewOptions
+from sam2pal.config.rounds import Round
+from sam2pal.config.segmentation import SegmentationOptions, SegmentationSection
+from sam2pal.config.structures import Structures
+from sam2pal.config.training import TrainingOptions, TrainingSection
+
+POOL_SIZE = TrainingSection.__pydantic_fields__["pool_size"]
+_WHOLE = {"frozen": True, "kw_only": True, "config": ConfigDict(extra="forbid")}
+
+
+@dataclass(**_WHOLE)
+class Sections:
+    """What the configuration and the options of a stage share."""
+
+    seed: StrictInt = Field(
+        1, ge=0, description="of everything random; the same seed gives the same results"
+    )
+    shard_size: StrictInt = Field(
+        500, ge=1, description="specimens a segmentation job: minutes on a GPU"
+    )
+    final_round: Name | None = Field(
+        None,
+        description="the round whose measurements are the result (wide table, figures) of every "
+        "genus that has it; default: the genus' last round with scores against truth, or its last "
+        "one",
+    )
+    model: Section[ModelOptions] = Field(default_factory=ModelOptions)
+    evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)
+    measurement: Section[MeasurementOptions] = Field(default_factory=MeasurementOptions)
+    review: Section[ReviewOptions] = Field(default_factory=ReviewOptions)
+
+
+@dataclass(**_WHOLE)
+class Configuration(Sections):
+    """The configuration of SAM2-PAL. config/README.md explains every key."""
+
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        "auto", description="`auto` (a CUDA GPU, then Apple's, then the CPU), `cuda`, `mps`, `cpu`"
+    )
+    genera: Name = Field(description="the table of genera")
+    templates: Name = Field(description="the table of templates")
+    specimen_table: Name | None = Field(
+        None, description="a table of specimens whose columns are joined to every result"
+    )
+    structures: Annotated[Structures, Field(min_length=1)] = Field(
+        description="what is said of each structure, by the names used in the annotations"
+    )
+    rounds: Annotated[dict[Name, Round], Field(min_length=1)] = Field(
+        description="which templates each round uses, and how it trains, by its name"
+    )
+    training: Section[TrainingSection] = Field(default_factory=TrainingSection)
+    segmentation: Section[SegmentationSection] = Field(default_factory=SegmentationSection)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rounds_override_training(cls, values: Any) -> Any:
+        """Complete each round's `train` by what `training` says."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("rounds"), Mapping):
+            return values
+        training = values.get("training") or {}
+        try:
+            TypeAdapter(TrainingSection).validate_python(training)
+        except ValidationError:
+            return values  # it is told of `training`, not of every round
+        rounds = {
+            name: entry | {"train": dict(training) | dict(entry["train"])}
+            if isinstance(entry, Mapping) and isinstance(entry.get("train"), Mapping)
+            else entry
+            for name, entry in values["rounds"].items()
+        }
+        return {**values, "rounds": rounds}
+
+
+@dataclass(**_WHOLE)
+class StageOptions(Sections):
+    """What one stage reads of the configuration: the keys it depends on, and its method."""
+
+    method: StrictInt | None = Field(None, description="the version of the stage's method")
+    structures: Structures = Field(default_factory=dict)
+    rounds: list[Name] = Field(default_factory=list, description="the rounds in their order")
+    pool_size: StrictInt = POOL_SIZE
+    training: Section[TrainingOptions] = Field(default_factory=TrainingOptions)
+    segmentation: Section[SegmentationOptions] = Field(default_factory=SegmentationOptions)

@@ -1,0 +1,133 @@
+"""The options file of each stage: written by the workflow, read by the stage's script."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sam2pal.config.checking import refuse, validated
+from sam2pal.config.configuration import Configuration, StageOptions
+from sam2pal.config.fields import without_machine
+from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.structures import parent_problems
+from sam2pal.config.training import TrainingOptions
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import write_if_changed
+
+
+def stage_options(configuration: Configuration) -> dict[str, dict[str, Any]]:
+    """What each stage depends on, by the name of its rule; a round's training by `RULE.ROUND`.
+
+    What says how fast a stage is, and not what it computes, is left out.
+    """
+    seed = {"seed": configuration.seed}
+    evaluation = {"evaluation": dataclasses.asdict(configuration.evaluation)}
+    measurement = {"measurement": dataclasses.asdict(configuration.measurement)}
+    model = {"model": _architecture(configuration.model)}
+    final = {"rounds": list(configuration.rounds), "final_round": configuration.final_round}
+    names = _structures(configuration)
+    segmentation = without_machine(configuration.segmentation, SegmentationOptions)
+    fetched = ("name", "sha256", "url")
+    stages: dict[str, dict[str, Any]] = {
+        "draw_specimens": {},
+        "list_specimens": {"shard_size": configuration.shard_size},
+        "convert_templates": {"structures": _structures(configuration, "parent")},
+        "fetch_checkpoint": {"model": {k: getattr(configuration.model, k) for k in fetched}},
+        "segment_shard": {
+            **seed,
+            **model,
+            "structures": _structures(configuration, "parent", "exclusive"),
+            "segmentation": segmentation,
+        },
+        "draw_masks": {},
+        "evaluate": seed | evaluation,
+        "measure": measurement,
+        "measure_truth": {"structures": names} | measurement,
+        "review_page": {"review": dataclasses.asdict(configuration.review)},
+        "aggregate": seed | evaluation,
+        "plot_evaluation": evaluation,
+        "summarize_morphometrics": final,
+        "plot_morphometrics": final,
+    }
+    for name, entry in configuration.rounds.items():
+        training = entry.train or configuration.training
+        stages[f"draw_pool.{name}"] = seed | {"pool_size": training.pool_size}
+        if entry.train is not None:
+            stages[f"train_palindrome.{name}"] = {
+                **seed,
+                **model,
+                "structures": _structures(configuration, "parent", "exclusive", "weight"),
+                "training": without_machine(training, TrainingOptions),
+            }
+    return stages
+
+
+def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool) -> None:
+    """Write a file a stage, `{stage}.json`, but only if what it says changed.
+
+    Args:
+        locked: a run is going on: its files are left as they are.
+    """
+    for stage, values in stages.items():
+        path = folder / f"{stage}.json"
+        text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+        if not (locked and path.is_file()):
+            write_if_changed(path, text)
+
+
+def read_options(path: Path | None, checkpoint: Path | None = None) -> StageOptions:
+    """What a stage is to do; without a file the defaults.
+
+    Args:
+        path: a JSON or YAML file with some keys of `StageOptions`.
+        checkpoint: weights of the model.
+
+    Raises:
+        InputError: the file cannot be read, or a key or value in it is not as it should be.
+    """
+    values = {} if path is None else _mapping(path)
+    if checkpoint is not None:
+        values["model"] = {**(values.get("model") or {}), "checkpoint": str(checkpoint)}
+    try:
+        options = validated(StageOptions, values)
+        refuse(parent_problems(options.structures), "")
+    except InputError as error:
+        refuse(str(error).splitlines(), str(path or "--checkpoint"))
+        raise
+    return options
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        # JSON not as YAML, which reads 1e-05 as text
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read as JSON or YAML ({error})") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected keys and values, found {json.dumps(values)}")
+    return values
+
+
+def _structures(configuration: Configuration, *keys: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: {key: getattr(entry, key) for key in keys}
+        for name, entry in configuration.structures.items()
+    }
+
+
+def _architecture(model: ModelOptions) -> dict[str, Any]:
+    """What builds the model. Its file is an input of its own, but for the bundled weights."""
+    sha256 = model.sha256
+    bundled = model.name == "bundled" and not model.checkpoint
+    if bundled and not sha256 and BUNDLED_WEIGHTS.is_file():
+        sha256 = hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()
+    values = {key: getattr(model, key) for key in ("name", "image_size", "config")}
+    return values | {"sha256": sha256}
