@@ -8,7 +8,6 @@ named in status.csv, with the reason; the tables are written anew from what is c
 """
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -19,9 +18,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.cli import add_options, options_argument, run
+from sam2pal.config.stages import read_options
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.evaluation import COLUMNS as EVALUATION
 from sam2pal.evaluation.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
@@ -49,16 +47,14 @@ def parse() -> argparse.Namespace:
     add("--morphometrics", nargs="*", default=[], help="files GENUS/ROUND/morphometrics.csv")
     add("--metadata", type=options_argument, default={}, help="further columns of genera, JSON")
     add("--output-folder", type=Path, required=True)
-    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
-    add("--seed", type=int, help="of the bootstrap")
+    add_options(parser, "evaluation", "seed")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse()
-    options = validated(EvaluationOptions, arguments.options, "--options")
-    if arguments.seed is not None:
-        options = dataclasses.replace(options, seed=arguments.seed)
+    stage = read_options(arguments.options)
+    options = stage.evaluation
     files = {stage: given_files(getattr(arguments, stage)) for stage in STAGES}
     runs = runs_of(arguments.expected, files)
     status: list[dict[str, Any]] = []
@@ -78,9 +74,9 @@ def main() -> None:
     status.sort(key=lambda row: order_of(row, runs))
     calibration, reliability = calibrate(scores, options)
     derived = {
-        "evaluation_summary": summarise(scores, options),
+        "evaluation_summary": summarise(scores, options, stage.seed),
         "evaluation_presence": scores.presence(),
-        "evaluation_rounds": compare_rounds(scores, options),
+        "evaluation_rounds": compare_rounds(scores, options, stage.seed),
         "evaluation_calibration": calibration,
         "evaluation_reliability": reliability,
         "status": tables.frame(status, STATUS),

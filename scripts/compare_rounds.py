@@ -4,12 +4,10 @@ python scripts/compare_rounds.py results/Formica/{untrained,trained}/evaluation.
 """
 
 import argparse
-import dataclasses
 from pathlib import Path
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.evaluation.report import describe_comparison, rounded
 from sam2pal.evaluation.scores import ALL, COUNTED, REQUIRED, Scores
@@ -26,23 +24,21 @@ def parse() -> argparse.Namespace:
     add("evaluations", nargs="+", help="evaluation.csv files, earlier ones first")
     add("--measure", action="append", choices=MEASURES, help=f"default: {', '.join(COMPARED)}")
     add("--output", nargs="+", default=[], help="also write the comparison (.csv, .parquet)")
-    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
-    add("--seed", type=int, help="of the bootstrap")
+    add_options(parser, "evaluation", "seed")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse()
-    options = validated(EvaluationOptions, arguments.options, "--options")
-    if arguments.seed is not None:
-        options = dataclasses.replace(options, seed=arguments.seed)
+    stage = read_options(arguments.options)
+    options = stage.evaluation
     if len(arguments.evaluations) < 2:
         raise InputError("give two evaluations or more; there is nothing to compare with")
     scores = Scores()
     for path, label in zip(arguments.evaluations, labels(arguments.evaluations), strict=True):
         for piece in tables.read_chunks(path, COUNTED, REQUIRED, others=False):
             scores.add(piece.assign(round=label) if label else piece)
-    comparison = compare_rounds(scores, options, arguments.measure or COMPARED)
+    comparison = compare_rounds(scores, options, stage.seed, arguments.measure or COMPARED)
     if not len(comparison):
         raise InputError(
             f"{' and '.join(arguments.evaluations)}: no specimen and structure is scored in two of "

@@ -5,29 +5,16 @@ PNG masks.
 """
 
 import argparse
-import json
 import sys
 from collections import Counter
 
-from sam2pal.cli import run
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
-
-
-def structures_argument(text: str) -> dict:
-    """The configuration's structures: a JSON object, or a JSON list of names."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
-    if isinstance(value, list):
-        value = dict.fromkeys(value)
-    if not isinstance(value, dict) or not value:
-        raise argparse.ArgumentTypeError("expected the structures' names, at least one")
-    return value
 
 
 def main() -> None:
@@ -48,15 +35,13 @@ def main() -> None:
         help="list of the genus' specimens (manifest.tsv): the annotations are their truth, which"
         " keeps photographs without an outline and names those that are not there",
     )
-    parser.add_argument(
-        "--structures",
-        type=structures_argument,
-        required=True,
-        help='JSON, for example {"head": null, "eye": {"parent": "head"}}',
-    )
+    add_options(parser, "structures")
     parser.add_argument("--output", required=True, help="COCO file to write")
     arguments = parser.parse_args()
 
+    structures = read_options(arguments.options).structures
+    if not structures:
+        raise InputError("no structures are named; give a file that names them by --options")
     what, photographs = "templates", arguments.photographs
     if arguments.specimens:
         what = "truth"
@@ -67,7 +52,7 @@ def main() -> None:
         data = convert(
             arguments.annotations,
             photographs,
-            arguments.structures,
+            {name: {"parent": entry.parent} for name, entry in structures.items()},
             genus=arguments.genus,
             round_name=arguments.round,
             truth=what == "truth",

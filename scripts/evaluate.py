@@ -6,16 +6,14 @@ Predictions are COCO files; truth may be annotations of any known format:
 """
 
 import argparse
-import dataclasses
 import itertools
 from contextlib import ExitStack
 from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.dataset.convert import read_truth
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.specimen_table import SpecimenTable
@@ -49,16 +47,14 @@ def parse() -> argparse.Namespace:
     add("--round", help="value of the column round (default: the one the predictions name)")
     add("--specimen-table", help="CSV or TSV whose columns are joined by genus and specimen")
     add("--output", nargs="+", default=[], help="evaluation.csv, and evaluation.parquet if wanted")
-    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
-    add("--seed", type=int, help="of the bootstrap")
+    add_options(parser, "evaluation", "seed")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse()
-    options = validated(EvaluationOptions, arguments.options, "--options")
-    if arguments.seed is not None:
-        options = dataclasses.replace(options, seed=arguments.seed)
+    stage = read_options(arguments.options)
+    options = stage.evaluation
     if arguments.structure and arguments.category_id:
         raise InputError("--structure and --category-id: give one of them")
     for path in arguments.output:
@@ -89,7 +85,7 @@ def main() -> None:
             table = rounded(frame(piece, COLUMNS))
             scores.add(table)
             writer.write(more.join(table) if more else table)
-    print(describe(scores, options, evaluation.notes))
+    print(describe(scores, options, stage.seed, evaluation.notes))
 
 
 if __name__ == "__main__":

@@ -3,19 +3,19 @@
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.model import OFFICIAL, ModelOptions
+from sam2pal.cli import add_options, run
+from sam2pal.config.model import OFFICIAL
+from sam2pal.config.stages import read_options
 from sam2pal.io.errors import InputError
 from sam2pal.model.checkpoints import fetch
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=options_argument, required=True, help="ModelOptions")
+    add_options(parser, "model")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    model = validated(ModelOptions, arguments.model, "model")
+    model = read_options(arguments.options).model
     if model.name not in OFFICIAL:
         raise InputError(
             f"model: '{model.name}' is no official model: there is nothing to download"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from sam2pal.cli import run
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.dataset.manifest import OK, build_manifest, read_list, write_list, write_shard_lists
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genus", required=True, help="name of the genus, for messages")
     parser.add_argument("--folder", required=True, help="folder of its photographs")
-    parser.add_argument("--shard-size", type=int, required=True, help="photographs a shard takes")
+    add_options(parser, "shard_size")
     parser.add_argument("--manifest", required=True, help="table to write: every photograph")
     parser.add_argument("--lists", required=True, help="folder to write: a table a shard")
     parser.add_argument(
@@ -35,7 +36,7 @@ def main() -> None:
     manifest = build_manifest(
         arguments.folder,
         previous,
-        arguments.shard_size,
+        read_options(arguments.options).shard_size,
         genus=arguments.genus,
         progress=partial(tqdm, desc=arguments.genus, unit="photograph", disable=None),
     )

@@ -8,17 +8,14 @@ Any COCO file with masks will do:
 
 import argparse
 import itertools
-import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
@@ -40,24 +37,18 @@ def parse() -> argparse.Namespace:
     add("--templates", help="COCO file of the templates, as convert_templates.py writes it")
     add("--genus", help="value of the column genus (default: the one the predictions name)")
     add("--round", help="value of the column round (default: the one the predictions name)")
-    add("--structures", help="JSON: names in their order (default: as in the predictions)")
     add("--pixels-per-mm", help="scale of the genus; empty: not known")
     add("--specimen-table", help="CSV or TSV joined by genus and specimen; may have scales")
     add(
         "--specimens",
         help="list of the genus' specimens (manifest.tsv): what else is annotated is left out, and "
-        "so are structures that are not in --structures",
+        "so are structures that --options does not name",
     )
     add("--photographs", help="folder of the photographs (default: as in the predictions)")
     add("--output", nargs="+", required=True, help="morphometrics.csv, and .parquet if wanted")
     add("--wide", nargs="+", default=[], help="a row a specimen: .csv, .parquet or both")
     add("--dictionary", help="measures.tsv: what every measure is")
-    add(
-        "--options",
-        type=options_argument,
-        default={},
-        help="MeasurementOptions: a JSON object, or a JSON or YAML file",
-    )
+    add_options(parser, "measurement", "structures")
     return parser.parse_args()
 
 
@@ -66,12 +57,12 @@ def main() -> None:
     for path in (*arguments.output, *arguments.wide):
         if Path(path).suffix not in (".csv", ".parquet"):
             raise InputError(f"{path}: expected a name ending in .csv or .parquet")
-    options = validated(MeasurementOptions, arguments.options, "measurement")
+    stage = read_options(arguments.options)
     genus = Genus(
         arguments.predictions,
-        options,
+        stage.measurement,
         arguments.templates,
-        structures(arguments.structures),
+        list(stage.structures) or None,  # as in the predictions
         arguments.photographs,
         genus=arguments.genus,
         round=arguments.round,
@@ -114,20 +105,6 @@ def join(
     keys = pd.DataFrame({"genus": genus, "specimen": specimens}, dtype="str")
     joined = table.join(keys) if table else keys
     return joined.set_index("specimen")[columns]
-
-
-def structures(text: str | None) -> list[str] | None:
-    """Names from JSON: a list, or the structures of the configuration (a mapping)."""
-    if not text:
-        return None
-    try:
-        value: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--structures {text}: not JSON ({error})") from error
-    names = list(value) if isinstance(value, list | dict) else []
-    if not names or not all(isinstance(name, str) for name in names):
-        raise InputError(f"--structures {text}: expected a list or mapping of names")
-    return names
 
 
 def scale(text: str | None) -> float | None:

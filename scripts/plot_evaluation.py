@@ -8,9 +8,8 @@ Figures are chosen by the names of the files to be written.
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
 from sam2pal.io import tables
@@ -39,13 +38,13 @@ def parse() -> argparse.Namespace:
         required=True,
         help=f"figures (.svg, .png or .pdf) named {', '.join(NEEDS)}",
     )
-    add("--options", type=options_argument, default={}, help="EvaluationOptions, JSON or a file")
+    add_options(parser, "evaluation")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse()
-    options = validated(EvaluationOptions, arguments.options, "--options")
+    options = read_options(arguments.options).evaluation
     for path in arguments.output:
         if path.stem not in NEEDS:
             hint = nearest(path.stem, NEEDS)

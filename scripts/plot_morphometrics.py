@@ -8,14 +8,14 @@ genus that is shown has a scale, otherwise in pixels.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal.cli import run
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.figures import save
@@ -51,12 +51,8 @@ def parse() -> argparse.Namespace:
         "named morphometrics_allometry",
     )
     add("--pairs", type=Path, help="morphometrics_pairs.csv, for morphometrics_concordance")
-    add(
-        "--round",
-        help="the round that is shown (default: of each genus the last that has truth, or the last)",
-    )
+    add_options(parser, "rounds", "final_round")
     add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
-    add("--rounds", help="JSON list: the rounds in their order (default: as in the tables)")
     add(
         "--measures", nargs="+", default=[], help=f"structure.measure (default: {', '.join(USUAL)})"
     )
@@ -109,8 +105,8 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
         raise InputError(f"{', '.join(arguments.tables)}: no rows")
     data = pd.concat(pieces, ignore_index=True)
     found = data[["genus", "round"]].drop_duplicates().itertuples(index=False, name=None)
-    order = json.loads(arguments.rounds) if arguments.rounds else None
-    final = final_rounds(found, arguments.round, order, validated(arguments.evaluation))
+    stage = read_options(arguments.options)
+    final = final_rounds(found, stage.final_round, stage.rounds, validated(arguments.evaluation))
     return data[data["round"] == data["genus"].map(final)], final
 
 

@@ -4,23 +4,24 @@ import argparse
 import json
 from pathlib import Path
 
-from sam2pal.cli import options_argument, run
+from sam2pal.cli import run
 from sam2pal.config import provenance
+from sam2pal.config.stages import read_mapping
 from sam2pal.io.files import atomic
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--configuration", type=options_argument, required=True, help="JSON, or a file with it")
-    add("--methods", nargs="*", default=[], help="number of the method of each stage")
+    add("--configuration", type=Path, required=True, help="JSON file")
+    add("--options", type=Path, nargs="*", default=[], help="options files of the stages")
     add("--files", nargs="*", default=[], help="tables that belong to the configuration")
     add("--checkpoint", type=Path, help="the model's weights (default: the bundled ones)")
     add("--output", type=Path, required=True)
     arguments = parser.parse_args()
     record = provenance.record(
-        arguments.configuration,
-        arguments.methods,
+        read_mapping(arguments.configuration),
+        {path.stem: read_mapping(path) for path in arguments.options},
         arguments.files,
         arguments.checkpoint,
     )

@@ -11,9 +11,8 @@ from functools import partial
 
 from tqdm import tqdm
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.review import ReviewOptions
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.review.writing import write_review
 
 
@@ -27,7 +26,7 @@ def parse() -> argparse.Namespace:
     add("--evaluation", help="evaluation.csv: shows the IoU beside the score")
     add("--genus", default="", help="name of the genus (default: what the files say)")
     add("--round", default="", help="name of the round (default: what the files say)")
-    add("--options", type=options_argument, default={}, help="ReviewOptions, JSON or a file")
+    add_options(parser, "review")
     add("--sheet", help="PNG: a contact sheet, for a report")
     add("--output", required=True, help="the page (.html)")
     return parser.parse_args()
@@ -42,7 +41,7 @@ def main() -> None:
         arguments.evaluation,
         arguments.genus,
         arguments.round,
-        validated(ReviewOptions, arguments.options, "review"),
+        read_options(arguments.options).review,
         arguments.sheet,
         partial(tqdm, disable=None),
     )

@@ -7,11 +7,9 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
-from sam2pal.config.model import ModelOptions
+from sam2pal.cli import add_machine, add_options, run, with_machine
 from sam2pal.config.segmentation import SegmentationOptions
-from sam2pal.config.structures import read_structures
+from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import read_list
@@ -25,14 +23,12 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--specimens", type=Path, required=True, help="list of the shard (TSV)")
     parser.add_argument("--templates", type=Path, required=True, help="canonical COCO")
-    parser.add_argument("--structures", type=options_argument, required=True, help="JSON or file")
-    parser.add_argument("--model", type=options_argument, default={}, help="ModelOptions")
     parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
     parser.add_argument("--adapter", type=Path, help="adapter folder; none is the untrained model")
     parser.add_argument("--genus", default="", help="said in the predictions")
     parser.add_argument("--round", default="", help="said in the predictions")
-    parser.add_argument("--options", type=options_argument, default={}, help="SegmentationOptions")
-    parser.add_argument("--seed", type=int, default=1)
+    add_options(parser, "structures", "model", "segmentation", "seed")
+    add_machine(parser, SegmentationOptions)
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--output", type=Path, required=True, help="predictions (COCO)")
     return parser.parse_args()
@@ -41,13 +37,12 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
-    options = validated(SegmentationOptions, arguments.options, "segmentation")
-    own = {"checkpoint": str(arguments.checkpoint)} if arguments.checkpoint else {}
-    model_options = validated(ModelOptions, arguments.model | own, "model")
-    structures = read_structures(arguments.structures)
-    seed_everything(arguments.seed)
+    stage = read_options(arguments.options, arguments.checkpoint)
+    options = with_machine(stage.segmentation, arguments)
+    structures = structures_of(stage)
+    seed_everything(stage.seed)
     device = choose_device(arguments.device)
-    model = build_model(model_options, device=device)
+    model = build_model(stage.model, device=device)
     if arguments.adapter:
         from sam2pal.model import adapters  # importing peft takes longer than a small shard
 
@@ -61,7 +56,7 @@ def main() -> None:
     predictions["info"] |= {
         "genus": arguments.genus,
         "round": arguments.round,
-        "model": model_options.name,
+        "model": stage.model.name,
         "image_size": model.image_size,
     }
     write(arguments.output, predictions)

@@ -10,14 +10,14 @@ morphometrics_concordance and the morphometrics_pairs it is computed from, each 
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal.cli import run
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables import concordance as agreement
@@ -42,11 +42,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--tables", nargs="+", help="morphometrics.csv of genera and rounds, or of all together")
     add("--output-folder", type=Path, required=True)
-    add(
-        "--final",
-        help="the round of the wide table (default: the last that has truth, or the last)",
-    )
-    add("--rounds", help="JSON list: the rounds in their order (default: as in the tables)")
+    add_options(parser, "rounds", "final_round")
     add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
     add("--low-confidence", action="store_true", help="count masks of low confidence")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
@@ -92,9 +88,8 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             columns.add(piece)
             pairs = piece[["genus", "round"]].drop_duplicates()
             found |= dict.fromkeys(pairs.itertuples(index=False, name=None))
-    final = final_rounds(
-        found, arguments.final, order(arguments.rounds), validated(arguments.evaluation)
-    )
+    stage = read_options(arguments.options)
+    final = final_rounds(found, stage.final_round, stage.rounds, validated(arguments.evaluation))
     write(folder, "morphometrics_summary", tables.frame(summary.rows(), SUMMARY))
     held: list[dict[str, Any]] = []
     with tables.Writer(outputs(folder, "morphometrics_wide"), columns.columns()) as writer:
@@ -116,19 +111,6 @@ def write(folder: Path, name: str, table: pd.DataFrame) -> None:
 
 def outputs(folder: Path, name: str) -> list[Path]:
     return [folder / f"{name}.csv", folder / f"{name}.parquet"]
-
-
-def order(text: str | None) -> list[str] | None:
-    """Rounds from JSON."""
-    if text is None:
-        return None
-    try:
-        names = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--rounds {text}: not JSON ({error})") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"--rounds {text}: expected a list of names")
-    return names
 
 
 if __name__ == "__main__":

@@ -13,11 +13,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from sam2pal.cli import options_argument, run
-from sam2pal.config.checking import validated
+from sam2pal.cli import add_machine, add_options, run, with_machine
+from sam2pal.config.configuration import StageOptions
 from sam2pal.config.fields import without_machine
-from sam2pal.config.model import ModelOptions
-from sam2pal.config.structures import read_structures
+from sam2pal.config.stages import read_options, structures_of
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
 from sam2pal.dataset.manifest import read_list
@@ -37,12 +36,10 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--templates", type=Path, required=True, help="canonical COCO")
     parser.add_argument("--pool", type=Path, required=True, help="unlabelled specimens (TSV)")
-    parser.add_argument("--structures", type=options_argument, required=True, help="JSON or file")
-    parser.add_argument("--model", type=options_argument, default={}, help="ModelOptions")
     parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
-    parser.add_argument("--options", type=options_argument, default={}, help="TrainingOptions")
+    add_options(parser, "structures", "model", "training", "seed")
+    add_machine(parser, TrainingOptions)
     parser.add_argument("--init", type=Path, help="adapter of an earlier round to start from")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--state", type=Path, required=True, help="checkpoints; outlives failures")
     parser.add_argument(
@@ -54,7 +51,7 @@ def parse() -> argparse.Namespace:
 
 def input_hash(
     arguments: argparse.Namespace,
-    options: TrainingOptions,
+    stage: StageOptions,
     model: tuple[str, int],
     templates: list[AnnotatedSpecimen],
 ) -> str:
@@ -63,9 +60,9 @@ def input_hash(
     Args:
         model: hash of its weights, and the side of its square.
     """
-    structures = list(arguments.structures.items())  # their order is that of the masks
-    learning = without_machine(options)
-    values = [*model, structures, learning, arguments.seed]
+    # their order is that of the masks
+    structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
+    values = [*model, structures, without_machine(stage.training), stage.seed]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
     if arguments.init:
@@ -79,16 +76,15 @@ def main() -> None:
     began = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
-    options = validated(TrainingOptions, arguments.options, "training")
-    own = {"checkpoint": str(arguments.checkpoint)} if arguments.checkpoint else {}
-    model_options = validated(ModelOptions, arguments.model | own, "model")
-    structures = read_structures(arguments.structures)
-    seed_everything(arguments.seed)
+    stage = read_options(arguments.options, arguments.checkpoint)
+    options = with_machine(stage.training, arguments)
+    structures = structures_of(stage)
+    seed_everything(stage.seed)
     device = choose_device(arguments.device)
     templates = read_templates(arguments.templates)
     pool = read_list(arguments.pool)
     check_pool(pool, arguments.pool)
-    model = build_model(model_options, device=device)
+    model = build_model(stage.model, device=device)
     weights = model_hash(model)
 
     names = [structure.name for structure in structures]
@@ -98,12 +94,12 @@ def main() -> None:
         [specimen.path for specimen in pool],
         names,
         options,
-        arguments.seed,
+        stage.seed,
         device,
         arguments.state,
     )
-    seed_everything(arguments.seed)  # whatever building the model drew
-    key = input_hash(arguments, options, (weights, model.image_size), templates)
+    seed_everything(stage.seed)  # whatever building the model drew
+    key = input_hash(arguments, stage, (weights, model.image_size), templates)
     config = (
         adapters.load(model, arguments.init, trainable=True, options=options.adapter)
         if arguments.init
@@ -122,7 +118,7 @@ def main() -> None:
             data,
             numbers,
             options,
-            arguments.seed,
+            stage.seed,
             arguments.state / key[:16],
             began + 60 * arguments.time_limit,
             on_step,
@@ -152,11 +148,11 @@ def main() -> None:
         "pool_left_out": data.left_out,
         "structures": names,
         "options": asdict(options),
-        "model": asdict(model_options),
+        "model": asdict(stage.model),
         "model_sha256": weights,
         "inputs_sha256": key,
         "init": str(arguments.init) if arguments.init else None,
-        "seed": arguments.seed,
+        "seed": stage.seed,
         "device": device.type,
         "versions": {name: version(name) for name in ("torch", "sam2", "peft", "numpy")},
     }

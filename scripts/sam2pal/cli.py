@@ -1,15 +1,20 @@
 """What every command-line program of the workflow shares."""
 
 import argparse
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
+from sam2pal.config.checking import validated
+from sam2pal.config.fields import machine_fields
 from sam2pal.io.errors import InputError
+
+Options = TypeVar("Options")
 
 
 def run(main: Callable[[], None]) -> None:
@@ -19,6 +24,36 @@ def run(main: Callable[[], None]) -> None:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def add_options(parser: argparse.ArgumentParser, *sections: str) -> None:
+    """Add `--options`, whose file `config.stages.read_options` reads.
+
+    Args:
+        sections: what the program reads of it.
+    """
+    parser.add_argument(
+        "--options",
+        type=Path,
+        metavar="FILE",
+        help=f"JSON or YAML with some of: {', '.join(sections)}; what it does not say keeps its "
+        "default (config/README.md)",
+    )
+
+
+def add_machine(parser: argparse.ArgumentParser, kind: type) -> None:
+    """Add a flag for each option of a class that says how fast the program is and not what."""
+    for name, field in machine_fields(kind).items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", type=yaml.safe_load, help=field.description
+        )
+
+
+def with_machine(options: Options, arguments: argparse.Namespace) -> Options:
+    """The options with what the flags of `add_machine` say."""
+    flags = {name: getattr(arguments, name) for name in machine_fields(type(options))}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return validated(type(options), dataclasses.asdict(options) | given)
 
 
 def options_argument(text: str) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 # Everything the rules share: the checked configuration, and functions from wildcards to files and parameters.
 import csv
 import functools
-import hashlib
 import json
 import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import validate
 
 # The library is read from beside the workflow, so a module must be a local copy of the repository:
 # Snakemake can fetch single files from a hosting service, but not a package and its weights.
@@ -23,45 +21,33 @@ SCRIPTS = (
 if str(SCRIPTS) not in sys.path:
     sys.path.insert(0, str(SCRIPTS))
 
-from sam2pal import config as configuration
+from sam2pal import (
+    dataset,
+    evaluation,
+    model,
+    morphometrics,
+    research,
+    review,
+    segmentation,
+    training,
+)
+from sam2pal.config.fields import machine_fields
+from sam2pal.config.project import check
+from sam2pal.config.sources import source_state
+from sam2pal.config.stages import as_given, stage_options, write_options
+from sam2pal.config.tables import Source
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.checking import check_structures
 
 # Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
 DEMO_KINDS = {"Fictocarabus": "ground beetle", "Fictotenebrio": "beetle"}
-
-# Snakemake does not see that a script or the library changed. Whoever changes what a stage computes, a default
-# of its options included, raises its number, and all results of that stage are computed again.
-METHOD = {
-    "draw": 2,
-    "convert": 2,
-    "list": 1,
-    "pool": 1,
-    "train": 8,
-    "segment": 3,
-    "draw_masks": 1,
-    "evaluate": 1,
-    "measure": 5,
-    "review": 2,
-    "aggregate": 1,
-    "summarize": 2,
-    "plot": 1,
-}
-# Snakemake compares the values of a rule's parameters as a set, without their names: a seed that becomes 2 would go
-# unnoticed beside another parameter that is 2.
-METHOD = {stage: f"{stage} {number}" for stage, number in METHOD.items()}
 
 # A thread of torch that waits for another by spinning starves it where there are fewer free cores than threads, as
 # beside other jobs of the same node: six steps of training took over 120 s instead of 30.
 shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=${{OMP_WAIT_POLICY:-passive}}; ")
 
 ##### the configuration #####
-
-
-def as_json(value):
-    """A parameter. Each rule is given only the part of the configuration it depends on, so that a changed key
-    runs again exactly what depends on it."""
-    return json.dumps(value, separators=(",", ":"))
 
 
 def own_mappings(config):
@@ -78,69 +64,82 @@ def own_mappings(config):
 
 
 def check_configuration(config):
-    """Validate the configuration and the tables it names; return the tables."""
+    """Check the configuration and the tables it names."""
     own_mappings(config)
     file = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
     try:
         # whether files exist is looked up once, not again in every job
         made = (lambda path: path.startswith(DEMO)) if workflow.is_main_process else None
-        project = configuration.check(config, SCHEMA, file, made)
+        return check(config, file, check_structures, made)
     except InputError as error:
         raise WorkflowError(str(error)) from None
-    # The same schema has been checked, but in words that name the file and the nearest key. Not with the defaults
-    # of `validate`: it would also fill in those of a round's `train`, which overrides `training`.
-    validate(config, "../schemas/config.schema.yaml", set_default=False)
-    return project
 
-
-# Options that say how fast and not what: changing one of these computes nothing again.
-MACHINE = (
-    "batch_size",
-    "decode_threads",
-    "checkpoint_minutes",
-    "micro_batch",
-    "checkpoint_attention",
-    "keep_megabytes",
-)
-
-
-def options_of(section, wildcards=None, leave_out=()):
-    """The options of a section that are not at their defaults; a round's `train` overrides `training`."""
-    options = config[section]
-    if section == "training":
-        options = {**options, **PROJECT.rounds[wildcards.round].train}
-    options = configuration.given(options, SCHEMA, section)
-    return as_json(
-        {
-            key: value
-            for key, value in options.items()
-            if key not in ("pool_size", "pictures", *leave_out)
-        }
-    )
-
-
-def method(section, wildcards=None):
-    """The options that are compared with those of the last time."""
-    return options_of(section, wildcards, MACHINE)
-
-
-def structures(*keys):
-    """The structures, in their order, with only `keys` of what is said of them."""
-    entries = {
-        name: configuration.given(entry, SCHEMA, "structure")
-        for name, entry in config["structures"].items()
-    }
-    return as_json(
-        {name: {key: entry[key] for key in keys if key in entry} for name, entry in entries.items()}
-    )
-
-
-with open(workflow.source_path("../schemas/config.schema.yaml")) as schema:
-    import yaml
-
-    SCHEMA = yaml.safe_load(schema)
 
 PROJECT = check_configuration(config)
+CONFIG = PROJECT.configuration
+config.update(as_given(config, CONFIG))  # for the report, which knows no CONFIG
+SPECIMEN_TABLE = CONFIG.specimen_table or []
+
+##### what each stage is given #####
+
+# A file a stage, an input of its rule: what is in it is all of the configuration that the stage depends on, and the
+# version of its method. A changed key so runs again exactly what reads it. Snakemake compares inputs by content.
+# The files are written here, also by a dry run, but not by the jobs of a cluster, which parse this file too, and not
+# while another call is running.
+OPTIONS = "results/options"
+ROOMS = (dataset, evaluation, model, morphometrics, research, review, segmentation, training)
+METHODS = {stage: number for room in ROOMS for stage, number in room.METHODS.items()}
+STAGES = stage_options(CONFIG, METHODS)
+if workflow.is_main_process:
+    running = any(Path(".snakemake/locks").glob("*"))
+    write_options(Path(OPTIONS), STAGES | {"configuration": config}, running)
+
+
+def program(name, gpu=False):
+    """Interpreter and path of a script.
+
+    Snakemake does not compare a parameter that is a function of `resources`: another place of the repository or of
+    the environment, and another device, run nothing again.
+
+    Args:
+        gpu: of several GPUs each job takes one that is free; Snakemake only counts them.
+    """
+    python = "python" if workflow.deployment_settings.deployment_method else sys.executable
+    start = [python, f"{SCRIPTS / name}.py"]
+    if gpu and CONFIG.device in ("auto", "cuda"):
+        start = [python, f"{SCRIPTS}/on_free_gpu.py", *start]
+    return lambda wildcards, resources: shlex.join(start)
+
+
+def flag(name, key):
+    """A flag and the input it names, or nothing where there is none."""
+
+    def words(wildcards, input):
+        return f"{name} {shlex.quote(str(input.get(key)))}" if input.get(key) else ""
+
+    return words
+
+
+def machine(options):
+    """Flags that say how fast a stage is and not what it computes; not compared, as of `program`."""
+    flags = {name: getattr(options, name) for name in machine_fields(type(options))}
+    words = [f"--{name.replace('_', '-')} {json.dumps(flags[name])}" for name in flags]
+    return " ".join([f"--device {CONFIG.device}", *words])
+
+
+def segmentation_machine(wildcards, resources):
+    return machine(CONFIG.segmentation)
+
+
+def training_machine(wildcards, resources):
+    """Also some minutes before a cluster ends the job, when the training stops to go on later."""
+    minutes = resources.get("runtime")
+    limit = f" --time-limit {minutes - min(5, minutes / 10):g}" if isinstance(minutes, int) else ""
+    return machine(PROJECT.rounds[wildcards.round].train) + limit
+
+
+##### what there is #####
+
 RUN_FILES = [
     "templates.json",
     "evaluation.csv",
@@ -173,20 +172,12 @@ TABLES = [
     )
     for suffix in ("csv", "parquet")
 ]
-# What builds the model; where its weights come from is the checkpoint's business: none if they are bundled, the
-# user's own file, or the one that fetch_checkpoint makes.
-MODEL = {key: config["model"][key] for key in ("name", "image_size", "config", "sha256")}
-if MODEL["name"] == "bundled" and not (config["model"]["checkpoint"] or MODEL["sha256"]):
-    # other weights are another model: what was made with the old ones is made again
-    weights = SCRIPTS / "sam2pal/model/bundled/weights.safetensors"
-    MODEL["sha256"] = (
-        hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
-    )
-MODEL = as_json(MODEL)
-if config["model"]["checkpoint"] or config["model"]["name"] == "bundled":
-    CHECKPOINT = config["model"]["checkpoint"] or []
+# Where the model's weights come from: nowhere if they are bundled, the user's own file, or the one that
+# fetch_checkpoint makes.
+if CONFIG.model.checkpoint or CONFIG.model.name == "bundled":
+    CHECKPOINT = CONFIG.model.checkpoint or []
 else:
-    CHECKPOINT = f"resources/checkpoints/{config['model']['name']}.pt"
+    CHECKPOINT = f"resources/checkpoints/{CONFIG.model.name}.pt"
 COMPLETE = "results/tables/.complete"
 
 
@@ -196,44 +187,6 @@ wildcard_constraints:
     shard=r"\d\d\d\d+",
 
 
-##### how rules call scripts #####
-
-
-def command(name, section=None, device=False, **files):
-    """The start of a command line: interpreter, script, and all that is not compared.
-
-    As the function depends on `input`, Snakemake leaves its value out when it looks for changed parameters. So
-    another device, another place of the repository or of the environment run nothing again.
-
-    Args:
-        section: of the configuration, for --options.
-        device: whether to give --device.
-        files: flags of inputs that may be missing, by the name of the input.
-    """
-    python = "python" if workflow.deployment_settings.deployment_method else sys.executable
-    start = [python, f"{SCRIPTS / name}.py"]
-    if device:
-        # of several GPUs each job takes one that is free; Snakemake only counts them
-        several = config["device"] in ("auto", "cuda")
-        start = [*([python, f"{SCRIPTS}/on_free_gpu.py"] if several else []), *start]
-        start += ["--device", config["device"]]
-
-    def words(wildcards, input):
-        given = [
-            word for key, flag in files.items() if input.get(key) for word in (flag, input.get(key))
-        ]
-        options = ["--options", options_of(section, wildcards)] if section else []
-        return shlex.join([*start, *given, *options])
-
-    return words
-
-
-def time_limit(wildcards, resources):
-    """--time-limit, some minutes before a cluster ends the job; not compared, as it depends on `resources`."""
-    minutes = resources.get("runtime")
-    return f"--time-limit {minutes - min(5, minutes / 10):g}" if isinstance(minutes, int) else ""
-
-
 ##### files of a genus or a round #####
 
 
@@ -241,7 +194,7 @@ def genus_of(wildcards):
     try:
         return PROJECT.genera[wildcards.genus]
     except KeyError:
-        raise WorkflowError(f"genus '{wildcards.genus}' has no row in {config['genera']}") from None
+        raise WorkflowError(f"genus '{wildcards.genus}' has no row in {CONFIG.genera}") from None
 
 
 def drawn(wildcards):
@@ -255,17 +208,11 @@ def scale(wildcards):
     return "" if value is None else f"--pixels-per-mm {value}"
 
 
-def final_round(flag):
-    """The round of the measurements that are the result, if the configuration chooses it."""
-    chosen = f" {flag} {config['final_round']}" if config["final_round"] else ""
-    return f"--rounds {shlex.quote(as_json(list(PROJECT.rounds)))}{chosen}"
-
-
 def truth_of(wildcards):
     """What the table of genera names as truth, of any format that templates may have."""
     truth = genus_of(wildcards).truth
     if truth is None:
-        raise WorkflowError(f"genus '{wildcards.genus}' has no truth in {config['genera']}")
+        raise WorkflowError(f"genus '{wildcards.genus}' has no truth in {CONFIG.genera}")
     return truth
 
 
@@ -333,9 +280,7 @@ def products_of(genus):
             yield from (f"{run}/{file}" for file in RUN_FILES)
             yield from (f"{run}/shards/{shard}.json" for shard in shards)
             yield from (
-                f"{run}/{kind}/{shard}"
-                for kind in config["segmentation"].get("pictures", [])
-                for shard in shards
+                f"{run}/{kind}/{shard}" for kind in CONFIG.segmentation.pictures for shard in shards
             )
             if PROJECT.rounds[name].train is not None:
                 yield from (f"{run}/train_pool.tsv", f"{run}/adapter")
@@ -363,7 +308,7 @@ def source_states(wildcards):
     """Hashes of the annotated photographs, and of the annotations where these are a folder."""
     if not workflow.is_main_process:
         return []
-    return [configuration.source_state(source) for source in sources_of(wildcards)]
+    return [source_state(source) for source in sources_of(wildcards)]
 
 
 def truth_state(wildcards):
@@ -371,9 +316,7 @@ def truth_state(wildcards):
     genus, truth = genus_of(wildcards), Path(truth_of(wildcards))
     if not workflow.is_main_process or not truth.is_dir():
         return ""
-    return configuration.source_state(
-        configuration.Source(genus.name, "truth", genus.truth, genus.specimens)
-    )
+    return source_state(Source(genus.name, "truth", genus.truth, genus.specimens))
 
 
 def pool_manifest(wildcards):
@@ -386,14 +329,3 @@ def pool_manifest(wildcards):
     if not drawn or (here / "lists/.listed").exists():
         checkpoints.list_specimens.get(genus=wildcards.genus)
     return f"results/{wildcards.genus}/manifest.tsv"
-
-
-def pool_draw(wildcards):
-    """How many specimens and by which seed; in one parameter, see METHOD."""
-    default = SCHEMA["$defs"]["training"]["properties"]["pool_size"]["default"]
-    train = {
-        "pool_size": default,
-        **config["training"],
-        **(PROJECT.rounds[wildcards.round].train or {}),
-    }
-    return f"--size {train['pool_size']} --seed {config['seed']}"

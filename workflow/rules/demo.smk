@@ -3,6 +3,8 @@
 
 
 rule draw_specimens:
+    input:
+        options=f"{OPTIONS}/draw_specimens.json",
     output:
         photographs=directory("resources/demo/{genus}/photographs"),
         templates="resources/demo/{genus}/templates.json",
@@ -17,12 +19,11 @@ rule draw_specimens:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("research/draw_specimens"),
+        program=program("research/draw_specimens"),
         kind=lambda wildcards: DEMO_KINDS[wildcards.genus],
         folder=lambda wildcards, output: str(Path(output.truth).parent),
-        method=METHOD["draw"],
     shell:
-        "{params.command} --genus {wildcards.genus} --kind {params.kind:q} --structures head,pronotum,elytra,legs,antennae"
+        "{params.program} --genus {wildcards.genus} --kind {params.kind:q} --structures head,pronotum,elytra,legs,antennae"
         " --specimens 12 --templates 1 --broken 1 --output {params.folder} > {log} 2>&1"
 
 

@@ -3,10 +3,11 @@
 
 rule evaluate:
     input:
+        options=f"{OPTIONS}/evaluate.json",
         predictions=predictions,
         templates="results/{genus}/{round}/templates.json",
         truth=converted_truth,
-        specimens=config["specimen_table"] or [],
+        specimens=SPECIMEN_TABLE,
     output:
         evaluation="results/{genus}/{round}/evaluation.csv",
     log:
@@ -16,20 +17,18 @@ rule evaluate:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command(
-            "evaluate", section="evaluation", truth="--truth", specimens="--specimen-table"
-        ),
-        options=method("evaluation"),
-        seed=config["seed"],
-        method=METHOD["evaluate"],
+        program=program("evaluate"),
+        truth=flag("--truth", "truth"),
+        specimens=flag("--specimen-table", "specimens"),
     shell:
-        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
-        " --predictions {input.predictions} --templates {input.templates}"
-        " --seed {params.seed} --output {output.evaluation} > {log} 2>&1"
+        "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
+        " --predictions {input.predictions} --templates {input.templates} {params.truth} {params.specimens}"
+        " --output {output.evaluation} > {log} 2>&1"
 
 
 rule plot_evaluation:
     input:
+        options=f"{OPTIONS}/plot_evaluation.json",
         tables=collect(
             "results/tables/evaluation_{name}.csv",
             name=["summary", "rounds", "reliability", "calibration"],
@@ -72,8 +71,6 @@ rule plot_evaluation:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("plot_evaluation", section="evaluation"),
-        options=method("evaluation"),
-        method=METHOD["plot"],
+        program=program("plot_evaluation"),
     shell:
-        "{params.command} --tables results/tables --output {output} > {log} 2>&1"
+        "{params.program} --options {input.options} --tables results/tables --output {output} > {log} 2>&1"

@@ -59,9 +59,8 @@ def tables_without(unfinished):
         notes.append(Path("results", run, "run.failed"))
         notes[-1].parent.mkdir(parents=True, exist_ok=True)
         notes[-1].write_text(f"{reason}\n", encoding="utf-8")
-    command = [sys.executable, SCRIPTS / "aggregate.py", "--expected", as_json(RUNS)]
-    command += ["--metadata", as_json(METADATA)]
-    command += ["--options", options_of("evaluation", None), "--seed", str(config["seed"])]
+    command = [sys.executable, SCRIPTS / "aggregate.py", "--expected", json.dumps(RUNS)]
+    command += ["--metadata", json.dumps(METADATA), "--options", f"{OPTIONS}/aggregate.json"]
     try:
         done = subprocess.run(
             [*command, "--output-folder", "results/tables"], stdin=subprocess.DEVNULL
@@ -96,21 +95,20 @@ def made_from_tables():
         return
     old = {path for job in waiting("measure_truth") for path in job.output}
     truth = [path for path in TRUTH_MEASURED if path not in old and Path(path).exists()]
-    tables, final = Path("results/tables"), shlex.split(final_round("--final"))
+    tables = Path("results/tables")
     measured = tables / "morphometrics.csv"
     commands = {
         "summarize_morphometrics": [
-            *("--tables", measured, "--evaluation", tables / "evaluation.csv", *final),
+            *("--tables", measured, "--evaluation", tables / "evaluation.csv"),
             *("--compare", measured, "--against", *truth, "--output-folder", tables),
         ],
         "plot_morphometrics": [
             *("--tables", measured, "--evaluation", tables / "evaluation.csv"),
             *("--pairs", tables / "morphometrics_pairs.csv"),
-            *shlex.split(final_round("--round")),
             *("--output", *rules.plot_morphometrics.output),
         ],
         "plot_evaluation": [
-            *("--tables", tables, "--options", options_of("evaluation", None)),
+            *("--tables", tables),
             *("--output", *rules.plot_evaluation.output),
         ],
     }
@@ -119,7 +117,11 @@ def made_from_tables():
         if not any(job.rule.name == name for job in due):
             continue
         done = measured.exists() and subprocess.run(
-            [sys.executable, SCRIPTS / f"{name}.py", *arguments], stdin=subprocess.DEVNULL
+            [
+                *(sys.executable, SCRIPTS / f"{name}.py", *arguments),
+                *("--options", f"{OPTIONS}/{name}.json"),
+            ],
+            stdin=subprocess.DEVNULL,
         )
         if not done or done.returncode:
             for path in outputs:

@@ -3,9 +3,10 @@
 
 rule measure:
     input:
+        options=f"{OPTIONS}/measure.json",
         predictions=predictions,
         templates="results/{genus}/{round}/templates.json",
-        specimens=config["specimen_table"] or [],
+        specimens=SPECIMEN_TABLE,
     output:
         morphometrics=multiext("results/{genus}/{round}/morphometrics", ".csv", ".parquet"),
         wide=multiext("results/{genus}/{round}/morphometrics_wide", ".csv", ".parquet"),
@@ -23,22 +24,22 @@ rule measure:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("measure", section="measurement", specimens="--specimen-table"),
+        program=program("measure"),
+        specimens=flag("--specimen-table", "specimens"),
         scale=scale,
-        options=method("measurement"),
-        method=METHOD["measure"],
     shell:
-        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
-        " --predictions {input.predictions} --templates {input.templates} {params.scale}"
+        "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
+        " --predictions {input.predictions} --templates {input.templates} {params.scale} {params.specimens}"
         " --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
 
 
 # The drawn masks of specimens with truth, measured as the predicted ones are: how far can the tables be trusted?
 rule measure_truth:
     input:
+        options=f"{OPTIONS}/measure_truth.json",
         truth="results/{genus}/truth.json",
         manifest=manifest,
-        specimens=config["specimen_table"] or [],
+        specimens=SPECIMEN_TABLE,
     output:
         morphometrics="results/{genus}/truth_morphometrics.csv",
     log:
@@ -48,20 +49,19 @@ rule measure_truth:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("measure", section="measurement", specimens="--specimen-table"),
-        structures=as_json(list(config["structures"])),
+        program=program("measure"),
+        specimens=flag("--specimen-table", "specimens"),
         scale=scale,
-        options=method("measurement"),
-        method=METHOD["measure"],
     shell:
-        "{params.command} --genus {wildcards.genus} --round truth --predictions {input.truth}"
-        " --specimens {input.manifest} --structures {params.structures:q} {params.scale}"
+        "{params.program} --options {input.options} --genus {wildcards.genus} --round truth --predictions {input.truth}"
+        " --specimens {input.manifest} {params.scale} {params.specimens}"
         " --output {output.morphometrics} > {log} 2>&1"
 
 
 # Over all genera: a row a specimen, a summary, and how well predicted masks measure.
 rule summarize_morphometrics:
     input:
+        options=f"{OPTIONS}/summarize_morphometrics.json",
         morphometrics="results/tables/morphometrics.csv",
         evaluation="results/tables/evaluation.csv",
         truth=TRUTH_MEASURED,
@@ -93,16 +93,15 @@ rule summarize_morphometrics:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("summarize_morphometrics"),
-        final=final_round("--final"),
-        method=METHOD["summarize"],
+        program=program("summarize_morphometrics"),
     shell:
-        "{params.command} --tables {input.morphometrics} --evaluation {input.evaluation} {params.final}"
+        "{params.program} --options {input.options} --tables {input.morphometrics} --evaluation {input.evaluation}"
         " --compare {input.morphometrics} --against {input.truth} --output-folder results/tables > {log} 2>&1"
 
 
 rule plot_morphometrics:
     input:
+        options=f"{OPTIONS}/plot_morphometrics.json",
         morphometrics="results/tables/morphometrics.csv",
         evaluation="results/tables/evaluation.csv",
         pairs="results/tables/morphometrics_pairs.csv",
@@ -143,9 +142,7 @@ rule plot_morphometrics:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("plot_morphometrics"),
-        final=final_round("--round"),
-        method=METHOD["plot"],
+        program=program("plot_morphometrics"),
     shell:
-        "{params.command} --tables {input.morphometrics} --evaluation {input.evaluation} --pairs {input.pairs}"
-        " {params.final} --output {output} > {log} 2>&1"
+        "{params.program} --options {input.options} --tables {input.morphometrics} --evaluation {input.evaluation} --pairs {input.pairs}"
+        " --output {output} > {log} 2>&1"

@@ -1,13 +1,15 @@
 # What the results were computed by and from.
 
 
-# The commit is no parameter: of another commit with the same numbers in METHOD nothing is computed again, and what
+# The commit is no parameter: of another commit with the same numbers in METHODS nothing is computed again, and what
 # stands here is what computed the tables.
 rule provenance:
     input:
+        configuration=f"{OPTIONS}/configuration.json",
+        options=[f"{OPTIONS}/{stage}.json" for stage in STAGES],
         tables=COMPLETE,
         checkpoint=CHECKPOINT,
-        files=[config[key] for key in ("genera", "templates", "specimen_table") if config[key]],
+        files=[path for path in (CONFIG.genera, CONFIG.templates, CONFIG.specimen_table) if path],
     output:
         provenance=report(
             "results/provenance.json",
@@ -22,9 +24,8 @@ rule provenance:
     conda:
         "../../envs/torch.yaml"
     params:
-        command=command("provenance", checkpoint="--checkpoint"),
-        configuration=as_json(config),
-        methods=sorted(METHOD.values()),
+        program=program("provenance"),
+        checkpoint=flag("--checkpoint", "checkpoint"),
     shell:
-        "{params.command} --configuration {params.configuration:q} --methods {params.methods:q}"
-        " --files {input.files:q} --output {output.provenance} > {log} 2>&1"
+        "{params.program} --configuration {input.configuration} --options {input.options}"
+        " --files {input.files:q} {params.checkpoint} --output {output.provenance} > {log} 2>&1"

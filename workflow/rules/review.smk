@@ -3,6 +3,7 @@
 
 rule review_page:
     input:
+        options=f"{OPTIONS}/review_page.json",
         predictions=predictions,
         templates="results/{genus}/{round}/templates.json",
         evaluation="results/{genus}/{round}/evaluation.csv",
@@ -22,10 +23,8 @@ rule review_page:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("review_page", section="review"),
-        options=method("review"),
-        method=METHOD["review"],
+        program=program("review_page"),
     shell:
-        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
+        "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates}"
         " --evaluation {input.evaluation} --output {output.page} --sheet {output.sheet} > {log} 2>&1"

@@ -3,6 +3,7 @@
 
 rule segment_shard:
     input:
+        options=f"{OPTIONS}/segment_shard.json",
         checkpoint=CHECKPOINT,
         specimens="results/{genus}/lists/{shard}.tsv",
         templates="results/{genus}/{round}/templates.json",
@@ -17,27 +18,20 @@ rule segment_shard:
         "../../envs/torch.yaml"
     threads: 4  # not in profiles/default, which would win over what another profile says
     params:
-        command=command(
-            "segment_shard",
-            section="segmentation",
-            device=True,
-            checkpoint="--checkpoint",
-            adapter="--adapter",
-        ),
-        structures=structures("parent", "exclusive"),
-        model=MODEL,
-        options=method("segmentation"),
-        seed=config["seed"],
-        method=METHOD["segment"],
+        program=program("segment_shard", gpu=True),
+        machine=segmentation_machine,
+        checkpoint=flag("--checkpoint", "checkpoint"),
+        adapter=flag("--adapter", "adapter"),
     shell:
-        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
-        " --specimens {input.specimens} --templates {input.templates}"
-        " --structures {params.structures:q} --model {params.model:q} --seed {params.seed}"
+        "{params.program} {params.machine} --options {input.options}"
+        " --genus {wildcards.genus} --round {wildcards.round} --specimens {input.specimens}"
+        " --templates {input.templates} {params.checkpoint} {params.adapter}"
         " --output {output.predictions} > {log} 2>&1"
 
 
 rule draw_masks:
     input:
+        options=f"{OPTIONS}/draw_masks.json",
         predictions="results/{genus}/{round}/shards/{shard}.json",
     output:
         pictures=directory("results/{genus}/{round}/{kind}/{shard}"),
@@ -50,8 +44,7 @@ rule draw_masks:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("draw_masks"),
-        method=METHOD["draw_masks"],
+        program=program("draw_masks"),
     shell:
-        "{params.command} --predictions {input.predictions} --kind {wildcards.kind}"
+        "{params.program} --predictions {input.predictions} --kind {wildcards.kind}"
         " --output {output.pictures} > {log} 2>&1"

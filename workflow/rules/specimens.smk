@@ -11,7 +11,8 @@
 # failed, Snakemake records the new hash and believes the old files to be new.)
 checkpoint list_specimens:
     input:
-        drawn,
+        options=f"{OPTIONS}/list_specimens.json",
+        demo=drawn,
     output:
         listed=touch("results/{genus}/lists/.listed"),
     log:
@@ -21,21 +22,20 @@ checkpoint list_specimens:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("list_specimens"),
+        program=program("list_specimens"),
         folder=lambda wildcards: genus_of(wildcards).specimens,
         state=folder_state,
         manifest=lambda wildcards, output: f"results/{wildcards.genus}/manifest.tsv",
         lists=lambda wildcards, output: f"results/{wildcards.genus}/lists",
-        shard_size=config["shard_size"],
-        method=METHOD["list"],
     shell:
-        "{params.command} --genus {wildcards.genus} --folder {params.folder:q} --shard-size {params.shard_size}"
+        "{params.program} --options {input.options} --genus {wildcards.genus} --folder {params.folder:q}"
         " --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv > {log} 2>&1"
 
 
 # Drawn once and kept: photographs that are added later change no training.
 rule draw_pool:
     input:
+        options=f"{OPTIONS}/draw_pool.{{round}}.json",
         manifest=ancient(pool_manifest),
         templates="results/{genus}/{round}/templates.json",
     output:
@@ -47,9 +47,7 @@ rule draw_pool:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("draw_pool"),
-        draw=pool_draw,
-        method=METHOD["pool"],
+        program=program("draw_pool"),
     shell:
-        "{params.command} --manifest {input.manifest} --templates {input.templates} {params.draw}"
+        "{params.program} --options {input.options} --manifest {input.manifest} --templates {input.templates}"
         " --output {output.pool} > {log} 2>&1"

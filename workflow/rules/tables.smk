@@ -7,6 +7,7 @@ LONG = ("evaluation", "morphometrics")
 
 rule aggregate:
     input:
+        options=f"{OPTIONS}/aggregate.json",
         evaluation=collect("results/{run}/evaluation.csv", run=RUNS),
         morphometrics=collect("results/{run}/morphometrics.csv", run=RUNS),
     output:
@@ -31,12 +32,9 @@ rule aggregate:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("aggregate", section="evaluation"),
-        expected=as_json(RUNS),
-        metadata=as_json(METADATA),
-        options=method("evaluation"),
-        seed=config["seed"],
-        method=METHOD["aggregate"],
+        program=program("aggregate"),
+        expected=json.dumps(RUNS),
+        metadata=json.dumps(METADATA),
     shell:
-        "{params.command} --expected {params.expected:q} --metadata {params.metadata:q} --seed {params.seed}"
+        "{params.program} --options {input.options} --expected {params.expected:q} --metadata {params.metadata:q}"
         " --output-folder results/tables > {log} 2>&1"

@@ -3,6 +3,7 @@
 
 rule convert_templates:
     input:
+        options=f"{OPTIONS}/convert_templates.json",
         annotations=lambda wildcards: [
             source.annotations
             for source in sources_of(wildcards)
@@ -18,20 +19,19 @@ rule convert_templates:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("convert_templates"),
+        program=program("convert_templates"),
         states=source_states,
         annotations=lambda wildcards: [source.annotations for source in sources_of(wildcards)],
         photographs=lambda wildcards: [source.photographs for source in sources_of(wildcards)],
-        structures=structures("parent"),
-        method=METHOD["convert"],
     shell:
-        "{params.command} --genus {wildcards.genus} --round {wildcards.round}"
+        "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --annotations {params.annotations:q} --photographs {params.photographs:q}"
-        " --structures {params.structures:q} --output {output.templates} > {log} 2>&1"
+        " --output {output.templates} > {log} 2>&1"
 
 
 rule convert_truth:
     input:
+        options=f"{OPTIONS}/convert_templates.json",
         truth=lambda wildcards: [] if Path(truth_of(wildcards)).is_dir() else truth_of(wildcards),
         specimens=manifest,
     output:
@@ -43,12 +43,10 @@ rule convert_truth:
     conda:
         "../../envs/light.yaml"
     params:
-        command=command("convert_templates"),
+        program=program("convert_templates"),
         state=truth_state,
         annotations=truth_of,
-        structures=structures("parent"),
-        method=METHOD["convert"],
     shell:
-        "{params.command} --genus {wildcards.genus} --annotations {params.annotations:q}"
-        " --specimens {input.specimens} --structures {params.structures:q}"
+        "{params.program} --options {input.options} --genus {wildcards.genus}"
+        " --annotations {params.annotations:q} --specimens {input.specimens}"
         " --output {output.truth} > {log} 2>&1"

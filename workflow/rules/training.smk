@@ -2,6 +2,8 @@
 
 
 rule fetch_checkpoint:
+    input:
+        options=f"{OPTIONS}/fetch_checkpoint.json",
     output:
         checkpoint="resources/checkpoints/{name}.pt",
     log:
@@ -11,16 +13,16 @@ rule fetch_checkpoint:
     conda:
         "../../envs/torch.yaml"
     params:
-        command=command("fetch_checkpoint"),
-        model=as_json({key: config["model"][key] for key in ("name", "sha256", "url")}),
+        program=program("fetch_checkpoint"),
     shell:
-        "{params.command} --model {params.model:q} --output {output.checkpoint} > {log} 2>&1"
+        "{params.program} --options {input.options} --output {output.checkpoint} > {log} 2>&1"
 
 
 # Snakemake deletes the outputs of a job that fails or is tried again. The state of a training lies elsewhere, so
 # it goes on where it was; it is keyed by what it is computed from, so another configuration starts afresh.
 rule train_palindrome:
     input:
+        options=f"{OPTIONS}/train_palindrome.{{round}}.json",
         checkpoint=CHECKPOINT,
         templates="results/{genus}/{round}/templates.json",
         pool="results/{genus}/{round}/train_pool.tsv",
@@ -35,21 +37,12 @@ rule train_palindrome:
         "../../envs/torch.yaml"
     threads: 4  # not in profiles/default, which would win over what another profile says
     params:
-        command=command(
-            "train_palindrome",
-            section="training",
-            device=True,
-            checkpoint="--checkpoint",
-            init="--init",
-        ),
-        time_limit=time_limit,
+        program=program("train_palindrome", gpu=True),
+        machine=training_machine,
+        checkpoint=flag("--checkpoint", "checkpoint"),
+        init=flag("--init", "init"),
         state=lambda wildcards, output: f"resources/training/{wildcards.genus}/{wildcards.round}",
-        structures=structures("parent", "exclusive", "weight"),
-        model=MODEL,
-        options=lambda wildcards: method("training", wildcards),
-        seed=config["seed"],
-        method=METHOD["train"],
     shell:
-        "{params.command} --templates {input.templates} --pool {input.pool} --structures {params.structures:q}"
-        " --model {params.model:q} --seed {params.seed} --state {params.state} --output {output.adapter}"
-        " {params.time_limit} > {log} 2>&1"
+        "{params.program} {params.machine} --options {input.options}"
+        " --templates {input.templates} --pool {input.pool} {params.checkpoint} {params.init}"
+        " --state {params.state} --output {output.adapter} > {log} 2>&1"

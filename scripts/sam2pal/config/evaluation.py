@@ -42,4 +42,3 @@ class EvaluationOptions:
         description="coverage of intervals; a change with p < 1 - level may count as more than "
         "noise",
     )
-    seed: StrictInt = Field(1, ge=0, description="of the bootstrap")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal import __version__
+from sam2pal.config.model import BUNDLED_WEIGHTS
 from sam2pal.io.errors import InputError
 
-BUNDLED = Path(__file__).parents[1] / "model/bundled/weights.safetensors"
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGES = (
     *("imagecodecs", "numpy", "pandas", "peft", "pillow", "pyarrow", "pycocotools"),
@@ -69,7 +69,7 @@ def commit(repository: Path = REPOSITORY) -> dict[str, Any]:
 
 def record(
     configuration: Mapping[str, Any],
-    methods: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]],
     files: Sequence[str] = (),
     weights: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -77,20 +77,21 @@ def record(
 
     Args:
         configuration: with its defaults filled in.
-        methods: number of the method of each stage.
+        options: what each stage was given, its method included.
         files: tables that belong to the configuration.
         weights: of the model; the bundled ones if none are given.
     """
     text = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
     versions = {name: installed(name) for name in PACKAGES}
     return {
-        "workflow": {"version": __version__, **commit(), "methods": sorted(methods)},
+        "workflow": {"version": __version__, **commit()},
         "configuration": configuration,
         "configuration_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "options": options,
         "files_sha256": {str(path): sha256(path) for path in files},
         "model": {
             "name": configuration["model"]["name"],
-            "weights_sha256": sha256(weights or BUNDLED),
+            "weights_sha256": sha256(weights or BUNDLED_WEIGHTS),
         },
         "seed": configuration["seed"],
         "versions": {"python": platform.python_version(), **versions},

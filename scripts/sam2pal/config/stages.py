@@ -8,22 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter
 
 from sam2pal.config.checking import refuse, validated
 from sam2pal.config.configuration import Configuration, StageOptions
 from sam2pal.config.fields import without_machine
 from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
-from sam2pal.config.structures import parent_problems
+from sam2pal.config.structures import Structure, parent_problems, with_names
 from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 
 
-def stage_options(configuration: Configuration) -> dict[str, dict[str, Any]]:
+def stage_options(
+    configuration: Configuration, methods: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
     """What each stage depends on, by the name of its rule; a round's training by `RULE.ROUND`.
 
     What says how fast a stage is, and not what it computes, is left out.
+
+    Args:
+        methods: the version of each stage's method, by the name of its rule.
     """
     seed = {"seed": configuration.seed}
     evaluation = {"evaluation": dataclasses.asdict(configuration.evaluation)}
@@ -64,7 +70,22 @@ def stage_options(configuration: Configuration) -> dict[str, dict[str, Any]]:
                 "structures": _structures(configuration, "parent", "exclusive", "weight"),
                 "training": without_machine(training, TrainingOptions),
             }
-    return stages
+    methods = {**methods, "measure_truth": methods["measure"]}
+    return {
+        stage: {"method": methods[stage.partition(".")[0]], **values}
+        for stage, values in stages.items()
+    }
+
+
+def as_given(values: Mapping[str, Any], configuration: Configuration) -> dict[str, Any]:
+    """The configuration as the user wrote it, with what is not there at the first level."""
+    plain = TypeAdapter(Configuration).dump_python(configuration, mode="json")
+    return {
+        key: value
+        if key == "model" or not isinstance(value, dict)
+        else values.get(key) or {}
+        for key, value in plain.items()
+    }
 
 
 def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool) -> None:
@@ -90,7 +111,7 @@ def read_options(path: Path | None, checkpoint: Path | None = None) -> StageOpti
     Raises:
         InputError: the file cannot be read, or a key or value in it is not as it should be.
     """
-    values = {} if path is None else _mapping(path)
+    values = {} if path is None else read_mapping(path)
     if checkpoint is not None:
         values["model"] = {**(values.get("model") or {}), "checkpoint": str(checkpoint)}
     try:
@@ -102,7 +123,19 @@ def read_options(path: Path | None, checkpoint: Path | None = None) -> StageOpti
     return options
 
 
-def _mapping(path: Path) -> dict[str, Any]:
+def structures_of(options: StageOptions) -> list[Structure]:
+    """The structures that the options name, in their order.
+
+    Raises:
+        InputError: they name none.
+    """
+    if not options.structures:
+        raise InputError("no structures are named; give a file that names them by --options")
+    return with_names(options.structures)
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Raises: InputError: the file cannot be read, or holds no keys and values."""
     try:
         text = path.read_text(encoding="utf-8")
         # JSON not as YAML, which reads 1e-05 as text

@@ -9,6 +9,7 @@ structures of each structure's mean over specimens.
 import dataclasses
 import itertools
 import math
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -35,6 +36,11 @@ class Means:
     lower: Array
     upper: Array
     replicates: Array
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """A generator of its own for what `names` name, whatever else is computed before it."""
+    return np.random.default_rng([seed, zlib.crc32("\0".join(names).encode())])
 
 
 def bootstrap_means(

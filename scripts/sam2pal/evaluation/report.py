@@ -51,10 +51,12 @@ def interval(lower: float, upper: float, digits: int = 3) -> str:
     return f" [{lower:.{digits}f}, {upper:.{digits}f}]" if pd.notna(lower) else ""
 
 
-def describe(scores: Scores, options: EvaluationOptions, notes: Sequence[str] = ()) -> str:
+def describe(
+    scores: Scores, options: EvaluationOptions, seed: int, notes: Sequence[str] = ()
+) -> str:
     """What `scripts/evaluate.py` prints: scores, presence, confidence, and what is left out."""
     parts = []
-    summary = summarise(scores, options)
+    summary = summarise(scores, options, seed)
     summary = summary[summary["genus"] != ALL]
     calibration, _ = calibrate(scores, options)
     calibration = calibration[

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import calibration as cal
-from sam2pal.evaluation.bootstrap import bootstrap_means, holm, sign_flip_p
+from sam2pal.evaluation.bootstrap import bootstrap_means, generator, holm, sign_flip_p
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.evaluation.scores import ALL, CONFIDENCES, Scores
 from sam2pal.io.tables import frame
@@ -47,7 +47,7 @@ RELIABILITY = {
 }
 
 
-def summarise(scores: Scores, options: EvaluationOptions) -> pd.DataFrame:
+def summarise(scores: Scores, options: EvaluationOptions, seed: int) -> pd.DataFrame:
     """Mean with interval, median and share of good masks: see `SUMMARY`."""
     rows = []
     for genus, round_, chosen in scores.scopes():
@@ -59,7 +59,7 @@ def summarise(scores: Scores, options: EvaluationOptions) -> pd.DataFrame:
         names = [name for name, u in zip(scores.structures, used, strict=True) if u]
         means = bootstrap_means(
             values,
-            options.generator("summary", genus, round_),
+            generator(seed, "summary", genus, round_),
             options.replicates,
             options.level,
         )
@@ -86,7 +86,7 @@ def summarise(scores: Scores, options: EvaluationOptions) -> pd.DataFrame:
 
 
 def compare_rounds(
-    scores: Scores, options: EvaluationOptions, measures: Sequence[str] = COMPARED
+    scores: Scores, options: EvaluationOptions, seed: int, measures: Sequence[str] = COMPARED
 ) -> pd.DataFrame:
     """Every pair of rounds on the specimens and structures scored in both: see `COMPARISON`.
 
@@ -114,7 +114,7 @@ def compare_rounds(
                 "round_before": scores.rounds[i],
                 "round_after": scores.rounds[j],
             }
-            table = _compare(before, after, options, tuple(pair.values()))
+            table = _compare(before, after, options, seed, tuple(pair.values()))
             for k, structure in enumerate([*names, ALL]):
                 for m, measure in enumerate(measures):
                     cells = {name: column[k, m] for name, column in table.items()}
@@ -180,15 +180,16 @@ def _compare(
     before: NDArray[np.float64],
     after: NDArray[np.float64],
     options: EvaluationOptions,
+    seed: int,
     names: tuple[str, ...],
 ) -> dict[str, NDArray[np.float64]]:
     """Columns of the comparison of paired values [n, K, M], each [K + 1, M]."""
     change = after - before
     paired = np.isfinite(change)
     means = bootstrap_means(
-        change, options.generator("change", *names), options.replicates, options.level
+        change, generator(seed, "change", *names), options.replicates, options.level
     )
-    p = sign_flip_p(change, options.generator("flip", *names), max(10_000, options.replicates))
+    p = sign_flip_p(change, generator(seed, "flip", *names), max(10_000, options.replicates))
     adjusted = p.copy()
     for m in range(p.shape[1]):
         adjusted[:-1, m] = holm(p[:-1, m])

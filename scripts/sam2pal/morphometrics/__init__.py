@@ -1,1 +1,5 @@
 """Measuring masks: `geometry`, `measures` taken from it, and `tables` of them."""
+
+# Raise the number of a stage with what it computes: its results are then computed again, as they are when an
+# option changes. Snakemake does not see that a script or the library changed.
+METHODS = {"measure": 5, "summarize_morphometrics": 2, "plot_morphometrics": 1}

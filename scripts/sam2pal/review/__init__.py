@@ -1,1 +1,5 @@
 """The review page of a genus and round, outlines over photographs, and contact sheets."""
+
+# Raise the number of a stage with what it computes: its results are then computed again, as they are when an
+# option changes. Snakemake does not see that a script or the library changed.
+METHODS = {"review_page": 2, "draw_masks": 1}

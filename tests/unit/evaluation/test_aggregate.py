@@ -205,7 +205,7 @@ def test_no_gain_is_no_gain():
     scores = Scores()
     scores.add(evaluation("Formica", "untrained", seed=3))
     scores.add(evaluation("Formica", "trained", seed=4))
-    table = compare(scores, EvaluationOptions())
+    table = compare(scores, EvaluationOptions(), 1)
     assert (table["more_than_noise"] == "no").all()
     assert (table["lower"] < 0).all() and (table["upper"] > 0).all()
 
@@ -216,7 +216,7 @@ def test_specimens_scored_once_are_not_compared():
     after = evaluation("Formica", "trained", seed=3, gain=0.1)
     after.loc[after["specimen"] == "s005", "status"] = "template"
     scores.add(after)
-    table = compare(scores, EvaluationOptions()).set_index(["genus", "structure", "measure"])
+    table = compare(scores, EvaluationOptions(), 1).set_index(["genus", "structure", "measure"])
     assert table.loc[("Formica", "head", "iou"), ["n", "n_unpaired"]].tolist() == [28, 1]
 
 
@@ -225,7 +225,7 @@ def test_another_genus_changes_nothing_of_the_first():
         scores = Scores()
         for seed, genus in enumerate(genera):
             scores.add(evaluation(genus, "untrained", seed=seed))
-        table = summarise(scores, EvaluationOptions())
+        table = summarise(scores, EvaluationOptions(), 1)
         return table[table["genus"] == "Formica"].reset_index(drop=True)
 
     pd.testing.assert_frame_equal(summary(["Formica"]), summary(["Formica", "Lasius"]))
@@ -236,7 +236,7 @@ def test_a_specimen_scored_twice_is_refused():
     scores.add(evaluation("Formica", "untrained"))
     scores.add(evaluation("Formica", "untrained"))
     with pytest.raises(InputError, match="'s001', structure 'head' is scored twice"):
-        summarise(scores, EvaluationOptions())
+        summarise(scores, EvaluationOptions(), 1)
 
 
 def test_calibration_within_structures(out):
