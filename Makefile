@@ -86,6 +86,9 @@ lint: $(READY) ## Check style and the workflow's conventions
 	$(BIN)/snakefmt --check --compact-diff workflow
 	$(BIN)/snakemake --workflow-profile none --lint
 
+docs: $(READY) ## Write workflow/schemas and the tables of config/README.md anew from scripts/sam2pal/config
+	$(BIN)/python scripts/generate_docs.py
+
 format: $(READY) ## Format the Snakefiles and sort the imports
 	$(BIN)/snakefmt workflow
 	$(BIN)/ruff check --fix scripts tests profiles
@@ -126,4 +129,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo pretrain real benchmark profile test test-slurm soak bench lint format env lock clean
+.PHONY: help demo pretrain real benchmark profile test test-slurm soak bench lint docs format env lock clean

@@ -111,7 +111,7 @@ def program(name, gpu=False):
     return lambda wildcards, resources: shlex.join(start)
 
 
-def flag(name, key):
+def option(name, key):
     """A flag and the input it names, or nothing where there is none."""
 
     def words(wildcards, input):

@@ -18,8 +18,8 @@ rule evaluate:
         "../../envs/light.yaml"
     params:
         program=program("evaluate"),
-        truth=flag("--truth", "truth"),
-        specimens=flag("--specimen-table", "specimens"),
+        truth=option("--truth", "truth"),
+        specimens=option("--specimen-table", "specimens"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates} {params.truth} {params.specimens}"

@@ -25,7 +25,7 @@ rule measure:
         "../../envs/light.yaml"
     params:
         program=program("measure"),
-        specimens=flag("--specimen-table", "specimens"),
+        specimens=option("--specimen-table", "specimens"),
         scale=scale,
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
@@ -50,7 +50,7 @@ rule measure_truth:
         "../../envs/light.yaml"
     params:
         program=program("measure"),
-        specimens=flag("--specimen-table", "specimens"),
+        specimens=option("--specimen-table", "specimens"),
         scale=scale,
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round truth --predictions {input.truth}"

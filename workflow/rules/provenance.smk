@@ -25,7 +25,7 @@ rule provenance:
         "../../envs/torch.yaml"
     params:
         program=program("provenance"),
-        checkpoint=flag("--checkpoint", "checkpoint"),
+        checkpoint=option("--checkpoint", "checkpoint"),
     shell:
         "{params.program} --configuration {input.configuration} --options {input.options}"
         " --files {input.files:q} {params.checkpoint} --output {output.provenance} > {log} 2>&1"

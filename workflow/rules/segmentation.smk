@@ -20,8 +20,8 @@ rule segment_shard:
     params:
         program=program("segment_shard", gpu=True),
         machine=segmentation_machine,
-        checkpoint=flag("--checkpoint", "checkpoint"),
-        adapter=flag("--adapter", "adapter"),
+        checkpoint=option("--checkpoint", "checkpoint"),
+        adapter=option("--adapter", "adapter"),
     shell:
         "{params.program} {params.machine} --options {input.options}"
         " --genus {wildcards.genus} --round {wildcards.round} --specimens {input.specimens}"

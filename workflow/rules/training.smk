@@ -39,8 +39,8 @@ rule train_palindrome:
     params:
         program=program("train_palindrome", gpu=True),
         machine=training_machine,
-        checkpoint=flag("--checkpoint", "checkpoint"),
-        init=flag("--init", "init"),
+        checkpoint=option("--checkpoint", "checkpoint"),
+        init=option("--init", "init"),
         state=lambda wildcards, output: f"resources/training/{wildcards.genus}/{wildcards.round}",
     shell:
         "{params.program} {params.machine} --options {input.options}"

@@ -46,13 +46,13 @@ class Sections:
 class Configuration(Sections):
     """The configuration of SAM2-PAL. config/README.md explains every key."""
 
-    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
-        "auto", description="`auto` (a CUDA GPU, then Apple's, then the CPU), `cuda`, `mps`, `cpu`"
-    )
     genera: Name = Field(description="the table of genera")
     templates: Name = Field(description="the table of templates")
     specimen_table: Name | None = Field(
         None, description="a table of specimens whose columns are joined to every result"
+    )
+    device: Literal["auto", "cuda", "mps", "cpu"] = Field(
+        "auto", description="`auto` (a CUDA GPU, then Apple's, then the CPU), `cuda`, `mps`, `cpu`"
     )
     structures: Annotated[Structures, Field(min_length=1)] = Field(
         description="what is said of each structure, by the names used in the annotations"

@@ -8,13 +8,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictFloat,
     StrictStr,
     WithJsonSchema,
 )
 from pydantic.dataclasses import dataclass
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 Value = TypeVar("Value")
 
@@ -37,7 +38,14 @@ def _or_nothing(values: Any) -> Any:
     return {} if values is None else values
 
 
-Section = Annotated[Value, BeforeValidator(_or_nothing)]
+class _OrNull:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "null"}]}
+
+
+Section = Annotated[Value, BeforeValidator(_or_nothing), _OrNull()]
 """Keys and values; a heading with nothing under it is an empty one."""
 
 

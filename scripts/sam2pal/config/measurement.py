@@ -15,7 +15,8 @@ class MeasurementOptions:
 
     leave_out: Names = Field(default_factory=list, description="measures not to compute")
     indices: dict[str, Name] = Field(
-        default_factory=dict, description="name: expression over measures, see below"
+        default_factory=dict, description="name: expression over measures, such as "
+        "`100 * head.width / head.length`"
     )
     body: Names = Field(
         default_factory=list,

@@ -129,7 +129,7 @@ class TrainingOptions(AdapterOptions):
     holdout: Literal[True, False, "auto"] = Field(
         False,
         description="keep one template for validation alone: `true`, `false`, or `auto`, where "
-        "there are at least three, see below",
+        "there are at least three",
     )
     validate_every: StrictInt = Field(25, ge=1, description="steps between validations")
     validation_pairs: StrictInt = Field(
@@ -139,7 +139,7 @@ class TrainingOptions(AdapterOptions):
         2,
         ge=0,
         description="pairs for which a validation also logs the loss of the way back, and what it "
-        "is from memories that do not say where the structure is, see below; 0 for none",
+        "is from memories that do not say where the structure is; 0 for none",
     )
     patience: StrictInt = Field(
         0,

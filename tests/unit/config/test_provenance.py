@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sam2pal.config import provenance
+from sam2pal.config.model import BUNDLED_WEIGHTS
 from sam2pal.io.errors import InputError
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts/provenance.py"
@@ -23,13 +24,17 @@ def git(folder: Path, *words: str) -> str:
 def test_same_bytes_twice_and_no_times(tmp_path: Path) -> None:
     table = tmp_path / "genera.tsv"
     table.write_text("genus\n")
+    (tmp_path / "configuration.json").write_text(json.dumps(CONFIGURATION))
+    (tmp_path / "train_palindrome.one.json").write_text('{"method": 8, "seed": 7}')
     for name in ("first", "second"):
-        words = ["--configuration", json.dumps(CONFIGURATION), "--files", str(table)]
-        words += ["--methods", "train 1", "list 2", "--output", str(tmp_path / name)]
+        words = ["--configuration", str(tmp_path / "configuration.json"), "--files", str(table)]
+        words += ["--options", str(tmp_path / "train_palindrome.one.json")]
+        words += ["--output", str(tmp_path / name)]
         subprocess.run([sys.executable, str(SCRIPT), *words], check=True)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     record = json.loads((tmp_path / "first").read_text())
-    assert record["seed"] == 7 and record["workflow"]["methods"] == ["list 2", "train 1"]
+    assert record["seed"] == 7
+    assert record["options"] == {"train_palindrome.one": {"method": 8, "seed": 7}}
     assert record["files_sha256"] == {str(table): provenance.sha256(table)}
 
 
@@ -37,17 +42,17 @@ def test_the_model_is_named_by_its_weights(tmp_path: Path) -> None:
     weights = tmp_path / "weights.pt"
     weights.write_bytes(b"abc")
     hashes = [
-        provenance.record(CONFIGURATION, [], weights=given)["model"]["weights_sha256"]
+        provenance.record(CONFIGURATION, {}, weights=given)["model"]["weights_sha256"]
         for given in (None, weights)
     ]
-    assert hashes[0] == provenance.sha256(provenance.BUNDLED)
+    assert hashes[0] == provenance.sha256(BUNDLED_WEIGHTS)
     # of FIPS 180-2
     assert hashes[1] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_another_configuration_has_another_hash() -> None:
     records = [
-        provenance.record(configuration, [])
+        provenance.record(configuration, {})
         for configuration in (
             CONFIGURATION,
             dict(reversed(CONFIGURATION.items())),
@@ -79,4 +84,4 @@ def test_the_commit_is_that_of_the_workflow_itself(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none.pt: cannot be read"):
-        provenance.record(CONFIGURATION, [], weights=tmp_path / "none.pt")
+        provenance.record(CONFIGURATION, {}, weights=tmp_path / "none.pt")

@@ -58,10 +58,18 @@ def genus(tmp_path):
     return tmp_path
 
 
+def options_file(folder, **values):
+    """A file for --options."""
+    path = folder / "options.json"
+    path.write_text(json.dumps(values))
+    return path
+
+
 def listed(call, genus):
     results = genus / "results"
     return call(
-        "list_specimens", "--genus", "Aus", "--folder", genus / "photographs", "--shard-size", 4,
+        "list_specimens", "--genus", "Aus", "--folder", genus / "photographs", "--options",
+        options_file(genus, shard_size=4),
         "--manifest", results / "manifest.tsv", "--lists", results / "lists",
         "--state", genus / "state.tsv",
     )  # fmt: skip
@@ -80,8 +88,9 @@ def test_listing_converting_and_drawing(call, genus):
 
     done = call(
         "convert_templates", "--genus", "Aus", "--round", "first", "--annotations",
-        genus / "drawn.json", "--photographs", genus / "photographs", "--structures",
-        '{"head": null, "eye": {"parent": "head"}}', "--output", genus / "templates.json",
+        genus / "drawn.json", "--photographs", genus / "photographs", "--options",
+        options_file(genus, structures={"head": None, "eye": {"parent": "head"}}),
+        "--output", genus / "templates.json",
     )  # fmt: skip
     assert done.returncode == 0
     assert done.stderr.splitlines()[0] == "Aus, round first: 1 templates (1 head, 0 eye)"
@@ -89,7 +98,8 @@ def test_listing_converting_and_drawing(call, genus):
     assert [t.specimen for t in read_templates(genus / "templates.json")] == ["s3"]
 
     arguments = ["--manifest", genus / "results" / "manifest.tsv", "--templates",
-                 genus / "templates.json", "--size", 9, "--seed", 3]  # fmt: skip
+                 genus / "templates.json", "--options",
+                 options_file(genus, pool_size=9, seed=3)]  # fmt: skip
     done = call("draw_pool", *arguments, "--output", genus / "pool.tsv")
     assert done.returncode == 0
     assert "4 specimens drawn (all there are; 9 were wanted) of 6 photographs" in done.stderr
@@ -101,8 +111,8 @@ def test_mistakes_are_told_without_a_traceback(call, genus):
     (genus / "drawn.json").write_text("")
     done = call(
         "convert_templates", "--genus", "Aus", "--round", "first", "--annotations",
-        genus / "drawn.json", "--photographs", genus / "photographs", "--structures", '["head"]',
-        "--output", genus / "templates.json",
+        genus / "drawn.json", "--photographs", genus / "photographs", "--options",
+        options_file(genus, structures={"head": None}), "--output", genus / "templates.json",
     )  # fmt: skip
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.startswith(f"error: templates of genus Aus: {genus / 'drawn.json'}: the")

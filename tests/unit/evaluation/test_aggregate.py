@@ -105,7 +105,9 @@ OPTIONS = {"replicates": 300}
 def run_aggregate(monkeypatch, results, expected=EXPECTED, *more):
     folder = results / "tables"
     arguments = ["--results", results, "--expected", json.dumps(expected), *more]
-    arguments += ["--options", json.dumps(OPTIONS)]
+    options = results / "options.json"
+    options.write_text(json.dumps({"evaluation": OPTIONS}))
+    arguments += ["--options", options]
     run(monkeypatch, aggregate.main, *arguments, "--output-folder", folder)
     return read_tables(folder)
 

@@ -137,16 +137,24 @@ def test_not_an_address(tmp_path, url):
 # ------------------------------------------------------------------ the script
 
 
-def model(**values) -> str:
-    return json.dumps({"name": "sam2.1_hiera_tiny", **values})
+@pytest.fixture
+def options(tmp_path_factory):
+    """A function that writes a file for --options."""
+
+    def write(**values):
+        path = tmp_path_factory.mktemp("options") / "options.json"
+        path.write_text(json.dumps({"model": {"name": "sam2.1_hiera_tiny", **values}}))
+        return path
+
+    return write
 
 
-def test_script(by_hand, server, tmp_path):
+def test_script(by_hand, server, options, tmp_path):
     target = tmp_path / "sam.pt"
     done = by_hand(
         "fetch_checkpoint",
-        "--model",
-        model(url=f"{server}/whole", sha256=SHA256),
+        "--options",
+        options(url=f"{server}/whole", sha256=SHA256),
         "--output",
         target,
     )
@@ -165,10 +173,10 @@ def test_script(by_hand, server, tmp_path):
         ({"name": "sam2.1_hira_tiny"}, "did you mean 'sam2.1_hiera_tiny'?"),
     ],
 )
-def test_script_fails_without_traceback(by_hand, server, tmp_path, values, expected):
+def test_script_fails_without_traceback(by_hand, server, options, tmp_path, values, expected):
     if "url" in values:
         values = {**values, "url": server + values["url"]}
-    done = by_hand("fetch_checkpoint", "--model", model(**values), "--output", tmp_path / "sam.pt")
+    done = by_hand("fetch_checkpoint", "--options", options(**values), "--output", tmp_path / "sam.pt")
     assert done.code == 1
     assert done.err.startswith("error: ") or "\nerror: " in done.err
     assert expected in done.err and "Traceback" not in done.err

@@ -39,7 +39,7 @@ def test_indices_in_millimetres_are_those_of_the_drawing(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["draw_specimens.py", *words])
     draw_specimens.main()
     (tmp_path / "options.json").write_text(
-        json.dumps(CONFIG["measurement"] | {"colour": False, "curved": []})
+        json.dumps({"measurement": CONFIG["measurement"] | {"colour": False, "curved": []}})
     )
     words = ["--predictions", str(tmp_path / "truth.json"), "--genus", "Fictocarabus"]
     words += ["--round", "drawn", "--specimen-table", str(tmp_path / "specimens.tsv")]

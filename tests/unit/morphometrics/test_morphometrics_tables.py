@@ -117,6 +117,13 @@ def project(tmp_path):
     return tmp_path, [one, two]
 
 
+def options_file(folder, **sections):
+    """A file for --options."""
+    path = folder / "options.json"
+    path.write_text(json.dumps(sections))
+    return path
+
+
 def run(script, monkeypatch, *arguments):
     monkeypatch.setattr(sys, "argv", [script.__name__, *map(str, arguments)])
     script.main()
@@ -136,7 +143,8 @@ OPTIONS = {
 def test_measure_writes_every_row(project, monkeypatch, capsys):
     folder, shards = project
     run(
-        measure, monkeypatch, "--predictions", *shards, "--options", json.dumps(OPTIONS),
+        measure, monkeypatch, "--predictions", *shards, "--options",
+        options_file(folder, measurement=OPTIONS),
         "--specimen-table", folder / "specimens.csv", "--output", folder / "m.csv",
         folder / "m.parquet", "--wide", folder / "w.csv", folder / "w.parquet",
         "--dictionary", folder / "measures.tsv",
@@ -267,7 +275,8 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
     options = OPTIONS | {"colour": False, "template_range": 1.4}
     run(
         measure, monkeypatch, "--predictions", *shards, more, "--templates", templates,
-        "--output", folder / "m.csv", "--options", json.dumps(options),
+        "--output", folder / "m.csv", "--options",
+        options_file(folder, measurement=options),
     )  # fmt: skip
     rows = tables.read(folder / "m.csv", COLUMNS).set_index(
         ["specimen", "structure", "measure", "unit"]
@@ -404,7 +413,8 @@ def test_intervals_in_both_units(project, monkeypatch):
     folder, shards = project
     run(
         measure, monkeypatch, "--predictions", *shards, "--pixels-per-mm", 20,
-        "--output", folder / "m.csv", "--options", '{"colour": false}',
+        "--output", folder / "m.csv", "--options",
+        options_file(folder, measurement={"colour": False}),
     )  # fmt: skip
     rows = tables.read(folder / "m.csv", COLUMNS).set_index(
         ["specimen", "structure", "measure", "unit"]
@@ -435,17 +445,19 @@ def test_template_ranges():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--options", '{"indices": {"i": "haed.width / head.length"}}'], "did you mean 'head'?"),
-        (["--options", '{"curvd": []}'], "unknown key 'curvd' (did you mean 'curved'?)"),
+        ({"measurement": {"indices": {"i": "haed.width / head.length"}}}, "did you mean 'head'?"),
+        ({"measurement": {"curvd": []}}, "unknown key 'curvd' (did you mean 'curved'?)"),
         (["--pixels-per-mm", "0.001"], "implausible"),
         (["--pixels-per-mm", "many"], "not a number"),
-        (["--structures", '["head"]'], "has the structure 'trunk'"),
-        (["--structures", "head"], "not JSON"),
+        ({"structures": {"head": None}}, "has the structure 'trunk'"),
+        ({"structures": "head"}, "structures: expected keys and values, found 'head'"),
         (["--wide", "w.xlsx"], "ending in .csv or .parquet"),
     ],
 )
 def test_measure_refuses(project, monkeypatch, arguments, said):
     folder, shards = project
+    if isinstance(arguments, dict):
+        arguments = ["--options", options_file(folder, **arguments)]
     with pytest.raises(InputError) as error:
         run(
             measure, monkeypatch, "--predictions", *shards, "--output", folder / "m.csv", *arguments
@@ -459,7 +471,8 @@ def test_a_specimen_in_two_shards_is_refused(project, monkeypatch):
     with pytest.raises(InputError, match="'a' is also in"):
         run(
             measure, monkeypatch, "--predictions", shards[0], shards[0],
-            "--output", folder / "m.csv", "--options", '{"colour": false}',
+            "--output", folder / "m.csv", "--options",
+        options_file(folder, measurement={"colour": False}),
         )  # fmt: skip
 
 
@@ -485,7 +498,7 @@ def measured(folder, monkeypatch, project, genus, factor, round_="trained"):
     out = folder / f"{genus}-{round_}.csv"
     run(
         measure, monkeypatch, "--predictions", path, "--output", out,
-        "--options", json.dumps(OPTIONS | {"colour": False}), "--pixels-per-mm", 10,
+        "--options", options_file(folder, measurement=OPTIONS | {"colour": False}), "--pixels-per-mm", 10,
     )  # fmt: skip
     return out
 
@@ -497,7 +510,7 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
     out = tmp_path / "tables"
     run(
         summarize_morphometrics, monkeypatch, "--tables", first, better, other,
-        "--rounds", '["trained", "refined"]', "--output-folder", out,
+        "--options", options_file(tmp_path, rounds=["trained", "refined"]), "--output-folder", out,
     )  # fmt: skip
     assert "Formica: final round refined" in capsys.readouterr().out
     summary = pd.read_csv(out / "morphometrics_summary.csv")
@@ -528,7 +541,8 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
     for _ in range(2):
         run(
             plot_morphometrics, monkeypatch, "--tables", first, better, other, "--output", *names,
-            figures / "morphometrics_allometry.csv", "--rounds", '["trained", "refined"]',
+            figures / "morphometrics_allometry.csv", "--options",
+            options_file(tmp_path, rounds=["trained", "refined"]),
             "--measures", "head.width", "cephalic_index", "--allometry",
             "specimen.length:head.width",
         )  # fmt: skip
@@ -643,7 +657,8 @@ def test_annotations_are_measured_under_the_names_of_the_list(
     write_list(folder / "manifest.tsv", [*listed, copy])
     run(
         measure, monkeypatch, "--predictions", truth, "--genus", "Formica", "--round", "truth",
-        "--specimens", folder / "manifest.tsv", "--structures", '["head", "trunk"]',
+        "--specimens", folder / "manifest.tsv", "--options",
+        options_file(folder, structures={"head": None, "trunk": None}),
         "--output", folder / "m.csv",
     )  # fmt: skip
     table = tables.read(folder / "m.csv", COLUMNS)
@@ -714,7 +729,8 @@ def test_real_beetles(carabidae, tmp_path, monkeypatch):
     run(
         measure, monkeypatch, "--predictions", tmp_path / "some.json", "--genus", "pinned",
         "--round", "drawn", "--photographs", source / "images", "--output", tmp_path / "m.csv",
-        "--options", json.dumps(options),
+        "--options",
+        options_file(tmp_path, measurement=options),
     )  # fmt: skip
     table = tables.read(tmp_path / "m.csv", COLUMNS)
     assert table["specimen"].nunique() == 4

@@ -631,8 +631,11 @@ def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> No
     paths = [str(path) for path in files.write()]
     output = files.folder / "results" / "review.html"
     command = [sys.executable, str(SCRIPT), "--predictions", *paths, "--output", str(output)]
+    options = files.folder / "options.yaml"
+    options.write_text("review: {per_page: 5}")
+    command += ["--options", str(options)]
     run = subprocess.run(
-        [*command, "--genus", "Carabus", "--round", "one", "--options", '{"per_page": 5}'],
+        [*command, "--genus", "Carabus", "--round", "one"],
         capture_output=True,
         text=True,
     )
@@ -640,9 +643,12 @@ def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> No
     assert "11 specimens, 3 pages" in run.stdout and "unreadable: 1" in run.stdout
     assert "lost.png" in run.stdout and run.stderr == ""
     assert "Review: Carabus, round one" in output.read_text("utf-8")
-    run = subprocess.run([*command, "--options", '{"perpage": 5}'], capture_output=True, text=True)
+    options.write_text("review: {perpage: 5}")
+    run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 1
-    assert run.stderr.startswith("error: review: unknown key 'perpage' (did you mean 'per_page'?)")
+    assert run.stderr.startswith(
+        f"error: {options}: review: unknown key 'perpage' (did you mean 'per_page'?)"
+    )
 
 
 # ---- drawn and real specimens

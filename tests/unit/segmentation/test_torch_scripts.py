@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam2pal.config.stages import read_options
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import load, write
@@ -20,8 +21,8 @@ from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-STRUCTURES = json.dumps({"head": None, "elytra": {"weight": 2.0}})
-MODEL = json.dumps({"name": "bundled", "image_size": 64})
+STRUCTURES = {"head": None, "elytra": {"weight": 2.0}}
+MODEL = {"name": "bundled", "image_size": 64}
 TRAINING = {
     "steps": 2,
     "views": 1,
@@ -74,13 +75,18 @@ def project(tmp_path_factory):
     return folder
 
 
-def train_arguments(project, output, **more):
+def options_file(project, **sections):
+    """A file for --options."""
+    path = project / "options.json"
+    path.write_text(json.dumps({"structures": STRUCTURES, "model": MODEL, **sections}))
+    return path
+
+
+def train_arguments(project, output, sections=None, **more):
     values = {
         "templates": project / "templates.json",
         "pool": project / "pool.tsv",
-        "structures": STRUCTURES,
-        "model": MODEL,
-        "options": json.dumps(TRAINING),
+        "options": options_file(project, **{"training": TRAINING, **(sections or {})}),
         "device": "cpu",
         "state": output.parent / "state",
         "output": output,
@@ -89,12 +95,11 @@ def train_arguments(project, output, **more):
     return [text for key, value in values.items() for text in (f"--{key}", str(value))]
 
 
-def segment_arguments(project, output, **more):
+def segment_arguments(project, output, sections=None, **more):
     values = {
         "specimens": project / "list.tsv",
         "templates": project / "templates.json",
-        "structures": STRUCTURES,
-        "model": MODEL,
+        "options": options_file(project, **(sections or {})),
         "genus": "Fictus",
         "round": "trained",
         "device": "cpu",
@@ -183,19 +188,15 @@ def test_another_training_has_another_state(project, trained, tmp_path):
     photograph = tmp_path / "s0.png"
     photograph.write_bytes(b"pixels")
 
-    def key(model=("a" * 64, 64), options=None, pixels=b"pixels", **more):
+    def key(model=("a" * 64, 64), pixels=b"pixels", pool="pool.tsv", init=None, **sections):
         photograph.write_bytes(pixels)
-        arguments = {
-            "templates": project / "templates.json",
-            "pool": project / "pool.tsv",
-            "structures": {"head": None, "elytra": None},
-            "seed": 1,
-            "init": None,
-        }
+        arguments = SimpleNamespace(
+            templates=project / "templates.json", pool=project / pool, init=init
+        )
         template = AnnotatedSpecimen("s0", str(photograph), 9, 9, {})
         return script["input_hash"](
-            SimpleNamespace(**(arguments | more)),
-            TrainingOptions(**(options or {})),
+            arguments,
+            read_options(options_file(project, **sections)),
             model,
             [template],
         )
@@ -205,18 +206,18 @@ def test_another_training_has_another_state(project, trained, tmp_path):
         key(seed=2),
         key(model=("b" * 64, 64)),
         key(model=("a" * 64, 96)),  # the size is in no weight
-        key(options={"learning_rate": 0.5}),
-        key(structures={"elytra": None, "head": None}),
-        key(structures={"head": {"weight": 2.0}, "elytra": None}),
-        key(pool=project / "list.tsv"),
+        key(training={"learning_rate": 0.5}),
+        key(structures=dict(reversed(STRUCTURES.items()))),
+        key(structures={"head": None, "elytra": {"weight": 3.0}}),
+        key(pool="list.tsv"),
         key(pixels=b"other pixels"),
         key(init=trained),
     ]
     assert len(set(keys)) == len(keys)
     assert key() == keys[0]
     # what fits it to a machine is not another training
-    assert key(options={"checkpoint_minutes": 1.0, "micro_batch": 1}) == keys[0]
-    assert key(options={"learning_rate": TrainingOptions().learning_rate}) == keys[0]
+    assert key(training={"checkpoint_minutes": 1.0, "micro_batch": 1}) == keys[0]
+    assert key(training={"learning_rate": TrainingOptions().learning_rate}) == keys[0]
 
 
 def test_segmenting(project, trained, by_hand, tmp_path):
@@ -272,14 +273,20 @@ def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
     [
         ({"templates": "nowhere.json"}, "nowhere.json: the file does not exist"),
         ({"pool": "nowhere.tsv"}, "nowhere.tsv: the list of specimens cannot be read"),
-        ({"structures": '{"head": {"parent": "haed"}}'}, "did you mean 'head'?"),
-        ({"options": '{"stps": 3}'}, "training: unknown key 'stps' (did you mean 'steps'?)"),
-        ({"options": '{"steps": "many"}'}, "training: "),
-        ({"model": '{"name": "bundeld"}'}, "did you mean 'bundled'?"),
-        ({"model": '{"name": "sam2.1_hiera_tiny"}'}, "needs its checkpoint"),
+        ({"sections": {"structures": {"head": {"parent": "haed"}}}}, "did you mean 'head'?"),
+        (
+            {"sections": {"training": {"stps": 3}}},
+            "options.json: training: unknown key 'stps' (did you mean 'steps'?)",
+        ),
+        (
+            {"sections": {"training": {"steps": "many"}}},
+            "options.json: training.steps: expected a whole number, found 'many'",
+        ),
+        ({"sections": {"model": {"name": "bundeld"}}}, "did you mean 'bundled'?"),
+        ({"sections": {"model": {"name": "sam2.1_hiera_tiny"}}}, "needs its checkpoint"),
         ({"checkpoint": "nowhere.pt"}, "nowhere.pt: the checkpoint does not exist"),
         ({"init": "nowhere"}, "nowhere: not an adapter"),
-        ({"init": "itself", "options": '{"rank": 4}'}, "its rank is 2, this round's 4"),
+        ({"init": "itself", "sections": {"training": {"rank": 4}}}, "its rank is 2, this round's 4"),
         ({"device": "gpu"}, "device: 'gpu' is unknown"),
     ],
 )
@@ -308,10 +315,10 @@ def test_a_changed_pool_is_refused(project, by_hand, tmp_path):
         ({"specimens": "nowhere.tsv"}, "nowhere.tsv: the list of specimens cannot be read"),
         ({"adapter": "nowhere"}, "nowhere: not an adapter"),
         (
-            {"options": '{"batch": 3}'},
-            "segmentation: unknown key 'batch' (did you mean 'batch_size'?)",
+            {"sections": {"segmentation": {"batch": 3}}},
+            "options.json: segmentation: unknown key 'batch' (did you mean 'batch_size'?)",
         ),
-        ({"structures": '{"wing": null}'}, "no template shows any of the structures wing"),
+        ({"sections": {"structures": {"wing": None}}}, "no template shows any of the structures wing"),
     ],
 )
 def test_bad_segmentation_input(project, by_hand, tmp_path, change, expected):
