@@ -7,10 +7,10 @@ from pydantic import ConfigDict, Field, StrictInt, TypeAdapter, ValidationError,
 from pydantic.dataclasses import dataclass
 
 from sam2pal.config.evaluation import EvaluationOptions
-from sam2pal.config.fields import Name, Section
-from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.config.fields import LOW_CONFIDENCE, Name, Section, Share
+from sam2pal.config.measurement import MeasurementOptions, MeasurementSection
 from sam2pal.config.model import ModelOptions
-from sam2pal.config.review import ReviewOptions
+from sam2pal.config.review import ReviewOptions, ReviewSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.segmentation import SegmentationOptions, SegmentationSection
 from sam2pal.config.structures import Structures
@@ -38,8 +38,6 @@ class Sections:
     )
     model: Section[ModelOptions] = Field(default_factory=ModelOptions)
     evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)
-    measurement: Section[MeasurementOptions] = Field(default_factory=MeasurementOptions)
-    review: Section[ReviewOptions] = Field(default_factory=ReviewOptions)
 
 
 @dataclass(**_WHOLE)
@@ -60,8 +58,11 @@ class Configuration(Sections):
     rounds: Annotated[dict[Name, Round], Field(min_length=1)] = Field(
         description="which templates each round uses, and how it trains, by its name"
     )
+    low_confidence: Share = LOW_CONFIDENCE
     training: Section[TrainingSection] = Field(default_factory=TrainingSection)
     segmentation: Section[SegmentationSection] = Field(default_factory=SegmentationSection)
+    measurement: Section[MeasurementSection] = Field(default_factory=MeasurementSection)
+    review: Section[ReviewSection] = Field(default_factory=ReviewSection)
 
     @model_validator(mode="before")
     @classmethod
@@ -93,3 +94,5 @@ class StageOptions(Sections):
     pool_size: StrictInt = POOL_SIZE
     training: Section[TrainingOptions] = Field(default_factory=TrainingOptions)
     segmentation: Section[SegmentationOptions] = Field(default_factory=SegmentationOptions)
+    measurement: Section[MeasurementOptions] = Field(default_factory=MeasurementOptions)
+    review: Section[ReviewOptions] = Field(default_factory=ReviewOptions)

@@ -12,9 +12,9 @@ from pydantic.fields import FieldInfo
 from sam2pal.config.configuration import Configuration
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.config.fields import is_machine
-from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.config.measurement import MeasurementSection
 from sam2pal.config.model import ModelOptions
-from sam2pal.config.review import ReviewOptions
+from sam2pal.config.review import ReviewSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.segmentation import SegmentationSection
 from sam2pal.config.structures import StructureOptions
@@ -31,8 +31,8 @@ SECTIONS: dict[str, type] = {
     "training": TrainingSection,
     "segmentation": SegmentationSection,
     "evaluation": EvaluationOptions,
-    "measurement": MeasurementOptions,
-    "review": ReviewOptions,
+    "measurement": MeasurementSection,
+    "review": ReviewSection,
 }
 TABLES: dict[str, type] = {"genera": Genus, "templates": Source, "specimens": SpecimenRow}
 FURTHER = {"genera", "specimens"}  # tables that may have further columns

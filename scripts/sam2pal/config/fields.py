@@ -95,6 +95,11 @@ def matching(pattern: str, what: str) -> Any:
 Name = Annotated[StrictStr, Field(min_length=1)]
 Names = Annotated[list[Name], AfterValidator(unique)]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
+LOW_CONFIDENCE = Field(
+    0.5,
+    description="predicted masks with a lower confidence have the status `low_confidence` in the "
+    "measurements, are left out of summaries, and come first on the review page",
+)
 Turns = Annotated[
     tuple[Literal[0, 90, 180, 270], ...], Field(min_length=1), AfterValidator(unique)
 ]

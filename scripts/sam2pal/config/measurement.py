@@ -4,13 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, model_validator
 
-from sam2pal.config.fields import Name, Names, Share, options, unique
+from sam2pal.config.fields import LOW_CONFIDENCE, Name, Names, Share, options, unique
 
 Scale = Literal["specimen_table", "genus", "exif"]
 
 
 @options
-class MeasurementOptions:
+class MeasurementSection:
     """What is measured, and how."""
 
     leave_out: Names = Field(default_factory=list, description="measures not to compute")
@@ -51,10 +51,6 @@ class MeasurementOptions:
         description="where the scale comes from, the first that has one; also `exif` (the "
         "resolution in the photograph)",
     )
-    low_confidence: Share = Field(
-        0.5,
-        description="predicted masks with a lower score have the status `low_confidence`",
-    )
     template_range: StrictFloat = Field(
         2.0,
         gt=1,
@@ -67,3 +63,10 @@ class MeasurementOptions:
         if self.body_axis == "ends" and len(self.body) < 2:
             raise ValueError("body_axis 'ends' needs two or more structures in body, front to rear")
         return self
+
+
+@options
+class MeasurementOptions(MeasurementSection):
+    """What is measured, how, and which masks are not trusted."""
+
+    low_confidence: Share = LOW_CONFIDENCE

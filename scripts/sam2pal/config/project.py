@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sam2pal.config.checking import in_words, refuse
 from sam2pal.config.configuration import Configuration
-from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.config.measurement import MeasurementSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import Genus, Source, name_problem, read_genera, read_sources
@@ -37,7 +37,7 @@ class Project:
 def check(
     values: Mapping[str, Any],
     file: str,
-    check_measures: Callable[[MeasurementOptions, Collection[str]], object],
+    check_measures: Callable[[MeasurementSection, Collection[str]], object],
     made: Callable[[str], bool] | None = None,
 ) -> Project:
     """Check a configuration, and read and check the tables that it names.

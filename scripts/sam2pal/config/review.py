@@ -2,11 +2,11 @@
 
 from pydantic import Field, StrictInt
 
-from sam2pal.config.fields import Share, options
+from sam2pal.config.fields import LOW_CONFIDENCE, Share, options
 
 
 @options
-class ReviewOptions:
+class ReviewSection:
     """How the review page is made."""
 
     per_page: StrictInt = Field(200, ge=1, le=5000, description="specimens a page")
@@ -17,9 +17,6 @@ class ReviewOptions:
         description="longer side of the pictures, pixels; smaller photographs are not enlarged",
     )
     quality: StrictInt = Field(80, ge=1, le=95, description="of the JPEG pictures")
-    low_confidence: Share = Field(
-        0.5, description="masks with a lower score are marked and come first"
-    )
     show: StrictInt | None = Field(
         None,
         ge=0,
@@ -28,3 +25,10 @@ class ReviewOptions:
     )
     sheet: StrictInt = Field(20, ge=1, le=200, description="specimens on the contact sheet")
     sheet_columns: StrictInt = Field(5, ge=1, le=20, description="columns of the contact sheet")
+
+
+@options
+class ReviewOptions(ReviewSection):
+    """How the review page is made, and which masks come first."""
+
+    low_confidence: Share = LOW_CONFIDENCE

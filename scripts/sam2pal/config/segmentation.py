@@ -76,9 +76,6 @@ class SegmentationOptions:
     clamp: StrictBool = Field(
         False, description="cut masks to these two limits; what was cut is flagged `clamped`"
     )
-    low_confidence: StrictFloat = Field(
-        0.5, ge=0, lt=1, description="masks with a lower score are flagged"
-    )
     decode_threads: Machine[StrictInt] = Field(
         2, ge=1, description="threads that decode photographs ahead of the model"
     )

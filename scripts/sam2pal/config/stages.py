@@ -33,7 +33,8 @@ def stage_options(
     """
     seed = {"seed": configuration.seed}
     evaluation = {"evaluation": dataclasses.asdict(configuration.evaluation)}
-    measurement = {"measurement": dataclasses.asdict(configuration.measurement)}
+    low = {"low_confidence": configuration.low_confidence}
+    measurement = {"measurement": dataclasses.asdict(configuration.measurement) | low}
     model = {"model": _architecture(configuration.model)}
     final = {"rounds": list(configuration.rounds), "final_round": configuration.final_round}
     names = _structures(configuration)
@@ -54,7 +55,7 @@ def stage_options(
         "evaluate": seed | evaluation,
         "measure": measurement,
         "measure_truth": {"structures": names} | measurement,
-        "review_page": {"review": dataclasses.asdict(configuration.review)},
+        "review_page": {"review": dataclasses.asdict(configuration.review) | low},
         "aggregate": seed | evaluation,
         "plot_evaluation": evaluation,
         "summarize_morphometrics": final,

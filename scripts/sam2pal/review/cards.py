@@ -167,7 +167,7 @@ def card(
 
 def _notes(flags: tuple[str, ...]) -> list[str]:
     """Flags in words, without those that the table shows in another way."""
-    return [flag.replace("_", " ") for flag in flags if flag not in ("absent", "low_confidence")]
+    return [flag.replace("_", " ") for flag in flags if flag != "absent"]
 
 
 def _tokens(row: Row, marks: list[dict[str, Any]], problem: bool) -> str:
@@ -176,7 +176,7 @@ def _tokens(row: Row, marks: list[dict[str, Any]], problem: bool) -> str:
     if problem:
         tokens.append("=problem")
     for mark in marks:
-        kinds = [flag for flag in mark["flags"] if flag not in ("absent", "low_confidence")]
+        kinds = [flag for flag in mark["flags"] if flag != "absent"]
         kinds += [kind for kind in ("absent", "low") if mark[kind]]
         if kinds and mark["predicted"]:
             kinds.append("any")

@@ -193,7 +193,7 @@ def _flags(survey: Survey) -> list[dict[str, str]]:
     return [
         {"value": "-".join(flag.split()), "title": flag.replace("_", " ")}
         for flag in sorted(survey.flags)
-        if flag not in ("absent", "low_confidence")
+        if flag != "absent"
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
 from sam2pal.io.errors import InputError
 
-_EXPECTED = frozenset({"absent", "low_confidence", "no_template"})
+_EXPECTED = frozenset({"absent", "no_template"})
 
 
 class Group(IntEnum):
@@ -85,9 +85,8 @@ class Mark:
 
     def low(self, limit: float) -> bool:
         """Whether a mask is there and its confidence is low."""
-        if not self.predicted or self.absent:
-            return False
-        return "low_confidence" in self.flags or (self.score is not None and self.score < limit)
+        there = self.predicted and not self.absent
+        return there and self.score is not None and self.score < limit
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,6 @@ def annotations_of(
         score = _score(confidence)
         if not mask:
             flags.append("absent")
-        elif score < options.low_confidence:
-            flags.append("low_confidence")
         yield _entry(category, _stored_runs(photograph, mask), score) | {
             "confidence": confidence,
             "areas": {str(level): likelihood.above(level).area for level in AREA_LEVELS},

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.config.measurement import MeasurementSection
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.morphometrics.measures.dictionary import NAMES, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index, parse_index
 
 
-def check_structures(options: MeasurementOptions, structures: Collection[str]) -> list[Index]:
+def check_structures(options: MeasurementSection, structures: Collection[str]) -> list[Index]:
     """Check every name in the options against measures and structures; return the parsed indices.
 
     Raises:

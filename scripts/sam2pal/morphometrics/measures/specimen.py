@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2pal.config.measurement import MeasurementOptions
-from sam2pal.dataset.dataset import Annotation
+from sam2pal.dataset.dataset import BY_HAND, Annotation
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
@@ -39,8 +39,6 @@ MEASURED, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
     "duplicate",
     "not_annotated",
 )
-BY_HAND = ("drawn", "corrected")
-"""Sources of masks that need no confidence and have no interval."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ class Measuring:
 
     def _state(self, entry: Drawn, present: bool) -> Result:
         """Status, source and confidence of one structure."""
-        flags = [flag for flag in entry.flags if flag not in ("absent", "low_confidence")]
+        flags = [flag for flag in entry.flags if flag != "absent"]
         if entry.mask is None or "no_template" in flags:
             status = UNKNOWN
         elif not present:

@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.dataset.matching import match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.measures.specimen import BY_HAND, LOW, MEASURED
+from sam2pal.morphometrics.measures.specimen import LOW, MEASURED
 from sam2pal.morphometrics.tables.columns import COLUMNS as TIDY
 from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, REQUIRED
