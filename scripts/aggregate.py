@@ -53,8 +53,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    stage = read_options(arguments.options)
-    options = stage.evaluation
+    given = read_options(arguments.options)
+    options = given.evaluation
     files = {stage: given_files(getattr(arguments, stage)) for stage in STAGES}
     runs = runs_of(arguments.expected, files)
     status: list[dict[str, Any]] = []
@@ -74,9 +74,9 @@ def main() -> None:
     status.sort(key=lambda row: order_of(row, runs))
     calibration, reliability = calibrate(scores, options)
     derived = {
-        "evaluation_summary": summarise(scores, options, stage.seed),
+        "evaluation_summary": summarise(scores, options, given.seed),
         "evaluation_presence": scores.presence(),
-        "evaluation_rounds": compare_rounds(scores, options, stage.seed),
+        "evaluation_rounds": compare_rounds(scores, options, given.seed),
         "evaluation_calibration": calibration,
         "evaluation_reliability": reliability,
         "status": tables.frame(status, STATUS),
