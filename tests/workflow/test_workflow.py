@@ -129,6 +129,10 @@ CHANGES = {
         {"summarize_morphometrics", "plot_morphometrics"},
     ),
     "review": ({"review": {"side": 200}}, {"review_page"}),
+    "low confidence": (
+        {"low_confidence": 0.4},
+        {"measure", "measure_truth", "review_page"} | SUMMARIES,
+    ),
     "training": (
         {"training": {"steps": 3, "views": 1, "pool_size": 2}},
         {"train_palindrome", "segment_shard"} | AFTER_MASKS,
