@@ -75,7 +75,7 @@ def main() -> None:
         reserved = COLUMNS | genus.layout.wide_columns()
         table = SpecimenTable(arguments.specimen_table, reserved)
     if arguments.dictionary:
-        write_dictionary(arguments.dictionary, genus.structures, options, genus.indices)
+        write_dictionary(arguments.dictionary, genus.structures, stage.measurement, genus.indices)
     write(genus, table, arguments.output, arguments.wide)
     print(genus.report(table))
 
