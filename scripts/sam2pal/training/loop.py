@@ -101,7 +101,7 @@ def train(
         state: a folder of this training alone; holds `checkpoint.pt`, and a lock while it runs.
         deadline: value of `time.monotonic()` before which to stop and keep a checkpoint.
 
-    Another process that runs this training, left over from a workflow that was killed, is waited for.
+    Waits for another process that runs this training, left over from a workflow that was killed.
 
     Raises:
         InputError: the time is over, also that of waiting, or the loss is not finite.
