@@ -3,8 +3,8 @@
     python scripts/aggregate.py --results results --expected '["Formica/untrained"]' \\
         --output-folder results/tables
 
-Genera whose results are missing, older than what they are made from, or damaged are left out and
-named in status.csv, with the reason; the tables are written anew from what is current.
+Runs whose results are missing, older than what they are made from, or damaged are left out and
+named in status.csv, with the reason; the tables are written anew from what is up to date.
 """
 
 import argparse
@@ -22,10 +22,18 @@ from sam2pal.cli import add_options, options_argument, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.evaluation import COLUMNS as EVALUATION
-from sam2pal.evaluation.overall import STAGES, STATUS, Run, check, expected_runs, incomplete, run_of
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores
 from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
+from sam2pal.evaluation.up_to_date import (
+    STAGES,
+    STATUS,
+    Results,
+    Run,
+    expected_runs,
+    incomplete,
+    run_of,
+)
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
@@ -57,21 +65,22 @@ def main() -> None:
     options = given.evaluation
     files = {stage: given_files(getattr(arguments, stage)) for stage in STAGES}
     runs = runs_of(arguments.expected, files)
-    status: list[dict[str, Any]] = []
-    folder = arguments.output_folder
+    checked = Results(runs, arguments.results, arguments.logs) if arguments.results else None
+    found: list[tuple[dict[str, Any], Path]] = []
+    for run_, stage in tqdm([(r, s) for r in runs for s in r.stages], desc="check", disable=None):
+        at = (arguments.results or Path("results")) / run_.genus / run_.round / STAGES[stage]
+        path = files[stage].get((run_.genus, run_.round), at)
+        row = {"genus": run_.genus, "round": run_.round, "stage": stage}
+        found.append((row | survey(run_, stage, path, checked), path))
+    status = [row for row, _ in found]
     scores = Scores(
         dict.fromkeys(run.genus for run in runs), dict.fromkeys(run.round for run in runs)
     )
+    folder = arguments.output_folder
     for stage in STAGES:
-        sources = [
-            (run, find(run, stage, files[stage], arguments.results))
-            for run in runs
-            if stage in run.stages
-        ]
-        current = survey(sources, stage, arguments, status)
+        good = [p for row, p in found if row["stage"] == stage and row["status"] == "ok"]
         take = scores.add if stage == "evaluation" else None
-        combine(stage, current, outputs(folder, stage), take, arguments.metadata)
-    status.sort(key=lambda row: order_of(row, runs))
+        combine(stage, good, outputs(folder, stage), take, arguments.metadata)
     calibration, reliability = calibrate(scores, options)
     derived = {
         "evaluation_summary": summarise(scores, options, given.seed),
@@ -102,10 +111,9 @@ def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]])
     """The expected runs, or without such a list those of the files given."""
     given = dict.fromkeys(key for of_stage in files.values() for key in of_stage)
     if expected is None:
-        stages = {key: tuple(stage for stage in STAGES if key in files[stage]) for key in given}
         if not given:
             raise InputError("give --expected, --evaluation or --morphometrics")
-        return [Run(*key, stages=stages[key]) for key in given]
+        return [Run(*key, stages=tuple(s for s in STAGES if key in files[s])) for key in given]
     text, where = expected, "--expected"
     if not expected.lstrip().startswith("["):
         where = expected
@@ -122,57 +130,27 @@ def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]])
     return runs
 
 
-def find(run: Run, stage: str, files: dict[tuple[str, str], Path], results: Path | None) -> Path:
-    """Where the result of a stage of a run is, or should be."""
-    if (run.genus, run.round) in files:
-        return files[run.genus, run.round]
-    return (results or Path("results")) / run.genus / run.round / STAGES[stage]
-
-
-def survey(
-    sources: list[tuple[Run, Path]],
-    stage: str,
-    arguments: argparse.Namespace,
-    status: list[dict[str, Any]],
-) -> list[Path]:
-    """Read every file once to see that it is whole; append to `status`, return the good ones."""
-    good = []
-    for run_, path in tqdm(sources, desc=f"check {stage}", disable=None):
-        state, reason = check(run_, path, arguments.results, arguments.logs)
-        rows, specimens = None, None
-        if state == "ok":
-            try:
-                rows, specimens = counts(path, stage, run_)
-                good.append(path)
-            except InputError as error:
-                state, reason = "damaged", str(error)
-        status.append(
-            {
-                "genus": run_.genus,
-                "round": run_.round,
-                "stage": stage,
-                "status": state,
-                "specimens": specimens,
-                "rows": rows,
-                "reason": reason,
-            }
-        )
-    return good
-
-
-def counts(path: Path, stage: str, run_: Run) -> tuple[int, int]:
-    """Rows and specimens of a file, all of whose cells are read."""
+def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[str, Any]:
+    """Status and reason of a result, and its rows and specimens; all of its cells are read."""
+    state, reason = checked.check(run_, stage) if checked else ("ok", "")
+    if state == "ok" and not path.is_file():
+        state, reason = "missing", f"{path} is missing"
+    if state != "ok":
+        return {"status": state, "reason": reason}
     rows, specimens = 0, set()
-    for piece in tables.read_chunks(path, TYPES[stage], KEYS[stage]):
-        rows += len(piece)
-        specimens.update(piece["specimen"])
-        for name, value in (("genus", run_.genus), ("round", run_.round)):
-            other = piece[name][piece[name] != value]
-            if len(other):
-                raise InputError(
-                    f"{path}: the column {name} has '{other.iloc[0]}' instead of '{value}'"
-                )
-    return rows, len(specimens)
+    try:
+        for piece in tables.read_chunks(path, TYPES[stage], KEYS[stage]):
+            rows += len(piece)
+            specimens.update(piece["specimen"])
+            for name, value in (("genus", run_.genus), ("round", run_.round)):
+                other = piece[name][piece[name] != value]
+                if len(other):
+                    raise InputError(
+                        f"{path}: the column {name} has '{other.iloc[0]}' instead of '{value}'"
+                    )
+    except InputError as error:
+        return {"status": "damaged", "reason": str(error)}
+    return {"status": "ok", "specimens": len(specimens), "rows": rows, "reason": ""}
 
 
 def combine(
@@ -212,11 +190,6 @@ def combine(
 def pieces(paths: list[Path], stage: str) -> Iterator[pd.DataFrame]:
     for path in tqdm(paths, desc=f"combine {stage}", disable=None):
         yield from tables.read_chunks(path, TYPES[stage], KEYS[stage])
-
-
-def order_of(row: dict[str, Any], runs: list[Run]) -> tuple[int, int]:
-    keys = [(run.genus, run.round) for run in runs]
-    return keys.index((row["genus"], row["round"])), list(STAGES).index(row["stage"])
 
 
 def outputs(folder: Path, name: str) -> list[Path]:

@@ -16,10 +16,10 @@ import plot_evaluation
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.evaluation import COLUMNS
-from sam2pal.evaluation.overall import STAGES, STATUS, expected_runs
 from sam2pal.evaluation.scores import ALL, PRESENCE, Scores
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY, summarise
 from sam2pal.evaluation.summary import compare_rounds as compare
+from sam2pal.evaluation.up_to_date import STAGES, STATUS, Results, Run, expected_runs
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
@@ -81,11 +81,14 @@ def touch(path, seconds, content="x"):
 def lay_out(results, genus, round_, start=1000.0, **options):
     """Everything the workflow would have made for a run, in its order."""
     folder = results / genus / round_
+    touch(results / genus / "lists/.state.tsv", start)
+    touch(results / genus / "lists/.listed", start)
     for i, shard in enumerate(("0000", "0001")):
         touch(results / genus / "lists" / f"{shard}.tsv", start + i)
         touch(folder / "shards" / f"{shard}.json", start + 40 + i)
     touch(folder / "templates.json", start + 10)
     if round_ != "untrained":
+        touch(folder / "train_pool.tsv", start + 20)
         touch(folder / "adapter" / "adapter_config.json", start + 30)
     tables.write(evaluation(genus, round_, **options), folder / "evaluation.csv")
     tables.write(measurements(genus, round_), folder / "morphometrics.csv")
@@ -99,6 +102,11 @@ def run(monkeypatch, main, *arguments):
 
 
 EXPECTED = ["Formica/untrained", "Formica/trained", "Lasius/untrained", "Lasius/trained"]
+RUNS = [
+    {"genus": genus, "round": round_, "trained": round_ == "trained"}
+    for genus in ("Formica", "Lasius")
+    for round_ in ("untrained", "trained")
+]
 OPTIONS = {"replicates": 300}
 
 
@@ -282,6 +290,10 @@ def newer_templates(results):
     touch(results / "Lasius/trained/templates.json", 2000)
 
 
+def newer_pool(results):
+    touch(results / "Lasius/trained/train_pool.tsv", 2000)
+
+
 def newer_list(results):
     touch(results / "Lasius/lists/0002.tsv", 1000)
 
@@ -300,8 +312,39 @@ def other_round(results):
     edit(path, path.read_text().replace(",trained,", ",refined,"))
 
 
-def note_failure(results):
-    touch(results / "Lasius/trained/train.failed", 3000, "the loss is not a number\n")
+def fail_training(results):
+    """Snakemake removes the adapter; the log ends with the error."""
+    shutil.rmtree(results / "Lasius/trained/adapter")
+    log = results.parent / "logs/Lasius/trained/train_palindrome.log"
+    touch(log, 3000, "step 7\nerror: the loss is not a number\n")
+
+
+def kill_training(results):
+    """Nothing can be said by what is killed."""
+    shutil.rmtree(results / "Lasius/trained/adapter")
+    touch(results.parent / "logs/Lasius/trained/train_palindrome.log", 3000, "step 7\n")
+
+
+def never_start_training(results):
+    """Its log is of the last time."""
+    shutil.rmtree(results / "Lasius/trained/adapter")
+    touch(results.parent / "logs/Lasius/trained/train_palindrome.log", 900, "error: old\n")
+
+
+def fail_listing(results):
+    (results / "Lasius/lists/.listed").unlink()
+    touch(results.parent / "logs/Lasius/list_specimens.log", 3000, "error: no such folder\n")
+
+
+def fail_one_shard(results):
+    (results / "Lasius/trained/shards/0001.json").unlink()
+    log = results.parent / "logs/Lasius/trained/segment_shard/0001.log"
+    touch(log, 3000, "Traceback\nRuntimeError: out of memory\n")
+
+
+def fail_and_keep_the_output(results):
+    """As with --keep-incomplete."""
+    touch(results.parent / "logs/Lasius/trained/evaluate.log", 3000, "error: no truth\n\n")
 
 
 @pytest.mark.parametrize(
@@ -309,17 +352,23 @@ def note_failure(results):
     [
         (remove_shard, "stale", "shards/0001.json is missing"),
         (newer_shard, "stale", "evaluation.csv is older than .*shards/0001.json"),
-        (newer_templates, "stale", "adapter is older than .*templates.json"),
+        (newer_templates, "stale", "train_pool.tsv is older than .*templates.json"),
+        (newer_pool, "stale", "adapter is older than .*train_pool.tsv"),
         (newer_list, "stale", "shards/0002.json is missing"),
         (remove_result, "missing", "evaluation.csv is missing"),
         (cut_result, "damaged", "damaged table"),
         (other_round, "damaged", "round has 'refined' instead of 'trained'"),
-        (note_failure, "failed", "the loss is not a number"),
+        (fail_training, "failed", "^train_palindrome failed: the loss is not a number .*log"),
+        (kill_training, "failed", "train_palindrome failed: step 7 .*train_palindrome.log"),
+        (never_start_training, "stale", "Lasius/trained/adapter is missing"),
+        (fail_listing, "failed", "list_specimens failed: no such folder"),
+        (fail_one_shard, "failed", "segment_shard failed: RuntimeError: out of .*0001.log"),
+        (fail_and_keep_the_output, "failed", "evaluate failed: no truth"),
     ],
 )
 def test_nothing_of_yesterday(results, monkeypatch, capsys, harm, status, reason):
     harm(results)
-    out = run_aggregate(monkeypatch, results)
+    out = run_aggregate(monkeypatch, results, RUNS, "--logs", results.parent / "logs")
     table = out["status"].set_index(["genus", "round", "stage"])
     line = table.loc["Lasius", "trained", "evaluation"]
     assert line["status"] == status
@@ -334,14 +383,16 @@ def test_nothing_of_yesterday(results, monkeypatch, capsys, harm, status, reason
 
 def test_the_reason_of_a_failure_is_found_in_its_log(results, tmp_path, monkeypatch):
     remove_result(results)
+    remove_shard(results)
     logs = tmp_path / "logs"
-    touch(logs / "Lasius/trained/segment/0000.log", 100, "error: 0007.jpg is truncated\n")
-    touch(logs / "Lasius/trained/train.log", 50, "Traceback\nValueError: earlier\n")
-    touch(logs / "Lasius/trained/measure.log", 200, "all well\n")
-    touch(logs / "Formica/trained/train.log", 300, "error: not this one\n")
+    log = logs / "Lasius/trained/segment_shard/0001.log"
+    touch(log, 1100, "error: 0007.jpg is truncated\n")
+    touch(logs / "Lasius/trained/train_palindrome.log", 50, "Traceback\nValueError: earlier\n")
+    touch(logs / "Lasius/trained/measure.log", 1200, "all well\n")
+    touch(logs / "Formica/trained/train_palindrome.log", 300, "error: not this one\n")
     out = run_aggregate(monkeypatch, results, EXPECTED, "--logs", logs)
     reasons = set(out["status"]["reason"])
-    assert reasons == {"", f"0007.jpg is truncated ({logs}/Lasius/trained/segment/0000.log)"}
+    assert reasons == {"", f"segment_shard failed: 0007.jpg is truncated ({log})"}
 
 
 def test_the_same_results_give_the_same_bytes(results, monkeypatch):
@@ -393,7 +444,7 @@ def test_columns_that_only_some_genera_have(results, monkeypatch):
         (["Formica"], "'Formica'|not a genus and a round"),
         ([{"genus": "A", "round": "b", "stage": []}], "unknown key 'stage' .*'stages'"),
         ([{"genus": "A", "round": "b", "stages": ["evaluate"]}], "unknown stage 'evaluate'"),
-        (["A/b", ["A", "b"]], "A/b is named twice"),
+        (["A/b", {"genus": "A", "round": "b"}], "A/b is named twice"),
     ],
 )
 def test_bad_lists_of_runs(expected, message):
@@ -402,9 +453,30 @@ def test_bad_lists_of_runs(expected, message):
 
 
 def test_a_run_may_require_more(results, monkeypatch):
-    expected = [{"genus": "Formica", "round": "trained", "requires": [str(results / "nothing")]}]
+    given = [str(results / "nothing")]
+    expected = [{"genus": "Formica", "round": "trained", "inputs": {"shards": given}}]
     out = run_aggregate(monkeypatch, results, expected)
     assert set(out["status"]["status"]) == {"stale"}
+
+
+def test_files_from_outside_count_for_what_is_made_from_them(results, tmp_path):
+    truth = tmp_path / "truth.json"
+    run = Run("Formica", "trained", inputs={"evaluation.csv": [str(truth)]})
+    for seconds, expected in ((1000, "ok"), (2000, "stale")):
+        touch(truth, seconds)
+        found = Results([run], results)
+        assert found.check(run, "evaluation")[0] == expected
+        assert found.check(run, "morphometrics") == ("ok", "")
+
+
+def test_a_round_is_as_old_as_the_round_it_starts_from(results):
+    shutil.copytree(results / "Lasius/trained", results / "Lasius/refined")
+    refined = Run("Lasius", "refined", trained=True, init="trained")
+    found = Results([Run("Lasius", "trained", trained=True), refined], results)
+    assert found.check(refined, "evaluation") == ("ok", "")
+    newer_pool(results)
+    status, reason = found.check(refined, "evaluation")
+    assert status == "stale" and "trained/adapter is older than" in reason
 
 
 def test_compare_rounds_by_hand(results, monkeypatch, capsys, tmp_path):

@@ -1,0 +1,201 @@
+"""Which results are up to date, told by files alone, and why the others are not.
+
+Snakemake removes the outputs of a job that fails, and what it does not reach stays as it was, older
+than what it is made from. So a result is up to date if every file on the way to it is there and not
+older than its inputs:
+
+    lists/*.tsv, templates.json -> train_pool.tsv -> adapter/ -> shards/*.json -> evaluation.csv, ...
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sam2pal.io.errors import InputError, nearest
+
+STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.csv"}
+STATUS = {
+    **dict.fromkeys(("genus", "round", "stage", "status"), str),
+    **dict.fromkeys(("specimens", "rows"), int),
+    "reason": str,
+}
+"""Columns of status.csv; status is `ok`, `missing`, `stale`, `failed` or `damaged`."""
+
+_RULES = {"evaluation": "evaluate", "morphometrics": "measure"}
+_SLACK = 2.0  # seconds that the clocks of a cluster's machines may disagree
+_ERROR = re.compile(r"^(error: .*|[\w.]*(Error|Exception|Killed)\b.*)$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A genus in a round.
+
+    Attributes:
+        trained: whether the round trains an adapter; None: if there is one.
+        init: the round whose adapter its training starts from.
+        inputs: files from outside results/, by the name of the file that is made from them, such as
+            `templates.json` or `evaluation.csv`.
+    """
+
+    genus: str
+    round: str
+    stages: tuple[str, ...] = tuple(STAGES)
+    trained: bool | None = None
+    init: str | None = None
+    inputs: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A job of the workflow: a rule, what it makes from what, and its log."""
+
+    rule: str
+    output: Path
+    inputs: tuple[Path, ...] = ()
+    log: Path | None = None
+
+
+class Results:
+    """The folder results/ and, to tell why a result is missing, the folder logs/."""
+
+    def __init__(self, runs: Iterable[Run], results: Path, logs: Path | None = None) -> None:
+        self._runs = {(run.genus, run.round): run for run in runs}
+        self._results, self._logs = results, logs
+
+    def check(self, run: Run, stage: str) -> tuple[str, str]:
+        """Status of a result and the reason, without reading it; `ok` and nothing if it may be read."""
+        for step in self._steps(run, stage):
+            failed, reason = problem(step)
+            if reason:
+                there = (self._folder(run) / STAGES[stage]).is_file()
+                return "failed" if failed else "stale" if there else "missing", reason
+        return "ok", ""
+
+    def _steps(self, run: Run, stage: str) -> Iterator[Step]:
+        folder, lists = self._folder(run), self._results / run.genus / "lists"
+        yield Step("list_specimens", lists / ".listed", (), self._log(run.genus, "list_specimens"))
+        before = [folder / "templates.json"]
+        yield self._step(run, "convert_templates", before[0])
+        if self._trains(run):
+            yield from self._training(run)
+            before.append(folder / "adapter")
+        shards = []
+        for listed in sorted(lists.glob("[0-9]*.tsv")):
+            shards.append(folder / "shards" / f"{listed.stem}.json")
+            yield self._step(run, "segment_shard", shards[-1], listed, *before)
+        yield self._step(run, _RULES[stage], folder / STAGES[stage], *shards, before[0])
+
+    def _training(self, run: Run) -> Iterator[Step]:
+        folder = self._folder(run)
+        before = [folder / "templates.json", folder / "train_pool.tsv"]
+        if run.init:
+            init = self._runs.get((run.genus, run.init), Run(run.genus, run.init))
+            before.append(self._folder(init) / "adapter")
+            yield self._step(init, "convert_templates", self._folder(init) / "templates.json")
+            yield from self._training(init)
+        yield self._step(run, "draw_pool", before[1], before[0])
+        yield self._step(run, "train_palindrome", folder / "adapter", *before)
+
+    def _step(self, run: Run, rule: str, output: Path, *inputs: Path) -> Step:
+        own = "shards" if rule == "segment_shard" else output.name
+        part = f"{rule}/{output.stem}" if rule == "segment_shard" else rule
+        given = [Path(path) for path in run.inputs.get(own, ())]
+        return Step(rule, output, (*given, *inputs), self._log(f"{run.genus}/{run.round}", part))
+
+    def _trains(self, run: Run) -> bool:
+        return (self._folder(run) / "adapter").exists() if run.trained is None else run.trained
+
+    def _folder(self, run: Run) -> Path:
+        return self._results / run.genus / run.round
+
+    def _log(self, folder: str, name: str) -> Path | None:
+        return self._logs / folder / f"{name}.log" if self._logs else None
+
+
+def problem(step: Step) -> tuple[bool, str]:
+    """Whether a job failed, and why its output is not up to date; empty if it is."""
+    missing = [path for path in step.inputs if not path.exists()]
+    newest = max((path for path in step.inputs if path.exists()), key=_changed, default=None)
+    made = _changed(step.output) if step.output.exists() else None
+    since = made if made is not None else _changed(newest) if newest else 0.0
+    if step.log and step.log.is_file() and step.log.stat().st_mtime >= since - _SLACK:
+        lines = _text(step.log).split("\n")
+        error = next((line for line in reversed(lines) if line.strip()), "its log is empty")
+        if made is None:
+            error = next((line for line in reversed(lines) if _ERROR.match(line)), error)
+        if made is None or _ERROR.match(error):
+            return True, f"{step.rule} failed: {error.removeprefix('error: ')} ({step.log})"
+    if missing:
+        return False, f"{missing[0]} is missing"
+    if made is None:
+        return False, f"{step.output} is missing"
+    if newest and _changed(newest) > made + _SLACK:
+        return False, f"{step.output} is older than {newest}"
+    return False, ""
+
+
+def _changed(path: Path) -> float:
+    """When a file, or anything in a folder that is an output, was made."""
+    if not path.is_dir():
+        return path.stat().st_mtime
+    mark = path / ".snakemake_timestamp"
+    if mark.exists():
+        return mark.stat().st_mtime
+    return max((p.stat().st_mtime for p in path.rglob("*")), default=path.stat().st_mtime)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def expected_runs(values: Any, where: str) -> list[Run]:
+    """The runs of a list of `"genus/round"` or objects with the fields of `Run`.
+
+    Raises:
+        InputError: it is none of these, or names a run twice.
+    """
+    if not isinstance(values, list):
+        raise InputError(f"{where}: expected a list of genus and round, such as Formica/trained")
+    known = [field.name for field in dataclasses.fields(Run)]
+    runs: dict[tuple[str, str], Run] = {}
+    for value in values:
+        if isinstance(value, str) and value.count("/") == 1:
+            value = dict(zip(("genus", "round"), value.split("/"), strict=True))
+        if not isinstance(value, dict) or not {"genus", "round"} <= set(value):
+            raise InputError(f"{where}: {value!r} is not a genus and a round (Formica/trained)")
+        for key in value:
+            if key not in known:
+                raise InputError(f"{where}: unknown key '{key}'{nearest(key, known)}")
+        run = Run(**value)
+        for stage in run.stages:
+            if stage not in STAGES:
+                raise InputError(f"{where}: unknown stage '{stage}'{nearest(stage, STAGES)}")
+        if (run.genus, run.round) in runs:
+            raise InputError(f"{where}: {run.genus}/{run.round} is named twice")
+        runs[run.genus, run.round] = run
+    return list(runs.values())
+
+
+def run_of(path: str | Path) -> tuple[str, str]:
+    """Genus and round of a file `.../GENUS/ROUND/name`."""
+    parts = Path(path).resolve().parts
+    if len(parts) < 3:
+        raise InputError(f"{path}: results lie in a folder GENUS/ROUND")
+    return parts[-3], parts[-2]
+
+
+def incomplete(rows: Sequence[dict[str, Any]]) -> str:
+    """A sentence a stage on the runs whose results are not in the tables, or nothing."""
+    lines = []
+    for stage in STAGES:
+        of_stage = [row for row in rows if row["stage"] == stage]
+        absent = [row for row in of_stage if row["status"] != "ok"]
+        if absent:
+            lines.append(f"{stage}: {len(absent)} of {len(of_stage)} runs are not in the tables:")
+            lines += [
+                f"  {row['genus']}/{row['round']} {row['status']}: {row['reason']}"
+                for row in absent
+            ]
+    return "\n".join(lines)
