@@ -127,13 +127,19 @@ def problem(step: Step) -> tuple[bool, str]:
             error = next((line for line in reversed(lines) if _ERROR.match(line)), error)
         if made is None or _ERROR.match(error):
             return True, f"{step.rule} failed: {error.removeprefix('error: ')} ({step.log})"
-    if missing:
-        return False, f"{missing[0]} is missing"
     if made is None:
-        return False, f"{step.output} is missing"
-    if newest and _changed(newest) > made + _SLACK:
-        return False, f"{step.output} is older than {newest}"
-    return False, ""
+        return False, f"{[*missing, step.output][0]} is missing"
+    return False, stale(step.output, step.inputs)
+
+
+def stale(path: Path, inputs: Iterable[Path]) -> str:
+    """Why `path`, which is there, is not up to date with regard to `inputs`; empty if it is."""
+    for before in inputs:
+        if not before.exists():
+            return f"{before} is missing"
+        if _changed(before) > _changed(path) + _SLACK:
+            return f"{path} is older than {before}"
+    return ""
 
 
 def _changed(path: Path) -> float:
