@@ -15,13 +15,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from tqdm import tqdm
 
 from sam2pal.cli import add_options, options_argument, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.specimen_table import NUMBERS
-from sam2pal.evaluation.evaluation import COLUMNS as EVALUATION
+from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores
 from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
@@ -88,7 +89,7 @@ def main() -> None:
         "evaluation_rounds": compare_rounds(scores, options, given.seed),
         "evaluation_calibration": calibration,
         "evaluation_reliability": reliability,
-        "status": tables.frame(status, STATUS),
+        "status": tables.table(status, STATUS),
     }
     for name, table in derived.items():
         tables.write(rounded(table), *outputs(folder, name))
@@ -141,12 +142,12 @@ def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[s
     try:
         for piece in tables.read_chunks(path, TYPES[stage], KEYS[stage]):
             rows += len(piece)
-            specimens.update(piece["specimen"])
+            specimens.update(piece["specimen"].unique().to_pylist())
             for name, value in (("genus", run_.genus), ("round", run_.round)):
-                other = piece[name][piece[name] != value]
+                other = piece[name].filter(pc.not_equal(piece[name], value))
                 if len(other):
                     raise InputError(
-                        f"{path}: the column {name} has '{other.iloc[0]}' instead of '{value}'"
+                        f"{path}: the column {name} has '{other[0]}' instead of '{value}'"
                     )
     except InputError as error:
         return {"status": "damaged", "reason": str(error)}
@@ -181,13 +182,14 @@ def combine(
         writer = stack.enter_context(tables.Writer(targets, columns))
         for piece in pieces(paths, stage):
             for name in further:
-                piece[name] = [metadata.get(genus, {}).get(name, "") for genus in piece["genus"]]
+                cells = [metadata.get(str(genus), {}).get(name, "") for genus in piece["genus"]]
+                piece = piece.append_column(name, pa.array(cells, pa.string()))
             writer.write(piece)
             if take:
                 take(piece)
 
 
-def pieces(paths: list[Path], stage: str) -> Iterator[pd.DataFrame]:
+def pieces(paths: list[Path], stage: str) -> Iterator[pa.Table]:
     for path in tqdm(paths, desc=f"combine {stage}", disable=None):
         yield from tables.read_chunks(path, TYPES[stage], KEYS[stage])
 

@@ -6,9 +6,12 @@ python scripts/compare_rounds.py results/Formica/{untrained,trained}/evaluation.
 import argparse
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
-from sam2pal.evaluation.pair import MEASURES
+from sam2pal.evaluation.columns import MEASURES
 from sam2pal.evaluation.report import describe_comparison, rounded
 from sam2pal.evaluation.scores import ALL, COUNTED, REQUIRED, Scores
 from sam2pal.evaluation.summary import COMPARED, compare_rounds
@@ -37,7 +40,10 @@ def main() -> None:
     scores = Scores()
     for path, label in zip(arguments.evaluations, labels(arguments.evaluations), strict=True):
         for piece in tables.read_chunks(path, COUNTED, REQUIRED, others=False):
-            scores.add(piece.assign(round=label) if label else piece)
+            if label:
+                place = piece.column_names.index("round")
+                piece = piece.set_column(place, "round", pa.array([label] * len(piece)))
+            scores.add(piece)
     comparison = compare_rounds(scores, options, stage.seed, arguments.measure or COMPARED)
     if not len(comparison):
         raise InputError(
@@ -46,7 +52,7 @@ def main() -> None:
         )
     tables.write(rounded(comparison), *arguments.output)
     if len(scores.genera) == 1:
-        comparison = comparison[comparison["genus"] != ALL]
+        comparison = comparison.filter(pc.not_equal(comparison["genus"], ALL))
     print(describe_comparison(comparison, options))
 
 
@@ -54,8 +60,11 @@ def labels(paths: list[str]) -> list[str]:
     """What to call the round of each file; nothing where genus and round tell all files apart."""
     found, keys = [], {"genus": str, "round": str}
     for path in paths:
-        first = next(tables.read_chunks(path, keys, others=False), tables.empty(keys))
-        found.append((first["genus"].iloc[0], first["round"].iloc[0]) if len(first) else ("", ""))
+        pieces = tables.read_chunks(path, keys, others=False)
+        first = next(
+            (piece.slice(0, 1).to_pylist()[0] for piece in pieces), dict.fromkeys(keys, "")
+        )
+        found.append((first["genus"], first["round"]))
     if all(round_ for _, round_ in found) and len(set(found)) == len(paths):
         return [""] * len(paths)
     stems = [Path(path).stem for path in paths]

@@ -17,11 +17,12 @@ from sam2pal.config.stages import read_options
 from sam2pal.dataset.convert import read_truth
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.specimen_table import SpecimenTable
-from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
+from sam2pal.evaluation.columns import COLUMNS
+from sam2pal.evaluation.evaluation import Evaluation
 from sam2pal.evaluation.report import describe, rounded
 from sam2pal.evaluation.scores import Scores
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.io.tables import Writer, frame
 
 PIECE = 5000
 
@@ -79,10 +80,10 @@ def main() -> None:
     columns = COLUMNS | (more.columns if more else {})
     scores = Scores()
     with ExitStack() as stack:
-        writer = stack.enter_context(Writer(arguments.output, columns))
+        writer = stack.enter_context(tables.Writer(arguments.output, columns))
         rows = iter(tqdm(evaluation.rows(), unit=" masks", disable=None))
         while piece := list(itertools.islice(rows, PIECE)):
-            table = rounded(frame(piece, COLUMNS))
+            table = rounded(tables.table(piece, COLUMNS))
             scores.add(table)
             writer.write(more.join(table) if more else table)
     print(describe(scores, options, stage.seed, evaluation.notes))

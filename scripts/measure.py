@@ -8,18 +8,19 @@ Any COCO file with masks will do:
 
 import argparse
 import itertools
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 from tqdm import tqdm
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.io.tables import Writer, frame
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.dictionary import write_dictionary
 from sam2pal.morphometrics.tables.genus import Genus
@@ -84,27 +85,27 @@ def write(genus: Genus, table: SpecimenTable | None, output: list[str], wide_: l
     """Measure, and write both tables in pieces."""
     more = {name: of for name, of in table.columns.items() if name not in COLUMNS} if table else {}
     with ExitStack() as stack:
-        tidy_writer = stack.enter_context(Writer(output, COLUMNS | more))
-        wide_writer = stack.enter_context(Writer(wide_, genus.layout.wide_columns() | more))
+        tidy_writer = stack.enter_context(tables.Writer(output, COLUMNS | more))
+        wide_writer = stack.enter_context(tables.Writer(wide_, genus.layout.wide_columns() | more))
         specimens = iter(tqdm(genus.measured(), unit=" specimens", disable=None))
         while piece := list(itertools.islice(specimens, PIECE)):
             rows = [genus.layout.tidy(genus.genus, genus.round, measured) for measured in piece]
-            joined = join(table, genus.genus, [measured.specimen for measured in piece], list(more))
-            tidy = frame(itertools.chain.from_iterable(rows), COLUMNS)
-            repeated = joined.loc[tidy["specimen"]].reset_index(drop=True)
-            tidy_writer.write(pd.concat([tidy, repeated], axis=1))
+            if table:
+                rows = [of and joined(table, of, more) for of in rows]
+            tidy = itertools.chain.from_iterable(rows)
+            tidy_writer.write(tables.table(tidy, tidy_writer.columns))
             if wide_:
-                wide_rows = [wide(of) | dict(joined.loc[of[0]["specimen"]]) for of in rows if of]
-                wide_writer.write(frame(wide_rows, wide_writer.columns))
+                wide_rows = [wide(of) | {name: of[0][name] for name in more} for of in rows if of]
+                wide_writer.write(tables.table(wide_rows, wide_writer.columns))
 
 
-def join(
-    table: SpecimenTable | None, genus: str, specimens: list[str], columns: list[str]
-) -> pd.DataFrame:
-    """The specimen table's columns of these specimens, indexed by specimen."""
-    keys = pd.DataFrame({"genus": genus, "specimen": specimens}, dtype="str")
-    joined = table.join(keys) if table else keys
-    return joined.set_index("specimen")[columns]
+def joined(
+    table: SpecimenTable, rows: list[dict[str, Any]], columns: Iterable[str]
+) -> list[dict[str, Any]]:
+    """The rows of one specimen with these columns of the specimen table."""
+    cells = table.cells(rows[0]["genus"], rows[0]["specimen"])
+    more = {name: cells[name] for name in columns}
+    return [row | more for row in rows]
 
 
 def scale(text: str | None) -> float | None:

@@ -53,7 +53,7 @@ def main() -> None:
             raise InputError(f"--output {path}: a figure ends in .svg, .png or .pdf")
     for path in arguments.output:
         name, columns = NEEDS[path.stem]
-        table = tables.read(arguments.tables / f"{name}.csv", columns)
+        table = tables.to_pandas(tables.read(arguments.tables / f"{name}.csv", columns))
         more = (options.bad_iou,) if path.stem == "warning_by_signal" else ()
         save(plots.FIGURES[path.stem](table, *more), path)
 

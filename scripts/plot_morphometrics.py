@@ -82,7 +82,7 @@ def main() -> None:
         if path.suffix in (".csv", ".parquet"):
             rounds = dict(zip(data["genus"], data["round"], strict=True))
             rows = [row | {"round": rounds[str(row["genus"])]} for row in slopes]
-            tables.write(tables.frame(rows, ALLOMETRIES), path)
+            tables.write(tables.table(rows, ALLOMETRIES), path)
         elif path.stem == ALLOMETRY:
             save(figure, path)
         elif path.stem == AGREEMENT:
@@ -98,7 +98,7 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
         needed |= {name.rsplit(".", 1)[-1] for name in text.split(":")}
     pieces, columns = [], {name: COLUMNS[name] for name in REQUIRED}
     for path in tqdm(arguments.tables, desc="read", disable=None):
-        for piece in tables.read_chunks(path, columns, others=False):
+        for piece in map(tables.to_pandas, tables.read_chunks(path, columns, others=False)):
             wanted = piece["measure"].isin(needed) | ~piece["measure"].isin(NAMES)
             pieces.append(piece[wanted])
     if not pieces:
@@ -112,7 +112,7 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
 
 def pairs_of(path: Path, final: dict[str, str], unit: bool) -> dict[Quantity, pd.DataFrame]:
     """Predicted and drawn values of the final rounds, in millimetres or pixels."""
-    table = tables.read(path, PAIR_COLUMNS)
+    table = tables.to_pandas(tables.read(path, PAIR_COLUMNS))
     table = table[table["round"] == table["genus"].map(final)].dropna(subset=["predicted", "drawn"])
     every = table[["structure", "measure"]].drop_duplicates().itertuples(index=False)
     chosen = [(name, of) for name, of in every if of in USUAL or of not in BY_NAME]

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 from tqdm import tqdm
 
 from sam2pal.cli import add_options, run
@@ -60,8 +60,8 @@ def main() -> None:
     if arguments.compare:
         pairs, left_out = agreement.pair(arguments.compare, arguments.against)
         rows = agreement.compare(pairs)
-        write(folder, "morphometrics_pairs", pairs)
-        write(folder, "morphometrics_concordance", tables.frame(rows, agreement.COLUMNS))
+        write(folder, "morphometrics_pairs", tables.from_pandas(pairs, agreement.PAIR_COLUMNS))
+        write(folder, "morphometrics_concordance", tables.table(rows, agreement.COLUMNS))
         print(report(rows, left_out, arguments.against))
     if arguments.tables:
         summarise(arguments, folder)
@@ -83,14 +83,14 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     summary, columns = Summary(arguments.low_confidence), WideColumns()
     found: dict[tuple[str, str], None] = {}
     for path in tqdm(arguments.tables, desc="read", disable=None):
-        for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
+        for piece in map(tables.to_pandas, tables.read_chunks(path, COLUMNS, REQUIRED)):
             summary.add(piece)
             columns.add(piece)
             pairs = piece[["genus", "round"]].drop_duplicates()
             found |= dict.fromkeys(pairs.itertuples(index=False, name=None))
     stage = read_options(arguments.options)
     final = final_rounds(found, stage.final_round, stage.rounds, validated(arguments.evaluation))
-    write(folder, "morphometrics_summary", tables.frame(summary.rows(), SUMMARY))
+    write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
     held: list[dict[str, Any]] = []
     with tables.Writer(outputs(folder, "morphometrics_wide"), columns.columns()) as writer:
         for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None):
@@ -98,14 +98,14 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
                 continue
             held.append(columns.row(rows))
             if len(held) == PIECE:
-                writer.write(tables.frame(held, writer.columns))
+                writer.write(tables.table(held, writer.columns))
                 held = []
-        writer.write(tables.frame(held, writer.columns))
+        writer.write(tables.table(held, writer.columns))
     for genus, round_ in final.items():
         print(f"{genus}: final round {round_}")
 
 
-def write(folder: Path, name: str, table: pd.DataFrame) -> None:
+def write(folder: Path, name: str, table: pa.Table) -> None:
     tables.write(table, *outputs(folder, name))
 
 

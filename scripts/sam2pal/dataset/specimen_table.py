@@ -3,8 +3,9 @@
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
@@ -42,7 +43,7 @@ class SpecimenTable:
                     f"{path}: the column '{name}' has the name of a column of the results; rename "
                     f"it, for example to 'specimen_{name}'"
                 )
-        self._rows: dict[tuple[str, str], list[str]] = {}
+        self._rows: dict[tuple[str, str], tuple[int, list[str]]] = {}
         with self.path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=tables.delimiter(path))
             next(reader)
@@ -59,21 +60,30 @@ class SpecimenTable:
             raise InputError(
                 f"{self.path}, line {line}: '{key[1]}' of '{key[0]}' has a second row; remove one"
             )
-        self._rows[key] = [row.get(name, "").strip() for name in self.columns]
+        self._rows[key] = line, [row.get(name, "").strip() for name in self.columns]
 
-    def join(self, table: pd.DataFrame) -> pd.DataFrame:
-        """`table`, which has the columns genus and specimen, with the further columns appended.
+    def cells(self, genus: str, specimen: str) -> dict[str, Any]:
+        """The further columns of a specimen; empty text and None if it has no row.
 
-        Specimens without a row get empty cells.
+        Raises:
+            InputError: a number is none.
         """
-        nothing = [""] * len(self.columns)
-        keys = zip(table["genus"], table["specimen"], strict=True)
-        cells = [self._rows.get(key, nothing) for key in keys]
-        more = pd.DataFrame(cells, columns=list(self.columns), index=table.index, dtype="str")
-        for name, of in self.columns.items():
-            more[name] = tables.typed(more[name], of, self.path)
-        return pd.concat([table, more], axis=1)
+        line, cells = self._rows.get((genus, specimen), (0, [""] * len(self.columns)))
+        result: dict[str, Any] = dict(zip(self.columns, cells, strict=True))
+        for name in NUMBERS.keys() & result.keys():
+            cell = tables.typed(pa.array([result[name]]), NUMBERS[name], name, self.path, line)
+            result[name] = cell[0].as_py()
+        return result
 
-    def without(self, genus: str, specimens: Sequence[str]) -> list[str]:
-        """Those of the specimens of a genus that have no row."""
-        return [name for name in specimens if (genus, name) not in self._rows]
+    def join(self, table: pa.Table) -> pa.Table:
+        """`table`, which has the columns genus and specimen, with the further columns appended."""
+        keys = zip(table["genus"].to_pylist(), table["specimen"].to_pylist(), strict=True)
+        more = tables.table([self.cells(*key) for key in keys], self.columns)
+        for name in self.columns:
+            table = table.append_column(name, more[name])
+        return table
+
+    def unmatched(self, genus: str, specimens: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Those of the specimens of a genus that have no row, and the rows that are none of them."""
+        rows, known = {name: None for of, name in self._rows if of == genus}, set(specimens)
+        return [s for s in specimens if s not in rows], [name for name in rows if name not in known]

@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 Array = NDArray[np.float64]
 _CHUNK = 4_000_000  # weights held at a time
@@ -76,8 +76,8 @@ def percentile_interval(
         sample = sample[np.isfinite(sample)]
         if count < 2 or not len(sample):
             continue
-        t = special.stdtrit(count - 1, (1 - level) / 2)
-        tail = float(special.ndtr(np.sqrt(count / (count - 1)) * t))
+        t = scipy.special.stdtrit(count - 1, (1 - level) / 2)
+        tail = float(scipy.special.ndtr(np.sqrt(count / (count - 1)) * t))
         lower[index], upper[index] = np.quantile(sample, [tail, 1 - tail])
     return lower, upper
 

@@ -6,8 +6,8 @@ Distances are Euclidean, between centres of pixels, in pixels of the photograph.
 """
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from sam2pal.evaluation.overlap import Mask, check_sizes
 
@@ -35,7 +35,7 @@ def boundary_distances(
         raise ValueError("an empty mask has no boundary")
     # Trees of boundary pixels, not distance transforms: their cost grows with the outline, not
     # with the area, which matters for photographs of many megapixels.
-    return cKDTree(b).query(a)[0], cKDTree(a).query(b)[0]
+    return scipy.spatial.cKDTree(b).query(a)[0], scipy.spatial.cKDTree(a).query(b)[0]
 
 
 def tolerance_px(fraction: float, height: int, width: int) -> float:

@@ -1,8 +1,8 @@
 """How far a confidence can be trusted: does it rank masks, and does its value mean an IoU?"""
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ def auroc_interval(
     _, number = np.unique(specimen, return_inverse=True)
     summed = np.bincount(number, weights=influence)
     error = np.sqrt(np.sum(summed**2) * n_specimens / (n_specimens - 1)) / (area * (1 - area))
-    middle, reach = np.log(area / (1 - area)), special.ndtri((1 + level) / 2) * error
+    middle, reach = np.log(area / (1 - area)), scipy.special.ndtri((1 + level) / 2) * error
     lower, upper = (float(1 / (1 + np.exp(-x))) for x in (middle - reach, middle + reach))
     return lower, upper
 

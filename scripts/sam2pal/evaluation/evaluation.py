@@ -27,23 +27,8 @@ from sam2pal.dataset.dataset import BY_HAND, AnnotatedSpecimen, Annotation, Data
 from sam2pal.dataset.matching import find_templates, match
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.evaluation.overlap import Mask
-from sam2pal.evaluation.pair import MEASURES, evaluate_pair
+from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.io.errors import InputError
-
-COLUMNS = {
-    **dict.fromkeys(("genus", "round", "specimen", "structure", "status", "source"), str),
-    **dict.fromkeys((*MEASURES, "boundary_tolerance_px"), float),
-    **dict.fromkeys(("truth_area_px", "predicted_area_px"), int),
-    **dict.fromkeys(("confidence", *SIGNALS), float),
-    **dict.fromkeys(("flags", "reason"), str),
-}
-"""Columns of evaluation.csv; those of the specimen table follow."""
-STATUSES = (
-    *("scored", "missed", "false_positive", "absent_both", "unannotated", "no_truth"),
-    *("template", "unreadable", "no_prediction"),
-)
-SCORED = ("scored", "missed")
-"""Rows that enter means: truth shows the structure."""
 
 _STATUS_OF = {  # by whether truth and prediction have a pixel
     (True, True): "scored",

@@ -3,9 +3,8 @@
 import numpy as np
 
 from sam2pal.evaluation.boundary import boundary_measures, tolerance_px
+from sam2pal.evaluation.columns import MEASURES
 from sam2pal.evaluation.overlap import Mask, check_sizes, overlap
-
-MEASURES = ("iou", "dice", "precision", "recall", "boundary_f", "hd95_px", "area_error")
 
 
 def evaluate_pair(

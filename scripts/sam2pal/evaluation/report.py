@@ -1,12 +1,12 @@
 """Evaluation as text for a terminal or a log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from sam2pal.config.evaluation import EvaluationOptions
-from sam2pal.evaluation.scores import ALL, Scores
+from sam2pal.evaluation.scores import Scores
 from sam2pal.evaluation.summary import calibrate, summarise
 
 _MORE = {
@@ -41,78 +41,90 @@ def layout(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     )
 
 
-def number(value: float, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
     """A number, or `-` where there is none."""
-    return f"{value:.{digits}f}" if pd.notna(value) else "-"
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
-def interval(lower: float, upper: float, digits: int = 3) -> str:
+def interval(lower: float | None, upper: float | None, digits: int = 3) -> str:
     """An interval in brackets, or nothing."""
-    return f" [{lower:.{digits}f}, {upper:.{digits}f}]" if pd.notna(lower) else ""
+    return "" if lower is None else f" [{lower:.{digits}f}, {upper:.{digits}f}]"
 
 
 def describe(
     scores: Scores, options: EvaluationOptions, seed: int, notes: Sequence[str] = ()
 ) -> str:
     """What `scripts/evaluate.py` prints: scores, presence, confidence, and what is left out."""
-    parts = []
-    summary = summarise(scores, options, seed)
-    summary = summary[summary["genus"] != ALL]
     calibration, _ = calibrate(scores, options)
-    calibration = calibration[
-        (calibration["genus"] != ALL) & (calibration["signal"] == "confidence")
+    calibration = [row for row in calibration.to_pylist() if row["signal"] == "confidence"]
+    of_run = [
+        _groups(rows, "genus", "round")
+        for rows in (
+            summarise(scores, options, seed).to_pylist(),
+            scores.presence().to_pylist(),
+            calibration,
+        )
     ]
-    presence = scores.presence()
-    for (genus, round_), counts in presence.groupby(["genus", "round"], sort=False):
+    summaries, presences, calibrations = of_run
+    parts = []
+    for run, counts in presences.items():
+        genus, round_ = run
         name = " ".join(x for x in (genus, f"round {round_}" if round_ else "") if x)
-        chosen = summary[(summary["genus"] == genus) & (summary["round"] == round_)]
         heading = "Scores" + (f" of {name}" if name else "")
-        if len(chosen):
-            parts.append(f"{heading}\n{_scores(chosen, options)}")
+        if run in summaries:
+            parts.append(f"{heading}\n{_scores(summaries[run], options)}")
         else:
             parts.append(f"{heading}: none, there is nothing to compare with")
         parts.append(f"Specimens by structure\n{_presence(counts)}")
-        chosen = calibration[(calibration["genus"] == genus) & (calibration["round"] == round_)]
-        if len(chosen):
-            parts.append(f"Confidence against IoU\n{_calibration(chosen, options)}")
-    if not len(presence):
+        if run in calibrations:
+            parts.append(f"Confidence against IoU\n{_calibration(calibrations[run], options)}")
+    if not presences:
         parts.append("No specimen: the prediction files list none.")
     if notes:
         parts.append("\n".join(notes))
     return "\n\n".join(parts)
 
 
-def _scores(summary: pd.DataFrame, options: EvaluationOptions) -> str:
+Rows = Iterable[Mapping[str, Any]]
+
+
+def _groups(rows: Rows, *keys: str) -> dict[tuple[str, ...], list[Mapping[str, Any]]]:
+    """Rows by their values of some columns, in the order in which these first occur."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups
+
+
+def _scores(summary: Rows, options: EvaluationOptions) -> str:
     head = [
         *("structure", "n", f"IoU [{options.level:.0%}]", "median", f">= {options.good_iou:g}"),
         *_MORE.values(),
     ]
     lines = []
-    for structure, rows in summary.groupby("structure", sort=False):
-        rows = rows.set_index("measure")
-        iou = rows.loc["iou"]
+    for (structure,), rows in _groups(summary, "structure").items():
+        of = {row["measure"]: row for row in rows}
+        iou = of["iou"]
         lines.append(
             [
-                str(structure),
+                structure,
                 str(iou["n"]),
                 number(iou["mean"]) + interval(iou["lower"], iou["upper"]),
                 number(iou["median"]),
                 f"{iou['share_good']:.0%}",
-                *(number(rows.loc[name, "mean"], 1 if "px" in name else 3) for name in _MORE),
+                *(number(of[name]["mean"], 1 if "px" in name else 3) for name in _MORE),
             ]
         )
     return layout(head, lines)
 
 
-def _presence(counts: pd.DataFrame) -> str:
-    shown = [name for name in _COUNTS if counts[name].any()]
-    lines = [
-        [row["structure"], *(str(row[name]) for name in shown)] for _, row in counts.iterrows()
-    ]
+def _presence(counts: Rows) -> str:
+    shown = [name for name in _COUNTS if any(row[name] for row in counts)]
+    lines = [[row["structure"], *(str(row[name]) for name in shown)] for row in counts]
     return layout(["structure", *(_COUNTS[name] for name in shown)], lines)
 
 
-def _calibration(rows: pd.DataFrame, options: EvaluationOptions) -> str:
+def _calibration(rows: Rows, options: EvaluationOptions) -> str:
     head = ["structure", "n", f"IoU < {options.bad_iou:g}", "AUROC", "Spearman", "ECE"]
     lines = [
         [
@@ -123,16 +135,17 @@ def _calibration(rows: pd.DataFrame, options: EvaluationOptions) -> str:
             number(row["spearman"]),
             number(row["ece"]),
         ]
-        for _, row in rows.iterrows()
+        for row in rows
     ]
     return layout(head, lines)
 
 
-def describe_comparison(comparison: pd.DataFrame, options: EvaluationOptions) -> str:
+def describe_comparison(comparison: pa.Table, options: EvaluationOptions) -> str:
     """What `scripts/compare_rounds.py` prints; the columns of `summary.COMPARISON`."""
     parts = []
-    keys = ["genus", "round_before", "round_after", "measure"]
-    for (genus, before, after, measure), rows in comparison.groupby(keys, sort=False):
+    keys = ("genus", "round_before", "round_after", "measure")
+    groups = _groups(comparison.to_pylist(), *keys)
+    for (genus, before, after, measure), rows in groups.items():
         head = [
             *("structure", "n", before, after, f"change [{options.level:.0%}]", "improved", "p"),
             *("p (Holm)", "more than noise"),
@@ -149,18 +162,18 @@ def describe_comparison(comparison: pd.DataFrame, options: EvaluationOptions) ->
                 number(row["p_holm"], 4),
                 row["more_than_noise"],
             ]
-            for _, row in rows.iterrows()
+            for row in rows
         ]
         name = f" of {genus}" if genus else ""
         parts.append(f"{measure}{name}: {after} against {before}\n{layout(head, lines)}")
     return "\n\n".join(parts)
 
 
-def rounded(table: pd.DataFrame, digits: int = 6) -> pd.DataFrame:
+def rounded(table: pa.Table, digits: int = 6) -> pa.Table:
     """The numbers of a table to so many significant digits, as they are written to disk."""
-    table = table.copy()
-    for name in table.columns[table.dtypes == np.float64]:
-        table[name] = [
-            float(f"{value:.{digits}g}") if np.isfinite(value) else value for value in table[name]
-        ]
+    for i, field in enumerate(table.schema):
+        if field.type == pa.float64():
+            cells = table.column(i).to_pylist()
+            cells = [None if cell is None else float(f"{cell:.{digits}g}") for cell in cells]
+            table = table.set_column(i, field, pa.array(cells, field.type))
     return table

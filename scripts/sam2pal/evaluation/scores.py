@@ -3,19 +3,16 @@
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from sam2pal.dataset.signals import SIGNALS
-from sam2pal.evaluation.evaluation import COLUMNS, SCORED, STATUSES
-from sam2pal.evaluation.pair import MEASURES
+from sam2pal.evaluation.columns import COLUMNS, CONFIDENCES, MEASURES, SCORED, STATUSES
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.io.tables import frame
 
 ALL = "(all)"
 """Stands for all genera, or all structures, together."""
 
-CONFIDENCES = ("confidence", *SIGNALS)
 REQUIRED = ("genus", "round", "specimen", "structure", "status")
 """Columns without which a table is no evaluation."""
 COUNTED = {name: COLUMNS[name] for name in (*REQUIRED, *MEASURES, *CONFIDENCES)}
@@ -52,37 +49,39 @@ class Scores:
         self._values: list[NDArray[np.float64]] = []
         self._counts: dict[tuple[int, int, int], dict[str, int]] = {}
 
-    def add(self, rows: pd.DataFrame) -> None:
+    def add(self, rows: pa.Table) -> None:
         """Take the evaluation rows of a piece of a table."""
         if not len(rows):
             return
-        codes = [
-            _encode(rows[name], known)
-            for name, known in (
-                ("genus", self.genera),
-                ("round", self.rounds),
-                ("structure", self.structures),
-            )
-        ]
-        counted = pd.DataFrame(
-            dict(zip("grs", codes, strict=True)) | {"status": rows["status"].to_numpy()}
+        names = (self.genera, self.rounds, self.structures, [*STATUSES])
+        codes = np.stack(
+            [
+                _encode(rows[name].to_pylist(), known)
+                for name, known in zip(
+                    ("genus", "round", "structure", "status"), names, strict=True
+                )
+            ],
+            axis=1,
         )
-        for (*key, status), n in counted.value_counts(sort=False).items():
+        for (*key, status), n in zip(
+            *(part.tolist() for part in np.unique(codes, axis=0, return_counts=True)), strict=True
+        ):
             counts = self._counts.setdefault(tuple(key), {})
-            counts[status] = counts.get(status, 0) + int(n)
-        keep = rows["status"].isin(SCORED).to_numpy()
-        genus = codes[0][keep]
-        specimen = [
-            self._specimens.setdefault((int(g), name), len(self._specimens))
-            for g, name in zip(genus, rows["specimen"][keep], strict=True)
+            counts[names[3][status]] = counts.get(names[3][status], 0) + n
+        keep = np.isin(codes[:, 3], [STATUSES.index(status) for status in SCORED])
+        specimens = rows["specimen"].filter(pa.array(keep)).to_pylist()
+        numbers = [
+            self._specimens.setdefault(key, len(self._specimens))
+            for key in zip(codes[keep, 0].tolist(), specimens, strict=True)
         ]
-        self._codes.append(
-            np.stack([genus, codes[1][keep], codes[2][keep], np.array(specimen, np.int32)], axis=1)
-        )
-        values = rows.reindex(columns=[*MEASURES, *CONFIDENCES])[keep].to_numpy(
-            dtype=float, na_value=np.nan
-        )
-        self._values.append(values)
+        codes = codes[keep]
+        codes[:, 3] = numbers
+        self._codes.append(codes)
+        values = np.full((len(rows), len(MEASURES) + len(CONFIDENCES)), np.nan)
+        for i, name in enumerate((*MEASURES, *CONFIDENCES)):
+            if name in rows.column_names:
+                values[:, i] = rows[name].to_numpy()
+        self._values.append(values[keep])
 
     def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Of scored rows: numbers [rows, 4] of genus, round, structure and specimen, and values
@@ -95,9 +94,9 @@ class Scores:
             return np.zeros((0, 4), np.int32), np.zeros((0, len(MEASURES) + len(CONFIDENCES)))
         codes, values = np.concatenate(self._codes), np.concatenate(self._values)
         self._codes, self._values = [codes], [values]
-        seen = pd.DataFrame(codes[:, 1:]).duplicated().to_numpy()
-        if seen.any():
-            _, round_, structure, number = codes[seen][0]
+        _, first = np.unique(codes[:, 1:], axis=0, return_index=True)
+        if len(first) < len(codes):
+            _, round_, structure, number = np.delete(codes, first, axis=0)[0]
             specimen = list(self._specimens)[number][1]
             raise InputError(
                 f"specimen '{specimen}', structure '{self.structures[structure]}' is scored twice "
@@ -105,7 +104,7 @@ class Scores:
             )
         return codes, values
 
-    def presence(self) -> pd.DataFrame:
+    def presence(self) -> pa.Table:
         """Rows by status, for each genus, round and structure."""
         rows = []
         for genus, round_, structure in sorted(self._counts):
@@ -120,7 +119,7 @@ class Scores:
                     "structure": self.structures[structure],
                 }
             )
-        return frame(rows, PRESENCE)
+        return tables.table(rows, PRESENCE)
 
     def scopes(self) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
         """Genus (all together, then each), round, and the numbers of their rows; rounds without
@@ -142,10 +141,9 @@ class Scores:
         return specimens, out
 
 
-def _encode(names: pd.Series, known: list[str]) -> NDArray[np.int32]:
+def _encode(names: list[str], known: list[str]) -> NDArray[np.int32]:
     """Numbers of names in the order in which they were first met."""
-    codes, found = pd.factorize(names.to_numpy(dtype=object))
-    for name in found:
-        if name not in known:
-            known.append(name)
-    return np.array([known.index(name) for name in found], np.int32)[codes]
+    places = {name: i for i, name in enumerate(known)}
+    codes = [places.setdefault(name, len(places)) for name in names]
+    known.extend(list(places)[len(known) :])
+    return np.array(codes, np.int32)

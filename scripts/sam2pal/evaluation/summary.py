@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from itertools import combinations, groupby
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import calibration as cal
 from sam2pal.evaluation.bootstrap import bootstrap_means, generator, holm, sign_flip_p
-from sam2pal.evaluation.pair import MEASURES
-from sam2pal.evaluation.scores import ALL, CONFIDENCES, Scores
-from sam2pal.io.tables import frame
+from sam2pal.evaluation.columns import CONFIDENCES, MEASURES
+from sam2pal.evaluation.scores import ALL, Scores
+from sam2pal.io import tables
 
 COMPARED = ("iou", "boundary_f")
 
@@ -47,7 +47,7 @@ RELIABILITY = {
 }
 
 
-def summarise(scores: Scores, options: EvaluationOptions, seed: int) -> pd.DataFrame:
+def summarise(scores: Scores, options: EvaluationOptions, seed: int) -> pa.Table:
     """Mean with interval, median and share of good masks: see `SUMMARY`."""
     rows = []
     for genus, round_, chosen in scores.scopes():
@@ -82,12 +82,12 @@ def summarise(scores: Scores, options: EvaluationOptions, seed: int) -> pd.DataF
                         "share_good": share[k, 0] if measure == "iou" else None,
                     }
                 )
-    return frame(rows, SUMMARY)
+    return tables.table(rows, SUMMARY)
 
 
 def compare_rounds(
     scores: Scores, options: EvaluationOptions, seed: int, measures: Sequence[str] = COMPARED
-) -> pd.DataFrame:
+) -> pa.Table:
     """Every pair of rounds on the specimens and structures scored in both: see `COMPARISON`.
 
     `more_than_noise` is `yes` if the interval of the mean change excludes zero and p is below
@@ -126,10 +126,10 @@ def compare_rounds(
                         | cells
                         | {"more_than_noise": "no" if noise else "yes"}
                     )
-    return frame(rows, COMPARISON)
+    return tables.table(rows, COMPARISON)
 
 
-def calibrate(scores: Scores, options: EvaluationOptions) -> tuple[pd.DataFrame, pd.DataFrame]:
+def calibrate(scores: Scores, options: EvaluationOptions) -> tuple[pa.Table, pa.Table]:
     """How each confidence signal relates to IoU, and its reliability table over all genera."""
     codes, values = scores.arrays()
     iou_all = values[:, MEASURES.index("iou")]
@@ -152,7 +152,7 @@ def calibrate(scores: Scores, options: EvaluationOptions) -> tuple[pd.DataFrame,
                 if genus == ALL and confidence.min() >= 0 and confidence.max() <= 1:
                     table = cal.reliability(confidence, iou, options.bins)
                     bins += [key | line for line in table]
-    return frame(rows, CALIBRATION), frame(bins, RELIABILITY)
+    return tables.table(rows, CALIBRATION), tables.table(bins, RELIABILITY)
 
 
 def _calibration_row(

@@ -2,30 +2,31 @@
 
 Every table declares its columns (`Columns`), so that it keeps its types whatever its cells hold.
 Text is never missing, only empty; a missing number is an empty cell in CSV and null in Parquet.
+In memory they are Arrow's; pandas, which takes longer to import than most tables to write, is
+loaded by `to_pandas` alone.
 """
 
 import csv
-import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Columns = Mapping[str, type]
 """The columns of a table in their order, each `str`, `float` or `int`."""
 
-_DTYPES = {str: "str", float: "float64", int: "Int64"}
 _ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64()}
 
 
@@ -61,7 +62,7 @@ def read_chunks(
     required: Iterable[str] | None = None,
     others: bool = True,
     megabytes: int = 16,
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[pa.Table]:
     """Read a table in pieces; a table without rows gives none.
 
     Args:
@@ -96,10 +97,9 @@ def read_chunks(
             ),
         )
         for batch in reader:
-            cells = {name: pd.Series(batch.column(name), name=name, dtype="str") for name in wanted}
-            yield pd.DataFrame(
-                {name: typed(cells[name], columns.get(name, str), path, first) for name in wanted}
-            )
+            cells = {name: batch.column(name) for name in wanted}
+            types = {name: columns.get(name, str) for name in wanted}
+            yield pa.table({n: typed(cells[n], types[n], n, path, first) for n in wanted})
             first += batch.num_rows
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
@@ -109,36 +109,40 @@ def read_chunks(
 
 def read(
     path: str | Path, columns: Columns, required: Iterable[str] | None = None, others: bool = True
-) -> pd.DataFrame:
+) -> pa.Table:
     """Read a whole table; arguments as of `read_chunks`."""
     chunks = list(read_chunks(path, columns, required, others))
     if chunks:
-        return pd.concat(chunks, ignore_index=True)
-    return empty({n: columns.get(n, str) for n in header(path) if others or n in columns})
+        return pa.concat_tables(chunks).combine_chunks()
+    return table([], {n: columns.get(n, str) for n in header(path) if others or n in columns})
 
 
-def empty(columns: Columns) -> pd.DataFrame:
-    """A table with these columns and no rows."""
-    return pd.DataFrame({name: pd.Series([], dtype=_DTYPES[of]) for name, of in columns.items()})
-
-
-def frame(rows: Iterable[Mapping[str, object]], columns: Columns) -> pd.DataFrame:
-    """A typed table of `rows`; a key that is absent or None gives an empty cell."""
+def table(rows: Iterable[Mapping[str, Any]], columns: Columns) -> pa.Table:
+    """A table of `rows`; a key that is absent or None gives an empty cell."""
     rows = list(rows)
-    return pd.DataFrame({name: _typed_cells(rows, name, of) for name, of in columns.items()})
+    return pa.table({name: _cells(rows, name, of) for name, of in columns.items()})
 
 
-def _typed_cells(
-    rows: Sequence[Mapping[str, object]], name: str, of: type
-) -> pd.api.extensions.ExtensionArray | NDArray:
-    try:
-        cells = list(map(operator.itemgetter(name), rows))
-    except KeyError:
-        cells = [row.get(name) for row in rows]
+def _cells(rows: list[Mapping[str, Any]], name: str, of: type) -> pa.Array:
+    cells = [row.get(name) for row in rows]
     if of is str:
         cells = [cell if type(cell) is str else "" if cell is None else str(cell) for cell in cells]
-        return pd.array(cells, dtype="str")
-    return np.array(cells, dtype="float64") if of is float else pd.array(cells, dtype="Int64")
+    elif of is int:
+        cells = [None if cell is None else int(cell) for cell in cells]
+    return pa.array(cells, _ARROW[of], from_pandas=True)
+
+
+def to_pandas(table: pa.Table) -> "pd.DataFrame":
+    """The table as a DataFrame, with missing integers too."""
+    import pandas as pd
+
+    return table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+
+
+def from_pandas(frame: "pd.DataFrame", columns: Columns) -> pa.Table:
+    """A DataFrame with exactly these columns as a table."""
+    schema = pa.schema([(name, _ARROW[of]) for name, of in columns.items()])
+    return pa.Table.from_pandas(frame, schema, preserve_index=False).replace_schema_metadata(None)
 
 
 class Writer:
@@ -167,74 +171,67 @@ class Writer:
                     writer = pq.ParquetWriter(temporary, self._schema, compression="zstd")
                     self._parquet.append(stack.enter_context(writer))
                 else:
-                    file = temporary.open("w", encoding="utf-8", newline="")
-                    self._csv.append(stack.enter_context(file))
-                    empty(self.columns).to_csv(file, index=False, lineterminator="\n")
+                    file = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+                    self._csv.append(csv.writer(file, lineterminator="\n"))
+                    self._csv[-1].writerow(self.columns)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self,
-        kind_: type[BaseException] | None,
+        kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        return self._stack.__exit__(kind_, error, traceback)
+        return self._stack.__exit__(kind, error, traceback)
 
-    def write(self, piece: pd.DataFrame) -> None:
+    def write(self, piece: pa.Table) -> None:
         """Append the rows of `piece`."""
-        unknown = [name for name in piece.columns if name not in self.columns]
+        unknown = [name for name in piece.column_names if name not in self.columns]
         if unknown:
             raise ValueError(f"columns that were not announced: {unknown}")
         if not len(piece):
             return
-        data = {}
-        for name, of in self.columns.items():
-            cells = (
-                piece[name] if name in piece else pd.Series("" if of is str else None, piece.index)
-            )
-            data[name] = cells.astype(_DTYPES[of])
-        whole = pd.DataFrame(data)
+        cells = [self._column(piece, name, of) for name, of in self.columns.items()]
         for file in self._csv:
-            whole.to_csv(file, index=False, header=False, lineterminator="\n")
-        if self._parquet:
-            table = pa.Table.from_pandas(whole, schema=self._schema, preserve_index=False)
-            table = table.replace_schema_metadata(None)
-            for writer in self._parquet:
-                writer.write_table(table)
+            file.writerows(zip(*(column.to_pylist() for column in cells), strict=True))
+        for writer in self._parquet:
+            writer.write_table(pa.table(cells, self._schema))
         self.rows += len(piece)
 
+    def _column(self, piece: pa.Table, name: str, of: type) -> pa.Array:
+        if name not in piece.column_names:
+            return pa.array(["" if of is str else None] * len(piece), _ARROW[of])
+        column = piece.column(name).combine_chunks().cast(_ARROW[of])
+        return pc.if_else(pc.is_nan(column), None, column) if of is float else column
 
-def write(table: pd.DataFrame, *paths: str | Path) -> None:
-    """Write a whole table to every path (.csv or .parquet), its columns as their dtypes say."""
-    types = {dtype: of for of, dtype in _DTYPES.items()}
-    columns = {str(name): types.get(str(dtype), str) for name, dtype in table.dtypes.items()}
-    with Writer(paths, columns) as writer:
+
+def write(table: pa.Table, *paths: str | Path) -> None:
+    """Write a whole table to every path (.csv or .parquet)."""
+    types = {arrow: of for of, arrow in _ARROW.items()}
+    with Writer(paths, {field.name: types[field.type] for field in table.schema}) as writer:
         writer.write(table)
 
 
-def typed(cells: pd.Series, of: type, path: Path, first: int = 2) -> pd.Series:
-    """Text cells as a type, `str`, `float` or `int`.
+def typed(cells: pa.Array, of: type, name: str, path: Path, first: int = 2) -> pa.Array:
+    """Text cells of a column as a type, `str`, `float` or `int`; empty ones are null.
 
     Args:
-        path, first: the file and the line of the first cell, for the message.
+        name, path, first: the column, the file and the line of the first cell, for the message.
 
     Raises:
         InputError: a cell is not of the type.
     """
     if of is str:
         return cells
-    text = pa.array(cells, pa.string(), from_pandas=True)
-    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    text = pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)
     try:
-        # Arrow gives the nearest float64 of a text; pandas' parser is off in the last digit
-        numbers = pd.Series(pc.cast(text, pa.float64()).to_numpy(zero_copy_only=False))
-        return numbers.astype(_DTYPES[of]).set_axis(cells.index)
-    except (pa.ArrowInvalid, ValueError, TypeError):
-        for line, cell in enumerate(cells, start=first):
+        return pc.cast(pc.cast(text, pa.float64()), _ARROW[of])
+    except pa.ArrowInvalid:
+        for line, cell in enumerate(cells.to_pylist(), start=first):
             if not _fits(cell, of):
                 raise InputError(
-                    f"{path}, line {line}: '{cell}' in the column '{cells.name}' is not "
+                    f"{path}, line {line}: '{cell}' in the column '{name}' is not "
                     f"{'a whole number' if of is int else 'a number'}"
                 ) from None
         raise

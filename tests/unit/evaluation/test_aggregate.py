@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import aggregate
@@ -15,7 +16,7 @@ import compare_rounds
 import plot_evaluation
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation import plots
-from sam2pal.evaluation.evaluation import COLUMNS
+from sam2pal.evaluation.columns import COLUMNS
 from sam2pal.evaluation.scores import ALL, PRESENCE, Scores
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY, summarise
 from sam2pal.evaluation.summary import compare_rounds as compare
@@ -35,6 +36,10 @@ TABLES = {
     "morphometrics": MORPHOMETRICS,
     "status": STATUS,
 }
+
+
+def read(path, columns, required=None):
+    return tables.to_pandas(tables.read(path, columns, required))
 
 
 def evaluation(genus, round_, n=30, gain=0.0, seed=0):
@@ -57,7 +62,7 @@ def evaluation(genus, round_, n=30, gain=0.0, seed=0):
             if i == 1:
                 row |= {"status": "missed", "iou": 0.0, "hd95_px": None, "precision": None}
             rows.append(row)
-    return tables.frame(rows, COLUMNS)
+    return tables.table(rows, COLUMNS)
 
 
 def measurements(genus, round_, n=30):
@@ -67,7 +72,7 @@ def measurements(genus, round_, n=30):
         for i in range(n)
     ]
     columns = ("genus", "round", "specimen", "structure", "measure", "value", "unit", "status")
-    return tables.frame(rows, {name: MORPHOMETRICS[name] for name in columns})
+    return tables.table(rows, {name: MORPHOMETRICS[name] for name in columns})
 
 
 def touch(path, seconds, content="x"):
@@ -121,7 +126,7 @@ def run_aggregate(monkeypatch, results, expected=EXPECTED, *more):
 
 
 def read_tables(folder):
-    return {name: tables.read(folder / f"{name}.csv", of, ()) for name, of in TABLES.items()}
+    return {name: read(folder / f"{name}.csv", of, ()) for name, of in TABLES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +161,7 @@ def test_everything_is_in_the_tables(complete, out):
     assert out["status"]["rows"].tolist()[:2] == [60, 30]
     assert out["status"]["specimens"].tolist()[:2] == [30, 30]
     files = [complete / genus_round / "evaluation.csv" for genus_round in EXPECTED]
-    whole = pd.concat([tables.read(path, COLUMNS) for path in files], ignore_index=True)
+    whole = pd.concat([read(path, COLUMNS) for path in files], ignore_index=True)
     pd.testing.assert_frame_equal(out["evaluation"], whole)
     assert len(out["morphometrics"]) == 120 and out["morphometrics"]["value"].sum() == 4 * 652.5
     for name in TABLES:
@@ -215,7 +220,7 @@ def test_no_gain_is_no_gain():
     scores = Scores()
     scores.add(evaluation("Formica", "untrained", seed=3))
     scores.add(evaluation("Formica", "trained", seed=4))
-    table = compare(scores, EvaluationOptions(), 1)
+    table = tables.to_pandas(compare(scores, EvaluationOptions(), 1))
     assert (table["more_than_noise"] == "no").all()
     assert (table["lower"] < 0).all() and (table["upper"] > 0).all()
 
@@ -223,10 +228,12 @@ def test_no_gain_is_no_gain():
 def test_specimens_scored_once_are_not_compared():
     scores = Scores()
     scores.add(evaluation("Formica", "untrained", seed=3))
-    after = evaluation("Formica", "trained", seed=3, gain=0.1)
+    after = tables.to_pandas(evaluation("Formica", "trained", seed=3, gain=0.1))
     after.loc[after["specimen"] == "s005", "status"] = "template"
-    scores.add(after)
-    table = compare(scores, EvaluationOptions(), 1).set_index(["genus", "structure", "measure"])
+    scores.add(tables.from_pandas(after, COLUMNS))
+    table = tables.to_pandas(compare(scores, EvaluationOptions(), 1)).set_index(
+        ["genus", "structure", "measure"]
+    )
     assert table.loc[("Formica", "head", "iou"), ["n", "n_unpaired"]].tolist() == [28, 1]
 
 
@@ -235,7 +242,7 @@ def test_another_genus_changes_nothing_of_the_first():
         scores = Scores()
         for seed, genus in enumerate(genera):
             scores.add(evaluation(genus, "untrained", seed=seed))
-        table = summarise(scores, EvaluationOptions(), 1)
+        table = tables.to_pandas(summarise(scores, EvaluationOptions(), 1))
         return table[table["genus"] == "Formica"].reset_index(drop=True)
 
     pd.testing.assert_frame_equal(summary(["Formica"]), summary(["Formica", "Lasius"]))
@@ -407,7 +414,7 @@ def test_files_by_hand_without_the_layout(results, tmp_path, monkeypatch):
     folder = tmp_path / "by_hand"
     run(monkeypatch, aggregate.main, "--evaluation", *files, "--output-folder", folder)
     assert len(tables.read(folder / "evaluation.csv", COLUMNS)) == 120
-    assert statuses(tables.read(folder / "status.csv", STATUS)) == {
+    assert statuses(read(folder / "status.csv", STATUS)) == {
         ("Formica", "untrained", "evaluation"): "ok",
         ("Formica", "trained", "evaluation"): "ok",
     }
@@ -428,8 +435,8 @@ def test_metadata_of_genera(results, monkeypatch):
 
 def test_columns_that_only_some_genera_have(results, monkeypatch):
     path = results / "Lasius/trained/evaluation.csv"
-    table = tables.read(path, COLUMNS).assign(sex="female")
-    tables.write(table, path)
+    table = tables.read(path, COLUMNS)
+    tables.write(table.append_column("sex", pa.array(["female"] * len(table))), path)
     touch(path, 1060)
     out = run_aggregate(monkeypatch, results)["evaluation"]
     assert out.columns.tolist() == [*COLUMNS, "sex"]
@@ -489,7 +496,7 @@ def test_compare_rounds_by_hand(results, monkeypatch, capsys, tmp_path):
         path.write_bytes(files[0].read_bytes())
     out = tmp_path / "out.csv"
     run(monkeypatch, compare_rounds.main, *copies, "--output", out)
-    table = tables.read(out, COMPARISON)
+    table = read(out, COMPARISON)
     assert set(table["round_before"]) == {"old"} and set(table["round_after"]) == {"new"}
     assert (table["change"] == 0).all() and (table["more_than_noise"] == "no").all()
     other = results / "Lasius/untrained/evaluation.csv"
@@ -512,7 +519,7 @@ def test_figures(complete, monkeypatch, tmp_path):
 
 def test_figures_without_any_truth(results, monkeypatch, tmp_path):
     run_aggregate(monkeypatch, results, ["Nobody/untrained"])
-    table = tables.read(results / "tables" / "evaluation_summary.csv", SUMMARY)
+    table = read(results / "tables" / "evaluation_summary.csv", SUMMARY)
     assert len(table) == 0
     figure = plots.iou_by_structure(table)
     assert "nothing to score" in figure.axes[0].texts[0].get_text()

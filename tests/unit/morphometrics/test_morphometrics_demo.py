@@ -47,7 +47,7 @@ def test_indices_in_millimetres_are_those_of_the_drawing(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["measure.py", *words])
     measure.main()
 
-    rows = tables.read(tmp_path / "m.csv", COLUMNS).set_index(
+    rows = tables.to_pandas(tables.read(tmp_path / "m.csv", COLUMNS)).set_index(
         ["specimen", "structure", "measure", "unit"]
     )
     with (tmp_path / "specimens.tsv").open(encoding="utf-8", newline="") as file:

@@ -149,7 +149,7 @@ def test_measure_writes_every_row(project, monkeypatch, capsys):
         folder / "m.parquet", "--wide", folder / "w.csv", folder / "w.parquet",
         "--dictionary", folder / "measures.tsv",
     )  # fmt: skip
-    table = tables.read(folder / "m.csv", COLUMNS)
+    table = tables.to_pandas(tables.read(folder / "m.csv", COLUMNS))
     assert list(table.columns) == [*COLUMNS, "species", "ac:scaleConversionFactor"]
     pd.testing.assert_frame_equal(
         table, pd.read_parquet(folder / "m.parquet"), check_dtype=False, check_column_type=False
@@ -254,7 +254,7 @@ def test_the_same_bytes_again(project, monkeypatch):
         )  # fmt: skip
     for ending in (".csv", ".parquet", "-wide.csv", ".tsv"):
         assert (folder / f"one{ending}").read_bytes() == (folder / f"two{ending}").read_bytes()
-    table = tables.read(folder / "one.csv", COLUMNS)
+    table = tables.to_pandas(tables.read(folder / "one.csv", COLUMNS))
     scales = table[table["specimen"] == "b"]
     assert (scales["pixels_per_mm"] == 25).all() and (scales["scale_source"] == "genus").all()
 
@@ -278,7 +278,7 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
         "--output", folder / "m.csv", "--options",
         options_file(folder, measurement=options),
     )  # fmt: skip
-    rows = tables.read(folder / "m.csv", COLUMNS).set_index(
+    rows = tables.to_pandas(tables.read(folder / "m.csv", COLUMNS)).set_index(
         ["specimen", "structure", "measure", "unit"]
     )
     head = rows.loc[("a", "head", "width", "px")]
@@ -416,7 +416,7 @@ def test_intervals_in_both_units(project, monkeypatch):
         "--output", folder / "m.csv", "--options",
         options_file(folder, measurement={"colour": False}),
     )  # fmt: skip
-    rows = tables.read(folder / "m.csv", COLUMNS).set_index(
+    rows = tables.to_pandas(tables.read(folder / "m.csv", COLUMNS)).set_index(
         ["specimen", "structure", "measure", "unit"]
     )
     pixels, mm = rows.loc[("a", "trunk", "area", "px2")], rows.loc[("a", "trunk", "area", "mm2")]
@@ -481,7 +481,7 @@ def test_without_photographs_there_is_no_colour(project, monkeypatch, capsys):
     (folder / "b.png").unlink()
     Image.new("RGB", (30, 20)).save(folder / "c.png")
     run(measure, monkeypatch, "--predictions", *shards, "--output", folder / "m.csv")
-    table = tables.read(folder / "m.csv", COLUMNS)
+    table = tables.to_pandas(tables.read(folder / "m.csv", COLUMNS))
     colours = table[table["measure"] == "lab_l"].set_index(["specimen", "structure"])
     assert colours.loc[("a", "head"), "value"] > 0
     assert np.isnan(colours.loc[("b", "head"), "value"])
@@ -514,7 +514,7 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
     )  # fmt: skip
     assert "Formica: final round refined" in capsys.readouterr().out
     summary = pd.read_csv(out / "morphometrics_summary.csv")
-    values = tables.read(first, COLUMNS)
+    values = tables.to_pandas(tables.read(first, COLUMNS))
     values = values[(values["structure"] == "head") & (values["measure"] == "width")]
     values = values[values["unit"] == "px"]["value"]
     key = {"genus": "Formica", "round": "trained", "structure": "head", "measure": "width"}
@@ -556,12 +556,12 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
 
 def test_concordance_of_tables(tmp_path, monkeypatch, project):
     predicted = measured(tmp_path, monkeypatch, project, "Formica", 0.9)
-    drawn = tables.read(predicted, COLUMNS)
+    drawn = tables.to_pandas(tables.read(predicted, COLUMNS))
     noise = np.random.default_rng(3).normal(1.02, 0.01, len(drawn))
     drawn["value"] = drawn["value"] * noise
     drawn = drawn[~((drawn["specimen"] == "s3") & (drawn["structure"] == "head"))]
     drawn["round"], drawn["source"] = "drawn", "drawn"
-    tables.write(drawn, tmp_path / "drawn.csv")
+    tables.write(tables.from_pandas(drawn, COLUMNS), tmp_path / "drawn.csv")
     run(
         summarize_morphometrics, monkeypatch, "--compare", predicted, "--against",
         tmp_path / "drawn.csv", "--output-folder", tmp_path,
@@ -600,18 +600,18 @@ def test_concordance_of_tables(tmp_path, monkeypatch, project):
 @pytest.mark.parametrize("source", ["drawn", "corrected"])
 def test_masks_made_by_hand_are_not_compared(tmp_path, monkeypatch, project, source, capsys):
     predicted = measured(tmp_path, monkeypatch, project, "Formica", 0.9)
-    table = tables.read(predicted, COLUMNS)
+    table = tables.to_pandas(tables.read(predicted, COLUMNS))
     later = table.assign(round="later")  # in which s1 is a template
     later.loc[(table["specimen"] == "s1") & (table["structure"] != "antennae"), "source"] = source
-    tables.write(pd.concat([table, later]), tmp_path / "ours.csv")
+    tables.write(tables.from_pandas(pd.concat([table, later]), COLUMNS), tmp_path / "ours.csv")
     drawn = table.assign(specimen="photographs/" + table["specimen"], round="truth")
-    tables.write(drawn, tmp_path / "theirs.csv")
+    tables.write(tables.from_pandas(drawn, COLUMNS), tmp_path / "theirs.csv")
     capsys.readouterr()
     run(
         summarize_morphometrics, monkeypatch, "--compare", tmp_path / "ours.csv", "--against",
         tmp_path / "theirs.csv", "--output-folder", tmp_path,
     )  # fmt: skip
-    pairs = tables.read(tmp_path / "morphometrics_pairs.csv", PAIR_COLUMNS)
+    pairs = tables.to_pandas(tables.read(tmp_path / "morphometrics_pairs.csv", PAIR_COLUMNS))
     specimens = pairs.groupby(["round", "structure"])["specimen"].unique()
     assert list(specimens["trained", "head"]) == ["s0", "s1", "s2", "s3"]
     assert list(specimens["later", "head"]) == ["s0", "s2", "s3"]
@@ -661,7 +661,7 @@ def test_annotations_are_measured_under_the_names_of_the_list(
         options_file(folder, structures={"head": None, "trunk": None}),
         "--output", folder / "m.csv",
     )  # fmt: skip
-    table = tables.read(folder / "m.csv", COLUMNS)
+    table = tables.to_pandas(tables.read(folder / "m.csv", COLUMNS))
     assert list(dict.fromkeys(table["specimen"])) == ["a", "b"]
     assert list(dict.fromkeys(table["structure"])) == ["head", "trunk", "specimen"]
     assert table.loc[table["measure"] == "lab_l", "value"].notna().any()
@@ -732,7 +732,7 @@ def test_real_beetles(carabidae, tmp_path, monkeypatch):
         "--options",
         options_file(tmp_path, measurement=options),
     )  # fmt: skip
-    table = tables.read(tmp_path / "m.csv", COLUMNS)
+    table = tables.to_pandas(tables.read(tmp_path / "m.csv", COLUMNS))
     assert table["specimen"].nunique() == 4
     rows = table.set_index(["specimen", "structure", "measure", "unit"])["value"]
     for specimen in dict.fromkeys(table["specimen"]):

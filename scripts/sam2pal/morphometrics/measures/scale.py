@@ -43,7 +43,7 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
     columns = dict.fromkeys(("genus", "specimen", *names), str) | NUMBERS
     table = tables.read(path, columns, ("genus", "specimen"), others=False)
     scales: dict[str, float] = {}
-    for line, row in enumerate(table.to_dict("records"), start=2):
+    for line, row in enumerate(table.to_pylist(), start=2):
         if str(row["genus"]).strip() != genus:
             continue
         specimen = str(row["specimen"]).strip()

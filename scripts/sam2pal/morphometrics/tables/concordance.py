@@ -120,7 +120,7 @@ def pair(
     seen = pd.MultiIndex.from_frame(theirs[["genus", "specimen"]])
     ours = ours[pd.MultiIndex.from_frame(ours[["genus", "specimen"]]).isin(seen)]
     left_out: dict[str, None] = {}
-    pieces = [tables.empty(PAIR_COLUMNS)]
+    pieces = [tables.to_pandas(tables.table([], PAIR_COLUMNS))]
     for (genus, round_), of_round in ours.groupby(["genus", "round"], sort=False):
         by_hand = of_round["source"].isin(BY_HAND)
         left_out |= dict.fromkeys(f"{genus}/{name}" for name in of_round["specimen"][by_hand])
@@ -175,9 +175,9 @@ def _named_alike(drawn: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
 
 def _values(paths: Sequence[str | Path]) -> pd.DataFrame:
     columns = {name: TIDY[name] for name in (*REQUIRED, "source")}
-    pieces = [tables.empty(columns)]
+    pieces = [tables.to_pandas(tables.table([], columns))]
     for path in paths:
-        for piece in tables.read_chunks(path, columns, others=False):
+        for piece in map(tables.to_pandas, tables.read_chunks(path, columns, others=False)):
             kept = piece["status"].isin((MEASURED, LOW)) & piece["value"].notna()
             kept &= ~piece["measure"].isin(NOT_SUMMARISED)
             pieces.append(piece[kept])

@@ -10,7 +10,6 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
-from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.ranges import template_ranges
@@ -198,7 +197,7 @@ class Genus:
             said = [f"{name}: {reason}" if reason else name for name, reason in specimens.items()]
             lines += _listed(what, said)
         if table is not None:
-            without, unused = unmatched(table, self.genus, list(self.specimens))
+            without, unused = table.unmatched(self.genus, list(self.specimens))
             lines += _listed(f"specimens without a row in {table.path}", without)
             lines += _listed(f"rows of {table.path} without a specimen", unused)
         return "\n".join(lines)
@@ -217,16 +216,6 @@ def _together(cases: Iterable[Case | Measured]) -> Iterator[list[Case | Measured
             group, pixels = [], 0
     if group:
         yield group
-
-
-def unmatched(
-    table: SpecimenTable, genus: str, specimens: Sequence[str]
-) -> tuple[list[str], list[str]]:
-    """Specimens that have no row in the table, and rows of the genus that have no specimen."""
-    keys = tables.read(table.path, dict.fromkeys(("genus", "specimen"), str), others=False)
-    rows = keys["specimen"][keys["genus"].str.strip() == genus].str.strip()
-    known = set(specimens)
-    return table.without(genus, specimens), [name for name in rows if name not in known]
 
 
 def _listed(what: str, names: Sequence[str]) -> list[str]:

@@ -123,8 +123,8 @@ def validated(paths: Iterable[str | Path] | None) -> set[tuple[str, str]]:
     scored, columns = set(), {"genus": str, "round": str, "iou": float}
     for path in paths or ():
         for piece in tables.read_chunks(path, columns, others=False):
-            rows = piece[piece["iou"].notna()][["genus", "round"]].drop_duplicates()
-            scored |= set(rows.itertuples(index=False, name=None))
+            rows = piece.filter(piece["iou"].is_valid())
+            scored |= set(zip(rows["genus"].to_pylist(), rows["round"].to_pylist(), strict=True))
     return scored
 
 
@@ -133,7 +133,7 @@ def specimens(paths: Sequence[str | Path]) -> Iterator[list[Mapping[str, Any]]]:
     held: list[Mapping[str, Any]] = []
     for path in paths:
         for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
-            for row in piece.to_dict("records"):
+            for row in piece.to_pylist():
                 same = held and all(held[0][k] == row[k] for k in ("genus", "round", "specimen"))
                 if held and not same:
                     yield held
