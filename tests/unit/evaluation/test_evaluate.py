@@ -15,7 +15,8 @@ from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.matching import match
 from sam2pal.dataset.rle import encode_mask
-from sam2pal.evaluation.evaluation import COLUMNS, Evaluation
+from sam2pal.evaluation.columns import COLUMNS
+from sam2pal.evaluation.evaluation import Evaluation
 from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.io.errors import InputError
 
