@@ -37,6 +37,7 @@ _STATUS_OF = {  # by whether truth and prediction have a pixel
     (False, False): "absent_both",
 }
 
+
 @dataclasses.dataclass(frozen=True)
 class Pairing:
     """A structure's name, and what the files call it (None where a file does not have it)."""

@@ -4,7 +4,8 @@ Snakemake removes the outputs of a job that fails, and what it does not reach st
 than what it is made from. So a result is up to date if every file on the way to it is there and not
 older than its inputs:
 
-    lists/*.tsv, templates.json -> train_pool.tsv -> adapter/ -> shards/*.json -> evaluation.csv, ...
+    lists/*.tsv, templates.json -> train_pool.tsv -> adapter/ -> shards/*.json -> evaluation.csv
+    manifest.tsv -> truth.json -> evaluation.csv, truth_morphometrics.csv
 """
 
 import dataclasses
@@ -35,8 +36,8 @@ class Run:
     Attributes:
         trained: whether the round trains an adapter; None: if there is one.
         init: the round whose adapter its training starts from.
-        inputs: files from outside results/, by the name of the file that is made from them, such as
-            `templates.json` or `evaluation.csv`.
+        inputs: files from outside results/, by the name of what is made from them, such as
+            `templates.json`, `shards` or `truth.json` (without which there is no truth).
     """
 
     genus: str
@@ -61,30 +62,53 @@ class Results:
     """The folder results/ and, to tell why a result is missing, the folder logs/."""
 
     def __init__(self, runs: Iterable[Run], results: Path, logs: Path | None = None) -> None:
-        self._runs = {(run.genus, run.round): run for run in runs}
+        self.runs = list(runs)
+        self._runs = {(run.genus, run.round): run for run in self.runs}
         self._results, self._logs = results, logs
 
     def check(self, run: Run, stage: str) -> tuple[str, str]:
-        """Status of a result and the reason, without reading it; `ok` and nothing if it may be read."""
-        for step in self._steps(run, stage):
+        """Status of a result and the reason, without reading it; `ok` and nothing if it may be read.
+
+        Args:
+            stage: one of `STAGES`, or `truth` for what the truth of the genus measures.
+        """
+        *before, last = self._truth(run) if stage == "truth" else self._steps(run, stage)
+        for step in (*before, last):
             failed, reason = problem(step)
             if reason:
-                there = (self._folder(run) / STAGES[stage]).is_file()
+                there = last.output.is_file()
                 return "failed" if failed else "stale" if there else "missing", reason
         return "ok", ""
 
+    def _truth(self, run: Run) -> Iterator[Step]:
+        genus = self._results / run.genus
+        yield Step(
+            "list_specimens", genus / "lists/.listed", (), self._log(run.genus, "list_specimens")
+        )
+        for rule, name, *before in (
+            ("convert_truth", "truth.json"),
+            ("measure_truth", "truth_morphometrics.csv", "truth.json"),
+        ):
+            inputs = [genus / other for other in (*before, "manifest.tsv")]
+            given = map(Path, run.inputs.get(name, ()))
+            yield Step(rule, genus / name, (*given, *inputs), self._log(run.genus, rule))
+
     def _steps(self, run: Run, stage: str) -> Iterator[Step]:
-        folder, lists = self._folder(run), self._results / run.genus / "lists"
-        yield Step("list_specimens", lists / ".listed", (), self._log(run.genus, "list_specimens"))
+        folder = self._folder(run)
+        listed, truth, _ = self._truth(run)
+        yield listed
         before = [folder / "templates.json"]
         yield self._step(run, "convert_templates", before[0])
         if self._trains(run):
             yield from self._training(run)
             before.append(folder / "adapter")
         shards = []
-        for listed in sorted(lists.glob("[0-9]*.tsv")):
-            shards.append(folder / "shards" / f"{listed.stem}.json")
-            yield self._step(run, "segment_shard", shards[-1], listed, *before)
+        for specimens in sorted(listed.output.parent.glob("[0-9]*.tsv")):
+            shards.append(folder / "shards" / f"{specimens.stem}.json")
+            yield self._step(run, "segment_shard", shards[-1], specimens, *before)
+        if stage == "evaluation" and run.inputs.get("truth.json"):
+            yield truth
+            shards.append(truth.output)
         yield self._step(run, _RULES[stage], folder / STAGES[stage], *shards, before[0])
 
     def _training(self, run: Run) -> Iterator[Step]:

@@ -467,13 +467,19 @@ def test_a_run_may_require_more(results, monkeypatch):
 
 
 def test_files_from_outside_count_for_what_is_made_from_them(results, tmp_path):
-    truth = tmp_path / "truth.json"
-    run = Run("Formica", "trained", inputs={"evaluation.csv": [str(truth)]})
+    truth, made = tmp_path / "truth.json", results / "Formica"
+    run = Run("Formica", "trained", inputs={"truth.json": [str(truth)]})
+    touch(made / "manifest.tsv", 1000)
+    touch(made / "truth.json", 1020)
+    touch(made / "truth_morphometrics.csv", 1030)
     for seconds, expected in ((1000, "ok"), (2000, "stale")):
         touch(truth, seconds)
         found = Results([run], results)
-        assert found.check(run, "evaluation")[0] == expected
+        assert found.check(run, "evaluation")[0] == found.check(run, "truth")[0] == expected
         assert found.check(run, "morphometrics") == ("ok", "")
+    touch(made / "truth.json", 2010)
+    assert "evaluation.csv is older than" in found.check(run, "evaluation")[1]
+    assert "truth_morphometrics.csv is older than" in found.check(run, "truth")[1]
 
 
 def test_a_round_is_as_old_as_the_round_it_starts_from(results):
