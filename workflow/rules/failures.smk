@@ -1,137 +1,62 @@
 # A genus that fails stops no other (keep-going in the profiles), but Snakemake starts no job below a failed one, so
-# `aggregate` would not run, and yesterday's tables would stay. No rule can wait for a job that may fail. A wrapper
-# that hides failures would have to do so for time and memory limits too, which end the wrapper itself, and for the
-# retries of a cluster. But the main process knows at the end what failed and what else is not up to date: it makes
-# the tables then, without those, and removes the mark COMPLETE, so that the next call makes them again. (Handlers
-# of a module do not run: there the old tables stay, with their old dates, and Snakemake's error is all there is.)
+# `aggregate` would not run, and yesterday's tables would stay. No rule can wait for a job that may fail. So after a
+# call that failed the tables of all genera are made from what is up to date, which the files tell, and the mark
+# COMPLETE is removed, so that the next call makes them again. Handlers of a module do not run by themselves: the
+# workflow that uses it calls that of the module in its own.
 import subprocess
+from types import SimpleNamespace
 
 
-def unfinished_runs():
-    """The runs whose results are not up to date at the end of a call, and why."""
-    dag = workflow.dag
-    failed = {
-        job
-        for entry in workflow.scheduler.failed
-        for job in (entry if entry.is_group() else [entry])
-    }
-    unfinished = {}
-    for job in dag.jobs:
-        if (
-            job.rule.name not in ("evaluate", "measure")
-            or not dag.needrun(job)
-            or dag.finished(job)
-        ):
-            continue
-        causes = [cause for cause in dag.bfs(dag.dependencies, job) if cause in failed]
-        run = f"{job.wildcards.genus}/{job.wildcards.round}"
-        if causes:
-            unfinished[run] = "; ".join(sorted({cause_of_failure(cause) for cause in causes}))
-        else:
-            unfinished.setdefault(run, "not computed: the call ended before")
-    return unfinished if failed else {}
-
-
-def cause_of_failure(job):
-    """Which rule failed, and the error its log ends with."""
-    for log in job.log:
-        try:
-            lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            continue
-        errors = [line for line in lines if line.startswith("error: ")] or lines[-1:]
-        if errors:
-            return f"{job.rule.name} failed: {errors[-1].removeprefix('error: ')} ({log})"
-    return f"{job.rule.name} failed: see the messages above"
-
-
-def tables_without(unfinished):
-    """Make the tables of all genera again without the runs that are not up to date.
-
-    The script leaves out a run beside whose results a note *.failed lies, and says so in status.csv.
-    """
-    if not any(job.rule.name == "aggregate" for job in workflow.dag.jobs) or not unfinished:
-        return
-    Path(COMPLETE).unlink(missing_ok=True)
-    Path("results/provenance.json").unlink(missing_ok=True)
-    notes = []
-    for run, reason in unfinished.items():
-        notes.append(Path("results", run, "run.failed"))
-        notes[-1].parent.mkdir(parents=True, exist_ok=True)
-        notes[-1].write_text(f"{reason}\n", encoding="utf-8")
-    command = [sys.executable, SCRIPTS / "aggregate.py", "--expected", json.dumps(RUNS)]
-    command += ["--metadata", json.dumps(METADATA), "--options", f"{OPTIONS}/aggregate.json"]
-    try:
-        done = subprocess.run(
-            [*command, "--output-folder", "results/tables"], stdin=subprocess.DEVNULL
-        )
-    finally:
-        for note in notes:
-            note.unlink(missing_ok=True)
-    if done.returncode == 0:
-        print("results/tables is without these runs, and says so in status.csv.", file=sys.stderr)
-        return
-    for table in TABLES:
-        Path(table).unlink(missing_ok=True)
-    print("The tables could not be made without them; the old ones were removed.", file=sys.stderr)
-    for run, reason in unfinished.items():
-        print(f"  {run}: {reason}", file=sys.stderr)
-
-
-def waiting(*names):
-    """The jobs of these rules that were due and did not run to their end."""
-    dag = workflow.dag
-    return [
-        job
-        for job in dag.jobs
-        if job.rule.name in names and dag.needrun(job) and not dag.finished(job)
-    ]
-
-
-def made_from_tables():
-    """Make the summaries and figures again, from the tables as they are; remove what cannot be made."""
-    due = waiting("summarize_morphometrics", "plot_evaluation", "plot_morphometrics")
-    if not due or not workflow.scheduler.failed:
-        return
-    old = {path for job in waiting("measure_truth") for path in job.output}
-    truth = [path for path in TRUTH_MEASURED if path not in old and Path(path).exists()]
-    tables = Path("results/tables")
-    measured = tables / "morphometrics.csv"
-    commands = {
-        "summarize_morphometrics": [
-            *("--tables", measured, "--evaluation", tables / "evaluation.csv"),
-            *("--compare", measured, "--against", *truth, "--output-folder", tables),
-        ],
-        "plot_morphometrics": [
-            *("--tables", measured, "--evaluation", tables / "evaluation.csv"),
-            *("--pairs", tables / "morphometrics_pairs.csv"),
-            *("--output", *rules.plot_morphometrics.output),
-        ],
-        "plot_evaluation": [
-            *("--tables", tables),
-            *("--output", *rules.plot_evaluation.output),
-        ],
-    }
-    for name, arguments in commands.items():
-        outputs = getattr(rules, name).output
-        if not any(job.rule.name == name for job in due):
-            continue
-        done = measured.exists() and subprocess.run(
-            [
-                *(sys.executable, SCRIPTS / f"{name}.py", *arguments),
-                *("--options", f"{OPTIONS}/{name}.json"),
+def runs_and_their_inputs():
+    """The runs, and the files that are not made for a genus or run but that its results are made from."""
+    for (genus, name), sources in PROJECT.runs.items():
+        truth, round_ = PROJECT.genera[genus].truth, PROJECT.rounds[name]
+        inputs = {
+            "templates.json": [
+                f"{OPTIONS}/convert_templates.json",
+                *(source.annotations for source in sources),
             ],
-            stdin=subprocess.DEVNULL,
-        )
-        if not done or done.returncode:
-            for path in outputs:
+            "train_pool.tsv": [f"{OPTIONS}/draw_pool.{name}.json"],
+            "adapter": [f"{OPTIONS}/train_palindrome.{name}.json", CHECKPOINT],
+            "shards": [f"{OPTIONS}/segment_shard.json", CHECKPOINT],
+            "evaluation.csv": [f"{OPTIONS}/evaluate.json", SPECIMEN_TABLE],
+            "morphometrics.csv": [f"{OPTIONS}/measure.json", SPECIMEN_TABLE],
+            "truth.json": [truth],
+            "truth_morphometrics.csv": [f"{OPTIONS}/measure_truth.json", SPECIMEN_TABLE],
+        }
+        inputs = {output: [path for path in paths if path] for output, paths in inputs.items()}
+        trained = {"trained": round_.train is not None, "init": round_.init}
+        yield {"genus": genus, "round": name, "inputs": inputs} | trained
+
+
+def tables_of_what_is_up_to_date():
+    from sam2pal.evaluation.up_to_date import Results, expected_runs
+
+    for mark in (COMPLETE, *rules.provenance.output):
+        Path(mark).unlink(missing_ok=True)
+    runs = list(runs_and_their_inputs())
+    results = Results(expected_runs(runs, "runs"), Path("results"), Path("logs"))
+    old = {run.genus for run in results.runs if results.check(run, "truth")[0] != "ok"}
+    listed = Path("results/tables/.runs.json")
+    listed.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text(json.dumps(runs), encoding="utf-8")
+    for name, arguments in ARGUMENTS.items():
+        of = getattr(rules, name)
+        input, params = (SimpleNamespace(**dict(part.items())) for part in (of.input, of.params))
+        params.program = params.program(None, None)
+        if name == "aggregate":
+            params.expected = listed
+            arguments += " --results results --logs logs"
+        elif name == "summarize_morphometrics":
+            input.truth = [path for path in TRUTH_MEASURED if Path(path).parent.name not in old]
+        try:
+            shell("{params.program} " + arguments, input=input, params=params, output=of.output)
+        except subprocess.CalledProcessError:
+            for path in of.output:
                 Path(path).unlink(missing_ok=True)
-            print(
-                f"{name} could not be run without them; its old files were removed.",
-                file=sys.stderr,
-            )
+            print(f"{name} could not be run; its old files were removed.", file=sys.stderr)
+    listed.unlink()
 
 
 onerror:
-    tables_without(unfinished_runs())
-    made_from_tables()
+    tables_of_what_is_up_to_date()
