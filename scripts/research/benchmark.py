@@ -8,7 +8,6 @@ import argparse
 import copy
 import logging
 import math
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
 from sam2pal.cli import run
+from sam2pal.config.provenance import commit
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import atomic
 from sam2pal.model.build import build_model, model_hash
@@ -84,19 +84,12 @@ def chosen(protocol: Protocol, arguments: argparse.Namespace) -> list[Run]:
     return found
 
 
-def commit() -> str:
+def short_commit() -> str:
     """Of the repository, with a plus sign if it has been changed since; empty without a repository."""
-    here = Path(__file__).parent
-    try:
-        name, changes = (
-            subprocess.run(
-                ["git", "-C", here, *words], capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for words in (["rev-parse", "--short=10", "HEAD"], ["status", "--porcelain", "-uno", "."])
-        )
-    except (OSError, subprocess.CalledProcessError):
+    found = commit()
+    if found["commit"] == "unknown":
         return ""
-    return f"{name}+" if changes else name
+    return found["commit"][:10] + ("+" if found["changed"] else "")
 
 
 def main() -> None:
@@ -134,7 +127,7 @@ def main() -> None:
         store = Store(arguments.output)
         runner = Runner(protocol, model, encodings, collections, device, arguments.output)
         todo = [] if arguments.table else [one for one in plan if key(one) not in store]
-        same = {"commit": commit(), "model": weights, "device": device.type}
+        same = {"commit": short_commit(), "model": weights, "device": device.type}
         for one in tqdm(todo, unit="run", disable=None):
             if time.monotonic() - began > 60 * arguments.minutes:
                 break

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # The library is read from beside the workflow, so a module must be a local copy of the repository:
 # Snakemake can fetch single files from a hosting service, but not a package and its weights.
@@ -92,7 +93,11 @@ METHODS = {stage: number for room in ROOMS for stage, number in room.METHODS.ite
 STAGES = stage_options(CONFIG, METHODS)
 if workflow.is_main_process:
     running = any(Path(".snakemake/locks").glob("*"))
-    write_options(Path(OPTIONS), STAGES | {"configuration": config}, running)
+    left = write_options(Path(OPTIONS), STAGES | {"configuration": config}, running)
+    if left:
+        logger.warning(
+            f"Another call is running or was killed: what it was given stays, also for {', '.join(left)}."
+        )
 
 
 def program(name, gpu=False):

@@ -89,17 +89,26 @@ def as_given(values: Mapping[str, Any], configuration: Configuration) -> dict[st
     }
 
 
-def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool) -> None:
+def write_options(
+    folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool
+) -> list[str]:
     """Write a file a stage, `{stage}.json`, but only if what it says changed.
 
     Args:
         locked: a run is going on: its files are left as they are.
+
+    Returns:
+        The stages whose files were left although what they say changed.
     """
+    left = []
     for stage, values in stages.items():
         path = folder / f"{stage}.json"
         text = json.dumps(values, indent=2, ensure_ascii=False) + "\n"
         if not (locked and path.is_file()):
             write_if_changed(path, text)
+        elif path.read_text(encoding="utf-8") != text:
+            left.append(stage)
+    return left
 
 
 def read_options(path: Path | None, checkpoint: Path | None = None) -> StageOptions:

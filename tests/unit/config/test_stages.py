@@ -81,7 +81,8 @@ def test_a_file_is_written_only_if_it_changed_and_no_run_is_going_on(tmp_path: P
     write_options(tmp_path, {"a": {"method": 1}}, locked=False)
     before = (tmp_path / "a.json").stat().st_mtime_ns
     write_options(tmp_path, {"a": {"method": 1}}, locked=False)
-    write_options(tmp_path, {"a": {"method": 2}, "b": {"method": 1}}, locked=True)
+    left = write_options(tmp_path, {"a": {"method": 2}, "b": {"method": 1}}, locked=True)
+    assert left == ["a"]
     assert (tmp_path / "a.json").stat().st_mtime_ns == before
     assert json.loads((tmp_path / "b.json").read_text()) == {"method": 1}  # needed to plan
     write_options(tmp_path, {"a": {"method": 2}}, locked=False)
