@@ -24,9 +24,13 @@ from sam2pal.model.checkpoints import load_weights
 from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.pretraining import (
+    Photographs,
     PretrainingOptions,
-    evaluate_drawn,
+    cached,
+    drawn_groups,
     imagenet_trunk,
+    judge,
+    photographed_groups,
     pretrain,
 )
 from sam2pal.research.real import evaluate_real, report_real, seconds_a_specimen, worst_real
@@ -43,6 +47,17 @@ def parse() -> argparse.Namespace:
         "--init", type=Path, help="weights to start from, instead of ImageNet's trunk"
     )
     parser.add_argument("--real", type=Path, help="folder of real collections to be judged on")
+    parser.add_argument(
+        "--photographs",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folders of sets of pictures with `images/` and, if they have masks, `annotations.json`",
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures"
+    )
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
@@ -81,9 +96,11 @@ def main() -> None:
         load_weights(model, arguments.init, "bundled")
     else:
         imagenet_trunk(model)
+    model.to(arguments.device)
+    sets = [cached(folder, arguments.cache, options.image_size) for folder in arguments.photographs]
 
     def evaluate(tracker: Tracker, step: int) -> dict:
-        result = evaluate_drawn(tracker, options.image_size, arguments.seed)
+        result = judge_held_out(tracker, options.image_size, sets)
         # even numbers decide; the odd ones are only looked at to report
         for collection in collections(arguments.real):
             result[collection.name] = evaluate_real(tracker, collection, parity=0)
@@ -96,7 +113,20 @@ def main() -> None:
         bar.update(step + 1 - bar.n)
         bar.set_postfix(loss=f"{numbers['loss']:.3f}", iou=f"{numbers['iou']:.3f}")
 
-    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step)
+    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step, sets)
+
+
+def judge_held_out(
+    tracker: Tracker, image_size: int, sets: list[Photographs]
+) -> dict[str, dict[str, float]]:
+    """Unseen drawings, drawn plans that are held out, and held-out real pictures; one template."""
+    result = {
+        "drawn": judge(tracker, drawn_groups(0, 16, image_size, held_out=False)),
+        "held-out plans": judge(tracker, drawn_groups(0, 10, image_size, held_out=True)),
+    }
+    if any(one.by_class for one in sets):
+        result["photographs"] = judge(tracker, photographed_groups(0, 10, sets))
+    return result
 
 
 def collections(folder: Path | None) -> list[Path]:

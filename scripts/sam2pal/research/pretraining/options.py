@@ -1,0 +1,76 @@
+"""How the bundled model is taught."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PretrainingOptions:
+    """How the bundled model is taught.
+
+    Attributes:
+        steps: optimiser steps in all.
+        groups: groups a step: drawn genera, classes of real pictures, or single pictures.
+        views: images of each group; each is template and specimen in turn.
+        structures: structures sampled from each group.
+        photographs: share of the groups that are real pictures with drawn masks.
+        regions: share of the groups that are views of one real picture, with its regions as structures.
+        real: weight of the losses of what is not drawn; their gradients are larger, and drawings lead.
+        image_size: side of the model's square, pixels.
+        learning_rate: peak, after `warmup` steps; it stays there until the last `cooldown` steps, in which
+            it falls along a cosine to one hundredth.
+        trunk_rate: learning rate of the trunk's last stage as a share of `learning_rate`; 0 freezes it.
+        trunk_decay: by what factor the rate falls from each of the trunk's stages to the one before it.
+        trunk_frozen: how many of the trunk's first stages are frozen.
+        average: decay a step of the average of weights that is judged and exported.
+        weight_decay: of AdamW.
+        clip: largest norm of the gradient.
+        focal, dice, object, iou: weights of the losses.
+        ground_beetles: share of the drawn genera that are ground beetles whatever chance says.
+        lacking: share of the drawn specimens that lack one of their structures.
+        turned: share of the drawn genera whose specimens are turned by multiples of 90 degrees and
+            mirrored, each in its own way.
+        altered: share of the drawn genera whose specimens are warped and seen in other light.
+        single: share of the steps with one template; the others have two to `views - 1`.
+        soft_memory: share of the steps in which memories come from predictions, as in the palindrome's
+            second half.
+        half: compute in bfloat16 where that is safe.
+        workers: processes that draw.
+        evaluate_every: steps between evaluations.
+        checkpoint_minutes: minutes between checkpoints.
+    """
+
+    steps: int = 1600
+    groups: int = 4
+    views: int = 4
+    structures: int = 2
+    photographs: float = 0.0
+    regions: float = 0.0
+    real: float = 0.3
+    image_size: int = 256
+    learning_rate: float = 2e-4
+    trunk_rate: float = 0.4
+    trunk_decay: float = 0.85
+    trunk_frozen: int = 2
+    warmup: int = 100
+    cooldown: int = 400
+    average: float = 0.99
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    focal: float = 20.0
+    dice: float = 1.0
+    object: float = 1.0
+    iou: float = 0.5
+    ground_beetles: float = 0.25
+    lacking: float = 0.15
+    turned: float = 0.4
+    altered: float = 0.4
+    single: float = 0.5
+    soft_memory: float = 0.12
+    half: bool = False
+    workers: int = 1
+    evaluate_every: int = 200
+    checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.photographs + self.regions <= 1:
+            raise ValueError("photographs and regions are shares whose sum is at most 1")
