@@ -121,11 +121,11 @@ def judge_held_out(
 ) -> dict[str, dict[str, float]]:
     """Unseen drawings, drawn plans that are held out, and held-out real pictures; one template."""
     result = {
-        "drawn": judge(tracker, drawn_groups(0, 16, image_size, held_out=False)),
-        "held-out plans": judge(tracker, drawn_groups(0, 10, image_size, held_out=True)),
+        "drawn": judge(tracker, drawn_groups(0, 10, image_size, held_out=False)),
+        "held-out plans": judge(tracker, drawn_groups(0, 6, image_size, held_out=True)),
     }
     if any(one.by_class for one in sets):
-        result["photographs"] = judge(tracker, photographed_groups(0, 10, sets))
+        result["photographs"] = judge(tracker, photographed_groups(0, 6, sets))
     return result
 
 

@@ -4,7 +4,7 @@ Every image of a step is encoded once and serves both as a template, whose masks
 as a specimen, on which the structures of other images of its group are found.
 """
 
-from sam2pal.research.pretraining.batches import HELD_OUT_KINDS, Batch, Batches, make_batch
+from sam2pal.research.pretraining.batches import Batch, Batches, make_batch
 from sam2pal.research.pretraining.judge import drawn_groups, judge, photographed_groups
 from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import imagenet_trunk
@@ -12,7 +12,6 @@ from sam2pal.research.pretraining.options import PretrainingOptions
 from sam2pal.research.pretraining.photographs import Photographs, cached
 
 __all__ = [
-    "HELD_OUT_KINDS",
     "Batch",
     "Batches",
     "Photographs",

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from sam2pal.images import Letterbox
+from sam2pal.images.letterbox import Letterbox
 from sam2pal.research.pretraining.options import PretrainingOptions
 from sam2pal.research.pretraining.photographs import Photographs
 from sam2pal.research.pretraining.views import (
@@ -20,13 +21,10 @@ from sam2pal.research.pretraining.views import (
     view,
 )
 from sam2pal.research.synthetic import Drawing, draw_collection
-from sam2pal.research.synthetic.species import KINDS
 
 # how often a structure is asked for: eyes and mandibles are a few pixels at this size and would take the
 # place of what can be learned; thin limbs are what needs most practice
 CHANCE = {"eyes": 0.35, "mandibles": 0.25, "antennae": 2.0, "legs": 2.0}
-# body plans that are never drawn to teach, only to judge
-HELD_OUT_KINDS = frozenset({"fly", "spider"})
 _ENOUGH = 30  # a set of fewer pictures is asked for less
 _VIEWS_OF_ONE = 0.35  # share of the groups of real masks that are views of one picture
 # a structure that shows fewer pixels than this is neither present nor absent
@@ -109,10 +107,16 @@ def drawn_group(
     rng: np.random.Generator, options: PretrainingOptions, kind: str | None = None
 ) -> tuple[Tensor, Tensor]:
     """Specimens of a drawn genus: images [V, 3, S, S], masks [V, K, S, S]; `kind` chosen if not given."""
-    if kind is None:
-        kind = "ground beetle" if rng.random() < options.ground_beetles else taught_kind(rng)
+    if kind is None and rng.random() < options.ground_beetles:
+        kind = "ground beetle"
+    textures = Path(options.textures) if options.textures else None
     drawings = draw_collection(
-        rng, options.views, options.image_size, kind, lacking=options.lacking
+        rng,
+        options.views,
+        options.image_size,
+        kind,
+        lacking=options.lacking,
+        photographs=textures,
     )
     turned, altered = rng.random() < options.turned, rng.random() < options.altered
     images, masks = [], []
@@ -124,13 +128,6 @@ def drawn_group(
         images.append(image)
         masks.append(mask)
     return torch.stack(images), torch.stack(masks)
-
-
-def taught_kind(rng: np.random.Generator) -> str:
-    """One of the body plans that teach, by their shares."""
-    shares = {kind: share for kind, (_, share) in KINDS.items() if kind not in HELD_OUT_KINDS}
-    values = np.array(list(shares.values()))
-    return str(rng.choice(list(shares), p=values / values.sum()))
 
 
 def _to_tensors(

@@ -8,15 +8,11 @@ import torch
 from torch import Tensor
 
 from sam2pal.model.tracker import Tracker, drawn_logits
-from sam2pal.research.pretraining.batches import (
-    HELD_OUT_KINDS,
-    drawn_group,
-    photographed_group,
-    taught_kind,
-)
+from sam2pal.research.pretraining.batches import drawn_group, photographed_group
 from sam2pal.research.pretraining.options import PretrainingOptions
 from sam2pal.research.pretraining.photographs import Photographs
 from sam2pal.research.pretraining.step import other_view, presence
+from sam2pal.research.synthetic import JUDGING_PLANS
 from sam2pal.training.losses import at_size_of, hard_iou
 
 # a stream of random numbers of its own, so that no step has drawn what is judged on
@@ -69,7 +65,7 @@ def drawn_groups(
     options = replace(_JUDGED, image_size=image_size, views=views)
     for index in range(number):
         rng = np.random.default_rng([seed, _STREAM, index, int(held_out)])
-        kind = str(rng.choice(sorted(HELD_OUT_KINDS))) if held_out else taught_kind(rng)
+        kind = str(rng.choice(JUDGING_PLANS)) if held_out else None
         yield drawn_group(rng, options, kind)
 
 

@@ -1,9 +1,11 @@
 """How the bundled model is taught."""
 
-from dataclasses import dataclass
+from pydantic import model_validator
+
+from sam2pal.config.fields import options
 
 
-@dataclass(frozen=True)
+@options
 class PretrainingOptions:
     """How the bundled model is taught.
 
@@ -27,6 +29,7 @@ class PretrainingOptions:
         focal, dice, object, iou: weights of the losses.
         ground_beetles: share of the drawn genera that are ground beetles whatever chance says.
         lacking: share of the drawn specimens that lack one of their structures.
+        textures: a folder of photographs that cuticle and backgrounds of some drawings are cut from.
         turned: share of the drawn genera whose specimens are turned by multiples of 90 degrees and
             mirrored, each in its own way.
         altered: share of the drawn genera whose specimens are warped and seen in other light.
@@ -62,6 +65,7 @@ class PretrainingOptions:
     iou: float = 0.5
     ground_beetles: float = 0.25
     lacking: float = 0.15
+    textures: str | None = None
     turned: float = 0.4
     altered: float = 0.4
     single: float = 0.5
@@ -71,6 +75,8 @@ class PretrainingOptions:
     evaluate_every: int = 200
     checkpoint_minutes: float = 5.0
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _shares(self) -> "PretrainingOptions":
         if not 0 <= self.photographs + self.regions <= 1:
             raise ValueError("photographs and regions are shares whose sum is at most 1")
+        return self

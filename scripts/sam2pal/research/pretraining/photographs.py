@@ -20,9 +20,9 @@ from scipy import ndimage
 from skimage.segmentation import felzenszwalb, find_boundaries
 from torch import Tensor
 
-from sam2pal.dataset import decode_mask
-from sam2pal.images import Letterbox, read_photograph
-from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
+from sam2pal.dataset.rle import decode_mask
+from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD, Letterbox
+from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 
 log = logging.getLogger(__name__)
