@@ -1,4 +1,4 @@
-"""Teach the bundled model on drawn specimens; resumable, seeded, judged on real beetles where they are."""
+"""Teach the bundled model on drawings and real pictures; resumable, seeded, judged on real beetles."""
 
 import argparse
 import json
@@ -32,6 +32,7 @@ from sam2pal.research.pretraining import (
     judge,
     photographed_groups,
     pretrain,
+    report_held_out,
 )
 from sam2pal.research.real import evaluate_real, report_real, seconds_a_specimen, worst_real
 
@@ -57,7 +58,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures"
     )
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="where to train; the CPU judges")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
@@ -68,7 +69,16 @@ def parse() -> argparse.Namespace:
         nargs="?",
         type=Path,
         const=BUNDLED / "weights.safetensors",
-        help="no training: tables of these weights (bundled) on the odd-numbered specimens of --real",
+        help="no training: tables of these weights (bundled) on the specimens of --real, on drawings, and "
+        "on pictures that are held out",
+    )
+    parser.add_argument(
+        "--even",
+        action="store_true",
+        help="report even numbers, which decide, instead of the odd ones",
+    )
+    parser.add_argument(
+        "--groups", type=int, default=24, help="drawn groups in each row of a report"
     )
     return parser.parse_args()
 
@@ -85,19 +95,20 @@ def main() -> None:
     model = build_model(architecture, random_weights=True)
     if arguments.export:
         state = torch.load(arguments.folder / "state.pt", map_location="cpu", weights_only=True)
-        model.load_state_dict(state["model"])
+        model.load_state_dict(state["average"])
         export(model, arguments.export)
         return
     if arguments.report:
         load_weights(model, arguments.report, "bundled")
-        report(Tracker(model), collections(arguments.real), arguments.folder / "worst.png")
+        report(Tracker(model), picture_sets(arguments, options.image_size), arguments)
         return
     if arguments.init:
         load_weights(model, arguments.init, "bundled")
     else:
         imagenet_trunk(model)
     model.to(arguments.device)
-    sets = [cached(folder, arguments.cache, options.image_size) for folder in arguments.photographs]
+    sets = picture_sets(arguments, options.image_size)
+    taught = [one for one in sets if not one.left_out]
 
     def evaluate(tracker: Tracker, step: int) -> dict:
         result = judge_held_out(tracker, options.image_size, sets)
@@ -113,7 +124,7 @@ def main() -> None:
         bar.update(step + 1 - bar.n)
         bar.set_postfix(loss=f"{numbers['loss']:.3f}", iou=f"{numbers['iou']:.3f}")
 
-    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step, sets)
+    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step, taught)
 
 
 def judge_held_out(
@@ -129,16 +140,25 @@ def judge_held_out(
     return result
 
 
+def picture_sets(arguments: argparse.Namespace, side: int) -> list[Photographs]:
+    """The sets of real pictures that teach, and those that are left out to judge."""
+    teach = [cached(folder, arguments.cache, side) for folder in arguments.photographs]
+    return teach + [cached(folder, arguments.cache, side, True) for folder in arguments.left_out]
+
+
 def collections(folder: Path | None) -> list[Path]:
     """The folders of real collections; none if they are not at hand."""
     return sorted(p for p in folder.iterdir() if p.is_dir()) if folder and folder.is_dir() else []
 
 
-def report(tracker: Tracker, folders: list[Path], picture: Path) -> None:
-    """Print what a model reaches on real specimens it has never been chosen by; draw the worst twenty."""
+def report(tracker: Tracker, sets: list[Photographs], arguments: argparse.Namespace) -> None:
+    """Print what a model reaches on what it has never learned from; draw the worst twenty."""
+    folders = collections(arguments.real)
     if not folders:
         raise InputError("--report: --real must be a folder of real collections")
-    print(report_real(tracker, folders, parity=1))
+    parity = 0 if arguments.even else 1
+    print(report_real(tracker, folders, parity))
+    print("\n" + report_held_out(tracker, sets, arguments.groups))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(
         f"\n{tracker.model.image_size} px, {torch.get_num_threads()} threads, peak {memory:.0f} MiB"
@@ -146,8 +166,9 @@ def report(tracker: Tracker, folders: list[Path], picture: Path) -> None:
     for number in (1, 5):
         seconds = seconds_a_specimen(tracker, folders[0], number)
         print(f"{seconds:.3f} s a specimen with all its structures, {number} template(s)")
+    picture = arguments.folder / "worst.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
-    save(worst_real(tracker, folders, parity=1), picture)
+    save(worst_real(tracker, folders, parity), picture)
     print(f"{picture}: the twenty specimens that are found worst with one template")
 
 

@@ -5,7 +5,12 @@ as a specimen, on which the structures of other images of its group are found.
 """
 
 from sam2pal.research.pretraining.batches import Batch, Batches, make_batch
-from sam2pal.research.pretraining.judge import drawn_groups, judge, photographed_groups
+from sam2pal.research.pretraining.judge import (
+    drawn_groups,
+    judge,
+    photographed_groups,
+    report_held_out,
+)
 from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import imagenet_trunk
 from sam2pal.research.pretraining.options import PretrainingOptions
@@ -23,4 +28,5 @@ __all__ = [
     "make_batch",
     "photographed_groups",
     "pretrain",
+    "report_held_out",
 ]

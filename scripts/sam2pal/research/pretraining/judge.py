@@ -24,27 +24,33 @@ Group = tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
-def judge(tracker: Tracker, groups: Iterable[Group], templates: int = 1) -> dict[str, float]:
+def judge(
+    tracker: Tracker, groups: Iterable[Group], templates: int = 1, quarters: int = 0
+) -> dict[str, float]:
     """Find the structures of each image of a group from memories of others.
 
     Args:
         groups: images [V, 3, S, S] and masks [V, K, S, S], with `V > templates`.
+        quarters: by how many times 90 degrees the specimens, not their templates, are turned.
 
     Returns:
-        `iou`, the mean over what is there; `absent_seen`, the share of the missing structures that were
-        recognised as such (if any is missing); `present_missed`, the share of the others called missing.
+        `iou`, the mean over what is there; `present_missed`, the share of it that was called missing;
+        `absent_seen`, the share of what is missing that was recognised as such (if anything is missing).
     """
     scores: list[float] = []
     said: dict[bool, list[bool]] = {True: [], False: []}
-    device = next(tracker.model.parameters()).device
     for images, masks in groups:
         views, structures = masks.shape[:2]
-        target = masks.to(device).flatten(0, 1)[:, None]
-        features = tracker.encode(images.to(device))
-        memory = tracker.memorize(features, drawn_logits(target))
-        grid = torch.arange(len(target), device=device)
+        drawn = masks.flatten(0, 1)[:, None]
+        features = tracker.encode(images)
+        memory = tracker.memorize(features, drawn_logits(drawn))
+        grid = torch.arange(len(drawn))
         orders = [other_view(grid, views, structures, offset + 1) for offset in range(templates)]
-        present, clear = presence(target)
+        present, clear = presence(drawn)
+        target = torch.rot90(drawn, quarters, (2, 3))
+        if quarters:
+            turned = torch.rot90(images, quarters, (2, 3)).contiguous()
+            features = tracker.encode(turned)
         tracked = tracker.track(features, [memory[order] for order in orders])
         known = torch.stack([present[order] for order in orders]).all(0) & clear
         iou = hard_iou(at_size_of(tracked.logits, target), target)
@@ -77,3 +83,32 @@ def photographed_groups(
     for index in range(number):
         rng = np.random.default_rng([seed, _STREAM, index, 2])
         yield photographed_group(rng, options, photographs, judged=True)
+
+
+def report_held_out(
+    tracker: Tracker, photographs: Sequence[Photographs], number: int, seed: int = 1
+) -> str:
+    """A Markdown table of `number` groups of each kind: one template, five, and specimens turned."""
+    side, views = tracker.model.image_size, 6
+    sources = {
+        "drawn, plans that teach": list(drawn_groups(seed, number, side, False, views)),
+        "drawn, plans that only judge": list(drawn_groups(seed, number, side, True, views)),
+    }
+    for one in photographs:
+        if one.by_class:
+            label = "real, left out" if one.left_out else "real, held-out pictures"
+            groups = photographed_groups(seed, max(2, number // 4), [one], views)
+            sources[f"{label}: {one.name}"] = list(groups)
+    lines = [
+        "| held out | templates | IoU | missing recognised | present missed |",
+        "| --- " * 5 + "|",
+    ]
+    for source, groups in sources.items():
+        rows = {str(count): judge(tracker, groups, count) for count in (1, 5)}
+        rows["1, turned by 90 degrees"] = judge(tracker, groups, 1, quarters=1)
+        for label, row in rows.items():
+            absent = f"{row['absent_seen']:.2f}" if "absent_seen" in row else "none is missing"
+            lines.append(
+                f"| {source} | {label} | {row['iou']:.3f} | {absent} | {row['present_missed']:.3f} |"
+            )
+    return "\n".join(lines)

@@ -50,6 +50,7 @@ class Photographs:
         regions: uint16 [n, levels, S, S], the number of the region each pixel belongs to.
         found: int32 [r, 3], picture, level and number of each region that can be a structure, sorted.
         weights: float [r], how often each is to be asked for.
+        left_out: whether the whole set judges, and never teaches.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Photographs:
     regions: NDArray[np.uint16]
     found: NDArray[np.int32]
     weights: NDArray[np.float64]
+    left_out: bool = False
 
     @cached_property
     def by_class(self) -> dict[str, dict[int, int]]:
@@ -73,7 +75,7 @@ class Photographs:
 
     def held_out(self, picture: int) -> bool:
         """Whether the picture only judges."""
-        return zlib.crc32(self.pictures[picture].encode()) % HELD_OUT == 0
+        return self.left_out or zlib.crc32(self.pictures[picture].encode()) % HELD_OUT == 0
 
     def picture(self, number: int) -> Tensor:
         """Colours [3, S, S] in 0..1, NaN outside of the picture."""
@@ -99,8 +101,11 @@ class Photographs:
         return range(int(first), int(last))
 
 
-def cached(source: Path, cache: Path, side: int) -> Photographs:
+def cached(source: Path, cache: Path, side: int, left_out: bool = False) -> Photographs:
     """A set of pictures, prepared if the cache does not hold it as it is.
+
+    Args:
+        left_out: the set judges, and never teaches.
 
     Raises:
         InputError: `source` has no folder `images`, or one without pictures.
@@ -122,9 +127,8 @@ def cached(source: Path, cache: Path, side: int) -> Photographs:
         key: np.load(folder / f"{key}.npy", mmap_mode="r")
         for key in ("images", "boxes", "labels", "packed", "regions", "found", "weights")
     }
-    return Photographs(
-        source.name, [path.name for path in files], classes=stored["classes"], **arrays
-    )
+    names = [path.name for path in files]
+    return Photographs(source.name, names, classes=stored["classes"], left_out=left_out, **arrays)
 
 
 def _prepare(source: Path, files: list[Path], folder: Path, side: int, wanted: dict) -> None:
