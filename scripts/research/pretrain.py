@@ -56,6 +56,13 @@ def parse() -> argparse.Namespace:
         help="folders of sets of pictures with `images/` and, if they have masks, `annotations.json`",
     )
     parser.add_argument(
+        "--left-out",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="the same, to be judged on and nothing else",
+    )
+    parser.add_argument(
         "--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures"
     )
     parser.add_argument("--device", default="cpu", help="where to train; the CPU judges")

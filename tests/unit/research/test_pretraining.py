@@ -11,7 +11,7 @@ from PIL import Image
 
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError
-from sam2pal.model.tracker import Tracked
+from sam2pal.model.tracker import Tracked, Tracker
 from sam2pal.research.pretraining import (
     PretrainingOptions,
     cached,
@@ -20,6 +20,7 @@ from sam2pal.research.pretraining import (
     make_batch,
     photographed_groups,
     pretrain,
+    report_held_out,
 )
 from sam2pal.research.pretraining import batches as batches_module
 from sam2pal.research.pretraining.batches import (
@@ -470,8 +471,40 @@ def test_held_out_groups_are_judged_by_others_of_the_group_and_absence_counts_ap
     assert tracker.memories == [[[2, 0, 1]]]
     # the first has the third as its template, which lacks the structure: nothing is asked
     assert one == {"iou": 0.5, "present_missed": 0.0, "absent_seen": 1.0}
+    masks[2, 0, :6, :4] = 1
     judge(tracker, [(images, masks)], templates=2)
     assert tracker.memories[1] == [[2, 0, 1], [1, 2, 0]]
+
+
+def test_turned_specimens_are_judged_by_turned_masks_from_upright_templates():
+    images, masks = torch.zeros(3, 3, 8, 8), torch.zeros(3, 2, 8, 8)
+    images[:, 0, :2], masks[:, 0, :2], masks[:, 1, :4] = 2.0, 1, 1
+    seen = []
+
+    class Turned(Recognizer):
+        def encode(self, images):
+            seen.append(images[0, 0].clone())
+            return images
+
+        def track(self, features, memories):
+            found = super().track(features.repeat_interleave(2, 0), memories)
+            return found
+
+    for quarters in range(4):
+        seen.clear()
+        assert judge(Turned(), [(images, masks)], quarters=quarters)["iou"] == 0.75
+        assert torch.equal(seen[0], images[0, 0])
+        assert torch.equal(seen[-1], torch.rot90(images[0, 0], quarters))
+
+
+def test_a_report_names_drawings_and_sets_and_whether_a_set_taught(sets, small_model):
+    table = report_held_out(Tracker(small_model), [replace(sets[0], left_out=True), *sets], 1)
+    rows = [line.split(" | ") for line in table.splitlines()[2:]]
+    names = ["| drawn, plans that teach", "| drawn, plans that only judge"]
+    names += ["| real, left out: marked", "| real, held-out pictures: marked"]
+    assert [row[0] for row in rows] == [name for name in names for _ in range(3)]
+    assert [row[1] for row in rows] == ["1", "5", "1, turned by 90 degrees"] * 4
+    assert all(0 <= float(row[2]) <= 1 for row in rows)
 
 
 def test_drawings_to_be_judged_on_are_the_same_every_time_and_of_plans_that_are_held_out(
