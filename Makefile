@@ -46,18 +46,28 @@ benchmark: $(READY) ## Compare ways of training on the real beetles (hours; goes
 	@echo "== results: build/benchmark (table.md, and the tidy files scores.csv and runs.csv)"
 	$(BIN)/python scripts/research/benchmark.py $(ARGS)
 
-pretrain: $(READY) ## Teach the bundled model anew on drawn insects (hours; goes on where it was)
+PICTURES := ../shared/data
+PRETRAIN := $(BIN)/python scripts/research/pretrain.py --real $(PICTURES)/carabidae
+FROZEN := "groups": 3, "views": 5, "trunk_rate": 0
+SMALL := "image_size": 192, "learning_rate": 8e-4, "steps": 1050, "cooldown": 1050, "evaluate_every": 150
+THAWED := "structures": 3, "learning_rate": 3e-4, "steps": 500, "warmup": 15, "cooldown": 200, \
+  "average": 0.98, "ground_beetles": 0.4, "photographs": 0.06, "regions": 0.05, "half": true, \
+  "textures": "$(PICTURES)/antweb_unlabelled/images"
+
+pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures (hours; goes on where it was)
 	@VIRTUAL_ENV=.venv $(UV) pip install --require-hashes --no-deps -r envs/lock-pretrain.txt
-	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square192 --real ../shared/data/carabidae \
-	  --options '{"image_size": 192, "steps": 1050, "learning_rate": 8e-4, "evaluate_every": 150}'
-	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square192 --options '{"image_size": 192}' \
+	$(PRETRAIN) --folder pretraining/square192 --options '{$(FROZEN), $(SMALL)}'
+	$(PRETRAIN) --folder pretraining/square192 --options '{"image_size": 192}' \
 	  --export pretraining/square192.safetensors
-	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square256 --real ../shared/data/carabidae \
-	  --init pretraining/square192.safetensors --seed 2 \
-	  --options '{"steps": 1600, "warmup": 40}'
-	$(BIN)/python scripts/research/pretrain.py --folder pretraining/square256 \
-	  --export pretraining/weights.safetensors
-	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones"
+	$(PRETRAIN) --folder pretraining/square256 --init pretraining/square192.safetensors --seed 2 \
+	  --options '{$(FROZEN), "learning_rate": 5e-4, "steps": 1600, "warmup": 40, "cooldown": 1600}'
+	$(PRETRAIN) --folder pretraining/square256 --export pretraining/square256.safetensors
+	$(PRETRAIN) --folder pretraining/thawed --init pretraining/square256.safetensors --seed 12 \
+	  --photographs $(addprefix $(PICTURES)/,antweb_unlabelled $(addprefix real_masks/, \
+	    chicken_parts davis_car_shadow faces_generated insects_whole)) --options '{$(THAWED)}'
+	$(PRETRAIN) --folder pretraining/thawed --export pretraining/weights.safetensors
+	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones:"
+	@echo "==   $(PRETRAIN) --report [pretraining/weights.safetensors]"
 
 profile: $(READY) ## Make `snakemake --profile slurm` work as typed
 	@$(BIN)/python profiles/install.py slurm

@@ -116,6 +116,10 @@ def main() -> None:
     model.to(arguments.device)
     sets = picture_sets(arguments, options.image_size)
     taught = [one for one in sets if not one.left_out]
+    if options.photographs and not any(one.by_class for one in taught):
+        raise InputError("--options: photographs is above 0, but no set of --photographs has masks")
+    if options.regions and not taught:
+        raise InputError("--options: regions is above 0, but --photographs names no folder")
 
     def evaluate(tracker: Tracker, step: int) -> dict:
         result = judge_held_out(tracker, options.image_size, sets)
