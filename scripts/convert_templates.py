@@ -1,7 +1,8 @@
 """Turn the outlines of a round's templates, or truth, in any known format, into one COCO file.
 
-Known are COCO (polygons and RLE), LabelMe, VIA (JSON and CSV), and folders of LabelMe files or of
-PNG masks.
+Known are COCO (polygons and RLE), LabelMe and X-AnyLabeling, VIA (JSON and CSV), CVAT for images,
+Label Studio, QuPath (GeoJSON), ImageJ (ROIs), Supervisely, and folders of such files, of YOLO
+outlines or of mask pictures.
 """
 
 import argparse

@@ -61,11 +61,12 @@ def main() -> None:
     for path in arguments.output:
         if Path(path).suffix not in (".csv", ".parquet"):
             raise InputError(f"--output {path}: expected a name ending in .csv or .parquet")
-    truth = None
+    truth, notes = None, []
     if arguments.truth and arguments.category_id:
         truth = Dataset(arguments.truth, source="drawn")  # ids are those of the file itself
     elif arguments.truth:
         truth = read_truth(arguments.truth, arguments.predictions)
+        notes = [f"truth: {note}" for note in truth.notes]
     more = SpecimenTable(arguments.specimen_table, COLUMNS) if arguments.specimen_table else None
     evaluation = Evaluation(
         arguments.predictions,
@@ -86,7 +87,7 @@ def main() -> None:
             table = rounded(tables.table(piece, COLUMNS))
             scores.add(table)
             writer.write(more.join(table) if more else table)
-    print(describe(scores, options, stage.seed, evaluation.notes))
+    print(describe(scores, options, stage.seed, [*evaluation.notes, *notes]))
 
 
 if __name__ == "__main__":

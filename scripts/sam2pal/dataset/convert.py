@@ -19,15 +19,22 @@ Decisions, which config/README.md states too:
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sam2pal.dataset.dataset import Dataset, specimen_of
+from sam2pal.dataset.dataset import FAR, Dataset, specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source
+from sam2pal.dataset.evidence import settle
 from sam2pal.dataset.files import categories, guarded, read_json
-from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.dataset.photographs import (
+    AmbiguousNameError,
+    PhotographFile,
+    Photographs,
+    is_renamed,
+)
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.images.folder import natural_key
@@ -35,6 +42,7 @@ from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.io.errors import InputError, nearest
 
+_SHOWN = 20  # outlines left out that are named
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -131,32 +139,38 @@ class _Collected:
         self.notes: list[str] = []
 
     def add(self, file: Path, source: Source, photographs: Photographs) -> None:
-        """Match the drawings of one file to photographs and add their masks."""
-        for kind, count in sorted(source.ignored.items()):
-            self.notes.append(f"{file}: {count} {kind} passed over")
+        """Match the drawings of one file to photographs and add their masks.
+
+        What cannot be used is left out with a note, unless nothing is left.
+        """
+        self.notes += source.notes
+        passed = [f"{count} {kind}" for kind, count in sorted(source.ignored.items())]
+        self.notes += [f"{file}: {what} passed over" for what in passed]
         unknown: Counter = Counter()
-        seen: dict[str, str] = {}
         bare, missing, masks = [], [], 0
+        faults = list(source.faults)
+        found: dict[str, tuple[PhotographFile, Drawing]] = {}
         for drawing in source.drawings:
             if not drawing.outlines:
                 bare.append(drawing.photograph)
                 if not self.truth:
                     continue
             try:
-                found = photographs.find(drawing.photograph, drawing.where)
+                photograph = photographs.find(drawing.photograph, drawing.where)
+            except AmbiguousNameError:
+                raise
             except InputError:
                 if not self.truth:
                     raise
                 missing.append(drawing.photograph)
                 self._keep_missing(drawing)
                 continue
-            key = os.path.realpath(found.path) if found.path else found.name
-            if key in seen:
-                raise InputError(
-                    f"{drawing.where}: the photograph '{found.name}' is annotated twice, also as"
-                    f" {seen[key]}; remove one of the two"
-                )
-            seen[key] = drawing.where
+            self._note_spelling(drawing, photograph)
+            key = os.path.realpath(photograph.path) if photograph.path else photograph.name
+            if key in found:
+                drawing = _united(found[key][1], drawing, photograph)
+            found[key] = photograph, drawing
+        for key, (photograph, drawing) in found.items():
             wanted: dict[str, list[Outline]] = defaultdict(list)
             for outline in drawing.outlines:
                 structure = self._structure(outline.label)
@@ -165,7 +179,7 @@ class _Collected:
                 else:
                     wanted[structure].append(outline)
             if wanted or self.truth:
-                masks += self._draw(key, found, drawing, wanted)
+                masks += self._draw(key, photograph, drawing, wanted, faults)
         for label, count in sorted(unknown.items()):
             hint = nearest(label, self.structures)
             self.notes.append(
@@ -174,11 +188,48 @@ class _Collected:
         self._note_names(file, bare, f"without any outline{'' if self.truth else ' left out'}")
         self._note_names(file, missing, "that are not among the photographs")
         if not masks:
-            raise InputError(
-                f"{file}: no outline of any structure ({', '.join(self.structures)}) was found"
-                + (f"; it has {_quoted(sorted(unknown))}: rename them there or in the"
-                   " configuration" if unknown else "; is it the right file?")
-            )  # fmt: skip
+            raise faults[0] if faults else self._nothing(file, unknown, passed, bare)
+        for fault in faults[:_SHOWN]:
+            self.notes.append(f"left out: {fault}")
+        if len(faults) > _SHOWN:
+            self.notes.append(
+                f"{file}: {len(faults) - _SHOWN} more were left out, of {len(faults)}"
+            )
+
+    def _nothing(
+        self, file: Path, unknown: Counter, passed: list[str], bare: list[str]
+    ) -> InputError:
+        """Why a file has no mask, as far as can be told."""
+        if unknown:
+            why = f"it has {_quoted(sorted(unknown))}: rename them there or in the configuration"
+        elif passed:
+            why = f"it has {', '.join(passed)}, which are no outlines: draw polygons or masks"
+        elif bare:
+            why = f"none is drawn on {_quoted(bare)}; is it the right file?"
+        else:
+            why = "is it the right file?"
+        return InputError(
+            f"{file}: no outline of any structure ({', '.join(self.structures)}) was found; {why}"
+        )
+
+    def _note_spelling(self, drawing: Drawing, photograph: PhotographFile) -> None:
+        said = drawing.photograph.replace("\\", "/").rsplit("/", 1)[-1]
+        base = photograph.name.rsplit("/", 1)[-1]
+        if (
+            said.rsplit(".", 1)[0].casefold()
+            not in (
+                base.casefold(),
+                base.rsplit(".", 1)[0].casefold(),
+                photograph.specimen.rsplit("/", 1)[-1].casefold(),
+            )
+            and said.casefold() != photograph.specimen.rsplit("/", 1)[-1].casefold()
+        ):
+            self.notes.append(f"{drawing.where}: '{said}' is taken as '{photograph.name}'")
+        if is_renamed(photograph.name):
+            self.notes.append(
+                f"{drawing.where}: '{photograph.name}' is a name that a tool made; the specimen is"
+                f" called '{photograph.specimen}'"
+            )
 
     def _note_names(self, file: Path, names: list[str], what: str) -> None:
         if names:
@@ -207,7 +258,9 @@ class _Collected:
         found: PhotographFile,
         drawing: Drawing,
         wanted: Mapping[str, Sequence[Outline]],
+        faults: list[InputError],
     ) -> int:
+        """Draw the structures of a photograph; say how many could be, and add why others not."""
         image = self.images.get(key)
         if image is None:
             image = _Image(found.path, found.name, found.specimen, found.header())
@@ -218,15 +271,24 @@ class _Collected:
                         f" '{image.specimen}'; rename one"
                     )
             self.images[key] = image
-        turn = self._turn(image, drawing, [o for outlines in wanted.values() for o in outlines])
+        try:
+            turn = self._turn(image, drawing, [o for of in wanted.values() for o in of])
+        except InputError as error:
+            faults.append(error)
+            return 0
         width, height = (
             image.header.displayed if turn else (image.header.width, image.header.height)
         )
-        replaced = []
+        replaced, drawn = [], 0
         for structure, outlines in wanted.items():
             mask = np.zeros((height, width), bool)
-            for outline in outlines:
-                mask |= self._piece(outline, height, width)
+            try:
+                for outline in outlines:
+                    mask |= self._piece(outline, height, width)
+            except InputError as error:  # half of a structure would be a wrong one
+                faults.append(error)
+                continue
+            drawn += 1
             rle = encode_mask(stored(mask, image.header.orientation) if turn else mask)
             if image.masks.get(structure, rle) != rle:
                 replaced.append(structure)
@@ -235,17 +297,25 @@ class _Collected:
             self.notes.append(
                 f"{drawing.where}: its {_quoted(replaced)} replaces that of an earlier file"
             )
-        return len(wanted)
+        return drawn
 
     def _piece(self, outline: Outline, height: int, width: int) -> np.ndarray:
+        self.notes += outline.notes
+        if outline.fault is not None:
+            raise outline.fault
         if outline.empty:
             return np.zeros((height, width), bool)
         if outline.bounds is None:
-            return outline.draw(height, width)
+            return self._settled(outline, outline.draw(height, width))
         left, top, right, bottom = outline.bounds
+        if max(right, bottom) <= 1 and min(left, top) >= 0 and min(width, height) > 4:
+            raise InputError(
+                f"{outline.where}: all its coordinates lie from 0 to 1; these seem to be parts of the"
+                " photograph's sides: export coordinates in pixels"
+            )
         outside = max(-left, -top, right - width, bottom - height)
         # Far away is not drawn at all: memory would grow with the length of the outline.
-        mask = outline.draw(height, width) if outside < max(width, height) else None
+        mask = outline.draw(height, width) if outside < FAR * max(width, height) else None
         if mask is None or not mask.any():
             raise InputError(
                 f"{outline.where}: the outline (x {left:g} to {right:g}, y {top:g} to {bottom:g})"
@@ -257,6 +327,11 @@ class _Collected:
                 f"{outline.where}: the outline reaches beyond the photograph of {width} x"
                 f" {height} pixels and was cut"
             )
+        return self._settled(outline, mask)
+
+    def _settled(self, outline: Outline, mask: np.ndarray) -> np.ndarray:
+        mask, notes = settle(outline, mask)
+        self.notes += notes
         return mask
 
     def _turn(self, image: _Image, drawing: Drawing, outlines: Sequence[Outline]) -> bool:
@@ -274,6 +349,7 @@ class _Collected:
                 )
             size, where = outline.size, outline.where
         if size is None:
+            self._note_side(image, drawing, where)
             return bool(drawing.displayed) and header.orientation != 1
         if size not in (as_stored, header.displayed):
             turned = (
@@ -284,14 +360,31 @@ class _Collected:
                 f" {_pixels(as_stored)}{turned}; annotate or export at the photograph's own size"
             )
         if header.orientation == 1 or header.displayed != as_stored:
+            if header.orientation != 1 and drawing.displayed is None:
+                side = "stored" if size == as_stored else "displayed"
+                self.notes.append(
+                    f"{where}: the photograph {image.path} is turned by its EXIF orientation"
+                    f" {header.orientation}; by its size the annotation was made on the {side} one"
+                )
             return size != as_stored
+        self._note_side(image, drawing, where)
+        return bool(drawing.displayed)
+
+    def _note_side(self, image: _Image, drawing: Drawing, where: str) -> None:
+        """Say what is assumed of a turned photograph where sizes do not tell."""
+        if image.header.orientation == 1:
+            return
+        of = f"{where}: the photograph {image.path} has EXIF orientation {image.header.orientation}"
         if drawing.displayed is None:
             self.notes.append(
-                f"{where}: the photograph {image.path} has EXIF orientation {header.orientation},"
-                " and its size does not tell whether the annotation was made on the stored or on"
-                " the displayed one; taken as stored (info.orientation in a COCO file can say)"
+                f"{of}, and its size does not tell whether the annotation was made on the stored or"
+                " on the displayed one; taken as stored (info.orientation in a COCO file can say)"
             )
-        return bool(drawing.displayed)
+        else:
+            side = "displayed" if drawing.displayed else "stored"
+            self.notes.append(
+                f"{of}; the annotation counts as made on the {side} one, as its program or file says"
+            )
 
     def coco(
         self, info: dict[str, Any], structures: Mapping[str, Any] | Sequence[str]
@@ -301,6 +394,8 @@ class _Collected:
         identifiers = {name: place for place, name in enumerate(self.structures, 1)}
         there = {image.specimen for image in self.images.values() if image.header}
         kept = [i for i in self.images.values() if i.header or i.specimen not in there]
+        if not self.truth:
+            kept = [image for image in kept if image.masks]
         ordered = sorted(kept, key=lambda image: natural_key(image.specimen))
         for number, image in enumerate(ordered, 1):
             entry = {
@@ -337,6 +432,20 @@ class _Collected:
             "categories": categories(structures),
             "annotations": annotations,
         }
+
+
+def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing:
+    """A photograph's structures from two entries, where each has structures of its own."""
+    labels = [{_folded(outline.label) for outline in drawing.outlines} for drawing in (one, other)]
+    alike = (one.photograph, one.size, one.displayed) == (
+        *(other.photograph, other.size, other.displayed),
+    )
+    if labels[0] & labels[1] or not alike:
+        raise InputError(
+            f"{other.where}: the photograph '{photograph.name}' is annotated twice, also as"
+            f" {one.where}; remove one of the two"
+        )
+    return replace(one, outlines=[*one.outlines, *other.outlines])
 
 
 def _folded(name: str) -> str:

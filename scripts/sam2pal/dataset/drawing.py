@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from pycocotools import mask as coco_mask
+from shapely import STRtree, make_valid
+from shapely.geometry import Polygon
 
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.images.header import MAX_PIXELS
@@ -23,6 +25,11 @@ class Outline:
         size: `(width, height)` that the piece itself has, if it has one (RLE, PNG).
         bounds: `(left, top, right, bottom)` of a polygon, in pixels.
         empty: the annotation says that the specimen lacks the structure.
+        area, box: pixels, and `(left, top, width, height)`, that the annotation gives beside the
+            outline; what they contradict is settled or told.
+        rings: of a polygon, each `[x1, y1, x2, y2, ...]`.
+        fault: why it cannot be drawn; its structure is then unknown.
+        notes: what was noticed on reading.
     """
 
     label: str
@@ -31,6 +38,11 @@ class Outline:
     size: tuple[int, int] | None = None
     bounds: tuple[float, float, float, float] | None = None
     empty: bool = False
+    area: float | None = None
+    box: tuple[float, float, float, float] | None = None
+    rings: Sequence[Sequence[float]] = ()
+    fault: InputError | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,18 +70,34 @@ class Source:
 
     Attributes:
         ignored: how many entries of a kind that is no outline were passed over.
+        notes: what else was noticed, for people.
+        faults: entries that cannot be used, beside the outlines that cannot.
     """
 
     drawings: list[Drawing] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    faults: list[InputError] = field(default_factory=list)
 
     def ignore(self, kind: str) -> None:
         """Count one entry that is passed over."""
         self.ignored[kind] = self.ignored.get(kind, 0) + 1
 
 
+def faulty(label: str, where: str, error: InputError) -> Outline:
+    """An outline that cannot be drawn."""
+
+    def draw(height: int, width: int) -> np.ndarray:
+        raise error
+
+    return Outline(label, where, draw, fault=error)
+
+
 def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outline:
     """An outline of one or several polygons, united.
+
+    A ring that lies within another is a hole. A stray ring of one or two points is left out, with
+    a note, where there is another.
 
     Args:
         rings: each `[x1, y1, x2, y2, ...]` in pixels; `(0, 0)` is the corner of the photograph,
@@ -79,23 +107,61 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
         InputError: a coordinate is missing or not a number, or a ring has fewer than 3 points.
     """
     for ring in rings:
-        if not all(isinstance(v, int | float) and math.isfinite(v) for v in ring):
+        if not all(_is_number(v) for v in ring):
             raise InputError(f"{where}: a coordinate of the outline is not a number")
         if len(ring) % 2:
             raise InputError(f"{where}: an outline has an x without its y ({len(ring)} numbers)")
-        if len(ring) < 6:
-            raise InputError(
-                f"{where}: an outline needs at least 3 points, found {len(ring) // 2}; redraw or"
-                " delete it"
-            )
+    whole = [[float(v) for v in ring] for ring in rings if len(ring) >= 6]
+    if not whole:
+        found = max((len(ring) // 2 for ring in rings), default=0)
+        raise InputError(
+            f"{where}: an outline needs at least 3 points, found {found}; redraw or delete it"
+        )
+    stray = len(rings) - len(whole)
+    notes = (f"{where}: {stray} stray rings of fewer than 3 points left out",) if stray else ()
 
     def draw(height: int, width: int) -> np.ndarray:
-        pieces = coco_mask.frPyObjects([[float(v) for v in ring] for ring in rings], height, width)
-        return decode_mask(coco_mask.merge(pieces))
+        return fill(whole, height, width)
 
-    xs = [x for ring in rings for x in ring[0::2]]
-    ys = [y for ring in rings for y in ring[1::2]]
-    return Outline(label, where, draw, bounds=(min(xs), min(ys), max(xs), max(ys)))
+    xs = [x for ring in whole for x in ring[0::2]]
+    ys = [y for ring in whole for y in ring[1::2]]
+    bounds = (min(xs), min(ys), max(xs), max(ys))
+    return Outline(label, where, draw, bounds=bounds, rings=whole, notes=notes)
+
+
+def fill(rings: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
+    """The mask of polygons, united but for those that are holes of others."""
+    pieces = coco_mask.frPyObjects([list(ring) for ring in rings], height, width)
+    if len(pieces) == 1:
+        return decode_mask(pieces[0])
+    holes = set(holes_of(rings))
+    mask = decode_mask(coco_mask.merge([p for i, p in enumerate(pieces) if i not in holes]))
+    for hole in holes:
+        mask &= ~decode_mask(pieces[hole])
+    return mask
+
+
+def holes_of(rings: Sequence[Sequence[float]]) -> list[int]:
+    """Which of the rings lie within another one."""
+    if len(rings) < 2:
+        return []
+    shapes = [make_valid(Polygon(list(zip(r[0::2], r[1::2], strict=True)))) for r in rings]
+    tree = STRtree(shapes)
+    return [
+        number
+        for number, shape in enumerate(shapes)
+        if any(
+            other != number and shapes[other].area > shape.area and shapes[other].covers(shape)
+            for other in tree.query(shape)
+        )
+    ]
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number that is not too long for a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e300 and math.isfinite(value)
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, turn: float = 0.0) -> list[float]:

@@ -1,13 +1,17 @@
 """Reading, checking and writing the COCO files of the workflow."""
 
+import codecs
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @contextmanager
@@ -26,24 +30,61 @@ def guarded(path: str | Path) -> Iterator[None]:
         ) from error
 
 
+def read_text(path: str | Path) -> str:
+    """The text of a user's file, UTF-8 or what its first bytes say.
+
+    Raises:
+        InputError: it is missing, no regular file, too large or no text.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: the file does not exist; correct its path")
+    if not path.is_file():
+        raise InputError(f"{path}: this is no regular file; give the file that holds the data")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the file cannot be read ({error.strerror})") from error
+    encoding = "utf-8-sig"
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif content[1:2] == b"\0":
+        encoding = "utf-16-le"
+    elif content[:1] == b"\0":
+        encoding = "utf-16-be"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: this is no text in UTF-8 (byte {error.start} is {content[error.start]:#x});"
+            " save or export it as UTF-8"
+        ) from error
+
+
 def read_json(path: str | Path) -> Any:
     """Parse a JSON file.
 
     Raises:
         InputError: it is missing, empty or not JSON.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: the file does not exist; correct its path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the file cannot be read ({error})") from error
+    return parse_json(read_text(path), path)
+
+
+def parse_json(text: str, path: str | Path) -> Any:
+    """Parse JSON; `path` is what messages call it.
+
+    Raises:
+        InputError: it is empty or not JSON.
+    """
     if not text.strip():
         raise InputError(f"{path}: the annotation file is empty; export the annotations again")
     try:
-        return json.loads(text)
+        data = json.loads(text)
+        if _HALF.search(text):  # half of a character beyond the first 65,536
+            json.dumps(data, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid JSON ({error}); export it again") from error
+        raise InputError(f"{path}: not valid JSON ({str(error)[:200]}); export it again") from error
+    return data
 
 
 def load(path: str | Path) -> dict[str, Any]:
@@ -57,8 +98,16 @@ def load(path: str | Path) -> dict[str, Any]:
     return check(read_json(path), path)
 
 
-def check(data: Any, where: str | Path) -> dict[str, Any]:
-    """See `load`; `where` is what messages call the file."""
+def check(
+    data: Any, where: str | Path, dropped: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """See `load`.
+
+    Args:
+        where: what messages call the file.
+        dropped: told of what is left out, such as an annotation of no known category; without it,
+            such entries are errors.
+    """
     if not isinstance(data, dict):
         raise InputError(
             f"{where}: expected COCO with images, annotations and categories, found a"
@@ -67,41 +116,72 @@ def check(data: Any, where: str | Path) -> dict[str, Any]:
     for key in ("images", "annotations", "categories"):
         if not isinstance(data.get(key), list):
             raise InputError(f"{where}: COCO needs a list '{key}'; export the annotations again")
+    data["images"] = [
+        {"id": entry, "file_name": entry} if isinstance(entry, str) else entry
+        for entry in data["images"]
+    ]
+    for key in ("images", "annotations", "categories"):
         for number, entry in enumerate(data[key], 1):
             if not isinstance(entry, dict):
                 raise InputError(f"{where}: entry {number} of '{key}' is not an object")
-    ids = {}
-    for key, name in (("images", "file_name"), ("categories", "name")):
-        seen: dict[int, str] = {}
-        for number, entry in enumerate(data[key], 1):
-            place = f"{where}: entry {number} of '{key}'"
-            if not isinstance(entry.get(name), str) or not entry[name].strip():
-                raise InputError(f"{place} has no '{name}'")
-            entry["id"] = _whole(entry.get("id"), f"{place} ('{entry[name]}')", "id")
-            if entry["id"] in seen:
-                raise InputError(
-                    f"{where}: '{seen[entry['id']]}' and '{entry[name]}' of '{key}' have the same"
-                    f" id {entry['id']}; give each its own"
-                )
-            seen[entry["id"]] = entry[name]
-        ids[key] = seen
+    if any("segments_info" in entry for entry in data["annotations"]):
+        raise InputError(
+            f"{where}: this is COCO panoptic, whose masks lie in PNG files; export COCO instance"
+            " segmentation"
+        )
+    ids = {
+        "image_id": _identified(data["images"], "images", "file_name", where),
+        "category_id": _identified(data["categories"], "categories", "name", where),
+    }
+    by_name = {name: identifier for identifier, name in ids["image_id"].items()}
+    kept = []
     for number, entry in enumerate(data["annotations"], 1):
         place = f"{where}: annotation {entry.get('id', f'number {number}')}"
+        wrong = None
         for key, target in (("image_id", "images"), ("category_id", "categories")):
-            entry[key] = _whole(entry.get(key), place, key)
-            if entry[key] not in ids[target]:
-                raise InputError(f"{place} has {key} {entry[key]}, which is not in '{target}'")
+            entry[key] = _identifier(entry.get(key), place, key)
+            if key == "image_id":
+                entry[key] = by_name.get(entry[key], entry[key])
+            if wrong is None and entry[key] not in ids[key]:
+                wrong = f"{place} has {key} {entry[key]}, which is not in '{target}'"
+                if dropped is None:
+                    raise InputError(wrong)
+                dropped(wrong)
+        if wrong is None:
+            kept.append(entry)
+    data["annotations"] = kept
     return data
 
 
-def _whole(value: Any, place: str, key: str) -> int:
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
-        return int(value)
+def _identified(
+    entries: list[dict[str, Any]], key: str, name: str, where: str | Path
+) -> dict[int | str, str]:
+    """The names of images or categories by their ids, which are made alike."""
+    seen: dict[int | str, str] = {}
+    for number, entry in enumerate(entries, 1):
+        place = f"{where}: entry {number} of '{key}'"
+        if not isinstance(entry.get(name), str) or not entry[name].strip():
+            raise InputError(f"{place} has no '{name}'")
+        entry["id"] = _identifier(entry.get("id"), f"{place} ('{entry[name]}')", "id")
+        if seen.get(entry["id"], entry[name]) != entry[name]:
+            raise InputError(
+                f"{where}: '{seen[entry['id']]}' and '{entry[name]}' of '{key}' have the same"
+                f" id {entry['id']}; give each its own"
+            )
+        seen[entry["id"]] = entry[name]
+    return seen
+
+
+def _identifier(value: Any, place: str, key: str) -> int | str:
+    """Ids are only labels: whole numbers, in disguise too, or texts."""
+    if isinstance(value, str) and value.strip():
+        text = value.strip()
+        return int(text) if len(text) < 19 and text.lstrip("-").isdecimal() else text
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise InputError(f"{place} has {key} {value!r}; COCO needs a whole number")
+    raise InputError(f"{place} has {key} {value!r}; COCO needs a whole number or a name")
 
 
 def categories(structures: Mapping[str, Any] | Sequence[str]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -47,7 +48,16 @@ class PhotographFile:
         """
         if self.width and not os.path.exists(self.path):
             return Header(self.width, self.height)
-        return inspect(self.path)
+        return _inspect(self.path)
+
+
+@lru_cache(maxsize=10_000)
+def _inspect(path: str) -> Header:
+    return inspect(path)
+
+
+class AmbiguousNameError(InputError):
+    """A name may be of several photographs."""
 
 
 class Photographs:
@@ -92,10 +102,6 @@ class Photographs:
             place,
         )
 
-    def stems(self) -> list[str]:
-        """Names without extension."""
-        return [photograph.specimen for photograph in self.photographs]
-
     def find(self, name: str, where: str) -> PhotographFile:
         """The photograph called `name`.
 
@@ -107,18 +113,16 @@ class Photographs:
         Raises:
             InputError: no photograph is called so, or several are.
         """
+        found = self.candidates(name)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(f"'{photograph.name}'" for photograph in found[:5])
+            raise AmbiguousNameError(
+                f"{where}: '{name}' may be any of {listed} in {self.place}; write the path relative"
+                " to that folder into the annotation, or rename one"
+            )
         wanted = _plain(name)
-        for spelling in (wanted, *_spellings(wanted)):
-            for same in (_whole, _stem, _folded, _folded_stem):
-                found = self._named(spelling, same)
-                if len(found) == 1:
-                    return found[0]
-                if found:
-                    listed = ", ".join(f"'{photograph.name}'" for photograph in found[:5])
-                    raise InputError(
-                        f"{where}: '{name}' may be any of {listed} in {self.place}; write the path"
-                        " relative to that folder into the annotation, or rename one"
-                    )
         base = wanted.rsplit("/", 1)[-1]
         twins = [p.name for p in self._by_name.get(_folded_stem(base), ())]
         hint = nearest(
@@ -130,6 +134,15 @@ class Photographs:
             f"{where}: no photograph '{name}' in {self.place}{hint}; put it there or correct the"
             " name in the annotation"
         )
+
+    def candidates(self, name: str) -> list[PhotographFile]:
+        """All photographs that `name` may mean; see `find`."""
+        wanted = _plain(name)
+        for spelling in (wanted, *_spellings(wanted)):
+            for same in (_whole, _stem, _folded, _folded_stem):
+                if found := self._named(spelling, same):
+                    return found
+        return []
 
     def _named(self, wanted: str, same: Callable[[str], str]) -> list[PhotographFile]:
         """Photographs whose name is `wanted`, as far as `same` looks and both have folders."""
@@ -176,6 +189,11 @@ def _folded_stem(name: str) -> str:
 def _keys(name: str) -> set[str]:
     base = _plain(name).rsplit("/", 1)[-1]
     return {same(base) for same in (_whole, _stem, _folded, _folded_stem)}
+
+
+def is_renamed(name: str) -> bool:
+    """Whether a name looks like what a tool made of another."""
+    return any(pattern.match(name.rsplit("/", 1)[-1]) for pattern in _RENAMED)
 
 
 def _spellings(name: str) -> list[str]:

@@ -4,13 +4,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sam2pal.dataset.drawing import Source
-from sam2pal.dataset.files import read_json
-from sam2pal.dataset.formats import coco, labelme, masks, via
+from sam2pal.dataset.files import guarded, parse_json, read_text
+from sam2pal.dataset.formats import (
+    coco,
+    cvat,
+    geojson,
+    imagej,
+    labelme,
+    labelstudio,
+    masks,
+    supervisely,
+    via,
+    yolo,
+)
+from sam2pal.dataset.formats.others import advice, advice_on_text
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 
-FORMATS = "COCO, LabelMe, VIA (JSON or CSV), or a folder of LabelMe files or of PNG masks"
+FORMATS = (
+    "COCO, LabelMe, VIA (JSON or CSV), CVAT for images (XML), Label Studio (JSON), QuPath (GeoJSON),"
+    " ImageJ ROIs, Supervisely, or a folder of such files, of YOLO outlines or of masks"
+)
+_BESIDE = ("legend", "meta", "obj_class_to_machine_color")  # what lies beside annotations
+_SUFFIXES = (".json", ".geojson", ".xml", ".csv", ".zip", ".roi")
 
 
 def read_annotations(path: Path, photographs: Photographs, structures: Sequence[str]) -> Source:
@@ -21,42 +38,70 @@ def read_annotations(path: Path, photographs: Photographs, structures: Sequence[
     """
     if path.is_dir():
         return _read_folder(path, photographs, structures)
-    if not path.exists():
-        raise InputError(f"{path}: the annotation file does not exist; correct its path")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: this is no text file; expected {FORMATS}") from None
-    if via.recognise_csv(text):
-        return via.read_csv(text, path, structures)
-    if text.strip() and text.lstrip()[0] not in "{[":
-        raise InputError(f"{path}: the format is not known; expected {FORMATS}")
-    data = read_json(path)
-    if coco.recognise(data):
-        return coco.read(data, path)
-    if labelme.recognise(data):
-        return labelme.read(data, path)
-    if via.recognise(data):
-        return via.read(data, path, structures)
+    with guarded(path):
+        if path.is_file() and imagej.recognise(path):
+            return imagej.read(path, photographs)
+        if hint := advice(path):
+            raise InputError(f"{path}: {hint}")
+        text = read_text(path)
+        if via.recognise_csv(text):
+            return via.read_csv(text, path, structures)
+        if cvat.recognise(text):
+            return cvat.read(text, path)
+        if hint := advice_on_text(text):
+            raise InputError(f"{path}: {hint}")
+        if text.strip() and text.lstrip()[0] not in "{[":
+            raise InputError(f"{path}: the format is not known; expected {FORMATS}")
+        data = parse_json(text, path)
+        if coco.recognise(data):
+            return coco.read(data, path)
+        if labelstudio.recognise(data):
+            return labelstudio.read(data, path)
+        if geojson.recognise(data):
+            return geojson.read(data, path, photographs)
+        if supervisely.recognise(data):
+            return supervisely.read(data, path)
+        if labelme.recognise(data):
+            return labelme.read(data, path, photographs)
+        if via.recognise(data):
+            return via.read(data, path, structures)
     found = f"keys {', '.join(list(data)[:5]) or 'none'}" if isinstance(data, dict) else "a list"
     raise InputError(f"{path}: the format is not known ({found}); expected {FORMATS}")
 
 
 def _read_folder(folder: Path, photographs: Photographs, structures: Sequence[str]) -> Source:
+    names = yolo.names_of(folder)
+    if names is not None and any(folder.rglob("*.txt")):
+        with guarded(folder):
+            return yolo.read(folder, names)
     files = [
         path
-        for path in sorted(folder.rglob("*.json"), key=lambda path: natural_key(path.as_posix()))
-        if not path.name.startswith(".") and path.name != "legend.json"
+        for path in sorted(folder.rglob("*"), key=lambda path: natural_key(path.as_posix()))
+        if path.suffix.lower() in _SUFFIXES
+        and not path.name.startswith(".")
+        and path.stem not in _BESIDE
     ]
-    if not files:
-        source = masks.read(folder, photographs.stems())
-        if not source.drawings:
-            raise InputError(f"{folder}: no annotation in this folder; expected {FORMATS}")
-        return source
     merged = Source()
+    unknown: list[InputError] = []
     for path in files:
-        part = read_annotations(path, photographs, structures)
+        try:
+            part = read_annotations(path, photographs, structures)
+        except InputError as error:
+            unknown.append(error)
+            continue
         merged.drawings += part.drawings
+        merged.notes += part.notes
+        merged.faults += part.faults
         for kind, count in part.ignored.items():
             merged.ignored[kind] = merged.ignored.get(kind, 0) + count
+    if not merged.drawings and masks.present(folder):
+        with guarded(folder):
+            merged = masks.read(folder, photographs, structures)
+    if not merged.drawings:
+        if unknown:
+            raise unknown[0]
+        if merged.faults:
+            raise merged.faults[0]
+        raise InputError(f"{folder}: no annotation in this folder; expected {FORMATS}")
+    merged.notes += [f"left out: {error}" for error in unknown]
     return merged

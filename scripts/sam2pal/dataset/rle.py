@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from sam2pal.images.header import MAX_PIXELS
+
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
     """Compressed RLE of a mask.
@@ -66,9 +68,11 @@ def rle_size(rle: Mapping[str, Any]) -> tuple[int, int]:
     if (
         not isinstance(size, Sequence)
         or len(size) != 2
-        or not all(isinstance(n, int) and n > 0 for n in size)
+        or not all(type(n) is int and n > 0 for n in size)
     ):
         raise ValueError(f"the size of an RLE is [height, width], found {size!r}")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"an RLE of {size[0]} x {size[1]} has more than {MAX_PIXELS:,} pixels")
     return size[0], size[1]
 
 

@@ -136,7 +136,7 @@ def change(data, where, key, value):
     [
         ([], "images", None, "needs a list 'images'"),
         (["images", 1], "id", 1, "'a.png' and 'b.png'.*same id 1"),
-        (["images", 1], "id", "b", "entry 2 of 'images'.*'b'.*whole number"),
+        (["images", 1], "id", ["b"], "entry 2 of 'images'.*'b.png'.*whole number or a name"),
         (["images", 1], "id", 2.5, "2.5.*whole number"),
         (["images", 1], "file_name", None, "entry 2 of 'images' has no 'file_name'"),
         (["categories", 1], "id", 1, "'body' and 'head'.*same id"),

@@ -190,7 +190,7 @@ def edited(**changes):
         (edited(images__file_name="d.png"), "no photograph 'd.png' in .*photographs"),
         (edited(images__width=61), r"61 x 40 pixels, but the photograph .*a.png has 60 x 40"),
         (edited(images__width="wide"), "width 'wide' and height 40 are not a size"),
-        (edited(images__id="seven"), "'a.png'.*id 'seven'; COCO needs a whole number"),
+        (edited(images__id=7.5), "'a.png'.*id 7.5; COCO needs a whole number or a name"),
         (edited(annotations__image_id=8), "annotation 11 has image_id 8"),
         (edited(categories__name="hind wing"), "no outline of any structure.*'hind wing'"),
         (edited(annotations__segmentation=[[1, 2, 3, 4]]), "at least 3 points, found 2"),
@@ -290,11 +290,11 @@ def test_sizes_tell_stored_from_displayed(tmp_path, photographs, orientation):
     on_stored = as_coco(encode_mask(ring_mask()), file_name="t.jpg")
     seen = upright(ring_mask(), orientation)
     on_displayed = as_coco(encode_mask(seen), file_name="t.jpg", size=(40, 60))
-    for data in (on_stored, on_displayed):
+    for data, side in ((on_stored, "stored"), (on_displayed, "displayed")):
         result = converted(tmp_path, photographs, data)
         assert np.array_equal(masks(result, tmp_path)["t"]["head"], ring_mask())
         assert (result["images"][0]["width"], result["images"][0]["height"]) == SIZE
-        assert "orientation" not in notes(result)
+        assert f"by its size the annotation was made on the {side} one" in notes(result)
 
 
 @pytest.mark.parametrize("said", [None, "stored", "displayed"])
@@ -317,7 +317,7 @@ def test_labelme_and_via_draw_on_the_displayed_photograph(tmp_path, photographs)
     for data in (labelme("t.jpg"), via("t.jpg")):
         result = converted(tmp_path, photographs, data)
         assert np.array_equal(masks(result, tmp_path)["t"]["head"], seen)
-        assert "orientation" not in notes(result)
+        assert "counts as made on the displayed one" in notes(result)
     turned_photograph(photographs, 6, name="u.jpg")
     result = converted(tmp_path, photographs, via("u.jpg"))
     seen = stored(square_mask(60, 40), 6)
@@ -370,7 +370,7 @@ def test_labelme_shapes(tmp_path, photographs):
         ([shape("polygon", [[1, 1], [2]])], "not pairs of numbers"),
         ([shape("circle", [[1, 1]])], "a circle has two points, found 1"),
         ([shape("mask", [[1, 1], [2, 2]], mask="???")], "not a PNG in base64"),
-        ([shape("polygon", [[1, 1], [2, 2]])], "at least 3 points, found 2"),
+        ([shape("polygon", [[1, 1], [2, 2]])], "1 polygons of fewer than 3 points"),
     ],
 )
 def test_damaged_labelme_shapes(tmp_path, photographs, shapes, message):

@@ -1,12 +1,23 @@
-"""COCO: polygons, compressed and uncompressed RLE."""
+"""COCO: polygons, compressed and uncompressed RLE; and the dialects that programs write."""
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sam2pal.dataset.dataset import specimen_of
-from sam2pal.dataset.drawing import Drawing, Outline, Source, absent, polygons, positive_size
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    absent,
+    faulty,
+    polygons,
+    positive_size,
+)
 from sam2pal.dataset.files import check
 from sam2pal.dataset.rle import decode_mask, rle_area, rle_size
 from sam2pal.io.errors import InputError
@@ -26,33 +37,42 @@ def read(data: Any, path: Path) -> Source:
     """Read COCO.
 
     `info.orientation`, `stored` or `displayed`, says for which orientation of photographs with
-    an EXIF orientation the annotation was made, where sizes do not tell.
+    an EXIF orientation the annotation was made, where sizes do not tell. A photograph may be
+    listed several times.
 
     Raises:
         InputError: naming the entry that is wrong.
     """
-    data = check(data, path)
-    orientation = (data.get("info") or {}).get("orientation")
+    source = Source()
+    data = check(data, path, lambda wrong: source.faults.append(InputError(wrong)))
+    info = data.get("info")
+    orientation = info.get("orientation") if isinstance(info, dict) else None
     if orientation not in (None, "stored", "displayed"):
         raise InputError(
             f"{path}: info.orientation is {orientation!r}; write 'stored' or 'displayed'"
         )
-    source = Source()
+    displayed = None if orientation is None else orientation == "displayed"
     names = {category["id"]: category["name"] for category in data["categories"]}
-    drawings = {}
+    drawings: dict[tuple[str, Any], Drawing] = {}
+    of_image = {}
     for image in data["images"]:
         where = f"{path}: image '{image['file_name']}'"
         size = positive_size(image.get("width"), image.get("height"), where)
-        displayed = None if orientation is None else orientation == "displayed"
-        drawings[image["id"]] = Drawing(_photograph(image), where, [], size, displayed)
+        key = (_photograph(image), size)
+        of_image[image["id"]] = drawings.setdefault(
+            key, Drawing(key[0], where, [], size, displayed)
+        )
     for number, annotation in enumerate(data["annotations"], 1):
-        drawing = drawings[annotation["image_id"]]
+        drawing = of_image[annotation["image_id"]]
         label = names[annotation["category_id"]]
         entry = annotation.get("id", f"number {number}")
-        where = f"{path}: annotation {entry} ('{label}' of '{drawing.photograph}')"
+        where = f"{path}: annotation {str(entry)[:40]} ('{label}' of '{drawing.photograph}')"
         if annotation.get("keypoints"):
             source.ignore(KEYPOINTS)
-        outline = _outline(annotation, label, where)
+        try:
+            outline = _outline(annotation, label, where)
+        except InputError as error:
+            outline = faulty(label, where, error)
         if outline is not None:
             drawing.outlines.append(outline)
         elif not annotation.get("keypoints"):
@@ -72,22 +92,90 @@ def _outline(annotation: Mapping[str, Any], label: str, where: str) -> Outline |
     segmentation = annotation.get("segmentation")
     if not segmentation or segmentation == [[]]:
         if annotation.get("area") == 0 and not annotation.get("keypoints"):
-            return absent(label, where)
+            note = f"{where}: an object without an outline and of area 0 counts as absent"
+            return replace(absent(label, where), notes=(note,))
         return None
+    area, box = _evidence(annotation)
     if isinstance(segmentation, dict):
-        try:
-            height, width = rle_size(segmentation)
-            empty = rle_area(segmentation) == 0
-        except ValueError as error:
-            raise InputError(f"{where}: {error}; export it again") from error
-        return Outline(
-            label, where, lambda *size: decode_mask(segmentation), (width, height), empty=empty
-        )
+        return _runs(segmentation, label, where, area, box)
     if not isinstance(segmentation, list):
         raise InputError(
             f"{where}: its segmentation is neither a list of polygons nor an RLE; export it again"
         )
-    rings = segmentation if isinstance(segmentation[0], list) else [segmentation]
+    if segmentation in ([annotation.get("bbox")], annotation.get("bbox")):
+        raise InputError(
+            f"{where}: its segmentation is its box [x, y, width, height], which is no outline;"
+            " export polygons or masks"
+        )
+    return replace(polygons(label, where, _rings(segmentation, where)), area=area, box=box)
+
+
+def _runs(
+    segmentation: dict[str, Any],
+    label: str,
+    where: str,
+    area: float | None,
+    box: tuple[float, float, float, float] | None,
+) -> Outline:
+    rle = _whole(segmentation)
+    try:
+        height, width = rle_size(rle)
+        empty = rle_area(rle) == 0
+    except ValueError as error:
+        raise InputError(f"{where}: {error}; export it again") from error
+    return Outline(
+        label, where, lambda *_: decode_mask(rle), (width, height), empty=empty, area=area, box=box
+    )
+
+
+def _whole(rle: dict[str, Any]) -> dict[str, Any]:
+    """An RLE whose whole numbers were written with a decimal point, as R and pandas do."""
+
+    def whole(values: Any) -> Any:
+        if not isinstance(values, list):
+            return values
+        return [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+
+    return {**rle, "size": whole(rle.get("size")), "counts": whole(rle.get("counts"))}
+
+
+def _rings(segmentation: list[Any], where: str) -> list[list[Any]]:
+    """Rings `[x1, y1, x2, y2, ...]`; points may be pairs, as programs of one's own write them."""
+    first = segmentation[0]
+    if not isinstance(first, list):
+        rings = [segmentation]
+    elif _pairs(segmentation):
+        rings = [[value for point in segmentation for value in point]]
+    elif all(isinstance(ring, list) and _pairs(ring) for ring in segmentation):
+        rings = [[value for point in ring for value in point] for ring in segmentation]
+    else:
+        rings = segmentation
     if not all(isinstance(ring, list) for ring in rings):
         raise InputError(f"{where}: its segmentation mixes polygons and numbers; export it again")
-    return polygons(label, where, rings)
+    return rings
+
+
+def _pairs(points: list[Any]) -> bool:
+    return len(points) > 2 and all(
+        isinstance(point, list) and len(point) == 2 and not isinstance(point[0], list)
+        for point in points
+    )
+
+
+def _evidence(
+    annotation: Mapping[str, Any],
+) -> tuple[float | None, tuple[float, float, float, float] | None]:
+    """Area and box as far as they are plausible numbers."""
+    area, box = annotation.get("area"), annotation.get("bbox")
+
+    def number(value: Any) -> bool:
+        return type(value) in (int, float) and 0 <= value < 1e12
+
+    known = (
+        isinstance(box, list)
+        and len(box) == 4
+        and all(number(v) for v in box)
+        and min(box[2:]) > 0
+        and bool(np.any(np.asarray(box, float) > 1))  # not normalised
+    )
+    return (float(area) if number(area) and area > 0 else None), tuple(box) if known else None

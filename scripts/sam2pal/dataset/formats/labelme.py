@@ -1,10 +1,9 @@
 """LabelMe: one JSON file a photograph."""
 
 import base64
-import binascii
 import io
 import math
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,12 @@ from sam2pal.dataset.drawing import (
     Source,
     drawn,
     ellipse,
+    faulty,
     polygons,
     positive_size,
     rectangle,
 )
+from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
 
 
@@ -28,30 +29,51 @@ def recognise(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get("shapes"), list)
 
 
-def read(data: Any, path: Path) -> Source:
+def read(data: Any, path: Path, photographs: Photographs) -> Source:
     """Read one LabelMe file.
 
     LabelMe turns photographs upright before it shows them, so its coordinates are taken as
-    those of the displayed photograph wherever sizes do not tell.
+    those of the displayed photograph wherever sizes do not tell. X-AnyLabeling does not.
 
     Raises:
-        InputError: naming the shape that is wrong.
+        InputError: the file does not say for certain which photograph it is of.
     """
     source = Source()
-    name = data.get("imagePath")
-    # Files made from image data alone name no photograph; LabelMe gives both the same stem.
-    name = PureWindowsPath(name).as_posix() if isinstance(name, str) and name else path.stem
     size = positive_size(data.get("imageWidth"), data.get("imageHeight"), f"{path}: its photograph")
-    drawing = Drawing(name, str(path), [], size, displayed=True)
+    shapes = [shape for shape in data["shapes"] if isinstance(shape, dict)]
+    displayed = not any("kie_linking" in shape or "difficult" in shape for shape in shapes)
+    drawing = Drawing(_photograph(data, path, photographs), str(path), [], size, displayed)
     for number, shape in enumerate(data["shapes"], 1):
         where = f"{path}: shape {number}"
-        if not isinstance(shape, dict) or not isinstance(shape.get("label"), str):
-            raise InputError(f"{where} has no label; name it in LabelMe")
-        outline = _outline(shape, f"{where} ('{shape['label']}')", size, source)
+        label = shape.get("label") if isinstance(shape, dict) else None
+        if not isinstance(label, str) or not label.strip():
+            said = "no label" if label in (None, "") else f"the label {label!r}, which is no text"
+            source.faults.append(InputError(f"{where} has {said}; name its structure in LabelMe"))
+            continue
+        where = f"{where} ('{label}')"
+        try:
+            outline = _outline(shape, where, size, source)
+        except InputError as error:
+            outline = faulty(label, where, error)
         if outline is not None:
             drawing.outlines.append(outline)
     source.drawings.append(drawing)
     return source
+
+
+def _photograph(data: dict[str, Any], path: Path, photographs: Photographs) -> str:
+    """The name of the photograph; a file copied from that of another one is a question."""
+    name = data.get("imagePath")
+    # Files made from image data alone name no photograph; LabelMe gives both the same stem.
+    if not isinstance(name, str) or not name:
+        return path.stem
+    said, beside = photographs.candidates(name), photographs.candidates(path.stem)
+    if len(said) == len(beside) == 1 and said != beside:
+        raise InputError(
+            f"{path}: its imagePath is '{name}', but the photograph '{beside[0].name}' has its name;"
+            " if it was copied and drawn anew, correct imagePath, else rename the file"
+        )
+    return name
 
 
 def _outline(
@@ -60,9 +82,14 @@ def _outline(
     label, kind = shape["label"], shape.get("shape_type") or "polygon"
     try:
         points = [(float(x), float(y)) for x, y in shape["points"]]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise InputError(f"{where}: its points are not pairs of numbers; redraw it") from None
-    if kind in ("polygon", "oriented_rectangle"):
+    if kind in ("polygon", "oriented_rectangle", "quadrilateral", "rotation") or (
+        kind == "rectangle" and len(points) == 4  # of X-AnyLabeling
+    ):
+        if len(points) < 3:
+            source.ignore(f"{kind}s of fewer than 3 points")
+            return None
         return polygons(label, where, [[v for point in points for v in point]])
     if kind in ("rectangle", "circle", "mask") and len(points) != 2:
         raise InputError(f"{where}: a {kind} has two points, found {len(points)}; redraw it")
@@ -75,7 +102,7 @@ def _outline(
         return polygons(label, where, [ellipse(*points[0], radius, radius)])
     if kind == "mask":
         return drawn(label, where, _pasted(shape, points, size, where))
-    source.ignore(f"shapes of type {kind}")
+    source.ignore(f"shapes of type {str(kind)[:40]}")
     return None
 
 
@@ -89,10 +116,13 @@ def _pasted(
     if size is None:
         raise InputError(f"{where}: a mask needs imageWidth and imageHeight in its file")
     try:
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"], validate=True))) as image:
+        content = base64.b64decode(shape["mask"], validate=True)
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             crop = np.asarray(image.convert("L")) > 0
-    except (KeyError, TypeError, binascii.Error, OSError) as error:
+    except (KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(f"{where}: its mask is not a PNG in base64; export it again") from error
+    if not all(math.isfinite(value) for value in points[0]):
+        raise InputError(f"{where}: the place of its mask is not a number; redraw it")
     left, top = (round(value) for value in points[0])
     if min(left, top) < 0 or left + crop.shape[1] > size[0] or top + crop.shape[0] > size[1]:
         raise InputError(

@@ -1,113 +1,272 @@
-"""Folders of PNG masks: one indexed mask a photograph, or one binary mask a structure."""
+"""Folders of mask pictures: one indexed mask a photograph, or one binary mask a structure.
+
+What a mask picture may be:
+
+- binary: a black (or transparent) ground and one other value or colour, with soft edges of a few
+  pixels at most. No pixel but ground says that the specimen lacks the structure.
+- indexed: whole numbers or colours, each of which a legend gives a structure.
+
+All else is refused, with what was seen in it.
+"""
 
 import csv
 import json
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import minimum_filter
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, drawn
+from sam2pal.dataset.drawing import Drawing, Outline, Source, drawn, faulty
+from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 
+SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg"})
+_FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG")
 _BACKGROUND = {"background", "_background_", "__ignore__"}
+_VALUE_NAMES = {"id", "value", "index", "pixel", "number", "class_id", "label_id"}
+_STRUCTURE_NAMES = {"name", "structure", "label", "class", "class_name"}
+_INSTANCE = re.compile(r"[ _-]?\d+$")
+_SOFT = 5  # pixels: how wide a soft edge is not, and steps from black or white that JPEG makes
 
 Value = int | tuple[int, int, int]
 
 
-def read(folder: Path, stems: Collection[str]) -> Source:
-    """Read a folder of PNG masks.
+def present(folder: Path) -> bool:
+    """Whether a folder holds any picture."""
+    return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
 
-    - `{specimen}_{structure}.png` and `{specimen}/{structure}.png` are binary; a mask without a
-      pixel says that the specimen lacks the structure.
+
+def read(folder: Path, photographs: Photographs, structures: Sequence[str]) -> Source:
+    """Read a folder of mask pictures.
+
+    - `{specimen}_{structure}.png`, `{specimen}/{structure}.png` and `{structure}/{specimen}.png`
+      are binary; several that differ in a number at the end are united.
     - `{specimen}.png` is indexed: `legend.json`, `legend.csv` or `legend.tsv` beside it says which
       value (or colour, as `#rrggbb`) is which structure. A structure without a pixel is unknown.
-
-    Args:
-        stems: names of the photographs without extension, relative to their folder.
+    - CVAT's export of segmentation masks is read by its `labelmap.txt`.
 
     Raises:
-        InputError: a mask fits no photograph, a legend is missing, or a mask cannot be read.
+        InputError: a mask fits no photograph or several, or a legend is missing.
     """
+    if Path(photographs.place).resolve() == folder.resolve():
+        raise InputError(
+            f"{folder}: masks and photographs lie in the same folder; put the masks into a folder"
+            " of their own"
+        )
+    if any(folder.rglob("label_names.txt")):
+        raise InputError(
+            f"{folder}: this was made by labelme_json_to_dataset; give the LabelMe files (.json)"
+            " that it was made of"
+        )
     source = Source()
-    known = {stem.casefold(): stem for name in stems for stem in (name, name.rsplit("/", 1)[-1])}
-    legend: dict[Value, str] | None = None
+    labels = folder / "labelmap.txt"
+    legend: Mapping[Value, str] | None = None
+    if labels.is_file() and (folder / "SegmentationClass").is_dir():
+        legend, folder = _labelmap(labels), folder / "SegmentationClass"
     drawings: dict[str, list[Outline]] = {}
-    for path in sorted(folder.rglob("*.png"), key=lambda path: natural_key(path.as_posix())):
+    for path in sorted(folder.rglob("*"), key=lambda path: natural_key(path.as_posix())):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if path.name.startswith("."):
-            continue
-        specimen, label = _split(name, known, path)
-        if label:
-            drawings.setdefault(specimen, []).append(drawn(label, str(path), _binary(path)))
-            continue
-        if legend is None:
-            legend = _legend(folder)
-        drawings.setdefault(specimen, []).extend(_indexed(path, legend, source))
-    for specimen, outlines in drawings.items():
-        source.drawings.append(Drawing(specimen, f"{folder}: masks of '{specimen}'", outlines))
+        photograph, label = _meaning(name, photographs, structures, path)
+        outlines = drawings.setdefault(photograph.name, [])
+        try:
+            if label:
+                outlines.append(_drawn(label, path, photograph))
+                continue
+            if legend is None:
+                legend = _legend(folder, source)
+            outlines += _indexed(path, legend, source, photograph)
+        except _MaskError as error:
+            outlines.append(faulty(label, str(path), error))
+            if not label:
+                raise
+    for photograph_name, outlines in drawings.items():
+        where = f"{folder}: masks of '{photograph_name}'"
+        source.drawings.append(Drawing(photograph_name, where, outlines))
     return source
 
 
-def _split(name: str, known: Mapping[str, str], path: Path) -> tuple[str, str]:
+class _MaskError(InputError):
+    """A picture is no mask."""
+
+
+def _meaning(
+    name: str, photographs: Photographs, structures: Sequence[str], path: Path
+) -> tuple[PhotographFile, str]:
     """Photograph and structure that a mask's name stands for; no structure if it is indexed."""
-    lower = name.casefold()
-    for start in (lower, lower.rsplit("/", 1)[-1]):
-        if start in known:
-            return known[start], ""
-    for start, original in ((lower, name), (lower.rsplit("/", 1)[-1], name.rsplit("/", 1)[-1])):
-        for cut in range(len(start) - 1, 0, -1):
-            if start[cut] in "_/-. " and start[:cut] in known:
-                return known[start[:cut]], original[cut + 1 :].strip()
-    if "/" in lower and lower.rsplit("/", 1)[0].rsplit("/", 1)[-1] in known:
-        parent, label = name.rsplit("/", 1)
-        return known[parent.rsplit("/", 1)[-1].casefold()], label
+    known = {structure.casefold() for structure in structures}
+    folder, _, base = name.rpartition("/")
+    found: dict[tuple[str, str], PhotographFile] = {}
+
+    def add(stem: str, label: str) -> None:
+        several = photographs.candidates(stem)
+        if len(several) > 1:
+            listed = ", ".join(f"'{photograph.name}'" for photograph in several[:5])
+            raise AmbiguousNameError(
+                f"{path}: this mask may be of any of {listed}; name it as the photograph with its"
+                " folders"
+            )
+        for photograph in several:
+            found[photograph.name, label] = photograph
+
+    if folder and folder.rsplit("/", 1)[-1].casefold() in known:
+        add(base, folder.rsplit("/", 1)[-1])
+    if not found:
+        add(name, "")
+        if not found and folder:
+            add(base, "")
+    if not found:
+        for cut in range(len(base) - 1, 0, -1):
+            if base[cut] in "_-. ":
+                stem = f"{folder}/{base[:cut]}" if folder else base[:cut]
+                add(stem, base[cut + 1 :].strip())
+                if folder and not found:
+                    add(base[:cut], base[cut + 1 :].strip())
+        if folder:
+            add(folder, base)
+    meant = {
+        (photograph, structure): found[photograph, label]
+        for photograph, label in found
+        if (structure := _structure(label, known)) is not None
+    }
+    if len(meant) > 1:
+        listed = ", ".join(f"'{label}' of '{photograph}'" for photograph, label in meant)
+        raise AmbiguousNameError(f"{path}: this mask may be {listed}; rename mask or photograph")
+    if meant:
+        ((_, label),) = meant
+        return meant[next(iter(meant))], label
+    if found:
+        key = next(iter(found))  # the longest name of a photograph
+        return found[key], key[1]
     raise InputError(
         f"{path}: this mask fits no photograph; name masks {{specimen}}_{{structure}}.png,"
         " {specimen}/{structure}.png or, with a legend, {specimen}.png"
     )
 
 
-def _open(path: Path) -> Image.Image:
+def _structure(label: str, known: set[str]) -> str | None:
+    """A label that is a structure, without the number of an instance; empty if indexed."""
+    if not label or label.casefold() in known:
+        return label
+    stripped = _INSTANCE.sub("", label)
+    return stripped if stripped.casefold() in known else None
+
+
+def _open(path: Path, photograph: PhotographFile) -> Image.Image:
+    if not path.is_file():
+        raise _MaskError(f"{path}: this is no regular file; put a mask there")
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
+            _check_size(image, path, photograph)
             image.load()
             return image
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            f"{path}: the mask cannot be decoded ({error}); export it again"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise _MaskError(
+            f"{path}: the mask cannot be decoded ({error}); export it again as PNG"
         ) from error
 
 
-def _binary(path: Path) -> np.ndarray:
-    image = _open(path)
+def _check_size(image: Image.Image, path: Path, photograph: PhotographFile) -> None:
+    """Refuse a mask of another size before it is decoded."""
+    header = photograph.header()
+    if image.size not in ((header.width, header.height), header.displayed):
+        raise _MaskError(
+            f"{path}: the mask has {image.width} x {image.height} pixels, but the photograph"
+            f" {photograph.path} has {header.width} x {header.height}; export it at that size"
+        )
+
+
+def _drawn(label: str, path: Path, photograph: PhotographFile) -> Outline:
+    mask = _binary(path, photograph)
+    outline = drawn(label, str(path), mask)
+    if outline.empty:
+        note = f"{path}: a mask without a pixel; the structure counts as absent"
+        return Outline(label, str(path), outline.draw, outline.size, empty=True, notes=(note,))
+    return outline
+
+
+def _binary(path: Path, photograph: PhotographFile) -> np.ndarray:
+    image = _open(path, photograph)
     if image.mode in ("RGBA", "LA", "PA"):
         opacity = np.asarray(image.getchannel("A"))
         if opacity.min() < 255:  # drawn on a transparent ground
-            return opacity > 127
-    if image.mode not in ("L", "1", "P") and not image.mode.startswith("I"):
-        image = image.convert("RGB").convert("L")
-    values = np.asarray(image)
-    # Two values are background and structure; more are soft edges, cut in the middle.
-    return values > (0 if len(np.unique(values)) <= 2 else values.max() / 2)
+            return _cut(opacity, path)
+    if image.mode == "P":
+        indices = np.asarray(image)
+        if len(np.unique(indices)) <= 2 and not indices.min():
+            return indices > 0
+        image = image.convert("RGB")
+    if image.mode not in ("L", "1") and not image.mode.startswith("I"):
+        return _cut(np.asarray(image.convert("RGB")).max(axis=2), path)
+    return _cut(np.asarray(image), path)
 
 
-def _indexed(path: Path, legend: Mapping[Value, str], source: Source) -> list[Outline]:
-    image = _open(path)
+def _cut(values: np.ndarray, path: Path) -> np.ndarray:
+    """The mask of a picture of a black ground and one other value, soft edges cut in the middle.
+
+    Raises:
+        InputError: it is something else.
+    """
+    low, high = values.min(), values.max()
+    if low == high and not low:
+        return np.zeros(values.shape, bool)
+    levels = np.unique(values)
+    if low > (_SOFT if path.suffix.lower() in (".jpg", ".jpeg") else 0):
+        raise _MaskError(
+            f"{path}: the mask has no black ground: its darkest value is {low}, its lightest {high};"
+            " save it as white on black"
+        )
+    if len(levels) > 2:
+        between = (values > low + _SOFT) & (values < high - _SOFT)
+        if len(levels) < 9:
+            between = (values > low) & (values < high)
+        if minimum_filter(between.astype(np.uint8), _SOFT, mode="constant").any():
+            shown = ", ".join(str(level) for level in levels[:8])
+            raise _MaskError(
+                f"{path}: this is no binary mask: it holds {len(levels)} values ({shown}"
+                f"{', ...' if len(levels) > 8 else ''}) in areas, not only at edges; save the"
+                " structure alone, white on black, or an indexed mask with a legend"
+            )
+    mask = values > (0 if len(levels) <= 2 else high / 2)
+    edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    if edge.mean() > 0.9:
+        raise _MaskError(
+            f"{path}: the mask covers the edge of the photograph all round; it seems to be inverted:"
+            " save the structure white on black"
+        )
+    return mask
+
+
+def _indexed(
+    path: Path, legend: Mapping[Value, str], source: Source, photograph: PhotographFile
+) -> list[Outline]:
+    image = _open(path, photograph)
     colours = any(isinstance(value, tuple) for value in legend)
     if colours:
         values = np.asarray(image.convert("RGB")).astype(np.int64) @ (65536, 256, 1)
     elif image.mode in ("L", "1", "P") or image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
     else:
-        raise InputError(
-            f"{path}: the legend gives index values, but this mask has colours; save it as an"
-            " indexed PNG, or write the colours as #rrggbb into the legend"
+        channels = np.asarray(image.convert("RGB")).astype(np.int64)
+        if (channels != channels[..., :1]).any():
+            raise _MaskError(
+                f"{path}: the legend gives index values, but this mask has colours; save it as an"
+                " indexed PNG, or write the colours as #rrggbb into the legend"
+            )
+        values = channels[..., 0]
+    found = np.unique(values).tolist()
+    if len(found) > 2 * len(legend) + 32:
+        raise _MaskError(
+            f"{path}: this is no indexed mask: it holds {len(found)} values, the legend"
+            f" {len(legend)}; save it as PNG, without soft edges"
         )
     outlines = []
-    for value in np.unique(values).tolist():
+    for value in found:
         key = (value >> 16, value >> 8 & 255, value & 255) if colours else value
         label = legend.get(key)
         if label is None:
@@ -118,7 +277,31 @@ def _indexed(path: Path, legend: Mapping[Value, str], source: Source) -> list[Ou
     return outlines
 
 
-def _legend(folder: Path) -> dict[Value, str]:
+def _labelmap(path: Path) -> dict[Value, str]:
+    """CVAT's list of labels: `name:red,green,blue:parts:actions`."""
+    legend: dict[Value, str] = {}
+    for line in _text(path, Source()).splitlines():
+        cells = line.split(":")
+        if line.startswith("#") or len(cells) < 2:
+            continue
+        numbers = cells[1].split(",")
+        if len(numbers) != 3 or not all(number.strip().isdecimal() for number in numbers):
+            raise InputError(f"{path}: '{line[:60]}' gives no colour as red,green,blue")
+        red, green, blue = (int(number) for number in numbers)
+        legend[red, green, blue] = cells[0].strip()
+    return legend
+
+
+def _text(path: Path, source: Source) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        source.notes.append(f"{path}: this is no UTF-8; read as Windows-1252")
+        return content.decode("cp1252", errors="replace")
+
+
+def _legend(folder: Path, source: Source) -> dict[Value, str]:
     for suffix in ("json", "csv", "tsv"):
         path = folder / f"legend.{suffix}"
         if path.is_file():
@@ -128,16 +311,16 @@ def _legend(folder: Path) -> dict[Value, str]:
             f"{folder}: indexed masks need a file legend.csv (or .tsv, .json) beside them that says"
             " which value is which structure, for example a row 1,head"
         )
-    text = path.read_text(encoding="utf-8-sig")
+    text = _text(path, source)
     if suffix == "json":
         try:
-            pairs = list(json.loads(text).items())
-        except (json.JSONDecodeError, AttributeError) as error:
+            pairs = [list(pair) for pair in json.loads(text).items()]
+        except (ValueError, RecursionError, AttributeError) as error:
             raise InputError(f'{path}: expected an object such as {{"1": "head"}}') from error
     else:
-        pairs = [
-            row for row in csv.reader(text.splitlines(), delimiter="," if suffix == "csv" else "\t")
-        ]
+        first = text.partition("\n")[0]
+        sign = max(",;\t", key=first.count)
+        pairs = _two_columns([row for row in csv.reader(text.splitlines(), delimiter=sign)])
     legend: dict[Value, str] = {}
     for number, pair in enumerate(pairs, 1):
         if not any(str(cell).strip() for cell in pair):
@@ -164,9 +347,21 @@ def _legend(folder: Path) -> dict[Value, str]:
     return legend
 
 
+def _two_columns(rows: list[list[str]]) -> list[list[str]]:
+    """Value and structure of every row, where a header says which of more columns these are."""
+    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
+    value = next((i for i, name in enumerate(header) if name in _VALUE_NAMES), None)
+    label = next((i for i, name in enumerate(header) if name in _STRUCTURE_NAMES), None)
+    if len(header) < 3 or value is None or label is None:
+        return rows
+    return [
+        [row[value], row[label]] if len(row) > max(value, label) else row for row in rows if row
+    ]
+
+
 def _value(cell: object) -> Value | None:
     text = str(cell).strip()
-    if text.isdecimal():
+    if text.isdecimal() and text.isascii() and len(text) < 10:
         return int(text)
     if len(text) == 7 and text[0] == "#":
         try:

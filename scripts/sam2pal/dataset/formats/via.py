@@ -1,16 +1,27 @@
 """VGG Image Annotator (VIA) 1 and 2: JSON, projects and CSV."""
 
 import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, ellipse, polygons, rectangle
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    ellipse,
+    faulty,
+    polygons,
+    rectangle,
+)
 from sam2pal.io.errors import InputError
 
 _CSV_COLUMNS = {"filename", "region_shape_attributes", "region_attributes"}
+_LONGEST_HEADER = 4096
+csv.field_size_limit(2**31 - 1)  # a region of many points; what it takes is bounded by the file
 
 
 def recognise(data: Any) -> bool:
@@ -24,8 +35,16 @@ def recognise(data: Any) -> bool:
 
 def recognise_csv(text: str) -> bool:
     """A table with VIA's columns."""
-    header = next(csv.reader(text.splitlines()[:1]), [])
-    return {name.strip().lstrip("#") for name in header} >= _CSV_COLUMNS
+    return len({*_header(text)} & _CSV_COLUMNS) > 1
+
+
+def _header(text: str) -> list[str]:
+    first = text[:_LONGEST_HEADER].partition("\n")[0].rstrip("\r")
+    return [name.strip().strip('"').lstrip("#") for name in first.split(_sign(first))]
+
+
+def _sign(header: str) -> str:
+    return max(",;\t", key=header.count)
 
 
 def read(data: Any, path: Path, structures: Collection[str]) -> Source:
@@ -58,65 +77,125 @@ def read(data: Any, path: Path, structures: Collection[str]) -> Source:
                 raise InputError(f"{path}: the regions of '{name}' are damaged; export them again")
             pairs.append((region.get("shape_attributes"), region.get("region_attributes")))
         regions.append((name, pairs))
-    return _read(regions, path, structures)
+    return _read(regions, path, structures, _options(data))
 
 
 def read_csv(text: str, path: Path, structures: Collection[str]) -> Source:
     """Read VIA's CSV; see `read`."""
-    rows = csv.DictReader(text.splitlines())
-    rows.fieldnames = [name.strip().lstrip("#") for name in rows.fieldnames or []]
+    names = _header(text)
+    missing = sorted(_CSV_COLUMNS - {*names})
+    if missing:
+        raise InputError(
+            f"{path}: the column '{missing[0]}' of VIA is missing; export it again from VIA"
+        )
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_sign(text.partition("\n")[0]))
+    next(rows)
     regions: dict[str, list[tuple[Any, Any]]] = {}
-    for number, row in enumerate(rows, 2):
+    faults = []
+    for cells in rows:
+        if not any(cells):
+            continue
+        row = dict(zip(names, cells, strict=False))
+        where = f"{path}: row {rows.line_num} ('{row.get('filename', '')}')"
+        if len(cells) < len(names):
+            faults.append(InputError(f"{where} is cut off; export it again from VIA"))
+            continue
         listed = regions.setdefault(row["filename"], [])
         try:
             shape = json.loads(row["region_shape_attributes"] or "{}")
             attributes = json.loads(row["region_attributes"] or "{}")
-        except (json.JSONDecodeError, TypeError) as error:
-            raise InputError(
-                f"{path}: row {number} ('{row['filename']}') is damaged ({error}); export it again"
-            ) from error
+        except (ValueError, RecursionError) as error:
+            faults.append(InputError(f"{where} is damaged ({error}); export it again from VIA"))
+            continue
         if shape:  # VIA writes a row without a shape for a photograph without regions
             listed.append((shape, attributes))
-    return _read(list(regions.items()), path, structures)
+    if faults and not any(regions.values()):
+        raise faults[0]
+    source = _read(list(regions.items()), path, structures, {})
+    source.faults += faults
+    return source
 
 
 def _read(
-    regions: list[tuple[str, list[tuple[Any, Any]]]], path: Path, structures: Collection[str]
+    regions: list[tuple[str, list[tuple[Any, Any]]]],
+    path: Path,
+    structures: Collection[str],
+    options: Mapping[str, Mapping[str, str]],
 ) -> Source:
-    for name, listed in regions:
-        for number, (shape, attributes) in enumerate(listed, 1):
-            if not isinstance(shape, dict) or not isinstance(attributes, dict):
-                raise InputError(
-                    f"{path}: region {number} of '{name}' has no shape or no attributes; redraw it"
-                )
+    """`options` are the descriptions of what menus store, by attribute."""
     source = Source()
-    attribute = _structure_attribute(
-        (attributes for _, listed in regions for _, attributes in listed), path, structures
-    )
-    for name, listed in regions:
-        drawing = Drawing(name, f"{path}: image '{name}'", [], displayed=True)
+    if not any(listed for _, listed in regions):
+        raise InputError(f"{path}: none of its {len(regions)} photographs has a region; draw some")
+    for place, (name, listed) in enumerate(regions):
+        sound = []
         for number, (shape, attributes) in enumerate(listed, 1):
+            if isinstance(shape, dict) and isinstance(attributes, dict):
+                sound.append((number, shape, attributes))
+            else:
+                source.faults.append(
+                    InputError(
+                        f"{path}: region {number} of '{name}' has no shape or no attributes;"
+                        " redraw it"
+                    )
+                )
+        regions[place] = (name, sound)
+    if not any(sound for _, sound in regions):
+        raise source.faults[0]
+    attribute = _structure_attribute(
+        (attributes for _, sound in regions for *_, attributes in sound), path, structures, options
+    )
+    for name, sound in regions:
+        drawing = Drawing(name, f"{path}: image '{name}'", [], displayed=True)
+        for number, shape, attributes in sound:
             where = f"{path}: region {number} of '{name}'"
-            labels = _labels(attributes.get(attribute))
+            labels = _labels(attributes.get(attribute), options.get(attribute, {}))
             if not labels:
-                raise InputError(f"{where} has no '{attribute}'; name its structure in VIA")
+                source.faults.append(
+                    InputError(f"{where} has no '{attribute}'; name its structure in VIA")
+                )
             for label in labels:
-                outline = _outline(shape, label, f"{where} ('{label}')", source)
+                labelled = f"{where} ('{label}')"
+                try:
+                    outline = _outline(shape, label, labelled, source)
+                except InputError as error:
+                    outline = faulty(label, labelled, error)
                 if outline is not None:
                     drawing.outlines.append(outline)
         source.drawings.append(drawing)
     return source
 
 
-def _labels(value: Any) -> list[str]:
+def _options(data: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the menus of a VIA project show for what they store, by attribute."""
+    attributes = data.get("_via_attributes")
+    regions = attributes.get("region") if isinstance(attributes, dict) else None
+    found = {}
+    for name, attribute in regions.items() if isinstance(regions, dict) else ():
+        options = attribute.get("options") if isinstance(attribute, dict) else None
+        if isinstance(options, dict):
+            found[name] = {
+                key: text.strip() for key, text in options.items() if isinstance(text, str) and text
+            }
+    return found
+
+
+def _labels(value: Any, options: Mapping[str, str]) -> list[str]:
     """The value of a text, menu or radio attribute, or what is ticked in a checkbox."""
     if isinstance(value, Mapping):
-        return sorted(str(key) for key, ticked in value.items() if ticked)
-    text = "" if value is None else str(value).strip()
-    return [text] if text else []
+        stored = sorted(str(key) for key, ticked in value.items() if ticked)
+    else:
+        text = "" if value is None else str(value).strip()
+        stored = [text] if text else []
+    # a menu may show the structure and store a number, or store it and show a description
+    return [options.get(key, key) if key.isdecimal() else key for key in stored]
 
 
-def _structure_attribute(attributes: Iterable[Any], path: Path, structures: Collection[str]) -> str:
+def _structure_attribute(
+    attributes: Iterable[Any],
+    path: Path,
+    structures: Collection[str],
+    options: Mapping[str, Mapping[str, str]],
+) -> str:
     """The region attribute whose values name structures most often."""
     known = {name.casefold() for name in structures}
     named: Counter = Counter()
@@ -124,7 +203,9 @@ def _structure_attribute(attributes: Iterable[Any], path: Path, structures: Coll
     for values in attributes:
         for key, value in values.items():
             named[key] += 1
-            hits[key] += any(label.casefold() in known for label in _labels(value))
+            hits[key] += any(
+                label.casefold() in known for label in _labels(value, options.get(key, {}))
+            )
     if not named:
         raise InputError(
             f"{path}: no region has an attribute that names its structure; add a region attribute"

@@ -1,0 +1,115 @@
+"""What an annotation says beside its outline (box, area), against the mask."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+from pycocotools import mask as coco_mask
+
+from sam2pal.dataset.drawing import Outline, holes_of
+from sam2pal.dataset.rle import decode_mask
+from sam2pal.io.errors import InputError
+
+Box = tuple[float, float, float, float]
+AGREE = 0.5
+"""IoU of two boxes below which they are of different things."""
+
+
+def settle(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """The mask of an outline, as its annotation's box and area say it is meant.
+
+    An RLE that runs along rows is turned; a polygon through the centres of pixels, as
+    OpenCV's `findContours` gives it, includes them; a ring within another is a hole unless
+    the area says that it was filled.
+
+    Returns:
+        The mask `[height, width]`, and notes on what was settled or remains doubtful.
+
+    Raises:
+        InputError: box and mask contradict each other.
+    """
+    notes: list[str] = []
+    if outline.empty or not mask.any():
+        return mask, notes
+    if outline.box is not None:
+        mask, notes = _by_box(outline, mask, outline.box)
+    if outline.rings:
+        mask, more = _by_area(outline, mask)
+        notes += more
+    return mask, notes
+
+
+def _by_box(outline: Outline, mask: np.ndarray, box: Box) -> tuple[np.ndarray, list[str]]:
+    own = _box_of(mask)
+    corners = (box[0], box[1], box[2] - box[0], box[3] - box[1])
+    agree = [_overlap(own, box), _overlap(own, corners)]
+    if outline.bounds is not None:  # the mask may be cut at the edge of the photograph
+        left, top, right, bottom = outline.bounds
+        agree.append(_overlap((left, top, right - left, bottom - top), box))
+    if max(agree) >= AGREE:
+        return mask, []
+    if outline.size is not None:
+        height, width = mask.shape
+        along_rows = mask.T.ravel().reshape(height, width)
+        if _overlap(_box_of(along_rows), box) > 0.9:
+            note = f"{outline.where}: its mask runs along rows, as its box shows, and was turned"
+            return np.ascontiguousarray(along_rows), [note]
+    raise InputError(
+        f"{outline.where}: its bbox ({_said(box)}) and its outline ({_said(own)}; left, top, width,"
+        " height) contradict each other; export it again"
+    )
+
+
+def _by_area(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    height, width = mask.shape
+    area, where = outline.area, outline.where
+    holes = holes_of(outline.rings)
+    if holes:
+        rings = [list(ring) for ring in outline.rings]
+        filled = decode_mask(coco_mask.merge(coco_mask.frPyObjects(rings, height, width)))
+        if area is not None and abs(filled.sum() - area) < abs(mask.sum() - area):
+            return filled, [f"{where}: a ring within another was filled, as its area says"]
+        return mask, [f"{where}: a ring within another is taken as a hole"]
+    left, top, right, bottom = outline.bounds or (0, 0, 0, 0)
+    cut = left < 0 or top < 0 or right > width or bottom > height
+    if area is None or cut or abs(mask.sum() - area) <= 2 + (right - left + bottom - top) / 2:
+        return mask, []
+    inclusive = _with_edge(outline, height, width)
+    if inclusive is not None and abs(inclusive.sum() - area) <= 1:
+        note = f"{where}: its outline runs through the centres of pixels, as its area shows"
+        return inclusive, [note]
+    return mask, [f"{where}: its area says {area:g} pixels, its outline encloses {mask.sum()}"]
+
+
+def _with_edge(outline: Outline, height: int, width: int) -> np.ndarray | None:
+    """The mask with the pixels whose centres a polygon of whole numbers runs through."""
+    if not all(value == int(value) for ring in outline.rings for value in ring):
+        return None
+    picture = Image.new("1", (width, height))
+    draw = ImageDraw.Draw(picture)
+    for ring in outline.rings:
+        draw.polygon([int(value) for value in ring], fill=1, outline=1)
+    return np.asarray(picture)
+
+
+def _box_of(mask: np.ndarray) -> Box:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        float(columns[0]),
+        float(rows[0]),
+        float(columns[-1] - columns[0] + 1),
+        float(rows[-1] - rows[0] + 1),
+    )
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """IoU of two boxes; one of less than a pixel counts as a pixel."""
+    sides = []
+    for axis in (0, 1):
+        ends = [(box[axis], box[axis] + max(box[axis + 2], 1)) for box in (one, other)]
+        sides.append(max(0.0, min(ends[0][1], ends[1][1]) - max(ends[0][0], ends[1][0])))
+    shared = sides[0] * sides[1]
+    areas = sum(max(box[2], 1) * max(box[3], 1) for box in (one, other))
+    return shared / (areas - shared)
+
+
+def _said(box: Box) -> str:
+    return ", ".join(f"{value:g}" for value in box)

@@ -1,0 +1,104 @@
+"""CVAT for images 1.1: one XML file for many photographs."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    drawn,
+    ellipse,
+    faulty,
+    polygons,
+    positive_size,
+)
+from sam2pal.images.header import MAX_PIXELS
+from sam2pal.io.errors import InputError
+
+_START = re.compile(r"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*<annotations[\s>]", re.S)
+
+
+def recognise(text: str) -> bool:
+    """CVAT's XML, of images or of a video."""
+    return bool(_START.match(text[:4096]))
+
+
+def read(text: str, path: Path) -> Source:
+    """Read CVAT's XML: polygons, ellipses and masks; boxes are no outlines.
+
+    Raises:
+        InputError: it is not sound XML, or of a video.
+    """
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise InputError(f"{path}: XML with definitions of its own is not read; export it again")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise InputError(f"{path}: not valid XML ({error}); export it again") from error
+    if root.find("track") is not None:
+        raise InputError(f"{path}: this is CVAT for video; export it as CVAT for images or COCO")
+    source = Source()
+    for image in root.iter("image"):
+        name = image.get("name") or ""
+        where = f"{path}: image '{name}'"
+        size = positive_size(_number(image, "width"), _number(image, "height"), where)
+        drawing = Drawing(name, where, [], size)
+        for number, shape in enumerate(image, 1):
+            label = (shape.get("label") or "").strip()
+            place = f"{where}, shape {number} ('{label}')"
+            if shape.tag not in ("polygon", "ellipse", "mask"):
+                source.ignore(f"shapes of type {shape.tag[:40]}")
+                continue
+            try:
+                outline = _outline(shape, label, place, size)
+            except (ValueError, TypeError) as error:
+                message = f"{place}: its {shape.tag} is damaged ({error}); export it again"
+                outline = faulty(label, place, InputError(message))
+            except InputError as error:
+                outline = faulty(label, place, error)
+            drawing.outlines.append(outline)
+        source.drawings.append(drawing)
+    return source
+
+
+def _number(element: ElementTree.Element, name: str) -> float | None:
+    try:
+        return float(element.get(name) or 0)
+    except ValueError:
+        return None
+
+
+def _outline(
+    shape: ElementTree.Element, label: str, where: str, size: tuple[int, int] | None
+) -> Outline:
+    if shape.tag == "mask":
+        return drawn(label, where, _mask(shape, where, size))
+    if shape.tag == "ellipse":
+        cx, cy, rx, ry = (float(shape.get(key) or "") for key in ("cx", "cy", "rx", "ry"))
+        turn = np.deg2rad(float(shape.get("rotation") or 0))
+        return polygons(label, where, [ellipse(cx, cy, rx, ry, float(turn))])
+    points = [point.split(",") for point in (shape.get("points") or "").split(";")]
+    return polygons(label, where, [[float(value) for point in points for value in point]])
+
+
+def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) -> np.ndarray:
+    """CVAT's own run lengths: along the rows of a box, ground first."""
+    left, top, width, height = (
+        int(float(shape.get(key) or "")) for key in ("left", "top", "width", "height")
+    )
+    if size is None:
+        raise InputError(f"{where}: a mask needs the size of its image")
+    fits = min(left, top) >= 0 and left + width <= size[0] and top + height <= size[1]
+    if not fits or width * height > MAX_PIXELS:
+        raise InputError(f"{where}: its mask does not fit into the image; export it again")
+    runs = np.array([int(run) for run in (shape.get("rle") or "").split(",")])
+    if runs.min() < 0 or runs.sum() != width * height:
+        raise ValueError(f"its runs cover {runs.sum()} pixels of {width * height}")
+    mask = np.zeros((size[1], size[0]), bool)
+    values = np.arange(len(runs)) % 2 == 1
+    mask[top : top + height, left : left + width] = np.repeat(values, runs).reshape(height, width)
+    return mask

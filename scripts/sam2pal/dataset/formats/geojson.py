@@ -1,0 +1,62 @@
+"""GeoJSON of QuPath: a file a photograph, of the photograph's name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sam2pal.dataset.drawing import Drawing, Source, faulty, polygons
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.io.errors import InputError
+
+
+def recognise(data: Any) -> bool:
+    """A collection of features, or (older QuPath) a list of them."""
+    if isinstance(data, list):
+        return bool(data) and isinstance(data[0], dict) and data[0].get("type") == "Feature"
+    return isinstance(data, dict) and data.get("type") in ("FeatureCollection", "Feature")
+
+
+def read(data: Any, path: Path, photographs: Photographs) -> Source:
+    """Read features of type Polygon and MultiPolygon, in pixels of the full photograph.
+
+    The class names the structure; GeoJSON names no photograph, so the file must have its name.
+
+    Raises:
+        InputError: no photograph has the name of the file.
+    """
+    if not photographs.candidates(path.stem):
+        raise InputError(
+            f"{path}: GeoJSON names no photograph, and there is none called '{path.stem}' in"
+            f" {photographs.place}; give the file the name of its photograph"
+        )
+    features = data if isinstance(data, list) else data.get("features", [data])
+    source = Source()
+    drawing = Drawing(path.stem, str(path), [])
+    for number, feature in enumerate(features, 1):
+        label = _label(feature.get("properties") or {})
+        where = f"{path}: feature {number} ('{label}')"
+        geometry = feature.get("geometry") or {}
+        kind = geometry.get("type")
+        if kind not in ("Polygon", "MultiPolygon"):
+            source.ignore(f"features of type {str(kind)[:40]}")
+            continue
+        if not label:
+            source.faults.append(InputError(f"{where} has no class; set it in QuPath"))
+            continue
+        parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
+        try:
+            rings = [[float(v) for point in ring for v in point[:2]] for of in parts for ring in of]
+            drawing.outlines.append(polygons(label, where, rings))
+        except (TypeError, ValueError) as error:
+            message = f"{where}: its coordinates are damaged ({error}); export it again"
+            drawing.outlines.append(faulty(label, where, InputError(message)))
+        except InputError as error:
+            drawing.outlines.append(faulty(label, where, error))
+    source.drawings.append(drawing)
+    return source
+
+
+def _label(properties: Mapping[str, Any]) -> str:
+    classification = properties.get("classification")
+    name = classification.get("name") if isinstance(classification, dict) else None
+    return str(name or properties.get("name") or "").strip()

@@ -1,0 +1,92 @@
+"""ROIs of ImageJ: a file `.roi`, or a zip of them, of the photograph's name."""
+
+import re
+import zipfile
+from pathlib import Path
+
+import roifile
+
+from sam2pal.dataset.drawing import Drawing, Outline, Source, ellipse, faulty, polygons, rectangle
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.io.errors import InputError
+
+_MOST = 10_000  # ROIs of a file
+_LARGEST = 50_000_000  # bytes of one ROI
+_AREAS = {
+    roifile.ROI_TYPE.POLYGON,
+    roifile.ROI_TYPE.FREEHAND,
+    roifile.ROI_TYPE.TRACED,
+}
+
+
+def recognise(path: Path) -> bool:
+    """A ROI, or a zip that holds nothing else."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start == b"Iout":
+        return True
+    if start != b"PK\x03\x04" or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return bool(names) and all(name.lower().endswith(".roi") for name in names)
+
+
+def read(path: Path, photographs: Photographs) -> Source:
+    """Read the ROIs; each has the name of its structure, the file that of its photograph.
+
+    A number at the end of a ROI's name is that of an instance.
+
+    Raises:
+        InputError: there are too many ROIs, or no photograph has the name of the file.
+    """
+    source = Source()
+    name = path.stem.removesuffix("_RoiSet").removeprefix("RoiSet_")
+    if not photographs.candidates(name):
+        raise InputError(
+            f"{path}: ROIs name no photograph, and there is none called '{name}' in"
+            f" {photographs.place}; give the file the name of its photograph"
+        )
+    drawing = Drawing(name, str(path), [])
+    for name, content in _contents(path):
+        label = re.sub(r"[ _-]?\d+$", "", Path(name).stem)
+        where = f"{path}: ROI '{name}'"
+        try:
+            roi = roifile.ImagejRoi.frombytes(content)
+            outline = _outline(roi, label, where)
+        except InputError as error:
+            outline = faulty(label, where, error)
+        except Exception as error:  # roifile raises whatever a damaged file makes it
+            message = f"{where} is damaged ({error}); save it again"
+            outline = faulty(label, where, InputError(message))
+        if outline is None:
+            source.ignore(f"ROIs of type {roi.roitype.name.lower()}")
+        else:
+            drawing.outlines.append(outline)
+    source.drawings.append(drawing)
+    return source
+
+
+def _contents(path: Path) -> list[tuple[str, bytes]]:
+    if not zipfile.is_zipfile(path):
+        return [(path.name, path.read_bytes())]
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > _MOST or any(member.file_size > _LARGEST for member in members):
+            raise InputError(f"{path}: more than {_MOST} ROIs, or one too large; split the file")
+        return [(member.filename, archive.read(member)) for member in members]
+
+
+def _outline(roi: roifile.ImagejRoi, label: str, where: str) -> Outline | None:
+    if roi.composite:
+        rings = [ring.ravel().tolist() for ring in roi.coordinates(multi=True)]
+        return polygons(label, where, [ring for ring in rings if len(ring) >= 6])
+    left, top, right, bottom = (float(v) for v in (roi.left, roi.top, roi.right, roi.bottom))
+    if roi.roitype == roifile.ROI_TYPE.RECT:
+        return polygons(label, where, [rectangle(left, top, right, bottom)])
+    if roi.roitype == roifile.ROI_TYPE.OVAL:
+        radii = ((right - left) / 2, (bottom - top) / 2)
+        return polygons(label, where, [ellipse(left + radii[0], top + radii[1], *radii)])
+    if roi.roitype in _AREAS:
+        return polygons(label, where, [roi.coordinates().ravel().astype(float).tolist()])
+    return None

@@ -1,0 +1,160 @@
+"""Label Studio's JSON: outlines in percent, and masks of the brush."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import numpy as np
+
+from sam2pal.dataset.drawing import Drawing, Outline, Source, ellipse, faulty, fill, polygons
+from sam2pal.images.header import MAX_PIXELS
+from sam2pal.io.errors import InputError
+
+_KINDS = {
+    "polygonlabels": "polygon",
+    "ellipselabels": "ellipse",
+    "brushlabels": "brush",
+}
+_ALPHA = 3  # of the four channels of a brush mask
+
+
+def recognise(data: Any) -> bool:
+    """A list of tasks, each with data and annotations (older: completions)."""
+    first = data[0] if isinstance(data, list) and data else None
+    return (
+        isinstance(first, dict)
+        and isinstance(first.get("data"), dict)
+        and any(isinstance(first.get(key), list) for key in ("annotations", "completions"))
+    )
+
+
+def read(data: list[Any], path: Path) -> Source:
+    """Read tasks.
+
+    Outlines are in percent of the photograph as the browser shows it, turned upright. Of several
+    annotations of a task the last one that was not cancelled is taken.
+    """
+    source = Source()
+    for number, task in enumerate(data, 1):
+        where = f"{path}: task {task.get('id', number) if isinstance(task, dict) else number}"
+        try:
+            source.drawings.append(_drawing(task, where, source))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            source.faults.append(InputError(f"{where} is damaged ({error}); export it again"))
+    return source
+
+
+def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
+    name = next(value for value in task["data"].values() if isinstance(value, str))
+    drawing = Drawing(_photograph(name), where, [], displayed=True)
+    done = [
+        annotation
+        for annotation in task.get("annotations") or task.get("completions") or []
+        if not annotation.get("was_cancelled")
+    ]
+    if len(done) > 1:
+        source.notes.append(f"{where}: it has {len(done)} annotations, of which the last is taken")
+    for region in done[-1]["result"] if done else []:
+        kind = _KINDS.get(region.get("type"))
+        if kind is None:
+            source.ignore(f"regions of type {str(region.get('type'))[:40]}")
+            continue
+        value = region["value"]
+        for label in value.get(region["type"]) or []:
+            place = f"{where}, region {str(region.get('id'))[:20]} ('{label}')"
+            try:
+                drawing.outlines.append(_outline(kind, region, str(label), place))
+            except InputError as error:
+                drawing.outlines.append(faulty(str(label), place, error))
+    return drawing
+
+
+def _photograph(address: str) -> str:
+    """The file name in an address such as `/data/local-files/?d=folder/a.png`."""
+    parts = urlsplit(address)
+    local = parse_qs(parts.query).get("d")
+    return local[0] if local else unquote(parts.path).lstrip("/")
+
+
+def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Outline:
+    value = region["value"]
+    if kind == "brush":
+        return _brush(region, label, where)
+    if kind == "polygon":
+        percent = [float(v) for point in value["points"] for v in point[:2]]
+    else:
+        x, y, rx, ry = (float(value[key]) for key in ("x", "y", "radiusX", "radiusY"))
+        turn = np.deg2rad(float(value.get("rotation") or 0))
+        if turn and rx != ry:
+            raise InputError(f"{where}: a turned ellipse is not read; draw a polygon")
+        percent = ellipse(x, y, rx, ry)
+    ring = polygons(label, where, [percent]).rings[0]
+    if not all(-50 <= v <= 150 for v in ring):
+        raise InputError(f"{where}: its points are no percentages of the photograph")
+
+    def draw(height: int, width: int) -> np.ndarray:
+        scaled = np.asarray(ring).reshape(-1, 2) / 100 * (width, height)
+        return fill([scaled.ravel().tolist()], height, width)
+
+    return Outline(label, where, draw)
+
+
+def _brush(region: Mapping[str, Any], label: str, where: str) -> Outline:
+    width, height = (int(region[key]) for key in ("original_width", "original_height"))
+    if not 0 < width * height <= MAX_PIXELS:
+        raise InputError(f"{where}: {width} x {height} is no size of a photograph")
+    try:
+        channels = decode_brush(bytes(region["value"]["rle"]), 4 * width * height)
+    except (ValueError, IndexError) as error:
+        raise InputError(
+            f"{where}: its brush mask is damaged ({error}); export brush labels as PNG or COCO"
+        ) from error
+    mask = channels.reshape(height, width, 4)[..., _ALPHA] > 0
+    return Outline(label, where, lambda *_: mask, (width, height), empty=not mask.any())
+
+
+def decode_brush(content: bytes, length: int) -> np.ndarray:
+    """The `length` bytes that Label Studio's run-length encoding (that of the thi.ng project) holds.
+
+    A head gives the number of values, the bits of one, and four widths of run lengths; then each
+    run is a bit (1: one value repeated), two bits that choose a width, its length less one,
+    and its value or values.
+
+    Raises:
+        ValueError: it holds another number of values, or ends too early.
+    """
+    bits = np.unpackbits(np.frombuffer(content, np.uint8))
+    place = 0
+
+    def take(count: int) -> int:
+        nonlocal place
+        place += count
+        if place > len(bits):
+            raise ValueError("it ends too early")
+        return int("".join(map(str, bits[place - count : place])), 2)
+
+    found = take(32)
+    if found != length:
+        raise ValueError(f"it has {found} values, the photograph {length}")
+    word = take(5) + 1
+    if word != 8:
+        raise ValueError(f"its values have {word} bits, not 8")
+    widths = [take(4) + 1 for _ in range(4)]
+    values = np.zeros(length, np.uint8)
+    at = 0
+    while at < length:
+        repeated = take(1)
+        end = at + take(widths[take(2)]) + 1
+        if end > length:
+            raise ValueError("a run is too long")
+        if repeated:
+            values[at:end] = take(8)
+        else:
+            size = 8 * (end - at)
+            if place + size > len(bits):
+                raise ValueError("it ends too early")
+            values[at:end] = np.packbits(bits[place : place + size])
+            place += size
+        at = end
+    return values

@@ -1,0 +1,536 @@
+"""What people's programs write, read as it is meant, or refused with the reason."""
+
+import base64
+import io
+import json
+import random
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+import roifile
+from PIL import Image
+
+from sam2pal.dataset.convert import convert, read_truth
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.formats.labelstudio import decode_brush
+from sam2pal.dataset.rle import decode_mask, encode_mask
+from sam2pal.io.errors import InputError
+
+WIDTH, HEIGHT = 60, 40
+NAMES = ["head", "body"]
+RING = [10, 5, 30, 5, 30, 25, 10, 25]
+POINTS = [[10, 5], [30, 5], [30, 25], [10, 25]]
+
+
+def square():
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[5:25, 10:30] = True
+    return mask
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (WIDTH, HEIGHT), "white").save(folder / name)
+    return folder
+
+
+def coco(segmentation, image=None, **more):
+    image = {"id": 1, "file_name": "a.png", "width": WIDTH, "height": HEIGHT} | (image or {})
+    entry = {"id": 1, "image_id": image["id"], "category_id": 1, "segmentation": segmentation}
+    categories = [{"id": 1, "name": "head"}, {"id": 2, "name": "body"}]
+    return {"images": [image], "annotations": [entry | more], "categories": categories}
+
+
+def labelstudio(result, image="/data/upload/3/0a1b2c3d-a.png"):
+    size = {"original_width": WIDTH, "original_height": HEIGHT, "id": "r"}
+    results = [size | region for region in result]
+    return [{"id": 4, "data": {"image": image}, "annotations": [{"result": results}]}]
+
+
+def polygon_in_percent():
+    points = [[100 * x / WIDTH, 100 * y / HEIGHT] for x, y in POINTS]
+    return {"type": "polygonlabels", "value": {"points": points, "polygonlabels": ["head"]}}
+
+
+def brush(mask):
+    """Label Studio's encoding, every run spelt out or repeated as it comes."""
+    values = np.repeat(np.where(mask, 255, 0).astype(np.uint8).ravel(), 4)
+    bits = [f"{len(values):032b}", f"{7:05b}", *(f"{width - 1:04b}" for width in (3, 4, 8, 16))]
+    edges = np.flatnonzero(np.diff(values)) + 1
+    for start, end in zip([0, *edges], [*edges, len(values)], strict=True):
+        bits.append(f"111{end - start - 1:016b}{values[start]:08b}")
+    bits.append("")
+    text = "".join(bits)
+    text += "0" * (-len(text) % 8)
+    return [int(text[i : i + 8], 2) for i in range(0, len(text), 8)]
+
+
+def cvat(shapes):
+    size = f'width="{WIDTH}" height="{HEIGHT}"'
+    image = f'<image id="0" name="a.png" {size}>{shapes}</image>'
+    return f'<?xml version="1.0"?>\n<annotations><version>1.1</version>{image}</annotations>'
+
+
+def cvat_mask(mask):
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    crop = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    flat = np.concatenate([[False], crop.ravel()])
+    edges = np.flatnonzero(np.diff(flat))
+    runs = np.diff([0, *edges, crop.size])
+    box = f'left="{columns[0]}" top="{rows[0]}" width="{crop.shape[1]}" height="{crop.shape[0]}"'
+    return f'<mask label="head" rle="{", ".join(map(str, runs))}" {box}/>'
+
+
+def geojson():
+    ring = [*POINTS, POINTS[0]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    feature["properties"] = {"classification": {"name": "head"}}
+    return feature
+
+
+def supervisely(entry):
+    return {"size": {"width": WIDTH, "height": HEIGHT}, "tags": [], "objects": [entry]}
+
+
+def bitmap(mask):
+    picture = io.BytesIO()
+    crop = np.zeros((20, 20, 4), np.uint8)
+    crop[..., 3] = mask[5:25, 10:30] * 255
+    Image.fromarray(crop).save(picture, "PNG")
+    data = base64.b64encode(zlib.compress(picture.getvalue())).decode()
+    return {"classTitle": "head", "geometryType": "bitmap",
+            "bitmap": {"data": data, "origin": [10, 5]}}  # fmt: skip
+
+
+def roi_zip():
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        roi = roifile.ImagejRoi.frompoints(np.array(POINTS, float), name="head")
+        archive.writestr("head.roi", roi.tobytes())
+    return packed.getvalue()
+
+
+LABELME = {
+    "version": "5.5.0", "shapes": [{"label": "head", "points": POINTS, "shape_type": "polygon"}],
+    "imagePath": "a.png", "imageWidth": WIDTH, "imageHeight": HEIGHT,
+}  # fmt: skip
+VIA = {
+    "a.png1": {
+        "filename": "a.png",
+        "regions": [
+            {
+                "shape_attributes": {"name": "rect", "x": 10, "y": 5, "width": 20, "height": 20},
+                "region_attributes": {"part": "head"},
+            }
+        ],
+    }
+}
+FILES = {
+    "coco.json": coco([RING]),
+    "rle.json": coco(encode_mask(square())),
+    "labelme.json": LABELME,
+    "via.json": VIA,
+    "cvat.xml": cvat('<polygon label="head" points="10,5;30,5;30,25;10,25"/>'),
+    "cvat_mask.xml": cvat(cvat_mask(square())),
+    "labelstudio.json": labelstudio([polygon_in_percent()]),
+    "brush.json": labelstudio(
+        [{"type": "brushlabels", "value": {"rle": brush(square()), "brushlabels": ["head"]}}]
+    ),
+    "a.geojson": {"type": "FeatureCollection", "features": [geojson()]},
+    "list/a.json": [geojson()],
+    "a.png.json": supervisely(
+        {"classTitle": "head", "geometryType": "polygon",
+         "points": {"exterior": POINTS, "interior": []}}
+    ),
+    "bitmap/a.png.json": supervisely(bitmap(square())),
+    "a.zip": roi_zip(),
+}  # fmt: skip
+
+
+def content(name):
+    data = FILES[name]
+    if isinstance(data, bytes):
+        return data
+    return (data if isinstance(data, str) else json.dumps(data)).encode()
+
+
+def save(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def masks_of(data):
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    specimens = {image["id"]: image["specimen"] for image in data["images"]}
+    return {
+        (specimens[entry["image_id"]], names[entry["category_id"]]): decode_mask(
+            entry["segmentation"]
+        )
+        for entry in data["annotations"]
+    }
+
+
+def converted(tmp_path, photographs, data, name="annotations.json", **options):
+    path = save(tmp_path / name, json.dumps(data).encode() if not isinstance(data, bytes) else data)
+    return convert(path, photographs, NAMES, **options)
+
+
+def notes(data):
+    return "\n".join(data["info"]["notes"])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_each_format_gives_the_mask_that_was_drawn(tmp_path, photographs, name):
+    found = masks_of(converted(tmp_path, photographs, content(name), name))
+    assert list(found) == [("a", "head")]
+    assert np.array_equal(found["a", "head"], square())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damaged_files_end_with_a_message_that_names_them(tmp_path, photographs, name):
+    """Mutations of valid files: an error or a mask, never a traceback."""
+    generator = random.Random(name)
+    valid = content(name)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(valid)
+        for _ in range(generator.choice((1, 1, 2, 8))):
+            place = generator.randrange(len(damaged))
+            kind = generator.randrange(4)
+            if kind == 0:
+                damaged[place] = generator.randrange(256)
+            elif kind == 1:
+                del damaged[place : place + generator.choice((1, 5, 200))]
+            elif kind == 2:
+                damaged[place:place] = generator.choice((b"9" * 30, b"-", b"[", b"null", b"\xff"))
+            else:
+                del damaged[place:]
+            if not damaged:
+                damaged = bytearray(b" ")
+        try:
+            write_coco(
+                tmp_path / "out.json", converted(tmp_path, photographs, bytes(damaged), name)
+            )
+        except InputError as error:
+            refused += 1
+            assert str(tmp_path) in str(error)
+    assert refused
+
+
+def test_yolo_outlines_with_their_list_of_names(tmp_path, photographs):
+    parts = [f"{x / WIDTH} {y / HEIGHT}" for x, y in POINTS]
+    save(tmp_path / "yolo/labels/a.txt", f"1 {' '.join(parts)}\n0 0.5 0.5 0.1 0.1\n".encode())
+    save(tmp_path / "yolo/data.yaml", b"names: {0: body, 1: head}\n")
+    data = convert(tmp_path / "yolo", photographs, NAMES)
+    assert np.array_equal(masks_of(data)["a", "head"], square())
+    assert "1 bounding boxes without an outline passed over" in notes(data)
+
+
+def test_a_brush_mask_that_is_cut_off_is_refused():
+    whole = bytes(brush(square()))
+    assert (decode_brush(whole, 4 * WIDTH * HEIGHT).reshape(HEIGHT, WIDTH, 4)[..., 3] > 0).sum()
+    with pytest.raises(ValueError, match="ends too early"):
+        decode_brush(whole[:-3], 4 * WIDTH * HEIGHT)
+
+
+# COCO as programs write it
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        coco([RING], {"id": "a specimen"}),
+        {**coco([RING], {"id": "a.png"}), "images": ["a.png"]},
+        coco([POINTS]),
+        coco(POINTS),
+        coco(RING),
+        coco({key: [float(v) for v in value] if key == "size" else value
+              for key, value in encode_mask(square()).items()}),
+        coco([RING, [3, 3], [4, 4, 5, 5]]),
+        coco([RING], area=400, bbox=[10, 5, 20, 20]),
+    ],
+)  # fmt: skip
+def test_dialects_of_coco(tmp_path, photographs, data):
+    assert np.array_equal(masks_of(converted(tmp_path, photographs, data))["a", "head"], square())
+
+
+def test_a_ring_within_another_is_a_hole_unless_the_area_says_otherwise(tmp_path, photographs):
+    rings = [RING, [15, 10, 15, 15, 20, 15, 20, 10]]
+    data = converted(tmp_path, photographs, coco(rings))
+    assert masks_of(data)["a", "head"].sum() == 375 and "taken as a hole" in notes(data)
+    data = converted(tmp_path, photographs, coco(rings, area=400))
+    assert masks_of(data)["a", "head"].sum() == 400 and "was filled" in notes(data)
+
+
+def test_a_mask_along_rows_is_turned_by_its_box(tmp_path, photographs):
+    mask = square()
+    rows = encode_mask(mask.ravel().reshape(WIDTH, HEIGHT).T)
+    data = converted(tmp_path, photographs, coco(rows, bbox=[10, 5, 20, 20]))
+    assert np.array_equal(masks_of(data)["a", "head"], mask) and "runs along rows" in notes(data)
+    with pytest.raises(InputError, match="bbox .40, 30, 10, 8.*contradict each other"):
+        converted(tmp_path, photographs, coco(encode_mask(mask), bbox=[40, 30, 10, 8]))
+
+
+def test_an_outline_through_the_centres_of_pixels(tmp_path, photographs):
+    centres = [10, 5, 29, 5, 29, 24, 10, 24]
+    data = converted(tmp_path, photographs, coco([centres], area=400))
+    assert np.array_equal(masks_of(data)["a", "head"], square())
+    data = converted(tmp_path, photographs, coco([centres], area=900))
+    assert "its area says 900 pixels, its outline encloses 361" in notes(data)
+
+
+def test_one_bad_outline_does_not_refuse_the_others(tmp_path, photographs):
+    data = coco([RING])
+    first = data["annotations"][0]
+    data["annotations"] += [
+        {**first, "id": 2, "category_id": 2, "segmentation": [[1, 2, "x", 4, 5, 6]]},
+        {**first, "id": 3, "category_id": 2},  # half of a structure would be a wrong one
+        {**first, "id": 4, "category_id": -1},
+    ]
+    result = converted(tmp_path, photographs, data)
+    assert list(masks_of(result)) == [("a", "head")]
+    assert "annotation 2" in notes(result) and "annotation 4 has category_id -1" in notes(result)
+
+
+def test_structures_in_files_of_their_own_are_united(tmp_path, photographs):
+    save(tmp_path / "files/head.json", json.dumps(coco([RING])).encode())
+    save(tmp_path / "files/body.json", json.dumps(coco([RING], category_id=2)).encode())
+    save(tmp_path / "files/meta.json", b"{}")
+    assert len(masks_of(convert(tmp_path / "files", photographs, NAMES))) == 2
+    save(tmp_path / "files/again.json", json.dumps(coco([RING])).encode())
+    with pytest.raises(InputError, match="'a.png' is annotated twice"):
+        convert(tmp_path / "files", photographs, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (coco([[10, 5, 20, 20]], bbox=[10, 5, 20, 20]), "its box .*, which is no outline"),
+        (coco([], bbox=[10, 5, 20, 20]), "1 bounding boxes without an outline"),
+        (coco([[0.1, 0.1, 0.5, 0.1, 0.5, 0.5]]), "all its coordinates lie from 0 to 1"),
+        (coco({"size": [10**9, 10**9], "counts": [10**18]}), "more than 500,000,000 pixels"),
+        ({**coco([RING]), "annotations": [{"image_id": 1, "segments_info": []}]}, "panoptic"),
+        (b'{"a": 1}\n{"a": 2}\n', "JSONL, one object a line"),
+        (b'{"data_row": {}}\n', "NDJSON of Labelbox"),
+        (b"PK\x03\x04 something", "zip archive; unpack it"),
+        (b"<annotation><object><bndbox></bndbox></object></annotation>", "boxes are no outlines"),
+        (b"LM=2\n20 30\n", "landmarks are no outlines"),
+        (b"<!doctype html><p>log in", "a web page"),
+        (json.dumps(coco([RING])).replace('"head"', '"\\ud83d"').encode(), "not valid JSON"),
+        (json.dumps(coco([RING])).replace("60", "6" * 5000).encode(), "not valid JSON"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, photographs, data, message):
+    with pytest.raises(InputError, match=message):
+        converted(tmp_path, photographs, data)
+
+
+def test_utf16_and_one_long_line_are_read(tmp_path, photographs):
+    text = json.dumps({**LABELME, "imageData": "aB3/" * 100_000})
+    for encoded in (text.encode(), text.encode("utf-16"), text.encode("utf-8-sig")):
+        data = converted(tmp_path, photographs, encoded)
+        assert np.array_equal(masks_of(data)["a", "head"], square())
+
+
+# LabelMe and VIA
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "quadrilateral", "rotation"])
+def test_four_corners_of_xanylabeling(tmp_path, photographs, kind):
+    shapes = [{"label": "head", "points": POINTS, "shape_type": kind}]
+    data = converted(tmp_path, photographs, {**LABELME, "shapes": shapes})
+    assert np.array_equal(masks_of(data)["a", "head"], square())
+
+
+def test_a_copied_labelme_file_is_a_question(tmp_path, photographs):
+    with pytest.raises(InputError, match="its imagePath is 'a.png', but the photograph 'b.png'"):
+        converted(tmp_path, photographs, LABELME, "b.json")
+
+
+def test_a_label_that_is_a_number_is_told(tmp_path, photographs):
+    shapes = [*LABELME["shapes"], {**LABELME["shapes"][0], "label": 1}]
+    data = converted(tmp_path, photographs, {**LABELME, "shapes": shapes})
+    assert "shape 2 has the label 1, which is no text" in notes(data)
+
+
+def test_menus_of_via_may_store_numbers(tmp_path, photographs):
+    regions = [{**VIA["a.png1"]["regions"][0], "region_attributes": {"part": "1"}}]
+    project = {
+        "_via_img_metadata": {"a.png1": {"filename": "a.png", "regions": regions}},
+        "_via_attributes": {"region": {"part": {"options": {"1": "head", "2": "body"}}}},
+    }
+    data = converted(tmp_path, photographs, project)
+    assert np.array_equal(masks_of(data)["a", "head"], square())
+
+
+def test_a_cut_row_of_via_is_told(tmp_path, photographs):
+    shape, part = (
+        '{""name"":""rect"",""x"":10,""y"":5,""width"":20,""height"":20}',
+        '{""p"":""head""}',
+    )
+    header = "filename,region_shape_attributes,region_attributes\n"
+    text = f'{header}a.png,"{shape}","{part}"\nb.png,"{shape}"\n'
+    data = converted(tmp_path, photographs, text.encode(), "via.csv")
+    assert list(masks_of(data)) == [("a", "head")]
+    assert "row 3 ('b.png') is cut off" in notes(data)
+    text = text.replace("region_attributes", "label")
+    with pytest.raises(InputError, match="column 'region_attributes' of VIA is missing"):
+        converted(tmp_path, photographs, text.encode(), "via.csv")
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "specimen"),
+    [
+        ("NHM.1", ("NHM.png", "NHM.1.png"), "NHM.1"),
+        ("NHM", ("NHM.png", "NHM.1.png"), "NHM"),
+        ("x.png", ("x.png", "X.png"), "x"),
+        ("0a1b2c3d-x.png", ("x.png",), "x"),
+        ("x_png.rf.0a1b2c.jpg", ("x.png",), "x"),
+        ("a%20b.png", ("a b.png",), "a b"),
+        ("C:\\old\\d1\\x.png", ("d1/x.png", "d2/x.png"), "d1/x"),
+    ],
+)
+def test_names_that_are_found(tmp_path, photographs, name, files, specimen):
+    for file in files:
+        (photographs / file).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (WIDTH, HEIGHT)).save(photographs / file)
+    data = converted(tmp_path, photographs, coco([RING], {"file_name": name}))
+    assert data["images"][0]["specimen"] == specimen
+    renamed = name not in (*files, specimen) and "\\" not in name
+    assert ("is taken as" in notes(data)) == renamed
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "message"),
+    [
+        ("NHM.1", ("NHM.png",), "no photograph 'NHM.1'"),
+        ("d1/x.png", ("d2/x.png",), "no photograph 'd1/x.png' in .*only 'd2/x.png'"),
+        ("XY.png", ("Xy.png", "xY.png"), "may be any of"),
+        ("x.png", ("d1/x.png", "d2/x.png"), "may be any of 'd1/x.png', 'd2/x.png'"),
+    ],
+)
+def test_names_that_are_refused(tmp_path, photographs, name, files, message):
+    for file in files:
+        (photographs / file).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (WIDTH, HEIGHT)).save(photographs / file)
+    with pytest.raises(InputError, match=message):
+        converted(tmp_path, photographs, coco([RING], {"file_name": name}))
+
+
+# Pictures of masks
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "masks"
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a_head.png", "a_head.tif", "a_HEAD.bmp", "head/a.png", "a/head.png", "a_head_1.png"],
+)
+def test_names_of_masks(photographs, folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    Image.fromarray(square()).save(folder / name)
+    assert np.array_equal(masks_of(convert(folder, photographs, NAMES))["a", "head"], square())
+
+
+def test_a_mask_that_may_be_of_two_photographs_is_a_question(photographs, folder):
+    Image.new("RGB", (WIDTH, HEIGHT)).save(photographs / "a_fore.png")
+    Image.fromarray(square()).save(folder / "a_fore_wing.png")
+    with pytest.raises(InputError, match="may be 'wing' of 'a_fore.png', 'fore_wing' of 'a.png'"):
+        convert(folder, photographs, ["wing", "fore_wing"])
+
+
+def pictures():
+    mask = square()
+    white = np.where(mask, 255, 0).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    noise[0, 0] = 0
+    red = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    red[mask] = (255, 0, 0)
+    three = white.copy()
+    three[:, 40:] = 100
+    return {
+        "inverted": (255 - white, "seems to be inverted"),
+        "red on white": (red, "no black ground"),
+        "two values": (np.where(mask, 200, 60).astype(np.uint8), "no black ground"),
+        "photograph": (noise, "this is no binary mask: it holds .* values"),
+        "three values": (three, "this is no binary mask: it holds 3 values .0, 100, 255"),
+        "another size": (white[:9, :9], "9 x 9 pixels, but the photograph .* 60 x 40"),
+    }
+
+
+@pytest.mark.parametrize("kind", pictures())
+def test_a_picture_that_is_no_mask_is_refused_with_what_was_seen(photographs, folder, kind):
+    pixels, message = pictures()[kind]
+    Image.fromarray(pixels).save(folder / "a_head.png")
+    with pytest.raises(InputError, match=f"a_head.png: .*{message}"):
+        convert(folder, photographs, NAMES)
+    Image.fromarray(square()).save(folder / "b_head.png")
+    data = convert(folder, photographs, NAMES)  # the other one is used, and it is said
+    assert list(masks_of(data)) == [("b", "head")] and "left out: " in notes(data)
+
+
+def test_masks_as_jpeg_and_with_an_alpha_channel(photographs, folder):
+    grey = np.where(square(), 255, 0).astype(np.uint8)
+    Image.fromarray(grey).save(folder / "a_head.jpg", quality=75)
+    found = masks_of(convert(folder, photographs, NAMES))["a", "head"]
+    assert (found ^ square()).sum() < 10
+
+
+def test_masks_of_cvat_are_read_by_their_list_of_labels(photographs, folder):
+    pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    pixels[square()] = (128, 0, 0)
+    for name in ("SegmentationClass", "SegmentationObject"):
+        (folder / name).mkdir()
+        Image.fromarray(pixels).save(folder / name / "a.png")
+    (folder / "labelmap.txt").write_text("# label:color_rgb:parts:actions\nhead:128,0,0::\n")
+    assert np.array_equal(masks_of(convert(folder, photographs, NAMES))["a", "head"], square())
+
+
+@pytest.mark.parametrize(
+    "legend",
+    [b"id,name,color\n1,head,#ff0000\n", b"1;head\n", "1,head\n2,Fl\u00fcgel\n".encode("cp1252")],
+)
+def test_legends_as_people_have_them(photographs, folder, legend):
+    Image.fromarray(np.stack([square().astype(np.uint8)] * 3, -1)).save(folder / "a.png")
+    (folder / "legend.csv").write_bytes(legend)
+    assert np.array_equal(masks_of(convert(folder, photographs, NAMES))["a", "head"], square())
+
+
+def test_masks_among_the_photographs_are_told(photographs):
+    Image.fromarray(square()).save(photographs / "a_head.png")
+    with pytest.raises(InputError, match="a folder of their own"):
+        convert(photographs, photographs, NAMES)
+
+
+# Truth
+
+
+def test_truth_of_any_format_is_matched_to_predictions(tmp_path):
+    predicted = coco(encode_mask(square()))
+    predicted["images"].append(predicted["images"][0] | {"id": 2, "file_name": "b.png"})
+    write_coco(tmp_path / "predicted.json", predicted)
+    truth = coco([RING], {"file_name": "A.PNG"})
+    truth["categories"][0]["name"] = "Head"
+    del truth["images"][0]["width"], truth["images"][0]["height"]
+    truth["images"].append({"id": 2, "file_name": "b.png", "width": 2 * WIDTH, "height": 80})
+    truth["annotations"].append({**truth["annotations"][0], "id": 2, "image_id": 2})
+    save(tmp_path / "truth.json", json.dumps(truth).encode())
+    dataset = read_truth(tmp_path / "truth.json", [tmp_path / "predicted.json"])
+    found = dataset.by_specimen()
+    assert np.array_equal(found["a"].masks["head"], square())
+    assert not found["b"].masks  # drawn on a copy of another size: not scored, and named
+    assert any("120 x 80 pixels, but the photograph" in note for note in dataset.notes)
