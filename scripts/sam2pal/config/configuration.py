@@ -25,16 +25,15 @@ class Sections:
     """What the configuration and the options of a stage share."""
 
     seed: StrictInt = Field(
-        1, ge=0, description="of everything random; the same seed gives the same results"
+        1, ge=0, description="seed of everything random; the same seed gives the same results"
     )
     shard_size: StrictInt = Field(
         500, ge=1, description="specimens a segmentation job: minutes on a GPU"
     )
     final_round: Name | None = Field(
         None,
-        description="the round whose measurements are the result (wide table, figures) of every "
-        "genus that has it; default: the genus' last round with scores against truth, or its last "
-        "one",
+        description="round whose measurements are the result (wide table, figures) of every genus "
+        "that has it; none takes the genus' last round with scores against truth, or its last one",
     )
     model: Section[ModelOptions] = Field(default_factory=ModelOptions)
     evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)
@@ -44,13 +43,13 @@ class Sections:
 class Configuration(Sections):
     """The configuration of SAM2-PAL. config/README.md explains every key."""
 
-    genera: Name = Field(description="the table of genera")
-    templates: Name = Field(description="the table of templates")
+    genera: Name = Field(description="path of the table of genera")
+    templates: Name = Field(description="path of the table of templates")
     specimen_table: Name | None = Field(
-        None, description="a table of specimens whose columns are joined to every result"
+        None, description="path of a table of specimens, whose columns are joined to every result"
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(
-        "auto", description="`auto` (a CUDA GPU, then Apple's, then the CPU), `cuda`, `mps`, `cpu`"
+        "auto", description="what computes: `auto` takes a CUDA GPU, else Apple's, else the CPU"
     )
     structures: Annotated[Structures, Field(min_length=1)] = Field(
         description="what is said of each structure, by the names used in the annotations"

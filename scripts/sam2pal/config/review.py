@@ -16,7 +16,7 @@ class ReviewSection:
         le=4000,
         description="longer side of the pictures, pixels; smaller photographs are not enlarged",
     )
-    quality: StrictInt = Field(80, ge=1, le=95, description="of the JPEG pictures")
+    quality: StrictInt = Field(80, ge=1, le=95, description="quality of the JPEG pictures")
     show: StrictInt | None = Field(
         None,
         ge=0,

@@ -29,8 +29,8 @@ class SegmentationOptions:
     turns: Turns = Field(
         (0, 90, 180, 270),
         description="degrees by which specimens may lie turned (counterclockwise) against the "
-        "first template; each is matched as it resembles the templates most; `[0]` where all lie "
-        "alike",
+        "first template; each is segmented as it resembles the templates most. Use `[0]` where all "
+        "lie alike",
     )
     mirrored: StrictBool = Field(
         False,
@@ -45,8 +45,8 @@ class SegmentationOptions:
     nearest: StrictInt = Field(
         0,
         ge=0,
-        description="templates a specimen is asked of, those it resembles most that show the "
-        "structure; 0 for all",
+        description="templates that a structure is tracked from: those that show it and that the "
+        "specimen resembles most; 0 for all",
     )
     round_trip: StrictInt = Field(
         1,
@@ -57,8 +57,8 @@ class SegmentationOptions:
     agreement: StrictInt = Field(
         0,
         ge=0,
-        description="templates that are also asked alone, for the confidence `agreement`: the IoU "
-        "with the mask of all together; each costs another tracking",
+        description="templates that each structure is also tracked from alone, for the confidence "
+        "`agreement`: the IoU with the mask from all together; each costs another tracking",
     )
     area_range: StrictFloat = Field(
         3.0,

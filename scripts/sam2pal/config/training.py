@@ -15,9 +15,12 @@ class AdapterOptions:
     """What is trained."""
 
     rank: StrictInt = Field(16, ge=1, description="rank of the low-rank matrices")
-    alpha: StrictFloat = Field(16.0, gt=0, description="their scale is alpha / rank")
+    alpha: StrictFloat = Field(16.0, gt=0, description="these matrices are scaled by `alpha` / `rank`")
     dropout: StrictFloat = Field(
-        0.0, ge=0, lt=1, description="dropout on their input, the only randomness in the model"
+        0.0,
+        ge=0,
+        lt=1,
+        description="dropout on the input of these matrices; nothing else in the model is random",
     )
     targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         ("memory_attention", "memory_encoder", "mask_decoder"),
@@ -50,13 +53,13 @@ class TrainingOptions(AdapterOptions):
     turns: Turns = Field(
         (0, 90, 180, 270),
         description="degrees by which templates and unlabelled specimens may lie turned against "
-        "the first template; training turns them to lie as it does. `[0]` where all lie alike",
+        "the first template; training turns them to lie as it does. Use `[0]` where all lie alike",
     )
     learning_rate: StrictFloat = Field(
-        0.0002, gt=0, description="its peak, after `warmup` steps; a cosine to zero follows"
+        0.0002, gt=0, description="peak of the learning rate; a cosine to zero follows"
     )
-    warmup: StrictInt = Field(10, ge=0, description="steps to the peak")
-    weight_decay: Weight = Field(0.01, description="of AdamW")
+    warmup: StrictInt = Field(10, ge=0, description="steps until the learning rate is at its peak")
+    weight_decay: Weight = Field(0.01, description="weight decay of AdamW")
     clip: StrictFloat = Field(1.0, gt=0, description="largest norm of the gradient")
     palindrome: Weight = Field(1.0, description="weight of the palindrome's loss")
     direct: Weight = Field(
@@ -67,17 +70,17 @@ class TrainingOptions(AdapterOptions):
     )
     self_training: Weight = Field(
         0.0,
-        description="weight of the loss from a template to the pool with the masks that the model "
-        "saw there before training",
+        description="weight of the loss from a template to an unlabelled specimen, whose masks are "
+        "those that the model predicted before training",
     )
     prompt: Literal["soft", "thresholded", "two_sigmoids"] = Field(
         "soft",
-        description="what is remembered of the prediction on the unlabelled specimen: itself "
-        "(`soft`); `thresholded` and `two_sigmoids` are there to be compared with it",
+        description="the memory of the prediction on the unlabelled specimen: of the prediction "
+        "itself (`soft`); `thresholded` and `two_sigmoids` are for comparison",
     )
     reset: StrictBool = Field(
         True,
-        description="the way back forgets the drawn masks; `false` is there to be compared with it",
+        description="forget the drawn masks before the way back; `false` is for comparison",
     )
     structure_weights: Literal["numbers", "auto", "difficulty"] = Field(
         "numbers",
@@ -89,32 +92,31 @@ class TrainingOptions(AdapterOptions):
     specimens: StrictInt = Field(
         1,
         ge=1,
-        description="unlabelled specimens on the way of a palindrome, one after another, each with "
-        "a reset",
+        description="unlabelled specimens of a palindrome, one after another, with a reset after each",
     )
     pairing: Literal["random", "similar"] = Field(
         "random",
-        description="which specimens go with a template: any, or (`similar`) any of the half of "
-        "the pool that looks most like it",
+        description="which specimens a template is paired with: any (`random`), or any of the "
+        "half of the pool that looks most like it (`similar`)",
     )
     confident: StrictBool = Field(
         False,
-        description="a palindrome counts as much as the model trusts its masks on the way, by "
-        "predicted IoU and visibility",
+        description="weight each palindrome by the predicted IoU and the visibility of its masks on "
+        "the unlabelled specimens",
     )
     teacher: StrictFloat = Field(
         0.0,
         ge=0,
         lt=1,
-        description="above zero, every validation renews the masks of `self_training`, as a "
-        "teacher sees them that keeps this share of its weights a step",
+        description="above 0, every validation renews the masks of `self_training` by a teacher: "
+        "a moving average of the weights that keeps this share of itself a step",
     )
     labels: Literal["hard", "soft"] = Field(
-        "hard", description="those masks: `hard` (p > 0.5) or `soft` (p itself)"
+        "hard", description="the masks of `self_training`: `hard` (p > 0.5) or `soft` (p itself)"
     )
     scores: Weight = Field(
         0.1,
-        description="weight of the loss that keeps predicted IoU and object score honest",
+        description="weight of the loss of predicted IoU and object score",
     )
     mask: Literal["dice_bce", "dice_focal"] = Field(
         "dice_focal",
@@ -123,8 +125,8 @@ class TrainingOptions(AdapterOptions):
     )
     loss_size: Literal["quarter", "full"] = Field(
         "full",
-        description="where masks are compared in losses and validation: at a `quarter` of the "
-        "square, or at its `full` size, where thin legs and antennae are not averaged away",
+        description="size at which masks are compared in losses and validation: a `quarter` of the "
+        "square, or its `full` size, which keeps thin legs and antennae",
     )
     holdout: Literal[True, False, "auto"] = Field(
         False,
