@@ -1,8 +1,8 @@
 """How far measures of drawn shapes are from the geometry, over angles and places on the pixel grid.
 
-python tests/unit/morphometric_accuracy.py                 a Markdown table of sizes up to 200
-python tests/unit/morphometric_accuracy.py 500 1000 2000   of these sizes
-python tests/unit/morphometric_accuracy.py --beyond        the lines of morphometric_beyond.tsv
+python tests/unit/morphometrics/morphometric_accuracy.py                 a Markdown table of sizes up to 200
+python tests/unit/morphometrics/morphometric_accuracy.py 500 1000 2000   of these sizes
+python tests/unit/morphometrics/morphometric_accuracy.py --beyond        the lines of morphometric_beyond.tsv
 
 What the masks themselves leave open comes from morphometric_ambiguity.py and is kept.
 """
