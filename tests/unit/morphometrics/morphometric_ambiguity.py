@@ -1,8 +1,8 @@
 """How far apart the measures of two figures with the same mask can be: what no estimator can tell.
 
-python tests/unit/morphometrics/morphometric_ambiguity.py 20 30            a Markdown table of the known exceptions
-python tests/unit/morphometrics/morphometric_ambiguity.py --beyond         lines of morphometric_beyond.tsv (half an hour)
-python tests/unit/morphometrics/morphometric_ambiguity.py --pictures DIR   and a picture of each pair
+python tests/unit/morphometrics/morphometric_ambiguity.py 20 30  a table of the known exceptions
+python tests/unit/morphometrics/morphometric_ambiguity.py --beyond  lines of that table as TSV (30 minutes)
+python tests/unit/morphometrics/morphometric_ambiguity.py --pictures DIR  and a picture of each pair
 
 A drawn shape's mask is that of other figures too, as long as every pixel centre stays on its side of the
 outline. Two kinds of them are looked at: the shape itself with other sizes, proportions, bend, angle and
