@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,11 +25,12 @@ from sam2pal.io.files import atomic
 from sam2pal.model import adapters
 from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
-from sam2pal.training.cleaning import remove_old_checkpoints
-from sam2pal.training.data import held_out, prepare
-from sam2pal.training.loop import publish, structure_weights, train
+from sam2pal.training.checkpoints import remove_old_checkpoints
+from sam2pal.training.data import prepare
 from sam2pal.training.plot import plot
+from sam2pal.training.trainer import Trainer
 
 
 def parse() -> argparse.Namespace:
@@ -88,16 +89,10 @@ def main() -> None:
     weights = model_hash(model)
 
     names = [structure.name for structure in structures]
-    data = prepare(
-        Tracker(model),
-        templates,
-        [specimen.path for specimen in pool],
-        names,
-        options,
-        stage.seed,
-        device,
-        arguments.state,
-    )
+    tracker, aligned = Tracker(model), len(options.turns) > 1
+    known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned)
+    paths = [specimen.path for specimen in pool]
+    data = prepare(tracker, known, paths, options, stage.seed, arguments.state)
     seed_everything(stage.seed)  # whatever building the model drew
     key = input_hash(arguments, stage, (weights, model.image_size), templates)
     config = (
@@ -113,37 +108,29 @@ def main() -> None:
             bar.set_postfix(shown)
 
         numbers = torch.tensor([structure.weight for structure in structures], device=device)
-        progress = train(
-            model,
-            data,
-            numbers,
-            options,
-            stage.seed,
-            arguments.state / key[:16],
-            began + 60 * arguments.time_limit,
-            on_step,
-        )
-    better = publish(model, progress)
+        folder = arguments.state / key[:16]
+        trainer = Trainer(model, data, options, numbers, stage.seed, folder)
+        state = trainer.train(began + 60 * arguments.time_limit, on_step)
+    better = trainer.publish()
     arguments.output.mkdir(parents=True, exist_ok=True)
     with atomic(arguments.output / "training.jsonl") as temporary:
-        lines = (json.dumps(line) for line in progress.history)
+        lines = (json.dumps(line) for line in state.history)
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    plot(progress, arguments.output / "training.svg")
-    held = held_out(data, options.holdout)
-    counts = structure_weights(replace(data, held_out=held), numbers, options, progress)
+    plot(state, arguments.output / "training.svg")
+    held = trainer.data.held_out
     record = {
         "published": "trained" if better else "init" if arguments.init else "untrained",
-        "validation_untrained": progress.untrained,
-        "validation_best": progress.best,
-        "best_step": progress.best_step,
-        "steps": progress.step,
+        "validation_untrained": state.untrained,
+        "validation_best": state.best,
+        "best_step": state.best_step,
+        "steps": state.step,
         "templates": [template.specimen for template in templates],
         "held_out": None if held is None else templates[held].specimen,
         "controls": {
-            "before": progress.controls,
-            "published": progress.controls_of_best,
+            "before": state.controls,
+            "published": state.controls_of_best,
         },
-        "structure_weights": dict(zip(names, map(float, counts.tolist()), strict=True)),
+        "structure_weights": dict(zip(names, trainer.structure_weights.tolist(), strict=True)),
         "pool": len(pool),
         "pool_left_out": data.left_out,
         "structures": names,
@@ -161,8 +148,8 @@ def main() -> None:
     adapters.save(model, config, arguments.output)
     remove_old_checkpoints(arguments.state, key[:16])
     print(
-        f"{arguments.output}: validation IoU {progress.untrained:.3f} untrained, {progress.best:.3f} at step "
-        f"{progress.best_step} of {progress.step}; published: {record['published']}"
+        f"{arguments.output}: validation IoU {state.untrained:.3f} untrained, {state.best:.3f} at step "
+        f"{state.best_step} of {state.step}; published: {record['published']}"
     )
 
 

@@ -25,6 +25,7 @@ from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.model import adapters
 from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark import Collection, Protocol, read_protocol
 from sam2pal.training.data import Data, prepare
@@ -75,7 +76,8 @@ def measure(protocol: Protocol, specimens: int, device: torch.device) -> Iterato
             rng = np.random.default_rng([protocol.seed, 7, draw])
             chosen = rng.choice(others, min(specimens, len(others)), replace=False).tolist()
             drawn = [collection.tune[i] for i in (template, *chosen)]
-            data = prepare(plain, drawn, [drawn[0].path], names, OPTIONS, draw, device)
+            templates = TemplateSet.read(drawn, names, plain.image_size, aligned=False)
+            data = prepare(plain, templates, [drawn[0].path], OPTIONS, draw)
             for row in of_draw(tracker, data):
                 yield {"collection": name, "draw": draw, **row, "structure": names[row["structure"]]}
 

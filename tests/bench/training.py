@@ -29,9 +29,9 @@ from sam2pal.model import adapters
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.data import Data
-from sam2pal.training.memory import palindrome_bytes, peak_bytes
-from sam2pal.training.palindrome import View, mask_loss, palindrome
-from sam2pal.training.step import step_losses
+from sam2pal.training.palindrome import AnnotatedViews, mask_loss, palindrome
+from sam2pal.training.step_loss import StepLoss
+from sam2pal.training.step_memory import palindrome_bytes, peak_bytes
 
 FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB
@@ -96,38 +96,38 @@ def bench(
     known = torch.ones(pairs, structures, dtype=torch.bool)
     with torch.no_grad():
         template, specimens, back = (tracker.encode(some) for some in images)
-    start, goal = View(template, masks, known), View(back, masks, known)
+    start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
     data = Data(start, goal, goal, specimens)
     weights = torch.ones(structures)
     optimizer = torch.optim.AdamW(parameters, lr=0.0)
 
     def step(**more: bool | int | None) -> None:
-        """As `training.loop` does it, with palindromes alone."""
+        """As `Trainer` does it, with palindromes alone."""
         others = {"direct": 0.0, "self_pair": 0.0, "scores": 0.0}
         options = TrainingOptions(pairs=pairs, views=1, turns=(0,), **others)
         tracker.checkpoint_attention = bool(more.get("again"))
         optimizer.zero_grad(set_to_none=True)
         rng = np.random.default_rng(0)
-        for loss, _ in step_losses(tracker, data, weights, options, rng, more.get("at_once")):
-            loss.backward()
+        for part in StepLoss(tracker, data, options).parts(rng, weights, more.get("at_once")):
+            part.loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         tracker.checkpoint_attention = False
 
-    def one(first: View, on: object, second: View) -> None:
+    def one(first: AnnotatedViews, on: object, second: AnnotatedViews) -> None:
         optimizer.zero_grad(set_to_none=True)
         mask_loss(palindrome(tracker, first, on, second), weights[:1], FORM).backward()
         optimizer.step()
 
-    single = View(template[[0]], masks[:1, :1], known[:1, :1])
+    single = AnnotatedViews(template[[0]], masks[:1, :1], known[:1, :1])
 
     def bound() -> None:
-        one(single, specimens[[0]], View(back[[0]], masks[:1, :1], known[:1, :1]))
+        one(single, specimens[[0]], AnnotatedViews(back[[0]], masks[:1, :1], known[:1, :1]))
 
     def naive() -> None:
         with torch.no_grad():
             first, on = (tracker.encode(some[:1]) for some in images[:2])
-        view = View(first, masks[:1, :1], known[:1, :1])
+        view = AnnotatedViews(first, masks[:1, :1], known[:1, :1])
         one(view, on, view)
 
     calls = {
@@ -163,7 +163,7 @@ def fits(models: list[str], sides: list[int]) -> str:
             for again in (False, True):
                 found = [taken(name, side, again, precise) / side**2 for side in sides]
                 one = found[-1] * 1024**2
-                # as training.memory shares a card, and takes for what kernels need
+                # as training.step_memory shares a card, and takes for what kernels need
                 free = [0.85 * card * 2**30 - weights - KEPT for card in CARDS]
                 count = " | ".join(str(max(0, int(left / (1.3 * one)))) for left in free)
                 lines.append(
@@ -183,7 +183,7 @@ def taken(name: str, side: int, again: bool, precise: bool) -> int:
     with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
         with torch.no_grad():
             template, specimens, back = (tracker.encode(some) for some in images)
-        start, goal = View(template, masks, known), View(back, masks, known)
+        start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
         return palindrome_bytes(tracker, start, specimens, goal, FORM)
 
 

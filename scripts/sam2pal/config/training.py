@@ -7,7 +7,10 @@ from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, 
 from sam2pal.config.fields import Machine, Turns, options, unique
 
 Weight = Annotated[StrictFloat, Field(ge=0)]
-Target = Literal["memory_attention", "memory_encoder", "mask_decoder"]
+Target = Literal[
+    *("memory_attention", "memory_encoder", "mask_decoder"),
+    *("neck", "encoder_late", "encoder_early"),
+]
 
 
 @options
@@ -24,12 +27,13 @@ class AdapterOptions:
     )
     targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         ("memory_attention", "memory_encoder", "mask_decoder"),
-        description="which parts of SAM 2 get low-rank matrices",
+        description="which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, `mask_decoder`, and "
+        "of the image encoder `neck`, `encoder_late` (the last two stages of its trunk) and `encoder_early`",
     )
     method: Literal["lora", "full"] = Field(
         "lora",
-        description="`lora` trains low-rank matrices, `full` all weights behind the image encoder; "
-        "only the weights that changed are stored. A round cannot begin (`init`) from one of the "
+        description="`lora` trains low-rank matrices in the targets, `full` the weights themselves: all "
+        "behind the image encoder, and those of its parts that are among the targets; only the weights that changed are stored. A round cannot begin (`init`) from one of the "
         "other method",
     )
 
@@ -57,6 +61,11 @@ class TrainingOptions(AdapterOptions):
     )
     learning_rate: StrictFloat = Field(
         0.0002, gt=0, description="peak of the learning rate; a cosine to zero follows"
+    )
+    encoder_rate: StrictFloat = Field(
+        1.0,
+        ge=0,
+        description="share of the learning rate for what is trained in the image encoder",
     )
     warmup: StrictInt = Field(10, ge=0, description="steps until the learning rate is at its peak")
     weight_decay: Weight = Field(0.01, description="weight decay of AdamW")
@@ -164,7 +173,7 @@ class TrainingOptions(AdapterOptions):
     )
     checkpoint_attention: Machine[StrictBool] = Field(
         False,
-        description="compute the memory attention again in the backward pass: less memory, a third "
+        description="compute the memory attention and the trunk again in the backward pass: less memory, a third "
         "more time, the same gradient. Done without being asked where one structure would not fit",
     )
     keep_megabytes: Machine[Weight] = Field(

@@ -1,11 +1,12 @@
 """What training adds to a SAM 2: put it in, save it, load it again.
 
 `lora`, low-rank matrices through peft, is a standard PEFT folder (`adapter_config.json`,
-`adapter_model.safetensors`). `full` trains every weight behind the image encoder; its folder holds those that
+`adapter_model.safetensors`). `full` trains weights themselves; its folder holds those that
 changed (`full_weights.safetensors`) and which weights they belong to (`full_weights.json`).
 """
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,19 +22,23 @@ from sam2pal.config.training import AdapterOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.model.build import model_hash
+from sam2pal.model.encoder import Frozen, StagedEncoder
 
 # where the linear layers to adapt are; the score heads stay as they are
-TARGETS = {
+BEHIND_ENCODER = {
     "memory_attention": "memory_attention.",
     "memory_encoder": "memory_encoder.fuser.",
     "mask_decoder": "sam_mask_decoder.transformer.",
 }
-# features are computed once an image, up to and with these
-_ENCODER = (
-    "image_encoder.",
-    "sam_mask_decoder.conv_s0.",
-    "sam_mask_decoder.conv_s1.",
-)
+# parts of the image encoder, the last first, and what is frozen when nothing before them is trained
+ENCODER = {
+    "neck": Frozen.TRUNK,
+    "encoder_late": Frozen.EARLY_STAGES,
+    "encoder_early": Frozen.NOTHING,
+}
+TARGETS = (*BEHIND_ENCODER, *ENCODER)
+_TRUNK = "image_encoder.trunk."
+_NECK = ("image_encoder.neck.", "sam_mask_decoder.conv_s0", "sam_mask_decoder.conv_s1")
 _PREFIX = "base_model.model."  # what peft itself puts before every name when it loads a folder
 
 
@@ -53,21 +58,59 @@ class FullConfig:
 Config = LoraConfig | FullConfig
 
 
+def frozen_by(targets: Sequence[str]) -> Frozen:
+    """How much of the image encoder is not trained."""
+    return min((ENCODER[name] for name in targets if name in ENCODER), default=Frozen.ENCODER)
+
+
 def target_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
-    """Names of the linear layers that get an adapter, sorted."""
-    places = tuple(TARGETS[target] for target in targets)
+    """Names of the layers that get an adapter, sorted: linear ones, and in the image encoder pointwise
+    convolutions."""
+    behind = tuple(BEHIND_ENCODER[target] for target in targets if target in BEHIND_ENCODER)
+    late = _late_blocks(model, targets)
     return sorted(
         name
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and name.startswith(places)
+        if (name.startswith(behind) and isinstance(module, nn.Linear))
+        or (_part_of_encoder(name, late) in targets and _adaptable(name, module))
     )
+
+
+def _adaptable(name: str, module: nn.Module) -> bool:
+    """Of the layers of the image encoder: queries, keys, values and the MLP of Hiera, pointwise convolutions
+    elsewhere."""
+    if isinstance(module, nn.Linear):
+        return ".attn.qkv" in name or ".mlp." in name
+    return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
+
+
+def _late_blocks(model: nn.Module, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """With what the names of layers in the trunk's last two stages begin; of no layers if no target is in the
+    trunk."""
+    if not {"encoder_late", "encoder_early"} & set(targets):
+        return ()
+    return tuple(f"{name}." for name in StagedEncoder(model).late_blocks())
+
+
+def _part_of_encoder(name: str, late: tuple[str, ...]) -> str | None:
+    """The target that a layer or weight belongs to; None behind the image encoder."""
+    if name.startswith(_NECK):
+        return "neck"
+    if not name.startswith(_TRUNK):
+        return None
+    return "encoder_late" if name.startswith(late) else "encoder_early"
+
+
+def in_encoder(name: str) -> bool:
+    """Whether a weight of this name lies in the image encoder."""
+    return name.startswith((_TRUNK, *_NECK))
 
 
 def inject(model: SAM2Base, options: AdapterOptions) -> Config:
     """Put fresh adapters (which change nothing yet) into the model; only they, or with `full` the weights
     behind the image encoder, have gradients."""
     if options.method == "full":
-        return _open(model, model_hash(model))
+        return _open(model, model_hash(model), options.targets)
     config = LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,
@@ -81,20 +124,27 @@ def inject(model: SAM2Base, options: AdapterOptions) -> Config:
     return config
 
 
-def _behind_encoder(model: SAM2Base) -> dict[str, nn.Parameter]:
-    return {
-        name: parameter
-        for name, parameter in sorted(model.named_parameters())
-        if not name.startswith(_ENCODER)
-    }
+def _open(
+    model: SAM2Base, base_sha256: str, targets: tuple[str, ...], also: Iterable[str] = ()
+) -> FullConfig:
+    """Let weights be trained.
 
-
-def _open(model: SAM2Base, base_sha256: str) -> FullConfig:
-    trained = _behind_encoder(model)
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    for parameter in trained.values():
-        parameter.requires_grad_(True)
+    Args:
+        also: names of weights that may differ from those of the model that `base_sha256` names.
+    """
+    late = _late_blocks(model, targets)
+    frozen = tuple(  # its statistics are those of many images, and its scale belongs to them
+        f"{name}."
+        for name, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+    )
+    trained = {}
+    for name, parameter in sorted(model.named_parameters()):
+        part = _part_of_encoder(name, late)
+        some = part is None or (part in targets and not name.startswith(frozen))
+        parameter.requires_grad_(some)
+        if some or name in also:
+            trained[name] = parameter
     return FullConfig(base_sha256, _copies(trained))
 
 
@@ -165,7 +215,7 @@ def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
     """A copy of the weights that are trained by their names inside the model, on the CPU."""
     if _has_lora(model):
         return _copies(get_peft_model_state_dict(model))
-    return _copies(_behind_encoder(model))
+    return _copies({name: p for name, p in model.named_parameters() if p.requires_grad})
 
 
 def set_state(model: SAM2Base, state: dict[str, Tensor]) -> None:
@@ -173,7 +223,7 @@ def set_state(model: SAM2Base, state: dict[str, Tensor]) -> None:
     if _has_lora(model):
         set_peft_model_state_dict(model, state)
         return
-    parameters = _behind_encoder(model)
+    parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in state.items():
             parameters[name].copy_(value)
@@ -202,9 +252,10 @@ def save(model: SAM2Base, config: Config, folder: Path) -> None:
 
 
 def _save_full(model: SAM2Base, config: FullConfig, folder: Path) -> None:
+    weights = dict(model.named_parameters())
     changed = {
         name: value
-        for name, value in adapter_state(model).items()
+        for name, value in _copies({name: weights[name] for name in config.before}).items()
         if not torch.equal(value, config.before[name])
     }
     content = {"base_sha256": config.base_sha256, "method": "full", "weights": sorted(changed)}
@@ -235,12 +286,12 @@ def _load_full(
             f"{folder}: these weights were trained from others than this model has; train again, or use the "
             "model they were trained from"
         )
-    own = _behind_encoder(model)
+    own = dict(model.named_parameters())
     if sorted(state) != names or any(
         name not in own or own[name].shape != value.shape for name, value in state.items()
     ):
         raise InputError(f"{folder}: the weights are not those that full_weights.json names")
-    config = _open(model, base)
+    config = _open(model, base, options.targets if options else (), state)
     set_state(model, state)
     if not trainable:
         model.requires_grad_(False)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.reading import read_photograph
+from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
 from sam2pal.model.loading import square_image, square_masks
 from sam2pal.model.similarity import align, describe, near_duplicates
@@ -51,8 +52,10 @@ class TemplateSet:
             aligned: turn them by quarter turns so that all lie alike; otherwise they stay as photographed.
 
         Raises:
-            InputError: a photograph cannot be read.
+            InputError: there is no template, or a photograph cannot be read.
         """
+        if not templates:
+            raise InputError("at least one template is needed")
         photographs = [read_photograph(template.path) for template in templates]
         pairs = list(zip(templates, photographs, strict=True))
         as_photographed = cls(

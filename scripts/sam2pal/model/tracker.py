@@ -21,6 +21,8 @@ from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from sam2pal.model.encoder import Encoded, Frozen, StagedEncoder
+
 # SAM 2 writes a drawn mask as logits of this size: sigmoid(10) differs from 1 by 5e-5
 DRAWN_LOGIT = 10.0
 
@@ -49,6 +51,15 @@ class Features:
 
     def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Features:
         return Features(self.low[index], (self.high[0][index], self.high[1][index]), self.position)
+
+    @property
+    def maps(self) -> tuple[Tensor, ...]:
+        """What differs from image to image."""
+        return self.low, *self.high
+
+    def with_maps(self, maps: Sequence[Tensor]) -> Features:
+        """Of other images of the same size."""
+        return Features(maps[0], (maps[1], maps[2]), self.position)
 
     def to(self, *args, **kwargs) -> Features:
         """As `Tensor.to`, for every map."""
@@ -148,6 +159,11 @@ class Tracker:
         self.checkpoint_attention = checkpoint_attention
 
     @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.maskmem_tpos_enc.device
+
+    @property
     def image_size(self) -> int:
         """S."""
         return self.model.image_size
@@ -166,9 +182,22 @@ class Tracker:
         side = self.image_size
         if images.shape[-2:] != (side, side):
             raise ValueError(f"expected images of {side} x {side}, got {tuple(images.shape)}")
-        output = self.model.forward_image(images)
-        fine, middle, low = output["backbone_fpn"][-3:]
-        return Features(low, (fine, middle), output["vision_pos_enc"][-1][:1])
+        return _features(self.model.forward_image(images))
+
+    def begin(self, images: Tensor, frozen: Frozen) -> Features | Encoded:
+        """Run the layers of the image encoder that are frozen; `finish` runs those that are left."""
+        if frozen == Frozen.ENCODER:
+            return self.encode(images)
+        return StagedEncoder(self.model).begin(images, frozen)
+
+    def finish(self, encoded: Features | Encoded) -> Features:
+        """Run the layers of the image encoder that are trained, with gradient."""
+        if isinstance(encoded, Features):
+            return encoded
+        run = None
+        if self.checkpoint_attention and torch.is_grad_enabled():
+            run = partial(checkpoint, use_reentrant=False)
+        return _features(StagedEncoder(self.model).finish(encoded, run))
 
     def coarse(self, images: Tensor) -> Tensor:
         """The coarsest feature map [B, C, s/16, s/16] of images [B, 3, s, s] of any side that 32 divides."""
@@ -410,6 +439,12 @@ class Tracker:
             repeat_image=False,
             high_res_features=high,
         )
+
+
+def _features(output: dict) -> Features:
+    """From what `SAM2Base.forward_image` gives."""
+    fine, middle, low = output["backbone_fpn"][-3:]
+    return Features(low, (fine, middle), output["vision_pos_enc"][-1][:1])
 
 
 def _run(layer: Callable, *inputs: Tensor) -> Tensor:

@@ -139,3 +139,12 @@ class EfficientNetLite(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """[B, 3, S, S] to four maps [B, c, S/4, S/4] ... [B, c, S/32, S/32]."""
         return self.body(images * self.gain + self.shift)
+
+    def stem(self, images: Tensor) -> Tensor:
+        """What the first block gets."""
+        return self.body.bn1(self.body.conv_stem(images * self.gain + self.shift))
+
+    @property
+    def ends(self) -> list[int]:
+        """The blocks after which the four maps are taken."""
+        return [blocks - 1 for blocks in self.body._stage_out_idx]

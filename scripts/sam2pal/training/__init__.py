@@ -1,9 +1,11 @@
 """Training an adapter for a genus.
 
-data = prepare(Tracker(model), templates, pool, structures, options, seed, device)
+templates = TemplateSet.read(annotated, names, model.image_size, aligned=True)
+data = prepare(Tracker(model), templates, pool, options, seed)
 adapters.inject(model, options.adapter)
-progress = train(model, data, weights, options, seed, state)
-publish(model, progress)
+trainer = Trainer(model, data, options, weights, seed, folder)
+state = trainer.train()
+trainer.publish()
 """
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an

@@ -1,9 +1,8 @@
 """What a training looks at, encoded once whatever the number of steps."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -12,21 +11,23 @@ import torch
 from torch import Tensor
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
+from sam2pal.model.adapters import frozen_by
 from sam2pal.model.device import autocast
+from sam2pal.model.encoder import Encoded
 from sam2pal.model.loading import ahead, square_image
 from sam2pal.model.similarity import match
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
-from sam2pal.model.views import View as Look
 from sam2pal.model.views import sided, views_of
 from sam2pal.training.augmentation import augment
-from sam2pal.training.keeping import Keeper, OnDisk
-from sam2pal.training.palindrome import View
+from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
+from sam2pal.training.palindrome import AnnotatedViews
 
 log = logging.getLogger(__name__)
+
+Annotated = tuple[Tensor, Tensor, Tensor]  # an image, its masks, which of them were annotated
 
 
 @dataclass(frozen=True)
@@ -38,34 +39,27 @@ class Data:
         views: their augmented views, view by view of template 0, then of template 1, ...: [T * V].
         unseen: one view of each that is kept for validation, [T].
         pool: features of the unlabelled specimens.
+        left_out: why photographs of the pool could not be used, one message each.
+        labelled_pool: the pool with the masks that the model itself sees there (`self_training`).
+        held_out: the template that is kept for validation with all of its views, if any.
         similarity: [T, B], how alike each template and each specimen of the pool are; only where
             `pairing: similar` asks for it.
-        left_out: why photographs of the pool could not be used, one message each.
-        guessed: the pool with the masks that the model itself saw there before training (`self_training`).
-        held_out: the template that is kept for validation with all of its views, if any.
     """
 
-    drawn: View
-    views: View
-    unseen: View
-    pool: Features | OnDisk
+    drawn: AnnotatedViews
+    views: AnnotatedViews
+    unseen: AnnotatedViews
+    pool: Features | Encoded | FeaturesOnDisk
     left_out: tuple[str, ...] = ()
-    guessed: View | None = None
+    labelled_pool: AnnotatedViews | None = None
     held_out: int | None = None
     similarity: Tensor | None = None
 
     def of_structures(self, index: list[int]) -> "Data":
         """The same photographs with the masks of some of their structures."""
-        return Data(
-            self.drawn.of_structures(index),
-            self.views.of_structures(index),
-            self.unseen.of_structures(index),
-            self.pool,
-            self.left_out,
-            self.guessed and self.guessed.of_structures(index),
-            self.held_out,
-            self.similarity,
-        )
+        names = ("drawn", "views", "unseen", "labelled_pool")
+        views = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: v and v.of_structures(index) for name, v in views.items()})
 
     @property
     def trained(self) -> np.ndarray:
@@ -100,12 +94,10 @@ def held_out(data: Data, holdout: bool | str) -> int | None:
 @torch.no_grad()
 def prepare(
     tracker: Tracker,
-    templates: list[AnnotatedSpecimen],
-    pool: list[str],
-    structures: list[str],
+    templates: TemplateSet,
+    pool: Sequence[str],
     options: TrainingOptions,
     seed: int,
-    device: torch.device,
     folder: Path | None = None,
 ) -> Data:
     """Encode the templates, their augmented views and the pool: once an image, whatever the number of steps.
@@ -115,112 +107,127 @@ def prepare(
         folder: for encoded images that are more than `keep_megabytes`.
 
     Raises:
-        InputError: there is no template, or no photograph of the pool can be read.
+        InputError: no photograph of the pool can be read.
     """
-    if not templates:
-        raise InputError("training needs at least one template")
-    looks = views_of(options.turns, mirrored=False)
-    if options.mirror and (names := sided(structures)):
-        options = replace(options, mirror=False)
+    mirror = options.mirror
+    if mirror and (names := sided(templates.names)):
+        mirror = False
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
-    where = _compared_at(options.loss_size)
-    known = TemplateSet.read(templates, structures, tracker.image_size, aligned=len(looks) > 1)
-    _warn_of_small(known, where)
-    outlined = list(zip(known.images, known.masks, known.annotated, strict=True))
-    entries = [_augmented(*one, options, (seed, 3, i)) for i, one in enumerate(outlined)]
-    paired = options.pairing == "similar"
-    descriptors = None
-    if len(looks) > 1 or paired:
-        descriptors = known.describe(tracker, looks, device)
-    keeper, left_out, alike = Keeper(options.keep_megabytes, folder), [], []
-
-    def view(entries: list[tuple[Tensor, Tensor, Tensor]]) -> View:
-        return _view(tracker, entries, where, keeper, device)
-
-    drawn = view(outlined)
-    specimens = _encode_pool(tracker, pool, looks, descriptors, keeper, device, left_out, alike)
+    images = _Images(tracker, options, FeatureCache(options.keep_megabytes, folder))
+    annotated = list(zip(templates.images, templates.masks, templates.annotated, strict=True))
+    for specimen, (_, masks, _) in zip(templates.specimens, annotated, strict=True):
+        images.warn_of_small(specimen, masks, templates.names)
+    augmented = [
+        [
+            (*augment(image, masks, np.random.default_rng([seed, 3, t, view]), mirror=mirror), known)
+            for view in range(options.views + 1)
+        ]
+        for t, (image, masks, known) in enumerate(annotated)
+    ]
+    drawn = images.encode(annotated)
+    unlabelled = _Pool(tracker, options, templates)
+    features = images.keep(unlabelled.read(pool))
     return Data(
-        replace(drawn, outlines=known.masks.to(device)),
-        view([one for views in entries for one in views[:-1]]),
-        view([views[-1] for views in entries]),
-        specimens,
-        tuple(left_out),
-        similarity=torch.stack(alike, dim=1) if paired else None,
+        replace(drawn, outlines=templates.masks.to(tracker.device)),
+        images.encode(chain.from_iterable(views[:-1] for views in augmented)),
+        images.encode(views[-1] for views in augmented),
+        features,
+        tuple(unlabelled.left_out),
+        similarity=unlabelled.similarity,
     )
 
 
-def _warn_of_small(templates: TemplateSet, where: Callable[[Tensor], Tensor]) -> None:
-    """Warn of structures that are drawn but vanish where the loss is taken."""
-    for number, row in enumerate(templates.masks):
-        for name, drawn, compared in zip(templates.names, row, where(row), strict=True):
+class _Images:
+    """Runs the frozen layers of the image encoder and keeps what they say."""
+
+    def __init__(self, tracker: Tracker, options: TrainingOptions, cache: FeatureCache) -> None:
+        self._tracker, self._cache = tracker, cache
+        self._frozen, self._full = frozen_by(options.targets), options.loss_size == "full"
+
+    def keep(self, images: Iterable[Tensor]) -> Features | Encoded | FeaturesOnDisk:
+        """Of images [3, S, S] that come one after another."""
+        return self._cache.keep(self._encode(image) for image in images)
+
+    def encode(self, annotated: Iterable[Annotated]) -> AnnotatedViews:
+        device = self._tracker.device
+        images, masks, known = zip(*annotated, strict=True)
+        features = self.keep(images)
+        compared = torch.stack([self._compared(mask.to(device)) for mask in masks])
+        return AnnotatedViews(features, compared, torch.stack(known).to(device))
+
+    def warn_of_small(self, specimen: str, masks: Tensor, names: Sequence[str]) -> None:
+        """Name the structures that are drawn but vanish where the loss is taken."""
+        for name, drawn, compared in zip(names, masks, self._compared(masks), strict=True):
             if drawn.any() and compared.max() <= 0.5:
                 log.warning(
                     "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
                     "would show it",
-                    templates.specimens[number],
+                    specimen,
                     name,
-                    row.shape[-1],
+                    self._tracker.image_size,
                 )
 
+    def _encode(self, image: Tensor) -> Features | Encoded:
+        with autocast(self._tracker.device):
+            return self._tracker.begin(image[None].to(self._tracker.device), self._frozen)
 
-def _augmented(
-    image: Tensor, masks: Tensor, known: Tensor, options: TrainingOptions, seed: tuple[int, ...]
-) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """The views of a template to train on, and one more."""
-    generators = [np.random.default_rng([*seed, view]) for view in range(options.views + 1)]
-    return [(*augment(image, masks, rng, mirror=options.mirror), known) for rng in generators]
+    def _compared(self, masks: Tensor) -> Tensor:
+        """Drawn masks [..., S, S] where predictions are compared with them."""
+        if self._full:
+            # there are many views; steps of 0.0005 are fine enough for a covered share
+            return masks.half()
+        return torch.nn.functional.avg_pool2d(masks, kernel_size=4)
 
 
-def _encode_pool(
-    tracker: Tracker,
-    paths: list[str],
-    looks: list[Look],
-    descriptors: Tensor | None,
-    keeper: Keeper,
-    device: torch.device,
-    left_out: list[str],
-    alike: list[Tensor],
-) -> Features | OnDisk:
-    """Features of unlabelled specimens turned as the templates lie.
+class _Pool:
+    """Unlabelled specimens, turned as the templates lie.
 
-    Args:
-        left_out: here is added why some could not be read.
-        alike: here is added, for each that can be, how alike it and the templates are, [T].
-
-    Raises:
-        InputError: none can be read.
+    Attributes:
+        left_out: why photographs could not be read.
     """
-    encoded = _encoded_pool(tracker, paths, looks, descriptors, device, left_out, alike)
-    first = next(encoded, None)
-    if first is None:
-        raise InputError(
-            "no photograph of the training pool can be read: "
-            + "; ".join(left_out or ["it is empty"])
-        )
-    return keeper.keep(chain([first], encoded))
 
+    def __init__(
+        self, tracker: Tracker, options: TrainingOptions, templates: TemplateSet
+    ) -> None:
+        self._tracker, self._paired = tracker, options.pairing == "similar"
+        self._turns = views_of(options.turns, mirrored=False)
+        self._descriptors = None
+        if len(self._turns) > 1 or self._paired:
+            self._descriptors = templates.describe(tracker, self._turns, tracker.device)
+        self._likeness: list[Tensor] = []
+        self.left_out: list[str] = []
 
-def _encoded_pool(
-    tracker: Tracker,
-    paths: list[str],
-    looks: list[Look],
-    descriptors: Tensor | None,
-    device: torch.device,
-    left_out: list[str],
-    alike: list[Tensor],
-) -> Iterator[Features]:
-    for photograph in ahead(_read, paths):
-        if isinstance(photograph, InputError):
-            left_out.append(str(photograph))
-            log.warning("left out of the training pool: %s", photograph)
-            continue
-        image = square_image(photograph, tracker.image_size)
-        if descriptors is not None:
-            with autocast(device):
-                found = match(tracker, descriptors, image[None].to(device))
-            image = looks[int(found.view)].undo(image)
-            alike.append(found.likeness[0])
-        yield _encode(tracker, image[None], device)
+    @property
+    def similarity(self) -> Tensor | None:
+        """As in `Data`, of the specimens that have been read."""
+        return torch.stack(self._likeness, dim=1) if self._paired else None
+
+    def read(self, paths: Sequence[str]) -> Iterator[Tensor]:
+        """Images [3, S, S].
+
+        Raises:
+            InputError: none can be read.
+        """
+        for photograph in ahead(_read, paths):
+            if isinstance(photograph, InputError):
+                self.left_out.append(str(photograph))
+                log.warning("left out of the training pool: %s", photograph)
+            else:
+                yield self._turned(square_image(photograph, self._tracker.image_size))
+        if len(self.left_out) == len(paths):
+            raise InputError(
+                "no photograph of the training pool can be read: "
+                + "; ".join(self.left_out or ["it is empty"])
+            )
+
+    def _turned(self, image: Tensor) -> Tensor:
+        if self._descriptors is None:
+            return image
+        device = self._tracker.device
+        with autocast(device):
+            found = match(self._tracker, self._descriptors, image[None].to(device))
+        self._likeness.append(found.likeness[0])
+        return self._turns[int(found.view)].undo(image)
 
 
 def _read(path: str) -> Photograph | InputError:
@@ -228,30 +235,3 @@ def _read(path: str) -> Photograph | InputError:
         return read_photograph(path)
     except InputError as error:
         return error
-
-
-def _compared_at(size: str) -> Callable[[Tensor], Tensor]:
-    """From drawn masks [..., S, S] to those that predictions are compared with."""
-    if size == "full":
-        # there are many views; steps of 0.0005 are fine enough for a covered share
-        return torch.Tensor.half
-    return partial(torch.nn.functional.avg_pool2d, kernel_size=4)
-
-
-@torch.no_grad()
-def _encode(tracker: Tracker, images: Tensor, device: torch.device) -> Features:
-    with autocast(device):
-        return tracker.encode(images.to(device))
-
-
-def _view(
-    tracker: Tracker,
-    entries: list[tuple[Tensor, Tensor, Tensor]],
-    where: Callable[[Tensor], Tensor],
-    keeper: Keeper,
-    device: torch.device,
-) -> View:
-    images, masks, known = zip(*entries, strict=True)
-    features = keeper.keep(_encode(tracker, image[None], device) for image in images)
-    compared = torch.stack([where(mask.to(device)) for mask in masks])
-    return View(features, compared, torch.stack(known).to(device))

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross_entropy
 from torch.utils.checkpoint import checkpoint
 
+from sam2pal.model.encoder import Encoded
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
 from sam2pal.training.losses import at_size_of, bce_loss, dice_loss, focal_loss, hard_iou
 
@@ -49,7 +50,7 @@ PROMPTS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class View:
+class AnnotatedViews:
     """`P` images of templates with their drawn masks.
 
     Attributes:
@@ -75,14 +76,14 @@ class View:
         """[P, K] bool, the structures that can be followed: one that is absent or not annotated cannot."""
         return self.known & (self.masks.flatten(2).amax(2) > 0.5)
 
-    def __getitem__(self, index: Tensor | slice) -> "View":
+    def __getitem__(self, index: Tensor | slice) -> "AnnotatedViews":
         outlines = None if self.outlines is None else self.outlines[index]
-        return View(self.features[index], self.masks[index], self.known[index], outlines)
+        return AnnotatedViews(self.features[index], self.masks[index], self.known[index], outlines)
 
-    def of_structures(self, index: list[int]) -> "View":
+    def of_structures(self, index: list[int]) -> "AnnotatedViews":
         """The same images with the masks of some of their structures."""
         outlines = None if self.outlines is None else self.outlines[:, index]
-        return View(self.features, self.masks[:, index], self.known[:, index], outlines)
+        return AnnotatedViews(self.features, self.masks[:, index], self.known[:, index], outlines)
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,9 @@ class Followed:
 
 def palindrome(
     tracker: Tracker,
-    template: View,
+    template: AnnotatedViews,
     specimens: Features | Sequence[Features],
-    back: View,
+    back: AnnotatedViews,
     prompt: str = "soft",
     reset: bool = True,
 ) -> Followed | None:
@@ -162,15 +163,15 @@ def palindrome(
     if objects is None:
         return None
     drawn = drawn_logits(objects.masks(template.remembered))
-    memories = [tracker.memorize(objects.features(template.features), drawn)]
+    memories = [tracker.memorize(objects.features(tracker.finish(template.features)), drawn)]
     confidence = torch.ones(len(drawn), device=drawn.device)
-    for on in [specimens] if isinstance(specimens, Features) else specimens:
-        on_specimen = objects.features(on)
+    for on in [specimens] if isinstance(specimens, Features | Encoded) else specimens:
+        on_specimen = objects.features(tracker.finish(on))
         seen = tracker.track(on_specimen, memories)
         remembered = tracker.memorize(on_specimen, PROMPTS[prompt](seen.logits))
         memories = [remembered] if reset else [*memories, remembered]
         confidence = confidence * confidence_of(seen)
-    tracked = tracker.track(objects.features(back.features), memories)
+    tracked = tracker.track(objects.features(tracker.finish(back.features)), memories)
     target = objects.masks(back.masks)
     return Followed(tracked, target, objects.structure, seen.logits, confidence)
 
@@ -181,7 +182,7 @@ def confidence_of(tracked: Tracked) -> Tensor:
     return found.detach()
 
 
-def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:
+def direct(tracker: Tracker, source: AnnotatedViews, goal: AnnotatedViews) -> Followed | None:
     """Follow drawn structures from `P` views to `P` others whose masks are known: no soft prediction between.
 
     With another template as goal this is supervision between templates, with another view of the same
@@ -191,9 +192,10 @@ def direct(tracker: Tracker, source: View, goal: View) -> Followed | None:
     if objects is None:
         return None
     memory = tracker.memorize(
-        objects.features(source.features), drawn_logits(objects.masks(source.remembered))
+        objects.features(tracker.finish(source.features)),
+        drawn_logits(objects.masks(source.remembered)),
     )
-    tracked = tracker.track(objects.features(goal.features), [memory])
+    tracked = tracker.track(objects.features(tracker.finish(goal.features)), [memory])
     return Followed(tracked, objects.masks(goal.masks), objects.structure)
 
 
@@ -241,11 +243,11 @@ def score_losses(followed: Followed) -> Tensor:
     return wrong + 0.1 * seen
 
 
-def drawn_in_both(first: View, second: View) -> Tensor:
+def drawn_in_both(first: AnnotatedViews, second: AnnotatedViews) -> Tensor:
     """[P, K] bool, structures that both views show."""
     return first.shown & second.shown
 
 
-def _to_follow(first: View, second: View) -> Objects | None:
+def _to_follow(first: AnnotatedViews, second: AnnotatedViews) -> Objects | None:
     usable = drawn_in_both(first, second)
     return Objects.of(usable) if bool(usable.any()) else None

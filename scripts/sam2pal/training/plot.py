@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sam2pal.io.figures import COLOURS, save
-from sam2pal.training.loop import Progress
+from sam2pal.training.trainer import TrainingState
 
 _LOSSES = ("palindrome", "direct", "self_pair", "self_training")
 _CONTROLS = {
@@ -17,31 +17,31 @@ _CONTROLS = {
 }
 
 
-def plot(progress: Progress, path: Path) -> None:
+def plot(state: TrainingState, path: Path) -> None:
     """Write the figure, the same bytes for the same numbers."""
-    controlled = any("control_true" in line for line in progress.history)
+    controlled = any("control_true" in line for line in state.history)
     figure = Figure(figsize=(12 if controlled else 8, 3.6), layout="constrained")
     loss, validation, *more = figure.subplots(1, 3 if controlled else 2)
     for name, colour in zip(_LOSSES, COLOURS, strict=False):
-        _line(loss, progress.history, name, name.replace("_", "-"), colour, width=0.8)
+        _line(loss, state.history, name, name.replace("_", "-"), colour, width=0.8)
     loss.set(title="Loss of each step", xlabel="step", ylabel="loss")
     if loss.lines:
         loss.legend(fontsize="small")
 
-    _line(validation, progress.history, "validation", "validation", COLOURS[0], "o")
+    _line(validation, state.history, "validation", "validation", COLOURS[0], "o")
     validation.axhline(
-        progress.untrained, color=COLOURS[6], linestyle="--", label="before training"
+        state.untrained, color=COLOURS[6], linestyle="--", label="before training"
     )
-    if progress.best > progress.untrained:
-        best = f"published: step {progress.best_step}"
-        validation.plot([progress.best_step], [progress.best], "D", color=COLOURS[1], label=best)
+    if state.improved:
+        best = f"published: step {state.best_step}"
+        validation.plot([state.best_step], [state.best], "D", color=COLOURS[1], label=best)
     validation.set(title="Validation", xlabel="step", ylabel="mean IoU")
     validation.legend(fontsize="small")
 
     for axes in more:
-        before = [{"step": 0, **progress.controls}]
+        before = [{"step": 0, **state.controls}]
         for (name, label), colour in zip(_CONTROLS.items(), COLOURS, strict=False):
-            _line(axes, before + progress.history, name, label, colour, "o")
+            _line(axes, before + state.history, name, label, colour, "o")
         axes.set(title="Way back, from a memory of", xlabel="step", ylabel="loss")
         axes.legend(fontsize="small")
     save(figure, path)

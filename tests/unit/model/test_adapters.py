@@ -14,8 +14,9 @@ from sam2pal.config.checking import validated
 from sam2pal.config.training import AdapterOptions
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
-from sam2pal.model.adapters import TARGETS
+from sam2pal.model.adapters import BEHIND_ENCODER, ENCODER, TARGETS
 from sam2pal.model.build import model_hash
+from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker, drawn_logits
 
 
@@ -47,8 +48,19 @@ def randomise(model, seed=1):
 @pytest.fixture(scope="module")
 def trained(small_model, images, tmp_path_factory):
     """A model whose adapter has random values, its folder, and its masks."""
-    model = copy.deepcopy(small_model)
-    config = adapters.inject(model, AdapterOptions(rank=3, alpha=6.0))
+    return saved(small_model, images, AdapterOptions(rank=3, alpha=6.0), tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def reaching(small_model, images, tmp_path_factory):
+    """The same with adapters in the whole image encoder too."""
+    options = AdapterOptions(rank=3, alpha=6.0, targets=tuple(TARGETS))
+    return saved(small_model, images, options, tmp_path_factory)
+
+
+def saved(model, images, options, tmp_path_factory):
+    model = copy.deepcopy(model)
+    config = adapters.inject(model, options)
     randomise(model)
     folder = tmp_path_factory.mktemp("adapter")
     adapters.save(model, config, folder)
@@ -69,7 +81,7 @@ def test_inject_changes_nothing_and_leaves_gradient_to_the_adapter_alone(small_m
 
 def test_targets(small_model):
     modules = dict(small_model.named_modules())
-    names = adapters.target_modules(small_model, tuple(TARGETS))
+    names = adapters.target_modules(small_model, tuple(BEHIND_ENCODER))
     assert names == sorted(set(names))
     assert all(type(modules[name]) is nn.Linear for name in names)
     # score heads, mask tokens' networks and convolutions stay as they are
@@ -85,8 +97,40 @@ def test_targets(small_model):
         "sam_mask_decoder.transformer.final_attn_token_to_image.v_proj",
     ):
         assert part in names
-    parts = [adapters.target_modules(small_model, (target,)) for target in TARGETS]
+    parts = [adapters.target_modules(small_model, (target,)) for target in BEHIND_ENCODER]
     assert sorted(sum(parts, [])) == names and all(parts)
+
+
+def test_targets_in_the_image_encoder(small_model, hiera):
+    official = hiera["sam2.1_hiera_tiny"]
+    for model, stages, late in (
+        (small_model, "image_encoder.trunk.body.blocks", {"3", "4", "5", "6"}),
+        (official, "image_encoder.trunk.blocks", {str(block) for block in range(3, 12)}),
+    ):
+        modules = dict(model.named_modules())
+        found = {name: adapters.target_modules(model, (name,)) for name in ENCODER}
+        for target, blocks in (("encoder_late", late), ("encoder_early", None)):
+            inside = {n.removeprefix(f"{stages}.").split(".")[0] for n in found[target]}
+            assert inside == blocks if blocks else not inside & late
+            assert all(name.startswith(f"{stages}.") for name in found[target])
+        for name in sum(found.values(), []):
+            layer = modules[name]
+            pointwise = type(layer) is nn.Conv2d and layer.kernel_size == (1, 1) and layer.groups == 1
+            assert pointwise or type(layer) is nn.Linear, name
+        assert {"image_encoder.neck.convs.0.conv", "sam_mask_decoder.conv_s1"} <= {*found["neck"]}
+    assert "image_encoder.trunk.blocks.11.attn.qkv" in found["encoder_late"]
+    assert "image_encoder.trunk.blocks.0.mlp.layers.1" in found["encoder_early"]
+    expected = [Frozen.ENCODER, Frozen.TRUNK, Frozen.EARLY_STAGES, Frozen.NOTHING]
+    given = [("mask_decoder",), ("neck", "mask_decoder"), ("encoder_late", "neck"), tuple(TARGETS)]
+    assert [adapters.frozen_by(targets) for targets in given] == expected
+
+
+def test_another_trunk_cannot_be_adapted(small_model):
+    model = copy.deepcopy(small_model)
+    model.image_encoder.trunk = nn.Identity()
+    with pytest.raises(InputError, match="this one is Identity; take encoder_late"):
+        adapters.inject(model, AdapterOptions(targets=("encoder_late",)))
+    assert adapters.target_modules(model, ("mask_decoder",))
 
 
 @pytest.mark.parametrize(
@@ -102,8 +146,9 @@ def test_options_that_are_refused(values, expected):
         validated(AdapterOptions, values)
 
 
-def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, trained):
-    _, _, folder, expected = trained
+@pytest.mark.parametrize("adapter", ["trained", "reaching"])
+def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, adapter, request):
+    _, _, folder, expected = request.getfixturevalue(adapter)
     base = copy.deepcopy(small_model)
     untrained = masks(base, images)
     alone = PeftModel.from_pretrained(base, str(folder))
@@ -113,8 +158,9 @@ def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, train
     assert (expected - untrained).abs().max() > 0.1
 
 
-def test_merged_is_unmerged(small_model, images, trained):
-    _, _, folder, expected = trained
+@pytest.mark.parametrize("adapter", ["trained", "reaching"])
+def test_merged_is_unmerged(small_model, images, adapter, request):
+    _, _, folder, expected = request.getfixturevalue(adapter)
     model = copy.deepcopy(small_model)
     adapters.load(model, folder)
     torch.testing.assert_close(masks(model, images), expected, atol=1e-4, rtol=1e-4)
@@ -265,6 +311,42 @@ def test_full_training_opens_all_but_the_image_encoder(small_model):
         *("sam_prompt_encoder", "mask_downsample", "maskmem_tpos_enc", "no_obj_ptr"),
     }
     assert model_hash(model) == model_hash(small_model)
+
+
+@pytest.mark.parametrize("part", ENCODER)
+def test_full_training_of_parts_of_the_image_encoder(small_model, hiera, part):
+    for whole in (small_model, hiera["sam2.1_hiera_tiny"]):
+        model = copy.deepcopy(whole)
+        adapters.inject(model, AdapterOptions(method="full", targets=("mask_decoder", part)))
+        inside = {n: p.requires_grad for n, p in model.named_parameters() if adapters.in_encoder(n)}
+        for name, trained in inside.items():
+            own = adapters._part_of_encoder(name, adapters._late_blocks(model, ("encoder_late",)))
+            fixed = isinstance(model.get_submodule(name.rpartition(".")[0]), nn.BatchNorm2d)
+            assert trained == (own == part and not fixed), name
+        assert 2 < sum(inside.values()) < len(inside)
+        others = [p.requires_grad for n, p in model.named_parameters() if not adapters.in_encoder(n)]
+        assert all(others)
+
+
+def test_weights_of_the_image_encoder_that_an_earlier_round_trained_are_kept(
+    small_model, images, tmp_path
+):
+    first = copy.deepcopy(small_model)
+    options = AdapterOptions(method="full", targets=("mask_decoder", "encoder_late"))
+    config = adapters.inject(first, options)
+    name = "image_encoder.trunk.body.blocks.3.0.conv_pw.weight"
+    with torch.no_grad():
+        first.get_parameter(name).add_(0.1)
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+    adapters.save(first, config, tmp_path / "first")
+    second = copy.deepcopy(small_model)
+    config = adapters.load(second, tmp_path / "first", trainable=True, options=FULL)
+    assert not second.get_parameter(name).requires_grad  # this round trains what is behind
+    adapters.save(second, config, tmp_path / "second")
+    third = copy.deepcopy(small_model)
+    adapters.load(third, tmp_path / "second")
+    assert torch.equal(masks(third, images), masks(first, images))
 
 
 def test_full_weights_on_disk_are_those_that_changed(small_model, whole, tmp_path):

@@ -11,9 +11,9 @@ from sam2pal.model import adapters
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
 from sam2pal.training.losses import bce_loss, dice_loss, focal_loss, hard_iou
 from sam2pal.training.palindrome import (
+    AnnotatedViews,
     Followed,
     Objects,
-    View,
     confidence_of,
     direct,
     mask_loss,
@@ -42,9 +42,9 @@ def scene(small_model):
         features = tracker.encode(images)
     known = torch.ones(PAIRS, STRUCTURES, dtype=torch.bool)
 
-    def view(place: int) -> View:
+    def view(place: int) -> AnnotatedViews:
         masks = (smooth(PAIRS, STRUCTURES, seed=place) > 0.3).float()
-        return View(features[place : place + PAIRS], masks, known)
+        return AnnotatedViews(features[place : place + PAIRS], masks, known)
 
     return tracker, view(0), features[2:4], view(4)
 
@@ -79,8 +79,8 @@ def gradients(model, loss) -> dict[str, torch.Tensor]:
 def double(*parts):
     """Views and features in double precision."""
     return [
-        View(part.features.to(torch.float64), part.masks.double(), part.known)
-        if isinstance(part, View)
+        AnnotatedViews(part.features.to(torch.float64), part.masks.double(), part.known)
+        if isinstance(part, AnnotatedViews)
         else part.to(torch.float64)
         for part in parts
     ]
@@ -133,7 +133,7 @@ def test_confidence_is_what_the_model_says_without_gradient(scene):
 def test_the_only_way_back_leads_through_the_soft_prediction(scene):
     tracker, template, specimens, back = scene
     masks = template.masks.clone().requires_grad_()
-    followed = palindrome(tracker, View(template.features, masks, template.known), specimens, back)
+    followed = palindrome(tracker, AnnotatedViews(template.features, masks, template.known), specimens, back)
     loss = mask_loss(followed, torch.ones(STRUCTURES))
     (whole,) = torch.autograd.grad(loss, masks, retain_graph=True)
     (at_middle,) = torch.autograd.grad(loss, followed.middle, retain_graph=True)
@@ -167,7 +167,7 @@ def test_batched_is_the_weighted_mean_of_the_structures_run_alone(scene):
     weights = torch.tensor([1.0, 2.0, 0.5])
 
     def alone(view, k):
-        return View(view.features, view.masks[:, [k]], view.known[:, [k]])
+        return AnnotatedViews(view.features, view.masks[:, [k]], view.known[:, [k]])
 
     loss = mask_loss(palindrome(tracker, template, specimens, back), weights)
     losses = [
@@ -190,7 +190,7 @@ def test_a_structure_that_is_not_drawn_gives_no_loss(small_model, scene, how):
         masks[0, 1] = 0
     else:
         seen[0, 1] = 0
-    changed = (View(template.features, masks, known), View(back.features, seen, known))
+    changed = (AnnotatedViews(template.features, masks, known), AnnotatedViews(back.features, seen, known))
     followed = palindrome(tracker, changed[0], specimens, changed[1])
     assert followed.structure.tolist() == [0, 2, 0, 1, 2]
 
@@ -209,10 +209,10 @@ def test_a_structure_that_is_not_drawn_gives_no_loss(small_model, scene, how):
 
 def test_nothing_drawn_is_nothing_to_follow(scene):
     tracker, template, specimens, back = scene
-    nothing = View(template.features, template.masks, torch.zeros_like(template.known))
+    nothing = AnnotatedViews(template.features, template.masks, torch.zeros_like(template.known))
     assert palindrome(tracker, nothing, specimens, back) is None
     assert direct(tracker, nothing, back) is None
-    empty = View(back.features, torch.zeros_like(back.masks), back.known)
+    empty = AnnotatedViews(back.features, torch.zeros_like(back.masks), back.known)
     assert palindrome(tracker, template, specimens, empty) is None
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import math
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,15 +19,16 @@ from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import held_out, prepare
-from sam2pal.training.judging import guess, validate
-from sam2pal.training.loop import Progress, learning_rate, publish, train
 from sam2pal.training.losses import at_size_of, hard_iou
-from sam2pal.training.palindrome import View, direct, palindrome
-from sam2pal.training.step import draw_ways, step_losses
+from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
+from sam2pal.training.step_loss import StepLoss
+from sam2pal.training.trainer import Trainer, TrainingState, learning_rate
+from sam2pal.training.validation import pseudo_labels, validate
 
 STRUCTURES = ["head", "body", "tail"]
 # few layers, as the tests train again and again
@@ -54,10 +56,10 @@ def judged(followed):
     return hard_iou(at_size_of(followed.tracked.logits, followed.target), followed.target)
 
 
-def step_loss(*arguments):
+def step_loss(tracker, data, weights, options, rng):
     """The loss of a step that is held whole, and its numbers."""
-    ((loss, numbers),) = step_losses(*arguments)
-    return loss, numbers
+    (part,) = StepLoss(tracker, data, options).parts(rng, weights)
+    return part.loss, part.numbers
 
 
 class Killed(BaseException):
@@ -100,7 +102,13 @@ def photographs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(small_model, photographs):
-    return prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 1, CPU)
+    return prepared(small_model, *photographs)
+
+
+def prepared(model, templates, pool, options=OPTIONS, seed=1, names=STRUCTURES):
+    aligned = len(options.turns) > 1
+    templates = TemplateSet.read(templates, names, model.image_size, aligned=aligned)
+    return prepare(Tracker(model), templates, pool, options, seed)
 
 
 def fresh(model, options=OPTIONS, seed=1):
@@ -111,8 +119,19 @@ def fresh(model, options=OPTIONS, seed=1):
     return model
 
 
-def run(model, data, state, options=OPTIONS, seed=1, **more) -> Progress:
-    return train(model, data, torch.ones(len(STRUCTURES)), options, seed, state, **more)
+def trainer_of(model, data, folder, options=OPTIONS, seed=1) -> Trainer:
+    return Trainer(model, data, options, torch.ones(len(STRUCTURES)), seed, folder)
+
+
+def run(model, data, folder, options=OPTIONS, seed=1, **more) -> TrainingState:
+    return trainer_of(model, data, folder, options, seed).train(**more)
+
+
+def publish(model, data, state) -> bool:
+    """What a training that has come to a state publishes."""
+    trainer = trainer_of(model, data, Path("not used"))
+    trainer.state = state
+    return trainer.publish()
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +188,8 @@ def test_full_training_changes_all_but_the_encoder(small_model, data, tmp_path):
     }
     assert len(changed) > 100 and not [n for n in changed if n.startswith("image_encoder.")]
     # what is published is what validation chose, and a folder gives it to another process
-    publish(model, dataclasses.replace(progress, best=2.0, best_state=adapters.adapter_state(model)))
+    best = dataclasses.replace(progress, best=2.0, best_state=adapters.adapter_state(model))
+    publish(model, data, best)
     (tmp_path / "full").mkdir()
     adapters.save(model, config, tmp_path / "full")
     again = copy.deepcopy(small_model)
@@ -177,7 +197,7 @@ def test_full_training_changes_all_but_the_encoder(small_model, data, tmp_path):
     for name, value in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
     # and if nothing is better, the model as it was
-    publish(model, dataclasses.replace(progress, best=0.0, best_state=config.before))
+    publish(model, data, dataclasses.replace(progress, best=0.0, best_state=config.before))
     for name, value in small_model.state_dict().items():
         assert torch.equal(model.state_dict()[name], value), name
 
@@ -296,10 +316,10 @@ def test_killed_at_twenty_random_moments(small_model, data, tmp_path, monkeypatc
         return call
 
     places = {
-        "sam2pal.training.step.palindrome": palindrome,
+        "sam2pal.training.step_loss.palindrome": palindrome,
         "torch.Tensor.backward": torch.Tensor.backward,
         "torch.optim.AdamW.step": torch.optim.AdamW.step,
-        "sam2pal.training.loop.validate": validate,
+        "sam2pal.training.trainer.validate": validate,
         "torch.save": torch.save,
     }
     doomed = [None, 0]
@@ -348,7 +368,7 @@ def test_time_limit_keeps_a_checkpoint_and_goes_on(small_model, data, undisturbe
 
 def test_stops_before_a_step_that_would_not_end_in_time(small_model, data, tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("sam2pal.training.loop.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("sam2pal.training.trainer.time.monotonic", lambda: clock[0])
 
     def tick(step, numbers):
         clock[0] += 10.0
@@ -373,7 +393,7 @@ def test_a_second_process_waits_for_the_first(small_model, data, tmp_path, monke
     other = threading.Thread(target=first)
     other.start()
     taken.wait()
-    monkeypatch.setattr("sam2pal.training.loop.log.info", info)
+    monkeypatch.setattr("sam2pal.training.checkpoints.log.info", info)
     assert run(fresh(small_model), data, tmp_path, options).step == 1
     other.join()
     assert "another process is running this training; waiting for it to end" in said[0]
@@ -407,7 +427,7 @@ def test_a_validation_that_falls_goes_back_to_the_best(
     small_model, data, tmp_path, monkeypatch, caplog
 ):
     options = dataclasses.replace(SHAKEN, restores=1, validate_every=1, steps=4)
-    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    monkeypatch.setattr("sam2pal.training.trainer.validate", lambda *_: next(values))
     states = []
 
     def keep(step, numbers):
@@ -434,14 +454,16 @@ def test_divergence_goes_back_to_the_best(small_model, data, tmp_path, monkeypat
     """Two steps whose loss is not finite, and a kill between them."""
     options = dataclasses.replace(SHAKEN, restores=2, validate_every=1, targets=("memory_encoder",))
 
-    def broken(*arguments):
-        loss, numbers = next(step_losses(*arguments))
-        # the generator of a step is its own, so the same steps break after a kill
-        yield (loss * math.nan if broken_steps.pop(0) else loss), numbers
+    parts = StepLoss.parts
 
-    monkeypatch.setattr("sam2pal.training.loop.step_losses", broken)
+    def broken(*arguments):
+        (part,) = parts(*arguments)
+        # the generator of a step is its own, so the same steps break after a kill
+        yield dataclasses.replace(part, loss=part.loss * math.nan) if broken_steps.pop(0) else part
+
+    monkeypatch.setattr(StepLoss, "parts", broken)
     values = iter([0.1, 0.3, 0.2, 0.25, 0.2, 0.2] * 2)  # before training, and after every step
-    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    monkeypatch.setattr("sam2pal.training.trainer.validate", lambda *_: next(values))
     states = []
 
     def keep(step, numbers):
@@ -479,19 +501,19 @@ def test_divergence_goes_back_to_the_best(small_model, data, tmp_path, monkeypat
 # ------------------------------------------------------------------ what is published
 
 
-def test_best_is_published_not_last(undisturbed):
+def test_best_is_published_not_last(data, undisturbed):
     model, progress = undisturbed[OPTIONS]
     model = copy.deepcopy(model)
     best = {name: value + 1 for name, value in adapters.adapter_state(model).items()}
     won = dataclasses.replace(progress, best=0.8, untrained=0.7, best_state=best)
-    assert publish(model, won) is True
+    assert publish(model, data, won) is True
     for name, value in adapters.adapter_state(model).items():
         assert torch.equal(value, best[name])
 
 
 def test_the_best_adapter_is_kept_while_training_goes_on(small_model, data, tmp_path, monkeypatch):
     values = iter([0.1, 0.5, 0.9, 0.3])  # before training, and after steps 1, 2 and 3
-    monkeypatch.setattr("sam2pal.training.loop.validate", lambda *_: next(values))
+    monkeypatch.setattr("sam2pal.training.trainer.validate", lambda *_: next(values))
     options = dataclasses.replace(SHAKEN, steps=3, validate_every=1)
     model = fresh(small_model, options)
     states = []
@@ -503,7 +525,7 @@ def test_the_best_adapter_is_kept_while_training_goes_on(small_model, data, tmp_
         on_step=lambda *_: states.append(copy.deepcopy(adapters.adapter_state(model))),
     )
     assert (progress.best, progress.best_step) == (0.9, 2)
-    assert publish(model, progress) is True
+    assert publish(model, data, progress) is True
     for name, value in adapters.adapter_state(model).items():
         assert torch.equal(value, states[1][name])
         assert not torch.equal(value, states[2][name])
@@ -521,7 +543,7 @@ def test_nothing_better_publishes_the_untrained_model(small_model, data, tmp_pat
             if "lora_" in name:
                 parameter.normal_(generator=randomise)
     with caplog.at_level(logging.INFO):
-        assert publish(model, progress) is False
+        assert publish(model, data, progress) is False
     assert "published as it was" in caplog.text
     masks = [
         direct(Tracker(m), data.drawn, data.unseen).tracked.logits for m in (model, small_model)
@@ -537,7 +559,7 @@ def test_nothing_better_than_init_publishes_init(small_model, data, tmp_path):
             if "lora_B" in name:
                 parameter.fill_(0.01)
     init = adapters.adapter_state(model)
-    assert publish(model, run(model, data, tmp_path, options)) is False
+    assert publish(model, data, run(model, data, tmp_path, options)) is False
     for name, value in adapters.adapter_state(model).items():
         assert torch.equal(value, init[name])
 
@@ -600,7 +622,7 @@ def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
         judged.append(len(source.masks))
         return direct(tracker, source, goal)
 
-    monkeypatch.setattr("sam2pal.training.judging.direct", follow)
+    monkeypatch.setattr("sam2pal.training.validation.direct", follow)
     whole = validate(tracker, five, pairs=100)
     assert sum(judged) == 20
     judged.clear()
@@ -633,9 +655,9 @@ def test_a_template_that_is_held_out_is_seen_by_validation_alone(small_model, da
     options = dataclasses.replace(OPTIONS, self_pair=1.0, pairs=4)
     starts, ends = set(), set()
     for seed in range(20):
-        for way in draw_ways(marked, options, np.random.default_rng(seed)):
-            starts |= set(way.start.masks[:, 0, 0, 0].tolist())
-            ends |= set(way.goal.masks[:, 0, 0, 0].tolist())
+        for term in StepLoss(tracker, marked, options).draw(np.random.default_rng(seed)):
+            starts |= set(term.start.masks[:, 0, 0, 0].tolist())
+            ends |= set(term.goal.masks[:, 0, 0, 0].tolist())
     assert starts == ends == {0.0, 1.0}
 
 
@@ -695,7 +717,7 @@ def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_
 
 def test_guesses_are_what_is_segmented_from_all_templates(small_model, data):
     tracker = Tracker(small_model)
-    soft, hard = (guess(tracker, data, labels, batch=3) for labels in ("soft", "hard"))
+    soft, hard = (pseudo_labels(tracker, data, labels, batch=3) for labels in ("soft", "hard"))
     assert soft.masks.shape == (4, 3, 16, 16)
     # the second template does not show the tail, and does not vote on it
     memories = [
@@ -718,11 +740,11 @@ def test_self_training_is_resumed_with_the_guesses_of_before(
     seen = []
 
     def see(tracker, data, labels, batch):
-        seen.append(guess(tracker, data, "soft"))
+        seen.append(pseudo_labels(tracker, data, "soft"))
         # random weights find little: let every pool specimen show the first template's masks
-        return View(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
+        return AnnotatedViews(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
 
-    monkeypatch.setattr("sam2pal.training.loop.guess", see)
+    monkeypatch.setattr("sam2pal.training.trainer.pseudo_labels", see)
     options = dataclasses.replace(
         SHAKEN, steps=2, palindrome=0.0, self_training=1.0, scores=1.0, learning_rate=0.1
     )
@@ -752,9 +774,9 @@ def test_a_teacher_renews_the_guesses(small_model, data, tmp_path, monkeypatch):
         # random weights find little: let it show the template's masks, and differ with the weights
         size = sum(float(value.abs().sum()) for value in state.values())
         masks = masks.roll(int(1e4 * size) % 5, -1)
-        return View(data.pool, masks, data.drawn.known[[0] * 4])
+        return AnnotatedViews(data.pool, masks, data.drawn.known[[0] * 4])
 
-    monkeypatch.setattr("sam2pal.training.loop.guess", see)
+    monkeypatch.setattr("sam2pal.training.trainer.pseudo_labels", see)
     options = dataclasses.replace(
         SHAKEN, steps=4, validate_every=2, palindrome=0.0, self_training=1.0, learning_rate=0.1
     )
@@ -836,8 +858,8 @@ def test_weights_switch_losses_on_and_off(small_model, data, weights, parts):
     options = dataclasses.replace(OPTIONS, scores=0.0, **weights)
     tracker = Tracker(small_model, gated=False)
     # as if the model saw the masks of a template everywhere
-    everywhere = View(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
-    data = dataclasses.replace(data, guessed=everywhere)
+    everywhere = AnnotatedViews(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
+    data = dataclasses.replace(data, labelled_pool=everywhere)
     with torch.no_grad():
         total, numbers = step_loss(tracker, data, torch.ones(3), options, np.random.default_rng(1))
     assert numbers.keys() == parts | {f"{part}_iou" for part in parts}
@@ -914,10 +936,10 @@ def test_prepared_data(small_model, photographs, data):
     views = torch.cat([data.drawn.masks, data.views.masks, data.unseen.masks])[:, 1]
     distance = torch.cdist(views.flatten(1), views.flatten(1))
     assert (distance + torch.eye(len(views)) > 0.5).all()
-    again = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 1, CPU)
+    again = prepared(small_model, *photographs)
     assert torch.equal(again.views.features.low, data.views.features.low)
     assert torch.equal(again.unseen.masks, data.unseen.masks)
-    other = prepare(Tracker(small_model), *photographs, STRUCTURES, OPTIONS, 2, CPU)
+    other = prepared(small_model, *photographs, seed=2)
     assert not torch.equal(other.unseen.masks, data.unseen.masks)
     assert isinstance(other.pool, Features)
 
@@ -933,7 +955,7 @@ def test_full_size_masks_are_as_drawn(small_model, photographs):
 
     def found(size):
         chosen = dataclasses.replace(options, loss_size=size)
-        return prepare(Tracker(small_model), [thin], pool, STRUCTURES, chosen, 1, CPU)
+        return prepared(small_model, [thin], pool, chosen)
 
     full, quarter = found("full"), found("quarter")
     for name in ("drawn", "views", "unseen"):
@@ -949,8 +971,8 @@ def test_full_size_masks_are_as_drawn(small_model, photographs):
 
 def test_guesses_at_full_size(small_model, photographs):
     options = dataclasses.replace(OPTIONS, loss_size="full", views=1)
-    full = prepare(Tracker(small_model), *photographs, STRUCTURES, options, 1, CPU)
-    seen = guess(Tracker(small_model), full, "soft")
+    full = prepared(small_model, *photographs, options)
+    seen = pseudo_labels(Tracker(small_model), full, "soft")
     assert seen.masks.shape == (4, 3, 64, 64)
     m = Tracker(small_model).memorize(
         full.drawn.features[[0]], 20 * full.drawn.outlines[0, [2]][:, None] - 10
@@ -964,7 +986,7 @@ def test_training_at_full_size(small_model, photographs, tmp_path):
     options = dataclasses.replace(
         OPTIONS, loss_size="full", mask="dice_focal", steps=1, views=1, self_training=0.5
     )
-    full = prepare(Tracker(small_model), *photographs, STRUCTURES, options, 1, CPU)
+    full = prepared(small_model, *photographs, options)
     model = fresh(small_model, options)
     tracker = Tracker(model, gated=False)
     rng = np.random.default_rng([1, 4, 0])
@@ -1005,7 +1027,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
     masks = {name: np.rot90(mask, 3) for name, mask in masks.items()}
     templates.append(AnnotatedSpecimen("turned", pool[3], 80, 80, drawn(masks)))
     options = dataclasses.replace(OPTIONS, views=1)
-    turned = prepare(Tracker(small_model), templates, pool, STRUCTURES, options, 1, CPU)
+    turned = prepared(small_model, templates, pool, options)
     first = turned.drawn.features.low[0]
 
     def distance(found):
@@ -1016,7 +1038,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
         assert distance(found) < 0.02
     assert torch.allclose(turned.drawn.masks[0], turned.drawn.masks[1], atol=1e-5)
     options = dataclasses.replace(options, turns=(0,))
-    as_they_are = prepare(Tracker(small_model), templates, pool, STRUCTURES, options, 1, CPU)
+    as_they_are = prepared(small_model, templates, pool, options)
     assert torch.equal(as_they_are.drawn.features.low[0], first)
     assert distance(as_they_are.pool.low[0]) < 1e-5 < 0.1 < distance(as_they_are.pool.low[1])
     assert not torch.equal(as_they_are.drawn.masks[0], as_they_are.drawn.masks[1])
@@ -1024,7 +1046,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
     # how alike they are is asked of specimens that lie as the templates do
     for turns, expected in ((OPTIONS.turns, [True] * 4), ((0,), [True, False, False, False])):
         options = dataclasses.replace(OPTIONS, views=1, turns=turns, pairing="similar")
-        found = prepare(Tracker(small_model), templates[:1], pool, STRUCTURES, options, 1, CPU)
+        found = prepared(small_model, templates[:1], pool, options)
         assert found.similarity.shape == (1, 4)
         assert (found.similarity[0] > 0.95).tolist() == expected
 
@@ -1037,7 +1059,7 @@ def test_structures_named_for_a_side_are_not_mirrored(small_model, photographs, 
 
     def views(template, options):
         names = list(template.masks)
-        return prepare(Tracker(small_model), [template], pool, names, options, 1, CPU).views.masks
+        return prepared(small_model, [template], pool, options, names=names).views.masks
 
     mirrored = views(template, options)
     assert caplog.text == ""
@@ -1055,17 +1077,15 @@ def test_unreadable_photographs_of_the_pool_are_named(small_model, photographs, 
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
     options = dataclasses.replace(OPTIONS, views=1)
-    some = prepare(
-        Tracker(small_model), templates[:1], [pool[0], str(broken)], STRUCTURES, options, 1, CPU
-    )
+    some = prepared(small_model, templates[:1], [pool[0], str(broken)], options)
     assert len(some.pool) == 1
     assert len(some.left_out) == 1 and str(broken) in some.left_out[0]
     assert str(broken) in caplog.text
     for left in ([str(broken)], []):
         with pytest.raises(InputError, match="no photograph of the training pool can be read"):
-            prepare(Tracker(small_model), templates[:1], left, STRUCTURES, options, 1, CPU)
+            prepared(small_model, templates[:1], left, options)
     with pytest.raises(InputError, match="at least one template"):
-        prepare(Tracker(small_model), [], pool, STRUCTURES, options, 1, CPU)
+        prepared(small_model, [], pool, options)
 
 
 def test_a_structure_too_small_to_follow_is_named(small_model, photographs, caplog):
@@ -1074,7 +1094,7 @@ def test_a_structure_too_small_to_follow_is_named(small_model, photographs, capl
     speck[40:42, 30:32] = True
     template = dataclasses.replace(template, annotations=drawn({**template.masks, "tail": speck}))
     options = dataclasses.replace(OPTIONS, views=1)
-    prepare(Tracker(small_model), [template], pool[:1], STRUCTURES, options, 1, CPU)
+    prepared(small_model, [template], pool[:1], options)
     assert "template 0: 'tail' is too small to be trained on at 64 pixels" in caplog.text
     assert "'head'" not in caplog.text
 

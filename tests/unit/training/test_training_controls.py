@@ -9,12 +9,13 @@ from sam2pal.config.model import ModelOptions
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.model.build import build_model
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.training.data import prepare
-from sam2pal.training.judging import controls
 from sam2pal.training.losses import bce_loss, dice_loss
 from sam2pal.training.palindrome import palindrome
+from sam2pal.training.validation import controls
 
 NAMES = ["head", "pronotum", "elytra"]
 OPTIONS = TrainingOptions(views=1, turns=(0,), loss_size="quarter")
@@ -38,7 +39,8 @@ def beetles(tmp_path_factory):
             pool.append(str(path))
     model = build_model(ModelOptions(image_size=192))
     tracker = Tracker(model, gated=False)
-    return tracker, prepare(tracker, templates, pool, NAMES, OPTIONS, 1, torch.device("cpu"))
+    templates = TemplateSet.read(templates, NAMES, 192, aligned=False)
+    return tracker, prepare(tracker, templates, pool, OPTIONS, 1)
 
 
 def test_the_loss_rises_on_every_control(beetles):

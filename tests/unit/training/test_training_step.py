@@ -11,14 +11,19 @@ from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
 from sam2pal.model.tracker import Features, Tracker
-from sam2pal.training import memory as budget
+from sam2pal.training import step_memory as budget
 from sam2pal.training.data import Data
-from sam2pal.training.keeping import Keeper, OnDisk
-from sam2pal.training.loop import structure_weights, train
-from sam2pal.training.memory import Holding, peak_bytes, what_fits
-from sam2pal.training.palindrome import View, object_losses
-from sam2pal.training.step import _specimens, draw_ways, step_losses
-from sam2pal.training.weights import area_weights, difficulty_weights, running_losses
+from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
+from sam2pal.training.palindrome import AnnotatedViews, object_losses
+from sam2pal.training.step_loss import StepLoss
+from sam2pal.training.step_memory import StepMemory, peak_bytes, what_fits
+from sam2pal.training.structure_weights import (
+    area_weights,
+    difficulty_weights,
+    running_losses,
+    structure_weights,
+)
+from sam2pal.training.trainer import Trainer
 
 STRUCTURES = 3
 OPTIONS = TrainingOptions(
@@ -46,8 +51,8 @@ def data(small_model):
         features = Tracker(small_model).encode(images)
     known = torch.tensor([[True, True, True], [True, False, True]])
 
-    def view(place: int) -> View:
-        return View(features[place : place + 2], blobs(2, place), known)
+    def view(place: int) -> AnnotatedViews:
+        return AnnotatedViews(features[place : place + 2], blobs(2, place), known)
 
     return Data(view(0), view(2), view(4), features[6:8])
 
@@ -82,10 +87,11 @@ def gradient(model, data, options, at_once=None, checkpointed=False):
     model.zero_grad()
     numbers, seen, parts = {}, [], 0
     rng = np.random.default_rng(1)  # both templates are drawn
-    for loss, share in step_losses(tracker, data, weights, options, rng, at_once, seen):
-        loss.backward()
+    for part in StepLoss(tracker, data, options).parts(rng, weights, at_once):
+        part.loss.backward()
         parts += 1
-        for name, value in {"loss": loss.item(), **share}.items():
+        seen += part.by_structure
+        for name, value in {"loss": part.loss.item(), **part.numbers}.items():
             numbers[name] = numbers.get(name, 0.0) + value
     found = {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
     model.zero_grad()
@@ -122,14 +128,14 @@ def test_a_palindrome_counts_as_much_as_the_model_trusts_it(model, data):
     only = {"direct": 0.0, "self_pair": 0.0, "scores": 0.0}
     for confident in (False, True):
         options = dataclasses.replace(OPTIONS, confident=confident, **only)
-        (way,) = draw_ways(data, options, np.random.default_rng(1))
-        followed = way.follow(tracker, options)
+        loss = StepLoss(tracker, data, options)
+        (term,) = loss.draw(np.random.default_rng(1))
+        followed = loss._follow(term)
         trust = followed.confidence if confident else 1.0
         own = weights[followed.structure]
         expected = (own * trust * object_losses(followed, options.mask)).sum() / own.sum()
-        rng = np.random.default_rng(1)
-        ((loss, _),) = step_losses(tracker, data, weights, options, rng)
-        torch.testing.assert_close(loss, expected)
+        (part,) = loss.parts(np.random.default_rng(1), weights)
+        torch.testing.assert_close(part.loss, expected)
 
 
 def test_similar_specimens_are_drawn(data):
@@ -139,16 +145,16 @@ def test_similar_specimens_are_drawn(data):
         pool=data.pool[[0, 1, 0, 1, 0, 1]],
         similarity=torch.tensor([[0.9, 0.1, 0.8, 0.2, 0.7, 0.3], [0.1, 0.9, 0.2, 0.8, 0.3, 0.7]]),
     )
-    drawn = {0: set(), 1: set()}
+    loss, drawn = StepLoss(None, six, options), {0: set(), 1: set()}
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        chosen = _specimens(six, np.array([0, 1, 0]), options, rng).tolist()
+        chosen = loss._specimens(np.array([0, 1, 0]), rng).tolist()
         assert len(set(chosen)) == 3
         drawn[0] |= {chosen[0], chosen[2]}
         drawn[1].add(chosen[1])
     assert drawn == {0: {0, 2, 4}, 1: {1, 3, 5}}
     # more templates than there are alike: some specimens serve twice
-    assert set(_specimens(six, np.array([0] * 5), options, rng).tolist()) == {0, 2, 4}
+    assert set(loss._specimens(np.array([0] * 5), rng).tolist()) == {0, 2, 4}
 
 
 def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):
@@ -156,11 +162,12 @@ def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):
     options = dataclasses.replace(OPTIONS, warmup=0)
     tried = []
 
-    def small(tracker, data, weights, options, rng, at_once, seen):
-        tried.append((at_once, tracker.checkpoint_attention))
-        parts = step_losses(tracker, data, weights, options, rng, at_once, seen)
-        for number, part in enumerate(parts):
-            if number == 1 and not tracker.checkpoint_attention:
+    parts = StepLoss.parts
+
+    def small(loss, rng, weights, at_once):
+        tried.append((at_once, loss.tracker.checkpoint_attention))
+        for number, part in enumerate(parts(loss, rng, weights, at_once)):
+            if number == 1 and not loss.tracker.checkpoint_attention:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             if at_once is None:
                 raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
@@ -170,18 +177,20 @@ def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):
         model = copy.deepcopy(small_model)
         torch.manual_seed(1)
         adapters.inject(model, options.adapter)
-        (line,) = train(model, data, torch.ones(STRUCTURES), options, 1, tmp_path / name).history
+        trainer = Trainer(model, data, options, torch.ones(STRUCTURES), 1, tmp_path / name)
+        (line,) = trainer.train().history
         return line
 
     expected = run("whole")
-    monkeypatch.setattr("sam2pal.training.loop.step_losses", small)
+    monkeypatch.setattr(StepLoss, "parts", small)
     found = run("parts")
     assert tried == [(None, False), (12, False), (6, False), (3, False), (2, False), (2, True)]
     for name in ("palindrome", "self_pair", "norm"):
         assert found[name] == pytest.approx(expected[name], rel=1e-3), name
     # and if not even that fits, it says what to do
     monkeypatch.setattr(
-        "sam2pal.training.loop.step_losses",
+        StepLoss,
+        "parts",
         lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory")),
     )
     with pytest.raises(InputError, match="too small for one structure; use a smaller"):
@@ -220,21 +229,27 @@ def test_memory_grows_with_structures_and_shrinks_with_checkpointing(model, data
 def test_what_fits(model, data, monkeypatch):
     tracker = Tracker(model, gated=False)
     whole = 4 * 2 * STRUCTURES  # a palindrome, a self-pair, direct; pairs; structures
-    monkeypatch.setattr(budget, "_of_one", lambda *a: pytest.fail("nothing needs to be measured"))
-    assert what_fits(tracker, data, OPTIONS, 2**40) == Holding(whole, whole, False)
+    monkeypatch.setattr(budget, "_taken", lambda *a: pytest.fail("nothing needs to be measured"))
+    assert what_fits(tracker, data, OPTIONS, 2**40) == StepMemory(whole, whole, False)
     chosen = dataclasses.replace(OPTIONS, micro_batch=2, checkpoint_attention=True)
-    assert what_fits(tracker, data, chosen, 0) == Holding(whole, 4, True)
+    assert what_fits(tracker, data, chosen, 0) == StepMemory(whole, 4, True)
 
     def found(limit):
         return what_fits(tracker, data, OPTIONS, int(1.3 * limit) + 1)
 
-    monkeypatch.setattr(budget, "_of_one", lambda *a: 1000 if a[-1] else 5000)
+    monkeypatch.setattr(budget, "_taken", lambda *a: 1000 if a[-2] else 5000)
     assert found(5000 * 12).at_once is None
-    assert found(5000 * 3) == Holding(whole, 6, False)
-    assert found(5000) == Holding(whole, 2, False)
-    assert found(4999) == Holding(whole, 8, True)
-    assert found(1000) == Holding(whole, 2, True)
-    assert found(999) == Holding(whole, 2, True)  # it is tried, with a warning
+    assert found(5000 * 3) == StepMemory(whole, 6, False)
+    assert found(5000) == StepMemory(whole, 2, False)
+    assert found(4999) == StepMemory(whole, 8, True)
+    assert found(1000) == StepMemory(whole, 2, True)
+    assert found(999) == StepMemory(whole, 2, True)  # it is tried, with a warning
+    # the image encoder takes 4000 of a pair, whatever the number of its structures
+    reaching = dataclasses.replace(OPTIONS, targets=("mask_decoder", "encoder_late"))
+    monkeypatch.setattr(budget, "_taken", lambda *a: 4000 + 1000 * a[-1])
+    for limit, structures in ((6000, 2), (8000, 3), (13999, 3), (14000, 6), (4999, 1)):
+        memory = what_fits(tracker, data, reaching, int(1.3 * limit) + 1)
+        assert memory.frames == 2 * structures, limit
 
 
 def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypatch):
@@ -244,20 +259,20 @@ def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypat
     image = sum(level[0].numel() for level in (data.pool.low, *data.pool.high))
     kept = 4 * (weights + masks + 8 * image)  # eight images, in float32
     assert budget.kept_bytes(tracker, data) == kept
-    on_disk = Keeper(0.0).keep([data.pool[[0]], data.pool[[1]]])
-    assert isinstance(on_disk, OnDisk)
+    on_disk = FeatureCache(0.0).keep([data.pool[[0]], data.pool[[1]]])
+    assert isinstance(on_disk, FeaturesOnDisk)
     without = dataclasses.replace(data, pool=on_disk)
     assert budget.kept_bytes(tracker, without) == kept - 2 * 4 * image
 
     monkeypatch.setattr(budget, "device_bytes", lambda device: kept + int(1.3 * 5000 * 3) + 1)
-    monkeypatch.setattr(budget, "_of_one", lambda *a: 5000)
+    monkeypatch.setattr(budget, "_taken", lambda *a: 5000)
     assert what_fits(tracker, data, OPTIONS).frames == 6
     assert what_fits(tracker, without, OPTIONS).frames > 6
 
 
 def test_measuring_leaves_no_trace(model, data):
     tracker = Tracker(model, gated=False)
-    assert budget._of_one(tracker, data, OPTIONS, True) > 2**18
+    assert budget._taken(tracker, data, OPTIONS, True, 1) > 2**18
     assert not tracker.checkpoint_attention
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -303,24 +318,22 @@ def test_weights_by_difficulty():
     assert difficulty_weights([100.0, 0.1, 0.1, 0.1, 0.1, 0.1]).tolist() == [4.0] + [0.25] * 5
 
 
-def test_numbers_multiply_what_is_computed(data):
+def test_numbers_multiply_what_is_computed(model, data, tmp_path):
     numbers = torch.tensor([1.0, 2.0, 1.0])
 
-    def found(how, running=None):
-        options = dataclasses.replace(OPTIONS, structure_weights=how)
-        return structure_weights(
-            data, numbers, options, dataclasses.make_dataclass("P", ["running"])(running)
-        )
+    def found(how, running=()):
+        return structure_weights(how, numbers, data.drawn, running)
 
     assert torch.equal(found("numbers"), numbers)
     by_area = area_weights(data.drawn.masks, data.drawn.known)
     torch.testing.assert_close(found("auto"), numbers * by_area)
     assert found("difficulty", [1.0, 1.0, 4.0]).tolist() == pytest.approx([0.5, 1.0, 2.0])
     # a template that is held out says nothing
-    held = dataclasses.replace(data, held_out=1)
+    options = dataclasses.replace(OPTIONS, structure_weights="auto", holdout=True)
+    trainer = Trainer(copy.deepcopy(model), data, options, numbers, 1, tmp_path)
+    assert trainer.data.held_out == 1
     own = area_weights(data.drawn.masks[:1], data.drawn.known[:1])
-    options = dataclasses.replace(OPTIONS, structure_weights="auto")
-    torch.testing.assert_close(structure_weights(held, numbers, options, None), numbers * own)
+    torch.testing.assert_close(trainer.structure_weights, numbers * own)
 
 
 # ------------------------------------------------------------------ encoded images
@@ -331,9 +344,9 @@ def test_encoded_images_on_disk_are_the_same(data, tmp_path, kind):
     pool = data.views.features.to(kind)
     one = sum(t[0].numel() * t.element_size() for t in (pool.low, *pool.high)) / 2**20
     images = [pool[[i]] for i in (0, 1, 0)]
-    assert isinstance(Keeper(3.01 * one).keep(iter(images)), Features)
-    kept = Keeper(2.5 * one, tmp_path / "scratch").keep(iter(images))
-    assert isinstance(kept, OnDisk) and len(kept) == 3
+    assert isinstance(FeatureCache(3.01 * one).keep(iter(images)), Features)
+    kept = FeatureCache(2.5 * one, tmp_path / "scratch").keep(iter(images))
+    assert isinstance(kept, FeaturesOnDisk) and len(kept) == 3
     assert list((tmp_path / "scratch").iterdir()) == []  # nothing to clean up
     expected = Features.cat(images)
     for index in (torch.tensor([2, 1, 1]), [0], slice(1, 3)):
@@ -349,9 +362,9 @@ def test_encoded_images_on_disk_are_the_same(data, tmp_path, kind):
 def test_memory_goes_to_those_that_come_first(data):
     pool = data.pool
     one = sum(t[0].numel() * t.element_size() for t in (pool.low, *pool.high)) / 2**20
-    keeper = Keeper(3.5 * one)
+    keeper = FeatureCache(3.5 * one)
     kinds = [type(keeper.keep(iter([pool[[0]]] * count))) for count in (2, 2, 1, 1)]
-    assert kinds == [Features, OnDisk, Features, OnDisk]
+    assert kinds == [Features, FeaturesOnDisk, Features, FeaturesOnDisk]
 
 
 def test_training_from_disk_gives_the_same_bits(small_model, data, tmp_path):
@@ -359,11 +372,11 @@ def test_training_from_disk_gives_the_same_bits(small_model, data, tmp_path):
         model = copy.deepcopy(small_model)
         torch.manual_seed(1)
         adapters.inject(model, OPTIONS.adapter)
-        train(model, data, torch.ones(STRUCTURES), OPTIONS, 1, tmp_path / name)
+        Trainer(model, data, OPTIONS, torch.ones(STRUCTURES), 1, tmp_path / name).train()
         return adapters.adapter_state(model)
 
     def on_disk(features):
-        return Keeper(0).keep(features[[i]] for i in range(len(features)))
+        return FeatureCache(0).keep(features[[i]] for i in range(len(features)))
 
     moved = dataclasses.replace(
         data,

@@ -15,6 +15,7 @@ from sam2pal.dataset.manifest import OK, Specimen
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import annotated, read_template
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.real import read_collection
 from sam2pal.training.data import Data, prepare
@@ -100,12 +101,12 @@ class Collection:
 
     def data(self, positions: list[int], options: TrainingOptions, seed: int) -> Data:
         """What a training with these templates looks at; the other specimens of `tune` are its pool."""
-        templates = [self.tune[i] for i in positions]
+        chosen, side = [self.tune[i] for i in positions], self._tracker.image_size
+        aligned = len(options.turns) > 1
+        templates = TemplateSet.read(chosen, self.structures, side, aligned=aligned)
         pool = [specimen.path for i, specimen in enumerate(self.tune) if i not in positions]
         pool = pool or [specimen.path for specimen in self.tune]  # nothing is left unlabelled
-        return prepare(
-            self._tracker, templates, pool, self.structures, options, seed, self.device
-        )
+        return prepare(self._tracker, templates, pool, options, seed)
 
     def listed(self, specimen: AnnotatedSpecimen) -> tuple[Specimen, Photograph]:
         """A specimen as a shard has it."""

@@ -16,6 +16,7 @@ from sam2pal.dataset.rle import decode_mask
 from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.model import adapters
 from sam2pal.model.device import seed_everything
+from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
 from sam2pal.research.benchmark.encodings import Encodings
@@ -24,7 +25,7 @@ from sam2pal.segmentation.annotations import annotations_of
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.tracking import Outcome, track_halving
 from sam2pal.training.data import Data
-from sam2pal.training.loop import publish, train
+from sam2pal.training.trainer import Trainer
 
 
 @dataclass
@@ -101,28 +102,33 @@ class Runner:
         began, cpu = time.monotonic(), time.process_time()
         parts, done = [], []
         for group in groups:
-            model, progress, better = self._fit_one(
-                variant, data if len(groups) == 1 else data.of_structures(group), weights[group], seed
-            )
-            parts.append((model, group))
-            done.append((progress, better))
+            some = data if len(groups) == 1 else data.of_structures(group)
+            trainer = self._fit_one(variant, some, weights[group], seed)
+            parts.append((trainer.model, group))
+            done.append(trainer.state)
         record = {
             "seconds": round(time.monotonic() - began, 2),
             "cpu_seconds": round(time.process_time() - cpu, 2),
-            "steps": sum(progress.step for progress, _ in done),
-            "trained_share": float(np.mean([better for _, better in done])),
-            "validation_untrained": float(np.mean([p.untrained for p, _ in done])),
-            "validation_best": float(np.mean([p.best for p, _ in done])),
+            "steps": sum(state.step for state in done),
+            "trained_share": float(np.mean([state.improved for state in done])),
+            "validation_untrained": float(np.mean([state.untrained for state in done])),
+            "validation_best": float(np.mean([state.best for state in done])),
         }
         return Trained(parts, record)
 
-    def _fit_one(self, variant: Variant, data: Data, weights: torch.Tensor, seed: int):
-        model = self.encodings.serve(copy.deepcopy(self.base))
+    def _fit_one(
+        self, variant: Variant, data: Data, weights: torch.Tensor, seed: int
+    ) -> Trainer:
+        model = copy.deepcopy(self.base)
+        if adapters.frozen_by(variant.training.targets) == Frozen.ENCODER:
+            self.encodings.serve(model)
         seed_everything(seed)
         adapters.inject(model, variant.training.adapter)
-        with tempfile.TemporaryDirectory(dir=self.scratch) as state:
-            progress = train(model, data, weights, variant.training, seed, Path(state))
-        return model, progress, publish(model, progress)
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            trainer = Trainer(model, data, variant.training, weights, seed, Path(folder))
+            trainer.train()
+        trainer.publish()
+        return trainer
 
 
 @torch.no_grad()

@@ -1,11 +1,41 @@
-"""What ended trainings leave behind."""
+"""The folders of trainings: a lock for who is running one, and what ended trainings leave behind."""
 
 import logging
+import math
+import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from sam2pal.io.errors import InputError
+
 log = logging.getLogger(__name__)
+
+
+def locked(folder: Path, deadline: float) -> AbstractContextManager:
+    """The lock of a training, taken as soon as no other process holds it.
+
+    Args:
+        deadline: value of `time.monotonic()` after which not to wait.
+
+    Raises:
+        InputError: another process held it until then.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock")
+    try:
+        return lock.acquire(timeout=0)
+    except Timeout:
+        log.info("%s: another process is running this training; waiting for it to end", folder)
+    left = max(0.0, deadline - time.monotonic())
+    try:
+        return lock.acquire(timeout=left if math.isfinite(left) else -1, poll_interval=1)
+    except Timeout as error:
+        raise InputError(
+            f"{folder}: another process is running this training, and did not end within the time limit; "
+            "wait for it, or stop it first"
+        ) from error
 
 
 def remove_old_checkpoints(folder: Path, kept: str) -> int:

@@ -1,6 +1,7 @@
 """How much of a step a device can hold for the backward pass."""
 
 import logging
+import math
 import os
 import weakref
 from collections.abc import Callable, Sequence
@@ -14,10 +15,13 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from sam2pal.config.training import TrainingOptions
+from sam2pal.model.adapters import frozen_by
 from sam2pal.model.device import autocast
+from sam2pal.model.encoder import Encoded, Frozen
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
-from sam2pal.training.palindrome import View, object_losses, palindrome
+from sam2pal.training.feature_cache import FeaturesOnDisk
+from sam2pal.training.palindrome import AnnotatedViews, object_losses, palindrome
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +35,14 @@ _MOST = 16 * 2**10
 
 
 @dataclass
-class Holding:
+class StepMemory:
     """What is held at once; gets smaller when the device turns out to hold less.
 
     Attributes:
-        whole: frames of a whole step, see `step_losses`.
+        whole: frames of a whole step, see `StepLoss.parts`.
         frames: of it, those that are held at once.
-        checkpointed: the memory attention is computed again in the backward pass.
+        checkpointed: the memory attention, and what is trained of the trunk, are computed again in the
+            backward pass.
     """
 
     whole: int
@@ -50,7 +55,7 @@ class Holding:
 
     @property
     def at_once(self) -> int | None:
-        """As `step_losses` takes it."""
+        """As `StepLoss.parts` takes it."""
         return None if self.frames >= self.whole else self.frames
 
     def less(self) -> bool:
@@ -111,9 +116,9 @@ def peak_bytes(call: Callable[[], object]) -> int:
 
 def palindrome_bytes(
     tracker: Tracker,
-    template: View,
-    specimens: Features | Sequence[Features],
-    back: View,
+    template: AnnotatedViews,
+    specimens: Features | Encoded | Sequence[Features | Encoded],
+    back: AnnotatedViews,
     form: str = "dice_bce",
 ) -> int:
     """`peak_bytes` of a palindrome and its backward pass."""
@@ -160,7 +165,7 @@ def _control_group_limits(
 
 def what_fits(
     tracker: Tracker, data: Data, options: TrainingOptions, limit: int | None = None
-) -> Holding:
+) -> StepMemory:
     """What the device can hold of a step: all of it, or fewer structures at once, or with the memory
     attention computed again.
 
@@ -173,25 +178,31 @@ def what_fits(
     ways += sum(w > 0 for w in (options.self_pair, options.direct, options.self_training))
     whole = ways * options.pairs * structures
     if options.micro_batch > 0:
-        return Holding(whole, frames * options.micro_batch, options.checkpoint_attention)
+        return StepMemory(whole, frames * options.micro_batch, options.checkpoint_attention)
     if limit is None:
         limit = device_bytes(data.drawn.masks.device) - kept_bytes(tracker, data)
-    if tracker.model.image_size**2 * _MOST * whole / 2 <= limit:
-        return Holding(whole, whole, options.checkpoint_attention)
+    frozen = frozen_by(options.targets) == Frozen.ENCODER
+    if frozen and tracker.image_size**2 * _MOST * whole / 2 <= limit:
+        return StepMemory(whole, whole, options.checkpoint_attention)
     for checkpointed in sorted({options.checkpoint_attention, True}):
-        one = _BESIDE * _of_one(tracker, data, options, checkpointed)
-        holding = Holding(whole, max(2, frames * int(limit / one)), checkpointed)
-        if one <= limit:
+        first = _BESIDE * _taken(tracker, data, options, checkpointed, 1)
+        # the image encoder is run once for all structures of a pair
+        each = first if frozen else _BESIDE * _taken(tracker, data, options, checkpointed, 2) - first
+        count = 1 + math.floor((limit - first) / each)
+        if not frozen and count > structures:
+            count = structures * int(limit / (first + (structures - 1) * each))
+        memory = StepMemory(whole, max(2, frames * count), checkpointed)
+        if first <= limit:
             break
     else:
         log.warning(
             "a structure's palindrome takes %.1f GB and the device has %.1f GB for it: it may run out",
-            one / 2**30,
+            first / 2**30,
             limit / 2**30,
         )
-    if holding.at_once is not None:
-        log.info("a structure's palindrome takes %.2f GB: %s", one / 2**30, holding)
-    return holding
+    if memory.at_once is not None:
+        log.info("a structure's palindrome takes %.2f GB: %s", first / 2**30, memory)
+    return memory
 
 
 def kept_bytes(tracker: Tracker, data: Data) -> int:
@@ -200,15 +211,17 @@ def kept_bytes(tracker: Tracker, data: Data) -> int:
     for view in (data.drawn, data.views, data.unseen):
         kept += [view.masks] if view.outlines is None else [view.masks, view.outlines]
     for features in (data.drawn.features, data.views.features, data.unseen.features, data.pool):
-        if isinstance(features, Features):  # the others lie in a file
-            kept += [features.low, *features.high]
+        if not isinstance(features, FeaturesOnDisk):
+            kept += features.maps
     return sum(tensor.nbytes for tensor in kept)
 
 
-def _of_one(tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool) -> int:
-    """`palindrome_bytes` of one structure of one pair."""
+def _taken(
+    tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool, structures: int
+) -> int:
+    """`palindrome_bytes` of so many structures of one pair."""
     template, structure = data.drawn.shown.nonzero()[0].tolist()
-    start = data.drawn[[template]].of_structures([structure])
+    start = data.drawn[[template]].of_structures([structure] * structures)
     before = tracker.checkpoint_attention
     tracker.checkpoint_attention = checkpointed
     try:

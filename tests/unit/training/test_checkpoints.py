@@ -2,7 +2,7 @@
 
 from filelock import FileLock
 
-from sam2pal.training.cleaning import remove_old_checkpoints
+from sam2pal.training.checkpoints import remove_old_checkpoints
 
 
 def files(folder):

@@ -1,5 +1,4 @@
-"""What the model as it is makes of the templates and of the pool: validation, controls, and guesses to learn
-from."""
+"""What the model as it is makes of the templates and of the pool: validation, controls, and pseudo-labels."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from torch import Tensor
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.training.data import Data
 from sam2pal.training.losses import at_size_of
-from sam2pal.training.palindrome import Followed, View, direct, drawn_in_both, mask_loss
+from sam2pal.training.palindrome import AnnotatedViews, Followed, direct, drawn_in_both, mask_loss
 
 
 @torch.no_grad()
@@ -29,7 +28,7 @@ def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> f
     scores: list[Tensor] = []
     judged = 0
 
-    def judge(sources: Tensor, views: View, goals: Tensor) -> None:
+    def judge(sources: Tensor, views: AnnotatedViews, goals: Tensor) -> None:
         nonlocal judged
         for some in torch.arange(len(sources)).split(batch):
             followed = direct(tracker, data.drawn[sources[some]], views[goals[some]])
@@ -59,7 +58,7 @@ def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> f
     return torch.cat(scores).mean().item() if scores else math.nan
 
 
-def _views_of(data: Data, template: int) -> Iterator[tuple[View, int]]:
+def _views_of(data: Data, template: int) -> Iterator[tuple[AnnotatedViews, int]]:
     """Where all views of a template are, and at which places there."""
     views = len(data.views.masks) // len(data.drawn.masks)
     yield data.drawn, template
@@ -99,9 +98,10 @@ def controls(
     if not bool(usable.any()):
         return {}
     images, structure = usable.nonzero(as_tuple=True)
-    specimens, homeward = data.pool[chosen][images], back.features[images]
+    specimens = tracker.finish(data.pool[chosen])[images]
+    on_way_back = tracker.finish(back.features)[images]
     memory = tracker.memorize(
-        start.features[images], drawn_logits(start.remembered[images, structure][:, None])
+        tracker.finish(start.features)[images], drawn_logits(start.remembered[images, structure][:, None])
     )
     seen = tracker.track(specimens, [memory]).logits
     own = tracker.memorize(specimens, seen)
@@ -112,11 +112,12 @@ def controls(
     if following is not None:
         memories["structure"] = own[following]
     if len(data.pool) > 1:
-        others = data.pool[(chosen + max(1, len(data.pool) // 2)) % len(data.pool)][images]
+        others = (chosen + max(1, len(data.pool) // 2)) % len(data.pool)
+        others = tracker.finish(data.pool[others])[images]
         memories["specimen"] = tracker.memorize(others, seen)
     numbers = {}
     for name, remembered in memories.items():
-        followed = Followed(tracker.track(homeward, [remembered]), target, structure)
+        followed = Followed(tracker.track(on_way_back, [remembered]), target, structure)
         numbers[f"control_{name}"] = mask_loss(followed, weights, form).item()
     return numbers
 
@@ -134,7 +135,7 @@ def _next_of_image(images: Tensor) -> Tensor | None:
 
 
 @torch.no_grad()
-def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) -> View:
+def pseudo_labels(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) -> AnnotatedViews:
     """The pool with the masks that the model sees there, all templates that are trained on remembered
     together.
 
@@ -150,7 +151,7 @@ def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) ->
     followed = shown[trained].any(0).nonzero()[:, 0]
     memories = [
         tracker.memorize(
-            drawn.features[[t]],
+            tracker.finish(drawn.features[[t]]),
             drawn_logits(drawn.remembered[t, followed][:, None]),
             shown[t, followed],
         )
@@ -158,9 +159,9 @@ def guess(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) ->
     ]
     masks = drawn.masks.new_zeros(len(data.pool), *drawn.masks.shape[1:])
     for some in torch.arange(len(data.pool)).split(batch):
-        tracked = tracker.track(data.pool[some], [m.repeat(len(some)) for m in memories])
+        tracked = tracker.track(tracker.finish(data.pool[some]), [m.repeat(len(some)) for m in memories])
         probability = at_size_of(tracked.logits.float(), masks).sigmoid()
         probability = probability.view(len(some), -1, *masks.shape[2:])
         masks[some[:, None].to(device), followed] = probability.to(masks)
     known = masks.flatten(2).amax(2) > 0.5
-    return View(data.pool, (masks > 0.5).to(masks) if labels == "hard" else masks, known)
+    return AnnotatedViews(data.pool, (masks > 0.5).to(masks) if labels == "hard" else masks, known)

@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2pal.model.tracker import Features
 
 
-class OnDisk:
+class FeaturesOnDisk:
     """Features of `B` images in a file; asked for some of them, as `Features` are, it gives `Features`.
 
     Args:
@@ -24,12 +24,12 @@ class OnDisk:
     """
 
     def __init__(self, file: IO[bytes], one: Features, images: int, device: torch.device) -> None:
-        self._kinds = [(t.shape[1:], t.dtype) for t in _tensors(one)]
-        self._sizes = [t.numel() * t.element_size() for t in _tensors(one)]
+        self._kinds = [(t.shape[1:], t.dtype) for t in one.maps]
+        self._sizes = [t.numel() * t.element_size() for t in one.maps]
         shape = (images, sum(self._sizes))
         self._bytes = np.memmap(file, np.uint8, "r", shape=shape)
         self._file, self._device = file, device
-        self.position = one.position
+        self._one = one
 
     def __len__(self) -> int:
         return len(self._bytes)
@@ -43,10 +43,10 @@ class OnDisk:
         for piece, (shape, dtype) in zip(pieces, self._kinds, strict=True):
             flat = piece.contiguous().view(dtype)
             maps.append(flat.reshape(len(rows), *shape).to(self._device))
-        return Features(maps[0], (maps[1], maps[2]), self.position)
+        return self._one.with_maps(maps)
 
 
-class Keeper:
+class FeatureCache:
     """Puts encoded images where there is place.
 
     Args:
@@ -57,7 +57,7 @@ class Keeper:
     def __init__(self, megabytes: float, folder: Path | None = None) -> None:
         self._free, self._folder = megabytes * 2**20, folder
 
-    def keep(self, encoded: Iterable[Features]) -> Features | OnDisk:
+    def keep(self, encoded: Iterable[Features]) -> Features | FeaturesOnDisk:
         """Features of images that come one after another, at least one."""
         held: list[Features] = []
         iterator = iter(encoded)
@@ -67,7 +67,8 @@ class Keeper:
             if self._free < 0:
                 break
         else:
-            return Features.cat(held)
+            maps = zip(*(one.maps for one in held), strict=True)
+            return held[0].with_maps([torch.cat(levels) for levels in maps])
         self._free += sum(_size(one) for one in held)
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -75,16 +76,12 @@ class Keeper:
         file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115, as long as it is mapped
         first, images = held[0], 0
         for one in chain(held, iterator):
-            for tensor in _tensors(one):
+            for tensor in one.maps:
                 file.write(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
             images += 1
         file.flush()
-        return OnDisk(file, first, images, first.low.device)
-
-
-def _tensors(features: Features) -> list[Tensor]:
-    return [features.low, *features.high]
+        return FeaturesOnDisk(file, first, images, first.maps[0].device)
 
 
 def _size(features: Features) -> int:
-    return sum(t.numel() * t.element_size() for t in _tensors(features))
+    return sum(t.numel() * t.element_size() for t in features.maps)

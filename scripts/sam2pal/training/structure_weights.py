@@ -5,8 +5,28 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from sam2pal.training.palindrome import AnnotatedViews
+
 _LARGEST = 4.0  # no structure counts more than so many times, or less than a quarter of, its number
 _KEPT = 0.9  # of a running loss a step
+
+
+def structure_weights(
+    how: str, numbers: Tensor, drawn: AnnotatedViews, running: Sequence[float | None]
+) -> Tensor:
+    """[K], how much each structure counts.
+
+    Args:
+        how: `numbers`, `auto` (by area) or `difficulty` (by running loss).
+        numbers: [K], the weights of the configuration.
+        drawn: the templates that are trained on.
+        running: see `running_losses`.
+    """
+    if how == "auto":
+        return numbers * area_weights(drawn.masks, drawn.known)
+    if how == "difficulty":
+        return numbers * difficulty_weights(running).to(numbers)
+    return numbers
 
 
 def area_weights(masks: Tensor, known: Tensor) -> Tensor:

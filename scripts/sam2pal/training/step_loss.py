@@ -1,0 +1,225 @@
+"""The loss of a step: the pairs it draws, the losses between them, and the parts that a device can hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sam2pal.config.training import TrainingOptions
+from sam2pal.model.encoder import Encoded
+from sam2pal.model.tracker import Features, Tracker
+from sam2pal.training.data import Data
+from sam2pal.training.palindrome import (
+    AnnotatedViews,
+    Followed,
+    direct,
+    drawn_in_both,
+    object_losses,
+    palindrome,
+    score_losses,
+)
+
+
+@dataclass(frozen=True)
+class LossTerm:
+    """One of the losses of a step: from drawn masks on `P` images to drawn masks on `P` others.
+
+    Attributes:
+        name: of the loss.
+        factor: of the loss in the sum of all.
+        start, goal: the images and their masks.
+        structures: [K], which structures the masks are of.
+        through: the unlabelled specimens of a palindrome, one after another; without any, masks are followed
+            from start to goal directly.
+        weight, objects: summed weight and number of all structures that can be followed, also where this is
+            only a part of the term.
+    """
+
+    name: str
+    factor: float
+    start: AnnotatedViews
+    goal: AnnotatedViews
+    structures: Tensor
+    through: tuple[Features | Encoded, ...] = ()
+    weight: Tensor | None = None
+    objects: Tensor | None = None
+
+    @property
+    def frames(self) -> int:
+        """How often a memory is made and followed."""
+        return 1 + len(self.through)
+
+    @property
+    def held(self) -> int:
+        """Frames of structures that its backward pass needs."""
+        return self.start.known.numel() * self.frames
+
+    def weighed(self, weights: Tensor) -> "LossTerm | None":
+        """With `weight` and `objects`; None if no structure can be followed."""
+        usable = drawn_in_both(self.start, self.goal)
+        if not bool(usable.any()):
+            return None
+        return replace(self, weight=(usable * weights).sum(), objects=usable.sum())
+
+    def encoded(self, tracker: Tracker, done: dict[int, AnnotatedViews]) -> "LossTerm":
+        """With the trained layers of the image encoder run, once for all terms that share its views.
+
+        Args:
+            done: views for which they have been run, by the identity of those they were run on; grows.
+        """
+        for views in (self.start, self.goal):
+            if id(views) not in done:
+                done[id(views)] = replace(views, features=tracker.finish(views.features))
+        return replace(self, start=done[id(self.start)], goal=done[id(self.goal)])
+
+    def parts(self, objects: int) -> Iterator["LossTerm"]:
+        """Parts of at most so many structures of images: whole images together, as the structures of one
+        share the first part of the memory attention."""
+        pairs, structures = self.start.known.shape
+        together = max(1, objects // structures)
+        for some in torch.arange(pairs).split(together):
+            for few in torch.arange(structures).split(min(objects, structures)):
+                start, goal = (v[some].of_structures(few.tolist()) for v in (self.start, self.goal))
+                through = tuple(specimens[some] for specimens in self.through)
+                own = self.structures[few.to(self.structures.device)]
+                yield replace(self, start=start, goal=goal, through=through, structures=own)
+
+
+@dataclass
+class LossPart:
+    """A part of a step's loss, to be followed by its backward pass.
+
+    Attributes:
+        loss: a scalar.
+        numbers: its share in the numbers for the log.
+        by_structure: which structures were followed, [N], and their losses, [N], term by term.
+    """
+
+    loss: Tensor
+    numbers: dict[str, float] = field(default_factory=dict)
+    by_structure: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def log(self, name: str, value: Tensor) -> None:
+        self.numbers[name] = self.numbers.get(name, 0.0) + value.item()
+
+
+class StepLoss:
+    """The loss of optimiser steps.
+
+    Args:
+        tracker: without gates.
+    """
+
+    def __init__(self, tracker: Tracker, data: Data, options: TrainingOptions) -> None:
+        self.tracker, self.data, self.options = tracker, data, options
+
+    def parts(
+        self, rng: np.random.Generator, weights: Tensor, at_once: int | None = None
+    ) -> Iterator[LossPart]:
+        """The loss of a step in parts whose sum it is: one part if the device can hold everything.
+
+        Args:
+            weights: [K], one a structure.
+            at_once: how many frames of structures may be held for the backward pass (a palindrome of one
+                structure has two); None holds all of them.
+
+        Yields:
+            Nothing when no pair shares a drawn structure.
+        """
+        drawn = (term.weighed(weights) for term in self.draw(rng))
+        terms = [term for term in drawn if term is not None]
+        if at_once is None or sum(term.held for term in terms) <= at_once:
+            whole, done = LossPart(weights.new_zeros(())), {}
+            for term in terms:
+                self._add(whole, term.encoded(self.tracker, done), weights)
+            if terms:
+                yield whole
+            return
+        for term in terms:
+            for some in term.parts(max(1, at_once // term.frames)):
+                part = LossPart(weights.new_zeros(()))
+                if self._add(part, some, weights):
+                    yield part
+
+    def draw(self, rng: np.random.Generator) -> list[LossTerm]:
+        """The pairs of a step, and the terms between them that count."""
+        data, options = self.data, self.options
+        trained = data.trained
+        place = rng.integers(len(trained), size=options.pairs)
+        source = trained[place]
+        # x0' is another view of x0, so that "x0 -> y0" cannot be learned past m1
+        back = self._views(source, rng)
+        start = data.drawn[_index(source)]
+        specimens = [self._specimens(source, rng) for _ in range(options.specimens)]
+        structures = torch.arange(start.known.shape[1], device=start.known.device)
+        terms = []
+
+        def add(name: str, goal: AnnotatedViews, through: tuple = ()) -> None:
+            factor = getattr(options, name)
+            terms.append(LossTerm(name, factor, start, goal, structures, through))
+
+        if options.palindrome > 0:
+            add("palindrome", back, tuple(data.pool[some] for some in specimens))
+        if options.self_pair > 0:
+            add("self_pair", back)
+        if options.direct > 0 and len(trained) > 1:
+            further = rng.integers(1, len(trained), size=options.pairs)
+            add("direct", self._views(trained[(place + further) % len(trained)], rng))
+        if options.self_training > 0:
+            add("self_training", data.labelled_pool[specimens[0]])
+        return terms
+
+    def _views(self, templates: np.ndarray, rng: np.random.Generator) -> AnnotatedViews:
+        """One of the views of each template."""
+        views = self.options.views
+        chosen = rng.integers(views, size=len(templates))
+        return self.data.views[_index(templates * views + chosen)]
+
+    def _specimens(self, source: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """[P], a specimen of the pool for each template; no specimen twice where there are enough."""
+        data = self.data
+        few = len(data.pool) < len(source)
+        if self.options.pairing == "random" or len(data.pool) < 2:
+            return _index(rng.choice(len(data.pool), len(source), replace=few))
+        # among the half that looks most like the template
+        some = -(-len(data.pool) // 2)
+        nearest = data.similarity[_index(source)].argsort(dim=1, descending=True)[:, :some]
+        taken: list[int] = []
+        for alike in nearest.tolist():
+            taken.append(int(rng.choice([n for n in alike if n not in taken] or alike)))
+        return torch.tensor(taken)
+
+    def _follow(self, term: LossTerm) -> Followed | None:
+        if not term.through:
+            return direct(self.tracker, term.start, term.goal)
+        options = self.options
+        return palindrome(
+            self.tracker, term.start, term.through, term.goal, options.prompt, options.reset
+        )
+
+    def _add(self, part: LossPart, term: LossTerm, weights: Tensor) -> bool:
+        """Add a term, or a part of one; False if none of its structures can be followed."""
+        followed, options = self._follow(term), self.options
+        if followed is None:
+            return False
+        structures = term.structures[followed.structure]
+        each = object_losses(followed, options.mask)
+        part.by_structure.append((structures, each.detach()))
+        if options.confident and followed.confidence is not None:
+            each = followed.confidence * each
+        loss = (weights[structures] * each).sum() / term.weight
+        part.log(term.name, loss)
+        part.log(f"{term.name}_iou", followed.iou().sum() / term.objects)
+        total = term.factor * loss
+        if options.scores > 0 and term.name != "self_training":  # no truth to be honest about
+            honest = score_losses(followed).sum() / term.objects
+            total = total + options.scores * honest
+            part.log("scores", honest)
+        part.loss = part.loss + total
+        return True
+
+
+def _index(values: np.ndarray) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.long)

@@ -1,0 +1,440 @@
+"""Training the adapters inside a model: steps, schedule, validation, checkpoint and resume.
+
+Every random choice of step `i` comes from a generator seeded by (seed, i), so a run that was killed and
+goes on makes the same choices as one that was not.
+"""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from sam2.modeling.sam2_base import SAM2Base
+from torch import Tensor
+
+from sam2pal.config.training import TrainingOptions
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.model import adapters
+from sam2pal.model.device import autocast, out_of_memory
+from sam2pal.model.tracker import Tracker
+from sam2pal.training.checkpoints import locked
+from sam2pal.training.data import Data, held_out
+from sam2pal.training.step_loss import StepLoss
+from sam2pal.training.step_memory import what_fits
+from sam2pal.training.structure_weights import running_losses, structure_weights
+from sam2pal.training.validation import controls, pseudo_labels, validate
+
+log = logging.getLogger(__name__)
+
+# a validation IoU below this share of the best, and lower by this much, is nothing to go on from
+_COLLAPSED = 0.5, 0.1
+
+Numbers = dict[str, float]
+
+
+@dataclass
+class TrainingState:
+    """What a checkpoint keeps beside the optimiser.
+
+    Attributes:
+        step: steps done.
+        untrained: validation before the first step, of the model or of the adapter of `init`.
+        best, best_step: the best validation, and after which step.
+        best_state: the adapter of that step; the one before training if that was better.
+        restored: how often training went back to `best_state` because it diverged.
+        history: the numbers of every step.
+        controls: of the model before the first step, see `validation.controls`.
+        running: the running loss of each structure, from which `difficulty` makes weights.
+        teacher: the adapter of the teacher, see `TrainingOptions.teacher`; empty without one.
+        labeller: the teacher as it was when it last renewed the masks of the pool; empty before that.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    restored: int = 0
+    best: float = -math.inf
+    untrained: float = -math.inf
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    history: list[Numbers] = field(default_factory=list)
+    controls: Numbers = field(default_factory=dict)
+    running: list[float | None] = field(default_factory=list)
+    teacher: dict[str, Tensor] = field(default_factory=dict)
+    labeller: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def improved(self) -> bool:
+        """Whether a step was better than what training started from."""
+        return self.best > self.untrained
+
+    @property
+    def controls_of_best(self) -> Numbers:
+        """Of what is published."""
+        if not self.improved:
+            return self.controls
+        line = self.history[self.best_step - 1]
+        return {name: value for name, value in line.items() if name.startswith("control_")}
+
+
+def learning_rate(step: int, options: TrainingOptions) -> float:
+    """Linear warm-up, then a cosine to zero."""
+    if step < options.warmup:
+        return options.learning_rate * (step + 1) / options.warmup
+    done = (step - options.warmup) / max(1, options.steps - options.warmup)
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+class Trainer:
+    """A training of the adapters inside a model.
+
+    Args:
+        model: with adapters; only they have gradients.
+        numbers: [K], the weights of the structures in the configuration.
+        folder: of this training alone; holds `checkpoint.pt`, and a lock while it runs.
+
+    Raises:
+        InputError: no template can be held out as the options ask.
+    """
+
+    def __init__(
+        self,
+        model: SAM2Base,
+        data: Data,
+        options: TrainingOptions,
+        numbers: Tensor,
+        seed: int,
+        folder: Path,
+    ) -> None:
+        self.model, self.options, self.seed, self.folder = model, options, seed, folder
+        self.data = replace(data, held_out=held_out(data, options.holdout))
+        self.numbers, self.device = numbers, numbers.device
+        self.tracker, self.judge = Tracker(model, gated=False), Tracker(model)
+        self.state = TrainingState()
+        inside = [(adapters.in_encoder(n), p) for n, p in model.named_parameters() if p.requires_grad]
+        self.parameters = [parameter for _, parameter in inside]
+        groups = [
+            {"params": [p for within, p in inside if within == encoder], "share": share}
+            for encoder, share in ((False, 1.0), (True, options.encoder_rate))
+        ]
+        self.optimizer = torch.optim.AdamW(
+            [group for group in groups if group["params"]],
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
+        )
+
+    def train(
+        self,
+        deadline: float = math.inf,
+        on_step: Callable[[int, Numbers], None] = lambda step, numbers: None,
+    ) -> TrainingState:
+        """Take all steps, going on from the checkpoint if there is one.
+
+        Waits for another process that runs this training, left over from a workflow that was killed.
+
+        Args:
+            deadline: value of `time.monotonic()` before which to stop and keep a checkpoint.
+
+        Raises:
+            InputError: the time is over, also that of waiting, training diverged, or nothing can be learned
+                or judged.
+        """
+        with locked(self.folder, deadline):
+            self._start()
+            saved, longest = time.monotonic(), 0.0
+            while not self._finished:
+                began = time.monotonic()
+                numbers = self._step()
+                self.state.history.append({k: round(v, 6) for k, v in numbers.items()})
+                on_step(self.state.step, numbers)
+                now = time.monotonic()
+                longest = max(longest, now - began)
+                out_of_time = now + longest > deadline  # the next step might not end in time
+                late = now - saved > 60 * self.options.checkpoint_minutes
+                if self._last or out_of_time or late:
+                    self._save()
+                    saved = now
+                if out_of_time and not self._finished:
+                    raise InputError(
+                        f"the time limit came at step {self.state.step} of {self.options.steps}; the "
+                        "checkpoint is kept and the next run goes on from there"
+                    )
+        self._report()
+        return self.state
+
+    def publish(self) -> bool:
+        """Put the best adapter by validation into the model; what training started from, if none beats it.
+
+        Returns:
+            Whether a trained adapter is used.
+        """
+        if not self.state.improved:
+            log.info(
+                "no step was better than the model before training (validation IoU %.4f, best %.4f): it is "
+                "published as it was",
+                self.state.untrained,
+                self.state.best,
+            )
+        adapters.set_state(self.model, self.state.best_state)
+        return self.state.improved
+
+    @property
+    def structure_weights(self) -> Tensor:
+        """[K], how much each structure counts in the next step."""
+        trained = self.data.drawn[torch.as_tensor(self.data.trained)]
+        how = self.options.structure_weights
+        return structure_weights(how, self.numbers, trained, self.state.running)
+
+    # ------------------------------------------------------------------ begin and end
+
+    def _start(self) -> None:
+        self._refuse_what_has_no_loss()
+        if self.options.self_training > 0:  # before a checkpoint changes the model
+            self._label()
+        self.loss = StepLoss(self.tracker, self.data, self.options)
+        self.memory = what_fits(self.tracker, self.data, self.options)
+        self._resume()
+        if self.state.labeller:
+            self._label_as(self.state.labeller)
+        if self.state.step == 0:
+            self._judge_untrained()
+        self._weights = self.structure_weights
+
+    def _refuse_what_has_no_loss(self) -> None:
+        options, shown = self.options, self.data.drawn.shown[self.data.trained.tolist()]
+        if not bool(shown.any()):
+            raise InputError("no template shows any structure to follow: nothing can be trained")
+        others = options.palindrome, options.self_pair, options.self_training
+        if max(others) <= 0 and int(shown.sum(0).max()) < 2:
+            raise InputError(
+                "training: only `direct` has a weight above zero, and it needs two templates that show the "
+                "same structure; outline another specimen, or give `palindrome` a weight"
+            )
+
+    def _judge_untrained(self) -> None:
+        state = self.state
+        state.best_state = adapters.adapter_state(self.model)
+        state.running = [None] * len(self.numbers)
+        state.teacher = dict(state.best_state) if self._has_teacher else {}
+        state.untrained, state.controls = self._validate()
+        if math.isnan(state.untrained):
+            raise InputError(
+                "no view that is kept for validation shows any structure: nothing could be judged; outline "
+                "larger structures, or more specimens"
+            )
+        log.info("untrained: validation IoU %.4f", state.untrained)
+
+    def _report(self) -> None:
+        state = self.state
+        if state.step < self.options.steps:
+            log.info("no new best for %d validations: stopped early", self.options.patience)
+        found = state.controls_of_best
+        if lower := [name for name, value in found.items() if value < found["control_true"]]:
+            log.warning(
+                "what is published finds the way back no better from what was seen on the specimen than from "
+                "a memory that does not say where the structure is (%s)",
+                ", ".join(name.removeprefix("control_") for name in lower),
+            )
+
+    @property
+    def _last(self) -> bool:
+        return self.state.step == self.options.steps
+
+    @property
+    def _finished(self) -> bool:
+        """All steps done, or too long without a new best."""
+        options, waited = self.options, self.state.step - self.state.best_step
+        return self.state.step >= options.steps or (
+            options.patience > 0 and waited >= options.patience * options.validate_every
+        )
+
+    @property
+    def _has_teacher(self) -> bool:
+        return self.options.self_training > 0 and self.options.teacher > 0
+
+    # ------------------------------------------------------------------ a step
+
+    def _step(self) -> Numbers:
+        """One step, and the validation that is due after it; the numbers for the log."""
+        state, options = self.state, self.options
+        if options.structure_weights == "difficulty":  # the others stay as they are
+            self._weights = self.structure_weights
+        numbers = self._optimise()
+        if numbers is None:
+            self._restore("the gradient is not finite")
+            numbers = {"restored": state.restored}
+        if self._has_teacher:
+            own, keep = adapters.adapter_state(self.model), options.teacher
+            state.teacher = {n: keep * v + (1 - keep) * own[n] for n, v in state.teacher.items()}
+        state.step += 1
+        numbers = {"step": state.step, **numbers}
+        if self._last or state.step % options.validate_every == 0:
+            numbers |= self._select()
+        return numbers
+
+    def _optimise(self) -> Numbers | None:
+        """Change the weights; the numbers of the step, none of them when its pairs share no structure.
+
+        None, and nothing is changed, if the gradient is not finite.
+        """
+        state, failed = self.state, True
+        rate = learning_rate(state.step, self.options) / 2**state.restored
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["share"] * rate
+        while failed:
+            try:
+                numbers, by_structure = self._backward()
+                failed = False
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                if not self.memory.less():
+                    raise InputError(
+                        f"the memory of the device '{self.device}' is too small for one structure; use a "
+                        "smaller model, a smaller `image_size`, or another device"
+                    ) from error
+            if failed:  # outside of the handler, which would keep the tensors of the failed try alive
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                log.warning("step %d: out of memory, going on with %s", state.step + 1, self.memory)
+        if not numbers:
+            return {}
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.options.clip)
+        if not bool(torch.isfinite(norm)):
+            return None
+        self.optimizer.step()
+        state.running = running_losses(state.running, by_structure)
+        return {"loss": numbers.pop("loss"), "norm": norm.item(), **numbers}
+
+    def _backward(self) -> tuple[Numbers, list[tuple[Tensor, Tensor]]]:
+        """The gradient of a step, part by part as the device holds them; its numbers, and the losses of the
+        structures."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.tracker.checkpoint_attention = self.memory.checkpointed
+        if self.options.dropout > 0:
+            entropy = np.random.SeedSequence([self.seed, 5, self.state.step])
+            torch.manual_seed(int(entropy.generate_state(1)[0]))
+            adapters.set_dropout(self.model, True)
+        rng = np.random.default_rng([self.seed, 4, self.state.step])
+        parts = self.loss.parts(rng, self._weights, self.memory.at_once)
+        numbers: Numbers = {}
+        by_structure: list[tuple[Tensor, Tensor]] = []
+        try:
+            while True:
+                with autocast(self.device):
+                    part = next(parts, None)
+                if part is None:
+                    return numbers, by_structure
+                part.loss.backward()
+                by_structure += part.by_structure
+                for name, value in {"loss": part.loss.item(), **part.numbers}.items():
+                    numbers[name] = numbers.get(name, 0.0) + value
+        finally:
+            adapters.set_dropout(self.model, False)
+
+    # ------------------------------------------------------------------ which step is the best
+
+    def _select(self) -> Numbers:
+        """Validate; keep the adapter if it is the best, go back to the best if this one has collapsed."""
+        state = self.state
+        found, numbers = self._validate()
+        numbers = {"validation": found, **numbers}
+        if not self._last and self._collapsed(found):
+            self._restore(f"validation IoU fell to {found:.3f}")
+            numbers["restored"] = state.restored
+        if found > state.best:
+            state.best, state.best_step = found, state.step
+            if state.improved:
+                state.best_state = adapters.adapter_state(self.model)
+        if self._has_teacher and not self._last:
+            state.labeller = state.teacher
+            self._label_as(state.labeller)
+        return numbers
+
+    def _validate(self) -> tuple[float, Numbers]:
+        """Mean IoU, and the controls."""
+        options = self.options
+        with autocast(self.device):
+            iou = validate(self.judge, self.data, options.validation_pairs, options.pairs)
+            if options.controls < 1:
+                return iou, {}
+            pairs, mask = options.controls, options.mask
+            found = controls(self.tracker, self.data, self.numbers, pairs, mask)
+        found = {name: round(value, 6) for name, value in found.items()}
+        said = ", ".join(f"{name.removeprefix('control_')} {v:.3f}" for name, v in found.items())
+        log.info("loss of the way back: %s", said or "none, no pair shows a structure")
+        return iou, found
+
+    def _collapsed(self, found: float) -> bool:
+        (share, least), best = _COLLAPSED, max(self.state.best, self.state.untrained)
+        return found < share * best and best - found > least
+
+    def _restore(self, why: str) -> None:
+        """Go back to the best adapter so far, from which training goes on at half the rate.
+
+        Raises:
+            InputError: it has gone back too often.
+        """
+        state = self.state
+        step = len(state.history) + 1
+        if state.restored >= self.options.restores:
+            again = f", for the {state.restored + 1}. time" if state.restored else ""
+            raise InputError(
+                f"training diverged at step {step} ({why}{again}); lower "
+                f"`learning_rate` (now {self.options.learning_rate})"
+            )
+        state.restored += 1
+        adapters.set_state(self.model, state.best_state)
+        self.optimizer.state.clear()
+        if state.teacher:  # it followed what has diverged
+            state.teacher = dict(state.best_state)
+        log.warning(
+            "step %d: %s; going back to the adapter of step %d, at half the rate",
+            step,
+            why,
+            state.best_step if state.improved else 0,
+        )
+
+    # ------------------------------------------------------------------ masks of the pool
+
+    def _label(self) -> None:
+        """Give the pool the masks that the model sees there."""
+        with autocast(self.device):
+            labels = pseudo_labels(self.judge, self.data, self.options.labels, self.options.pairs)
+        self.data = replace(self.data, labelled_pool=labels)
+        self.loss = StepLoss(self.tracker, self.data, self.options)
+
+    def _label_as(self, teacher: dict[str, Tensor]) -> None:
+        """Give the pool the masks that the teacher sees there."""
+        own = adapters.adapter_state(self.model)
+        adapters.set_state(self.model, teacher)
+        self._label()
+        adapters.set_state(self.model, own)
+
+    # ------------------------------------------------------------------ checkpoint
+
+    def _save(self) -> None:
+        with atomic(self.folder / "checkpoint.pt") as temporary:
+            torch.save(
+                {
+                    "adapter": adapters.adapter_state(self.model),
+                    "optimizer": self.optimizer.state_dict(),
+                    "state": {k: v for k, v in vars(self.state).items() if k != "history"},
+                    "history": json.dumps(self.state.history),
+                },
+                temporary,
+            )
+
+    def _resume(self) -> None:
+        path = self.folder / "checkpoint.pt"
+        if not path.is_file():
+            return
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        adapters.set_state(self.model, content["adapter"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.state = TrainingState(**content["state"], history=json.loads(content["history"]))
+        log.info("going on from step %d", self.state.step)
