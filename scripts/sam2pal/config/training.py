@@ -27,14 +27,16 @@ class AdapterOptions:
     )
     targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         ("memory_attention", "memory_encoder", "mask_decoder"),
-        description="which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, `mask_decoder`, and "
-        "of the image encoder `neck`, `encoder_late` (the last two stages of its trunk) and `encoder_early`",
+        description="which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, "
+        "`mask_decoder`, and of the image encoder `neck`, `encoder_late` (the last two stages of "
+        "its trunk) and `encoder_early`",
     )
     method: Literal["lora", "full"] = Field(
         "lora",
-        description="`lora` trains low-rank matrices in the targets, `full` the weights themselves: all "
-        "behind the image encoder, and those of its parts that are among the targets; only the weights that changed are stored. A round cannot begin (`init`) from one of the "
-        "other method",
+        description="`lora` trains low-rank matrices in the targets, `full` the weights "
+        "themselves: all behind the image encoder, and those of its parts that are among the "
+        "targets; only the weights that changed are stored. A round cannot begin (`init`) from one "
+        "of the other method",
     )
 
 
@@ -173,7 +175,8 @@ class TrainingOptions(AdapterOptions):
     )
     checkpoint_attention: Machine[StrictBool] = Field(
         False,
-        description="compute the memory attention and the trunk again in the backward pass: less memory, a third "
+        description="compute the memory attention, and what is trained of the image encoder's "
+        "trunk, again in the backward pass: less memory, a third "
         "more time, the same gradient. Done without being asked where one structure would not fit",
     )
     keep_megabytes: Machine[Weight] = Field(
