@@ -532,8 +532,8 @@ def test_the_best_adapter_is_kept_while_training_goes_on(small_model, data, tmp_
 
 
 def test_nothing_better_publishes_the_untrained_model(small_model, data, tmp_path, caplog):
-    # with a rate of zero no validation can be better
-    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=2, validate_every=1)
+    # with so small a rate no validation can be better
+    options = dataclasses.replace(SHAKEN, learning_rate=1e-30, steps=2, validate_every=1)
     model = fresh(small_model, options)
     progress = run(model, data, tmp_path, options)
     assert progress.best == progress.untrained
@@ -552,7 +552,7 @@ def test_nothing_better_publishes_the_untrained_model(small_model, data, tmp_pat
 
 
 def test_nothing_better_than_init_publishes_init(small_model, data, tmp_path):
-    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=1)
+    options = dataclasses.replace(SHAKEN, learning_rate=1e-30, steps=1)
     model = fresh(small_model, options)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -565,7 +565,7 @@ def test_nothing_better_than_init_publishes_init(small_model, data, tmp_path):
 
 
 def test_early_stopping(small_model, data, tmp_path):
-    options = dataclasses.replace(SHAKEN, learning_rate=0.0, steps=20, validate_every=1, patience=2)
+    options = dataclasses.replace(SHAKEN, learning_rate=1e-30, steps=20, validate_every=1, patience=2)
     progress = run(fresh(small_model, options), data, tmp_path, options)
     assert (progress.best_step, progress.step) == (1, 3)
     # resumed at its end it stays there
