@@ -11,7 +11,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
 from sam2pal.io.errors import InputError
-from sam2pal.model.trunk import EfficientNetLite
+from sam2pal.model.trunk import TAKEN, EfficientNetLite
 
 Run = Callable[..., Tensor]
 _EARLY = 2  # of the trunk's four stages
@@ -62,7 +62,7 @@ class StagedEncoder:
         if isinstance(trunk, Hiera):
             self._blocks, self._ends, self._path = trunk.blocks, list(trunk.stage_ends), "blocks"
         elif isinstance(trunk, EfficientNetLite):
-            self._blocks, self._ends, self._path = trunk.body.blocks, trunk.ends, "body.blocks"
+            self._blocks, self._ends, self._path = trunk.body.blocks, list(TAKEN), "body.blocks"
         else:
             raise InputError(
                 "training: only image encoders with a Hiera or EfficientNetLite trunk can be adapted, and "

@@ -11,8 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 
 STEM = 32  # channels
 # of each stage: blocks, side of the kernel, stride, channels
@@ -32,7 +31,7 @@ TAKEN = (1, 2, 4, 6)  # the stages whose maps are taken
 class Convolution(nn.Conv2d):
     """A convolution padded as TensorFlow does: where an odd number is missing, one more at the end."""
 
-    def __init__(self, inputs: int, outputs: int, side: int = 1, stride: int = 1, groups: int = 1):
+    def __init__(self, inputs: int, outputs: int, side: int, stride: int, groups: int = 1):
         padding = side // 2 if stride == 1 else 0
         super().__init__(inputs, outputs, side, stride, padding, groups=groups, bias=False)
         nn.init.normal_(self.weight, std=math.sqrt(2 * groups / (outputs * side**2)))
@@ -47,6 +46,13 @@ class Convolution(nn.Conv2d):
             ]
             maps = F.pad(maps, [p for m in missing for p in (m // 2, m - m // 2)])
         return super().forward(maps)
+
+
+def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
+    """A convolution of single pixels; of torch's own class, which peft adapts."""
+    layer = nn.Conv2d(inputs, outputs, 1, bias=False)
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / outputs))
+    return layer
 
 
 class Normalisation(nn.BatchNorm2d):
@@ -67,11 +73,11 @@ class Block(nn.Sequential):
     def __init__(self, inputs: int, outputs: int, side: int, stride: int, expanded: bool) -> None:
         width = EXPANSION * inputs if expanded else inputs
         layers = [
-            ("conv_pw", Convolution(inputs, width)) if expanded else None,
+            ("conv_pw", pointwise(inputs, width)) if expanded else None,
             ("bn1", Normalisation(width)) if expanded else None,
             ("conv_dw", Convolution(width, width, side, stride, groups=width)),
             ("bn2" if expanded else "bn1", Normalisation(width)),
-            ("conv_pwl" if expanded else "conv_pw", Convolution(width, outputs)),
+            ("conv_pwl" if expanded else "conv_pw", pointwise(width, outputs)),
             ("bn3" if expanded else "bn2", Normalisation(outputs, active=False)),
         ]
         super().__init__(OrderedDict(layer for layer in layers if layer is not None))
@@ -143,8 +149,3 @@ class EfficientNetLite(nn.Module):
     def stem(self, images: Tensor) -> Tensor:
         """What the first block gets."""
         return self.body.bn1(self.body.conv_stem(images * self.gain + self.shift))
-
-    @property
-    def ends(self) -> list[int]:
-        """The blocks after which the four maps are taken."""
-        return [blocks - 1 for blocks in self.body._stage_out_idx]

@@ -115,7 +115,7 @@ def test_targets_in_the_image_encoder(small_model, hiera):
             assert all(name.startswith(f"{stages}.") for name in found[target])
         for name in sum(found.values(), []):
             layer = modules[name]
-            pointwise = type(layer) is nn.Conv2d and layer.kernel_size == (1, 1) and layer.groups == 1
+            pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
             assert pointwise or type(layer) is nn.Linear, name
         assert {"image_encoder.neck.convs.0.conv", "sam_mask_decoder.conv_s1"} <= {*found["neck"]}
     assert "image_encoder.trunk.blocks.11.attn.qkv" in found["encoder_late"]
