@@ -7,8 +7,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from sam2pal.config.documents import SECTIONS, manual, schemas
-from sam2pal.config.training import TrainingOptions
-from sam2pal.model.adapters import TARGETS
+from sam2pal.config.training import Target, TrainingOptions
+from sam2pal.model.adapters import BEHIND_ENCODER, TARGETS
 from sam2pal.training.palindrome import MASK_LOSSES, PROMPTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -46,4 +46,4 @@ def test_choices_are_what_the_code_knows():
     fields = TrainingOptions.__pydantic_fields__
     for key, known in (("mask", MASK_LOSSES), ("prompt", PROMPTS)):
         assert set(get_args(fields[key].annotation)) == set(known)
-    assert TrainingOptions().targets == tuple(TARGETS)
+    assert get_args(Target) == TARGETS and TrainingOptions().targets == tuple(BEHIND_ENCODER)
