@@ -47,9 +47,11 @@ def annotations_of(
             yield unknown_annotation(category, photograph)
             continue
         rivals = [s.name for s in structures if s != structure and _share_nothing(s, structure)]
+        tracked = [name for name in rivals if name in surfaces and name not in drawn]
         likelihood = Likelihood(
             surfaces[structure.name],
-            tuple(surfaces[name] for name in rivals if name in surfaces and name not in drawn),
+            tuple(surfaces[name] for name in tracked),
+            sum(place[name] < i for name in tracked),  # of equal logits the first one wins
             tuple(_upright_runs(photograph, drawn[name]) for name in rivals if name in drawn),
         )
         mask = likelihood.above(options.threshold).without_specks(options.min_area)

@@ -99,11 +99,14 @@ class Surface:
         first, after = self.columns.reach(high.any(0))
         return Window(first, after, max(0, rows[0] - 1), min(len(high), rows[-1] + 2))
 
-    def above(self, level: float, window: Window | None = None) -> Runs:
+    def above(
+        self, level: float, window: Window | None = None, *, or_equal: bool = False
+    ) -> Runs:
         """The pixels whose logit is above `level`.
 
         Args:
             window: outside of which nothing is asked; pixels above and below its nodes are undefined.
+            or_equal: where the logit is equal at neighbouring nodes, too.
         """
         height, width = self.rows.pixels, self.columns.pixels
         window = window or self.window(level)
@@ -111,13 +114,16 @@ class Surface:
             return Runs.empty(height, width)
         value = self._in_columns(window) - np.float32(level)  # [columns, nodes]
         above = np.zeros((len(value), value.shape[1] + 2), np.int8)
-        above[:, 1:-1] = value > 0
+        above[:, 1:-1] = value >= 0 if or_equal else value > 0
         change = np.diff(above, axis=1)
         x, node = np.nonzero(change > 0)
-        begin = np.floor(self._root(value, x, node, window)).astype(np.int64) + 1
+        root = self._root(value, x, node, window)
+        # a pixel right on a root is equal to the level
+        begin = (np.ceil(root) if or_equal else np.floor(root) + 1).astype(np.int64)
         begin[node == 0] = 0
         x_end, node = np.nonzero(change < 0)
-        end = np.ceil(self._root(value, x_end, node, window)).astype(np.int64)
+        root = self._root(value, x_end, node, window)
+        end = (np.floor(root) + 1 if or_equal else np.ceil(root)).astype(np.int64)
         end[node == value.shape[1]] = height
         begin, end = begin.clip(0, height), end.clip(0, height)
         return Runs.in_columns(height, width, x + window.first, begin, end)
@@ -161,6 +167,7 @@ class Likelihood:
     Attributes:
         surface: of its logits.
         rivals: surfaces of the structures with which it shares no pixel; the larger logit wins.
+        first: how many of the rivals win over it also where their logits are equal.
         taken: pixels that are drawn as a rival's.
         within: the only pixels that are allowed, if not all.
         cap: (from, least): of the probabilities from the first number on only those above the second count.
@@ -168,6 +175,7 @@ class Likelihood:
 
     surface: Surface
     rivals: tuple[Surface, ...] = ()
+    first: int = 0
     taken: tuple[Runs, ...] = ()
     within: Runs | None = None
     cap: tuple[float, float] = (1.0, 1.0)
@@ -175,7 +183,10 @@ class Likelihood:
     @cached_property
     def _allowed(self) -> list[Runs]:
         window = self.surface.window(logit(LOWEST))
-        won = [(self.surface - rival).above(0.0, window) for rival in self.rivals]
+        won = [
+            (self.surface - rival).above(0.0, window, or_equal=number >= self.first)
+            for number, rival in enumerate(self.rivals)
+        ]
         return won + ([self.within] if self.within is not None else [])
 
     def above(self, probability: float) -> Runs:

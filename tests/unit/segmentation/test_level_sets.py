@@ -60,7 +60,7 @@ def test_the_larger_of_rivals_wins(shape):
         unsure = (np.abs(p[i] - best) < 1e-5) | (np.abs(p[i] - 0.3) < 1e-5)
         assert (found == expected)[~unsure].all()
         taken = (Runs.of(drawn, *shape),)
-        made_room = Likelihood(surfaces[i], likelihood.rivals, taken).above(0.3)
+        made_room = Likelihood(surfaces[i], likelihood.rivals, taken=taken).above(0.3)
         assert np.array_equal(decode_mask(made_room.rle()), found & ~drawn)
 
 
@@ -70,3 +70,19 @@ def test_nothing_and_everything():
     assert everywhere.above(0.5).area == 600
     nowhere = Likelihood(Surface.over(np.full((16, 16), -1024.0, np.float32), box))
     assert not nowhere.above(0.25) and nowhere.above(0.0).area == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_of_equal_rivals_the_first_wins(shape):
+    box = Letterbox(*shape, 64)
+    values = logits(3, 2)
+    values[1] = values[0]
+    values[1, 8:] += 1  # the second wins below
+    one, two = (Surface.over(value, box) for value in values)
+    first = Likelihood(one, (two,), 0).above(0.5)
+    second = Likelihood(two, (one,), 1).above(0.5)
+    both = decode_mask(first.rle()), decode_mask(second.rle())
+    assert not (both[0] & both[1]).any()
+    p = probability(values, box)
+    assert ((both[0] | both[1]) == (p.max(0) > 0.5))[np.abs(p.max(0) - 0.5) > 1e-5].all()
+    assert both[0].any() or min(shape) == 1
