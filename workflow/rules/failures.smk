@@ -50,7 +50,7 @@ def tables_of_what_is_up_to_date():
         elif name == "summarize_morphometrics":
             input.truth = [path for path in TRUTH_MEASURED if Path(path).parent.name not in old]
         try:
-            shell("{params.program} " + arguments, input=input, params=params, output=of.output)
+            shell(f"{{params.program}} {arguments}", input=input, params=params, output=of.output)
         except subprocess.CalledProcessError:
             for path in of.output:
                 Path(path).unlink(missing_ok=True)

@@ -48,7 +48,7 @@ rule aggregate:
         expected=json.dumps(RUNS),
         metadata=json.dumps(METADATA),
     shell:
-        "{params.program} " + ARGUMENTS["aggregate"] + " > {log} 2>&1"
+        f"{{params.program}} {ARGUMENTS['aggregate']} > {{log}} 2>&1"
 
 
 # Over all genera: a row a specimen, a summary, and how well predicted masks measure.
@@ -88,7 +88,7 @@ rule summarize_morphometrics:
     params:
         program=program("summarize_morphometrics"),
     shell:
-        "{params.program} " + ARGUMENTS["summarize_morphometrics"] + " > {log} 2>&1"
+        f"{{params.program}} {ARGUMENTS['summarize_morphometrics']} > {{log}} 2>&1"
 
 
 rule plot_morphometrics:
@@ -136,7 +136,7 @@ rule plot_morphometrics:
     params:
         program=program("plot_morphometrics"),
     shell:
-        "{params.program} " + ARGUMENTS["plot_morphometrics"] + " > {log} 2>&1"
+        f"{{params.program}} {ARGUMENTS['plot_morphometrics']} > {{log}} 2>&1"
 
 
 rule plot_evaluation:
@@ -186,4 +186,4 @@ rule plot_evaluation:
     params:
         program=program("plot_evaluation"),
     shell:
-        "{params.program} " + ARGUMENTS["plot_evaluation"] + " > {log} 2>&1"
+        f"{{params.program}} {ARGUMENTS['plot_evaluation']} > {{log}} 2>&1"
