@@ -52,21 +52,28 @@ class Letterbox:
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "box", (top, left, height, width))
 
-    def image_to_square(self, pixels: np.ndarray) -> np.ndarray:
+    def image_to_square(
+        self, pixels: np.ndarray, frame: tuple[float, float, float, float] | None = None
+    ) -> np.ndarray:
         """Resize (antialiased bilinear), normalise as ImageNet, and pad with zeros.
 
         Args:
-            pixels: uint8 `[H, W, 3]`, upright RGB.
+            pixels: uint8 `[H, W, 3]`, upright RGB; of another size if `frame` is given.
+            frame: (left, top, right, bottom), where the edges of the photograph lie in `pixels`.
 
         Returns:
             float32 `[3, S, S]`; the padding is 0, which is the mean colour.
         """
-        self._expect(pixels.shape, (self.height, self.width, 3))
+        if frame is None:
+            self._expect(pixels.shape, (self.height, self.width, 3))
+            frame = (0.0, 0.0, self.width, self.height)
         top, left, height, width = self.box
-        if (height, width) != (self.height, self.width):
+        if pixels.shape[:2] != (height, width) or frame != (0, 0, width, height):
             # Pillow widens the filter when it shrinks, and so antialiases.
-            resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-            pixels = np.asarray(resized)
+            bilinear = Image.Resampling.BILINEAR
+            pixels = np.asarray(
+                Image.fromarray(pixels).resize((width, height), bilinear, box=frame)
+            )
         square = np.zeros((3, self.square, self.square), np.float32)
         for channel in range(3):
             square[channel, top : top + height, left : left + width] = _NORMALISED[channel][

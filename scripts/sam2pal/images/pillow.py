@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.images.header import Header, check_size, noted
+from sam2pal.images.reduction import Decoded, factor_for, reduced
 from sam2pal.images.samples import to_rgb, to_uint8
 
 
@@ -54,24 +55,40 @@ def _ends_well(path: str | Path, kind: str | None) -> bool:
     return kind in ("JPEG", "MPO") and end.rstrip(b"\0\r\n ").endswith(b"\xff\xd9")
 
 
-def decode(path: str | Path) -> tuple[Header, np.ndarray]:
-    """Header, and uint8 `[height, width, 3]` as stored."""
+def decode(path: str | Path, at_least: int | None = None) -> Decoded:
+    """The photograph as stored, reduced where it is much larger than `at_least`.
+
+    A JPEG is decoded at its reduced size, the others in full and then averaged.
+    """
     with Image.open(path) as image:
         header = _header(path, image)
+        if image.format in ("JPEG", "MPO"):
+            return _jpeg(image, header, factor_for(header.width, header.height, at_least))
         depth = _png_depth(path) if image.format == "PNG" else 0
         if depth == 16 or (depth == 8 and image.mode == "RGB" and not image.has_transparency_data):
             import imagecodecs  # here, as not all photographs need it
 
             samples = imagecodecs.png_decode(Path(path).read_bytes())
             if depth == 8:
-                return header, samples
+                return reduced(header, samples, at_least)
             samples, limit = to_uint8(samples)
             if samples.ndim == 2:
                 samples = samples[..., None]
             alpha = samples.shape[2] in (2, 4)
-            return noted(header, 16, limit), to_rgb(samples, alpha=alpha)
+            return reduced(noted(header, 16, limit), to_rgb(samples, alpha=alpha), at_least)
         image.load()
-        return header, _pillow_rgb(image)
+        return reduced(header, _pillow_rgb(image), at_least)
+
+
+def _jpeg(image: Image.Image, header: Header, factor: int) -> Decoded:
+    extent = float(header.width), float(header.height)
+    if factor > 1:
+        sides = [max(1, side // factor) for side in image.size]
+        drafted = image.draft(None, (sides[0], sides[1]))
+        if drafted is not None:
+            extent = drafted[1][2], drafted[1][3]
+    image.load()
+    return Decoded(header, _pillow_rgb(image), extent)
 
 
 def _png_ends_with_exif(path: str | Path) -> bool:

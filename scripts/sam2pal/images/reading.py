@@ -8,10 +8,22 @@ Decisions, which the README states too:
   that holds the largest value; negative values and NaN become black.
 - Transparent pixels are composited on white. Colour profiles are not applied.
 - Of a file with several pages the first is read, and this is said in `Photograph.notes`.
+
+Where less than the whole is asked for, each format gives what its library can:
+
+| format | a smaller photograph | a window |
+| --- | --- | --- |
+| JPEG | decoded at 1/2, 1/4 or 1/8 (libjpeg) | all of it is decoded |
+| TIFF | the fitting level of a pyramid of 8 bits; else means of boxes, band by band | its tiles or strips |
+| PNG, BMP, WebP | all of it is decoded, then means of boxes | all of it is decoded |
+
+All data of a file are read and checked, except the finer levels of a pyramid and what lies outside of a
+window of a TIFF: of these it is only known that the file reaches to their ends.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,10 +55,12 @@ class Photograph:
     """A decoded photograph.
 
     Attributes:
-        pixels: uint8 `[H, W, 3]`, RGB, upright.
+        pixels: uint8 `[H, W, 3]`, RGB, upright; fewer than the photograph has if fewer were asked for.
         orientation: EXIF orientation, 1 to 8, of the file.
         width, height: in pixels, as stored on disk (exchanged for orientations 5 to 8).
         notes: see `Header`.
+        frame: (left, top, right, bottom), where the edges of the photograph lie in `pixels` if these are
+            fewer: the last row and column may belong to it only in part.
     """
 
     pixels: np.ndarray
@@ -54,6 +68,13 @@ class Photograph:
     width: int
     height: int
     notes: tuple[str, ...] = ()
+    frame: tuple[float, float, float, float] | None = None
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """`(H, W)`, height and width in pixels of the whole photograph, upright."""
+        swapped = self.orientation >= 5
+        return (self.width, self.height) if swapped else (self.height, self.width)
 
     def to_stored(self, mask: np.ndarray) -> np.ndarray:
         """Turn an upright mask `[H, W]` into the orientation on disk, `[height, width]`."""
@@ -64,20 +85,80 @@ class Photograph:
         return upright(mask, self.orientation)
 
 
-def read_photograph(path: str | Path) -> Photograph:
+def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph:
     """Decode a photograph.
+
+    Args:
+        at_least: longer side in pixels that is needed. The pixels of a much larger photograph are reduced by
+            2, 4 or 8 (a TIFF pyramid: to one of its levels), so that their longer side is still twice this
+            or more, and antialiased resizing decides what comes out. All pixels if not given.
 
     Raises:
         InputError: the file is missing, empty, truncated, too large, or not a readable photograph.
     """
-    header, pixels = _guarded(path, _decoder(path).decode)
+    decoded = _guarded(path, partial(_decoder(path).decode, at_least=at_least))
+    header, pixels = decoded.header, decoded.pixels
+    frame = None
+    if decoded.extent != (header.width, header.height):
+        right, bottom = (n - e for n, e in zip(pixels.shape[1::-1], decoded.extent, strict=True))
+        left, top, right, bottom = _turned((0, 0, right, bottom), header.orientation, upright)
+        wide, high = pixels.shape[1::-1] if header.orientation < 5 else pixels.shape[:2]
+        frame = left, top, wide - right, high - bottom
     return Photograph(
         np.require(upright(pixels, header.orientation), requirements="CW"),
         header.orientation,
         header.width,
         header.height,
         header.notes,
+        frame,
     )
+
+
+def read_window(path: str | Path, top: int, left: int, height: int, width: int) -> np.ndarray:
+    """A part of a photograph at its own size, the same bytes as in `read_photograph`.
+
+    Args:
+        top, left, height, width: in pixels of the upright photograph; inside of it.
+
+    Returns:
+        uint8 `[height, width, 3]`.
+
+    Raises:
+        InputError: as `read_photograph`.
+        ValueError: the window is empty, or reaches beyond the photograph.
+    """
+    if _decoder(path) is not tiff:
+        photograph = read_photograph(path)
+        _check_inside(photograph.displayed, top, left, height, width)
+        return photograph.pixels[top : top + height, left : left + width].copy()
+    header = _guarded(path, tiff.inspect)
+    high, wide = header.displayed[::-1]
+    _check_inside((high, wide), top, left, height, width)
+    margins = (left, top, wide - left - width, high - top - height)
+    left, top, right, bottom = _turned(margins, header.orientation, stored)
+    rows, columns = slice(top, header.height - bottom), slice(left, header.width - right)
+    pixels = _guarded(path, partial(tiff.decode_window, rows=rows, columns=columns))
+    return np.require(upright(pixels, header.orientation), requirements="CW")
+
+
+def _check_inside(size: tuple[int, int], top: int, left: int, height: int, width: int) -> None:
+    if (
+        min(top, left) < 0
+        or min(height, width) < 1
+        or top + height > size[0]
+        or left + width > size[1]
+    ):
+        raise ValueError(
+            f"a window of {width} x {height} pixels from ({left}, {top}) is not inside a photograph of"
+            f" {size[1]} x {size[0]}"
+        )
+
+
+def _turned(margins: tuple, orientation: int, turn: Callable) -> tuple:
+    """Margins (left, top, right, bottom) turned as an array is."""
+    left, top, right, bottom = margins
+    around = turn(np.array([[0, top, 0], [left, 0, right], [0, bottom, 0]]), orientation)
+    return tuple(around[[1, 0, 1, 2], [0, 1, 2, 1]].tolist())
 
 
 def inspect(path: str | Path, full: bool = False) -> Header:
@@ -91,7 +172,7 @@ def inspect(path: str | Path, full: bool = False) -> Header:
     """
     decoder = _decoder(path)
     if full:
-        return _guarded(path, decoder.decode)[0]
+        return _guarded(path, decoder.decode).header
     return _guarded(path, decoder.inspect)
 
 

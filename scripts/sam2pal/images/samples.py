@@ -1,6 +1,12 @@
 """Samples of any depth into 8-bit RGB."""
 
+from collections.abc import Sequence
+
 import numpy as np
+
+FEW_BITS = 4095  # 12 bits: what cameras store in 16-bit files
+_LIMITS = (255, FEW_BITS, 65535, 2**32 - 1)
+_BLOCK = 1 << 20  # samples that are scaled at a time, so that their floats take little memory
 
 
 def to_uint8(values: np.ndarray, bits: int | None = None) -> tuple[np.ndarray, int]:
@@ -24,16 +30,37 @@ def to_uint8(values: np.ndarray, bits: int | None = None) -> tuple[np.ndarray, i
         values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=0.0)
         limits = (1, 255, 65535)
     elif values.dtype.kind in "ui":
-        limits = (255, 4095, 65535, 2**32 - 1) if bits is None else (2**bits - 1,)
+        limits = _LIMITS if bits is None else (2**bits - 1,)
     else:
         raise ValueError(f"samples of type {values.dtype} are not supported")
     largest = values.max(initial=0)
+    limit = limit_of(largest, limits)
+    return scaled(values, limit), limit
+
+
+def limit_of(largest: float, limits: Sequence[int] = _LIMITS) -> int:
+    """The smallest of some limits that holds the largest value.
+
+    Raises:
+        ValueError: none does.
+    """
     limit = next((limit for limit in limits if largest <= limit), None)
     if limit is None:
         raise ValueError(f"its largest value is {largest}, more than {limits[-1]}")
-    scaled = values.astype(np.float64 if values.dtype.itemsize > 2 else np.float32)
-    scaled *= 255.0 / limit
-    return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8), limit
+    return limit
+
+
+def scaled(values: np.ndarray, limit: int) -> np.ndarray:
+    """uint8 of numbers, `limit` becoming 255."""
+    found = np.empty(values.shape, np.uint8)
+    kind = np.float64 if values.dtype.itemsize > 2 else np.float32
+    rows = max(1, _BLOCK * len(values) // max(1, values.size))
+    for first in range(0, len(values), rows):
+        block = values[first : first + rows].astype(kind)
+        block *= 255.0 / limit
+        np.clip(block, 0, 255, out=block)
+        found[first : first + rows] = np.rint(block, out=block)
+    return found
 
 
 def to_rgb(samples: np.ndarray, alpha: bool = False, premultiplied: bool = False) -> np.ndarray:

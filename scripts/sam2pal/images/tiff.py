@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.images.header import Header, check_size, noted
-from sam2pal.images.samples import to_rgb, to_uint8
+from sam2pal.images.reduction import Decoded, factor_for, large_enough, reduced, reduced_bands
+from sam2pal.images.samples import FEW_BITS, limit_of, scaled, to_rgb, to_uint8
 from sam2pal.io.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _PALETTE, _CMYK = 3, 5  # photometric interpretations
 _READABLE = {0, 1, 2, _PALETTE, _CMYK}  # and bilevel, grey, RGB
+_BAND = 256  # rows that are decoded at a time, at least
 
 
 def _open(path: str | Path) -> tifffile.TiffFile:
@@ -53,33 +56,170 @@ def inspect(path: str | Path) -> Header:
         return _header(path, tiff)
 
 
-def decode(path: str | Path) -> tuple[Header, np.ndarray]:
-    """Header, and uint8 `[height, width, 3]` as stored."""
+def decode(path: str | Path, at_least: int | None = None) -> Decoded:
+    """The first page as stored, reduced where it is much larger than `at_least`.
+
+    Grey and RGB of 8 or 16 bits are averaged band by band, a band being a row of tiles or some strips; of a
+    pyramid of 8 bits the smallest level that is large enough is read instead. Other kinds are decoded in full
+    and then averaged.
+    """
     with _open(path) as tiff:
         header = _header(path, tiff)
         page = tiff.pages.first
-        samples = page.asarray()
-        if page.planarconfig == 2 and page.samplesperpixel > 1:
-            samples = np.moveaxis(samples, 0, -1)
-        samples = samples.reshape(page.imagelength, page.imagewidth, -1)
-        if page.photometric == _PALETTE:
-            # Writers store an entry v as 256 v or 257 v; the high byte is v in both.
-            table = (page.colormap >> 8 if page.colormap.max() > 255 else page.colormap).T
-            return header, table.astype(np.uint8)[samples[..., 0]]
-        bits = page.bitspersample
-        declared = bits if isinstance(bits, int) and bits not in (1, 8, 16, 32, 64) else None
-        samples, limit = to_uint8(samples, declared)
-        header = noted(header, bits if declared is None else 0, limit)
-        if page.photometric == 0:  # white is zero
-            samples = 255 - samples
-        if page.photometric == _CMYK:
-            ink = np.ascontiguousarray(samples[..., :4])
-            return header, np.array(Image.fromarray(ink, "CMYK").convert("RGB"))
-        colours = 1 if page.photometric in (0, 1) else 3
-        kinds = [int(kind) for kind in page.extrasamples]
-        extra = kinds[0] if kinds and samples.shape[2] > colours else 0
-        if samples.shape[2] < colours:
-            raise InputError(f"{path}: {samples.shape[2]} samples a pixel; export it as RGB")
-        # Extra samples of unspecified kind are selections and the like, not transparency.
-        alpha = extra in (1, 2)
-        return header, to_rgb(samples[..., : colours + alpha], alpha, premultiplied=extra == 1)
+        factor = factor_for(header.width, header.height, at_least)
+        if factor > 1 and _is_plain(page):
+            level = _level(tiff, at_least or 0)
+            if level is not None:
+                return Decoded(
+                    header, _in_colour(page, _whole(level)), (level.imagewidth, level.imagelength)
+                )
+            means, largest = reduced_bands(_bands(page), factor)
+            if means.dtype == np.uint16:
+                limit = limit_of(largest)
+                means, header = scaled(means, limit), noted(header, 16, limit)
+            return Decoded(
+                header, _in_colour(page, means), (header.width / factor, header.height / factor)
+            )
+        header, pixels = _decode(path, header, page)
+    return reduced(header, pixels, at_least)
+
+
+def decode_window(path: str | Path, rows: slice, columns: slice) -> np.ndarray:
+    """uint8 `[h, w, 3]`: a part of the first page, as stored.
+
+    Only its tiles or strips are decoded; of 16 bits others, too, until a value above 4095 has been seen.
+    Kinds other than grey and RGB are decoded in full.
+    """
+    with _open(path) as tiff:
+        header = _header(path, tiff)
+        page = tiff.pages.first
+        if not _is_plain(page):
+            return np.ascontiguousarray(_decode(path, header, page)[1][rows, columns])
+        samples = _part(page, rows, columns)
+        if samples.dtype == np.uint16:
+            largest = int(samples.max())
+            for band in _bands(page) if largest <= FEW_BITS else ():
+                largest = max(largest, int(band.max()))
+                if largest > FEW_BITS:
+                    break
+            samples = scaled(samples, limit_of(largest))
+        return _in_colour(page, samples)
+
+
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    """Whether it is grey or RGB of 8 or 16 bits, without transparency, all samples of a pixel together."""
+    return (
+        page.samplesperpixel == (1 if page.photometric in (0, 1) else 3)
+        and not page.extrasamples
+        and (page.photometric in (0, 1, 2) or page.compression == 7)
+        and page.bitspersample in (8, 16)
+        and page.dtype in (np.uint8, np.uint16)
+        and page.planarconfig == 1
+    )
+
+
+def _in_colour(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
+    """uint8 `[h, w, 3]` of uint8 `[h, w, 1 or 3]`, of a plain page."""
+    if page.photometric == 0:  # white is zero
+        samples = 255 - samples
+    return to_rgb(samples)
+
+
+def _level(tiff: tifffile.TiffFile, at_least: int) -> tifffile.TiffPage | None:
+    """The smallest level of a pyramid, of 8 bits, that is large enough; None if that is the first page.
+
+    Of 16 bits the largest value decides how they are scaled, and only the first page has it.
+    """
+    first = tiff.pages.first
+    if first.dtype != np.uint8:
+        return None
+    levels = next((s.levels for s in tiff.series if s.levels[0].keyframe.index == first.index), [])
+    pages = [level.pages[0] for level in levels[1:]]
+    fitting = [
+        page
+        for page in pages
+        if page is not None
+        and _is_plain(page)
+        and page.dtype == first.dtype
+        and page.samplesperpixel == first.samplesperpixel
+        and _alike(page, first)
+        and large_enough(page.imagewidth, page.imagelength, at_least)
+    ]
+    return min(fitting, key=lambda page: page.imagewidth, default=None)
+
+
+def _alike(level: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
+    """Whether sides have the same ratio, but for rounding: previews may be cut or padded."""
+    width, height = page.imagewidth, page.imagelength
+    return abs(level.imagewidth * height - level.imagelength * width) <= max(width, height)
+
+
+def _whole(page: tifffile.TiffPage) -> np.ndarray:
+    return _part(page, slice(0, page.imagelength), slice(0, page.imagewidth))
+
+
+def _bands(page: tifffile.TiffPage) -> Iterator[np.ndarray]:
+    """The samples `[h, width, c]` of a plain page, whole rows of tiles or strips at a time."""
+    chunk = page.chunks[0]
+    step = -(-_BAND // chunk) * chunk
+    for top in range(0, page.imagelength, step):
+        yield _part(page, slice(top, min(top + step, page.imagelength)), slice(0, page.imagewidth))
+
+
+def _part(page: tifffile.TiffPage, rows: slice, columns: slice) -> np.ndarray:
+    """The samples `[h, w, c]` of a part of a plain page, from the tiles or strips that it touches."""
+    high, wide = page.chunks[:2]
+    across = -(-page.imagewidth // wide)
+    down, along = (
+        range(part.start // size, -(-part.stop // size))
+        for part, size in ((rows, high), (columns, wide))
+    )
+    indices = [y * across + x for y in down for x in along]
+    shape = (rows.stop - rows.start, columns.stop - columns.start, page.samplesperpixel)
+    found = np.full(shape, page.nodata, page.dtype)
+    tables = {}
+    if page.compression == 7:
+        tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader}
+    offsets, counts = (
+        [where[i] for i in indices] for where in (page.dataoffsets, page.databytecounts)
+    )
+    for data, index in page.parent.filehandle.read_segments(offsets, counts, indices):
+        samples, (_, _, top, left, _), (_, height, width, _) = page.decode(data, index, **tables)
+        if samples is None:
+            continue
+        first, start = max(rows.start, top), max(columns.start, left)
+        last = min(rows.stop, top + height, page.imagelength)
+        end = min(columns.stop, left + width, page.imagewidth)
+        found[
+            first - rows.start : last - rows.start, start - columns.start : end - columns.start
+        ] = samples[0, first - top : last - top, start - left : end - left]
+    return found
+
+
+def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[Header, np.ndarray]:
+    """Header with a note, and uint8 `[height, width, 3]` as stored, of a page of any kind."""
+    samples = page.asarray()
+    if page.planarconfig == 2 and page.samplesperpixel > 1:
+        samples = np.moveaxis(samples, 0, -1)
+    samples = samples.reshape(page.imagelength, page.imagewidth, -1)
+    if page.photometric == _PALETTE:
+        # Writers store an entry v as 256 v or 257 v; the high byte is v in both.
+        table = (page.colormap >> 8 if page.colormap.max() > 255 else page.colormap).T
+        return header, table.astype(np.uint8)[samples[..., 0]]
+    bits = page.bitspersample
+    declared = bits if isinstance(bits, int) and bits not in (1, 8, 16, 32, 64) else None
+    samples, limit = to_uint8(samples, declared)
+    header = noted(header, bits if declared is None else 0, limit)
+    if page.photometric == 0:  # white is zero
+        samples = 255 - samples
+    if page.photometric == _CMYK:
+        ink = np.ascontiguousarray(samples[..., :4])
+        return header, np.array(Image.fromarray(ink, "CMYK").convert("RGB"))
+    colours = 1 if page.photometric in (0, 1) else 3
+    kinds = [int(kind) for kind in page.extrasamples]
+    extra = kinds[0] if kinds and samples.shape[2] > colours else 0
+    if samples.shape[2] < colours:
+        raise InputError(f"{path}: {samples.shape[2]} samples a pixel; export it as RGB")
+    # Extra samples of unspecified kind are selections and the like, not transparency.
+    alpha = extra in (1, 2)
+    return header, to_rgb(samples[..., : colours + alpha], alpha, premultiplied=extra == 1)

@@ -19,12 +19,13 @@ Loaded = TypeVar("Loaded")
 
 def letterbox_of(photograph: Photograph, square: int) -> Letterbox:
     """The mapping between a photograph, upright, and the model's square."""
-    return Letterbox(*photograph.pixels.shape[:2], square)
+    return Letterbox(*photograph.displayed, square)
 
 
 def square_image(photograph: Photograph, square: int) -> Tensor:
     """A photograph as the model sees it, [3, S, S]."""
-    return torch.from_numpy(letterbox_of(photograph, square).image_to_square(photograph.pixels))
+    box = letterbox_of(photograph, square)
+    return torch.from_numpy(box.image_to_square(photograph.pixels, photograph.frame))
 
 
 def square_masks(
@@ -44,9 +45,11 @@ def annotated(template: AnnotatedSpecimen, names: list[str]) -> Tensor:
     return torch.tensor([name in template.masks for name in names])
 
 
-def read_template(template: AnnotatedSpecimen, names: list[str], square: int) -> tuple[Tensor, Tensor]:
+def read_template(
+    template: AnnotatedSpecimen, names: list[str], square: int
+) -> tuple[Tensor, Tensor]:
     """Image [3, S, S] and drawn masks [K, S, S] of a template."""
-    photograph = read_photograph(template.path)
+    photograph = read_photograph(template.path, at_least=square)
     return square_image(photograph, square), square_masks(template, photograph, names, square)
 
 

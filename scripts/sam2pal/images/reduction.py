@@ -1,0 +1,79 @@
+"""Photographs reduced by a whole factor while they are decoded."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from sam2pal.images.header import Header
+
+FACTORS = (8, 4, 2)  # what libjpeg can do; the same for all formats, so that they look alike
+_SPARE = 2  # how many times as large as needed the pixels stay: antialiased resizing does the rest
+
+
+class Decoded(NamedTuple):
+    """What a decoder gives.
+
+    Attributes:
+        pixels: uint8 `[h, w, 3]`, turned as stored.
+        extent: (width, height) of the photograph in `pixels`; it may end within the last column and row.
+    """
+
+    header: Header
+    pixels: np.ndarray
+    extent: tuple[float, float]
+
+
+def factor_for(width: int, height: int, at_least: int | None) -> int:
+    """By how much a photograph may be reduced whose longer side is to be seen with `at_least` pixels."""
+    if at_least is None:
+        return 1
+    fitting = (f for f in FACTORS if large_enough(width / f, height / f, at_least))
+    return next(fitting, 1)
+
+
+def large_enough(width: float, height: float, at_least: int) -> bool:
+    """Whether pixels are enough to resize them to a longer side of `at_least`."""
+    return max(width, height) >= _SPARE * at_least
+
+
+def reduced(header: Header, pixels: np.ndarray, at_least: int | None) -> Decoded:
+    """Decoded pixels uint8 `[height, width, 3]`, averaged in boxes if they are many more than needed."""
+    factor = factor_for(header.width, header.height, at_least)
+    if factor > 1:
+        pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
+    return Decoded(header, pixels, (header.width / factor, header.height / factor))
+
+
+def reduced_bands(bands: Iterable[np.ndarray], factor: int) -> tuple[np.ndarray, int]:
+    """A photograph averaged in boxes while it arrives.
+
+    Args:
+        bands: uint8 or uint16 `[h, w, c]`, of any heights, from top to bottom.
+
+    Returns:
+        Rounded means of the same type, `[ceil(H / factor), ceil(w / factor), c]`, and the largest value.
+    """
+    found, waiting, largest = [], None, 0
+    for band in bands:
+        largest = max(largest, int(band.max()))
+        waiting = band if waiting is None else np.concatenate([waiting, band])
+        whole = len(waiting) // factor * factor
+        if whole:
+            found.append(_box_means(waiting[:whole], factor))
+            waiting = waiting[whole:]
+    if waiting is not None and len(waiting):
+        found.append(_box_means(waiting, factor))
+    return np.concatenate(found), largest
+
+
+def _box_means(samples: np.ndarray, factor: int) -> np.ndarray:
+    """Means of boxes, those at the far edges of what is left there."""
+    sums, count = samples, np.ones((1, 1, 1), np.uint32)
+    for axis in (0, 1):
+        starts = np.arange(0, samples.shape[axis], factor)
+        sums = np.add.reduceat(sums, starts, axis, dtype=np.uint32)
+        length = np.diff(starts, append=samples.shape[axis]).astype(np.uint32)
+        count = count * (length[:, None, None] if axis == 0 else length[None, :, None])
+    return ((sums + count // 2) // count).astype(samples.dtype)
