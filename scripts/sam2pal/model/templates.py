@@ -56,7 +56,7 @@ class TemplateSet:
         """
         if not templates:
             raise InputError("at least one template is needed")
-        photographs = [read_photograph(template.path) for template in templates]
+        photographs = [read_photograph(template.path, at_least=square) for template in templates]
         pairs = list(zip(templates, photographs, strict=True))
         as_photographed = cls(
             tuple(names),

@@ -1,6 +1,7 @@
 """A shard: every structure of every specimen, with a confidence, or the reason why there is none."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ def segment(
             add(specimen, OK, specimen.reason, found, _view(bank.views, outcome))
         to_track.clear()
 
-    for specimen, photograph, reason in ahead(_read, specimens, options.decode_threads):
+    read = partial(_read, at_least=tracker.image_size)
+    for specimen, photograph, reason in ahead(read, specimens, options.decode_threads):
         template = own.get(specimen.specimen)
         outlined = template is not None and all(name in template.masks for name in followed)
         if photograph is None or outlined:
@@ -139,7 +141,7 @@ def _view(views: list[View], outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _read(specimen: Specimen) -> tuple[Specimen, Photograph | None, str]:
+def _read(specimen: Specimen, at_least: int) -> tuple[Specimen, Photograph | None, str]:
     """A photograph, or the reason why there is none."""
     if specimen.status != OK:
         return specimen, None, specimen.reason
@@ -151,6 +153,6 @@ def _read(specimen: Specimen) -> tuple[Specimen, Photograph | None, str]:
     if (stat.st_size, stat.st_mtime_ns) != (specimen.size, specimen.mtime_ns):
         return specimen, None, "changed since it was listed; run the workflow again"
     try:
-        return specimen, read_photograph(path), ""
+        return specimen, read_photograph(path, at_least), ""
     except InputError as error:
         return specimen, None, str(error).removeprefix(f"{path}: ")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -208,7 +209,8 @@ class _Pool:
         Raises:
             InputError: none can be read.
         """
-        for photograph in ahead(_read, paths):
+        read = partial(_read, at_least=self._tracker.image_size)
+        for photograph in ahead(read, paths):
             if isinstance(photograph, InputError):
                 self.left_out.append(str(photograph))
                 log.warning("left out of the training pool: %s", photograph)
@@ -230,8 +232,8 @@ class _Pool:
         return self._turns[int(found.view)].undo(image)
 
 
-def _read(path: str) -> Photograph | InputError:
+def _read(path: str, at_least: int) -> Photograph | InputError:
     try:
-        return read_photograph(path)
+        return read_photograph(path, at_least)
     except InputError as error:
         return error

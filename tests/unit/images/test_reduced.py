@@ -42,16 +42,15 @@ def tiff(path, pixels, **options):
 
 def pyramid(path, pixels=None, in_subifds=True):
     pixels = scene() if pixels is None else pixels
+    unit = 257 if pixels.dtype == np.uint16 else 1
+    image = Image.fromarray((pixels // unit).astype(np.uint8))
     options = {"photometric": "rgb", "tile": (64, 64)}
     with tifffile.TiffWriter(path) as writer:
         writer.write(pixels, subifds=2 if in_subifds else 0, **options)
         for factor in (2, 4):
-            high, wide = -(-HEIGHT // factor), -(-WIDTH // factor)
-            image = Image.fromarray((pixels / (pixels.max() / 255)).astype(np.uint8))
-            level = np.asarray(image.resize((wide, high), Image.Resampling.BOX)).astype(
-                pixels.dtype
-            )
-            writer.write(level * (pixels.max() // 255), subfiletype=1, **options)
+            size = -(-WIDTH // factor), -(-HEIGHT // factor)
+            level = np.asarray(image.resize(size, Image.Resampling.BOX)).astype(pixels.dtype)
+            writer.write(level * unit, subfiletype=1, **options)
 
 
 def turned(orientation):

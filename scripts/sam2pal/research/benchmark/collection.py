@@ -115,7 +115,7 @@ class Collection:
         return listed, self._photograph(specimen.path)
 
     def _photograph(self, path: str) -> Photograph:
-        return read_photograph(path)
+        return read_photograph(path, at_least=self._tracker.image_size)
 
 
 def _number(specimen: AnnotatedSpecimen, folder: Path) -> int:
