@@ -47,8 +47,11 @@ class Shown:
     problem: str = ""
 
 
-def show(entry: Entry) -> Shown:
+def show(entry: Entry, at_least: int | None = None) -> Shown:
     """Read the photograph of an entry that has masks, and turn its masks upright.
+
+    Args:
+        at_least: longer side in pixels that the photograph is needed with; see `read_photograph`.
 
     Raises:
         InputError: a mask is damaged.
@@ -57,13 +60,13 @@ def show(entry: Entry) -> Shown:
     there = {mark.structure: mark.annotation for mark in entry.marks if mark.there}
     photograph, problem = None, ""
     try:
-        photograph = read_photograph(entry.path)
+        photograph = read_photograph(entry.path, at_least)
     except InputError as error:
         problem = f"The photograph cannot be shown: {error}. Masks are as stored on disk."
     if photograph is None:
         masks = {name: annotation.mask() for name, annotation in there.items()}
         return Shown(entry, None, masks, specimen.width, specimen.height, problem)
-    height, width = photograph.pixels.shape[:2]
+    height, width = photograph.displayed
     size = photograph.width, photograph.height
     if specimen.width and size != (specimen.width, specimen.height):
         problem = (
@@ -95,7 +98,7 @@ def picture(shown: Shown, options: ReviewOptions, target: Path) -> dict[str, Any
     width, height = fit(shown.width, shown.height, options.side)
     if shown.photograph is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        image = shrink(shown.photograph.pixels, options.side)
+        image = shrink(shown.photograph, options.side)
         image.save(target, "JPEG", quality=options.quality)
     scale = (UNITS * width / shown.width, UNITS * height / shown.height)
     longer = max(width, height)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from sam2pal.images.reading import Photograph
 from sam2pal.review.colours import CASING, LineStyle, line_styles
 from sam2pal.review.outlines import Polygon, outlines
 
@@ -18,13 +19,18 @@ def fit(width: int, height: int, side: int | None) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def shrink(pixels: np.ndarray, side: int | None) -> Image.Image:
-    """A picture of pixels uint8 `[H, W, 3]`, at most `side` pixels wide and high."""
-    image = Image.fromarray(pixels)
-    size = fit(image.width, image.height, side)
-    if size == image.size:
+def shrink(photograph: np.ndarray | Photograph, side: int | None) -> Image.Image:
+    """A picture of a photograph, or of pixels uint8 `[H, W, 3]`, at most `side` pixels wide and high."""
+    if isinstance(photograph, np.ndarray):
+        image, frame = Image.fromarray(photograph), None
+        height, width = photograph.shape[:2]
+    else:
+        image, frame = Image.fromarray(photograph.pixels), photograph.frame
+        height, width = photograph.displayed
+    size = fit(width, height, side)
+    if frame is None and size == image.size:
         return image
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image.resize(size, Image.Resampling.LANCZOS, box=frame, reducing_gap=3.0)
 
 
 def trace(mask: np.ndarray, side: int) -> list[Polygon]:

@@ -107,7 +107,9 @@ def _render(
     for row, entry in wrap(_in_files(survey, wanted), total=sum(map(len, wanted.values()))):
         shown, drawn, source = None, None, ""
         if row.group < Group.UNREADABLE:
-            shown = show(entry)
+            # outlines of the sheet are drawn into the photograph's own pixels
+            whole = row.rank in on_sheet
+            shown = show(entry, None if whole else survey.options.side)
             if shown.problem:
                 problems.append(f"{row.specimen}: {shown.problem}")
         if row.rank in on_sheet:

@@ -23,11 +23,12 @@ from sam2pal.dataset.files import load
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
 from sam2pal.images.orientation import stored
+from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic import draw_specimen, sample_species
 from sam2pal.review.colours import PALETTE, line_styles
 from sam2pal.review.outlines import outlines, simplify, svg_path
-from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
+from sam2pal.review.overlay import Cell, contact_sheet, render_overlay, shrink
 from sam2pal.review.shards import Group
 from sam2pal.review.writing import write_review
 
@@ -208,6 +209,22 @@ def test_an_overlay_refuses_masks_that_do_not_fit() -> None:
         render_overlay(pixels, {"head": np.zeros((60, 50), bool)})
     with pytest.raises(ValueError, match="'tail' is none of head, legs, wing"):
         render_overlay(pixels, {"tail": disc()}, STRUCTURES)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_picture_of_a_photograph_read_small_is_that_of_the_whole_one(
+    tmp_path: Path, orientation: int
+) -> None:
+    y, x = np.mgrid[:403, :605]
+    pixels = np.stack([x * 255 // 605, y * 255 // 403, 200 * (x > 350)], axis=-1).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    whole, small = (read_photograph(tmp_path / "a.png", side) for side in (None, 60))
+    assert small.pixels.size < whole.pixels.size / 9
+    expected, found = (np.asarray(shrink(one, 60)).astype(int) for one in (whole, small))
+    assert expected.shape == found.shape and max(found.shape) == 60
+    assert np.abs(expected - found).max() <= 16 and np.abs(expected - found).mean() < 1
 
 
 def test_a_contact_sheet_has_a_place_for_every_picture() -> None:

@@ -1,0 +1,209 @@
+"""What large photographs cost: CPU seconds a specimen by stage, and peak memory, by size and format.
+
+    python tests/bench/photographs.py
+    python tests/bench/photographs.py --megapixels 24 --formats jpg tif --specimens 2
+
+A drawn beetle is enlarged to each size, with grain, and written once a format; the specimens of a shard are
+that file under several names, and so is the one template. The shard is segmented with the bundled model (a
+batch of four, two threads that decode), measured, and shown on a page. Seconds are those of the processor, of
+all threads, so waiting for a shared machine does not count; the job's start (templates) is left out. Each
+case is a process of its own, whose largest resident memory counts.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sam2pal.dataset.files import categories
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.rle import encode_mask
+from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+
+NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
+FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF, 16 bits"}
+STAGES = ("decode", "square", "network", "masks", "rest", "measure", "page")
+BAND = 256
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megapixels", nargs="+", type=float, default=[0.05, 2, 24, 100])
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
+    parser.add_argument("--specimens", type=int, default=4, help="in a shard")
+    parser.add_argument("--output", type=Path, help="also write the table here")
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        print(json.dumps(work(arguments.worker)))
+        return
+    rows = []
+    for megapixels in arguments.megapixels:
+        for suffix in arguments.formats:
+            with tempfile.TemporaryDirectory() as folder:
+                write(Path(folder), megapixels, suffix, arguments.specimens)
+                rows.append((megapixels, FORMATS[suffix], run(Path(folder))))
+            print(table(rows[-1:]).splitlines()[-1], flush=True)
+    text = table(rows)
+    print(f"\n{text}")
+    if arguments.output:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments.output.write_text(text + "\n", encoding="utf-8")
+
+
+def write(folder: Path, megapixels: float, suffix: str, count: int) -> None:
+    """Photographs of a shard, and its template: a file under several names, with its masks."""
+    rng = np.random.default_rng(1)
+    species, style = sample_species(rng, "beetle"), sample_style(rng)
+    drawing = draw_specimen(species, rng, 700, style=style, frame="fit", missing=())
+    height, width = drawing.pixels.shape[:2]
+    factor = (megapixels * 1e6 / (height * width)) ** 0.5
+    size = round(width * factor), round(height * factor)
+    pixels = np.array(Image.fromarray(drawing.pixels).resize(size, Image.Resampling.BICUBIC))
+    for top in range(0, size[1], BAND):
+        band = pixels[top : top + BAND]
+        grain = rng.integers(-4, 5, band.shape, np.int8)
+        band[...] = np.clip(band.astype(np.int16) + grain, 0, 255)
+    path = folder / f"template.{suffix}"
+    if suffix == "tif":
+        import tifffile
+
+        tifffile.imwrite(path, pixels.astype(np.uint16) * 257, photometric="rgb", rowsperstrip=64)
+    else:
+        Image.fromarray(pixels).save(
+            path, **({"quality": 92} if suffix == "jpg" else {"compress_level": 1})
+        )
+    annotations = []
+    for category, name in enumerate(NAMES, 1):
+        mask = Image.fromarray(drawing.masks[name]).resize(size, Image.Resampling.NEAREST)
+        segmentation = encode_mask(np.asarray(mask))
+        annotation = {"id": category, "image_id": 1, "category_id": category, "iscrowd": 0}
+        annotations.append(annotation | {"segmentation": segmentation})
+    image = {"id": 1, "file_name": path.name, "path": str(path), "specimen": "template"}
+    image |= {"width": size[0], "height": size[1]}
+    data = {
+        "info": {},
+        "images": [image],
+        "annotations": annotations,
+        "categories": categories(NAMES),
+    }
+    write_coco(folder / "templates.json", data)
+    (folder / "specimens").mkdir()
+    for number in range(count):
+        os.link(path, folder / "specimens" / f"{number:04d}.{suffix}")
+
+
+def run(folder: Path) -> dict[str, float]:
+    """Seconds a specimen and peak memory of a process of its own."""
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, "--worker", str(folder)]
+    done = subprocess.run(
+        command, env=os.environ | one, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def work(folder: Path) -> dict[str, float]:
+    """Seconds of the processor a specimen by stage, and `segmenting` and `peak`: GB resident at most."""
+    import torch
+
+    from sam2pal.config.measurement import MeasurementOptions
+    from sam2pal.config.model import ModelOptions
+    from sam2pal.config.segmentation import SegmentationOptions
+    from sam2pal.config.structures import read_structures
+    from sam2pal.dataset.dataset import read_templates
+    from sam2pal.dataset.manifest import build_manifest
+    from sam2pal.model.build import build_model
+    from sam2pal.model.tracker import Tracker
+    from sam2pal.morphometrics.tables.genus import Genus
+    from sam2pal.review.writing import write_review
+    from sam2pal.segmentation import shard, tracking
+
+    specimens = build_manifest(folder / "specimens", None, 1000).specimens
+    spent: Counter[str] = Counter()
+    watch(spent, "decode", shard, "read_photograph")
+    watch(spent, "square", tracking, "square_image")
+    watch(spent, "network", tracking, "track_batch")
+    watch(spent, "masks", shard, "annotations_of", list)
+    watch(spent, "start", shard, "remember")
+    options = SegmentationOptions(batch_size=4, decode_threads=2)
+    tracker = Tracker(build_model(ModelOptions("bundled")))
+    templates = read_templates(folder / "templates.json")
+    began = time.process_time()
+    found = shard.segment(
+        tracker,
+        specimens,
+        templates,
+        read_structures(dict.fromkeys(NAMES)),
+        options,
+        torch.device("cpu"),
+    )
+    spent["rest"] = time.process_time() - began - sum(spent.values())
+    segmenting = memory()
+    found["info"] |= {"genus": "Bench", "round": "bench"}
+    write_coco(folder / "shard.json", found)
+
+    body = ["head", "pronotum", "elytra"]
+    measuring = MeasurementOptions(body=body, curved=["legs", "antennae"])
+    began = time.process_time()
+    for measured in (
+        genus := Genus([folder / "shard.json"], measuring, pixels_per_mm=20.0)
+    ).measured():
+        genus.layout.tidy("Bench", "bench", measured)
+    spent["measure"] = time.process_time() - began
+    began = time.process_time()
+    write_review(folder / "review.html", [folder / "shard.json"])
+    spent["page"] = time.process_time() - began
+    each = {stage: spent[stage] / len(specimens) for stage in STAGES}
+    return each | {"segmenting": segmenting, "peak": memory()}
+
+
+def watch(
+    spent: Counter, stage: str, module: ModuleType, name: str, whole: Callable = lambda found: found
+) -> None:
+    """Add up the processor's seconds of a function that a module calls, in any thread."""
+    call = getattr(module, name)
+
+    def watched(*given: Any, **more: Any) -> Any:
+        began = time.thread_time()
+        try:
+            return whole(call(*given, **more))
+        finally:
+            spent[stage] += time.thread_time() - began
+
+    setattr(module, name, watched)
+
+
+def memory() -> float:
+    """GB that the process had resident at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def table(rows: list[tuple[float, str, dict[str, float]]]) -> str:
+    """As Markdown."""
+    lines = [
+        f"| megapixels | format | {' | '.join(STAGES)} | GB segmenting | GB at most |",
+        "| --- " * (len(STAGES) + 4) + "|",
+    ]
+    for megapixels, kind, found in rows:
+        seconds = " | ".join(f"{found[stage]:.2f}" for stage in STAGES)
+        lines.append(
+            f"| {megapixels:g} | {kind} | {seconds} | {found['segmenting']:.1f} | {found['peak']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
