@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -102,7 +103,15 @@ def write(folder: Path, megapixels: float, suffix: str, count: int) -> None:
     write_coco(folder / "templates.json", data)
     (folder / "specimens").mkdir()
     for number in range(count):
-        os.link(path, folder / "specimens" / f"{number:04d}.{suffix}")
+        place = folder / "specimens" / f"{number:04d}.{suffix}"
+        if number == 0:
+            shutil.copyfile(path, place)
+        else:
+            os.link(folder / "specimens" / f"0000.{suffix}", place)
+    with path.open("ab") as file:
+        file.write(
+            b"\0"
+        )  # harmless, but it is no copy of the specimens, which would need no segmenting
 
 
 def run(folder: Path) -> dict[str, float]:
