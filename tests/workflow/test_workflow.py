@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import CONFIG, Project, make_project, photographs
+from running import CONFIG, REPOSITORY, Project, make_project, photographs
 
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
@@ -233,6 +233,28 @@ def test_a_failed_genus_stops_no_other_and_leaves_no_old_tables(again: Project) 
     call = again.run()
     assert call.code == 0, call.text
     assert {row["status"] for row in rows(tables / "status.csv")} == {"ok"}
+
+
+def test_a_module_leaves_no_old_tables_either(again: Project) -> None:
+    lines = [
+        'configfile: "config/config.yaml"',
+        "module sam2pal:",
+        f'    snakefile: "{REPOSITORY}/workflow/Snakefile"',
+        "    config: config",
+        "use rule * from sam2pal as sam2pal_*",
+        "rule all:",
+        "    default_target: True",
+        "    input: rules.sam2pal_all.input",
+        "onerror:",
+        "    sam2pal.onerror()",
+    ]
+    (again.folder / "Snakefile").write_text("\n".join(lines) + "\n")
+    outline = again.folder / "data/Bus_first.json"
+    outline.write_text(outline.read_text()[:100])
+    call = again.run("--snakefile", str(again.folder / "Snakefile"))
+    assert call.code == 1 and "sam2pal_convert_templates Bus untrained" in call.jobs
+    status = rows(again.folder / "results/tables/status.csv")
+    assert {(row["genus"], row["status"]) for row in status} == {("Aus", "ok"), ("Bus", "failed")}
 
 
 def test_a_job_that_failed_is_tried_again(again: Project) -> None:

@@ -1,13 +1,13 @@
 """What the prediction files say of every specimen, as the page needs it."""
 
-import csv
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
+from sam2pal.evaluation.columns import COLUMNS
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
 _EXPECTED = frozenset({"absent", "no_template"})
@@ -134,31 +134,11 @@ class Truth:
 
     def __init__(self, path: str | Path | None) -> None:
         self.rows: dict[str, dict[str, tuple[float | None, str]]] = {}
-        if path is None:
-            return
-        try:
-            with open(path, encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file)
-                for name in ("specimen", "structure", "status", "iou"):
-                    if name not in (reader.fieldnames or ()):
-                        raise InputError(
-                            f"{path}: no column '{name}'; expected a file of scripts/evaluate.py"
-                        )
-                for row in reader:
-                    self._add(row, f"{path}, line {reader.line_num}")
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}: the evaluation cannot be read ({error})") from error
-
-    def _add(self, row: Mapping[str, str | None], where: str) -> None:
-        text = row["iou"] or ""
-        try:
-            value = float(text) if text else None
-        except ValueError:
-            raise InputError(f"{where}: the IoU '{text}' is not a number") from None
-        if value is not None and not math.isfinite(value):
-            value = None
-        found = self.rows.setdefault(row["specimen"] or "", {})
-        found[row["structure"] or ""] = (value, row["status"] or "")
+        columns = {name: COLUMNS[name] for name in ("specimen", "structure", "status", "iou")}
+        for piece in tables.read_chunks(path, columns, others=False) if path else ():
+            for row in piece.to_pylist():
+                found = self.rows.setdefault(row["specimen"], {})
+                found[row["structure"]] = (row["iou"], row["status"])
 
     def __bool__(self) -> bool:
         return any(iou is not None for row in self.rows.values() for iou, _ in row.values())

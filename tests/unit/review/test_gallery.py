@@ -603,7 +603,7 @@ def test_wrong_inputs_are_named(files: Files) -> None:
     with pytest.raises(InputError, match="evaluation.csv: no column 'status'"):
         write_review(output, paths, evaluation=table)
     table.write_text("specimen,structure,status,iou\nworst,head,scored,high\n")
-    with pytest.raises(InputError, match="evaluation.csv, line 2: the IoU 'high' is not a number"):
+    with pytest.raises(InputError, match="evaluation.csv, line 2: 'high' in the column 'iou' is not"):
         write_review(output, paths, evaluation=table)
     assert not output.exists() and not (files.folder / "review").exists()
 
