@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy.ndimage import minimum_filter
 
 from sam2pal.dataset.drawing import Drawing, Outline, Source, drawn, faulty
 from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs
@@ -225,7 +225,7 @@ def _cut(values: np.ndarray, path: Path) -> np.ndarray:
         between = (values > low + _SOFT) & (values < high - _SOFT)
         if len(levels) < 9:
             between = (values > low) & (values < high)
-        if minimum_filter(between.astype(np.uint8), _SOFT, mode="constant").any():
+        if scipy.ndimage.minimum_filter(between.astype(np.uint8), _SOFT, mode="constant").any():
             shown = ", ".join(str(level) for level in levels[:8])
             raise _MaskError(
                 f"{path}: this is no binary mask: it holds {len(levels)} values ({shown}"

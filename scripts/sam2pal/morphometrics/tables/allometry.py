@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 COLUMNS = {
     **dict.fromkeys(("genus", "round", "x", "y", "unit_x", "unit_y"), str),
@@ -53,10 +53,10 @@ def allometry(x: NDArray, y: NDArray, level: float = 0.95) -> Allometry | None:
     n = len(x)
     if n < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    fit = stats.linregress(x, y)
-    half = stats.t.ppf((1 + level) / 2, n - 2) * fit.stderr
+    fit = scipy.stats.linregress(x, y)
+    half = scipy.stats.t.ppf((1 + level) / 2, n - 2) * fit.stderr
     r = float(fit.rvalue)
-    b = stats.f.ppf(level, 1, n - 2) * max(1 - r**2, 0.0) / (n - 2)
+    b = scipy.stats.f.ppf(level, 1, n - 2) * max(1 - r**2, 0.0) / (n - 2)
     reduced = math.copysign(float(y.std() / x.std()), r)
     low, high = sorted(reduced * (math.sqrt(b + 1) + sign * math.sqrt(b)) for sign in (-1, 1))
     slopes = (float(fit.slope + sign * half) for sign in (0, -1, 1))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.dataset.matching import match
@@ -82,7 +82,7 @@ def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict
             + 2 * c**3 * (1 - c) * u**2 / (r * d**2)
             - c**4 * u**4 / (2 * r**2 * d**2)
         ) / (n - 2)
-        half = stats.norm.ppf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
+        half = scipy.stats.norm.ppf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
         result["ccc_low"] = math.tanh(math.atanh(c) - half)
         result["ccc_high"] = math.tanh(math.atanh(c) + half)
     return result
