@@ -1,6 +1,5 @@
 """The user's table of specimens (catalogue number, species, sex ...), joined to every result."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import pyarrow as pa
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import composed, number, read_user_table
 
 KEYS = ("genus", "specimen")
 NUMBERS = {"pixels_per_mm": float}
@@ -24,6 +24,7 @@ class SpecimenTable:
 
     Attributes:
         columns: the further columns and their types; `pixels_per_mm` is a number.
+        notes: what is unusual about the file, for people.
 
     Raises:
         InputError: a column is missing or reserved, or a specimen has two rows.
@@ -31,10 +32,12 @@ class SpecimenTable:
 
     def __init__(self, path: str | Path, reserved: Iterable[str] = ()) -> None:
         self.path = Path(path)
-        names = tables.header(path)
+        table = read_user_table(path, (*KEYS, *NUMBERS))
+        names = table.columns
         for name in KEYS:
             if name not in names:
                 raise InputError(f"{path}: no column '{name}'; found {', '.join(names)}")
+        self.notes = table.notes
         self.columns = {n: NUMBERS.get(n, str) for n in names if n and n not in KEYS}
         refused = {*reserved} - {*NUMBERS}
         for name in self.columns:
@@ -44,23 +47,18 @@ class SpecimenTable:
                     f"it, for example to 'specimen_{name}'"
                 )
         self._rows: dict[tuple[str, str], tuple[int, list[str]]] = {}
-        with self.path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=tables.delimiter(path))
-            next(reader)
-            for cells in reader:
-                if not any(cell.strip() for cell in cells):
-                    continue
-                self._add(reader.line_num, dict(zip(names, cells, strict=False)))
+        for line, row in table.rows:
+            self._add(line, row)
 
     def _add(self, line: int, row: dict[str, str]) -> None:
-        key = (row.get("genus", "").strip(), row.get("specimen", "").strip())
+        key = (row["genus"], row["specimen"])
         if not all(key):
             raise InputError(f"{self.path}, line {line}: genus and specimen must not be empty")
         if key in self._rows:
             raise InputError(
                 f"{self.path}, line {line}: '{key[1]}' of '{key[0]}' has a second row; remove one"
             )
-        self._rows[key] = line, [row.get(name, "").strip() for name in self.columns]
+        self._rows[key] = line, [row[name] for name in self.columns]
 
     def cells(self, genus: str, specimen: str) -> dict[str, Any]:
         """The further columns of a specimen; empty text and None if it has no row.
@@ -68,11 +66,11 @@ class SpecimenTable:
         Raises:
             InputError: a number is none.
         """
-        line, cells = self._rows.get((genus, specimen), (0, [""] * len(self.columns)))
+        line, cells = self._rows.get((genus, composed(specimen)), (0, [""] * len(self.columns)))
         result: dict[str, Any] = dict(zip(self.columns, cells, strict=True))
         for name in NUMBERS.keys() & result.keys():
-            cell = tables.typed(pa.array([result[name]]), NUMBERS[name], name, self.path, line)
-            result[name] = cell[0].as_py()
+            where = f"{self.path}, line {line} ('{specimen}'): column '{name}'"
+            result[name] = number(result[name], where)
         return result
 
     def join(self, table: pa.Table) -> pa.Table:
@@ -85,5 +83,11 @@ class SpecimenTable:
 
     def unmatched(self, genus: str, specimens: Sequence[str]) -> tuple[list[str], list[str]]:
         """Those of the specimens of a genus that have no row, and the rows that are none of them."""
-        rows, known = {name: None for of, name in self._rows if of == genus}, set(specimens)
-        return [s for s in specimens if s not in rows], [name for name in rows if name not in known]
+        rows, known = (
+            {name: None for of, name in self._rows if of == genus},
+            {composed(name) for name in specimens},
+        )
+        return (
+            [name for name in specimens if composed(name) not in rows],
+            [name for name in rows if name not in known],
+        )

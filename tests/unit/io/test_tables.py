@@ -157,5 +157,5 @@ def test_a_scale_that_is_no_number(tmp_path):
     path.write_text("genus,specimen,pixels_per_mm\nA,a,12\nA,b,12 mm\n")
     table = SpecimenTable(path)
     assert table.cells("A", "a") == {"pixels_per_mm": 12.0}
-    with pytest.raises(InputError, match="line 3: '12 mm' in the column 'pixels_per_mm' is not a"):
+    with pytest.raises(InputError, match="line 3 .'b'.: column 'pixels_per_mm': '12 mm' is not a"):
         table.cells("A", "b")

@@ -94,7 +94,7 @@ def test_scales_from_the_specimen_table(tmp_path):
         ("Formica,a,,-4", "'ac:scaleConversionFactor': -0.4 pixels per mm"),
         ("Formica,a,84,900", "contradict each other: 84 and 90"),
         ("Formica,a,,many", "'many' is not a number"),
-        ("Formica,a,many,", "'many' in the column 'pixels_per_mm' is not a number"),
+        ("Formica,a,many,", "column 'pixels_per_mm': 'many' is not a number"),
     ],
 )
 def test_scales_in_the_table_that_are_refused(tmp_path, row, said):

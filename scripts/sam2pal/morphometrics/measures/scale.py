@@ -8,9 +8,8 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from sam2pal.config.scale import check_scale
-from sam2pal.dataset.specimen_table import NUMBERS
-from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import composed, number, read_user_table
 
 TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
 """Columns of the specimen table, and what makes pixels per millimetre of them."""
@@ -37,19 +36,16 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
     Raises:
         InputError: not a number, implausible, or the two columns contradict each other.
     """
-    names = [name for name in TABLE_COLUMNS if name in tables.header(path)]
-    if not names:
-        return {}
-    columns = dict.fromkeys(("genus", "specimen", *names), str) | NUMBERS
-    table = tables.read(path, columns, ("genus", "specimen"), others=False)
+    table = read_user_table(path, ("genus", "specimen", *TABLE_COLUMNS))
+    names = [name for name in TABLE_COLUMNS if name in table.columns]
     scales: dict[str, float] = {}
-    for line, row in enumerate(table.to_pylist(), start=2):
-        if str(row["genus"]).strip() != genus:
+    for line, row in table.rows:
+        if row.get("genus") != genus:
             continue
-        specimen = str(row["specimen"]).strip()
+        specimen = row.get("specimen", "")
         where = f"{path}, line {line} ('{specimen}')"
         for name in names:
-            value = _number(row[name], f"{where}: column '{name}'")
+            value = number(row[name], f"{where}: column '{name}'")
             if value is None:
                 continue
             value = check_scale(value * TABLE_COLUMNS[name], f"{where}: column '{name}'")
@@ -60,20 +56,6 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
                 )
             scales.setdefault(specimen, value)
     return scales
-
-
-def _number(cell: object, where: str) -> float | None:
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return None
-    if isinstance(cell, int | float):
-        return float(cell)
-    text = str(cell).strip()
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{where}: '{text}' is not a number") from None
 
 
 def exif_scale(path: str | Path) -> float:
@@ -139,10 +121,10 @@ class Scales:
 
     def of(self, specimen: str, path: Path | None) -> Scale:
         """The scale of one specimen; `path` is its photograph."""
-        reason = ""
+        reason, name = "", composed(specimen)
         for source in self._order:
-            if source == "specimen_table" and specimen in self._table:
-                return Scale(self._table[specimen], source)
+            if source == "specimen_table" and name in self._table:
+                return Scale(self._table[name], source)
             if source == "genus" and self._genus is not None:
                 return Scale(self._genus, source)
             if source == "exif" and path is not None:

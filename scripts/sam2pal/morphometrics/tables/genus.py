@@ -197,6 +197,7 @@ class Genus:
             said = [f"{name}: {reason}" if reason else name for name, reason in specimens.items()]
             lines += _listed(what, said)
         if table is not None:
+            lines += table.notes
             without, unused = table.unmatched(self.genus, list(self.specimens))
             lines += _listed(f"specimens without a row in {table.path}", without)
             lines += _listed(f"rows of {table.path} without a specimen", unused)

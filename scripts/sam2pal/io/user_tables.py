@@ -1,0 +1,157 @@
+"""Tables that people typed: any usual separator and encoding, rows as spreadsheets leave them."""
+
+import csv
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sam2pal.io.errors import InputError
+
+SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon"}
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
+"""What people write, in any case, into a cell of numbers that has none."""
+_LONGEST_CELL = 40  # lines of a cell in quotes
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """A table as text.
+
+    Attributes:
+        columns: their names, without empty ones.
+        rows: line number in the file, and the cells by column, without blanks around them.
+        notes: what was found that is unusual, for people.
+    """
+
+    columns: list[str]
+    rows: list[tuple[int, dict[str, str]]]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
+    """Read a table whose first line names its columns.
+
+    The first line tells what separates columns. Letters are composed (NFC), blanks around cells
+    dropped, short rows filled up, empty columns and rows left out; a quote that is not closed
+    is part of its cell.
+
+    Args:
+        known: names of columns that are meant in whatever case they are written.
+
+    Raises:
+        InputError: no such file, no text, no column, a column twice, or a row of too many cells.
+    """
+    text, notes = _text(path)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    sign = max(SIGNS, key=lines[0].count)
+    if lines[0].count(sign) and sign != ("," if str(path).lower().endswith(".csv") else "\t"):
+        notes.append(f"{path}: its columns are separated by a {SIGNS[sign]}")
+    rows = list(_cells(lines, sign))
+    header = [cell.strip() for cell in rows[0][1]] if rows else []
+    if not any(header):
+        raise InputError(f"{path}: it is empty; expected a line of column names")
+    by_case = {name.casefold(): name for name in known}
+    header = [by_case.get(name.casefold(), name) for name in header]
+    for name in header:
+        if name and header.count(name) > 1:
+            raise InputError(f"{path}: the column '{name}' occurs twice; rename one of them")
+    found = []
+    for line, cells in rows[1:]:
+        cells = [cell.strip() for cell in cells]
+        if not any(cells):
+            continue
+        beyond = [cell for cell in cells[len(header) :] if cell]
+        unnamed = [c for c, name in zip(cells, header, strict=False) if c and not name]
+        if beyond or unnamed:
+            raise InputError(
+                f"{path}, line {line}: {len(cells)} cells for {len(header)} columns; the cell"
+                f" '{(beyond or unnamed)[0]}' is in no named column: is there a {SIGNS[sign]} too many?"
+            )
+        cells += [""] * (len(header) - len(cells))
+        found.append(
+            (line, {name: cell for name, cell in zip(header, cells, strict=False) if name})
+        )
+    return UserTable([name for name in header if name], found, notes)
+
+
+def composed(name: str) -> str:
+    """A name with composed letters (NFC), as tables are read; macOS writes decomposed ones."""
+    return unicodedata.normalize("NFC", name)
+
+
+def number(cell: str, where: str) -> float | None:
+    """What a cell of numbers says; None if it is empty or says that there is none.
+
+    Raises:
+        InputError: it is no number.
+    """
+    if cell.strip().casefold() in MISSING:
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        hint = ""
+        if cell.count(",") == 1 and cell.replace(",", "").strip().isdecimal():
+            hint = f"; the decimal sign is a point: write {cell.replace(',', '.').strip()}"
+        raise InputError(f"{where}: '{cell}' is not a number{hint}") from None
+
+
+def _text(path: str | Path) -> tuple[str, list[str]]:
+    path, notes = Path(path), []
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: this is no regular file; give a table")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as a table ({error})") from error
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+        notes.append(f"{path}: read as UTF-16")
+    else:
+        encoding = "utf-8-sig"
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            encoding = "cp1252"
+            notes.append(f"{path}: this is no UTF-8; read as Windows-1252")
+    text = content.decode(encoding, errors="replace")
+    if "\0" in text:
+        raise InputError(f"{path}: this is no text; save it as CSV or TSV in UTF-8")
+    return composed(text), notes
+
+
+def _cells(lines: list[str], sign: str) -> Iterable[tuple[int, list[str]]]:
+    """The cells of every row, and the number of its first line."""
+    start = 0
+    width = lines[0].count(sign) + 1
+    while start < len(lines):
+        row = lines[start]
+        if row.count('"') % 2 == 0:
+            cells, end = _parsed(row, sign), start + 1
+        else:
+            cells, end = _over_lines(lines, start, sign, width)
+        if row.strip():
+            yield start + 1, cells
+        start = end
+
+
+def _over_lines(lines: list[str], start: int, sign: str, width: int) -> tuple[list[str], int]:
+    """A row with a cell of several lines in quotes; or one whose quote is part of the text."""
+    for end in range(start + 1, min(start + _LONGEST_CELL, len(lines))):
+        if lines[end].count(sign) >= width - 1:  # a row of its own
+            break
+        joined = "\n".join(lines[start : end + 1])
+        if joined.count('"') % 2 == 0:
+            try:
+                cells = next(csv.reader(joined.splitlines(True), delimiter=sign, strict=True))
+            except csv.Error:
+                break
+            return cells, end + 1
+    return lines[start].split(sign), start + 1
+
+
+def _parsed(row: str, sign: str) -> list[str]:
+    if '"' not in row:
+        return row.split(sign)
+    return next(csv.reader([row], delimiter=sign), [])

@@ -1,0 +1,94 @@
+"""Tables as people and their spreadsheets save them."""
+
+import unicodedata
+
+import pytest
+
+from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import number, read_user_table
+
+
+def table(tmp_path, content, name="specimens.tsv"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_user_table(path, ("genus", "specimen"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "genus\tspecimen\tnote\nA\tx\tbig\n",
+        "genus;specimen;note\r\nA;x;big\r\n",
+        "genus,specimen,note\rA,x,big\r",
+        "\ufeffGenus\tSpecimen \tnote\n A\tx \tbig\n\n",
+        "genus\tspecimen\tnote\t\t\nA\tx\tbig\t\t\n\t\t\t\t\n",
+        'genus\tspecimen\tnote\nA\t"x"\t"big"\n',
+        "genus\tspecimen\tnote\nA\tx\tbig\n".encode("utf-16"),
+    ],
+)
+def test_the_same_table_however_it_was_saved(tmp_path, content):
+    found = table(tmp_path, content)
+    assert found.columns == ["genus", "specimen", "note"]
+    assert [row for _, row in found.rows] == [{"genus": "A", "specimen": "x", "note": "big"}]
+
+
+def test_what_is_unusual_is_noted(tmp_path):
+    assert "separated by a semicolon" in table(tmp_path, "genus;specimen\nA;x\n").notes[0]
+    found = table(tmp_path, "genus\tspecimen\nA\tK\u00e4fer\n".encode("cp1252"))
+    assert found.rows[0][1]["specimen"] == "K\u00e4fer" and "Windows-1252" in found.notes[0]
+    assert "UTF-16" in table(tmp_path, "genus\tspecimen\n".encode("utf-16")).notes[0]
+    assert table(tmp_path, "genus\tspecimen\nA\tx\n").notes == []
+
+
+@pytest.mark.parametrize("sign", ["\t", ";"])
+def test_a_lone_quote_is_text_of_its_cell(tmp_path, sign):
+    lines = ["genus,specimen,note", 'A,x,"tray 5', 'A,y,5" tray', "A,z,last"]
+    found = table(tmp_path, "\n".join(lines).replace(",", sign))
+    assert [row["note"] for _, row in found.rows] == ['"tray 5', '5" tray', "last"]
+    assert [line for line, _ in found.rows] == [2, 3, 4]
+
+
+def test_a_cell_of_several_lines_in_quotes_is_one_cell(tmp_path):
+    found = table(tmp_path, 'genus\tspecimen\tnote\nA\tx\t"one\ntwo\tthree"\nA\ty\t\n')
+    assert [(line, row["note"]) for line, row in found.rows] == [(2, "one\ntwo\tthree"), (4, "")]
+
+
+def test_rows_of_other_lengths(tmp_path):
+    assert table(tmp_path, "genus\tspecimen\tnote\nA\tx\n").rows[0][1]["note"] == ""
+    with pytest.raises(InputError, match="line 3: 4 cells for 3 columns; the cell 'more'"):
+        table(tmp_path, "genus\tspecimen\tnote\nA\tx\n\nA\ty\tm\tmore\n".replace("\n\n", "\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "it is empty"),
+        ("\t\t\n", "it is empty"),
+        ("genus\tGenus\n", "the column 'genus' occurs twice"),
+        (b"genus\0specimen\n", "this is no text"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path, content, message):
+    with pytest.raises(InputError, match=f"specimens.tsv.*{message}"):
+        table(tmp_path, content)
+    with pytest.raises(InputError, match="no regular file"):
+        read_user_table(tmp_path)
+
+
+def test_cells_of_numbers():
+    assert [number(cell, "x") for cell in ("27.5", " 27.5 ", "", "NA", "n/a")] == [
+        27.5, 27.5, None, None, None
+    ]  # fmt: skip
+    with pytest.raises(InputError, match="line 2: '27,5' is not a number; .*write 27.5"):
+        number("27,5", "line 2")
+
+
+def test_names_are_joined_however_their_letters_are_composed(tmp_path):
+    name = "K\u00e4fer"
+    decomposed = unicodedata.normalize("NFD", name)
+    path = tmp_path / "specimens.tsv"
+    for typed, called in ((decomposed, name), (name, decomposed)):
+        path.write_text(f"genus\tspecimen\tsex\nA\t{typed}\tm\n", encoding="utf-8")
+        assert SpecimenTable(path).cells("A", called) == {"sex": "m"}
+        assert SpecimenTable(path).unmatched("A", [called]) == ([], [])
