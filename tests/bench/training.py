@@ -6,7 +6,8 @@ Weights are random and images are noise: cost depends on neither. All numbers ar
 (template, specimen) pair: forward and backward pass of a palindrome whose adapters learn. The bound is that
 of one structure alone from features that are there already. The naive form is one structure a step, both
 images encoded at every step, with the same functions. Memory is that of all tensors at the worst moment of
-a step, without weights and without the features that are kept between steps.
+a step, without weights and without the features that are kept between steps. `--targets` says which parts are
+trained; where these reach into the image encoder, what lies behind the first of them is part of a step.
 
     python tests/bench/training.py --memory
 
@@ -26,6 +27,7 @@ from torch import Tensor
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.model import adapters
+from sam2pal.model.adapters import BEHIND_ENCODER, TARGETS
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.data import Data
@@ -35,7 +37,7 @@ from sam2pal.training.step_memory import palindrome_bytes, peak_bytes
 
 FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB
-KEPT = 42 * 16 * 2**20  # bytes of images, at 1024, of a template, its views and the pool, by default
+KEPT = 42  # images of a template, its views and the pool, by default
 FORMS = ("step", "at_once", "again", "naive")
 
 
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, help="instead of the models' own")
     parser.add_argument("--repeats", type=int, default=2, help="the shortest time counts")
     parser.add_argument("--forms", nargs="+", default=FORMS, choices=FORMS, help="beside the bound")
+    parser.add_argument("--targets", nargs="+", default=list(BEHIND_ENCODER), choices=TARGETS)
     parser.add_argument("--memory", action="store_true", help="only the table of what fits")
     parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="of --memory")
     parser.add_argument("--output", type=Path, help="also write the table here")
@@ -55,14 +58,13 @@ def main() -> None:
     if not arguments.memory and not fitting:
         parser.error("--models, --pairs and --structures need as many values each")
     if arguments.memory:
-        text = fits(arguments.models, arguments.sides)
+        text = fits(arguments.models, arguments.sides, arguments.targets)
     else:
         rows = []
         counts = zip(arguments.models, arguments.pairs, arguments.structures, strict=True)
         for name, pairs, structures in counts:
-            rows += bench(
-                name, pairs, structures, arguments.image_size, arguments.repeats, arguments.forms
-            )
+            tracker = build(name, arguments.image_size, arguments.targets)
+            rows += bench(name, tracker, (pairs, structures), arguments)
         text = table(rows)
     print(f"\n{text}")
     if arguments.output:
@@ -70,11 +72,11 @@ def main() -> None:
         arguments.output.write_text(text + "\n", encoding="utf-8")
 
 
-def build(name: str, side: int | None) -> Tracker:
+def build(name: str, side: int | None, targets: Sequence[str]) -> Tracker:
     """A model with fresh adapters, as training has it."""
     torch.manual_seed(0)
     model = build_model(ModelOptions(name, image_size=side), random_weights=True)
-    adapters.inject(model, AdapterOptions())
+    adapters.inject(model, AdapterOptions(targets=tuple(targets)))
     return Tracker(model, gated=False)
 
 
@@ -87,15 +89,20 @@ def noise(tracker: Tracker, pairs: int, structures: int) -> tuple[Tensor, Tensor
 
 
 def bench(
-    name: str, pairs: int, structures: int, side: int | None, repeats: int, forms: Sequence[str]
+    name: str, tracker: Tracker, size: tuple[int, int], arguments: argparse.Namespace
 ) -> list[tuple[str, int, str, float, float, float, float, float]]:
-    """Rows: model, square, what, GFLOP, seconds, both over the bound, MB at the worst moment."""
-    tracker = build(name, side)
+    """Rows: model, square, what, GFLOP, seconds, both over the bound, MB at the worst moment.
+
+    Args:
+        size: pairs and structures of a step.
+    """
+    (pairs, structures), repeats = size, arguments.repeats
+    frozen = adapters.frozen_by(arguments.targets)
     parameters = [p for p in tracker.model.parameters() if p.requires_grad]
     images, masks = noise(tracker, pairs, structures)
     known = torch.ones(pairs, structures, dtype=torch.bool)
     with torch.no_grad():
-        template, specimens, back = (tracker.encode(some) for some in images)
+        template, specimens, back = (tracker.begin(some, frozen) for some in images)
     start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
     data = Data(start, goal, goal, specimens)
     weights = torch.ones(structures)
@@ -139,7 +146,7 @@ def bench(
     memory, least = peak_bytes(bound) / 2**20, cost(bound, repeats)
     rows = [(name, tracker.model.image_size, "bound: one structure, nothing encoded")]
     rows[0] += (*least, 1.0, 1.0, memory)
-    for form in forms:
+    for form in arguments.forms:
         what, call = calls[form]
         memory, found = peak_bytes(call) / 2**20, cost(call, repeats)
         count = 1 if form == "naive" else pairs * structures
@@ -149,7 +156,7 @@ def bench(
     return rows
 
 
-def fits(models: list[str], sides: list[int]) -> str:
+def fits(models: list[str], sides: list[int], targets: Sequence[str]) -> str:
     """How many structures fit at a square of 1024, as Markdown."""
     cards = " | ".join(f"{card} GB" for card in CARDS)
     lines = [
@@ -158,13 +165,20 @@ def fits(models: list[str], sides: list[int]) -> str:
         "| --- " * (5 + len(CARDS)) + "|",
     ]
     for name in models:
-        weights = sum(p.numel() * 4 for p in build(name, sides[0]).model.parameters())
+        tracker, side = build(name, sides[0], targets), sides[0]
+        weights = sum(p.numel() * 4 for p in tracker.model.parameters())
+        with torch.no_grad():
+            image = tracker.begin(torch.zeros(1, 3, side, side), adapters.frozen_by(targets))
+        kept = KEPT * sum(level.nbytes for level in image.maps) * (1024 / side) ** 2
         for precise in (True, False):
             for again in (False, True):
-                found = [taken(name, side, again, precise) / side**2 for side in sides]
+                found = [
+                    taken(build(name, side, targets), targets, again, precise) / side**2
+                    for side in sides
+                ]
                 one = found[-1] * 1024**2
                 # as training.step_memory shares a card, and takes for what kernels need
-                free = [0.85 * card * 2**30 - weights - KEPT for card in CARDS]
+                free = [0.85 * card * 2**30 - weights - kept for card in CARDS]
                 count = " | ".join(str(max(0, int(left / (1.3 * one)))) for left in free)
                 lines.append(
                     f"| {name} | {'again' if again else 'kept'} | {'float32' if precise else 'bfloat16'} | "
@@ -174,15 +188,15 @@ def fits(models: list[str], sides: list[int]) -> str:
     return "\n".join(lines)
 
 
-def taken(name: str, side: int, again: bool, precise: bool) -> int:
+def taken(tracker: Tracker, targets: Sequence[str], again: bool, precise: bool) -> int:
     """Bytes at the worst moment of a palindrome of one structure and its backward pass."""
-    tracker = build(name, side)
     tracker.checkpoint_attention = again
     images, masks = noise(tracker, 1, 1)
     known = torch.ones(1, 1, dtype=torch.bool)
     with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
         with torch.no_grad():
-            template, specimens, back = (tracker.encode(some) for some in images)
+            frozen = adapters.frozen_by(targets)
+            template, specimens, back = (tracker.begin(some, frozen) for some in images)
         start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
         return palindrome_bytes(tracker, start, specimens, goal, FORM)
 

@@ -132,7 +132,8 @@ class TrainingOptions(AdapterOptions):
     mask: Literal["dice_bce", "dice_focal"] = Field(
         "dice_focal",
         description="loss between a predicted and a drawn mask: `dice_bce` (Dice + binary "
-        "cross-entropy) or `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained)",
+        "cross-entropy) or `dice_focal` (Dice + 20 x focal loss; SAM 2 was trained with the same "
+        "factor, and with foreground weighed by 0.25 in it, which this does not do)",
     )
     loss_size: Literal["quarter", "full"] = Field(
         "full",

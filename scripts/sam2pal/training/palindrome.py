@@ -24,7 +24,7 @@ from sam2pal.model.encoder import Encoded
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
 from sam2pal.training.losses import at_size_of, bce_loss, dice_loss, focal_loss, hard_iou
 
-FOCAL_WEIGHT = 20.0  # of the focal loss beside Dice, as SAM 2 was trained
+FOCAL_WEIGHT = 20.0  # of the focal loss beside Dice, as in SAM 2, whose loss has class weights too
 
 
 def _dice_bce(logits: Tensor, target: Tensor) -> Tensor:
