@@ -108,6 +108,7 @@ bench: $(READY) ## Print what segmenting, training and measuring cost, over thei
 	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --output build/bench/training.md
 	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --memory --output build/bench/memory.md
 	PYTHONPATH=scripts $(BIN)/python tests/bench/measuring.py --output build/bench/measuring.md
+	PYTHONPATH=scripts $(BIN)/python tests/bench/photographs.py --output build/bench/photographs.md
 
 ##### the environment #####
 
