@@ -51,7 +51,7 @@ def main() -> None:
     templates = read_templates(arguments.templates)
     with tqdm(total=len(specimens), unit="specimen", disable=None) as bar, torch.inference_mode():
         predictions = segment(
-            Tracker(model), specimens, templates, structures, options, device, bar.update
+            Tracker(model), specimens, templates, structures, options, bar.update
         )
     predictions["info"] |= {
         "genus": arguments.genus,

@@ -65,7 +65,9 @@ def main() -> None:
         arguments.output.write_text(text + "\n", encoding="utf-8")
 
 
-def draw(folder: Path, templates: int, count: int) -> tuple[list[AnnotatedSpecimen], list[Specimen]]:
+def draw(
+    folder: Path, templates: int, count: int
+) -> tuple[list[AnnotatedSpecimen], list[Specimen]]:
     """Templates, and photographs of specimens, of a drawn beetle."""
     rng = np.random.default_rng(1)
     species, style = sample_species(rng, "beetle"), sample_style(rng)
@@ -94,7 +96,7 @@ def bench(
     side = tracker.model.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])
     images = images[: upright.batch_size]
-    bank = remember(tracker, templates, NAMES, upright, CPU)
+    bank = remember(tracker, templates, NAMES, upright)
     features = tracker.encode(images)
     memories = [memory.repeat(len(images)) for memory in memories_of(bank)]
     tracked = tracker.track(features, memories)
@@ -118,10 +120,8 @@ def bench(
         rows.append((name, *found, *(np.array(found) / of)))
 
     def shard(options: SegmentationOptions) -> tuple[float, float]:
-        whole = cost(
-            lambda: segment(tracker, specimens, templates, STRUCTURES, options, CPU), repeats
-        )
-        start = cost(lambda: remember(tracker, templates, NAMES, options, CPU), repeats)
+        whole = cost(lambda: segment(tracker, specimens, templates, STRUCTURES, options), repeats)
+        start = cost(lambda: remember(tracker, templates, NAMES, options), repeats)
         return tuple((w - s) / len(specimens) for w, s in zip(whole, start, strict=True))
 
     size = upright.batch_size
@@ -132,7 +132,7 @@ def bench(
     add("... with round trip, over its own bound", shard(_with(any_way, round_trip=1)), round_trip)
     add("four encodings, best view", one(lambda: four_encodings(tracker, images, memories)))
     add("a loop over structures", one(lambda: loop(tracker, images, bank)))
-    start = cost(lambda: remember(tracker, templates, NAMES, any_way, CPU), repeats)
+    start = cost(lambda: remember(tracker, templates, NAMES, any_way), repeats)
     rows.append(("start of a job (all of it)", *start, np.nan, np.nan))
     return rows
 

@@ -28,8 +28,8 @@ class SegmentationOptions:
     )
     turns: Turns = Field(
         (0, 90, 180, 270),
-        description="degrees by which specimens may lie turned (counterclockwise) against the "
-        "first template; each is segmented as it resembles the templates most. Use `[0]` where all "
+        description="degrees by which specimens may lie turned (counterclockwise) against most "
+        "templates; each is segmented as it resembles the templates most. Use `[0]` where all "
         "lie alike",
     )
     mirrored: StrictBool = Field(
@@ -48,6 +48,12 @@ class SegmentationOptions:
         description="templates that a structure is tracked from: those that show it and that the "
         "specimen resembles most; 0 for all",
     )
+    combine: Literal["masks", "memories"] = Field(
+        "masks",
+        description="how several templates decide. `masks`: a structure is tracked from each alone, and "
+        "the mean of the masks is taken, weighted by how well each template finds the structure on the "
+        "others and by how much the model trusts its mask. `memories`: it is tracked from all at once",
+    )
     round_trip: StrictInt = Field(
         1,
         ge=0,
@@ -57,8 +63,9 @@ class SegmentationOptions:
     agreement: StrictInt = Field(
         0,
         ge=0,
-        description="templates that each structure is also tracked from alone, for the confidence "
-        "`agreement`: the IoU with the mask from all together; each costs another tracking",
+        description="with `combine: memories`, templates that each structure is also tracked from "
+        "alone, for the confidence `agreement`: the IoU with the mask from all together; each costs "
+        "another tracking. With `combine: masks` it costs nothing and is always given",
     )
     area_range: StrictFloat = Field(
         3.0,

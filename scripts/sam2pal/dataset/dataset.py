@@ -286,7 +286,7 @@ class Dataset:
             image["file_name"],
             str(image.get("status") or "ok"),
             " ".join(str(image.get("reason") or "").split()),
-            _view(image.get("view")),
+            _view(image.get("view"), self.info.get("reference_template")),
         )
 
 
@@ -371,12 +371,12 @@ def _polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
     return mask
 
 
-def _view(value: Any) -> str:
+def _view(value: Any, reference: Any) -> str:
     if not value or value in ("upright", "identity", "0"):
         return ""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {value[key]}" for key in sorted(value))
-    return str(value)
+    return f"{value}, against template {reference}" if reference else str(value)
 
 
 def _pixels(value: Any) -> int:

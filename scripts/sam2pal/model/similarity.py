@@ -76,33 +76,70 @@ def near_duplicates(images: Sequence[Tensor], names: Sequence[str]) -> list[tupl
     ]
 
 
-def align(masks: Sequence[Tensor], known: Tensor) -> list[int]:
-    """By how many degrees each template is turned to lie as the first one does.
+@dataclass(frozen=True)
+class Alignment:
+    """How `T` templates are turned to lie alike.
 
-    Decided by the drawn masks, moved onto each other's centre: the quarter turn with the largest overlap,
-    none where templates share no structure.
+    Attributes:
+        reference: the template that most others agree with, of those that stay as photographed.
+        turns: [T], counterclockwise, in degrees.
+    """
+
+    reference: int
+    turns: tuple[int, ...]
+
+
+TIE = 1e-3  # overlaps that differ by less are equal
+
+
+def align(masks: Sequence[Tensor], known: Tensor) -> Alignment:
+    """Turn templates by quarter turns to lie as most of them were photographed.
+
+    Decided by the drawn masks, moved onto each other's centre. Every template is turned to where it overlaps
+    most with the one that overlaps most with all others; one that shares no structure with it is not turned.
+    Of the four ways in which all may then lie, the one is taken that turns fewest templates.
 
     Args:
         masks: [K, S, S] each.
         known: [T, K] bool.
     """
     small = [F.adaptive_avg_pool2d(mask, 32) for mask in masks]
-    turns = [0]
-    for number in range(1, len(small)):
-        shared = known[0] & known[number]
-        if not shared.any():
-            turns.append(0)
-            continue
-        # what only one of them shows would move its centre
-        first, other = (_centred(mask[shared]) for mask in (small[0], small[number]))
-        overlap = []
-        for turn in (0, 90, 180, 270):
-            turned = View(turn).apply(other)
-            least = torch.minimum(turned, first).sum((1, 2))
-            most = torch.maximum(turned, first).sum((1, 2))
-            overlap.append(float((least / most.clamp(min=1e-6)).sum()))
-        turns.append(90 * max(range(4), key=lambda quarter: overlap[quarter]))
-    return turns
+    count = len(small)
+    overlap = torch.zeros(count, count, 4)
+    for i in range(count):
+        for j in range(i + 1, count):
+            shared = known[i] & known[j]
+            if shared.any():
+                overlap[i, j] = _overlap(small[i][shared], small[j][shared])
+                overlap[j, i] = overlap[i, j, [0, 3, 2, 1]]
+    best = overlap.amax(2)
+    middle = _first_best(best.sum(1).tolist())
+    # no turn of its own against itself
+    compared = [middle, *(i for i in range(count) if best[middle, i] > 0)]
+    quarters = {i: _first_best(overlap[middle, i].tolist()) for i in compared}
+    found = list(quarters.values())
+    way = max(found, key=found.count)  # the first of equals is that of the middle one
+    turns = tuple(90 * ((quarters.get(i, way) - way) % 4) for i in range(count))
+    unturned = [i for i in sorted(compared) if turns[i] == 0]
+    reference = unturned[_first_best(best.sum(1)[unturned].tolist())]
+    return Alignment(reference, turns)
+
+
+def _first_best(values: Sequence[float]) -> int:
+    return next(i for i, value in enumerate(values) if value >= max(values) - TIE)
+
+
+def _overlap(first: Tensor, other: Tensor) -> Tensor:
+    """[4], the sum of the overlaps of structures [K, s, s] for each quarter turn of the other."""
+    # what only one of them shows would move its centre, so both show the same structures
+    first, other = _centred(first), _centred(other)
+    overlaps = []
+    for turn in (0, 90, 180, 270):
+        turned = View(turn).apply(other)
+        least = torch.minimum(turned, first).sum((1, 2))
+        most = torch.maximum(turned, first).sum((1, 2))
+        overlaps.append((least / most.clamp(min=1e-6)).sum())
+    return torch.stack(overlaps)
 
 
 def _centred(masks: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The templates of a round as the model sees them, turned to lie alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ class TemplateSet:
         names: of the `K` structures.
         specimens: [T], their ids.
         turns: [T], how each was turned from its photograph.
+        reference: the specimen as which all lie; None if they stay as photographed.
         images: [T, 3, S, S].
         masks: [T, K, S, S], drawn, in 0..1; empty where a structure was not annotated.
         annotated: [T, K] bool.
@@ -35,6 +36,7 @@ class TemplateSet:
     images: Tensor
     masks: Tensor
     annotated: Tensor
+    reference: str | None = None
 
     @classmethod
     def read(
@@ -70,12 +72,14 @@ class TemplateSet:
 
     def aligned(self) -> "TemplateSet":
         """The same templates, turned to lie alike."""
-        turns = tuple(View(turn) for turn in align(self.masks, self.shown))
+        alignment = align(self.masks, self.shown)
+        turns = tuple(View(turn) for turn in alignment.turns)
         images, masks = (
             torch.stack([turn.apply(one) for turn, one in zip(turns, stack, strict=True)])
             for stack in (self.images, self.masks)
         )
-        return TemplateSet(self.names, self.specimens, turns, images, masks, self.annotated)
+        reference = self.specimens[alignment.reference]
+        return replace(self, turns=turns, images=images, masks=masks, reference=reference)
 
     def __len__(self) -> int:
         return len(self.specimens)

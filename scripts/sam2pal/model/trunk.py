@@ -34,7 +34,6 @@ class Convolution(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, side: int, stride: int, groups: int = 1):
         padding = side // 2 if stride == 1 else 0
         super().__init__(inputs, outputs, side, stride, padding, groups=groups, bias=False)
-        nn.init.normal_(self.weight, std=math.sqrt(2 * groups / (outputs * side**2)))
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.stride[0] > 1:
@@ -104,6 +103,10 @@ class Body(nn.Module):
                 inputs = outputs
             stages.append(nn.Sequential(*stage))
         self.blocks = nn.Sequential(*stages)
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                fan_out = module.weight[0, 0].numel() * module.out_channels // module.groups
+                nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         maps = self.bn1(self.conv_stem(images))

@@ -1,6 +1,7 @@
 """From logits on the model's square to COCO annotations at the photograph's own size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,69 +18,84 @@ from sam2pal.segmentation.tracking import Outcome
 AREA_LEVELS = (0.25, 0.5, 0.75)
 
 
-def annotations_of(
-    photograph: Photograph,
-    outcome: Outcome,
-    structures: list[Structure],
-    followed: list[str],
-    options: SegmentationOptions,
-    drawn: dict[str, np.ndarray],
-    limits: Sequence[Limit | None] = (),
-) -> Iterator[dict[str, Any]]:
-    """From logits on the square to an annotation a structure at the photograph's size.
+@dataclass(frozen=True)
+class Annotator:
+    """Makes the annotations of specimens.
 
-    Args:
-        drawn: masks that the photograph has as a template, as stored; they stand, and predicted rivals make
-            room for them.
-        limits: of every structure in the view that was taken; none are checked if not given.
+    Attributes:
+        structures: all that are annotated.
+        followed: [F], names of those that were tracked.
     """
-    box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
-    place = {
-        name: i for i, name in enumerate(followed) if outcome.known is None or outcome.known[i]
-    }
-    surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
-    for category, structure in enumerate(structures):
-        i = place.get(structure.name)
-        if structure.name in drawn:
-            yield drawn_annotation(category, drawn[structure.name])
-            continue
-        if i is None:
-            yield unknown_annotation(category, photograph)
-            continue
-        rivals = [s.name for s in structures if s != structure and _share_nothing(s, structure)]
-        tracked = [name for name in rivals if name in surfaces and name not in drawn]
-        likelihood = Likelihood(
-            surfaces[structure.name],
-            tuple(surfaces[name] for name in tracked),
-            sum(place[name] < i for name in tracked),  # of equal logits the first one wins
-            tuple(_upright_runs(photograph, drawn[name]) for name in rivals if name in drawn),
-        )
-        mask = likelihood.above(options.threshold).without_specks(options.min_area)
-        limit = limits[category] if limits else None
-        flags = check_mask(mask, limit, box) if limit and mask else []
-        if flags and options.clamp:
-            likelihood = clamp(likelihood, options.threshold, limit, box)
-            cut = likelihood.above(options.threshold).without_specks(options.min_area)
-            flags += [CLAMPED] if cut.rle() != mask.rle() else []
-            mask = cut
-        confidence = {
-            "predicted_iou": _number(outcome.predicted_iou[i]),
-            "object_score": _number(1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))),
-            "mean_probability": _number(likelihood.mean(mask)) if mask else None,
-            "stability": _stability(likelihood, options.threshold),
-            "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
-            "roundtrip_iou": None
-            if outcome.roundtrip_iou is None
-            else _number(outcome.roundtrip_iou[i]),
+
+    structures: Sequence[Structure]
+    followed: Sequence[str]
+    options: SegmentationOptions
+
+    def annotate(
+        self,
+        photograph: Photograph,
+        outcome: Outcome,
+        drawn: Mapping[str, np.ndarray],
+        limits: Sequence[Limit | None] = (),
+    ) -> Iterator[dict[str, Any]]:
+        """From logits on the square to an annotation a structure at the photograph's size.
+
+        Args:
+            drawn: masks that the photograph has as a template, as stored; they stand, and predicted rivals
+                make room for them.
+            limits: of every structure in the view that was taken; none are checked if not given.
+        """
+        box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
+        place = {
+            name: i
+            for i, name in enumerate(self.followed)
+            if outcome.known is None or outcome.known[i]
         }
-        score = _score(confidence)
-        if not mask:
-            flags.append("absent")
-        yield _entry(category, _stored_runs(photograph, mask), score) | {
-            "confidence": confidence,
-            "areas": {str(level): likelihood.above(level).area for level in AREA_LEVELS},
-            "flags": flags,
-        }
+        surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
+        for category, structure in enumerate(self.structures):
+            i = place.get(structure.name)
+            if structure.name in drawn:
+                yield drawn_annotation(category, drawn[structure.name])
+                continue
+            if i is None:
+                yield unknown_annotation(category, photograph)
+                continue
+            rivals = [
+                s.name for s in self.structures if s != structure and _share_nothing(s, structure)
+            ]
+            tracked = [name for name in rivals if name in surfaces and name not in drawn]
+            likelihood = Likelihood(
+                surfaces[structure.name],
+                tuple(surfaces[name] for name in tracked),
+                sum(place[name] < i for name in tracked),  # of equal logits the first one wins
+                tuple(_upright_runs(photograph, drawn[name]) for name in rivals if name in drawn),
+            )
+            mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
+            limit = limits[category] if limits else None
+            flags = check_mask(mask, limit, box) if limit and mask else []
+            if flags and self.options.clamp:
+                likelihood = clamp(likelihood, self.options.threshold, limit, box)
+                cut = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
+                flags += [CLAMPED] if cut.rle() != mask.rle() else []
+                mask = cut
+            confidence = {
+                "predicted_iou": _number(outcome.predicted_iou[i]),
+                "object_score": _number(1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))),
+                "mean_probability": _number(likelihood.mean(mask)) if mask else None,
+                "stability": _stability(likelihood, self.options.threshold),
+                "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
+                "roundtrip_iou": None
+                if outcome.roundtrip_iou is None
+                else _number(outcome.roundtrip_iou[i]),
+            }
+            score = _score(confidence)
+            if not mask:
+                flags.append("absent")
+            yield _entry(category, _stored_runs(photograph, mask), score) | {
+                "confidence": confidence,
+                "areas": {str(level): likelihood.above(level).area for level in AREA_LEVELS},
+                "flags": flags,
+            }
 
 
 def _share_nothing(one: Structure, other: Structure) -> bool:

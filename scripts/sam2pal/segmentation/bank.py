@@ -15,6 +15,7 @@ from sam2pal.model.device import autocast
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
+from sam2pal.segmentation.combining import each_on_each, skill
 from sam2pal.segmentation.limits import Limits, learn_limits
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Bank:
     Memories are kept of the first `M` views: of all if templates are turned, of one if specimens are.
 
     Attributes:
-        views: of the first template; the others were first turned to lie as it does.
+        views: of the templates as they lie after they were turned alike.
         sides: [K], the structure whose place each takes in a mirrored view.
         shown: [T, K] bool, structures that a template shows.
         followed: [F], indices of the structures that at least one template shows.
@@ -36,8 +37,13 @@ class Bank:
         back: features of the R * M views to which masks are tracked back; None without round trip.
         back_masks: [R, M, K, S, S] bool, what was drawn there.
         back_shown: [R, K] bool.
+        skills: [T, K], how well each template finds the structures of the others; None where no template is
+            asked alone.
         limits: area and place of the structures in each view.
         duplicates: pairs of templates that are nearly the same photograph.
+        specimens: [T], ids of the templates.
+        turns: [T], how each was turned to lie as the others do.
+        reference: the template as which all lie; None if they were not turned.
     """
 
     views: list[View]
@@ -49,8 +55,12 @@ class Bank:
     back: Features | None
     back_masks: Tensor
     back_shown: Tensor
+    skills: Tensor | None
     limits: Limits
     duplicates: list[tuple[str, str]]
+    specimens: tuple[str, ...]
+    turns: tuple[View, ...]
+    reference: str | None
 
     @property
     def remembered(self) -> int:
@@ -81,7 +91,6 @@ def remember(
     templates: Sequence[AnnotatedSpecimen],
     names: list[str],
     options: SegmentationOptions,
-    device: torch.device,
 ) -> Bank:
     """Encode and memorize the templates in every view that is needed.
 
@@ -91,6 +100,7 @@ def remember(
     """
     if not templates:
         raise InputError("no template is left to segment from")
+    device = tracker.device
     views = views_of(options.turns, options.mirrored)
     sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
     known = TemplateSet.read(templates, names, tracker.image_size, aligned=len(views) > 1)
@@ -112,7 +122,7 @@ def remember(
     remembered = views if options.turned == "template" else [View()]
     # the way back goes to the templates that show most
     back = shown.sum(1).argsort(descending=True, stable=True)[: options.round_trip].tolist()
-    memories = []
+    memories, features = [], []
     kept: dict[int, list[Features]] = {number: [] for number in back}
     for number, (image, mask) in enumerate(zip(known.images, known.masks, strict=True)):
         for view in remembered:
@@ -122,6 +132,13 @@ def remember(
                 memories.append(tracker.memorize(encoded, outline, shown[number].to(device)))
             if number in kept:
                 kept[number].append(encoded)
+            if view is remembered[0]:
+                features.append(encoded)
+    skills = None
+    if options.combine == "masks" and len(known) > 1:
+        firsts, encoded = memories[:: len(remembered)], Features.cat(features)
+        with autocast(device):
+            skills = skill(each_on_each(tracker, encoded, firsts, known, options.batch_size))
     descriptors = None
     if must_choose(views, options.nearest, len(known)):
         descriptors = known.describe(tracker, views, device)
@@ -135,8 +152,12 @@ def remember(
         Features.cat([one for number in back for one in kept[number]]) if back else None,
         _seen_back(known.masks[back] > 0.5, remembered).to(device),
         shown[back].to(device),
+        skills,
         learn_limits(in_views, seen, options),
         duplicates,
+        known.specimens,
+        known.turns,
+        known.reference,
     )
 
 

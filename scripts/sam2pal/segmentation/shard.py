@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
@@ -17,13 +16,12 @@ from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import ahead
 from sam2pal.model.tracker import Tracker
-from sam2pal.model.views import View
 from sam2pal.segmentation.annotations import (
-    annotations_of,
+    Annotator,
     drawn_annotation,
     unknown_annotation,
 )
-from sam2pal.segmentation.bank import remember
+from sam2pal.segmentation.bank import Bank, remember
 from sam2pal.segmentation.tracking import Outcome, track_halving
 
 
@@ -33,7 +31,6 @@ def segment(
     templates: list[AnnotatedSpecimen],
     structures: list[Structure],
     options: SegmentationOptions,
-    device: torch.device,
     on_specimen: Callable[[], Any] = lambda: None,
 ) -> dict[str, Any]:
     """Segment a shard.
@@ -47,9 +44,10 @@ def segment(
         InputError: no usable template, or not even one specimen fits into the device's memory.
     """
     names = [structure.name for structure in structures]
-    bank = remember(tracker, templates, names, options, device)
+    bank = remember(tracker, templates, names, options)
     own = find_templates(specimens, templates)
     followed = [names[index] for index in bank.followed.tolist()]
+    annotator = Annotator(structures, followed, options)
     images, annotations = [], []
 
     def add(
@@ -83,15 +81,13 @@ def segment(
 
     def flush() -> None:
         nonlocal batch_size
-        outcomes, fits = track_halving(tracker, bank, to_track, options, device)
+        outcomes, fits = track_halving(tracker, bank, to_track, options)
         batch_size = min(batch_size, fits)
         for (specimen, photograph), outcome in zip(to_track, outcomes, strict=True):
             drawn = own[specimen.specimen].masks if specimen.specimen in own else {}
             limits = bank.limits.by_view[outcome.view]
-            found = annotations_of(
-                photograph, outcome, structures, followed, options, drawn, limits
-            )
-            add(specimen, OK, specimen.reason, found, _view(bank.views, outcome))
+            found = annotator.annotate(photograph, outcome, drawn, limits)
+            add(specimen, OK, specimen.reason, found, _how(bank, outcome))
         to_track.clear()
 
     read = partial(_read, at_least=tracker.image_size)
@@ -120,24 +116,37 @@ def segment(
         for i, s in enumerate(structures)
     ]
     return {
-        "info": {"near_duplicate_templates": [list(pair) for pair in bank.duplicates]},
+        "info": {
+            "near_duplicate_templates": [list(pair) for pair in bank.duplicates],
+            "reference_template": bank.reference,
+            "template_turns": {
+                name: view.turn for name, view in zip(bank.specimens, bank.turns, strict=True)
+            },
+        },
         "images": images,
         "categories": categories,
         "annotations": annotations,
     }
 
 
-def _view(views: list[View], outcome: Outcome) -> dict[str, Any]:
-    """The view that was taken, how alike specimen and templates are in it, and its lead over the next one."""
-    scores = outcome.view_scores
-    if scores is None or np.isnan(scores).any():
-        return {"view": views[outcome.view].name, "view_score": None, "view_margin": None}
-    others = np.delete(scores, outcome.view)
-    score = float(scores[outcome.view])
+def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
+    """How a specimen was segmented.
+
+    The view that was taken, how alike specimen and templates are in it, and its lead over the next one; the
+    share of each template in the masks.
+    """
+    scores, score, margin = outcome.view_scores, None, None
+    if scores is not None and not np.isnan(scores).any():
+        score = round(float(scores[outcome.view]), 4)
+        others = np.delete(scores, outcome.view)
+        if len(others):
+            margin = round(float(scores[outcome.view]) - float(others.max()), 4)
+    shares = zip(bank.specimens, outcome.shares.tolist(), strict=True)
     return {
-        "view": views[outcome.view].name,
-        "view_score": round(score, 4),
-        "view_margin": round(score - float(others.max()), 4) if len(others) else None,
+        "view": bank.views[outcome.view].name,
+        "view_score": score,
+        "view_margin": margin,
+        "templates": {name: round(share, 3) for name, share in shares if share > 0},
     }
 
 

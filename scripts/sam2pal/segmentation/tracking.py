@@ -14,8 +14,15 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.loading import square_image
 from sam2pal.model.similarity import Match, match
-from sam2pal.model.tracker import Features, Tracked, Tracker
+from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
 from sam2pal.segmentation.bank import Bank
+from sam2pal.segmentation.combining import (
+    Decision,
+    agreement_of,
+    alone,
+    mean_of_masks,
+    together,
+)
 from sam2pal.training.losses import at_size_of, hard_iou
 
 log = logging.getLogger(__name__)
@@ -27,23 +34,22 @@ class Batch:
 
     Attributes:
         logits: [B, F, S/4, S/4], on the photographs as they are.
-        tracked: of the N objects; turned as the specimens were.
+        decision: on the N objects; turned as the specimens were.
+        templates: [N, k], the templates that each object was asked of.
         view: [B], index of the view that was taken.
         view_scores: [B, V], NaN where there was nothing to choose.
         known: [N] bool; False where no template shows the structure in that view.
         roundtrip_iou: [N], of the way back to the templates, NaN where none of them shows the structure;
             None without round trip.
-        agreement: [N], IoU of the masks of single templates with that of all together; None where it was
-            not asked for.
     """
 
     logits: Tensor
-    tracked: Tracked
+    decision: Decision
+    templates: Tensor
     view: Tensor
     view_scores: Tensor
     known: Tensor
     roundtrip_iou: Tensor | None
-    agreement: Tensor | None
 
 
 @torch.no_grad()
@@ -73,19 +79,49 @@ def track_batch(
         if not bool(known.all()):
             # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
             memories[0] = replace(memories[0], valid=memories[0].valid | ~known)
-        tracked = tracker.track(features, memories)
+        skills = None
+        if bank.skills is not None:
+            skills = bank.skills[asked, structures.flatten()[:, None]]
+        decision = decide(tracker, features, memories, skills, options)
         back = None
         if options.round_trip:
-            back = round_trip(tracker, bank, features, tracked, remembered, structures)
-        agreement = None
-        if options.agreement and len(bank.shown) > 1:
-            agreement = agree(tracker, features, memories[: options.agreement], tracked)
-    logits = tracked.logits.unflatten(0, structures.shape)[:, :, 0]
+            back = round_trip(tracker, bank, features, decision.logits, remembered, structures)
+    logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
     if options.turned == "specimen":
         logits = torch.stack(
             [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
         )
-    return Batch(logits, tracked, view, found.scores, known, back, agreement)
+    return Batch(logits, decision, asked, view, found.scores, known, back)
+
+
+def decide(
+    tracker: Tracker,
+    features: Features,
+    memories: list[Memory],
+    skills: Tensor | None,
+    options: SegmentationOptions,
+) -> Decision:
+    """One mask an object, as `options.combine` says.
+
+    Args:
+        memories: of `N` objects, one a template.
+        skills: [N, k] of these templates; None where their memories are attended to at once.
+    """
+    if skills is not None and len(memories) > 1:
+        return mean_of_masks(*_each(tracker, features, memories), skills)
+    decision = together(tracker, features, memories)
+    if len(memories) == 1 or not options.agreement:
+        return decision
+    found, valid = _each(tracker, features, memories[: options.agreement])
+    return replace(decision, agreement=agreement_of(found, valid, decision.logits))
+
+
+def _each(
+    tracker: Tracker, features: Features, memories: list[Memory]
+) -> tuple[list[Tracked], Tensor]:
+    """What each template says alone, and whether it shows the structure, [N, k]."""
+    valid = torch.stack([memory.valid for memory in memories], dim=1)
+    return [alone(tracker, features, memory) for memory in memories], valid
 
 
 def choose_view(tracker: Tracker, bank: Bank, images: Tensor) -> Match:
@@ -120,7 +156,7 @@ def round_trip(
     tracker: Tracker,
     bank: Bank,
     features: Features,
-    tracked: Tracked,
+    logits: Tensor,
     view: Tensor,
     structures: Tensor,
 ) -> Tensor:
@@ -132,7 +168,7 @@ def round_trip(
         view: [B], among those remembered.
         structures: [B, F], of the templates.
     """
-    memory = tracker.memorize(features, tracked.logits)
+    memory = tracker.memorize(features, logits)
     scores = []
     for number, (masks, shown) in enumerate(zip(bank.back_masks, bank.back_shown, strict=True)):
         back = tracker.track(bank.back[number * bank.remembered + view], [memory])
@@ -143,17 +179,6 @@ def round_trip(
     return torch.stack(scores).nanmean(0)
 
 
-def agree(tracker: Tracker, features: Features, memories: list, together: Tracked) -> Tensor:
-    """IoU of the mask of each single template with that of all together, mean over templates, [N]."""
-    joint = (together.logits > 0).float()
-    scores = []
-    for memory in memories:
-        valid = memory.valid
-        alone = tracker.track(features, [replace(memory, valid=torch.ones_like(valid))])
-        scores.append(torch.where(valid, hard_iou(alone.logits, joint), torch.nan))
-    return torch.stack(scores).nanmean(0)
-
-
 @dataclass(frozen=True)
 class Outcome:
     """One specimen's share of a batch: [F, ...] arrays.
@@ -161,6 +186,7 @@ class Outcome:
     Attributes:
         view: index of the view that was taken.
         view_scores: [V].
+        shares: [T], of each template in the decision, mean over the structures that were followed.
     """
 
     logits: np.ndarray
@@ -171,6 +197,7 @@ class Outcome:
     known: np.ndarray | None = None
     view: int = 0
     view_scores: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
 
 def track_halving(
@@ -178,7 +205,6 @@ def track_halving(
     bank: Bank,
     specimens: list[tuple[Specimen, Photograph]],
     options: SegmentationOptions,
-    device: torch.device,
 ) -> tuple[list[Outcome], int]:
     """Track photographs in one batch, or in halves of it when the device has not enough memory.
 
@@ -188,48 +214,63 @@ def track_halving(
     if not specimens:
         return [], options.batch_size
     try:
-        return _track(tracker, bank, specimens, options, device), options.batch_size
+        return _track(tracker, bank, specimens, options), options.batch_size
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
         if len(specimens) == 1:
             raise InputError(
-                f"{specimens[0][0].path}: the memory of the device '{device}' is too small for one specimen; "
-                "use a smaller model, a smaller `image_size`, fewer templates, or another device"
+                f"{specimens[0][0].path}: the memory of the device '{tracker.device}' is too small for one "
+                "specimen; use a smaller model, a smaller `image_size`, fewer templates, or another device"
             ) from error
     # outside of the handler, which would keep the tensors of the failed try alive
-    if device.type == "cuda":
+    if tracker.device.type == "cuda":
         torch.cuda.empty_cache()
     fits = len(specimens) // 2
     log.warning("out of memory with %d specimens a batch: going on with %d", len(specimens), fits)
     outcomes = []
     while len(outcomes) < len(specimens):
         some = specimens[len(outcomes) : len(outcomes) + fits]
-        more, fits_now = track_halving(tracker, bank, some, options, device)
+        more, fits_now = track_halving(tracker, bank, some, options)
         outcomes += more
         fits = min(fits, fits_now)
     return outcomes, fits
 
 
-def _track(tracker, bank, specimens, options, device) -> list[Outcome]:
+def _track(
+    tracker: Tracker,
+    bank: Bank,
+    specimens: list[tuple[Specimen, Photograph]],
+    options: SegmentationOptions,
+) -> list[Outcome]:
     side = tracker.image_size
     images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
-    batch = track_batch(tracker, bank, images.to(device), options)
+    batch = track_batch(tracker, bank, images.to(tracker.device), options)
 
     def split(values: Tensor | None) -> list:
         if values is None:
             return [None] * len(specimens)
         return list(values.unflatten(0, (len(specimens), -1)).float().cpu().numpy())
 
+    decision = batch.decision
+    shares = decision.shares.new_zeros(len(decision.shares), len(bank.shown))
+    shares = shares.scatter(1, batch.templates, decision.shares) * batch.known[:, None]
+    followed = batch.known.unflatten(0, (len(specimens), -1)).sum(1).clamp(min=1)
+    shares = shares.unflatten(0, (len(specimens), -1)).sum(1) / followed[:, None]
     return [
-        Outcome(*values, view=int(batch.view[i]), view_scores=batch.view_scores[i].cpu().numpy())
+        Outcome(
+            *values,
+            view=int(batch.view[i]),
+            view_scores=batch.view_scores[i].cpu().numpy(),
+            shares=shares[i].cpu().numpy(),
+        )
         for i, values in enumerate(
             zip(
                 batch.logits.float().cpu().numpy(),
-                split(batch.tracked.predicted_iou),
-                split(batch.tracked.object_score),
+                split(decision.predicted_iou),
+                split(decision.object_score),
                 split(batch.roundtrip_iou),
-                split(batch.agreement),
+                split(decision.agreement),
                 split(batch.known),
                 strict=True,
             )

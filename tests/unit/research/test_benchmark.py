@@ -283,7 +283,6 @@ def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collect
         templates,
         run.protocol.structures,
         run.protocol.segmentation,
-        CPU,
     )
     assert len(rows) == len(found["annotations"]) == 8
     scored = 0

@@ -22,7 +22,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.loading import square_image
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
-from sam2pal.segmentation.annotations import annotations_of
+from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import Outcome
@@ -96,7 +96,6 @@ def run(tracker, genus, options=OPTIONS, specimens=None, structures=STRUCTURES, 
         genus.templates if templates is None else templates,
         structures,
         options,
-        CPU,
     )
 
 
@@ -228,8 +227,7 @@ def test_a_copy_of_a_template_under_another_name_is_one(tracker, genus, tmp_path
 def test_drawn_as_absent_is_flagged(tracker, genus):
     first, second = genus.templates
     bare = dataclasses.replace(
-        first,
-        annotations=drawn({**first.masks, "head": np.zeros_like(first.masks["head"])})
+        first, annotations=drawn({**first.masks, "head": np.zeros_like(first.masks["head"])})
     )
     own = [s for s in genus.specimens if s.specimen == "a1"]
     found = of(run(tracker, genus, specimens=own, templates=[bare, second]), "a1")
@@ -313,7 +311,9 @@ def outcome(*logits, predicted_iou=0.8, object_score=2.0, roundtrip_iou=None) ->
 def entries(result, names=("head",), options=OPTIONS, exclusive=True, drawn=None, shape=(40, 30)):
     structures = read_structures({name: {"exclusive": exclusive} for name in names})
     return list(
-        annotations_of(photograph(*shape), result, structures, list(names), options, drawn or {})
+        Annotator(structures, list(names), options).annotate(
+            photograph(*shape), result, drawn or {}
+        )
     )
 
 
@@ -402,8 +402,8 @@ def test_rivals_by_parent():
     names = [structure.name for structure in structures]
     body, leg, eye, mouth = (
         mask_of(entry)
-        for entry in annotations_of(
-            photograph(), outcome(strong, weak, part, weak), structures, names, OPTIONS, {}
+        for entry in Annotator(structures, names, OPTIONS).annotate(
+            photograph(), outcome(strong, weak, part, weak), {}
         )
     )
     assert body.all() and not leg.any()  # rivals
@@ -417,7 +417,7 @@ def test_rivals_by_parent():
 def test_round_trip_is_the_iou_back_on_the_template(tracker, genus):
     names = [structure.name for structure in STRUCTURES]
     with torch.no_grad():
-        bank = remember(tracker, genus.templates, names, UPRIGHT, CPU)
+        bank = remember(tracker, genus.templates, names, UPRIGHT)
         specimen = next(s for s in genus.specimens if s.specimen == "b1")
         features = tracker.encode(square_image(read_photograph(specimen.path), 64)[None])
         # pronotum: shown by both templates; the way back goes to the one that shows most
@@ -523,9 +523,7 @@ def test_other_errors_are_not_swallowed(genus, tracker):
 
 def test_progress_counts_every_specimen(genus, tracker):
     ticks = []
-    segment(
-        tracker, genus.specimens, genus.templates, STRUCTURES, OPTIONS, CPU, lambda: ticks.append(1)
-    )
+    segment(tracker, genus.specimens, genus.templates, STRUCTURES, OPTIONS, lambda: ticks.append(1))
     assert len(ticks) == len(genus.specimens)
 
 

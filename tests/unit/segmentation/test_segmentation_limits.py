@@ -10,7 +10,7 @@ from sam2pal.dataset.rle import decode_mask
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph
-from sam2pal.segmentation.annotations import annotations_of
+from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.level_sets import Axis, Likelihood, Surface
 from sam2pal.segmentation.limits import Limit, check_mask, clamp, learn_limits
 from sam2pal.segmentation.tracking import Outcome
@@ -83,7 +83,7 @@ def entry(options, limit=LIMIT):
     photograph = Photograph(np.zeros((80, 40, 3), np.uint8), 1, 40, 80)
     outcome = Outcome(logits, np.array([0.9]), np.array([5.0]))
     structures = read_structures({"head": {}})
-    (found,) = annotations_of(photograph, outcome, structures, ["head"], options, {}, [limit])
+    (found,) = Annotator(structures, ["head"], options).annotate(photograph, outcome, {}, [limit])
     return found
 
 

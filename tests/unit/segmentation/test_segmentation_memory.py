@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from sam2pal.config.segmentation import SegmentationOptions
@@ -46,7 +45,6 @@ def test_memory_is_flat_for_2000_specimens(small_model, tmp_path):
         [template],
         read_structures({"head": {}}),
         SegmentationOptions(),
-        torch.device("cpu"),
         lambda: sizes.append(resident()),
     )
     assert len(sizes) == 2000

@@ -18,7 +18,7 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
 from sam2pal.model.loading import read_template, square_image
-from sam2pal.model.similarity import align, near_duplicates
+from sam2pal.model.similarity import Alignment, align, near_duplicates
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.research.real import read_collection
@@ -88,7 +88,7 @@ def tracker(small_model):
 def run(tracker, genus, options=OPTIONS, names=None, templates=None):
     """Views and masks by copy and structure."""
     some = [genus.copies[name] for name in names or genus.copies]
-    found = segment(tracker, some, templates or genus.templates[:1], STRUCTURES, options, CPU)
+    found = segment(tracker, some, templates or genus.templates[:1], STRUCTURES, options)
     images = {image["specimen"]: image for image in found["images"]}
     masks = {name: {} for name in images}
     for annotation in found["annotations"]:
@@ -160,7 +160,7 @@ def test_turned_templates(tracker, genus, turned):
     features = tracker.encode(view.apply(image)[None])
     memory = tracker.memorize(features, drawn_logits(view.apply(drawn)[:, None]))
     expected = tracker.track(features, [memory[[1, 0, 2]]])  # left and right exchanged
-    bank = remember(tracker, genus.templates[:1], NAMES, options, CPU)
+    bank = remember(tracker, genus.templates[:1], NAMES, options)
     photograph = read_photograph(genus.copies["mirrored 90"].path)
     batch = track_batch(tracker, bank, square_image(photograph, 64)[None], options)
     assert VIEWS[int(batch.view)] == view
@@ -194,10 +194,12 @@ def test_templates_that_lie_differently_are_turned_alike(tracker, genus, tmp_pat
     square[:, : masks.shape[1], : masks.shape[2]] = masks
     several = [view.apply(square.roll(5, -1)) for view in views_of((0, 90, 180, 270), False)]
     known = torch.ones(4, 3, dtype=torch.bool)
-    assert align(several, known) == [0, 270, 180, 90]
+    assert align(several, known) == Alignment(0, (0, 270, 180, 90))
+    # as most lie, not as the first does
+    assert align([several[i] for i in (1, 0, 0)], known[:3]) == Alignment(1, (270, 0, 0))
+    known[:] = torch.tensor([True, True, False])
     known[2] = torch.tensor([False, False, True])
-    known[0] = torch.tensor([True, True, False])
-    assert align(several, known)[2] == 0  # nothing to compare
+    assert align(several, known).turns == (0, 270, 0, 90)  # nothing to compare
 
     # so a template on its side does no harm
     pixels = np.array(Image.open(first.path))
@@ -252,20 +254,20 @@ def test_the_nearest_of_those_that_show_the_structure(tracker, genus):
 @torch.no_grad()
 def test_agreement_between_templates(tracker, genus):
     options = SegmentationOptions(turns=(0,), agreement=2)
-    bank = remember(tracker, genus.templates, NAMES, options, CPU)
+    bank = remember(tracker, genus.templates, NAMES, options)
     images = square_image(read_photograph(genus.copies["0"].path), 64)[None]
     batch = track_batch(tracker, bank, images, options)
-    joint = (batch.tracked.logits > 0).float()
+    joint = (batch.decision.logits > 0).float()
     features = tracker.encode(images)
     alone = []
     for template in genus.templates:
         image, drawn = read_template(template, NAMES, 64)
         memory = tracker.memorize(tracker.encode(image[None]), drawn_logits(drawn[:, None]))
         alone.append(hard_iou(tracker.track(features, [memory]).logits, joint))
-    torch.testing.assert_close(batch.agreement, torch.stack(alone).mean(0), atol=1e-2, rtol=0)
-    assert batch.agreement.min() < 0.99
-    single = remember(tracker, genus.templates[:1], NAMES, options, CPU)
-    assert track_batch(tracker, single, images, options).agreement is None
+    torch.testing.assert_close(batch.decision.agreement, torch.stack(alone).mean(0), atol=1e-2, rtol=0)
+    assert batch.decision.agreement.min() < 0.99
+    single = remember(tracker, genus.templates[:1], NAMES, options)
+    assert track_batch(tracker, single, images, options).decision.agreement is None
 
 
 def test_near_duplicates_are_pointed_out(tracker, genus, caplog):
@@ -273,7 +275,7 @@ def test_near_duplicates_are_pointed_out(tracker, genus, caplog):
     lighter = first * 1.1 + 0.2
     assert near_duplicates([first, second, lighter], ["a", "b", "c"]) == [("a", "c")]
     copy = dataclasses.replace(genus.templates[0], specimen="copy", path=genus.copies["0"].path)
-    bank = remember(tracker, [*genus.templates, copy], NAMES, OPTIONS, CPU)
+    bank = remember(tracker, [*genus.templates, copy], NAMES, OPTIONS)
     assert bank.duplicates == [("template0", "copy")]
     assert "templates 'template0' and 'copy' are nearly the same photograph" in caplog.text
 
@@ -288,7 +290,7 @@ def test_the_view_of_real_specimens(carabidae):
     tracker = Tracker(build_model(ModelOptions()))
     names = ["head", "pronotum", "elytra", "legs", "antennae"]
     templates = read_collection(carabidae / "pinned", "templates_1.json")
-    bank = remember(tracker, templates, names, SegmentationOptions(round_trip=0), CPU)
+    bank = remember(tracker, templates, names, SegmentationOptions(round_trip=0))
     specimens = [
         specimen
         for specimen in read_collection(carabidae / "pinned", "annotations.json")

@@ -1005,7 +1005,7 @@ def test_training_remembers_what_segmenting_remembers(small_model, photographs, 
     """Thin structures, which half fill the pixels that the loss is taken at, too."""
     tracker, templates = Tracker(small_model), photographs[0]
     options = SegmentationOptions(turns=(0,), round_trip=0)
-    bank = remember(tracker, templates[:1], STRUCTURES, options, CPU)
+    bank = remember(tracker, templates[:1], STRUCTURES, options)
     expected = tracker.track(data.unseen.features[[0]], [bank.memory]).logits
     found = direct(tracker, data.drawn[[0]], data.unseen[[0]]).tracked.logits
     assert torch.allclose(found, expected, atol=1e-4)

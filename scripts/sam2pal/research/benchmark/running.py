@@ -21,7 +21,7 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
 from sam2pal.research.benchmark.encodings import Encodings
 from sam2pal.research.benchmark.protocol import Protocol, Run, Variant
-from sam2pal.segmentation.annotations import annotations_of
+from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.tracking import Outcome, track_halving
 from sam2pal.training.data import Data
@@ -137,37 +137,24 @@ def segment_and_score(
 ) -> list[dict[str, Any]]:
     """Masks at the photographs' own size, as a job of the workflow makes them, against truth."""
     names = [structure.name for structure in protocol.structures]
-    options, device = protocol.segmentation, collection.device
+    options = protocol.segmentation
+    annotator = Annotator(protocol.structures, names, options)
     drawn = [collection.tune[i] for i in templates]
     used = {specimen.specimen for specimen in drawn}
     banks = []
     for model, structures in trained.parts:
         tracker, own = Tracker(model), [names[i] for i in structures]
-        banks.append((tracker, remember(tracker, drawn, own, options, device)))
+        banks.append((tracker, remember(tracker, drawn, own, options)))
     order = np.argsort([i for _, structures in trained.parts for i in structures])
     scored = [specimen for specimen in collection.scored if specimen.specimen not in used]
     rows = []
     for start in range(0, len(scored), options.batch_size):
         some = [collection.listed(s) for s in scored[start : start + options.batch_size]]
-        parts = [
-            track_halving(tracker, bank, some, options, device)[0] for tracker, bank in banks
-        ]
-        for specimen, (_, photograph), *outcomes in zip(
-            scored[start:], some, *parts, strict=False
-        ):
+        parts = [track_halving(tracker, bank, some, options)[0] for tracker, bank in banks]
+        for specimen, (_, photograph), *outcomes in zip(scored[start:], some, *parts, strict=False):
             outcome = _join(outcomes, order)
-            limits = [
-                limit for _, bank in banks for limit in bank.limits.by_view[outcome.view]
-            ]
-            annotations = annotations_of(
-                photograph,
-                outcome,
-                protocol.structures,
-                names,
-                options,
-                {},
-                [limits[i] for i in order],
-            )
+            limits = [limit for _, bank in banks for limit in bank.limits.by_view[outcome.view]]
+            annotations = annotator.annotate(photograph, outcome, {}, [limits[i] for i in order])
             for name, annotation in zip(names, annotations, strict=True):
                 row = {"specimen": specimen.specimen, "structure": name}
                 truth = specimen.masks.get(name)
@@ -183,7 +170,14 @@ def _join(outcomes: Sequence[Outcome], order: np.ndarray) -> Outcome:
     """The outcome of all structures from those of models of some of them; all saw the same view, which the
     encoder alone decides."""
     joined = {}
-    for field_ in ("logits", "predicted_iou", "object_score", "roundtrip_iou", "agreement", "known"):
+    for field_ in (
+        "logits",
+        "predicted_iou",
+        "object_score",
+        "roundtrip_iou",
+        "agreement",
+        "known",
+    ):
         values = [getattr(outcome, field_) for outcome in outcomes]
         joined[field_] = None if values[0] is None else np.concatenate(values)[order]
     return replace(outcomes[0], **joined)

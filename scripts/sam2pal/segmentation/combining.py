@@ -1,0 +1,140 @@
+"""How several templates decide on one mask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from sam2pal.model.templates import TemplateSet
+from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
+from sam2pal.training.losses import at_size_of, hard_iou
+
+SURE = 10.0  # a logit beyond it is no more certain
+SHARPNESS = 8.0  # how much more a better mask counts
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What `k` templates say together of `N` objects.
+
+    Attributes:
+        logits: [N, 1, S/4, S/4].
+        predicted_iou: [N].
+        object_score: [N], a logit.
+        shares: [N, k], of each template in the decision, their sum 1; 0 where it does not show the structure.
+        agreement: [N], IoU of the masks of single templates with that of all together, mean over templates;
+            None where none was asked alone.
+    """
+
+    logits: Tensor
+    predicted_iou: Tensor
+    object_score: Tensor
+    shares: Tensor
+    agreement: Tensor | None = None
+
+
+def together(tracker: Tracker, features: Features, memories: Sequence[Memory]) -> Decision:
+    """The memories of all templates are attended to at once."""
+    found = tracker.track(features, memories)
+    valid = torch.stack([memory.valid for memory in memories], dim=1).float()
+    shares = valid / valid.sum(1, keepdim=True)
+    return Decision(found.logits, found.predicted_iou, found.object_score, shares)
+
+
+def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> Decision:
+    """The mean of the logits that each template gives alone.
+
+    A template counts by the IoU that its mask is likely to have: how well it finds the structure on the other
+    templates, times how much the model trusts the mask that it found here. So a poor template, or one unlike
+    the specimen, does not pull.
+
+    Args:
+        found: what `alone` says, for each of `k` templates.
+        valid: [N, k] bool, whether the template shows the structure.
+        skills: [N, k], see `skill`.
+    """
+    quality = torch.stack([_quality(one) for one in found], dim=1)
+    likely = (quality * skills).clamp(min=1e-4).log() * SHARPNESS
+    shares = likely.masked_fill(~valid, -torch.inf).softmax(1)
+    columns = shares.unbind(1)
+    logits = sum(
+        share[:, None, None, None] * one.logits.clamp(-SURE, SURE)
+        for share, one in zip(columns, found, strict=True)
+    )
+    return Decision(
+        logits,
+        sum(share * one.predicted_iou for share, one in zip(columns, found, strict=True)),
+        sum(share * one.object_score for share, one in zip(columns, found, strict=True)),
+        shares,
+        agreement_of(found, valid, logits),
+    )
+
+
+@torch.no_grad()
+def each_on_each(
+    tracker: Tracker,
+    features: Features,
+    memories: Sequence[Memory],
+    templates: TemplateSet,
+    batch: int,
+) -> Tensor:
+    """IoU of the masks that each template finds on each other one, [T, T, K].
+
+    NaN on the template itself, and where the other does not show the structure.
+
+    Args:
+        features: of the `T` templates.
+        memories: of the `K` structures, one a template.
+        batch: images that are tracked at once.
+    """
+    device, count = tracker.device, len(templates)
+    shown = templates.shown.to(device)
+    iou = torch.full((count, *shown.shape), torch.nan, device=device)
+    for number, memory in enumerate(memories):
+        for some in torch.tensor([i for i in range(count) if i != number]).split(batch):
+            found = alone(tracker, features[some], memory.repeat(len(some)))
+            drawn = templates.masks[some].to(device).flatten(0, 1)[:, None]
+            own = hard_iou(at_size_of(found.logits, drawn), drawn).unflatten(0, (len(some), -1))
+            iou[number, some] = torch.where(shown[some], own, torch.nan)
+    return iou
+
+
+def skill(iou: Tensor) -> Tensor:
+    """How well each template finds structures on the others, from `each_on_each`, [T, K]; 1 if on none."""
+    return iou.nanmean(1).nan_to_num(1.0)
+
+
+def alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
+    """What one template says of `N` objects; zeros where its memory is not valid."""
+    some = memory.valid.nonzero()[:, 0]
+    if len(some) == len(memory):
+        return tracker.track(features, [memory])
+    structures = len(memory) // len(features)
+    # where nothing can be followed, one object is asked of for the shapes
+    asked = some if len(some) else torch.arange(1, device=memory.valid.device)
+    valid = torch.ones(len(asked), dtype=torch.bool, device=asked.device)
+    found = tracker.track(features[asked // structures], [replace(memory[asked], valid=valid)])
+    places = {}
+    for name in Tracked.__dataclass_fields__:
+        part = getattr(found, name)
+        places[name] = part.new_zeros(len(memory), *part.shape[1:])
+        places[name][some] = part[: len(some)]
+    return Tracked(**places)
+
+
+def agreement_of(found: Sequence[Tracked], valid: Tensor, logits: Tensor) -> Tensor:
+    """IoU of each single mask with the joint one, mean over the templates that show the structure, [N].
+
+    Args:
+        found: of the single templates.
+        valid: [N, k].
+        logits: [N, 1, s, s], the joint mask.
+    """
+    joint = (logits > 0).float()
+    iou = torch.stack([hard_iou(one.logits, joint) for one in found], dim=1)
+    return torch.where(valid[:, : len(found)], iou, torch.nan).nanmean(1)
+
+
+def _quality(found: Tracked) -> Tensor:
+    return found.predicted_iou.clamp(0, 1) * found.object_score.sigmoid()
