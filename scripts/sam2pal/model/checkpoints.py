@@ -6,8 +6,6 @@ import pickle
 import sys
 from pathlib import Path
 
-import pooch
-import requests
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -37,6 +35,9 @@ def fetch(
     Raises:
         InputError: the server cannot be reached, the transfer was cut, or the checksum is another.
     """
+    import pooch  # here, so that segmenting does not load them
+    import requests
+
     path = Path(path)
     with atomic(path) as temporary:
         downloader = pooch.HTTPDownloader(
