@@ -76,7 +76,7 @@ class Scored:
             tracker.memorize(encoded[[i]], drawn_logits(masks[:, None].to(device)))
             for i, masks in enumerate(templates.masks)
         ]
-        self.iou = each_on_each(tracker, encoded, self.memories, templates, BATCH)
+        self.iou = each_on_each(tracker, encoded, self.memories, templates)
         self.alone = cache(self._alone)
 
     def orders(self, draws: int) -> list[list[int]]:

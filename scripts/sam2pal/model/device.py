@@ -44,6 +44,14 @@ def out_of_memory(error: RuntimeError) -> bool:
     )
 
 
+def too_small(path: str, device: torch.device) -> InputError:
+    """What is said where not even one photograph fits into the device's memory."""
+    return InputError(
+        f"{path}: the memory of the device '{device}' is too small for one specimen; use a smaller model, "
+        "a smaller `image_size`, fewer templates, or another device"
+    )
+
+
 def seed_everything(seed: int) -> None:
     """Seed torch; numpy generators are made from the same seed where they are used."""
     torch.manual_seed(seed)

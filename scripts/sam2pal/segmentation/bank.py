@@ -11,7 +11,7 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
-from sam2pal.model.device import autocast
+from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
@@ -137,8 +137,13 @@ def remember(
     skills = None
     if options.combine == "masks" and len(known) > 1:
         firsts, encoded = memories[:: len(remembered)], Features.cat(features)
-        with autocast(device):
-            skills = skill(each_on_each(tracker, encoded, firsts, known, options.batch_size))
+        try:
+            with autocast(device):
+                skills = skill(each_on_each(tracker, encoded, firsts, known))
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            raise too_small(templates[0].path, device) from error
     descriptors = None
     if must_choose(views, options.nearest, len(known)):
         descriptors = known.describe(tracker, views, device)

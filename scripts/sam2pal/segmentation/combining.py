@@ -77,7 +77,6 @@ def each_on_each(
     features: Features,
     memories: Sequence[Memory],
     templates: TemplateSet,
-    batch: int,
 ) -> Tensor:
     """IoU of the masks that each template finds on each other one, [T, T, K].
 
@@ -86,17 +85,18 @@ def each_on_each(
     Args:
         features: of the `T` templates.
         memories: of the `K` structures, one a template.
-        batch: images that are tracked at once.
     """
     device, count = tracker.device, len(templates)
     shown = templates.shown.to(device)
     iou = torch.full((count, *shown.shape), torch.nan, device=device)
     for number, memory in enumerate(memories):
-        for some in torch.tensor([i for i in range(count) if i != number]).split(batch):
-            found = alone(tracker, features[some], memory.repeat(len(some)))
-            drawn = templates.masks[some].to(device).flatten(0, 1)[:, None]
-            own = hard_iou(at_size_of(found.logits, drawn), drawn).unflatten(0, (len(some), -1))
-            iou[number, some] = torch.where(shown[some], own, torch.nan)
+        for other in range(count):
+            if other == number:
+                continue
+            found = alone(tracker, features[[other]], memory)
+            drawn = templates.masks[other][:, None].to(device)
+            own = hard_iou(at_size_of(found.logits, drawn), drawn)
+            iou[number, other] = torch.where(shown[other], own, torch.nan)
     return iou
 
 

@@ -10,8 +10,7 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
-from sam2pal.io.errors import InputError
-from sam2pal.model.device import autocast, out_of_memory
+from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.loading import square_image
 from sam2pal.model.similarity import Match, match
 from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
@@ -219,10 +218,7 @@ def track_halving(
         if not out_of_memory(error):
             raise
         if len(specimens) == 1:
-            raise InputError(
-                f"{specimens[0][0].path}: the memory of the device '{tracker.device}' is too small for one "
-                "specimen; use a smaller model, a smaller `image_size`, fewer templates, or another device"
-            ) from error
+            raise too_small(specimens[0][0].path, tracker.device) from error
     # outside of the handler, which would keep the tensors of the failed try alive
     if tracker.device.type == "cuda":
         torch.cuda.empty_cache()

@@ -85,7 +85,7 @@ def test_skill_is_the_iou_on_the_others(tracker, templates):
         tracker.memorize(features[[i]], drawn_logits(templates.masks[i][:, None]), row)
         for i, row in enumerate(templates.shown)
     ]
-    iou = each_on_each(tracker, features, memories, templates, batch=1)
+    iou = each_on_each(tracker, features, memories, templates)
     assert iou.isnan().nonzero().tolist() == [
         *([0, 0, 0], [0, 0, 1], [0, 2, 1], [1, 1, 0], [1, 1, 1], [1, 2, 1]),
         *([2, 2, 0], [2, 2, 1]),

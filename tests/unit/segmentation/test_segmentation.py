@@ -417,7 +417,8 @@ def test_rivals_by_parent():
 def test_round_trip_is_the_iou_back_on_the_template(tracker, genus):
     names = [structure.name for structure in STRUCTURES]
     with torch.no_grad():
-        bank = remember(tracker, genus.templates, names, UPRIGHT)
+        options = dataclasses.replace(UPRIGHT, combine="memories")
+        bank = remember(tracker, genus.templates, names, options)
         specimen = next(s for s in genus.specimens if s.specimen == "b1")
         features = tracker.encode(square_image(read_photograph(specimen.path), 64)[None])
         # pronotum: shown by both templates; the way back goes to the one that shows most
@@ -428,7 +429,7 @@ def test_round_trip_is_the_iou_back_on_the_template(tracker, genus):
         logits = torch.nn.functional.interpolate(back.logits, (64, 64), mode="bilinear")
         expected = hard_iou(logits, bank.back_masks[0, 0, 1][None, None]).item()
     some = [specimen]
-    confidence = of(run(tracker, genus, UPRIGHT, some), "b1")["pronotum"]["confidence"]
+    confidence = of(run(tracker, genus, options, some), "b1")["pronotum"]["confidence"]
     assert confidence["roundtrip_iou"] == pytest.approx(expected, abs=2e-3)
     assert confidence["predicted_iou"] == pytest.approx(found.predicted_iou.item(), abs=1e-3)
 
