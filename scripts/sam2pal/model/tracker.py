@@ -168,11 +168,6 @@ class Tracker:
         """S."""
         return self.model.image_size
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(self.model.parameters()).device
-
     # ------------------------------------------------------------------ encode
 
     def encode(self, images: Tensor) -> Features:
