@@ -114,8 +114,9 @@ class Source:
         description="a label of your choice, by which the configuration's rounds name this row",
     )
     annotations: FilledPath = Field(
-        description="COCO (polygons or RLE), LabelMe, VIA (JSON or CSV), or a folder of PNG masks "
-        "(`{specimen}_{structure}.png`, or indexed with a `legend.csv`)"
+        description="a file of COCO, LabelMe, VIA, CVAT, Label Studio, QuPath, ImageJ or Supervisely, "
+        "or a folder of such files, of YOLO outlines or of masks (`{specimen}_{structure}.png`, or "
+        "indexed with a `legend.csv`); the content says which"
     )
     photographs: Annotated[str, AfterValidator(_path)] = Field(
         "", description="folder of the annotated photographs; empty means the genus' own"
