@@ -302,7 +302,7 @@ def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collect
 
 def test_a_model_a_structure(runner, tmp_path):
     """Untrained, models of single structures give the masks of the joint one."""
-    lazy = {"separate": True, "training": {"learning_rate": 0.0}}
+    lazy = {"separate": True, "training": {"learning_rate": 1e-12}}
     variants = {**SMALL["variants"], "apart": lazy}
     run = runner(variants=variants)
     apart, record = run(Run("drawn", 1, 1, 1, "apart"))
