@@ -347,7 +347,7 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
     path = write(draws=1, seeds=1, compare=[], ceiling=None)
     output = tmp_path / "out"
     some = by_hand(
-        "benchmark",
+        "research/benchmark",
         "--protocol",
         path,
         "--output",
@@ -361,7 +361,7 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
     assert "3 runs of the protocol are still to be done" in some.out
     first = (output / "scores.csv").read_text()
     rest = by_hand(
-        "benchmark",
+        "research/benchmark",
         "--protocol",
         path,
         "--output",
@@ -381,7 +381,7 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
     table = (output / "table.md").read_text()
     assert "2 of 4 runs" in table and "| palindrome against untrained | 1 |" in table
     again = by_hand(
-        "benchmark",
+        "research/benchmark",
         "--protocol",
         path,
         "--output",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sam2pal.evaluation.bootstrap import Means, crossed_means
+from sam2pal.evaluation.bootstrap import Means, crossed_means, generator
 from sam2pal.research.benchmark.protocol import Protocol
 
 _SHOWN = ("iou", "boundary_f")
@@ -168,8 +168,8 @@ def _table(
 
 def _means(protocol: Protocol, table: Table) -> Means:
     options = protocol.evaluation
-    generator = options.generator("benchmark")
-    return crossed_means(table.values, table.draws, generator, options.replicates, options.level)
+    rng = generator(protocol.seed, "benchmark")
+    return crossed_means(table.values, table.draws, rng, options.replicates, options.level)
 
 
 def _change(means: Means, structure: int, change: Table) -> str:
