@@ -45,7 +45,7 @@ def small_model():
     from sam2pal.config.model import ModelOptions
     from sam2pal.model.build import build_model
 
-    torch.manual_seed(5)  # of a few the weights whose masks depend most on what is remembered
+    torch.manual_seed(0)  # of a few the weights whose masks depend most on what is remembered
     return awaken(build_model(ModelOptions(image_size=64), random_weights=True))
 
 

@@ -96,10 +96,12 @@ def jobs_in(text: str) -> Iterator[str]:
 
 
 def photographs(folder: Path, numbers: range, seed: int = 0) -> None:
-    """Write small photographs of noise, `NUMBER.png` each."""
+    """Write small photographs, `NUMBER.png` each: a dark square with a red eye, where `outline` has them."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
-        pixels = np.random.default_rng([seed, number]).integers(0, 255, (24, 32, 3), np.uint8)
+        pixels = np.random.default_rng([seed, number]).integers(225, 250, (24, 32, 3), np.uint8)
+        pixels[4:20, 4:20] -= 165
+        pixels[8:12, 8:12] = (200, 60, 40)
         Image.fromarray(pixels).save(folder / f"{number:04d}.png")
 
 

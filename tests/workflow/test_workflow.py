@@ -193,7 +193,7 @@ def test_new_and_replaced_photographs_concern_their_shards_alone(again: Project)
     assert {job for job in call.jobs if job.startswith("segment")} == {
         f"segment_shard Aus {name} 0002" for name in CONFIG["rounds"]
     }
-    assert call.names() == {"segment_shard", "measure_truth"} | AFTER_MASKS
+    assert call.names() == {"segment_shard", "convert_truth", "measure_truth"} | AFTER_MASKS
 
     photographs(again.folder / "data/Bus", range(5, 6), seed=99)
     assert again.run("--until", "list_specimens").jobs == ["list_specimens Bus"]

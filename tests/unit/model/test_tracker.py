@@ -121,10 +121,10 @@ def scene(small_model):
     return tracker, features[:IMAGES], memories, features[IMAGES:]
 
 
-def assert_same(found, expected, index=slice(None)):
+def assert_same(found, expected, index=slice(None), atol=2e-5):
     for name in ("logits", "predicted_iou", "object_score", "candidates", "candidate_iou"):
         torch.testing.assert_close(
-            getattr(found, name), getattr(expected, name)[index], atol=2e-5, rtol=2e-5
+            getattr(found, name), getattr(expected, name)[index], atol=atol, rtol=2e-5
         )
     assert torch.equal(found.token, expected.token[index])
 
@@ -218,7 +218,8 @@ def test_the_order_of_templates_does_not_matter(scene):
     tracker, features, memories, _ = scene
     many = [memory.repeat(IMAGES) for memory in memories]
     expected = tracker.track(features, many)
-    assert_same(tracker.track(features, [many[2], many[0], many[1]]), expected)
+    # sums of single precision in another order
+    assert_same(tracker.track(features, [many[2], many[0], many[1]]), expected, atol=1e-4)
     assert not torch.allclose(tracker.track(features, many[:2]).logits, expected.logits, atol=1e-3)
 
 

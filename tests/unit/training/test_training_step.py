@@ -185,10 +185,8 @@ def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):
     monkeypatch.setattr(StepLoss, "parts", small)
     found = run("parts")
     assert tried == [(None, False), (12, False), (6, False), (3, False), (2, False), (2, True)]
-    for name in ("palindrome", "self_pair"):
+    for name in ("palindrome", "self_pair", "norm"):
         assert found[name] == pytest.approx(expected[name], rel=1e-3), name
-    # these weights are steep: rounding shows (exact in double precision, see above)
-    assert found["norm"] == pytest.approx(expected["norm"], rel=0.02)
     # and if not even that fits, it says what to do
     monkeypatch.setattr(
         StepLoss,
