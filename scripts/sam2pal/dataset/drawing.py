@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -91,6 +92,16 @@ def faulty(label: str, where: str, error: InputError) -> Outline:
         raise error
 
     return Outline(label, where, draw, fault=error)
+
+
+def outline_or_fault(
+    label: str, where: str, read: Callable[..., Outline | None], *arguments: Any
+) -> Outline | None:
+    """What `read(*arguments)` gives; an outline that cannot be drawn where it raises an `InputError`."""
+    try:
+        return read(*arguments)
+    except InputError as error:
+        return faulty(label, where, error)
 
 
 def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outline:

@@ -28,9 +28,9 @@ class Axis:
         """Where a grid coordinate lies, in pixels from the centre of the first one."""
         return (node - self.offset) / self.step
 
-    def weights(self, first: int, after: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-        """For pixels `first` to `after`: the node before each, and the share of the one behind it."""
-        at = np.clip(self.offset + self.step * np.arange(first, after), 0, nodes - 1)
+    def weights(self, pixels: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+        """For numbers of pixels: the node before each, and the share of the one behind it."""
+        at = np.clip(self.offset + self.step * pixels, 0, nodes - 1)
         node = np.minimum(at.astype(np.int64), max(nodes - 2, 0))
         return node, (at - node).astype(np.float32)
 
@@ -138,23 +138,19 @@ class Surface:
 
     def _in_columns(self, window: Window) -> np.ndarray:
         """[columns, nodes] of the window: the nodes' rows, interpolated at columns of the photograph."""
-        node, share = self.columns.weights(window.first, window.after, self.values.shape[1])
+        pixels = np.arange(window.first, window.after)
+        node, share = self.columns.weights(pixels, self.values.shape[1])
         turned = np.ascontiguousarray(self.values[window.top : window.bottom].T)
         here = turned[node]
         return here + (turned[np.minimum(node + 1, len(turned) - 1)] - here) * share[:, None]
 
     def at(self, pixels: np.ndarray) -> np.ndarray:
         """Logits at pixels, numbered down the columns as in `Runs`."""
-        height = self.rows.pixels
-        x, y = np.divmod(pixels, height)
-        nodes = []
-        for axis, number, size in zip(
-            (self.rows, self.columns), (y, x), self.values.shape, strict=True
-        ):
-            at = np.clip(axis.offset + axis.step * number, 0, size - 1)
-            node = np.minimum(at.astype(np.int64), max(size - 2, 0))
-            nodes.append((node, np.minimum(node + 1, size - 1), (at - node).astype(np.float32)))
-        (top, bottom, down), (left, right, across) = nodes
+        x, y = np.divmod(pixels, self.rows.pixels)
+        height, width = self.values.shape
+        top, down = self.rows.weights(y, height)
+        left, across = self.columns.weights(x, width)
+        bottom, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
         upper = self.values[top, left] * (1 - across) + self.values[top, right] * across
         lower = self.values[bottom, left] * (1 - across) + self.values[bottom, right] * across
         return upper * (1 - down) + lower * down
@@ -194,6 +190,16 @@ class Likelihood:
         probability = max(probability, LOWEST)
         if probability >= self.cap[0]:
             probability = max(probability, self.cap[1])
+        # the threshold of the mask is asked for again among the levels of its area
+        if probability not in self._asked:
+            self._asked[probability] = self._above(probability)
+        return self._asked[probability]
+
+    @cached_property
+    def _asked(self) -> dict[float, Runs]:
+        return {}
+
+    def _above(self, probability: float) -> Runs:
         found = self.surface.above(logit(probability))
         if found:
             found = common([found, *self._allowed])

@@ -14,7 +14,7 @@ from sam2pal.dataset.drawing import (
     Outline,
     Source,
     absent,
-    faulty,
+    outline_or_fault,
     polygons,
     positive_size,
 )
@@ -69,10 +69,7 @@ def read(data: Any, path: Path) -> Source:
         where = f"{path}: annotation {str(entry)[:40]} ('{label}' of '{drawing.photograph}')"
         if annotation.get("keypoints"):
             source.ignore(KEYPOINTS)
-        try:
-            outline = _outline(annotation, label, where)
-        except InputError as error:
-            outline = faulty(label, where, error)
+        outline = outline_or_fault(label, where, _outline, annotation, label, where)
         if outline is not None:
             drawing.outlines.append(outline)
         elif not annotation.get("keypoints"):

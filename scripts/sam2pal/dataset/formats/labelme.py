@@ -15,7 +15,7 @@ from sam2pal.dataset.drawing import (
     Source,
     drawn,
     ellipse,
-    faulty,
+    outline_or_fault,
     polygons,
     positive_size,
     rectangle,
@@ -51,10 +51,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
             source.faults.append(InputError(f"{where} has {said}; name its structure in LabelMe"))
             continue
         where = f"{where} ('{label}')"
-        try:
-            outline = _outline(shape, where, size, source)
-        except InputError as error:
-            outline = faulty(label, where, error)
+        outline = outline_or_fault(label, where, _outline, shape, where, size, source)
         if outline is not None:
             drawing.outlines.append(outline)
     source.drawings.append(drawing)

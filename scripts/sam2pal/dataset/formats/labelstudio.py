@@ -7,7 +7,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, ellipse, faulty, fill, polygons
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    ellipse,
+    fill,
+    outline_or_fault,
+    polygons,
+)
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
 
@@ -63,10 +71,9 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
         value = region["value"]
         for label in value.get(region["type"]) or []:
             place = f"{where}, region {str(region.get('id'))[:20]} ('{label}')"
-            try:
-                drawing.outlines.append(_outline(kind, region, str(label), place))
-            except InputError as error:
-                drawing.outlines.append(faulty(str(label), place, error))
+            drawing.outlines.append(
+                outline_or_fault(str(label), place, _outline, kind, region, str(label), place)
+            )
     return drawing
 
 

@@ -13,7 +13,7 @@ from sam2pal.dataset.drawing import (
     Outline,
     Source,
     ellipse,
-    faulty,
+    outline_or_fault,
     polygons,
     rectangle,
 )
@@ -155,10 +155,9 @@ def _read(
                 )
             for label in labels:
                 labelled = f"{where} ('{label}')"
-                try:
-                    outline = _outline(shape, label, labelled, source)
-                except InputError as error:
-                    outline = faulty(label, labelled, error)
+                outline = outline_or_fault(
+                    label, labelled, _outline, shape, label, labelled, source
+                )
                 if outline is not None:
                     drawing.outlines.append(outline)
         source.drawings.append(drawing)

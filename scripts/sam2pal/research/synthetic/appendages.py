@@ -9,6 +9,11 @@ from sam2pal.research.synthetic.genes import Genes
 BELOW, ABOVE = 1, 8
 
 
+def along(share: float, ends: tuple[tuple[float, ...], ...]) -> tuple[float, ...]:
+    """The bounds of an angle of the legs at a place from the first pair (0) by the middle to the last (1)."""
+    return tuple(float(np.interp(share, [0, 0.5, 1], bounds)) for bounds in ends)
+
+
 def legs(
     genes: Genes, surface: Surface, places: list[tuple[int, float, float]], size: float
 ) -> list[Limb]:
@@ -38,10 +43,8 @@ def legs(
         share = k / max(len(places) - 1, 1)
         factor = 1 + (growth - 1) * share
         own = genes.under(f"pair {k}")
-        low, high = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in out)
-        first = own.between("out", low, high)
-        low, high = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in shin)
-        second = own.between("shin", low, high)
+        first = own.between("out", *along(share, out))
+        second = own.between("shin", *along(share, shin))
         limbs.append(
             Limb(
                 "legs",

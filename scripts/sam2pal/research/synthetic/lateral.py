@@ -5,10 +5,8 @@ What it has on both sides is drawn twice: the far one behind the body, the near 
 
 from dataclasses import replace
 
-import numpy as np
-
 from sam2pal.research.synthetic.anatomy import Limb, Plate, Surface
-from sam2pal.research.synthetic.appendages import BELOW
+from sam2pal.research.synthetic.appendages import BELOW, along
 from sam2pal.research.synthetic.genes import Genes
 
 FAR, NEAR, NEAREST = 0, 9, 10
@@ -84,10 +82,8 @@ def lateral_legs(
         share = k / max(len(places) - 1, 1)
         factor = 1 + (growth - 1) * share
         own = genes.under(f"pair {k}")
-        low, high = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in out)
-        first = own.between("out", low, high)
-        low, high = (float(np.interp(share, [0, 0.5, 1], ends)) for ends in shin)
-        second = own.between("shin", low, high)
+        first = own.between("out", *along(share, out))
+        second = own.between("shin", *along(share, shin))
         base = own.between("base", -2.0, -1.2)
         hip = coxa * own.between("hip", 0.7, 1.0 if k else 1.5)
         wide = thick * own.between("hip wide", 1.1, 1.9)
