@@ -1,5 +1,6 @@
 """Masks and COCO's run-length encoding: runs of 0 and 1 in turn, down the columns."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,18 @@ def decode_mask(rle: Mapping[str, Any]) -> np.ndarray:
 def rle_area(rle: Mapping[str, Any]) -> int:
     """Number of pixels in the mask of an RLE."""
     return int(rle_counts(rle)[1::2].sum())
+
+
+def fingerprint(rle: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that tell a mask from another of the same photograph, whoever encoded it.
+
+    Raises:
+        ValueError: size or counts are malformed.
+    """
+    counts = rle["counts"]
+    if not isinstance(counts, str):
+        counts = encode_mask(decode_mask(rle))["counts"]
+    return hashlib.sha256(counts.encode("ascii", errors="replace")).hexdigest()[:16]
 
 
 def rle_measures(rle: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Masks as runs: whatever is done to them gives the pixels that whole frames give."""
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
+from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measures
 from sam2pal.dataset.runs import Runs, common
 
 SIZES = [(1, 1), (1, 9), (9, 1), (23, 17), (40, 64)]
@@ -60,3 +62,13 @@ def test_specks(size, share):
         kept = np.bincount(pieces.ravel()) >= max(1, share * mask.sum())
         kept[0] = False
         assert runs(mask).without_specks(share).rle() == encode_mask(kept[pieces])
+
+
+def test_a_mask_has_one_fingerprint_however_it_is_encoded():
+    mask = np.zeros((7, 5), bool)
+    mask[2:4, 1:3] = True
+    rle = encode_mask(mask)
+    counts = {"size": [7, 5], "counts": [9, 2, 5, 2, 17]}
+    assert fingerprint(rle) == fingerprint(counts)
+    assert fingerprint(rle) == sha256(rle["counts"].encode()).hexdigest()[:16]
+    assert fingerprint(rle) != fingerprint(encode_mask(~mask))
