@@ -5,6 +5,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,25 @@ from sam2pal.config.fields import machine_fields
 from sam2pal.io.errors import InputError
 
 Options = TypeVar("Options")
+
+
+def repository() -> Path:
+    """The folder with workflow/, config/ and profiles/: a clone, or what an installed package brings.
+
+    Raises:
+        InputError: the library is used without the workflow.
+    """
+    here = Path(__file__).resolve().parents[2]
+    if (here / "workflow/Snakefile").is_file():
+        return here
+    try:
+        files = metadata.files("sam2-pal") or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.parts[-2:] == ("workflow", "Snakefile"):
+            return Path(file.locate()).resolve().parents[1]
+    raise InputError(f"{here}: the workflow is not beside the library; install the package anew")
 
 
 def run(main: Callable[[], None]) -> None:
