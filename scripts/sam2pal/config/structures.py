@@ -10,9 +10,9 @@ from sam2pal.config.fields import Name, Section, matching, options
 from sam2pal.io.errors import nearest
 
 StructureName = matching(
-    r'[^\s/\\,;{}"][^\t/\\,;{}"]*',
-    "the name of a structure: it must not begin with a blank or contain a tab or one of "
-    "/ \\ , ; { } \"",
+    r'[^\s/\\,;{}"=+\-@\'][^\t/\\,;{}"]*',
+    "the name of a structure: it must not begin with a blank or one of = + - @ ' or contain a tab "
+    'or one of / \\ , ; { } "',
 )
 
 

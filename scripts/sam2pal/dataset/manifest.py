@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sam2pal.images.folder import Found, natural_key, scan
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
+from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 
@@ -88,8 +89,18 @@ def read_list(path: str | Path) -> list[Specimen]:
         )
     try:
         return [
-            Specimen(s, p, int(size), int(mtime), int(width), int(height), shard, status, reason)
-            for s, p, size, mtime, width, height, shard, status, reason in rows
+            Specimen(
+                original(s),
+                original(p),
+                int(size),
+                int(mtime),
+                int(w),
+                int(h),
+                shard,
+                status,
+                original(why),
+            )
+            for s, p, size, mtime, w, h, shard, status, why in rows
         ]
     except ValueError as error:
         raise InputError(
@@ -103,7 +114,9 @@ def write_list(path: str | Path, specimens: Iterable[Specimen]) -> bool:
     text = io.StringIO()
     rows = csv.writer(text, delimiter="\t", lineterminator="\n")
     rows.writerow(_COLUMNS)
-    rows.writerows(map(attrgetter(*_COLUMNS), specimens))
+    for specimen in specimens:
+        cells = attrgetter(*_COLUMNS)(specimen)
+        rows.writerow(inert(cell) if isinstance(cell, str) else cell for cell in cells)
     return write_if_changed(path, text.getvalue())
 
 

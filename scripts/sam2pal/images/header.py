@@ -9,6 +9,8 @@ from sam2pal.io.errors import InputError
 
 MAX_PIXELS = 500_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is 89 million, a common camera's size
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "AVIF", "TIFF")
+"""What Pillow may open, whatever a file is called; of the others, PostScript runs programs."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sam2pal.images.header import Header, check_size, noted
+from sam2pal.images.header import FORMATS, Header, check_size, noted
 from sam2pal.images.reduction import Decoded, factor_for, reduced
 from sam2pal.images.samples import to_rgb, to_uint8
 
@@ -38,7 +38,7 @@ def _orientation(path: str | Path, image: Image.Image) -> int:
 
 def inspect(path: str | Path) -> Header:
     """The header; decodes the file unless it ends as a whole PNG or JPEG does."""
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         header = _header(path, image)
         if not _ends_well(path, image.format):
             image.load()
@@ -60,7 +60,7 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
 
     A JPEG is decoded at its reduced size, the others in full and then averaged.
     """
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         header = _header(path, image)
         if image.format in ("JPEG", "MPO"):
             return _jpeg(image, header, factor_for(header.width, header.height, at_least))

@@ -1,7 +1,8 @@
 """Tidy tables on disk: CSV and Parquet with the same content, read and written in pieces.
 
 Every table declares its columns (`Columns`), so that it keeps its types whatever its cells hold.
-Text is never missing, only empty; a missing number is an empty cell in CSV and null in Parquet.
+Text is never missing, only empty, and no spreadsheet runs it (`cells`); a missing number is an
+empty cell in CSV and null in Parquet.
 In memory they are Arrow's; pandas, which takes longer to import than most tables to write, is
 loaded by `to_pandas` alone.
 """
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
+from sam2pal.io.cells import inert, inert_column, original, original_column
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
@@ -47,7 +49,7 @@ def header(path: str | Path) -> list[str]:
             names = next(csv.reader(file, delimiter=delimiter(path)), [])
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
-    names = [name.strip() for name in names]
+    names = [original(name.strip()) for name in names]
     if not any(names):
         raise InputError(f"{path}: it is empty; expected a line of column names")
     for name in names:
@@ -99,6 +101,7 @@ def read_chunks(
         for batch in reader:
             cells = {name: batch.column(name) for name in wanted}
             types = {name: columns.get(name, str) for name in wanted}
+            cells = {n: original_column(c) if types[n] is str else c for n, c in cells.items()}
             yield pa.table({n: typed(cells[n], types[n], n, path, first) for n in wanted})
             first += batch.num_rows
     except pa.ArrowInvalid as error:
@@ -173,7 +176,7 @@ class Writer:
                 else:
                     file = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
                     self._csv.append(csv.writer(file, lineterminator="\n"))
-                    self._csv[-1].writerow(self.columns)
+                    self._csv[-1].writerow(map(inert, self.columns))
             self._stack = stack.pop_all()
         return self
 
@@ -193,8 +196,12 @@ class Writer:
         if not len(piece):
             return
         cells = [self._column(piece, name, of) for name, of in self.columns.items()]
+        texts = [
+            inert_column(c) if of is str else c
+            for c, of in zip(cells, self.columns.values(), strict=True)
+        ]
         for file in self._csv:
-            file.writerows(zip(*(column.to_pylist() for column in cells), strict=True))
+            file.writerows(zip(*(column.to_pylist() for column in texts), strict=True))
         for writer in self._parquet:
             writer.write_table(pa.table(cells, self._schema))
         self.rows += len(piece)

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -20,6 +21,25 @@ from sam2pal.model.checkpoints import load_weights, verify
 log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).with_name("bundled")
+CLASSES = frozenset(
+    {
+        "sam2.modeling.backbones.hieradet.Hiera",
+        "sam2.modeling.backbones.image_encoder.FpnNeck",
+        "sam2.modeling.backbones.image_encoder.ImageEncoder",
+        "sam2.modeling.memory_attention.MemoryAttention",
+        "sam2.modeling.memory_attention.MemoryAttentionLayer",
+        "sam2.modeling.memory_encoder.CXBlock",
+        "sam2.modeling.memory_encoder.Fuser",
+        "sam2.modeling.memory_encoder.MaskDownSampler",
+        "sam2.modeling.memory_encoder.MemoryEncoder",
+        "sam2.modeling.position_encoding.PositionEmbeddingRandom",
+        "sam2.modeling.position_encoding.PositionEmbeddingSine",
+        "sam2.modeling.sam.transformer.RoPEAttention",
+        "sam2.modeling.sam2_base.SAM2Base",
+        "sam2pal.model.trunk.EfficientNetLite",
+    }
+)
+"""What a model's configuration may name; any other `_target_` would run what it names."""
 
 
 def build_model(
@@ -83,6 +103,7 @@ def _from_config(path: Path, image_size: int | None) -> SAM2Base:
         if image_size is not None:
             config.model.image_size = image_size
         OmegaConf.resolve(config)
+        _check_classes(path, OmegaConf.to_container(config.model), "model")
         model = instantiate(config.model, _recursive_=True)
     except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, UnicodeError) as error:
         reason = " ".join(str(error).split())
@@ -90,6 +111,26 @@ def _from_config(path: Path, image_size: int | None) -> SAM2Base:
     if not isinstance(model, SAM2Base):
         raise InputError(f"{path}: builds a {type(model).__name__}, not a SAM2Base")
     return model
+
+
+def _check_classes(path: Path, node: Any, where: str) -> None:
+    """Refuse what is not in `CLASSES` wherever it is named, before anything is built."""
+    if isinstance(node, list):
+        node = dict(enumerate(node))
+    if not isinstance(node, dict):
+        return
+    target = node.get("_target_")
+    if "_target_" in node and str(target) not in CLASSES:
+        known = "\n  ".join(sorted(CLASSES))
+        raise InputError(
+            f"{path}: {where}: '{target}' is no class that a model is built of; known are\n  {known}"
+        )
+    if node.get("weights_path") is not None:
+        raise InputError(
+            f"{path}: {where}.weights_path: weights are named in `model: checkpoint` alone; remove it"
+        )
+    for key, value in node.items():
+        _check_classes(path, value, f"{where}.{key}")
 
 
 def model_hash(model: SAM2Base) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import Dataset
+from sam2pal.io.cells import inert
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.review.cards import Shown, card, picture, show
@@ -178,14 +179,14 @@ def _write_list(path: Path, rows: Sequence[Row]) -> None:
                 (
                     row.rank,
                     row.page or "",
-                    row.specimen,
+                    inert(row.specimen),
                     row.group.name.lower(),
                     "" if row.lowest is None else f"{row.lowest:.4f}",
-                    row.lowest_structure,
-                    ";".join(row.absent),
+                    inert(row.lowest_structure),
+                    inert(";".join(row.absent)),
                     ";".join(row.flags),
                     "" if row.iou is None else f"{row.iou:.4f}",
-                    row.path,
-                    row.reason,
+                    inert(row.path),
+                    inert(row.reason),
                 )
             )

@@ -1,5 +1,7 @@
 """Tables that are read and written in pieces, and the table of specimens."""
 
+import csv
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,6 +9,7 @@ import pytest
 
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io import tables
+from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import InputError
 
 COLUMNS = {"genus": str, "specimen": str, "iou": float, "truth_area_px": int, "reason": str}
@@ -67,6 +70,28 @@ def test_tables_without_rows_keep_their_types(tmp_path):
     assert paths[0].read_text() == ",".join(COLUMNS) + "\n"
     assert tables.read(paths[0], COLUMNS).schema == tables.table(rows(), COLUMNS).schema
     assert pd.read_parquet(paths[1])["iou"].dtype == float
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\n=1", "'=1", "''-x"]
+HARMLESS = ["-0.5", "+3e-4", "-", "", "'", "'a", "a=b", "Ä-1"]
+
+
+def test_a_spreadsheet_runs_nothing(tmp_path):
+    columns = {"genus": str, "=HYPERLINK(1)": str, "iou": float}
+    texts = [*FORMULAS, *HARMLESS]
+    table = tables.table(
+        [{"genus": text, "=HYPERLINK(1)": text, "iou": -0.5} for text in texts], columns
+    )
+    tables.write(table, tmp_path / "t.csv", tmp_path / "t.parquet")
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        header, *cells = csv.reader(file)
+    assert header == ["genus", "'=HYPERLINK(1)", "iou"]
+    assert [row[0] for row in cells] == [f"'{text}" for text in FORMULAS] + HARMLESS
+    assert {row[2] for row in cells} == {"-0.5"}
+    assert [inert(text) for text in texts] == [row[0] for row in cells]
+    assert [original(row[0]) for row in cells] == texts
+    assert tables.read(tmp_path / "t.csv", columns).equals(table)
+    assert pd.read_parquet(tmp_path / "t.parquet")["genus"].tolist() == texts
 
 
 def test_a_writer_that_fails_leaves_the_old_file(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.resources
+import json
 import logging
 import pickle
 import shutil
@@ -127,8 +128,9 @@ def test_own_configuration_and_checkpoint(small_model, tmp_path):
         (None, "does not exist"),
         ("model: [", "no model can be built from it"),
         ("architecture: {}", "no mapping `model`"),
-        ("model: {_target_: sam2.no_such.Thing}", "no model can be built from it"),
-        ("model: {_target_: torch.nn.Linear, in_features: 1, out_features: 1}", "not a SAM2Base"),
+        ("model: {_target_: sam2.no_such.Thing}", "no class that a model is built of"),
+        ("model: {_target_: torch.nn.Linear}", "model: 'torch.nn.Linear' is no class"),
+        ("model: {_target_: sam2.modeling.memory_encoder.CXBlock, dim: 4}", "not a SAM2Base"),
     ],
 )
 def test_own_configuration_that_is_no_model(tmp_path, text, expected):
@@ -139,6 +141,24 @@ def test_own_configuration_that_is_no_model(tmp_path, text, expected):
     with pytest.raises(InputError, match=expected) as caught:
         build_model(options)
     assert "own.yaml" in str(caught.value)
+
+
+def test_own_configuration_runs_nothing(tmp_path):
+    mark = tmp_path / "ran"
+    attack = {"_target_": "pathlib.Path.write_text", "_args_": [{"_target_": "pathlib.Path"}, "x"]}
+    for nested in (
+        {"_target_": "psutil.Popen", "args": ["touch", str(mark)]},
+        {"_target_": "sam2.modeling.sam2_base.SAM2Base", "image_encoder": [{"a": attack}]},
+        {"kind": "pickle.loads", "_target_": "${model.kind}"},
+        {"_target_": ["os.system"]},
+        {"_target_": "sam2.modeling.backbones.hieradet.Hiera", "weights_path": str(mark)},
+    ):
+        path = tmp_path / "own.yaml"
+        path.write_text(json.dumps({"model": nested}))
+        options = ModelOptions("mine", None, str(tmp_path / "own.pt"), str(path))
+        with pytest.raises(InputError, match="is no class that a model|weights_path"):
+            build_model(options, random_weights=True)
+    assert not mark.exists()
 
 
 def test_checksum_is_verified_before_loading(tmp_path):

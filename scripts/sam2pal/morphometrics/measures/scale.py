@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from sam2pal.config.scale import check_scale
+from sam2pal.images.header import FORMATS
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed, number, read_user_table
 
@@ -66,7 +67,7 @@ def exif_scale(path: str | Path) -> float:
             96 per inch) or implausible.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             tags = image.getexif()
             if not tags and hasattr(image, "tag_v2"):
                 tags = image.tag_v2

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from sam2pal.images.header import FORMATS
 from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
 
@@ -35,7 +36,7 @@ class Crop:
 @lru_cache(maxsize=64)
 def _small(path: str) -> Image.Image:
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             opened.draft("RGB", (SIDE, SIDE))
             return opened.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     except OSError as error:

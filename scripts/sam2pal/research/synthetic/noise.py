@@ -97,7 +97,7 @@ def photograph(index: int) -> Image.Image:
     import skimage
 
     path = Path(skimage.__file__).parent / "data" / PHOTOGRAPHS[index % len(PHOTOGRAPHS)]
-    with Image.open(path) as opened:
+    with Image.open(path, formats=("JPEG", "PNG")) as opened:
         image = opened.convert("RGB")
     image.thumbnail((512, 512), Image.Resampling.BOX)
     return image

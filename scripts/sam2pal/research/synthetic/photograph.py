@@ -149,7 +149,7 @@ def develop(rng: np.random.Generator, light: Array, style: Style) -> NDArray[np.
     if style.quality < 88:
         with io.BytesIO() as buffer:
             image.save(buffer, "JPEG", quality=style.quality)
-            image = Image.open(buffer).convert("RGB")
+            image = Image.open(buffer, formats=("JPEG",)).convert("RGB")
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     return np.array(image)
