@@ -145,26 +145,32 @@ def fill(rings: Sequence[Sequence[float]], height: int, width: int) -> np.ndarra
     pieces = coco_mask.frPyObjects([list(ring) for ring in rings], height, width)
     if len(pieces) == 1:
         return decode_mask(pieces[0])
-    holes = set(holes_of(rings))
-    mask = decode_mask(coco_mask.merge([p for i, p in enumerate(pieces) if i not in holes]))
-    for hole in holes:
-        mask &= ~decode_mask(pieces[hole])
+    mask = np.zeros((height, width), bool)
+    depths = _depths(rings)
+    for depth in sorted(set(depths)):
+        of_depth = [piece for piece, at in zip(pieces, depths, strict=True) if at == depth]
+        filled = decode_mask(coco_mask.merge(of_depth))
+        mask = mask & ~filled if depth % 2 else mask | filled
     return mask
 
 
 def holes_of(rings: Sequence[Sequence[float]]) -> list[int]:
-    """Which of the rings lie within another one."""
+    """Which of the rings lie within another one; a ring within a hole is none."""
+    return [number for number, depth in enumerate(_depths(rings)) if depth % 2]
+
+
+def _depths(rings: Sequence[Sequence[float]]) -> list[int]:
+    """In how many others each ring lies."""
     if len(rings) < 2:
-        return []
+        return [0] * len(rings)
     shapes = [make_valid(Polygon(list(zip(r[0::2], r[1::2], strict=True)))) for r in rings]
     tree = STRtree(shapes)
     return [
-        number
-        for number, shape in enumerate(shapes)
-        if any(
+        sum(
             other != number and shapes[other].area > shape.area and shapes[other].covers(shape)
             for other in tree.query(shape)
         )
+        for number, shape in enumerate(shapes)
     ]
 
 

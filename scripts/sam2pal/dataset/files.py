@@ -211,6 +211,12 @@ def write(path: str | Path, data: dict[str, Any]) -> None:
         file.write("\n}\n")
 
 
+def write_json(path: str | Path, data: Any) -> None:
+    """Write JSON for another program, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(_dumps(data) + "\n", encoding="utf-8")
+
+
 def _dumps(value: Any) -> str:
     return json.dumps(
         value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")

@@ -144,6 +144,18 @@ class Photographs:
                     return found
         return []
 
+    def name_of_file(self, path: str | Path) -> str | None:
+        """The name by which an annotation file means a photograph: with its folders, or without.
+
+        None if no photograph has either.
+        """
+        path = Path(path)
+        stem = path.name.removesuffix(path.suffix)
+        for name in ((path.parent / stem).as_posix(), stem):
+            if self.candidates(name):
+                return name
+        return None
+
     def _named(self, wanted: str, same: Callable[[str], str]) -> list[PhotographFile]:
         """Photographs whose name is `wanted`, as far as `same` looks and both have folders."""
         key = same(wanted.rsplit("/", 1)[-1])

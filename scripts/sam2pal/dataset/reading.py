@@ -70,10 +70,10 @@ def read_annotations(path: Path, photographs: Photographs, structures: Sequence[
 
 
 def _read_folder(folder: Path, photographs: Photographs, structures: Sequence[str]) -> Source:
-    names = yolo.names_of(folder)
-    if names is not None and any(folder.rglob("*.txt")):
+    classes = yolo.classes_of(folder)
+    if classes is not None and any(folder.rglob("*.txt")):
         with guarded(folder):
-            return yolo.read(folder, names)
+            return yolo.read(folder, classes, photographs)
     files = [
         path
         for path in sorted(folder.rglob("*"), key=lambda path: natural_key(path.as_posix()))

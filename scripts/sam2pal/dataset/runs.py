@@ -158,9 +158,7 @@ def common(masks: Sequence[Runs]) -> Runs:
         return masks[0]
     height, width = masks[0].height, masks[0].width
     edges = np.concatenate([part for mask in masks for part in (mask.start, mask.end)])
-    steps = np.concatenate(
-        [np.full(len(mask.start), step) for mask in masks for step in (1, -1)]
-    )
+    steps = np.concatenate([np.full(len(mask.start), step) for mask in masks for step in (1, -1)])
     order = np.argsort(edges, kind="stable")
     edges, depth = edges[order], np.cumsum(steps[order])
     last = np.r_[edges[1:] > edges[:-1], True][: len(edges)]  # of several edges at one pixel

@@ -239,6 +239,13 @@ def test_a_brush_mask_that_is_cut_off_is_refused():
         decode_brush(whole[:-3], 4 * WIDTH * HEIGHT)
 
 
+def test_a_ring_in_a_hole_is_no_hole(photographs, tmp_path):
+    rings = [[2, 2, 38, 2, 38, 38, 2, 38], [8, 8, 30, 8, 30, 30, 8, 30],
+             [12, 12, 20, 12, 20, 20, 12, 20], [50, 2, 55, 2, 55, 7, 50, 7]]  # fmt: skip
+    data = converted(tmp_path, photographs, coco(rings))
+    assert masks_of(data)["a", "head"].sum() == 36 * 36 - 22 * 22 + 8 * 8 + 5 * 5
+
+
 # COCO as programs write it
 
 

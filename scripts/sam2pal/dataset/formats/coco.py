@@ -1,7 +1,7 @@
 """COCO: polygons, compressed and uncompressed RLE; and the dialects that programs write."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ from sam2pal.dataset.drawing import (
     polygons,
     positive_size,
 )
-from sam2pal.dataset.files import check
-from sam2pal.dataset.rle import decode_mask, rle_area, rle_size
+from sam2pal.dataset.exported import Exported
+from sam2pal.dataset.files import categories, check
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area, rle_measures, rle_size
 from sam2pal.io.errors import InputError
 
 KEYPOINTS = "keypoints"
 BOXES = "bounding boxes without an outline"
+UNKNOWN = "structures that no template shows"
 
 
 def recognise(data: Any) -> bool:
@@ -67,6 +70,10 @@ def read(data: Any, path: Path) -> Source:
         label = names[annotation["category_id"]]
         entry = annotation.get("id", f"number {number}")
         where = f"{path}: annotation {str(entry)[:40]} ('{label}' of '{drawing.photograph}')"
+        flags = annotation.get("flags")
+        if isinstance(flags, list) and "no_template" in flags:  # of predictions
+            source.ignore(UNKNOWN)
+            continue
         if annotation.get("keypoints"):
             source.ignore(KEYPOINTS)
         outline = outline_or_fault(label, where, _outline, annotation, label, where)
@@ -176,3 +183,35 @@ def _evidence(
         and bool(np.any(np.asarray(box, float) > 1))  # not normalised
     )
     return (float(area) if number(area) and area > 0 else None), tuple(box) if known else None
+
+
+def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+    """Write `annotations.json`: RLE on the photographs as stored, an empty one where absent."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    numbers = {name: number for number, name in enumerate(structures, 1)}
+    for one in specimens:
+        size = {"width": one.specimen.width, "height": one.specimen.height}
+        number = len(images) + 1
+        images.append({"id": number, "file_name": one.name, "specimen": one.stem, **size})
+        for structure in (*one.present, *one.absent):
+            rle = encode_mask(one.mask(structure))
+            entry = {
+                "id": len(annotations) + 1,
+                "image_id": number,
+                "category_id": numbers[structure],
+                "iscrowd": 0,
+                "segmentation": rle,
+                "source": one.specimen.annotations[structure].source,
+                **rle_measures(rle),
+            }
+            score = one.specimen.annotations[structure].score
+            annotations.append(entry if score is None else {**entry, "score": score})
+    content = {
+        "info": {"description": "predictions of SAM2-PAL", "orientation": "stored"},
+        "images": images,
+        "categories": categories(structures),
+        "annotations": annotations,
+    }
+    write_coco(folder / "annotations.json", content)
+    return len(images)

@@ -1,7 +1,9 @@
 """CVAT for images 1.1: one XML file for many photographs."""
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +12,17 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
+    absent,
     drawn,
     ellipse,
     faulty,
     polygons,
     positive_size,
 )
+from sam2pal.dataset.exported import Exported, absent_structure, marks
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
 
 _START = re.compile(r"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*<annotations[\s>]", re.S)
 
@@ -29,6 +34,9 @@ def recognise(text: str) -> bool:
 
 def read(text: str, path: Path) -> Source:
     """Read CVAT's XML: polygons, ellipses and masks; boxes are no outlines.
+
+    CVAT turns photographs upright. A tag such as `head absent` says that the specimen lacks the
+    structure.
 
     Raises:
         InputError: it is not sound XML, or of a video.
@@ -46,10 +54,13 @@ def read(text: str, path: Path) -> Source:
         name = image.get("name") or ""
         where = f"{path}: image '{name}'"
         size = positive_size(_number(image, "width"), _number(image, "height"), where)
-        drawing = Drawing(name, where, [], size)
+        drawing = Drawing(name, where, [], size, displayed=True)
         for number, shape in enumerate(image, 1):
             label = (shape.get("label") or "").strip()
             place = f"{where}, shape {number} ('{label}')"
+            if shape.tag == "tag" and (missing := absent_structure(label)):
+                drawing.outlines.append(absent(missing, place))
+                continue
             if shape.tag not in ("polygon", "ellipse", "mask"):
                 source.ignore(f"shapes of type {shape.tag[:40]}")
                 continue
@@ -102,3 +113,39 @@ def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) 
     values = np.arange(len(runs)) % 2 == 1
     mask[top : top + height, left : left + width] = np.repeat(values, runs).reshape(height, width)
     return mask
+
+
+def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+    """Write `annotations.xml`: polygons, and tags for what is absent; and labels for the task."""
+    written = 0
+    with (
+        atomic(folder / "annotations.xml") as temporary,
+        temporary.open("w", encoding="utf-8") as file,
+    ):
+        file.write(
+            '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
+        )
+        for one in specimens:
+            width, height = (str(side) for side in one.displayed)
+            sizes = {"id": str(written), "name": one.name, "width": width, "height": height}
+            image = ElementTree.Element("image", sizes)
+            for structure in one.present:
+                for points in one.rings(structure):
+                    line = ";".join(f"{x:.12g},{y:.12g}" for x, y in points)
+                    shape = {"label": structure, "source": "manual", "occluded": "0"}
+                    ElementTree.SubElement(
+                        image, "polygon", {**shape, "points": line, "z_order": "0"}
+                    )
+            for mark in marks(one.absent):
+                ElementTree.SubElement(image, "tag", {"label": mark, "source": "manual"})
+            file.write(ElementTree.tostring(image, encoding="unicode") + "\n")
+            written += 1
+        file.write("</annotations>\n")
+    labels = [{"name": name, "type": "polygon", "attributes": []} for name in structures]
+    labels += [{"name": mark, "type": "tag", "attributes": []} for mark in marks(structures)]
+    with atomic(folder / "labels.md") as temporary:
+        text = "Paste this into the tab *Raw* of the labels of a new task:\n\n"
+        temporary.write_text(
+            text + json.dumps(labels, indent=1, ensure_ascii=False) + "\n", "utf-8"
+        )
+    return written

@@ -1,10 +1,13 @@
 """GeoJSON of QuPath: a file a photograph, of the photograph's name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sam2pal.dataset.drawing import Drawing, Source, faulty, polygons
+from sam2pal.dataset.drawing import Drawing, Source, absent, faulty, polygons
+from sam2pal.dataset.exported import Exported
+from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
 
@@ -20,18 +23,20 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
     """Read features of type Polygon and MultiPolygon, in pixels of the full photograph.
 
     The class names the structure; GeoJSON names no photograph, so the file must have its name.
+    Beside the features `absent` lists structures that the specimen lacks.
 
     Raises:
         InputError: no photograph has the name of the file.
     """
-    if not photographs.candidates(path.stem):
+    name = photographs.name_of_file(path)
+    if name is None:
         raise InputError(
             f"{path}: GeoJSON names no photograph, and there is none called '{path.stem}' in"
             f" {photographs.place}; give the file the name of its photograph"
         )
     features = data if isinstance(data, list) else data.get("features", [data])
     source = Source()
-    drawing = Drawing(path.stem, str(path), [])
+    drawing = Drawing(name, str(path), [])
     for number, feature in enumerate(features, 1):
         label = _label(feature.get("properties") or {})
         where = f"{path}: feature {number} ('{label}')"
@@ -45,13 +50,18 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
             continue
         parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
         try:
-            rings = [[float(v) for point in ring for v in point[:2]] for of in parts for ring in of]
-            drawing.outlines.append(polygons(label, where, rings))
+            for part in parts:
+                rings = [[float(v) for point in ring for v in point[:2]] for ring in part]
+                # which rings are holes is said by their order
+                drawing.outlines.append(replace(polygons(label, where, rings), rings=()))
         except (TypeError, ValueError) as error:
             message = f"{where}: its coordinates are damaged ({error}); export it again"
             drawing.outlines.append(faulty(label, where, InputError(message)))
         except InputError as error:
             drawing.outlines.append(faulty(label, where, error))
+    lacking = data.get("absent") if isinstance(data, dict) else None
+    for label in lacking if isinstance(lacking, list) else ():
+        drawing.outlines.append(absent(str(label), f"{path}: absent '{label}'"))
     source.drawings.append(drawing)
     return source
 
@@ -60,3 +70,33 @@ def _label(properties: Mapping[str, Any]) -> str:
     classification = properties.get("classification")
     name = classification.get("name") if isinstance(classification, dict) else None
     return str(name or properties.get("name") or "").strip()
+
+
+def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+    """Write `{specimen}.geojson`: a feature a structure, on the photograph as stored."""
+    written = 0
+    for one in specimens:
+        features = []
+        for structure in one.present:
+            parts = [
+                [[*_points(ring), ring[:2]] for ring in piece]
+                for piece in one.pieces(structure, as_displayed=False)
+            ]
+            features.append(
+                {
+                    "type": "Feature",
+                    "geometry": {"type": "MultiPolygon", "coordinates": parts},
+                    "properties": {
+                        "objectType": "annotation",
+                        "classification": {"name": structure},
+                    },
+                }
+            )
+        content = {"type": "FeatureCollection", "features": features, "absent": one.absent}
+        write_json(folder / f"{one.stem}.geojson", content)
+        written += 1
+    return written
+
+
+def _points(ring: Sequence[float]) -> list[list[float]]:
+    return [[x, y] for x, y in zip(ring[0::2], ring[1::2], strict=True)]

@@ -3,6 +3,8 @@
 import base64
 import io
 import math
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
+    absent,
     drawn,
     ellipse,
     outline_or_fault,
@@ -20,6 +23,8 @@ from sam2pal.dataset.drawing import (
     positive_size,
     rectangle,
 )
+from sam2pal.dataset.exported import Exported, absent_structure, marks
+from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
 
@@ -34,6 +39,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
 
     LabelMe turns photographs upright before it shows them, so its coordinates are taken as
     those of the displayed photograph wherever sizes do not tell. X-AnyLabeling does not.
+    A flag such as `head absent` that is set says that the specimen lacks the structure.
 
     Raises:
         InputError: the file does not say for certain which photograph it is of.
@@ -54,6 +60,10 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
         outline = outline_or_fault(label, where, _outline, shape, where, size, source)
         if outline is not None:
             drawing.outlines.append(outline)
+    flags = data.get("flags")
+    for mark, is_set in flags.items() if isinstance(flags, dict) else ():
+        if is_set and (label := absent_structure(mark)):
+            drawing.outlines.append(absent(label, f"{path}: flag '{mark}'"))
     source.drawings.append(drawing)
     return source
 
@@ -129,3 +139,37 @@ def _pasted(
     mask = np.zeros((size[1], size[0]), bool)
     mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
     return mask
+
+
+def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+    """Write `{specimen}.json` with polygons, and a flag for each structure that may be absent."""
+    written = 0
+    for one in specimens:
+        path = folder / f"{one.stem}.json"
+        width, height = one.displayed
+        shapes = [
+            {
+                "label": structure,
+                "points": points,
+                "group_id": None,
+                "description": "",
+                "shape_type": "polygon",
+                "flags": {},
+            }
+            for structure in one.present
+            for points in one.rings(structure)
+        ]
+        absent_ones = set(marks(one.absent))
+        photograph = os.path.relpath(one.specimen.path or one.name, path.parent)
+        content = {
+            "version": "5.5.0",
+            "flags": {mark: mark in absent_ones for mark in marks(structures)},
+            "shapes": shapes,
+            "imagePath": photograph.replace(os.sep, "/"),
+            "imageData": None,
+            "imageHeight": height,
+            "imageWidth": width,
+        }
+        write_json(path, content)
+        written += 1
+    return written

@@ -1,9 +1,10 @@
 """Label Studio's JSON: outlines in percent, and masks of the brush."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -11,13 +12,17 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
+    absent,
     ellipse,
     fill,
     outline_or_fault,
     polygons,
 )
+from sam2pal.dataset.exported import Exported, absent_structure, marks
+from sam2pal.dataset.files import write_json
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
 
 _KINDS = {
     "polygonlabels": "polygon",
@@ -41,7 +46,8 @@ def read(data: list[Any], path: Path) -> Source:
     """Read tasks.
 
     Outlines are in percent of the photograph as the browser shows it, turned upright. Of several
-    annotations of a task the last one that was not cancelled is taken.
+    annotations of a task the last one that was not cancelled is taken. A choice such as `head
+    absent` says that the specimen lacks the structure.
     """
     source = Source()
     for number, task in enumerate(data, 1):
@@ -64,6 +70,11 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
     if len(done) > 1:
         source.notes.append(f"{where}: it has {len(done)} annotations, of which the last is taken")
     for region in done[-1]["result"] if done else []:
+        if region.get("type") == "choices":
+            for mark in region["value"].get("choices") or []:
+                if label := absent_structure(mark):
+                    drawing.outlines.append(absent(label, f"{where}, choice '{mark}'"))
+            continue
         kind = _KINDS.get(region.get("type"))
         if kind is None:
             source.ignore(f"regions of type {str(region.get('type'))[:40]}")
@@ -101,7 +112,7 @@ def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Ou
         raise InputError(f"{where}: its points are no percentages of the photograph")
 
     def draw(height: int, width: int) -> np.ndarray:
-        scaled = np.asarray(ring).reshape(-1, 2) / 100 * (width, height)
+        scaled = (np.asarray(ring).reshape(-1, 2) / 100 * (width, height)).round(6)
         return fill([scaled.ravel().tolist()], height, width)
 
     return Outline(label, where, draw)
@@ -165,3 +176,51 @@ def decode_brush(content: bytes, length: int) -> np.ndarray:
             place += size
         at = end
     return values
+
+
+def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+    """Write `tasks.json`, polygons in percent as annotations, and the project's interface."""
+    tasks = []
+    for one in specimens:
+        width, height = one.displayed
+        of_image = {
+            "to_name": "image",
+            "original_width": width,
+            "original_height": height,
+            "image_rotation": 0,
+        }
+        regions: list[dict[str, Any]] = [
+            {
+                **of_image,
+                "id": f"region{number}",
+                "from_name": "structure",
+                "type": "polygonlabels",
+                "value": {
+                    "points": [[100 * x / width, 100 * y / height] for x, y in points],
+                    "closed": True,
+                    "polygonlabels": [structure],
+                },
+            }
+            for number, (structure, points) in enumerate(
+                (structure, points) for structure in one.present for points in one.rings(structure)
+            )
+        ]
+        if one.absent:
+            value = {"choices": marks(one.absent)}
+            choice = {"id": "absent", "from_name": "absent", "type": "choices", "value": value}
+            regions.append({"to_name": "image", **choice})
+        address = f"/data/local-files/?d={quote(one.name)}"
+        tasks.append({"data": {"image": address}, "annotations": [{"result": regions}]})
+    write_json(folder / "tasks.json", tasks)
+    labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in structures)
+    choices = "".join(f"    <Choice value={quoteattr(mark)}/>\n" for mark in marks(structures))
+    with atomic(folder / "interface.md") as temporary:
+        temporary.write_text(
+            "Paste this into *Settings*, *Labeling interface*, *Code* of the project:\n\n<View>\n"
+            '  <Image name="image" value="$image" zoom="true"/>\n'
+            f'  <PolygonLabels name="structure" toName="image">\n{labels}  </PolygonLabels>\n'
+            '  <Choices name="absent" toName="image" choice="multiple">\n'
+            f"{choices}  </Choices>\n</View>\n",
+            "utf-8",
+        )
+    return len(tasks)

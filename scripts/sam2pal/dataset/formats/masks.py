@@ -12,7 +12,7 @@ All else is refused, with what was seen in it.
 import csv
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,11 @@ import scipy
 from PIL import Image
 
 from sam2pal.dataset.drawing import Drawing, Outline, Source, drawn, faulty
+from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg"})
 _FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG")
@@ -369,3 +371,14 @@ def _value(cell: object) -> Value | None:
         except ValueError:
             return None
     return None
+
+
+def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+    """Write `{specimen}_{structure}.png`, white on black; all black where it is absent."""
+    written = 0
+    for one in specimens:
+        for structure in (*one.present, *one.absent):
+            with atomic(folder / f"{one.stem}_{structure}.png") as temporary:
+                Image.fromarray(one.mask(structure).astype(np.uint8) * 255).save(temporary)
+        written += 1
+    return written

@@ -1,53 +1,50 @@
 """YOLO segmentation: a text file a photograph, a line an outline in parts of the photograph's sides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, faulty, fill
+from sam2pal.dataset.drawing import Drawing, Outline, Source, absent, faulty, fill
+from sam2pal.dataset.exported import Exported
+from sam2pal.dataset.files import read_text
+from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
 
 _LISTS = ("data.yaml", "dataset.yaml", "data.yml", "classes.txt", "obj.names")
 
 
-def names_of(folder: Path) -> list[str] | None:
-    """The classes that a list beside the files names, None if there is none."""
+def classes_of(folder: Path) -> Path | None:
+    """The list of classes that lies beside the files, None if there is none."""
     for place in (folder, folder.parent):
         for name in _LISTS:
-            path = place / name
-            if path.is_file():
-                return _names(path)
+            if (place / name).is_file():
+                return place / name
     return None
 
 
-def _names(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8-sig")
-    if path.suffix in (".txt", ".names"):
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    try:
-        data: Any = yaml.safe_load(text) if len(text) < 1_000_000 and "&" not in text else None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({error}); export it again") from error
-    names = data.get("names") if isinstance(data, dict) else None
-    if isinstance(names, dict):
-        names = [names[key] for key in sorted(names)]
-    if not isinstance(names, list):
-        raise InputError(f"{path}: expected a list 'names' of the classes")
-    return [str(name) for name in names]
+def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
+    """Read all text files of a folder; lines of five numbers are boxes, which are no outlines.
 
+    Programs of YOLO turn photographs upright. `absent` in `data.yaml` names structures that
+    specimens lack.
 
-def read(folder: Path, names: Sequence[str]) -> Source:
-    """Read all text files of a folder; lines of five numbers are boxes, which are no outlines."""
+    Args:
+        classes: as `classes_of` found it.
+    """
     source = Source()
+    names, lacking = _content(classes)
     for path in sorted(folder.rglob("*.txt"), key=lambda path: natural_key(path.as_posix())):
         if path.name in _LISTS:
             continue
-        drawing = Drawing(path.relative_to(folder).with_suffix("").as_posix(), str(path), [])
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        stem = path.relative_to(folder).with_suffix("").as_posix()
+        name = photographs.name_of_file(path) or stem
+        drawing = Drawing(name, str(path), [], displayed=True)
+        for number, line in enumerate(read_text(path).splitlines(), 1):
             cells = line.split()
             if len(cells) in (0, 5):
                 if cells:
@@ -56,12 +53,37 @@ def read(folder: Path, names: Sequence[str]) -> Source:
             where = f"{path}: line {number}"
             try:
                 label, ring = names[int(cells[0])], [float(cell) for cell in cells[1:]]
-            except (ValueError, IndexError):
+            except (ValueError, KeyError):
                 source.faults.append(InputError(f"{where} is no class and points in 0 to 1"))
                 continue
             drawing.outlines.append(_outline(label, f"{where} ('{label}')", ring))
+        for label in lacking.get(stem.removeprefix("labels/"), ()):
+            drawing.outlines.append(absent(label, f"{classes}: absent '{label}' of '{stem}'"))
         source.drawings.append(drawing)
     return source
+
+
+def _content(path: Path) -> tuple[dict[int, str], dict[str, list[str]]]:
+    """Classes by their number, and by file the structures that the specimen lacks."""
+    text = read_text(path)
+    if path.suffix in (".txt", ".names"):
+        lines = [line.strip() for line in text.splitlines()]
+        return {number: line for number, line in enumerate(lines) if line}, {}
+    try:
+        data: Any = yaml.safe_load(text) if "&" not in text else None  # no aliases
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({error}); export it again") from error
+    names = data.get("names") if isinstance(data, dict) else None
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
+        raise InputError(f"{path}: expected a list 'names' of the classes")
+    lacking = data.get("absent")
+    return {key: str(name) for key, name in names.items()}, {
+        str(stem): [str(label) for label in labels]
+        for stem, labels in (lacking.items() if isinstance(lacking, dict) else ())
+        if isinstance(labels, list)
+    }
 
 
 def _outline(label: str, where: str, ring: list[float]) -> Outline:
@@ -71,7 +93,37 @@ def _outline(label: str, where: str, ring: list[float]) -> Outline:
         )
 
     def draw(height: int, width: int) -> np.ndarray:
-        scaled = np.asarray(ring).reshape(-1, 2) * (width, height)
+        scaled = (np.asarray(ring).reshape(-1, 2) * (width, height)).round(6)
         return fill([scaled.ravel().tolist()], height, width)
 
     return Outline(label, where, draw)
+
+
+def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+    """Write `labels/{specimen}.txt`, and `data.yaml` with the classes and what is absent."""
+    numbers = {name: number for number, name in enumerate(structures)}
+    lacking: dict[str, list[str]] = {}
+    written = 0
+    for one in specimens:
+        width, height = one.displayed
+        lines = [
+            f"{numbers[structure]} "
+            + " ".join(f"{x / width:.12g} {y / height:.12g}" for x, y in points)
+            for structure in one.present
+            for points in one.rings(structure)
+        ]
+        with atomic(folder / "labels" / f"{one.stem}.txt") as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        if one.absent:
+            lacking[one.stem] = one.absent
+        written += 1
+    content: dict[str, Any] = {
+        "path": ".",
+        "train": "images",
+        "val": "images",
+        "names": dict(enumerate(structures)),
+        "absent": lacking,
+    }
+    with atomic(folder / "data.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), "utf-8")
+    return written

@@ -1,0 +1,51 @@
+"""Write predictions for an annotation tool, which opens them; what it saves is read here again.
+
+python scripts/export.py --predictions results/G/R/shards/*.json --to labelme --output folder
+"""
+
+import argparse
+from pathlib import Path
+
+from sam2pal.cli import run
+from sam2pal.dataset.export import WRITERS, export
+from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import read_user_table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--predictions", nargs="+", type=Path, required=True, help="shards, or their folder"
+    )
+    parser.add_argument("--to", choices=WRITERS, required=True)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--specimens", nargs="+", help="only these")
+    which.add_argument("--list", help="only those in the column 'specimen' of this table")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.0,
+        help="pixels by which a polygon may stray from its mask, for fewer points; 0 (the default)"
+        " leaves every pixel as it is",
+    )
+    parser.add_argument("--output", type=Path, required=True, help="new folder")
+    arguments = parser.parse_args()
+    files = [
+        file
+        for path in arguments.predictions
+        for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
+    ]
+    wanted = arguments.specimens
+    if arguments.list:
+        table = read_user_table(arguments.list, ("specimen",))
+        if "specimen" not in table.columns:
+            raise InputError(f"{arguments.list}: no column 'specimen'")
+        wanted = [row["specimen"] for _, row in table.rows]
+    count = export(files, arguments.to, arguments.output, wanted, arguments.tolerance)
+    print(f"{arguments.output}: {count} specimens for {arguments.to}")
+
+
+if __name__ == "__main__":
+    run(main)

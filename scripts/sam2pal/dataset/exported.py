@@ -1,0 +1,83 @@
+"""A specimen as other tools are given it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sam2pal.dataset.dataset import AnnotatedSpecimen, State
+from sam2pal.dataset.tracing import Ring, bridged, pieces
+from sam2pal.images.orientation import upright
+
+ABSENT = " absent"
+"""What follows the name of a structure in a mark that says that the specimen lacks it."""
+
+
+def absent_structure(mark: object) -> str:
+    """The structure that a mark such as `head absent` says is not there, or an empty text."""
+    text = mark.strip() if isinstance(mark, str) else ""
+    return text.removesuffix(ABSENT).strip() if text.endswith(ABSENT) else ""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A specimen with its masks, turned as a tool shows its photograph.
+
+    Attributes:
+        specimen: as the predictions have it.
+        orientation: EXIF orientation of its photograph, 1 to 8.
+        tolerance: how far an outline may stray from its mask, in pixels; 0 leaves all pixels.
+    """
+
+    specimen: AnnotatedSpecimen
+    orientation: int = 1
+    tolerance: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """Path of the photograph relative to the folder of its genus."""
+        return self.specimen.name
+
+    @property
+    def stem(self) -> str:
+        """`name` without its extension."""
+        return self.specimen.specimen
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """`(width, height)` of the photograph turned upright."""
+        size = (self.specimen.width, self.specimen.height)
+        return size[::-1] if self.orientation > 4 else size
+
+    @cached_property
+    def present(self) -> list[str]:
+        """Structures with a mask."""
+        return self._structures(State.PRESENT)
+
+    @cached_property
+    def absent(self) -> list[str]:
+        """Structures that the specimen lacks."""
+        return self._structures(State.ABSENT)
+
+    def _structures(self, state: State) -> list[str]:
+        return [name for name in self.specimen.annotations if self.specimen.state(name) == state]
+
+    def mask(self, structure: str) -> np.ndarray:
+        """bool `[height, width]`, as stored on disk."""
+        return self.specimen.masks[structure]
+
+    def pieces(self, structure: str, as_displayed: bool) -> list[list[Ring]]:
+        """Of each piece of a structure its edge, then its holes; see `tracing.pieces`."""
+        mask = self.mask(structure)
+        return pieces(upright(mask, self.orientation) if as_displayed else mask, self.tolerance)
+
+    def rings(self, structure: str) -> list[list[tuple[float, float]]]:
+        """Points of a polygon for each piece on the displayed photograph, for tools without holes."""
+        found = [bridged(piece) for piece in self.pieces(structure, as_displayed=True)]
+        return [list(zip(ring[0::2], ring[1::2], strict=True)) for ring in found]
+
+
+def marks(structures: Sequence[str]) -> list[str]:
+    """The marks of absence that a tool offers."""
+    return [name + ABSENT for name in structures]
