@@ -18,7 +18,9 @@ class AdapterOptions:
     """What is trained."""
 
     rank: StrictInt = Field(16, ge=1, description="rank of the low-rank matrices")
-    alpha: StrictFloat = Field(16.0, gt=0, description="these matrices are scaled by `alpha` / `rank`")
+    alpha: StrictFloat = Field(
+        16.0, gt=0, description="these matrices are scaled by `alpha` / `rank`"
+    )
     dropout: StrictFloat = Field(
         0.0,
         ge=0,
@@ -79,31 +81,10 @@ class TrainingOptions(AdapterOptions):
     self_pair: Weight = Field(
         1.0, description="weight of the loss from a template to another view of itself"
     )
-    self_training: Weight = Field(
-        0.0,
-        description="weight of the loss from a template to an unlabelled specimen, whose masks are "
-        "those that the model predicted before training",
-    )
-    prompt: Literal["soft", "thresholded", "two_sigmoids"] = Field(
-        "soft",
-        description="the memory of the prediction on the unlabelled specimen: of the prediction "
-        "itself (`soft`); `thresholded` and `two_sigmoids` are for comparison",
-    )
-    reset: StrictBool = Field(
-        True,
-        description="forget the drawn masks before the way back; `false` is for comparison",
-    )
-    structure_weights: Literal["numbers", "auto", "difficulty"] = Field(
+    structure_weights: Literal["numbers", "auto"] = Field(
         "numbers",
-        description="how much a structure counts: `numbers` (its `weight`), `auto` (that times one "
-        "over the square root of its area on the templates, between a quarter and four) or "
-        "`difficulty` (that times its running loss over the mean of all, between a quarter and "
-        "four)",
-    )
-    specimens: StrictInt = Field(
-        1,
-        ge=1,
-        description="unlabelled specimens of a palindrome, one after another, with a reset after each",
+        description="how much a structure counts: `numbers` (its `weight`) or `auto` (that times "
+        "one over the square root of its area on the templates, between a quarter and four)",
     )
     pairing: Literal["random", "similar"] = Field(
         "random",
@@ -113,17 +94,7 @@ class TrainingOptions(AdapterOptions):
     confident: StrictBool = Field(
         False,
         description="weight each palindrome by the predicted IoU and the visibility of its masks on "
-        "the unlabelled specimens",
-    )
-    teacher: StrictFloat = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="above 0, every validation renews the masks of `self_training` by a teacher: "
-        "a moving average of the weights that keeps this share of itself a step",
-    )
-    labels: Literal["hard", "soft"] = Field(
-        "hard", description="the masks of `self_training`: `hard` (p > 0.5) or `soft` (p itself)"
+        "the unlabelled specimen",
     )
     scores: Weight = Field(
         0.1,
@@ -134,11 +105,6 @@ class TrainingOptions(AdapterOptions):
         description="loss between a predicted and a drawn mask: `dice_bce` (Dice + binary "
         "cross-entropy) or `dice_focal` (Dice + 20 x focal loss; SAM 2 was trained with the same "
         "factor, and with foreground weighed by 0.25 in it, which this does not do)",
-    )
-    loss_size: Literal["quarter", "full"] = Field(
-        "full",
-        description="size at which masks are compared in losses and validation: a `quarter` of the "
-        "square, or its `full` size, which keeps thin legs and antennae",
     )
     holdout: Literal[True, False, "auto"] = Field(
         False,
@@ -188,10 +154,9 @@ class TrainingOptions(AdapterOptions):
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        if max(self.palindrome, self.direct, self.self_pair, self.self_training) <= 0:
+        if max(self.palindrome, self.direct, self.self_pair) <= 0:
             raise ValueError(
-                "one of palindrome, direct, self_pair and self_training must have a weight above "
-                "zero"
+                "one of palindrome, direct and self_pair must have a weight above zero"
             )
         return self
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -41,7 +41,6 @@ class Data:
         unseen: one view of each that is kept for validation, [T].
         pool: features of the unlabelled specimens.
         left_out: why photographs of the pool could not be used, one message each.
-        labelled_pool: the pool with the masks that the model itself sees there (`self_training`).
         held_out: the template that is kept for validation with all of its views, if any.
         similarity: [T, B], how alike each template and each specimen of the pool are; only where
             `pairing: similar` asks for it.
@@ -52,15 +51,8 @@ class Data:
     unseen: AnnotatedViews
     pool: Features | Encoded | FeaturesOnDisk
     left_out: tuple[str, ...] = ()
-    labelled_pool: AnnotatedViews | None = None
     held_out: int | None = None
     similarity: Tensor | None = None
-
-    def of_structures(self, index: list[int]) -> "Data":
-        """The same photographs with the masks of some of their structures."""
-        names = ("drawn", "views", "unseen", "labelled_pool")
-        views = {name: getattr(self, name) for name in names}
-        return replace(self, **{name: v and v.of_structures(index) for name, v in views.items()})
 
     @property
     def trained(self) -> np.ndarray:
@@ -114,22 +106,24 @@ def prepare(
     if mirror and (names := sided(templates.names)):
         mirror = False
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
+    _warn_of_small(templates, tracker.image_size)
     images = _Images(tracker, options, FeatureCache(options.keep_megabytes, folder))
     annotated = list(zip(templates.images, templates.masks, templates.annotated, strict=True))
-    for specimen, (_, masks, _) in zip(templates.specimens, annotated, strict=True):
-        images.warn_of_small(specimen, masks, templates.names)
     augmented = [
         [
-            (*augment(image, masks, np.random.default_rng([seed, 3, t, view]), mirror=mirror), known)
+            (
+                *augment(image, masks, np.random.default_rng([seed, 3, t, view]), mirror=mirror),
+                known,
+            )
             for view in range(options.views + 1)
         ]
         for t, (image, masks, known) in enumerate(annotated)
     ]
-    drawn = images.encode(annotated)
+    drawn = images.encode(annotated, torch.float32)
     unlabelled = _Pool(tracker, options, templates)
     features = images.keep(unlabelled.read(pool))
     return Data(
-        replace(drawn, outlines=templates.masks.to(tracker.device)),
+        drawn,
         images.encode(chain.from_iterable(views[:-1] for views in augmented)),
         images.encode(views[-1] for views in augmented),
         features,
@@ -138,46 +132,42 @@ def prepare(
     )
 
 
+def _warn_of_small(templates: TemplateSet, side: int) -> None:
+    """Name the structures that are drawn but fill no pixel of the model's square."""
+    drawn = templates.masks.flatten(2).amax(2) > 0
+    for template, structure in (drawn & templates.annotated & ~templates.shown).nonzero().tolist():
+        log.warning(
+            "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` would show "
+            "it",
+            templates.specimens[template],
+            templates.names[structure],
+            side,
+        )
+
+
 class _Images:
     """Runs the frozen layers of the image encoder and keeps what they say."""
 
     def __init__(self, tracker: Tracker, options: TrainingOptions, cache: FeatureCache) -> None:
         self._tracker, self._cache = tracker, cache
-        self._frozen, self._full = frozen_by(options.targets), options.loss_size == "full"
+        self._frozen = frozen_by(options.targets)
 
     def keep(self, images: Iterable[Tensor]) -> Features | Encoded | FeaturesOnDisk:
         """Of images [3, S, S] that come one after another."""
         return self._cache.keep(self._encode(image) for image in images)
 
-    def encode(self, annotated: Iterable[Annotated]) -> AnnotatedViews:
-        device = self._tracker.device
+    def encode(
+        self, annotated: Iterable[Annotated], precision: torch.dtype = torch.float16
+    ) -> AnnotatedViews:
+        """There are many views; in half precision a pixel's covered share has steps of 0.0005."""
         images, masks, known = zip(*annotated, strict=True)
-        features = self.keep(images)
-        compared = torch.stack([self._compared(mask.to(device)) for mask in masks])
-        return AnnotatedViews(features, compared, torch.stack(known).to(device))
-
-    def warn_of_small(self, specimen: str, masks: Tensor, names: Sequence[str]) -> None:
-        """Name the structures that are drawn but vanish where the loss is taken."""
-        for name, drawn, compared in zip(names, masks, self._compared(masks), strict=True):
-            if drawn.any() and compared.max() <= 0.5:
-                log.warning(
-                    "template %s: '%s' is too small to be trained on at %d pixels; a larger `image_size` "
-                    "would show it",
-                    specimen,
-                    name,
-                    self._tracker.image_size,
-                )
+        features, device = self.keep(images), self._tracker.device
+        masks = torch.stack([mask.to(device, precision) for mask in masks])
+        return AnnotatedViews(features, masks, torch.stack(known).to(device))
 
     def _encode(self, image: Tensor) -> Features | Encoded:
         with autocast(self._tracker.device):
             return self._tracker.begin(image[None].to(self._tracker.device), self._frozen)
-
-    def _compared(self, masks: Tensor) -> Tensor:
-        """Drawn masks [..., S, S] where predictions are compared with them."""
-        if self._full:
-            # there are many views; steps of 0.0005 are fine enough for a covered share
-            return masks.half()
-        return torch.nn.functional.avg_pool2d(masks, kernel_size=4)
 
 
 class _Pool:
@@ -187,9 +177,7 @@ class _Pool:
         left_out: why photographs could not be read.
     """
 
-    def __init__(
-        self, tracker: Tracker, options: TrainingOptions, templates: TemplateSet
-    ) -> None:
+    def __init__(self, tracker: Tracker, options: TrainingOptions, templates: TemplateSet) -> None:
         self._tracker, self._paired = tracker, options.pairing == "similar"
         self._turns = views_of(options.turns, mirrored=False)
         self._descriptors = None

@@ -8,11 +8,10 @@ After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all st
     m1  = memorize(f1, z1)         memory reset: nothing of m0 is kept
     z0' = track(f0', [m1])         back on another view of the template, whose mask y0' is known
 
-The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be. A longer
-palindrome goes through several unlabelled specimens, with a reset on each.
+The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -40,14 +39,6 @@ MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "dice_focal": _dice_focal,
 }
 
-# what is remembered of z1; all but `soft` are there to be compared with it
-PROMPTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "soft": lambda z1: z1,
-    "thresholded": lambda z1: drawn_logits((z1 > 0).float()),
-    # SAM 2's own path of a mask prompt
-    "two_sigmoids": lambda z1: drawn_logits(z1.float().sigmoid()),
-}
-
 
 @dataclass(frozen=True)
 class AnnotatedViews:
@@ -55,21 +46,13 @@ class AnnotatedViews:
 
     Attributes:
         features: of the `P` images.
-        masks: [P, K, h, w], drawn masks in 0..1, where the loss is taken: h = w = S/4 or S.
+        masks: [P, K, S, S], drawn masks in 0..1.
         known: [P, K] bool, False where the structure was not annotated; its mask is then meaningless.
-        outlines: [P, K, S, S], the masks as segmenting remembers them, with what is too thin for `masks`;
-            None where nothing is remembered of these views.
     """
 
     features: Features
     masks: Tensor
     known: Tensor
-    outlines: Tensor | None = None
-
-    @property
-    def remembered(self) -> Tensor:
-        """[P, K, h, w], the masks to remember."""
-        return self.masks if self.outlines is None else self.outlines
 
     @property
     def shown(self) -> Tensor:
@@ -77,13 +60,11 @@ class AnnotatedViews:
         return self.known & (self.masks.flatten(2).amax(2) > 0.5)
 
     def __getitem__(self, index: Tensor | slice) -> "AnnotatedViews":
-        outlines = None if self.outlines is None else self.outlines[index]
-        return AnnotatedViews(self.features[index], self.masks[index], self.known[index], outlines)
+        return AnnotatedViews(self.features[index], self.masks[index], self.known[index])
 
     def of_structures(self, index: list[int]) -> "AnnotatedViews":
         """The same images with the masks of some of their structures."""
-        outlines = None if self.outlines is None else self.outlines[:, index]
-        return AnnotatedViews(self.features, self.masks[:, index], self.known[:, index], outlines)
+        return AnnotatedViews(self.features, self.masks[:, index], self.known[:, index])
 
 
 @dataclass(frozen=True)
@@ -121,11 +102,11 @@ class Followed:
 
     Attributes:
         tracked: of the `N` objects, on the last frame.
-        target: [N, 1, h, w], h = w = S/4 or S.
+        target: [N, 1, S, S].
         structure: [N].
-        middle: [N, 1, S/4, S/4], the logits on the last unlabelled specimen (palindrome only).
+        middle: [N, 1, S/4, S/4], the logits on the unlabelled specimen (palindrome only).
         confidence: [N], in 0..1 and without gradient, what the model says of its masks on the unlabelled
-            specimens (palindrome only).
+            specimen (palindrome only).
     """
 
     tracked: Tracked
@@ -142,19 +123,15 @@ class Followed:
 def palindrome(
     tracker: Tracker,
     template: AnnotatedViews,
-    specimens: Features | Sequence[Features],
+    specimens: Features | Encoded,
     back: AnnotatedViews,
-    prompt: str = "soft",
-    reset: bool = True,
 ) -> Followed | None:
     """Follow every drawn structure of `P` templates through `P` specimens and back.
 
     Args:
         template: x0 and its masks.
-        specimens: x1, one for each template; several of these for a longer way.
+        specimens: x1, one for each template.
         back: x0', another view of the same templates.
-        prompt: what becomes of z1 before it is remembered, see `PROMPTS`.
-        reset: forget what was remembered before. With m0 the structure is found again without z1.
 
     Returns:
         None when no pair has a drawn structure to follow.
@@ -162,18 +139,14 @@ def palindrome(
     objects = _to_follow(template, back)
     if objects is None:
         return None
-    drawn = drawn_logits(objects.masks(template.remembered))
-    memories = [tracker.memorize(objects.features(tracker.finish(template.features)), drawn)]
-    confidence = torch.ones(len(drawn), device=drawn.device)
-    for on in [specimens] if isinstance(specimens, Features | Encoded) else specimens:
-        on_specimen = objects.features(tracker.finish(on))
-        seen = tracker.track(on_specimen, memories)
-        remembered = tracker.memorize(on_specimen, PROMPTS[prompt](seen.logits))
-        memories = [remembered] if reset else [*memories, remembered]
-        confidence = confidence * confidence_of(seen)
-    tracked = tracker.track(objects.features(tracker.finish(back.features)), memories)
+    drawn = drawn_logits(objects.masks(template.masks))
+    memory = tracker.memorize(objects.features(tracker.finish(template.features)), drawn)
+    on_specimen = objects.features(tracker.finish(specimens))
+    seen = tracker.track(on_specimen, [memory])
+    memory = tracker.memorize(on_specimen, seen.logits)
+    tracked = tracker.track(objects.features(tracker.finish(back.features)), [memory])
     target = objects.masks(back.masks)
-    return Followed(tracked, target, objects.structure, seen.logits, confidence)
+    return Followed(tracked, target, objects.structure, seen.logits, confidence_of(seen))
 
 
 def confidence_of(tracked: Tracked) -> Tensor:
@@ -193,7 +166,7 @@ def direct(tracker: Tracker, source: AnnotatedViews, goal: AnnotatedViews) -> Fo
         return None
     memory = tracker.memorize(
         objects.features(tracker.finish(source.features)),
-        drawn_logits(objects.masks(source.remembered)),
+        drawn_logits(objects.masks(source.masks)),
     )
     tracked = tracker.track(objects.features(tracker.finish(goal.features)), [memory])
     return Followed(tracked, objects.masks(goal.masks), objects.structure)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sam2pal.io.figures import COLOURS, save
 from sam2pal.training.trainer import TrainingState
 
-_LOSSES = ("palindrome", "direct", "self_pair", "self_training")
+_LOSSES = ("palindrome", "direct", "self_pair")
 _CONTROLS = {
     "control_true": "what was seen on the specimen",
     "control_blank": "nothing",
@@ -29,9 +29,7 @@ def plot(state: TrainingState, path: Path) -> None:
         loss.legend(fontsize="small")
 
     _line(validation, state.history, "validation", "validation", COLOURS[0], "o")
-    validation.axhline(
-        state.untrained, color=COLOURS[6], linestyle="--", label="before training"
-    )
+    validation.axhline(state.untrained, color=COLOURS[6], linestyle="--", label="before training")
     if state.improved:
         best = f"published: step {state.best_step}"
         validation.plot([state.best_step], [state.best], "D", color=COLOURS[1], label=best)

@@ -31,8 +31,8 @@ class LossTerm:
         factor: of the loss in the sum of all.
         start, goal: the images and their masks.
         structures: [K], which structures the masks are of.
-        through: the unlabelled specimens of a palindrome, one after another; without any, masks are followed
-            from start to goal directly.
+        through: the unlabelled specimens of a palindrome; None where masks are followed from start to goal
+            directly.
         weight, objects: summed weight and number of all structures that can be followed, also where this is
             only a part of the term.
     """
@@ -42,14 +42,14 @@ class LossTerm:
     start: AnnotatedViews
     goal: AnnotatedViews
     structures: Tensor
-    through: tuple[Features | Encoded, ...] = ()
+    through: Features | Encoded | None = None
     weight: Tensor | None = None
     objects: Tensor | None = None
 
     @property
     def frames(self) -> int:
         """How often a memory is made and followed."""
-        return 1 + len(self.through)
+        return 1 if self.through is None else 2
 
     @property
     def held(self) -> int:
@@ -82,7 +82,7 @@ class LossTerm:
         for some in torch.arange(pairs).split(together):
             for few in torch.arange(structures).split(min(objects, structures)):
                 start, goal = (v[some].of_structures(few.tolist()) for v in (self.start, self.goal))
-                through = tuple(specimens[some] for specimens in self.through)
+                through = None if self.through is None else self.through[some]
                 own = self.structures[few.to(self.structures.device)]
                 yield replace(self, start=start, goal=goal, through=through, structures=own)
 
@@ -94,12 +94,10 @@ class LossPart:
     Attributes:
         loss: a scalar.
         numbers: its share in the numbers for the log.
-        by_structure: which structures were followed, [N], and their losses, [N], term by term.
     """
 
     loss: Tensor
     numbers: dict[str, float] = field(default_factory=dict)
-    by_structure: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
     def log(self, name: str, value: Tensor) -> None:
         self.numbers[name] = self.numbers.get(name, 0.0) + value.item()
@@ -152,23 +150,21 @@ class StepLoss:
         # x0' is another view of x0, so that "x0 -> y0" cannot be learned past m1
         back = self._views(source, rng)
         start = data.drawn[_index(source)]
-        specimens = [self._specimens(source, rng) for _ in range(options.specimens)]
+        specimens = self._specimens(source, rng)
         structures = torch.arange(start.known.shape[1], device=start.known.device)
         terms = []
 
-        def add(name: str, goal: AnnotatedViews, through: tuple = ()) -> None:
+        def add(name: str, goal: AnnotatedViews, through: Features | Encoded | None = None) -> None:
             factor = getattr(options, name)
             terms.append(LossTerm(name, factor, start, goal, structures, through))
 
         if options.palindrome > 0:
-            add("palindrome", back, tuple(data.pool[some] for some in specimens))
+            add("palindrome", back, data.pool[specimens])
         if options.self_pair > 0:
             add("self_pair", back)
         if options.direct > 0 and len(trained) > 1:
             further = rng.integers(1, len(trained), size=options.pairs)
             add("direct", self._views(trained[(place + further) % len(trained)], rng))
-        if options.self_training > 0:
-            add("self_training", data.labelled_pool[specimens[0]])
         return terms
 
     def _views(self, templates: np.ndarray, rng: np.random.Generator) -> AnnotatedViews:
@@ -192,12 +188,9 @@ class StepLoss:
         return torch.tensor(taken)
 
     def _follow(self, term: LossTerm) -> Followed | None:
-        if not term.through:
+        if term.through is None:
             return direct(self.tracker, term.start, term.goal)
-        options = self.options
-        return palindrome(
-            self.tracker, term.start, term.through, term.goal, options.prompt, options.reset
-        )
+        return palindrome(self.tracker, term.start, term.through, term.goal)
 
     def _add(self, part: LossPart, term: LossTerm, weights: Tensor) -> bool:
         """Add a term, or a part of one; False if none of its structures can be followed."""
@@ -206,14 +199,13 @@ class StepLoss:
             return False
         structures = term.structures[followed.structure]
         each = object_losses(followed, options.mask)
-        part.by_structure.append((structures, each.detach()))
         if options.confident and followed.confidence is not None:
             each = followed.confidence * each
         loss = (weights[structures] * each).sum() / term.weight
         part.log(term.name, loss)
         part.log(f"{term.name}_iou", followed.iou().sum() / term.objects)
         total = term.factor * loss
-        if options.scores > 0 and term.name != "self_training":  # no truth to be honest about
+        if options.scores > 0:
             honest = score_losses(followed).sum() / term.objects
             total = total + options.scores * honest
             part.log("scores", honest)

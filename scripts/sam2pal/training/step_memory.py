@@ -4,7 +4,7 @@ import logging
 import math
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def peak_bytes(call: Callable[[], object]) -> int:
 def palindrome_bytes(
     tracker: Tracker,
     template: AnnotatedViews,
-    specimens: Features | Encoded | Sequence[Features | Encoded],
+    specimens: Features | Encoded,
     back: AnnotatedViews,
     form: str = "dice_bce",
 ) -> int:
@@ -173,9 +173,8 @@ def what_fits(
         limit: bytes for a step; the device's own, less what is kept between steps, if not given.
     """
     structures = data.drawn.known.shape[1]
-    frames = 1 + options.specimens  # of a palindrome
-    ways = frames * (options.palindrome > 0)
-    ways += sum(w > 0 for w in (options.self_pair, options.direct, options.self_training))
+    frames = 2  # of a palindrome
+    ways = frames * (options.palindrome > 0) + (options.self_pair > 0) + (options.direct > 0)
     whole = ways * options.pairs * structures
     if options.micro_batch > 0:
         return StepMemory(whole, frames * options.micro_batch, options.checkpoint_attention)
@@ -187,7 +186,9 @@ def what_fits(
     for checkpointed in sorted({options.checkpoint_attention, True}):
         first = _BESIDE * _taken(tracker, data, options, checkpointed, 1)
         # the image encoder is run once for all structures of a pair
-        each = first if frozen else _BESIDE * _taken(tracker, data, options, checkpointed, 2) - first
+        each = (
+            first if frozen else _BESIDE * _taken(tracker, data, options, checkpointed, 2) - first
+        )
         count = 1 + math.floor((limit - first) / each)
         if not frozen and count > structures:
             count = structures * int(limit / (first + (structures - 1) * each))
@@ -209,7 +210,7 @@ def kept_bytes(tracker: Tracker, data: Data) -> int:
     """What a training keeps on the device between steps: weights, encoded images, drawn masks."""
     kept: list[Tensor] = list(tracker.model.parameters())
     for view in (data.drawn, data.views, data.unseen):
-        kept += [view.masks] if view.outlines is None else [view.masks, view.outlines]
+        kept.append(view.masks)
     for features in (data.drawn.features, data.views.features, data.unseen.features, data.pool):
         if not isinstance(features, FeaturesOnDisk):
             kept += features.maps
@@ -226,7 +227,6 @@ def _taken(
     tracker.checkpoint_attention = checkpointed
     try:
         with autocast(data.drawn.masks.device):
-            through = [data.pool[[0]]] * options.specimens
-            return palindrome_bytes(tracker, start, through, start, options.mask)
+            return palindrome_bytes(tracker, start, data.pool[[0]], start, options.mask)
     finally:
         tracker.checkpoint_attention = before

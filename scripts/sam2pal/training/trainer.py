@@ -27,8 +27,8 @@ from sam2pal.training.checkpoints import locked
 from sam2pal.training.data import Data, held_out
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import what_fits
-from sam2pal.training.structure_weights import running_losses, structure_weights
-from sam2pal.training.validation import controls, pseudo_labels, validate
+from sam2pal.training.structure_weights import area_weights
+from sam2pal.training.validation import controls, validate
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,6 @@ class TrainingState:
         restored: how often training went back to `best_state` because it diverged.
         history: the numbers of every step.
         controls: of the model before the first step, see `validation.controls`.
-        running: the running loss of each structure, from which `difficulty` makes weights.
-        teacher: the adapter of the teacher, see `TrainingOptions.teacher`; empty without one.
-        labeller: the teacher as it was when it last renewed the masks of the pool; empty before that.
     """
 
     step: int = 0
@@ -63,9 +60,6 @@ class TrainingState:
     best_state: dict[str, Tensor] = field(default_factory=dict)
     history: list[Numbers] = field(default_factory=list)
     controls: Numbers = field(default_factory=dict)
-    running: list[float | None] = field(default_factory=list)
-    teacher: dict[str, Tensor] = field(default_factory=dict)
-    labeller: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def improved(self) -> bool:
@@ -113,9 +107,12 @@ class Trainer:
         self.model, self.options, self.seed, self.folder = model, options, seed, folder
         self.data = replace(data, held_out=held_out(data, options.holdout))
         self.numbers, self.device = numbers, numbers.device
+        self.structure_weights = self._structure_weights()
         self.tracker, self.judge = Tracker(model, gated=False), Tracker(model)
         self.state = TrainingState()
-        inside = [(adapters.in_encoder(n), p) for n, p in model.named_parameters() if p.requires_grad]
+        inside = [
+            (adapters.in_encoder(n), p) for n, p in model.named_parameters() if p.requires_grad
+        ]
         self.parameters = [parameter for _, parameter in inside]
         groups = [
             {"params": [p for within, p in inside if within == encoder], "share": share}
@@ -182,34 +179,28 @@ class Trainer:
         adapters.set_state(self.model, self.state.best_state)
         return self.state.improved
 
-    @property
-    def structure_weights(self) -> Tensor:
-        """[K], how much each structure counts in the next step."""
-        trained = self.data.drawn[torch.as_tensor(self.data.trained)]
-        how = self.options.structure_weights
-        return structure_weights(how, self.numbers, trained, self.state.running)
+    def _structure_weights(self) -> Tensor:
+        """[K], how much each structure counts."""
+        if self.options.structure_weights == "numbers":
+            return self.numbers
+        drawn, trained = self.data.drawn, self.data.trained.tolist()
+        return self.numbers * area_weights(drawn.masks[trained], drawn.known[trained])
 
     # ------------------------------------------------------------------ begin and end
 
     def _start(self) -> None:
         self._refuse_what_has_no_loss()
-        if self.options.self_training > 0:  # before a checkpoint changes the model
-            self._label()
         self.loss = StepLoss(self.tracker, self.data, self.options)
         self.memory = what_fits(self.tracker, self.data, self.options)
         self._resume()
-        if self.state.labeller:
-            self._label_as(self.state.labeller)
         if self.state.step == 0:
             self._judge_untrained()
-        self._weights = self.structure_weights
 
     def _refuse_what_has_no_loss(self) -> None:
         options, shown = self.options, self.data.drawn.shown[self.data.trained.tolist()]
         if not bool(shown.any()):
             raise InputError("no template shows any structure to follow: nothing can be trained")
-        others = options.palindrome, options.self_pair, options.self_training
-        if max(others) <= 0 and int(shown.sum(0).max()) < 2:
+        if max(options.palindrome, options.self_pair) <= 0 and int(shown.sum(0).max()) < 2:
             raise InputError(
                 "training: only `direct` has a weight above zero, and it needs two templates that show the "
                 "same structure; outline another specimen, or give `palindrome` a weight"
@@ -218,8 +209,6 @@ class Trainer:
     def _judge_untrained(self) -> None:
         state = self.state
         state.best_state = adapters.adapter_state(self.model)
-        state.running = [None] * len(self.numbers)
-        state.teacher = dict(state.best_state) if self._has_teacher else {}
         state.untrained, state.controls = self._validate()
         if math.isnan(state.untrained):
             raise InputError(
@@ -252,24 +241,15 @@ class Trainer:
             options.patience > 0 and waited >= options.patience * options.validate_every
         )
 
-    @property
-    def _has_teacher(self) -> bool:
-        return self.options.self_training > 0 and self.options.teacher > 0
-
     # ------------------------------------------------------------------ a step
 
     def _step(self) -> Numbers:
         """One step, and the validation that is due after it; the numbers for the log."""
         state, options = self.state, self.options
-        if options.structure_weights == "difficulty":  # the others stay as they are
-            self._weights = self.structure_weights
         numbers = self._optimise()
         if numbers is None:
             self._restore("the gradient is not finite")
             numbers = {"restored": state.restored}
-        if self._has_teacher:
-            own, keep = adapters.adapter_state(self.model), options.teacher
-            state.teacher = {n: keep * v + (1 - keep) * own[n] for n, v in state.teacher.items()}
         state.step += 1
         numbers = {"step": state.step, **numbers}
         if self._last or state.step % options.validate_every == 0:
@@ -287,7 +267,7 @@ class Trainer:
             group["lr"] = group["share"] * rate
         while failed:
             try:
-                numbers, by_structure = self._backward()
+                numbers = self._backward()
                 failed = False
             except RuntimeError as error:
                 if not out_of_memory(error):
@@ -297,7 +277,10 @@ class Trainer:
                         f"the memory of the device '{self.device}' is too small for one structure; use a "
                         "smaller model, a smaller `image_size`, or another device"
                     ) from error
-            if failed:  # outside of the handler, which would keep the tensors of the failed try alive
+            # outside of the handler, which would keep the tensors of the failed try alive
+            if (
+                failed
+            ):  # outside of the handler, which would keep the tensors of the failed try alive
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
                 log.warning("step %d: out of memory, going on with %s", state.step + 1, self.memory)
@@ -307,12 +290,10 @@ class Trainer:
         if not bool(torch.isfinite(norm)):
             return None
         self.optimizer.step()
-        state.running = running_losses(state.running, by_structure)
         return {"loss": numbers.pop("loss"), "norm": norm.item(), **numbers}
 
-    def _backward(self) -> tuple[Numbers, list[tuple[Tensor, Tensor]]]:
-        """The gradient of a step, part by part as the device holds them; its numbers, and the losses of the
-        structures."""
+    def _backward(self) -> Numbers:
+        """The gradient of a step, part by part as the device holds them; its numbers."""
         self.optimizer.zero_grad(set_to_none=True)
         self.tracker.checkpoint_attention = self.memory.checkpointed
         if self.options.dropout > 0:
@@ -320,17 +301,15 @@ class Trainer:
             torch.manual_seed(int(entropy.generate_state(1)[0]))
             adapters.set_dropout(self.model, True)
         rng = np.random.default_rng([self.seed, 4, self.state.step])
-        parts = self.loss.parts(rng, self._weights, self.memory.at_once)
+        parts = self.loss.parts(rng, self.structure_weights, self.memory.at_once)
         numbers: Numbers = {}
-        by_structure: list[tuple[Tensor, Tensor]] = []
         try:
             while True:
                 with autocast(self.device):
                     part = next(parts, None)
                 if part is None:
-                    return numbers, by_structure
+                    return numbers
                 part.loss.backward()
-                by_structure += part.by_structure
                 for name, value in {"loss": part.loss.item(), **part.numbers}.items():
                     numbers[name] = numbers.get(name, 0.0) + value
         finally:
@@ -350,9 +329,6 @@ class Trainer:
             state.best, state.best_step = found, state.step
             if state.improved:
                 state.best_state = adapters.adapter_state(self.model)
-        if self._has_teacher and not self._last:
-            state.labeller = state.teacher
-            self._label_as(state.labeller)
         return numbers
 
     def _validate(self) -> tuple[float, Numbers]:
@@ -390,30 +366,12 @@ class Trainer:
         state.restored += 1
         adapters.set_state(self.model, state.best_state)
         self.optimizer.state.clear()
-        if state.teacher:  # it followed what has diverged
-            state.teacher = dict(state.best_state)
         log.warning(
             "step %d: %s; going back to the adapter of step %d, at half the rate",
             step,
             why,
             state.best_step if state.improved else 0,
         )
-
-    # ------------------------------------------------------------------ masks of the pool
-
-    def _label(self) -> None:
-        """Give the pool the masks that the model sees there."""
-        with autocast(self.device):
-            labels = pseudo_labels(self.judge, self.data, self.options.labels, self.options.pairs)
-        self.data = replace(self.data, labelled_pool=labels)
-        self.loss = StepLoss(self.tracker, self.data, self.options)
-
-    def _label_as(self, teacher: dict[str, Tensor]) -> None:
-        """Give the pool the masks that the teacher sees there."""
-        own = adapters.adapter_state(self.model)
-        adapters.set_state(self.model, teacher)
-        self._label()
-        adapters.set_state(self.model, own)
 
     # ------------------------------------------------------------------ checkpoint
 

@@ -1,4 +1,4 @@
-"""What the model as it is makes of the templates and of the pool: validation, controls, and pseudo-labels."""
+"""What the model as it is makes of the templates and of the pool: validation and controls."""
 
 import math
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ from torch import Tensor
 
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.training.data import Data
-from sam2pal.training.losses import at_size_of
 from sam2pal.training.palindrome import AnnotatedViews, Followed, direct, drawn_in_both, mask_loss
 
 
@@ -101,7 +100,8 @@ def controls(
     specimens = tracker.finish(data.pool[chosen])[images]
     on_way_back = tracker.finish(back.features)[images]
     memory = tracker.memorize(
-        tracker.finish(start.features)[images], drawn_logits(start.remembered[images, structure][:, None])
+        tracker.finish(start.features)[images],
+        drawn_logits(start.masks[images, structure][:, None]),
     )
     seen = tracker.track(specimens, [memory]).logits
     own = tracker.memorize(specimens, seen)
@@ -132,36 +132,3 @@ def _next_of_image(images: Tensor) -> Tensor | None:
             return None
         following.append(same[(same.index(place) + 1) % len(same)])
     return torch.tensor(following)
-
-
-@torch.no_grad()
-def pseudo_labels(tracker: Tracker, data: Data, labels: str = "hard", batch: int = 4) -> AnnotatedViews:
-    """The pool with the masks that the model sees there, all templates that are trained on remembered
-    together.
-
-    Args:
-        labels: `hard` (p > 0.5) or `soft` (p itself).
-        batch: specimens that go through the model together.
-
-    Returns:
-        [P, K] masks of the size of the drawn ones; not known where no pixel has p > 0.5.
-    """
-    drawn, device, trained = data.drawn, data.drawn.masks.device, data.trained.tolist()
-    shown = drawn.shown  # [T, K]
-    followed = shown[trained].any(0).nonzero()[:, 0]
-    memories = [
-        tracker.memorize(
-            tracker.finish(drawn.features[[t]]),
-            drawn_logits(drawn.remembered[t, followed][:, None]),
-            shown[t, followed],
-        )
-        for t in trained
-    ]
-    masks = drawn.masks.new_zeros(len(data.pool), *drawn.masks.shape[1:])
-    for some in torch.arange(len(data.pool)).split(batch):
-        tracked = tracker.track(tracker.finish(data.pool[some]), [m.repeat(len(some)) for m in memories])
-        probability = at_size_of(tracked.logits.float(), masks).sigmoid()
-        probability = probability.view(len(some), -1, *masks.shape[2:])
-        masks[some[:, None].to(device), followed] = probability.to(masks)
-    known = masks.flatten(2).amax(2) > 0.5
-    return AnnotatedViews(data.pool, (masks > 0.5).to(masks) if labels == "hard" else masks, known)

@@ -21,9 +21,7 @@ from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.trainer import Trainer
 
 LATE = (*BEHIND_ENCODER, "neck", "encoder_late")
-OPTIONS = TrainingOptions(
-    steps=2, warmup=0, views=1, pairs=1, rank=2, turns=(0,), loss_size="quarter", targets=LATE
-)
+OPTIONS = TrainingOptions(steps=2, warmup=0, views=1, pairs=1, rank=2, turns=(0,), targets=LATE)
 
 
 @pytest.fixture(scope="module", params=["bundled", "hiera"])
@@ -91,7 +89,9 @@ def test_gradient_reaches_the_late_encoder_alone(model):
         gradient = tracker.model.get_submodule(name).lora_B["default"].weight.grad
         assert gradient.abs().max() > 0, name
     assert not any("lora_" in name for name in reached if name.startswith("image_encoder")) or all(
-        name.startswith((*late, "image_encoder.neck")) for name in reached if "image_encoder" in name
+        name.startswith((*late, "image_encoder.neck"))
+        for name in reached
+        if "image_encoder" in name
     )
 
 
@@ -105,9 +105,10 @@ def test_where_the_cache_ends_changes_no_gradient(model, checkpointed):
         rng = np.random.default_rng(0)
         (part,) = StepLoss(tracker, data, OPTIONS).parts(rng, torch.ones(2))
         part.loss.backward()
-        gradients[frozen] = part.loss.item(), {
-            name: p.grad for name, p in tracker.model.named_parameters() if p.grad is not None
-        }
+        gradients[frozen] = (
+            part.loss.item(),
+            {name: p.grad for name, p in tracker.model.named_parameters() if p.grad is not None},
+        )
     (loss, found), (expected_loss, expected) = gradients.values()
     assert loss == pytest.approx(expected_loss, rel=1e-6) and found.keys() == expected.keys()
     largest = max(value.abs().max() for value in expected.values())

@@ -50,10 +50,10 @@ SMALL = {
         "untrained": None,
         "palindrome": {"training": {"direct": 0.0}},
         "everything": {"templates": "all", "training": {"palindrome": 0.0, "validation_pairs": 1}},
-        "apart": {"separate": True, "training": {"palindrome": 0.0, "self_pair": 1.0}},
+        "self_pair": {"training": {"palindrome": 0.0, "self_pair": 1.0}},
     },
     "ceiling": "everything",
-    "compare": [["apart", "palindrome"]],
+    "compare": [["self_pair", "palindrome"]],
 }
 
 
@@ -145,7 +145,7 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
     same = read_protocol(write(training={**SMALL["training"], "mask": TrainingOptions().mask}))
     assert same.configuration("palindrome", "abc", 64) == base
     others = [
-        protocol.configuration("apart", "abc", 64),
+        protocol.configuration("self_pair", "abc", 64),
         protocol.configuration("palindrome", "abd", 64),
         protocol.configuration("palindrome", "abc", 128),
         read_protocol(write(training={**SMALL["training"], "steps": 2})).configuration(
@@ -169,7 +169,7 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
         ({"variants": {"one": {"training": {}}}}, "no variant is untrained"),
         ({"ceiling": "everthing"}, "no variant 'everthing' (did you mean 'everything'?)"),
         ({"variants": {"none": None, "x": {"training": {"step": 1}}}}, "variants: x: unknown key"),
-        ({"variants": {"none": {"separate": True}}}, "variants: none: `templates` and `separate`"),
+        ({"variants": {"none": {"templates": "all"}}}, "variants: none: `templates` says how"),
         ({"score": "all"}, "score: expected odd or even, found 'all'"),
         ({"score": "even"}, "'everything' trains on all specimens with an even number"),
     ],
@@ -300,21 +300,6 @@ def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collect
     assert scored > 2  # empty masks would agree as well
 
 
-def test_a_model_a_structure(runner, tmp_path):
-    """Untrained, models of single structures give the masks of the joint one."""
-    lazy = {"separate": True, "training": {"learning_rate": 1e-12}}
-    variants = {**SMALL["variants"], "apart": lazy}
-    run = runner(variants=variants)
-    apart, record = run(Run("drawn", 1, 1, 1, "apart"))
-    joint, _ = run(Run("drawn", 1, 1, 1, "untrained"))
-    assert (record["steps"], record["trained_share"]) == (2, 0.0)
-    for a, b in zip(apart, joint, strict=True):
-        assert a["specimen"] == b["specimen"] and a["structure"] == b["structure"]
-        assert a.get("iou") == pytest.approx(b.get("iou"), abs=0.02)
-    assert sum(row.get("iou", 0) > 0 for row in joint) > 2
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith("tmp")]
-
-
 def test_choosing_settings_looks_at_no_odd_number(
     write, small_model, encodings, collection, folder, tmp_path
 ):
@@ -392,7 +377,9 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
         "cpu",
     )
     assert again.code == 0 and (output / "scores.csv").read_text() == scores
-    wrong = by_hand("research/benchmark", "--protocol", path, "--output", output, "--variants", "untraind")
+    wrong = by_hand(
+        "research/benchmark", "--protocol", path, "--output", output, "--variants", "untraind"
+    )
     assert wrong.code == 1 and "did you mean 'untrained'?" in wrong.err
     nowhere = write(collections={"drawn": str(tmp_path / "nowhere")})
     wrong = by_hand("research/benchmark", "--protocol", nowhere, "--output", output)
@@ -461,7 +448,7 @@ def test_table(write):
     """Scores whose means are known, in a table whose cells are read again."""
     protocol = read_protocol(write(draws=5))
     rng = np.random.default_rng(1)
-    effect = {"untrained": 0.0, "palindrome": 0.10, "everything": 0.30, "apart": 0.09}
+    effect = {"untrained": 0.0, "palindrome": 0.10, "everything": 0.30, "self_pair": 0.09}
     specimen = {f"{i:04d}": rng.normal(0, 0.05) for i in range(1, 21)}
     runs, scores = [], []
     for run in protocol.runs():
@@ -499,7 +486,7 @@ def test_table(write):
     assert head.startswith("**") and points(head)[0] == pytest.approx(10, abs=0.5)
     assert points(head)[1] < 10 < points(head)[2]
     assert not body.startswith("**") and points(body)[1] < 0 < points(body)[2]
-    (contrast,) = rows["palindrome against apart"]
+    (contrast,) = rows["palindrome against self_pair"]
     assert points(contrast[1])[0] == pytest.approx(0.5, abs=0.3)
     # only the changes named, and each against untrained
     assert sum(" against " in name for name in rows) == 4
@@ -528,7 +515,10 @@ def test_variants_of_other_draws_are_compared_where_both_have_a_score(write):
     protocol = read_protocol(write(draws=2, seeds=1, ceiling=None, compare=[]))
     runs, scores = [], []
     for run in protocol.runs():
-        if (run.variant, run.draw) == ("palindrome", 2) or run.variant in ("everything", "apart"):
+        if (run.variant, run.draw) == ("palindrome", 2) or run.variant in (
+            "everything",
+            "self_pair",
+        ):
             continue
         key = key_of(run, run.variant, "data")
         runs.append({"commit": "c", "model": "m", "device": "cpu", "trained_share": 1.0, **key})
@@ -536,7 +526,9 @@ def test_variants_of_other_draws_are_compared_where_both_have_a_score(write):
         for number in (2, 4, 6, 8):
             if number != 2 * run.draw:
                 row = {"specimen": f"{number:04d}", "structure": "head", "boundary_f": 0.5}
-                scores.append({**key, **row, "iou": 0.1 * number + 0.2 * (run.variant != "untrained")})
+                scores.append(
+                    {**key, **row, "iou": 0.1 * number + 0.2 * (run.variant != "untrained")}
+                )
     scores = pd.DataFrame(scores).reindex(columns=list(SCORES))
     text = report(protocol, pd.DataFrame(runs), scores)
     assert "4 specimens." in text

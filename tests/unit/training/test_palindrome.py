@@ -14,7 +14,6 @@ from sam2pal.training.palindrome import (
     AnnotatedViews,
     Followed,
     Objects,
-    confidence_of,
     direct,
     mask_loss,
     object_losses,
@@ -104,20 +103,6 @@ def test_is_the_four_frames_by_hand(scene):
     assert followed.structure.tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_a_longer_way_goes_from_specimen_to_specimen(scene):
-    tracker, template, specimens, back = scene
-    turned = specimens[[1, 0]]
-    followed = palindrome(tracker, template, [specimens, turned], back)
-    with torch.no_grad():
-        drawn = drawn_logits(template.masks.flatten(0, 1)[:, None])
-        z1 = tracker.track(specimens, [tracker.memorize(template.features, drawn)])
-        z2 = tracker.track(turned, [tracker.memorize(specimens, z1.logits)])
-        z0 = tracker.track(back.features, [tracker.memorize(turned, z2.logits)])
-    torch.testing.assert_close(followed.middle, z2.logits)
-    torch.testing.assert_close(followed.tracked.logits, z0.logits)
-    torch.testing.assert_close(followed.confidence, confidence_of(z1) * confidence_of(z2))
-
-
 def test_confidence_is_what_the_model_says_without_gradient(scene):
     tracker, template, specimens, back = scene
     followed = palindrome(tracker, template, specimens, back)
@@ -133,7 +118,9 @@ def test_confidence_is_what_the_model_says_without_gradient(scene):
 def test_the_only_way_back_leads_through_the_soft_prediction(scene):
     tracker, template, specimens, back = scene
     masks = template.masks.clone().requires_grad_()
-    followed = palindrome(tracker, AnnotatedViews(template.features, masks, template.known), specimens, back)
+    followed = palindrome(
+        tracker, AnnotatedViews(template.features, masks, template.known), specimens, back
+    )
     loss = mask_loss(followed, torch.ones(STRUCTURES))
     (whole,) = torch.autograd.grad(loss, masks, retain_graph=True)
     (at_middle,) = torch.autograd.grad(loss, followed.middle, retain_graph=True)
@@ -190,7 +177,10 @@ def test_a_structure_that_is_not_drawn_gives_no_loss(small_model, scene, how):
         masks[0, 1] = 0
     else:
         seen[0, 1] = 0
-    changed = (AnnotatedViews(template.features, masks, known), AnnotatedViews(back.features, seen, known))
+    changed = (
+        AnnotatedViews(template.features, masks, known),
+        AnnotatedViews(back.features, seen, known),
+    )
     followed = palindrome(tracker, changed[0], specimens, changed[1])
     assert followed.structure.tolist() == [0, 2, 0, 1, 2]
 
@@ -235,39 +225,6 @@ def test_objects_keep_their_image_and_structure():
     masks = torch.arange(6.0).view(3, 2, 1, 1)
     assert objects.masks(masks).flatten().tolist() == [0, 4, 5]
     assert Objects.of(torch.ones(2, 2, dtype=torch.bool)).images is None
-
-
-@pytest.mark.parametrize("prompt", ["thresholded", "two_sigmoids"])
-def test_other_prompts_are_what_they_are_called(scene, prompt):
-    tracker, template, specimens, back = scene
-    followed = palindrome(tracker, template, specimens, back, prompt=prompt)
-    z1 = followed.middle.detach()
-    seen = {"thresholded": (z1 > 0).float(), "two_sigmoids": z1.sigmoid()}[prompt]
-    with torch.no_grad():
-        m1 = tracker.memorize(specimens, 20 * seen - 10)
-        expected = tracker.track(back.features, [m1]).logits
-    torch.testing.assert_close(followed.tracked.logits, expected)
-
-
-def test_a_thresholded_prompt_stops_the_gradient(small_model, scene):
-    _, template, specimens, back = scene
-    tracker = Tracker(adapted(small_model), gated=False)
-    for prompt, flows in (("soft", True), ("thresholded", False)):
-        followed = palindrome(tracker, template, specimens, back, prompt=prompt)
-        loss = mask_loss(followed, torch.ones(STRUCTURES))
-        (found,) = torch.autograd.grad(loss, followed.middle, allow_unused=True)
-        assert (found is not None and bool(found.abs().sum() > 0)) == flows
-
-
-def test_without_the_reset_both_memories_are_followed(scene):
-    tracker, template, specimens, back = scene
-    followed = palindrome(tracker, template, specimens, back, reset=False)
-    with torch.no_grad():
-        drawn = drawn_logits(template.masks.flatten(0, 1)[:, None])
-        m0 = tracker.memorize(template.features, drawn)
-        m1 = tracker.memorize(specimens, tracker.track(specimens, [m0]).logits)
-        expected = tracker.track(back.features, [m0, m1]).logits
-    torch.testing.assert_close(followed.tracked.logits, expected)
 
 
 # ------------------------------------------------------------------ gradients

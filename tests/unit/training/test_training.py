@@ -25,10 +25,10 @@ from sam2pal.segmentation.bank import remember
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import held_out, prepare
 from sam2pal.training.losses import at_size_of, hard_iou
-from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
+from sam2pal.training.palindrome import direct, palindrome
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.trainer import Trainer, TrainingState, learning_rate
-from sam2pal.training.validation import pseudo_labels, validate
+from sam2pal.training.validation import validate
 
 STRUCTURES = ["head", "body", "tail"]
 # few layers, as the tests train again and again
@@ -38,7 +38,6 @@ OPTIONS = TrainingOptions(
     validate_every=2,
     warmup=2,
     self_pair=0.0,
-    loss_size="quarter",
     rank=2,
     alpha=2.0,
     checkpoint_minutes=0.0,
@@ -267,17 +266,10 @@ def test_killed_and_resumed_is_undisturbed(small_model, data, undisturbed, tmp_p
     assert_same_training(model, progress, expected_model, expected)
 
 
-def test_running_losses_and_controls_are_resumed(small_model, data, tmp_path):
-    options = dataclasses.replace(
-        SHAKEN, structure_weights="difficulty", steps=3, validate_every=2, controls=2
-    )
+def test_controls_are_resumed(small_model, data, tmp_path):
+    options = dataclasses.replace(SHAKEN, steps=3, validate_every=2, controls=2)
     model = fresh(small_model, options)
     expected = run(model, data, tmp_path / "whole", options)
-    even = dataclasses.replace(options, structure_weights="numbers", controls=0, steps=2)
-    other = run(fresh(small_model, even), data, tmp_path / "even", even)
-    # all count the same in the first step, whose losses make the weights of the second
-    assert other.history[0]["loss"] == expected.history[0]["loss"]
-    assert other.history[1]["palindrome"] != expected.history[1]["palindrome"]
 
     def die(step, numbers):
         if step == 3:
@@ -288,7 +280,6 @@ def test_running_losses_and_controls_are_resumed(small_model, data, tmp_path):
     again = fresh(small_model, options)
     progress = run(again, data, tmp_path / "cut", options)
     assert_same_training(again, progress, model, expected)
-    assert progress.running == expected.running != [None] * 3
     names = {f"control_{name}" for name in ("true", "blank", "structure", "specimen")}
     assert progress.controls == expected.controls and progress.controls.keys() == names
     lines = [names <= line.keys() for line in progress.history]
@@ -298,7 +289,7 @@ def test_running_losses_and_controls_are_resumed(small_model, data, tmp_path):
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments(small_model, data, tmp_path, monkeypatch):
     """In the middle of a forward or backward pass, of a step, of a validation, of writing a checkpoint."""
-    options = dataclasses.replace(SHAKEN, steps=12, validate_every=3, structure_weights="difficulty")
+    options = dataclasses.replace(SHAKEN, steps=12, validate_every=3)
     expected_model = fresh(small_model, options)
     expected = run(expected_model, data, tmp_path / "whole", options)
     rng, killed = np.random.default_rng(6), []
@@ -438,7 +429,9 @@ def test_a_validation_that_falls_goes_back_to_the_best(
     progress = run(model, data, tmp_path / "a", options, on_step=keep)
     assert (progress.step, progress.restored, progress.best_step) == (4, 1, 1)
     assert [line.get("restored") for line in progress.history] == [None, 1, None, None]
-    assert "step 2: validation IoU fell to 0.300; going back to the adapter of step 1" in caplog.text
+    assert (
+        "step 2: validation IoU fell to 0.300; going back to the adapter of step 1" in caplog.text
+    )
     for name, best in states[0].items():
         assert torch.equal(states[1][name], best)
     assert any(not torch.equal(states[2][name], best) for name, best in states[0].items())
@@ -565,7 +558,9 @@ def test_nothing_better_than_init_publishes_init(small_model, data, tmp_path):
 
 
 def test_early_stopping(small_model, data, tmp_path):
-    options = dataclasses.replace(SHAKEN, learning_rate=1e-30, steps=20, validate_every=1, patience=2)
+    options = dataclasses.replace(
+        SHAKEN, learning_rate=1e-30, steps=20, validate_every=1, patience=2
+    )
     progress = run(fresh(small_model, options), data, tmp_path, options)
     assert (progress.best_step, progress.step) == (1, 3)
     # resumed at its end it stays there
@@ -643,9 +638,10 @@ def test_a_template_that_is_held_out_is_seen_by_validation_alone(small_model, da
     for view, goal in goals:
         for start in (0, 1):
             followed = direct(tracker, three.drawn[[start]], view[[goal]])
-            scores += hard_iou(followed.tracked.logits, followed.target).tolist()
-    assert validate(tracker, held) == pytest.approx(np.mean(scores), rel=1e-5)
-    assert validate(tracker, held, pairs=2) == pytest.approx(np.mean(scores[:5]), rel=1e-5)
+            scores += judged(followed).tolist()
+    # at 64 x 64 a batch of another size moves a pixel across the edge of a mask
+    assert validate(tracker, held) == pytest.approx(np.mean(scores), rel=0.01)
+    assert validate(tracker, held, pairs=2) == pytest.approx(np.mean(scores[:5]), rel=0.01)
     # the other two are all that a step looks at: every place carries its template's number
     marked = dataclasses.replace(
         held,
@@ -712,102 +708,6 @@ def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_
     assert validate(tracker, apart) == pytest.approx(expected, rel=1e-5)
 
 
-# ------------------------------------------------------------------ the model's own guesses
-
-
-def test_guesses_are_what_is_segmented_from_all_templates(small_model, data):
-    tracker = Tracker(small_model)
-    soft, hard = (pseudo_labels(tracker, data, labels, batch=3) for labels in ("soft", "hard"))
-    assert soft.masks.shape == (4, 3, 16, 16)
-    # the second template does not show the tail, and does not vote on it
-    memories = [
-        tracker.memorize(data.drawn.features[[t]], 20 * data.drawn.outlines[t, [k]][:, None] - 10)
-        for k in (0, 2)
-        for t in (0, 1)
-    ]
-    head = tracker.track(data.pool[[1]], memories[:2]).logits.sigmoid()
-    tail = tracker.track(data.pool[[1]], memories[2:3]).logits.sigmoid()
-    assert torch.allclose(soft.masks[1, 0], head[0, 0], atol=1e-4)
-    assert torch.allclose(soft.masks[1, 2], tail[0, 0], atol=1e-4)
-    assert torch.equal(hard.masks, (soft.masks > 0.5).float())
-    assert torch.equal(hard.known, (soft.masks > 0.5).flatten(2).any(2))
-    assert torch.equal(hard.features.low, data.pool.low)
-
-
-def test_self_training_is_resumed_with_the_guesses_of_before(
-    small_model, data, tmp_path, monkeypatch
-):
-    seen = []
-
-    def see(tracker, data, labels, batch):
-        seen.append(pseudo_labels(tracker, data, "soft"))
-        # random weights find little: let every pool specimen show the first template's masks
-        return AnnotatedViews(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
-
-    monkeypatch.setattr("sam2pal.training.trainer.pseudo_labels", see)
-    options = dataclasses.replace(
-        SHAKEN, steps=2, palindrome=0.0, self_training=1.0, scores=1.0, learning_rate=0.1
-    )
-    model = fresh(small_model, options)
-    expected = run(model, data, tmp_path / "whole", options)
-    # a guess is no truth, so the score heads learn nothing from it
-    assert {"self_training", "self_training_iou"} <= expected.history[0].keys()
-    assert "scores" not in expected.history[0]
-
-    with pytest.raises(InputError, match="time limit"):
-        run(fresh(small_model, options), data, tmp_path / "cut", options, deadline=-math.inf)
-    again = fresh(small_model, options)
-    progress = run(again, data, tmp_path / "cut", options)
-    assert_same_training(again, progress, model, expected)
-    # the masks of the model before training, also after a checkpoint
-    first, cut, resumed = seen
-    assert torch.equal(cut.masks, first.masks) and torch.equal(resumed.masks, first.masks)
-
-
-def test_a_teacher_renews_the_guesses(small_model, data, tmp_path, monkeypatch):
-    seen = []
-
-    def see(tracker, data, labels, batch):
-        masks = data.drawn.masks[[0] * 4]
-        state = adapters.adapter_state(tracker.model)
-        seen.append(state)
-        # random weights find little: let it show the template's masks, and differ with the weights
-        size = sum(float(value.abs().sum()) for value in state.values())
-        masks = masks.roll(int(1e4 * size) % 5, -1)
-        return AnnotatedViews(data.pool, masks, data.drawn.known[[0] * 4])
-
-    monkeypatch.setattr("sam2pal.training.trainer.pseudo_labels", see)
-    options = dataclasses.replace(
-        SHAKEN, steps=4, validate_every=2, palindrome=0.0, self_training=1.0, learning_rate=0.1
-    )
-    options = dataclasses.replace(options, teacher=0.75)
-    states = []
-    model = fresh(small_model, options)
-    before = adapters.adapter_state(model)
-    expected = run(
-        model,
-        data,
-        tmp_path / "whole",
-        options,
-        on_step=lambda step, _: states.append(adapters.adapter_state(model)),
-    )
-    # of the model before training, and of the teacher after two of four steps
-    first, second = seen
-    for name, value in before.items():
-        torch.testing.assert_close(first[name], value)
-        one = 0.75 * value + 0.25 * states[0][name]
-        torch.testing.assert_close(second[name], 0.75 * one + 0.25 * states[1][name])
-    assert any(not torch.equal(second[name], value) for name, value in states[1].items())
-
-    again = fresh(small_model, options)
-    for _ in range(3):  # stopped after every step
-        with pytest.raises(InputError, match="time limit"):
-            run(again, data, tmp_path / "cut", options, deadline=-math.inf)
-        again = fresh(small_model, options)
-    progress = run(again, data, tmp_path / "cut", options)
-    assert_same_training(again, progress, model, expected)
-
-
 # ------------------------------------------------------------------ nothing to train on
 
 
@@ -851,15 +751,11 @@ def test_steps_whose_pairs_share_nothing_are_no_end(small_model, data, tmp_path)
         ({"palindrome": 0.0}, {"direct"}),
         ({"palindrome": 0.0, "direct": 0.0, "self_pair": 1.0}, {"self_pair"}),
         ({"self_pair": 2.0}, {"palindrome", "direct", "self_pair"}),
-        ({"palindrome": 0.0, "direct": 0.0, "self_training": 1.0}, {"self_training"}),
     ],
 )
 def test_weights_switch_losses_on_and_off(small_model, data, weights, parts):
     options = dataclasses.replace(OPTIONS, scores=0.0, **weights)
     tracker = Tracker(small_model, gated=False)
-    # as if the model saw the masks of a template everywhere
-    everywhere = AnnotatedViews(data.pool, data.drawn.masks[[0] * 4], data.drawn.known[[0] * 4])
-    data = dataclasses.replace(data, labelled_pool=everywhere)
     with torch.no_grad():
         total, numbers = step_loss(tracker, data, torch.ones(3), options, np.random.default_rng(1))
     assert numbers.keys() == parts | {f"{part}_iou" for part in parts}
@@ -898,13 +794,11 @@ def test_learning_rate():
         ({"steps": 0}, "steps: must be at least 1, found 0"),
         ({"palindrome": 0, "direct": 0, "self_pair": 0}, "must have a weight above zero"),
         ({"turns": [45]}, "turns.0: 45 is not one of 0, 90, 180, 270"),
-        ({"labels": "firm"}, "labels: 'firm' is not one of hard, soft"),
-        ({"prompt": "hard"}, "prompt: 'hard' is not one of soft, thresholded, two_sigmoids"),
-        ({"structure_weights": "even"}, "'even' is not one of numbers, auto, difficulty"),
+        ({"structure_weights": "even"}, "'even' is not one of numbers, auto"),
         ({"holdout": "last"}, "holdout: 'last' is not one of true, false, auto"),
         ({"method": "dora"}, "method: 'dora' is not one of lora, full"),
         ({"mask": "dice"}, "mask: 'dice' is not one of dice_bce, dice_focal"),
-        ({"loss_size": "half"}, "loss_size: 'half' is not one of quarter, full"),
+        ({"loss_size": "full"}, "unknown key 'loss_size'"),
         ({"rank": 0}, "rank: must be at least 1, found 0"),
         ({"learning_rate": "1e-4"}, "expected a number, found '1e-4' (text; write 1.0e-4)"),
         ({"targets": ["decoder"]}, "targets.0: 'decoder' is not one of memory_attention,"),
@@ -923,15 +817,15 @@ def test_options_that_are_refused(values, expected):
 def test_prepared_data(small_model, photographs, data):
     templates, pool = photographs
     assert len(data.pool) == len(pool) and data.left_out == ()
-    assert data.drawn.masks.shape == data.unseen.masks.shape == (2, 3, 16, 16)
-    assert data.views.masks.shape == (4, 3, 16, 16)
+    assert data.drawn.masks.shape == data.unseen.masks.shape == (2, 3, 64, 64)
+    assert data.views.masks.shape == (4, 3, 64, 64)
     assert data.drawn.known.tolist() == [[True, True, True], [True, True, False]]
     assert data.views.known.tolist() == [[True] * 3] * 2 + [[True, True, False]] * 2
-    # area is kept: 80 pixels of the photograph are 64 of the square, 16 of the masks
+    # area is kept: 80 pixels of the photograph are 64 of the square
     for row, template in enumerate(templates):
         for name, mask in template.masks.items():
             found = data.drawn.masks[row, STRUCTURES.index(name)].sum().item()
-            assert found == pytest.approx(mask.sum() * (16 / 80) ** 2, rel=0.02)
+            assert found == pytest.approx(mask.sum() * (64 / 80) ** 2, rel=0.02)
     # every view is another one
     views = torch.cat([data.drawn.masks, data.views.masks, data.unseen.masks])[:, 1]
     distance = torch.cdist(views.flatten(1), views.flatten(1))
@@ -944,53 +838,13 @@ def test_prepared_data(small_model, photographs, data):
     assert isinstance(other.pool, Features)
 
 
-def test_full_size_masks_are_as_drawn(small_model, photographs):
-    """Thin limbs, which average below 0.5 in every cell of a quarter of the square, are still there."""
-    template, pool = photographs[0][0], photographs[1][:1]
-    limb = np.zeros((80, 64), bool)
-    limb[:, 30:32] = True
-    masks = {**template.masks, "tail": limb}
-    thin = dataclasses.replace(template, annotations=drawn(masks))
-    options = dataclasses.replace(OPTIONS, views=1, turns=(0,))
-
-    def found(size):
-        chosen = dataclasses.replace(options, loss_size=size)
-        return prepared(small_model, [thin], pool, chosen)
-
-    full, quarter = found("full"), found("quarter")
-    for name in ("drawn", "views", "unseen"):
-        ours, coarse = getattr(full, name), getattr(quarter, name)
-        assert ours.masks.shape[2:] == (64, 64) and coarse.masks.shape[2:] == (16, 16)
-        averaged = torch.nn.functional.avg_pool2d(ours.masks.float(), 4)
-        torch.testing.assert_close(averaged, coarse.masks, atol=1e-3, rtol=0)
-        assert ours.masks[0, 2].max() > 0.5 > coarse.masks[0, 2].max()
-    tracker = Tracker(small_model)
-    followed = [direct(tracker, d.drawn, d.unseen).structure.tolist() for d in (full, quarter)]
-    assert followed == [[0, 1, 2], [0, 1]]
-
-
-def test_guesses_at_full_size(small_model, photographs):
-    options = dataclasses.replace(OPTIONS, loss_size="full", views=1)
-    full = prepared(small_model, *photographs, options)
-    seen = pseudo_labels(Tracker(small_model), full, "soft")
-    assert seen.masks.shape == (4, 3, 64, 64)
-    m = Tracker(small_model).memorize(
-        full.drawn.features[[0]], 20 * full.drawn.outlines[0, [2]][:, None] - 10
-    )
-    tail = Tracker(small_model).track(full.pool[[1]], [m]).logits
-    tail = torch.nn.functional.interpolate(tail, (64, 64), mode="bilinear").sigmoid()
-    assert torch.allclose(seen.masks[1, 2].float(), tail[0, 0], atol=1e-3)
-
-
 def test_training_at_full_size(small_model, photographs, tmp_path):
-    options = dataclasses.replace(
-        OPTIONS, loss_size="full", mask="dice_focal", steps=1, views=1, self_training=0.5
-    )
+    options = dataclasses.replace(OPTIONS, mask="dice_focal", steps=1, views=1)
     full = prepared(small_model, *photographs, options)
     model = fresh(small_model, options)
     tracker = Tracker(model, gated=False)
     rng = np.random.default_rng([1, 4, 0])
-    alone = dataclasses.replace(options, direct=0.0, self_training=0.0, scores=0.0)
+    alone = dataclasses.replace(options, direct=0.0, scores=0.0)
     with torch.no_grad():
         loss, _ = step_loss(tracker, full, torch.ones(3), alone, rng)
     progress = run(model, full, tmp_path, options)
@@ -1002,16 +856,12 @@ def test_training_at_full_size(small_model, photographs, tmp_path):
 
 
 def test_training_remembers_what_segmenting_remembers(small_model, photographs, data):
-    """Thin structures, which half fill the pixels that the loss is taken at, too."""
     tracker, templates = Tracker(small_model), photographs[0]
     options = SegmentationOptions(turns=(0,), round_trip=0)
     bank = remember(tracker, templates[:1], STRUCTURES, options)
     expected = tracker.track(data.unseen.features[[0]], [bank.memory]).logits
     found = direct(tracker, data.drawn[[0]], data.unseen[[0]]).tracked.logits
     assert torch.allclose(found, expected, atol=1e-4)
-    blurred = dataclasses.replace(data.drawn[[0]], outlines=None)
-    blurred = direct(tracker, blurred, data.unseen[[0]]).tracked.logits
-    assert not torch.allclose(blurred, expected, atol=1e-2)
 
 
 def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path):
@@ -1091,7 +941,7 @@ def test_unreadable_photographs_of_the_pool_are_named(small_model, photographs, 
 def test_a_structure_too_small_to_follow_is_named(small_model, photographs, caplog):
     (template, _), pool = photographs
     speck = np.zeros((80, 64), bool)
-    speck[40:42, 30:32] = True
+    speck[41, 31] = True  # lies on the edge of two pixels of the square
     template = dataclasses.replace(template, annotations=drawn({**template.masks, "tail": speck}))
     options = dataclasses.replace(OPTIONS, views=1)
     prepared(small_model, [template], pool[:1], options)

@@ -17,12 +17,7 @@ from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
 from sam2pal.training.palindrome import AnnotatedViews, object_losses
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import StepMemory, peak_bytes, what_fits
-from sam2pal.training.structure_weights import (
-    area_weights,
-    difficulty_weights,
-    running_losses,
-    structure_weights,
-)
+from sam2pal.training.structure_weights import area_weights
 from sam2pal.training.trainer import Trainer
 
 STRUCTURES = 3
@@ -81,46 +76,42 @@ def double(data: Data) -> Data:
 
 
 def gradient(model, data, options, at_once=None, checkpointed=False):
-    """Of a step, with its numbers, its losses structure by structure, and in how many parts."""
+    """Of a step, with its numbers, and in how many parts."""
     tracker = Tracker(model, gated=False, checkpoint_attention=checkpointed)
     weights = torch.tensor([1.0, 2.0, 0.5], dtype=data.drawn.masks.dtype)
     model.zero_grad()
-    numbers, seen, parts = {}, [], 0
+    numbers, parts = {}, 0
     rng = np.random.default_rng(1)  # both templates are drawn
     for part in StepLoss(tracker, data, options).parts(rng, weights, at_once):
         part.loss.backward()
         parts += 1
-        seen += part.by_structure
         for name, value in {"loss": part.loss.item(), **part.numbers}.items():
             numbers[name] = numbers.get(name, 0.0) + value
     found = {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
     model.zero_grad()
-    return found, numbers, running_losses([None] * STRUCTURES, seen), parts
+    return found, numbers, parts
 
 
 # ------------------------------------------------------------------ parts
 
 
-@pytest.mark.parametrize("more", [{}, {"specimens": 2, "confident": True}])
+@pytest.mark.parametrize("more", [{}, {"confident": True}])
 def test_parts_have_the_gradient_of_the_whole(model, data, in_double, more):
     model, data = copy.deepcopy(model).double(), double(data)
     options = dataclasses.replace(OPTIONS, **more)
-    whole, numbers, running, one = gradient(model, data, options)
+    whole, numbers, one = gradient(model, data, options)
     largest = max(value.abs().max() for value in whole.values())
     assert one == 1 and largest > 1e-3
     # all at once, an image at once, less than the structures of an image
     for at_once, checkpointed, least in ((100, True, 1), (6, False, 4), (2, True, 10)):
-        found, same, again, parts = gradient(model, data, options, at_once, checkpointed)
+        found, same, parts = gradient(model, data, options, at_once, checkpointed)
         assert parts >= least and (parts == 1) == (least == 1)
         # an IoU jumps when a pixel changes sides by rounding
         assert same == pytest.approx(numbers, abs=0.01)
         for name in ("palindrome", "self_pair", "direct"):
             assert same[name] == pytest.approx(numbers[name], rel=1e-5)
-        assert again == pytest.approx(running, rel=1e-5)
         for name, value in whole.items():
-            torch.testing.assert_close(
-                found[name], value, atol=1e-7 * largest, rtol=1e-5, msg=name
-            )
+            torch.testing.assert_close(found[name], value, atol=1e-7 * largest, rtol=1e-5, msg=name)
 
 
 def test_a_palindrome_counts_as_much_as_the_model_trusts_it(model, data):
@@ -305,32 +296,18 @@ def test_weights_by_area():
     assert area_weights(masks, known).max() == 4.0  # and no more
 
 
-def test_weights_by_difficulty():
-    seen = [(torch.tensor([0, 2, 0]), torch.tensor([1.0, 6.0, 3.0]))]
-    first = running_losses([None, None, None], seen)
-    assert first == [2.0, None, 6.0]
-    assert difficulty_weights(first).tolist() == pytest.approx([0.5, 1.0, 1.5])
-    second = running_losses(first, [(torch.tensor([1]), torch.tensor([1.0])), *seen])
-    assert second == pytest.approx([2.0, 1.0, 6.0])
-    third = running_losses(second, [(torch.tensor([0]), torch.tensor([12.0]))])
-    assert third == pytest.approx([0.9 * 2 + 0.1 * 12, 1.0, 6.0])
-    assert difficulty_weights([None, None]).tolist() == [1.0, 1.0]
-    assert difficulty_weights([100.0, 0.1, 0.1, 0.1, 0.1, 0.1]).tolist() == [4.0] + [0.25] * 5
-
-
 def test_numbers_multiply_what_is_computed(model, data, tmp_path):
     numbers = torch.tensor([1.0, 2.0, 1.0])
 
-    def found(how, running=()):
-        return structure_weights(how, numbers, data.drawn, running)
+    def trainer(how, holdout=False):
+        options = dataclasses.replace(OPTIONS, structure_weights=how, holdout=holdout)
+        return Trainer(copy.deepcopy(model), data, options, numbers, 1, tmp_path)
 
-    assert torch.equal(found("numbers"), numbers)
+    assert torch.equal(trainer("numbers").structure_weights, numbers)
     by_area = area_weights(data.drawn.masks, data.drawn.known)
-    torch.testing.assert_close(found("auto"), numbers * by_area)
-    assert found("difficulty", [1.0, 1.0, 4.0]).tolist() == pytest.approx([0.5, 1.0, 2.0])
+    torch.testing.assert_close(trainer("auto").structure_weights, numbers * by_area)
     # a template that is held out says nothing
-    options = dataclasses.replace(OPTIONS, structure_weights="auto", holdout=True)
-    trainer = Trainer(copy.deepcopy(model), data, options, numbers, 1, tmp_path)
+    trainer = trainer("auto", holdout=True)
     assert trainer.data.held_out == 1
     own = area_weights(data.drawn.masks[:1], data.drawn.known[:1])
     torch.testing.assert_close(trainer.structure_weights, numbers * own)

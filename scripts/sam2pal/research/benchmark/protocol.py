@@ -31,21 +31,19 @@ class Variant:
         training: None leaves the model as it is.
         templates: what it trains on: `draw`, the templates of the draw, or `all`, every annotated
             specimen that may be trained on.
-        separate: a model a structure instead of one for all.
         of: only of draws of so many templates; None is of all.
     """
 
     name: str
     training: TrainingOptions | None = None
     templates: str = "draw"
-    separate: bool = False
     of: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.templates not in ("draw", "all"):
             raise ValueError(f"templates must be draw or all; found {self.templates!r}")
-        if self.training is None and (self.separate or self.templates == "all"):
-            raise ValueError("`templates` and `separate` say how to train; give `training` too")
+        if self.training is None and self.templates == "all":
+            raise ValueError("`templates` says how to train; give `training` too")
         if self.of is not None:
             object.__setattr__(self, "of", tuple(self.of))
             if self.training is None:
@@ -194,7 +192,9 @@ def read_protocol(path: Path) -> Protocol:
         segmentation=validated(
             SegmentationOptions, content.get("segmentation") or {}, f"{path}: segmentation"
         ),
-        evaluation=validated(EvaluationOptions, content.get("evaluation") or {}, f"{path}: evaluation"),
+        evaluation=validated(
+            EvaluationOptions, content.get("evaluation") or {}, f"{path}: evaluation"
+        ),
         ceiling=content.get("ceiling"),
         compare=compare,
     )

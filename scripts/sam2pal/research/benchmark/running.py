@@ -3,12 +3,10 @@
 import copy
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from sam2.modeling.sam2_base import SAM2Base
 
@@ -23,22 +21,19 @@ from sam2pal.research.benchmark.encodings import Encodings
 from sam2pal.research.benchmark.protocol import Protocol, Run, Variant
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.tracking import Outcome, track_halving
-from sam2pal.training.data import Data
+from sam2pal.segmentation.tracking import track_halving
 from sam2pal.training.trainer import Trainer
 
 
 @dataclass
 class Trained:
-    """A model, or one a structure, and what its training was.
+    """A model, and what its training was.
 
     Attributes:
-        parts: models, and the positions of the structures each is for.
-        record: seconds (of the clock and of this process), steps and validation, summed or averaged over
-            `parts`.
+        record: seconds (of the clock and of this process), steps and validation.
     """
 
-    parts: list[tuple[SAM2Base, list[int]]]
+    model: SAM2Base
     record: dict[str, Any] = field(default_factory=dict)
 
 
@@ -79,9 +74,8 @@ class Runner:
     def _train(self, run: Run, templates: list[int]) -> Trained:
         variant = self.protocol.variants[run.variant]
         collection = self.collections[run.collection]
-        everything = list(range(len(self.protocol.structures)))
         if variant.training is None:
-            return Trained([(self.untrained, everything)])
+            return Trained(self.untrained)
         if variant.templates == "all":
             # does not depend on the draw; only that of the latest seed is kept
             where = run.collection, run.variant
@@ -97,28 +91,7 @@ class Runner:
         # encoded before the clock starts: all variants share it
         data = collection.data(templates, variant.training, seed)
         weights = torch.tensor([s.weight for s in self.protocol.structures], device=self.device)
-        everything = list(range(len(weights)))
-        groups = [[i] for i in everything] if variant.separate else [everything]
         began, cpu = time.monotonic(), time.process_time()
-        parts, done = [], []
-        for group in groups:
-            some = data if len(groups) == 1 else data.of_structures(group)
-            trainer = self._fit_one(variant, some, weights[group], seed)
-            parts.append((trainer.model, group))
-            done.append(trainer.state)
-        record = {
-            "seconds": round(time.monotonic() - began, 2),
-            "cpu_seconds": round(time.process_time() - cpu, 2),
-            "steps": sum(state.step for state in done),
-            "trained_share": float(np.mean([state.improved for state in done])),
-            "validation_untrained": float(np.mean([state.untrained for state in done])),
-            "validation_best": float(np.mean([state.best for state in done])),
-        }
-        return Trained(parts, record)
-
-    def _fit_one(
-        self, variant: Variant, data: Data, weights: torch.Tensor, seed: int
-    ) -> Trainer:
         model = copy.deepcopy(self.base)
         if adapters.frozen_by(variant.training.targets) == Frozen.ENCODER:
             self.encodings.serve(model)
@@ -126,9 +99,17 @@ class Runner:
         adapters.inject(model, variant.training.adapter)
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             trainer = Trainer(model, data, variant.training, weights, seed, Path(folder))
-            trainer.train()
+            state = trainer.train()
         trainer.publish()
-        return trainer
+        record = {
+            "seconds": round(time.monotonic() - began, 2),
+            "cpu_seconds": round(time.process_time() - cpu, 2),
+            "steps": state.step,
+            "trained_share": float(state.improved),
+            "validation_untrained": state.untrained,
+            "validation_best": state.best,
+        }
+        return Trained(model, record)
 
 
 @torch.no_grad()
@@ -141,20 +122,16 @@ def segment_and_score(
     annotator = Annotator(protocol.structures, names, options)
     drawn = [collection.tune[i] for i in templates]
     used = {specimen.specimen for specimen in drawn}
-    banks = []
-    for model, structures in trained.parts:
-        tracker, own = Tracker(model), [names[i] for i in structures]
-        banks.append((tracker, remember(tracker, drawn, own, options)))
-    order = np.argsort([i for _, structures in trained.parts for i in structures])
+    tracker = Tracker(trained.model)
+    bank = remember(tracker, drawn, names, options)
     scored = [specimen for specimen in collection.scored if specimen.specimen not in used]
     rows = []
     for start in range(0, len(scored), options.batch_size):
         some = [collection.listed(s) for s in scored[start : start + options.batch_size]]
-        parts = [track_halving(tracker, bank, some, options)[0] for tracker, bank in banks]
-        for specimen, (_, photograph), *outcomes in zip(scored[start:], some, *parts, strict=False):
-            outcome = _join(outcomes, order)
-            limits = [limit for _, bank in banks for limit in bank.limits.by_view[outcome.view]]
-            annotations = annotator.annotate(photograph, outcome, {}, [limits[i] for i in order])
+        outcomes, _ = track_halving(tracker, bank, some, options)
+        for specimen, (_, photograph), outcome in zip(scored[start:], some, outcomes, strict=False):
+            limits = bank.limits.by_view[outcome.view]
+            annotations = annotator.annotate(photograph, outcome, {}, limits)
             for name, annotation in zip(names, annotations, strict=True):
                 row = {"specimen": specimen.specimen, "structure": name}
                 truth = specimen.masks.get(name)
@@ -164,20 +141,3 @@ def segment_and_score(
                     row |= evaluate_pair(predicted, truth, tolerance)
                 rows.append(row)
     return rows
-
-
-def _join(outcomes: Sequence[Outcome], order: np.ndarray) -> Outcome:
-    """The outcome of all structures from those of models of some of them; all saw the same view, which the
-    encoder alone decides."""
-    joined = {}
-    for field_ in (
-        "logits",
-        "predicted_iou",
-        "object_score",
-        "roundtrip_iou",
-        "agreement",
-        "known",
-    ):
-        values = [getattr(outcome, field_) for outcome in outcomes]
-        joined[field_] = None if values[0] is None else np.concatenate(values)[order]
-    return replace(outcomes[0], **joined)
