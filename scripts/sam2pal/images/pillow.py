@@ -1,17 +1,23 @@
 """PNG, JPEG, BMP and WebP, by Pillow.
 
+JPEG is decoded by the module `jpeg`, to the same bytes, so that what is damaged is noticed.
 Plain PNG is decoded by libpng: of 16 bits because Pillow drops the low bytes, RGB of 8 bits because
 it takes less than two thirds of the time.
 """
 
 import os
 import struct
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from sam2pal.images import jpeg
 from sam2pal.images.header import FORMATS, Header, check_size, noted
+from sam2pal.images.jpeg import DamagedError
 from sam2pal.images.reduction import Decoded, factor_for, reduced
 from sam2pal.images.samples import to_rgb, to_uint8
 
@@ -40,8 +46,8 @@ def inspect(path: str | Path) -> Header:
     """The header; decodes the file unless it ends as a whole PNG or JPEG does."""
     with Image.open(path, formats=FORMATS) as image:
         header = _header(path, image)
-        if not _ends_well(path, image.format):
-            image.load()
+        if not _ends_well(path, image.format) or jpeg.is_short(path, *image.size):
+            decode(path)
     return header
 
 
@@ -63,7 +69,8 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
     with Image.open(path, formats=FORMATS) as image:
         header = _header(path, image)
         if image.format in ("JPEG", "MPO"):
-            return _jpeg(image, header, factor_for(header.width, header.height, at_least))
+            factor = factor_for(header.width, header.height, at_least)
+            return _jpeg(Path(path).read_bytes(), image.mode, header, factor)
         depth = _png_depth(path) if image.format == "PNG" else 0
         if depth == 16 or (depth == 8 and image.mode == "RGB" and not image.has_transparency_data):
             import imagecodecs  # here, as not all photographs need it
@@ -76,33 +83,52 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
                 samples = samples[..., None]
             alpha = samples.shape[2] in (2, 4)
             return reduced(noted(header, 16, limit), to_rgb(samples, alpha=alpha), at_least)
+        if image.format == "PNG":
+            _check_png(path)
         image.load()
         return reduced(header, _pillow_rgb(image), at_least)
 
 
-def _jpeg(image: Image.Image, header: Header, factor: int) -> Decoded:
-    extent = float(header.width), float(header.height)
-    if factor > 1:
-        sides = [max(1, side // factor) for side in image.size]
-        drafted = image.draft(None, (sides[0], sides[1]))
-        if drafted is not None:
-            extent = drafted[1][2], drafted[1][3]
-    image.load()
-    return Decoded(header, _pillow_rgb(image), extent)
+def _jpeg(content: bytes, mode: str, header: Header, factor: int) -> Decoded:
+    width, height = header.width, header.height
+    pixels = jpeg.decode(content, (-(-width // factor), -(-height // factor)), mode)
+    if mode == "CMYK":
+        pixels = np.array(Image.fromarray(255 - pixels, "CMYK").convert("RGB"))
+    return Decoded(header, pixels, (width / factor, height / factor))
+
+
+def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Kind and length of each chunk of a PNG, the file being where its content begins."""
+    place = 8
+    while len(start := _at(file, place, 8)) == 8:
+        length, kind = struct.unpack(">I4s", start)
+        yield kind, length
+        place += length + 12
+
+
+def _at(file: BinaryIO, place: int, count: int) -> bytes:
+    file.seek(place)
+    return file.read(count)
 
 
 def _png_ends_with_exif(path: str | Path) -> bool:
     """Whether a PNG has EXIF, or text that may hold it, after its pixels."""
     pixels = False
     with open(path, "rb") as file:
-        file.seek(8)
-        while len(start := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", start)
+        for kind, _ in _png_chunks(file):
             if pixels and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
                 return True
             pixels = pixels or kind == b"IDAT"
-            file.seek(length + 4, os.SEEK_CUR)
     return False
+
+
+def _check_png(path: str | Path) -> None:
+    """Raise `DamagedError` if a checksum of the pixels is wrong; Pillow does not look at them."""
+    with open(path, "rb") as file:
+        for kind, length in _png_chunks(file):
+            found = kind == b"IDAT" and zlib.crc32(file.read(length), zlib.crc32(kind))
+            if kind == b"IDAT" and found != int.from_bytes(file.read(4), "big"):
+                raise DamagedError("the checksum of its pixels is wrong")
 
 
 def _png_depth(path: str | Path) -> int:

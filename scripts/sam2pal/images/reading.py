@@ -33,6 +33,7 @@ from PIL import Image, UnidentifiedImageError
 
 from sam2pal.images import pillow, tiff
 from sam2pal.images.header import MAX_PIXELS, Header
+from sam2pal.images.jpeg import DamagedError
 from sam2pal.images.orientation import stored, upright
 from sam2pal.io.errors import InputError
 
@@ -211,7 +212,7 @@ def _guarded(path: str | Path, decode: Callable[[str | Path], Any]) -> Any:
     """Call a decoder; whatever a damaged file makes it raise becomes an `InputError`."""
     try:
         return decode(path)
-    except (InputError, MemoryError):
+    except InputError:
         raise
     except UnidentifiedImageError as error:
         raise InputError(
@@ -221,6 +222,16 @@ def _guarded(path: str | Path, decode: Callable[[str | Path], Any]) -> Any:
         raise InputError(
             f"{path}: more than {MAX_PIXELS:,} pixels; cut the photograph into specimens"
             " or reduce it"
+        ) from error
+    except DamagedError as error:
+        raise InputError(
+            f"{path}: damaged: {error}; it is truncated, or part of it was overwritten: copy it again"
+            f" from its source, or export it again as {_READABLE}"
+        ) from error
+    except MemoryError as error:
+        raise InputError(
+            f"{path}: there is not enough memory to decode it; ask for more, reduce the photograph, or"
+            " cut it into specimens"
         ) from error
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__

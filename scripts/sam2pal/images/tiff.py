@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from sam2pal.images import jpeg
 from sam2pal.images.header import Header, check_size, noted
 from sam2pal.images.reduction import Decoded, factor_for, large_enough, reduced, reduced_bands
 from sam2pal.images.samples import FEW_BITS, limit_of, scaled, to_rgb, to_uint8
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _PALETTE, _CMYK = 3, 5  # photometric interpretations
 _READABLE = {0, 1, 2, _PALETTE, _CMYK}  # and bilevel, grey, RGB
+MAX_SAMPLES = 64  # of a pixel: multispectral photographs have a dozen
+# into how many bytes a byte unpacks at most: none, LZW, deflate (two numbers), PackBits
+_PACKED = {1: 1, 5: 2731, 8: 1032, 32946: 1032, 32773: 64}
 _BAND = 256  # rows that are decoded at a time, at least
 
 
@@ -34,6 +38,10 @@ def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
     if page.photometric not in _READABLE and page.compression != 7:
         name = getattr(page.photometric, "name", page.photometric)
         raise InputError(f"{path}: TIFF of colour kind {name} cannot be read; export it as RGB")
+    if page.samplesperpixel > MAX_SAMPLES:
+        raise InputError(
+            f"{path}: {page.samplesperpixel} samples a pixel are more than {MAX_SAMPLES}; export it as RGB"
+        )
     if page.imagedepth > 1:
         raise InputError(f"{path}: a TIFF volume cannot be read; export one plane")
     size = tiff.filehandle.size
@@ -43,6 +51,13 @@ def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
                 f"{path}: the file is truncated ({size} bytes, its pixels reach to byte"
                 f" {offset + count}); copy it again from its source"
             )
+    bits = page.imagewidth * page.imagelength * page.samplesperpixel * (page.bitspersample or 8)
+    held = sum(page.databytecounts)
+    if held * _PACKED.get(page.compression, bits) < bits // 8:
+        raise InputError(
+            f"{path}: the file is truncated ({held} bytes cannot hold {page.imagewidth} x"
+            f" {page.imagelength} pixels); copy it again from its source"
+        )
     value = page.tags.valueof(274, default=1)
     pages = len(tiff.pages)
     notes = (f"first of {pages} pages",) if pages > 1 else ()
@@ -184,6 +199,8 @@ def _part(page: tifffile.TiffPage, rows: slice, columns: slice) -> np.ndarray:
         [where[i] for i in indices] for where in (page.dataoffsets, page.databytecounts)
     )
     for data, index in page.parent.filehandle.read_segments(offsets, counts, indices):
+        if page.compression == 7 and data:
+            _check_jpeg(page, data)
         samples, (_, _, top, left, _), (_, height, width, _) = page.decode(data, index, **tables)
         if samples is None:
             continue
@@ -196,8 +213,18 @@ def _part(page: tifffile.TiffPage, rows: slice, columns: slice) -> np.ndarray:
     return found
 
 
+def _check_jpeg(page: tifffile.TiffPage, data: bytes) -> None:
+    """Raise `DamagedError` if libjpeg, which fills with grey what it cannot read, would warn."""
+    content = bytes(page.jpegtables[:-2] + data[2:]) if page.jpegtables else bytes(data)
+    jpeg.decode(content, (1, 1), "L" if page.samplesperpixel == 1 else "RGB")
+
+
 def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[Header, np.ndarray]:
     """Header with a note, and uint8 `[height, width, 3]` as stored, of a page of any kind."""
+    if page.compression == 7:
+        segments = page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts)
+        for data, _ in segments:
+            _check_jpeg(page, data)
     samples = page.asarray()
     if page.planarconfig == 2 and page.samplesperpixel > 1:
         samples = np.moveaxis(samples, 0, -1)

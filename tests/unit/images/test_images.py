@@ -1,6 +1,7 @@
 """Photographs of every kind, and the letterbox by numbers."""
 
 import io
+import re
 import struct
 
 import numpy as np
@@ -288,6 +289,111 @@ def test_unreadable_files_are_named_with_the_reason(tmp_path, kind):
         with pytest.raises(InputError, match=reason) as error:
             read(path)
         assert str(path) in str(error.value)
+
+
+def photographs_of_noise(progressive=False):
+    pixels = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    for mode in ("RGB", "L", "CMYK"):
+        content = io.BytesIO()
+        image = Image.fromarray(pixels).convert(mode)
+        image.save(content, "JPEG", quality=90, progressive=progressive)
+        yield content.getvalue(), image
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_is_decoded_to_the_bytes_that_pillow_gives(tmp_path, progressive):
+    for content, _ in photographs_of_noise(progressive):
+        (tmp_path / "a.jpg").write_bytes(content)
+        with Image.open(tmp_path / "a.jpg") as image:
+            image.draft(None, (75, 50))
+            reduced = np.array(image.convert("RGB"))
+        with Image.open(tmp_path / "a.jpg") as image:
+            assert (read_photograph(tmp_path / "a.jpg").pixels == image.convert("RGB")).all()
+        assert (read_photograph(tmp_path / "a.jpg", at_least=37).pixels == reduced).all()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_damaged_in_the_middle_is_refused(tmp_path, progressive):
+    path = tmp_path / "a.jpg"
+    for content, _ in photographs_of_noise(progressive):
+        half = len(content) // 2
+        for bad in (
+            content[:half] + b"\xff\xd9",
+            content[:half] + bytes(len(content) - half - 2) + b"\xff\xd9",
+            content[:half] + bytes(half // 2) + content[half + half // 2 :],
+            content[:half] + content[half + 3000 :],
+        ):
+            path.write_bytes(bad)
+            with pytest.raises(InputError, match="damaged"):
+                read_photograph(path)
+            with pytest.raises(InputError, match="damaged"):
+                inspect(path, full=True)
+    claim = content.replace(struct.pack(">HH", 200, 300), struct.pack(">HH", 65000, 7000))
+    path.write_bytes(claim)
+    with pytest.raises(InputError, match="bytes are too few for 7000 x 65000 pixels"):
+        inspect(path)
+
+
+def test_a_progressive_jpeg_cut_between_its_scans_is_refused(tmp_path):
+    content, _ = next(photographs_of_noise(progressive=True))
+    scans = [found.start() for found in re.finditer(b"\xff\xda", content)]
+    assert len(scans) > 3
+    for start in scans[1:]:
+        (tmp_path / "a.jpg").write_bytes(content[:start] + b"\xff\xd9")
+        with pytest.raises(InputError, match="ends before its last scan|damaged"):
+            read_photograph(tmp_path / "a.jpg")
+
+
+def test_what_cameras_add_to_a_jpeg_does_no_harm(tmp_path):
+    content, _ = next(photographs_of_noise())
+    comment = b"\xff\xfe\x00\x04ab"
+    for harmless in (
+        content[:-2] + b"\0\xff\xd9",
+        content[:2] + comment + b"\0\0\0\0" + content[2:],
+    ):
+        (tmp_path / "a.jpg").write_bytes(harmless)
+        (tmp_path / "b.jpg").write_bytes(content)
+        a, b = (read_photograph(tmp_path / f"{name}.jpg").pixels for name in "ab")
+        assert (a == b).all()
+
+
+def test_a_jpeg_inside_a_tiff_is_checked_too(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels, photometric="rgb", compression="jpeg")
+    read_photograph(path)
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        start, count = tiff.pages.first.dataoffsets[0], tiff.pages.first.databytecounts[0]
+    content[start + count // 2 : start + count - 2] = bytes(count - count // 2 - 2)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged: "):
+        read_photograph(path)
+
+
+def test_a_png_of_few_colours_with_a_wrong_checksum_is_refused(tmp_path):
+    path = save(tmp_path / "a.png", ramp())
+    Image.open(path).convert("P").save(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged: the checksum|cannot be decoded"):
+        read_photograph(path)
+
+
+def test_a_tiff_that_claims_what_it_cannot_hold_is_refused_before_decoding(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((8, 8, 65), np.uint8), photometric="rgb", planarconfig="contig")
+    with pytest.raises(InputError, match="65 samples a pixel are more than 64"):
+        inspect(path)
+    tifffile.imwrite(path, np.zeros((8, 8, 3), np.uint8), photometric="rgb", compression="zlib")
+    content = path.read_bytes()
+    sides = struct.pack("<HHIHH", 256, 4, 1, 8, 0)
+    if sides not in content:
+        sides = struct.pack("<HHIHH", 256, 3, 1, 8, 0)
+    path.write_bytes(content.replace(sides, sides[:8] + struct.pack("<H", 60000) + sides[10:]))
+    with pytest.raises(InputError, match="cannot hold 60000 x 8 pixels"):
+        inspect(path)
 
 
 def test_a_folder_is_not_a_photograph(tmp_path):
