@@ -4,23 +4,25 @@ import functools
 import json
 import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# The library is read from beside the workflow, so a module must be a local copy of the repository:
-# Snakemake can fetch single files from a hosting service, but not a package and its weights.
-if not workflow.current_basedir.is_local:
-    raise WorkflowError(
-        "SAM2-PAL cannot be used directly from a hosting service: clone the repository, and give the "
-        "path of its workflow/Snakefile to the module."
-    )
-SCRIPTS = (
-    Path(workflow.current_basedir.get_path_or_uri(secret_free=True)) / "../../scripts"
+# In a clone the library lies beside the workflow. Where Snakemake fetched the workflow file by file from a hosting
+# service, or a package brought it, the library is the installed one.
+SCRIPTS = Path(
+    workflow.current_basedir.get_path_or_uri(secret_free=True), "../../scripts"
 ).resolve()
-if str(SCRIPTS) not in sys.path:
-    sys.path.insert(0, str(SCRIPTS))
+if (SCRIPTS / "sam2pal").is_dir():
+    if str(SCRIPTS) not in sys.path:
+        sys.path.insert(0, str(SCRIPTS))
+elif not find_spec("sam2pal"):
+    raise WorkflowError(
+        "The Python package of SAM2-PAL is not installed, and the workflow is not used from a clone that has it. "
+        "Install it where Snakemake is: pip install git+URL_OF_THE_REPOSITORY@VERSION"
+    )
 
 from sam2pal import (
     dataset,
@@ -48,6 +50,20 @@ DEMO_KINDS = {"Fictocarabus": "ground beetle", "Fictotenebrio": "beetle"}
 # beside other jobs of the same node: six steps of training took over 120 s instead of 30.
 shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=${{OMP_WAIT_POLICY:-passive}}; ")
 
+##### where files are #####
+
+# Rules say <results>, <resources>, <logs> and <benchmarks>: Snakemake puts in its `pathvars`, and a module its prefix.
+# What is no input or output needs the same done here. What a function returns may become an input of a workflow with
+# other pathvars, so it says RESULTS. Files of the user are `local`: they lie where the user says.
+PATHVARS, MODIFIER = workflow.pathvars, workflow.modifier.path_modifier
+RESULTS = PATHVARS.apply("<results>")
+
+
+def place(path):
+    """Where a file of the rules lies."""
+    return PATHVARS.apply(MODIFIER.replace_prefix(path))
+
+
 ##### the configuration #####
 
 
@@ -71,7 +87,8 @@ def check_configuration(config):
     try:
         # whether files exist is looked up once, not again in every job
         made = (lambda path: path.startswith(DEMO)) if workflow.is_main_process else None
-        return check(config, file, check_structures, made)
+        own = {key: value for key, value in config.items() if key != "pathvars"}  # Snakemake's
+        return check(own, file, check_structures, made)
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -79,7 +96,7 @@ def check_configuration(config):
 PROJECT = check_configuration(config)
 CONFIG = PROJECT.configuration
 config.update(as_given(config, CONFIG))  # for the report, which knows no CONFIG
-SPECIMEN_TABLE = CONFIG.specimen_table or []
+SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
 
 ##### what each stage is given #####
 
@@ -87,17 +104,23 @@ SPECIMEN_TABLE = CONFIG.specimen_table or []
 # version of its method. A changed key so runs again exactly what reads it. Snakemake compares inputs by content.
 # The files are written here, also by a dry run, but not by the jobs of a cluster, which parse this file too, and not
 # while another call is running.
-OPTIONS = "results/options"
+OPTIONS = "<results>/options"
 ROOMS = (dataset, evaluation, model, morphometrics, research, review, segmentation, training)
 METHODS = {stage: number for room in ROOMS for stage, number in room.METHODS.items()}
 STAGES = stage_options(CONFIG, METHODS)
 if workflow.is_main_process:
     running = any(Path(".snakemake/locks").glob("*"))
-    left = write_options(Path(OPTIONS), STAGES | {"configuration": config}, running)
+    left = write_options(Path(place(OPTIONS)), STAGES | {"configuration": config}, running)
     if left:
         logger.warning(
             f"Another call is running or was killed: what it was given stays, also for {', '.join(left)}."
         )
+
+
+def script(name):
+    """The path of a script, fetched where the workflow is hosted."""
+    path = SCRIPTS / f"{name}.py"
+    return str(path if path.is_file() else workflow.source_path(f"../../scripts/{name}.py"))
 
 
 def program(name, gpu=False):
@@ -110,10 +133,12 @@ def program(name, gpu=False):
         gpu: of several GPUs each job takes one that is free; Snakemake only counts them.
     """
     python = "python" if workflow.deployment_settings.deployment_method else sys.executable
-    start = [python, f"{SCRIPTS / name}.py"]
+    names = [name]
     if gpu and CONFIG.device in ("auto", "cuda"):
-        start = [python, f"{SCRIPTS}/on_free_gpu.py", *start]
-    return lambda wildcards, resources: shlex.join(start)
+        names.insert(0, "on_free_gpu")
+    return lambda wildcards, resources: shlex.join(
+        word for name in names for word in (python, script(name))
+    )
 
 
 def option(name, key):
@@ -159,12 +184,12 @@ RUN_FILES = [
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
 TRUTH_MEASURED = [
-    f"results/{name}/truth_morphometrics.csv"
+    f"<results>/{name}/truth_morphometrics.csv"
     for name, genus in PROJECT.genera.items()
     if genus.truth
 ]
 TABLES = [
-    f"results/tables/{name}.{suffix}"
+    f"<results>/tables/{name}.{suffix}"
     for name in (
         "evaluation",
         "evaluation_summary",
@@ -180,10 +205,10 @@ TABLES = [
 # Where the model's weights come from: nowhere if they are bundled, the user's own file, or the one that
 # fetch_checkpoint makes.
 if CONFIG.model.checkpoint or CONFIG.model.name == "bundled":
-    CHECKPOINT = CONFIG.model.checkpoint or []
+    CHECKPOINT = local(CONFIG.model.checkpoint) if CONFIG.model.checkpoint else []
 else:
-    CHECKPOINT = f"resources/checkpoints/{CONFIG.model.name}.pt"
-COMPLETE = "results/tables/.complete"
+    CHECKPOINT = local(place(f"<resources>/checkpoints/{CONFIG.model.name}.pt"))
+COMPLETE = "<results>/tables/.complete"
 
 
 wildcard_constraints:
@@ -205,7 +230,7 @@ def genus_of(wildcards):
 def drawn(wildcards):
     """What a genus of the demo waits for before it is listed."""
     folder = genus_of(wildcards).specimens
-    return f"{Path(folder).parent}/truth.json" if folder.startswith(DEMO) else []
+    return local(f"{Path(folder).parent}/truth.json") if folder.startswith(DEMO) else []
 
 
 def scale(wildcards):
@@ -222,7 +247,7 @@ def truth_of(wildcards):
 
 
 def converted_truth(wildcards):
-    return f"results/{wildcards.genus}/truth.json" if genus_of(wildcards).truth else []
+    return f"{RESULTS}/{wildcards.genus}/truth.json" if genus_of(wildcards).truth else []
 
 
 def sources_of(wildcards):
@@ -236,25 +261,25 @@ def sources_of(wildcards):
 
 def adapter(wildcards):
     trained = PROJECT.rounds[wildcards.round].train is not None
-    return f"results/{wildcards.genus}/{wildcards.round}/adapter" if trained else []
+    return f"{RESULTS}/{wildcards.genus}/{wildcards.round}/adapter" if trained else []
 
 
 def init_adapter(wildcards):
     init = PROJECT.rounds[wildcards.round].init
-    return f"results/{wildcards.genus}/{init}/adapter" if init else []
+    return f"{RESULTS}/{wildcards.genus}/{init}/adapter" if init else []
 
 
 def shards_of(genus):
     """The shards of a genus, known once its specimens are listed."""
     checkpoints.list_specimens.get(genus=genus)
-    manifest = Path(f"results/{genus}/manifest.tsv")
+    manifest = Path(place(f"{RESULTS}/{genus}/manifest.tsv"))
     return shards_in(manifest, manifest.stat().st_mtime_ns)
 
 
 def manifest(wildcards):
     """The list of a genus' specimens, which is no declared output (see list_specimens)."""
     checkpoints.list_specimens.get(genus=wildcards.genus)
-    return f"results/{wildcards.genus}/manifest.tsv"
+    return f"{RESULTS}/{wildcards.genus}/manifest.tsv"
 
 
 @functools.lru_cache(maxsize=None)
@@ -267,7 +292,7 @@ def shards_in(manifest, mtime_ns):
 
 def predictions(wildcards):
     return [
-        f"results/{wildcards.genus}/{wildcards.round}/shards/{shard}.json"
+        f"{RESULTS}/{wildcards.genus}/{wildcards.round}/shards/{shard}.json"
         for shard in shards_of(wildcards.genus)
     ]
 
@@ -279,9 +304,9 @@ def products_of(genus):
     def products(wildcards):
         shards = shards_of(genus)
         if PROJECT.genera[genus].truth:
-            yield f"results/{genus}/truth_morphometrics.csv"
+            yield f"{RESULTS}/{genus}/truth_morphometrics.csv"
         for name in rounds:
-            run = f"results/{genus}/{name}"
+            run = f"{RESULTS}/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)
             yield from (f"{run}/shards/{shard}.json" for shard in shards)
             yield from (
@@ -329,8 +354,8 @@ def pool_manifest(wildcards):
 
     Where a listing failed, its stamp is missing and waiting for it would draw the pool, and then train, again.
     """
-    here = Path("results", wildcards.genus)
+    here = Path(place(f"{RESULTS}/{wildcards.genus}"))
     drawn = (here / wildcards.round / "train_pool.tsv").exists()
     if not drawn or (here / "lists/.listed").exists():
         checkpoints.list_specimens.get(genus=wildcards.genus)
-    return f"results/{wildcards.genus}/manifest.tsv"
+    return f"{RESULTS}/{wildcards.genus}/manifest.tsv"

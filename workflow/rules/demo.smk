@@ -6,14 +6,14 @@ rule draw_specimens:
     input:
         options=f"{OPTIONS}/draw_specimens.json",
     output:
-        photographs=directory("resources/demo/{genus}/photographs"),
-        templates="resources/demo/{genus}/templates.json",
-        truth="resources/demo/{genus}/truth.json",
-        table="resources/demo/{genus}/specimens.tsv",
+        photographs=local(directory("resources/demo/{genus}/photographs")),
+        templates=local("resources/demo/{genus}/templates.json"),
+        truth=local("resources/demo/{genus}/truth.json"),
+        table=local("resources/demo/{genus}/specimens.tsv"),
     log:
-        "logs/{genus}/draw_specimens.log",
+        "<logs>/{genus}/draw_specimens.log",
     benchmark:
-        "benchmarks/{genus}/draw_specimens.tsv"
+        "<benchmarks>/{genus}/draw_specimens.tsv"
     wildcard_constraints:
         genus="|".join(DEMO_KINDS),
     conda:
@@ -29,13 +29,13 @@ rule draw_specimens:
 
 rule join_specimen_tables:
     input:
-        collect("resources/demo/{genus}/specimens.tsv", genus=DEMO_KINDS),
+        [local(f"{DEMO}{genus}/specimens.tsv") for genus in DEMO_KINDS],
     output:
-        table="resources/demo/specimens.tsv",
+        table=local("resources/demo/specimens.tsv"),
     log:
-        "logs/join_specimen_tables.log",
+        "<logs>/join_specimen_tables.log",
     benchmark:
-        "benchmarks/join_specimen_tables.tsv"
+        "<benchmarks>/join_specimen_tables.tsv"
     conda:
         "../../envs/light.yaml"
     shell:

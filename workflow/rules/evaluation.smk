@@ -5,15 +5,15 @@ rule evaluate:
     input:
         options=f"{OPTIONS}/evaluate.json",
         predictions=predictions,
-        templates="results/{genus}/{round}/templates.json",
+        templates="<results>/{genus}/{round}/templates.json",
         truth=converted_truth,
         specimens=SPECIMEN_TABLE,
     output:
-        evaluation="results/{genus}/{round}/evaluation.csv",
+        evaluation="<results>/{genus}/{round}/evaluation.csv",
     log:
-        "logs/{genus}/{round}/evaluate.log",
+        "<logs>/{genus}/{round}/evaluate.log",
     benchmark:
-        "benchmarks/{genus}/{round}/evaluate.tsv"
+        "<benchmarks>/{genus}/{round}/evaluate.tsv"
     conda:
         "../../envs/light.yaml"
     params:

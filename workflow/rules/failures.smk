@@ -9,20 +9,21 @@ from types import SimpleNamespace
 
 def runs_and_their_inputs():
     """The runs, and the files that are not made for a genus or run but that its results are made from."""
+    options = place(OPTIONS)
     for (genus, name), sources in PROJECT.runs.items():
         truth, round_ = PROJECT.genera[genus].truth, PROJECT.rounds[name]
         inputs = {
             "templates.json": [
-                f"{OPTIONS}/convert_templates.json",
+                f"{options}/convert_templates.json",
                 *(source.annotations for source in sources),
             ],
-            "train_pool.tsv": [f"{OPTIONS}/draw_pool.{name}.json"],
-            "adapter": [f"{OPTIONS}/train_palindrome.{name}.json", CHECKPOINT],
-            "shards": [f"{OPTIONS}/segment_shard.json", CHECKPOINT],
-            "evaluation.csv": [f"{OPTIONS}/evaluate.json", SPECIMEN_TABLE],
-            "morphometrics.csv": [f"{OPTIONS}/measure.json", SPECIMEN_TABLE],
+            "train_pool.tsv": [f"{options}/draw_pool.{name}.json"],
+            "adapter": [f"{options}/train_palindrome.{name}.json", CHECKPOINT],
+            "shards": [f"{options}/segment_shard.json", CHECKPOINT],
+            "evaluation.csv": [f"{options}/evaluate.json", SPECIMEN_TABLE],
+            "morphometrics.csv": [f"{options}/measure.json", SPECIMEN_TABLE],
             "truth.json": [truth],
-            "truth_morphometrics.csv": [f"{OPTIONS}/measure_truth.json", SPECIMEN_TABLE],
+            "truth_morphometrics.csv": [f"{options}/measure_truth.json", SPECIMEN_TABLE],
         }
         inputs = {output: [path for path in paths if path] for output, paths in inputs.items()}
         trained = {"trained": round_.train is not None, "init": round_.init}
@@ -32,12 +33,12 @@ def runs_and_their_inputs():
 def tables_of_what_is_up_to_date():
     from sam2pal.evaluation.up_to_date import Results, expected_runs
 
-    for mark in (COMPLETE, *rules.provenance.output):
+    for mark in (place(COMPLETE), *rules.provenance.output):
         Path(mark).unlink(missing_ok=True)
     runs = list(runs_and_their_inputs())
-    results = Results(expected_runs(runs, "runs"), Path("results"), Path("logs"))
+    results = Results(expected_runs(runs, "runs"), Path(place("<results>")), Path(place("<logs>")))
     old = {run.genus for run in results.runs if results.check(run, "truth")[0] != "ok"}
-    listed = Path("results/tables/.runs.json")
+    listed = Path(place("<results>/tables/.runs.json"))
     listed.parent.mkdir(parents=True, exist_ok=True)
     listed.write_text(json.dumps(runs), encoding="utf-8")
     for name, arguments in ARGUMENTS.items():
@@ -46,9 +47,11 @@ def tables_of_what_is_up_to_date():
         params.program = params.program(None, None)
         if name == "aggregate":
             params.expected = listed
-            arguments += " --results results --logs logs"
+            arguments += f" --results {place('<results>')} --logs {place('<logs>')}"
         elif name == "summarize_morphometrics":
-            input.truth = [path for path in TRUTH_MEASURED if Path(path).parent.name not in old]
+            input.truth = [
+                place(path) for path in TRUTH_MEASURED if Path(path).parent.name not in old
+            ]
         try:
             shell(f"{{params.program}} {arguments}", input=input, params=params, output=of.output)
         except subprocess.CalledProcessError:

@@ -5,22 +5,22 @@ rule measure:
     input:
         options=f"{OPTIONS}/measure.json",
         predictions=predictions,
-        templates="results/{genus}/{round}/templates.json",
+        templates="<results>/{genus}/{round}/templates.json",
         specimens=SPECIMEN_TABLE,
     output:
-        morphometrics=multiext("results/{genus}/{round}/morphometrics", ".csv", ".parquet"),
-        wide=multiext("results/{genus}/{round}/morphometrics_wide", ".csv", ".parquet"),
+        morphometrics=multiext("<results>/{genus}/{round}/morphometrics", ".csv", ".parquet"),
+        wide=multiext("<results>/{genus}/{round}/morphometrics_wide", ".csv", ".parquet"),
         dictionary=report(
-            "results/{genus}/{round}/measures.tsv",
+            "<results>/{genus}/{round}/measures.tsv",
             category="Measurements",
             subcategory="What the measures are",
             labels={"table": "dictionary", "genus": "{genus}", "round": "{round}"},
             caption="../report/measures.rst",
         ),
     log:
-        "logs/{genus}/{round}/measure.log",
+        "<logs>/{genus}/{round}/measure.log",
     benchmark:
-        "benchmarks/{genus}/{round}/measure.tsv"
+        "<benchmarks>/{genus}/{round}/measure.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -37,15 +37,15 @@ rule measure:
 rule measure_truth:
     input:
         options=f"{OPTIONS}/measure_truth.json",
-        truth="results/{genus}/truth.json",
+        truth="<results>/{genus}/truth.json",
         manifest=manifest,
         specimens=SPECIMEN_TABLE,
     output:
-        morphometrics="results/{genus}/truth_morphometrics.csv",
+        morphometrics="<results>/{genus}/truth_morphometrics.csv",
     log:
-        "logs/{genus}/measure_truth.log",
+        "<logs>/{genus}/measure_truth.log",
     benchmark:
-        "benchmarks/{genus}/measure_truth.tsv"
+        "<benchmarks>/{genus}/measure_truth.tsv"
     conda:
         "../../envs/light.yaml"
     params:

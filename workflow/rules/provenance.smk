@@ -9,18 +9,22 @@ rule provenance:
         options=[f"{OPTIONS}/{stage}.json" for stage in STAGES],
         tables=COMPLETE,
         checkpoint=CHECKPOINT,
-        files=[path for path in (CONFIG.genera, CONFIG.templates, CONFIG.specimen_table) if path],
+        files=[
+            local(path)
+            for path in (CONFIG.genera, CONFIG.templates, CONFIG.specimen_table)
+            if path
+        ],
     output:
         provenance=report(
-            "results/provenance.json",
+            "<results>/provenance.json",
             category="Provenance",
             labels={"record": "versions, configuration, model, seed"},
             caption="../report/provenance.rst",
         ),
     log:
-        "logs/provenance.log",
+        "<logs>/provenance.log",
     benchmark:
-        "benchmarks/provenance.tsv"
+        "<benchmarks>/provenance.tsv"
     conda:
         "../../envs/torch.yaml"
     params:

@@ -5,21 +5,21 @@ rule review_page:
     input:
         options=f"{OPTIONS}/review_page.json",
         predictions=predictions,
-        templates="results/{genus}/{round}/templates.json",
-        evaluation="results/{genus}/{round}/evaluation.csv",
+        templates="<results>/{genus}/{round}/templates.json",
+        evaluation="<results>/{genus}/{round}/evaluation.csv",
     output:
-        page="results/{genus}/{round}/review.html",
-        pictures=directory("results/{genus}/{round}/review"),
+        page="<results>/{genus}/{round}/review.html",
+        pictures=directory("<results>/{genus}/{round}/review"),
         sheet=report(
-            "results/{genus}/{round}/review.png",
+            "<results>/{genus}/{round}/review.png",
             category="Masks to look at first",
             labels={"genus": "{genus}", "round": "{round}"},
             caption="../report/review.rst",
         ),
     log:
-        "logs/{genus}/{round}/review_page.log",
+        "<logs>/{genus}/{round}/review_page.log",
     benchmark:
-        "benchmarks/{genus}/{round}/review_page.tsv"
+        "<benchmarks>/{genus}/{round}/review_page.tsv"
     conda:
         "../../envs/light.yaml"
     params:

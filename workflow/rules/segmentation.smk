@@ -5,15 +5,15 @@ rule segment_shard:
     input:
         options=f"{OPTIONS}/segment_shard.json",
         checkpoint=CHECKPOINT,
-        specimens="results/{genus}/lists/{shard}.tsv",
-        templates="results/{genus}/{round}/templates.json",
+        specimens="<results>/{genus}/lists/{shard}.tsv",
+        templates="<results>/{genus}/{round}/templates.json",
         adapter=adapter,
     output:
-        predictions="results/{genus}/{round}/shards/{shard}.json",
+        predictions="<results>/{genus}/{round}/shards/{shard}.json",
     log:
-        "logs/{genus}/{round}/segment_shard/{shard}.log",
+        "<logs>/{genus}/{round}/segment_shard/{shard}.log",
     benchmark:
-        "benchmarks/{genus}/{round}/segment_shard/{shard}.tsv"
+        "<benchmarks>/{genus}/{round}/segment_shard/{shard}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 4  # not in profiles/default, which would win over what another profile says
@@ -32,13 +32,13 @@ rule segment_shard:
 rule draw_masks:
     input:
         options=f"{OPTIONS}/draw_masks.json",
-        predictions="results/{genus}/{round}/shards/{shard}.json",
+        predictions="<results>/{genus}/{round}/shards/{shard}.json",
     output:
-        pictures=directory("results/{genus}/{round}/{kind}/{shard}"),
+        pictures=directory("<results>/{genus}/{round}/{kind}/{shard}"),
     log:
-        "logs/{genus}/{round}/draw_masks/{kind}/{shard}.log",
+        "<logs>/{genus}/{round}/draw_masks/{kind}/{shard}.log",
     benchmark:
-        "benchmarks/{genus}/{round}/draw_masks/{kind}/{shard}.tsv"
+        "<benchmarks>/{genus}/{round}/draw_masks/{kind}/{shard}.tsv"
     wildcard_constraints:
         kind="overlays|indexed",
     conda:

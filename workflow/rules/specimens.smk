@@ -14,19 +14,19 @@ checkpoint list_specimens:
         options=f"{OPTIONS}/list_specimens.json",
         demo=drawn,
     output:
-        listed=touch("results/{genus}/lists/.listed"),
+        listed=touch("<results>/{genus}/lists/.listed"),
     log:
-        "logs/{genus}/list_specimens.log",
+        "<logs>/{genus}/list_specimens.log",
     benchmark:
-        "benchmarks/{genus}/list_specimens.tsv"
+        "<benchmarks>/{genus}/list_specimens.tsv"
     conda:
         "../../envs/light.yaml"
     params:
         program=program("list_specimens"),
         folder=lambda wildcards: genus_of(wildcards).specimens,
         state=folder_state,
-        manifest=lambda wildcards, output: f"results/{wildcards.genus}/manifest.tsv",
-        lists=lambda wildcards, output: f"results/{wildcards.genus}/lists",
+        manifest=lambda wildcards, output: place(f"<results>/{wildcards.genus}/manifest.tsv"),
+        lists=lambda wildcards, output: place(f"<results>/{wildcards.genus}/lists"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --folder {params.folder:q}"
         " --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv > {log} 2>&1"
@@ -37,13 +37,13 @@ rule draw_pool:
     input:
         options=f"{OPTIONS}/draw_pool.{{round}}.json",
         manifest=ancient(pool_manifest),
-        templates="results/{genus}/{round}/templates.json",
+        templates="<results>/{genus}/{round}/templates.json",
     output:
-        pool="results/{genus}/{round}/train_pool.tsv",
+        pool="<results>/{genus}/{round}/train_pool.tsv",
     log:
-        "logs/{genus}/{round}/draw_pool.log",
+        "<logs>/{genus}/{round}/draw_pool.log",
     benchmark:
-        "benchmarks/{genus}/{round}/draw_pool.tsv"
+        "<benchmarks>/{genus}/{round}/draw_pool.tsv"
     conda:
         "../../envs/light.yaml"
     params:

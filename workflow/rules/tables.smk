@@ -4,14 +4,16 @@
 # The report carries the short ones; the long ones have a row a specimen.
 LONG = ("evaluation", "morphometrics")
 
+FOLDER = shlex.quote(place("<results>/tables"))
+
 # What the four rules here give their scripts, in this order; so does the handler of a call that failed.
 ARGUMENTS = {
     "aggregate": "--options {input.options} --expected {params.expected:q} --metadata {params.metadata:q}"
-    " --output-folder results/tables",
+    f" --output-folder {FOLDER}",
     "summarize_morphometrics": "--options {input.options} --tables {input.morphometrics}"
     " --evaluation {input.evaluation} --compare {input.morphometrics} --against {input.truth}"
-    " --output-folder results/tables",
-    "plot_evaluation": "--options {input.options} --tables results/tables --output {output}",
+    f" --output-folder {FOLDER}",
+    "plot_evaluation": "--options {input.options}" f" --tables {FOLDER} --output {{output}}",
     "plot_morphometrics": "--options {input.options} --tables {input.morphometrics}"
     " --evaluation {input.evaluation} --pairs {input.pairs} --output {output}",
 }
@@ -20,8 +22,8 @@ ARGUMENTS = {
 rule aggregate:
     input:
         options=f"{OPTIONS}/aggregate.json",
-        evaluation=collect("results/{run}/evaluation.csv", run=RUNS),
-        morphometrics=collect("results/{run}/morphometrics.csv", run=RUNS),
+        evaluation=collect("<results>/{run}/evaluation.csv", run=RUNS),
+        morphometrics=collect("<results>/{run}/morphometrics.csv", run=RUNS),
     output:
         tables=[
             (
@@ -38,9 +40,9 @@ rule aggregate:
         ],
         complete=touch(COMPLETE),
     log:
-        "logs/aggregate.log",
+        "<logs>/aggregate.log",
     benchmark:
-        "benchmarks/aggregate.tsv"
+        "<benchmarks>/aggregate.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -55,34 +57,34 @@ rule aggregate:
 rule summarize_morphometrics:
     input:
         options=f"{OPTIONS}/summarize_morphometrics.json",
-        morphometrics="results/tables/morphometrics.csv",
-        evaluation="results/tables/evaluation.csv",
+        morphometrics="<results>/tables/morphometrics.csv",
+        evaluation="<results>/tables/evaluation.csv",
         truth=TRUTH_MEASURED,
     output:
         summary=report(
-            "results/tables/morphometrics_summary.csv",
+            "<results>/tables/morphometrics_summary.csv",
             category="Measurements",
             subcategory="All genera",
             labels={"table": "summary by genus"},
             caption="../report/morphometrics_summary.rst",
         ),
         concordance=report(
-            "results/tables/morphometrics_concordance.csv",
+            "<results>/tables/morphometrics_concordance.csv",
             category="Measurements",
             subcategory="Predicted against drawn masks",
             labels={"table": "concordance, bias, limits of agreement"},
             caption="../report/morphometrics_concordance.rst",
         ),
-        wide="results/tables/morphometrics_wide.csv",
-        pairs="results/tables/morphometrics_pairs.csv",
+        wide="<results>/tables/morphometrics_wide.csv",
+        pairs="<results>/tables/morphometrics_pairs.csv",
         parquet=collect(
-            "results/tables/morphometrics_{name}.parquet",
+            "<results>/tables/morphometrics_{name}.parquet",
             name=["summary", "concordance", "wide", "pairs"],
         ),
     log:
-        "logs/summarize_morphometrics.log",
+        "<logs>/summarize_morphometrics.log",
     benchmark:
-        "benchmarks/summarize_morphometrics.tsv"
+        "<benchmarks>/summarize_morphometrics.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -94,43 +96,43 @@ rule summarize_morphometrics:
 rule plot_morphometrics:
     input:
         options=f"{OPTIONS}/plot_morphometrics.json",
-        morphometrics="results/tables/morphometrics.csv",
-        evaluation="results/tables/evaluation.csv",
-        pairs="results/tables/morphometrics_pairs.csv",
+        morphometrics="<results>/tables/morphometrics.csv",
+        evaluation="<results>/tables/evaluation.csv",
+        pairs="<results>/tables/morphometrics_pairs.csv",
     output:
         distributions=report(
-            "results/plots/morphometrics_distributions.svg",
+            "<results>/plots/morphometrics_distributions.svg",
             category="Measurements",
             subcategory="All genera",
             labels={"figure": "distributions by genus"},
             caption="../report/morphometrics_distributions.rst",
         ),
         allometry=report(
-            "results/plots/morphometrics_allometry.svg",
+            "<results>/plots/morphometrics_allometry.svg",
             category="Measurements",
             subcategory="All genera",
             labels={"figure": "allometry"},
             caption="../report/morphometrics_allometry.rst",
         ),
         agreement=report(
-            "results/plots/morphometrics_concordance.svg",
+            "<results>/plots/morphometrics_concordance.svg",
             category="Measurements",
             subcategory="Predicted against drawn masks",
             labels={"figure": "predicted against drawn"},
             caption="../report/morphometrics_concordance.rst",
         ),
         slopes=report(
-            "results/tables/morphometrics_allometry.csv",
+            "<results>/tables/morphometrics_allometry.csv",
             category="Measurements",
             subcategory="All genera",
             labels={"table": "slopes of allometries"},
             caption="../report/morphometrics_allometry.rst",
         ),
-        parquet="results/tables/morphometrics_allometry.parquet",
+        parquet="<results>/tables/morphometrics_allometry.parquet",
     log:
-        "logs/plot_morphometrics.log",
+        "<logs>/plot_morphometrics.log",
     benchmark:
-        "benchmarks/plot_morphometrics.tsv"
+        "<benchmarks>/plot_morphometrics.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -143,44 +145,44 @@ rule plot_evaluation:
     input:
         options=f"{OPTIONS}/plot_evaluation.json",
         tables=collect(
-            "results/tables/evaluation_{name}.csv",
+            "<results>/tables/evaluation_{name}.csv",
             name=["summary", "rounds", "reliability", "calibration"],
         ),
     output:
         structures=report(
-            "results/plots/iou_by_structure.svg",
+            "<results>/plots/iou_by_structure.svg",
             category="Masks against truth",
             labels={"figure": "IoU by structure and round"},
             caption="../report/iou_by_structure.rst",
         ),
         genera=report(
-            "results/plots/iou_by_genus.svg",
+            "<results>/plots/iou_by_genus.svg",
             category="Masks against truth",
             labels={"figure": "IoU by genus and structure"},
             caption="../report/iou_by_genus.rst",
         ),
         rounds=report(
-            "results/plots/change_between_rounds.svg",
+            "<results>/plots/change_between_rounds.svg",
             category="Masks against truth",
             labels={"figure": "change between rounds"},
             caption="../report/change_between_rounds.rst",
         ),
         reliability=report(
-            "results/plots/reliability.svg",
+            "<results>/plots/reliability.svg",
             category="Masks against truth",
             labels={"figure": "IoU by confidence"},
             caption="../report/reliability.rst",
         ),
         warning=report(
-            "results/plots/warning_by_signal.svg",
+            "<results>/plots/warning_by_signal.svg",
             category="Masks against truth",
             labels={"figure": "signals that warn of bad masks"},
             caption="../report/warning_by_signal.rst",
         ),
     log:
-        "logs/plot_evaluation.log",
+        "<logs>/plot_evaluation.log",
     benchmark:
-        "benchmarks/plot_evaluation.tsv"
+        "<benchmarks>/plot_evaluation.tsv"
     conda:
         "../../envs/light.yaml"
     params:

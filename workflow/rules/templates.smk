@@ -5,17 +5,17 @@ rule convert_templates:
     input:
         options=f"{OPTIONS}/convert_templates.json",
         annotations=lambda wildcards: [
-            source.annotations
+            local(source.annotations)
             for source in sources_of(wildcards)
             if not Path(source.annotations).is_dir()
         ],
         demo=drawn,
     output:
-        templates="results/{genus}/{round}/templates.json",
+        templates="<results>/{genus}/{round}/templates.json",
     log:
-        "logs/{genus}/{round}/convert_templates.log",
+        "<logs>/{genus}/{round}/convert_templates.log",
     benchmark:
-        "benchmarks/{genus}/{round}/convert_templates.tsv"
+        "<benchmarks>/{genus}/{round}/convert_templates.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -32,14 +32,16 @@ rule convert_templates:
 rule convert_truth:
     input:
         options=f"{OPTIONS}/convert_templates.json",
-        truth=lambda wildcards: [] if Path(truth_of(wildcards)).is_dir() else truth_of(wildcards),
+        truth=lambda wildcards: (
+            [] if Path(truth_of(wildcards)).is_dir() else local(truth_of(wildcards))
+        ),
         specimens=manifest,
     output:
-        truth="results/{genus}/truth.json",
+        truth="<results>/{genus}/truth.json",
     log:
-        "logs/{genus}/convert_truth.log",
+        "<logs>/{genus}/convert_truth.log",
     benchmark:
-        "benchmarks/{genus}/convert_truth.tsv"
+        "<benchmarks>/{genus}/convert_truth.tsv"
     conda:
         "../../envs/light.yaml"
     params:

@@ -2,14 +2,15 @@
 
 
 rule fetch_checkpoint:
+    localrule: True
     input:
         options=f"{OPTIONS}/fetch_checkpoint.json",
     output:
-        checkpoint="resources/checkpoints/{name}.pt",
+        checkpoint="<resources>/checkpoints/{name}.pt",
     log:
-        "logs/fetch_checkpoint/{name}.log",
+        "<logs>/fetch_checkpoint/{name}.log",
     benchmark:
-        "benchmarks/fetch_checkpoint/{name}.tsv"
+        "<benchmarks>/fetch_checkpoint/{name}.tsv"
     conda:
         "../../envs/torch.yaml"
     params:
@@ -24,15 +25,15 @@ rule train_palindrome:
     input:
         options=f"{OPTIONS}/train_palindrome.{{round}}.json",
         checkpoint=CHECKPOINT,
-        templates="results/{genus}/{round}/templates.json",
-        pool="results/{genus}/{round}/train_pool.tsv",
+        templates="<results>/{genus}/{round}/templates.json",
+        pool="<results>/{genus}/{round}/train_pool.tsv",
         init=init_adapter,
     output:
-        adapter=directory("results/{genus}/{round}/adapter"),
+        adapter=directory("<results>/{genus}/{round}/adapter"),
     log:
-        "logs/{genus}/{round}/train_palindrome.log",
+        "<logs>/{genus}/{round}/train_palindrome.log",
     benchmark:
-        "benchmarks/{genus}/{round}/train_palindrome.tsv"
+        "<benchmarks>/{genus}/{round}/train_palindrome.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 4  # not in profiles/default, which would win over what another profile says
@@ -41,7 +42,9 @@ rule train_palindrome:
         machine=training_machine,
         checkpoint=option("--checkpoint", "checkpoint"),
         init=option("--init", "init"),
-        state=lambda wildcards, output: f"resources/training/{wildcards.genus}/{wildcards.round}",
+        state=lambda wildcards, output: place(
+            f"<resources>/training/{wildcards.genus}/{wildcards.round}"
+        ),
     shell:
         "{params.program} {params.machine} --options {input.options}"
         " --templates {input.templates} --pool {input.pool} {params.checkpoint} {params.init}"
