@@ -2,12 +2,15 @@
 
 import copy
 import csv
+import functools
+import http.server
 import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -257,6 +260,65 @@ def test_a_module_leaves_no_old_tables_either(again: Project) -> None:
     assert {(row["genus"], row["status"]) for row in status} == {("Aus", "ok"), ("Bus", "failed")}
 
 
+def test_a_hosted_module_runs_under_a_prefix_with_pathvars(project: Project) -> None:
+    """Fetched file by file over HTTP; the library is the one that Python finds, as if installed."""
+    handler = functools.partial(QuietHandler, directory=str(REPOSITORY))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        lines = [
+            'configfile: "config/config.yaml"',
+            "module sam2pal:",
+            f'    snakefile: "http://127.0.0.1:{server.server_port}/workflow/Snakefile"',
+            "    config: config",
+            '    prefix: "beetles"',
+            "    pathvars:",
+            '        results="found",',
+            '        logs="protocols",',
+            "use rule * from sam2pal as sam2pal_*",
+            "rule all:",
+            "    default_target: True",
+            "    input: rules.sam2pal_all.input",
+        ]
+        (project.folder / "Snakefile").write_text("\n".join(lines) + "\n")
+        arguments = ("--snakefile", str(project.folder / "Snakefile"))
+        target, library = "beetles/found/Aus/untrained/templates.json", str(REPOSITORY / "scripts")
+        call = project.run(target, *arguments, PYTHONPATH=library)
+        assert call.code == 0 and call.jobs == ["sam2pal_convert_templates Aus untrained"], call.text
+        assert (project.folder / target).is_file()
+        assert (project.folder / "beetles/protocols/Aus/untrained/convert_templates.log").is_file()
+        call = project.run(*arguments, "--dry-run", PYTHONPATH=library)
+        server.shutdown()
+    assert call.code == 0 and "sam2pal_aggregate" in call.jobs
+    assert "beetles/found/tables/status.csv" in call.text
+    assert not (project.folder / "results").exists()
+
+
+def test_a_second_configuration_has_its_own_folder_and_the_clone_is_only_read(
+    project: Project,
+) -> None:
+    places = {name: f"coarse/{name}" for name in ("results", "logs", "benchmarks", "resources")}
+    own = project.folder / "config/coarse.yaml"
+    own.write_text(yaml.safe_dump({"pathvars": places, "shard_size": 2}))
+    before = {path for path in REPOSITORY.glob("*") if path.name != "build"}
+    call = project.run("--dry-run", "--printshellcmds", "--configfile", str(own))
+    assert call.code == 0 and "list_specimens Aus" in call.jobs, call.text
+    outputs = re.findall("^    output: (.*)", call.text, re.MULTILINE)
+    assert outputs and all(
+        path.startswith("coarse/results/") for line in outputs for path in line.split(", ")
+    )
+    assert "--manifest coarse/results/Aus/manifest.tsv" in call.text
+    assert json.loads((project.folder / "coarse/results/options/list_specimens.json").read_text())
+    assert not (project.folder / "results").exists()
+    assert {path for path in REPOSITORY.glob("*") if path.name != "build"} == before
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files and prints nothing."""
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
 def test_a_job_that_failed_is_tried_again(again: Project) -> None:
     """Snakemake notes the parameters of a failed job as if it had run."""
     lines = ["genus,specimen,ac:scaleConversionFactor", "Aus,0001,10 mm", "Bus,0001,10 mm", ""]
@@ -301,11 +363,12 @@ def test_a_killed_call_is_taken_up(again: Project) -> None:
     assert call.names() == {"segment_shard", "evaluate", "review_page"}
 
 
-def test_the_demo_can_be_planned(tmp_path: Path) -> None:
-    shutil.copytree(Path(__file__).parents[2] / "config", tmp_path / "config")
+@pytest.mark.parametrize("folder", ["config", ".test/config"])
+def test_the_demo_can_be_planned(tmp_path: Path, folder: str) -> None:
+    shutil.copytree(REPOSITORY / folder, tmp_path / "config")
     call = Project(tmp_path).run("--dry-run")
     assert call.code == 0
-    assert call.jobs.count("aggregate") == 1 and "draw_specimens Fictotenebrio" in call.jobs
+    assert call.jobs.count("aggregate") == 1 and "draw_specimens Fictocarabus" in call.jobs
 
 
 def test_real_configuration_is_sound(carabidae: Path, tmp_path: Path) -> None:
