@@ -2,7 +2,6 @@
 
 
 rule fetch_checkpoint:
-    localrule: True
     input:
         options=f"{OPTIONS}/fetch_checkpoint.json",
     output:
@@ -11,6 +10,7 @@ rule fetch_checkpoint:
         "<logs>/fetch_checkpoint/{name}.log",
     benchmark:
         "<benchmarks>/fetch_checkpoint/{name}.tsv"
+    localrule: True
     conda:
         "../../envs/torch.yaml"
     params:
