@@ -13,6 +13,7 @@ import yaml
 
 from sam2pal.config.checking import validated
 from sam2pal.config.fields import machine_fields
+from sam2pal.config.yaml_files import read_yaml
 from sam2pal.io.errors import InputError
 
 Options = TypeVar("Options")
@@ -86,10 +87,10 @@ def options_argument(text: str) -> dict[str, Any]:
         if text.lstrip().startswith("{"):
             value = json.loads(text)  # not as YAML, which reads 1e-05 as a string
         elif Path(text).is_file():
-            value = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
+            value = read_yaml(text)
         else:
             raise argparse.ArgumentTypeError(f"{text}: neither a JSON object nor an existing file")
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+    except (json.JSONDecodeError, InputError) as error:
         raise argparse.ArgumentTypeError(f"{text}: {error}") from error
     if value is None:
         return {}

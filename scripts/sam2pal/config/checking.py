@@ -93,7 +93,7 @@ def _line(error: ErrorDetails, kind: Any, where: str) -> str:
 def _found(error: ErrorDetails, kind: Any) -> str:
     name, found, context = error["type"], error["input"], error.get("ctx", {})
     if name in TYPES:
-        return f"expected {TYPES[name]}, found {shown(found)}{_as_number(name, found)}"
+        return f"expected {TYPES[name]}, found {shown(found)}{_hint(name, found)}"
     if name == "literal_error":
         choices = [shown(choice).strip("'") for choice in get_args(_bare(kind))]
         hint = nearest(found, choices) if isinstance(found, str) else ""
@@ -106,14 +106,20 @@ def _found(error: ErrorDetails, kind: Any) -> str:
     return error["msg"].removeprefix("Value error, ")
 
 
-def _as_number(name: str, found: Any) -> str:
-    """How to write a number that YAML takes for text, such as 1e-4."""
-    if name != "float_type" or not isinstance(found, str):
+def _hint(name: str, found: Any) -> str:
+    """How to write what YAML takes for something else, such as 1e-4, 1e2, no or 2026-11-28."""
+    if name == "string_type" and not isinstance(found, Mapping | list | type(None)):
+        return "; write it in quotes"
+    if name == "int_type" and isinstance(found, float) and found.is_integer():
+        return f"; write {int(found)}"
+    if name not in ("float_type", "int_type") or not isinstance(found, str):
         return ""
     try:
         float(found)
     except ValueError:
         return ""
+    if name == "int_type":
+        return f"; write {int(float(found))}" if float(found).is_integer() else ""
     mantissa, _, exponent = found.lower().partition("e")
     mantissa += "" if "." in mantissa else ".0"
     sign = "" if not exponent or exponent[0] in "+-" else "+"

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter
 
 from sam2pal.config.checking import refuse, validated
@@ -17,6 +16,7 @@ from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure, parent_problems, with_names
 from sam2pal.config.training import TrainingOptions
+from sam2pal.config.yaml_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 
@@ -146,12 +146,7 @@ def structures_of(options: StageOptions) -> list[Structure]:
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """Raises: InputError: the file cannot be read, or holds no keys and values."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        # JSON not as YAML, which reads 1e-05 as text
-        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as JSON or YAML ({error})") from error
+    values = read_yaml(path)
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal.config.model import OFFICIAL, ModelOptions
+from sam2pal.config.yaml_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.model.checkpoints import load_weights, verify
 
@@ -97,7 +95,7 @@ def _from_config(path: Path, image_size: int | None) -> SAM2Base:
     if not path.is_file():
         raise InputError(f"model: the configuration {path} does not exist")
     try:
-        config = OmegaConf.load(path)
+        config = OmegaConf.create(read_yaml(path))
         if not isinstance(config, DictConfig) or not isinstance(config.get("model"), DictConfig):
             raise InputError(f"{path}: not a SAM 2 model configuration (no mapping `model`)")
         if image_size is not None:
@@ -105,7 +103,9 @@ def _from_config(path: Path, image_size: int | None) -> SAM2Base:
         OmegaConf.resolve(config)
         _check_classes(path, OmegaConf.to_container(config.model), "model")
         model = instantiate(config.model, _recursive_=True)
-    except (yaml.YAMLError, OmegaConfBaseException, HydraException, OSError, UnicodeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever a configuration makes hydra, omegaconf or sam2 raise
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: no model can be built from it ({reason})") from error
     if not isinstance(model, SAM2Base):

@@ -1,0 +1,131 @@
+"""YAML files that people write, with what YAML itself lets pass made an error."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from sam2pal.io.errors import InputError
+
+LARGEST = 1 << 20  # bytes of a file
+MOST_VALUES = 100_000  # of a file, each counted as often as an alias repeats it
+DEEPEST = 40  # keys below keys
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The content of a YAML or JSON file; None if it is empty.
+
+    Raises:
+        InputError: it is no regular file, too large, no UTF-8 or no YAML, holds several documents, a
+            key twice, a key that is no text, or aliases that repeat too much.
+    """
+    text = read_text(path)
+    # the C parser gives the same nodes in a twentieth of the time
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check(node, str(path))
+        # JSON not as YAML, which reads 1e-05 as text
+        return json.loads(text) if str(path).endswith(".json") else loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        if "single document" in reason:
+            reason = "it holds two documents; remove the line --- and what follows"
+        raise InputError(f"{path}: cannot be read as YAML ({reason})") from error
+    finally:
+        loader.dispose()
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a small file.
+
+    Raises:
+        InputError: it is no regular file, larger than `LARGEST`, or no UTF-8.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: this is no regular file; give the path of one")
+        if path.is_file() and path.stat().st_size > LARGEST:
+            raise InputError(
+                f"{path}: {path.stat().st_size:,} bytes are more than {LARGEST:,}; is it another file?"
+            )
+        content = path.read_bytes()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    try:
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}, line {line}: this is no text in UTF-8; save the file as UTF-8"
+        ) from error
+    return text
+
+
+def _check(root: Node, path: str) -> None:
+    """Raise an `InputError` for what YAML allows and nobody means."""
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+
+    def size(node: Node, depth: int) -> int:
+        where = f"{path}, line {node.start_mark.line + 1}"
+        if id(node) in open_:
+            raise InputError(f"{where}: an alias (*) lies within what it repeats; remove it")
+        if depth > DEEPEST:
+            raise InputError(f"{where}: more than {DEEPEST} keys or lists within each other")
+        if isinstance(node, ScalarNode):
+            return 1
+        if id(node) in sizes:
+            return sizes[id(node)]
+        open_.add(id(node))
+        if isinstance(node, MappingNode):
+            _check_keys(node, path)
+            inner = [one for pair in node.value for one in pair]
+        else:
+            inner = node.value
+        sizes[id(node)] = total = 1 + sum(size(one, depth + 1) for one in inner)
+        if total > MOST_VALUES:
+            raise InputError(
+                f"{where}: aliases (*) repeat it to more than {MOST_VALUES:,} values; write it out"
+            )
+        open_.discard(id(node))
+        return total
+
+    size(root, 0)
+
+
+def _check_keys(node: MappingNode, path: str) -> None:
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        where = f"{path}, line {line}"
+        if key.tag == "tag:yaml.org,2002:merge":
+            continue
+        if not isinstance(key, ScalarNode):
+            raise InputError(f"{where}: a key is a list or a mapping; a key is text")
+        if key.tag != "tag:yaml.org,2002:str":
+            kind = key.tag.rsplit(":", 1)[-1]
+            raise InputError(
+                f"{where}: YAML reads the key {key.value} as {_KINDS.get(kind, kind)}, not as text; "
+                f'write it in quotes: "{key.value}"'
+            )
+        if key.value in seen:
+            raise InputError(
+                f"{where}: the key '{key.value}' is there twice, first in line {seen[key.value]}; YAML "
+                "would silently take the second: remove one"
+            )
+        seen[key.value] = line
+
+
+_KINDS = {
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "null": "nothing",
+    "timestamp": "a date",
+}
