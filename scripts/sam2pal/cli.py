@@ -13,7 +13,7 @@ import yaml
 
 from sam2pal.config.checking import validated
 from sam2pal.config.fields import machine_fields
-from sam2pal.config.yaml_files import read_yaml
+from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
 
 Options = TypeVar("Options")

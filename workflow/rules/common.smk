@@ -4,25 +4,10 @@ import functools
 import json
 import shlex
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-
-# In a clone the library lies beside the workflow. Where Snakemake fetched the workflow file by file from a hosting
-# service, or a package brought it, the library is the installed one.
-SCRIPTS = Path(
-    workflow.current_basedir.get_path_or_uri(secret_free=True), "../../scripts"
-).resolve()
-if (SCRIPTS / "sam2pal").is_dir():
-    if str(SCRIPTS) not in sys.path:
-        sys.path.insert(0, str(SCRIPTS))
-elif not find_spec("sam2pal"):
-    raise WorkflowError(
-        "The Python package of SAM2-PAL is not installed, and the workflow is not used from a clone that has it. "
-        "Install it where Snakemake is: pip install git+URL_OF_THE_REPOSITORY@VERSION"
-    )
 
 from sam2pal import (
     dataset,
@@ -39,8 +24,10 @@ from sam2pal.config.project import check
 from sam2pal.config.sources import source_state
 from sam2pal.config.stages import as_given, stage_options, write_options
 from sam2pal.config.tables import Source
+from sam2pal.evaluation.columns import COLUMNS as SCORES
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
+from sam2pal.morphometrics.tables.columns import COLUMNS as MEASUREMENTS
 
 # Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
@@ -71,10 +58,8 @@ def own_mappings(config):
     """Take structures and rounds whole from the last --configfile that has them: Snakemake would merge them
     with those of config/config.yaml, and a user would get the demo's structures beside their own.
     """
-    from snakemake.common.configfile import load_configfile
-
     for path in workflow.overwrite_configfiles:
-        own = load_configfile(path)
+        own = read_mapping(Path(path))
         for key in ("structures", "rounds"):
             if key in own:
                 config[key] = own[key]
@@ -82,13 +67,13 @@ def own_mappings(config):
 
 def check_configuration(config):
     """Check the configuration and the tables it names."""
-    own_mappings(config)
     file = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
     try:
+        own_mappings(config)
         # whether files exist is looked up once, not again in every job
         made = (lambda path: path.startswith(DEMO)) if workflow.is_main_process else None
         own = {key: value for key, value in config.items() if key != "pathvars"}  # Snakemake's
-        return check(own, file, check_structures, made)
+        return check(own, file, check_structures, made, {*SCORES, *MEASUREMENTS})
     except InputError as error:
         raise WorkflowError(str(error)) from None
 

@@ -25,10 +25,13 @@ class Sections:
     """What the configuration and the options of a stage share."""
 
     seed: StrictInt = Field(
-        1, ge=0, description="seed of everything random; the same seed gives the same results"
+        1,
+        ge=0,
+        le=2**32 - 1,
+        description="seed of everything random; the same seed gives the same results",
     )
     shard_size: StrictInt = Field(
-        500, ge=1, description="specimens a segmentation job: minutes on a GPU"
+        500, ge=1, le=100_000, description="specimens a segmentation job: minutes on a GPU"
     )
     final_round: Name | None = Field(
         None,

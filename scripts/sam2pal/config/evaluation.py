@@ -29,10 +29,11 @@ class EvaluationOptions:
     bad_iou: Share = Field(
         0.5, description="confidences are judged by how well they tell masks below this IoU"
     )
-    bins: StrictInt = Field(10, ge=2, description="bins of the reliability table")
+    bins: StrictInt = Field(10, ge=2, le=1000, description="bins of the reliability table")
     replicates: StrictInt = Field(
         2000,
         ge=100,
+        le=100_000,
         description="replicates of the bootstrap, and random sign flips where not all can be tried",
     )
     level: StrictFloat = Field(

@@ -38,6 +38,7 @@ class ModelOptions:
     image_size: StrictInt | None = Field(
         None,
         ge=64,
+        le=4096,
         multiple_of=32,
         description="side of the square a photograph is fitted into, pixels; the model's own if "
         "none is given",

@@ -39,6 +39,7 @@ def check(
     file: str,
     check_measures: Callable[[MeasurementSection, Collection[str]], object],
     made: Callable[[str], bool] | None = None,
+    taken: Collection[str] = (),
 ) -> Project:
     """Check a configuration, and read and check the tables that it names.
 
@@ -49,6 +50,7 @@ def check(
             measure that there is not.
         made: says of a path whether the workflow makes it itself, so that it need not exist yet;
             None looks for no files (a job need not repeat what the main process has done).
+        taken: columns of the results, as which no column of metadata may be called.
 
     Raises:
         InputError: anything is wrong.
@@ -59,6 +61,10 @@ def check(
         refuse(in_words(error, Configuration), file)
         raise
     genera = read_genera(configuration.genera)
+    metadata = dict.fromkeys(key for genus in genera.values() for key in genus.metadata)
+    same = [key for key in metadata if key in taken]
+    what = "has the name of a column of the results; rename it"
+    refuse([f"the column '{key}' {what}" for key in same], configuration.genera)
     sources = read_sources(configuration.templates, genera)
     refuse(parent_problems(configuration.structures), file)
     refuse(_round_problems(configuration, sources), file)

@@ -14,6 +14,7 @@ class SegmentationOptions:
     batch_size: Machine[StrictInt] = Field(
         4,
         ge=1,
+        le=1024,
         description="specimens that go through the model together; halved by itself when memory "
         "runs out",
     )
@@ -45,6 +46,7 @@ class SegmentationOptions:
     nearest: StrictInt = Field(
         0,
         ge=0,
+        le=1000,
         description="templates that a structure is tracked from: those that show it and that the "
         "specimen resembles most; 0 for all",
     )
@@ -57,12 +59,14 @@ class SegmentationOptions:
     round_trip: StrictInt = Field(
         1,
         ge=0,
+        le=1000,
         description="templates (those that show most) to which each mask is tracked back for the "
         "confidence `roundtrip_iou`; 0 for none",
     )
     agreement: StrictInt = Field(
         0,
         ge=0,
+        le=1000,
         description="with `combine: memories`, templates that each structure is also tracked from "
         "alone, for the confidence `agreement`: the IoU with the mask from all together; each costs "
         "another tracking. With `combine: masks` it costs nothing and is always given",
@@ -84,7 +88,7 @@ class SegmentationOptions:
         False, description="cut masks to these two limits; what was cut is flagged `clamped`"
     )
     decode_threads: Machine[StrictInt] = Field(
-        2, ge=1, description="threads that decode photographs ahead of the model"
+        2, ge=1, le=256, description="threads that decode photographs ahead of the model"
     )
 
 

@@ -15,8 +15,8 @@ from sam2pal.config.fields import without_machine
 from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure, parent_problems, with_names
+from sam2pal.config.text_files import read_yaml
 from sam2pal.config.training import TrainingOptions
-from sam2pal.config.yaml_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 

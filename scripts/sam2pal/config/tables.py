@@ -3,7 +3,7 @@
 import csv
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -22,6 +22,7 @@ from pydantic_core import PydanticCustomError
 
 from sam2pal.config.checking import refuse
 from sam2pal.config.scale import check_scale
+from sam2pal.config.text_files import read_text
 from sam2pal.io.errors import InputError, nearest
 
 Row = TypeVar("Row")
@@ -59,7 +60,7 @@ def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
         return None
     genus = info.data.get("name", "")
     try:
-        scale = float(text)
+        scale = math.nan if "_" in text else float(text)
     except ValueError:
         scale = math.nan
     if not (math.isfinite(scale) and scale > 0):
@@ -75,6 +76,7 @@ def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
 
 Filled = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string", "minLength": 1})]
 FilledPath = Annotated[Filled, AfterValidator(_path)]
+LONGEST_NAME = 100  # it becomes part of names of files, which have 255 bytes
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 FolderName = Annotated[
     str, AfterValidator(_folder_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})
@@ -153,15 +155,15 @@ def read_table(
     """
     required = list(required)
     sign = "," if path.endswith(".csv") else "\t"
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    lines = [
-        [value.strip() for value in line] for line in csv.reader(text.splitlines(), delimiter=sign)
-    ]
+    if not Path(path).exists():
+        raise InputError(f"{path}: there is no such file")
+    text = read_text(path)
+    if "\0" in text:
+        raise InputError(
+            f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: this is no text (it holds a "
+            "zero byte); save the table as text in UTF-8"
+        )
+    lines = list(_lines(path, text, sign))
     if not lines or not any(lines[0]):
         raise InputError(
             f"{path}: is empty; its first line names the columns {', '.join(required)}"
@@ -185,6 +187,23 @@ def read_table(
     if not rows:
         raise InputError(f"{path}: has a header but no rows")
     return rows
+
+
+def _lines(path: str, text: str, sign: str) -> Iterator[list[str]]:
+    reader, before = csv.reader(text.splitlines(), delimiter=sign), 0
+    try:
+        for line in reader:
+            if reader.line_num > before + 1:
+                raise InputError(
+                    f"{path}, line {before + 1}: a quote is opened and not closed, so that lines to "
+                    f"{reader.line_num} would be one cell; remove it or close it"
+                )
+            before = reader.line_num
+            yield [value.strip() for value in line]
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {before + 1}: this is no row of a table ({error}); correct it"
+        ) from error
 
 
 def read_genera(path: str) -> dict[str, Genus]:
@@ -244,6 +263,8 @@ def _row(kind: type[Row], values: Mapping[str, Any]) -> tuple[Row | None, list[s
 
 def name_problem(kind: str, name: str) -> str | None:
     """What is wrong with the name of a genus or a round, which becomes a folder, or None."""
+    if len(name) > LONGEST_NAME:
+        return f"{kind} '{name[:20]}...' has {len(name)} letters, more than {LONGEST_NAME}"
     if not re.fullmatch(NAME, name):
         return (
             f"{kind} '{name}' becomes the name of a folder: use letters, digits, _ and -, and "

@@ -17,7 +17,7 @@ Target = Literal[
 class AdapterOptions:
     """What is trained."""
 
-    rank: StrictInt = Field(16, ge=1, description="rank of the low-rank matrices")
+    rank: StrictInt = Field(16, ge=1, le=1024, description="rank of the low-rank matrices")
     alpha: StrictFloat = Field(
         16.0, gt=0, description="these matrices are scaled by `alpha` / `rank`"
     )
@@ -46,12 +46,15 @@ class AdapterOptions:
 class TrainingOptions(AdapterOptions):
     """How an adapter is trained."""
 
-    steps: StrictInt = Field(150, ge=1, description="optimiser steps")
+    steps: StrictInt = Field(150, ge=1, le=1_000_000, description="optimiser steps")
     pairs: StrictInt = Field(
-        2, ge=1, description="pairs of a template and a specimen a step, each with all structures"
+        2,
+        ge=1,
+        le=256,
+        description="pairs of a template and a specimen a step, each with all structures",
     )
     views: StrictInt = Field(
-        8, ge=1, description="augmented views of each template, each encoded once"
+        8, ge=1, le=1024, description="augmented views of each template, each encoded once"
     )
     mirror: StrictBool = Field(
         True,
@@ -71,7 +74,9 @@ class TrainingOptions(AdapterOptions):
         ge=0,
         description="share of the learning rate for what is trained in the image encoder",
     )
-    warmup: StrictInt = Field(10, ge=0, description="steps until the learning rate is at its peak")
+    warmup: StrictInt = Field(
+        10, ge=0, le=1_000_000, description="steps until the learning rate is at its peak"
+    )
     weight_decay: Weight = Field(0.01, description="weight decay of AdamW")
     clip: StrictFloat = Field(1.0, gt=0, description="largest norm of the gradient")
     palindrome: Weight = Field(1.0, description="weight of the palindrome's loss")
@@ -111,24 +116,32 @@ class TrainingOptions(AdapterOptions):
         description="keep one template for validation alone: `true`, `false`, or `auto`, where "
         "there are at least three",
     )
-    validate_every: StrictInt = Field(25, ge=1, description="steps between validations")
+    validate_every: StrictInt = Field(
+        25, ge=1, le=1_000_000, description="steps between validations"
+    )
     validation_pairs: StrictInt = Field(
-        32, ge=1, description="pairs of templates after which a validation ends, if there are more"
+        32,
+        ge=1,
+        le=10_000,
+        description="pairs of templates after which a validation ends, if there are more",
     )
     controls: StrictInt = Field(
         2,
         ge=0,
+        le=10_000,
         description="pairs for which a validation also logs the loss of the way back, and what it "
         "is from memories that do not say where the structure is; 0 for none",
     )
     patience: StrictInt = Field(
         0,
         ge=0,
+        le=1_000_000,
         description="validations without a new best before stopping early; 0 never stops early",
     )
     restores: StrictInt = Field(
         2,
         ge=0,
+        le=1000,
         description="how often a training that diverges (its gradient is not finite, or its "
         "validation falls to less than half of the best, by at least 0.1) goes back to its best "
         "and on at half the rate, before it fails",
@@ -172,5 +185,6 @@ class TrainingSection(TrainingOptions):
     pool_size: StrictInt = Field(
         32,
         ge=1,
+        le=100_000,
         description="unlabelled specimens that training may see, drawn once a round and kept",
     )

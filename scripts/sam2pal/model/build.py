@@ -12,7 +12,7 @@ from sam2.build_sam import build_sam2
 from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal.config.model import OFFICIAL, ModelOptions
-from sam2pal.config.yaml_files import read_yaml
+from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.model.checkpoints import load_weights, verify
 

@@ -1,6 +1,8 @@
 """Each mistake in the configuration has its own message, which names the file and the right word."""
 
 import copy
+import os
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import pytest
 from sam2pal.config.project import Project, check
 from sam2pal.config.sources import source_state
 from sam2pal.config.tables import Source
+from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
 
@@ -109,6 +112,26 @@ MISTAKES = {
     "unknown choice": (
         change("device", to="gpu"),
         "config/config.yaml: device: 'gpu' is not one of auto, cuda, mps, cpu",
+    ),
+    "a whole number with an exponent": (
+        change("seed", to="1e2"),
+        "config/config.yaml: seed: expected a whole number, found '1e2'; write 100",
+    ),
+    "a whole number with a point": (
+        change("seed", to=3.0),
+        "config/config.yaml: seed: expected a whole number, found 3.0; write 3",
+    ),
+    "a label that YAML takes for false": (
+        change("rounds", "trained", "templates", to=[False]),
+        "config/config.yaml: rounds.trained.templates.0: expected text, found false; write it in quotes",
+    ),
+    "far too many pairs": (
+        change("rounds", "trained", "train", to={"pairs": 1_000_000}),
+        "config/config.yaml: rounds.trained.train.pairs: must be at most 256, found 1000000",
+    ),
+    "an endless index": (
+        change("measurement", to={"indices": {"i": "+".join(["head.length"] * 90_000)}}),
+        "config/config.yaml: measurement: index 'i': 1,079,999 characters are more than 2,000",
     ),
     "out of bounds": (
         change("shard_size", to=0),
@@ -239,7 +262,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def checked(config: dict, genera: str = GENERA, templates: str = TEMPLATES) -> Project:
     Path("config/genera.tsv").write_text(genera)
     Path("config/templates.tsv").write_text(templates)
-    return check(config, "config/config.yaml", check_structures, made=lambda path: False)
+    return check(config, "config/config.yaml", check_structures, lambda path: False, ["iou"])
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -248,6 +271,76 @@ def test_mistake_is_named(folder: Path, mistake: str) -> None:
     with pytest.raises(InputError) as error:
         checked(*apply(copy.deepcopy(CONFIG), GENERA, TEMPLATES))
     assert message in str(error.value)
+
+
+YAML_MISTAKES = {
+    "a: 1\nb: 2\na: 3": "line 3: the key 'a' is there twice, first in line 1",
+    "rounds:\n  on: {}": "line 2: YAML reads the key on as true or false, not as text; write it in",
+    "rounds:\n  2020-01-01: {}": "YAML reads the key 2020-01-01 as a date",
+    "rounds: {1: {}}": "YAML reads the key 1 as a number",
+    "~: 1": "YAML reads the key ~ as nothing",
+    "? [a]\n: 1": "line 1: a key is a list or a mapping",
+    "seed: 010": "line 1: YAML does not read 010 as it stands there",
+    "seed: 1:30": "YAML does not read 1:30",
+    "a: &a {b: *a}": "an alias",
+    "a: " + "[" * 60 + "]" * 60: "more than 40 keys or lists",
+    "a: 1\n---\nb: 2": "it holds two documents",
+    "a: !!python/object/apply:os.system [ls]": "could not determine a constructor",
+    "a: \0": "cannot be read as JSON or YAML",
+    "a:\n\t- 1": "cannot be read as JSON or YAML",
+    "a: " + "9" * 5000: "cannot be read as JSON or YAML",
+    "a: 2020-99-99": "cannot be read as JSON or YAML",
+}
+BOMB = "a: &a {x: 1}\n" + "".join(
+    f"{key}: &{key} {{{', '.join(f'k{i}: *{before}' for i in range(9))}}}\n"
+    for before, key in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize("text", YAML_MISTAKES)
+def test_what_yaml_lets_pass_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_yaml(path)
+    assert str(path) in str(caught.value) and YAML_MISTAKES[text] in str(caught.value)
+
+
+def test_files_that_are_no_configuration_are_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    for content, expected in (
+        (BOMB.encode(), "aliases (*) repeat it to more than 100,000 values"),
+        ("a: 1\nb: K\xe4fer".encode("latin-1"), "line 2: this is no text in UTF-8"),
+        ("a: 1".encode("utf-16"), "line 1: this is no text in UTF-8"),
+        (b"#" * (1 << 20) + b"\na: 1", "bytes are more than 1,048,576"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=re.escape(expected)):
+            read_yaml(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="no regular file"):
+        read_yaml(path)
+
+
+def test_aliases_and_merges_of_usual_size_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("\ufeffa: &a {x: 1}\nb: {<<: *a, y: 2}\n", encoding="utf-8")
+    assert read_yaml(path) == {"a": {"x": 1}, "b": {"x": 1, "y": 2}}
+
+
+def test_metadata_may_not_be_called_as_a_column_of_the_results(folder: Path) -> None:
+    with pytest.raises(InputError, match="column 'iou' has the name of a column of the results"):
+        checked(CONFIG, GENERA.replace("pixels_per_mm", "iou"))
+
+
+def test_a_quote_that_is_not_closed_swallows_no_row(folder: Path) -> None:
+    with pytest.raises(InputError, match="line 2: a quote is opened and not closed"):
+        checked(CONFIG, GENERA.replace("data/Aus", '"data/Aus'))
+    with pytest.raises(InputError, match="line 2: this is no row|line 3: this is no row"):
+        checked(CONFIG, GENERA.replace("data/Bus", "x" * 200_000))
+    with pytest.raises(InputError, match="line 3: this is no text"):
+        checked(CONFIG, GENERA.replace("data/Bus", "data/\0us"))
 
 
 def test_runs_are_pairs_that_have_templates(folder: Path) -> None:

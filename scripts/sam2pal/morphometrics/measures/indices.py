@@ -20,6 +20,7 @@ _FUNCTIONS: dict[str, Callable[[float], float]] = {
     "exp": math.exp,
     "abs": abs,
 }
+LONGEST = 2000  # characters of an expression
 _OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -69,6 +70,10 @@ def parse_index(name: str, expression: str, structures: Collection[str]) -> Inde
     """
     if not isinstance(expression, str) or not expression.strip():
         raise InputError(f"index '{name}': expected an expression, found {expression!r}")
+    if len(expression) > LONGEST:
+        raise InputError(
+            f"index '{name}': {len(expression):,} characters are more than {LONGEST:,}; shorten it"
+        )
     check = _Check(name, expression, structures)
     root, exponent = check.parsed()
     if not check.names:

@@ -1,6 +1,7 @@
-"""YAML files that people write, with what YAML itself lets pass made an error."""
+"""Text files that people write: YAML, with what YAML lets pass made an error, and tables."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sam2pal.io.errors import InputError
 LARGEST = 1 << 20  # bytes of a file
 MOST_VALUES = 100_000  # of a file, each counted as often as an alias repeats it
 DEEPEST = 40  # keys below keys
+_DECIMAL = re.compile("[-+]?(0|[1-9][0-9]*)")
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -35,7 +37,7 @@ def read_yaml(path: str | Path) -> Any:
         reason = " ".join(str(error).split())
         if "single document" in reason:
             reason = "it holds two documents; remove the line --- and what follows"
-        raise InputError(f"{path}: cannot be read as YAML ({reason})") from error
+        raise InputError(f"{path}: cannot be read as JSON or YAML ({reason})") from error
     finally:
         loader.dispose()
 
@@ -58,13 +60,12 @@ def read_text(path: str | Path) -> str:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     try:
-        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path}, line {line}: this is no text in UTF-8; save the file as UTF-8"
         ) from error
-    return text
 
 
 def _check(root: Node, path: str) -> None:
@@ -79,6 +80,11 @@ def _check(root: Node, path: str) -> None:
         if depth > DEEPEST:
             raise InputError(f"{where}: more than {DEEPEST} keys or lists within each other")
         if isinstance(node, ScalarNode):
+            if node.tag == "tag:yaml.org,2002:int" and not _DECIMAL.fullmatch(node.value):
+                raise InputError(
+                    f"{where}: YAML does not read {node.value} as it stands there (010 is 8, 1:30 is "
+                    "90); write a whole number in plain digits, or text in quotes"
+                )
             return 1
         if id(node) in sizes:
             return sizes[id(node)]
