@@ -4,7 +4,7 @@
         --output plots/morphometrics_distributions.svg plots/morphometrics_allometry.svg
 
 Figures are chosen by the names of the files to be written. Values are in millimetres if every
-genus that is shown has a scale, otherwise in pixels.
+genus that is shown has a scale, otherwise in pixels. Allometry is of genera with a scale only.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
+from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.figures import save
@@ -26,7 +27,7 @@ from sam2pal.morphometrics.tables.allometry import COLUMNS as ALLOMETRIES
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.tables.plots import Quantity
-from sam2pal.morphometrics.tables.summary import REQUIRED, final_rounds, validated
+from sam2pal.morphometrics.tables.summary import REQUIRED
 
 DISTRIBUTIONS, ALLOMETRY, AGREEMENT = FIGURES = (
     "morphometrics_distributions",
@@ -52,7 +53,7 @@ def parse() -> argparse.Namespace:
     )
     add("--pairs", type=Path, help="morphometrics_pairs.csv, for morphometrics_concordance")
     add_options(parser, "rounds", "final_round")
-    add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
+    add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
     add(
         "--measures", nargs="+", default=[], help=f"structure.measure (default: {', '.join(USUAL)})"
     )
@@ -74,10 +75,11 @@ def main() -> None:
     data, final = read(arguments)
     unit = millimetres(data)
     measures = quantities(arguments.measures, data, unit) or usual(data, unit)
-    pairs = [pair(text, data, unit) for text in arguments.allometry] or usual_pairs(data, unit)
+    pairs = [pair(text, data, True) for text in arguments.allometry] or usual_pairs(data, True)
+    pixels = [name for name in dict.fromkeys(data["genus"]) if not in_millimetres(data, name)]
     wanted = {*measures, *(quantity for both in pairs for quantity in both)}
     values = {quantity: select(data, quantity) for quantity in wanted}
-    figure, slopes = plots.allometries(pairs, values)
+    figure, slopes = plots.allometries(pairs, values, pixels)
     for path in arguments.output:
         if path.suffix in (".csv", ".parquet"):
             rounds = dict(zip(data["genus"], data["round"], strict=True))
@@ -106,7 +108,9 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     data = pd.concat(pieces, ignore_index=True)
     found = data[["genus", "round"]].drop_duplicates().itertuples(index=False, name=None)
     stage = read_options(arguments.options)
-    final = final_rounds(found, stage.final_round, stage.rounds, validated(arguments.evaluation))
+    scores = read_scores(arguments.evaluation)
+    found_final = final_rounds(found, stage.final_round, stage.rounds, scores)
+    final = {genus: of.round for genus, of in found_final.items()}
     return data[data["round"] == data["genus"].map(final)], final
 
 
@@ -124,6 +128,12 @@ def pairs_of(path: Path, final: dict[str, str], unit: bool) -> dict[Quantity, pd
             rows = (table["structure"] == structure) & (table["measure"] == measure)
             result[quantity] = table[rows & (table["unit"] == quantity.unit)]
     return result
+
+
+def in_millimetres(data: pd.DataFrame, genus: str) -> bool:
+    """Whether a genus has any length in millimetres, or no length at all."""
+    units = set(data["unit"][(data["genus"] == genus) & data["value"].notna()])
+    return "mm" in units or "px" not in units
 
 
 def millimetres(data: pd.DataFrame) -> bool:

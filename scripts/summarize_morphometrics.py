@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
+from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables import concordance as agreement
@@ -27,9 +28,7 @@ from sam2pal.morphometrics.tables.summary import (
     SUMMARY,
     Summary,
     WideColumns,
-    final_rounds,
     specimens,
-    validated,
 )
 
 PIECE = 500  # specimens
@@ -43,7 +42,7 @@ def parse() -> argparse.Namespace:
     add("--tables", nargs="+", help="morphometrics.csv of genera and rounds, or of all together")
     add("--output-folder", type=Path, required=True)
     add_options(parser, "rounds", "final_round")
-    add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
+    add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
     add("--low-confidence", action="store_true", help="count masks of low confidence")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
     add("--against", nargs="*", help="... and of drawn masks of the same specimens; may be none")
@@ -89,20 +88,22 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             pairs = piece[["genus", "round"]].drop_duplicates()
             found |= dict.fromkeys(pairs.itertuples(index=False, name=None))
     stage = read_options(arguments.options)
-    final = final_rounds(found, stage.final_round, stage.rounds, validated(arguments.evaluation))
+    final = final_rounds(found, stage.final_round, stage.rounds, read_scores(arguments.evaluation))
     write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
     held: list[dict[str, Any]] = []
     with tables.Writer(outputs(folder, "morphometrics_wide"), columns.columns()) as writer:
         for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None):
-            if final[rows[0]["genus"]] != rows[0]["round"]:
+            if final[rows[0]["genus"]].round != rows[0]["round"]:
                 continue
             held.append(columns.row(rows))
             if len(held) == PIECE:
                 writer.write(tables.table(held, writer.columns))
                 held = []
         writer.write(tables.table(held, writer.columns))
-    for genus, round_ in final.items():
-        print(f"{genus}: final round {round_}")
+    for genus, of in final.items():
+        print(f"{genus}: final round {of.round}, {of.why}")
+        if of.warning:
+            print(f"warning: {genus}: {of.warning}")
 
 
 def write(folder: Path, name: str, table: pa.Table) -> None:

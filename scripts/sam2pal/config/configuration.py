@@ -36,7 +36,7 @@ class Sections:
     final_round: Name | None = Field(
         None,
         description="round whose measurements are the result (wide table, figures) of every genus "
-        "that has it; none takes the genus' last round with scores against truth, or its last one",
+        "that has it; none takes the genus' best round against truth, or without truth its last one",
     )
     model: Section[ModelOptions] = Field(default_factory=ModelOptions)
     evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)

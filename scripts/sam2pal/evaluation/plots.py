@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sam2pal.evaluation.scores import ALL, CONFIDENCES
-from sam2pal.io.figures import COLOURS, MARKERS, empty_figure
+from sam2pal.io.figures import COLOURS, MARKERS, empty_figure, entitle
 
 _ANNOTATED = 40  # up to so many genera each cell of the heat map holds its number
 
@@ -33,7 +33,7 @@ def iou_by_structure(summary: pd.DataFrame) -> Figure:
             axes.scatter(dots, genera["mean"], s=7, color=_colour(i), alpha=0.35, linewidths=0)
     axes.set_xticks(range(len(structures)), _names(structures, "all structures"))
     axes.set(ylim=(0, 1), ylabel="mean IoU", xlabel="structure")
-    axes.set_title("Agreement with truth; bars: interval over specimens, small dots: genera")
+    entitle(figure, "Agreement with truth; bars: interval over specimens, small dots: genera")
     _finish(axes, "y", len(rounds))
     return figure
 
@@ -64,7 +64,8 @@ def iou_by_genus(summary: pd.DataFrame) -> Figure:
         if np.isfinite(value) and not many:
             colour = "black" if value > 0.6 else "white"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
-    axes.set(ylabel="genus (round)", title="Agreement with truth in the last round of each genus")
+    axes.set_ylabel("genus (round)")
+    entitle(figure, "Agreement with truth in the last round of each genus")
     return figure
 
 
@@ -92,7 +93,7 @@ def change_between_rounds(comparison: pd.DataFrame) -> Figure:
     axes.set_yticks([y for y, _ in labels], [text for _, text in labels], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("change of mean IoU on the same specimens")
-    axes.set_title("Change between rounds; filled: more than noise")
+    entitle(figure, "Change between rounds; filled: more than noise")
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     return figure
@@ -151,7 +152,7 @@ def warning_by_signal(calibration: pd.DataFrame, bad_iou: float) -> Figure:
     axes.axhline(0.5, color="0.6", linestyle="--", linewidth=0.8)
     axes.set_xticks(range(len(structures)), _names(structures, "all masks"))
     axes.set(ylim=(0, 1.02), xlabel="structure", ylabel=f"AUROC for IoU < {bad_iou:g}")
-    axes.set_title(f"Which signal warns of bad masks, round {last} (0.5: by chance, 1: always)")
+    entitle(figure, f"Which signal warns of bad masks, round {last} (0.5: by chance, 1: always)")
     _finish(axes, "y", len(signals))
     return figure
 

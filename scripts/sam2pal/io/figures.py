@@ -1,5 +1,6 @@
 """What all figures share: colours, and files that are the same bytes for the same figure."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -22,10 +23,17 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(temporary, dpi=150, metadata=metadata.get(path.suffix, pdf))
 
 
+def entitle(figure: Figure, text: str) -> None:
+    """Set the title of a figure, on as many lines as its width needs."""
+    size = 11
+    characters = int(figure.get_figwidth() * 72 / size * 1.85)  # of a letter's mean width
+    figure.suptitle(textwrap.fill(text, characters), fontsize=size)
+
+
 def empty_figure(text: str) -> Figure:
     """A figure that says why there is none."""
     figure = Figure(figsize=(7, 2), layout="constrained")
     axes = figure.subplots()
     axes.axis("off")
-    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    axes.text(0.5, 0.5, textwrap.fill(text, 80), ha="center", va="center")
     return figure

@@ -32,7 +32,7 @@ from sam2pal.morphometrics.tables import genus
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.tables.genus import Genus
-from sam2pal.morphometrics.tables.summary import Summary, final_rounds
+from sam2pal.morphometrics.tables.summary import Summary
 
 STRUCTURES = ("head", "trunk", "antennae")
 SIZE = (150, 200)  # height, width
@@ -287,7 +287,7 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
     assert math.isnan(head["low_by_threshold"]) and math.isnan(head["confidence"])
     assert rows.loc[("a", "antennae", "length", "px"), "source"] == "predicted"
     assert rows.loc[("c", "head", "width", "px"), "flags"] == ""
-    assert rows.loc[("e", "head", "width", "px"), "flags"] == "outside_template_range"
+    assert rows.loc[("e", "head", "width", "px"), "flags"] == "outside_template_range;unlike_templates"
     assert "fragments" in rows.loc[("e", "trunk", "width", "px"), "flags"]
     assert rows.loc[("a", "specimen", "length", "px"), "source"] == "drawn"
     assert not any(name.startswith("lab_") for name in rows.index.get_level_values("measure"))
@@ -704,16 +704,6 @@ def test_summary_in_pieces_is_that_of_the_whole():
     assert (row["n"], row["n_low_confidence"], row["n_absent"], row["n_other"]) == (275, 20, 5, 0)
     assert row["sd"] == pytest.approx(good.std(), rel=1e-6)
     assert (more["n"], more["n_other"]) == (295, 0)
-
-
-def test_which_round_is_final():
-    found = [("A", "one"), ("A", "two"), ("B", "one"), ("B", "two"), ("C", "one")]
-    assert final_rounds(found, None, None, None) == {"A": "two", "B": "two", "C": "one"}
-    assert final_rounds(found, None, ["two", "one"], None)["A"] == "one"
-    assert final_rounds(found, None, None, [("A", "one")]) == {"A": "one", "B": "two", "C": "one"}
-    assert final_rounds(found, "two", None, [("A", "one")]) == {"A": "two", "B": "two", "C": "one"}
-    with pytest.raises(InputError, match="--final three: no genus has this round"):
-        final_rounds(found, "three", None, None)
 
 
 def test_real_beetles(carabidae, tmp_path, monkeypatch):

@@ -36,6 +36,12 @@ def elongation(shape: Shape) -> float:
     return largest / max(smallest, 1e-6)
 
 
+def shapes_of(template: AnnotatedSpecimen, min_part: float) -> dict[str, Shape]:
+    """The shapes of the structures that a template shows."""
+    there = {name: mask for name, mask in template.masks.items() if mask.any()}
+    return {name: Shape.of(mask, min_part=min_part) for name, mask in there.items()}
+
+
 def template_ranges(
     templates: Sequence[AnnotatedSpecimen], body: Sequence[str], min_part: float
 ) -> Mapping[str, TemplateRange]:

@@ -24,6 +24,7 @@ from sam2pal.morphometrics.measures.intervals import (
     body_intervals,
     intervals,
 )
+from sam2pal.morphometrics.measures.plausibility import ORDER, Plausibility
 from sam2pal.morphometrics.measures.ranges import TemplateRange
 from sam2pal.morphometrics.measures.scale import Scale
 
@@ -31,8 +32,9 @@ Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
 """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
 
-MEASURED, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
+MEASURED, DOUBTFUL, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
     "measured",
+    "doubtful",
     "absent",
     "low_confidence",
     "unreadable",
@@ -92,13 +94,19 @@ class Result:
 
 @dataclass
 class Measured:
-    """One specimen: results by structure (the whole one under `SPECIMEN`) and by index."""
+    """One specimen: results by structure (the whole one under `SPECIMEN`) and by index.
+
+    Attributes:
+        quantities, disordered: what `Plausibility` found; None without masks.
+    """
 
     specimen: str
     scale: Scale
     structures: dict[str, Result]
     indices: dict[str, Result]
     reason: str = ""
+    quantities: NDArray[np.float32] | None = None
+    disordered: list[str] = field(default_factory=list)
 
 
 class Measuring:
@@ -108,6 +116,7 @@ class Measuring:
         structures: names in their order.
         indices: of the options, parsed.
         ranges: what the templates' structures look like, by structure.
+        templates: their shapes by structure.
     """
 
     def __init__(
@@ -116,12 +125,14 @@ class Measuring:
         options: MeasurementOptions,
         indices: Sequence[Index] = (),
         ranges: Mapping[str, TemplateRange] | None = None,
+        templates: Sequence[Mapping[str, Shape]] = (),
     ) -> None:
         self.structures = list(structures)
         self.options = options
         self.indices = list(indices)
         self.ranges = ranges or {}
         self.body = list(options.body) or self.structures
+        self.plausibility = Plausibility(self.structures, self.body, templates)
         self._names = [measure.name for measure in chosen(options)]
         self._colours = any(name.startswith("lab_") for name in self._names)
 
@@ -184,7 +195,33 @@ class Measuring:
         indices = {index.name: self._index(index, results) for index in self.indices}
         for result in (*results.values(), *indices.values()):
             result.flags = in_order(result.flags)
-        return Measured(case.specimen, case.scale, results, indices, reason)
+        plausible = self.plausibility
+        quantities, disordered = plausible.quantities(shapes), plausible.out_of_order(shapes)
+        return Measured(case.specimen, case.scale, results, indices, reason, quantities, disordered)
+
+    def doubt(self, measured: Measured) -> None:
+        """Mark what does not look like the masks that `plausibility` has seen, and all made of it."""
+        if measured.quantities is None:
+            return
+        found = self.plausibility.flags(measured.quantities)
+        for name in measured.disordered:
+            found.setdefault(name, []).append(ORDER)
+        doubtful = set()
+        for name, flags in found.items():
+            result = measured.structures[name]
+            if result.source not in BY_HAND and result.status in (MEASURED, LOW):
+                result.flags = in_order([*result.flags, *flags])
+                if result.status == MEASURED:
+                    result.status = DOUBTFUL
+                    doubtful.add(name)
+        whole = measured.structures[SPECIMEN]
+        if whole.status == MEASURED and doubtful.intersection(self.body):
+            whole.status = DOUBTFUL
+            doubtful.add(SPECIMEN)
+        for index in self.indices:
+            result = measured.indices[index.name]
+            if result.status == MEASURED and doubtful.intersection(name for name, _ in index.names):
+                result.status = DOUBTFUL
 
     def _state(self, entry: Drawn, present: bool) -> Result:
         """Status, source and confidence of one structure."""
@@ -359,7 +396,7 @@ class Measuring:
 def combined(results: Sequence[Result]) -> Result:
     """What is true of a value made from several: the worst status, the lowest confidence, and the
     source that needs most care."""
-    worst = (UNREADABLE, DUPLICATE, UNKNOWN, ABSENT, LOW, MEASURED)
+    worst = (UNREADABLE, DUPLICATE, UNKNOWN, ABSENT, LOW, DOUBTFUL, MEASURED)
     status = min((result.status for result in results), key=worst.index)
     sources = {result.source for result in results}
     source = next((name for name in ("predicted", "corrected", "drawn") if name in sources), "")

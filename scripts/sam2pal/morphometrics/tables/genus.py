@@ -1,5 +1,7 @@
 """Measuring all specimens of a genus, one shard in memory at a time."""
 
+import pickle
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +14,7 @@ from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
-from sam2pal.morphometrics.measures.ranges import template_ranges
+from sam2pal.morphometrics.measures.ranges import shapes_of, template_ranges
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.measures.specimen import (
     DUPLICATE,
@@ -77,17 +79,35 @@ class Genus:
         templates = read_templates(self.templates) if self.templates else []
         self._templates = {template.specimen: template for template in templates}
         ranges = template_ranges(templates, options.body or self.structures, options.min_part)
-        self.measuring = Measuring(self.structures, options, self.indices, ranges)
+        drawn = [shapes_of(template, options.min_part) for template in templates]
+        self.measuring = Measuring(self.structures, options, self.indices, ranges, drawn)
         self.layout = Layout(self.structures, options, self.indices)
         self.specimens: dict[str, str] = {}  # to the file it is in
         self.left_out: dict[str, dict[str, str]] = {}  # by what is missing: specimen to reason
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in self.structures}
 
     def measured(self) -> Iterator[Measured]:
-        """All specimens in the order of the files; each is looked at and counted on the way.
+        """All specimens in the order of the files, each counted on the way.
 
-        A duplicate (another file of a specimen that is there) has no result, but is listed.
+        What all masks look like is known once all are measured; until then they lie in a file. A
+        duplicate (another file of a specimen that is there) has no result, but is listed.
         """
+        with tempfile.TemporaryFile() as file:
+            count = 0
+            for result in self._measured():
+                pickle.dump(result, file)
+                count += 1
+                if result.quantities is not None:
+                    self.measuring.plausibility.add(result.quantities)
+            file.seek(0)
+            for _ in range(count):
+                result = pickle.load(file)  # what was written above
+                self.measuring.doubt(result)
+                for name, counter in self.counts.items():
+                    counter[result.structures[name].status] += 1
+                yield result
+
+    def _measured(self) -> Iterator[Measured]:
         for together in _together(self._cases()):
             readable = [case for case in together if isinstance(case, Case)]
             found = iter(self.measuring.measure(readable))
@@ -95,8 +115,6 @@ class Genus:
                 result = case if isinstance(case, Measured) else next(found)
                 if isinstance(case, Case) and result.reason and result.reason != case.scale.reason:
                     self._leave_out("without colours", result.specimen, reason=result.reason)
-                for name, counter in self.counts.items():
-                    counter[result.structures[name].status] += 1
                 yield result
 
     def _cases(self) -> Iterator[Case | Measured]:

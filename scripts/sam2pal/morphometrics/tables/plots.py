@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sam2pal.io.figures import COLOURS, MARKERS, empty_figure
+from sam2pal.io.figures import COLOURS, MARKERS, empty_figure, entitle
 from sam2pal.morphometrics.measures.dictionary import BY_NAME
 from sam2pal.morphometrics.tables.allometry import Allometry, allometry
 from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.concordance import concordance
 
 MOST_PANELS = 24
+FEWEST = 3  # values, with which a panel begins to show something
 FEW = 200  # specimens of a genus up to which each is drawn
 
 
@@ -40,9 +41,12 @@ Values = Mapping[Quantity, pd.DataFrame]
 
 def distributions(values: Values) -> Figure:
     """A panel a quantity, a box a genus: quartiles, 5th to 95th percentile, and the specimens."""
-    shown = {quantity: table for quantity, table in values.items() if len(table)}
+    shown = {quantity: table for quantity, table in values.items() if len(table) >= FEWEST}
     if not shown:
-        return empty_figure("Nothing is measured: there is nothing to show.")
+        return empty_figure(
+            f"No measure has {FEWEST} values: too few specimens are measured, or too few of them with "
+            "confidence (results/summary.txt counts them)."
+        )
     chosen = list(shown)[:MOST_PANELS]
     genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
     height = max(1.9, 0.7 + 0.24 * len(genera))
@@ -52,7 +56,7 @@ def distributions(values: Values) -> Figure:
         panel.set_xlabel(quantity.label)
     left = len(shown) - len(chosen)
     more = f"; {left} further measures are in the tables" if left else ""
-    figure.suptitle(f"Distributions by genus (box: quartiles, whiskers: 5 to 95 %){more}")
+    entitle(figure, f"Distributions by genus (box: quartiles, whiskers: 5 to 95 %){more}")
     return figure
 
 
@@ -99,17 +103,28 @@ def _boxes(axes: Axes, table: pd.DataFrame, genera: Sequence[str]) -> None:
 
 
 def allometries(
-    pairs: Sequence[tuple[Quantity, Quantity]], values: Values
+    pairs: Sequence[tuple[Quantity, Quantity]], values: Values, without_scale: Sequence[str] = ()
 ) -> tuple[Figure, list[dict[str, object]]]:
-    """A panel a pair of quantities on logarithmic axes, a line a genus; and the slopes."""
+    """A panel a pair of quantities on logarithmic axes, a line a genus; and the slopes.
+
+    Args:
+        without_scale: genera that are left out, as pixels of different photographs are different lengths.
+    """
+    refused = ""
+    if without_scale:
+        refused = (
+            f"without a scale, pixels of different photographs are different lengths: "
+            f"{', '.join(without_scale)} left out (give pixels_per_mm)"
+        )
     fitted = []
     for x, y in pairs[:MOST_PANELS]:
         both = values[x].merge(values[y], on=["genus", "specimen"], suffixes=("_x", "_y"))
         both = both[(both["value_x"] > 0) & (both["value_y"] > 0)]
-        if len(both):
+        if len(both) >= FEWEST:
             fitted.append((x, y, both))
     if not fitted:
-        return empty_figure("No two measures are known of the same specimens."), []
+        few = f"No two measures are known of {FEWEST} specimens"
+        return empty_figure(f"{few}; {refused}." if refused else f"{few}."), []
     genera = list(dict.fromkeys(name for _, _, both in fitted for name in both["genus"]))
     figure, panels = _panels(len(fitted), 4.6, 4.2, 0.4)
     slopes: list[dict[str, object]] = []
@@ -128,7 +143,8 @@ def allometries(
         panel.tick_params(which="both", labelsize=7)
         panel.legend(fontsize=6, frameon=False)
         panel.grid(color="0.92", which="both", linewidth=0.5)
-    figure.suptitle("Allometry: least squares slope of the logarithms, with its 95 % interval")
+    said = "Allometry: least squares slope of the logarithms, with its 95 % interval"
+    entitle(figure, f"{said}; {refused}" if refused else said)
     return figure, slopes
 
 
@@ -138,9 +154,11 @@ def agreement(values: Values) -> Figure:
     Args:
         values: of each quantity a table with the columns genus, predicted and drawn.
     """
-    shown = {quantity: table for quantity, table in values.items() if len(table)}
+    shown = {quantity: table for quantity, table in values.items() if len(table) >= FEWEST}
     if not shown:
-        return empty_figure("No specimen has drawn masks beside its predicted ones.")
+        return empty_figure(
+            f"Fewer than {FEWEST} specimens have drawn masks beside their predicted ones."
+        )
     chosen = list(shown)[:MOST_PANELS]
     genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
     figure, panels = _panels(len(chosen), 4.0, 3.9, 0.6)
@@ -165,7 +183,7 @@ def agreement(values: Values) -> Figure:
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     left = len(shown) - len(chosen)
     more = f"; {left} further measures are in the tables" if left else ""
-    figure.suptitle(f"Measurements from predicted against those from drawn masks{more}")
+    entitle(figure, f"Measurements from predicted against those from drawn masks{more}")
     return figure
 
 

@@ -1,6 +1,6 @@
-"""Tables over specimens: n, mean, spread and range; which round is final; wide from tidy."""
+"""Tables over specimens: n, mean, spread and range; wide from tidy."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
-from sam2pal.morphometrics.measures.specimen import ABSENT, LOW, MEASURED
+from sam2pal.morphometrics.measures.specimen import ABSENT, DOUBTFUL, LOW, MEASURED
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 from sam2pal.morphometrics.tables.table import index_name, wide, wide_columns, wide_name
 
@@ -20,7 +20,7 @@ SUMMARY = {
     **dict.fromkeys(KEYS, str),
     "n": int,
     **dict.fromkeys(("mean", "sd", "cv", "min", "max"), float),
-    **dict.fromkeys([f"n_{status}" for status in (LOW, ABSENT, "other")], int),
+    **dict.fromkeys([f"n_{status}" for status in (LOW, DOUBTFUL, ABSENT, "other")], int),
 }
 """Columns of the summary.
 
@@ -76,56 +76,12 @@ class Summary:
             if n > 1:
                 sd = float(np.sqrt(squares / (n - 1)))
                 row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if mean else None}
-            known = {name: counts.get(name, 0) for name in (LOW, ABSENT)}
+            known = {name: counts.get(name, 0) for name in (LOW, DOUBTFUL, ABSENT)}
             row |= {f"n_{name}": count for name, count in known.items()}
             low = 0 if self.low_confidence else known[LOW]
-            row["n_other"] = sum(counts.values()) - n - known[ABSENT] - low
+            row["n_other"] = sum(counts.values()) - n - known[ABSENT] - known[DOUBTFUL] - low
             result.append(row)
         return result
-
-
-def final_rounds(
-    found: Iterable[tuple[str, str]],
-    chosen: str | None,
-    order: Sequence[str] | None,
-    validated: Iterable[tuple[str, str]] | None,
-) -> dict[str, str]:
-    """The round of each genus whose measurements are the result.
-
-    Args:
-        found: (genus, round) that have measurements, in order.
-        chosen: this round, where a genus has it.
-        order: rounds in their order; default: as found.
-        validated: (genus, round) with scores against truth; the last of these is taken where
-            there is any and no round is chosen, otherwise the last round.
-
-    Raises:
-        InputError: no genus has the chosen round.
-    """
-    rounds: dict[str, list[str]] = {}
-    for genus, round_ in found:
-        rounds.setdefault(genus, []).append(round_)
-    place = {name: i for i, name in enumerate(order or ())}
-    scored = set(validated or ())
-    if chosen is not None and not any(chosen in names for names in rounds.values()):
-        known = sorted({name for names in rounds.values() for name in names})
-        raise InputError(f"--final {chosen}: no genus has this round; found: {', '.join(known)}")
-    result = {}
-    for genus, names in rounds.items():
-        names = sorted(names, key=lambda name: place.get(name, -1)) if order else names
-        checked = [name for name in names if (genus, name) in scored]
-        result[genus] = chosen if chosen is not None and chosen in names else (checked or names)[-1]
-    return result
-
-
-def validated(paths: Iterable[str | Path] | None) -> set[tuple[str, str]]:
-    """The genera and rounds that have a score in tables of evaluation."""
-    scored, columns = set(), {"genus": str, "round": str, "iou": float}
-    for path in paths or ():
-        for piece in tables.read_chunks(path, columns, others=False):
-            rows = piece.filter(piece["iou"].is_valid())
-            scored |= set(zip(rows["genus"].to_pylist(), rows["round"].to_pylist(), strict=True))
-    return scored
 
 
 def specimens(paths: Sequence[str | Path]) -> Iterator[list[Mapping[str, Any]]]:

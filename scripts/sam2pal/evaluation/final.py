@@ -1,0 +1,114 @@
+"""The round of each genus whose measurements are the result."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+
+_COLUMNS = {**dict.fromkeys(("genus", "round", "specimen", "structure"), str), "iou": float}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean IoU of a round, over the specimens that all rounds of its genus score."""
+
+    iou: float
+    masks: int
+
+
+@dataclass(frozen=True)
+class Final:
+    """A genus' final round.
+
+    Attributes:
+        why: in words.
+        warning: what speaks against it, or empty.
+    """
+
+    round: str
+    why: str
+    warning: str = ""
+
+
+def read_scores(paths: Iterable[str | Path] | None) -> dict[tuple[str, str], Score]:
+    """The score of every genus and round that has one, from tables of evaluation.
+
+    Rounds are compared by the masks that all scored rounds of the genus have in common: a later round
+    has more templates, which are not scored.
+    """
+    found: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+    for path in paths or ():
+        for piece in tables.read_chunks(path, _COLUMNS, others=False):
+            for row in piece.filter(piece["iou"].is_valid()).to_pylist():
+                of = found.setdefault((row["genus"], row["round"]), {})
+                of[row["specimen"], row["structure"]] = row["iou"]
+    common: dict[str, set[tuple[str, str]]] = {}
+    for (genus, _), of in found.items():
+        common[genus] = common[genus] & set(of) if genus in common else set(of)
+    return {
+        run: Score(fmean(of[key] for key in common[run[0]]), len(common[run[0]]))
+        for run, of in found.items()
+        if common[run[0]]
+    }
+
+
+def final_rounds(
+    found: Iterable[tuple[str, str]],
+    chosen: str | None,
+    order: Sequence[str] | None,
+    scores: Mapping[tuple[str, str], Score],
+) -> dict[str, Final]:
+    """The final round of each genus.
+
+    The best against truth, where there is any. Without truth the last one: a training keeps its adapter
+    only if that is better than what it started from, on a template it was not trained on or on unseen
+    views of the templates.
+
+    Args:
+        found: (genus, round) that have measurements, in order.
+        chosen: this round, where a genus has it.
+        order: rounds in their order; default: as found.
+        scores: as `read_scores` gives them.
+
+    Raises:
+        InputError: no genus has the chosen round.
+    """
+    rounds: dict[str, list[str]] = {}
+    for genus, round_ in found:
+        rounds.setdefault(genus, []).append(round_)
+    if chosen is not None and not any(chosen in names for names in rounds.values()):
+        known = sorted({name for names in rounds.values() for name in names})
+        raise InputError(f"final_round: no genus has a round '{chosen}'; found: {', '.join(known)}")
+    place = {name: i for i, name in enumerate(order or ())}
+    result = {}
+    for genus, names in rounds.items():
+        names = sorted(names, key=lambda name: place.get(name, -1)) if order else names
+        scored = [name for name in names if (genus, name) in scores]
+        best = max(reversed(scored), key=lambda name: scores[genus, name].iou, default=None)
+        result[genus] = _final(genus, names, best, chosen if chosen in names else None, scores)
+    return result
+
+
+def _final(
+    genus: str,
+    names: Sequence[str],
+    best: str | None,
+    chosen: str | None,
+    scores: Mapping[tuple[str, str], Score],
+) -> Final:
+    if best is None:
+        last = "the last one; without truth no other is known to be better"
+        return Final(chosen, "chosen by final_round") if chosen else Final(names[-1], last)
+    score = scores[genus, best]
+    iou = f"mean IoU {score.iou:.3f} over {score.masks} masks"
+    if chosen is None:
+        return Final(best, f"the best against truth ({iou})" if len(names) > 1 else "the only one")
+    warning = ""
+    if chosen != best:
+        own = scores.get((genus, chosen))
+        said = f"'{chosen}' has {own.iou:.3f}" if own else f"'{chosen}' has no scores"
+        warning = f"final_round is '{chosen}', but '{best}' is better against truth: {iou}; {said}"
+    return Final(chosen, "chosen by final_round", warning)

@@ -1,0 +1,100 @@
+"""Masks that look unlike the genus or its templates are told; others are not."""
+
+import numpy as np
+import pytest
+
+from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.morphometrics.geometry.shape import Shape
+from sam2pal.morphometrics.measures.indices import parse_index
+from sam2pal.morphometrics.measures.plausibility import Plausibility
+from sam2pal.morphometrics.measures.scale import Scale
+from sam2pal.morphometrics.measures.specimen import Case, Drawn, Measuring
+
+BODY = ["head", "pronotum", "elytra"]
+
+
+def ellipse(centre, half):
+    y, x = np.mgrid[:400, :400] + 0.5
+    return ((x - centre[0]) / half[0]) ** 2 + ((y - centre[1]) / half[1]) ** 2 <= 1
+
+
+def beetle(scale=1.0, head=(22, 16), at=60.0):
+    """Head, pronotum and elytra from top to bottom; `at` is the middle of the head."""
+    places = {"head": (at, head), "pronotum": (105, (34, 26)), "elytra": (200, (48, 68))}
+    return {
+        name: ellipse((200, 20 + scale * y), (scale * half[0], scale * half[1]))
+        for name, (y, half) in places.items()
+    }
+
+
+def judged(odd, source="predicted"):
+    """Statuses and flags of one specimen beside eleven ordinary ones of several sizes."""
+    formulas = {"ratio": "head.width / elytra.width", "neck": "pronotum.width / elytra.width"}
+    index = [parse_index(name, formula, BODY) for name, formula in formulas.items()]
+    template = {name: Shape.of(mask) for name, mask in beetle().items()}
+    options = MeasurementOptions(body=BODY, colour=False)
+    measuring = Measuring(BODY, options, index, templates=[template])
+    sizes = np.linspace(0.5, 1.3, 11)
+    all_masks = [beetle(scale, (22 + i % 3, 16 - i % 2)) for i, scale in enumerate(sizes)]
+    cases = [
+        Case(str(i), {n: Drawn(m, source, 0.9) for n, m in masks.items()}, Scale(None, ""))
+        for i, masks in enumerate([*all_masks, odd])
+    ]
+    found = measuring.measure(cases)
+    for measured in found:
+        measuring.plausibility.add(measured.quantities)
+    for measured in found:
+        measuring.doubt(measured)
+    return found
+
+
+def test_ordinary_masks_of_all_sizes_are_measured():
+    for measured in judged(beetle(0.4)):
+        assert {result.status for result in measured.structures.values()} == {"measured"}
+
+
+def ragged():
+    masks = beetle()
+    x = np.arange(400)[None]
+    return masks | {"pronotum": masks["pronotum"] & (x % 6 < 3)}
+
+
+def over_the_pronotum():
+    masks = beetle()
+    return masks | {"head": masks["head"] | ellipse((200, 110), (12, 45))}
+
+
+@pytest.mark.parametrize(
+    "masks, structure, flag",
+    [
+        (beetle(head=(58, 42), at=35), "head", "unusual_size"),
+        (beetle(head=(58, 42), at=35), "head", "unlike_templates"),
+        (beetle(head=(8, 6)), "head", "unusual_size"),
+        (ragged(), "pronotum", "unusual_outline"),
+        (over_the_pronotum(), "head", "overlaps_neighbour"),
+        (beetle(at=290), "head", "out_of_order"),
+    ],
+)
+def test_a_mask_unlike_the_others_is_doubtful(masks, structure, flag):
+    *others, odd = judged(masks)
+    assert flag in odd.structures[structure].flags
+    statuses = {name: result.status for name, result in odd.structures.items()}
+    assert statuses[structure] == statuses["specimen"] == "doubtful"
+    assert statuses["elytra"] == "measured"
+    assert odd.indices["ratio" if structure == "head" else "neck"].status == "doubtful"
+    assert {result.status for one in others for result in one.structures.values()} == {"measured"}
+
+
+def test_what_a_person_drew_is_not_doubted():
+    odd = judged(beetle(head=(58, 42), at=35), source="drawn")[-1]
+    assert odd.structures["head"].status == "measured" and not odd.structures["head"].flags
+
+
+def test_of_few_specimens_only_templates_tell():
+    template = {name: Shape.of(mask) for name, mask in beetle().items()}
+    plausibility = Plausibility(BODY, BODY, [template])
+    odd = {name: Shape.of(mask) for name, mask in beetle(head=(58, 42), at=35).items()}
+    for shapes in (template, odd):
+        plausibility.add(plausibility.quantities(shapes))
+    assert plausibility.flags(plausibility.quantities(template)) == {}
+    assert plausibility.flags(plausibility.quantities(odd)) == {"head": ["unlike_templates"]}
