@@ -10,6 +10,7 @@ named in status.csv, with the reason; the tables are written anew from what is u
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,12 +24,16 @@ from sam2pal.cli import add_options, options_argument, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
+from sam2pal.evaluation.ending import COUNTS, screen
+from sam2pal.evaluation.final import final_rounds, read_scores
+from sam2pal.evaluation.notices import named, of_run, of_specimen_table, worse_rounds
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores
 from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
 from sam2pal.evaluation.up_to_date import (
     STAGES,
     STATUS,
+    USABLE,
     Results,
     Run,
     expected_runs,
@@ -37,6 +42,8 @@ from sam2pal.evaluation.up_to_date import (
 )
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.morphometrics.measures.dictionary import SPECIMEN
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 
 COLUMNS = {"evaluation": EVALUATION, "morphometrics": MORPHOMETRICS}
@@ -54,9 +61,11 @@ def parse() -> argparse.Namespace:
     add("--logs", type=Path, help="folder logs/: why a missing result is missing")
     add("--evaluation", nargs="*", default=[], help="files GENUS/ROUND/evaluation.csv")
     add("--morphometrics", nargs="*", default=[], help="files GENUS/ROUND/morphometrics.csv")
+    add("--specimen-table", help="the table joined to the results, whose unused rows are told")
+    add("--summary", type=Path, help="text file to write: one screen on all runs")
     add("--metadata", type=options_argument, default={}, help="further columns of genera, JSON")
     add("--output-folder", type=Path, required=True)
-    add_options(parser, "evaluation", "seed")
+    add_options(parser, "evaluation", "seed", "rounds", "final_round")
     return parser.parse_args()
 
 
@@ -73,28 +82,56 @@ def main() -> None:
         path = files[stage].get((run_.genus, run_.round), at)
         row = {"genus": run_.genus, "round": run_.round, "stage": stage}
         found.append((row | survey(run_, stage, path, checked), path))
-    status = [row for row, _ in found]
+    good = {
+        stage: [p for row, p in found if row["stage"] == stage and row["status"] in USABLE]
+        for stage in STAGES
+    }
     scores = Scores(
         dict.fromkeys(run.genus for run in runs), dict.fromkeys(run.round for run in runs)
     )
     folder = arguments.output_folder
     for stage in STAGES:
-        good = [p for row, p in found if row["stage"] == stage and row["status"] == "ok"]
         take = scores.add if stage == "evaluation" else None
-        combine(stage, good, outputs(folder, stage), take, arguments.metadata)
+        combine(stage, good[stage], outputs(folder, stage), take, arguments.metadata)
     calibration, reliability = calibrate(scores, options)
+    comparison = compare_rounds(scores, options, given.seed)
+    status = [row for row, _ in found]
+    status += list(noticed(found, arguments.specimen_table))
+    status += list(worse_rounds(comparison, given.rounds or scores.rounds))
     derived = {
         "evaluation_summary": summarise(scores, options, given.seed),
         "evaluation_presence": scores.presence(),
-        "evaluation_rounds": compare_rounds(scores, options, given.seed),
+        "evaluation_rounds": comparison,
         "evaluation_calibration": calibration,
         "evaluation_reliability": reliability,
         "status": tables.table(status, STATUS),
     }
     for name, table in derived.items():
         tables.write(rounded(table), *outputs(folder, name))
+    if arguments.summary:
+        there = [run_of(path) for path in good["morphometrics"]]
+        of_rounds = read_scores(good["evaluation"])
+        final = final_rounds(
+            there, given.final_round if there else None, given.rounds or None, of_rounds
+        )
+        text = screen(status, final, of_rounds, arguments.summary.parent)
+        with atomic(arguments.summary) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     message = incomplete(status)
     print(message or f"all {len(runs)} runs are in {folder}", file=sys.stderr if message else None)
+
+
+def noticed(
+    found: list[tuple[dict[str, Any], Path]], table: str | None
+) -> Iterator[dict[str, Any]]:
+    """What is to be said of templates, trainings and the table of specimens."""
+    genera: dict[str, Path] = {}
+    for row, path in found:
+        if row["stage"] == "morphometrics":
+            yield from of_run(row["genus"], row["round"], path.parent)
+            genera[row["genus"]] = path.parents[1] / "manifest.tsv"
+    for genus, manifest in genera.items() if table else ():
+        yield from of_specimen_table(str(table), genus, manifest)
 
 
 def given_files(paths: list[str]) -> dict[tuple[str, str], Path]:
@@ -138,10 +175,12 @@ def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[s
         state, reason = "missing", f"{path} is missing"
     if state != "ok":
         return {"status": state, "reason": reason}
-    rows, specimens = 0, set()
+    rows, specimens, counts = 0, set(), Counts()
     try:
         for piece in tables.read_chunks(path, TYPES[stage], KEYS[stage]):
             rows += len(piece)
+            if stage == "morphometrics":
+                counts.add(piece)
             specimens.update(piece["specimen"].unique().to_pylist())
             for name, value in (("genus", run_.genus), ("round", run_.round)):
                 other = piece[name].filter(pc.not_equal(piece[name], value))
@@ -151,7 +190,40 @@ def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[s
                     )
     except InputError as error:
         return {"status": "damaged", "reason": str(error)}
-    return {"status": "ok", "specimens": len(specimens), "rows": rows, "reason": ""}
+    row = {"status": "ok", "specimens": len(specimens), "rows": rows, "reason": ""}
+    return row | counts.cells() if stage == "morphometrics" else row
+
+
+class Counts:
+    """Masks of a table of measurements by their status, and its unreadable photographs."""
+
+    def __init__(self) -> None:
+        self._first: tuple[str, str] | None = None  # a measure and unit that every structure has
+        self._masks: Counter[str] = Counter()
+        self._unreadable: list[str] = []
+
+    def add(self, piece: pa.Table) -> None:
+        """Take some rows of the table."""
+        if not {"structure", "measure", "unit", "status"} <= set(piece.column_names):
+            return
+        if self._first is None:
+            self._first = (piece["measure"][0].as_py(), piece["unit"][0].as_py())
+        measure, unit = self._first
+        once = pc.and_(pc.equal(piece["measure"], measure), pc.equal(piece["unit"], unit))
+        whole = pc.equal(piece["structure"], SPECIMEN)
+        masks = piece.filter(pc.and_(once, pc.invert(whole)))
+        self._masks.update(masks["status"].to_pylist())
+        lost = masks.filter(pc.equal(masks["status"], "unreadable"))
+        known = set(self._unreadable)
+        self._unreadable += [n for n in lost["specimen"].unique().to_pylist() if n not in known]
+
+    def cells(self) -> dict[str, Any]:
+        """Cells of status.csv."""
+        found = {name: self._masks[name] for name in COUNTS} | {"unreadable": len(self._unreadable)}
+        if not self._unreadable:
+            return found
+        lost = f"{len(self._unreadable)} photographs could not be read: {named(self._unreadable)}"
+        return found | {"status": "partial", "reason": f"{lost}; manifest.tsv says why"}
 
 
 def combine(

@@ -19,6 +19,7 @@ from sam2pal import (
     segmentation,
     training,
 )
+from sam2pal.config.checking import refuse
 from sam2pal.config.fields import machine_fields
 from sam2pal.config.project import check
 from sam2pal.config.sources import source_state
@@ -82,6 +83,33 @@ PROJECT = check_configuration(config)
 CONFIG = PROJECT.configuration
 config.update(as_given(config, CONFIG))  # for the report, which knows no CONFIG
 SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
+
+##### what there is to do #####
+
+# Only the main process looks: a million files are not listed again in every job of a cluster.
+FOLDERS = {}
+if workflow.is_main_process:
+    from sam2pal.dataset import plan
+    from sam2pal.dataset.preview import Folder, preview
+
+    FOLDERS = {name: Folder(genus.specimens) for name, genus in PROJECT.genera.items()}
+    try:
+        found = preview(PROJECT, FOLDERS, lambda path: path.startswith(DEMO))
+        refuse(found.problems, "")
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    for warning in found.warnings:
+        logger.warning(f"Warning: {warning}")
+    results = Path(place("<results>"))
+    logger.info(
+        plan.told(
+            plan.described(
+                PROJECT,
+                plan.work(PROJECT, FOLDERS, results),
+                plan.rates(PROJECT, Path(place("<benchmarks>")), results),
+            )
+        )
+    )
 
 ##### what each stage is given #####
 
@@ -311,10 +339,8 @@ def folder_state(wildcards):
     every job of a cluster."""
     if not workflow.is_main_process:
         return ""
-    from sam2pal.dataset import pool
-
     try:
-        return pool.folder_state(genus_of(wildcards).specimens)
+        return FOLDERS[genus_of(wildcards).name].state
     except InputError:
         return ""  # not there: a demo not yet drawn, or a disk that went away, which the script will say
 

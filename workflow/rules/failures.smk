@@ -41,6 +41,7 @@ def tables_of_what_is_up_to_date():
     listed = Path(place("<results>/tables/.runs.json"))
     listed.parent.mkdir(parents=True, exist_ok=True)
     listed.write_text(json.dumps(runs), encoding="utf-8")
+    failed = ""  # what the others are made from
     for name, arguments in ARGUMENTS.items():
         of = getattr(rules, name)
         input, params = (SimpleNamespace(**dict(part.items())) for part in (of.input, of.params))
@@ -52,14 +53,34 @@ def tables_of_what_is_up_to_date():
             input.truth = [
                 place(path) for path in TRUTH_MEASURED if Path(path).parent.name not in old
             ]
+        log = Path(place(f"<logs>/{name}.after_failure.log"))
         try:
-            shell(f"{{params.program}} {arguments}", input=input, params=params, output=of.output)
+            if failed:
+                raise subprocess.CalledProcessError(1, failed)
+            log.parent.mkdir(parents=True, exist_ok=True)
+            command = f"{{params.program}} {arguments} > {log} 2>&1"
+            shell(command, input=input, params=params, output=of.output)
         except subprocess.CalledProcessError:
             for path in of.output:
                 Path(path).unlink(missing_ok=True)
-            print(f"{name} could not be run; its old files were removed.", file=sys.stderr)
+            if not failed:
+                failed = f"{name} could not be run, so tables and figures are incomplete: {log}"
     listed.unlink()
+    if failed:
+        print(failed, file=sys.stderr)
+
+
+def show_summary():
+    """Print what there is, what to look at and what went wrong: the last that a call says."""
+    path = Path(place("<results>/summary.txt"))
+    if path.is_file():
+        print("", path.read_text(encoding="utf-8"), sep="\n", file=sys.stderr)
+
+
+onsuccess:
+    show_summary()
 
 
 onerror:
     tables_of_what_is_up_to_date()
+    show_summary()

@@ -9,7 +9,7 @@ FOLDER = shlex.quote(place("<results>/tables"))
 # What the four rules here give their scripts, in this order; so does the handler of a call that failed.
 ARGUMENTS = {
     "aggregate": "--options {input.options} --expected {params.expected:q} --metadata {params.metadata:q}"
-    f" --output-folder {FOLDER}",
+    f" {{params.specimens}} --summary {{output.summary}} --output-folder {FOLDER}",
     "summarize_morphometrics": "--options {input.options} --tables {input.morphometrics}"
     " --evaluation {input.evaluation} --compare {input.morphometrics} --against {input.truth}"
     f" --output-folder {FOLDER}",
@@ -38,6 +38,7 @@ rule aggregate:
             )
             for table in TABLES
         ],
+        summary="<results>/summary.txt",
         complete=touch(COMPLETE),
     log:
         "<logs>/aggregate.log",
@@ -49,6 +50,11 @@ rule aggregate:
         program=program("aggregate"),
         expected=json.dumps(RUNS),
         metadata=json.dumps(METADATA),
+        specimens=(
+            f"--specimen-table {shlex.quote(CONFIG.specimen_table)}"
+            if CONFIG.specimen_table
+            else ""
+        ),
     shell:
         f"{{params.program}} {ARGUMENTS['aggregate']} > {{log}} 2>&1"
 

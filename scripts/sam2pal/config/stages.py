@@ -56,7 +56,7 @@ def stage_options(
         "measure": measurement,
         "measure_truth": {"structures": names} | measurement,
         "review_page": {"review": dataclasses.asdict(configuration.review) | low},
-        "aggregate": seed | evaluation,
+        "aggregate": seed | evaluation | final,
         "plot_evaluation": evaluation,
         "summarize_morphometrics": final,
         "plot_morphometrics": final,

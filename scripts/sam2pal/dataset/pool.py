@@ -1,4 +1,4 @@
-"""The specimens that a round's training learns from, and the state of a folder of photographs."""
+"""The specimens that a round's training learns from."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import OK, Specimen, some
 from sam2pal.dataset.matching import find_templates
-from sam2pal.images.folder import natural_key, walk
+from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 
 
@@ -73,16 +73,3 @@ def check_pool(pool: Iterable[Specimen], where: str | Path) -> None:
             f"{where}: {'; '.join(parts)}; put them back, or delete this file to draw another"
             " training pool (the round is then trained anew)"
         )
-
-
-def folder_state(folder: str | Path) -> str:
-    """A hash of the names, sizes and modification times of a folder's photographs.
-
-    Raises:
-        InputError: the folder does not exist or cannot be listed.
-    """
-    digest = hashlib.sha256()
-    files = [entry for entry in walk(folder) if not isinstance(entry, str)]
-    for name, _, size, mtime_ns in sorted(files):
-        digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()

@@ -20,9 +20,16 @@ STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.csv"}
 STATUS = {
     **dict.fromkeys(("genus", "round", "stage", "status"), str),
     **dict.fromkeys(("specimens", "rows"), int),
+    **dict.fromkeys(("measured", "low_confidence", "doubtful", "absent", "unreadable"), int),
     "reason": str,
 }
-"""Columns of status.csv; status is `ok`, `missing`, `stale`, `failed` or `damaged`."""
+"""Columns of status.csv.
+
+Of the stages evaluation and morphometrics the status is `ok`, `partial` (photographs could not be read),
+`missing`, `stale`, `failed` or `damaged`; of others `note`, `unchanged`, `unmatched` or `worse`, and there is
+only a row if there is something to say. Masks are counted by their status, photographs if unreadable.
+"""
+USABLE = ("ok", "partial")
 
 _RULES = {"evaluation": "evaluate", "morphometrics": "measure"}
 _SLACK = 2.0  # seconds that the clocks of a cluster's machines may disagree
@@ -221,7 +228,7 @@ def incomplete(rows: Sequence[dict[str, Any]]) -> str:
     lines = []
     for stage in STAGES:
         of_stage = [row for row in rows if row["stage"] == stage]
-        absent = [row for row in of_stage if row["status"] != "ok"]
+        absent = [row for row in of_stage if row["status"] not in USABLE]
         if absent:
             lines.append(f"{stage}: {len(absent)} of {len(of_stage)} runs are not in the tables:")
             lines += [

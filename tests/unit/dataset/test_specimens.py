@@ -22,7 +22,8 @@ from sam2pal.dataset.manifest import (
     write_shard_lists,
 )
 from sam2pal.dataset.matching import find_templates
-from sam2pal.dataset.pool import check_pool, draw_pool, folder_state
+from sam2pal.dataset.pool import check_pool, draw_pool
+from sam2pal.dataset.preview import Folder
 from sam2pal.images.folder import natural_key, scan
 from sam2pal.images.reading import inspect as inspect_photograph
 from sam2pal.io.errors import InputError
@@ -345,16 +346,16 @@ def test_a_pool_whose_photographs_changed(folder):
 
 
 def test_the_state_of_a_folder_changes_with_the_photographs_alone(folder):
-    first = folder_state(folder)
+    first = Folder(folder).state
     (folder / "notes.txt").write_text("x")
     (folder / ".hidden.png").write_text("x")
-    assert folder_state(folder) == first
+    assert Folder(folder).state == first
     os.utime(folder / "s1.png", ns=(5, 5))
-    second = folder_state(folder)
+    second = Folder(folder).state
     (folder / "s2.png").rename(folder / "s20.png")
-    assert len({first, second, folder_state(folder)}) == 3
+    assert len({first, second, Folder(folder).state}) == 3
     with pytest.raises(InputError, match="does not exist"):
-        folder_state(folder / "nowhere")
+        assert Folder(folder / "nowhere").count
 
 
 def test_natural_order_is_the_same_everywhere():

@@ -641,7 +641,7 @@ def test_no_drawn_masks_give_empty_tables_and_a_figure(tmp_path, monkeypatch, pr
         plot_morphometrics, monkeypatch, "--tables", predicted, "--pairs",
         tmp_path / "morphometrics_pairs.csv", "--output", tmp_path / "morphometrics_concordance.svg",
     )  # fmt: skip
-    assert "No specimen has drawn masks" in (tmp_path / "morphometrics_concordance.svg").read_text()
+    assert "specimens have drawn masks" in (tmp_path / "morphometrics_concordance.svg").read_text()
 
 
 def test_annotations_are_measured_under_the_names_of_the_list(

@@ -1,0 +1,145 @@
+"""How much a call has to do, and how long it may take, from what earlier calls left."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sam2pal.config.project import Project
+from sam2pal.dataset.preview import Folder
+from sam2pal.io.errors import InputError
+
+# Seconds on two cores without a GPU, of the bundled model with five structures: 72 real beetles with one
+# template in 28 s, and 60 steps in 104 s (make real). Of other models and of a GPU nothing is known.
+BUNDLED = {"segmentation": 0.4, "training": 1.7}
+KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, the page (make real)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds a specimen and a training step, None where not known, and where they are from."""
+
+    segmentation: float | None
+    training: float | None
+    source: str
+
+
+@dataclass
+class Work:
+    """Of one genus: what there is, and what is not there yet."""
+
+    specimens: int = 0
+    shards: int = 0
+    to_segment: int = 0
+    steps: int = 0
+    trainings: int = 0
+
+
+def rates(project: Project, benchmarks: Path, results: Path) -> Rates:
+    """From the benchmarks of earlier calls in this folder, or else as measured elsewhere."""
+    seconds, specimens = 0.0, 0
+    for path in benchmarks.glob("*/*/segment_shard/*.tsv"):
+        genus = path.parents[2].name
+        listed = results / genus / "lists" / path.name
+        if listed.is_file() and (took := _seconds(path)) is not None:
+            seconds += took
+            specimens += sum(1 for _ in listed.open(encoding="utf-8")) - 1
+    trained, steps = 0.0, 0
+    for path in benchmarks.glob("*/*/train_palindrome.tsv"):
+        record = results / path.parts[-3] / path.parts[-2] / "adapter/training.json"
+        if record.is_file() and (took := _seconds(path)) is not None:
+            trained += took
+            steps += json.loads(record.read_text(encoding="utf-8"))["steps"]
+    own = (seconds / specimens if specimens else None, trained / steps if steps else None)
+    if all(own):
+        return Rates(*own, "from earlier calls here")
+    model, device = project.configuration.model, project.configuration.device
+    if model.name == "bundled" and not model.checkpoint and device in ("auto", "cpu"):
+        known = (own[0] or BUNDLED["segmentation"], own[1] or BUNDLED["training"])
+        return Rates(*known, "as on two cores without a GPU; a GPU is many times faster")
+    return Rates(*own, "from earlier calls here")
+
+
+def _seconds(path: Path) -> float | None:
+    with path.open(encoding="utf-8", newline="") as file:
+        row = next(csv.DictReader(file, delimiter="\t"), None)
+    try:
+        return float(row["s"]) if row else None
+    except (KeyError, ValueError):
+        return None
+
+
+def work(project: Project, folders: Mapping[str, Folder], results: Path) -> dict[str, Work]:
+    """What every genus has, and which masks and adapters are not there."""
+    found: dict[str, Work] = {}
+    size = project.configuration.shard_size
+    for genus, name in project.runs:
+        of = found.setdefault(genus, Work())
+        try:
+            of.specimens = folders[genus].count
+        except InputError:
+            continue  # not there yet, or said by the job that lists it
+        of.shards = -(-of.specimens // size)
+        folder = results / genus / name
+        there = len(list((folder / "shards").glob("*.json")))
+        of.to_segment += max(of.specimens - there * size, 0) if there else of.specimens
+        train = project.rounds[name].train
+        if train is not None and not (folder / "adapter").is_dir():
+            of.trainings += 1
+            of.steps += train.steps
+    return found
+
+
+def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[str]:
+    """Lines that say what a call has to do."""
+    works = list(of.values())
+    specimens, shards = (sum(getattr(one, key) for one in works) for key in ("specimens", "shards"))
+    to_segment, steps = (sum(getattr(one, key) for one in works) for key in ("to_segment", "steps"))
+    trainings = sum(one.trainings for one in works)
+    rounds = len(project.rounds)
+    lines = [
+        f"{_many(len(of), 'genus', 'genera')}, {_many(specimens, 'photograph')} in "
+        f"{_many(shards, 'shard')}, {_many(rounds, 'round')}: "
+        f"{', '.join(f'{genus} {one.specimens}' for genus, one in list(of.items())[:8])}"
+        f"{' ...' if len(of) > 8 else ''}"
+    ]
+    if not to_segment and not trainings:
+        return [*lines, "All masks are there; what changed since is computed again."]
+    parts = [
+        f"{_many(to_segment, 'photograph')} to segment (all rounds together)" if to_segment else "",
+        f"{_many(trainings, 'training')} of {steps} steps in all" if trainings else "",
+    ]
+    lines.append("To do: " + ", ".join(part for part in parts if part))
+    times = _times(to_segment, steps, known)
+    disk = to_segment * KILOBYTES / 1000
+    lines.append(f"About {times}, about {max(disk, 1):.0f} MB of results")
+    return lines
+
+
+def _times(specimens: int, steps: int, known: Rates) -> str:
+    if (specimens and known.segmentation is None) or (steps and known.training is None):
+        return "an unknown time: no earlier call here tells how fast this model and machine are"
+    segmenting, training = specimens * (known.segmentation or 0), steps * (known.training or 0)
+    return (
+        f"{duration(segmenting + training)} of computing one job after another ({duration(segmenting)} "
+        f"segmenting, {duration(training)} training; {known.source})"
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
+
+
+def _many(count: int, one: str, several: str = "") -> str:
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
+def told(lines: Iterable[str]) -> str:
+    """The lines as one message."""
+    return "\n".join(["What there is to do:", *(f"  {line}" for line in lines)])

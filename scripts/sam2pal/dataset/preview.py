@@ -1,0 +1,168 @@
+"""Checks of a project that need its photographs and annotations, before any job runs."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from sam2pal.config.project import Project
+from sam2pal.config.tables import Source
+from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.dataset.reading import read_annotations
+from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.images.folder import walk
+from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.user_tables import composed
+
+_SHOWN = 5
+
+
+class Folder:
+    """The photographs of a genus, listed once a call and only if they are asked for."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _files(self) -> list[tuple[str, str, int, int]]:
+        return sorted(
+            (e.name, e.stem, e.size, e.mtime_ns) for e in walk(self.path) if not isinstance(e, str)
+        )
+
+    @cached_property
+    def state(self) -> str:
+        """A hash of the names, sizes and modification times.
+
+        Raises:
+            InputError: the folder does not exist or cannot be listed.
+        """
+        digest = hashlib.sha256()
+        for name, _, size, mtime_ns in self._files:
+            digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+    @property
+    def count(self) -> int:
+        """How many photographs there are."""
+        return len(self._files)
+
+    @property
+    def specimens(self) -> list[str]:
+        """Their ids."""
+        return [stem for _, stem, _, _ in self._files]
+
+
+@dataclass
+class Preview:
+    """What was found: `problems` stop a call, `warnings` are told."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def preview(
+    project: Project, folders: Mapping[str, Folder], made: Callable[[str], bool]
+) -> Preview:
+    """Look for structures that are drawn nowhere, labels that are no structure, and rows that join nothing.
+
+    A file that cannot be read is left to the job that converts it, which stops its own genus only.
+
+    Args:
+        folders: of each genus.
+        made: says of a path whether the workflow makes it itself, so that it need not exist yet.
+    """
+    found = Preview()
+    _labels(project, made, found)
+    table = project.configuration.specimen_table
+    if table and not made(table):
+        joined = SpecimenTable(table)
+        for genus, entry in project.genera.items():
+            if not made(entry.specimens):
+                _joined(joined, genus, folders[genus], found)
+    return found
+
+
+def _labels(project: Project, made: Callable[[str], bool], found: Preview) -> None:
+    """Structures of the configuration against labels of the annotations."""
+    structures = list(project.configuration.structures)
+    by_name = {_folded(name): name for name in structures}
+    drawn: set[str] = set()
+    unknown: dict[str, str] = {}
+    whole = True
+    for source in dict.fromkeys(row for rows in project.runs.values() for row in rows):
+        labels = None if made(source.annotations) else _read(source, structures)
+        if labels is None:
+            whole = False
+            continue
+        drawn |= {by_name[_folded(label)] for label in labels if _folded(label) in by_name}
+        for label in labels:
+            if _folded(label) not in by_name:
+                unknown.setdefault(label, source.annotations)
+    for name in structures:
+        if whole and name not in drawn:
+            hint = nearest(name, unknown)
+            found.problems.append(
+                f"structures.{name}: it is drawn in no file of {project.configuration.templates}{hint}; "
+                f"drawn are {_named([*drawn, *unknown])}. Correct the name, outline it, or take it out"
+            )
+    if unknown and not found.problems:
+        found.warnings.append(
+            f"drawn, but not among the structures of the configuration, so left out: {_named(list(unknown))} "
+            f"({next(iter(unknown.values()))})"
+        )
+
+
+def _read(source: Source, structures: Sequence[str]) -> set[str] | None:
+    """The labels of a row of templates.tsv; None if they cannot be read."""
+    path = Path(source.annotations)
+    try:
+        read = read_annotations(path, _Later(source.photographs), structures)
+    except InputError:
+        return None
+    return {outline.label for drawing in read.drawings for outline in drawing.outlines}
+
+
+class _Later(Photographs):
+    """Photographs of a folder that is listed only if a format needs it to be read."""
+
+    def __init__(self, folder: str) -> None:
+        self.place = folder
+
+    def __getattr__(self, name: str) -> object:
+        if name not in ("photographs", "_by_name"):
+            raise AttributeError(name)
+        files: list[PhotographFile] = Photographs.of_folder(self.place).photographs
+        Photographs.__init__(self, files, self.place)
+        return self.__dict__[name]
+
+
+def _joined(table: SpecimenTable, genus: str, folder: Folder, found: Preview) -> None:
+    """Rows of the table of specimens that are no photograph."""
+    try:
+        specimens = folder.specimens
+    except InputError:
+        return  # said by the job that lists them
+    without, unused = table.unmatched(genus, specimens)
+    if not unused:
+        return
+    rows = f"{table.path}: {len(unused)} rows of '{genus}' are no photograph of {folder.path}"
+    if len(without) == len(specimens):
+        found.problems.append(
+            f"{rows}, and no photograph has a row: the table says {_named(unused)}, the photographs are "
+            f"called {_named(without)}. Write the path within the folder, without the extension, as text: "
+            "a spreadsheet drops zeros at the beginning of a number"
+        )
+    else:
+        likely = [f"'{name}'{nearest(name, without)}" for name in unused[:_SHOWN]]
+        more = f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else ""
+        found.warnings.append(f"{rows}: {', '.join(likely)}{more}")
+
+
+def _folded(name: str) -> str:
+    return " ".join(composed(name).replace("_", " ").split()).casefold()
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(f"'{name}'" for name in sorted(names)[:_SHOWN]) if names else "none"
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

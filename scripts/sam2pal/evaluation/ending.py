@@ -1,0 +1,98 @@
+"""What a call ends with: one screen that says what there is, what to look at and what went wrong."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sam2pal.evaluation.final import Final, Score
+from sam2pal.evaluation.report import layout
+from sam2pal.evaluation.up_to_date import STAGES
+
+COUNTS = ("measured", "low_confidence", "doubtful", "absent", "unreadable")
+FAILED = ("missing", "stale", "failed", "damaged")
+MOST_RUNS, MOST_LINES = 30, 12  # that fit on a screen; the rest is in status.csv
+
+
+def screen(
+    status: Sequence[Mapping[str, Any]],
+    final: Mapping[str, Final],
+    scores: Mapping[tuple[str, str], Score],
+    results: Path,
+) -> str:
+    """The text of summary.txt.
+
+    Args:
+        status: rows of status.csv.
+        final: of every genus that has measurements.
+        results: folder of the results, as the reader knows it.
+    """
+    measured = [row for row in status if row["stage"] == "morphometrics"]
+    parts = [_table(measured[:MOST_RUNS], final, scores)]
+    if len(measured) > MOST_RUNS:
+        parts.append(f"... and {len(measured) - MOST_RUNS} more in {results}/tables/status.csv")
+    parts.append("* the round whose measurements are the result")
+    for genus, of in list(final.items())[:MOST_LINES]:
+        parts.append(f"  {genus}: {of.round}, {of.why}")
+    warnings = [f"{genus}: {of.warning}" for genus, of in final.items() if of.warning]
+    warnings += [
+        f"{_name(row)}: {row['reason']}"
+        for row in status
+        if row["status"] not in ("ok", *FAILED) and row["reason"]
+    ]
+    if warnings:
+        parts += ["", "To know:", *_cut(dict.fromkeys(warnings), results)]
+    page = _page(results, measured, final)
+    if page is not None:
+        parts += ["", f"Next: open {page} and look at the first masks"]
+    failed = [row for row in status if row["status"] in FAILED]
+    if failed:
+        lines = dict.fromkeys(f"{_name(row)} {row['status']}: {row['reason']}" for row in failed)
+        parts += ["", "NOT IN THE TABLES:", *_cut(lines, results)]
+    return "\n".join(parts) + "\n"
+
+
+def _table(
+    rows: Sequence[Mapping[str, Any]],
+    final: Mapping[str, Final],
+    scores: Mapping[tuple[str, str], Score],
+) -> str:
+    head = ["genus", "round", "specimens", *COUNTS, "IoU"]
+    lines = []
+    for row in rows:
+        genus, round_ = row["genus"], row["round"]
+        chosen = genus in final and final[genus].round == round_
+        score = scores.get((genus, round_))
+        counts = [row.get(name) for name in ("specimens", *COUNTS)]
+        lines.append(
+            [
+                genus,
+                f"{round_}{' *' if chosen else ''}",
+                *("-" if count is None else str(count) for count in counts),
+                f"{score.iou:.3f}" if score else "-",
+            ]
+        )
+    said = "Masks by status; unreadable counts photographs; IoU is against truth.\n"
+    return said + layout([name.replace("_confidence", "") for name in head], lines)
+
+
+def _cut(lines: Mapping[str, Any], results: Path) -> list[str]:
+    shown = [f"  {line}" for line in list(lines)[:MOST_LINES]]
+    left = len(lines) - len(shown)
+    return [*shown, *([f"  ... and {left} more in {results}/tables/status.csv"] if left else [])]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    name = "/".join(part for part in (row["genus"], row["round"]) if part)
+    return f"{name} {row['stage']}" if row["stage"] in STAGES else name
+
+
+def _page(
+    results: Path, measured: Sequence[Mapping[str, Any]], final: Mapping[str, Final]
+) -> Path | None:
+    if (results / "index.html").is_file():
+        return results / "index.html"
+    for row in measured:
+        genus = row["genus"]
+        if genus in final:
+            return results / genus / final[genus].round / "review.html"
+    return None

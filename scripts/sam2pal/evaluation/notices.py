@@ -1,0 +1,105 @@
+"""What a person should know of a run although no job failed: rows of status.csv."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sam2pal.dataset.files import read_json
+from sam2pal.dataset.manifest import DUPLICATE, read_list
+from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.evaluation.scores import ALL
+from sam2pal.io.errors import InputError
+
+SHOWN = 5  # names in one sentence
+Row = dict[str, Any]
+
+
+def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
+    """What is to be said of the templates and of the training of a genus and round.
+
+    Args:
+        folder: results/GENUS/ROUND.
+    """
+    row = {"genus": genus, "round": round_}
+    notes = [note for note in _notes(folder / "templates.json") if _matters(note)]
+    if notes:
+        yield row | {"stage": "templates", "status": "note", "reason": "; ".join(notes)}
+    said = _unchanged(folder / "adapter/training.json")
+    if said:
+        yield row | {"stage": "training", "status": "unchanged", "reason": said}
+
+
+def _notes(path: Path) -> list[str]:
+    try:
+        return list(read_json(path)["info"].get("notes", []))
+    except (InputError, KeyError, TypeError, AttributeError):
+        return []  # that it is damaged is said where it is used
+
+
+def _matters(note: str) -> bool:
+    return "is drawn on no photograph" in note or "left out" in note
+
+
+def _unchanged(path: Path) -> str:
+    """Why a training changed nothing; empty if it did, or if there is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["published"] == "trained":
+            return ""
+        before, best = record["validation_untrained"], record["validation_best"]
+        started = (
+            f"the round '{Path(record['init']).parent.name}'" if record["init"] else "the model"
+        )
+        return (
+            f"training changed nothing: none of {record['steps']} steps was better than {started} before "
+            f"them (validation IoU {before:.3f}; best {best:.3f}), so the masks are the same; outline "
+            "more specimens, or leave `train` out"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[Row]:
+    """Rows of the table of specimens that joined nothing."""
+    try:
+        table = SpecimenTable(path)
+        listed = [one.specimen for one in read_list(manifest) if one.status != DUPLICATE]
+    except InputError:
+        return  # said by the rules that read them
+    without, unused = table.unmatched(genus, listed)
+    if unused:
+        yield {
+            "genus": genus,
+            "round": "",
+            "stage": "specimen_table",
+            "status": "unmatched",
+            "reason": f"{len(unused)} rows of {path} are no photograph of {genus}: {named(unused)}; "
+            f"{len(without)} photographs have no row",
+        }
+
+
+def worse_rounds(comparison: pa.Table, order: Iterable[str]) -> Iterator[Row]:
+    """Rounds that are worse against truth than the one before, by more than noise."""
+    rounds = list(order)
+    following = dict(zip(rounds, rounds[1:], strict=False))
+    for row in comparison.to_pylist():
+        whole = row["structure"] == ALL and row["measure"] == "iou" and row["genus"] != ALL
+        worse = row["change"] < 0 and row["more_than_noise"] == "yes"
+        if whole and worse and following.get(row["round_before"]) == row["round_after"]:
+            yield {
+                "genus": row["genus"],
+                "round": row["round_after"],
+                "stage": "round",
+                "status": "worse",
+                "reason": f"worse than the round '{row['round_before']}': mean IoU {row['change']:+.3f} on "
+                f"{row['n']} specimens",
+            }
+
+
+def named(names: list[str]) -> str:
+    """The first few of some names."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(f"'{name}'" for name in names[:SHOWN]) + more

@@ -1,0 +1,128 @@
+"""What a call says before any job runs: what there is to do, and what is plainly wrong."""
+
+import copy
+import json
+
+import pytest
+from running import CONFIG, make_project
+
+from sam2pal.config.project import check
+from sam2pal.dataset import plan
+from sam2pal.dataset.preview import Folder, preview
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    made = make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+def look(**changes):
+    checked = check(
+        copy.deepcopy(CONFIG) | changes, "config.yaml", lambda *_: None, lambda _: False
+    )
+    folders = {name: Folder(genus.specimens) for name, genus in checked.genera.items()}
+    return checked, folders, preview(checked, folders, lambda _: False)
+
+
+def specimen_table(folder, rows):
+    text = "".join(f"{genus}\t{name}\tf\n" for genus, name in rows)
+    (folder / "specimens.tsv").write_text("genus\tspecimen\tsex\n" + text)
+    return look(specimen_table="specimens.tsv")[2]
+
+
+def test_nothing_to_say(project):
+    found = look()[2]
+    assert not found.problems and not found.warnings
+
+
+def test_a_structure_that_is_drawn_nowhere_is_an_error(project):
+    found = look(structures={"head": None, "eyes": {"parent": "head"}})[2]
+    assert found.problems == [
+        "structures.eyes: it is drawn in no file of config/templates.tsv (did you mean 'eye'?); "
+        "drawn are 'eye', 'head'. Correct the name, outline it, or take it out"
+    ]
+
+
+def test_a_label_that_is_no_structure_is_told(project):
+    found = look(structures={"head": None})[2]
+    assert not found.problems
+    assert found.warnings == [
+        "drawn, but not among the structures of the configuration, so left out: 'eye' "
+        "(data/Aus_first.json)"
+    ]
+
+
+def test_annotations_that_cannot_be_read_are_left_to_their_genus(project):
+    (project.folder / "data/Aus_first.json").write_text("{")
+    found = look(structures={"head": None, "eyes": None})[2]
+    assert not found.problems
+
+
+def test_rows_that_join_nothing(project):
+    found = specimen_table(project.folder, [("Aus", "1"), ("Aus", "2.png")])
+    assert (
+        "2 rows of 'Aus' are no photograph of data/Aus, and no photograph has a row"
+        in (found.problems[0])
+    )
+    assert (
+        "the table says '1', '2.png', the photographs are called '0000', '0001'"
+        in (found.problems[0])
+    )
+    found = specimen_table(project.folder, [("Aus", "0001"), ("Aus", "00002")])
+    assert not found.problems
+    assert "1 rows of 'Aus'" in found.warnings[0]
+    assert not specimen_table(project.folder, [("Aus", "0001")]).warnings
+
+
+def test_what_there_is_to_do_is_counted(project, tmp_path):
+    checked, folders, _ = look(shard_size=4)
+    results, benchmarks = tmp_path / "results", tmp_path / "benchmarks"
+
+    def said():
+        work = plan.work(checked, folders, results)
+        return plan.described(checked, work, plan.rates(checked, benchmarks, results))
+
+    first = said()
+    assert first[0] == "2 genera, 12 photographs in 4 shards, 3 rounds: Aus 6, Bus 6"
+    assert (
+        first[1]
+        == "To do: 36 photographs to segment (all rounds together), 4 trainings of 8 steps in all"
+    )
+    assert (
+        "28 s of computing one job after another (14 s segmenting, 14 s training; as on two"
+        in first[2]
+    )
+    for genus in ("Aus", "Bus"):
+        for round_ in CONFIG["rounds"]:
+            for shard in ("0001", "0002"):
+                path = results / genus / round_ / "shards" / f"{shard}.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text("{}")
+            (results / genus / round_ / "adapter").mkdir()
+    assert said()[1] == "All masks are there; what changed since is computed again."
+
+
+def test_times_are_those_of_earlier_calls(project, tmp_path):
+    results, benchmarks = tmp_path / "results", tmp_path / "benchmarks"
+    for path, text in {
+        "results/Aus/lists/0001.tsv": "specimen\na\nb\n",
+        "results/Aus/trained/adapter/training.json": json.dumps({"steps": 4}),
+        "benchmarks/Aus/trained/segment_shard/0001.tsv": "s\th:m:s\n6.0\t0:00:06\n",
+        "benchmarks/Aus/trained/train_palindrome.tsv": "s\th:m:s\n10.0\t0:00:10\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    checked = look(model={"name": "sam2.1_hiera_large"})[0]
+    assert plan.rates(checked, benchmarks, results) == plan.Rates(
+        3.0, 2.5, "from earlier calls here"
+    )
+    assert plan.rates(checked, tmp_path / "none", results).segmentation is None
+
+
+@pytest.mark.parametrize(
+    "seconds, said", [(5, "5 s"), (600, "10 min"), (7200, "2.0 h"), (6e5, "6.9 days")]
+)
+def test_durations(seconds, said):
+    assert plan.duration(seconds) == said

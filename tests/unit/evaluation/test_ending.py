@@ -1,0 +1,99 @@
+"""The screen that a call ends with, and what it tells of runs that did not fail."""
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from sam2pal.dataset.manifest import Specimen, write_list
+from sam2pal.evaluation.ending import screen
+from sam2pal.evaluation.final import Final, Score
+from sam2pal.evaluation.notices import of_run, of_specimen_table, worse_rounds
+
+
+def row(genus="Aus", round_="trained", stage="morphometrics", status="ok", reason="", **counts):
+    return {
+        "genus": genus,
+        "round": round_,
+        "stage": stage,
+        "status": status,
+        "reason": reason,
+    } | counts
+
+
+def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
+    status = [
+        row(specimens=12, measured=30, low_confidence=2, doubtful=1, absent=3, unreadable=1,
+            status="partial", reason="1 photographs could not be read: '0007'"),
+        row(stage="training", status="unchanged", reason="training changed nothing: ..."),
+        row(genus="Bus", status="failed", reason="measure failed: no masks"),
+    ]  # fmt: skip
+    final = {"Aus": Final("trained", "the best against truth", "final_round is forced")}
+    text = screen(status, final, {("Aus", "trained"): Score(0.7123, 30)}, tmp_path)
+    lines = text.splitlines()
+    assert lines[1].split()[:8] == [
+        "genus",
+        "round",
+        "specimens",
+        "measured",
+        "low",
+        "doubtful",
+        "absent",
+        "unreadable",
+    ]
+    assert lines[2].split() == ["Aus", "trained", "*", "12", "30", "2", "1", "3", "1", "0.712"]
+    assert lines[3].split() == ["Bus", "trained", "-", "-", "-", "-", "-", "-", "-"]
+    assert "  Aus: trained, the best against truth" in lines
+    assert "  Aus: final_round is forced" in lines
+    assert "  Aus/trained morphometrics: 1 photographs could not be read: '0007'" in lines
+    assert "  Aus/trained: training changed nothing: ..." in lines
+    assert f"Next: open {tmp_path}/Aus/trained/review.html and look at the first masks" in lines
+    assert lines[-2:] == [
+        "NOT IN THE TABLES:",
+        "  Bus/trained morphometrics failed: measure failed: no masks",
+    ]
+
+
+def test_a_training_that_changed_nothing_says_why(tmp_path):
+    record = {"published": "trained", "steps": 60, "init": None}
+    record |= {"validation_untrained": 0.712, "validation_best": 0.7}
+    path = tmp_path / "adapter/training.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(record))
+    assert not list(of_run("Aus", "trained", tmp_path))
+    path.write_text(json.dumps(record | {"published": "untrained"}))
+    (found,) = of_run("Aus", "trained", tmp_path)
+    assert found["status"] == "unchanged"
+    assert "none of 60 steps was better than the model before them" in found["reason"]
+    assert "(validation IoU 0.712; best 0.700)" in found["reason"]
+
+
+def test_what_was_left_out_of_templates_is_told(tmp_path):
+    notes = ["'legs' is drawn on no photograph", "read as stored", "a.json: left out 2 of 'antena'"]
+    content = {"info": {"canonical": True, "notes": notes}, "images": []}
+    (tmp_path / "templates.json").write_text(json.dumps(content))
+    (found,) = of_run("Aus", "one", tmp_path)
+    assert found["stage"] == "templates"
+    assert found["reason"] == "'legs' is drawn on no photograph; a.json: left out 2 of 'antena'"
+
+
+def test_rows_of_the_specimen_table_that_joined_nothing(tmp_path):
+    write_list(
+        tmp_path / "manifest.tsv", [Specimen("0001", "0001.png", 1, 1, 1, 1, "0001", "ok", "")]
+    )
+    table = tmp_path / "specimens.csv"
+    table.write_text("genus,specimen,sex\nAus,0001,f\nAus,331.png,m\nBus,9,m\n")
+    (found,) = of_specimen_table(table, "Aus", tmp_path / "manifest.tsv")
+    assert (
+        found["status"] == "unmatched" and "are no photograph of Aus: '331.png'" in found["reason"]
+    )
+
+
+@pytest.mark.parametrize(
+    "change, noise, told", [(-0.05, "yes", 1), (-0.05, "no", 0), (0.05, "yes", 0)]
+)
+def test_a_round_that_got_worse(change, noise, told):
+    rows = [{"genus": "Aus", "round_before": "one", "round_after": "two", "structure": "(all)",
+             "measure": "iou", "change": change, "more_than_noise": noise, "n": 9}]  # fmt: skip
+    assert len(list(worse_rounds(pa.Table.from_pylist(rows), ["one", "two"]))) == told
+    assert not list(worse_rounds(pa.Table.from_pylist(rows), ["one", "between", "two"]))
