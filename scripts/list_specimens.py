@@ -7,14 +7,15 @@ the shards that receive them.
 import argparse
 import sys
 from collections import Counter
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
-
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.manifest import OK, build_manifest, read_list, write_list, write_shard_lists
+from sam2pal.io.progress import Progress
 
 
 def main() -> None:
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--genus", required=True, help="name of the genus, for messages")
     parser.add_argument("--folder", required=True, help="folder of its photographs")
     add_options(parser, "shard_size")
+    add_progress(parser)
     parser.add_argument("--manifest", required=True, help="table to write: every photograph")
     parser.add_argument("--lists", required=True, help="folder to write: a table a shard")
     parser.add_argument(
@@ -31,15 +33,22 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
+    bars = ExitStack()
+
+    def progress(files: Sequence[Any]) -> Iterator[Any]:
+        bar = bars.enter_context(Progress(arguments.progress, "photograph", len(files)))
+        return bar.over(files)
+
     memory = Path(arguments.state or arguments.manifest)
     previous = read_list(memory) if memory.is_file() else None
-    manifest = build_manifest(
-        arguments.folder,
-        previous,
-        read_options(arguments.options).shard_size,
-        genus=arguments.genus,
-        progress=partial(tqdm, desc=arguments.genus, unit="photograph", disable=None),
-    )
+    with bars:
+        manifest = build_manifest(
+            arguments.folder,
+            previous,
+            read_options(arguments.options).shard_size,
+            genus=arguments.genus,
+            progress=progress,
+        )
     # The state first: a listing that is killed in between must not give out a shard twice.
     if arguments.state:
         write_list(arguments.state, [*manifest.specimens, *manifest.removed])

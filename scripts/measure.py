@@ -8,19 +8,18 @@ Any COCO file with masks will do:
 
 import argparse
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.dictionary import write_dictionary
 from sam2pal.morphometrics.tables.genus import Genus
@@ -50,6 +49,7 @@ def parse() -> argparse.Namespace:
     add("--wide", nargs="+", default=[], help="a row a specimen: .csv, .parquet or both")
     add("--dictionary", help="measures.tsv: what every measure is")
     add_options(parser, "measurement", "structures")
+    add_progress(parser)
     return parser.parse_args()
 
 
@@ -77,17 +77,24 @@ def main() -> None:
         table = SpecimenTable(arguments.specimen_table, reserved)
     if arguments.dictionary:
         write_dictionary(arguments.dictionary, genus.structures, stage.measurement, genus.indices)
-    write(genus, table, arguments.output, arguments.wide)
+    with Progress(arguments.progress, "specimen", genus.count) as bar:
+        write(genus, table, arguments.output, arguments.wide, bar.update)
     print(genus.report(table))
 
 
-def write(genus: Genus, table: SpecimenTable | None, output: list[str], wide_: list[str]) -> None:
+def write(
+    genus: Genus,
+    table: SpecimenTable | None,
+    output: list[str],
+    wide_: list[str],
+    progress: Callable[[], None],
+) -> None:
     """Measure, and write both tables in pieces."""
     more = {name: of for name, of in table.columns.items() if name not in COLUMNS} if table else {}
     with ExitStack() as stack:
         tidy_writer = stack.enter_context(tables.Writer(output, COLUMNS | more))
         wide_writer = stack.enter_context(tables.Writer(wide_, genus.layout.wide_columns() | more))
-        specimens = iter(tqdm(genus.measured(), unit=" specimens", disable=None))
+        specimens = iter(genus.measured(progress))
         while piece := list(itertools.islice(specimens, PIECE)):
             rows = [genus.layout.tidy(genus.genus, genus.round, measured) for measured in piece]
             if table:

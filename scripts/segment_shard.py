@@ -5,14 +5,14 @@ import logging
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from sam2pal.cli import add_machine, add_options, run, with_machine
+from sam2pal.cli import add_machine, add_options, add_progress, run, with_machine
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import read_list
+from sam2pal.io.progress import Progress
 from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
@@ -29,6 +29,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--round", default="", help="said in the predictions")
     add_options(parser, "structures", "model", "segmentation", "seed")
     add_machine(parser, SegmentationOptions)
+    add_progress(parser)
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--output", type=Path, required=True, help="predictions (COCO)")
     return parser.parse_args()
@@ -49,10 +50,8 @@ def main() -> None:
         adapters.load(model, arguments.adapter)
     specimens = read_list(arguments.specimens)
     templates = read_templates(arguments.templates)
-    with tqdm(total=len(specimens), unit="specimen", disable=None) as bar, torch.inference_mode():
-        predictions = segment(
-            Tracker(model), specimens, templates, structures, options, bar.update
-        )
+    with Progress(arguments.progress, "specimen", len(specimens)) as bar, torch.inference_mode():
+        predictions = segment(Tracker(model), specimens, templates, structures, options, bar.update)
     predictions["info"] |= {
         "genus": arguments.genus,
         "round": arguments.round,

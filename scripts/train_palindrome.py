@@ -11,9 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from sam2pal.cli import add_machine, add_options, run, with_machine
+from sam2pal.cli import add_machine, add_options, add_progress, run, with_machine
 from sam2pal.config.configuration import StageOptions
 from sam2pal.config.fields import without_machine
 from sam2pal.config.stages import read_options, structures_of
@@ -22,6 +21,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.pool import check_pool
 from sam2pal.io.files import atomic
+from sam2pal.io.progress import Progress
 from sam2pal.model import adapters
 from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
@@ -40,6 +40,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
     add_options(parser, "structures", "model", "training", "seed")
     add_machine(parser, TrainingOptions)
+    add_progress(parser)
     parser.add_argument("--init", type=Path, help="adapter of an earlier round to start from")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--state", type=Path, required=True, help="checkpoints; outlives failures")
@@ -100,12 +101,12 @@ def main() -> None:
         if arguments.init
         else adapters.inject(model, options.adapter)
     )
-    with tqdm(total=options.steps, unit="step", disable=None) as bar:
+    with Progress(arguments.progress, "step", options.steps) as bar:
+        bar.say("judging the model before training")
 
         def on_step(step: int, numbers: dict) -> None:
-            bar.update(step - bar.n)
-            shown = {k: f"{numbers[k]:.3f}" for k in ("loss", "validation") if k in numbers}
-            bar.set_postfix(shown)
+            shown = [f"{k} {numbers[k]:.3f}" for k in ("loss", "validation") if k in numbers]
+            bar.update(step - bar.done, ", ".join(shown))
 
         numbers = torch.tensor([structure.weight for structure in structures], device=device)
         folder = arguments.state / key[:16]

@@ -1,19 +1,114 @@
-"""The command `sam2pal`."""
+"""Measure museum specimens after outlining a handful of them.
+
+sam2pal init beetles --photographs photographs --annotations outlines.json
+cd beetles
+sam2pal run -n          what would be done
+sam2pal run             do it; the last lines say where to look
+sam2pal status          from another terminal: what runs, waits, failed
+"""
 
 import argparse
+import subprocess
+import sys
+from pathlib import Path
 
 from sam2pal import __version__
-from sam2pal.cli import run
+from sam2pal.cli import repository, run
+from sam2pal.io.errors import InputError
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="sam2pal", description=__doc__)
+def parse() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="sam2pal", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--version", action="version", version=f"sam2pal {__version__}")
-    return parser.parse_args()
+    commands = parser.add_subparsers(dest="command", required=True)
+    of = commands.add_parser("init", help="write the configuration of a new project")
+    of.add_argument("folder", type=Path, help="folder of the project, which may be new")
+    of.add_argument(
+        "--photographs",
+        type=Path,
+        required=True,
+        help="their folder; of several genera, one each in it",
+    )
+    of.add_argument(
+        "--annotations",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="files or folders of outlines, of any tool",
+    )
+    of.add_argument("--genus", help="name of the genus, if it is one (default: that of the folder)")
+    of = commands.add_parser(
+        "run",
+        help="run the workflow in this folder; what follows is passed to Snakemake",
+        add_help=False,
+    )
+    of = commands.add_parser("status", help="what runs, waits and failed in this folder")
+    of.add_argument("folder", type=Path, nargs="?", default=Path())
+    arguments, more = parser.parse_known_args()
+    if more and arguments.command != "run":
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    return arguments, more
+
+
+def init(arguments: argparse.Namespace) -> None:
+    """Look at what there is, and write config/."""
+    from sam2pal.dataset import beginning
+
+    photographs, annotations = (
+        arguments.photographs.expanduser(),
+        [p.expanduser() for p in arguments.annotations],
+    )
+    for path in annotations:
+        if not path.exists():
+            raise InputError(f"--annotations {path}: there is no such file or folder")
+    found = beginning.look(photographs, annotations, arguments.genus)
+    folder = arguments.folder.expanduser()
+    paths = beginning.write(folder, found)
+    for of in found.genera:
+        print(f"{of.name}: {of.photographs} photographs, {len(of.annotated)} of them outlined")
+    if found.labels:
+        print("structures: " + ", ".join(f"{name} ({n})" for name, n in found.labels.most_common()))
+    print("written: " + ", ".join(map(str, paths)))
+    for note in found.notes:
+        print(f"note: {note}")
+    if found.missing:
+        raise InputError(
+            "before the first run there must be:\n"
+            + "\n".join(f"  {line}" for line in found.missing)
+        )
+    print(f"next: cd {folder} && sam2pal run -n")
+
+
+def workflow(more: list[str]) -> None:
+    """Call Snakemake here, with the profile beside the workflow unless the folder has one."""
+    config = Path("config/config.yaml")
+    if not config.is_file() and not any(word.startswith("--configfile") for word in more):
+        raise InputError(
+            f"{config.absolute()}: there is no such file. Go to the folder of your project, or begin one: "
+            "sam2pal init FOLDER --photographs DIR --annotations FILE"
+        )
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        f"{repository()}/workflow/Snakefile",
+    ]
+    sys.exit(subprocess.call([*command, *more]))
 
 
 def program() -> None:
-    parse()
+    arguments, more = parse()
+    if arguments.command == "init":
+        init(arguments)
+    elif arguments.command == "run":
+        workflow(more)
+    else:
+        from sam2pal.dataset.status import report
+
+        print(report(arguments.folder))
 
 
 def main() -> None:

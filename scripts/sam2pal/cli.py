@@ -70,6 +70,11 @@ def add_machine(parser: argparse.ArgumentParser, kind: type) -> None:
         )
 
 
+def add_progress(parser: argparse.ArgumentParser) -> None:
+    """Add `--progress`, the file that `sam2pal.io.progress.Progress` keeps."""
+    parser.add_argument("--progress", type=Path, metavar="FILE", help="file to keep: how far it is")
+
+
 def with_machine(options: Options, arguments: argparse.Namespace) -> Options:
     """The options with what the flags of `add_machine` say."""
     flags = {name: getattr(arguments, name) for name in machine_fields(type(options))}

@@ -77,6 +77,14 @@ def show_summary():
         print("", path.read_text(encoding="utf-8"), sep="\n", file=sys.stderr)
 
 
+onstart:
+    # on a cluster too: the files that jobs keep lie in the shared folder
+    if sys.stderr.isatty():
+        from sam2pal.io.progress import watch
+
+        watch(Path("logs"))
+
+
 onsuccess:
     show_summary()
 

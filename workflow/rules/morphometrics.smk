@@ -30,7 +30,7 @@ rule measure:
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates} {params.scale} {params.specimens}"
-        " --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
+        " --progress {log}.state --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
 
 
 # The drawn masks of specimens with truth, measured as the predicted ones are: how far can the tables be trusted?

@@ -26,7 +26,7 @@ rule segment_shard:
         "{params.program} {params.machine} --options {input.options}"
         " --genus {wildcards.genus} --round {wildcards.round} --specimens {input.specimens}"
         " --templates {input.templates} {params.checkpoint} {params.adapter}"
-        " --output {output.predictions} > {log} 2>&1"
+        " --progress {log}.state --output {output.predictions} > {log} 2>&1"
 
 
 rule draw_masks:

@@ -29,7 +29,8 @@ checkpoint list_specimens:
         lists=lambda wildcards, output: place(f"<results>/{wildcards.genus}/lists"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --folder {params.folder:q}"
-        " --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv > {log} 2>&1"
+        " --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv"
+        " --progress {log}.state > {log} 2>&1"
 
 
 # Drawn once and kept: photographs that are added later change no training.

@@ -48,4 +48,4 @@ rule train_palindrome:
     shell:
         "{params.program} {params.machine} --options {input.options}"
         " --templates {input.templates} --pool {input.pool} {params.checkpoint} {params.init}"
-        " --state {params.state} --output {output.adapter} > {log} 2>&1"
+        " --state {params.state} --progress {log}.state --output {output.adapter} > {log} 2>&1"

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictInt, TypeAdapter, ValidationError,
 from pydantic.dataclasses import dataclass
 
 from sam2pal.config.evaluation import EvaluationOptions
-from sam2pal.config.fields import LOW_CONFIDENCE, Name, Section, Share
+from sam2pal.config.fields import LOW_CONFIDENCE, FilePath, Name, Section, Share
 from sam2pal.config.measurement import MeasurementOptions, MeasurementSection
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.review import ReviewOptions, ReviewSection
@@ -46,9 +46,9 @@ class Sections:
 class Configuration(Sections):
     """The configuration of SAM2-PAL. config/README.md explains every key."""
 
-    genera: Name = Field(description="path of the table of genera")
-    templates: Name = Field(description="path of the table of templates")
-    specimen_table: Name | None = Field(
+    genera: FilePath = Field(description="path of the table of genera")
+    templates: FilePath = Field(description="path of the table of templates")
+    specimen_table: FilePath | None = Field(
         None, description="path of a table of specimens, whose columns are joined to every result"
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(

@@ -1,5 +1,6 @@
 """What the fields of the options have in common."""
 
+import os
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -93,6 +94,7 @@ def matching(pattern: str, what: str) -> Any:
 
 
 Name = Annotated[StrictStr, Field(min_length=1)]
+FilePath = Annotated[Name, AfterValidator(os.path.expanduser)]
 Names = Annotated[list[Name], AfterValidator(unique)]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
 LOW_CONFIDENCE = Field(

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from sam2pal.config.checking import refuse
 from sam2pal.config.scale import check_scale
 from sam2pal.config.text_files import read_text
 from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.user_tables import refuse_spreadsheet
 
 Row = TypeVar("Row")
 # folders of results/ and of results/GENUS/
@@ -38,7 +40,7 @@ def _wrong(text: str) -> PydanticCustomError:
 def _path(text: str) -> str:
     if set(text) & set("{}"):
         raise _wrong(f"'{text}' has a brace in it, which Snakemake would take for a wildcard")
-    return text
+    return os.path.expanduser(text)
 
 
 def _filled(text: str, info: ValidationInfo) -> str:
@@ -154,9 +156,12 @@ def read_table(
             has one twice or (with `known`) an unknown one, or a row does not fit the header.
     """
     required = list(required)
-    sign = "," if path.endswith(".csv") else "\t"
+    sign = "," if path.lower().endswith(".csv") else "\t"
     if not Path(path).exists():
         raise InputError(f"{path}: there is no such file")
+    if Path(path).is_file():
+        with open(path, "rb") as file:
+            refuse_spreadsheet(path, file.read(4))
     text = read_text(path)
     if "\0" in text:
         raise InputError(

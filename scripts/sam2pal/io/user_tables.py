@@ -9,6 +9,7 @@ from pathlib import Path
 from sam2pal.io.errors import InputError
 
 SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon"}
+_SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # xlsx and ods, xls
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 """What people write, in any case, into a cell of numbers that has none."""
 _LONGEST_CELL = 40  # lines of a cell in quotes
@@ -75,6 +76,15 @@ def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
     return UserTable([name for name in header if name], found, notes)
 
 
+def refuse_spreadsheet(path: str | Path, content: bytes) -> None:
+    """Raise an `InputError` if a file that should be text is one of Excel or LibreOffice."""
+    if content.startswith(_SPREADSHEETS):
+        raise InputError(
+            f"{path}: this is a spreadsheet's own file (Excel or LibreOffice), not a text; in the "
+            "spreadsheet choose Save as, CSV UTF-8 (.csv), and give the name of that file"
+        )
+
+
 def composed(name: str) -> str:
     """A name with composed letters (NFC), as tables are read; macOS writes decomposed ones."""
     return unicodedata.normalize("NFC", name)
@@ -105,6 +115,7 @@ def _text(path: str | Path) -> tuple[str, list[str]]:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
+    refuse_spreadsheet(path, content)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
         notes.append(f"{path}: read as UTF-16")

@@ -3,7 +3,7 @@
 import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,17 +86,26 @@ class Genus:
         self.left_out: dict[str, dict[str, str]] = {}  # by what is missing: specimen to reason
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in self.structures}
 
-    def measured(self) -> Iterator[Measured]:
+    @property
+    def count(self) -> int:
+        """How many specimens the files have; they are read for it."""
+        return sum(len(Dataset(path, source="drawn").specimens) for path in self.predictions)
+
+    def measured(self, progress: Callable[[], None] = lambda: None) -> Iterator[Measured]:
         """All specimens in the order of the files, each counted on the way.
 
         What all masks look like is known once all are measured; until then they lie in a file. A
         duplicate (another file of a specimen that is there) has no result, but is listed.
+
+        Args:
+            progress: called when a specimen is measured.
         """
         with tempfile.TemporaryFile() as file:
             count = 0
             for result in self._measured():
                 pickle.dump(result, file)
                 count += 1
+                progress()
                 if result.quantities is not None:
                     self.measuring.plausibility.add(result.quantities)
             file.seek(0)

@@ -1,0 +1,271 @@
+"""Writing the configuration of a new project from the photographs and annotations that there are."""
+
+import os
+import platform
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sam2pal.config.structures import StructureName
+from sam2pal.config.tables import NAME, RESERVED
+from sam2pal.dataset.drawing import Drawing
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.reading import read_annotations
+from sam2pal.images.folder import scan
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+
+FILES = ("config.yaml", "genera.tsv", "templates.tsv")
+_PLAIN = {"images", "image", "photographs", "photos", "pictures", "specimens", "data", "jpg", "tif"}
+_CURVED = re.compile(r"leg|femur|tibia|tarsus|antenna|scape|funicul|flagell|palp|cerc", re.I)
+
+
+@dataclass
+class GenusFound:
+    """A genus: its folder, how many photographs it has, and the annotations of some of them."""
+
+    name: str
+    folder: Path
+    photographs: int
+    annotations: list[Path] = field(default_factory=list)
+    annotated: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Found:
+    """What a folder of photographs and files of annotations hold.
+
+    Attributes:
+        labels: structures and how often each is drawn, in the order in which they were met.
+        missing: what is needed before the first run, for people.
+        notes: what else they should know.
+    """
+
+    genera: list[GenusFound]
+    labels: Counter[str] = field(default_factory=Counter)
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def look(photographs: Path, annotations: Sequence[Path], genus: str | None = None) -> Found:
+    """Find genera (a folder each, or one of all), and which of them the annotations are of.
+
+    Args:
+        genus: name of the only genus; default: its folder's name.
+
+    Raises:
+        InputError: there is no photograph, or annotations cannot be read or are of none of them.
+    """
+    found = Found(_genera(photographs, genus))
+    if not annotations:
+        found.missing.append(
+            "outlines: draw the structures on one to five specimens of each genus (docs/own-data.md "
+            "names tools), then name the file in templates.tsv and the structures in config.yaml"
+        )
+    places = {of.name: Photographs.of_folder(of.folder) for of in found.genera}
+    every = Photographs.of_folder(photographs)
+    for path in annotations:
+        read = read_annotations(path, every, [])
+        drawn = [drawing for drawing in read.drawings if drawing.outlines]
+        if not drawn:
+            raise InputError(f"{path}: nothing is outlined in it; is it the right file?")
+        taken = 0
+        for of in found.genera:
+            names = _those_of(drawn, places[of.name])
+            if names:
+                of.annotations.append(path)
+                of.annotated |= names
+                taken += len(names)
+        if not taken:
+            raise InputError(
+                f"{path}: it is of '{drawn[0].photograph}' and others, and no photograph in {photographs} is "
+                "called so; give the folder that it was drawn on"
+            )
+        found.labels.update(outline.label for drawing in drawn for outline in drawing.outlines)
+        if not found.labels and not any(drawing.outlines for drawing in drawn):
+            raise InputError(f"{path}: no outline has a label")
+    _say(found, bool(annotations))
+    return found
+
+
+def _genera(folder: Path, name: str | None) -> list[GenusFound]:
+    listing = scan(folder)
+    files = [file.name for file in (*listing.photographs, *listing.unsupported)]
+    if not files:
+        kinds = ", ".join(
+            f"{n} {suffix or 'without suffix'}" for suffix, n in listing.others.items()
+        )
+        raise InputError(f"{folder}: there is no photograph in it{f' ({kinds})' if kinds else ''}")
+    tops = Counter(file.split("/", 1)[0] if "/" in file else "" for file in files)
+    if name is None and "" not in tops and len(tops) > 1:
+        return [GenusFound(_named(top), folder / top, count) for top, count in sorted(tops.items())]
+    plain = folder.resolve()
+    while name is None and plain.name.casefold() in _PLAIN and plain.parent != plain:
+        plain = plain.parent
+    return [GenusFound(_named(name or plain.name), folder, len(files))]
+
+
+def _named(text: str) -> str:
+    """A name that may be that of a genus."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or "Genus"
+    name = name if re.fullmatch(NAME, name) else f"G{name}"
+    return f"{name}_" if name.lower() in RESERVED["genus"] else name
+
+
+def _those_of(drawn: Iterable[Drawing], photographs: Photographs) -> set[str]:
+    names = set()
+    for drawing in drawn:
+        try:
+            names.add(photographs.find(drawing.photograph, drawing.where).specimen)
+        except InputError:
+            continue
+    return names
+
+
+def _say(found: Found, given: bool) -> None:
+    for of in found.genera:
+        if given and not of.annotations:
+            found.missing.append(
+                f"outlines of '{of.name}': none of the annotations is of its {of.photographs} photographs; "
+                "add a row to templates.tsv, or take it out of genera.tsv"
+            )
+        if of.annotated and len(of.annotated) == of.photographs:
+            found.notes.append(
+                f"'{of.name}': all {of.photographs} photographs are outlined, so nothing is left to find; to "
+                "score masks against outlines, keep a few as templates and name the rest as `truth`"
+            )
+    found.notes.append(
+        "no scale is given: lengths are in pixels until genera.tsv or a specimen table has pixels_per_mm"
+    )
+
+
+def machine() -> tuple[str, str]:
+    """The model that suits this machine, and why."""
+    if shutil.which("nvidia-smi") or Path("/proc/driver/nvidia/version").exists():
+        return "sam2.1_hiera_large", "there is an NVIDIA GPU; 0.9 GB are downloaded once"
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        return "sam2.1_hiera_tiny", "for the GPU of this Mac; 0.2 GB are downloaded once"
+    return "bundled", "there is no GPU: a small model that a processor runs"
+
+
+def write(folder: Path, found: Found) -> list[Path]:
+    """Write `config/config.yaml`, `genera.tsv` and `templates.tsv` into a folder.
+
+    Raises:
+        InputError: one of them is there.
+    """
+    place = folder / "config"
+    paths = [place / name for name in FILES]
+    for path in paths:
+        if path.exists():
+            raise InputError(
+                f"{path}: it is there and stays as it is; edit it, or begin in another folder"
+            )
+    texts = dict(
+        zip(
+            FILES,
+            (_config(found), _genera_table(folder, found), _templates(folder, found)),
+            strict=True,
+        )
+    )
+    for path in paths:
+        try:
+            with atomic(path) as temporary:
+                temporary.write_text(texts[path.name], encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be written ({error.strerror}); choose a folder of your own"
+            ) from None
+    return paths
+
+
+def _path(path: Path, folder: Path) -> str:
+    """Relative to the project where it lies inside, else absolute."""
+    path, folder = path.resolve(), folder.resolve()
+    return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
+
+
+def _genera_table(folder: Path, found: Found) -> str:
+    lines = ["genus\tspecimens\ttruth\tpixels_per_mm"]
+    lines += [f"{of.name}\t{_path(of.folder, folder)}\t\t" for of in found.genera]
+    return "\n".join(lines) + "\n"
+
+
+def _templates(folder: Path, found: Found) -> str:
+    lines = ["genus\tround\tannotations"]
+    for of in found.genera:
+        lines += [f"{of.name}\tfirst\t{_path(path, folder)}" for path in of.annotations]
+    return "\n".join(lines) + "\n"
+
+
+def _config(found: Found) -> str:
+    model, why = machine()
+    names = [name for name, _ in found.labels.most_common() if _may_be(name)]
+    curved = [name for name in names if _CURVED.search(name)]
+    body = [name for name in names if name not in curved]
+    structures = "\n".join(
+        f"  {_quoted(name)}: # drawn {found.labels[name]} times" for name in names
+    )
+    measurement = [
+        f"  body: [{', '.join(map(_quoted, body))}] # their union gives the body axis; from front to rear"
+        if body
+        else "  # body: [head, thorax, abdomen] # their union gives the body axis; from front to rear",
+        f"  curved: [{', '.join(map(_quoted, curved))}] # measured along their bends"
+        if curved
+        else "  # curved: [antennae, legs] # measured along their bends",
+        "  # indices:",
+        f"  #   my_ratio: {names[0]}.width / {names[0]}.length" if names else "  #   my_ratio: ...",
+    ]
+    return (
+        f"""\
+# Written by `sam2pal init`. config/README.md of SAM2-PAL explains every key.
+# Run it here: sam2pal run           See first what it would do: sam2pal run -n
+
+genera: config/genera.tsv # a row a genus: where its photographs are, and pixels_per_mm if you know it
+templates: config/templates.tsv # a row for outlined specimens: which genus, which round, which file
+# specimen_table: specimens.tsv # a row a specimen (columns genus, specimen, any others)
+
+model:
+  name: {model} # {why}
+
+# What was outlined, by the names used there.
+structures:
+{structures or "  # head:"}
+
+# Each round uses the templates whose column `round` it lists.
+rounds:
+  untrained:
+    templates: [first]
+  trained: # learns from unlabelled photographs by palindromes
+    templates: [first]
+    train: {{}}
+  # After the review of the masks, correct a few, add them to templates.tsv as `second`, and go on:
+  # refined:
+  #   templates: [first, second]
+  #   train: {{}}
+  #   init: trained
+
+measurement:
+"""
+        + "\n".join(measurement)
+        + "\n"
+    )
+
+
+def _may_be(name: str) -> bool:
+    try:
+        from pydantic import TypeAdapter, ValidationError
+
+        TypeAdapter(StructureName).validate_python(name)
+    except ValidationError:
+        return False
+    return True
+
+
+def _quoted(name: str) -> str:
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]*", name)
+    reserved = name.casefold() in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+    return name if plain and not reserved else f'"{name}"'

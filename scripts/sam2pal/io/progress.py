@@ -1,0 +1,159 @@
+"""How far a job is: lines in its log, and one line in a file that `sam2pal status` and the terminal show."""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+SUFFIX = ".state"
+SILENT = 180  # seconds after which a job that writes nothing has probably been killed
+_LINES, _STATES = 10.0, 1.0  # seconds between two lines of the log, and between two states
+
+
+class Progress:
+    """Counts the steps of a job.
+
+    The log gets a line at most every ten seconds, none of a job that ends before that.
+
+    Args:
+        path: of the state; None writes none.
+        unit: what is counted, such as `step`.
+        total: how many there are.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        unit: str,
+        total: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = None if path is None else Path(path)
+        self.unit, self.total, self.done = unit, total, 0
+        self._clock, self._began = clock, clock()
+        self._said = self._wrote = self._began
+        self._first: tuple[float, int] | None = None  # a job that goes on does not begin at 0
+        self._text = ""
+
+    def __enter__(self) -> "Progress":
+        self._write("running", force=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.done = self.total
+        first = str(error).strip().split("\n")[0] if error else ""
+        self._write("failed" if error else "done", force=True, error=first)
+
+    def update(self, steps: int = 1, text: str = "") -> None:
+        """Some steps are done.
+
+        Args:
+            text: what else to show, such as the loss.
+        """
+        self.done = min(self.done + steps, self.total)
+        self._text = text or self._text
+        now = self._clock()
+        if self._first is None:
+            self._first = now, self.done
+        self._write("running")
+        if now - self._said >= _LINES:
+            self._said = now
+            print(said(self._state("running")), file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """What is being done before the first step."""
+        self._text = text
+        self._write("running", force=True)
+
+    def over(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, each of which is a step."""
+        for item in items:
+            yield item
+            self.update()
+
+    def _state(self, status: str, error: str = "") -> dict[str, Any]:
+        rate = None
+        if self._first is not None and self.done > self._first[1]:
+            rate = (self._clock() - self._first[0]) / (self.done - self._first[1])
+        left = None if rate is None else rate * (self.total - self.done)
+        return {
+            "status": status,
+            "done": self.done,
+            "total": self.total,
+            "unit": self.unit,
+            "seconds_each": None if rate is None else round(rate, 3),
+            "seconds_left": None if left is None else round(left),
+            "seconds": round(self._clock() - self._began, 1),
+            "text": self._text,
+            "error": error,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+        }
+
+    def _write(self, status: str, force: bool = False, error: str = "") -> None:
+        now = self._clock()
+        if self.path is None or not (force or now - self._wrote >= _STATES):
+            return
+        self._wrote = now
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(self._state(status, error)) + "\n", encoding="utf-8")
+            os.replace(temporary, self.path)
+        except OSError:
+            self.path = None  # a full disk is said by what writes results
+
+
+def said(state: dict[str, Any]) -> str:
+    """One line: step, rate and time left."""
+    unit, each, left = state["unit"], state["seconds_each"], state["seconds_left"]
+    parts = [f"{unit} {state['done']} of {state['total']}"]
+    if each is not None:
+        rate = f"{each:.1f} s each" if each >= 0.5 else f"{1 / max(each, 1e-6):.1f} a second"
+        parts += [rate, f"{clock(left)} left"]
+    return ", ".join([*parts, *([state["text"]] if state["text"] else [])])
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def states(logs: Path) -> dict[str, dict[str, Any]]:
+    """State and age in seconds of every job that wrote one, by the path of its log without suffix."""
+    found = {}
+    for path in sorted(logs.rglob(f"*.log{SUFFIX}")):
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            state["age"] = max(time.time() - path.stat().st_mtime, 0)
+        except (OSError, ValueError):
+            continue  # being replaced
+        found[path.relative_to(logs).as_posix().removesuffix(f".log{SUFFIX}")] = state
+    return found
+
+
+def watch(logs: Path, every: float = 10.0) -> None:
+    """Show in the terminal how far jobs of more than ten seconds are, from a thread of its own."""
+
+    def show() -> None:
+        began = time.time()
+        while True:
+            time.sleep(every)
+            for name, state in states(logs).items():
+                fresh = state["age"] < min(2 * every, time.time() - began)
+                if state["status"] == "running" and fresh and state["seconds"] >= _LINES:
+                    print(f"{name}: {said(state)}", file=sys.stderr, flush=True)
+
+    threading.Thread(target=show, daemon=True).start()

@@ -1,0 +1,156 @@
+"""Beginning a project, running it from its own folder, and asking how far it is."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from running import REPOSITORY, make_project, outline, photographs
+
+from sam2pal import __main__ as command
+from sam2pal.config.project import check
+from sam2pal.dataset import beginning
+from sam2pal.dataset.preview import Folder, preview
+from sam2pal.io.errors import InputError
+from sam2pal.io.progress import Progress
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["sam2pal", *map(str, arguments)])
+    command.program()
+
+
+def checked():
+    values = yaml.safe_load(Path("config/config.yaml").read_text())
+    project = check(values, "config/config.yaml", lambda *_: None, lambda _: False)
+    folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
+    return project, preview(project, folders, lambda _: False)
+
+
+def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):
+    photographs(tmp_path / "Carabus/images", range(6))
+    outline(tmp_path / "drawn.json", [0, 3])
+    folder = tmp_path / "mine"
+    call(monkeypatch, "init", folder, "--photographs", tmp_path / "Carabus/images", "--annotations",
+         tmp_path / "drawn.json")  # fmt: skip
+    said = capsys.readouterr().out
+    assert "Carabus: 6 photographs, 2 of them outlined" in said
+    assert "structures: head (2), eye (2)" in said and "lengths are in pixels" in said
+    monkeypatch.chdir(folder)
+    project, found = checked()
+    assert list(project.runs) == [("Carabus", "untrained"), ("Carabus", "trained")]
+    assert list(project.configuration.structures) == ["head", "eye"]
+    assert project.configuration.measurement.body == ["head", "eye"]
+    assert not found.problems and not found.warnings
+    with pytest.raises(InputError, match="config.yaml: it is there and stays as it is"):
+        call(monkeypatch, "init", ".", "--photographs", tmp_path / "Carabus/images")
+
+
+def test_several_genera_in_folders_of_their_own(tmp_path, monkeypatch, capsys):
+    for seed, genus in enumerate(("Aus", "Bus cus", "tables")):
+        photographs(tmp_path / "photos" / genus, range(seed * 10, seed * 10 + 3), seed)
+    outline(tmp_path / "photos/drawn.json", [0, 10])
+    with pytest.raises(InputError, match="outlines of 'tables_': none of the annotations") as error:
+        call(monkeypatch, "init", tmp_path, "--photographs", tmp_path / "photos", "--annotations",
+             tmp_path / "photos/drawn.json")  # fmt: skip
+    assert "Bus_cus" not in str(error.value)
+    genera = (tmp_path / "config/genera.tsv").read_text().splitlines()
+    assert genera[1:] == [
+        "Aus\tphotos/Aus\t\t",
+        "Bus_cus\tphotos/Bus cus\t\t",
+        "tables_\tphotos/tables\t\t",
+    ]
+    templates = (tmp_path / "config/templates.tsv").read_text().splitlines()
+    assert templates[1:] == ["Aus\tfirst\tphotos/drawn.json", "Bus_cus\tfirst\tphotos/drawn.json"]
+
+
+def test_without_outlines_it_says_what_is_missing(tmp_path, monkeypatch):
+    photographs(tmp_path / "Aus", range(2))
+    with pytest.raises(InputError, match="outlines: draw the structures on one to five specimens"):
+        call(monkeypatch, "init", tmp_path, "--photographs", tmp_path / "Aus")
+    assert (tmp_path / "config/config.yaml").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--photographs", "nowhere"], "nowhere: the folder does not exist"),
+        (["--photographs", "empty"], "empty: there is no photograph in it"),
+        (["--photographs", "Aus", "--annotations", "none.json"], "there is no such file"),
+        (
+            ["--photographs", "Aus", "--annotations", "other.json"],
+            "no photograph in Aus is called so",
+        ),
+        (["--photographs", "Aus", "--annotations", "bare.json"], "nothing is outlined in it"),
+    ],
+)
+def test_what_cannot_be_begun(tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    photographs(tmp_path / "Aus", range(2))
+    outline(tmp_path / "other.json", [77])
+    outline(tmp_path / "bare.json", [])
+    with pytest.raises(InputError, match=said):
+        call(monkeypatch, "init", "mine", *arguments)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_names_of_structures_are_yaml_that_reads_back(tmp_path):
+    photographs(tmp_path / "Aus", range(3))
+    outline(tmp_path / "drawn.json", [0])
+    found = beginning.look(tmp_path / "Aus", [tmp_path / "drawn.json"])
+    found.labels.update({"no": 1, "12": 1, "left eye": 1, "antenna: scape": 1, "ωτα": 1})
+    beginning.write(tmp_path / "mine", found)
+    config = yaml.safe_load((tmp_path / "mine/config/config.yaml").read_text())
+    assert list(config["structures"]) == [
+        "head",
+        "eye",
+        "no",
+        "12",
+        "left eye",
+        "antenna: scape",
+        "ωτα",
+    ]
+    assert config["measurement"]["curved"] == ["antenna: scape"]
+
+
+def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="sam2pal init FOLDER"):
+        call(monkeypatch, "run", "-n")
+    make_project(tmp_path)
+    called = []
+    monkeypatch.setattr(command.subprocess, "call", lambda words: called.append(words) or 3)
+    with pytest.raises(SystemExit) as ended:
+        call(monkeypatch, "run", "-n", "--quiet")
+    assert ended.value.code == 3
+    assert called[0][3:] == ["--snakefile", f"{REPOSITORY}/workflow/Snakefile", "-n", "--quiet"]
+    assert (REPOSITORY / "workflow/profiles/default/config.yaml").is_file()  # Snakemake looks there
+
+
+def test_status_says_what_runs_waits_and_failed(tmp_path, monkeypatch, capsys):
+    make_project(tmp_path)
+    with Progress(tmp_path / "logs/Aus/trained/train_palindrome.log.state", "step", 2) as bar:
+        bar.update()
+        bar.say("loss 0.5")
+        with (
+            pytest.raises(InputError),
+            Progress(tmp_path / "logs/Bus/trained/measure.log.state", "a", 2),
+        ):
+            raise InputError("shards/0001.json: damaged")
+        state = {"status": "running", "done": 1, "total": 6, "unit": "specimen", "seconds_each": None,
+                 "seconds_left": None, "seconds": 60, "text": "", "error": "", "host": "n1"}  # fmt: skip
+        old = tmp_path / "logs/Aus/untrained/segment_shard/0001.log.state"
+        old.parent.mkdir(parents=True)
+        old.write_text(json.dumps(state))
+        os.utime(old, (1, 1))
+        monkeypatch.chdir(tmp_path)
+        call(monkeypatch, "status")
+    said = capsys.readouterr().out
+    assert "running: 1\n  Aus/trained/train_palindrome (" in said and "step 1 of 2" in said
+    assert "silent: 1\n  Aus/untrained/segment_shard/0001: specimen 1 of 6; silent for" in said
+    assert "failed: 1\n  Bus/trained/measure: shards/0001.json: damaged" in said
+    assert "To do: 36 photographs to segment (all rounds together), 4 trainings" in said
+    with pytest.raises(InputError, match="give the folder of the project"):
+        call(monkeypatch, "status", tmp_path / "data")
