@@ -127,7 +127,7 @@ def noticed(
     """What is to be said of templates, trainings and the table of specimens."""
     genera: dict[str, Path] = {}
     for row, path in found:
-        if row["stage"] == "morphometrics":
+        if row["stage"] == "morphometrics" and row["status"] in USABLE:
             yield from of_run(row["genus"], row["round"], path.parent)
             genera[row["genus"]] = path.parents[1] / "manifest.tsv"
     for genus, manifest in genera.items() if table else ():

@@ -5,11 +5,14 @@
     python scripts/summarize_morphometrics.py --compare predicted.csv --against drawn.csv \\
         --output-folder results/tables
 
-The first writes morphometrics_summary and morphometrics_wide, the second
+The first writes measurements (the short table), morphometrics_wide, morphometrics_summary, and
+columns.tsv with programs for Python and R that read them, the second
 morphometrics_concordance and the morphometrics_pairs it is computed from, each as CSV and Parquet.
 """
 
 import argparse
+import itertools
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,9 @@ from sam2pal.config.stages import read_options
 from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
 from sam2pal.morphometrics.tables import concordance as agreement
+from sam2pal.morphometrics.tables import short
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.summary import (
     REQUIRED,
@@ -32,6 +37,8 @@ from sam2pal.morphometrics.tables.summary import (
 )
 
 PIECE = 500  # specimens
+SHORT_STATE = (*short.FIRST, *short.STATE)  # which further columns must not be called
+READERS = sorted(Path(short.__file__).parent.glob("read_results.*"))
 
 
 def parse() -> argparse.Namespace:
@@ -90,20 +97,46 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     stage = read_options(arguments.options)
     final = final_rounds(found, stage.final_round, stage.rounds, read_scores(arguments.evaluation))
     write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
-    held: list[dict[str, Any]] = []
-    with tables.Writer(outputs(folder, "morphometrics_wide"), columns.columns()) as writer:
-        for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None):
-            if final[rows[0]["genus"]].round != rows[0]["round"]:
-                continue
-            held.append(columns.row(rows))
-            if len(held) == PIECE:
-                writer.write(tables.table(held, writer.columns))
-                held = []
-        writer.write(tables.table(held, writer.columns))
+    more = [name for name in columns.more if name not in SHORT_STATE]
+    short_columns = short.columns(columns.structures, columns.measures, more)
+    with ExitStack() as stack:
+        wide, brief = (
+            stack.enter_context(tables.Writer(outputs(folder, name), of))
+            for name, of in (
+                ("morphometrics_wide", columns.columns()),
+                ("measurements", short_columns),
+            )
+        )
+        chosen = (
+            rows
+            for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None)
+            if final[rows[0]["genus"]].round == rows[0]["round"]
+        )
+        while held := list(itertools.islice(chosen, PIECE)):
+            wide.write(tables.table([columns.row(rows) for rows in held], wide.columns))
+            brief.write(tables.table([short.row(rows, more) for rows in held], brief.columns))
+    write_guide(folder, short_columns, columns.columns())
     for genus, of in final.items():
         print(f"{genus}: final round {of.round}, {of.why}")
         if of.warning:
             print(f"warning: {genus}: {of.warning}")
+
+
+def write_guide(folder: Path, *of_tables: dict[str, type]) -> None:
+    """columns.tsv, which says what is text, and programs that read the tables by it."""
+    names = ("measurements", "morphometrics_wide")
+    lines = ["table\tcolumn\ttype\tmeaning"]
+    for name, columns in zip(names, of_tables, strict=True):
+        for column, of in columns.items():
+            said = (
+                short.meaning(column) if name == "measurements" else "see measures.tsv of the run"
+            )
+            lines.append(f"{name}\t{column}\t{'text' if of is str else 'number'}\t{said}")
+    texts = {"columns.tsv": "\n".join(lines) + "\n"}
+    texts |= {path.name: path.read_text(encoding="utf-8") for path in READERS}
+    for name, text in texts.items():
+        with atomic(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def write(folder: Path, name: str, table: pa.Table) -> None:

@@ -82,7 +82,7 @@ onstart:
     if sys.stderr.isatty():
         from sam2pal.io.progress import watch
 
-        watch(Path("logs"))
+        watch(Path(place("<logs>")))
 
 
 onsuccess:

@@ -3,6 +3,8 @@
 
 # The report carries the short ones; the long ones have a row a specimen.
 LONG = ("evaluation", "morphometrics")
+# The report opens with the first category by name.
+FIRST = "Look here first"
 
 FOLDER = shlex.quote(place("<results>/tables"))
 
@@ -38,7 +40,12 @@ rule aggregate:
             )
             for table in TABLES
         ],
-        summary="<results>/summary.txt",
+        summary=report(
+            "<results>/summary.txt",
+            category=FIRST,
+            labels={"table": "what there is, what to look at"},
+            caption="../report/summary.rst",
+        ),
         complete=touch(COMPLETE),
     log:
         "<logs>/aggregate.log",
@@ -81,12 +88,22 @@ rule summarize_morphometrics:
             labels={"table": "concordance, bias, limits of agreement"},
             caption="../report/morphometrics_concordance.rst",
         ),
+        short=report(
+            "<results>/tables/measurements.csv",
+            category=FIRST,
+            labels={"table": "measurements"},
+            caption="../report/measurements.rst",
+        ),
+        guide=collect(
+            "<results>/tables/{name}", name=["columns.tsv", "read_results.py", "read_results.R"]
+        ),
         wide="<results>/tables/morphometrics_wide.csv",
         pairs="<results>/tables/morphometrics_pairs.csv",
         parquet=collect(
             "<results>/tables/morphometrics_{name}.parquet",
             name=["summary", "concordance", "wide", "pairs"],
         ),
+        short_parquet="<results>/tables/measurements.parquet",
     log:
         "<logs>/summarize_morphometrics.log",
     benchmark:
@@ -108,8 +125,7 @@ rule plot_morphometrics:
     output:
         distributions=report(
             "<results>/plots/morphometrics_distributions.svg",
-            category="Measurements",
-            subcategory="All genera",
+            category=FIRST,
             labels={"figure": "distributions by genus"},
             caption="../report/morphometrics_distributions.rst",
         ),

@@ -70,7 +70,8 @@ def test_a_changed_key_changes_the_files_that_read_it():
     assert changed(training=training | {"warmup": 3}) == {"train_palindrome.trained"}
     assert changed(shard_size=9) == {"list_specimens"}
     assert changed(low_confidence=0.5) == {"measure", "measure_truth", "review_page"}
-    assert changed(final_round="trained") == {"summarize_morphometrics", "plot_morphometrics"}
+    final = {"aggregate", "summarize_morphometrics", "plot_morphometrics"}
+    assert changed(final_round="trained") == final
     assert changed(seed=4) == {
         *("draw_pool.untrained", "draw_pool.trained", "train_palindrome.trained"),
         *("segment_shard", "evaluate", "aggregate"),

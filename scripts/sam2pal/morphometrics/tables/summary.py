@@ -105,15 +105,22 @@ class WideColumns:
     def __init__(self) -> None:
         self._states: dict[str, dict[str, None]] = {}
         self._indices: dict[str, None] = {}
-        self._more: dict[str, None] = {}
+        self.measures: dict[str, None] = {}  # indices without their units
+        self.more: dict[str, None] = {}  # further columns
+
+    @property
+    def structures(self) -> list[str]:
+        """In the order in which they were met."""
+        return [name for name in self._states if name != SPECIMEN]
 
     def add(self, piece: pd.DataFrame) -> None:
         """Take the rows of a tidy table."""
-        self._more |= dict.fromkeys(name for name in piece.columns if name not in COLUMNS)
+        self.more |= dict.fromkeys(name for name in piece.columns if name not in COLUMNS)
         keys = piece[["structure", "measure", "unit"]].drop_duplicates()
         for structure, measure, unit in keys.itertuples(index=False):
             if structure == SPECIMEN and measure not in BY_NAME:
                 self._indices[index_name(measure, unit)] = None
+                self.measures[measure] = None
             else:
                 name = wide_name(structure, measure, unit)
                 self._states.setdefault(structure, {})[name] = None
@@ -126,14 +133,14 @@ class WideColumns:
         """
         order = sorted(self._states, key=lambda name: name == SPECIMEN)
         result = wide_columns({name: self._states[name] for name in order}, self._indices)
-        for name in self._more:
+        for name in self.more:
             if name in result:
                 raise InputError(
                     f"the further column '{name}' (specimen table or genera.tsv) has the name of a "
                     "column of morphometrics_wide; rename it"
                 )
-        return result | dict.fromkeys(self._more, str)
+        return result | dict.fromkeys(self.more, str)
 
     def row(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The wide row of one specimen."""
-        return wide(rows) | {name: rows[0].get(name, "") for name in self._more}
+        return wide(rows) | {name: rows[0].get(name, "") for name in self.more}

@@ -1,0 +1,57 @@
+"""The short table, and reading tables with names as text."""
+
+import importlib.util
+
+import pandas as pd
+
+import summarize_morphometrics as script
+from sam2pal.io import tables
+from sam2pal.morphometrics.tables import short
+
+STRUCTURES = ["head", "legs"]
+
+
+def tidy(scale=10.0):
+    """Rows of specimen 0160: a head that is measured, legs that are doubtful."""
+    rows = []
+    for structure, status, confidence in (
+        ("head", "measured", 0.9),
+        ("legs", "doubtful", 0.6),
+        ("specimen", "measured", 0.9),
+    ):
+        for measure in ("length", "width", "area"):
+            for unit, factor in (("px", 1), ("mm", 1 / scale if scale else None)):
+                value = None if factor is None else 50 * factor
+                rows.append({"genus": "Aus", "specimen": "0160", "round": "one", "structure": structure,
+                             "measure": measure, "unit": unit, "status": status, "value": value,
+                             "confidence": confidence, "pixels_per_mm": scale, "sex": "f"})  # fmt: skip
+    index = rows[-1] | {"measure": "ratio", "unit": "1", "value": 1.5}
+    return [*rows, index]
+
+
+def test_only_what_is_measured_has_values_and_the_rest_is_named():
+    row = short.row(tidy(), ["sex"])
+    assert row == {
+        "genus": "Aus", "specimen": "0160", "round": "one", "sex": "f", "unit": "mm", "measured": 1,
+        "left_out": "legs: doubtful", "lowest_confidence": 0.6, "head_length": 5.0, "head_width": 5.0,
+        "body_length": 5.0, "body_width": 5.0, "ratio": 1.5,
+    }  # fmt: skip
+    assert short.row(tidy(None), [])["unit"] == "px"
+    assert short.row(tidy(None), [])["head_length"] == 50
+    assert len(short.columns(STRUCTURES, ["ratio"], ["sex"])) == 14
+    assert "a_width" not in short.columns(list("abcdefg"), [], [])
+
+
+def test_names_stay_text_in_pandas(tmp_path):
+    columns = short.columns(STRUCTURES, ["ratio"], ["sex"])
+    tables.write(tables.table([short.row(tidy(), ["sex"])], columns), tmp_path / "measurements.csv")
+    script.write_guide(tmp_path, columns, {"specimen": str})
+    spec = importlib.util.spec_from_file_location("read_results", tmp_path / "read_results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    table = module.read_results(tmp_path / "measurements.csv")
+    assert table.loc[0, "specimen"] == "0160" and table.loc[0, "head_length"] == 5.0
+    guide = pd.read_csv(tmp_path / "columns.tsv", sep="\t")
+    assert guide["meaning"].notna().all()
+    assert set(guide.loc[guide["type"] == "text", "column"]) >= {"specimen", "sex", "left_out"}
+    assert (tmp_path / "read_results.R").read_text().count("colClasses") == 2
