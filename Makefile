@@ -35,6 +35,12 @@ demo: $(READY) ## Run the whole workflow on two drawn genera (a few minutes)
 	$(BIN)/snakemake $(ARGS)
 	@echo "== results: results/tables (all genera), results/GENUS/ROUND/review.html (which masks to look at first)"
 
+# FOLDER, PHOTOGRAPHS, ANNOTATIONS: see sam2pal init --help
+new: $(READY) $(BIN)/sam2pal ## Begin a project: make new FOLDER=beetles PHOTOGRAPHS=photographs ANNOTATIONS=outlines.json
+	@test -n "$(FOLDER)" -a -n "$(PHOTOGRAPHS)" || { \
+	  echo "error: make new FOLDER=where PHOTOGRAPHS=their_folder [ANNOTATIONS=file]" >&2; exit 1; }
+	@$(BIN)/sam2pal init "$(FOLDER)" --photographs "$(PHOTOGRAPHS)" $(if $(ANNOTATIONS),--annotations $(ANNOTATIONS))
+
 real: $(READY) ## Run it on the real beetles in ../shared and print their IoU (CPU; an hour or so)
 	@test -d ../shared/data/carabidae || { echo "error: the real beetles are not here: ../shared/data/carabidae" >&2; exit 1; }
 	@mkdir -p build/real && cp -r tests/real/config build/real/
@@ -112,7 +118,13 @@ bench: $(READY) ## Print what segmenting, training and measuring cost, over thei
 
 ##### the environment #####
 
-env: $(READY) ## Create the environment (.venv) and nothing else
+# the command as an installed package has it, of this clone, from any folder
+$(BIN)/sam2pal: $(READY)
+	@printf '#!/bin/sh\nPYTHONPATH="%s/scripts$${PYTHONPATH:+:$$PYTHONPATH}" exec "%s/$(BIN)/python" -m sam2pal "$$@"\n' \
+	  "$(CURDIR)" "$(CURDIR)" > $@
+	@chmod +x $@
+
+env: $(READY) $(BIN)/sam2pal ## Create the environment (.venv) and nothing else
 	@echo "== the environment is ready: source .venv/bin/activate"
 
 $(BIN)/uv: envs/lock-uv.txt
@@ -140,4 +152,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo pretrain real benchmark profile test test-slurm soak bench lint docs format env lock clean
+.PHONY: help demo new pretrain real benchmark profile test test-slurm soak bench lint docs format env lock clean

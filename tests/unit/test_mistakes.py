@@ -1,0 +1,344 @@
+"""What a person is told of their mistakes before any job runs, without Snakemake."""
+
+import copy
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from running import CONFIG, make_project
+
+from sam2pal.config.checking import refuse
+from sam2pal.config.project import check
+from sam2pal.config.stages import read_yaml
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.manifest import build_manifest
+from sam2pal.dataset.pool import draw_pool
+from sam2pal.dataset.preview import Folder, preview
+from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.checking import check_structures
+
+
+def answer(folder: Path) -> str:
+    """What is said of a project: its warnings, or else the error that stops it."""
+    try:
+        values = read_yaml(Path("config/config.yaml"))
+        project = check(values, "config/config.yaml", check_structures, lambda _: False)
+        folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
+        found = preview(project, folders, lambda _: False)
+        refuse(found.problems, "")
+    except InputError as error:
+        return f"error: {error}"
+    return "; ".join(f"warning: {text}" for text in found.warnings)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A project without a mistake."""
+    return make_project(tmp_path_factory.mktemp("whole")).folder
+
+
+@pytest.fixture
+def project(whole, tmp_path, monkeypatch):
+    """A copy of it, as the current folder."""
+    shutil.copytree(whole, tmp_path / "mine")
+    monkeypatch.chdir(tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def keys(**changes):
+    """Replace keys of config.yaml."""
+
+    def edit():
+        values = copy.deepcopy(CONFIG) | changes
+        Path("config/config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+
+    return edit
+
+
+def rounds(**changes):
+    return keys(rounds=copy.deepcopy(CONFIG["rounds"]) | changes)
+
+
+def yaml_text(old, new):
+    return text("config.yaml", old, new)
+
+
+def text(file, old, new, count=1):
+    """Replace text in a file of config/."""
+
+    def edit():
+        path = Path("config", file)
+        content = path.read_text()
+        assert old in content
+        path.write_text(content.replace(old, new, count))
+
+    return edit
+
+
+def genera(old, new, count=1):
+    return text("genera.tsv", old, new, count)
+
+
+def templates(old, new, count=1):
+    return text("templates.tsv", old, new, count)
+
+
+def content(file, data):
+    def edit():
+        Path("config", file).write_bytes(data)
+
+    return edit
+
+
+def specimens(lines, name="config/specimens.csv"):
+    def edit():
+        Path("config/specimens.csv").write_text(lines)
+        keys(specimen_table=name)()
+
+    return edit
+
+
+IN_YAML = {
+    "a tab": (yaml_text("  untrained", "\tuntrained"), r"config.yaml, line \d+, column \d+: .*character"),
+    "a bracket left open": (yaml_text("seed: 1", "seed: [1"), r"config.yaml, line \d+, column \d+"),
+    "no blank after a colon": (yaml_text("seed: 1", "seed:1"), r"config.yaml, line 2, column"),
+    "a quote left open": (yaml_text("seed: 1", 'seed: "1'), r"config.yaml, line \d+, column"),
+    "a list": (content("config.yaml", b"- seed\n"), "expected keys and values"),
+    "nothing in it": (content("config.yaml", b""), "the key 'genera' is missing"),
+    "not UTF-8": (content("config.yaml", b"seed: \xe4\n"), "config.yaml: .*UTF-8"),
+}
+IN_KEYS = {
+    "a key misspelt": (keys(sed=1), r"unknown key 'sed' \(did you mean 'seed'\?\)"),
+    "a section misspelt": (keys(structure={}), r"'structure' \(did you mean 'structures'\?\)"),
+    "a word for a number": (keys(seed="one"), "seed: expected a whole number, found 'one'"),
+    "a number below its bound": (keys(shard_size=0), "shard_size: must be at least 1, found 0"),
+    "a percentage": (keys(low_confidence=50.0), "low_confidence: must be at most 1, found 50"),
+    "an unknown device": (keys(device="gpu"), "device: 'gpu' is not one of auto, cuda, mps, cpu"),
+    "a number that YAML takes for text": (
+        keys(training={"learning_rate": "1e-4"}),
+        r"learning_rate: expected a number, found '1e-4' \(text; write 1.0e-4\)",
+    ),
+    "no structures": (keys(structures={}), "structures: must not be empty"),
+    "a parent that is none": (
+        keys(structures={"head": None, "eye": {"parent": "haed"}}),
+        r"structures.eye.parent: there is no structure 'haed' \(did you mean 'head'\?\)",
+    ),
+    "a structure in itself": (
+        keys(structures={"head": {"parent": "eye"}, "eye": {"parent": "head"}}),
+        "lies within itself",
+    ),
+    "a structure drawn nowhere": (
+        keys(structures={"head": None, "eyes": None}),
+        r"structures.eyes: it is drawn in no file of config/templates.tsv \(did you mean 'eye'\?\)",
+    ),
+    "a structure drawn and not named": (
+        keys(structures={"head": None}),
+        "warning: drawn, but not among the structures of the configuration, so left out: 'eye'",
+    ),
+    "no rounds": (keys(rounds={}), "rounds: must not be empty"),
+    "a round without templates": (
+        rounds(untrained={"templates": []}), "rounds.untrained.templates: must not be empty"
+    ),
+    "templates of no label": (
+        rounds(untrained={"templates": ["frist"]}),
+        r"no genus has templates of the round 'frist' .*\(did you mean 'first'\?\)",
+    ),
+    "a train of nothing": (
+        rounds(trained={"templates": ["first"], "train": None}), "found nothing"
+    ),
+    "steps in words": (
+        rounds(trained={"templates": ["first"], "train": {"steps": "many"}}),
+        "rounds.trained.train.steps: expected a whole number, found 'many'",
+    ),
+    "an unknown key of training": (
+        rounds(trained={"templates": ["first"], "train": {"step": 3}}),
+        r"unknown key 'step' \(did you mean 'steps'\?\)",
+    ),
+    "an init that is none": (
+        rounds(refined={"templates": ["first"], "train": {}, "init": "traind"}),
+        r"rounds.refined.init: there is no round 'traind' \(did you mean 'trained'\?\)",
+    ),
+    "an init from itself": (
+        rounds(refined={"templates": ["first"], "train": {}, "init": "refined"}),
+        "a round cannot start from itself",
+    ),
+    "an init from an untrained round": (
+        rounds(refined={"templates": ["first"], "train": {}, "init": "untrained"}),
+        "'untrained' has no `train`, so it leaves no adapter",
+    ),
+    "an init without training": (
+        rounds(refined={"templates": ["first"], "init": "trained"}),
+        "the round has no `train`, so nothing starts from 'trained'",
+    ),
+    "an init from a later round": (
+        rounds(trained={"templates": ["first"], "train": {}, "init": "refined"}),
+        "a round starts from one above it",
+    ),
+    "a round called as a path": (
+        rounds(**{"a/b": {"templates": ["first"]}}), "becomes the name of a folder"
+    ),
+    "a round called as a folder of the workflow": (
+        rounds(lists={"templates": ["first"]}), "'lists' is the name of a folder"
+    ),
+    "a final round that is none": (
+        keys(final_round="best"), "final_round: there is no round 'best'"
+    ),
+    "a body of no structure": (
+        keys(measurement={"body": ["haed"]}), r"'haed'.*did you mean 'head'"
+    ),
+    "a curved part that is none": (keys(measurement={"curved": ["antenna"]}), "'antenna'"),
+    "an index of no structure": (
+        keys(measurement={"indices": {"ratio": "haed.width / head.length"}}), "haed"
+    ),
+    "an index of no measure": (
+        keys(measurement={"indices": {"ratio": "head.widht / head.length"}}), "width"
+    ),
+    "an index that is no formula": (
+        keys(measurement={"indices": {"ratio": "head.width /"}}), "ratio"
+    ),
+    "a length and an area added": (
+        keys(measurement={"indices": {"odd": "head.width + head.area"}}), "odd"
+    ),
+    "a source of scales that is none": (
+        keys(measurement={"scale": ["ruler2"]}), "is not one of specimen_table"
+    ),
+    "a checkpoint that is not there": (
+        keys(model={"name": "mine", "checkpoint": "m.pt", "config": "c.yaml"}),
+        "model.checkpoint: the file does not exist: m.pt",
+    ),
+}  # fmt: skip
+IN_TABLES = {
+    "no table of genera": (keys(genera="config/genus.tsv"), "genus.tsv: there is no such file"),
+    "a spreadsheet": (
+        content("genera.tsv", b"PK\x03\x04\x14\0"),
+        "a spreadsheet's own file .*choose Save as, CSV UTF-8",
+    ),
+    "commas in a .tsv": (
+        content("genera.tsv", b"genus,specimens\nAus,data/Aus\n"), "separated by a comma"
+    ),
+    "an empty table": (content("genera.tsv", b""), "genera.tsv: is empty; its first line names"),
+    "a header alone": (content("genera.tsv", b"genus\tspecimens\n"), "has a header but no rows"),
+    "a column missing": (genera("specimens", "folder"), "the column 'specimens' is missing"),
+    "a column twice": (genera("country", "genus"), "the column 'genus' is there twice"),
+    "a genus twice": (genera("Bus\t", "Aus\t"), "genus 'Aus' is there twice"),
+    "a genus twice but for case": (genera("Bus\t", "aus\t"), "only in upper and lower case"),
+    "a genus with a blank": (genera("Bus\t", "Bus bus\t"), "becomes the name of a folder"),
+    "a genus called as a folder": (genera("Bus\t", "tables\t"), "'tables' is the name of a folder"),
+    "a folder that is not there": (
+        genera("data/Bus", "data/bus"), "the folder of specimens of 'Bus' does not exist: data/bus"
+    ),
+    "a file for a folder": (genera("data/Bus", "data/Aus_first.json"), "is not a folder"),
+    "a home that is not there": (genera("data/Bus", "~/no such/Bus"), "does not exist: /"),
+    "a brace in a path": (genera("data/Bus", "data/{x}"), "has a brace in it"),
+    "a decimal comma": (genera("12.5", "12,5"), "pixels_per_mm of 'Aus' is '12,5'"),
+    "a scale of nothing": (genera("12.5", "0"), "give a number above 0"),
+    "a truth that is not there": (
+        genera("Aus_second.json", "truth.json"), "the truth of 'Aus' does not exist"
+    ),
+    "more cells than columns": (
+        genera("Italy", "Italy\tTuscany"), "line 2: 6 values for 5 columns"
+    ),
+    "an unknown column of templates": (
+        templates("photographs", "images"), "unknown column 'images'"
+    ),
+    "templates of no genus": (
+        templates("Bus\tfirst", "Buss\tfirst"), r"genus 'Buss' has no row .*did you mean 'Bus'"
+    ),
+    "annotations that are not there": (
+        templates("Bus_first", "Bus_1"), "the file of annotations of 'Bus', round 'first', does not"
+    ),
+    "no annotations": (
+        templates("data/Bus_first.json", ""), "the column 'annotations' is empty"
+    ),
+    "a row twice": (
+        templates("Aus\tsecond\tdata/Aus_second", "Aus\tfirst\tdata/Aus_first"),
+        "the same row is there twice",
+    ),
+    "a genus without templates": (
+        templates("Bus\t", "Aus\t", 9), "genus 'Bus' has no row for any round"
+    ),
+    "no such table of specimens": (
+        specimens("", "config/specimen.csv"), "specimen_table: the table does not exist"
+    ),
+    "a table of specimens without specimens": (
+        specimens("genus,name\nAus,0001\n"), "no column 'specimen'; found genus, name"
+    ),
+    "two rows of a specimen": (
+        specimens("genus,specimen,sex\nAus,0001,f\nAus,0001,m\n"), "has a second row"
+    ),
+    "names without their zeros": (
+        specimens("genus,specimen,sex\nAus,1,f\nAus,2,m\n"),
+        "no photograph has a row: the table says '1', '2', the photographs are called '0000'",
+    ),
+    "names with extensions": (
+        specimens("genus,specimen,sex\nAus,0001.png,f\n"), "without the extension, as text"
+    ),
+    "a specimen misspelt": (
+        specimens("genus,specimen,sex\nAus,0001,f\nAus,00002,m\n"),
+        r"warning: .*1 rows of 'Aus' are no photograph of data/Aus: '00002' \(did you mean",
+    ),
+}  # fmt: skip
+MISTAKES = IN_YAML | IN_KEYS | IN_TABLES
+
+
+def test_without_a_mistake_nothing_is_said(project):
+    assert answer(project) == ""
+    assert len(MISTAKES) >= 60
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_answered_at_the_start(project, mistake):
+    edit, said = MISTAKES[mistake]
+    edit()
+    found = answer(project)
+    assert found, "nothing is said"
+    assert_said(said, found)
+
+
+def assert_said(said, found):
+    assert re.search(said, found, re.DOTALL), found
+    assert "Traceback" not in found and "pydantic" not in found
+
+
+def cut_annotations():
+    path = Path("data/Bus_first.json")
+    path.write_text(path.read_text()[:80])
+    convert([path], "data/Bus", CONFIG["structures"], "Bus")
+
+
+def other_photographs():
+    convert(["data/Bus_first.json"], "elsewhere", CONFIG["structures"], "Bus")
+
+
+def other_labels():
+    convert(["data/Bus_first.json"], "data/Bus", {"skull": None, "scape": None}, "Bus")
+
+
+def no_photographs():
+    build_manifest("empty", None, 5, "Bus")
+
+
+def nothing_to_learn_from():
+    manifest = build_manifest("elsewhere", None, 5, "Bus")
+    draw_pool([one for one in manifest.specimens if one.status != "ok"], [], 3, 1)
+
+
+@pytest.mark.parametrize(
+    "job, said",
+    [
+        (cut_annotations, r"data/Bus_first.json.*line \d+"),
+        (other_photographs, "Bus_first.json.*'0000.png'"),
+        (other_labels, "no outline of any structure .* was found; it has 'eye', 'head': rename"),
+        (no_photographs, "genus Bus: no photograph in empty"),
+        (nothing_to_learn_from, "no unlabelled specimen to train on"),
+    ],
+)
+def test_a_mistake_is_answered_by_the_first_job(project, job, said):
+    Path("empty").mkdir()
+    shutil.copytree("data/Aus", "elsewhere")
+    Path("elsewhere/0000.png").rename("elsewhere/first.png")
+    with pytest.raises(InputError) as error:
+        job()
+    assert_said(said, str(error.value))
