@@ -119,11 +119,6 @@ class Entry:
             return Group.FLAGGED
         return Group.ABSENT if any(mark.absent for mark in predicted) else Group.FINE
 
-    def lowest(self) -> Mark | None:
-        """The predicted mask of the lowest score among those that are there."""
-        known = [m for m in self.marks if m.predicted and not m.absent and m.score is not None]
-        return min(known, key=lambda mark: (mark.score, mark.number), default=None)
-
 
 class Truth:
     """IoU and status by specimen and structure, from evaluation.csv.

@@ -13,6 +13,7 @@ from typing import Any
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.matching import find_templates
+from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 from sam2pal.review.shards import Entry, Group, Truth, entries, same_structures
@@ -27,7 +28,10 @@ class Row:
     Attributes:
         file, place: which file, and which of its images; `file` -1 is the file of templates.
         number: names its picture; the order of the files decides it.
-        lowest, lowest_structure: score and name of its worst mask, if there is one.
+        scores: of its predicted masks that are there, by structure.
+        other: the group if no score is low.
+        lowest, lowest_structure: score and name of the mask that stands lowest among those of its
+            structure, if there is one; `deviation` says how low, in robust standard deviations.
         absent: structures without a pixel.
         flags: of its masks.
         iou: mean over its scored structures, or None.
@@ -41,19 +45,28 @@ class Row:
     specimen: str
     path: str
     reason: str
-    lowest: float | None
-    lowest_structure: str
+    scores: dict[str, float]
+    other: Group
     absent: tuple[str, ...]
     flags: tuple[str, ...]
     iou: float | None
+    lowest: float | None = None
+    lowest_structure: str = ""
+    deviation: float = 0.0
     rank: int = 0
     page: int = 0
 
     def key(self) -> tuple[Any, ...]:
         """Sorts those to look at first first."""
         missing = len(self.absent) if self.group == Group.ABSENT else 0
-        lowest = -1.0 if self.lowest is None else self.lowest
-        return self.group, -missing, lowest, natural_key(self.specimen), self.file, self.place
+        return (
+            self.group,
+            -missing,
+            self.deviation,
+            natural_key(self.specimen),
+            self.file,
+            self.place,
+        )
 
 
 @dataclass
@@ -90,6 +103,7 @@ class Survey:
         rows: all specimens, those to look at first first.
         counts: a `Count` a structure.
         groups, flags: how many specimens are in each group, and have each flag.
+        weak: structures whose scores are low on most specimens: said once, not of each.
         outside: templates that are not among the specimens (and have rows of their own).
 
     Raises:
@@ -152,7 +166,6 @@ class Survey:
     def _add(self, file: int, entry: Entry) -> None:
         group = entry.group(self.options.low_confidence)
         specimen = entry.specimen
-        lowest = entry.lowest()
         shown = [mark for mark in entry.marks if mark.source]
         ious = [
             m.iou for m in entry.marks if m.iou is not None and m.verdict in _SCORED and file >= 0
@@ -166,8 +179,12 @@ class Survey:
                 specimen.specimen,
                 entry.path,
                 specimen.reason,
-                None if lowest is None else lowest.score,
-                "" if lowest is None else lowest.structure,
+                {
+                    m.structure: m.score
+                    for m in entry.marks
+                    if m.predicted and not m.absent and m.score is not None
+                },
+                entry.group(0.0),
                 tuple(mark.structure for mark in shown if mark.missing),
                 tuple(sorted({flag for mark in shown for flag in mark.flags})),
                 fmean(ious) if ious else None,
@@ -208,7 +225,23 @@ class Survey:
             self._add(-1, entry)
         return len(outside)
 
+    def _rank(self) -> None:
+        """Put each specimen into its group and find its worst mask, now that all scores are known."""
+        scores = {count.structure: count.scores for count in self.counts}
+        ranking = Ranking(scores, self.options.low_confidence)
+        self.weak = ranking.weak
+        for row in self.rows:
+            known = {name: score for name, score in row.scores.items() if len(scores[name])}
+            worst = ranking.worst(known)
+            if worst is not None:
+                row.lowest, row.lowest_structure = worst.score, worst.structure
+                row.deviation = worst.deviation
+            low = any(ranking.is_low(*of) for of in known.items())
+            if row.group == Group.LOW and not low:
+                row.group = row.other
+
     def _sort(self) -> None:
+        self._rank()
         self.rows.sort(key=Row.key)
         self.groups = Counter(row.group for row in self.rows)
         self.flags = Counter(flag for row in self.rows for flag in row.flags)

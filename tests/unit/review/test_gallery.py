@@ -375,7 +375,7 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
     assert [(row["specimen"], row["group"]) for row in rows] == ORDER
     assert [row["rank"] for row in rows] == [str(n) for n in range(1, 12)]
     worst = rows[1]
-    assert (worst["lowest_score"], worst["lowest_structure"]) == ("0.1000", "wing")
+    assert (worst["lowest_score"], worst["lowest_structure"]) == ("0.3000", "head")
     assert rows[0]["absent"] == "head;legs;wing" and rows[3]["flags"] == "touches_border"
     assert rows[9]["reason"] == "damaged.png: 0 bytes"
     html = output.read_text("utf-8")

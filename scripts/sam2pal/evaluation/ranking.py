@@ -1,0 +1,61 @@
+"""Which specimens to look at first: each structure is compared with itself.
+
+A confidence of 0.4 is low for a head and usual for an antenna. So a score is judged by how far it lies
+below the scores of the same structure on the other specimens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+LEAST_SPREAD = 0.03  # scores that differ by less are alike
+FAR_BELOW = -2.0  # robust standard deviations at which a score of a weak structure is low for it
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The worst mask of a specimen, and its robust standard deviations from its structure's median."""
+
+    structure: str
+    score: float
+    deviation: float
+
+
+class Ranking:
+    """Learns how the scores of each structure are spread.
+
+    Args:
+        scores: of all predicted masks that are there, by structure.
+        low: scores below it are low.
+
+    Attributes:
+        weak: structures whose median is low: said once, not of every specimen.
+    """
+
+    def __init__(self, scores: Mapping[str, Sequence[float]], low: float) -> None:
+        self.low = low
+        self._middle: dict[str, tuple[float, float]] = {}
+        for name, of in scores.items():
+            if len(of):
+                median = float(np.median(of))
+                spread = 1.4826 * float(np.median(np.abs(np.asarray(of) - median)))
+                self._middle[name] = median, max(spread, LEAST_SPREAD)
+        self.weak = tuple(name for name, (median, _) in self._middle.items() if median < low)
+
+    def deviation(self, structure: str, score: float) -> float:
+        """Robust standard deviations of a score from the median of its structure."""
+        median, spread = self._middle[structure]
+        return (score - median) / spread
+
+    def worst(self, scores: Mapping[str, float]) -> Standing | None:
+        """The mask of a specimen that stands lowest among those of its structure."""
+        found = [
+            Standing(name, score, self.deviation(name, score)) for name, score in scores.items()
+        ]
+        return min(found, key=lambda one: one.deviation, default=None)
+
+    def is_low(self, structure: str, score: float) -> bool:
+        """Whether a score is low; of a weak structure, whether it is also low for that structure."""
+        far = structure not in self.weak or self.deviation(structure, score) < FAR_BELOW
+        return score < self.low and far
