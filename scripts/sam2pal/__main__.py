@@ -10,6 +10,7 @@ sam2pal status          from another terminal: what runs, waits, failed
 import argparse
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from sam2pal import __version__
@@ -89,6 +90,14 @@ def workflow(more: list[str]) -> None:
             f"{config.absolute()}: there is no such file. Go to the folder of your project, or begin one: "
             "sam2pal init FOLDER --photographs DIR --annotations FILE"
         )
+    try:
+        with tempfile.TemporaryFile(dir="."):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{Path.cwd()}: nothing can be written here ({error.strerror}); run in a folder of your own, "
+            "the repository may be read-only"
+        ) from None
     command = [
         sys.executable,
         "-m",

@@ -11,7 +11,7 @@ from running import CONFIG, make_project
 
 from sam2pal.config.checking import refuse
 from sam2pal.config.project import check
-from sam2pal.config.stages import read_yaml
+from sam2pal.config.stages import read_mapping
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.pool import draw_pool
@@ -23,7 +23,7 @@ from sam2pal.morphometrics.measures.checking import check_structures
 def answer(folder: Path) -> str:
     """What is said of a project: its warnings, or else the error that stops it."""
     try:
-        values = read_yaml(Path("config/config.yaml"))
+        values = read_mapping(Path("config/config.yaml"))
         project = check(values, "config/config.yaml", check_structures, lambda _: False)
         folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
         found = preview(project, folders, lambda _: False)

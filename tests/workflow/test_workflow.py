@@ -81,7 +81,9 @@ def test_results_are_whole(finished: Project) -> None:
         assert "Traceback" not in path.read_text(), path
 
 
-def test_a_second_call_does_nothing(again: Project) -> None:
+def test_a_second_call_does_nothing_also_if_a_template_was_saved_again(again: Project) -> None:
+    path = again.folder / "data/Aus_first.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"info": {"date": "today"}}, indent=2))
     call = again.run()
     assert call.code == 0 and "Nothing to be done" in call.text
 

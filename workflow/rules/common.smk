@@ -1,4 +1,5 @@
 # Everything the rules share: the checked configuration, and functions from wildcards to files and parameters.
+import atexit
 import csv
 import functools
 import json
@@ -100,15 +101,18 @@ if workflow.is_main_process:
     for warning in found.warnings:
         logger.warning(f"Warning: {warning}")
     results = Path(place("<results>"))
-    logger.info(
-        plan.told(
-            plan.described(
-                PROJECT,
-                plan.work(PROJECT, FOLDERS, results),
-                plan.rates(PROJECT, Path(place("<benchmarks>")), results),
-            )
+    to_do = plan.told(
+        plan.described(
+            PROJECT,
+            plan.work(PROJECT, FOLDERS, results),
+            plan.rates(PROJECT, Path(place("<benchmarks>")), results),
         )
     )
+    if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+        # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
+        atexit.register(print, f"\n{to_do}", file=sys.stderr, flush=True)
+    else:
+        logger.info(to_do)
 
 ##### what each stage is given #####
 
@@ -345,10 +349,13 @@ def folder_state(wildcards):
 
 
 def source_states(wildcards):
-    """Hashes of the annotated photographs, and of the annotations where these are a folder."""
+    """Hashes of what the annotations say and of the annotated photographs."""
     if not workflow.is_main_process:
         return []
-    return [source_state(source) for source in sources_of(wildcards)]
+    from sam2pal.dataset.content import content_state
+
+    # not kept between two calls: those of the demo are not there before they are drawn
+    return [content_state(source, list(CONFIG.structures)) for source in sources_of(wildcards)]
 
 
 def truth_state(wildcards):

@@ -13,10 +13,7 @@ def runs_and_their_inputs():
     for (genus, name), sources in PROJECT.runs.items():
         truth, round_ = PROJECT.genera[genus].truth, PROJECT.rounds[name]
         inputs = {
-            "templates.json": [
-                f"{options}/convert_templates.json",
-                *(source.annotations for source in sources),
-            ],
+            "templates.json": [f"{options}/convert_templates.json"],
             "train_pool.tsv": [f"{options}/draw_pool.{name}.json"],
             "adapter": [f"{options}/train_palindrome.{name}.json", CHECKPOINT],
             "shards": [f"{options}/segment_shard.json", CHECKPOINT],

@@ -1,11 +1,12 @@
 # Every format of annotations becomes canonical COCO: a file a round, and one of the truth.
 
 
+# `states` says when annotations changed; a file that was only saved again has another time and is the same.
 rule convert_templates:
     input:
         options=f"{OPTIONS}/convert_templates.json",
         annotations=lambda wildcards: [
-            local(source.annotations)
+            ancient(local(source.annotations))
             for source in sources_of(wildcards)
             if not Path(source.annotations).is_dir()
         ],

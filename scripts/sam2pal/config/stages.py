@@ -144,28 +144,6 @@ def structures_of(options: StageOptions) -> list[Structure]:
     return with_names(options.structures)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys of config.yaml.
-
-    Raises:
-        InputError: it is no YAML, with line and column, or holds no keys.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: this is no text in UTF-8 ({error}); save it as UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise InputError(
-            f"{path}{place}: this is no YAML: {error.problem}. Blanks, not tabs, begin a line; a colon is "
-            "followed by a blank; a text with : or # in it stands in quotes"
-        ) from None
-    if values is not None and not isinstance(values, dict):
-        raise InputError(f"{path}: expected keys and values, found {json.dumps(values)}")
-    return values or {}
-
-
 def read_mapping(path: Path) -> dict[str, Any]:
     """Raises: InputError: the file cannot be read, or holds no keys and values."""
     values = read_yaml(path)

@@ -198,6 +198,20 @@ def _folded_stem(name: str) -> str:
     return _stem(name).casefold()
 
 
+class LaterPhotographs(Photographs):
+    """Photographs of a folder that is listed only if a format needs it to be read."""
+
+    def __init__(self, folder: str) -> None:
+        self.place = folder
+
+    def __getattr__(self, name: str) -> object:
+        if name not in ("photographs", "_by_name"):
+            raise AttributeError(name)
+        files: list[PhotographFile] = Photographs.of_folder(self.place).photographs
+        Photographs.__init__(self, files, self.place)
+        return self.__dict__[name]
+
+
 def _keys(name: str) -> set[str]:
     base = _plain(name).rsplit("/", 1)[-1]
     return {same(base) for same in (_whole, _stem, _folded, _folded_stem)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sam2pal.config.project import Project
 from sam2pal.config.tables import Source
-from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.dataset.photographs import LaterPhotographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.images.folder import walk
@@ -117,24 +117,10 @@ def _read(source: Source, structures: Sequence[str]) -> set[str] | None:
     """The labels of a row of templates.tsv; None if they cannot be read."""
     path = Path(source.annotations)
     try:
-        read = read_annotations(path, _Later(source.photographs), structures)
+        read = read_annotations(path, LaterPhotographs(source.photographs), structures)
     except InputError:
         return None
     return {outline.label for drawing in read.drawings for outline in drawing.outlines}
-
-
-class _Later(Photographs):
-    """Photographs of a folder that is listed only if a format needs it to be read."""
-
-    def __init__(self, folder: str) -> None:
-        self.place = folder
-
-    def __getattr__(self, name: str) -> object:
-        if name not in ("photographs", "_by_name"):
-            raise AttributeError(name)
-        files: list[PhotographFile] = Photographs.of_folder(self.place).photographs
-        Photographs.__init__(self, files, self.place)
-        return self.__dict__[name]
 
 
 def _joined(table: SpecimenTable, genus: str, folder: Folder, found: Preview) -> None:

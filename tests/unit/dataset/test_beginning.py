@@ -115,11 +115,21 @@ def test_names_of_structures_are_yaml_that_reads_back(tmp_path):
     assert config["measurement"]["curved"] == ["antenna: scape"]
 
 
+def refused(dir):
+    raise PermissionError(13, "Permission denied")
+
+
 def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="sam2pal init FOLDER"):
         call(monkeypatch, "run", "-n")
     make_project(tmp_path)
+    with (
+        monkeypatch.context() as full,
+        pytest.raises(InputError, match="nothing can be written here"),
+    ):
+        full.setattr(command.tempfile, "TemporaryFile", refused)
+        call(monkeypatch, "run")
     called = []
     monkeypatch.setattr(command.subprocess, "call", lambda words: called.append(words) or 3)
     with pytest.raises(SystemExit) as ended:
