@@ -107,7 +107,7 @@ IN_YAML = {
     "a quote left open": (yaml_text("seed: 1", 'seed: "1'), r"config.yaml, line \d+, column"),
     "a list": (content("config.yaml", b"- seed\n"), "expected keys and values"),
     "nothing in it": (content("config.yaml", b""), "the key 'genera' is missing"),
-    "not UTF-8": (content("config.yaml", b"seed: \xe4\n"), "config.yaml: .*UTF-8"),
+    "not UTF-8": (content("config.yaml", b"seed: \xe4\n"), "config.yaml, line 1: .*UTF-8"),
 }
 IN_KEYS = {
     "a key misspelt": (keys(sed=1), r"unknown key 'sed' \(did you mean 'seed'\?\)"),

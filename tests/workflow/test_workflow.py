@@ -229,7 +229,7 @@ def test_a_failed_genus_stops_no_other_and_leaves_no_old_tables(again: Project) 
     tables = again.folder / "results/tables"
     assert statuses(tables) == {("Aus", "ok"), ("Bus", "failed")}
     end = call.text[call.text.index("NOT IN THE TABLES:") :]
-    assert "Bus/untrained evaluation failed: convert_templates failed: " in end
+    assert "Bus/untrained failed: convert_templates failed: " in end
     reasons = {row["reason"] for row in rows(tables / "status.csv") if row["genus"] == "Bus"}
     assert all("convert_templates failed" in reason for reason in reasons)
     for table in ("evaluation", "morphometrics"):

@@ -30,6 +30,7 @@ from sam2pal.io.user_tables import refuse_spreadsheet
 Row = TypeVar("Row")
 # folders of results/ and of results/GENUS/
 RESERVED = {"genus": ("tables", "plots", "options"), "round": ("lists",)}
+LONGEST_CELL = 10_000
 SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 
 
@@ -203,6 +204,8 @@ def _lines(path: str, text: str, sign: str) -> Iterator[list[str]]:
                     f"{path}, line {before + 1}: a quote is opened and not closed, so that lines to "
                     f"{reader.line_num} would be one cell; remove it or close it"
                 )
+            if max(map(len, line), default=0) > LONGEST_CELL:  # csv's own limit may be lifted
+                raise csv.Error(f"a cell of more than {LONGEST_CELL} characters")
             before = reader.line_num
             yield [value.strip() for value in line]
     except csv.Error as error:

@@ -37,6 +37,13 @@ def read_yaml(path: str | Path) -> Any:
         reason = " ".join(str(error).split())
         if "single document" in reason:
             reason = "it holds two documents; remove the line --- and what follows"
+        mark = getattr(error, "problem_mark", None)
+        if mark is not None and "single document" not in str(error):
+            raise InputError(
+                f"{path}, line {mark.line + 1}, column {mark.column + 1}: this is no YAML: {error.problem}. "
+                "Blanks, not tabs, begin a line; a colon is followed by a blank; a text with : or # in it "
+                "stands in quotes"
+            ) from error
         raise InputError(f"{path}: cannot be read as JSON or YAML ({reason})") from error
     finally:
         loader.dispose()

@@ -46,7 +46,7 @@ def screen(
         parts += ["", f"Next: open {page} and look at the first masks"]
     failed = [row for row in status if row["status"] in FAILED]
     if failed:
-        lines = dict.fromkeys(f"{_name(row)} {row['status']}: {row['reason']}" for row in failed)
+        lines = dict.fromkeys(f"{_run(row)} {row['status']}: {row['reason']}" for row in failed)
         parts += ["", "NOT IN THE TABLES:", *_cut(lines, results)]
     return "\n".join(parts) + "\n"
 
@@ -82,8 +82,11 @@ def _cut(lines: Mapping[str, Any], results: Path) -> list[str]:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    name = "/".join(part for part in (row["genus"], row["round"]) if part)
-    return f"{name} {row['stage']}" if row["stage"] in STAGES else name
+    return f"{_run(row)} {row['stage']}" if row["stage"] in STAGES else _run(row)
+
+
+def _run(row: Mapping[str, Any]) -> str:
+    return "/".join(part for part in (row["genus"], row["round"]) if part)
 
 
 def _page(

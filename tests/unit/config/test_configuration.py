@@ -287,7 +287,7 @@ YAML_MISTAKES = {
     "a: 1\n---\nb: 2": "it holds two documents",
     "a: !!python/object/apply:os.system [ls]": "could not determine a constructor",
     "a: \0": "cannot be read as JSON or YAML",
-    "a:\n\t- 1": "cannot be read as JSON or YAML",
+    "a:\n\t- 1": "line 2, column 1: this is no YAML",
     "a: " + "9" * 5000: "cannot be read as JSON or YAML",
     "a: 2020-99-99": "cannot be read as JSON or YAML",
 }

@@ -50,7 +50,7 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     assert f"Next: open {tmp_path}/Aus/trained/review.html and look at the first masks" in lines
     assert lines[-2:] == [
         "NOT IN THE TABLES:",
-        "  Bus/trained morphometrics failed: measure failed: no masks",
+        "  Bus/trained failed: measure failed: no masks",
     ]
 
 
