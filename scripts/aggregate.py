@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from sam2pal.cli import add_options, options_argument, run
 from sam2pal.config.stages import read_options
+from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.report import rounded
@@ -72,6 +73,8 @@ def main() -> None:
         at = (arguments.results or Path("results")) / run_.genus / run_.round / STAGES[stage]
         path = files[stage].get((run_.genus, run_.round), at)
         row = {"genus": run_.genus, "round": run_.round, "stage": stage}
+        if arguments.results:
+            row["notes"] = noticed(arguments.results / run_.genus, run_.round, stage)
         found.append((row | survey(run_, stage, path, checked), path))
     status = [row for row, _ in found]
     scores = Scores(
@@ -129,6 +132,17 @@ def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]])
     if unexpected:
         raise InputError(f"{where}: {'/'.join(unexpected[0])} is given but not expected")
     return runs
+
+
+def noticed(genus: Path, round_: str, stage: str) -> int | None:
+    """How many things were noticed in the annotations that a result is made from."""
+    files = [genus / round_ / "templates.json"]
+    if stage == "evaluation" and (genus / "truth.json").is_file():
+        files.append(genus / "truth.json")
+    try:
+        return sum(len(notes_of(path)) for path in files)
+    except InputError:  # of a run that failed, which its status says
+        return None
 
 
 def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[str, Any]:

@@ -83,6 +83,39 @@ CONFIG = PROJECT.configuration
 config.update(as_given(config, CONFIG))  # for the report, which knows no CONFIG
 SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
 
+##### what the annotations and the tables of specimens say #####
+
+
+@functools.lru_cache(maxsize=None)
+def state_of(source):
+    return source_state(source)
+
+
+def look_into_files():
+    """Read every annotation and the specimen table once, and say all that was found together.
+
+    A dry run ends with an error. Else a broken specimen table does, which all genera need; a genus whose annotations
+    cannot be read fails by itself, and the others go on.
+    """
+    from sam2pal.dataset.findings import Findings
+    from sam2pal.evaluation.columns import COLUMNS
+
+    made = lambda path: path.startswith(DEMO)
+    memory = Path(".snakemake/sam2pal/findings.json")
+    findings = Findings(PROJECT, made, COLUMNS, memory, state_of)
+    dry = {"-n", "--dry-run", "--dryrun"} & {*sys.argv}
+    if findings.notes and dry:
+        logger.info("\n".join(["Noticed in the annotations and tables:", *findings.notes]))
+    if findings.errors:
+        text = "\n".join(["These files cannot be used:", *findings.errors])
+        if dry or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
+            raise WorkflowError(text)
+        logger.warning(text)
+
+
+if workflow.is_main_process:
+    look_into_files()
+
 ##### what each stage is given #####
 
 # A file a stage, an input of its rule: what is in it is all of the configuration that the stage depends on, and the
@@ -323,7 +356,7 @@ def source_states(wildcards):
     """Hashes of the annotated photographs, and of the annotations where these are a folder."""
     if not workflow.is_main_process:
         return []
-    return [source_state(source) for source in sources_of(wildcards)]
+    return [state_of(source) for source in sources_of(wildcards)]
 
 
 def truth_state(wildcards):
@@ -331,7 +364,7 @@ def truth_state(wildcards):
     genus, truth = genus_of(wildcards), Path(truth_of(wildcards))
     if not workflow.is_main_process or not truth.is_dir():
         return ""
-    return source_state(Source(genus.name, "truth", genus.truth, genus.specimens))
+    return state_of(Source(genus.name, "truth", genus.truth, genus.specimens))
 
 
 def pool_manifest(wildcards):

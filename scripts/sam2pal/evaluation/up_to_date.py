@@ -19,10 +19,11 @@ from sam2pal.io.errors import InputError, nearest
 STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.csv"}
 STATUS = {
     **dict.fromkeys(("genus", "round", "stage", "status"), str),
-    **dict.fromkeys(("specimens", "rows"), int),
+    **dict.fromkeys(("specimens", "rows", "notes"), int),
     "reason": str,
 }
-"""Columns of status.csv; status is `ok`, `missing`, `stale`, `failed` or `damaged`."""
+"""Columns of status.csv; status is `ok`, `missing`, `stale`, `failed` or `damaged`, and `notes` how many
+things were noticed when templates (of the evaluation: also the truth) were read."""
 
 _RULES = {"evaluation": "evaluate", "morphometrics": "measure"}
 _SLACK = 2.0  # seconds that the clocks of a cluster's machines may disagree
