@@ -98,11 +98,10 @@ def look_into_files():
     cannot be read fails by itself, and the others go on.
     """
     from sam2pal.dataset.findings import Findings
-    from sam2pal.evaluation.columns import COLUMNS
 
     made = lambda path: path.startswith(DEMO)
     memory = Path(".snakemake/sam2pal/findings.json")
-    findings = Findings(PROJECT, made, COLUMNS, memory, state_of)
+    findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
     dry = {"-n", "--dry-run", "--dryrun"} & {*sys.argv}
     if findings.notes and dry:
         logger.info("\n".join(["Noticed in the annotations and tables:", *findings.notes]))

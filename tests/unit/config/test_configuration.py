@@ -341,7 +341,7 @@ def test_metadata_may_not_be_called_as_a_column_of_the_results(folder: Path) -> 
 
 
 def test_a_quote_that_is_not_closed_swallows_no_row(folder: Path) -> None:
-    with pytest.raises(InputError, match='folder of specimens of .Aus. does not exist: "data/Aus$'):
+    with pytest.raises(InputError, match='folder of specimens of .Aus. does not exist: "data/Aus'):
         checked(CONFIG, GENERA.replace("data/Aus", '"data/Aus'))
     with pytest.raises(InputError, match="line 3: a cell of 200,000 characters"):
         checked(CONFIG, GENERA.replace("data/Bus", "x" * 200_000))
