@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from sam2pal.cli import add_options, options_argument, run
 from sam2pal.config.stages import read_options
+from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.ending import COUNTS, screen
@@ -81,6 +82,8 @@ def main() -> None:
         at = (arguments.results or Path("results")) / run_.genus / run_.round / STAGES[stage]
         path = files[stage].get((run_.genus, run_.round), at)
         row = {"genus": run_.genus, "round": run_.round, "stage": stage}
+        if arguments.results:
+            row["notes"] = noticed(arguments.results / run_.genus, run_.round, stage)
         found.append((row | survey(run_, stage, path, checked), path))
     good = {
         stage: [p for row, p in found if row["stage"] == stage and row["status"] in USABLE]
@@ -96,7 +99,7 @@ def main() -> None:
     calibration, reliability = calibrate(scores, options)
     comparison = compare_rounds(scores, options, given.seed)
     status = [row for row, _ in found]
-    status += list(noticed(found, arguments.specimen_table))
+    status += list(further(found, arguments.specimen_table))
     status += list(worse_rounds(comparison, given.rounds or scores.rounds))
     derived = {
         "evaluation_summary": summarise(scores, options, given.seed),
@@ -111,9 +114,8 @@ def main() -> None:
     if arguments.summary:
         there = [run_of(path) for path in good["morphometrics"]]
         of_rounds = read_scores(good["evaluation"])
-        final = final_rounds(
-            there, given.final_round if there else None, given.rounds or None, of_rounds
-        )
+        chosen = given.final_round if given.final_round in {of for _, of in there} else None
+        final = final_rounds(there, chosen, given.rounds or None, of_rounds)
         text = screen(status, final, of_rounds, arguments.summary.parent)
         with atomic(arguments.summary) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -121,7 +123,7 @@ def main() -> None:
     print(message or f"all {len(runs)} runs are in {folder}", file=sys.stderr if message else None)
 
 
-def noticed(
+def further(
     found: list[tuple[dict[str, Any], Path]], table: str | None
 ) -> Iterator[dict[str, Any]]:
     """What is to be said of templates, trainings and the table of specimens."""
@@ -166,6 +168,17 @@ def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]])
     if unexpected:
         raise InputError(f"{where}: {'/'.join(unexpected[0])} is given but not expected")
     return runs
+
+
+def noticed(genus: Path, round_: str, stage: str) -> int | None:
+    """How many things were noticed in the annotations that a result is made from."""
+    files = [genus / round_ / "templates.json"]
+    if stage == "evaluation" and (genus / "truth.json").is_file():
+        files.append(genus / "truth.json")
+    try:
+        return sum(len(notes_of(path)) for path in files)
+    except InputError:  # of a run that failed, which its status says
+        return None
 
 
 def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[str, Any]:

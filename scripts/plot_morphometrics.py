@@ -20,8 +20,7 @@ from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.figures import save
-from sam2pal.morphometrics.measures.dictionary import BY_NAME, NAMES, SPECIMEN
-from sam2pal.morphometrics.measures.specimen import MEASURED
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, NAMES, SPECIMEN
 from sam2pal.morphometrics.tables import plots
 from sam2pal.morphometrics.tables.allometry import COLUMNS as ALLOMETRIES
 from sam2pal.morphometrics.tables.columns import COLUMNS

@@ -25,7 +25,6 @@ from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.morphometrics.tables import concordance as agreement
 from sam2pal.morphometrics.tables import short
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.summary import (
@@ -64,6 +63,9 @@ def main() -> None:
         raise InputError("give --tables, or --compare and --against")
     folder = arguments.output_folder
     if arguments.compare:
+        # here, as it takes pandas, which is a second to import
+        from sam2pal.morphometrics.tables import concordance as agreement
+
         pairs, left_out = agreement.pair(arguments.compare, arguments.against)
         rows = agreement.compare(pairs)
         write(folder, "morphometrics_pairs", tables.from_pandas(pairs, agreement.PAIR_COLUMNS))
@@ -89,11 +91,11 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     summary, columns = Summary(arguments.low_confidence), WideColumns()
     found: dict[tuple[str, str], None] = {}
     for path in tqdm(arguments.tables, desc="read", disable=None):
-        for piece in map(tables.to_pandas, tables.read_chunks(path, COLUMNS, REQUIRED)):
+        for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
             summary.add(piece)
             columns.add(piece)
-            pairs = piece[["genus", "round"]].drop_duplicates()
-            found |= dict.fromkeys(pairs.itertuples(index=False, name=None))
+            both = (piece[name].to_pylist() for name in ("genus", "round"))
+            found |= dict.fromkeys(zip(*both, strict=True))
     stage = read_options(arguments.options)
     final = final_rounds(found, stage.final_round, stage.rounds, read_scores(arguments.evaluation))
     write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))

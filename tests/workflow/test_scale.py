@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from running import Project, jobs_in
+from running import Project, jobs_in, outline, photographs
 
 SPECIMENS, SHARD_SIZE = 10_000, 500
 SHARDS = SPECIMENS // SHARD_SIZE
@@ -40,10 +40,10 @@ def make_listed(folder: Path, genera: int) -> Project:
     for number in range(genera):
         name = f"G{number:03d}"
         data, results = folder / "data" / name, folder / "results" / name
-        data.mkdir(parents=True)
+        photographs(data, range(1))
         genus_rows.append(f"{name}\tdata/{name}\t10\n")
         for label in ("first", "second"):
-            (data / f"{label}.json").write_text("{}")
+            outline(data / f"{label}.json", [0])
             template_rows.append(f"{name}\t{label}\tdata/{name}/{label}.json\tdata/{name}\n")
         (results / "lists").mkdir(parents=True)
         rows = [

@@ -84,6 +84,38 @@ CONFIG = PROJECT.configuration
 config.update(as_given(config, CONFIG))  # for the report, which knows no CONFIG
 SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
 
+##### what the annotations and the tables of specimens say #####
+
+
+@functools.lru_cache(maxsize=None)
+def state_of(source):
+    return source_state(source)
+
+
+def look_into_files():
+    """Read every annotation and the specimen table once, and say all that was found together.
+
+    A dry run ends with an error. Else a broken specimen table does, which all genera need; a genus whose annotations
+    cannot be read fails by itself, and the others go on.
+    """
+    from sam2pal.dataset.findings import Findings
+
+    made = lambda path: path.startswith(DEMO)
+    memory = Path(".snakemake/sam2pal/findings.json")
+    findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
+    dry = {"-n", "--dry-run", "--dryrun"} & {*sys.argv}
+    if findings.notes and dry:
+        logger.info("\n".join(["Noticed in the annotations and tables:", *findings.notes]))
+    if findings.errors:
+        text = "\n".join(["These files cannot be used:", *findings.errors])
+        if dry or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
+            raise WorkflowError(text)
+        logger.warning(text)
+
+
+if workflow.is_main_process:
+    look_into_files()
+
 ##### what there is to do #####
 
 # Only the main process looks: a million files are not listed again in every job of a cluster.
@@ -98,7 +130,8 @@ if workflow.is_main_process:
         refuse(found.problems, "")
     except InputError as error:
         raise WorkflowError(str(error)) from None
-    for warning in found.warnings:
+    dry_run = bool({"-n", "--dry-run", "--dryrun"} & set(sys.argv))
+    for warning in () if dry_run else found.warnings:  # a dry run has said more
         logger.warning(f"Warning: {warning}")
     results = Path(place("<results>"))
     to_do = plan.told(
@@ -108,7 +141,7 @@ if workflow.is_main_process:
             plan.rates(PROJECT, Path(place("<benchmarks>")), results),
         )
     )
-    if {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+    if dry_run:
         # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
         atexit.register(print, f"\n{to_do}", file=sys.stderr, flush=True)
     else:
@@ -363,7 +396,7 @@ def truth_state(wildcards):
     genus, truth = genus_of(wildcards), Path(truth_of(wildcards))
     if not workflow.is_main_process or not truth.is_dir():
         return ""
-    return source_state(Source(genus.name, "truth", genus.truth, genus.specimens))
+    return state_of(Source(genus.name, "truth", genus.truth, genus.specimens))
 
 
 def pool_manifest(wildcards):

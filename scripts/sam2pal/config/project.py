@@ -23,11 +23,13 @@ class Project:
     Attributes:
         runs: the rows of templates.tsv that together serve each pair of genus and round, in the
             order of the files. A pair without any is no run.
+        notes: what is unusual about the tables, for people.
     """
 
     configuration: Configuration
     genera: Mapping[str, Genus]
     runs: Mapping[tuple[str, str], list[Source]]
+    notes: tuple[str, ...] = ()
 
     @property
     def rounds(self) -> Mapping[str, Round]:
@@ -60,12 +62,12 @@ def check(
     except ValidationError as error:
         refuse(in_words(error, Configuration), file)
         raise
-    genera = read_genera(configuration.genera)
+    genera, notes = read_genera(configuration.genera)
     metadata = dict.fromkeys(key for genus in genera.values() for key in genus.metadata)
     same = [key for key in metadata if key in taken]
     what = "has the name of a column of the results; rename it"
     refuse([f"the column '{key}' {what}" for key in same], configuration.genera)
-    sources = read_sources(configuration.templates, genera)
+    sources, more = read_sources(configuration.templates, genera)
     refuse(parent_problems(configuration.structures), file)
     refuse(_round_problems(configuration, sources), file)
     try:
@@ -74,7 +76,8 @@ def check(
         raise InputError(
             f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
         ) from None
-    project = Project(configuration, genera, _runs(genera, configuration.rounds, sources))
+    runs = _runs(genera, configuration.rounds, sources)
+    project = Project(configuration, genera, runs, (*notes, *more))
     refuse(_coverage_problems(project), configuration.templates)
     if made is not None:
         refuse(_missing_files(project, sources, made), "")

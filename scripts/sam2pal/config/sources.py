@@ -1,14 +1,18 @@
 """The state of what a row of templates.tsv names, so that a change of any of it is noticed."""
 
 import hashlib
+import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sam2pal.config.tables import Source
 
 _WORD = re.compile(r"""[^"'\n\t,;]+""")
+_STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.S)  # of JSON, whose numbers name no file
 _FILE_NAME = re.compile(r"[^\s:].*\.[A-Za-z0-9]{2,5}")
 _LONGEST = 4096  # characters of a path; what is longer is an image in base64
 
@@ -54,10 +58,22 @@ def _names_in(path: Path) -> set[str]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return set()
+    is_json = text.lstrip()[:1] in ("{", "[")
     found = set()
-    for word in _WORD.finditer(text.replace("\\/", "/")):  # linear in the length of the text
-        if word.end() - word.start() <= _LONGEST:
-            name = word.group().lstrip(" \r:").rstrip("\r")
+    for word in (_STRING if is_json else _WORD).finditer(text):  # linear in the length of the text
+        start, end = word.span(1 if is_json else 0)
+        if end - start <= _LONGEST:
+            name = text[start:end].lstrip(" \r:").rstrip("\r")
             if _FILE_NAME.fullmatch(name):
-                found |= {name, name.replace("\\", "/").rsplit("/", 1)[-1]}
+                for spelling in _spellings(name, is_json):
+                    found |= {spelling, spelling.rsplit("/", 1)[-1]}
     return found
+
+
+def _spellings(name: str, is_json: bool) -> set[str]:
+    """The ways in which a name may stand on the disk; macOS decomposes letters."""
+    if is_json and "\\" in name:
+        with suppress(ValueError):
+            name = json.loads(f'"{name}"')
+    name = name.replace("\\", "/")
+    return {name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)}

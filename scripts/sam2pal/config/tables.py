@@ -1,11 +1,9 @@
 """The tables of genera and of templates."""
 
-import csv
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -23,15 +21,12 @@ from pydantic_core import PydanticCustomError
 
 from sam2pal.config.checking import refuse
 from sam2pal.config.scale import check_scale
-from sam2pal.config.text_files import read_text
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.user_tables import refuse_spreadsheet
+from sam2pal.io.user_tables import MISSING, UserTable, decimal_comma, read_user_table
 
 Row = TypeVar("Row")
 # folders of results/ and of results/GENUS/
 RESERVED = {"genus": ("tables", "plots", "options"), "round": ("lists",)}
-LONGEST_CELL = 10_000
-SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 
 
 def _wrong(text: str) -> PydanticCustomError:
@@ -59,7 +54,7 @@ def _folder_name(text: str) -> str:
 
 def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
     """What a cell says: a plausible scale, or None if it is empty."""
-    if not text:
+    if text.casefold() in MISSING:
         return None
     genus = info.data.get("name", "")
     try:
@@ -69,7 +64,7 @@ def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
     if not (math.isfinite(scale) and scale > 0):
         raise _wrong(
             f"pixels_per_mm of '{genus}' is '{text}'; give a number above 0 (how many pixels are a "
-            "millimetre), or leave it empty to measure in pixels"
+            f"millimetre), or leave it empty to measure in pixels{decimal_comma(text)}"
         )
     try:
         return check_scale(scale, f"'{genus}'")
@@ -144,78 +139,38 @@ def columns(kind: type) -> list[str]:
     return [field.alias or name for name, field in fields.items() if name != "metadata"]
 
 
-def read_table(
-    path: str, required: Iterable[str], known: Iterable[str] | None = None
-) -> list[tuple[int, dict[str, str]]]:
-    """Line numbers and rows of a tab-separated table (comma-separated if its name ends in .csv).
+def read_table(path: str, kind: type, further: bool) -> UserTable:
+    """A table whose rows are of a class.
 
-    Outer blanks of values are dropped, empty lines are passed over, a short row is filled up with
-    empty values unless it lacks a required one.
+    Args:
+        further: whether it may have other columns.
 
     Raises:
-        InputError: the file is missing or empty or separated by another character, lacks a column,
-            has one twice or (with `known`) an unknown one, or a row does not fit the header.
+        InputError: the file is missing or has no rows, lacks a column or has one too many.
     """
-    required = list(required)
-    sign = "," if path.lower().endswith(".csv") else "\t"
-    if not Path(path).exists():
-        raise InputError(f"{path}: there is no such file")
-    if Path(path).is_file():
-        with open(path, "rb") as file:
-            refuse_spreadsheet(path, file.read(4))
-    text = read_text(path)
-    if "\0" in text:
-        raise InputError(
-            f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}: this is no text (it holds a "
-            "zero byte); save the table as text in UTF-8"
-        )
-    lines = list(_lines(path, text, sign))
-    if not lines or not any(lines[0]):
-        raise InputError(
-            f"{path}: is empty; its first line names the columns {', '.join(required)}"
-        )
-    header = lines[0]
-    _check_header(path, header, sign, required, known)
-    last_required = max(header.index(column) for column in required)
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        if not any(line):
-            continue
-        if not last_required < len(line) <= len(header):
-            other = _other_sign(line, sign)
+    known = columns(kind)
+    table = read_user_table(path, known)
+    fields = kind.__pydantic_fields__.values()
+    required = [c for c, field in zip(known, fields, strict=False) if field.is_required()]
+    for column in required:
+        if column not in table.columns:
             raise InputError(
-                f"{path}, line {number}: {len(line)} values for {len(header)} columns; values are "
-                f"separated by a {SIGNS[sign]}"
-                + (f", this line's seem to be by a {SIGNS[other]}" if other else "")
+                f"{path}: the column '{column}' is missing{nearest(column, table.columns)}; its"
+                f" columns are {', '.join(table.columns)}"
             )
-        values = line + [""] * (len(header) - len(line))
-        rows.append((number, dict(zip(header, values, strict=True))))
-    if not rows:
+    for column in table.columns:
+        if not further and column not in known:
+            raise InputError(
+                f"{path}: unknown column '{column}'{nearest(column, known)}; known columns: "
+                f"{', '.join(known)}"
+            )
+    if not table.rows:
         raise InputError(f"{path}: has a header but no rows")
-    return rows
+    return table
 
 
-def _lines(path: str, text: str, sign: str) -> Iterator[list[str]]:
-    reader, before = csv.reader(text.splitlines(), delimiter=sign), 0
-    try:
-        for line in reader:
-            if reader.line_num > before + 1:
-                raise InputError(
-                    f"{path}, line {before + 1}: a quote is opened and not closed, so that lines to "
-                    f"{reader.line_num} would be one cell; remove it or close it"
-                )
-            if max(map(len, line), default=0) > LONGEST_CELL:  # csv's own limit may be lifted
-                raise csv.Error(f"a cell of more than {LONGEST_CELL} characters")
-            before = reader.line_num
-            yield [value.strip() for value in line]
-    except csv.Error as error:
-        raise InputError(
-            f"{path}, line {before + 1}: this is no row of a table ({error}); correct it"
-        ) from error
-
-
-def read_genera(path: str) -> dict[str, Genus]:
-    """The rows of genera.tsv by genus, in their order.
+def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
+    """The rows of genera.tsv by genus, in their order; and what is unusual about the file.
 
     Raises:
         InputError: a name is malformed or twice there, or pixels_per_mm is not plausible.
@@ -223,7 +178,8 @@ def read_genera(path: str) -> dict[str, Genus]:
     genera: dict[str, Genus] = {}
     problems = []
     known = columns(Genus)
-    for number, row in read_table(path, ["genus", "specimens"]):
+    table = read_table(path, Genus, further=True)
+    for number, row in table.rows:
         values = {column: row[column] for column in known if row.get(column)}
         metadata = {column: value for column, value in row.items() if column not in known}
         twin = _twin(row["genus"], genera)
@@ -232,18 +188,23 @@ def read_genera(path: str) -> dict[str, Genus]:
         if genus is not None and not twin:
             genera[genus.name] = genus
     refuse(problems, path)
-    return genera
+    return genera, table.notes
 
 
-def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[Source, ...]:
-    """The rows of templates.tsv; an empty `photographs` means the folder of the genus' specimens.
+def read_sources(
+    path: str, genera: Mapping[str, Genus]
+) -> tuple[tuple[Source, ...], list[str]]:
+    """The rows of templates.tsv, and what is unusual about the file.
+
+    An empty `photographs` means the folder of the genus' specimens.
 
     Raises:
         InputError: a genus is not in genera.tsv, a row names no annotations or is there twice.
     """
     sources: list[Source] = []
     problems = []
-    for number, row in read_table(path, ["genus", "round", "annotations"], columns(Source)):
+    table = read_table(path, Source, further=False)
+    for number, row in table.rows:
         genus, where = row["genus"], f"line {number}"
         if genus not in genera:
             problems.append(
@@ -258,7 +219,7 @@ def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[Source, ...]:
         if source is not None:
             sources.append(source)
     refuse(problems, path)
-    return tuple(sources)
+    return tuple(sources), table.notes
 
 
 def _row(kind: type[Row], values: Mapping[str, Any]) -> tuple[Row | None, list[str]]:
@@ -290,33 +251,3 @@ def _twin(name: str, genera: Iterable[str]) -> str | None:
         if other.lower() == name.lower():
             return f"genus '{name}' differs from '{other}' only in upper and lower case"
     return None
-
-
-def _check_header(
-    path: str, header: list[str], sign: str, required: list[str], known: Iterable[str] | None
-) -> None:
-    missing = [column for column in required if column not in header]
-    other = _other_sign(header, sign)
-    if missing and other is not None:
-        raise InputError(
-            f"{path}: its columns seem to be separated by a {SIGNS[other]}; save it with a "
-            f"{SIGNS[sign]} between columns" + (", or name it .csv" if other == "," else "")
-        )
-    if missing:
-        raise InputError(
-            f"{path}: the column '{missing[0]}' is missing; its columns are {', '.join(header)}"
-        )
-    for column in header:
-        if header.count(column) > 1:
-            raise InputError(f"{path}: the column '{column}' is there twice")
-        if known is not None and column not in known:
-            raise InputError(
-                f"{path}: unknown column '{column}'{nearest(column, known)}; known columns: "
-                f"{', '.join(known)}"
-            )
-
-
-def _other_sign(line: list[str], sign: str) -> str | None:
-    if len(line) > 1:
-        return None
-    return next((other for other in SIGNS if other != sign and other in line[0]), None)

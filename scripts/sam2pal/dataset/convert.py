@@ -43,6 +43,7 @@ from sam2pal.images.orientation import stored
 from sam2pal.io.errors import InputError, nearest
 
 _SHOWN = 20  # outlines left out that are named
+_GLANCE = np.zeros((0, 0), bool)
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -70,6 +71,25 @@ def convert(
     Raises:
         InputError: naming the file and the entry that is wrong, and what to do.
     """
+    collected = _collect(annotations, photographs, _Collected(structures, truth), genus)
+    what = "truth" if truth else "templates"
+    return collected.coco({"description": what, "genus": genus, "round": round_name}, structures)
+
+
+def look(
+    annotations: str | Path, photographs: Photographs, structures: Sequence[str], truth: bool
+) -> list[str]:
+    """What `convert` would note, as far as can be told without drawing the outlines.
+
+    Raises:
+        InputError: see `convert`.
+    """
+    return _collect(annotations, photographs, _Collected(structures, truth, glance=True)).notes
+
+
+def _collect(
+    annotations: Paths, photographs: Paths | Photographs, collected: "_Collected", genus: str = ""
+) -> "_Collected":
     files = _listed(annotations)
     known = isinstance(photographs, Photographs)
     folders = [Path(photographs.place)] if known else _listed(photographs)
@@ -82,16 +102,14 @@ def convert(
             f"{len(files)} annotation files but {len(folders)} folders of photographs; give one"
             " folder, or one for each file"
         )
-    collected = _Collected(structures, truth)
     listed: dict[Path, Photographs] = {folders[0]: photographs} if known else {}
     for file, folder in zip(files, folders, strict=True):
         if folder not in listed:
             listed[folder] = Photographs.of_folder(folder)
         with guarded(file):
-            source = read_annotations(file, listed[folder], list(structures))
+            source = read_annotations(file, listed[folder], collected.structures, collected.glance)
             collected.add(file, source, listed[folder])
-    what = "truth" if truth else "templates"
-    return collected.coco({"description": what, "genus": genus, "round": round_name}, structures)
+    return collected
 
 
 def read_truth(path: str | Path, predictions: Sequence[str | Path]) -> Dataset:
@@ -130,11 +148,13 @@ class _Image:
 
 
 class _Collected:
-    """What the annotation files say, united by photograph and structure."""
+    """What the annotation files say, united by photograph and structure; a glance draws nothing."""
 
-    def __init__(self, structures: Mapping[str, Any] | Sequence[str], truth: bool) -> None:
+    def __init__(
+        self, structures: Mapping[str, Any] | Sequence[str], truth: bool, glance: bool = False
+    ) -> None:
         self.structures = list(structures)
-        self.truth = truth
+        self.truth, self.glance = truth, glance
         self.images: dict[str, _Image] = {}
         self.notes: list[str] = []
 
@@ -281,14 +301,16 @@ class _Collected:
         )
         replaced, drawn = [], 0
         for structure, outlines in wanted.items():
-            mask = np.zeros((height, width), bool)
+            mask = _GLANCE if self.glance else np.zeros((height, width), bool)
             try:
                 for outline in outlines:
-                    mask |= self._piece(outline, height, width)
+                    mask = mask | self._piece(outline, height, width)
             except InputError as error:  # half of a structure would be a wrong one
                 faults.append(error)
                 continue
             drawn += 1
+            if self.glance:
+                continue
             rle = encode_mask(stored(mask, image.header.orientation) if turn else mask)
             if image.masks.get(structure, rle) != rle:
                 replaced.append(structure)
@@ -303,8 +325,8 @@ class _Collected:
         self.notes += outline.notes
         if outline.fault is not None:
             raise outline.fault
-        if outline.empty:
-            return np.zeros((height, width), bool)
+        if outline.empty or (self.glance and outline.bounds is None):
+            return _GLANCE if self.glance else np.zeros((height, width), bool)
         if outline.bounds is None:
             return self._settled(outline, outline.draw(height, width))
         left, top, right, bottom = outline.bounds
@@ -315,8 +337,11 @@ class _Collected:
             )
         outside = max(-left, -top, right - width, bottom - height)
         # Far away is not drawn at all: memory would grow with the length of the outline.
-        mask = outline.draw(height, width) if outside < FAR * max(width, height) else None
-        if mask is None or not mask.any():
+        mask = None
+        if outside < FAR * max(width, height):
+            mask = _GLANCE if self.glance else outline.draw(height, width)
+        away = left >= width or top >= height or right <= 0 or bottom <= 0
+        if mask is None or (away if self.glance else not mask.any()):
             raise InputError(
                 f"{outline.where}: the outline (x {left:g} to {right:g}, y {top:g} to {bottom:g})"
                 f" {'covers no pixel of' if mask is not None else 'does not fit'} the photograph of"
@@ -327,7 +352,7 @@ class _Collected:
                 f"{outline.where}: the outline reaches beyond the photograph of {width} x"
                 f" {height} pixels and was cut"
             )
-        return self._settled(outline, mask)
+        return mask if self.glance else self._settled(outline, mask)
 
     def _settled(self, outline: Outline, mask: np.ndarray) -> np.ndarray:
         mask, notes = settle(outline, mask)

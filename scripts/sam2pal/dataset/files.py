@@ -184,6 +184,20 @@ def _identifier(value: Any, place: str, key: str) -> int | str:
     raise InputError(f"{place} has {key} {value!r}; COCO needs a whole number or a name")
 
 
+def notes_of(path: str | Path) -> list[str]:
+    """What was noticed when a canonical file was made; the rest of it is not parsed.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    for line in read_text(path).splitlines():
+        if line.startswith('"info": '):
+            info = parse_json(line.removeprefix('"info": ').rstrip(","), path)
+            notes = info.get("notes") if isinstance(info, dict) else None
+            return [str(note) for note in notes] if isinstance(notes, list) else []
+    return []
+
+
 def categories(structures: Mapping[str, Any] | Sequence[str]) -> list[dict[str, Any]]:
     """COCO categories of the configuration's structures: ids from 1 in their order."""
     options = structures if isinstance(structures, Mapping) else dict.fromkeys(structures)

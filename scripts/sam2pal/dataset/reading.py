@@ -30,14 +30,19 @@ _BESIDE = ("legend", "meta", "obj_class_to_machine_color")  # what lies beside a
 _SUFFIXES = (".json", ".geojson", ".xml", ".csv", ".zip", ".roi")
 
 
-def read_annotations(path: Path, photographs: Photographs, structures: Sequence[str]) -> Source:
+def read_annotations(
+    path: Path, photographs: Photographs, structures: Sequence[str], glance: bool = False
+) -> Source:
     """Read one annotation file or folder; the content says which format it is.
+
+    Args:
+        glance: do not open mask pictures further than for their sizes.
 
     Raises:
         InputError: the format is not known, or an entry is wrong.
     """
     if path.is_dir():
-        return _read_folder(path, photographs, structures)
+        return _read_folder(path, photographs, structures, glance)
     with guarded(path):
         if path.is_file() and imagej.recognise(path):
             return imagej.read(path, photographs)
@@ -69,7 +74,9 @@ def read_annotations(path: Path, photographs: Photographs, structures: Sequence[
     raise InputError(f"{path}: the format is not known ({found}); expected {FORMATS}")
 
 
-def _read_folder(folder: Path, photographs: Photographs, structures: Sequence[str]) -> Source:
+def _read_folder(
+    folder: Path, photographs: Photographs, structures: Sequence[str], glance: bool
+) -> Source:
     classes = yolo.classes_of(folder)
     if classes is not None and any(folder.rglob("*.txt")):
         with guarded(folder):
@@ -96,7 +103,7 @@ def _read_folder(folder: Path, photographs: Photographs, structures: Sequence[st
             merged.ignored[kind] = merged.ignored.get(kind, 0) + count
     if not merged.drawings and masks.present(folder):
         with guarded(folder):
-            merged = masks.read(folder, photographs, structures)
+            merged = masks.read(folder, photographs, structures, glance)
     if not merged.drawings:
         if unknown:
             raise unknown[0]

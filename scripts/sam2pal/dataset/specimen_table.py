@@ -13,6 +13,8 @@ from sam2pal.io.user_tables import composed, number, read_user_table
 KEYS = ("genus", "specimen")
 NUMBERS = {"pixels_per_mm": float}
 """Columns of it that are no text."""
+SHOWN = 5
+"""Cells that are named of those that are wrong."""
 
 
 class SpecimenTable:
@@ -72,6 +74,22 @@ class SpecimenTable:
             where = f"{self.path}, line {line} ('{specimen}'): column '{name}'"
             result[name] = number(result[name], where)
         return result
+
+    def check(self) -> None:
+        """Look at every number; InputError lists those that are none."""
+        wrong = []
+        for genus, specimen in self._rows:
+            try:
+                self.cells(genus, specimen)
+            except InputError as error:
+                wrong.append(str(error))
+        if wrong:
+            more = [f"{self.path}: {len(wrong) - SHOWN} more such cells"] if wrong[SHOWN:] else []
+            raise InputError("\n".join([*wrong[:SHOWN], *more]))
+
+    def genera(self) -> list[str]:
+        """The genera that have rows."""
+        return list(dict.fromkeys(genus for genus, _ in self._rows))
 
     def join(self, table: pa.Table) -> pa.Table:
         """`table`, which has the columns genus and specimen, with the further columns appended."""

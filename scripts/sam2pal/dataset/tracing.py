@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import scipy
 import shapely
-from scipy.spatial import cKDTree
+import skimage
 from shapely.geometry import Polygon
-from skimage.measure import find_contours
 
 from sam2pal.dataset.drawing import fill
 
@@ -45,7 +45,7 @@ def pieces(mask: np.ndarray, tolerance: float = 0.0) -> list[list[Ring]]:
 def bridged(piece: list[Ring]) -> Ring:
     """The edge of a piece joined to its holes by lines there and back, for tools without holes."""
     edge, *holes = (np.reshape(ring, (-1, 2)) for ring in piece)
-    tree = cKDTree(edge)
+    tree = scipy.spatial.cKDTree(edge)
     joined: dict[int, list[np.ndarray]] = {}  # by the point of the edge that a hole is nearest to
     for hole in holes:
         distance, nearest = tree.query(hole)
@@ -68,7 +68,8 @@ def _filled(polygons: Sequence[Polygon], shape: tuple[int, ...]) -> np.ndarray:
 def _traced(mask: np.ndarray) -> Iterator[Polygon]:
     """Lines between pixels that are in the mask and those that are not, without simplification."""
     # contours count from the centres of pixels, and the padding shifts them by one
-    rings = [line[:, ::-1] - 0.5 for line in find_contours(np.pad(mask, 1).astype(np.uint8), 0.5)]
+    lines = skimage.measure.find_contours(np.pad(mask, 1).astype(np.uint8), 0.5)
+    rings = [line[:, ::-1] - 0.5 for line in lines]
     shapes = shapely.polygons([shapely.linearrings(ring) for ring in rings])
     turn = np.array([_signed_area(ring) for ring in rings])
     edges, holes = np.flatnonzero(turn > 0), np.flatnonzero(turn < 0)

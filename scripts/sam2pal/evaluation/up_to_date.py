@@ -19,7 +19,7 @@ from sam2pal.io.errors import InputError, nearest
 STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.csv"}
 STATUS = {
     **dict.fromkeys(("genus", "round", "stage", "status"), str),
-    **dict.fromkeys(("specimens", "rows"), int),
+    **dict.fromkeys(("specimens", "rows", "notes"), int),
     **dict.fromkeys(("measured", "low_confidence", "doubtful", "absent", "unreadable"), int),
     "reason": str,
 }
@@ -27,7 +27,8 @@ STATUS = {
 
 Of the stages evaluation and morphometrics the status is `ok`, `partial` (photographs could not be read),
 `missing`, `stale`, `failed` or `damaged`; of others `note`, `unchanged`, `unmatched` or `worse`, and there is
-only a row if there is something to say. Masks are counted by their status, photographs if unreadable.
+only a row if there is something to say. Masks are counted by their status, photographs if unreadable;
+`notes` is how many things were noticed when templates (of the evaluation: also the truth) were read.
 """
 USABLE = ("ok", "partial")
 

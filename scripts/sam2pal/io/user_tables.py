@@ -13,6 +13,7 @@ _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # xlsx and ods, xls
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 """What people write, in any case, into a cell of numbers that has none."""
 _LONGEST_CELL = 40  # lines of a cell in quotes
+_LONGEST_TEXT = 32_767
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
         cells = [cell.strip() for cell in cells]
         if not any(cells):
             continue
+        longest = max(map(len, cells))
+        if longest > _LONGEST_TEXT:
+            raise InputError(
+                f"{path}, line {line}: a cell of {longest:,} characters is more than a spreadsheet"
+                f" can hold ({_LONGEST_TEXT:,}); correct it"
+            )
         beyond = [cell for cell in cells[len(header) :] if cell]
         unnamed = [c for c, name in zip(cells, header, strict=False) if c and not name]
         if beyond or unnamed:
@@ -101,10 +108,15 @@ def number(cell: str, where: str) -> float | None:
     try:
         return float(cell)
     except ValueError:
-        hint = ""
-        if cell.count(",") == 1 and cell.replace(",", "").strip().isdecimal():
-            hint = f"; the decimal sign is a point: write {cell.replace(',', '.').strip()}"
-        raise InputError(f"{where}: '{cell}' is not a number{hint}") from None
+        raise InputError(f"{where}: '{cell}' is not a number{decimal_comma(cell)}") from None
+
+
+def decimal_comma(cell: str) -> str:
+    """A hint for a number that was written with a comma, or an empty text."""
+    text = cell.strip()
+    if text.count(",") == 1 and text.replace(",", "").isdecimal():
+        return f"; the decimal sign is a point: write {text.replace(',', '.')}"
+    return ""
 
 
 def _text(path: str | Path) -> tuple[str, list[str]]:
@@ -113,6 +125,8 @@ def _text(path: str | Path) -> tuple[str, list[str]]:
         raise InputError(f"{path}: this is no regular file; give a table")
     try:
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; correct its path") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
     refuse_spreadsheet(path, content)
@@ -128,7 +142,11 @@ def _text(path: str | Path) -> tuple[str, list[str]]:
             notes.append(f"{path}: this is no UTF-8; read as Windows-1252")
     text = content.decode(encoding, errors="replace")
     if "\0" in text:
-        raise InputError(f"{path}: this is no text; save it as CSV or TSV in UTF-8")
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(
+            f"{path}, line {line}: this is no text (it holds a zero byte); save it as CSV or TSV in"
+            " UTF-8"
+        )
     return composed(text), notes
 
 

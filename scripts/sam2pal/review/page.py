@@ -13,6 +13,7 @@ from sam2pal.review.shards import Group
 from sam2pal.review.survey import Row, Survey
 
 _HERE = Path(__file__).parent
+_NOTES = 5  # on what was noticed in the templates that are shown
 
 TITLES = {
     Group.NOTHING: "No structure found",
@@ -168,6 +169,10 @@ def _warnings(survey: Survey, problems: int) -> list[str]:
             f"{_counted(left_out, 'specimen')} without a picture here, as the option show is"
             f" {survey.options.show}."
         )
+    if survey.notes:
+        rest = len(survey.notes) - _NOTES
+        more = f"; and {rest} more (info.notes of {survey.templates.name})" if rest > 0 else ""
+        found.append(f"Noticed in the templates: {'; '.join(survey.notes[:_NOTES])}{more}.")
     return found
 
 

@@ -105,6 +105,7 @@ class Survey:
         groups, flags: how many specimens are in each group, and have each flag.
         weak: structures whose scores are low on most specimens: said once, not of each.
         outside: templates that are not among the specimens (and have rows of their own).
+        notes: what was noticed when the annotations of the templates were read.
 
     Raises:
         InputError: a file is not sound, belongs to another genus or round, or has other
@@ -128,6 +129,7 @@ class Survey:
         self.rows: list[Row] = []
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
+        self.notes: list[str] = []
         self._named: list[tuple[Path, list[str]]] = []
         self._drawn: list[AnnotatedSpecimen] = []  # templates among the specimens
         seen: dict[str, Path] = {}
@@ -217,6 +219,7 @@ class Survey:
         if self.templates is None:
             return 0
         dataset = Dataset(self.templates, source="drawn")
+        self.notes = dataset.notes
         self._check(dataset)
         among = find_templates(self._drawn, dataset.specimens, by_name=True).values()
         there = {template.specimen for template in among}

@@ -25,6 +25,7 @@ from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.checkpoints import locked
 from sam2pal.training.data import Data, held_out
+from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import what_fits
 from sam2pal.training.structure_weights import area_weights
@@ -73,14 +74,6 @@ class TrainingState:
             return self.controls
         line = self.history[self.best_step - 1]
         return {name: value for name, value in line.items() if name.startswith("control_")}
-
-
-def learning_rate(step: int, options: TrainingOptions) -> float:
-    """Linear warm-up, then a cosine to zero."""
-    if step < options.warmup:
-        return options.learning_rate * (step + 1) / options.warmup
-    done = (step - options.warmup) / max(1, options.steps - options.warmup)
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 class Trainer:
@@ -261,8 +254,9 @@ class Trainer:
 
         None, and nothing is changed, if the gradient is not finite.
         """
-        state, failed = self.state, True
-        rate = learning_rate(state.step, self.options) / 2**state.restored
+        state, options, failed = self.state, self.options, True
+        share = schedule(state.step, options.steps, options.warmup)
+        rate = options.learning_rate * share / 2**state.restored
         for group in self.optimizer.param_groups:
             group["lr"] = group["share"] * rate
         while failed:

@@ -15,6 +15,7 @@ import aggregate
 import compare_rounds
 import plot_evaluation
 from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.dataset.files import write as write_coco
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.columns import COLUMNS
 from sam2pal.evaluation.scores import ALL, PRESENCE, Scores
@@ -407,6 +408,20 @@ def test_the_same_results_give_the_same_bytes(results, monkeypatch):
     assert len(before) == 2 * len(TABLES)
     run_aggregate(monkeypatch, results)
     assert before == {path.name: path.read_bytes() for path in (results / "tables").iterdir()}
+
+
+def test_what_was_noticed_on_reading_is_counted(results, monkeypatch):
+    for path, notes in (("untrained/templates.json", ["one", "two"]), ("truth.json", ["three"])):
+        path = results / "Formica" / path
+        touch(path, 1000)
+        write_coco(path, {"info": {"notes": notes}, "images": [], "annotations": []})
+        os.utime(path, (1000, 1000))
+    status = run_aggregate(monkeypatch, results)["status"]
+    counted = status.set_index(["genus", "round", "stage"])["notes"]
+    assert counted["Formica", "untrained", "evaluation"] == 3
+    assert counted["Formica", "untrained", "morphometrics"] == 2
+    assert counted["Formica", "trained", "evaluation"] == 1
+    assert counted["Lasius", "trained", "evaluation"] == 0
 
 
 def test_files_by_hand_without_the_layout(results, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from morphometric_shapes import ellipse
 from PIL import Image
@@ -694,10 +695,11 @@ def test_summary_in_pieces_is_that_of_the_whole():
     frame.loc[:19, "status"] = "low_confidence"
     frame.loc[20:24, ["status", "value"]] = ["absent", np.nan]
     whole, pieces, all_ = Summary(), Summary(), Summary(low_confidence=True)
-    whole.add(frame)
-    all_.add(frame)
+    table = pa.Table.from_pandas(frame)
+    whole.add(table)
+    all_.add(table)
     for start in range(0, 300, 37):
-        pieces.add(frame.iloc[start : start + 37])
+        pieces.add(table.slice(start, 37))
     assert whole.rows() == pieces.rows()
     (row,), (more,) = whole.rows(), all_.rows()
     good = frame["value"][25:]

@@ -30,7 +30,6 @@ from sam2pal.research.pretraining.batches import (
     turn,
 )
 from sam2pal.research.pretraining.optimizer import (
-    learning_rate,
     share_of_rate,
     trainable,
     update_average,
@@ -129,17 +128,6 @@ def test_the_weight_of_an_object_is_its_share_of_the_loss():
     losses(tracked, target, torch.ones(2), torch.tensor([1.0, 0.25]), TINY)[0].backward()
     one, other = logits.grad.flatten(1).norm(dim=1)
     assert float(other / one) == pytest.approx(0.25)
-
-
-def test_the_rate_rises_stays_and_falls_to_a_hundredth():
-    options = PretrainingOptions(steps=100, warmup=10, cooldown=30, learning_rate=1.0)
-    rates = [learning_rate(step, options) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1) and rates[9:71] == [1.0] * 62
-    assert rates[100] == pytest.approx(0.01)
-    assert rates[70:] == sorted(rates[70:], reverse=True) and rates[85] == pytest.approx(0.505)
-    # more steps, decided later, change no rate before the fall
-    longer = replace(options, steps=150)
-    assert [learning_rate(step, longer) for step in range(70)] == rates[:70]
 
 
 def test_the_trunk_learns_by_stage_and_its_first_stages_and_norms_never(small_model):

@@ -316,6 +316,7 @@ class Files:
             annotations[-1] |= {"segmentation": rle, "iscrowd": 0, **rle_measures(rle)}
         path = self.folder / "templates.json"
         data = {"images": images, "annotations": annotations, "info": {"genus": "Carabus"}}
+        data["info"]["notes"] = [f"a note, number {number}" for number in range(1, 8)]
         write_coco(path, data | {"categories": coco_categories(STRUCTURES)})
         return path
 
@@ -452,6 +453,7 @@ def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> N
         "type specimen",
     ]
     html = output.read_text("utf-8")
+    assert "number 5; and 2 more (info.notes of templates.json)." in html
     card = card_of(html, "type specimen")
     assert "Not among the specimens" in card and card.count("<path id=") == 1
     assert 'href="elsewhere/type%20specimen.png"' in card

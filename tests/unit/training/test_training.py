@@ -26,8 +26,9 @@ from sam2pal.training.augmentation import augment
 from sam2pal.training.data import held_out, prepare
 from sam2pal.training.losses import at_size_of, hard_iou
 from sam2pal.training.palindrome import direct, palindrome
+from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
-from sam2pal.training.trainer import Trainer, TrainingState, learning_rate
+from sam2pal.training.trainer import Trainer, TrainingState
 from sam2pal.training.validation import validate
 
 STRUCTURES = ["head", "body", "tail"]
@@ -778,14 +779,28 @@ def test_structures_count_by_their_weights(small_model, data):
     assert loss(1.0, 3.0, 0.0) == pytest.approx((each[0] + 3 * each[1]) / 4, rel=1e-4)
 
 
-def test_learning_rate():
-    options = TrainingOptions(steps=110, warmup=10, learning_rate=2.0)
-    assert [learning_rate(step, options) for step in (0, 4, 9)] == pytest.approx([0.2, 1.0, 2.0])
-    assert learning_rate(10, options) == pytest.approx(2.0)
-    assert learning_rate(60, options) == pytest.approx(1.0)
-    assert learning_rate(35, options) == pytest.approx(1 + math.sqrt(0.5))
-    assert learning_rate(109, options) < 1e-3
-    assert learning_rate(0, dataclasses.replace(options, warmup=0)) == 2.0
+def test_the_rate_rises_and_falls_to_zero():
+    def rate(step):
+        return schedule(step, steps=110, warmup=10)
+
+    assert [rate(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert rate(10) == pytest.approx(1.0)
+    assert rate(60) == pytest.approx(0.5)
+    assert rate(35) == pytest.approx((1 + math.sqrt(0.5)) / 2)
+    assert rate(109) < 5e-4
+    assert schedule(0, steps=110, warmup=0) == 1.0
+
+
+def test_the_rate_rises_stays_and_falls_to_a_hundredth():
+    def rates(steps):
+        return [schedule(step, steps, 10, cooldown=30, floor=0.01) for step in range(101)]
+
+    found = rates(100)
+    assert found[0] == pytest.approx(0.1) and found[9:71] == [1.0] * 62
+    assert found[100] == pytest.approx(0.01)
+    assert found[70:] == sorted(found[70:], reverse=True) and found[85] == pytest.approx(0.505)
+    # more steps, decided later, change no rate before the fall
+    assert rates(150)[:70] == found[:70]
 
 
 @pytest.mark.parametrize(

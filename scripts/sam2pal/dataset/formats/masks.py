@@ -42,7 +42,9 @@ def present(folder: Path) -> bool:
     return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
 
 
-def read(folder: Path, photographs: Photographs, structures: Sequence[str]) -> Source:
+def read(
+    folder: Path, photographs: Photographs, structures: Sequence[str], glance: bool = False
+) -> Source:
     """Read a folder of mask pictures.
 
     - `{specimen}_{structure}.png`, `{specimen}/{structure}.png` and `{structure}/{specimen}.png`
@@ -50,6 +52,9 @@ def read(folder: Path, photographs: Photographs, structures: Sequence[str]) -> S
     - `{specimen}.png` is indexed: `legend.json`, `legend.csv` or `legend.tsv` beside it says which
       value (or colour, as `#rrggbb`) is which structure. A structure without a pixel is unknown.
     - CVAT's export of segmentation masks is read by its `labelmap.txt`.
+
+    Args:
+        glance: look at names, sizes and legend only; the outlines cannot be drawn.
 
     Raises:
         InputError: a mask fits no photograph or several, or a legend is missing.
@@ -77,12 +82,14 @@ def read(folder: Path, photographs: Photographs, structures: Sequence[str]) -> S
         photograph, label = _meaning(name, photographs, structures, path)
         outlines = drawings.setdefault(photograph.name, [])
         try:
-            if label:
-                outlines.append(_drawn(label, path, photograph))
-                continue
-            if legend is None:
+            if not label and legend is None:
                 legend = _legend(folder, source)
-            outlines += _indexed(path, legend, source, photograph)
+            if glance:
+                outlines += _seen([label] if label else set(legend.values()), path, photograph)
+            elif label:
+                outlines.append(_drawn(label, path, photograph))
+            else:
+                outlines += _indexed(path, legend, source, photograph)
         except _MaskError as error:
             outlines.append(faulty(label, str(path), error))
             if not label:
@@ -159,13 +166,14 @@ def _structure(label: str, known: set[str]) -> str | None:
     return stripped if stripped.casefold() in known else None
 
 
-def _open(path: Path, photograph: PhotographFile) -> Image.Image:
+def _open(path: Path, photograph: PhotographFile, load: bool = True) -> Image.Image:
     if not path.is_file():
         raise _MaskError(f"{path}: this is no regular file; put a mask there")
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(image, path, photograph)
-            image.load()
+            if load:
+                image.load()
             return image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise _MaskError(
@@ -181,6 +189,13 @@ def _check_size(image: Image.Image, path: Path, photograph: PhotographFile) -> N
             f"{path}: the mask has {image.width} x {image.height} pixels, but the photograph"
             f" {photograph.path} has {header.width} x {header.height}; export it at that size"
         )
+
+
+def _seen(labels: Iterable[str], path: Path, photograph: PhotographFile) -> list[Outline]:
+    """What a picture of the right size may show."""
+    size = _open(path, photograph, load=False).size
+    shown = [label for label in labels if label.casefold() not in _BACKGROUND]
+    return [Outline(label, str(path), np.zeros, size) for label in shown]
 
 
 def _drawn(label: str, path: Path, photograph: PhotographFile) -> Outline:

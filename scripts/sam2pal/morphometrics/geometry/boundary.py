@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
+import scipy
 import shapely
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from sam2pal.morphometrics.geometry.moments import following
 from sam2pal.morphometrics.geometry.outline import Points
@@ -39,10 +39,10 @@ class Boundary:
         self._sizes = np.array([len(line) for line in lines])
 
     @cached_property
-    def _tree(self) -> cKDTree:
+    def _tree(self) -> "scipy.spatial.cKDTree":
         # not balanced: outline points lie evenly, and building takes longer than asking
         points = _with_part(self.points, self._part)
-        return cKDTree(points, balanced_tree=False, compact_nodes=True)
+        return scipy.spatial.cKDTree(points, balanced_tree=False, compact_nodes=True)
 
     @cached_property
     def _steps(self) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra
-from scipy.spatial import Delaunay, QhullError
 
 from sam2pal.morphometrics.geometry.boundary import Boundary
 from sam2pal.morphometrics.geometry.moments import following
@@ -51,8 +49,8 @@ def triangulate(samples: Sequence[Sequence[Points]]) -> Triangles:
     for of in samples:
         points = np.concatenate(of) if len(of) > 1 else of[0]
         try:
-            net = Delaunay(points)
-        except QhullError:  # all points on one line
+            net = scipy.spatial.Delaunay(points)
+        except scipy.spatial.QhullError:  # all points on one line
             starts.append(count)
         else:
             simplices.append(net.simplices + first_point)
@@ -121,7 +119,8 @@ def longest_ways(
     if len(chosen) == 0:
         return result
     count = len(nodes)
-    graph = csr_array((np.maximum(length, 1e-9), target, pointer), shape=(count, count))
+    weights = np.maximum(length, 1e-9)
+    graph = scipy.sparse.csr_array((weights, target, pointer), shape=(count, count))
     orders = _farthest(graph, first[chosen], last[chosen])
     way = np.concatenate(orders)
     line = nodes[way]
@@ -136,7 +135,7 @@ def longest_ways(
 
 
 def _farthest(
-    graph: csr_array, first: NDArray[np.int64], last: NDArray[np.int64]
+    graph: "scipy.sparse.csr_array", first: NDArray[np.int64], last: NDArray[np.int64]
 ) -> list[NDArray[np.int64]]:
     """The nodes of the longest shortest path of each piece of a graph.
 
@@ -145,20 +144,22 @@ def _farthest(
     Args:
         first, last: the range of the nodes of each piece.
     """
-    reach = dijkstra(graph, indices=first, min_only=True)
+    reach = scipy.sparse.csgraph.dijkstra(graph, indices=first, min_only=True)
     spans = list(zip(first.tolist(), last.tolist(), strict=True))
     if any(np.isinf(reach[start:end]).any() for start, end in spans):
         # a pinched part may fall into several: the largest counts
-        _, label = connected_components(graph, directed=False)
+        _, label = scipy.sparse.csgraph.connected_components(graph, directed=False)
         largest = [int(np.bincount(label[start:end]).argmax()) for start, end in spans]
         starts = [
             start + int((label[start:end] == of).argmax())
             for (start, end), of in zip(spans, largest, strict=True)
         ]
-        reach = dijkstra(graph, indices=starts, min_only=True)
+        reach = scipy.sparse.csgraph.dijkstra(graph, indices=starts, min_only=True)
     reach = np.where(np.isfinite(reach), reach, -1)
     ends = [start + int(reach[start:end].argmax()) for start, end in spans]
-    reach, before, _ = dijkstra(graph, indices=ends, min_only=True, return_predecessors=True)
+    reach, before, _ = scipy.sparse.csgraph.dijkstra(
+        graph, indices=ends, min_only=True, return_predecessors=True
+    )
     reach = np.where(np.isfinite(reach), reach, -1)
     previous = before.tolist()
     orders = []

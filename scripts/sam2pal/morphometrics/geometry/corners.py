@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
 
 Points = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def find_corners(loops: list[Points]) -> list[list[tuple[int, Points]]]:
     turned[reach:-reach] = np.abs(
         np.arctan2(behind[:, 0] * ahead[:, 1] - behind[:, 1] * ahead[:, 0], (ahead * behind).sum(1))
     )
-    peak = turned >= maximum_filter1d(turned, 5) - 0.3
+    peak = turned >= scipy.ndimage.maximum_filter1d(turned, 5) - 0.3
     owner = np.repeat(np.arange(len(long)), sizes + 2 * margin)
     own = np.arange(len(line)) - first[owner]
     candidates = np.flatnonzero(

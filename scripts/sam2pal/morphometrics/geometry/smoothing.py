@@ -3,9 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.fft import fft, ifft, next_fast_len
-from scipy.ndimage import correlate1d
 
 from sam2pal.morphometrics.geometry.corners import Points, find_corners
 from sam2pal.morphometrics.geometry.resampling import DECIMALS, Line, evenly, spans
@@ -129,15 +128,15 @@ def _filter(line: Line, widest: NDArray[np.float64], own: NDArray[np.bool_]) -> 
     Args:
         own: [n], where the curvature is the line's own: between these points other lines begin.
     """
-    base = correlate1d(line, BLUR, mode="nearest")
+    base = scipy.ndimage.correlate1d(line, BLUR, mode="nearest")
     heading = np.empty_like(line)
     heading[:-1] = base[1:] - base[:-1]
     heading[-1] = heading[-2]
     turn = np.zeros(len(line))
     turn[1:] = np.angle(heading[1:] * heading[:-1].conj())
     turn /= np.maximum(np.abs(heading), 1e-6)
-    curvature = np.abs(correlate1d(turn, BLUR, mode="nearest"))
-    coarse = np.abs(correlate1d(turn, BLUR_COARSE, mode="nearest"))
+    curvature = np.abs(scipy.ndimage.correlate1d(turn, BLUR, mode="nearest"))
+    coarse = np.abs(scipy.ndimage.correlate1d(turn, BLUR_COARSE, mode="nearest"))
     curvature = np.where(curvature > SHARP, curvature, coarse)
     sigma = 0.7 * np.maximum(curvature, 1e-3) ** -0.6
     sigma = np.where(own, np.clip(sigma, LEVELS[0], widest), LEVELS[-1])
@@ -147,14 +146,14 @@ def _filter(line: Line, widest: NDArray[np.float64], own: NDArray[np.bool_]) -> 
     sigma = np.minimum.accumulate((sigma + ramp)[::-1])[::-1] - ramp
     place = np.interp(sigma, LEVELS, np.arange(len(LEVELS)))
     # the ends repeated by as much as the longest kernel needs, and more for a length that is fast
-    size = next_fast_len(len(line) + 2 * MARGIN)
+    size = scipy.fft.next_fast_len(len(line) + 2 * MARGIN)
     padded = np.pad(line, (MARGIN, size - MARGIN - len(line)), mode="edge")
-    waves = fft(padded, overwrite_x=True)
+    waves = scipy.fft.fft(padded, overwrite_x=True)
     result = np.zeros(len(line), complex)
     for index, spectrum in enumerate(_spectra(size)):
         weight = np.maximum(1 - np.abs(place - index), 0)
         if weight.any():
-            filtered = ifft(waves * spectrum, overwrite_x=True)
+            filtered = scipy.fft.ifft(waves * spectrum, overwrite_x=True)
             result += weight * filtered[MARGIN : MARGIN + len(line)]
     return result
 
@@ -166,4 +165,4 @@ def _spectra(size: int) -> NDArray:
     for row, kernel in zip(centred, KERNELS, strict=True):
         radius = len(kernel) // 2
         row[: radius + 1], row[size - radius :] = kernel[radius:], kernel[:radius]
-    return fft(centred).real
+    return scipy.fft.fft(centred).real

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 from sam2pal.morphometrics.geometry.boundary import Boundary
 from sam2pal.morphometrics.geometry.resampling import Line, evenly
@@ -118,7 +118,7 @@ def _smooth(line: Line, sigma: float) -> Line:
     longer = np.concatenate(
         [2 * line[0] - line[beyond[::-1]], line, 2 * line[-1] - line[-1 - beyond]]
     )
-    return correlate1d(longer, kernel, mode="nearest")[margin : margin + len(line)]
+    return scipy.ndimage.correlate1d(longer, kernel, mode="nearest")[margin : margin + len(line)]
 
 
 def _run_out(

@@ -16,7 +16,18 @@ from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
 from sam2pal.morphometrics.geometry.outline import outlines
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together, upward
 from sam2pal.morphometrics.measures.colour import colour, erode
-from sam2pal.morphometrics.measures.dictionary import FLAGS, SPECIMEN, chosen
+from sam2pal.morphometrics.measures.dictionary import (
+    ABSENT,
+    DOUBTFUL,
+    DUPLICATE,
+    FLAGS,
+    LOW,
+    MEASURED,
+    SPECIMEN,
+    UNKNOWN,
+    UNREADABLE,
+    chosen,
+)
 from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.measures.intervals import (
     Interval,
@@ -31,16 +42,6 @@ from sam2pal.morphometrics.measures.scale import Scale
 Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
 """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
-
-MEASURED, DOUBTFUL, ABSENT, LOW, UNREADABLE, DUPLICATE, UNKNOWN = (
-    "measured",
-    "doubtful",
-    "absent",
-    "low_confidence",
-    "unreadable",
-    "duplicate",
-    "not_annotated",
-)
 
 
 @dataclass(frozen=True)

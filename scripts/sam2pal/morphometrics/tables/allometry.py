@@ -53,11 +53,16 @@ def allometry(x: NDArray, y: NDArray, level: float = 0.95) -> Allometry | None:
     n = len(x)
     if n < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
-    fit = scipy.stats.linregress(x, y)
-    half = scipy.stats.t.ppf((1 + level) / 2, n - 2) * fit.stderr
-    r = float(fit.rvalue)
-    b = scipy.stats.f.ppf(level, 1, n - 2) * max(1 - r**2, 0.0) / (n - 2)
+    # `scipy.stats` has this line and these quantiles, but takes a second to import
+    r = float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
     reduced = math.copysign(float(y.std() / x.std()), r)
+    slope = abs(r) * reduced
+    half = (
+        scipy.special.stdtrit(n - 2, (1 + level) / 2)
+        * abs(reduced)
+        * math.sqrt((1 - r**2) / (n - 2))
+    )
+    b = scipy.special.fdtri(1, n - 2, level) * (1 - r**2) / (n - 2)
     low, high = sorted(reduced * (math.sqrt(b + 1) + sign * math.sqrt(b)) for sign in (-1, 1))
-    slopes = (float(fit.slope + sign * half) for sign in (0, -1, 1))
-    return Allometry(n, *slopes, float(fit.intercept), r, reduced, low, high)
+    slopes = (float(slope + sign * half) for sign in (0, -1, 1))
+    return Allometry(n, *slopes, float(y.mean() - slope * x.mean()), r, reduced, low, high)

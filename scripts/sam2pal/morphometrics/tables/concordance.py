@@ -3,18 +3,18 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy
 from numpy.typing import NDArray
 
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.dataset.matching import match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.measures.specimen import DOUBTFUL, LOW, MEASURED
+from sam2pal.morphometrics.measures.dictionary import DOUBTFUL, LOW, MEASURED
 from sam2pal.morphometrics.tables.columns import COLUMNS as TIDY
 from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, REQUIRED
@@ -82,7 +82,7 @@ def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict
             + 2 * c**3 * (1 - c) * u**2 / (r * d**2)
             - c**4 * u**4 / (2 * r**2 * d**2)
         ) / (n - 2)
-        half = scipy.stats.norm.ppf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
+        half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
         result["ccc_low"] = math.tanh(math.atanh(c) - half)
         result["ccc_high"] = math.tanh(math.atanh(c) + half)
     return result
@@ -94,7 +94,7 @@ def pair(
     """Pair the values of two sets of tidy tables.
 
     Specimens are paired by genus and name; `ants/0040` and `0040` are the same if there is no other
-    (see `metrics.reading.match`). Values from masks that in their round were drawn or corrected by
+    (see `dataset.matching.match`). Values from masks that in their round were drawn or corrected by
     hand (templates) agree with themselves and are left out. So are specimens of which nothing was drawn:
     what they show is unknown, not empty. Masks of low confidence and doubtful ones count.
 

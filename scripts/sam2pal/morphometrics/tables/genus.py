@@ -14,16 +14,10 @@ from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
+from sam2pal.morphometrics.measures.dictionary import DUPLICATE
 from sam2pal.morphometrics.measures.ranges import shapes_of, template_ranges
 from sam2pal.morphometrics.measures.scale import Scales
-from sam2pal.morphometrics.measures.specimen import (
-    DUPLICATE,
-    Case,
-    Drawn,
-    Measured,
-    Measuring,
-    drawn_of,
-)
+from sam2pal.morphometrics.measures.specimen import Case, Drawn, Measured, Measuring, drawn_of
 from sam2pal.morphometrics.tables.table import Layout
 
 SHOWN = 20

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
-from sam2pal.morphometrics.measures.specimen import MEASURED
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
 
 FIRST = ("genus", "specimen")
 STATE = {"measured": int, "left_out": str, "lowest_confidence": float, "unit": str}

@@ -1,17 +1,25 @@
 """Tables over specimens: n, mean, spread and range; wide from tidy."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
-from sam2pal.morphometrics.measures.specimen import ABSENT, DOUBTFUL, LOW, MEASURED
+from sam2pal.morphometrics.measures.dictionary import (
+    ABSENT,
+    BY_NAME,
+    DOUBTFUL,
+    LOW,
+    MEASURED,
+    SPECIMEN,
+)
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 from sam2pal.morphometrics.tables.table import index_name, wide, wide_columns, wide_name
 
@@ -41,19 +49,22 @@ class Summary:
 
     low_confidence: bool = False
     _moments: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
-    _others: dict[tuple[str, ...], dict[str, int]] = field(default_factory=dict)
+    _others: dict[tuple[str, ...], Counter[str]] = field(default_factory=dict)
 
-    def add(self, piece: pd.DataFrame) -> None:
+    def add(self, piece: pa.Table) -> None:
         """Take the rows of a tidy table."""
-        piece = piece[~piece["measure"].isin(NOT_SUMMARISED)]
         counted = (MEASURED, LOW) if self.low_confidence else (MEASURED,)
-        good = piece[piece["status"].isin(counted) & piece["value"].notna()]
-        for key, values in good.groupby(list(KEYS), sort=False)["value"]:
-            self._take(key, values.to_numpy(dtype=float))
-        for key, status in piece.groupby(list(KEYS), sort=False)["status"]:
-            counts = self._others.setdefault(key, {})
-            for name, n in status.value_counts(sort=False).items():
-                counts[str(name)] = counts.get(str(name), 0) + int(n)
+        good: dict[tuple[str, ...], list[float]] = {}
+        columns = (piece[name].to_pylist() for name in (*KEYS, "status", "value"))
+        for *key, status, value in zip(*columns, strict=True):
+            key = tuple(key)
+            if key[KEYS.index("measure")] in NOT_SUMMARISED:
+                continue
+            self._others.setdefault(key, Counter())[status] += 1
+            if status in counted and value is not None and not math.isnan(value):
+                good.setdefault(key, []).append(value)
+        for key, values in good.items():
+            self._take(key, np.array(values))
 
     def _take(self, key: tuple[str, ...], values: np.ndarray) -> None:
         """Merge mean and sum of squares of new values (Chan, Golub and LeVeque)."""
@@ -76,7 +87,7 @@ class Summary:
             if n > 1:
                 sd = float(np.sqrt(squares / (n - 1)))
                 row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if mean else None}
-            known = {name: counts.get(name, 0) for name in (LOW, DOUBTFUL, ABSENT)}
+            known = {name: counts[name] for name in (LOW, DOUBTFUL, ABSENT)}
             row |= {f"n_{name}": count for name, count in known.items()}
             low = 0 if self.low_confidence else known[LOW]
             row["n_other"] = sum(counts.values()) - n - known[ABSENT] - known[DOUBTFUL] - low
@@ -113,11 +124,11 @@ class WideColumns:
         """In the order in which they were met."""
         return [name for name in self._states if name != SPECIMEN]
 
-    def add(self, piece: pd.DataFrame) -> None:
+    def add(self, piece: pa.Table) -> None:
         """Take the rows of a tidy table."""
-        self.more |= dict.fromkeys(name for name in piece.columns if name not in COLUMNS)
-        keys = piece[["structure", "measure", "unit"]].drop_duplicates()
-        for structure, measure, unit in keys.itertuples(index=False):
+        self.more |= dict.fromkeys(name for name in piece.column_names if name not in COLUMNS)
+        keys = (piece[name].to_pylist() for name in ("structure", "measure", "unit"))
+        for structure, measure, unit in dict.fromkeys(zip(*keys, strict=True)):
             if structure == SPECIMEN and measure not in BY_NAME:
                 self._indices[index_name(measure, unit)] = None
                 self.measures[measure] = None

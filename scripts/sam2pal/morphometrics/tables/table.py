@@ -1,14 +1,16 @@
 """Rows of the tidy and of the wide table."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index
-from sam2pal.morphometrics.measures.specimen import Measured, Result
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
+
+if TYPE_CHECKING:  # measuring takes a second to import, and summaries need none of it
+    from sam2pal.morphometrics.measures.specimen import Measured, Result
 
 KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
 """Columns that a wide row has once ..."""
@@ -38,7 +40,7 @@ class Layout:
             (index.name, unit, index.exponent) for index in indices for unit in index.units
         ]
 
-    def tidy(self, genus: str, round_: str, measured: Measured) -> list[dict[str, Any]]:
+    def tidy(self, genus: str, round_: str, measured: "Measured") -> list[dict[str, Any]]:
         """Rows of `COLUMNS`: every structure and measure in every unit, then the indices."""
         common = {
             "genus": genus,
@@ -113,7 +115,7 @@ def wide(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _state(structure: str, result: Result) -> dict[str, Any]:
+def _state(structure: str, result: "Result") -> dict[str, Any]:
     return {
         "structure": structure,
         "status": result.status,
@@ -126,11 +128,11 @@ def _state(structure: str, result: Result) -> dict[str, Any]:
 
 def _row(
     shared: Mapping[str, Any],
-    result: Result,
+    result: "Result",
     measure: str,
     unit: str,
     exponent: float,
-    measured: Measured,
+    measured: "Measured",
 ) -> dict[str, Any]:
     value, (lower, upper) = result.values.get(measure), result.intervals.get(measure, (None, None))
     if unit.startswith("mm"):

@@ -17,10 +17,11 @@ from torch.utils.data import DataLoader
 from sam2pal.io.files import atomic
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.pretraining.batches import Batches
-from sam2pal.research.pretraining.optimizer import learning_rate, trainable, update_average
+from sam2pal.research.pretraining.optimizer import trainable, update_average
 from sam2pal.research.pretraining.options import PretrainingOptions
 from sam2pal.research.pretraining.photographs import Photographs
 from sam2pal.research.pretraining.step import step_loss
+from sam2pal.training.schedule import schedule
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +70,9 @@ def pretrain(
     saved = time.monotonic()
     for step, batch in zip(range(start, options.steps), loader, strict=False):
         began = time.monotonic()
+        share = schedule(step, options.steps, options.warmup, options.cooldown, floor=0.01)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, options) * group["rate"]
+            group["lr"] = options.learning_rate * share * group["rate"]
         rng = np.random.default_rng([seed, 1, step])
         loss, numbers = step_loss(tracker, batch.to(device), rng, options)
         optimizer.zero_grad(set_to_none=True)

@@ -1,6 +1,5 @@
 """What learns, how fast, and the average of the weights."""
 
-import math
 from importlib import resources
 
 import torch
@@ -72,16 +71,6 @@ def share_of_rate(name: str, stages: int, options: PretrainingOptions) -> float:
     if stage < options.trunk_frozen:
         return 0.0
     return options.trunk_rate * options.trunk_decay ** (stages - 1 - stage)
-
-
-def learning_rate(step: int, options: PretrainingOptions) -> float:
-    """Linear warm-up, constant, and a cosine to one hundredth over the last `cooldown` steps."""
-    if step < options.warmup:
-        return options.learning_rate * (step + 1) / options.warmup
-    begin = max(options.warmup, options.steps - options.cooldown)
-    done = (step - begin) / max(1, options.steps - begin)
-    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, done))))
-    return options.learning_rate * (0.01 + 0.99 * fall)
 
 
 @torch.no_grad()
