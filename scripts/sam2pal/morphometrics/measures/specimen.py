@@ -34,7 +34,7 @@ from sam2pal.morphometrics.measures.intervals import (
     body_intervals,
     intervals,
 )
-from sam2pal.morphometrics.measures.ranges import TemplateRange
+from sam2pal.morphometrics.measures.proportions import Proportions
 from sam2pal.morphometrics.measures.scale import Scale
 
 Mask = NDArray[np.bool_]
@@ -116,7 +116,7 @@ class Measuring:
         structures: Sequence[str],
         options: MeasurementOptions,
         indices: Sequence[Index] = (),
-        ranges: Mapping[str, TemplateRange] | None = None,
+        ranges: Mapping[str, Proportions] | None = None,
     ) -> None:
         self.structures = list(structures)
         self.options = options
@@ -233,8 +233,8 @@ class Measuring:
             if len(shape.parts) > known.parts:
                 result.flags.append("fragments")
             share = shape.area / whole.area if whole is not None and whole.area else None
-            if known.outside(share, shape, self.options.template_range):
-                result.flags.append("outside_template_range")
+            if known.outside(share, shape, self.options.proportion_range):
+                result.flags.append("outside_template_proportions")
 
     def _whole(
         self, entries: Mapping[str, Drawn], shapes: Mapping[str, Shape]

@@ -13,7 +13,7 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.dictionary import DUPLICATE
-from sam2pal.morphometrics.measures.ranges import template_ranges
+from sam2pal.morphometrics.measures.proportions import template_proportions
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.measures.specimen import Case, Drawn, Measured, Measuring, drawn_of
 from sam2pal.morphometrics.tables.table import Layout
@@ -70,7 +70,7 @@ class Genus:
             self._listed = {one.specimen: one for one in self.listed if one.status != DUPLICATE}
         templates = read_templates(self.templates) if self.templates else []
         self._templates = {template.specimen: template for template in templates}
-        ranges = template_ranges(templates, options.body or self.structures, options.min_part)
+        ranges = template_proportions(templates, options.body or self.structures, options.min_part)
         self.measuring = Measuring(self.structures, options, self.indices, ranges)
         self.layout = Layout(self.structures, options, self.indices)
         self.specimens: dict[str, str] = {}  # to the file it is in
