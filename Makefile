@@ -53,24 +53,28 @@ benchmark: $(READY) ## Compare ways of training on the real beetles (hours; goes
 	$(BIN)/python scripts/research/benchmark.py $(ARGS)
 
 PICTURES := ../shared/data
-PRETRAIN := $(BIN)/python scripts/research/pretrain.py --real $(PICTURES)/carabidae
+# DEVICE=cuda: in bfloat16 there, while every core draws
+DEVICE ?= cpu
+comma := ,
+ON := $(if $(filter cuda%,$(DEVICE)),$(comma) "half": true$(comma) "workers": $(shell nproc))
+PRETRAIN := $(BIN)/python scripts/research/pretrain.py --real $(PICTURES)/carabidae --device $(DEVICE)
 FROZEN := "groups": 3, "views": 5, "trunk_rate": 0
 SMALL := "image_size": 192, "learning_rate": 8e-4, "steps": 1050, "cooldown": 1050, "evaluate_every": 150
 THAWED := "structures": 3, "learning_rate": 3e-4, "steps": 500, "warmup": 15, "cooldown": 200, \
   "average": 0.98, "ground_beetles": 0.4, "photographs": 0.06, "regions": 0.05, "half": true, \
   "textures": "$(PICTURES)/antweb_unlabelled/images"
 
-pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures (hours; goes on where it was)
+pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures (hours; goes on where it was; DEVICE=cuda)
 	@VIRTUAL_ENV=.venv $(UV) pip install --require-hashes --no-deps -r envs/lock-pretrain.txt
-	$(PRETRAIN) --folder pretraining/square192 --options '{$(FROZEN), $(SMALL)}'
+	$(PRETRAIN) --folder pretraining/square192 --options '{$(FROZEN), $(SMALL)$(ON)}'
 	$(PRETRAIN) --folder pretraining/square192 --options '{"image_size": 192}' \
 	  --export pretraining/square192.safetensors
 	$(PRETRAIN) --folder pretraining/square256 --init pretraining/square192.safetensors --seed 2 \
-	  --options '{$(FROZEN), "learning_rate": 5e-4, "steps": 1600, "warmup": 40, "cooldown": 1600}'
+	  --options '{$(FROZEN), "learning_rate": 5e-4, "steps": 1600, "warmup": 40, "cooldown": 1600$(ON)}'
 	$(PRETRAIN) --folder pretraining/square256 --export pretraining/square256.safetensors
 	$(PRETRAIN) --folder pretraining/thawed --init pretraining/square256.safetensors --seed 12 \
 	  --photographs $(addprefix $(PICTURES)/,antweb_unlabelled $(addprefix real_masks/, \
-	    chicken_parts davis_car_shadow faces_generated insects_whole)) --options '{$(THAWED)}'
+	    chicken_parts davis_car_shadow faces_generated insects_whole)) --options '{$(THAWED)$(ON)}'
 	$(PRETRAIN) --folder pretraining/thawed --export pretraining/weights.safetensors
 	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones:"
 	@echo "==   $(PRETRAIN) --report [pretraining/weights.safetensors]"
@@ -116,6 +120,29 @@ bench: $(READY) ## Print what segmenting, training and measuring cost, over thei
 	PYTHONPATH=scripts $(BIN)/python tests/bench/measuring.py --output build/bench/measuring.md
 	PYTHONPATH=scripts $(BIN)/python tests/bench/photographs.py --output build/bench/photographs.md
 
+PEER := build/peers/venv
+bench-peers: $(READY) ## Compare with the published SAM2-PAL on the same photographs (CPU; an hour or so); its environment is its own
+	@test -x $(PEER)/bin/python || $(BIN)/python -m venv --without-pip $(PEER)
+	@# the same torch and sam2 on both sides
+	@cd $(PEER)/lib/python*/site-packages && echo "$(CURDIR)/$(BIN)/../lib/$$(basename $$(dirname $$PWD))/site-packages" > ours.pth
+	@VIRTUAL_ENV=$(PEER) $(UV) pip install --no-deps descriptron-vision==2.8.2 opencv-python-headless
+	PYTHONPATH=scripts $(BIN)/python tests/bench/peers.py --peer $(PEER)/bin/python --output build/peers $(ARGS)
+
+bench-gpu: ## Print what a GPU does with it (under eight minutes); without one, see that it would run
+	PYTHON=$(BIN)/python bash tests/bench/gpu.sh $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--dry-run")') build/bench/gpu
+
+release: lock docs ## Check what a release needs: locks and documents current, one version everywhere, nothing uncommitted
+	@echo "== the package, its version, CITATION.cff and CHANGELOG.md"
+	$(BIN)/python -m pytest --quiet tests/unit/test_package.py
+	@! sed -n '/^## .Unreleased/,/^## .[0-9]/p' CHANGELOG.md | grep --quiet '^- ' || { \
+	  echo "error: CHANGELOG.md: move what stands under [Unreleased] under the version" >&2; exit 1; }
+	@version=$$(PYTHONPATH=scripts $(BIN)/python -c 'import sam2pal; print(sam2pal.__version__)'); \
+	if git rev-parse --quiet --verify "refs/tags/v$$version" > /dev/null; then \
+	  echo "error: there is a tag v$$version: raise __version__ in scripts/sam2pal/__init__.py" >&2; exit 1; fi
+	@test -z "$$(git status --porcelain)" || { git status --short; \
+	  echo "error: these files are not committed; a lock or document among them was not current" >&2; exit 1; }
+	@echo "== ready: tag it, v and the version. make demo and make test are not part of this"
+
 ##### the environment #####
 
 # the command as an installed package has it, of this clone, from any folder
@@ -152,4 +179,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo new pretrain real benchmark profile test test-slurm soak bench lint docs format env lock clean
+.PHONY: help demo new pretrain real benchmark profile test test-slurm soak bench bench-gpu bench-peers release lint docs format env lock clean

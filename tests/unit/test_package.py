@@ -59,6 +59,17 @@ def test_the_command_says_its_version() -> None:
     assert repository() == REPOSITORY
 
 
+def test_rules_leave_it_to_snakemake_where_results_are() -> None:
+    """A path such as "results/..." would stay where it is under a module's prefix and with `pathvars`."""
+    wrong = [
+        f"{path.name}: {line.strip()}"
+        for path in sorted((REPOSITORY / "workflow").rglob("*.smk"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"""["'](results|logs|benchmarks|resources/(?!demo))""", line)
+    ]
+    assert not wrong
+
+
 def test_the_version_stands_in_one_place_and_the_others_agree() -> None:
     citation = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(r"^version: (.*)$", citation, re.MULTILINE)[1] == __version__

@@ -51,11 +51,12 @@ class MeasurementSection:
         description="where the scale comes from, the first that has one; also `exif` (the "
         "resolution in the photograph)",
     )
-    template_range: StrictFloat = Field(
+    proportion_range: StrictFloat = Field(
         2.0,
         gt=1,
         description="how many times larger or smaller than in any template a structure's share of "
-        "the specimen's area or its elongation may be before it is flagged",
+        "the specimen's area or its elongation may be before it is flagged "
+        "`outside_template_proportions`; `segmentation.area_range` is about the area on the photograph",
     )
 
     @model_validator(mode="after")

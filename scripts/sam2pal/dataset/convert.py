@@ -41,6 +41,7 @@ from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.user_tables import composed
 
 _SHOWN = 20  # outlines left out that are named
 _GLANCE = np.zeros((0, 0), bool)
@@ -259,9 +260,14 @@ class _Collected:
         """The configuration's name for a label: the same, or else the same but for case."""
         if label in self.structures:
             return label
-        same = [name for name in self.structures if _folded(name) == _folded(label)]
-        if len(same) != 1:
+        for alike in (composed, _folded):
+            same = [name for name in self.structures if alike(name) == alike(label)]
+            if len(same) == 1:
+                break
+        else:
             return None
+        if composed(label) == composed(same[0]):
+            return same[0]
         note = f"'{label}' in the annotations is taken as '{same[0]}'"
         if note not in self.notes:
             self.notes.append(note)
@@ -474,7 +480,7 @@ def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing
 
 
 def _folded(name: str) -> str:
-    return " ".join(name.replace("_", " ").split()).casefold()
+    return " ".join(composed(name).replace("_", " ").split()).casefold()
 
 
 def _pixels(size: tuple[int, int]) -> str:

@@ -97,11 +97,14 @@ def faulty(label: str, where: str, error: InputError) -> Outline:
 def outline_or_fault(
     label: str, where: str, read: Callable[..., Outline | None], *arguments: Any
 ) -> Outline | None:
-    """What `read(*arguments)` gives; an outline that cannot be drawn where it raises an `InputError`."""
+    """What `read(*arguments)` gives; an outline that cannot be drawn where that is damaged."""
     try:
         return read(*arguments)
     except InputError as error:
         return faulty(label, where, error)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {str(error)[:100]}"
+        return faulty(label, where, InputError(f"{where}: it is damaged ({what}); redraw it"))
 
 
 def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outline:
@@ -179,6 +182,33 @@ def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < 1e300 and math.isfinite(value)
+
+
+def finite(value: object) -> float:
+    """A finite number; TypeError for anything else, such as a text or true."""
+    if not _is_number(value):
+        raise TypeError(f"{str(value)[:40]!r} is not a number")
+    return float(value)  # type: ignore[arg-type]
+
+
+def flat(points: object, where: str, more: bool = False) -> list[float]:
+    """A ring `[x1, y1, ...]` of a list of pairs of numbers.
+
+    Args:
+        more: whether points may have further numbers, such as a height.
+
+    Raises:
+        InputError: it is something else.
+    """
+    sound = isinstance(points, list) and all(
+        isinstance(point, list | tuple)
+        and (len(point) == 2 or (more and len(point) > 2))
+        and all(_is_number(value) for value in point)
+        for point in points
+    )
+    if not sound:
+        raise InputError(f"{where}: its points are not pairs of numbers; redraw it")
+    return [float(value) for point in points for value in point[:2]]
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, turn: float = 0.0) -> list[float]:

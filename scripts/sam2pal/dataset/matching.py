@@ -8,13 +8,15 @@ from typing import Protocol
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import OK
 from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import composed
 
 
 def match(specimens: Iterable[str], others: Iterable[str], what: str) -> dict[str, str]:
     """Which of `others` each specimen is.
 
     Two ids are the same specimen if they are equal, or else if one is the end of the other,
-    whole folders only (`ants/0040` and `0040`, but not `ants/0040` and `bees/0040`).
+    whole folders only (`ants/0040` and `0040`, but not `ants/0040` and `bees/0040`). It makes no
+    difference whether letters are composed.
 
     Args:
         what: the two files, for the message.
@@ -22,7 +24,13 @@ def match(specimens: Iterable[str], others: Iterable[str], what: str) -> dict[st
     Raises:
         InputError: an id fits several.
     """
-    specimens, others = list(specimens), set(others)
+    specimens, spelt = list(specimens), {composed(other): other for other in others}
+    found = _match([composed(name) for name in specimens], set(spelt), what)
+    return {name: spelt[found[composed(name)]] for name in specimens if composed(name) in found}
+
+
+def _match(specimens: Sequence[str], others: set[str], what: str) -> dict[str, str]:
+    """The same of names whose letters are composed."""
     found = {name: name for name in specimens if name in others}
     free = others - set(found)
     ends = _by_end(free)
@@ -99,16 +107,18 @@ def _add_named(
     specimens: Sequence[Listed],
     templates: Sequence[AnnotatedSpecimen],
 ) -> None:
-    sizes = {specimen.specimen: specimen.size for specimen in specimens}
+    spelt = {composed(specimen.specimen): specimen.specimen for specimen in specimens}
+    sizes = {composed(specimen.specimen): specimen.size for specimen in specimens}
     ends = _by_end(sizes)
     for template in templates:
-        names = {template.specimen} & set(sizes)
+        own = composed(template.specimen)
+        names = {own} & set(sizes)
         if not names:
-            names = _fitting(template.specimen, sizes, ends)
+            names = _fitting(own, sizes, ends)
             if os.path.isfile(template.path):  # what could be compared has been
                 names = {name for name in names if sizes[name] < 0}
         for name in names:
-            found.setdefault(name, template)
+            found.setdefault(spelt[name], template)
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -148,12 +148,15 @@ def watch(logs: Path, every: float = 10.0) -> None:
     """Show in the terminal how far jobs of more than ten seconds are, from a thread of its own."""
 
     def show() -> None:
-        began = time.time()
+        began, shown = time.time(), {}
         while True:
             time.sleep(every)
             for name, state in states(logs).items():
                 fresh = state["age"] < min(2 * every, time.time() - began)
+                line = said(state)
                 if state["status"] == "running" and fresh and state["seconds"] >= _LINES:
-                    print(f"{name}: {said(state)}", file=sys.stderr, flush=True)
+                    if shown.get(name) != line:
+                        print(f"{name}: {line}", file=sys.stderr, flush=True)
+                    shown[name] = line
 
     threading.Thread(target=show, daemon=True).start()

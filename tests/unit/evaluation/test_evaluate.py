@@ -205,8 +205,10 @@ def test_coco_results_without_images(files, tmp_path):
         (["ants/0040"], ["bees/0040"], {}),
         (["10040"], ["0040"], {}),
         (["0040", "ants/0040"], ["0040"], {"0040": "0040"}),
+        (["K\u00e4fer", "a/O\u0308"], ["Ka\u0308fer", "\u00d6"],
+         {"K\u00e4fer": "Ka\u0308fer", "a/O\u0308": "\u00d6"}),
     ],
-)
+)  # fmt: skip
 def test_match(names, others, expected):
     assert match(names, others, "files") == expected
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sam2pal.dataset.drawing import Drawing, Source, absent, faulty, polygons
+from sam2pal.dataset.drawing import Drawing, Source, absent, faulty, flat, polygons
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
@@ -51,7 +51,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
         parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
         try:
             for part in parts:
-                rings = [[float(v) for point in ring for v in point[:2]] for ring in part]
+                rings = [flat(ring, where, more=True) for ring in part]
                 # which rings are holes is said by their order
                 drawing.outlines.append(replace(polygons(label, where, rings), rings=()))
         except (TypeError, ValueError) as error:

@@ -18,6 +18,7 @@ from sam2pal.dataset.drawing import (
     absent,
     drawn,
     ellipse,
+    flat,
     outline_or_fault,
     polygons,
     positive_size,
@@ -87,17 +88,15 @@ def _outline(
     shape: dict[str, Any], where: str, size: tuple[int, int] | None, source: Source
 ) -> Outline | None:
     label, kind = shape["label"], shape.get("shape_type") or "polygon"
-    try:
-        points = [(float(x), float(y)) for x, y in shape["points"]]
-    except (KeyError, TypeError, ValueError, OverflowError):
-        raise InputError(f"{where}: its points are not pairs of numbers; redraw it") from None
+    values = flat(shape.get("points"), where)
+    points = list(zip(values[0::2], values[1::2], strict=True))
     if kind in ("polygon", "oriented_rectangle", "quadrilateral", "rotation") or (
         kind == "rectangle" and len(points) == 4  # of X-AnyLabeling
     ):
         if len(points) < 3:
             source.ignore(f"{kind}s of fewer than 3 points")
             return None
-        return polygons(label, where, [[v for point in points for v in point]])
+        return polygons(label, where, [values])
     if kind in ("rectangle", "circle", "mask") and len(points) != 2:
         raise InputError(f"{where}: a {kind} has two points, found {len(points)}; redraw it")
     if kind == "rectangle":

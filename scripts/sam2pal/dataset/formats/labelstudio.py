@@ -15,6 +15,8 @@ from sam2pal.dataset.drawing import (
     absent,
     ellipse,
     fill,
+    finite,
+    flat,
     outline_or_fault,
     polygons,
 )
@@ -100,10 +102,10 @@ def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Ou
     if kind == "brush":
         return _brush(region, label, where)
     if kind == "polygon":
-        percent = [float(v) for point in value["points"] for v in point[:2]]
+        percent = flat(value["points"], where)
     else:
-        x, y, rx, ry = (float(value[key]) for key in ("x", "y", "radiusX", "radiusY"))
-        turn = np.deg2rad(float(value.get("rotation") or 0))
+        x, y, rx, ry = (finite(value[key]) for key in ("x", "y", "radiusX", "radiusY"))
+        turn = np.deg2rad(finite(value.get("rotation") or 0))
         if turn and rx != ry:
             raise InputError(f"{where}: a turned ellipse is not read; draw a polygon")
         percent = ellipse(x, y, rx, ry)
@@ -119,7 +121,7 @@ def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Ou
 
 
 def _brush(region: Mapping[str, Any], label: str, where: str) -> Outline:
-    width, height = (int(region[key]) for key in ("original_width", "original_height"))
+    width, height = (int(finite(region[key])) for key in ("original_width", "original_height"))
     if not 0 < width * height <= MAX_PIXELS:
         raise InputError(f"{where}: {width} x {height} is no size of a photograph")
     try:

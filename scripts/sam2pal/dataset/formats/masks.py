@@ -25,6 +25,7 @@ from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Phot
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.user_tables import composed
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg"})
 _FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG")
@@ -108,8 +109,8 @@ def _meaning(
     name: str, photographs: Photographs, structures: Sequence[str], path: Path
 ) -> tuple[PhotographFile, str]:
     """Photograph and structure that a mask's name stands for; no structure if it is indexed."""
-    known = {structure.casefold() for structure in structures}
-    folder, _, base = name.rpartition("/")
+    known = {composed(structure).casefold() for structure in structures}
+    folder, _, base = composed(name).rpartition("/")
     found: dict[tuple[str, str], PhotographFile] = {}
 
     def add(stem: str, label: str) -> None:

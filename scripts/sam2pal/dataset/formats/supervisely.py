@@ -15,6 +15,8 @@ from sam2pal.dataset.drawing import (
     Source,
     drawn,
     faulty,
+    finite,
+    flat,
     polygons,
     positive_size,
 )
@@ -41,8 +43,7 @@ def read(data: dict[str, Any], path: Path) -> Source:
             if kind == "polygon":
                 points = entry["points"]
                 rings = [points["exterior"], *(points.get("interior") or [])]
-                flat = [[float(v) for point in ring for v in point] for ring in rings]
-                outline = polygons(label, where, flat)
+                outline = polygons(label, where, [flat(ring, where) for ring in rings])
             else:
                 outline = _bitmap(entry["bitmap"], label, where, size)
         except (KeyError, TypeError, ValueError, OSError, zlib.error) as error:
@@ -66,7 +67,7 @@ def _bitmap(
         crop = np.asarray(image.convert("RGBA").getchannel("A")) > 0
         if image.mode in ("L", "1", "P"):
             crop = np.asarray(image.convert("L")) > 0
-    left, top = (int(value) for value in bitmap["origin"])
+    left, top = (int(finite(value)) for value in bitmap["origin"])
     mask = np.zeros((size[1], size[0]), bool)
     if min(left, top) < 0 or left + crop.shape[1] > size[0] or top + crop.shape[0] > size[1]:
         raise InputError(f"{where}: its bitmap does not fit into the photograph; export it again")

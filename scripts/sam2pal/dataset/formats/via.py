@@ -13,6 +13,7 @@ from sam2pal.dataset.drawing import (
     Outline,
     Source,
     ellipse,
+    finite,
     outline_or_fault,
     polygons,
     rectangle,
@@ -225,13 +226,14 @@ def _outline(shape: Any, label: str, where: str, source: Source) -> Outline | No
             xs, ys = shape["all_points_x"], shape["all_points_y"]
             ring = [v for point in zip(xs, ys, strict=True) for v in point]
         elif kind == "rect":
-            x, y = shape["x"], shape["y"]
-            ring = rectangle(x, y, x + shape["width"], y + shape["height"])
+            x, y, width, height = (finite(shape[key]) for key in ("x", "y", "width", "height"))
+            ring = rectangle(x, y, x + width, y + height)
         elif kind == "circle":
-            ring = ellipse(shape["cx"], shape["cy"], shape["r"], shape["r"])
+            cx, cy, radius = (finite(shape[key]) for key in ("cx", "cy", "r"))
+            ring = ellipse(cx, cy, radius, radius)
         elif kind == "ellipse":
-            radii = (shape["rx"], shape["ry"])
-            ring = ellipse(shape["cx"], shape["cy"], *radii, shape.get("theta", 0.0))
+            sizes = (finite(shape[key]) for key in ("cx", "cy", "rx", "ry"))
+            ring = ellipse(*sizes, finite(shape.get("theta", 0.0)))
         else:
             source.ignore(f"regions of shape {kind}")
             return None

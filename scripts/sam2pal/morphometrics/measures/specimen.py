@@ -36,7 +36,7 @@ from sam2pal.morphometrics.measures.intervals import (
     intervals,
 )
 from sam2pal.morphometrics.measures.plausibility import ORDER, Plausibility
-from sam2pal.morphometrics.measures.ranges import TemplateRange
+from sam2pal.morphometrics.measures.proportions import Proportions
 from sam2pal.morphometrics.measures.scale import Scale
 
 Mask = NDArray[np.bool_]
@@ -125,7 +125,7 @@ class Measuring:
         structures: Sequence[str],
         options: MeasurementOptions,
         indices: Sequence[Index] = (),
-        ranges: Mapping[str, TemplateRange] | None = None,
+        ranges: Mapping[str, Proportions] | None = None,
         templates: Sequence[Mapping[str, Shape]] = (),
     ) -> None:
         self.structures = list(structures)
@@ -270,8 +270,8 @@ class Measuring:
             if len(shape.parts) > known.parts:
                 result.flags.append("fragments")
             share = shape.area / whole.area if whole is not None and whole.area else None
-            if known.outside(share, shape, self.options.template_range):
-                result.flags.append("outside_template_range")
+            if known.outside(share, shape, self.options.proportion_range):
+                result.flags.append("outside_template_proportions")
 
     def _whole(
         self, entries: Mapping[str, Drawn], shapes: Mapping[str, Shape]

@@ -15,7 +15,7 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.dictionary import DUPLICATE
-from sam2pal.morphometrics.measures.ranges import shapes_of, template_ranges
+from sam2pal.morphometrics.measures.proportions import shapes_of, template_proportions
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.measures.specimen import Case, Drawn, Measured, Measuring, drawn_of
 from sam2pal.morphometrics.tables.table import Layout
@@ -72,7 +72,7 @@ class Genus:
             self._listed = {one.specimen: one for one in self.listed if one.status != DUPLICATE}
         templates = read_templates(self.templates) if self.templates else []
         self._templates = {template.specimen: template for template in templates}
-        ranges = template_ranges(templates, options.body or self.structures, options.min_part)
+        ranges = template_proportions(templates, options.body or self.structures, options.min_part)
         drawn = [shapes_of(template, options.min_part) for template in templates]
         self.measuring = Measuring(self.structures, options, self.indices, ranges, drawn)
         self.layout = Layout(self.structures, options, self.indices)

@@ -1,4 +1,4 @@
-"""What the structures of the templates look like, to notice masks that look different."""
+"""How large and how slender structures are on the templates, to notice masks of other proportions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from sam2pal.morphometrics.geometry.shape import Shape
 
 
 @dataclass(frozen=True)
-class TemplateRange:
-    """Range of one structure over the templates.
+class Proportions:
+    """Proportions of one structure on the templates.
 
     Attributes:
         parts: most separate pieces.
-        share: smallest and largest share of the specimen's area; None if never known.
+        share: smallest and largest share of the specimen's area; None if unknown on all of them.
         elongation: smallest and largest ratio of largest to smallest Feret diameter.
     """
 
@@ -42,9 +42,9 @@ def shapes_of(template: AnnotatedSpecimen, min_part: float) -> dict[str, Shape]:
     return {name: Shape.of(mask, min_part=min_part) for name, mask in there.items()}
 
 
-def template_ranges(
+def template_proportions(
     templates: Sequence[AnnotatedSpecimen], body: Sequence[str], min_part: float
-) -> Mapping[str, TemplateRange]:
+) -> Mapping[str, Proportions]:
     """Ranges over the templates of every structure that is drawn in one.
 
     A share of the specimen counts only where all structures of `body` are annotated.
@@ -65,7 +65,7 @@ def template_ranges(
             if union is not None and union.any():
                 shares.setdefault(name, []).append(shape.area / float(union.sum()))
     return {
-        name: TemplateRange(
+        name: Proportions(
             max(counts),
             (min(shares[name]), max(shares[name])) if name in shares else None,
             (min(ratios[name]), max(ratios[name])),

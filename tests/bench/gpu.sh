@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# All that is to be known of a GPU, in under eight minutes:
+#
+#     bash tests/bench/gpu.sh OUT [WHEELS]        # on the machine with the GPU, from the root of the repository
+#     bash tests/bench/gpu.sh --wheels WHEELS     # before, where there is a package index: fetch what may be missing
+#     bash tests/bench/gpu.sh --dry-run OUT       # on any machine: the same calls on the CPU, small
+#
+# Every part has its time; one that fails says so in OUT/log.txt and the others go on. Results: OUT/*.jsonl as they
+# come, OUT/table.md at the end. PYTHON names the interpreter (default: python3). Packages that it lacks are taken from
+# WHEELS into a folder of their own; nothing of the machine is changed, and torch is never replaced.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PYTHON=${PYTHON:-python3}
+# module=package
+NEEDED="hydra=hydra-core omegaconf=omegaconf antlr4=antlr4-python3-runtime==4.9.3 iopath=iopath portalocker=portalocker
+  sam2=sam2==1.1.0 peft=peft accelerate=accelerate transformers=transformers tokenizers=tokenizers
+  huggingface_hub=huggingface-hub safetensors=safetensors regex=regex psutil=psutil yaml=pyyaml
+  numpy=numpy scipy=scipy skimage=scikit-image PIL=pillow imageio=imageio networkx=networkx
+  lazy_loader=lazy-loader tifffile=tifffile imagecodecs=imagecodecs pycocotools=pycocotools pydantic=pydantic
+  pydantic_core=pydantic-core annotated_types=annotated-types typing_inspection=typing-inspection tqdm=tqdm
+  filelock=filelock shapely=shapely packaging=packaging requests=requests pytest=pytest iniconfig=iniconfig
+  pluggy=pluggy torchvision=torchvision jinja2=jinja2 pandas=pandas matplotlib=matplotlib"
+
+if [ "${1:-}" = --wheels ]; then
+  folder=${2:?where to put the wheels}
+  mkdir -p "$folder"
+  names=$(for pair in $NEEDED; do echo "${pair#*=}"; done)
+  # torchvision belongs to the torch that is there; two have no wheels, and sam2 is built against the torch here
+  "$PYTHON" -m pip download -q --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" \
+    -d "$folder" $(grep -v -e torchvision -e sam2 -e antlr4 <<< "$names") || exit 1
+  "$PYTHON" -m pip wheel -q --no-deps -w "$folder" $(grep antlr4 <<< "$names") || exit 1
+  SAM2_BUILD_CUDA=0 "$PYTHON" -m pip wheel -q --no-deps --no-build-isolation -w "$folder" $(grep sam2 <<< "$names")
+  exit
+fi
+
+DEVICE=cuda DRY=
+if [ "${1:-}" = --dry-run ]; then DEVICE=cpu DRY=--dry-run; shift; fi
+OUT=${1:?where to put the results}
+WHEELS=${2:-}
+mkdir -p "$OUT"
+OUT=$(cd "$OUT" && pwd)
+exec > >(tee -a "$OUT/log.txt") 2>&1
+export OMP_WAIT_POLICY=passive SAM2PAL_GPU=$DEVICE PYTHONPATH=scripts:tests/bench PYTHONDONTWRITEBYTECODE=1
+
+missing=$("$PYTHON" - $NEEDED << 'END'
+import importlib.util
+import sys
+
+pairs = (pair.split("=", 1) for pair in sys.argv[1:])
+print(*(package for module, package in pairs if importlib.util.find_spec(module) is None))
+END
+)
+if [ -n "$missing" ]; then
+  echo "missing: $missing"
+  if [ -n "$WHEELS" ]; then
+    packages=$(mktemp -d)
+    for name in $missing; do
+      "$PYTHON" -m pip install -q --no-index --no-deps --find-links "$WHEELS" --target "$packages" "$name" ||
+        echo "not in $WHEELS: $name"
+    done
+    export PYTHONPATH=$PYTHONPATH:$packages
+  fi
+fi
+
+part() { # seconds, name, command
+  local seconds=$1 name=$2 began=$SECONDS
+  shift 2
+  echo "== $name (at most $seconds s)"
+  timeout -k 5 "$seconds" "$@"
+  local code=$?
+  [ $code -eq 0 ] || echo "FAILED: $name (status $code, 124 is out of time); the others go on"
+  echo "-- $name: $((SECONDS - began)) s"
+}
+bench() { part "$1" "$2" "$PYTHON" tests/bench/gpu.py "$2" --output "$OUT" --device "$DEVICE" $DRY; }
+
+bench 30 machine
+part 80 tests "$PYTHON" -m pytest -q -p no:cacheprovider tests/gpu
+bench 90 train
+bench 70 segmentation
+bench 40 fits
+bench 40 busy
+bench 20 copies
+bench 25 pretrain
+bench 75 compiled
+"$PYTHON" tests/bench/gpu.py table --output "$OUT"
+echo "== all in $SECONDS s: $OUT/table.md"
