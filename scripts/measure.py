@@ -87,7 +87,7 @@ def write(
     table: SpecimenTable | None,
     output: list[str],
     wide_: list[str],
-    progress: Callable[[], None],
+    progress: Callable[[], None] = lambda: None,
 ) -> None:
     """Measure, and write both tables in pieces."""
     more = {name: of for name, of in table.columns.items() if name not in COLUMNS} if table else {}
