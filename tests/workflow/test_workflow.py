@@ -20,7 +20,10 @@ from running import CONFIG, REPOSITORY, Project, make_project, photographs
 
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
-AFTER_MASKS = {"evaluate", "measure", "review_page"} | SUMMARIES
+AFTER_MASKS = {
+    *("evaluate", "measure", "review_page", "choose_next", "compare_masks"),
+    *SUMMARIES,
+}
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +128,14 @@ CHANGES = {
     ),
     "batch size": ({"segmentation": {"batch_size": 2}}, set()),
     "a default written down": ({"segmentation": {"threshold": 0.5}, "device": "auto"}, set()),
-    "evaluation": ({"evaluation": {"good_iou": 0.9}}, {"evaluate", "review_page"} | SUMMARIES),
-    "measurement": ({"measurement": {"colour": False}}, {"measure", "measure_truth"} | SUMMARIES),
+    "evaluation": (
+        {"evaluation": {"good_iou": 0.9}},
+        {"evaluate", "review_page", "compare_masks"} | SUMMARIES,
+    ),
+    "measurement": (
+        {"measurement": {"colour": False}},
+        {"measure", "measure_truth", "compare_masks"} | SUMMARIES,
+    ),
     "final round": (
         {"final_round": "trained"},
         {"summarize_morphometrics", "plot_morphometrics"},
@@ -134,7 +143,7 @@ CHANGES = {
     "review": ({"review": {"side": 200}}, {"review_page"}),
     "low confidence": (
         {"low_confidence": 0.4},
-        {"measure", "measure_truth", "review_page"} | SUMMARIES,
+        {"measure", "measure_truth", "review_page", "compare_masks"} | SUMMARIES,
     ),
     "training": (
         {"training": {"steps": 3, "views": 1, "pool_size": 2}},
@@ -186,6 +195,7 @@ def test_the_scale_of_a_genus_concerns_its_measures_alone(again: Project) -> Non
     assert set(call.jobs) - SUMMARIES - {"all", "provenance"} == {
         "measure_truth Aus",
         *(f"measure Aus {name}" for name in CONFIG["rounds"]),
+        *(f"compare_masks Aus {name}" for name in ("trained", "refined")),
     }
 
 
@@ -196,7 +206,8 @@ def test_new_and_replaced_photographs_concern_their_shards_alone(again: Project)
     assert {job for job in call.jobs if job.startswith("segment")} == {
         f"segment_shard Aus {name} 0002" for name in CONFIG["rounds"]
     }
-    assert call.names() == {"segment_shard", "convert_truth", "measure_truth"} | AFTER_MASKS
+    converted = {"convert_truth", "measure_truth", "convert_corrections"}
+    assert call.names() == {"segment_shard"} | converted | AFTER_MASKS
 
     photographs(again.folder / "data/Bus", range(5, 6), seed=99)
     assert again.run("--until", "list_specimens").jobs == ["list_specimens Bus"]
@@ -283,7 +294,9 @@ def test_a_hosted_module_runs_under_a_prefix_with_pathvars(project: Project) -> 
         arguments = ("--snakefile", str(project.folder / "Snakefile"))
         target, library = "beetles/found/Aus/untrained/templates.json", str(REPOSITORY / "scripts")
         call = project.run(target, *arguments, PYTHONPATH=library)
-        assert call.code == 0 and call.jobs == ["sam2pal_convert_templates Aus untrained"], call.text
+        assert call.code == 0 and call.jobs == ["sam2pal_convert_templates Aus untrained"], (
+            call.text
+        )
         assert (project.folder / target).is_file()
         assert (project.folder / "beetles/protocols/Aus/untrained/convert_templates.log").is_file()
         call = project.run(*arguments, "--dry-run", PYTHONPATH=library)

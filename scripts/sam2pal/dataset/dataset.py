@@ -45,6 +45,7 @@ class Annotation:
         areas: pixels of the mask at other probability thresholds, by threshold.
         flags: from segmentation.
         where: what messages call it, beginning with the file.
+        verdict: of a person (see `dataset.corrections`); empty if there is none.
     """
 
     pieces: Sequence[Any]
@@ -56,6 +57,7 @@ class Annotation:
     areas: Mapping[str, int] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     where: str = "an annotation"
+    verdict: str = ""
 
     @property
     def by_hand(self) -> bool:
@@ -343,6 +345,7 @@ def _annotation(
         areas if isinstance(areas, Mapping) else {},
         tuple(str(flag) for flag in _list(best.get("flags"))),
         where,
+        str(best.get("verdict") or ""),
     )
 
 
