@@ -90,7 +90,11 @@ def main() -> None:
             table = rounded(tables.table(piece, COLUMNS))
             scores.add(table)
             writer.write(more.join(table) if more else table)
-    print(describe(scores, options, stage.seed, [*evaluation.notes, *notes, *(more.notes if more else ())]))
+    print(
+        describe(
+            scores, options, stage.seed, [*evaluation.notes, *notes, *(more.notes if more else ())]
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import CONFIG, REPOSITORY, Project, make_project, photographs
+from running import CONFIG, REPOSITORY, SQUARE, Project, correct, make_project, photographs
 
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
@@ -56,7 +56,7 @@ def test_results_are_whole(finished: Project) -> None:
         ]
         assert len(predictions["annotations"]) == 6 * len(CONFIG["structures"])
         drawn = {a["image_id"] for a in predictions["annotations"] if a["source"] == "drawn"}
-        assert len(drawn) == (3 if run.endswith("refined") else 1)
+        assert len(drawn) == {"Aus/refined": 4, "Bus/refined": 3}.get(run, 1)
         assert "<html" in (results / run / "review.html").read_text()
         assert (results / run / "adapter").is_dir() == (not run.endswith("untrained"))
     status = rows(results / "tables/status.csv")
@@ -74,6 +74,44 @@ def test_results_are_whole(finished: Project) -> None:
     assert {float(row["drawn"]) for row in areas if row["measure"] == "area"} == {256 / 12.5**2}
     for path in (finished.folder / "logs").rglob("*.log"):
         assert "Traceback" not in path.read_text(), path
+
+
+def test_what_a_person_said_stands_in_every_table(finished: Project) -> None:
+    left, top, right, bottom = SQUARE
+    for name in CONFIG["rounds"]:
+        run = finished.folder / "results/Aus" / name
+        head = {r["specimen"]: r for r in rows(run / "evaluation.csv") if r["structure"] == "head"}
+        assert [(of["status"], of["source"], of["verdict"]) for of in head.values()][3:] == [
+            ("corrected", "corrected", "corrected"),
+            ("no_truth", "predicted", "rejected" if name == "trained" else ""),
+            ("no_truth", "predicted", ""),
+        ]
+        areas = {
+            row["specimen"]: row
+            for row in rows(run / "morphometrics.csv")
+            if (row["structure"], row["measure"], row["unit"]) == ("head", "area", "px2")
+        }
+        assert float(areas["0003"]["value"]) == (right - left) * (bottom - top)
+        assert areas["0003"]["source"] == areas["0003"]["verdict"] == "corrected"
+        if name == "trained":
+            assert (areas["0004"]["value"], areas["0004"]["status"]) == ("", "rejected")
+        wide = {row["specimen"]: row for row in rows(run / "morphometrics_wide.csv")}
+        assert wide["0003"]["head.verdict"] == wide["0003"]["head.source"] == "corrected"
+
+
+def test_a_changed_correction_runs_again_what_depends_on_it(again: Project) -> None:
+    correct(again.folder, SQUARE, "needs_correction")
+    call = again.run("--dry-run")
+    assert call.names() == {"convert_corrections"} | AFTER_MASKS
+    assert not [job for job in call.jobs if "Bus" in job]
+    correct(again.folder, (4, 4, 22, 20))
+    call = again.run("--dry-run")
+    learnt = {"convert_templates", "draw_pool", "train_palindrome", "segment_shard"}
+    assert call.names() == {"convert_corrections"} | AFTER_MASKS | learnt
+    assert {job for job in call.jobs if job.split()[0] in learnt} == {
+        *(f"{rule} Aus refined" for rule in learnt - {"segment_shard"}),
+        "segment_shard Aus refined 0001",
+    }
 
 
 def test_a_second_call_does_nothing(again: Project) -> None:

@@ -48,6 +48,11 @@ class Configuration(Sections):
 
     genera: Name = Field(description="path of the table of genera")
     templates: Name = Field(description="path of the table of templates")
+    corrections: Name = Field(
+        "config/corrections",
+        description="folder of what the review page exports: files of one genus in a folder of its "
+        "name, files of several genera beside these folders. What is there is found by itself",
+    )
     specimen_table: Name | None = Field(
         None, description="path of a table of specimens, whose columns are joined to every result"
     )

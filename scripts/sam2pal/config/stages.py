@@ -44,6 +44,7 @@ def stage_options(
         "draw_specimens": {},
         "list_specimens": {"shard_size": configuration.shard_size},
         "convert_templates": {"structures": _structures(configuration, "parent")},
+        "convert_corrections": {"structures": _structures(configuration, "parent", "exclusive")},
         "fetch_checkpoint": {"model": {k: getattr(configuration.model, k) for k in fetched}},
         "segment_shard": {
             **seed,
@@ -82,16 +83,12 @@ def as_given(values: Mapping[str, Any], configuration: Configuration) -> dict[st
     """The configuration as the user wrote it, with what is not there at the first level."""
     plain = TypeAdapter(Configuration).dump_python(configuration, mode="json")
     return {
-        key: value
-        if key == "model" or not isinstance(value, dict)
-        else values.get(key) or {}
+        key: value if key == "model" or not isinstance(value, dict) else values.get(key) or {}
         for key, value in plain.items()
     }
 
 
-def write_options(
-    folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool
-) -> list[str]:
+def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool) -> list[str]:
     """Write a file a stage, `{stage}.json`, but only if what it says changed.
 
     Args:

@@ -117,6 +117,31 @@ def read_corrections(
     return found, notes
 
 
+def check_genera(files: Iterable[str | Path], genera: Sequence[str]) -> None:
+    """Make sure that files of several genera name the genus of each specimen, and only known ones.
+
+    Raises:
+        InputError: they do not.
+    """
+    problems = []
+    for file in sorted(map(Path, files)):
+        with guarded(file):
+            for image in check(read_json(file), file)["images"]:
+                if image.get("genus") not in genera:
+                    problems.append(f"{file}: {_unplaced(image, genera)}")
+    refuse(problems, "")
+
+
+def _unplaced(image: Mapping[str, Any], genera: Sequence[str]) -> str:
+    name, genus = specimen_of(image), image.get("genus")
+    if not genus:
+        return f"specimen '{name}' names no genus; put the file into the folder of its genus"
+    return (
+        f"specimen '{name}' is of the genus '{genus}', which has no row in genera.tsv"
+        f"{nearest(str(genus), genera)}"
+    )
+
+
 def standing(judgements: Iterable[Judgement]) -> dict[tuple[str, str], Judgement]:
     """By specimen and structure, the judgement whose mask stands: corrected or absent, else accepted last."""
     found: dict[tuple[str, str], Judgement] = {}
@@ -141,7 +166,9 @@ def templates_of(judgements: Iterable[Judgement], accepted: int = 0) -> list[Jud
     by_hand = {name for name, of in of_specimen.items() if any(o.verdict in FACTS for o in of)}
     if not accepted:
         return [one for one in stand.values() if one.verdict in FACTS]
-    others = sorted(of_specimen.keys() - by_hand, key=lambda n: (-len(of_specimen[n]), natural_key(n)))
+    others = sorted(
+        of_specimen.keys() - by_hand, key=lambda n: (-len(of_specimen[n]), natural_key(n))
+    )
     chosen = by_hand | set(others[:accepted])
     return [one for one in stand.values() if one.specimen in chosen]
 
@@ -265,7 +292,9 @@ class _File:
             header = photograph.header()
             if size in ((header.width, header.height), (None, None)):
                 return
-            what = f"has {header.width} x {header.height} pixels, the correction {size[0]} x {size[1]}"
+            what = (
+                f"has {header.width} x {header.height} pixels, the correction {size[0]} x {size[1]}"
+            )
         raise InputError(
             f"{self.path}: specimen '{photograph.specimen}': the photograph {photograph.path} {what}; "
             "it was replaced since: put the old one back, or judge the new one and delete the old"
