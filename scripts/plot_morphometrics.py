@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
+from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.figures import save
@@ -106,7 +107,11 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     found = data[["genus", "round"]].drop_duplicates().itertuples(index=False, name=None)
     stage = read_options(arguments.options)
     final = final_rounds(found, stage.final_round, stage.rounds, validated(arguments.evaluation))
-    return data[data["round"] == data["genus"].map(final)], final
+    data = data[data["round"] == data["genus"].map(final)]
+    if stage.confirmed_only:
+        looked_at = data["source"].isin(BY_HAND) | (data["verdict"] == "accepted")
+        data = data[looked_at]
+    return data, final
 
 
 def pairs_of(path: Path, final: dict[str, str], unit: bool) -> dict[Quantity, pd.DataFrame]:

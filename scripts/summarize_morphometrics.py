@@ -26,6 +26,7 @@ from sam2pal.morphometrics.tables.summary import (
     SUMMARY,
     Summary,
     WideColumns,
+    confirmed_only,
     final_rounds,
     specimens,
     validated,
@@ -41,7 +42,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--tables", nargs="+", help="morphometrics.csv of genera and rounds, or of all together")
     add("--output-folder", type=Path, required=True)
-    add_options(parser, "rounds", "final_round")
+    add_options(parser, "rounds", "final_round", "confirmed_only")
     add("--evaluation", nargs="*", help="evaluation.csv, which say which rounds have truth")
     add("--low-confidence", action="store_true", help="count masks of low confidence")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
@@ -82,7 +83,9 @@ def report(rows: list[dict[str, Any]], left_out: list[str], against: list[str]) 
 
 
 def summarise(arguments: argparse.Namespace, folder: Path) -> None:
-    summary, columns = Summary(arguments.low_confidence), WideColumns()
+    stage = read_options(arguments.options)
+    only = stage.confirmed_only
+    summary, columns = Summary(arguments.low_confidence, only), WideColumns()
     found: dict[tuple[str, str], None] = {}
     for path in tqdm(arguments.tables, desc="read", disable=None):
         for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
@@ -90,7 +93,6 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             columns.add(piece)
             both = (piece[name].to_pylist() for name in ("genus", "round"))
             found |= dict.fromkeys(zip(*both, strict=True))
-    stage = read_options(arguments.options)
     final = final_rounds(found, stage.final_round, stage.rounds, validated(arguments.evaluation))
     write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
     held: list[dict[str, Any]] = []
@@ -98,11 +100,14 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
         for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None):
             if final[rows[0]["genus"]] != rows[0]["round"]:
                 continue
-            held.append(columns.row(rows))
+            held.append(columns.row(confirmed_only(rows) if only else rows))
             if len(held) == PIECE:
                 writer.write(tables.table(held, writer.columns))
                 held = []
         writer.write(tables.table(held, writer.columns))
+    if only:
+        left_out = sum(row["n_unconfirmed"] for row in summary.rows())
+        print(f"confirmed_only: {left_out} values of masks that nobody confirmed are left out")
     for genus, round_ in final.items():
         print(f"{genus}: final round {round_}")
 

@@ -240,6 +240,8 @@ RUN_FILES = [
     "measures.tsv",
     "review.html",
     "review.png",
+    "next.csv",
+    "next",
 ]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
@@ -355,6 +357,20 @@ def shards_in(manifest, mtime_ns):
         return sorted({row[column] for row in rows})
 
 
+def earlier_round(genus, name):
+    """The round that a round is compared with: the one it starts from, else the last one before it; or None."""
+    before = [of for of in PROJECT.rounds if (genus, of) in PROJECT.runs]
+    before = before[: before.index(name)]
+    return PROJECT.rounds[name].init or (before[-1] if before else None)
+
+
+def earlier_files(wildcards, *names):
+    """Files of the earlier round, and its shards."""
+    run = f"{RESULTS}/{wildcards.genus}/{earlier_round(wildcards.genus, wildcards.round)}"
+    shards = shards_of(wildcards.genus)
+    return [f"{run}/{name}" for name in (*names, *(f"shards/{of}.json" for of in shards))]
+
+
 def predictions(wildcards):
     return [
         f"{RESULTS}/{wildcards.genus}/{wildcards.round}/shards/{shard}.json"
@@ -379,6 +395,8 @@ def products_of(genus):
             yield from (
                 f"{run}/{kind}/{shard}" for kind in CONFIG.segmentation.pictures for shard in shards
             )
+            if earlier_round(genus, name):
+                yield f"{run}/changes.csv"
             if PROJECT.rounds[name].train is not None:
                 yield from (f"{run}/train_pool.tsv", f"{run}/adapter")
 

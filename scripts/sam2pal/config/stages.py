@@ -36,7 +36,11 @@ def stage_options(
     low = {"low_confidence": configuration.low_confidence}
     measurement = {"measurement": dataclasses.asdict(configuration.measurement) | low}
     model = {"model": _architecture(configuration.model)}
-    final = {"rounds": list(configuration.rounds), "final_round": configuration.final_round}
+    final = {
+        "rounds": list(configuration.rounds),
+        "final_round": configuration.final_round,
+        "confirmed_only": configuration.confirmed_only,
+    }
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
     fetched = ("name", "sha256", "url")
@@ -56,6 +60,8 @@ def stage_options(
         "evaluate": seed | evaluation,
         "measure": measurement,
         "measure_truth": {"structures": names} | measurement,
+        "choose_next": {"next": dataclasses.asdict(configuration.next)},
+        "compare_masks": {},
         "review_page": {"review": dataclasses.asdict(configuration.review) | low},
         "aggregate": seed | evaluation,
         "plot_evaluation": evaluation,

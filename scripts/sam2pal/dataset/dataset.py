@@ -137,6 +137,7 @@ class AnnotatedSpecimen:
         reason: why the status is not `ok`.
         view: in which view of the templates it was matched; empty if in the plain one.
         size: of the photograph's file in bytes, -1 if not known.
+        likeness: of its photograph to the templates', up to 1; None if that was not asked.
     """
 
     specimen: str
@@ -149,6 +150,7 @@ class AnnotatedSpecimen:
     reason: str = ""
     view: str = ""
     size: int = -1
+    likeness: float | None = None
 
     @property
     def name(self) -> str:
@@ -289,6 +291,7 @@ class Dataset:
             str(image.get("status") or "ok"),
             " ".join(str(image.get("reason") or "").split()),
             _view(image.get("view"), self.info.get("reference_template")),
+            likeness=_number(image.get("view_score")),
         )
 
 
