@@ -16,7 +16,7 @@ def standardised(scores: Values) -> Values:
     count = np.maximum(known.sum(0), 1)
     centred = scores - np.where(known, scores, 0).sum(0) / count
     spread_ = np.sqrt(np.where(known, centred**2, 0).sum(0) / count)
-    return centred / np.where(spread_ > 0, spread_, 1)
+    return centred / np.where(spread_ > 1e-9, spread_, 1)
 
 
 def spread(alike: Values, to_templates: Values, weight: Values | None = None) -> list[int]:
@@ -61,4 +61,4 @@ def cover(alike: Values, to_templates: Values, weight: Values | None = None) -> 
 
 def _scaled(values: Values) -> Values:
     apart = values.std()
-    return (values - values.mean()) / apart if apart > 0 else values - values.mean()
+    return (values - values.mean()) / apart if apart > 1e-9 else values - values.mean()
