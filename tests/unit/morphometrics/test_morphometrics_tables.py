@@ -719,7 +719,7 @@ def test_a_summary_of_what_was_confirmed_counts_the_rest():
         for i, (a, b, c) in enumerate(said)
     ]
     summary = Summary(confirmed_only=True)
-    summary.add(pd.DataFrame(rows))
+    summary.add(pa.Table.from_pandas(pd.DataFrame(rows)))
     (row,) = summary.rows()
     assert (row["n"], row["mean"], row["n_unconfirmed"]) == (3, pytest.approx(8 / 3), 3)
     assert (row["n_absent"], row["n_low_confidence"], row["n_other"]) == (1, 0, 0)
