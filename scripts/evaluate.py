@@ -16,6 +16,7 @@ from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.convert import read_truth
 from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.columns import COLUMNS
 from sam2pal.evaluation.evaluation import Evaluation
@@ -35,6 +36,7 @@ def parse() -> argparse.Namespace:
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--truth", help="annotations; without them no row has a score")
     add("--templates", help="COCO file of the templates, which are not scored")
+    add("--corrections", help="what convert_corrections wrote: corrected masks are not scored")
     add("--structure", action="append", default=[], help="only this one (may be given repeatedly)")
     add(
         "--category-id",
@@ -77,6 +79,7 @@ def main() -> None:
         options,
         arguments.genus,
         arguments.round,
+        Corrections(arguments.corrections) if arguments.corrections else None,
     )
     columns = COLUMNS | (more.columns if more else {})
     scores = Scores()
@@ -87,7 +90,11 @@ def main() -> None:
             table = rounded(tables.table(piece, COLUMNS))
             scores.add(table)
             writer.write(more.join(table) if more else table)
-    print(describe(scores, options, stage.seed, [*evaluation.notes, *notes, *(more.notes if more else ())]))
+    print(
+        describe(
+            scores, options, stage.seed, [*evaluation.notes, *notes, *(more.notes if more else ())]
+        )
+    )
 
 
 if __name__ == "__main__":

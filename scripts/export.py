@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sam2pal.cli import run
 from sam2pal.dataset.export import WRITERS, export
+from sam2pal.dataset.judged import Corrections
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import read_user_table
 
@@ -20,6 +21,9 @@ def main() -> None:
         "--predictions", nargs="+", type=Path, required=True, help="shards, or their folder"
     )
     parser.add_argument("--to", choices=WRITERS, required=True)
+    parser.add_argument(
+        "--corrections", help="results/{genus}/corrections.json: what was corrected stands"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--specimens", nargs="+", help="only these")
     which.add_argument("--list", help="only those in the column 'specimen' of this table")
@@ -43,7 +47,8 @@ def main() -> None:
         if "specimen" not in table.columns:
             raise InputError(f"{arguments.list}: no column 'specimen'")
         wanted = [row["specimen"] for _, row in table.rows]
-    count = export(files, arguments.to, arguments.output, wanted, arguments.tolerance)
+    corrections = Corrections(arguments.corrections) if arguments.corrections else None
+    count = export(files, arguments.to, arguments.output, wanted, arguments.tolerance, corrections)
     print(f"{arguments.output}: {count} specimens for {arguments.to}")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io import tables
@@ -35,6 +36,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--templates", help="COCO file of the templates, as convert_templates.py writes it")
+    add("--corrections", help="what convert_corrections wrote: corrected masks stand")
     add("--genus", help="value of the column genus (default: the one the predictions name)")
     add("--round", help="value of the column round (default: the one the predictions name)")
     add("--pixels-per-mm", help="scale of the genus; empty: not known")
@@ -70,6 +72,7 @@ def main() -> None:
         pixels_per_mm=scale(arguments.pixels_per_mm),
         specimen_table=arguments.specimen_table,
         listed=read_list(arguments.specimens) if arguments.specimens else None,
+        corrections=Corrections(arguments.corrections) if arguments.corrections else None,
     )
     table = None
     if arguments.specimen_table:

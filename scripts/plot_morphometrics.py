@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
+from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
@@ -108,9 +109,13 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     found = data[["genus", "round"]].drop_duplicates().itertuples(index=False, name=None)
     stage = read_options(arguments.options)
     scores = read_scores(arguments.evaluation)
-    found_final = final_rounds(found, stage.final_round, stage.rounds, scores)
-    final = {genus: of.round for genus, of in found_final.items()}
-    return data[data["round"] == data["genus"].map(final)], final
+    chosen = final_rounds(found, stage.final_round, stage.rounds, scores)
+    final = {genus: of.round for genus, of in chosen.items()}
+    data = data[data["round"] == data["genus"].map(final)]
+    if stage.confirmed_only:
+        looked_at = data["source"].isin(BY_HAND) | (data["verdict"] == "accepted")
+        data = data[looked_at]
+    return data, final
 
 
 def pairs_of(path: Path, final: dict[str, str], unit: bool) -> dict[Quantity, pd.DataFrame]:

@@ -32,6 +32,7 @@ from sam2pal.morphometrics.tables.summary import (
     SUMMARY,
     Summary,
     WideColumns,
+    confirmed_only,
     specimens,
 )
 
@@ -47,7 +48,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--tables", nargs="+", help="morphometrics.csv of genera and rounds, or of all together")
     add("--output-folder", type=Path, required=True)
-    add_options(parser, "rounds", "final_round")
+    add_options(parser, "rounds", "final_round", "confirmed_only")
     add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
     add("--low-confidence", action="store_true", help="count masks of low confidence")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
@@ -88,7 +89,9 @@ def report(rows: list[dict[str, Any]], left_out: list[str], against: list[str]) 
 
 
 def summarise(arguments: argparse.Namespace, folder: Path) -> None:
-    summary, columns = Summary(arguments.low_confidence), WideColumns()
+    stage = read_options(arguments.options)
+    only = stage.confirmed_only
+    summary, columns = Summary(arguments.low_confidence, only), WideColumns()
     found: dict[tuple[str, str], None] = {}
     for path in tqdm(arguments.tables, desc="read", disable=None):
         for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
@@ -96,7 +99,6 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             columns.add(piece)
             both = (piece[name].to_pylist() for name in ("genus", "round"))
             found |= dict.fromkeys(zip(*both, strict=True))
-    stage = read_options(arguments.options)
     final = final_rounds(found, stage.final_round, stage.rounds, read_scores(arguments.evaluation))
     write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
     more = [name for name in columns.more if name not in SHORT_STATE]
@@ -114,10 +116,15 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None)
             if final[rows[0]["genus"]].round == rows[0]["round"]
         )
+        if only:
+            chosen = map(confirmed_only, chosen)
         while held := list(itertools.islice(chosen, PIECE)):
             wide.write(tables.table([columns.row(rows) for rows in held], wide.columns))
             brief.write(tables.table([short.row(rows, more) for rows in held], brief.columns))
     write_guide(folder, short_columns, columns.columns())
+    if only:
+        left_out = sum(row["n_unconfirmed"] for row in summary.rows())
+        print(f"confirmed_only: {left_out} values of masks that nobody confirmed are left out")
     for genus, of in final.items():
         print(f"{genus}: final round {of.round}, {of.why}")
         if of.warning:

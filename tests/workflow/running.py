@@ -1,5 +1,6 @@
 """A small project on which Snakemake is run for real."""
 
+import hashlib
 import json
 import os
 import re
@@ -25,9 +26,14 @@ CONFIG = {
     "rounds": {
         "untrained": {"templates": ["first"]},
         "trained": {"templates": ["first"], "train": {}},
-        "refined": {"templates": ["first", "second"], "train": {}, "init": "trained"},
+        "refined": {
+            "templates": ["first", "second", "corrections"],
+            "train": {},
+            "init": "trained",
+        },
     },
 }
+SQUARE = (4, 4, 21, 20)  # the head as a person corrected it on a specimen of Aus
 
 
 @dataclass
@@ -133,8 +139,31 @@ def outline(path: Path, numbers: list[int]) -> None:
     )
 
 
+def correct(folder: Path, square: tuple[int, int, int, int], verdict: str = "rejected") -> None:
+    """Write what a person said of the genus Aus: a head corrected to a square, and a verdict on another."""
+    images, annotations = [], []
+    left, top, right, bottom = square
+    ring = [left, top, right, top, right, bottom, left, bottom]
+    for number, (specimen, said) in enumerate((("0003", "corrected"), ("0004", verdict)), 1):
+        photograph = folder / f"data/Aus/{specimen}.png"
+        image = {"id": number, "file_name": photograph.name, "specimen": specimen, "genus": "Aus"}
+        sha256 = hashlib.sha256(photograph.read_bytes()).hexdigest()
+        images.append(image | {"width": 32, "height": 24, "sha256": sha256})
+        annotation = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0}
+        outline = [ring] if said == "corrected" else []
+        annotations.append(
+            annotation | {"verdict": said, "round": "trained", "segmentation": outline}
+        )
+    path = folder / "config/corrections/Aus/corrections.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    categories = [{"id": 1, "name": "head"}]
+    data = {"images": images, "categories": categories, "annotations": annotations}
+    path.write_text(json.dumps(data))
+
+
 def make_project(folder: Path) -> Project:
-    """Two genera of six noisy photographs each, with templates for three rounds; one has truth."""
+    """Two genera of six noisy photographs each, with templates for three rounds; one has truth and
+    corrections."""
     genera = ["genus\tspecimens\ttruth\tpixels_per_mm\tcountry"]
     templates = ["genus\tround\tannotations\tphotographs"]
     for seed, genus in enumerate(("Aus", "Bus")):
@@ -146,4 +175,5 @@ def make_project(folder: Path) -> Project:
         genera.append(f"{genus}\tdata/{genus}\t{truth}\t12.5\tItaly")
     made = Project(folder)
     made.write(CONFIG, "\n".join(genera) + "\n", "\n".join(templates) + "\n")
+    correct(folder, SQUARE)
     return made

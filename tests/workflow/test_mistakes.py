@@ -3,7 +3,7 @@
 import copy
 
 import yaml
-from running import CONFIG, Project
+from running import CONFIG, Project, photographs
 
 
 def test_several_mistakes_are_named_at_once(project: Project) -> None:
@@ -24,6 +24,14 @@ def test_own_configuration_does_not_mix_with_the_default_one(project: Project) -
         "evaluate Aus only",
         "evaluate Bus only",
     }
+
+
+def test_a_correction_of_a_photograph_that_changed_is_told(project: Project) -> None:
+    photographs(project.folder / "data/Aus", range(3, 4), seed=9)
+    call = project.run("--dry-run", "--quiet")
+    assert call.code == 1 and "Traceback" not in call.text
+    said = "specimen '0003': the photograph data/Aus/0003.png is not the file that was judged"
+    assert f"config/corrections/Aus/corrections.json: {said}" in call.text
 
 
 def test_a_mistake_in_a_table_is_told(project: Project) -> None:

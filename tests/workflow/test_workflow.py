@@ -16,11 +16,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import CONFIG, REPOSITORY, Project, make_project, photographs
+from running import CONFIG, REPOSITORY, SQUARE, Project, correct, make_project, photographs
 
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
-AFTER_MASKS = {"evaluate", "measure", "review_page"} | SUMMARIES
+AFTER_MASKS = {
+    *("evaluate", "measure", "review_page", "choose_next", "compare_masks"),
+    *SUMMARIES,
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +63,7 @@ def test_results_are_whole(finished: Project) -> None:
         ]
         assert len(predictions["annotations"]) == 6 * len(CONFIG["structures"])
         drawn = {a["image_id"] for a in predictions["annotations"] if a["source"] == "drawn"}
-        assert len(drawn) == (3 if run.endswith("refined") else 1)
+        assert len(drawn) == {"Aus/refined": 4, "Bus/refined": 3}.get(run, 1)
         assert "<html" in (results / run / "review.html").read_text()
         assert (results / run / "adapter").is_dir() == (not run.endswith("untrained"))
     assert statuses(results / "tables") == {("Aus", "ok"), ("Bus", "ok")}
@@ -79,6 +82,44 @@ def test_results_are_whole(finished: Project) -> None:
     assert {float(row["drawn"]) for row in areas if row["measure"] == "area"} == {256 / 12.5**2}
     for path in (finished.folder / "logs").rglob("*.log"):
         assert "Traceback" not in path.read_text(), path
+
+
+def test_what_a_person_said_stands_in_every_table(finished: Project) -> None:
+    left, top, right, bottom = SQUARE
+    for name in CONFIG["rounds"]:
+        run = finished.folder / "results/Aus" / name
+        head = {r["specimen"]: r for r in rows(run / "evaluation.csv") if r["structure"] == "head"}
+        assert [(of["status"], of["source"], of["verdict"]) for of in head.values()][3:] == [
+            ("corrected", "corrected", "corrected"),
+            ("no_truth", "predicted", "rejected" if name == "trained" else ""),
+            ("no_truth", "predicted", ""),
+        ]
+        areas = {
+            row["specimen"]: row
+            for row in rows(run / "morphometrics.csv")
+            if (row["structure"], row["measure"], row["unit"]) == ("head", "area", "px2")
+        }
+        assert float(areas["0003"]["value"]) == (right - left) * (bottom - top)
+        assert areas["0003"]["source"] == areas["0003"]["verdict"] == "corrected"
+        if name == "trained":
+            assert (areas["0004"]["value"], areas["0004"]["status"]) == ("", "rejected")
+        wide = {row["specimen"]: row for row in rows(run / "morphometrics_wide.csv")}
+        assert wide["0003"]["head.verdict"] == wide["0003"]["head.source"] == "corrected"
+
+
+def test_a_changed_correction_runs_again_what_depends_on_it(again: Project) -> None:
+    correct(again.folder, SQUARE, "needs_correction")
+    call = again.run("--dry-run")
+    assert call.names() == {"convert_corrections"} | AFTER_MASKS
+    assert not [job for job in call.jobs if "Bus" in job]
+    correct(again.folder, (4, 4, 22, 20))
+    call = again.run("--dry-run")
+    learnt = {"convert_templates", "draw_pool", "train_palindrome", "segment_shard"}
+    assert call.names() == {"convert_corrections"} | AFTER_MASKS | learnt
+    assert {job for job in call.jobs if job.split()[0] in learnt} == {
+        *(f"{rule} Aus refined" for rule in learnt - {"segment_shard"}),
+        "segment_shard Aus refined 0001",
+    }
 
 
 def test_a_second_call_does_nothing_also_if_a_template_was_saved_again(again: Project) -> None:
@@ -135,8 +176,14 @@ CHANGES = {
     ),
     "batch size": ({"segmentation": {"batch_size": 2}}, set()),
     "a default written down": ({"segmentation": {"threshold": 0.5}, "device": "auto"}, set()),
-    "evaluation": ({"evaluation": {"good_iou": 0.9}}, {"evaluate", "review_page"} | SUMMARIES),
-    "measurement": ({"measurement": {"colour": False}}, {"measure", "measure_truth"} | SUMMARIES),
+    "evaluation": (
+        {"evaluation": {"good_iou": 0.9}},
+        {"evaluate", "review_page", "compare_masks"} | SUMMARIES,
+    ),
+    "measurement": (
+        {"measurement": {"colour": False}},
+        {"measure", "measure_truth", "compare_masks"} | SUMMARIES,
+    ),
     "final round": (
         {"final_round": "trained"},
         {"summarize_morphometrics", "plot_morphometrics"},
@@ -144,7 +191,7 @@ CHANGES = {
     "review": ({"review": {"side": 200}}, {"review_page"}),
     "low confidence": (
         {"low_confidence": 0.4},
-        {"measure", "measure_truth", "review_page"} | SUMMARIES,
+        {"measure", "measure_truth", "review_page", "compare_masks"} | SUMMARIES,
     ),
     "training": (
         {"training": {"steps": 3, "views": 1, "pool_size": 2}},
@@ -196,6 +243,7 @@ def test_the_scale_of_a_genus_concerns_its_measures_alone(again: Project) -> Non
     assert set(call.jobs) - SUMMARIES - {"all", "provenance"} == {
         "measure_truth Aus",
         *(f"measure Aus {name}" for name in CONFIG["rounds"]),
+        *(f"compare_masks Aus {name}" for name in ("trained", "refined")),
     }
 
 
@@ -206,7 +254,8 @@ def test_new_and_replaced_photographs_concern_their_shards_alone(again: Project)
     assert {job for job in call.jobs if job.startswith("segment")} == {
         f"segment_shard Aus {name} 0002" for name in CONFIG["rounds"]
     }
-    assert call.names() == {"segment_shard", "convert_truth", "measure_truth"} | AFTER_MASKS
+    converted = {"convert_truth", "measure_truth", "convert_corrections"}
+    assert call.names() == {"segment_shard"} | converted | AFTER_MASKS
 
     photographs(again.folder / "data/Bus", range(5, 6), seed=99)
     assert again.run("--until", "list_specimens").jobs == ["list_specimens Bus"]
@@ -293,7 +342,9 @@ def test_a_hosted_module_runs_under_a_prefix_with_pathvars(project: Project) -> 
         arguments = ("--snakefile", str(project.folder / "Snakefile"))
         target, library = "beetles/found/Aus/untrained/templates.json", str(REPOSITORY / "scripts")
         call = project.run(target, *arguments, PYTHONPATH=library)
-        assert call.code == 0 and call.jobs == ["sam2pal_convert_templates Aus untrained"], call.text
+        assert call.code == 0 and call.jobs == ["sam2pal_convert_templates Aus untrained"], (
+            call.text
+        )
         assert (project.folder / target).is_file()
         assert (project.folder / "beetles/protocols/Aus/untrained/convert_templates.log").is_file()
         call = project.run(*arguments, "--dry-run", PYTHONPATH=library)

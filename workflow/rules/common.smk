@@ -22,6 +22,7 @@ from sam2pal import (
 from sam2pal.config.checking import refuse
 from sam2pal.config.fields import machine_fields
 from sam2pal.config.project import check
+from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.config.sources import source_state
 from sam2pal.config.stages import as_given, stage_options, write_options
 from sam2pal.config.tables import Source
@@ -66,19 +67,63 @@ def own_mappings(config):
                 config[key] = own[key]
 
 
+@functools.lru_cache(maxsize=None)
+def judgements(genus, folder, structures, files):
+    """What people said of the specimens of a genus, checked against the photographs as they are."""
+    from sam2pal.dataset.corrections import Hashes, read_corrections
+    from sam2pal.dataset.photographs import Photographs
+
+    if not Path(folder).is_dir():
+        return []  # a demo not yet drawn; of any other the check of the tables tells
+    hashes = Hashes(HASHES)
+    found, _ = read_corrections(files, genus, Photographs.of_folder(folder), structures, hashes)
+    hashes.save()
+    return found
+
+
+def corrected(configuration, genus, name, files):
+    """The corrections that serve a round as templates. They are a file of their own, written only if they changed:
+    another verdict trains nothing again."""
+    path = Path(place(f"{OPTIONS}/corrections/{genus.name}.{name}.json"))
+    if workflow.is_main_process and not (RUNNING and path.is_file()):
+        from sam2pal.dataset.corrections import templates_of, write_templates
+
+        entry = configuration.rounds[name]
+        found = judgements(
+            genus.name, genus.specimens, tuple(configuration.structures), tuple(files)
+        )
+        write_templates(path, templates_of(found, entry.most_accepted if entry.accepted else 0))
+    if path.is_file():
+        return Source(genus.name, CORRECTIONS, str(path), genus.specimens)
+
+
 def check_configuration(config):
-    """Check the configuration and the tables it names."""
+    """Check the configuration, the tables it names and the corrections that are there."""
     file = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
     try:
         own_mappings(config)
         # whether files exist is looked up once, not again in every job
         made = (lambda path: path.startswith(DEMO)) if workflow.is_main_process else None
         own = {key: value for key, value in config.items() if key != "pathvars"}  # Snakemake's
-        return check(own, file, check_structures, made, {*SCORES, *MEASUREMENTS})
+        project = check(own, file, check_structures, made, {*SCORES, *MEASUREMENTS}, corrected)
+        if workflow.is_main_process and project.corrections:
+            from sam2pal.dataset.corrections import check_genera
+
+            check_genera(
+                Path(project.configuration.corrections).glob("*.json"), list(project.genera)
+            )
+            for name, files in project.corrections.items():
+                structures = tuple(project.configuration.structures)
+                judgements(name, project.genera[name].specimens, structures, tuple(files))
+        return project
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
 
+# What each stage is given is written there, by the main process.
+OPTIONS = "<results>/options"
+HASHES = place(f"{OPTIONS}/photographs.json")
+RUNNING = any(Path(".snakemake/locks").glob("*"))  # another call
 PROJECT = check_configuration(config)
 CONFIG = PROJECT.configuration
 config.update(as_given(config, CONFIG))  # for the report, which knows no CONFIG
@@ -153,13 +198,11 @@ if workflow.is_main_process:
 # version of its method. A changed key so runs again exactly what reads it. Snakemake compares inputs by content.
 # The files are written here, also by a dry run, but not by the jobs of a cluster, which parse this file too, and not
 # while another call is running.
-OPTIONS = "<results>/options"
 ROOMS = (dataset, evaluation, model, morphometrics, research, review, segmentation, training)
 METHODS = {stage: number for room in ROOMS for stage, number in room.METHODS.items()}
 STAGES = stage_options(CONFIG, METHODS)
 if workflow.is_main_process:
-    running = any(Path(".snakemake/locks").glob("*"))
-    left = write_options(Path(place(OPTIONS)), STAGES | {"configuration": config}, running)
+    left = write_options(Path(place(OPTIONS)), STAGES | {"configuration": config}, RUNNING)
     if left:
         logger.warning(
             f"Another call is running or was killed: what it was given stays, also for {', '.join(left)}."
@@ -229,6 +272,8 @@ RUN_FILES = [
     "measures.tsv",
     "review.html",
     "review.png",
+    "next.csv",
+    "next",
 ]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
@@ -299,6 +344,11 @@ def converted_truth(wildcards):
     return f"{RESULTS}/{wildcards.genus}/truth.json" if genus_of(wildcards).truth else []
 
 
+def converted_corrections(wildcards):
+    there = wildcards.genus in PROJECT.corrections
+    return f"{RESULTS}/{wildcards.genus}/corrections.json" if there else []
+
+
 def sources_of(wildcards):
     try:
         return PROJECT.runs[wildcards.genus, wildcards.round]
@@ -339,6 +389,20 @@ def shards_in(manifest, mtime_ns):
         return sorted({row[column] for row in rows})
 
 
+def earlier_round(genus, name):
+    """The round that a round is compared with: the one it starts from, else the last one before it; or None."""
+    before = [of for of in PROJECT.rounds if (genus, of) in PROJECT.runs]
+    before = before[: before.index(name)]
+    return PROJECT.rounds[name].init or (before[-1] if before else None)
+
+
+def earlier_files(wildcards, *names):
+    """Files of the earlier round, and its shards."""
+    run = f"{RESULTS}/{wildcards.genus}/{earlier_round(wildcards.genus, wildcards.round)}"
+    shards = shards_of(wildcards.genus)
+    return [f"{run}/{name}" for name in (*names, *(f"shards/{of}.json" for of in shards))]
+
+
 def predictions(wildcards):
     return [
         f"{RESULTS}/{wildcards.genus}/{wildcards.round}/shards/{shard}.json"
@@ -354,6 +418,8 @@ def products_of(genus):
         shards = shards_of(genus)
         if PROJECT.genera[genus].truth:
             yield f"{RESULTS}/{genus}/truth_morphometrics.csv"
+        if genus in PROJECT.corrections:
+            yield f"{RESULTS}/{genus}/corrections.json"
         for name in rounds:
             run = f"{RESULTS}/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)
@@ -361,6 +427,8 @@ def products_of(genus):
             yield from (
                 f"{run}/{kind}/{shard}" for kind in CONFIG.segmentation.pictures for shard in shards
             )
+            if earlier_round(genus, name):
+                yield f"{run}/changes.csv"
             if PROJECT.rounds[name].train is not None:
                 yield from (f"{run}/train_pool.tsv", f"{run}/adapter")
 

@@ -7,6 +7,7 @@ rule evaluate:
         predictions=predictions,
         templates="<results>/{genus}/{round}/templates.json",
         truth=converted_truth,
+        corrections=converted_corrections,
         specimens=SPECIMEN_TABLE,
     output:
         evaluation="<results>/{genus}/{round}/evaluation.csv",
@@ -19,8 +20,10 @@ rule evaluate:
     params:
         program=program("evaluate"),
         truth=option("--truth", "truth"),
+        corrections=option("--corrections", "corrections"),
         specimens=option("--specimen-table", "specimens"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates} {params.truth} {params.specimens}"
+        " {params.corrections}"
         " --output {output.evaluation} > {log} 2>&1"

@@ -20,8 +20,14 @@ def runs_and_their_inputs():
             "evaluation.csv": [f"{options}/evaluate.json", SPECIMEN_TABLE],
             "morphometrics.csv": [f"{options}/measure.json", SPECIMEN_TABLE],
             "truth.json": [truth],
+            "corrections.json": [
+                f"{options}/convert_corrections.json",
+                *PROJECT.corrections.get(genus, []),
+            ],
             "truth_morphometrics.csv": [f"{options}/measure_truth.json", SPECIMEN_TABLE],
         }
+        if genus not in PROJECT.corrections:
+            del inputs["corrections.json"]
         inputs = {output: [path for path in paths if path] for output, paths in inputs.items()}
         trained = {"trained": round_.train is not None, "init": round_.init}
         yield {"genus": genus, "round": name, "inputs": inputs} | trained

@@ -6,6 +6,7 @@ rule measure:
         options=f"{OPTIONS}/measure.json",
         predictions=predictions,
         templates="<results>/{genus}/{round}/templates.json",
+        corrections=converted_corrections,
         specimens=SPECIMEN_TABLE,
     output:
         morphometrics=multiext("<results>/{genus}/{round}/morphometrics", ".csv", ".parquet"),
@@ -25,12 +26,13 @@ rule measure:
         "../../envs/light.yaml"
     params:
         program=program("measure"),
+        corrections=option("--corrections", "corrections"),
         specimens=option("--specimen-table", "specimens"),
         scale=scale,
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates} {params.scale} {params.specimens}"
-        " --progress {log}.state --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
+        " {params.corrections} --progress {log}.state --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
 
 
 # The drawn masks of specimens with truth, measured as the predicted ones are: how far can the tables be trusted?

@@ -1,4 +1,4 @@
-# Every format of annotations becomes canonical COCO: a file a round, and one of the truth.
+# Every format of annotations becomes canonical COCO: a file a round, one of the truth, one of corrections.
 
 
 # `states` says when annotations changed; a file that was only saved again has another time and is the same.
@@ -53,3 +53,25 @@ rule convert_truth:
         "{params.program} --options {input.options} --genus {wildcards.genus}"
         " --annotations {params.annotations:q} --specimens {input.specimens}"
         " --output {output.truth} > {log} 2>&1"
+
+
+rule convert_corrections:
+    input:
+        options=f"{OPTIONS}/convert_corrections.json",
+        corrections=lambda wildcards: list(map(local, PROJECT.corrections[wildcards.genus])),
+        specimens=manifest,
+    output:
+        corrections="<results>/{genus}/corrections.json",
+    log:
+        "<logs>/{genus}/convert_corrections.log",
+    benchmark:
+        "<benchmarks>/{genus}/convert_corrections.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("convert_corrections"),
+        hashes=HASHES,
+    shell:
+        "{params.program} --options {input.options} --genus {wildcards.genus}"
+        " --corrections {input.corrections:q} --specimens {input.specimens} --hashes {params.hashes}"
+        " --output {output.corrections} > {log} 2>&1"

@@ -3,14 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StrictInt, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.config.fields import LOW_CONFIDENCE, FilePath, Name, Section, Share
 from sam2pal.config.measurement import MeasurementOptions, MeasurementSection
 from sam2pal.config.model import ModelOptions
-from sam2pal.config.review import ReviewOptions, ReviewSection
+from sam2pal.config.review import NextOptions, ReviewOptions, ReviewSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.segmentation import SegmentationOptions, SegmentationSection
 from sam2pal.config.structures import Structures
@@ -38,6 +46,11 @@ class Sections:
         description="round whose measurements are the result (wide table, figures) of every genus "
         "that has it; none takes the genus' best round against truth, or without truth its last one",
     )
+    confirmed_only: StrictBool = Field(
+        False,
+        description="the summary of measurements, the wide table of all genera and the figures take only "
+        "masks that a person drew, corrected or accepted; `n_unconfirmed` counts the others",
+    )
     model: Section[ModelOptions] = Field(default_factory=ModelOptions)
     evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)
 
@@ -48,6 +61,11 @@ class Configuration(Sections):
 
     genera: FilePath = Field(description="path of the table of genera")
     templates: FilePath = Field(description="path of the table of templates")
+    corrections: FilePath = Field(
+        "config/corrections",
+        description="folder of what the review page exports: files of one genus in a folder of its "
+        "name, files of several genera beside these folders. What is there is found by itself",
+    )
     specimen_table: FilePath | None = Field(
         None, description="path of a table of specimens, whose columns are joined to every result"
     )
@@ -65,6 +83,7 @@ class Configuration(Sections):
     segmentation: Section[SegmentationSection] = Field(default_factory=SegmentationSection)
     measurement: Section[MeasurementSection] = Field(default_factory=MeasurementSection)
     review: Section[ReviewSection] = Field(default_factory=ReviewSection)
+    next: Section[NextOptions] = Field(default_factory=NextOptions)
 
     @model_validator(mode="before")
     @classmethod
@@ -98,3 +117,4 @@ class StageOptions(Sections):
     segmentation: Section[SegmentationOptions] = Field(default_factory=SegmentationOptions)
     measurement: Section[MeasurementOptions] = Field(default_factory=MeasurementOptions)
     review: Section[ReviewOptions] = Field(default_factory=ReviewOptions)
+    next: Section[NextOptions] = Field(default_factory=NextOptions)

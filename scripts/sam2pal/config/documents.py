@@ -14,7 +14,7 @@ from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.config.fields import is_machine
 from sam2pal.config.measurement import MeasurementSection
 from sam2pal.config.model import ModelOptions
-from sam2pal.config.review import ReviewSection
+from sam2pal.config.review import NextOptions, ReviewSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.segmentation import SegmentationSection
 from sam2pal.config.structures import StructureOptions
@@ -33,6 +33,7 @@ SECTIONS: dict[str, type] = {
     "evaluation": EvaluationOptions,
     "measurement": MeasurementSection,
     "review": ReviewSection,
+    "next": NextOptions,
 }
 TABLES: dict[str, type] = {"genera": Genus, "templates": Source, "specimens": SpecimenRow}
 FURTHER = {"genera", "specimens"}  # tables that may have further columns

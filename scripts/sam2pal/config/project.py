@@ -10,10 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from sam2pal.config.checking import in_words, refuse
 from sam2pal.config.configuration import Configuration
 from sam2pal.config.measurement import MeasurementSection
-from sam2pal.config.rounds import Round
+from sam2pal.config.rounds import CORRECTIONS, Round
 from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import Genus, Source, name_problem, read_genera, read_sources
 from sam2pal.io.errors import InputError, nearest
+
+Corrected = Callable[[Configuration, Genus, str, list[str]], Source | None]
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,14 @@ class Project:
     Attributes:
         runs: the rows of templates.tsv that together serve each pair of genus and round, in the
             order of the files. A pair without any is no run.
+        corrections: the files of corrections of each genus that has any.
         notes: what is unusual about the tables, for people.
     """
 
     configuration: Configuration
     genera: Mapping[str, Genus]
     runs: Mapping[tuple[str, str], list[Source]]
+    corrections: Mapping[str, list[str]]
     notes: tuple[str, ...] = ()
 
     @property
@@ -42,6 +46,7 @@ def check(
     check_measures: Callable[[MeasurementSection, Collection[str]], object],
     made: Callable[[str], bool] | None = None,
     taken: Collection[str] = (),
+    corrected: Corrected | None = None,
 ) -> Project:
     """Check a configuration, and read and check the tables that it names.
 
@@ -53,6 +58,7 @@ def check(
         made: says of a path whether the workflow makes it itself, so that it need not exist yet;
             None looks for no files (a job need not repeat what the main process has done).
         taken: columns of the results, as which no column of metadata may be called.
+        corrected: gives the corrections that serve a genus and round as templates, if there are any.
 
     Raises:
         InputError: anything is wrong.
@@ -76,12 +82,44 @@ def check(
         raise InputError(
             f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
         ) from None
+    corrections = find_corrections(configuration.corrections, genera)
     runs = _runs(genera, configuration.rounds, sources)
-    project = Project(configuration, genera, runs, (*notes, *more))
+    for genus, files in corrections.items():
+        for name, entry in configuration.rounds.items():
+            if corrected is not None and CORRECTIONS in entry.templates:
+                source = corrected(configuration, genera[genus], name, files)
+                runs[genus, name] += [source] if source else []
+    runs = {pair: found for pair, found in runs.items() if found}
+    project = Project(configuration, genera, runs, corrections, (*notes, *more))
     refuse(_coverage_problems(project), configuration.templates)
     if made is not None:
         refuse(_missing_files(project, sources, made), "")
     return project
+
+
+def find_corrections(folder: str, genera: Mapping[str, Genus]) -> dict[str, list[str]]:
+    """The files of corrections of each genus: those in its folder, and those of several genera.
+
+    Raises:
+        InputError: a folder is of no genus.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        return {}
+    problems, found = [], {}
+    shared = [path.as_posix() for path in sorted(place.glob("*.json"))]
+    for path in sorted(place.iterdir()):
+        if path.is_dir() and path.name not in genera and any(path.glob("*.json")):
+            problems.append(
+                f"{path}: genus '{path.name}' has no row in genera.tsv{nearest(path.name, genera)}; "
+                "rename the folder, or move it away"
+            )
+    refuse(problems, "")
+    for genus in genera:
+        own = [path.as_posix() for path in sorted((place / genus).glob("*.json"))]
+        if own or shared:
+            found[genus] = [*own, *shared]
+    return found
 
 
 def _runs(
@@ -90,12 +128,11 @@ def _runs(
     rows: dict[tuple[str, str], list[Source]] = {}
     for source in sources:
         rows.setdefault((source.genus, source.label), []).append(source)
-    runs = {
+    return {
         (genus, name): [row for label in entry.templates for row in rows.get((genus, label), [])]
         for genus in genera
         for name, entry in rounds.items()
     }
-    return {pair: found for pair, found in runs.items() if found}
 
 
 def _round_problems(configuration: Configuration, sources: Iterable[Source]) -> list[str]:
@@ -112,8 +149,10 @@ def _round_problems(configuration: Configuration, sources: Iterable[Source]) -> 
             f"{configuration.templates}"
             f"{nearest(label, labels)}"
             for label in entry.templates
-            if label not in labels
+            if label not in labels and label != CORRECTIONS
         ]
+        if entry.accepted and CORRECTIONS not in entry.templates:
+            problems.append(f"{where}.accepted: there is no '{CORRECTIONS}' among its templates")
         if entry.init is not None:
             problem = _init_problem(name, rounds)
             if problem:
@@ -131,11 +170,7 @@ def _init_problem(name: str, rounds: Mapping[str, Round]) -> str | None:
     if init == name:
         return "a round cannot start from itself"
     if order.index(init) > order.index(name):
-        how = (
-            f"starts from '{name}' in turn"
-            if rounds[init].init == name
-            else "comes later"
-        )
+        how = f"starts from '{name}' in turn" if rounds[init].init == name else "comes later"
         return f"'{init}' {how}; a round starts from one above it"
     if entry.train is None:
         return f"the round has no `train`, so nothing starts from '{init}'"
@@ -179,7 +214,12 @@ def _missing_files(
             )
 
     for genus in project.genera.values():
-        need(genus.specimens, configuration.genera, f"the folder of specimens of '{genus.name}'", True)
+        need(
+            genus.specimens,
+            configuration.genera,
+            f"the folder of specimens of '{genus.name}'",
+            True,
+        )
         need(genus.truth, configuration.genera, f"the truth of '{genus.name}'")
     for row in sources:
         whose = f"of '{row.genus}', round '{row.label}',"

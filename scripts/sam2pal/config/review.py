@@ -1,8 +1,12 @@
 """How the review page is made."""
 
-from pydantic import Field, StrictInt
+from typing import Annotated, Literal
 
-from sam2pal.config.fields import LOW_CONFIDENCE, Share, options
+from pydantic import AfterValidator, Field, StrictInt
+
+from sam2pal.config.fields import LOW_CONFIDENCE, Share, options, unique
+
+Format = Literal["coco", "labelme", "cvat", "labelstudio", "yolo", "geojson", "masks"]
 
 
 @options
@@ -32,3 +36,14 @@ class ReviewOptions(ReviewSection):
     """How the review page is made, and which masks come first."""
 
     low_confidence: Share = LOW_CONFIDENCE
+
+
+@options
+class NextOptions:
+    """Which specimens are said to be worth correcting."""
+
+    count: StrictInt = Field(20, ge=1, description="specimens in `next.csv`, at most")
+    formats: Annotated[list[Format], AfterValidator(unique)] = Field(
+        default_factory=lambda: ["coco"],
+        description="annotation tools for which `next/` has their predicted outlines, to start from",
+    )

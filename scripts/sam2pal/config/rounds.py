@@ -2,11 +2,14 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 from pydantic_core import PydanticCustomError
 
 from sam2pal.config.fields import Name, options, unique
 from sam2pal.config.training import TrainingSection
+
+CORRECTIONS = "corrections"
+"""Label of the corrections that are found by themselves."""
 
 
 def _given(values: Any) -> Any:
@@ -21,12 +24,24 @@ class Round:
 
     templates: Annotated[list[Name], Field(min_length=1), AfterValidator(unique)] = Field(
         description="labels of `templates.tsv`'s column `round`; all rows so labelled serve this "
-        "round. A genus without any is left out of it"
+        "round. A genus without any is left out of it. `corrections` also means what was corrected "
+        "so far (key `corrections` of the configuration)"
     )
     train: Annotated[TrainingSection | None, BeforeValidator(_given)] = Field(
         None,
         description="overrides of `training` (`{}` for none); without this key the model is used "
         "untrained",
+    )
+    accepted: StrictBool = Field(
+        False,
+        description="with `corrections` among the templates, accepted masks serve as templates too: "
+        "those of corrected specimens, and of `most_accepted` others",
+    )
+    most_accepted: StrictInt = Field(
+        5,
+        ge=1,
+        description="specimens of which nothing was corrected whose accepted masks serve, at most: "
+        "those with most of them",
     )
     init: Name | None = Field(
         None, description="an earlier round whose adapter training starts from"

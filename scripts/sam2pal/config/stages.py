@@ -36,7 +36,11 @@ def stage_options(
     low = {"low_confidence": configuration.low_confidence}
     measurement = {"measurement": dataclasses.asdict(configuration.measurement) | low}
     model = {"model": _architecture(configuration.model)}
-    final = {"rounds": list(configuration.rounds), "final_round": configuration.final_round}
+    final = {
+        "rounds": list(configuration.rounds),
+        "final_round": configuration.final_round,
+        "confirmed_only": configuration.confirmed_only,
+    }
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
     fetched = ("name", "sha256", "url")
@@ -44,6 +48,7 @@ def stage_options(
         "draw_specimens": {},
         "list_specimens": {"shard_size": configuration.shard_size},
         "convert_templates": {"structures": _structures(configuration, "parent")},
+        "convert_corrections": {"structures": _structures(configuration, "parent", "exclusive")},
         "fetch_checkpoint": {"model": {k: getattr(configuration.model, k) for k in fetched}},
         "segment_shard": {
             **seed,
@@ -55,6 +60,8 @@ def stage_options(
         "evaluate": seed | evaluation,
         "measure": measurement,
         "measure_truth": {"structures": names} | measurement,
+        "choose_next": {"next": dataclasses.asdict(configuration.next)},
+        "compare_masks": {},
         "review_page": {"review": dataclasses.asdict(configuration.review) | low},
         "aggregate": seed | evaluation | final,
         "plot_evaluation": evaluation,
@@ -82,16 +89,12 @@ def as_given(values: Mapping[str, Any], configuration: Configuration) -> dict[st
     """The configuration as the user wrote it, with what is not there at the first level."""
     plain = TypeAdapter(Configuration).dump_python(configuration, mode="json")
     return {
-        key: value
-        if key == "model" or not isinstance(value, dict)
-        else values.get(key) or {}
+        key: value if key == "model" or not isinstance(value, dict) else values.get(key) or {}
         for key, value in plain.items()
     }
 
 
-def write_options(
-    folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool
-) -> list[str]:
+def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool) -> list[str]:
     """Write a file a stage, `{stage}.json`, but only if what it says changed.
 
     Args:

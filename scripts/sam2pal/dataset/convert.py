@@ -29,6 +29,7 @@ from sam2pal.dataset.dataset import FAR, Dataset, specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source
 from sam2pal.dataset.evidence import settle
 from sam2pal.dataset.files import categories, guarded, read_json
+from sam2pal.dataset.formats import coco
 from sam2pal.dataset.photographs import (
     AmbiguousNameError,
     PhotographFile,
@@ -45,6 +46,7 @@ from sam2pal.io.user_tables import composed
 
 _SHOWN = 20  # outlines left out that are named
 _GLANCE = np.zeros((0, 0), bool)
+LEFT_OUT = "left out: "
 Paths = str | Path | Sequence[str | Path]
 
 
@@ -111,6 +113,33 @@ def _collect(
             source = read_annotations(file, listed[folder], collected.structures, collected.glance)
             collected.add(file, source, listed[folder])
     return collected
+
+
+def convert_judged(
+    data: dict[str, Any],
+    where: str | Path,
+    photographs: Photographs,
+    structures: Mapping[str, Any],
+) -> dict[str, Any]:
+    """COCO of corrections, as `dataset.corrections` merged them, into canonical COCO.
+
+    Raises:
+        InputError: a mask cannot be drawn on its photograph.
+    """
+    collected = _Collected(structures, truth=False)
+    if data["annotations"]:
+        source = coco.read(data, Path(where))
+        faults = [o.fault for drawing in source.drawings for o in drawing.outlines if o.fault]
+        for fault in [*source.faults, *faults]:
+            raise fault
+        collected.add(Path(where), source, photographs)
+        for note in collected.notes:
+            if note.startswith(LEFT_OUT):
+                raise InputError(note.removeprefix(LEFT_OUT))
+    notes = list(collected.notes)
+    found = collected.coco({}, structures)
+    found["info"]["notes"] = notes
+    return found
 
 
 def read_truth(path: str | Path, predictions: Sequence[str | Path]) -> Dataset:
@@ -211,7 +240,7 @@ class _Collected:
         if not masks:
             raise faults[0] if faults else self._nothing(file, unknown, passed, bare)
         for fault in faults[:_SHOWN]:
-            self.notes.append(f"left out: {fault}")
+            self.notes.append(f"{LEFT_OUT}{fault}")
         if len(faults) > _SHOWN:
             self.notes.append(
                 f"{file}: {len(faults) - _SHOWN} more were left out, of {len(faults)}"

@@ -45,6 +45,7 @@ class Annotation:
         areas: pixels of the mask at other probability thresholds, by threshold.
         flags: from segmentation.
         where: what messages call it, beginning with the file.
+        verdict: of a person (see `dataset.corrections`); empty if there is none.
     """
 
     pieces: Sequence[Any]
@@ -56,6 +57,7 @@ class Annotation:
     areas: Mapping[str, int] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     where: str = "an annotation"
+    verdict: str = ""
 
     @property
     def by_hand(self) -> bool:
@@ -135,6 +137,7 @@ class AnnotatedSpecimen:
         reason: why the status is not `ok`.
         view: in which view of the templates it was matched; empty if in the plain one.
         size: of the photograph's file in bytes, -1 if not known.
+        likeness: of its photograph to the templates', up to 1; None if that was not asked.
     """
 
     specimen: str
@@ -147,6 +150,7 @@ class AnnotatedSpecimen:
     reason: str = ""
     view: str = ""
     size: int = -1
+    likeness: float | None = None
 
     @property
     def name(self) -> str:
@@ -287,6 +291,7 @@ class Dataset:
             str(image.get("status") or "ok"),
             " ".join(str(image.get("reason") or "").split()),
             _view(image.get("view"), self.info.get("reference_template")),
+            likeness=_number(image.get("view_score")),
         )
 
 
@@ -343,6 +348,7 @@ def _annotation(
         areas if isinstance(areas, Mapping) else {},
         tuple(str(flag) for flag in _list(best.get("flags"))),
         where,
+        str(best.get("verdict") or ""),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.formats import coco, cvat, geojson, labelme, labelstudio, masks, yolo
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.photographs import PhotographFile
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.user_tables import composed
@@ -28,6 +29,7 @@ def export(
     folder: str | Path,
     wanted: Iterable[str] | None = None,
     tolerance: float = 0.0,
+    corrections: Corrections | None = None,
 ) -> int:
     """Write what is known of specimens for another tool.
 
@@ -39,6 +41,7 @@ def export(
         tool: a key of `WRITERS`.
         folder: is made; must be empty.
         wanted: ids of specimens; all if not given. Those that cannot be used are left out.
+        corrections: what people said: corrected and accepted masks stand.
         tolerance: how far, in pixels, a polygon may stray from its mask; 0 keeps every pixel.
 
     Returns:
@@ -51,6 +54,8 @@ def export(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: there is something in it already; give a new folder")
     datasets = [Dataset(path) for path in predictions]
+    if corrections is not None:
+        datasets = [corrections.apply(dataset) for dataset in datasets]
     if not datasets:
         raise InputError("no predictions are given; give results/{genus}/{round}/shards/*.json")
     structures = datasets[0].structures

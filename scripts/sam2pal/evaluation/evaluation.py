@@ -11,6 +11,7 @@ Status of a row, and what it means for the scores:
 | `unannotated`    | says nothing  | any           | none: unknown, not empty                     |
 | `no_truth`       | no such photo | any           | none                                         |
 | `template`       | any           | drawn         | none: a template never scores itself         |
+| `corrected`      | any           | corrected     | none: a person drew it after the prediction  |
 | `unreadable`     | any           | none          | none: the photograph could not be read       |
 | `no_prediction`  | there         | no such photo | none                                         |
 
@@ -24,6 +25,7 @@ from typing import Any
 
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.dataset import BY_HAND, AnnotatedSpecimen, Annotation, Dataset
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates, match
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.evaluation.overlap import Mask
@@ -55,6 +57,7 @@ class Evaluation:
         truth: dataset, or None: then no row is scored.
         templates: dataset whose specimens are not scored, or None.
         structures: names, all that the predictions have if empty.
+        corrections: what people said of the specimens: corrected masks are not scored.
         category_ids: ids of categories that are the same structure in both files, whatever their
             names.
 
@@ -75,12 +78,13 @@ class Evaluation:
         options: EvaluationOptions | None = None,
         genus: str | None = None,
         round_: str | None = None,
+        corrections: Corrections | None = None,
     ) -> None:
         self.options = options or EvaluationOptions()
         self.files = [Path(path) for path in predictions]
         self.truth = truth
         self.notes: list[str] = []
-        self._genus, self._round = genus, round_
+        self._genus, self._round, self._corrections = genus, round_, corrections
         self._structures, self._category_ids = list(structures), list(category_ids)
         self._true = self.truth.by_specimen() if self.truth else {}
         predicted = self._survey()
@@ -97,6 +101,8 @@ class Evaluation:
         pairings: list[Pairing] = []
         for path in self.files:
             dataset = Dataset(path, images_of=self.truth)
+            if self._corrections:
+                self._corrections.apply(dataset, settle=False)
             pairings = self._pairings(dataset)
             names = {
                 "genus": self._genus or str(dataset.info.get("genus") or ""),
@@ -120,6 +126,7 @@ class Evaluation:
             "specimen": specimen.specimen,
             "structure": pairing.structure,
             "source": annotation.source if annotation else "predicted",
+            "verdict": annotation.verdict if annotation else "",
         }
         if specimen.status != "ok":
             return row | {"status": "unreadable", "source": "", "reason": specimen.reason}
@@ -128,7 +135,8 @@ class Evaluation:
         true_specimen = self._true.get(self._truth_of.get(specimen.specimen, ""))
         if is_template or true_specimen is None or self.truth is None:
             row["predicted_area_px"] = annotation.area if annotation else 0
-            return row | {"status": "template" if is_template else "no_truth"}
+            status = "corrected" if row["source"] == "corrected" else "template"
+            return row | {"status": status if is_template else "no_truth"}
         check_same_size(specimen, dataset.path, true_specimen, self.truth.path)
         predicted = annotation.mask() if annotation else None
         true = true_specimen.annotations.get(pairing.true or "")

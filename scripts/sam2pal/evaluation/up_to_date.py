@@ -6,6 +6,7 @@ older than its inputs:
 
     lists/*.tsv, templates.json -> train_pool.tsv -> adapter/ -> shards/*.json -> evaluation.csv
     manifest.tsv -> truth.json -> evaluation.csv, truth_morphometrics.csv
+    manifest.tsv -> corrections.json -> evaluation.csv, morphometrics.csv
 """
 
 import dataclasses
@@ -117,6 +118,12 @@ class Results:
         if stage == "evaluation" and run.inputs.get("truth.json"):
             yield truth
             shards.append(truth.output)
+        if run.inputs.get("corrections.json"):
+            made = self._results / run.genus / "corrections.json"
+            given = [*run.inputs["corrections.json"], listed.output.parent.parent / "manifest.tsv"]
+            log = self._log(run.genus, "convert_corrections")
+            yield Step("convert_corrections", made, tuple(map(Path, given)), log)
+            shards.append(made)
         yield self._step(run, _RULES[stage], folder / STAGES[stage], *shards, before[0])
 
     def _training(self, run: Run) -> Iterator[Step]:

@@ -32,6 +32,7 @@ STAGES = (
     *("draw_specimens", "list_specimens", "convert_templates", "fetch_checkpoint", "segment_shard"),
     *("draw_masks", "evaluate", "measure", "review_page", "aggregate", "plot_evaluation"),
     *("summarize_morphometrics", "plot_morphometrics", "draw_pool", "train_palindrome"),
+    *("convert_corrections", "choose_next", "compare_masks"),
 )
 METHODS = dict.fromkeys(STAGES, 7)
 
@@ -72,6 +73,8 @@ def test_a_changed_key_changes_the_files_that_read_it():
     assert changed(low_confidence=0.5) == {"measure", "measure_truth", "review_page"}
     final = {"aggregate", "summarize_morphometrics", "plot_morphometrics"}
     assert changed(final_round="trained") == final
+    assert changed(confirmed_only=True) == {"summarize_morphometrics", "plot_morphometrics"}
+    assert changed(next={"count": 3}) == {"choose_next"}
     assert changed(seed=4) == {
         *("draw_pool.untrained", "draw_pool.trained", "train_palindrome.trained"),
         *("segment_shard", "evaluate", "aggregate"),
@@ -99,7 +102,7 @@ def test_a_script_reads_what_the_workflow_writes(stage: str, tmp_path: Path):
     options = read_options(tmp_path / f"{stage}.json")
     assert options.method == 7
     for key, value in stages()[stage].items():
-        if key in ("seed", "pool_size", "rounds", "final_round", "shard_size"):
+        if key in ("seed", "pool_size", "rounds", "final_round", "confirmed_only", "shard_size"):
             assert getattr(options, key) == value
 
 

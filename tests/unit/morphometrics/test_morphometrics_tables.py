@@ -33,7 +33,7 @@ from sam2pal.morphometrics.tables import genus
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.tables.genus import Genus
-from sam2pal.morphometrics.tables.summary import Summary
+from sam2pal.morphometrics.tables.summary import Summary, confirmed_only
 
 STRUCTURES = ("head", "trunk", "antennae")
 SIZE = (150, 200)  # height, width
@@ -707,6 +707,26 @@ def test_summary_in_pieces_is_that_of_the_whole():
     assert (row["n"], row["n_low_confidence"], row["n_absent"], row["n_other"]) == (275, 20, 5, 0)
     assert row["sd"] == pytest.approx(good.std(), rel=1e-6)
     assert (more["n"], more["n_other"]) == (295, 0)
+
+
+def test_a_summary_of_what_was_confirmed_counts_the_rest():
+    cells = {"genus": "g", "round": "r", "structure": "s", "unit": "px", "measure": "length"}
+    said = [("measured", "predicted", ""), ("measured", "predicted", "accepted"),
+            ("measured", "corrected", "corrected"), ("low_confidence", "predicted", ""),
+            ("measured", "predicted", "needs_correction"), ("measured", "drawn", ""),
+            ("absent", "predicted", "")]  # fmt: skip
+    rows = [
+        cells | {"status": a, "source": b, "verdict": c, "value": None if a == "absent" else i}
+        for i, (a, b, c) in enumerate(said)
+    ]
+    summary = Summary(confirmed_only=True)
+    summary.add(pa.Table.from_pandas(pd.DataFrame(rows)))
+    (row,) = summary.rows()
+    assert (row["n"], row["mean"], row["n_unconfirmed"]) == (3, pytest.approx(8 / 3), 3)
+    assert (row["n_absent"], row["n_low_confidence"], row["n_other"]) == (1, 0, 0)
+    kept = confirmed_only(rows)
+    assert [one["value"] for one in kept] == [None, 1, 2, None, None, 5, None]
+    assert kept[0]["status"] == "unconfirmed"
 
 
 def test_real_beetles(carabidae, tmp_path, monkeypatch):

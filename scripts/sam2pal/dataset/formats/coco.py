@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sam2pal.dataset.corrections import FACTS
 from sam2pal.dataset.dataset import specimen_of
 from sam2pal.dataset.drawing import (
     Drawing,
@@ -25,6 +26,7 @@ from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area, rle_measures
 from sam2pal.io.errors import InputError
 
 KEYPOINTS = "keypoints"
+_USED = (None, "", *FACTS)
 BOXES = "bounding boxes without an outline"
 UNKNOWN = "structures that no template shows"
 
@@ -48,6 +50,10 @@ def read(data: Any, path: Path) -> Source:
     """
     source = Source()
     data = check(data, path, lambda wrong: source.faults.append(InputError(wrong)))
+    of_review = [one for one in data["annotations"] if one.get("verdict") not in _USED]
+    for one in of_review:  # what was only judged is no outline of a person's
+        source.ignore(f"verdicts '{one['verdict']}'")
+        data["annotations"].remove(one)
     info = data.get("info")
     orientation = info.get("orientation") if isinstance(info, dict) else None
     if orientation not in (None, "stored", "displayed"):

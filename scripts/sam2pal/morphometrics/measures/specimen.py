@@ -43,6 +43,11 @@ Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
 """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
 
+REFUSED = ("wrong_specimen", "rejected")
+"""Verdicts on masks that are not measured, which are then the status."""
+VERDICTS = (*REFUSED, "needs_correction", "", "accepted", "absent", "corrected")
+"""From the one that needs most care to the one that needs least."""
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -55,6 +60,7 @@ class Drawn:
         signals: further confidence signals by name.
         areas: pixels of the mask at other probability thresholds, by threshold.
         flags: from segmentation.
+        verdict: of a person; empty if there is none.
     """
 
     mask: Mask | None
@@ -63,6 +69,7 @@ class Drawn:
     signals: Mapping[str, float | None] = field(default_factory=dict)
     areas: Mapping[str, int] = field(default_factory=dict)
     flags: Sequence[str] = ()
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class Result:
 
     status: str
     source: str = ""
+    verdict: str = ""
     confidence: float | None = None
     signals: Mapping[str, float | None] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
@@ -210,7 +218,8 @@ class Measuring:
         doubtful = set()
         for name, flags in found.items():
             result = measured.structures[name]
-            if result.source not in BY_HAND and result.status in (MEASURED, LOW):
+            seen = result.source in BY_HAND or result.verdict == "accepted"
+            if not seen and result.status in (MEASURED, LOW):
                 result.flags = in_order([*result.flags, *flags])
                 if result.status == MEASURED:
                     result.status = DOUBTFUL
@@ -227,7 +236,9 @@ class Measuring:
     def _state(self, entry: Drawn, present: bool) -> Result:
         """Status, source and confidence of one structure."""
         flags = [flag for flag in entry.flags if flag != "absent"]
-        if entry.mask is None or "no_template" in flags:
+        if entry.verdict in REFUSED:
+            status = entry.verdict
+        elif entry.mask is None or "no_template" in flags:
             status = UNKNOWN
         elif not present:
             status = ABSENT
@@ -235,10 +246,11 @@ class Measuring:
             status = MEASURED
         source = entry.source if status != UNKNOWN else ""
         low = entry.confidence is not None and entry.confidence < self.options.low_confidence
-        if low and entry.source not in BY_HAND and status == MEASURED:
+        looked_at = entry.source in BY_HAND or entry.verdict == "accepted"
+        if low and not looked_at and status == MEASURED:
             status = LOW
             flags.append("low_confidence")
-        return Result(status, source, entry.confidence, entry.signals, flags)
+        return Result(status, source, entry.verdict, entry.confidence, entry.signals, flags)
 
     def _fill(
         self,
@@ -307,7 +319,8 @@ class Measuring:
             status = ABSENT
             if self.body and all(results[name].status == UNKNOWN for name in self.body):
                 status = UNKNOWN
-            return Result(status)
+            refused = [r for name in self.body if (r := results[name]).status in REFUSED]
+            return combined(refused) if refused else Result(status)
         result = combined([results[name] for name in there])
         hull = np.concatenate([shapes[name].hull for name in there])
         along = np.array([math.cos(angle), math.sin(angle)])
@@ -396,16 +409,18 @@ class Measuring:
 
 def combined(results: Sequence[Result]) -> Result:
     """What is true of a value made from several: the worst status, the lowest confidence, and the
-    source that needs most care."""
-    worst = (UNREADABLE, DUPLICATE, UNKNOWN, ABSENT, LOW, DOUBTFUL, MEASURED)
+    source and verdict that need most care."""
+    worst = (UNREADABLE, DUPLICATE, *REFUSED, UNKNOWN, ABSENT, LOW, DOUBTFUL, MEASURED)
     status = min((result.status for result in results), key=worst.index)
     sources = {result.source for result in results}
     source = next((name for name in ("predicted", "corrected", "drawn") if name in sources), "")
     known = [result.confidence for result in results if result.confidence is not None]
     flags = [flag for result in results for flag in result.flags]
+    verdicts = [result.verdict for result in results if result.source != "drawn"]
     return Result(
         status,
         source,
+        min(verdicts, key=VERDICTS.index, default=""),
         min(known) if known else None,
         {},
         list(dict.fromkeys(flags)),
@@ -427,12 +442,13 @@ def _crop(mask: Mask) -> Crop:
 
 
 def drawn_of(annotation: Annotation) -> Drawn:
-    """An annotation with its mask."""
+    """An annotation with its mask, unless that is refused."""
     return Drawn(
-        annotation.mask(),
+        None if annotation.verdict in REFUSED else annotation.mask(),
         annotation.source,
         annotation.score,
         annotation.confidence,
         annotation.areas,
         annotation.flags,
+        annotation.verdict,
     )

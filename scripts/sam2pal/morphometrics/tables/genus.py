@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
@@ -41,6 +42,7 @@ class Genus:
             left out, the others are called as there, and looked for where the list says. So are
             structures left out that are not in `structures`. For annotations, which were not
             made from the list.
+        corrections: what people said of the specimens: corrected and accepted masks stand.
 
     Raises:
         InputError: anything in the options or the tables is wrong; before any mask is measured.
@@ -56,6 +58,7 @@ class Genus:
     pixels_per_mm: float | None = None
     specimen_table: str | Path | None = None
     listed: Sequence[Specimen] | None = None
+    corrections: Corrections | None = None
 
     def __post_init__(self) -> None:
         if not self.predictions:
@@ -124,6 +127,8 @@ class Genus:
         """What is to be measured; of an unreadable photograph that it has no measures."""
         for path in self.predictions:
             dataset = Dataset(path, source="drawn")
+            if self.corrections:
+                self.corrections.apply(dataset)
             for name in dataset.structures:
                 if name not in self.structures and self._listed is None:
                     raise InputError(
@@ -190,7 +195,8 @@ class Genus:
                 entries[name] = drawn_of(entry.annotations[name])
         for name, mask in (template.masks if template else {}).items():
             if name in self.structures and (
-                name not in entries or entries[name].source == "predicted"
+                name not in entries
+                or (entries[name].source == "predicted" and not entries[name].verdict)
             ):
                 entries[name] = Drawn(mask, "drawn")
         sizes = {drawn.mask.shape for drawn in entries.values() if drawn.mask is not None}

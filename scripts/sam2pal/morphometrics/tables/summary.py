@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.dictionary import (
@@ -23,20 +24,44 @@ from sam2pal.morphometrics.measures.dictionary import (
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 from sam2pal.morphometrics.tables.table import index_name, wide, wide_columns, wide_name
 
+UNCONFIRMED = "unconfirmed"
 KEYS = ("genus", "round", "structure", "measure", "unit")
 SUMMARY = {
     **dict.fromkeys(KEYS, str),
     "n": int,
     **dict.fromkeys(("mean", "sd", "cv", "min", "max"), float),
-    **dict.fromkeys([f"n_{status}" for status in (LOW, DOUBTFUL, ABSENT, "other")], int),
+    **dict.fromkeys(
+        [f"n_{status}" for status in (LOW, DOUBTFUL, ABSENT, UNCONFIRMED, "other")], int
+    ),
 }
 """Columns of the summary.
 
-cv is sd / mean; n_other: unreadable, not annotated, or without a value (no scale, too few pixels)."""
+cv is sd / mean; n_unconfirmed: left out by `confirmed_only`;
+n_other: unreadable, not annotated, or without a value (no scale, too few pixels)."""
+_MEASURED = (MEASURED, LOW, DOUBTFUL)
 NOT_SUMMARISED = ("orientation", "feret_angle", "centroid_x", "centroid_y")
 """Where a structure is on the photograph: a mean of it says nothing."""
-REQUIRED = ("genus", "round", "specimen", "structure", "measure", "value", "unit", "status")
+REQUIRED = (
+    *("genus", "round", "specimen", "structure", "measure", "value", "unit"),
+    *("status", "source", "verdict"),
+)
 """Columns without which a table is none of measurements."""
+
+
+def confirmed_only(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tidy rows without the values of masks that nobody drew, corrected or accepted."""
+    kept = []
+    for row in rows:
+        status = _confirmed(row["status"], row["source"], row["verdict"])
+        left_out = {"status": status, "value": None} if status == UNCONFIRMED else {}
+        kept.append({**row, **left_out})
+    return kept
+
+
+def _confirmed(status: str, source: str, verdict: str) -> str:
+    """The status, `unconfirmed` of a predicted mask that is measured but was not accepted."""
+    looked_at = source in BY_HAND or verdict == "accepted"
+    return status if looked_at or status not in _MEASURED else UNCONFIRMED
 
 
 @dataclass
@@ -45,9 +70,11 @@ class Summary:
 
     Args:
         low_confidence: masks of low confidence count as measured.
+        confirmed_only: masks that nobody drew, corrected or accepted do not count as measured.
     """
 
     low_confidence: bool = False
+    confirmed_only: bool = False
     _moments: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _others: dict[tuple[str, ...], Counter[str]] = field(default_factory=dict)
 
@@ -55,8 +82,8 @@ class Summary:
         """Take the rows of a tidy table."""
         counted = (MEASURED, LOW) if self.low_confidence else (MEASURED,)
         good: dict[tuple[str, ...], list[float]] = {}
-        columns = (piece[name].to_pylist() for name in (*KEYS, "status", "value"))
-        for *key, status, value in zip(*columns, strict=True):
+        columns = (piece[name].to_pylist() for name in (*KEYS, "value"))
+        for *key, value, status in zip(*columns, self._statuses(piece), strict=True):
             key = tuple(key)
             if key[KEYS.index("measure")] in NOT_SUMMARISED:
                 continue
@@ -65,6 +92,11 @@ class Summary:
                 good.setdefault(key, []).append(value)
         for key, values in good.items():
             self._take(key, np.array(values))
+
+    def _statuses(self, piece: pa.Table) -> list[str]:
+        said = ("status", "source", "verdict") if self.confirmed_only else ("status",)
+        columns = [piece[name].to_pylist() for name in said]
+        return [_confirmed(*of) for of in zip(*columns, strict=True)] if said[1:] else columns[0]
 
     def _take(self, key: tuple[str, ...], values: np.ndarray) -> None:
         """Merge mean and sum of squares of new values (Chan, Golub and LeVeque)."""
@@ -87,10 +119,11 @@ class Summary:
             if n > 1:
                 sd = float(np.sqrt(squares / (n - 1)))
                 row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if mean else None}
-            known = {name: counts[name] for name in (LOW, DOUBTFUL, ABSENT)}
+            known = {name: counts[name] for name in (LOW, DOUBTFUL, ABSENT, UNCONFIRMED)}
             row |= {f"n_{name}": count for name, count in known.items()}
             low = 0 if self.low_confidence else known[LOW]
-            row["n_other"] = sum(counts.values()) - n - known[ABSENT] - known[DOUBTFUL] - low
+            left_out = known[ABSENT] + known[DOUBTFUL] + known[UNCONFIRMED] + low
+            row["n_other"] = sum(counts.values()) - n - left_out
             result.append(row)
         return result
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # measuring takes a second to import, and summaries need none
 
 KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
 """Columns that a wide row has once ..."""
-STATE = ("status", "confidence", "flags")
+STATE = ("status", "source", "verdict", "confidence", "flags")
 """... and those that it has for each structure."""
 
 
@@ -120,6 +120,7 @@ def _state(structure: str, result: "Result") -> dict[str, Any]:
         "structure": structure,
         "status": result.status,
         "source": result.source,
+        "verdict": result.verdict,
         "confidence": result.confidence,
         **{name: result.signals.get(name) for name in SIGNALS},
         "flags": ";".join(result.flags),

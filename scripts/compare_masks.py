@@ -1,0 +1,39 @@
+"""Compare the masks of a round with those of the round before: what changed most, without truth too.
+
+    python scripts/compare_masks.py --genus G --before results/G/untrained --after results/G/trained \\
+        --output results/G/trained/changes.csv
+"""
+
+import argparse
+from pathlib import Path
+
+from sam2pal.cli import run
+from sam2pal.dataset.judged import Corrections
+from sam2pal.io import tables
+from sam2pal.review.changes import COLUMNS, changes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--genus", required=True)
+    add("--before", type=Path, required=True, help="folder of the earlier round, with its shards/")
+    add("--after", type=Path, required=True, help="folder of the later round")
+    add("--corrections", help="what convert_corrections wrote: corrected masks are left out")
+    add("--options", type=Path, help="not read; its change computes the table again")
+    add("--output", nargs="+", required=True, help="changes.csv, and .parquet if wanted")
+    arguments = parser.parse_args()
+    folders = arguments.before, arguments.after
+    before, after = (sorted(folder.glob("shards/*.json")) for folder in folders)
+    corrections = Corrections(arguments.corrections) if arguments.corrections else None
+    rows = changes(arguments.genus, before, after, folders, corrections)
+    tables.write(tables.table(rows, COLUMNS), *arguments.output)
+    print(f"{len(rows)} masks of {arguments.before} and {arguments.after} compared")
+    for row in rows[:20]:
+        print(f"  {row['specimen']}, {row['structure']}: overlap {row['overlap']:.2f}")
+
+
+if __name__ == "__main__":
+    run(main)

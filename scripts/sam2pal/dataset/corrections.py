@@ -1,0 +1,357 @@
+"""Verdicts and corrected masks that people give: the files that the review page exports.
+
+docs/corrections.md says what such a file holds.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sam2pal.config.checking import refuse
+from sam2pal.dataset.dataset import specimen_of
+from sam2pal.dataset.files import check, guarded, read_json
+from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.images.folder import natural_key
+from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.files import write_if_changed
+
+FACTS = ("corrected", "absent")
+"""Verdicts that hold of a specimen whatever is predicted."""
+VERDICTS = ("accepted", *FACTS, "rejected", "wrong_specimen", "needs_correction")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a person says of one structure of one specimen.
+
+    Attributes:
+        where: what messages call it, beginning with the file.
+        round: whose mask was judged; empty if there was none.
+        judged: fingerprint of that mask; empty if there was none.
+        segmentation: of `accepted` and `corrected`, as the file has it.
+        at: when, ISO 8601; may be empty.
+    """
+
+    where: str
+    photograph: PhotographFile
+    structure: str
+    verdict: str
+    round: str
+    judged: str
+    segmentation: Any
+    at: str
+
+    @property
+    def specimen(self) -> str:
+        return self.photograph.specimen
+
+    @property
+    def content(self) -> tuple[str, str]:
+        """What must be the same where it is said twice."""
+        shown = self.segmentation if self.verdict == "corrected" else None
+        return self.verdict, json.dumps(shown, sort_keys=True)
+
+
+class Hashes:
+    """SHA-256 of photographs; each is computed once as long as size and time of its file stay.
+
+    Args:
+        path: where they are kept between calls; None keeps them nowhere.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._path = Path(path) if path else None
+        self._known: dict[str, list[Any]] = {}
+        if self._path and self._path.is_file():
+            self._known = json.loads(self._path.read_text(encoding="utf-8"))
+
+    def of(self, photograph: str) -> str:
+        """64 hexadecimal digits.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        try:
+            status = Path(photograph).stat()
+            state = [status.st_size, status.st_mtime_ns]
+            known = self._known.get(photograph)
+            if known is None or known[:2] != state:
+                with open(photograph, "rb") as file:
+                    known = [*state, hashlib.file_digest(file, "sha256").hexdigest()]
+                self._known[photograph] = known
+        except OSError as error:
+            raise InputError(f"{photograph}: cannot be read ({error.strerror})") from error
+        return known[2]
+
+    def save(self) -> None:
+        if self._path:
+            write_if_changed(self._path, json.dumps(self._known, indent=0))
+
+
+def read_corrections(
+    files: Iterable[str | Path],
+    genus: str,
+    photographs: Photographs,
+    structures: Sequence[str],
+    hashes: Hashes | None = None,
+) -> tuple[list[Judgement], list[str]]:
+    """What files of corrections say of one genus, and notes on what is left out.
+
+    Raises:
+        InputError: naming each entry that is wrong: a photograph that changed or is not there, a
+            file of another genus, a structure that is judged twice and not alike.
+    """
+    problems: list[str] = []
+    notes: list[str] = []
+    found: list[Judgement] = []
+    for file in map(Path, files):
+        with guarded(file):
+            reading = _File(file, genus, photographs, list(structures), hashes or Hashes())
+            found += reading.judgements()
+            problems += reading.problems
+            notes += reading.notes
+    refuse([*problems, *_twice(found)], "")
+    return found, notes
+
+
+def check_genera(files: Iterable[str | Path], genera: Sequence[str]) -> None:
+    """Make sure that files of several genera name the genus of each specimen, and only known ones.
+
+    Raises:
+        InputError: they do not.
+    """
+    problems = []
+    for file in sorted(map(Path, files)):
+        with guarded(file):
+            for image in check(read_json(file), file)["images"]:
+                if image.get("genus") not in genera:
+                    problems.append(f"{file}: {_unplaced(image, genera)}")
+    refuse(problems, "")
+
+
+def _unplaced(image: Mapping[str, Any], genera: Sequence[str]) -> str:
+    name, genus = specimen_of(image), image.get("genus")
+    if not genus:
+        return f"specimen '{name}' names no genus; put the file into the folder of its genus"
+    return (
+        f"specimen '{name}' is of the genus '{genus}', which has no row in genera.tsv"
+        f"{nearest(str(genus), genera)}"
+    )
+
+
+def standing(judgements: Iterable[Judgement]) -> dict[tuple[str, str], Judgement]:
+    """By specimen and structure, the judgement whose mask stands: corrected or absent, else accepted last."""
+    found: dict[tuple[str, str], Judgement] = {}
+    ordered = sorted(judgements, key=lambda one: (one.verdict in FACTS, one.at))
+    for one in ordered:
+        if one.verdict in FACTS or one.verdict == "accepted":
+            found[one.specimen, one.structure] = one
+    return dict(sorted(found.items(), key=lambda item: natural_key("/".join(item[0]))))
+
+
+def templates_of(judgements: Iterable[Judgement], accepted: int = 0) -> list[Judgement]:
+    """The judgements whose masks serve as templates.
+
+    Args:
+        accepted: how many specimens of which nothing was corrected also serve, by their accepted
+            masks: those with most of them. With 0 no accepted mask serves.
+    """
+    stand = standing(judgements)
+    of_specimen: dict[str, list[Judgement]] = {}
+    for one in stand.values():
+        of_specimen.setdefault(one.specimen, []).append(one)
+    by_hand = {name for name, of in of_specimen.items() if any(o.verdict in FACTS for o in of)}
+    if not accepted:
+        return [one for one in stand.values() if one.verdict in FACTS]
+    others = sorted(
+        of_specimen.keys() - by_hand, key=lambda n: (-len(of_specimen[n]), natural_key(n))
+    )
+    chosen = by_hand | set(others[:accepted])
+    return [one for one in stand.values() if one.specimen in chosen]
+
+
+def as_coco(judgements: Iterable[Judgement]) -> dict[str, Any]:
+    """COCO of masks that stand, for the reader of annotations."""
+    images: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, int] = {}
+    annotations = []
+    for one in judgements:
+        photograph = one.photograph
+        image = images.setdefault(
+            one.specimen,
+            {"id": len(images) + 1, "file_name": photograph.name, "specimen": one.specimen},
+        )
+        number = numbers.setdefault(one.structure, len(numbers) + 1)
+        absent = one.verdict == "absent"
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": image["id"],
+                "category_id": number,
+                "iscrowd": 0,
+                "segmentation": [] if absent else one.segmentation,
+                **({"area": 0} if absent else {}),
+            }
+        )
+    return {
+        "info": {"orientation": "stored"},
+        "images": list(images.values()),
+        "categories": [{"id": number, "name": name} for name, number in numbers.items()],
+        "annotations": annotations,
+    }
+
+
+def write_templates(path: Path, judgements: Sequence[Judgement]) -> None:
+    """Write masks as annotations, if they changed; without any the file is removed."""
+    if judgements:
+        write_if_changed(path, json.dumps(as_coco(judgements), ensure_ascii=False) + "\n")
+    else:
+        path.unlink(missing_ok=True)
+
+
+class _File:
+    """One file of corrections."""
+
+    def __init__(
+        self,
+        path: Path,
+        genus: str,
+        photographs: Photographs,
+        structures: list[str],
+        hashes: Hashes,
+    ) -> None:
+        self.path, self.genus, self.photographs = path, genus, photographs
+        self.structures, self.hashes = structures, hashes
+        self.problems: list[str] = []
+        self.notes: list[str] = []
+        self.own = path.parent.name == genus  # it lies in the folder of the genus
+
+    def judgements(self) -> list[Judgement]:
+        data = check(read_json(self.path), self.path)
+        info = data.get("info")
+        if isinstance(info, dict) and info.get("orientation") not in (None, "stored"):
+            raise InputError(
+                f"{self.path}: info.orientation is {info['orientation']!r}; corrections are drawn on"
+                " photographs as stored on disk: export them on the review page, or name the file in"
+                " templates.tsv"
+            )
+        names = {category["id"]: category["name"] for category in data["categories"]}
+        photographs = self._found(data["images"])
+        found = []
+        for annotation in data["annotations"]:
+            photograph = photographs.get(annotation["image_id"])
+            structure = self._structure(names[annotation["category_id"]])
+            if photograph is None or structure is None:
+                continue
+            where = f"{self.path}: specimen '{photograph.specimen}', structure '{structure}'"
+            wrong = _wrong(annotation)
+            if wrong:
+                self.problems.append(f"{where}: {wrong}")
+                continue
+            texts = {key: str(annotation.get(key) or "") for key in ("round", "judged", "at")}
+            found.append(
+                Judgement(
+                    where, photograph, structure, annotation["verdict"],
+                    texts["round"], texts["judged"], annotation.get("segmentation"), texts["at"],
+                )
+            )  # fmt: skip
+        return found
+
+    def _found(self, images: Iterable[Mapping[str, Any]]) -> dict[Any, PhotographFile]:
+        """The photographs of the genus by the image's id, each as it was when it was judged."""
+        found = {}
+        for image in images:
+            genus = image.get("genus") or self.genus
+            if genus != self.genus:
+                if self.own:
+                    self.problems.append(
+                        f"{self.path}: specimen '{specimen_of(image)}' is of the genus '{genus}', but"
+                        f" the file lies in the folder of '{self.genus}'; move it to"
+                        f" {self.path.parent.parent / str(genus)}"
+                    )
+                continue
+            try:
+                photograph = self.photographs.find(_name(image), str(self.path))
+                self._same(image, photograph)
+            except InputError as error:
+                self.problems.append(str(error))
+                continue
+            found[image["id"]] = photograph
+        return found
+
+    def _same(self, image: Mapping[str, Any], photograph: PhotographFile) -> None:
+        sha256, size = image.get("sha256"), (image.get("width"), image.get("height"))
+        if isinstance(sha256, str) and sha256:
+            if self.hashes.of(photograph.path) == sha256.lower():
+                return
+            what = "is not the file that was judged"
+        else:
+            header = photograph.header()
+            if size in ((header.width, header.height), (None, None)):
+                return
+            what = (
+                f"has {header.width} x {header.height} pixels, the correction {size[0]} x {size[1]}"
+            )
+        raise InputError(
+            f"{self.path}: specimen '{photograph.specimen}': the photograph {photograph.path} {what}; "
+            "it was replaced since: put the old one back, or judge the new one and delete the old"
+            " entry"
+        )
+
+    def _structure(self, label: str) -> str | None:
+        same = [name for name in self.structures if name.casefold() == label.casefold()]
+        if label in self.structures or len(same) == 1:
+            return label if label in self.structures else same[0]
+        note = (
+            f"{self.path}: left out what is said of '{label}', which is not among the structures"
+            f"{nearest(label, self.structures)}"
+        )
+        if note not in self.notes:
+            self.notes.append(note)
+        return None
+
+
+def _name(image: Mapping[str, Any]) -> str:
+    """The photograph's name with the folders of its specimen."""
+    specimen, file = specimen_of(image), image["file_name"].replace("\\", "/")
+    folders = specimen.rpartition("/")[0]
+    return f"{folders}/{file}" if folders and "/" not in file else file
+
+
+def _wrong(annotation: Mapping[str, Any]) -> str | None:
+    """What is wrong with a judgement, beside its photograph."""
+    verdict = annotation.get("verdict")
+    if verdict not in VERDICTS:
+        if verdict is None:
+            return (
+                "it has no `verdict`, so this is no file of corrections; name it in templates.tsv, or"
+                " export it on the review page"
+            )
+        return f"its verdict is {verdict!r}; known are {', '.join(VERDICTS)}"
+    if verdict in ("accepted", "corrected") and not annotation.get("segmentation"):
+        return f"it is {verdict} but has no outline; export it again"
+    return None
+
+
+def _twice(judgements: Iterable[Judgement]) -> list[str]:
+    """A line for each structure of a specimen of which two things are said."""
+    first: dict[tuple[str, ...], Judgement] = {}
+    problems = []
+    for one in judgements:
+        of_round = "" if one.verdict in FACTS else one.round
+        kind = "fact" if one.verdict in FACTS else "verdict"
+        known = first.setdefault((kind, one.specimen, one.structure, of_round), one)
+        if known.content != one.content:
+            what = known.where if known.where != one.where else "the same file"
+            problems.append(
+                f"{one.where}: it is {one.verdict}, but {known.verdict}{_other(known, one)} in {what};"
+                " keep one of them: delete the older file or entry"
+            )
+    return problems
+
+
+def _other(known: Judgement, one: Judgement) -> str:
+    return " with another outline" if known.verdict == one.verdict else ""

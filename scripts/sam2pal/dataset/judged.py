@@ -1,0 +1,156 @@
+"""Predictions with what people said of them: corrected masks in their place, verdicts beside them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sam2pal.dataset.convert import convert_judged
+from sam2pal.dataset.corrections import (
+    FACTS,
+    Hashes,
+    as_coco,
+    read_corrections,
+    standing,
+)
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset
+from sam2pal.dataset.files import read_json
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.rle import encode_mask, fingerprint
+
+_WHATEVER = "wrong_specimen"  # holds whatever mask is predicted
+
+
+def convert_corrections(
+    files: list[str] | list[Path],
+    genus: str,
+    photographs: Photographs,
+    structures: dict[str, dict[str, Any]],
+    hashes: Hashes | None = None,
+) -> dict[str, Any]:
+    """All that is said of the specimens of a genus, as canonical COCO.
+
+    Args:
+        structures: the configuration's, with their `parent` and `exclusive`.
+
+    Returns:
+        COCO of the masks that stand, with their verdict and its source; the list `verdicts` of all
+        others.
+
+    Raises:
+        InputError: see `read_corrections`; or a mask does not fit its photograph.
+    """
+    judgements, notes = read_corrections(files, genus, photographs, list(structures), hashes)
+    stand = standing(judgements)
+    where = files[0] if len(files) == 1 else f"the {len(files)} files of corrections of {genus}"
+    data = convert_judged(as_coco(stand.values()), where, photographs, structures)
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    specimens = {image["id"]: image["specimen"] for image in data["images"]}
+    for annotation in data["annotations"]:
+        of = stand[specimens[annotation["image_id"]], names[annotation["category_id"]]]
+        annotation["verdict"] = of.verdict
+        annotation["source"] = "corrected" if of.verdict in FACTS else "predicted"
+    for category in data["categories"]:
+        category["exclusive"] = structures[category["name"]].get("exclusive", True)
+    data["info"] |= {"description": "corrections", "genus": genus}
+    data["info"]["notes"] += notes
+    keys = ("specimen", "structure", "round", "verdict", "judged")
+    data["verdicts"] = [
+        {key: getattr(one, key) for key in keys}
+        for one in sorted(judgements, key=lambda one: (one.specimen, one.structure, one.at))
+        if one.verdict not in FACTS
+    ]
+    return data
+
+
+class Corrections:
+    """What people said of the specimens of a genus, from the file of `convert_corrections`.
+
+    Raises:
+        InputError: the file is not sound.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        data = read_json(path)
+        dataset = Dataset(data, where=path)
+        self._masks = dataset.by_specimen()
+        self._parents = dataset.parents
+        self._exclusive = {c["name"] for c in data["categories"] if c.get("exclusive", True)}
+        self._verdicts: dict[str, list[dict[str, str]]] = {}
+        for one in data.get("verdicts") or ():
+            self._verdicts.setdefault(one["specimen"], []).append(one)
+
+    def apply(self, dataset: Dataset, settle: bool = True) -> Dataset:
+        """Put what was said into a file of predictions in memory, and return it.
+
+        Corrected masks stand in the place of predicted ones. A verdict is on the mask that was
+        judged; of another mask of that structure it says nothing.
+
+        Args:
+            settle: accepted masks stand as well, in every round, and other predicted masks make
+                room for those that a person drew or accepted. Without it, predicted masks stay as
+                they are, to be scored.
+        """
+        round_ = str(dataset.info.get("round") or "")
+        dataset.specimens = [
+            self._of(specimen, dataset.structures, round_, settle) for specimen in dataset.specimens
+        ]
+        return dataset
+
+    def _of(
+        self, specimen: AnnotatedSpecimen, structures: list[str], round_: str, settle: bool
+    ) -> AnnotatedSpecimen:
+        name = specimen.specimen
+        if specimen.status != "ok" or (name not in self._masks and name not in self._verdicts):
+            return specimen
+        known = self._masks.get(name)
+        annotations: dict[str, Annotation] = {}
+        for structure in structures:
+            own = specimen.annotations.get(structure)
+            stands = known.annotations.get(structure) if known else None
+            if stands is not None and (settle or stands.by_hand):
+                if not stands.by_hand and own is not None and _same(own, stands):
+                    stands = replace(own, verdict=stands.verdict)
+                annotations[structure] = stands
+            elif own is not None:
+                said = self._said(name, structure, round_, own)
+                annotations[structure] = replace(own, verdict=said)
+        if settle:
+            self._make_room(annotations)
+        return replace(specimen, annotations=annotations)
+
+    def _said(self, specimen: str, structure: str, round_: str, mask: Annotation) -> str:
+        """The verdict on a predicted mask; the last one if there are several."""
+        found = ""
+        for one in self._verdicts.get(specimen, ()):
+            if one["structure"] != structure:
+                continue
+            if one["judged"] and one["verdict"] != _WHATEVER:
+                about = fingerprint(mask.pieces[0]) == one["judged"]
+            else:
+                about = one["verdict"] == _WHATEVER or one["round"] in ("", round_)
+            found = one["verdict"] if about else found
+        return found
+
+    def _make_room(self, annotations: dict[str, Annotation]) -> None:
+        """Take from predicted masks the pixels of those that a person drew or accepted."""
+        settled = [name for name, of in annotations.items() if of.verdict in ("accepted", *FACTS)]
+        for name, of in annotations.items():
+            rivals = [other for other in settled if other != name and self._rivals(name, other)]
+            if of.by_hand or of.verdict or not of.area or not rivals:
+                continue
+            mask = of.mask()
+            free = mask.copy()
+            for other in rivals:
+                if annotations[other].area:
+                    free &= ~annotations[other].mask()
+            if (lost := int(mask.sum() - free.sum())) > 0:
+                areas = {level: max(0, area - lost) for level, area in of.areas.items()}
+                annotations[name] = replace(of, pieces=(encode_mask(free),), areas=areas)
+
+    def _rivals(self, one: str, other: str) -> bool:
+        same = self._parents.get(one, "") == self._parents.get(other, "")
+        return same and {one, other} <= self._exclusive
+
+
+def _same(one: Annotation, other: Annotation) -> bool:
+    return fingerprint(one.pieces[0]) == fingerprint(other.pieces[0])

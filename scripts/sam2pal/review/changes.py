@@ -1,0 +1,145 @@
+"""What changed from a round to the next one, mask by mask, also where there is no truth."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sam2pal.dataset.dataset import Annotation, Dataset, State
+from sam2pal.dataset.judged import Corrections
+from sam2pal.evaluation.columns import COLUMNS as EVALUATION
+from sam2pal.evaluation.overlap import iou
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
+
+COMPARED = ("length", "width", "area")
+COLUMNS = {
+    **dict.fromkeys(("genus", "round_before", "round_after", "specimen", "structure"), str),
+    "overlap": float,
+    **dict.fromkeys(("area_before_px", "area_after_px"), int),
+    **dict.fromkeys(("confidence_before", "confidence_after"), float),
+    **dict.fromkeys(("iou_before", "iou_after"), float),
+    "measure": str,
+    **dict.fromkeys(("value_before", "value_after", "ratio"), float),
+    "unit": str,
+}
+"""Columns of changes.csv.
+
+overlap is the IoU of the masks of both rounds, iou_before and iou_after are those with the truth where
+there is any; measure is the one of `COMPARED` that changed most, ratio its value after by before."""
+Values = dict[tuple[str, str], dict[str, float]]
+
+
+def changes(
+    genus: str,
+    before: Sequence[Path],
+    after: Sequence[Path],
+    folders: tuple[Path, Path],
+    corrections: Corrections | None = None,
+) -> list[dict[str, Any]]:
+    """Rows of `COLUMNS`, those that changed most first; masks that a person made are left out.
+
+    Args:
+        before, after: shards of the two rounds, of the same names.
+        folders: of the two rounds, with their evaluation.csv and morphometrics.csv.
+
+    Raises:
+        InputError: the rounds do not have the same shards.
+    """
+    names = [[path.name for path in paths] for paths in (before, after)]
+    if names[0] != names[1]:
+        raise InputError(
+            f"{folders[0]} and {folders[1]} do not have the same shards; run the workflow again"
+        )
+    scores = [_scores(folder / "evaluation.csv") for folder in folders]
+    measured = [_measures(folder / "morphometrics.csv") for folder in folders]
+    rows = []
+    for pair in zip(before, after, strict=True):
+        for name, structure, one, other in _both(pair, corrections):
+            key = (name, structure)
+            row = {
+                "genus": genus,
+                "round_before": folders[0].name,
+                "round_after": folders[1].name,
+                "specimen": name,
+                "structure": structure,
+                "overlap": _overlap(one, other),
+            }
+            for when, annotation, found in zip(
+                ("before", "after"), (one, other), scores, strict=True
+            ):
+                row[f"area_{when}_px"] = annotation.area
+                row[f"confidence_{when}"] = annotation.score
+                row[f"iou_{when}"] = found.get(key, {}).get("iou")
+            rows.append(row | _most(*(of.get(key, {}) for of in measured)))
+    return sorted(rows, key=lambda row: (row["overlap"], row["specimen"], row["structure"]))
+
+
+def _both(
+    pair: tuple[Path, Path], corrections: Corrections | None
+) -> Iterator[tuple[str, str, Annotation, Annotation]]:
+    """Structures that are predicted in both rounds."""
+    datasets = [Dataset(path) for path in pair]
+    if corrections:
+        datasets = [corrections.apply(dataset, settle=False) for dataset in datasets]
+    known = datasets[0].by_specimen()
+    for specimen in datasets[1].by_specimen().values():
+        earlier = known.get(specimen.specimen)
+        if earlier is None or {specimen.status, earlier.status} != {"ok"}:
+            continue
+        for structure, other in specimen.annotations.items():
+            one = earlier.annotations.get(structure)
+            if one is None or one.by_hand or other.by_hand:
+                continue
+            if State.UNKNOWN not in (one.state, other.state):
+                yield specimen.specimen, structure, one, other
+
+
+def _overlap(one: Annotation, other: Annotation) -> float:
+    if not one.area or not other.area:
+        return float(one.area == other.area)
+    if one.pieces == other.pieces:
+        return 1.0
+    return iou(one.mask(), other.mask())
+
+
+def _most(before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
+    """The measure that changed most, if any has a value in both rounds."""
+    found = {
+        name: after[name] / before[name]
+        for name in COMPARED
+        if before.get(name, 0) > 0 and after.get(name, 0) > 0
+    }
+    if not found:
+        return {}
+    most = max(found, key=lambda name: max(found[name], 1 / found[name]))
+    return {
+        "measure": most,
+        "unit": "px2" if most == "area" else "px",
+        "value_before": before[most],
+        "value_after": after[most],
+        "ratio": round(found[most], 4),
+    }
+
+
+def _scores(path: Path) -> Values:
+    names = ("specimen", "structure", "iou")
+    found: Values = {}
+    for piece in tables.read_chunks(path, {name: EVALUATION[name] for name in names}, others=False):
+        for row in piece.to_pylist():
+            if row["iou"] is not None:
+                found[row["specimen"], row["structure"]] = {"iou": row["iou"]}
+    return found
+
+
+def _measures(path: Path) -> Values:
+    names = ("specimen", "structure", "measure", "value", "unit")
+    found: Values = {}
+    columns = {name: MORPHOMETRICS[name] for name in names}
+    for piece in tables.read_chunks(path, columns, others=False):
+        for row in piece.to_pylist():
+            wanted = row["measure"] in COMPARED and row["unit"].startswith("px")
+            if wanted and row["value"] is not None:
+                key = row["specimen"], row["structure"]
+                found.setdefault(key, {})[row["measure"]] = row["value"]
+    return found

@@ -1,0 +1,176 @@
+"""Which specimens to correct next, and why."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam2pal.dataset.dataset import Annotation, Dataset
+from sam2pal.dataset.judged import Corrections
+from sam2pal.io.errors import InputError
+from sam2pal.review.choosing import Values, standardised
+
+COLUMNS = {
+    "rank": int,
+    **dict.fromkeys(("genus", "round", "specimen", "structure", "reason"), str),
+    **dict.fromkeys(("confidence", "standardised", "likeness"), float),
+    "path": str,
+}
+"""Columns of next.csv.
+
+structure is the one to look at first, confidence that of its mask; standardised is the specimen's mean
+over structures of the confidence less the mean of the structure, in standard deviations; likeness is that
+of the photograph to the templates'."""
+LOW = -1.0  # standard deviations below the mean that are worth saying
+_ASKED = ("needs_correction", "rejected")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A specimen with masks that nobody judged, or of which somebody said that they are wrong.
+
+    Attributes:
+        scores: [K], confidence of the masks that nobody accepted; NaN of the others.
+        asked: structures whose mask a person wants corrected, with what they said.
+        likeness: of its photograph to the templates'; NaN if not known.
+    """
+
+    specimen: str
+    path: str
+    scores: Values
+    asked: dict[str, str]
+    likeness: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Specimens in the order in which they are worth correcting.
+
+    Attributes:
+        rows: of `COLUMNS`.
+        specimens: how many could be corrected.
+    """
+
+    rows: list[dict[str, Any]]
+    specimens: int
+
+
+def rank(
+    files: Sequence[str | Path],
+    count: int,
+    corrections: Corrections | None = None,
+    genus: str = "",
+    round_: str = "",
+) -> Ranked:
+    """The specimens most worth correcting.
+
+    Those come first of which a person said that a mask is wrong, then those of the lowest confidence: the
+    mean over structures of how far the confidence of each mask lies below that of others of its structure.
+
+    Args:
+        files: shards of a genus and round.
+        count: how many at most.
+
+    Raises:
+        InputError: a file is not sound, or they differ in their structures.
+    """
+    structures: list[str] = []
+    confirmed: set[str] = set()
+    found: list[Candidate] = []
+    for dataset in _datasets(files, corrections, structures):
+        for specimen in dataset.by_specimen().values():
+            if specimen.status != "ok" or not specimen.annotations:
+                continue
+            marks = specimen.annotations
+            confirmed |= {
+                name for name, of in marks.items() if of.verdict in ("accepted", "corrected")
+            }
+            asked = {name: of.verdict for name, of in marks.items() if of.verdict in _ASKED}
+            scores = np.array([_score(marks.get(name)) for name in structures])
+            wrong = any(of.verdict == "wrong_specimen" for of in marks.values())
+            if not wrong and (asked or np.isfinite(scores).any()):
+                likeness = np.nan if specimen.likeness is None else specimen.likeness
+                found.append(Candidate(specimen.specimen, specimen.path, scores, asked, likeness))
+    if not found:
+        return Ranked([], 0)
+    scores = np.stack([one.scores for one in found])
+    apart = standardised(scores)
+    known = np.isfinite(apart)
+    means = np.where(known, apart, 0).sum(1) / np.maximum(known.sum(1), 1)
+    likeness = standardised(np.array([[one.likeness] for one in found]))[:, 0]
+    order = sorted(range(len(found)), key=lambda i: (not found[i].asked, means[i], i))
+    rows = []
+    for place, i in enumerate(order[:count], 1):
+        one, row = found[i], apart[i]
+        first = _first(one, row, structures)
+        rows.append(
+            {
+                "rank": place,
+                "genus": genus,
+                "round": round_,
+                "specimen": one.specimen,
+                "structure": first,
+                "reason": "; ".join(_reasons(one, row, structures, confirmed, likeness[i])),
+                "confidence": _number(one.scores[structures.index(first)]),
+                "standardised": _number(means[i]),
+                "likeness": _number(one.likeness),
+                "path": one.path,
+            }
+        )
+    return Ranked(rows, len(found))
+
+
+def _datasets(
+    files: Sequence[str | Path], corrections: Corrections | None, structures: list[str]
+) -> Iterator[Dataset]:
+    for file in files:
+        dataset = Dataset(file)
+        structures[:] = structures or dataset.structures
+        if dataset.structures != structures:
+            raise InputError(
+                f"{file} has the structures {', '.join(dataset.structures)}, another shard"
+                f" {', '.join(structures)}; run the workflow again"
+            )
+        yield corrections.apply(dataset, settle=False) if corrections else dataset
+
+
+def _score(annotation: Annotation | None) -> float:
+    """Confidence of a mask that may have to be corrected; NaN of any other."""
+    if annotation is None or annotation.by_hand or annotation.score is None:
+        return np.nan
+    settled = annotation.verdict == "accepted" or "no_template" in annotation.flags
+    return np.nan if settled else annotation.score
+
+
+def _first(one: Candidate, apart: Values, structures: Sequence[str]) -> str:
+    """The structure to look at first: one that a person wants corrected, else that of lowest confidence."""
+    if one.asked:
+        return next(iter(one.asked))
+    return structures[int(np.nanargmin(apart))]
+
+
+def _reasons(
+    one: Candidate,
+    apart: Values,
+    structures: Sequence[str],
+    confirmed: set[str],
+    likeness: float,
+) -> Iterator[str]:
+    for name, verdict in one.asked.items():
+        yield f"{name}: {verdict.replace('_', ' ')}, as a person said"
+    known = np.flatnonzero(np.isfinite(apart))
+    low = [i for i in known[np.argsort(apart[known])] if apart[i] < LOW]
+    if low:
+        said = ", ".join(f"{structures[i]} {one.scores[i]:.2f}" for i in low)
+        yield f"low confidence for its structure: {said}"
+    if likeness < LOW:
+        yield f"unlike the templates: likeness {one.likeness:.2f}"
+    never = [structures[i] for i in known if structures[i] not in confirmed]
+    if never:
+        yield f"no mask accepted or corrected yet of {', '.join(never)}"
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None

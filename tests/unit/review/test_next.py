@@ -1,0 +1,128 @@
+"""Which specimens are ranked first, why, and what is said to have changed between rounds."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sam2pal.dataset.rle import encode_mask, fingerprint
+from sam2pal.review.changes import changes
+from sam2pal.review.choosing import standardised
+from sam2pal.review.next import rank
+
+STRUCTURES = ("elytra", "legs")
+SIDE = 10
+
+
+def square(side: int) -> np.ndarray:
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[:side, :side] = True
+    return mask
+
+
+def shard(
+    path: Path, specimens: dict[str, tuple[float, float]], sides: dict[str, int] | None = None
+) -> Path:
+    """Write predictions: confidences of elytra and legs by specimen, the side of its square masks."""
+    images: list[dict[str, Any]] = []
+    annotations = []
+    for number, (name, scores) in enumerate(specimens.items(), 1):
+        likeness = 0.1 if name == "odd" else 0.8 + number / 100
+        images.append(
+            {"id": number, "file_name": f"{name}.png", "specimen": name, "path": f"p/{name}.png",
+             "width": SIDE, "height": SIDE, "status": "ok", "view_score": likeness}
+        )  # fmt: skip
+        for category, score in enumerate(scores, 1):
+            rle = encode_mask(square((sides or {}).get(name, 4)))
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": number, "category_id": category,
+                 "segmentation": rle, "score": score, "source": "predicted"}
+            )  # fmt: skip
+    categories = [{"id": i, "name": name} for i, name in enumerate(STRUCTURES, 1)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = {"info": {"round": "r1"}, "images": images, "categories": categories}
+    path.write_text(json.dumps(data | {"annotations": annotations}))
+    return path
+
+
+def said(path: Path, verdicts: list[dict[str, str]]) -> Any:
+    from sam2pal.dataset.judged import Corrections
+
+    categories = [{"id": i, "name": name} for i, name in enumerate(STRUCTURES, 1)]
+    data = {"images": [], "categories": categories, "annotations": [], "verdicts": verdicts}
+    path.write_text(json.dumps(data))
+    return Corrections(path)
+
+
+SCORES = {
+    "good": (0.9, 0.5), "fine": (0.92, 0.48), "odd": (0.91, 0.49), "poor elytra": (0.6, 0.5),
+    "poor legs": (0.9, 0.3),
+}  # fmt: skip
+
+
+def test_low_confidence_is_low_for_its_structure(tmp_path: Path) -> None:
+    found = rank([shard(tmp_path / "0001.json", SCORES)], 3)
+    assert found.specimens == 5 and [row["rank"] for row in found.rows] == [1, 2, 3]
+    # by the plain mean 0.55 comes before 0.6 too, but 0.695, 0.7 and 0.7 say nothing
+    assert {row["specimen"] for row in found.rows[:2]} == {"poor elytra", "poor legs"}
+    rows = {row["specimen"]: row for row in rank([tmp_path / "0001.json"], 9).rows}
+    assert rows["poor elytra"]["structure"] == "elytra" and rows["poor elytra"]["confidence"] == 0.6
+    assert "low confidence for its structure: elytra 0.60" in rows["poor elytra"]["reason"]
+    assert "unlike the templates: likeness 0.10" in rows["odd"]["reason"]
+    assert rows["good"]["reason"] == "no mask accepted or corrected yet of elytra, legs"
+
+
+def test_what_a_person_said_comes_first_and_what_is_settled_not_at_all(tmp_path: Path) -> None:
+    judged = fingerprint(encode_mask(square(4)))
+    verdict = {"round": "r1", "judged": judged}
+    corrections = said(
+        tmp_path / "said.json",
+        [
+            {"specimen": "good", "structure": "legs", "verdict": "needs_correction"} | verdict,
+            {"specimen": "poor legs", "structure": "legs", "verdict": "wrong_specimen"} | verdict,
+            *({"specimen": "poor elytra", "structure": name, "verdict": "accepted"} | verdict
+              for name in STRUCTURES),
+        ],
+    )  # fmt: skip
+    found = rank([shard(tmp_path / "0001.json", SCORES)], 9, corrections)
+    assert [row["specimen"] for row in found.rows][:1] == ["good"]
+    assert {row["specimen"] for row in found.rows} == {"good", "fine", "odd"}
+    assert found.rows[0]["structure"] == "legs"
+    assert found.rows[0]["reason"].startswith("legs: needs correction, as a person said")
+
+
+def test_scores_are_standardised_by_structure() -> None:
+    scores = np.array([[0.9, 0.2], [0.7, 0.2], [np.nan, 0.2]])
+    found = standardised(scores)
+    assert found[:2, 0] == pytest.approx([1, -1]) and np.isnan(found[2, 0])
+    assert found[:, 1] == pytest.approx(0)
+
+
+def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
+    folders = tmp_path / "first", tmp_path / "second"
+    sides = ({}, {"good": 2})
+    for folder, of in zip(folders, sides, strict=True):
+        shard(folder / "shards/0001.json", SCORES, of)
+        with (folder / "evaluation.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("specimen", "structure", "iou"))
+            rows.writerow(("good", "legs", 0.25 if of else 0.5))
+            rows.writerow(("fine", "legs", ""))
+        with (folder / "morphometrics.csv").open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(("specimen", "structure", "measure", "value", "unit"))
+            side = of.get("good", 4)
+            rows.writerow(("good", "legs", "length", side, "px"))
+            rows.writerow(("good", "legs", "area", side**2, "px2"))
+            rows.writerow(("good", "legs", "area", side**2 / 9, "mm2"))
+    shards = [sorted(folder.glob("shards/*.json")) for folder in folders]
+    rows_ = changes("Aus", *shards, folders)
+    assert [row["specimen"] for row in rows_[:2]] == ["good", "good"] and len(rows_) == 10
+    legs = next(row for row in rows_ if row["structure"] == "legs")
+    assert legs["overlap"] == 0.25 and (legs["iou_before"], legs["iou_after"]) == (0.5, 0.25)
+    assert (legs["area_before_px"], legs["area_after_px"]) == (16, 4)
+    assert (legs["measure"], legs["unit"], legs["ratio"]) == ("area", "px2", 0.25)
+    assert rows_[2]["overlap"] == 1 and rows_[2].get("measure") is None

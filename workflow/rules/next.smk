@@ -1,0 +1,51 @@
+# What a person does next: which specimens are worth correcting, and what a round changed.
+
+
+rule choose_next:
+    input:
+        options=f"{OPTIONS}/choose_next.json",
+        predictions=predictions,
+        corrections=converted_corrections,
+    output:
+        table="<results>/{genus}/{round}/next.csv",
+        outlines=directory("<results>/{genus}/{round}/next"),
+    log:
+        "<logs>/{genus}/{round}/choose_next.log",
+    benchmark:
+        "<benchmarks>/{genus}/{round}/choose_next.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("choose_next"),
+        corrections=option("--corrections", "corrections"),
+    shell:
+        "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
+        " --predictions {input.predictions} {params.corrections}"
+        " --output {output.table} --outlines {output.outlines} > {log} 2>&1"
+
+
+rule compare_masks:
+    input:
+        options=f"{OPTIONS}/compare_masks.json",
+        predictions=predictions,
+        earlier=lambda wildcards: earlier_files(wildcards, "evaluation.csv", "morphometrics.csv"),
+        later=collect(
+            "<results>/{{genus}}/{{round}}/{file}.csv", file=["evaluation", "morphometrics"]
+        ),
+        corrections=converted_corrections,
+    output:
+        table="<results>/{genus}/{round}/changes.csv",
+    log:
+        "<logs>/{genus}/{round}/compare_masks.log",
+    benchmark:
+        "<benchmarks>/{genus}/{round}/compare_masks.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("compare_masks"),
+        corrections=option("--corrections", "corrections"),
+        earlier=lambda wildcards, input: str(Path(input.earlier[0]).parent),
+        later=lambda wildcards, input: str(Path(input.later[0]).parent),
+    shell:
+        "{params.program} --options {input.options} --genus {wildcards.genus} {params.corrections}"
+        " --before {params.earlier} --after {params.later} --output {output.table} > {log} 2>&1"
