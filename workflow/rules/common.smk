@@ -162,7 +162,7 @@ if workflow.is_main_process:
 
 ##### what each stage is given #####
 
-# A file a stage, an input of its rule: what is in it is all of the configuration that the stage depends on, and the
+# A file per stage, an input of its rule: what is in it is all of the configuration that the stage depends on, and the
 # version of its method. A changed key so runs again exactly what reads it. Snakemake compares inputs by content.
 # The files are written here, also by a dry run, but not by the jobs of a cluster, which parse this file too, and not
 # while another call is running.

@@ -1,4 +1,4 @@
-# Every format of annotations becomes canonical COCO: a file a round, one of the truth, one of corrections.
+# Every format of annotations becomes canonical COCO: a file per round, one of the truth, one of corrections.
 
 
 rule convert_templates:

@@ -51,7 +51,7 @@ class TrainingOptions(AdapterOptions):
         2,
         ge=1,
         le=256,
-        description="pairs of a template and a specimen a step, each with all structures",
+        description="pairs of a template and a specimen per step, each with all structures",
     )
     views: StrictInt = Field(
         8, ge=1, le=1024, description="augmented views of each template, each encoded once"

@@ -1,4 +1,4 @@
-"""YOLO segmentation: a text file a photograph, a line an outline in parts of the photograph's sides."""
+"""YOLO segmentation: a text file per photograph, a line per outline in parts of the photograph's sides."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
