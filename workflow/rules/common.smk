@@ -2,6 +2,7 @@
 import csv
 import functools
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -147,7 +148,7 @@ def look_into_files():
     made = lambda path: path.startswith(DEMO)
     memory = Path(".snakemake/sam2pal/findings.json")
     findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
-    dry = {"-n", "--dry-run", "--dryrun"} & {*sys.argv}
+    dry = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
     if findings.notes and dry:
         logger.info("\n".join(["Noticed in the annotations and tables:", *findings.notes]))
     if findings.errors:
