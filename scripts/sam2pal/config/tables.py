@@ -99,7 +99,7 @@ class Genus:
     )
     pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = Field(
         None,
-        description="scale of its photographs, pixels a millimetre; empty leaves lengths in pixels",
+        description="scale of its photographs, pixels per millimetre; empty leaves lengths in pixels",
     )
     metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
 

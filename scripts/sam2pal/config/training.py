@@ -188,5 +188,5 @@ class TrainingSection(TrainingOptions):
         32,
         ge=1,
         le=100_000,
-        description="unlabelled specimens that training may see, drawn once a round and kept",
+        description="unlabelled specimens that training may see, drawn once per round and kept",
     )

@@ -1,4 +1,4 @@
-"""The templates as the tracker needs them: every template in every view, encoded and memorized once a job."""
+"""The templates as the tracker needs them: each in every view, encoded and memorized once per job."""
 
 import logging
 from collections.abc import Sequence

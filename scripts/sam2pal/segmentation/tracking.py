@@ -223,7 +223,7 @@ def track_halving(
     if tracker.device.type == "cuda":
         torch.cuda.empty_cache()
     fits = len(specimens) // 2
-    log.warning("out of memory with %d specimens a batch: going on with %d", len(specimens), fits)
+    log.warning("out of memory with %d specimens per batch: going on with %d", len(specimens), fits)
     outcomes = []
     while len(outcomes) < len(specimens):
         some = specimens[len(outcomes) : len(outcomes) + fits]
