@@ -32,7 +32,7 @@ def main() -> None:
     add("--genus", default="")
     add("--round", default="")
     add("--output", required=True, help="next.csv")
-    add("--outlines", type=Path, help="folder to write: predicted outlines, a folder a format")
+    add("--outlines", type=Path, help="folder to write: predicted outlines, a folder per format")
     add_options(parser, "next")
     arguments = parser.parse_args()
     if not arguments.output.endswith(".csv"):

@@ -1,4 +1,4 @@
-"""Score predicted masks against true ones: a row a specimen and structure, and a readable table.
+"""Score predicted masks against true ones: a row per specimen and structure, and a readable table.
 
 Predictions are COCO files; truth may be annotations of any known format:
 

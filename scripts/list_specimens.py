@@ -25,7 +25,7 @@ def main() -> None:
     add_options(parser, "shard_size")
     add_progress(parser)
     parser.add_argument("--manifest", required=True, help="table to write: every photograph")
-    parser.add_argument("--lists", required=True, help="folder to write: a table a shard")
+    parser.add_argument("--lists", required=True, help="folder to write: a table per shard")
     parser.add_argument(
         "--state",
         help="file that remembers the shards, where the manifest itself may be removed between"

@@ -1,4 +1,4 @@
-"""Measure the masks of a genus: a row a specimen, structure, measure and unit.
+"""Measure the masks of a genus: a row per specimen, structure, measure and unit.
 
 Any COCO file with masks will do:
 
@@ -48,7 +48,7 @@ def parse() -> argparse.Namespace:
     )
     add("--photographs", help="folder of the photographs (default: as in the predictions)")
     add("--output", nargs="+", required=True, help="morphometrics.csv, and .parquet if wanted")
-    add("--wide", nargs="+", default=[], help="a row a specimen: .csv, .parquet or both")
+    add("--wide", nargs="+", default=[], help="a row per specimen: .csv, .parquet or both")
     add("--dictionary", help="measures.tsv: what every measure is")
     add_options(parser, "measurement", "structures")
     add_progress(parser)

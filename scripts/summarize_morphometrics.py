@@ -1,4 +1,4 @@
-"""Summaries of measurements: by genus, a row a specimen, or agreement of two sets.
+"""Summaries of measurements: by genus, a row per specimen, or agreement of two sets.
 
     python scripts/summarize_morphometrics.py --tables results/*/*/morphometrics.csv \\
         --output-folder results/tables

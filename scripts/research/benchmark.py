@@ -1,7 +1,7 @@
 """Compare ways of training on real specimens by a protocol: many draws of templates, paired with no training.
 
 Runs that are in the output folder are not run again, so it goes on where it was stopped. Writes scores.csv
-(a row a run, specimen and structure), runs.csv (a row a run) and table.md.
+(a row per run, specimen and structure), runs.csv (a row per run) and table.md.
 """
 
 import argparse

@@ -176,7 +176,7 @@ def report(tracker: Tracker, sets: list[Photographs], arguments: argparse.Namesp
     )
     for number in (1, 5):
         seconds = seconds_a_specimen(tracker, folders[0], number)
-        print(f"{seconds:.3f} s a specimen with all its structures, {number} template(s)")
+        print(f"{seconds:.3f} s per specimen with all its structures, {number} template(s)")
     picture = arguments.folder / "worst.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     save(worst_real(tracker, folders, parity), picture)

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--protocol", type=Path, default=PROTOCOL, help="its collections and draws")
     parser.add_argument("--specimens", type=int, default=8, help="of every draw")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    parser.add_argument("--output", type=Path, help="also write a row a pair and structure (CSV)")
+    parser.add_argument("--output", type=Path, help="also write a row per pair and structure (CSV)")
     arguments = parser.parse_args()
     protocol, device = read_protocol(arguments.protocol), choose_device(arguments.device)
     rows = pd.DataFrame(measure(protocol, arguments.specimens, device))
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def measure(protocol: Protocol, specimens: int, device: torch.device) -> Iterator[dict]:
-    """A row a collection, draw, specimen and structure."""
+    """A row per collection, draw, specimen and structure."""
     model = build_model(protocol.model, device=device)
     plain = Tracker(copy.deepcopy(model))
     torch.manual_seed(protocol.seed)

@@ -205,7 +205,7 @@ def table(best: dict[str, dict[str, float]]) -> str:
     """As Markdown."""
     several = len(best) > 1
     lines = [
-        "| what | sources | ms a specimen | specimens a second and core |",
+        "| what | sources | ms per specimen | specimens a second and core |",
         "| --- | --- | --- | --- |",
     ]
     for what in (WHOLE, WRITTEN, *PARTS):

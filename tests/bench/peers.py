@@ -8,7 +8,7 @@ random weights: cost does not depend on them) and as many threads, each as a pro
 starts it. CPU seconds are those of the process; what a further specimen costs is the difference between two
 calls with more and fewer of them, so that what is left is the start. The peer is called so that it sees the
 specimen at all (`--interleave_template`), without its extraction of the foreground, which fetches a model
-of its own. It takes one template and trains one structure a step; ours does all structures in a step, and
+of its own. It takes one template and trains one structure per step; ours does all structures in a step, and
 its seconds are divided by them.
 """
 
@@ -167,7 +167,7 @@ class Theirs:
         return self._run(template, specimens, *more)
 
     def train(self, template: AnnotatedSpecimen, specimens: list[Specimen], steps: int) -> Cost:
-        """A structure a step, and then the segmentation of one specimen, which the program always does."""
+        """A structure per step, and then the segmentation of one specimen, which the program always does."""
         more = ["--pal_finetuning", "--use_lora", "--num_epochs", str(steps)]
         return self._run(template, specimens[:1], *more, "--max_images_per_epoch", "1")
 

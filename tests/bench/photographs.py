@@ -1,4 +1,4 @@
-"""What large photographs cost: CPU seconds a specimen by stage, and peak memory, by size and format.
+"""What large photographs cost: CPU seconds per specimen by stage, and peak memory, by size and format.
 
     python tests/bench/photographs.py
     python tests/bench/photographs.py --megapixels 24 --formats jpg tif --specimens 2

@@ -91,7 +91,7 @@ def draw(
 def bench(
     tracker: Tracker, templates: list[AnnotatedSpecimen], specimens: list[Specimen], repeats: int
 ) -> list[tuple[str, float, float, float, float]]:
-    """Rows: what, GFLOP and seconds a specimen, and both over the bound."""
+    """Rows: what, GFLOP and seconds per specimen, and both over the bound."""
     upright = SegmentationOptions(turns=(0,), round_trip=0, batch_size=min(4, len(specimens)))
     side = tracker.model.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])
@@ -171,7 +171,7 @@ def loop(tracker: Tracker, images: torch.Tensor, bank) -> None:
 def table(rows: list[tuple]) -> str:
     """As Markdown."""
     lines = [
-        "| model | square | templates | what | GFLOP a specimen | / bound | CPU s a specimen | / bound |",
+        "| model | square | templates | what | GFLOP per specimen | / bound | CPU s per specimen | / bound |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for model, square, templates, what, flops, seconds, flops_ratio, seconds_ratio in rows:

@@ -4,7 +4,7 @@
 
 Weights are random and images are noise: cost depends on neither. All numbers are for one structure of one
 (template, specimen) pair: forward and backward pass of a palindrome whose adapters learn. The bound is that
-of one structure alone from features that are there already. The naive form is one structure a step, both
+of one structure alone from features that are there already. The naive form is one structure per step, both
 images encoded at every step, with the same functions. Memory is that of all tensors at the worst moment of
 a step, without weights and without the features that are kept between steps. `--targets` says which parts are
 trained; where these reach into the image encoder, what lies behind the first of them is part of a step.
@@ -160,7 +160,7 @@ def fits(models: list[str], sides: list[int], targets: Sequence[str]) -> str:
     """How many structures fit at a square of 1024, as Markdown."""
     cards = " | ".join(f"{card} GB" for card in CARDS)
     lines = [
-        f"| model | memory attention | precision | bytes a pixel at {', '.join(map(str, sides))} | GB a "
+        f"| model | memory attention | precision | bytes per pixel at {', '.join(map(str, sides))} | GB a "
         f"structure at 1024 | {cards} |",
         "| --- " * (5 + len(CARDS)) + "|",
     ]

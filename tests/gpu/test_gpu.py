@@ -106,7 +106,7 @@ def test_segmentation_halves_its_batch(model, beetles, expected, caplog):
             found = masks(model, DEVICE, beetles, batch_size=4)
     finally:
         limited(1.0)
-    assert "out of memory with 4 specimens a batch" in caplog.text
+    assert "out of memory with 4 specimens per batch" in caplog.text
     assert least_iou(found, expected) > LEAST_IOU["bfloat16"]
 
 

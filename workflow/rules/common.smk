@@ -3,6 +3,7 @@ import atexit
 import csv
 import functools
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -148,7 +149,7 @@ def look_into_files():
     made = lambda path: path.startswith(DEMO)
     memory = Path(".snakemake/sam2pal/findings.json")
     findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
-    dry = {"-n", "--dry-run", "--dryrun"} & {*sys.argv}
+    dry = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
     if findings.notes and dry:
         logger.info("\n".join(["Noticed in the annotations and tables:", *findings.notes]))
     if findings.errors:
@@ -194,7 +195,7 @@ if workflow.is_main_process:
 
 ##### what each stage is given #####
 
-# A file a stage, an input of its rule: what is in it is all of the configuration that the stage depends on, and the
+# A file per stage, an input of its rule: what is in it is all of the configuration that the stage depends on, and the
 # version of its method. A changed key so runs again exactly what reads it. Snakemake compares inputs by content.
 # The files are written here, also by a dry run, but not by the jobs of a cluster, which parse this file too, and not
 # while another call is running.

@@ -1,7 +1,7 @@
 # The tables and figures of all genera and all rounds.
 
 
-# The report carries the short ones; the long ones have a row a specimen.
+# The report carries the short ones; the long ones have a row per specimen.
 LONG = ("evaluation", "morphometrics")
 # The report opens with the first category by name.
 FIRST = "Look here first"
@@ -66,7 +66,7 @@ rule aggregate:
         f"{{params.program}} {ARGUMENTS['aggregate']} > {{log}} 2>&1"
 
 
-# Over all genera: a row a specimen, a summary, and how well predicted masks measure.
+# Over all genera: a row per specimen, a summary, and how well predicted masks measure.
 rule summarize_morphometrics:
     input:
         options=f"{OPTIONS}/summarize_morphometrics.json",

@@ -1,4 +1,4 @@
-# Every format of annotations becomes canonical COCO: a file a round, one of the truth, one of corrections.
+# Every format of annotations becomes canonical COCO: a file per round, one of the truth, one of corrections.
 
 
 # `states` says when annotations changed; a file that was only saved again has another time and is the same.

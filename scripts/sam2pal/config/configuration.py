@@ -39,7 +39,7 @@ class Sections:
         description="seed of everything random; the same seed gives the same results",
     )
     shard_size: StrictInt = Field(
-        500, ge=1, le=100_000, description="specimens a segmentation job: minutes on a GPU"
+        500, ge=1, le=100_000, description="specimens per segmentation job; one job takes minutes on a GPU"
     )
     final_round: Name | None = Field(
         None,

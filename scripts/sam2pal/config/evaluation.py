@@ -27,7 +27,7 @@ class EvaluationOptions:
         0.75, description="summaries give the share of specimens with at least this IoU"
     )
     bad_iou: Share = Field(
-        0.5, description="confidences are judged by how well they tell masks below this IoU"
+        0.5, description="masks below this IoU are bad; confidences are judged by how well they find them"
     )
     bins: StrictInt = Field(10, ge=2, le=1000, description="bins of the reliability table")
     replicates: StrictInt = Field(

@@ -48,8 +48,8 @@ class MeasurementSection:
     )
     scale: Annotated[list[Scale], AfterValidator(unique)] = Field(
         default_factory=lambda: ["specimen_table", "genus"],
-        description="where the scale comes from, the first that has one; also `exif` (the "
-        "resolution in the photograph)",
+        description="where the scale comes from: the first of these that has one. `exif` is the "
+        "resolution in the photograph",
     )
     proportion_range: StrictFloat = Field(
         2.0,

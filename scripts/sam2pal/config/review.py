@@ -13,7 +13,7 @@ Format = Literal["coco", "labelme", "cvat", "labelstudio", "yolo", "geojson", "m
 class ReviewSection:
     """How the review page is made."""
 
-    per_page: StrictInt = Field(200, ge=1, le=5000, description="specimens a page")
+    per_page: StrictInt = Field(200, ge=1, le=5000, description="specimens per page")
     side: StrictInt = Field(
         480,
         ge=64,

@@ -5,7 +5,7 @@ import math
 from sam2pal.io.errors import InputError
 
 LEAST, MOST = 0.5, 20_000.0
-"""Pixels per millimetre: a drawer of 2 m on 1000 pixels; a twentieth of a micrometre a pixel."""
+"""Pixels per millimetre: a drawer of 2 m on 1000 pixels; a twentieth of a micrometre per pixel."""
 
 
 def check_scale(value: float, where: str) -> float:

@@ -99,7 +99,7 @@ class Genus:
     )
     pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = Field(
         None,
-        description="scale of its photographs, pixels a millimetre; empty leaves lengths in pixels",
+        description="scale of its photographs, pixels per millimetre; empty leaves lengths in pixels",
     )
     metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
 
@@ -181,6 +181,8 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     table = read_table(path, Genus, further=True)
     for number, row in table.rows:
         values = {column: row[column] for column in known if row.get(column)}
+        if values.get("truth", "").casefold() in MISSING:
+            values.pop("truth", None)
         metadata = {column: value for column, value in row.items() if column not in known}
         twin = _twin(row["genus"], genera)
         genus, found = _row(Genus, {"specimens": "", **values, "metadata": metadata})

@@ -35,10 +35,10 @@ class AdapterOptions:
     )
     method: Literal["lora", "full"] = Field(
         "lora",
-        description="`lora` trains low-rank matrices in the targets, `full` the weights "
-        "themselves: all behind the image encoder, and those of its parts that are among the "
-        "targets; only the weights that changed are stored. A round cannot begin (`init`) from one "
-        "of the other method",
+        description="`lora` trains low-rank matrices in the targets. `full` trains the "
+        "weights themselves: all behind the image encoder, and of the encoder the parts that are "
+        "among the targets; only weights that changed are stored. A round cannot start (`init`) from "
+        "a round with the other method",
     )
 
 
@@ -51,7 +51,7 @@ class TrainingOptions(AdapterOptions):
         2,
         ge=1,
         le=256,
-        description="pairs of a template and a specimen a step, each with all structures",
+        description="pairs of a template and a specimen per step, each with all structures",
     )
     views: StrictInt = Field(
         8, ge=1, le=1024, description="augmented views of each template, each encoded once"
@@ -78,7 +78,9 @@ class TrainingOptions(AdapterOptions):
         10, ge=0, le=1_000_000, description="steps until the learning rate is at its peak"
     )
     weight_decay: Weight = Field(0.01, description="weight decay of AdamW")
-    clip: StrictFloat = Field(1.0, gt=0, description="largest norm of the gradient")
+    clip: StrictFloat = Field(
+        1.0, gt=0, description="largest norm of the gradient; a larger one is scaled down to it"
+    )
     palindrome: Weight = Field(1.0, description="weight of the palindrome's loss")
     direct: Weight = Field(
         1.0, description="weight of the loss from one template to another; needs two templates"
@@ -108,8 +110,8 @@ class TrainingOptions(AdapterOptions):
     mask: Literal["dice_bce", "dice_focal"] = Field(
         "dice_focal",
         description="loss between a predicted and a drawn mask: `dice_bce` (Dice + binary "
-        "cross-entropy) or `dice_focal` (Dice + 20 x focal loss; SAM 2 was trained with the same "
-        "factor, and with foreground weighed by 0.25 in it, which this does not do)",
+        "cross-entropy) or `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained; but SAM 2 "
+        "also weighed the foreground by 0.25)",
     )
     holdout: Literal[True, False, "auto"] = Field(
         False,
@@ -123,14 +125,14 @@ class TrainingOptions(AdapterOptions):
         32,
         ge=1,
         le=10_000,
-        description="pairs of templates after which a validation ends, if there are more",
+        description="largest number of pairs of templates in a validation",
     )
     controls: StrictInt = Field(
         2,
         ge=0,
         le=10_000,
-        description="pairs for which a validation also logs the loss of the way back, and what it "
-        "is from memories that do not say where the structure is; 0 for none",
+        description="pairs for which a validation also logs the loss of the way back, and, for "
+        "comparison, the same loss from memories that do not say where the structure is; 0 for none",
     )
     patience: StrictInt = Field(
         0,
@@ -186,5 +188,5 @@ class TrainingSection(TrainingOptions):
         32,
         ge=1,
         le=100_000,
-        description="unlabelled specimens that training may see, drawn once a round and kept",
+        description="unlabelled specimens that training may see, drawn once per round and kept",
     )

@@ -337,6 +337,11 @@ class _Collected:
         replaced, drawn = [], 0
         for structure, outlines in wanted.items():
             mask = _GLANCE if self.glance else np.zeros((height, width), bool)
+            if len({outline.empty for outline in outlines}) > 1:
+                self.notes.append(
+                    f"{drawing.where}: '{structure}' is both outlined and said to be absent; the"
+                    " outline is taken"
+                )
             try:
                 for outline in outlines:
                     mask = mask | self._piece(outline, height, width)
@@ -415,6 +420,8 @@ class _Collected:
             turned = (
                 f" ({_pixels(header.displayed)} as displayed)" if header.orientation > 4 else ""
             )
+            if size == as_stored[::-1] and not os.path.exists(image.path):
+                turned = " and is not there to tell how it is turned (put it back)"
             raise InputError(
                 f"{where}: the annotation has {_pixels(size)}, but the photograph {image.path} has"
                 f" {_pixels(as_stored)}{turned}; annotate or export at the photograph's own size"

@@ -133,7 +133,10 @@ def check(
         "image_id": _identified(data["images"], "images", "file_name", where),
         "category_id": _identified(data["categories"], "categories", "name", where),
     }
-    by_name = {name: identifier for identifier, name in ids["image_id"].items()}
+    by_name: dict[int | str, int | str] = {}
+    for identifier, name in ids["image_id"].items():
+        by_name.setdefault(name.rsplit(".", 1)[0], identifier)
+    by_name |= {name: identifier for identifier, name in ids["image_id"].items()}
     kept = []
     for number, entry in enumerate(data["annotations"], 1):
         place = f"{where}: annotation {entry.get('id', f'number {number}')}"
@@ -141,7 +144,8 @@ def check(
         for key, target in (("image_id", "images"), ("category_id", "categories")):
             entry[key] = _identifier(entry.get(key), place, key)
             if key == "image_id":
-                entry[key] = by_name.get(entry[key], entry[key])
+                known = entry[key] in ids[key]
+                entry[key] = entry[key] if known else by_name.get(entry[key], entry[key])
             if wrong is None and entry[key] not in ids[key]:
                 wrong = f"{place} has {key} {entry[key]}, which is not in '{target}'"
                 if dropped is None:

@@ -215,7 +215,7 @@ def _examined(
     progress: Callable[[Iterable], Iterable],
     threads: int,
 ) -> tuple[list[Specimen], set[str]]:
-    """A row a file, without shard, and the names of the files that had to be opened."""
+    """A row per file, without shard, and the names of the files that had to be opened."""
     rows: list[Specimen | None] = []
     to_open = []
     for place, file in enumerate(files):

@@ -27,7 +27,7 @@ FORMATS = (
     " ImageJ ROIs, Supervisely, or a folder of such files, of YOLO outlines or of masks"
 )
 _BESIDE = ("legend", "meta", "obj_class_to_machine_color")  # what lies beside annotations
-_SUFFIXES = (".json", ".geojson", ".xml", ".csv", ".zip", ".roi")
+_SUFFIXES = (".json", ".rlejson", ".geojson", ".xml", ".csv", ".zip", ".roi")
 
 
 def read_annotations(

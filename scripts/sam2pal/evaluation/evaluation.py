@@ -1,4 +1,4 @@
-"""Predictions against truth: a row a specimen and structure.
+"""Predictions against truth: a row per specimen and structure.
 
 Status of a row, and what it means for the scores:
 

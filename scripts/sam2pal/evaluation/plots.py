@@ -100,7 +100,7 @@ def change_between_rounds(comparison: pd.DataFrame) -> Figure:
 
 
 def reliability(table: pd.DataFrame) -> Figure:
-    """Mean IoU of masks by their confidence, a panel a round, a line a structure."""
+    """Mean IoU of masks by their confidence, a panel per round, a line per structure."""
     table = table[(table["signal"] == "confidence") & (table["genus"] == ALL)]
     if not len(table):
         return empty_figure("No mask has both a confidence and truth.")

@@ -232,7 +232,7 @@ def run_of(path: str | Path) -> tuple[str, str]:
 
 
 def incomplete(rows: Sequence[dict[str, Any]]) -> str:
-    """A sentence a stage on the runs whose results are not in the tables, or nothing."""
+    """A sentence per stage on the runs whose results are not in the tables, or nothing."""
     lines = []
     for stage in STAGES:
         of_stage = [row for row in rows if row["stage"] == stage]

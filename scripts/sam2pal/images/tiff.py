@@ -40,7 +40,7 @@ def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
         raise InputError(f"{path}: TIFF of colour kind {name} cannot be read; export it as RGB")
     if page.samplesperpixel > MAX_SAMPLES:
         raise InputError(
-            f"{path}: {page.samplesperpixel} samples a pixel are more than {MAX_SAMPLES}; export it as RGB"
+            f"{path}: {page.samplesperpixel} samples per pixel are more than {MAX_SAMPLES}; export it as RGB"
         )
     if page.imagedepth > 1:
         raise InputError(f"{path}: a TIFF volume cannot be read; export one plane")
@@ -246,7 +246,7 @@ def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[
     kinds = [int(kind) for kind in page.extrasamples]
     extra = kinds[0] if kinds and samples.shape[2] > colours else 0
     if samples.shape[2] < colours:
-        raise InputError(f"{path}: {samples.shape[2]} samples a pixel; export it as RGB")
+        raise InputError(f"{path}: {samples.shape[2]} samples per pixel; export it as RGB")
     # Extra samples of unspecified kind are selections and the like, not transparency.
     alpha = extra in (1, 2)
     return header, to_rgb(samples[..., : colours + alpha], alpha, premultiplied=extra == 1)

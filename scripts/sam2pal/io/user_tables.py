@@ -46,6 +46,9 @@ def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
     """
     text, notes = _text(path)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    start = 0
+    if lines[0].lower().startswith("sep=") and len(lines) > 1:  # of Excel
+        start, lines = 1, lines[1:]
     sign = max(SIGNS, key=lines[0].count)
     if lines[0].count(sign) and sign != ("," if str(path).lower().endswith(".csv") else "\t"):
         notes.append(f"{path}: its columns are separated by a {SIGNS[sign]}")
@@ -60,7 +63,7 @@ def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
             raise InputError(f"{path}: the column '{name}' occurs twice; rename one of them")
     found = []
     for line, cells in rows[1:]:
-        cells = [cell.strip() for cell in cells]
+        line, cells = line + start, [cell.strip() for cell in cells]
         if not any(cells):
             continue
         longest = max(map(len, cells))
@@ -130,8 +133,11 @@ def _text(path: str | Path) -> tuple[str, list[str]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
     refuse_spreadsheet(path, content)
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
+    wide = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}.get(content[:2], "")
+    if not wide and content[:4].count(0) == 2:  # a table begins with a letter
+        wide = "utf-16-be" if content[0] == 0 else "utf-16-le"
+    if wide:
+        encoding = wide
         notes.append(f"{path}: read as UTF-16")
     else:
         encoding = "utf-8-sig"

@@ -271,7 +271,7 @@ def _load_full(
     if options is not None and options.method != "full":
         raise InputError(
             f"{folder}: training cannot go on from here with `method: lora`: `method: full` trained the "
-            "model's own weights, and an adapter upon them would belong to a model that is nowhere kept; "
+            "model's own weights, and an adapter on top of them would need a model that is not kept; "
             "give both rounds the same method, or remove `init`"
         )
     try:
@@ -338,9 +338,9 @@ def load(
         )
     if options is not None and options.method == "full":
         raise InputError(
-            f"{folder}: training cannot go on from this adapter with `method: full`: what it would change is "
-            "the model with the adapter, and only the model is kept; give both rounds the same method, or "
-            "remove `init`"
+            f"{folder}: training cannot go on from this adapter with `method: full`: it would "
+            "change the weights of the model together with this adapter, and only the model's own are kept; "
+            "give both rounds the same method, or remove `init`"
         )
     if options is not None:
         _expect(config, options, model, folder)

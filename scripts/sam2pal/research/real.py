@@ -238,7 +238,7 @@ def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most:
 
 
 def _remember(tracker: Tracker, templates: list[AnnotatedSpecimen]) -> tuple[list[str], list[Memory]]:
-    """The structures that templates show, and a memory a template of all of them."""
+    """The structures that templates show, and a memory per template of all of them."""
     names = sorted({name for template in templates for name in template.masks})
     memories = []
     for template in templates:

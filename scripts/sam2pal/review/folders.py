@@ -28,8 +28,8 @@ def refuse_foreign(folder: Path, name: str, start: str) -> None:
         if mark.is_file() and mark.read_text("utf-8", "replace").startswith(start):
             return
     raise InputError(
-        f"{folder} exists and is no folder of a review page; it would be replaced: give another"
-        " --output, or move it away"
+        f"{folder} exists and is not the folder of a review page, which would replace it; give another"
+        " --output, or move the folder away"
     )
 
 

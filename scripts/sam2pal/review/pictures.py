@@ -17,7 +17,7 @@ KINDS = ("overlays", "indexed")
 
 
 def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> int:
-    """Draw the masks of a file of predictions, a picture a specimen, into a folder that is replaced.
+    """Draw the masks of a file of predictions, a picture per specimen, into a folder that is replaced.
 
     Args:
         kind: `overlays`, JPEG: filled outlines over the photograph, upright, at its size; or `indexed`, PNG

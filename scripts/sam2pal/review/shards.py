@@ -91,7 +91,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Entry:
-    """One specimen in a file: `place` among its specimens, and a mark a structure."""
+    """One specimen in a file: `place` among its specimens, and a mark per structure."""
 
     place: int
     specimen: AnnotatedSpecimen

@@ -54,7 +54,7 @@ def write_review(
     """Write `output` (an HTML file), a folder of its name without `.html` beside it, and a sheet.
 
     The folder holds the pictures, further pages and `specimens.tsv`. Photographs are read one at
-    a time; what stays in memory is about a kilobyte a specimen.
+    a time; what stays in memory is about a kilobyte per specimen.
 
     Args:
         predictions: COCO files, such as the shards of a genus.

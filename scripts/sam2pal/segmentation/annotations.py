@@ -38,7 +38,7 @@ class Annotator:
         drawn: Mapping[str, np.ndarray],
         limits: Sequence[Limit | None] = (),
     ) -> Iterator[dict[str, Any]]:
-        """From logits on the square to an annotation a structure at the photograph's size.
+        """From logits on the square to an annotation per structure at the photograph's size.
 
         Args:
             drawn: masks that the photograph has as a template, as stored; they stand, and predicted rivals

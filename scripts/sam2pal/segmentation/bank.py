@@ -1,4 +1,4 @@
-"""The templates as the tracker needs them: every template in every view, encoded and memorized once a job."""
+"""The templates as the tracker needs them: each in every view, encoded and memorized once per job."""
 
 import logging
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ class Bank:
         return torch.where(mirrored[:, None], self.sides[self.followed], self.followed)
 
     def recall(self, templates: Tensor, view: Tensor, structures: Tensor) -> list[Memory]:
-        """The memories of `N` objects, one a template.
+        """The memories of `N` objects, one per template.
 
         Args:
             templates: [N, k], which templates each object is asked of.

@@ -84,7 +84,7 @@ def each_on_each(
 
     Args:
         features: of the `T` templates.
-        memories: of the `K` structures, one a template.
+        memories: of the `K` structures, one per template.
     """
     device, count = tracker.device, len(templates)
     shown = templates.shown.to(device)

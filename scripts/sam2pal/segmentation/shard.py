@@ -36,9 +36,9 @@ def segment(
     """Segment a shard.
 
     Returns:
-        COCO: an image a specimen (also the unreadable ones, with the reason), and for each readable one an
-        annotation a structure, empty where the structure is absent; see README, "What comes out". A template
-        keeps what was drawn on it; what was not annotated there is predicted.
+        COCO: an image per specimen (also the unreadable ones, with the reason), and for each readable one an
+        annotation per structure, empty where the structure is absent; see README, "What comes out". A
+        template keeps what was drawn on it; what was not annotated there is predicted.
 
     Raises:
         InputError: no usable template, or not even one specimen fits into the device's memory.

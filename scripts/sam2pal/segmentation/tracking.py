@@ -100,10 +100,10 @@ def decide(
     skills: Tensor | None,
     options: SegmentationOptions,
 ) -> Decision:
-    """One mask an object, as `options.combine` says.
+    """One mask per object, as `options.combine` says.
 
     Args:
-        memories: of `N` objects, one a template.
+        memories: of `N` objects, one per template.
         skills: [N, k] of these templates; None where their memories are attended to at once.
     """
     if skills is not None and len(memories) > 1:
@@ -208,7 +208,7 @@ def track_halving(
     """Track photographs in one batch, or in halves of it when the device has not enough memory.
 
     Returns:
-        An outcome a specimen, and how many specimens a batch may have from now on.
+        An outcome per specimen, and how many specimens a batch may have from now on.
     """
     if not specimens:
         return [], options.batch_size
@@ -223,7 +223,7 @@ def track_halving(
     if tracker.device.type == "cuda":
         torch.cuda.empty_cache()
     fits = len(specimens) // 2
-    log.warning("out of memory with %d specimens a batch: going on with %d", len(specimens), fits)
+    log.warning("out of memory with %d specimens per batch: going on with %d", len(specimens), fits)
     outcomes = []
     while len(outcomes) < len(specimens):
         some = specimens[len(outcomes) : len(outcomes) + fits]

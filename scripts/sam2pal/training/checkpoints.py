@@ -33,7 +33,7 @@ def locked(folder: Path, deadline: float) -> AbstractContextManager:
         return lock.acquire(timeout=left if math.isfinite(left) else -1, poll_interval=1)
     except Timeout as error:
         raise InputError(
-            f"{folder}: another process is running this training, and did not end within the time limit; "
+            f"{folder}: another process is running this training and did not end within the time limit; "
             "wait for it, or stop it first"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Losses between predicted mask logits and drawn masks, one number an object."""
+"""Losses between predicted mask logits and drawn masks, one number per object."""
 
 import torch
 import torch.nn.functional as F

@@ -193,7 +193,7 @@ def mask_loss(followed: Followed, weights: Tensor, form: str = "dice_bce") -> Te
     """The weighted mean of `object_losses`.
 
     Args:
-        weights: [K], one a structure.
+        weights: [K], one per structure.
     """
     own = weights[followed.structure]
     return (own * object_losses(followed, form)).sum() / own.sum()

@@ -119,7 +119,7 @@ class StepLoss:
         """The loss of a step in parts whose sum it is: one part if the device can hold everything.
 
         Args:
-            weights: [K], one a structure.
+            weights: [K], one per structure.
             at_once: how many frames of structures may be held for the backward pass (a palindrome of one
                 structure has two); None holds all of them.
 

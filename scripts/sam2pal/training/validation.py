@@ -83,7 +83,7 @@ def controls(
 
     Args:
         tracker: without gates, as in training.
-        weights: [K], one a structure.
+        weights: [K], one per structure.
         pairs: of a template and a specimen, spread evenly over both.
 
     Returns:

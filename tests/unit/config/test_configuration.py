@@ -397,6 +397,11 @@ def test_the_table_of_genera_however_it_was_saved(folder: Path, change, encoding
     assert [note in said for said in project.notes] == ([True] if note else [])
 
 
+def test_truth_that_is_said_to_be_missing(folder: Path) -> None:
+    genera = "genus\tspecimens\ttruth\nAus\tdata/Aus\tNA\nBus\tdata/Bus\t-\n"
+    assert {genus.truth for genus in checked(CONFIG, genera).genera.values()} == {None}
+
+
 def test_a_folder_below_home(folder: Path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
     project = checked(copy.deepcopy(CONFIG), GENERA.replace("data/Bus", "~/data/Bus"))

@@ -239,6 +239,38 @@ def test_a_brush_mask_that_is_cut_off_is_refused():
         decode_brush(whole[:-3], 4 * WIDTH * HEIGHT)
 
 
+def test_what_descriptron_says_of_structures(tmp_path, photographs):
+    for data in (
+        coco([RING], {"structure_status": {"body": "absent", "head": "present"}}),
+        coco([RING]) | {"structure_status": {"a.png": {"body": "Absent"}}},
+    ):
+        found = masks_of(converted(tmp_path, photographs, data, "a.rlejson"))
+        assert not found["a", "body"].any() and found["a", "head"].any()
+    data = converted(tmp_path, photographs, coco([RING], {"structure_status": {"body": "not_visible"}}))
+    assert ("a", "body") not in masks_of(data)
+    assert "1 structures that are not visible passed over" in notes(data)
+    data = converted(tmp_path, photographs, coco([RING], {"structure_status": {"head": "absent"}}))
+    assert masks_of(data)["a", "head"].any()
+    assert "'head' is both outlined and said to be absent; the outline is taken" in notes(data)
+
+
+def test_an_image_is_meant_by_its_stem(tmp_path, photographs):
+    data = coco([RING])
+    data["annotations"][0]["image_id"] = "a"
+    assert masks_of(converted(tmp_path, photographs, data))["a", "head"].any()
+
+
+def test_yolo_as_roboflow_lays_it_out(tmp_path, photographs):
+    labels = tmp_path / "export/train/labels"
+    save(tmp_path / "export/data.yaml", b"names: {3: head, 7: body}")
+    save(labels / "README.txt", b"made by a tool")
+    points = " ".join(f"{x / WIDTH} {y / HEIGHT}" for x, y in POINTS)
+    save(labels / "a.txt", f"3 {points}\n8 {points}\n".encode())
+    data = convert(labels, photographs, NAMES)
+    assert np.array_equal(masks_of(data)["a", "head"], square())
+    assert "a.txt: line 2 is no class" in notes(data) and "README" not in notes(data)
+
+
 def test_a_ring_in_a_hole_is_no_hole(photographs, tmp_path):
     rings = [[2, 2, 38, 2, 38, 38, 2, 38], [8, 8, 30, 8, 30, 30, 8, 30],
              [12, 12, 20, 12, 20, 20, 12, 20], [50, 2, 55, 2, 55, 7, 50, 7]]  # fmt: skip

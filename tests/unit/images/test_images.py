@@ -384,7 +384,7 @@ def test_a_png_of_few_colours_with_a_wrong_checksum_is_refused(tmp_path):
 def test_a_tiff_that_claims_what_it_cannot_hold_is_refused_before_decoding(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, np.zeros((8, 8, 65), np.uint8), photometric="rgb", planarconfig="contig")
-    with pytest.raises(InputError, match="65 samples a pixel are more than 64"):
+    with pytest.raises(InputError, match="65 samples per pixel are more than 64"):
         inspect(path)
     tifffile.imwrite(path, np.zeros((8, 8, 3), np.uint8), photometric="rgb", compression="zlib")
     content = path.read_bytes()

@@ -33,6 +33,15 @@ def test_the_same_table_however_it_was_saved(tmp_path, content):
     assert [row for _, row in found.rows] == [{"genus": "A", "specimen": "x", "note": "big"}]
 
 
+def test_the_separator_may_be_said_first(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("sep=;\na;b\n1;2\n3;4;5\n")
+    with pytest.raises(InputError, match="line 4: 3 cells for 2 columns"):
+        read_user_table(path)
+    path.write_bytes("sep=;\na;b\n1;2,5\n".encode("utf-16-le"))
+    assert read_user_table(path).rows == [(3, {"a": "1", "b": "2,5"})]
+
+
 def test_what_is_unusual_is_noted(tmp_path):
     assert "separated by a semicolon" in table(tmp_path, "genus;specimen\nA;x\n").notes[0]
     found = table(tmp_path, "genus\tspecimen\nA\tK\u00e4fer\n".encode("cp1252"))

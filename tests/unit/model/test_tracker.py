@@ -170,7 +170,7 @@ def test_encode_batched_equals_one_at_a_time_and_cat(scene):
 @pytest.mark.parametrize(
     "pattern",
     [
-        [[1, 1, 1], [1, 0, 1], [1, 1, 0]],  # a row a structure, a column a template
+        [[1, 1, 1], [1, 0, 1], [1, 1, 0]],  # a row per structure, a column a template
         [[0, 1, 0], [1, 0, 0], [0, 0, 1]],
         [[1, 1, 0], [1, 1, 0], [0, 1, 1]],
     ],

@@ -20,7 +20,7 @@ from sam2pal.morphometrics.geometry.shape import Shape
 
 Array = NDArray[np.float64]
 Points = NDArray[np.float64]
-FINE, LARGEST = 10, 30  # points a pixel of outline; of larger shapes as many as of this size
+FINE, LARGEST = 10, 30  # points per pixel of outline; of larger shapes as many as of this size
 ENLARGED = 40  # times; the medial axis is found in a polygon this much larger
 WAVE = 8.0  # pixels, the shortest wave of a displacement; nor is one shorter than an eighth of the side
 BEND = 1.0  # by which curvature may change, times the size,

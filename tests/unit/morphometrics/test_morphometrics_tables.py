@@ -165,7 +165,7 @@ def test_measure_writes_every_row(project, monkeypatch, capsys):
     def value(*key):
         return rows.loc[key, "value"]
 
-    # 10 pixels a millimetre, from 100 pixels a centimetre
+    # 10 pixels per millimetre, from 100 pixels per centimetre
     assert value("a", "head", "length", "px") == pytest.approx(20, rel=0.03)
     assert value("a", "head", "length", "mm") == pytest.approx(2, rel=0.03)
     assert value("a", "head", "width", "mm") == pytest.approx(4, rel=0.02)

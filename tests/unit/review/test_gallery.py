@@ -625,7 +625,7 @@ def test_a_page_that_fails_leaves_the_earlier_one_untouched(files: Files) -> Non
 
 def test_a_folder_of_the_users_is_never_replaced(files: Files) -> None:
     paths = files.write()
-    with pytest.raises(InputError, match="photographs exists and is no folder of a review page"):
+    with pytest.raises(InputError, match="photographs exists and is not the folder of a review page"):
         write_review(files.folder / "photographs.html", paths)
     assert (files.folder / "photographs" / "worst.png").is_file()
     with pytest.raises(InputError, match="expected a name ending in .html"):

@@ -493,7 +493,7 @@ def test_out_of_memory_halves_the_batches(genus, predictions, tracker, caplog, e
     small = Small(tracker.model, 2, error)
     found = run(small, genus, dataclasses.replace(OPTIONS, batch_size=5))
     assert_same_predictions(found, predictions)
-    assert "out of memory with 5 specimens a batch: going on with 2" in caplog.text
+    assert "out of memory with 5 specimens per batch: going on with 2" in caplog.text
     # two templates; then five at once are tried, and from then on never more than two
     assert small.tried == [1, 1, 5, 2, 2, 1, 1]
     assert caplog.text.count("out of memory with") == 1

@@ -29,6 +29,7 @@ KEYPOINTS = "keypoints"
 _USED = (None, "", *FACTS)
 BOXES = "bounding boxes without an outline"
 UNKNOWN = "structures that no template shows"
+HIDDEN = "structures that are not visible"
 
 
 def recognise(data: Any) -> bool:
@@ -87,8 +88,26 @@ def read(data: Any, path: Path) -> Source:
             drawing.outlines.append(outline)
         elif not annotation.get("keypoints"):
             source.ignore(BOXES)
+    for image in data["images"]:
+        drawing = of_image[image["id"]]
+        for label, status in _statuses(data, image).items():
+            said = str(status).replace("_", " ").strip().casefold()
+            if said == "absent":
+                drawing.outlines.append(absent(label, f"{drawing.where}: status of '{label}'"))
+            elif said == "not visible":
+                source.ignore(HIDDEN)
     source.drawings = list(drawings.values())
     return source
+
+
+def _statuses(data: Mapping[str, Any], image: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`structure_status` of Descriptron: in the image's entry, or by its name or id."""
+    found = image.get("structure_status")
+    every = data.get("structure_status")
+    if found is None and isinstance(every, Mapping):
+        keys = (image["file_name"], str(image["id"]))
+        found = next((every[key] for key in keys if key in every), None)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _photograph(image: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""GeoJSON of QuPath: a file a photograph, of the photograph's name."""
+"""GeoJSON of QuPath: a file per photograph, of the photograph's name."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -73,7 +73,7 @@ def _label(properties: Mapping[str, Any]) -> str:
 
 
 def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
-    """Write `{specimen}.geojson`: a feature a structure, on the photograph as stored."""
+    """Write `{specimen}.geojson`: a feature per structure, on the photograph as stored."""
     written = 0
     for one in specimens:
         features = []

@@ -1,4 +1,4 @@
-"""LabelMe: one JSON file a photograph."""
+"""LabelMe: one JSON file per photograph."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""Folders of mask pictures: one indexed mask a photograph, or one binary mask a structure.
+"""Folders of mask pictures: one indexed mask per photograph, or one binary mask per structure.
 
 What a mask picture may be:
 

@@ -1,4 +1,4 @@
-"""Supervisely's JSON: a file a photograph, `{photograph}.json`."""
+"""Supervisely's JSON: a file per photograph, `{photograph}.json`."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""YOLO segmentation: a text file a photograph, a line an outline in parts of the photograph's sides."""
+"""YOLO segmentation: a text file per photograph, a line per outline in parts of the photograph's sides."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ _LISTS = ("data.yaml", "dataset.yaml", "data.yml", "classes.txt", "obj.names")
 
 def classes_of(folder: Path) -> Path | None:
     """The list of classes that lies beside the files, None if there is none."""
-    for place in (folder, folder.parent):
+    for place in (folder, folder.parent, folder.parent.parent):  # train/labels of Roboflow's
         for name in _LISTS:
             if (place / name).is_file():
                 return place / name
@@ -39,7 +39,7 @@ def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
     source = Source()
     names, lacking = _content(classes)
     for path in sorted(folder.rglob("*.txt"), key=lambda path: natural_key(path.as_posix())):
-        if path.name in _LISTS:
+        if path.name in _LISTS or path.name.upper().startswith("README"):
             continue
         stem = path.relative_to(folder).with_suffix("").as_posix()
         name = photographs.name_of_file(path) or stem

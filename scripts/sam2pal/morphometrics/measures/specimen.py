@@ -77,7 +77,7 @@ class Case:
     """A specimen to be measured.
 
     Attributes:
-        drawn: a mask a structure, all of one size; a structure that is not there is unknown.
+        drawn: a mask per structure, all of one size; a structure that is not there is unknown.
         photograph: for colours; None leaves them empty.
     """
 

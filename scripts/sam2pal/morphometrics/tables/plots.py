@@ -40,7 +40,7 @@ Values = Mapping[Quantity, pd.DataFrame]
 
 
 def distributions(values: Values) -> Figure:
-    """A panel a quantity, a box a genus: quartiles, 5th to 95th percentile, and the specimens."""
+    """A panel per quantity, a box per genus: quartiles, 5th to 95th percentile, and the specimens."""
     shown = {quantity: table for quantity, table in values.items() if len(table) >= FEWEST}
     if not shown:
         return empty_figure(
@@ -105,7 +105,7 @@ def _boxes(axes: Axes, table: pd.DataFrame, genera: Sequence[str]) -> None:
 def allometries(
     pairs: Sequence[tuple[Quantity, Quantity]], values: Values, without_scale: Sequence[str] = ()
 ) -> tuple[Figure, list[dict[str, object]]]:
-    """A panel a pair of quantities on logarithmic axes, a line a genus; and the slopes.
+    """A panel per pair of quantities on logarithmic axes, a line per genus; and the slopes.
 
     Args:
         without_scale: genera that are left out, as pixels of different photographs are different lengths.
@@ -149,7 +149,7 @@ def allometries(
 
 
 def agreement(values: Values) -> Figure:
-    """A panel a quantity: predicted against drawn, with the concordance, bias and limits.
+    """A panel per quantity: predicted against drawn, with the concordance, bias and limits.
 
     Args:
         values: of each quantity a table with the columns genus, predicted and drawn.

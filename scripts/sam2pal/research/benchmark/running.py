@@ -61,7 +61,7 @@ class Runner:
         self._latest: dict[tuple[str, str], tuple[int, Trained]] = {}
 
     def __call__(self, run: Run) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """A row a specimen and structure, and what is to be known of the training."""
+        """A row per specimen and structure, and what is to be known of the training."""
         collection = self.collections[run.collection]
         templates = collection.draw(run.templates, run.draw, self.protocol.seed)
         trained = self._train(run, templates)

@@ -1,4 +1,4 @@
-"""The loop: resumable, with a line a step."""
+"""The loop: resumable, with a line per step."""
 
 import json
 import logging

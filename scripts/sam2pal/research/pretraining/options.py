@@ -11,7 +11,7 @@ class PretrainingOptions:
 
     Attributes:
         steps: optimiser steps in all.
-        groups: groups a step: drawn genera, classes of real pictures, or single pictures.
+        groups: groups per step: drawn genera, classes of real pictures, or single pictures.
         views: images of each group; each is template and specimen in turn.
         structures: structures sampled from each group.
         photographs: share of the groups that are real pictures with drawn masks.
@@ -23,7 +23,7 @@ class PretrainingOptions:
         trunk_rate: learning rate of the trunk's last stage as a share of `learning_rate`; 0 freezes it.
         trunk_decay: by what factor the rate falls from each of the trunk's stages to the one before it.
         trunk_frozen: how many of the trunk's first stages are frozen.
-        average: decay a step of the average of weights that is judged and exported.
+        average: decay per step of the average of weights that is judged and exported.
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
         focal, dice, object, iou: weights of the losses.

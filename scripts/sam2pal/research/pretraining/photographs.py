@@ -38,7 +38,7 @@ _SMALLEST, _LARGEST = 50, 0.3  # of a region: pixels; share of the picture
 
 @dataclass(frozen=True)
 class Photographs:
-    """One set of real pictures, `S` pixels a side.
+    """One set of real pictures, `S` pixels on each side.
 
     Attributes:
         name: of its folder.
