@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from sam2pal.cli import run
+from sam2pal.dataset.judged import Corrections
 from sam2pal.review.pictures import KINDS, write_pictures
 
 
@@ -15,10 +16,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--predictions", type=Path, required=True, help="COCO file of a shard")
+    parser.add_argument("--corrections", help="what convert_corrections wrote")
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder; it is replaced")
     arguments = parser.parse_args()
-    drawn = write_pictures(arguments.predictions, arguments.kind, arguments.output)
+    corrections = Corrections(arguments.corrections) if arguments.corrections else None
+    drawn = write_pictures(arguments.predictions, arguments.kind, arguments.output, corrections)
     print(f"{arguments.output}: pictures of {drawn} specimens")
 
 

@@ -33,6 +33,7 @@ rule draw_masks:
     input:
         options=f"{OPTIONS}/draw_masks.json",
         predictions="<results>/{genus}/{round}/shards/{shard}.json",
+        corrections=converted_corrections,
     output:
         pictures=directory("<results>/{genus}/{round}/{kind}/{shard}"),
     log:
@@ -45,6 +46,7 @@ rule draw_masks:
         "../../envs/light.yaml"
     params:
         program=program("draw_masks"),
+        corrections=option("--corrections", "corrections"),
     shell:
-        "{params.program} --predictions {input.predictions} --kind {wildcards.kind}"
+        "{params.program} --predictions {input.predictions} --kind {wildcards.kind} {params.corrections}"
         " --output {output.pictures} > {log} 2>&1"

@@ -20,7 +20,9 @@ from sam2pal.io.files import write_if_changed
 
 FACTS = ("corrected", "absent")
 """Verdicts that hold of a specimen whatever is predicted."""
-VERDICTS = ("accepted", *FACTS, "rejected", "wrong_specimen", "needs_correction")
+REFUSED = ("wrong_specimen", "rejected")
+"""Verdicts on masks that are used for nothing."""
+VERDICTS = ("accepted", *FACTS, *REFUSED, "needs_correction")
 
 
 @dataclass(frozen=True)

@@ -2,4 +2,4 @@
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
-METHODS = {"review_page": 3, "draw_masks": 1, "choose_next": 1, "compare_masks": 1}
+METHODS = {"review_page": 3, "draw_masks": 2, "choose_next": 1, "compare_masks": 1}

@@ -100,7 +100,7 @@ def _overlap(one: Annotation, other: Annotation) -> float:
         return float(one.area == other.area)
     if one.pieces == other.pieces:
         return 1.0
-    return iou(one.mask(), other.mask())
+    return round(iou(one.mask(), other.mask()), 4)
 
 
 def _most(before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:

@@ -167,6 +167,9 @@ def _reasons(
         yield f"low confidence for its structure: {said}"
     if likeness < LOW:
         yield f"unlike the templates: likeness {one.likeness:.2f}"
+    if not (one.asked or low or likeness < LOW):
+        least = int(known[np.argmin(apart[known])])
+        yield f"lowest confidence of the others: {structures[least]} {one.scores[least]:.2f}"
     never = [structures[i] for i in known if structures[i] not in confirmed]
     if never:
         yield f"no mask accepted or corrected yet of {', '.join(never)}"

@@ -1,12 +1,15 @@
 """Every mask of a shard as pictures: outlines over the photographs, or indexed masks."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
+from sam2pal.dataset.judged import Corrections
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.review.colours import line_styles
@@ -16,12 +19,18 @@ from sam2pal.review.overlay import render_overlay
 KINDS = ("overlays", "indexed")
 
 
-def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> int:
+def write_pictures(
+    predictions: str | Path,
+    kind: str,
+    folder: str | Path,
+    corrections: Corrections | None = None,
+) -> int:
     """Draw the masks of a file of predictions, a picture per specimen, into a folder that is replaced.
 
     Args:
         kind: `overlays`, JPEG: filled outlines over the photograph, upright, at its size; or `indexed`, PNG
             as large and as turned as the photograph on disk: 0 or the place of the structure in `legend.csv`.
+        corrections: what people said: corrected masks stand, and what was rejected is not drawn.
 
     Returns:
         How many were written: of all specimens that have masks.
@@ -32,6 +41,8 @@ def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> in
     if kind not in KINDS:
         raise InputError(f"pictures of masks are {' or '.join(KINDS)}; found '{kind}'")
     dataset = Dataset(predictions)
+    if corrections is not None:
+        corrections.apply(dataset)
     folder = Path(folder)
     drawn = 0
     with building(folder) as build:
@@ -41,6 +52,8 @@ def write_pictures(predictions: str | Path, kind: str, folder: str | Path) -> in
         for specimen in dataset.specimens:
             if specimen.status != "ok":
                 continue
+            used = {n: of for n, of in specimen.annotations.items() if of.verdict not in REFUSED}
+            specimen = dataclasses.replace(specimen, annotations=used)
             path = build / f"{specimen.specimen}.{'png' if kind == 'indexed' else 'jpg'}"
             path.parent.mkdir(parents=True, exist_ok=True)
             if kind == "indexed":

@@ -72,7 +72,10 @@ def test_low_confidence_is_low_for_its_structure(tmp_path: Path) -> None:
     assert rows["poor elytra"]["structure"] == "elytra" and rows["poor elytra"]["confidence"] == 0.6
     assert "low confidence for its structure: elytra 0.60" in rows["poor elytra"]["reason"]
     assert "unlike the templates: likeness 0.10" in rows["odd"]["reason"]
-    assert rows["good"]["reason"] == "no mask accepted or corrected yet of elytra, legs"
+    assert rows["fine"]["reason"] == (
+        "lowest confidence of the others: legs 0.48; "
+        "no mask accepted or corrected yet of elytra, legs"
+    )
 
 
 def test_what_a_person_said_comes_first_and_what_is_settled_not_at_all(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import BY_HAND, Annotation
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
@@ -43,8 +44,6 @@ Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
 """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
 
-REFUSED = ("wrong_specimen", "rejected")
-"""Verdicts on masks that are not measured, which are then the status."""
 VERDICTS = (*REFUSED, "needs_correction", "", "accepted", "absent", "corrected")
 """From the one that needs most care to the one that needs least."""
 
