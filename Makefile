@@ -48,6 +48,9 @@ real: $(READY) ## Run it on the real beetles in ../shared and print their IoU (C
 	$(BIN)/snakemake --directory build/real $(ARGS)
 	@$(BIN)/python tests/real/show.py build/real
 
+annotate: $(READY) ## Make a page for outlining templates: make annotate GENUS=Carabus PHOTOGRAPHS=folder
+	$(BIN)/python scripts/annotate.py --genus $(GENUS) --photographs $(PHOTOGRAPHS) $(ARGS)
+
 benchmark: $(READY) ## Compare ways of training on the real beetles (hours; goes on where it was; ARGS=--help for parts)
 	@echo "== results: build/benchmark (table.md, and the tidy files scores.csv and runs.csv)"
 	$(BIN)/python scripts/research/benchmark.py $(ARGS)
@@ -108,6 +111,9 @@ lint: $(READY) ## Check style and the workflow's conventions
 
 docs: $(READY) ## Write workflow/schemas and the tables of config/README.md anew from scripts/sam2pal/config
 	$(BIN)/python scripts/generate_docs.py
+
+web: ## Bundle the review page anew from web/ (needs node and npm)
+	cd web && npm ci --no-audit --no-fund && npm run build
 
 format: $(READY) ## Format the Snakefiles and sort the imports
 	$(BIN)/snakefmt workflow
@@ -179,4 +185,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo new pretrain real benchmark profile test test-slurm soak bench bench-gpu bench-peers release lint docs format env lock clean
+.PHONY: help demo new annotate web pretrain real benchmark profile test test-slurm soak bench bench-gpu bench-peers release lint docs format env lock clean

@@ -3,16 +3,18 @@
     python scripts/review_page.py --predictions results/G/R/shards/*.json \\
         --templates results/G/R/templates.json --output results/G/R/review.html
 
-Beside review.html it makes the folder review/ (pictures, further pages, specimens.tsv).
+Beside review.html it makes the folder review/ (pictures, masks, pages without scripts, specimens.tsv).
 """
 
 import argparse
 from functools import partial
+from pathlib import Path
 
 from tqdm import tqdm
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
+from sam2pal.review.page import Place
 from sam2pal.review.writing import write_review
 
 
@@ -27,6 +29,7 @@ def parse() -> argparse.Namespace:
     add("--genus", default="", help="name of the genus (default: what the files say)")
     add("--round", default="", help="name of the round (default: what the files say)")
     add_options(parser, "review")
+    add("--home", type=Path, help="the page of all genera and rounds, to link to")
     add("--sheet", help="PNG: a contact sheet, for a report")
     add("--output", required=True, help="the page (.html)")
     return parser.parse_args()
@@ -35,7 +38,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     result = write_review(
-        arguments.output,
+        Place(Path(arguments.output), arguments.home),
         arguments.predictions,
         arguments.templates,
         arguments.evaluation,

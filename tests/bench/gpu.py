@@ -247,7 +247,7 @@ def bound(bench: Bench, tracker: Tracker, drawn: list, specimens: list) -> float
 def compiled(bench: Bench) -> Iterator[Row]:
     """torch.compile of the encoder and of the memory attention, without and with CUDA graphs."""
     batch = 2 if bench.dry else 8
-    modes = ("default",) if bench.dry else ("default", "reduce-overhead")
+    modes = ("eager",) if bench.dry else ("default", "reduce-overhead")
     with tempfile.TemporaryDirectory() as folder:
         drawn, _ = draw(Path(folder), 1, 1)
         for name in bench.models:

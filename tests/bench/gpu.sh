@@ -3,7 +3,7 @@
 #
 #     bash tests/bench/gpu.sh OUT [WHEELS]        # on the machine with the GPU, from the root of the repository
 #     bash tests/bench/gpu.sh --wheels WHEELS     # before, where there is a package index: fetch what may be missing
-#     bash tests/bench/gpu.sh --dry-run OUT       # on any machine: the same calls on the CPU, small
+#     bash tests/bench/gpu.sh --dry-run OUT       # on any machine: the same calls on the CPU, small, with more time
 #
 # Every part has its time; one that fails says so in OUT/log.txt and the others go on. Results: OUT/*.jsonl as they
 # come, OUT/table.md at the end. PYTHON names the interpreter (default: python3). Packages that it lacks are taken from
@@ -64,6 +64,7 @@ fi
 
 part() { # seconds, name, command
   local seconds=$1 name=$2 began=$SECONDS
+  [ -z "$DRY" ] || seconds=$((20 * seconds)) # on a CPU, and a busy one perhaps
   shift 2
   echo "== $name (at most $seconds s)"
   timeout -k 5 "$seconds" "$@"

@@ -20,6 +20,7 @@ from running import CONFIG, REPOSITORY, SQUARE, Project, correct, make_project, 
 
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
+SUMMARIES |= {"review_index"}
 AFTER_MASKS = {
     *("evaluate", "measure", "review_page", "choose_next", "compare_masks"),
     *SUMMARIES,
@@ -65,6 +66,7 @@ def test_results_are_whole(finished: Project) -> None:
         drawn = {a["image_id"] for a in predictions["annotations"] if a["source"] == "drawn"}
         assert len(drawn) == {"Aus/refined": 4, "Bus/refined": 3}.get(run, 1)
         assert "<html" in (results / run / "review.html").read_text()
+        assert f'href="{run}/review.html"' in (results / "index.html").read_text()
         assert (results / run / "adapter").is_dir() == (not run.endswith("untrained"))
     assert statuses(results / "tables") == {("Aus", "ok"), ("Bus", "ok")}
     text = (results / "summary.txt").read_text()
@@ -186,9 +188,9 @@ CHANGES = {
     ),
     "final round": (
         {"final_round": "trained"},
-        {"summarize_morphometrics", "plot_morphometrics"},
+        {"summarize_morphometrics", "plot_morphometrics", "review_index"},
     ),
-    "review": ({"review": {"side": 200}}, {"review_page"}),
+    "review": ({"review": {"side": 200}}, {"review_page", "review_index"}),
     "low confidence": (
         {"low_confidence": 0.4},
         {"measure", "measure_truth", "review_page", "compare_masks"} | SUMMARIES,

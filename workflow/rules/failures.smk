@@ -3,6 +3,7 @@
 # call that failed the tables of all genera are made from what is up to date, which the files tell, and the mark
 # COMPLETE is removed, so that the next call makes them again. Handlers of a module do not run by themselves: the
 # workflow that uses it calls that of the module in its own.
+import shutil
 import subprocess
 from types import SimpleNamespace
 
@@ -58,14 +59,14 @@ def tables_of_what_is_up_to_date():
             ]
         log = Path(place(f"<logs>/{name}.after_failure.log"))
         try:
-            if failed:
+            if failed and name != "review_index":
                 raise subprocess.CalledProcessError(1, failed)
             log.parent.mkdir(parents=True, exist_ok=True)
             command = f"{{params.program}} {arguments} > {log} 2>&1"
             shell(command, input=input, params=params, output=of.output)
         except subprocess.CalledProcessError:
-            for path in of.output:
-                Path(path).unlink(missing_ok=True)
+            for path in map(Path, of.output):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             if not failed:
                 failed = f"{name} could not be run, so tables and figures are incomplete: {log}"
     listed.unlink()

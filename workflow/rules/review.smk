@@ -1,4 +1,4 @@
-# The page that shows which masks of a genus to look at first.
+# The pages on which masks are judged and corrected: one a genus and round, and one that opens all of them.
 
 
 rule review_page:
@@ -24,7 +24,31 @@ rule review_page:
         "../../envs/light.yaml"
     params:
         program=program("review_page"),
+        home=place("<results>/index.html"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates}"
-        " --evaluation {input.evaluation} --output {output.page} --sheet {output.sheet} > {log} 2>&1"
+        " --evaluation {input.evaluation} --output {output.page} --sheet {output.sheet} --home {params.home:q} > {log} 2>&1"
+
+
+rule review_index:
+    input:
+        options=f"{OPTIONS}/review_index.json",
+        pages=collect("<results>/{run}/review.html", run=RUNS),
+        tables="<results>/tables/status.csv",
+        plots=rules.plot_morphometrics.output,
+        evaluation=rules.plot_evaluation.output,
+    output:
+        page="<results>/index.html",
+        folder=directory("<results>/index"),
+    log:
+        "<logs>/review_index.log",
+    benchmark:
+        "<benchmarks>/review_index.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("review_index"),
+        runs=RUNS,
+    shell:
+        f"{{params.program}} {ARGUMENTS['review_index']} > {{log}} 2>&1"

@@ -8,7 +8,7 @@ FIRST = "Look here first"
 
 FOLDER = shlex.quote(place("<results>/tables"))
 
-# What the four rules here give their scripts, in this order; so does the handler of a call that failed.
+# What the four rules here and review_index give their scripts, in this order; so does the handler of a call that failed.
 ARGUMENTS = {
     "aggregate": "--options {input.options} --expected {params.expected:q} --metadata {params.metadata:q}"
     f" {{params.specimens}} --summary {{output.summary}} --output-folder {FOLDER}",
@@ -18,6 +18,7 @@ ARGUMENTS = {
     "plot_evaluation": "--options {input.options}" f" --tables {FOLDER} --output {{output}}",
     "plot_morphometrics": "--options {input.options} --tables {input.morphometrics}"
     " --evaluation {input.evaluation} --pairs {input.pairs} --output {output}",
+    "review_index": "--runs {params.runs} --output {output.page}",
 }
 
 

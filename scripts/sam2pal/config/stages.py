@@ -63,6 +63,7 @@ def stage_options(
         "choose_next": {"next": dataclasses.asdict(configuration.next)},
         "compare_masks": {},
         "review_page": {"review": dataclasses.asdict(configuration.review) | low},
+        "review_index": {},
         "aggregate": seed | evaluation | {k: final[k] for k in ("rounds", "final_round")},
         "plot_evaluation": evaluation,
         "summarize_morphometrics": final,

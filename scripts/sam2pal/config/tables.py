@@ -193,9 +193,7 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     return genera, table.notes
 
 
-def read_sources(
-    path: str, genera: Mapping[str, Genus]
-) -> tuple[tuple[Source, ...], list[str]]:
+def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[tuple[Source, ...], list[str]]:
     """The rows of templates.tsv, and what is unusual about the file.
 
     An empty `photographs` means the folder of the genus' specimens.

@@ -37,7 +37,8 @@ from sam2pal.dataset.photographs import (
     is_renamed,
 )
 from sam2pal.dataset.reading import read_annotations
-from sam2pal.dataset.rle import encode_mask, rle_measures
+from sam2pal.dataset.rle import rle_measures
+from sam2pal.dataset.runs import Runs
 from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
@@ -351,7 +352,7 @@ class _Collected:
             drawn += 1
             if self.glance:
                 continue
-            rle = encode_mask(stored(mask, image.header.orientation) if turn else mask)
+            rle = _encoded(stored(mask, image.header.orientation) if turn else mask)
             if image.masks.get(structure, rle) != rle:
                 replaced.append(structure)
             image.masks[structure] = rle
@@ -513,6 +514,15 @@ def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing
             f" {one.where}; remove one of the two"
         )
     return replace(one, outlines=[*one.outlines, *other.outlines])
+
+
+def _encoded(mask: np.ndarray) -> dict[str, Any]:
+    """RLE of a mask, of which only the part that has pixels is turned into columns."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return Runs.empty(*mask.shape).rle()
+    window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Runs.of(window, *mask.shape, int(rows[0]), int(columns[0])).rle()
 
 
 def _folded(name: str) -> str:

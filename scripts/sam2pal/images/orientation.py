@@ -22,6 +22,27 @@ def stored(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(_TO_UPRIGHT[{6: 8, 8: 6}.get(orientation, orientation)](array))
 
 
+def upright_points(points: np.ndarray, orientation: int, width: int, height: int) -> np.ndarray:
+    """Turn points as `upright` turns the array that they lie on.
+
+    Args:
+        points: `[n, 2]` (x, y) in pixels of the array as stored, `(0, 0)` its upper left corner.
+        width, height: of the array as stored.
+    """
+    x, y = points[:, 0], points[:, 1]
+    turned = {
+        1: (x, y),
+        2: (width - x, y),
+        3: (width - x, height - y),
+        4: (x, height - y),
+        5: (y, x),
+        6: (height - y, x),
+        7: (height - y, width - x),
+        8: (y, width - x),
+    }[orientation]
+    return np.stack(turned, axis=1)
+
+
 _TO_UPRIGHT = {
     1: lambda a: a,
     2: lambda a: a[:, ::-1],

@@ -1,5 +1,11 @@
-"""The review page of a genus and round, outlines over photographs, and contact sheets."""
+"""The pages on which masks are judged and corrected, outlines over photographs, and contact sheets."""
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
-METHODS = {"review_page": 3, "draw_masks": 2, "choose_next": 1, "compare_masks": 1}
+METHODS = {
+    "review_page": 4,
+    "review_index": 1,
+    "draw_masks": 2,
+    "choose_next": 1,
+    "compare_masks": 1,
+}

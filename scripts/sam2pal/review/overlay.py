@@ -33,9 +33,13 @@ def shrink(photograph: np.ndarray | Photograph, side: int | None) -> Image.Image
     return image.resize(size, Image.Resampling.LANCZOS, box=frame, reducing_gap=3.0)
 
 
-def trace(mask: np.ndarray, side: int) -> list[Polygon]:
-    """Outlines of a mask, as fine as a picture of longer side `side` can show (and some more)."""
-    longer = max(mask.shape)
+def trace(mask: np.ndarray, side: int, longer: int | None = None) -> list[Polygon]:
+    """Outlines of a mask, as fine as a picture of longer side `side` can show (and some more).
+
+    Args:
+        longer: longer side of the photograph where `mask` is only a window of it.
+    """
+    longer = max(mask.shape) if longer is None else longer
     return outlines(mask, max(1, longer // (4 * side)), 0.4 * max(1.0, longer / side))
 
 

@@ -1,15 +1,28 @@
-"""The pages: cards kept on disk until all are drawn, then put in order."""
+"""The page with its data, and pages without scripts: what is drawn is kept on disk, then put in order."""
 
+import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sam2pal.review.colours import line_styles
-from sam2pal.review.shards import Group
+from sam2pal.review.records import (
+    SUMMARY,
+    escape_lines,
+    numbered,
+    record,
+    script,
+    style_records,
+    write_detail,
+)
+from sam2pal.review.shards import Entry, Group
+from sam2pal.review.specimens import UNITS, Shown, address, photograph_hash, write_copy
 from sam2pal.review.survey import Row, Survey
 
 _HERE = Path(__file__).parent
@@ -27,13 +40,64 @@ TITLES = {
 }
 
 
-class Pages:
-    """Keeps the cards on disk until all are drawn, then writes the pages in their order."""
+_UNKNOWN = dict.fromkeys(("score", "iou", "hand", "absent", "low", "flags", "truth"))
 
-    def __init__(self, survey: Survey, output: Path, build: Path) -> None:
-        self.survey, self.output = survey, output
+
+class Spool:
+    """Texts by rank, on disk until all are there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO = path.open("w+b")
+        self._where: dict[int, tuple[int, int]] = {}
+
+    def add(self, rank: int, text: str) -> None:
+        """Keep a text."""
+        data = text.encode()
+        self._where[rank] = (self._file.seek(0, 2), len(data))
+        self._file.write(data)
+
+    def get(self, rank: int) -> str:
+        """A text that was kept."""
+        place, length = self._where[rank]
+        self._file.seek(place)
+        return self._file.read(length).decode()
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+        self.path.unlink()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page lies and what it belongs to.
+
+    Attributes:
+        output: the page; its folder has its name without `.html`.
+        home: the page of all genera and rounds, if there is one.
+        annotate: whether the page is for drawing outlines before any round.
+    """
+
+    output: Path
+    home: Path | None = None
+    annotate: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Address of the folder, as seen from the page."""
+        return f"{quote(self.output.stem)}/"
+
+
+class Pages:
+    """Takes what is drawn of each specimen, then writes the pages in their order."""
+
+    def __init__(self, survey: Survey, place: Place, build: Path) -> None:
+        self.survey, self.place, self.build = survey, place, build
         self.evaluated = bool(survey.truth)
-        self.environment = Environment(
+        self.styles = style_records(survey.parents, survey.structures)
+        self.titles = TITLES | ({Group.NOTHING: "Nothing outlined yet"} if place.annotate else {})
+        self._environment = Environment(
             loader=FileSystemLoader(_HERE),
             autoescape=True,
             auto_reload=False,
@@ -41,74 +105,122 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._spool_path = build / ".cards"
-        self._spool: BinaryIO = self._spool_path.open("w+b")
-        self._where: dict[int, tuple[int, int]] = {}
+        self._cards, self._records = Spool(build / ".cards"), Spool(build / ".records")
         self._rows: dict[int, list[Row]] = {}
         for row in survey.rows:
             if row.page:
                 self._rows.setdefault(row.page, []).append(row)
 
-    def prefix(self, page: int) -> str:
-        """From a page to the folder."""
-        return f"{self._quoted()}/" if page == 1 else ""
+    def add(
+        self, row: Row, entry: Entry, shown: Shown | None, drawn: dict[str, Any] | None
+    ) -> None:
+        """Take a specimen with what `show` and `picture` gave."""
+        found = record(row, entry, shown, drawn, self.survey.options)
+        source = numbered("pictures", row.number, "jpg")
+        if shown is not None and drawn is not None:
+            write_detail(self.build, row, self.survey.structures, drawn["paths"], shown)
+        if shown is not None and shown.photograph is not None:
+            found["photograph"] = address(entry.path, self.place.output.parent)
+            if shown.copy:
+                copy = numbered("photographs", row.number, "jpg")
+                write_copy(shown, self.build / copy)
+                found["photograph"] = self.place.folder + copy
+            if not shown.problem:
+                found["sha256"] = photograph_hash(entry.path)
+        self._records.add(row.rank, json.dumps(found, ensure_ascii=False, separators=(",", ":")))
+        html = self._environment.get_template("card.html.j2").render(
+            row=row,
+            group=row.group.name.lower(),
+            masked=row.group < Group.UNREADABLE,
+            view=entry.specimen.view,
+            marks=[mark and _UNKNOWN | mark for mark in found["marks"]],
+            styles=self.styles,
+            drawn=drawn,
+            problem=found.get("problem", ""),
+            source=source,
+            alt=_alt(entry, bool(found.get("problem"))),
+            photograph=address(entry.path, self.place.output.with_suffix("")),
+            units=UNITS,
+            evaluated=self.evaluated,
+        )
+        self._cards.add(row.rank, html)
 
-    def folder(self, page: int) -> Path:
-        """Where a page lies."""
-        return self.output.parent if page == 1 else self.output.with_suffix("")
-
-    def href(self, page: int, other: int) -> str:
-        """The address of a page on another."""
-        if other == page:
-            return ""
-        if other == 1:
-            return f"../{self._quoted()}{self.output.suffix}"
-        return f"{self.prefix(page)}page-{other}.html"
-
-    def add(self, row: Row, html: str) -> None:
-        """Keep the card of a specimen."""
-        text = html.encode()
-        self._where[row.rank] = (self._spool.tell(), len(text))
-        self._spool.write(text)
-
-    def write(self, page: int, target: Path, problems: int) -> None:
-        """Write one page."""
+    def write(self, target: Path, problems: int) -> None:
+        """Write the page as `target`, and its data and further pages into the folder."""
         survey = self.survey
-        context = {
-            "title": f"Review: {survey.title}" if survey.title else "Review",
-            "page": page,
-            "pages": [
-                {
-                    "number": number,
-                    "href": self.href(page, number) or "#",
-                    "first": self._rows[number][0].rank,
-                    "last": self._rows[number][-1].rank,
-                }
-                for number in sorted(self._rows)
+        for name in ("app.js", "app.css", "LICENSE"):
+            shutil.copyfile(_HERE / "page" / name, self.build / name)
+        title = f"Review: {survey.title}" if survey.title else "Review"
+        if self.place.annotate:
+            title = f"Outlines: {survey.title}" if survey.title else "Outlines"
+        shared = {"title": title, "evaluated": self.evaluated}
+        for page in sorted(self._rows) or [1]:
+            self._stream(
+                "page.html.j2",
+                self.build / f"page-{page}.html",
+                shared | {"page": page, "pages": self._pages(), "cards": self._in_order(page)},
+                back=f"../{quote(self.place.output.name)}",
+            )
+        home = self.place.home
+        self._stream(
+            "review.html.j2",
+            target,
+            shared,
+            folder=self.place.folder,
+            home=address(str(home), self.place.output.parent) if home else "",
+            annotate=self.place.annotate,
+            summary=_summary(survey),
+            warnings=_warnings(survey, problems),
+            groups=[
+                {"title": self.titles[group], "count": count}
+                for group, count in sorted(survey.groups.items())
             ],
-            "prefix": self.prefix(page),
-            "css": Markup(_text("style.css")),
-            "js": Markup(_text("review.js")),
-            "styles": _styles(survey),
-            "summary": _summary(survey),
-            "warnings": _warnings(survey, problems),
-            "groups": self._groups(page) if page == 1 else [],
-            "stats": survey.counts if survey.masked else [],
-            "flags": _flags(survey),
-            "evaluated": self.evaluated,
-            "options": survey.options,
-            "cards": self._cards(page),
-        }
+            stats=survey.counts if survey.masked else [],
+            options=survey.options,
+        )
+        self._write_data()
+        names = [row.specimen for row in survey.rows if row.page]
+        (self.build / "names.js").write_text(script("names", names), "utf-8")
+        (self.build / SUMMARY).write_text(json.dumps(_counts(survey, self.styles)), "utf-8")
+        self._cards.close()
+        self._records.close()
+
+    def _write_data(self) -> None:
+        survey = self.survey
+        head = script(
+            "data",
+            {
+                "genus": survey.genus,
+                "round": survey.round,
+                "annotate": self.place.annotate,
+                "evaluated": self.evaluated,
+                "units": UNITS,
+                "structures": self.styles,
+                "groups": [{"name": g.name.lower(), "title": self.titles[g]} for g in Group],
+                "flags": _flags(survey),
+                "rows": [],
+            },
+        )
+        start, end = head.rsplit("[]", 1)
+        with (self.build / "data.js").open("w", encoding="utf-8", newline="\n") as file:
+            file.write(f"{start}[")
+            for number, row in enumerate(row for row in survey.rows if row.page):
+                text = self._records.get(row.rank)
+                file.write(("," if number else "") + "\n" + escape_lines(text))
+            file.write(f"]{end}")
+
+    def _stream(self, template: str, target: Path, shared: dict[str, Any], **more: Any) -> None:
         with target.open("w", encoding="utf-8", newline="\n") as file:
-            for piece in self.environment.get_template("page.html.j2").generate(**context):
+            for piece in self._environment.get_template(template).generate(**shared, **more):
                 file.write(piece)
 
-    def close(self) -> None:
-        """Remove the cards."""
-        self._spool.close()
-        self._spool_path.unlink()
+    def _pages(self) -> list[dict[str, int]]:
+        return [
+            {"number": number, "first": rows[0].rank, "last": rows[-1].rank}
+            for number, rows in sorted(self._rows.items())
+        ]
 
-    def _cards(self, page: int) -> Iterator[tuple[dict[str, Any] | None, Markup]]:
+    def _in_order(self, page: int) -> Iterator[tuple[dict[str, Any] | None, Markup]]:
         rows = self._rows.get(page, [])
         before = self._rows.get(page - 1, [None])[-1]
         continued = before is not None and bool(rows) and before.group == rows[0].group
@@ -116,32 +228,19 @@ class Pages:
         for row in rows:
             heading = None
             if row.group != last:
-                title = f"{TITLES[row.group]} ({self.survey.groups[row.group]})"
-                heading = {"id": _anchor(row.group), "title": title, "continued": continued}
+                title = f"{self.titles[row.group]} ({self.survey.groups[row.group]})"
+                heading = {"title": title, "continued": continued}
             last, continued = row.group, False
-            place, length = self._where[row.rank]
-            self._spool.seek(place)
-            yield heading, Markup(self._spool.read(length).decode())
+            yield heading, Markup(self._cards.get(row.rank))
 
-    def _groups(self, page: int) -> list[dict[str, Any]]:
-        """The groups that have specimens, with the address of their first."""
-        first: dict[Group, int] = {}
-        for row in self.survey.rows:
-            if row.page:
-                first.setdefault(row.group, row.page)
-        return [
-            {
-                "title": TITLES[group],
-                "count": count,
-                "href": f"{self.href(page, first[group])}#{_anchor(group)}"
-                if group in first
-                else "",
-            }
-            for group, count in sorted(self.survey.groups.items())
-        ]
 
-    def _quoted(self) -> str:
-        return quote(self.output.stem)
+def _alt(entry: Entry, problem: bool) -> str:
+    there = [mark.structure for mark in entry.marks if mark.there]
+    absent = [mark.structure for mark in entry.marks if mark.missing]
+    what = "Outlines" if problem else "Photograph"
+    text = f"{what} of {entry.specimen.specimen}: "
+    text += f"outlined {', '.join(there)}" if there else "nothing outlined"
+    return text + (f"; absent {', '.join(absent)}" if absent else "")
 
 
 def _summary(survey: Survey) -> str:
@@ -153,6 +252,19 @@ def _summary(survey: Survey) -> str:
     if survey.outside:
         text += f"; {_counted(survey.outside, 'template')} from elsewhere"
     return text + "."
+
+
+def _counts(survey: Survey, styles: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the page of all genera and rounds says of this one."""
+    scores = [score for count in survey.counts for score in count.scores]
+    ious = [count.mean_iou for count in survey.counts if count.mean_iou is not None]
+    return {
+        "specimens": len(survey.rows) - survey.outside - survey.groups[Group.DUPLICATE],
+        "groups": {group.name.lower(): survey.groups[group] for group in Group},
+        "score": median(scores) if scores else None,
+        "iou": fmean(ious) if ious else None,
+        "structures": [{"name": style["name"], "parent": style["parent"]} for style in styles],
+    }
 
 
 def _warnings(survey: Survey, problems: int) -> list[str]:
@@ -180,19 +292,6 @@ def _counted(n: int, word: str) -> str:
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
-def _styles(survey: Survey) -> list[dict[str, Any]]:
-    return [
-        {
-            "number": number,
-            "name": name,
-            "colour": style.colour,
-            "dashes": " ".join(f"{dash:g}" for dash in style.dashes),
-            "parent": survey.parents[name],
-        }
-        for number, (name, style) in enumerate(line_styles(survey.structures).items(), 1)
-    ]
-
-
 def _flags(survey: Survey) -> list[dict[str, str]]:
     """Flags that any mask has and that the page's filter does not offer anyway."""
     return [
@@ -200,11 +299,3 @@ def _flags(survey: Survey) -> list[dict[str, str]]:
         for flag in sorted(survey.flags)
         if flag != "absent"
     ]
-
-
-def _anchor(group: Group) -> str:
-    return f"group-{group.name.lower()}"
-
-
-def _text(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Writing the review page: pages, pictures and the list of specimens, whole or not at all."""
+"""Writing the review page: its data, pictures, masks and the list of specimens, whole or not at all."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,11 +14,12 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.io.cells import inert
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.review.cards import Shown, card, picture, show
 from sam2pal.review.folders import building, refuse_foreign, replace
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
-from sam2pal.review.page import Pages
+from sam2pal.review.page import Pages, Place
+from sam2pal.review.records import numbered
 from sam2pal.review.shards import Entry, Group, Truth, entries
+from sam2pal.review.specimens import Shown, picture, show
 from sam2pal.review.survey import Row, Survey
 
 COLUMNS = (
@@ -41,7 +42,7 @@ class Result:
 
 
 def write_review(
-    output: str | Path,
+    place: Place | Path,
     predictions: Sequence[str | Path],
     templates: str | Path | None = None,
     evaluation: str | Path | None = None,
@@ -51,10 +52,10 @@ def write_review(
     sheet: str | Path | None = None,
     progress: Callable[..., Iterable[Any]] | None = None,
 ) -> Result:
-    """Write `output` (an HTML file), a folder of its name without `.html` beside it, and a sheet.
+    """Write the page (an HTML file), a folder of its name without `.html` beside it, and a sheet.
 
-    The folder holds the pictures, further pages and `specimens.tsv`. Photographs are read one at
-    a time; what stays in memory is about a kilobyte per specimen.
+    The folder holds all that the page shows, pages without scripts, and `specimens.tsv`. Photographs are read
+    one at a time; what stays in memory is about a kilobyte per specimen.
 
     Args:
         predictions: COCO files, such as the shards of a genus.
@@ -67,7 +68,8 @@ def write_review(
     Raises:
         InputError: an input is not sound, or the folder holds something else.
     """
-    output = Path(output)
+    place = place if isinstance(place, Place) else Place(Path(place))
+    output = place.output
     options = options or ReviewOptions()
     wrap = progress or (lambda items, **_: items)
     folder = output.with_suffix("")
@@ -77,13 +79,10 @@ def write_review(
     truth = Truth(evaluation)
     survey = Survey(predictions, templates, truth, options, genus, round_, wrap)
     with building(folder) as build:
-        pages = Pages(survey, output, build)
+        pages = Pages(survey, place, build)
         problems, cells = _render(survey, pages, build, sheet is not None, wrap)
         with atomic(output) as temporary:
-            for number in range(1, survey.pages + 1):
-                target = temporary if number == 1 else build / f"page-{number}.html"
-                pages.write(number, target, len(problems))
-            pages.close()
+            pages.write(temporary, len(problems))
             _write_list(build / LIST, survey.rows)
             if sheet is not None:
                 _write_sheet(Path(sheet), cells, survey)
@@ -106,7 +105,7 @@ def _render(
             wanted.setdefault(row.file, []).append(row)
     problems, cells = [], {}
     for row, entry in wrap(_in_files(survey, wanted), total=sum(map(len, wanted.values()))):
-        shown, drawn, source = None, None, ""
+        shown, drawn = None, None
         if row.group < Group.UNREADABLE:
             # outlines of the sheet are drawn into the photograph's own pixels
             whole = row.rank in on_sheet
@@ -118,20 +117,9 @@ def _render(
         if not row.page:
             continue
         if shown is not None:
-            source = f"pictures/{row.number // 1000:03d}/{row.number:06d}.jpg"
-            drawn = picture(shown, survey.options, build / source)
-        html = card(
-            pages.environment,
-            row,
-            entry,
-            drawn,
-            shown.problem if shown else "",
-            pages.prefix(row.page) + source,
-            pages.folder(row.page),
-            pages.evaluated,
-            survey.options,
-        )
-        pages.add(row, html)
+            target = build / numbered("pictures", row.number, "jpg")
+            drawn = picture(shown, survey.options, target)
+        pages.add(row, entry, shown, drawn)
     return problems, cells
 
 
@@ -153,7 +141,7 @@ def _cell(row: Row, shown: Shown, structures: list[str]) -> Cell:
         height, width = max(1, shown.height), max(1, shown.width)
         pixels = np.full((height, width, 3), 0xDC, np.uint8)
         worst = "photograph not shown"
-    pixels = render_overlay(pixels, shown.masks, structures, side=_CELL)
+    pixels = render_overlay(pixels, shown.upright(), structures, side=_CELL)
     return Cell(pixels, (row.specimen, worst or "nothing found"))
 
 

@@ -9,7 +9,9 @@ from PIL import Image
 
 from sam2pal.config.project import check
 from sam2pal.dataset import findings as module
+from sam2pal.dataset.convert import convert
 from sam2pal.dataset.findings import Findings
+from sam2pal.dataset.photographs import PhotographFile, Photographs
 
 COLUMNS = ["status"]
 
@@ -111,3 +113,25 @@ def test_ten_thousand_annotations_take_seconds(project, tmp_path):
     began = time.process_time()
     assert not project().errors
     assert time.process_time() - began < 10
+
+
+def test_time_is_linear_in_annotations_and_in_bytes(tmp_path):
+    def seconds(path, text, names):
+        path.write_text(text)
+        listed = [PhotographFile(name, f"/nowhere/{name}", name[:-4], 20, 12) for name in names]
+        began = time.process_time()
+        assert len(convert(path, Photographs(listed, "a list"), ["head"])["images"]) == len(names)
+        return time.process_time() - began
+
+    def of_coco(count):
+        names = [f"{number}.png" for number in range(count)]
+        return seconds(tmp_path / "coco.json", coco(names, per_photograph=5), names)
+
+    def of_image_data(megabytes):
+        shape = {"label": "head", "points": [[1, 1], [9, 1], [9, 9]], "shape_type": "polygon"}
+        data = {"shapes": [shape], "imagePath": "a.png", "imageData": "A" * 10**6 * megabytes}
+        return seconds(tmp_path / "a.json", json.dumps(data), ["a.png"])
+
+    of_coco(10)
+    assert of_coco(400) < 4 * 3 * of_coco(100)
+    assert of_image_data(20) < 4 * 3 * max(of_image_data(5), 0.01)

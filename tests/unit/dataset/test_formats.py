@@ -246,7 +246,9 @@ def test_what_descriptron_says_of_structures(tmp_path, photographs):
     ):
         found = masks_of(converted(tmp_path, photographs, data, "a.rlejson"))
         assert not found["a", "body"].any() and found["a", "head"].any()
-    data = converted(tmp_path, photographs, coco([RING], {"structure_status": {"body": "not_visible"}}))
+    data = converted(
+        tmp_path, photographs, coco([RING], {"structure_status": {"body": "not_visible"}})
+    )
     assert ("a", "body") not in masks_of(data)
     assert "1 structures that are not visible passed over" in notes(data)
     data = converted(tmp_path, photographs, coco([RING], {"structure_status": {"head": "absent"}}))

@@ -1,6 +1,7 @@
 """The review page: what comes first, what is drawn where, and that nothing goes missing."""
 
 import csv
+import hashlib
 import itertools
 import json
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.draw import disk, polygon2mask
@@ -21,14 +23,16 @@ from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import load
 from sam2pal.dataset.files import write as write_coco
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
+from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measures
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic import draw_specimen, sample_species
 from sam2pal.review.colours import PALETTE, line_styles
+from sam2pal.review.index import write_index
 from sam2pal.review.outlines import outlines, simplify, svg_path
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay, shrink
+from sam2pal.review.page import Place
 from sam2pal.review.shards import Group
 from sam2pal.review.writing import write_review
 
@@ -364,6 +368,21 @@ def card_of(html: str, specimen: str, which: int = 0) -> str:
     return [card for card in cards if f'data-name="{specimen}"' in card][which]
 
 
+def cards(folder: Path, page: int = 1) -> str:
+    """The page of that number without scripts."""
+    return (folder / "review" / f"page-{page}.html").read_text("utf-8")
+
+
+def data(folder: Path) -> dict:
+    """What the page's script is told."""
+    return left((folder / "review" / "data.js").read_text("utf-8"))
+
+
+def left(text: str) -> dict:
+    """What a script of the page leaves behind."""
+    return json.loads(text[text.index("=", text.index("]")) + 1 : text.rindex(";")])
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     paths = [folder / "review.html", *(folder / "review").rglob("*")]
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths if p.is_file()}
@@ -379,24 +398,27 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
     assert (worst["lowest_score"], worst["lowest_structure"]) == ("0.3000", "head")
     assert rows[0]["absent"] == "head;legs;wing" and rows[3]["flags"] == "touches_border"
     assert rows[9]["reason"] == "damaged.png: 0 bytes"
-    html = output.read_text("utf-8")
+    html = cards(files.folder)
     names = re.findall(r'data-name="([^"]*)"', html)
     assert names == [specimen for specimen, _ in ORDER]
+    told = data(files.folder)
+    assert [(r["name"], told["groups"][r["group"]]["name"]) for r in told["rows"]] == ORDER
+    assert left((files.folder / "review/names.js").read_text("utf-8")) == names
     assert (result.specimens, result.pages, len(result.problems)) == (11, 1, 1)
     assert result.groups[Group.FINE] == 3
-    assert "10 specimens, 1 template among them." in html
-    assert html.index('id="group-low"') < html.index('data-name="worst"')
+    assert "10 specimens, 1 template among them." in output.read_text("utf-8")
+    assert html.index("Low confidence in a mask (2)") < html.index('data-name="worst"')
 
 
 def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
     output = files.folder / "review.html"
     write_review(output, files.write(), files.templates("drawn"))
-    html = output.read_text("utf-8")
+    html = cards(files.folder)
     worst = card_of(html, "worst")
     assert len(re.findall(r"<path id=", worst)) == 3
     assert ">0.30<" in worst and ">0.90<" in worst and worst.count("<b>low</b>") == 2
     assert 'alt="Photograph of worst: outlined head, legs, wing"' in worst
-    assert 'href="photographs/worst.png"' in worst
+    assert 'href="../photographs/worst.png"' in worst
     bad = card_of(html, "bad")
     assert bad.count("<path id=") == 2 and "<b>absent</b>" in bad
     assert "absent wing" in bad
@@ -407,7 +429,7 @@ def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
     assert "damaged.png: 0 bytes" in damaged and "<img" not in damaged
     assert "which is kept" in card_of(html, "fine10", 1)
     picture = re.search(r'<img src="([^"]*)"', worst)[1]
-    with Image.open(files.folder / picture) as image:
+    with Image.open(files.folder / "review" / picture) as image:
         assert (image.format, image.size) == ("JPEG", (WIDTH, HEIGHT))
 
 
@@ -415,11 +437,12 @@ def test_a_photograph_that_disappeared_is_shown_as_such(files: Files) -> None:
     output = files.folder / "review.html"
     files.write()
     result = write_review(output, sorted(files.folder.glob("shards/*.json")))
-    html = output.read_text("utf-8")
-    lost = card_of(html, "lost")
+    lost = card_of(cards(files.folder), "lost")
     assert "cannot be shown" in lost and "<img" not in lost
-    assert lost.count("<path id=") == 3 and "=problem" in lost
-    assert "1 photograph cannot be shown" in html
+    assert lost.count("<path id=") == 3
+    assert "1 photograph cannot be shown" in output.read_text("utf-8")
+    (row,) = (row for row in data(files.folder)["rows"] if row["name"] == "lost")
+    assert "sha256" not in row and "photograph" not in row  # nobody can judge it
     assert "lost.png" in result.problems[0] and "lost" in result.problems[0]
 
 
@@ -427,7 +450,7 @@ def test_a_photograph_that_was_replaced_gets_no_outlines(files: Files) -> None:
     paths = files.write()
     Image.new("RGB", (30, 30)).save(files.folder / "photographs" / "worst.png")
     result = write_review(files.folder / "review.html", paths)
-    worst = card_of((files.folder / "review.html").read_text("utf-8"), "worst")
+    worst = card_of(cards(files.folder), "worst")
     assert "30 x 30 pixels now, but had 40 x 60" in worst
     assert "<img" in worst and "<path id=" not in worst
     assert len(result.problems) == 2
@@ -439,7 +462,7 @@ def test_masks_are_turned_upright_with_their_photograph(tmp_path: Path, orientat
     head = stored(mask_at(6, 20, 8, 15), orientation)
     made.add("turned", [0.9], masks={"head": head}, orientation=orientation)
     write_review(tmp_path / "review.html", made.write())
-    card = card_of((tmp_path / "review.html").read_text("utf-8"), "turned")
+    card = card_of(cards(tmp_path), "turned")
     assert 'viewBox="0 0 400 600"' in card
     (polygon,) = parse_path(re.search(r' d="([^"]*)"', card)[1], 10)
     assert polygon.min(0).tolist() == [20, 6] and polygon.max(0).tolist() == [35, 14]
@@ -454,9 +477,9 @@ def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> N
     ]
     html = output.read_text("utf-8")
     assert "number 5; and 2 more (info.notes of templates.json)." in html
-    card = card_of(html, "type specimen")
+    card = card_of(cards(files.folder), "type specimen")
     assert "Not among the specimens" in card and card.count("<path id=") == 1
-    assert 'href="elsewhere/type%20specimen.png"' in card
+    assert 'href="../elsewhere/type%20specimen.png"' in card
     assert "10 specimens, 1 template among them; 1 template from elsewhere." in html
 
 
@@ -465,9 +488,9 @@ def test_a_copy_of_a_template_among_the_specimens_is_the_template(files: Files) 
     templates = files.templates("drawn")
     copy = files.folder / "photographs" / "copy.png"
     shutil.copy(files.folder / "photographs" / "drawn.png", copy)
-    data = load(templates)
-    data["images"][0] |= {"path": str(copy), "specimen": "copy"}
-    write_coco(templates, data)
+    coco = load(templates)
+    coco["images"][0] |= {"path": str(copy), "specimen": "copy"}
+    write_coco(templates, coco)
     write_review(files.folder / "review.html", paths, templates)
     assert [row["specimen"] for row in listed(files.folder) if row["group"] == "template"] == [
         "drawn"
@@ -484,17 +507,18 @@ def test_iou_stands_beside_the_score_where_there_is_truth(files: Files) -> None:
     )
     output = files.folder / "review.html"
     write_review(output, files.write(), evaluation=evaluation)
-    html = output.read_text("utf-8")
+    html = cards(files.folder)
     worst = card_of(html, "worst")
     assert re.search(r">head</th>\s*<td class=\"n\">0.30</td>\s*<td class=\"n\">0.81<", worst)
-    assert 'data-ious="0.8100,,0.0700"' in worst
+    marks = data(files.folder)["rows"][1]["marks"]
+    assert [mark.get("iou") for mark in marks] == [0.81, None, 0.07]
     assert "<i>missed</i>" in card_of(html, "bad")
     assert "<i>absent in truth too</i>" in card_of(html, "wingless")
-    assert '<option value="iou50">' in html
+    html = output.read_text("utf-8")
     assert re.search(r">wing</th><td>.*<td>0.04</td><td>2</td>", html)  # mean of 0.07 and 0
     assert [row["mean_iou"] for row in listed(files.folder)][:3] == ["", "0.4400", "0.0000"]
     write_review(output, sorted(files.folder.glob("shards/*.json")))
-    assert "IoU" not in re.sub(r"(?s)<script>.*", "", output.read_text("utf-8"))
+    assert "IoU" not in output.read_text("utf-8") + cards(files.folder)
 
 
 def test_the_same_inputs_give_the_same_bytes(files: Files) -> None:
@@ -513,29 +537,29 @@ def test_many_specimens_are_split_into_pages_that_link_to_each_other(files: File
     result = write_review(files.folder / "review.html", files.write(), options=options)
     assert result.pages == 4
     pages = [files.folder / "review.html", *sorted((files.folder / "review").glob("page-*.html"))]
-    assert [page.name for page in pages[1:]] == ["page-2.html", "page-3.html", "page-4.html"]
+    assert [page.name for page in pages[1:]] == [f"page-{n}.html" for n in range(1, 5)]
     names = []
-    for page in pages:
+    for page in pages[1:]:
         html = page.read_text("utf-8")
         names += re.findall(r'data-name="([^"]*)"', html)
         links = re.findall(r'(?:href|src)="([^"#]+)(?:#[^"]*)?"', html)
-        assert len([link for link in links if link.endswith(".html")]) >= 6
+        assert len([link for link in links if link.endswith(".html")]) >= 9
         for link in links:
             target = (page.parent / link).resolve()
             assert target.exists() or target.name in ("lost.png", "damaged.png"), link
     assert names == [specimen for specimen, _ in ORDER]
-    assert "No warning (3) <small>continued" in pages[2].read_text("utf-8")
+    assert "No warning (3) <small>continued" in pages[3].read_text("utf-8")
     assert [row["page"] for row in listed(files.folder)] == list("11122233344")
-    assert 'href="review/page-2.html#group-flagged"' in pages[0].read_text("utf-8")
+    assert 'href="review/page-1.html"' in pages[0].read_text("utf-8")
     write_review(files.folder / "review.html", sorted(files.folder.glob("shards/*.json")))
-    assert not list((files.folder / "review").glob("page-*"))
+    assert len(list((files.folder / "review").glob("page-*"))) == 1
 
 
 def test_only_the_first_may_be_shown_but_all_are_listed_and_counted(files: Files) -> None:
     options = ReviewOptions(show=2)
     result = write_review(files.folder / "review.html", files.write(), options=options)
     html = (files.folder / "review.html").read_text("utf-8")
-    names = re.findall(r'data-name="([^"]*)"', html)
+    names = [row["name"] for row in data(files.folder)["rows"]]
     assert names == ["empty", "worst", "drawn", "damaged", "fine10"]
     assert "6 specimens without a picture here" in html
     assert (result.specimens, result.shown, len(listed(files.folder))) == (11, 5, 11)
@@ -559,10 +583,12 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     name = """drawer 7/<b>"100%" & 'co' #2</b>"""
     made.add(name, [0.4, 0.5, 0.6])
     write_review(tmp_path / "review.html", made.write(), genus="<i>Carabus</i>")
-    html = (tmp_path / "review.html").read_text("utf-8")
+    html = cards(tmp_path)
+    assert data(tmp_path)["rows"][0]["name"] == name
+    assert "<i>Carabus" not in (tmp_path / "review.html").read_text("utf-8")
     assert "<b>&#34;" not in html and '<b>"' not in html and "<i>Carabus" not in html
     assert 'data-name="drawer 7/&lt;b&gt;&#34;100%&#34; &amp; &#39;co&#39; #2&lt;/b&gt;"' in html
-    assert "photographs/drawer%207/%3Cb%3E%22100%25%22%20%26%20%27co%27%20%232%3C/b%3E.png" in html
+    assert "../photographs/drawer%207/%3Cb%3E%22100%25%22%20%26%20%27co%27%20%232%3C/b%3E.png" in html
 
 
 def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
@@ -570,7 +596,7 @@ def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
     made.add("one", [0.9, 0.8, (0.0, "no_template")], masks={"wing": np.zeros((60, 40), bool)})
     write_review(tmp_path / "review.html", made.write())
     html = (tmp_path / "review.html").read_text("utf-8")
-    card = card_of(html, "one")
+    card = card_of(cards(tmp_path), "one")
     assert listed(tmp_path)[0]["group"] == "fine" and listed(tmp_path)[0]["absent"] == ""
     assert "<b>no template</b>" in card and "<b>absent</b>" not in card
     assert re.search(r">wing</th><td>0</td><td>0</td><td>0</td>.*<td>1</td></tr>", html)
@@ -580,9 +606,66 @@ def test_no_specimen_makes_a_page_that_says_so(tmp_path: Path) -> None:
     made = Files(tmp_path)
     made.shards.append(([], []))
     result = write_review(tmp_path / "review.html", made.write(), sheet=tmp_path / "sheet.png")
-    html = (tmp_path / "review.html").read_text("utf-8")
-    assert "There is no specimen to show." in html and result.specimens == 0
+    assert "There is no specimen to show." in cards(tmp_path) and result.specimens == 0
     assert (tmp_path / "sheet.png").is_file()
+
+
+def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
+    results = files.folder / "results"
+    evaluation = files.folder / "evaluation.csv"
+    evaluation.write_text("specimen,structure,status,iou\nworst,head,scored,0.8\n")
+    page = Place(results / "Abax/one/review.html", results / "index.html")
+    write_review(page, files.write(), files.templates("drawn"), evaluation)
+    assert 'href="../../index.html"' in page.output.read_text("utf-8")
+    (results / "tables").mkdir()
+    (results / "tables/status.csv").write_text(
+        "genus,round,stage,status,specimens,rows,reason\n"
+        "Abax,one,evaluation,ok,1,3,\nAbax,two,evaluation,failed,,,<b>no</b> memory\n"
+    )
+    assert write_index(results / "index.html", ["Abax/one", "Abax/two"]) == 1
+    html = (results / "index.html").read_text("utf-8")
+    row = re.search(r'href="Abax/one/review.html".*?</tr>', html, re.S)[0]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+    assert cells == ["10", "4", "1", "3", "1", "2", "0.90", "0.80", ""]
+    assert "round two, evaluation: failed: &lt;b&gt;no&lt;/b&gt; memory" in html
+    assert ">no page<" in html and 'href="tables/status.csv"' in html
+    told = left((results / "index" / "index.js").read_text("utf-8"))
+    (run,) = told["runs"]
+    assert (results / run["names"]).is_file()
+    assert [structure["name"] for structure in told["structures"]] == list(STRUCTURES)
+    (results / "Abax/one/review/summary.json").write_text("[]")
+    with pytest.raises(InputError, match="summary.json: damaged; delete .*review.html and run"):
+        write_index(results / "index.html", ["Abax/one"])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_that_no_browser_shows_gets_a_copy(tmp_path: Path, orientation: int) -> None:
+    made = Files(tmp_path)
+    made.add("deep", [0.9], orientation=orientation)
+    paths = made.write()
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint16)
+    pixels[:20] = 40_000
+    photograph = tmp_path / "photographs/deep.png"
+    turned = stored(pixels, orientation)
+    tag = [(274, 3, 1, orientation, True)]
+    tifffile.imwrite(photograph, turned, extratags=tag, photometric="minisblack")
+    coco = load(paths[0])
+    coco["images"][0] |= {"height": turned.shape[0], "width": turned.shape[1]}
+    rle = encode_mask(stored(mask_at(6, 20), orientation))
+    coco["annotations"][0] |= {"segmentation": rle}
+    write_coco(paths[0], coco)
+    write_review(tmp_path / "review.html", paths)
+    (row,) = data(tmp_path)["rows"]
+    with Image.open(tmp_path / row["photograph"]) as copy:
+        assert (copy.format, copy.size) == ("JPEG", (WIDTH, HEIGHT))
+        shown = np.asarray(copy.convert("L")).astype(int)
+    assert shown[:18].min() > shown[22:].max() + 100
+    assert row["sha256"] == hashlib.sha256(photograph.read_bytes()).hexdigest()
+    assert row["orientation"] == orientation
+    detail = left((tmp_path / "review/specimens/000/000001.js").read_text("utf-8"))
+    assert detail["masks"][0] == rle["counts"] and row["marks"][0]["print"] == fingerprint(rle)
+    (polygon,) = parse_path(detail["paths"][0], 10)
+    assert polygon.min(0).tolist() == [20, 6] and polygon.max(0).tolist() == [30, 18]
 
 
 # ---- mistakes
@@ -595,9 +678,9 @@ def test_wrong_inputs_are_named(files: Files) -> None:
         write_review(output, [paths[0], paths[0]])
     with pytest.raises(InputError, match="templates.json is of the genus 'Carabus', not of 'Abax'"):
         write_review(output, paths, files.templates("drawn"), genus="Abax")
-    data = json.loads(paths[1].read_text())
-    data["categories"][2]["name"] = "tail"
-    write_coco(files.folder / "other.json", data)
+    other = json.loads(paths[1].read_text())
+    other["categories"][2]["name"] = "tail"
+    write_coco(files.folder / "other.json", other)
     with pytest.raises(InputError, match="other.json has the structures head, legs, tail, but"):
         write_review(output, [paths[0], files.folder / "other.json"])
     table = files.folder / "evaluation.csv"
@@ -614,9 +697,9 @@ def test_a_page_that_fails_leaves_the_earlier_one_untouched(files: Files) -> Non
     paths = files.write()
     write_review(files.folder / "review.html", paths)
     before = tree(files.folder)
-    data = json.loads(paths[1].read_text())
-    data["annotations"][3]["segmentation"]["counts"] = "00"
-    write_coco(paths[1], data)
+    damaged = json.loads(paths[1].read_text())
+    damaged["annotations"][3]["segmentation"]["counts"] = "00"
+    write_coco(paths[1], damaged)
     with pytest.raises(InputError, match="0001.json: specimen 'flagged', structure 'head': damag"):
         write_review(files.folder / "review.html", paths)
     assert tree(files.folder) == before
@@ -693,7 +776,7 @@ def check_outlines(folder: Path, pixels: np.ndarray, masks: dict[str, np.ndarray
     data = {"images": [image | {"height": height, "width": width}], "annotations": annotations}
     write_coco(folder / "0001.json", data | {"categories": coco_categories(list(masks))})
     write_review(folder / "review.html", [folder / "0001.json"])
-    card = card_of((folder / "review.html").read_text("utf-8"), "one")
+    card = card_of(cards(folder), "one")
     box = [int(n) for n in re.search(r'viewBox="0 0 (\d+) (\d+)"', card).groups()]
     for number, mask in enumerate(masks.values(), 1):
         d = re.search(rf'id="p1-{number}" d="([^"]*)"', card)[1]
@@ -719,53 +802,3 @@ def test_outlines_of_real_beetles_follow_their_structures(carabidae: Path, tmp_p
         pixels = np.asarray(Image.open(image["path"]).convert("RGB"))
         (tmp_path / collection).mkdir()
         check_outlines(tmp_path / collection, pixels, masks)
-
-
-# ---- in a browser
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """A browser; where there is none, what only a browser can show is not tested."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no chromium here (Debian: apt-get install chromium)")
-    return found
-
-
-def browse(chromium: str, folder: Path, address: str, *arguments: str) -> str:
-    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
-    quiet += ["--disable-background-networking", "--disable-component-update"]
-    command = [chromium, *quiet, f"--user-data-dir={folder / 'profile'}", *arguments, address]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    return run.stdout
-
-
-def test_the_browser_paints_the_outlines(files: Files, chromium: str) -> None:
-    output, shot = files.folder / "review.html", files.folder / "shot.png"
-    write_review(output, files.write())
-    html = output.read_text("utf-8")  # without the legend's samples, which have the same colours
-    output.write_text(html.replace("</style>", ".key{display:none!important}</style>"), "utf-8")
-    browse(
-        chromium, files.folder, output.as_uri(), f"--screenshot={shot}", "--window-size=900,1900"
-    )
-    pixels = np.asarray(Image.open(shot).convert("RGB"))
-    for structure in STRUCTURES:
-        colour = np.array(line_styles(STRUCTURES)[structure].rgb)
-        near = (abs(pixels.astype(int) - colour) < 40).all(2)
-        assert near.sum() > 300, structure
-
-
-def test_the_browser_filters_and_sorts_by_structure(files: Files, chromium: str) -> None:
-    output = files.folder / "review.html"
-    write_review(output, files.write())
-    address = f"{output.as_uri()}#structure=3&show=absent&sort=name"
-    html = browse(chromium, files.folder, address, "--dump-dom")
-    shown = [
-        re.search(r'data-name="([^"]*)"', card)[1]
-        for card in re.findall(r"<article[^>]*>", html)
-        if " hidden" not in card
-    ]
-    assert shown == ["bad", "empty", "wingless"]
-    assert "3 of the 11 specimens on this page" in html
-    assert re.search(r"<form[^>]*>", html)[0].count("hidden") == 0

@@ -1,0 +1,60 @@
+"""Make a page on which the templates of a genus are outlined, from nothing but photographs.
+
+    python scripts/annotate.py --genus Carabus --photographs photographs/Carabus
+    make annotate GENUS=Carabus PHOTOGRAPHS=photographs/Carabus
+
+Open the page in a browser, outline the structures of a few specimens, and export corrections.json: a file of
+annotations like any other (docs/own-data.md).
+"""
+
+import argparse
+from pathlib import Path
+
+import yaml
+
+from sam2pal.cli import run
+from sam2pal.config.structures import read_structures
+from sam2pal.io.errors import InputError
+from sam2pal.review.annotating import write_annotation_page
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--genus", required=True, help="name of the genus, as in the table of genera")
+    add(
+        "--photographs",
+        required=True,
+        help="folder of photographs, such as copies of the best five",
+    )
+    add("--config", default="config/config.yaml", help="its structures can be outlined")
+    add("--output", help="the page (default: annotate/GENUS.html)")
+    return parser.parse_args()
+
+
+def structures_of(path: str) -> dict[str, dict[str, str | None]]:
+    """The structures of a configuration, whatever else it says or lacks."""
+    try:
+        found = yaml.safe_load(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read as a configuration ({error})") from error
+    if not isinstance(found, dict) or not found.get("structures"):
+        raise InputError(f"{path}: it has no 'structures'; name what is to be outlined there")
+    return {s.name: {"parent": s.parent} for s in read_structures(found["structures"])}
+
+
+def main() -> None:
+    arguments = parse()
+    output = Path(arguments.output or f"annotate/{arguments.genus}.html")
+    result = write_annotation_page(
+        output, arguments.genus, arguments.photographs, structures_of(arguments.config)
+    )
+    print(f"{output}: {result.specimens} photographs; open it in a browser")
+    for problem in result.problems:
+        print(f"  {problem}")
+
+
+if __name__ == "__main__":
+    run(main)

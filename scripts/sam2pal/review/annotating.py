@@ -1,0 +1,55 @@
+"""A page on which templates are drawn from nothing, before any round."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sam2pal.config.review import ReviewOptions
+from sam2pal.dataset.files import categories
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.images.folder import scan
+from sam2pal.images.reading import inspect
+from sam2pal.io.errors import InputError
+from sam2pal.review.page import Place
+from sam2pal.review.writing import Result, write_review
+
+
+def write_annotation_page(
+    output: str | Path,
+    genus: str,
+    photographs: str | Path,
+    structures: Mapping[str, Any],
+    options: ReviewOptions | None = None,
+) -> Result:
+    """Write the page of a folder of photographs, on none of which anything is outlined.
+
+    Args:
+        output: the page (.html); a folder of its name without `.html` is made beside it.
+        photographs: folder; its subfolders belong to it.
+        structures: what is said of each (`parent`), by name.
+
+    Raises:
+        InputError: the folder is missing or holds no photograph that can be read.
+    """
+    listing = scan(photographs)
+    images = [_image(number, found) for number, found in enumerate(listing.photographs, 1)]
+    if not any(image["status"] == "ok" for image in images):
+        raise InputError(f"{photographs}: the folder holds no photograph that can be read")
+    info = {"genus": genus}
+    data = {"images": images, "annotations": [], "categories": categories(structures), "info": info}
+    with TemporaryDirectory() as folder:
+        nothing = Path(folder) / "nothing.json"
+        write_coco(nothing, data)
+        place = Place(Path(output), annotate=True)
+        return write_review(place, [nothing], genus=genus, options=options)
+
+
+def _image(number: int, found: Any) -> dict[str, Any]:
+    image = {"id": number, "file_name": Path(found.name).name, "specimen": found.stem}
+    image |= {"path": found.path, "status": "ok", "reason": ""}
+    try:
+        header = inspect(found.path)
+    except InputError as error:
+        return image | {"status": "unreadable", "reason": str(error), "width": 0, "height": 0}
+    return image | {"width": header.width, "height": header.height}

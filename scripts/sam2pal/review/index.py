@@ -1,0 +1,100 @@
+"""results/index.html: all genera and rounds, what failed, and links to every page, table and figure."""
+
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from sam2pal.evaluation.up_to_date import STATUS
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.review.folders import building, refuse_foreign, replace
+from sam2pal.review.records import SUMMARY, script
+from sam2pal.review.specimens import address
+
+_HERE = Path(__file__).parent
+_DATA = "index.js"
+
+
+def write_index(output: str | Path, runs: Iterable[str]) -> int:
+    """Write the index and the folder of its name without `.html`.
+
+    Args:
+        output: in the folder of all results.
+        runs: `genus/round`, in the order in which they are listed. One without a page is listed as such.
+
+    Returns:
+        How many runs have a page.
+
+    Raises:
+        InputError: a file of a page is damaged, or the folder holds something else.
+    """
+    output = Path(output)
+    results, folder = output.parent, output.with_suffix("")
+    refuse_foreign(folder, _DATA, "(globalThis.sam2pal")
+    found = [_run(results, *run.split("/")) for run in runs]
+    pages = [run for run in found if run["page"]]
+    known = ("genus", "round", "page", "names")
+    structures = {s["name"]: s for run in pages for s in run["structures"]}
+    told = {
+        "runs": [{key: run[key] for key in known} for run in pages],
+        "structures": list(structures.values()),
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("index.html.j2").render(
+        runs=found,
+        failures=_failures(results / "tables/status.csv"),
+        tables=_links(results, "tables/*.csv"),
+        plots=_links(results, "plots/*.svg"),
+        evaluated=any(run["iou"] is not None for run in found),
+        folder=address(str(folder), results) + "/",
+    )
+    with building(folder) as build:
+        for name in ("home.js", "app.css"):
+            shutil.copyfile(_HERE / "page" / name, build / name)
+        (build / _DATA).write_text(script("index", told), "utf-8")
+        with atomic(output) as temporary:
+            temporary.write_text(page, "utf-8")
+            replace(folder, build)
+    return len(pages)
+
+
+def _run(results: Path, genus: str, round_: str) -> dict[str, Any]:
+    page = results / genus / round_ / "review.html"
+    run: dict[str, Any] = {"genus": genus, "round": round_, "page": "", "iou": None}
+    summary = page.with_suffix("") / SUMMARY
+    if not page.is_file() or not summary.is_file():
+        return run
+    try:
+        said = json.loads(summary.read_text("utf-8"))
+        run |= {key: said[key] for key in ("specimens", "groups", "score", "iou", "structures")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{summary}: damaged; delete {page} and run the workflow again") from error
+    names = address(str(page.with_suffix("") / "names.js"), results)
+    return run | {"page": address(str(page), results), "names": names}
+
+
+def _failures(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    columns = {name: STATUS[name] for name in ("genus", "round", "stage", "status", "reason")}
+    rows = [
+        row
+        for piece in tables.read_chunks(path, columns, others=False)
+        for row in piece.to_pylist()
+    ]
+    return [row for row in rows if row["status"] != "ok"]
+
+
+def _links(results: Path, pattern: str) -> list[tuple[str, str]]:
+    return [(path.name, address(str(path), results)) for path in sorted(results.glob(pattern))]

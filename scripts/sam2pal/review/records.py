@@ -1,0 +1,115 @@
+"""What the page's script is told: of every specimen in `data.js`, of each alone in `specimens/`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sam2pal.config.review import ReviewOptions
+from sam2pal.dataset.rle import fingerprint
+from sam2pal.review.colours import line_styles
+from sam2pal.review.shards import Entry, Group, Mark
+from sam2pal.review.specimens import Shown, rle_of
+from sam2pal.review.survey import Row
+
+SUMMARY = "summary.json"
+"""In the folder of a page: what the page of all genera and rounds says of it."""
+
+TRUTH = {
+    "missed": "missed",
+    "false_positive": "not there in truth",
+    "absent_both": "absent in truth too",
+}
+
+
+def script(name: str, value: Any) -> str:
+    """A script that leaves a value in `globalThis.sam2pal`: pages from disk may load scripts, but no JSON."""
+    text = escape_lines(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    return f"(globalThis.sam2pal??={{}})[{json.dumps(name)}]={text};\n"
+
+
+def escape_lines(text: str) -> str:
+    """JSON that is JavaScript too: two characters of JSON texts would end a line there."""
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def numbered(kind: str, number: int, suffix: str) -> str:
+    """The file of a specimen in the folder of the page; a thousand a folder."""
+    return f"{kind}/{number // 1000:03d}/{number:06d}.{suffix}"
+
+
+def write_detail(
+    folder: Path, row: Row, structures: list[str], paths: dict[str, str], shown: Shown
+) -> None:
+    """Outlines of the small picture and masks at the photograph's size, of one specimen."""
+    detail = {
+        "paths": [paths.get(name) for name in structures],
+        "masks": [
+            shown.masks[name]["counts"] if name in shown.masks else None for name in structures
+        ],
+    }
+    target = folder / numbered("specimens", row.number, "js")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(script(f"s{row.number}", detail), "utf-8")
+
+
+def record(
+    row: Row,
+    entry: Entry,
+    shown: Shown | None,
+    drawn: dict[str, Any] | None,
+    options: ReviewOptions,
+) -> dict[str, Any]:
+    """A specimen in `data.js`; what it does not have is left out. Photograph and hash are added later."""
+    specimen = entry.specimen
+    masked = row.group < Group.UNREADABLE
+    found: dict[str, Any] = {
+        "id": row.number,
+        "name": row.specimen,
+        "group": int(row.group),
+        "file_name": specimen.name,
+        "width": specimen.width,
+        "height": specimen.height,
+        "orientation": shown.orientation if shown else 1,
+        "reason": row.reason,
+        "view": specimen.view,
+        "outside": row.file < 0,
+        "problem": shown.problem if shown else "",
+        "path": "" if masked else row.path,
+    }
+    if drawn is not None:
+        found |= {"w": drawn["width"], "h": drawn["height"], "shown": drawn["written"]}
+    found = {key: value for key, value in found.items() if value != "" and value is not False}
+    marks = [mark_record(mark, options) for mark in entry.marks] if masked else []
+    return found | {"marks": marks}
+
+
+def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any] | None:
+    """What is known of a structure of a specimen, or None for nothing."""
+    if mark.annotation is None:
+        return None
+    found = {
+        "score": None if not mark.predicted or mark.score is None else round(mark.score, 4),
+        "iou": None if mark.iou is None else round(mark.iou, 4),
+        "hand": mark.source if mark.by_hand else None,
+        "absent": mark.missing or None,
+        "unknown": "no_template" in mark.flags or None,
+        "low": mark.low(options.low_confidence) or None,
+        "flags": [flag for flag in mark.flags if flag != "absent"] or None,
+        "truth": TRUTH.get(mark.verdict),
+        "print": fingerprint(rle_of(mark.annotation)),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def style_records(parents: dict[str, str], structures: list[str]) -> list[dict[str, Any]]:
+    """The structures with their lines, for scripts and templates alike."""
+    return [
+        {
+            "number": number,
+            "name": name,
+            "colour": style.colour,
+            "dashes": " ".join(f"{dash:g}" for dash in style.dashes),
+            "parent": parents[name],
+        }
+        for number, (name, style) in enumerate(line_styles(structures).items(), 1)
+    ]

@@ -1,0 +1,181 @@
+"""The second reading: the photograph, the outlines and the masks of one specimen at a time."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from sam2pal.config.review import ReviewOptions
+from sam2pal.dataset.dataset import Annotation
+from sam2pal.dataset.rle import encode_mask, rle_size
+from sam2pal.dataset.runs import Runs
+from sam2pal.images.orientation import upright_points
+from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.io.errors import InputError
+from sam2pal.review.outlines import svg_path
+from sam2pal.review.overlay import fit, shrink, trace
+from sam2pal.review.shards import Entry
+
+UNITS = 10  # units of the SVG's coordinates a pixel of the picture
+COPIED_PIXELS = (
+    100_000_000  # of a copy of a photograph that no browser shows; larger ones are reduced
+)
+_COPY_QUALITY = 90
+_ORIENTED = (b"\xff\xd8\xff",)  # JPEG: browsers obey its EXIF orientation
+_IN_BROWSERS = (*_ORIENTED, b"\x89PNG", b"RIFF", b"BM")
+
+
+@dataclass
+class Shown:
+    """One specimen with its photograph, ready to be drawn.
+
+    Attributes:
+        photograph: None if it cannot be shown; `problem` then says why.
+        masks: RLE of the masks that are there, as stored on disk, by structure; none if the photograph is
+            no longer the one that was segmented.
+        width, height: of what is shown, in pixels; 0 if not known.
+        copy: whether browsers need a copy of the photograph.
+    """
+
+    entry: Entry
+    photograph: Photograph | None
+    masks: dict[str, dict[str, Any]]
+    width: int
+    height: int
+    problem: str = ""
+    copy: bool = False
+
+    @property
+    def orientation(self) -> int:
+        """EXIF orientation by which masks must be turned to lie on what is shown."""
+        return 1 if self.photograph is None else self.photograph.orientation
+
+    def upright(self) -> dict[str, np.ndarray]:
+        """The masks, bool `[H, W]`, upright if there is a photograph, else as stored."""
+        masks = {name: self.entry.specimen.annotations[name].mask() for name in self.masks}
+        if self.photograph is None:
+            return masks
+        return {name: self.photograph.to_upright(mask) for name, mask in masks.items()}
+
+
+def show(entry: Entry, at_least: int | None = None) -> Shown:
+    """Read the photograph of an entry that has masks.
+
+    Args:
+        at_least: longer side in pixels that the photograph is needed with; see `read_photograph`.
+
+    Raises:
+        InputError: a mask is damaged, or has another size than the photograph.
+    """
+    specimen = entry.specimen
+    masks = {m.structure: rle_of(m.annotation) for m in entry.marks if m.there and m.annotation}
+    try:
+        start = _start(entry.path)
+        copy = not start.startswith(_IN_BROWSERS)
+        photograph = read_photograph(entry.path, None if copy else at_least)
+        if photograph.orientation != 1 and not start.startswith(_ORIENTED) and not copy:
+            copy, photograph = True, read_photograph(entry.path)
+    except InputError as error:
+        problem = f"The photograph cannot be shown: {error}. Masks are as stored on disk."
+        return Shown(entry, None, masks, specimen.width, specimen.height, problem)
+    height, width = photograph.displayed
+    size = photograph.width, photograph.height
+    if specimen.width and size != (specimen.width, specimen.height):
+        problem = (
+            f"The photograph has {photograph.width} x {photograph.height} pixels now, but had"
+            f" {specimen.width} x {specimen.height} when it was segmented: run the workflow again."
+        )
+        return Shown(entry, photograph, {}, width, height, problem, copy)
+    for name, rle in masks.items():
+        high, wide = rle_size(rle)
+        if (wide, high) != size:
+            raise InputError(
+                f"{specimen.annotations[name].where}: the mask has {wide} x {high} pixels, the"
+                f" photograph {size[0]} x {size[1]}; run the workflow again"
+            )
+    return Shown(entry, photograph, masks, width, height, copy=copy)
+
+
+def picture(shown: Shown, options: ReviewOptions, target: Path) -> dict[str, Any] | None:
+    """Write the picture of a specimen, and give its size and its outlines as SVG paths.
+
+    Returns:
+        `width`, `height` in pixels, `paths` (`d` by structure), `written`; None if nothing is known that
+        could be shown.
+    """
+    if not (shown.width and shown.height):
+        return None
+    width, height = fit(shown.width, shown.height, options.side)
+    if shown.photograph is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        image = shrink(shown.photograph, options.side)
+        image.save(target, "JPEG", quality=options.quality)
+    scale = (UNITS * width / shown.width, UNITS * height / shown.height)
+    paths = {
+        name: _path(shown, rle, max(width, height), scale) for name, rle in shown.masks.items()
+    }
+    return {
+        "width": width,
+        "height": height,
+        "paths": paths,
+        "written": shown.photograph is not None,
+    }
+
+
+def write_copy(shown: Shown, target: Path) -> None:
+    """Write a JPEG of a photograph that no browser shows, upright and at its size where that is possible."""
+    assert shown.photograph is not None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    share = min(1.0, (COPIED_PIXELS / (shown.width * shown.height)) ** 0.5)
+    image = shrink(shown.photograph, int(share * max(shown.width, shown.height)))
+    image.save(target, "JPEG", quality=_COPY_QUALITY)
+
+
+def rle_of(annotation: Annotation) -> dict[str, Any]:
+    """The mask of an annotation as compressed RLE.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    piece = annotation.pieces[0]
+    single = len(annotation.pieces) == 1 and isinstance(piece, dict)
+    if single and isinstance(piece.get("counts"), str) and annotation.area >= 0:
+        return piece
+    return encode_mask(annotation.mask())
+
+
+def photograph_hash(path: str | Path) -> str:
+    """SHA-256 of the bytes of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def address(path: str, folder: Path) -> str:
+    """The address of a photograph as seen from a page in `folder`; empty if it has none."""
+    try:
+        relative = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
+    except ValueError:  # another drive
+        return ""
+    return quote(Path(relative).as_posix())
+
+
+def _path(shown: Shown, rle: dict[str, Any], side: int, scale: tuple[float, float]) -> str:
+    mask, top, left = Runs.from_rle(rle).window()
+    height, width = rle_size(rle)
+    polygons = [
+        upright_points(polygon + (left, top), shown.orientation, width, height)
+        for polygon in trace(mask, side, max(height, width))
+    ]
+    return svg_path(polygons, scale)
+
+
+def _start(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(16)
+    except OSError:
+        return b""  # read_photograph says what is wrong

@@ -1,0 +1,405 @@
+"""What people do on the review page: judge, mend outlines, export, come back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import HEIGHT, ODD, SPECIMENS, STRUCTURES, WIDTH, Browser, Tab, masks_of, predicted
+
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.rle import encode_mask, fingerprint
+from sam2pal.images.orientation import stored
+
+Y, X = np.mgrid[:HEIGHT, :WIDTH] + 0.5  # centres of the pixels
+
+
+def inside(points: list[tuple[float, float]]) -> np.ndarray:
+    """The pixels whose centres lie inside of a polygon, by the even-odd rule."""
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1], strict=True):
+        if x0 != x1:
+            mask ^= ((x0 > X) != (x1 > X)) & (y0 + (X - x0) / (x1 - x0) * (y1 - y0) < Y)
+    return mask
+
+
+def near(start: tuple[float, float], end: tuple[float, float], radius: float) -> np.ndarray:
+    """The pixels whose centres lie at most `radius` from a straight line."""
+    (x0, y0), (x1, y1) = start, end
+    squared = (x1 - x0) ** 2 + (y1 - y0) ** 2
+    along = ((X - x0) * (x1 - x0) + (Y - y0) * (y1 - y0)) / (squared or 1)
+    along = along.clip(0, 1)
+    return np.hypot(X - x0 - along * (x1 - x0), Y - y0 - along * (y1 - y0)) <= radius
+
+
+def verdicts_of(exported: dict) -> dict[tuple[str, str], str]:
+    specimens = {image["id"]: image["specimen"] for image in exported["images"]}
+    names = {category["id"]: category["name"] for category in exported["categories"]}
+    return {
+        (specimens[a["image_id"]], names[a["category_id"]]): a["verdict"]
+        for a in exported["annotations"]
+    }
+
+
+def test_every_structure_is_judged_by_keys_and_nothing_is_lost(browser: Browser) -> None:
+    tab = browser.open()
+    assert tab.progress() == "0 of 5 looked at"
+    tab.press("Enter")
+    order = tab.page.evaluate("[...document.querySelectorAll('.card')].map(c => c.dataset.name)")
+    tab.shown(order[0])
+    tab.press("a", "r", "n")  # the third was the last: on to the next specimen
+    tab.shown(order[1])
+    tab.press("w", "c", "ArrowLeft")
+    tab.shown(order[0])
+    assert tab.verdicts() == ["accepted", "rejected", "absent"]
+    tab.press("ArrowRight", "u")
+    tab.shown(order[1])
+    assert tab.verdicts() == ["wrong specimen", "", ""]
+    tab.press("Escape")
+    assert tab.progress() == "1 of 5 looked at"
+    tab.page.select_option("[name=verdict]", "rejected")
+    assert tab.page.locator(".card").count() == 1
+    assert tab.page.locator(".card .verdict").all_inner_texts() == [
+        "✓ accepted",
+        "✕ rejected",
+        "∅ absent",
+    ]
+    tab.page.fill("input[autocomplete=name]", "A. Person")
+    tab.page.reload()
+    tab.page.wait_for_selector(".card")
+    assert tab.progress() == "1 of 5 looked at"
+    found = tab.export()
+    assert verdicts_of(found) == {
+        (order[0], "head"): "accepted",
+        (order[0], "legs"): "rejected",
+        (order[0], "wing"): "absent",
+        (order[1], "head"): "wrong_specimen",
+    }
+    assert {image["genus"] for image in found["images"]} == {"Abax"}
+    # what was accepted is in the file, as the round had it
+    accepted = next(a for a in found["annotations"] if a["verdict"] == "accepted")
+    rle = encode_mask(stored(predicted(0), SPECIMENS[order[0]]))
+    assert accepted["segmentation"] == rle and accepted["judged"] == fingerprint(rle)
+    assert accepted["area"] == 480 and accepted["source"] == "predicted"
+
+
+def test_two_tabs_and_two_rounds_lose_nothing(browser: Browser) -> None:
+    one, two = browser.open(), browser.open()
+    one.look("first")
+    one.press("a")
+    two.page.wait_for_function("() => document.querySelectorAll('.verdict').length === 1")
+    two.look("second")
+    two.press("Shift+A")
+    one.press("r")
+    one.press("Escape")
+    one.page.wait_for_function("() => document.querySelectorAll('.grid .verdict').length === 5")
+    assert len(one.export()["annotations"]) == len(two_export(two)) == 5
+    # the same masks judged again in a later round: verdicts of this one stay
+    folder = browser.results / "Abax/one/review"
+    data = folder / "data.js"
+    before = data.read_text("utf-8")
+    try:
+        data.write_text(before.replace('"round":"one"', '"round":"two"'), "utf-8")
+        later = browser.open()
+        assert later.progress() == "0 of 5 looked at"
+        assert len(later.export()["annotations"]) == 5
+        # and a mask that the round made anew is no longer judged
+        data.write_text(before.replace('"print":"', '"print":"0'), "utf-8")
+        anew = browser.open()
+        assert anew.progress() == "0 of 5 looked at"
+        text = anew.page.locator(".card", has_text="first").locator(".verdict").first.inner_text()
+        assert text == "✓ accepted; the mask has changed since"
+    finally:
+        data.write_text(before, "utf-8")
+
+
+def two_export(tab: Tab) -> list:
+    tab.press("Escape")
+    return tab.export()["annotations"]
+
+
+def edit(tab: Tab, specimen: str, structure: str) -> None:
+    tab.look(specimen)
+    tab.choose(structure)
+    tab.press("e")
+    tab.page.wait_for_selector(".editing h3")
+
+
+def test_outlines_are_mended_by_mouse_pixel_for_pixel(browser: Browser, tmp_path: Path) -> None:
+    tab = browser.open()
+    edit(tab, "first", "head")
+    # a vertex: the corner (14, 8) of the head's rectangle is pulled outwards
+    tab.drag((14, 8), (10, 6), (5.3, 3.2))
+    expected = inside([(5.3, 3.2), (38, 8), (38, 28), (14, 28)])
+    # a vertex more on the right edge, and pulled
+    tab.drag((38, 18.4), (44, 18.4), (47.7, 18.4))
+    expected |= inside([(38, 8), (47.7, 18.4), (38, 28)])
+    tab.press("h")
+    tab.click((20.2, 12.1), (30.4, 12.3), (25.1, 22.6))
+    tab.press("Enter")
+    expected &= ~inside([(20.2, 12.1), (30.4, 12.3), (25.1, 22.6)])
+    tab.press("p")
+    piece = [(60.2, 10.1), (80.4, 12.3), (75.1, 32.6), (58.3, 25.7)]
+    tab.click(*piece, piece[0])  # a click on the first point closes it
+    expected |= inside(piece)
+    tab.press("b", "]", "]")
+    radius = 3
+    tab.drag((90.2, 40.3), (95.6, 52.1), (110.8, 55.4))
+    expected |= near((90.2, 40.3), (95.6, 52.1), radius) | near((95.6, 52.1), (110.8, 55.4), radius)
+    tab.press("x")
+    tab.drag((95.3, 50.2), (101.7, 58.8))
+    expected &= ~near((95.3, 50.2), (101.7, 58.8), radius)
+    tab.drag((20.1, 20.2), (22.2, 20.3))
+    tab.press("u")
+    tab.press("Enter")
+    assert tab.verdicts()[0] == "corrected"
+    # drawn anew, by dragging around
+    tab.choose("legs")
+    tab.press("e", "d")
+    ring = [(20.3, 60.2), (50.7, 58.1), (60.4, 80.9), (25.8, 82.2)]
+    tab.click(*ring)
+    tab.press("Enter", "Enter", "Escape")
+    found = tab.export()
+    masks = masks_of(found)
+    assert (masks["first", "head"] != expected).sum() == 0
+    assert (masks["first", "legs"] != inside(ring)).sum() == 0
+    assert set(verdicts_of(found).values()) == {"corrected"}
+    # the library reads the file as any other
+    path = tmp_path / "corrections.json"
+    path.write_text(json.dumps(found), "utf-8")
+    (specimen,) = Dataset(path).specimens
+    assert (specimen.specimen, specimen.name) == ("first", "first.jpg")
+    assert specimen.annotations["head"].source == "corrected"
+    assert (specimen.masks["head"] == expected).all()
+
+
+def test_masks_of_turned_photographs_are_as_stored_on_disk(browser: Browser) -> None:
+    tab = browser.open()
+    edit(tab, "turned", "wing")
+    ring = [(70.2, 50.1), (100.4, 52.3), (95.1, 82.6)]
+    tab.click(*ring)
+    tab.press("Enter", "Enter")
+    tab.choose("head")
+    tab.press("e", "v", "Enter", "Escape")  # saved as it is
+    masks = masks_of(tab.export())
+    assert masks["turned", "wing"].shape == (WIDTH, HEIGHT)
+    assert (masks["turned", "wing"] == stored(inside(ring), 6)).all()
+    assert (masks["turned", "head"] == stored(predicted(0), 6)).all()
+
+
+def test_outlines_are_mended_by_keys_alone(browser: Browser) -> None:
+    tab = browser.open()
+    tab.page.locator("[name=find]").fill("second")
+    tab.page.locator(".grid .picture").focus()
+    tab.press("Enter")
+    tab.shown("second")
+    tab.press("e", ".", *["ArrowLeft"] * 3, "Shift+ArrowUp", "Enter")
+    tab.press("e", "b", *["["] * 3, "Space", "Enter", "n")  # each is followed by the next structure
+    tab.press("Escape")
+    found = tab.export()
+    assert set(verdicts_of(found).items()) >= {
+        (("second", "head"), "corrected"),
+        (("second", "legs"), "corrected"),
+        (("second", "wing"), "absent"),
+    }
+    masks = masks_of(found)
+    grown = masks["second", "head"] != predicted(0)
+    assert 20 < grown.sum() < 300
+    # the brush painted a few pixels in the middle of the photograph, and changed nothing else
+    painted = masks["second", "legs"] & ~predicted(1)
+    assert not (predicted(1) & ~masks["second", "legs"]).any()
+    middle = near((WIDTH / 2, HEIGHT / 2), (WIDTH / 2, HEIGHT / 2), 3)
+    assert not (painted & ~middle).any()
+    assert masks["second", "wing"].sum() == 0
+
+
+def test_templates_are_drawn_from_nothing(browser: Browser, tmp_path: Path) -> None:
+    from sam2pal.review.annotating import write_annotation_page
+
+    photographs = browser.results.parent / "photographs" / "Bembidion"
+    page = browser.results / "annotate" / "Bembidion.html"
+    parents = {"head": {"parent": None}, "eye": {"parent": "head"}, "wing": {"parent": None}}
+    write_annotation_page(page, "Bembidion", photographs, parents)
+    tab = browser.open("annotate/Bembidion.html")
+    assert tab.progress() == "0 of 1 looked at"
+    tab.look("other")
+    rings = [[(20.3, 20.2), (60.7, 22.1), (40.4, 60.9)], [(30.3, 25.2), (45.7, 26.1), (38.4, 40.9)]]
+    for ring in rings:
+        tab.press("e")
+        tab.click(*ring)
+        tab.press("Enter", "Enter")
+    tab.press("n", "Escape")
+    assert tab.progress() == "1 of 1 looked at"
+    path = tmp_path / "corrections.json"
+    path.write_text(json.dumps(tab.export()), "utf-8")
+    (template,) = convert(path, photographs, list(parents))["images"]
+    assert template["specimen"] == "other"
+    (specimen,) = Dataset(convert(path, photographs, list(parents)), source="drawn").specimens
+    assert (specimen.masks["head"] == inside(rings[0])).all()
+    assert (specimen.masks["eye"] == inside(rings[1])).all()
+    assert specimen.state("wing") == "absent"
+    assert Dataset(path).parents == {"head": "", "eye": "head", "wing": ""}
+
+
+def test_a_file_is_taken_back(
+    browser: Browser, chromium: Any, results: Path, tmp_path: Path
+) -> None:
+    tab = browser.open()
+    tab.look("fourth")
+    tab.press("a", "n")
+    tab.choose("wing")
+    tab.press("e")
+    ring = [(20.3, 20.2), (50.7, 22.1), (40.4, 40.9)]
+    tab.click(*ring)
+    tab.press("Enter", "Enter", "Escape")
+    first = tab.export()
+    path = tmp_path / "corrections.json"
+    path.write_text(json.dumps(first), "utf-8")
+    colleague = Browser(chromium, results)
+    other = colleague.open()
+    other.look("fourth")
+    other.press("r", "Escape")
+    other.page.set_input_files("input[type=file]", path)
+    other.page.wait_for_function("() => document.querySelector('.stays .said').textContent")
+    said = other.page.locator(".stays .said").inner_text()
+    assert said.startswith("2 of 3 verdicts taken; of the others this browser has")
+    again = other.export()
+    assert verdicts_of(again)["fourth", "head"] == "rejected"  # which is later
+    assert (masks_of(again)["fourth", "wing"] == inside(ring)).all()
+    for text, message in (
+        ("{", "this is not JSON"),
+        ('{"images": []}', "this is not a corrections.json that a review page exported"),
+        (json.dumps(first).replace('"version": 1', '"version": 2'), "its version is 2"),
+    ):
+        path.write_text(text, "utf-8")
+        other.page.set_input_files("input[type=file]", path)
+        other.settle()
+        assert message in other.page.locator(".stays .said").inner_text()
+    assert other.export()["annotations"] == again["annotations"]
+    colleague.context.close()
+    assert other.wrong == []
+
+
+def test_the_index_finds_specimens_of_all_genera(browser: Browser) -> None:
+    tab = browser.open("Bembidion/one/review.html")
+    tab.look("other")
+    tab.press("a")
+    tab = browser.open("index.html")
+    assert tab.page.locator("[data-run]").all_inner_texts() == ["0", "1"]
+    tab.page.locator("#app input").fill("OTHER")
+    tab.page.wait_for_selector(".found li")
+    assert tab.page.locator(".found li").all_inner_texts() == ["other Bembidion, round one"]
+    found = tab.export("Export the verdicts of all genera")
+    assert verdicts_of(found) == {("other", "head"): "accepted"}
+    tab.page.locator("#app input").fill("onerror")
+    tab.page.locator(".found a").click()
+    tab.shown(ODD)
+    assert tab.page.evaluate("globalThis.bad") is None
+    assert [c["name"] for c in found["categories"]] == list(STRUCTURES)
+
+
+@pytest.mark.parametrize(
+    "page", ["index.html", "Abax/one/review.html", "Abax/one/review/page-1.html"]
+)
+def test_people_with_a_screen_reader_or_a_finger_can_use_it(browser: Browser, page: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = browser.open(page)
+    states = [None]
+    if page.endswith("review.html"):
+        states += [lambda: tab.look("first"), lambda: tab.press("a", "e", "b")]
+    for state in states:
+        if state:
+            state()
+        # axe is put into the page past its security policy
+        found = Axe().run(tab.page, options={"preload": False}).response["violations"]
+        serious = [v for v in found if v["impact"] in ("serious", "critical")]
+        assert [(v["id"], v["nodes"][0]["html"]) for v in serious] == []
+        small = tab.page.evaluate(
+            """() => [...document.querySelectorAll("button, select, a, input:not([type=file]), summary")]
+            .filter((e) => e.checkVisibility() && !e.matches(".skip, p a") && !e.closest("[inert]"))
+            .map((e) => [e, (e.closest("label") ?? e).getBoundingClientRect()])
+            .filter(([, box]) => box.height < 44 || box.width < 24).map(([e]) => e.outerHTML)"""
+        )
+        assert small == []
+
+
+def test_fingers_zoom_and_a_pen_draws(browser: Browser) -> None:
+    tab = browser.open()
+    edit(tab, "first", "legs")
+    tab.press("b")
+    devtools = browser.context.new_cdp_session(tab.page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [
+            dict(zip("xy", tab.screen(*p), strict=True)) | {"id": i} for i, p in enumerate(points)
+        ]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    def pen(kind: str, point: tuple[float, float]) -> None:
+        x, y = tab.screen(*point)
+        event = {"type": kind, "x": x, "y": y, "pointerType": "pen", "button": "left"}
+        devtools.send("Input.dispatchMouseEvent", event | {"buttons": 1, "clickCount": 1})
+
+    pen("mousePressed", (90.3, 20.2))
+    pen("mouseMoved", (100.4, 25.6))
+    pen("mouseReleased", (100.4, 25.6))
+    tab.settle()
+    touch("touchStart", (30, 70))  # a hand beside the pen moves the photograph and draws nothing
+    touch("touchMove", (35, 75))
+    touch("touchEnd")
+    tab.settle()
+    tab.press("0")
+    touch("touchStart", (50, 40), (70, 50))
+    for step in range(1, 6):
+        touch("touchMove", (50 - 5 * step, 40 - 3 * step), (70 + 5 * step, 50 + 3 * step))
+    touch("touchEnd")
+    tab.settle()
+    before = tab.page.locator(".over").screenshot()
+    tab.press("0")
+    assert tab.page.locator(".over").screenshot() != before  # it was zoomed
+    tab.press("Enter", "Escape")
+    mask = masks_of(tab.export())["first", "legs"]
+    assert (mask == (predicted(1) | near((90.3, 20.2), (100.4, 25.6), 1))).all()
+
+
+def test_ten_thousand_specimens_do_not_stall(browser: Browser) -> None:
+    source = browser.results / "Abax/one"
+    folder = browser.results / "Many/one"
+    folder.mkdir(parents=True)
+    (folder / "review").mkdir()
+    (folder / "review.html").write_text((source / "review.html").read_text("utf-8"), "utf-8")
+    for name in ("app.js", "app.css", "pictures", "specimens"):
+        (folder / "review" / name).symlink_to(source / "review" / name)
+    text = (source / "review/data.js").read_text("utf-8")
+    start = text.index("\n", text.index('"rows":')) + 1
+    rows = text[start : text.rindex("]")].split(",\n")
+    row = next(row for row in rows if '"name":"first"' in row)
+    many = [
+        row.replace('"name":"first"', f'"name":"s{n * 7919 % 10_000:05d}"') for n in range(10_000)
+    ]
+    (folder / "review/data.js").write_text(text[:start] + ",\n".join(many) + "]};\n", "utf-8")
+    tab = browser.open("Many/one/review.html")
+    first = tab.page.evaluate("performance.now()")
+    assert tab.progress() == "0 of 10,000 looked at"
+    assert tab.page.locator(".card").count() < 60
+    took = tab.page.evaluate(
+        """() => {
+          const start = performance.now();
+          const select = document.querySelector("[name=sort]");
+          select.value = "name";
+          select.dispatchEvent(new Event("input", {bubbles: true}));
+          return performance.now() - start;
+        }"""
+    )
+    assert tab.page.locator(".card .name").first.inner_text() == "s00000"
+    tab.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    tab.page.wait_for_selector(".card[data-name=s09999] img")
+    tab.page.locator("[name=find]").fill("0777")
+    shown = tab.page.locator(".card .name").all_inner_texts()  # of eleven those near the window
+    assert shown == ["s00777", *[f"s0777{n}" for n in range(10)]][: len(shown)] and len(shown) > 5
+    assert tab.page.locator("output").inner_text() == "11 of 10,000 specimens"
+    print(f"first picture after {first / 1000:.1f} s, sorted in {took / 1000:.2f} s")
+    assert first < 20_000 and took < 2_000

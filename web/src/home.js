@@ -1,0 +1,63 @@
+// results/index.html: find a specimen in all genera and rounds, and export all verdicts of this browser at once.
+
+import { exported } from "./corrections.js";
+import { counted, h, load, save } from "./dom.js";
+import { Store } from "./store.js";
+
+const MOST = 200;
+const app = document.querySelector("#app");
+
+async function start() {
+  const { runs, structures } = await load(app.dataset.data, "index");
+  const store = await Store.open();
+  const found = h("ul", { class: "found" });
+  const status = h("p", { class: "said", role: "status" });
+  let names = null;
+  const input = h("input", { type: "search", size: 24, placeholder: "specimen" });
+
+  /** The names of all specimens are read when the first one is looked for. */
+  const all = () => (names ??= Promise.all(runs.map(async (run) => ({ run, list: await load(run.names, "names").catch(() => []) }))));
+  async function find() {
+    const wanted = input.value.trim().toLowerCase();
+    if (!wanted) {
+      found.replaceChildren();
+      status.textContent = "";
+      return;
+    }
+    status.textContent = "Reading the names ...";
+    const hits = [];
+    for (const { run, list } of await all()) {
+      for (const name of list) if (name.toLowerCase().includes(wanted)) hits.push({ run, name });
+    }
+    if (input.value.trim().toLowerCase() !== wanted) return;
+    found.replaceChildren(...hits.slice(0, MOST).map(({ run, name }) =>
+      h("li", {}, h("a", { href: `${run.page}#specimen=${encodeURIComponent(name)}` }, name), ` ${run.genus}, round ${run.round}`)));
+    status.textContent = `${counted(hits.length, "specimen")} found${hits.length > MOST ? `; the first ${MOST} are listed` : ""}`;
+  }
+  input.addEventListener("input", find);
+
+  const verdicts = () => [...store.records.values()].filter((r) => r.verdict);
+  function count() {
+    for (const cell of document.querySelectorAll("[data-run]")) {
+      const [genus, round] = JSON.parse(cell.dataset.run);
+      cell.textContent = String(verdicts().filter((r) => r.genus === genus && r.round === round).length);
+    }
+  }
+  store.onchange(count);
+  count();
+  app.replaceChildren(
+    h("form", { role: "search", onsubmit: (event) => event.preventDefault() }, h("label", {}, "Find in all genera and rounds ", input)),
+    h("button", { type: "button", onclick: () => {
+      const records = verdicts();
+      if (!records.length) status.textContent = "There is no verdict to export.";
+      else {
+        save("corrections.json", exported(records, structures, new Date().toISOString()));
+        status.textContent = `${counted(records.length, "verdict")} exported as corrections.json.`;
+      }
+    } }, "Export the verdicts of all genera"),
+    status,
+    found,
+  );
+}
+
+start().catch((error) => app.replaceChildren(h("p", { class: "problem" }, `Search does not work: ${error.message}.`)));

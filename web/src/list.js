@@ -1,0 +1,166 @@
+// The cards of all specimens in a grid, of which only those near the window are in the document.
+
+import { VERDICTS } from "./corrections.js";
+import { h, key, line, svg } from "./dom.js";
+
+const WIDTH = 270, GAP = 12, MARGIN = 600;
+
+export class List {
+  rows = [];
+  #cards = new Map();
+  #frame = 0;
+
+  /** @param open called with a row that is to be looked at */
+  constructor(element, review, open) {
+    Object.assign(this, { element, review, open });
+    this.height = 420 + 26 * review.structures.length;
+    element.classList.add("grid");
+    const soon = () => (this.#frame ||= requestAnimationFrame(() => { this.#frame = 0; this.draw(); }));
+    addEventListener("scroll", soon, { passive: true });
+    new ResizeObserver(soon).observe(element);
+  }
+
+  show(rows) {
+    this.rows = rows;
+    for (const card of this.#cards.values()) card.remove();
+    this.#cards.clear();
+    this.draw();
+  }
+
+  /** Draw the cards of some rows again, or all that are shown. */
+  refresh(row) {
+    for (const [place, card] of this.#cards) {
+      if (row && this.rows[place] !== row) continue;
+      this.#verdicts(card, this.rows[place]);
+    }
+  }
+
+  #layout() {
+    const wide = this.element.clientWidth;
+    const columns = Math.max(1, Math.floor((wide + GAP) / (WIDTH + GAP)));
+    return { columns, width: (wide - GAP * (columns - 1)) / columns, step: this.height + GAP };
+  }
+
+  draw() {
+    const { columns, width, step } = this.#layout();
+    this.element.style.height = `${Math.ceil(this.rows.length / columns) * step}px`;
+    const top = -this.element.getBoundingClientRect().top;
+    const first = Math.max(0, Math.floor((top - MARGIN) / step)) * columns;
+    const after = Math.min(this.rows.length, Math.ceil((top + innerHeight + MARGIN) / step) * columns);
+    for (const [place, card] of this.#cards) {
+      if (place >= first && place < after) continue;
+      if (card.contains(document.activeElement)) continue;
+      card.remove();
+      this.#cards.delete(place);
+    }
+    let previous = null;
+    for (let place = first; place < after; place++) {
+      let card = this.#cards.get(place);
+      if (!card) {
+        card = this.#card(this.rows[place], place);
+        this.#cards.set(place, card);
+        previous ? previous.after(card) : this.element.prepend(card);
+      }
+      Object.assign(card.style, {
+        width: `${width}px`,
+        height: `${this.height}px`,
+        left: `${(place % columns) * (width + GAP)}px`,
+        top: `${Math.floor(place / columns) * step}px`,
+      });
+      previous = card;
+    }
+  }
+
+  /** Bring a specimen into view and put the focus on it. */
+  focus(row) {
+    const place = this.rows.indexOf(row);
+    if (place < 0) return;
+    const { columns, step } = this.#layout();
+    const top = this.element.getBoundingClientRect().top + scrollY + Math.floor(place / columns) * step;
+    if (top < scrollY + 60 || top + step > scrollY + innerHeight) scrollTo(0, top - 80);
+    this.draw();
+    const card = this.#cards.get(place);
+    (card?.querySelector(".picture") ?? card?.querySelector("h3"))?.focus({ preventScroll: true });
+  }
+
+  #card(row, place) {
+    const { review } = this;
+    const group = review.data.groups[row.group];
+    const card = h(
+      "article",
+      { class: `card ${group.name}`, "aria-setsize": this.rows.length, "aria-posinset": place + 1, dataset: { name: row.name } },
+      h("h3", { tabindex: -1 }, h("span", { class: "rank" }, String(row.rank + 1)), " ", h("span", { class: "name" }, row.name)),
+      h("p", { class: "tag" }, group.title),
+    );
+    if (row.w) {
+      const picture = h("button", { type: "button", class: "picture", "aria-label": `Look at ${row.name}`, onclick: () => this.open(row) });
+      if (row.shown) picture.append(h("img", { src: review.picture(row), width: row.w, height: row.h, alt: "", decoding: "async" }));
+      card.append(picture);
+      this.#outlines(picture, row);
+    }
+    if (row.problem) card.append(h("p", { class: "problem" }, row.problem));
+    if (row.path) card.append(h("p", { class: "path" }, row.path));
+    for (const text of [row.reason, row.outside && "Not among the specimens of this genus' folder.", row.view && `Matched in the view: ${row.view}`]) {
+      if (text) card.append(h("p", { class: "remark" }, text));
+    }
+    if (row.marks.length) card.append(table(review, row));
+    this.#verdicts(card, row);
+    return card;
+  }
+
+  async #outlines(picture, row) {
+    let detail;
+    try {
+      detail = await this.review.detail(row);
+    } catch (error) {
+      picture.after(h("p", { class: "problem" }, error.message));
+      return;
+    }
+    const { structures, data } = this.review;
+    const groups = structures.map((style, s) => detail.paths[s] && svg("g", { class: `o o${s + 1}` }, ...line(detail.paths[s], style)));
+    picture.append(svg("svg", { viewBox: `0 0 ${row.w * data.units} ${row.h * data.units}`, "aria-hidden": "true" }, ...groups));
+  }
+
+  #verdicts(card, row) {
+    for (const cell of card.querySelectorAll("[data-verdict]")) {
+      cell.replaceChildren(...sign(this.review.verdict(row, Number(cell.dataset.verdict))));
+    }
+    card.classList.toggle("looked", this.review.looked(row));
+  }
+}
+
+/** The verdict as a sign and in words. */
+export function sign(found) {
+  if (!found) return [];
+  const { title, sign: mark } = VERDICTS[found.verdict];
+  const more = found.old ? "; the mask has changed since" : found.round ? ` in round ${found.round}` : "";
+  return [h("span", { class: `verdict ${found.verdict}${found.old ? " old" : ""}` }, h("span", { "aria-hidden": "true" }, `${mark} `), `${title}${more}`)];
+}
+
+function table(review, row) {
+  const { evaluated } = review.data;
+  const head = ["structure", "score", evaluated && "IoU", "remarks, verdict"].filter(Boolean);
+  const body = review.structures.map((style, s) => {
+    const mark = row.marks[s];
+    const score = !mark ? "–" : mark.hand ? mark.hand : mark.score === undefined ? "–" : mark.score.toFixed(2);
+    return h(
+      "tr",
+      { class: `r${s + 1}` },
+      h("th", { scope: "row" }, key(style), style.name),
+      h("td", { class: "n" }, score),
+      evaluated && h("td", { class: "n" }, mark?.iou === undefined ? "" : mark.iou.toFixed(2)),
+      h("td", {}, remarks(mark).map((text) => [h("b", {}, text), " "]), mark?.truth && h("i", {}, `${mark.truth} `), h("span", { dataset: { verdict: s } })),
+    );
+  });
+  return h(
+    "table",
+    {},
+    h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col", class: ["score", "IoU"].includes(text) ? "n" : null }, text)))),
+    h("tbody", {}, body),
+  );
+}
+
+export function remarks(mark) {
+  if (!mark || mark.unknown) return ["not annotated"];
+  return [mark.low && "low", mark.absent && "absent", ...(mark.flags ?? []).map((flag) => flag.replaceAll("_", " "))].filter(Boolean);
+}

@@ -1,0 +1,379 @@
+// One specimen at a time, large: judge its structures, or mend their outlines.
+
+import { VERDICTS } from "./corrections.js";
+import { counted, h, key } from "./dom.js";
+import { Editor, TOOLS } from "./editor.js";
+import { remarks, sign } from "./list.js";
+import { Mask } from "./mask.js";
+import { trace } from "./rings.js";
+import { Stage, stroke } from "./stage.js";
+
+const JUDGED = Object.entries(VERDICTS).filter(([, { key }]) => key);
+
+export class Look {
+  row = null;
+  s = 0;
+  editor = null;
+  outlines = true;
+  #rings = [];
+  #turn = 0;
+
+  /** @param rows gives the specimens in the order of the list; @param closed is called with the last one */
+  constructor(review, rows, closed) {
+    Object.assign(this, { review, rows, closed });
+    this.said = h("p", { class: "said", role: "status" });
+    this.stageElement = h("div", {
+      class: "stage", role: "application", tabindex: 0,
+      "aria-label": "Photograph; the keys are listed under Keys",
+    });
+    this.title = h("h2", { tabindex: -1 });
+    this.place = h("p", { class: "place" });
+    this.note = h("p", { class: "problem", hidden: true });
+    this.list = h("div", { class: "structures", role: "radiogroup", "aria-label": "Structure" });
+    this.judging = h("div", { class: "buttons", role: "group", "aria-label": "Verdict" });
+    this.editing = h("div", { class: "editing", hidden: true });
+    this.dialog = h(
+      "dialog",
+      { class: "look", "aria-label": "One specimen" },
+      this.stageElement,
+      h(
+        "div",
+        { class: "side" },
+        this.#row([["← Previous", () => this.step(-1)], ["Next →", () => this.step(1)], ["Close (Esc)", () => this.close()]]),
+        this.title, this.place, this.note, this.list, this.judging, this.editing, this.said,
+        this.#row([["Zoom in (+)", () => this.stage.zoom(1.5)], ["Zoom out (−)", () => this.stage.zoom(1 / 1.5)], ["Whole (0)", () => this.stage.fit()]]),
+        keys(),
+      ),
+    );
+    document.body.append(this.dialog);
+    this.dialog.addEventListener("keydown", (event) => this.#key(event));
+    this.dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.editor ? this.stop() : this.close();
+    });
+    review.store.onchange(() => this.dialog.open && !this.editor && this.#verdicts());
+  }
+
+  #row(buttons) {
+    return h("div", { class: "buttons" }, buttons.map(([text, f]) => h("button", { type: "button", onclick: f }, text)));
+  }
+
+  say(text) {
+    this.said.textContent = text;
+  }
+
+  async open(row, s = null) {
+    if (!(await this.#leave())) return;
+    const turn = ++this.#turn;
+    this.row = row;
+    const { review } = this;
+    if (!this.dialog.open) this.dialog.showModal();
+    this.stage ??= this.#makeStage();
+    const open = review.open(row);
+    this.s = s ?? open.find((i) => !review.verdict(row, i) || review.verdict(row, i).old) ?? open[0] ?? 0;
+    this.title.textContent = row.name;
+    const rows = this.rows();
+    this.place.textContent = `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list; ${review.data.groups[row.group].title}`;
+    this.note.hidden = true;
+    this.#rings = [];
+    this.#verdicts();
+    const turned = row.orientation >= 5;
+    const size = turned ? [row.height, row.width] : [row.width, row.height];
+    const addresses = [row.photograph, row.shown && review.picture(row)].filter(Boolean);
+    const shown = await this.stage.show(addresses, ...size);
+    if (turn !== this.#turn) return;
+    const small = row.photograph && row.shown && shown === 1;
+    const note = row.problem || (small ? "The photograph itself is not where it was; this is its small picture." : "") || (shown < 0 && "The photograph cannot be shown.");
+    this.note.hidden = !note;
+    this.note.textContent = note || "";
+    await this.#trace(turn);
+    this.title.focus({ preventScroll: true });
+    const next = rows[rows.indexOf(row) + 1];
+    if (next?.photograph) new Image().src = next.photograph;
+  }
+
+  #makeStage() {
+    const stage = new Stage(this.stageElement);
+    stage.painters.push((context, view) => {
+      if (!this.outlines) return;
+      this.#rings.forEach((rings, s) => {
+        if (!rings || (this.editor && s === this.s)) return;
+        stroke(context, view, rings, this.review.structures[s], s === this.s && !this.editor ? 3 : 1.5);
+      });
+    });
+    return stage;
+  }
+
+  /** Counts of the mask that stands for a structure: corrected, else the round's; as stored on disk. */
+  async counts(s) {
+    const found = this.review.verdict(this.row, s);
+    if (found?.verdict === "absent") return "";
+    if (found?.verdict === "corrected") return found.record.counts;
+    try {
+      return (await this.review.detail(this.row)).masks[s] ?? "";
+    } catch (error) {
+      this.note.hidden = false;
+      this.note.textContent = error.message;
+      return "";
+    }
+  }
+
+  async #trace(turn) {
+    const { row } = this;
+    const rings = [];
+    for (let s = 0; s < this.review.structures.length; s++) {
+      const counts = await this.counts(s);
+      if (turn !== this.#turn) return;
+      rings.push(counts ? trace(Mask.of(row.width, row.height, counts).upright(row.orientation)) : null);
+    }
+    this.#rings = rings;
+    this.stage.redraw();
+  }
+
+  #verdicts() {
+    const { review, row } = this;
+    const had = this.list.contains(document.activeElement);
+    this.list.replaceChildren(
+      ...review.structures.map((style, s) => {
+        const mark = row.marks[s];
+        const found = review.verdict(row, s);
+        const score = mark?.hand || (mark?.score === undefined ? "" : mark.score.toFixed(2));
+        return h(
+          "button",
+          { type: "button", role: "radio", "aria-checked": String(s === this.s), tabindex: s === this.s ? 0 : -1, onclick: () => this.choose(s) },
+          key(style), h("span", {}, style.name), h("span", { class: "n" }, score),
+          h("span", { class: "remarks" }, [...remarks(mark)].join(", ")), ...sign(found),
+        );
+      }),
+    );
+    if (had) this.list.children[this.s].focus();
+    const can = review.can(row);
+    const mark = row.marks[this.s];
+    const buttons = JUDGED.map(([verdict, { sign: symbol, verb, key: letter }]) => {
+      const pointless = verdict !== "absent" && (!mark || mark.unknown);
+      return h(
+        "button",
+        { type: "button", class: verdict, disabled: !can || pointless, onclick: () => this.judge(verdict) },
+        h("span", { "aria-hidden": "true" }, `${symbol} `), `${verb} (${letter})`,
+      );
+    });
+    buttons.push(
+      h("button", { type: "button", disabled: !can, onclick: () => this.edit() }, "Edit outline (e)"),
+      h("button", { type: "button", disabled: !can, onclick: () => this.rest() }, "Accept the rest (Shift+A)"),
+      h("button", { type: "button", disabled: !review.past.length, onclick: () => this.undo() }, "Undo (u)"),
+    );
+    this.judging.replaceChildren(...buttons);
+  }
+
+  choose(s) {
+    this.s = s;
+    this.#verdicts();
+    this.stage.redraw();
+    this.say(this.review.structures[s].name);
+  }
+
+  async step(by) {
+    const rows = this.rows();
+    const next = rows[rows.indexOf(this.row) + by];
+    if (next) await this.open(next);
+    else this.say(by > 0 ? "This is the last specimen of the list." : "This is the first specimen of the list.");
+  }
+
+  async judge(verdict) {
+    const { review, row, s } = this;
+    const mark = row.marks[s];
+    if (!review.can(row) || (verdict !== "absent" && (!mark || mark.unknown))) return;
+    let counts = "";
+    if (verdict === "accepted") counts = (await review.detail(row)).masks[s] ?? nothing(row);
+    if (verdict === "absent") counts = nothing(row);
+    await review.judge(row, s, verdict, counts);
+    this.say(`${review.structures[s].name}: ${VERDICTS[verdict].title}`);
+    if (!this.#next() && row === this.row) await this.step(1);
+    if (row !== this.row) return;
+    this.#verdicts();
+    await this.#trace(this.#turn);
+  }
+
+  /** Choose the structure that needs a look next, if there is one. */
+  #next() {
+    const { review, row, s } = this;
+    const open = review.open(row).filter((i) => !review.verdict(row, i) || review.verdict(row, i).old);
+    const after = open.find((i) => i > s) ?? open[0];
+    this.s = after ?? s;
+    return after !== undefined;
+  }
+
+  async rest() {
+    const { review, row } = this;
+    if (!review.can(row)) return;
+    const { masks } = await review.detail(row);
+    for (const s of review.open(row)) {
+      if (!row.marks[s] || (review.verdict(row, s) && !review.verdict(row, s).old)) continue;
+      await review.judge(row, s, "accepted", masks[s] ?? nothing(row));
+    }
+    await this.step(1);
+    if (this.row === row) this.#verdicts();
+  }
+
+  async undo() {
+    const last = await this.review.undo();
+    if (!last) return this.say("There is nothing to undo.");
+    await this.open(last.row, last.s);
+    this.say(`${this.review.structures[last.s].name} of ${last.row.name}: undone`);
+  }
+
+  ///// mending /////
+
+  async edit() {
+    const { review, row, s } = this;
+    if (this.editor || !review.can(row)) return;
+    const counts = await this.counts(s);
+    const mask = counts ? Mask.of(row.width, row.height, counts) : new Mask(row.width, row.height);
+    const style = review.structures[s];
+    this.judging.hidden = this.list.hidden = true;
+    this.editing.hidden = false;
+    this.editor = new Editor(this.stage, mask.upright(row.orientation), style, (text) => this.say(text), () => this.#tools());
+    this.#tools();
+    this.stageElement.focus({ preventScroll: true });
+    this.say(`Editing ${style.name}`);
+  }
+
+  #tools() {
+    const { editor } = this;
+    if (!editor) return;
+    const button = (text, f, attributes = {}) => h("button", { type: "button", onclick: f, ...attributes }, text);
+    const focused = this.editing.contains(document.activeElement) ? document.activeElement.textContent : "";
+    this.editing.replaceChildren(
+      h("h3", {}, key(editor.style), `Editing: ${editor.style.name}`),
+      h("div", { class: "buttons", role: "group", "aria-label": "Tool" },
+        Object.entries(TOOLS).map(([name, { title, key: letter }]) =>
+          button(`${title} (${letter})`, () => editor.choose(name), { "aria-pressed": String(editor.tool === name) }))),
+      h("p", { class: "remark" }, TOOLS[editor.tool].help),
+      h("div", { class: "buttons" },
+        ["brush", "eraser"].includes(editor.tool)
+          ? [button("Smaller ([)", () => editor.resize(0.8)), button("Larger (])", () => editor.resize(1.25))]
+          : editor.tool === "vertices"
+            ? button("Remove vertex (Del)", () => editor.remove(), { disabled: !editor.vertex })
+            : button("Close outline (Enter)", () => editor.finish()),
+        button("Undo (u)", () => editor.undo(), { disabled: !editor.past.length && !editor.points.length }),
+        button("Redo (y)", () => editor.redo(), { disabled: !editor.future.length }),
+        button("Clear", () => editor.clear())),
+      h("div", { class: "buttons" },
+        button("Save (Enter)", () => this.save(), { class: "corrected" }),
+        button("Mark absent (n)", () => this.#absent()),
+        button("Cancel (Esc)", () => this.stop())),
+    );
+    if (focused) [...this.editing.querySelectorAll("button")].find((b) => b.textContent === focused)?.focus();
+  }
+
+  async #absent() {
+    this.#stopped();
+    await this.judge("absent");
+  }
+
+  async save() {
+    const { editor, review, row, s } = this;
+    if (editor.points.length > 2) editor.finish();
+    const empty = !editor.mask.measure().area;
+    const counts = editor.mask.stored(row.orientation).counts();
+    if (empty && !confirm(`Nothing is outlined. Is the ${editor.style.name} absent from this specimen?`)) return;
+    this.#stopped();
+    await review.judge(row, s, empty ? "absent" : "corrected", counts);
+    this.#next();
+    this.#verdicts();
+    await this.#trace(this.#turn);
+    this.say(`${review.structures[s].name}: ${empty ? "absent" : "corrected"}`);
+    this.stageElement.focus({ preventScroll: true });
+  }
+
+  stop() {
+    if (this.editor.dirty && !confirm("Leave this outline without saving?")) return false;
+    this.#stopped();
+    this.#verdicts();
+    this.say("Not saved");
+    this.title.focus({ preventScroll: true });
+    return true;
+  }
+
+  #stopped() {
+    this.editor.close();
+    this.editor = null;
+    this.editing.hidden = true;
+    this.judging.hidden = this.list.hidden = false;
+  }
+
+  async #leave() {
+    return !this.editor || this.stop();
+  }
+
+  async close() {
+    if (!(await this.#leave())) return;
+    this.#turn++;
+    this.dialog.close();
+    this.closed(this.row);
+  }
+
+  ///// keys /////
+
+  #key(event) {
+    if (event.altKey || event.metaKey || event.target.matches("input, select, textarea")) return;
+    const used = event.ctrlKey ? this.#control(event) : this.editor ? this.#editorKey(event) : this.#lookKey(event);
+    if (used) event.preventDefault();
+  }
+
+  #control(event) {
+    if (event.key !== "z" && event.key !== "y") return false;
+    if (this.editor) event.key === "z" ? this.editor.undo() : this.editor.redo();
+    else if (event.key === "z") this.undo();
+    return true;
+  }
+
+  #view(event) {
+    const own = { "+": () => this.stage.zoom(1.5), "=": () => this.stage.zoom(1.5), "-": () => this.stage.zoom(1 / 1.5), 0: () => this.stage.fit() }[event.key];
+    own?.();
+    return Boolean(own);
+  }
+
+  #lookKey(event) {
+    const arrow = { ArrowLeft: [-80, 0], ArrowRight: [80, 0], ArrowUp: [0, -80], ArrowDown: [0, 80] }[event.key];
+    if (arrow && event.shiftKey) return this.stage.pan(...arrow), true;
+    const n = this.review.structures.length;
+    const own = {
+      ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1), j: () => this.step(1), k: () => this.step(-1),
+      ArrowDown: () => this.choose((this.s + 1) % n), ArrowUp: () => this.choose((this.s + n - 1) % n),
+      A: () => this.rest(), u: () => this.undo(), e: () => this.edit(),
+      o: () => { this.outlines = !this.outlines; this.stage.redraw(); },
+      ...Object.fromEntries(JUDGED.map(([verdict, { key: letter }]) => [letter, () => this.judge(verdict)])),
+    }[event.key];
+    own?.();
+    return Boolean(own) || this.#view(event);
+  }
+
+  #editorKey(event) {
+    const { editor } = this;
+    const onButton = event.target.matches("button");
+    if (event.key === "Enter" && !onButton) {
+      if (editor.points.length) editor.finish();
+      else this.save();
+      return true;
+    }
+    if (onButton && (event.key === "Enter" || event.key === " ")) return false;
+    const tool = Object.entries(TOOLS).find(([, { key: letter }]) => letter === event.key);
+    if (tool) return editor.choose(tool[0]), true;
+    const own = { u: () => editor.undo(), y: () => editor.redo(), n: () => this.#absent() }[event.key];
+    own?.();
+    return Boolean(own) || editor.key(event) || this.#view(event);
+  }
+}
+
+const nothing = (row) => new Mask(row.width, row.height).counts();
+
+function keys() {
+  const lines = [
+    ["← →", "previous, next specimen"], ["↑ ↓", "structure"],
+    ...JUDGED.map(([, { key: letter, verb }]) => [letter, verb]),
+    ["Shift+A", "accept the rest of this specimen"], ["u", "undo"], ["e", "edit the outline"], ["o", "outlines on or off"],
+    ["+ − 0", "zoom in, out, whole photograph"], ["Shift+arrows", "move the photograph"], ["Esc", "close"],
+  ];
+  return h("details", {}, h("summary", {}, "Keys"), h("dl", {}, lines.map(([a, b]) => [h("dt", {}, a), h("dd", {}, b)])));
+}

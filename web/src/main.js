@@ -1,0 +1,159 @@
+// The review page of a genus and round.
+
+import { VERDICTS } from "./corrections.js";
+import { counted, h, key, load, save } from "./dom.js";
+import { List } from "./list.js";
+import { Look } from "./look.js";
+import { name, Review } from "./review.js";
+import { Store } from "./store.js";
+
+const app = document.querySelector("#app");
+const folder = app.dataset.folder;
+
+async function start() {
+  const [data, store] = await Promise.all([load(`${folder}data.js`, "data"), Store.open()]);
+  const review = new Review(data, store, folder);
+  structureRules(review.structures.length);
+  const said = h("output", { "aria-live": "polite" });
+  const form = filters(review);
+  const grid = h("div", { id: "specimens", tabindex: -1 });
+  const look = new Look(review, () => list.rows, (row) => { update(); list.focus(row); });
+  const list = new List(grid, review, (row) => look.open(row));
+  const progress = h("p", { class: "progress" }, h("progress", { "aria-label": "Specimens looked at" }), h("span", {}));
+  const status = h("p", { class: "said", role: "status" });
+  const warning = h("p", { class: "problem", hidden: !store.problem }, store.problem);
+  app.replaceChildren(
+    warning,
+    h("div", { class: "bar", role: "region", "aria-label": "Legend and filters" }, legend(review), form, said),
+    h("div", { class: "bar stays", role: "region", "aria-label": "Verdicts" }, progress, files(review, list, look, status), status),
+    grid,
+  );
+
+  function update() {
+    const choice = Object.fromEntries(new FormData(form));
+    list.show(review.chosen(choice));
+    document.body.className = choice.structure ? `only${choice.structure}` : "";
+    document.body.classList.toggle("plain", !form.elements.outlines.checked);
+    said.textContent = `${list.rows.length.toLocaleString("en")} of ${counted(review.rows.length, "specimen")}`;
+    remember(form);
+  }
+
+  function count() {
+    const { looked, all } = review.progress();
+    progress.firstChild.max = Math.max(1, all);
+    progress.firstChild.value = looked;
+    progress.lastChild.textContent = `${looked.toLocaleString("en")} of ${all.toLocaleString("en")} looked at`;
+    warning.hidden = !store.problem;
+    warning.textContent = store.problem;
+    list.refresh();
+  }
+
+  store.onchange(count);
+  form.addEventListener("input", update);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  document.addEventListener("keydown", (event) => {
+    if (look.dialog.open || event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "o") {
+      form.elements.outlines.checked = !form.elements.outlines.checked;
+      update();
+    } else if (event.key === "Enter" && !event.target.matches("button, a, summary") && list.rows.length) look.open(list.rows[0]);
+  });
+  const wanted = new URLSearchParams(location.hash.slice(1)).get("specimen");
+  update();
+  count();
+  const row = wanted && review.rows.find((one) => one.name === wanted);
+  if (row) look.open(row);
+}
+
+/** Hide the outlines of a structure, or let those of the chosen one stand out. */
+function structureRules(n) {
+  const sheet = new CSSStyleSheet();
+  for (let s = 1; s <= n; s++) {
+    sheet.insertRule(`.hide${s} .o${s}{display:none}`);
+    sheet.insertRule(`.only${s} .o:not(.o${s}){opacity:.25}`);
+    sheet.insertRule(`.only${s} .card tbody tr:not(.r${s}){opacity:.6}`);
+    sheet.insertRule(`.card:has(.r${s}:hover) .o:not(.o${s}){opacity:.15}`);
+  }
+  document.adoptedStyleSheets.push(sheet);
+}
+
+function legend(review) {
+  return h("div", { class: "legend" }, review.structures.map((style, s) =>
+    h("label", {},
+      h("input", { type: "checkbox", checked: true, onchange: (event) => document.querySelector("#app").classList.toggle(`hide${s + 1}`, !event.target.checked) }),
+      key(style), style.name, style.parent && h("small", {}, ` in ${style.parent}`))));
+}
+
+function filters({ data, structures }) {
+  const option = ([value, text]) => h("option", { value }, text);
+  const select = (label, field, options) => h("label", {}, `${label} `, h("select", { name: field }, options.filter(Boolean).map(option)));
+  const form = h(
+    "form",
+    {},
+    select("Structure", "structure", [["", "all"], ...structures.map(({ name: text }, s) => [s + 1, text])]),
+    select("Show", "show", [
+      ["", "everything"], ["any", "masks with any warning"], ["low", "low confidence"], ["absent", "absent"],
+      ...data.flags.map(({ value, title }) => [value, title]),
+      data.evaluated && ["iou50", "IoU below 0.5"], data.evaluated && ["iou75", "IoU below 0.75"],
+      ["by_hand", "drawn by hand"], ["=problem", "photograph cannot be shown"], ["=unreadable", "unreadable"],
+    ]),
+    select("Verdict", "verdict", [
+      ["", "any or none"], ["unlooked", "not looked at"], ["looked", "looked at"],
+      ...Object.entries(VERDICTS).map(([value, { title }]) => [value, title]), ["old", "mask changed since"],
+    ]),
+    select("Sort", "sort", [["", "first to look at"], ["score", "lowest score"], data.evaluated && ["iou", "lowest IoU"], ["name", "name"]]),
+    h("label", {}, "Find ", h("input", { type: "search", name: "find", size: 12, placeholder: "specimen" })),
+    h("label", {}, h("input", { type: "checkbox", name: "outlines", checked: true }), " Outlines (o)"),
+  );
+  for (const [field, value] of new URLSearchParams(location.hash.slice(1))) {
+    const element = form.elements[field];
+    if (element && field !== "outlines") element.value = value;
+  }
+  return form;
+}
+
+function remember(form) {
+  const state = new URLSearchParams([...new FormData(form)].filter(([field, value]) => value && field !== "outlines"));
+  try {
+    history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
+  } catch {
+    // a browser that refuses it for files on disk
+  }
+}
+
+function files(review, list, look, status) {
+  const say = (text) => { status.textContent = text; };
+  const input = h("input", {
+    type: "file", accept: ".json,application/json", class: "hidden", tabindex: -1, "aria-label": "File of corrections",
+    onchange: async () => {
+      const [file] = input.files;
+      if (!file) return;
+      try {
+        say(await review.import(await file.text()));
+      } catch (error) {
+        say(`${file.name}: ${error.message}.`);
+      }
+      input.value = "";
+    },
+  });
+  const start = () => {
+    const first = list.rows.find((row) => review.can(row) && !review.looked(row)) ?? list.rows[0];
+    if (first) look.open(first);
+  };
+  return h(
+    "div",
+    { class: "files" },
+    h("button", { type: "button", class: "main", onclick: start }, "Look through (Enter)"),
+    h("button", { type: "button", onclick: () => {
+      const { blob, number } = review.export();
+      if (!number) return say("There is no verdict to export.");
+      save("corrections.json", blob);
+      say(`${counted(number, "verdict")} exported as corrections.json.`);
+    } }, "Export corrections.json"),
+    h("button", { type: "button", onclick: () => input.click() }, "Import"),
+    input,
+    h("label", {}, "Your name ", h("input", { type: "text", size: 14, autocomplete: "name", value: name(), oninput: (event) => name(event.target.value) })),
+  );
+}
+
+start().catch((error) => app.replaceChildren(h("p", { class: "problem" }, `The page cannot be shown: ${error.message}.`)));

@@ -1,0 +1,203 @@
+// The specimens of a genus and round with the verdicts on them: what is shown, in which order, and how far one is.
+
+import { exported, imported } from "./corrections.js";
+import { load } from "./dom.js";
+import { FACTS, keyOf } from "./store.js";
+
+const OF_THE_MASK = new Set(["accepted", "rejected", "needs_correction"]);
+const KEPT = 300; // specimens whose masks stay in memory
+
+export class Review {
+  /** @param folder address of the data, with its slash */
+  constructor(data, store, folder) {
+    Object.assign(this, { data, store, folder });
+    this.rows = data.rows;
+    this.structures = data.structures;
+    this.rows.forEach((row, rank) => { row.rank = rank; });
+    this.past = [];
+    this.details = new Map();
+    this.#facts();
+    store.onchange(() => this.#facts());
+  }
+
+  key(row, s) {
+    const { genus, round } = this.data;
+    return keyOf({ genus, round, specimen: row.name, structure: this.structures[s].name, sha256: row.sha256 });
+  }
+
+  /** Corrected and absent records of other rounds, by specimen, structure and photograph. */
+  #facts() {
+    this.elsewhere = new Map();
+    const { genus, round } = this.data;
+    for (const r of this.store.records.values()) {
+      if (r.genus !== genus || r.round === round || !FACTS.has(r.verdict)) continue;
+      const key = JSON.stringify([r.specimen, r.structure, r.sha256]);
+      if ((this.elsewhere.get(key)?.at ?? "") < r.at) this.elsewhere.set(key, r);
+    }
+  }
+
+  /** {verdict, record, old: the mask changed since, round: of another round's fact} or null. */
+  verdict(row, s) {
+    const record = this.store.get(this.key(row, s));
+    if (record) {
+      const old = OF_THE_MASK.has(record.verdict) && record.judged !== (row.marks[s]?.print ?? "");
+      return { verdict: record.verdict, record, old, round: "" };
+    }
+    const fact = this.elsewhere.get(JSON.stringify([row.name, this.structures[s].name, row.sha256]));
+    return fact ? { verdict: fact.verdict, record: fact, old: false, round: fact.round } : null;
+  }
+
+  can(row) {
+    return Boolean(row.sha256);
+  }
+
+  /** The structures of a specimen that need a look: those that the model outlined, or all where nothing is. */
+  open(row) {
+    const all = this.structures.map((_, s) => s);
+    return this.data.annotate ? all : all.filter((s) => row.marks[s] && !row.marks[s].hand && !row.marks[s].unknown);
+  }
+
+  looked(row) {
+    const open = this.open(row);
+    return open.length > 0 && open.every((s) => {
+      const found = this.verdict(row, s);
+      return found && !found.old;
+    });
+  }
+
+  progress() {
+    const judged = this.rows.filter((row) => this.can(row) && this.open(row).length);
+    return { looked: judged.filter((row) => this.looked(row)).length, all: judged.length };
+  }
+
+  /** Give a verdict, or take it back with null. `counts` is the mask, as stored on disk, that belongs to it. */
+  async judge(row, s, verdict, counts = "") {
+    const key = this.key(row, s);
+    const before = this.store.records.get(key) ?? null;
+    const record = {
+      key, genus: this.data.genus, round: this.data.round, specimen: row.name, structure: this.structures[s].name,
+      sha256: row.sha256, file_name: row.file_name, width: row.width, height: row.height,
+      verdict, counts, judged: row.marks[s]?.print ?? "", by: name(), at: this.store.now(),
+    };
+    this.past.push({ row, s, before, key });
+    await this.store.put([record]);
+  }
+
+  /** Take the last verdict of this tab back; gives what it was about, or null. */
+  async undo() {
+    const last = this.past.pop();
+    if (!last) return null;
+    const now = this.store.records.get(last.key);
+    const empty = { ...now, verdict: null, counts: "" };
+    await this.store.put([{ ...(last.before ?? empty), at: this.store.now() }]);
+    return last;
+  }
+
+  /** Outlines and masks of a specimen: {paths: [d], masks: [counts]} by structure. */
+  async detail(row) {
+    if (!this.details.has(row.id)) {
+      const folder = String(Math.floor(row.id / 1000)).padStart(3, "0");
+      const file = String(row.id).padStart(6, "0");
+      this.details.set(row.id, load(`${this.folder}specimens/${folder}/${file}.js`, `s${row.id}`));
+      if (this.details.size > KEPT) this.details.delete(this.details.keys().next().value);
+    }
+    return this.details.get(row.id);
+  }
+
+  picture(row) {
+    const folder = String(Math.floor(row.id / 1000)).padStart(3, "0");
+    return `${this.folder}pictures/${folder}/${String(row.id).padStart(6, "0")}.jpg`;
+  }
+
+  ///// filter and order /////
+
+  chosen({ structure, show, sort, find, verdict }) {
+    const s = structure ? Number(structure) - 1 : -1;
+    const wanted = find.trim().toLowerCase();
+    const rows = this.rows.filter(
+      (row) => (!wanted || row.name.toLowerCase().includes(wanted)) && this.#shown(row, s, show) && this.#judged(row, s, verdict),
+    );
+    if (sort === "name") {
+      const { compare } = new Intl.Collator("en", { numeric: true });
+      rows.sort((a, b) => compare(a.name, b.name));
+    } else if (sort || s >= 0) {
+      const value = sort === "iou" ? (row) => this.#iou(row, s) : (row) => this.#score(row, s);
+      const values = new Map(rows.map((row) => [row, value(row) ?? Infinity]));
+      rows.sort((a, b) => values.get(a) - values.get(b) || a.rank - b.rank);
+    }
+    return rows;
+  }
+
+  #marks(row, s) {
+    return (s < 0 ? row.marks : [row.marks[s]]).filter(Boolean);
+  }
+
+  #score(row, s) {
+    const scores = this.#marks(row, s).filter((m) => !m.hand && m.score !== undefined).map((m) => m.score);
+    return scores.length ? Math.min(...scores) : null;
+  }
+
+  #iou(row, s) {
+    const ious = this.#marks(row, s).filter((m) => m.iou !== undefined).map((m) => m.iou);
+    return ious.length ? Math.min(...ious) : null;
+  }
+
+  #shown(row, s, show) {
+    if (!show) return true;
+    if (show.startsWith("iou")) return (this.#iou(row, s) ?? Infinity) < Number(show.slice(3)) / 100;
+    if (show === "=problem") return Boolean(row.problem);
+    if (show.startsWith("=")) return this.data.groups[row.group].name === show.slice(1);
+    return this.#marks(row, s).some((mark) => {
+      if (show === "by_hand") return mark.hand;
+      const flags = [mark.absent && "absent", mark.low && "low", ...(mark.flags ?? [])].filter(Boolean);
+      return !mark.hand && (show === "any" ? flags.length > 0 : flags.includes(show));
+    });
+  }
+
+  #judged(row, s, wanted) {
+    if (!wanted) return true;
+    if (wanted === "looked") return this.looked(row);
+    const structures = s < 0 ? this.structures.map((_, i) => i) : [s];
+    if (wanted === "unlooked") {
+      if (s < 0) return this.can(row) && this.open(row).length > 0 && !this.looked(row);
+      return this.open(row).includes(s) && !this.verdict(row, s);
+    }
+    return structures.some((i) => {
+      const found = this.verdict(row, i);
+      return found && (wanted === "old" ? found.old : found.verdict === wanted);
+    });
+  }
+
+  ///// files /////
+
+  export() {
+    const records = [...this.store.records.values()].filter((r) => r.verdict && r.genus === this.data.genus);
+    return { blob: exported(records, this.structures, new Date().toISOString()), number: records.length };
+  }
+
+  /** Take a file back; gives a sentence. */
+  async import(text) {
+    const records = imported(text);
+    const hashes = new Map(this.rows.map((row) => [row.name, row.sha256]));
+    const own = records.filter((r) => r.genus === this.data.genus);
+    const other = own.filter((r) => (hashes.get(r.specimen) ?? r.sha256) !== r.sha256).length;
+    const taken = await this.store.put(records);
+    let said = `${taken} of ${records.length} verdicts taken`;
+    if (taken < records.length) said += "; of the others this browser has the same or later ones";
+    if (own.length < records.length) said += `; ${records.length - own.length} are of other genera`;
+    if (other) said += `; ${other} are of a photograph that has changed since and are not shown here`;
+    return `${said}.`;
+  }
+}
+
+const NAME = "sam2pal-name";
+
+/** Who judges, as they typed it; empty if they did not. */
+export function name(value) {
+  try {
+    if (value !== undefined) localStorage.setItem(NAME, value);
+    return localStorage.getItem(NAME) ?? "";
+  } catch {
+    return "";
+  }
+}

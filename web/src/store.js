@@ -1,0 +1,114 @@
+// Verdicts, kept by the browser: a record a genus, round, specimen, structure and photograph. Each is written by
+// itself, so two tabs never overwrite what the other did; of two records of one key the later one stays.
+
+const NAME = "sam2pal-review";
+const STORE = "verdicts";
+const PING = "sam2pal-review-changed";
+
+export const FACTS = new Set(["corrected", "absent"]);
+
+export const keyOf = (r) => JSON.stringify([r.genus, r.round, r.specimen, r.structure, r.sha256]);
+
+function request(of) {
+  return new Promise((done, failed) => {
+    of.onsuccess = () => done(of.result);
+    of.onerror = () => failed(of.error);
+  });
+}
+
+export class Store {
+  /** Records by key; one without a verdict was taken back. */
+  records = new Map();
+  /** Why nothing is kept, or empty. */
+  problem = "";
+  #changed = [];
+  #database = null;
+  #at = 0;
+
+  static async open() {
+    const store = new Store();
+    try {
+      const opening = indexedDB.open(NAME, 1);
+      opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: "key" });
+      store.#database = await request(opening);
+      // another tab of a newer version may replace the database
+      store.#database.onversionchange = () => store.#database.close();
+    } catch (error) {
+      store.problem = `This browser keeps nothing of what you do here (${error?.message ?? error}): export before you close the page.`;
+    }
+    await store.#read();
+    addEventListener("storage", (event) => event.key === PING && store.#refresh());
+    document.addEventListener("visibilitychange", () => !document.hidden && store.#refresh());
+    return store;
+  }
+
+  onchange(f) {
+    this.#changed.push(f);
+  }
+
+  get(key) {
+    const record = this.records.get(key);
+    return record?.verdict ? record : null;
+  }
+
+  /** A time later than any this page gave, so that the last of two quick verdicts stays the last. */
+  now() {
+    this.#at = Math.max(Date.now(), this.#at + 1);
+    return new Date(this.#at).toISOString();
+  }
+
+  /** Write records; of each key only if it is later than what is there. Gives how many were. */
+  async put(records) {
+    let taken = 0;
+    if (this.#database) {
+      const transaction = this.#database.transaction(STORE, "readwrite", { durability: "strict" });
+      const objects = transaction.objectStore(STORE);
+      const written = new Promise((done, failed) => {
+        transaction.oncomplete = done;
+        transaction.onabort = transaction.onerror = () => failed(transaction.error);
+      });
+      for (const record of records) {
+        const there = await request(objects.get(record.key));
+        if (there && there.at >= record.at) {
+          this.records.set(record.key, there);
+          continue;
+        }
+        objects.put(record);
+        this.records.set(record.key, record);
+        taken++;
+      }
+      try {
+        await written;
+        localStorage.setItem(PING, `${Date.now()} ${Math.random()}`);
+      } catch (error) {
+        this.problem = `The browser could not keep what you did (${error?.message ?? error}): export it now.`;
+      }
+    } else {
+      for (const record of records) {
+        if ((this.records.get(record.key)?.at ?? "") >= record.at) continue;
+        this.records.set(record.key, record);
+        taken++;
+      }
+    }
+    this.#tell();
+    return taken;
+  }
+
+  async #read() {
+    if (!this.#database) return;
+    const all = await request(this.#database.transaction(STORE).objectStore(STORE).getAll());
+    for (const record of all) {
+      const there = this.records.get(record.key);
+      if (!there || there.at < record.at) this.records.set(record.key, record);
+    }
+  }
+
+  async #refresh() {
+    await this.#read();
+    this.#tell();
+  }
+
+  #tell() {
+    for (const f of this.#changed) f();
+  }
+}
