@@ -34,7 +34,6 @@ from sam2pal.segmentation.combining import Decision, alone, mean_of_masks, skill
 from sam2pal.training.losses import at_size_of, hard_iou
 
 STRUCTURES = ("head", "pronotum", "elytra", "legs", "antennae")
-COUNTS = (0, 1, 2, 4, 8)
 BATCH = 8
 KEPT = ("logits", "predicted_iou", "object_score")
 
@@ -47,6 +46,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--structures", nargs="+", default=STRUCTURES, metavar="NAME")
     parser.add_argument("--specimens", choices=("odd", "even"), default="odd", help="which ones")
     parser.add_argument("--ways", nargs="+", metavar="NAME", help="of choosing; default: all")
+    parser.add_argument("--counts", nargs="+", type=int, default=(1, 2, 4, 8), metavar="N")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--random", type=int, default=10, help="random choices a draw")
     parser.add_argument("--seed", type=int, default=1, help="of the draws")
@@ -278,7 +278,7 @@ def compare(of: Collection, arguments: argparse.Namespace) -> dict[str, np.ndarr
         def curve(
             order: np.ndarray, template: int = template, first: tuple[float, float] = first
         ) -> list[tuple[float, float]]:
-            return [first, *(of.both(template, order, n) for n in COUNTS[1:])]
+            return [first, *(of.both(template, order, n) for n in arguments.counts)]
 
         drawn = [curve(rng.permutation(pool)) for _ in range(arguments.random)]
         found.setdefault("random", []).append(np.mean(drawn, 0).tolist())
@@ -301,9 +301,9 @@ def accept(of: Collection, arguments: argparse.Namespace) -> dict[str, np.ndarra
             right = of.iou_of(decision, every).nan_to_num(0) >= arguments.accepted
             rest = [i for i in others[drawn - 1 :] if right[i].any()]
             rest.sort(key=lambda i, right=right: -int(right[i].sum()))
-            extra = Extra(of, decision, right, rest[: max(COUNTS)])
+            extra = Extra(of, decision, right, rest[: max(arguments.counts)])
             curve = [of.score(templates, of.scored)]
-            for count in COUNTS[1:]:
+            for count in arguments.counts:
                 curve.append(of.score(templates, of.scored, extra.first(count)))
             found.setdefault(f"{drawn} drawn", []).append(curve)
     return {name: np.array(curves) for name, curves in found.items()}
@@ -316,12 +316,12 @@ def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float
     return float(low), float(high)
 
 
-def table(title: str, found: dict[str, np.ndarray], against: str | None) -> str:
+def table(title: str, counts: list[int], found: dict[str, np.ndarray], against: str | None) -> str:
     """A row a way: the means, and the difference from another way with its interval."""
     rng = np.random.default_rng(0)
     lines = [
-        f"| {title} | " + " | ".join(map(str, COUNTS)) + " |",
-        "| --- |" + " --- |" * len(COUNTS),
+        f"| {title} | " + " | ".join(map(str, counts)) + " |",
+        "| --- |" + " --- |" * len(counts),
     ]
     for name, curves in found.items():
         cells = []
@@ -345,13 +345,15 @@ def main() -> None:
             found, against = accept(of, arguments), None
         else:
             found, against = compare(of, arguments), "random"
-        title = f"{folder.name}, {arguments.specimens}"
+        draws = len(of.firsts(arguments.draws))
+        title = f"{folder.name}, {arguments.specimens}, {draws} draws"
+        counts = [0, *arguments.counts]
         if against is None:
-            print(table(title, found, None), "\n", flush=True)
+            print(table(title, counts, found, None), "\n", flush=True)
             continue
         for place, what in enumerate(("others", "those chosen from")):
             part = {name: curves[..., place] for name, curves in found.items()}
-            print(table(f"{title}, {what}", part, against), "\n", flush=True)
+            print(table(f"{title}, {what}", counts, part, against), "\n", flush=True)
 
 
 if __name__ == "__main__":
