@@ -264,8 +264,8 @@ class _Collected:
         )
 
     def _note_spelling(self, drawing: Drawing, photograph: PhotographFile) -> None:
-        said = drawing.photograph.replace("\\", "/").rsplit("/", 1)[-1]
-        base = photograph.name.rsplit("/", 1)[-1]
+        said = composed(drawing.photograph).replace("\\", "/").rsplit("/", 1)[-1]
+        base = composed(photograph.name).rsplit("/", 1)[-1]
         if (
             said.rsplit(".", 1)[0].casefold()
             not in (

@@ -15,6 +15,7 @@ from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
+from sam2pal.io.user_tables import composed
 
 OK, UNREADABLE, DUPLICATE, REMOVED = "ok", "unreadable", "duplicate", "removed"
 
@@ -219,7 +220,7 @@ def _examined(
     rows: list[Specimen | None] = []
     to_open = []
     for place, file in enumerate(files):
-        row = earlier.get(file.name)
+        row = earlier.get(composed(file.name))
         unchanged = row is not None and (row.size, row.mtime_ns) == (file.size, file.mtime_ns)
         if unchanged and row.width > 0 and row.status != DUPLICATE:
             same = (row.path, row.status) == (file.path, OK)
@@ -231,7 +232,7 @@ def _examined(
         probed = pool.map(_opened, [files[place] for place in to_open])
         for place, row in zip(progress(to_open), probed, strict=True):
             rows[place] = row
-    return rows, {files[place].name for place in to_open}  # type: ignore[return-value]
+    return rows, {composed(files[place].name) for place in to_open}  # type: ignore[return-value]
 
 
 def _opened(file: Found) -> Specimen:

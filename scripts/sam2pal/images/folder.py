@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sam2pal.images.reading import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import composed
 
 # What programs leave beside photographs; neither photographs nor worth a mention.
 SIDECAR_SUFFIXES = frozenset(
@@ -35,8 +36,8 @@ class Found(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """`name` without its extension."""
-        return os.path.splitext(self.name)[0]
+        """`name` without its extension; its letters are composed, which macOS does not do."""
+        return composed(os.path.splitext(self.name)[0])
 
     @property
     def suffix(self) -> str:
