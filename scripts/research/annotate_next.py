@@ -28,7 +28,7 @@ from sam2pal.model.device import choose_device
 from sam2pal.model.similarity import describe
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracked, Tracker, drawn_logits
-from sam2pal.research.real import read_collection
+from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.review.choosing import cover, spread, standardised
 from sam2pal.segmentation.combining import Decision, alone, mean_of_masks, skill
 from sam2pal.training.losses import at_size_of, hard_iou

@@ -17,7 +17,6 @@ from sam2pal.cli import options_argument, run
 from sam2pal.config.checking import validated
 from sam2pal.config.model import ModelOptions
 from sam2pal.io.errors import InputError
-from sam2pal.io.figures import save
 from sam2pal.io.files import atomic
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.checkpoints import load_weights
@@ -34,7 +33,7 @@ from sam2pal.research.pretraining import (
     pretrain,
     report_held_out,
 )
-from sam2pal.research.real import evaluate_real, report_real, seconds_a_specimen, worst_real
+from sam2pal.research.pretraining.real import evaluate_real, report_real, seconds_a_specimen
 
 
 def parse() -> argparse.Namespace:
@@ -163,7 +162,7 @@ def collections(folder: Path | None) -> list[Path]:
 
 
 def report(tracker: Tracker, sets: list[Photographs], arguments: argparse.Namespace) -> None:
-    """Print what a model reaches on what it has never learned from; draw the worst twenty."""
+    """Print what a model reaches on what it has never learned from."""
     folders = collections(arguments.real)
     if not folders:
         raise InputError("--report: --real must be a folder of real collections")
@@ -177,10 +176,6 @@ def report(tracker: Tracker, sets: list[Photographs], arguments: argparse.Namesp
     for number in (1, 5):
         seconds = seconds_a_specimen(tracker, folders[0], number)
         print(f"{seconds:.3f} s per specimen with all its structures, {number} template(s)")
-    picture = arguments.folder / "worst.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    save(worst_real(tracker, folders, parity), picture)
-    print(f"{picture}: the twenty specimens that are found worst with one template")
 
 
 def export(model: torch.nn.Module, path: Path) -> None:

@@ -23,7 +23,7 @@ from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
-from sam2pal.research.real import read_collection
+from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.segmentation.combining import alone, each_on_each, mean_of_masks, skill, together
 from sam2pal.training.losses import at_size_of, hard_iou
 

@@ -21,7 +21,7 @@ from sam2pal.model.loading import read_template, square_image
 from sam2pal.model.similarity import Alignment, align, near_duplicates
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
-from sam2pal.research.real import read_collection
+from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment

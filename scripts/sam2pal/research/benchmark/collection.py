@@ -3,6 +3,7 @@
 import hashlib
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,15 +11,20 @@ import numpy as np
 import torch
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.manifest import OK, Specimen
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.real import read_collection
 from sam2pal.training.data import Data, prepare
+
+
+def read_collection(folder: Path, name: str) -> list[AnnotatedSpecimen]:
+    """The annotated specimens of a COCO file whose photographs lie in `folder/images`."""
+    specimens = Dataset(folder / name, source="drawn").specimens
+    return [replace(one, path=str(folder / "images" / one.file_name)) for one in specimens]
 
 
 class Collection:

@@ -1,30 +1,20 @@
 """Judging a model on collections of real specimens, without training: template to specimen."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 from torch import Tensor
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
-from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
-from sam2pal.io.figures import COLOURS
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.tracker import Memory, Tracker, drawn_logits
+from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.training.losses import at_size_of, hard_iou
 
-
-def read_collection(folder: Path, name: str) -> list[AnnotatedSpecimen]:
-    """The annotated specimens of a COCO file whose photographs lie in `folder/images`."""
-    specimens = Dataset(folder / name, source="drawn").specimens
-    return [replace(one, path=str(folder / "images" / one.file_name)) for one in specimens]
+BATCH = 8
 
 
 def template_draws(folder: Path, number: int = 5) -> list[AnnotatedSpecimen]:
@@ -48,38 +38,7 @@ def template_draws(folder: Path, number: int = 5) -> list[AnnotatedSpecimen]:
     return [*first, *(even[place] for place in places)]
 
 
-@dataclass(frozen=True)
-class Found:
-    """What was found on one real specimen.
-
-    Attributes:
-        names: [K], the structures.
-        image: [3, S, S], normalised.
-        drawn, found: [K, S, S] bool; a structure that is missing is empty in `drawn`.
-        iou: [K].
-        visible: [K], whether the model says that the structure is there.
-    """
-
-    specimen: AnnotatedSpecimen
-    names: list[str]
-    image: Tensor
-    drawn: Tensor
-    found: Tensor
-    iou: list[float]
-    visible: list[bool]
-
-    @property
-    def present(self) -> list[bool]:
-        """[K], whether the specimen has the structure."""
-        masks = self.specimen.masks
-        return [name in masks and bool(masks[name].any()) for name in self.names]
-
-    @property
-    def mean(self) -> float:
-        """Mean IoU over the structures that the specimen has."""
-        return float(np.mean([i for i, there in zip(self.iou, self.present, strict=True) if there]))
-
-
+@torch.no_grad()
 def evaluate_real(
     tracker: Tracker,
     folder: Path,
@@ -87,9 +46,8 @@ def evaluate_real(
     templates: int | list[AnnotatedSpecimen] = 1,
     quarters: int = 0,
     leave_out: frozenset[str] = frozenset(),
-    batch: int = 8,
 ) -> dict[str, float]:
-    """Mean IoU by structure at the model's resolution; a round's own tables come from `evaluate.py`.
+    """Mean IoU by structure at the model's resolution, template to specimen.
 
     Args:
         folder: holds `images/`, `annotations.json` (truth) and `templates_{number}.json`.
@@ -103,34 +61,6 @@ def evaluate_real(
         share of the missing structures that were recognised as such (if any is missing), and
         `present_missed`, the share of the others that were wrongly called missing.
     """
-    scores: dict[str, list[float]] = {}
-    seen: dict[bool, list[bool]] = {True: [], False: []}
-    for found in find_real(tracker, folder, parity, templates, quarters, leave_out, batch):
-        rows = zip(found.names, found.iou, found.visible, found.present, strict=True)
-        for name, iou, visible, present in rows:
-            scores.setdefault(name, [])
-            seen[present].append(visible)
-            if present:
-                scores[name].append(iou)
-    result = {name: float(np.mean(values)) for name, values in scores.items() if values}
-    result = {"mean": float(np.mean(list(result.values()))), **result}
-    if seen[False]:
-        result["absent_seen"] = 1 - float(np.mean(seen[False]))
-    result["present_missed"] = 1 - float(np.mean(seen[True]))
-    return {name: round(value, 4) for name, value in result.items()}
-
-
-@torch.no_grad()
-def find_real(
-    tracker: Tracker,
-    folder: Path,
-    parity: int,
-    templates: int | list[AnnotatedSpecimen] = 1,
-    quarters: int = 0,
-    leave_out: frozenset[str] = frozenset(),
-    batch: int = 8,
-) -> Iterator[Found]:
-    """The structures on every specimen that `evaluate_real` scores; its arguments."""
     if isinstance(templates, int):
         templates = read_collection(folder, f"templates_{templates}.json")
     names, memories = _remember(tracker, templates)
@@ -140,49 +70,25 @@ def find_real(
         for t in read_collection(folder, "annotations.json")
         if t.specimen not in used and int(t.specimen) % 2 == parity
     ]
-    for start in range(0, len(truth), batch):
-        some = truth[start : start + batch]
+    scores: dict[str, list[float]] = {name: [] for name in names}
+    seen: dict[bool, list[bool]] = {True: [], False: []}
+    for start in range(0, len(truth), BATCH):
+        some = truth[start : start + BATCH]
         images, masks = _load(tracker, some, names, quarters)
         tracked = tracker.track(tracker.encode(images), [m.repeat(len(some)) for m in memories])
-        logits = at_size_of(tracked.logits, masks)
-        shape = len(some), len(names)
-        iou = hard_iou(logits, masks).view(shape).tolist()
-        visible = (tracked.object_score > 0).view(shape).tolist()
-        drawn, found = ((m[:, 0].unflatten(0, shape)) for m in (masks > 0.5, logits > 0))
-        for row in zip(some, images, drawn, found, iou, visible, strict=True):
-            yield Found(row[0], names, *row[1:])
-
-
-def worst_real(tracker: Tracker, folders: list[Path], parity: int, count: int = 20) -> Figure:
-    """The specimens found worst with one template: what was drawn in white, what was found in colour."""
-    found = [(folder.name, one) for folder in folders for one in find_real(tracker, folder, parity)]
-    found = sorted(found, key=lambda entry: entry[1].mean)[:count]
-    columns = 5
-    rows = max(1, -(-len(found) // columns))
-    figure = Figure(figsize=(3 * columns, 3.2 * rows), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for panel, (collection, one) in zip(axes, found, strict=False):
-        panel.imshow(_colours(one.image))
-        for number, (drawn, mask) in enumerate(zip(one.drawn, one.found, strict=True)):
-            if drawn.any():
-                panel.contour(drawn.numpy(), [0.5], colors="white", linewidths=0.6)
-            if mask.any():
-                panel.contour(mask.numpy(), [0.5], colors=COLOURS[number], linewidths=1.0)
-        panel.set_title(f"{collection} {one.specimen.specimen}: {one.mean:.2f}", fontsize=9)
-    for panel in axes:
-        panel.axis("off")
-    if found:
-        names = found[0][1].names
-        lines = [Line2D([], [], color=COLOURS[n], label=name) for n, name in enumerate(names)]
-        lines.append(Line2D([], [], color="grey", linewidth=0.6, label="drawn (white)"))
-        figure.legend(handles=lines, loc="outside lower center", ncols=len(lines))
-    return figure
-
-
-def _colours(image: Tensor) -> NDArray[np.float32]:
-    """A normalised image [3, S, S] as [S, S, 3] in 0..1."""
-    mean, std = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (image * std + mean).clamp(0, 1).movedim(0, -1).numpy()
+        iou = hard_iou(at_size_of(tracked.logits, masks), masks).tolist()
+        visible = (tracked.object_score > 0).tolist()
+        drawn = [n in s.masks and bool(s.masks[n].any()) for s in some for n in names]
+        for name, found, said, present in zip(names * len(some), iou, visible, drawn, strict=True):
+            seen[present].append(said)
+            if present:
+                scores[name].append(found)
+    result = {name: float(np.mean(values)) for name, values in scores.items() if values}
+    result = {"mean": float(np.mean(list(result.values()))), **result}
+    if seen[False]:
+        result["absent_seen"] = 1 - float(np.mean(seen[False]))
+    result["present_missed"] = 1 - float(np.mean(seen[True]))
+    return {name: round(value, 4) for name, value in result.items()}
 
 
 def report_real(tracker: Tracker, folders: list[Path], parity: int) -> str:

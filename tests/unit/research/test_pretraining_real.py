@@ -9,7 +9,7 @@ from PIL import Image
 
 from sam2pal.dataset.files import write
 from sam2pal.dataset.rle import encode_mask
-from sam2pal.research.real import evaluate_real, worst_real
+from sam2pal.research.pretraining.real import evaluate_real
 
 
 class Oracle:
@@ -72,12 +72,5 @@ def test_real_specimens_are_scored_as_they_are_turned_and_templates_never(tmp_pa
         # 1 is the template; 3 is found in part, 5 has no second structure
         assert odd["a"] == pytest.approx((1 / 5 + 1) / 2) and odd["b"] == 1.0
         assert odd["absent_seen"] == 1.0 and odd["present_missed"] == 0.0
-    panels = worst_real(Oracle(), [tmp_path], 1).axes
-    titles = [panel.get_title() for panel in panels if panel.get_title()]
-    assert titles == [f"{tmp_path.name} 3: 0.60", f"{tmp_path.name} 5: 1.00"]  # 0.2 and 1; 1
-    assert [len(panel.collections) for panel in panels[:2]] == [
-        4,
-        2,
-    ]  # drawn and found, of what is there
     alone = evaluate_real(Oracle(), tmp_path, 1, leave_out=frozenset({"3"}))
     assert alone["a"] == 1.0 and "b" not in alone  # no specimen has it
