@@ -63,8 +63,10 @@ def _reduce(mask: np.ndarray, factor: int) -> NDArray[np.float32]:
     height, width = (-(-n // factor) * factor for n in mask.shape)
     if (height, width) != mask.shape:
         mask = np.pad(mask, ((0, height - mask.shape[0]), (0, width - mask.shape[1])))
-    blocks = mask.reshape(height // factor, factor, width // factor, factor)
-    return blocks.mean((1, 3), dtype=np.float32)
+    # whole rows, then whole columns: several times as fast as a mean over blocks
+    counts = sum(mask[k::factor].astype(np.uint16) for k in range(factor))
+    counts = sum(counts[:, k::factor] for k in range(factor))
+    return counts.astype(np.float32) / np.float32(factor**2)
 
 
 def simplify(points: Polygon, tolerance: float) -> Polygon:
