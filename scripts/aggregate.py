@@ -23,8 +23,10 @@ from tqdm import tqdm
 from sam2pal.cli import add_options, options_argument, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.files import notes_of
+from sam2pal.dataset.manifest import DUPLICATE, read_list
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
+from sam2pal.evaluation.damaged import check_whole
 from sam2pal.evaluation.ending import COUNTS, screen
 from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.evaluation.notices import named, of_run, of_specimen_table, worse_rounds
@@ -42,8 +44,8 @@ from sam2pal.evaluation.up_to_date import (
     run_of,
 )
 from sam2pal.io import tables
-from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.errors import DamagedError, InputError
+from sam2pal.io.files import atomic, set_aside
 from sam2pal.morphometrics.measures.dictionary import SPECIMEN
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 
@@ -188,22 +190,28 @@ def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[s
         state, reason = "missing", f"{path} is missing"
     if state != "ok":
         return {"status": state, "reason": reason}
-    rows, specimens, counts = 0, set(), Counts()
+    rows, counts = Counter[str](), Counts()
     try:
         for piece in tables.read_chunks(path, TYPES[stage], KEYS[stage]):
-            rows += len(piece)
             if stage == "morphometrics":
                 counts.add(piece)
-            specimens.update(piece["specimen"].unique().to_pylist())
+            for count in piece["specimen"].value_counts().to_pylist():
+                rows[count["values"]] += count["counts"]
             for name, value in (("genus", run_.genus), ("round", run_.round)):
                 other = piece[name].filter(pc.not_equal(piece[name], value))
                 if len(other):
                     raise InputError(
                         f"{path}: the column {name} has '{other[0]}' instead of '{value}'"
                     )
+        if checked:
+            check_whole(path, rows, listed(path.parents[1] / "manifest.tsv"))
     except InputError as error:
-        return {"status": "damaged", "reason": str(error)}
-    row = {"status": "ok", "specimens": len(specimens), "rows": rows, "reason": ""}
+        if not checked:
+            return {"status": "damaged", "reason": str(error)}
+        aside = set_aside(path).name
+        again = f"it was set aside as {aside}: run the workflow again, which makes it anew"
+        return {"status": "damaged", "reason": f"{error}; {again}"}
+    row = {"status": "ok", "specimens": len(rows), "rows": rows.total(), "reason": ""}
     return row | counts.cells() if stage == "morphometrics" else row
 
 
@@ -237,6 +245,15 @@ class Counts:
             return found
         lost = f"{len(self._unreadable)} photographs could not be read: {named(self._unreadable)}"
         return found | {"status": "partial", "reason": f"{lost}; manifest.tsv says why"}
+
+
+def listed(manifest: Path) -> list[str]:
+    """The specimens of a genus that its tables must have; none where there is no such list."""
+    try:
+        found = read_list(manifest) if manifest.is_file() else []
+    except DamagedError:  # the next call of the workflow lists the photographs again
+        return []
+    return [specimen.specimen for specimen in found if specimen.status != DUPLICATE]
 
 
 def combine(

@@ -6,8 +6,10 @@ outlines or of mask pictures.
 """
 
 import argparse
+import hashlib
 import sys
 from collections import Counter
+from pathlib import Path
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
@@ -60,6 +62,12 @@ def main() -> None:
         )
     except InputError as error:
         raise InputError(f"{what} of genus {arguments.genus}: {error}") from error
+    if what == "templates":  # another photograph of the same name and size makes other templates
+        for image in data["images"]:
+            if not Path(image["path"]).is_file():
+                continue
+            with open(image["path"], "rb") as file:
+                image["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     write_coco(arguments.output, data)
 
     names = {category["id"]: category["name"] for category in data["categories"]}

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from sam2pal.cli import add_options, run
-from sam2pal.config.model import OFFICIAL
+from sam2pal.config.model import OFFICIAL, SHA256
 from sam2pal.config.stages import read_options
 from sam2pal.io.errors import InputError
 from sam2pal.model.checkpoints import fetch
@@ -22,7 +22,7 @@ def main() -> None:
         )
     url = model.url or OFFICIAL[model.name][1]
     print(f"downloading {url}")
-    fetch(url, arguments.output, model.sha256, progress=True)
+    fetch(url, arguments.output, model.sha256 or SHA256[model.name], progress=True)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 2**20:.0f} MiB")
 
 

@@ -14,7 +14,16 @@ from typing import Any
 
 from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
-from sam2pal.dataset.manifest import OK, build_manifest, read_list, write_list, write_shard_lists
+from sam2pal.dataset.manifest import (
+    OK,
+    Specimen,
+    build_manifest,
+    read_list,
+    write_list,
+    write_shard_lists,
+)
+from sam2pal.io.errors import DamagedError
+from sam2pal.io.files import set_aside
 from sam2pal.io.progress import Progress
 
 
@@ -40,7 +49,7 @@ def main() -> None:
         return bar.over(files)
 
     memory = Path(arguments.state or arguments.manifest)
-    previous = read_list(memory) if memory.is_file() else None
+    previous = remembered([memory, Path(arguments.manifest)])
     with bars:
         manifest = build_manifest(
             arguments.folder,
@@ -67,6 +76,19 @@ def main() -> None:
     for specimen in manifest.specimens:
         if specimen.status != OK:
             print(f"  {specimen.status}: {specimen.path}: {specimen.reason}", file=sys.stderr)
+
+
+def remembered(paths: list[Path]) -> list[Specimen] | None:
+    """The earlier listing, from the first file that has it; what is damaged is set aside."""
+    for path in paths:
+        if not path.is_file():
+            continue
+        try:
+            return read_list(path)
+        except DamagedError as error:
+            aside = set_aside(path).name
+            print(f"WARNING: {error}; it was set aside as {aside}", file=sys.stderr)
+    return None
 
 
 if __name__ == "__main__":

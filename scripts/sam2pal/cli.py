@@ -14,7 +14,8 @@ import yaml
 from sam2pal.config.checking import validated
 from sam2pal.config.fields import machine_fields
 from sam2pal.config.text_files import read_yaml
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import DamagedError, InputError
+from sam2pal.io.files import set_aside
 
 Options = TypeVar("Options")
 
@@ -39,12 +40,30 @@ def repository() -> Path:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; print an `InputError` without a traceback and end with status 1."""
+    """Call `main`; print what a user can mend without a traceback and end with status 1."""
     try:
         main()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{_mended(error)}", file=sys.stderr)
         sys.exit(1)
+    except MemoryError as error:
+        said = f" ({error})" if str(error) else ""
+        print(f"error: there is not enough memory{said}; ask for more", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"error: {where}{error.strerror}; correct or mend it, and run again", file=sys.stderr)
+        sys.exit(1)
+
+
+def _mended(error: InputError) -> str:
+    """Set a damaged file aside that the workflow made, and say so."""
+    made = isinstance(error, DamagedError) and error.path.parts[:1] in (("results",), ("resources",))
+    if not made or not error.path.exists():
+        return ""
+    return f"; it was set aside as {set_aside(error.path).name}: run the workflow again, which makes it anew"
 
 
 def add_options(parser: argparse.ArgumentParser, *sections: str) -> None:

@@ -28,6 +28,7 @@ from sam2pal.config.sources import source_state
 from sam2pal.config.stages import as_given, stage_options, write_options
 from sam2pal.config.tables import Source
 from sam2pal.evaluation.columns import COLUMNS as SCORES
+from sam2pal.evaluation.damaged import set_aside_damaged
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.tables.columns import COLUMNS as MEASUREMENTS
@@ -203,6 +204,8 @@ ROOMS = (dataset, evaluation, model, morphometrics, research, review, segmentati
 METHODS = {stage: number for room in ROOMS for stage, number in room.METHODS.items()}
 STAGES = stage_options(CONFIG, METHODS)
 if workflow.is_main_process:
+    for note in [] if RUNNING else set_aside_damaged(place(RESULTS), PROJECT.runs):
+        logger.warning(note)
     left = write_options(Path(place(OPTIONS)), STAGES | {"configuration": config}, RUNNING)
     if left:
         logger.warning(
@@ -384,10 +387,15 @@ def manifest(wildcards):
 
 @functools.lru_cache(maxsize=None)
 def shards_in(manifest, mtime_ns):
-    with open(manifest, encoding="utf-8", newline="") as lines:
-        rows = csv.reader(lines, delimiter="\t")
-        column = next(rows).index("shard")
-        return sorted({row[column] for row in rows})
+    try:
+        with open(manifest, encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines, delimiter="\t")
+            column = next(rows).index("shard")
+            return sorted({row[column] for row in rows})
+    except (OSError, ValueError, IndexError, StopIteration, csv.Error):
+        raise WorkflowError(
+            f"{manifest}: damaged list of specimens; run the workflow again"
+        ) from None
 
 
 def earlier_round(genus, name):
@@ -475,6 +483,6 @@ def pool_manifest(wildcards):
     """
     here = Path(place(f"{RESULTS}/{wildcards.genus}"))
     drawn = (here / wildcards.round / "train_pool.tsv").exists()
-    if not drawn or (here / "lists/.listed").exists():
+    if not drawn or (here / "lists/.listed").exists() or not (here / "manifest.tsv").exists():
         checkpoints.list_specimens.get(genus=wildcards.genus)
     return f"{RESULTS}/{wildcards.genus}/manifest.tsv"

@@ -23,6 +23,16 @@ OFFICIAL = {
     for release, folder in _RELEASES.items()
     for size, letter in _SIZES.items()
 }
+SHA256 = {  # of the published files, as several other projects pin them
+    "sam2_hiera_tiny": "65b50056e05bcb13694174f51bb6da89c894b57b75ccdf0ba6352c597c5d1125",
+    "sam2_hiera_small": "95949964d4e548409021d47b22712d5f1abf2564cc0c3c765ba599a24ac7dce3",
+    "sam2_hiera_base_plus": "d0bb7f236400a49669ffdd1be617959a8b1d1065081789d7bbff88eded3a8071",
+    "sam2_hiera_large": "7442e4e9b732a508f80e141e7c2913437a3610ee0c77381a66658c3a445df87b",
+    "sam2.1_hiera_tiny": "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69",
+    "sam2.1_hiera_small": "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38",
+    "sam2.1_hiera_base_plus": "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5",
+    "sam2.1_hiera_large": "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
+}
 Sha256 = matching("[0-9a-fA-F]{64}", "a SHA-256 (64 hexadecimal digits)")
 
 
@@ -51,7 +61,10 @@ class ModelOptions:
     config: Name | None = Field(
         None, description="path of a SAM 2 model configuration, for a checkpoint of your own"
     )
-    sha256: Sha256 | None = Field(None, description="what the checkpoint's SHA-256 must be")
+    sha256: Sha256 | None = Field(
+        None,
+        description="what the checkpoint's SHA-256 must be; those of official downloads are known",
+    )
     url: Name | None = Field(
         None,
         description="where to download an official checkpoint from, if not from its publisher",

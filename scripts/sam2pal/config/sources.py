@@ -54,6 +54,8 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _names_in(path: Path) -> set[str]:
+    if not path.is_file():  # a pipe would be waited for
+        return set()
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 
 from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import DamagedError, InputError
 
 BY_HAND = ("drawn", "corrected")
 """Sources of masks that a person made."""
@@ -119,7 +119,8 @@ class Annotation:
         raise ValueError("it has no segmentation (a polygon or an RLE)")
 
     def _damaged(self, error: Exception) -> InputError:
-        return InputError(f"{self.where}: damaged mask ({error}); make or export the file again")
+        message = f"{self.where}: damaged mask ({error}); make or export the file again"
+        return DamagedError(str(self.where).partition(":")[0], message)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,12 +226,16 @@ class Dataset:
         where: str | Path = "",
     ) -> None:
         data: Any = path
-        if isinstance(path, str | Path):
-            data, where = read_json(path), path
+        try:
+            if isinstance(path, str | Path):
+                where = path
+                data = read_json(path)
+            if isinstance(data, list) and images_of is not None:
+                data = {**images_of._head, "annotations": data}
+            data = check(data, where)
+        except InputError as error:
+            raise DamagedError(where, str(error)) from error
         self.path = Path(where)
-        if isinstance(data, list) and images_of is not None:
-            data = {**images_of._head, "annotations": data}
-        data = check(data, where)
         self._head = {key: data[key] for key in ("images", "categories")}
         self.info = data["info"] if isinstance(data.get("info"), dict) else {}
         self.notes = [str(note) for note in _list(self.info.get("notes"))]

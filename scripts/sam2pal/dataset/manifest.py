@@ -13,7 +13,7 @@ from pathlib import Path
 from sam2pal.images.folder import Found, natural_key, scan
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.io.cells import inert, original
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import write_if_changed
 from sam2pal.io.user_tables import composed
 
@@ -80,13 +80,14 @@ def read_list(path: str | Path) -> list[Specimen]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"{path}: the list of specimens cannot be read ({error})") from error
-    rows = csv.reader(io.StringIO(text), delimiter="\t")
+    except UnicodeDecodeError as error:
+        raise DamagedError(path, f"{path}: damaged list of specimens ({error})") from error
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
     if next(rows, None) != _COLUMNS:
-        raise InputError(
-            f"{path}: expected the columns {', '.join(_COLUMNS)}; delete the file, and it is made"
-            " again"
+        raise DamagedError(
+            path, f"{path}: damaged list of specimens: expected the columns {', '.join(_COLUMNS)}"
         )
     try:
         return [
@@ -103,11 +104,8 @@ def read_list(path: str | Path) -> list[Specimen]:
             )
             for s, p, size, mtime, w, h, shard, status, why in rows
         ]
-    except ValueError as error:
-        raise InputError(
-            f"{path}: row {rows.line_num} is damaged ({error}); delete the file, and it is made"
-            " again"
-        ) from error
+    except (ValueError, csv.Error) as error:
+        raise DamagedError(path, f"{path}: row {rows.line_num} is damaged ({error})") from error
 
 
 def write_list(path: str | Path, specimens: Iterable[Specimen]) -> bool:
@@ -238,6 +236,8 @@ def _examined(
 def _opened(file: Found) -> Specimen:
     """The row of a file, without shard."""
     row = Specimen(file.stem, file.path, file.size, file.mtime_ns, 0, 0, "")
+    if file.problem:
+        return replace(row, status=UNREADABLE, reason=file.problem)
     try:
         header = inspect(file.path)
     except InputError as error:

@@ -2,13 +2,15 @@
 
 import os
 import re
+import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from sam2pal.images.reading import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from sam2pal.images.reading import IMAGE_SUFFIXES, NO_FILE, UNSUPPORTED_SUFFIXES
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed
 
@@ -17,6 +19,9 @@ SIDECAR_SUFFIXES = frozenset(
     {".xmp", ".aae", ".thm", ".pp3", ".dop", ".json", ".xml", ".txt", ".csv", ".tsv", ".md"}
     | {".ini", ".db", ".md5", ".sha256", ".log", ".yaml", ".yml"}
 )
+
+_NO_FOLDERS = {"__MACOSX", "@eaDir", "@Recycle", "@Recently-Snapshot", "@tmp", "#recycle"}
+DEEPEST = 100  # folders within each other
 
 
 class Found(NamedTuple):
@@ -27,12 +32,14 @@ class Found(NamedTuple):
         path: path as it is opened.
         size: in bytes; -1 if the file cannot be examined (a dangling link).
         mtime_ns: time of the last change, in nanoseconds.
+        problem: why it is not to be opened, or nothing.
     """
 
     name: str
     path: str
     size: int
     mtime_ns: int
+    problem: str = ""
 
     @property
     def stem(self) -> str:
@@ -76,57 +83,95 @@ _DIGITS = re.compile("([0-9]+)")
 def walk(folder: str | Path) -> Iterator[Found | str]:
     """Photographs, readable or not, as `Found`, and other files as their suffix; in no order.
 
-    Hidden and sidecar files are left out. Links are followed, except into a folder that is
-    being walked already.
+    Hidden and sidecar files are left out. Links are followed, but no folder is walked twice: where several
+    names lead to it, its own place counts before those of links. What cannot be walked or opened is
+    `Found`, too, with its `problem`.
+
+    Raises:
+        InputError: the folder does not exist or cannot be listed.
     """
-    root = os.fspath(folder)
-    known = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+    root, seen = os.fspath(folder), set()
+    folders, links = [(root, "")], []
+    while folders or links:
+        path, prefix = folders.pop() if folders else links.pop()
+        try:
+            status = os.stat(path)
+            here = (status.st_dev, status.st_ino)
+            if here in seen:
+                continue
+            seen.add(here)
+            if prefix.count("/") > DEEPEST:
+                raise OSError(0, f"more than {DEEPEST} folders within each other; move it up")
+            with os.scandir(path) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name, reverse=True)
+        except OSError as error:
+            if path == root:
+                raise _unlisted(error, root) from error
+            why = f"the folder cannot be listed ({error.strerror})"
+            yield Found(prefix[:-1], path, -1, 0, why)
+            continue
+        for entry in listed:
+            if entry.name[0] == "." or entry.name in _NO_FOLDERS:
+                continue
+            if _is_folder(entry):
+                (links if entry.is_symlink() else folders).append(
+                    (entry.path, f"{prefix}{entry.name}/")
+                )
+            else:
+                yield from _file(entry, prefix + entry.name)
 
-    def inside(path: str, prefix: str, above: frozenset) -> Iterator[Found | str]:
-        status = os.stat(path)
-        here = (status.st_dev, status.st_ino)
-        if here in above:
-            return
-        folders = []
-        with os.scandir(path) as entries:
-            for entry in entries:
-                name = entry.name
-                if name[0] in ".@" or name == "__MACOSX":
-                    continue
-                if entry.is_dir():
-                    folders.append(name)
-                    continue
-                suffix = os.path.splitext(name)[1].lower()
-                if suffix not in known:
-                    if suffix not in SIDECAR_SUFFIXES:
-                        yield suffix
-                    continue
-                try:
-                    status = entry.stat()
-                except OSError:
-                    yield Found(prefix + name, entry.path, -1, 0)
-                else:
-                    yield Found(prefix + name, entry.path, status.st_size, status.st_mtime_ns)
-        for name in folders:
-            yield from inside(os.path.join(path, name), f"{prefix}{name}/", above | {here})
 
+def _file(entry: os.DirEntry, name: str) -> Iterator[Found | str]:
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix not in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES:
+        if suffix not in SIDECAR_SUFFIXES:
+            yield suffix
+        return
     try:
-        yield from inside(root, "", frozenset())
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename}: the folder does not exist; correct its path") from None
+        status = entry.stat()
     except OSError as error:
-        raise InputError(
-            f"{error.filename or root}: the folder cannot be listed ({error.strerror}); check that"
-            " it is a folder and that you may read it"
-        ) from error
+        lost = isinstance(error, FileNotFoundError)
+        problem = "" if lost else f"it cannot be examined ({error.strerror})"
+        yield Found(name, entry.path, -1, 0, problem)
+        return
+    problem = "" if stat.S_ISREG(status.st_mode) else NO_FILE
+    yield Found(name, entry.path, status.st_size, status.st_mtime_ns, problem)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _unlisted(error: OSError, root: str) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{error.filename}: the folder does not exist; correct its path")
+    return InputError(
+        f"{error.filename or root}: the folder cannot be listed ({error.strerror}); check that"
+        " it is a folder and that you may read it"
+    )
+
+
+def _usable(found: Found) -> Found:
+    """With a name that a table can hold."""
+    bad = [c for c in found.name if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
+    if not bad:
+        return found
+    name, path = (
+        "".join(c.encode("unicode_escape").decode() if c in bad else c for c in text)
+        for text in (found.name, found.path)
+    )
+    what = "its name holds a tab, a line break or bytes that are not text; rename the photograph"
+    return Found(name, path, found.size, found.mtime_ns, what)
 
 
 def scan(folder: str | Path) -> Listing:
     """List the photographs of a folder.
 
     Raises:
-        InputError: the folder does not exist or cannot be listed, or a name of a photograph
-            holds a tab, a line break or bytes that are not text.
+        InputError: the folder does not exist or cannot be listed.
     """
     photographs: list[Found] = []
     unsupported: list[Found] = []
@@ -135,11 +180,7 @@ def scan(folder: str | Path) -> Listing:
         if isinstance(entry, str):
             others[entry] += 1
             continue
-        if not entry.name.isprintable():
-            raise InputError(
-                f"{folder}: the name {entry.name!r} holds a tab, a line break or a character that"
-                " is not text; rename the photograph"
-            )
+        entry = _usable(entry)
         readable = entry.suffix in IMAGE_SUFFIXES
         (photographs if readable else unsupported).append(entry)
     stems = {photograph.stem for photograph in photographs}

@@ -21,6 +21,8 @@ All data of a file are read and checked, except the finer levels of a pyramid an
 window of a TIFF: of these it is only known that the file reaches to their ends.
 """
 
+import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +48,7 @@ UNSUPPORTED_SUFFIXES = frozenset(
     | {".raf", ".pef", ".raw", ".3fr", ".iiq", ".erf", ".mrw"}
 )
 
+NO_FILE = "this is no regular file but a pipe, a socket or a device; remove it"
 _READABLE = "PNG, JPEG, TIFF, BMP or WebP"
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -186,6 +189,8 @@ def probe(path: str | Path, full: bool = False) -> tuple[int, int]:
 def _decoder(path: str | Path) -> ModuleType:
     """The module for a file's first bytes; refuse what cannot be a readable photograph."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise InputError(f"{path}: {NO_FILE}")
         with open(path, "rb") as file:
             start = file.read(16)
     except FileNotFoundError:

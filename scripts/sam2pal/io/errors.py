@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(Exception):
@@ -10,6 +11,18 @@ class InputError(Exception):
     The message says which file, row or key, what was found there, and what to do about it.
     Scripts print it without a traceback and end with status 1 (`sam2pal.cli.run`).
     """
+
+
+class DamagedError(InputError):
+    """A file that the workflow makes itself is damaged.
+
+    Attributes:
+        path: of the file or folder, which `sam2pal.cli.run` sets aside if it lies among results.
+    """
+
+    def __init__(self, path: str | Path, message: str) -> None:
+        super().__init__(message)
+        self.path = Path(path)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,10 +1,19 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from sam2pal.io.errors import InputError
+
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+_SAID = ("No space left", "quota exceeded", "PytorchStreamWriter failed", "unexpected pos", "os error 28")
 
 
 @contextmanager
@@ -13,16 +22,49 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
     The temporary name belongs to this call alone, so two processes that write the same file
     never mix; the suffix is kept because some writers choose the format by it. When the block
-    raises, the temporary file is removed and an older `path` is left untouched.
+    raises, the temporary file is removed and an older `path` is left untouched. Whoever may read new files
+    may read this one, whatever a writer says.
+
+    Raises:
+        InputError: the disk is full, or the file cannot be written there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if not temporary.is_dir():
+            os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        if _is_of_writing(error, temporary, path):
+            raise InputError(
+                f"{path}: cannot be written ({getattr(error, 'strerror', None) or error}); is the disk "
+                "full, or may you not write there? What was there before is untouched"
+            ) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_of_writing(error: Exception, temporary: Path, path: Path) -> bool:
+    if isinstance(error, OSError):
+        if error.errno in _FULL:
+            return True
+        if error.filename is not None:
+            return Path(error.filename) in (temporary, path, *path.parents)
+    return any(said in str(error) for said in _SAID)
+
+
+def set_aside(path: str | Path) -> Path:
+    """Rename a damaged file or folder, so that it is made again and can still be looked at."""
+    path = Path(path)
+    aside = path.with_name(f"{path.name}.damaged")
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside)
+    os.replace(path, aside)
+    return aside
 
 
 def write_if_changed(path: str | Path, text: str) -> bool:

@@ -20,7 +20,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from sam2pal.io.cells import inert, inert_column, original, original_column
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def read_chunks(
         if name not in names:
             raise InputError(
                 f"{path}: no column '{name}'; found {', '.join(names)}. If another version wrote "
-                "it, delete it and run again."
+                "it, run the workflow again."
             )
     wanted = [name for name in names if others or name in columns]
     first = 2
@@ -107,7 +107,7 @@ def read_chunks(
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return
-        raise InputError(f"{path}: damaged table ({error}); delete it and run again") from error
+        raise DamagedError(path, f"{path}: damaged table ({error})") from error
 
 
 def read(

@@ -6,6 +6,7 @@ changed (`full_weights.safetensors`) and which weights they belong to (`full_wei
 """
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,10 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
 
 from sam2pal.config.training import AdapterOptions
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
 from sam2pal.model.build import model_hash
+from sam2pal.model.checkpoints import check_values
 from sam2pal.model.encoder import Frozen, StagedEncoder
 
 # where the linear layers to adapt are; the score heads stay as they are
@@ -188,15 +190,55 @@ def _expect(config: LoraConfig, options: AdapterOptions, model: SAM2Base, folder
         )
 
 
-def _expect_weights(model: SAM2Base, folder: Path) -> None:
+def _check_form(config: LoraConfig, folder: Path) -> None:
+    """Refuse a configuration that asks for more than this program puts into the model."""
+    sound = (
+        isinstance(config, LoraConfig)
+        and isinstance(config.r, int)
+        and not isinstance(config.r, bool)
+        and 1 <= config.r <= 4096
+        and isinstance(config.lora_alpha, int | float)
+        and math.isfinite(config.lora_alpha)
+        and config.lora_alpha > 0
+        and isinstance(config.target_modules, set | list)
+        and all(isinstance(name, str) for name in config.target_modules)
+        and config.bias == "none"
+        and not any(
+            getattr(config, key, None)
+            for key in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save")
+        )
+        and not any(
+            getattr(config, key, None)
+            for key in ("layers_to_transform", "layer_replication", "fan_in_fan_out", "lora_bias")
+        )
+    )
+    if not sound:
+        raise InputError(
+            f"{folder / 'adapter_config.json'}: not an adapter of this program: it takes a rank, an alpha "
+            "and a list of layers, and no other form of LoRA; train the adapter again"
+        )
+
+
+def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig | None = None) -> None:
     """Refuse an adapter whose training says that it belongs to other weights of the same form."""
     record = folder / "training.json"
     if not record.is_file():
         return  # a PEFT folder from elsewhere
     try:
-        trained_on = json.loads(record.read_text(encoding="utf-8")).get("model_sha256")
-    except (ValueError, AttributeError) as error:
+        said = json.loads(record.read_text(encoding="utf-8"))
+        trained_on, options = said.get("model_sha256"), said.get("options", {})
+        other = config is not None and [
+            f"{key} is {found}, the training's was {options[key]}"
+            for key, found in (("rank", config.r), ("alpha", config.lora_alpha))
+            if options.get("method") == "lora" and options.get(key, found) != found
+        ]
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{record}: not readable ({error}); train the adapter again") from error
+    if other:
+        raise InputError(
+            f"{folder / 'adapter_config.json'}: it was changed since the training: its {other[0]}; put that "
+            "back, or train the adapter again"
+        )
     if trained_on is not None and trained_on != model_hash(model):
         raise InputError(
             f"{folder}: the adapter was trained on other weights than this model has; train it again, or use "
@@ -280,17 +322,18 @@ def _load_full(
         state = load_file(folder / "full_weights.safetensors")
     except Exception as error:  # whatever damaged files make safetensors raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{folder}: not readable weights ({reason}); train again") from error
+        raise DamagedError(folder, f"{folder}: not readable weights ({reason})") from error
     if base != model_hash(model):
         raise InputError(
             f"{folder}: these weights were trained from others than this model has; train again, or use the "
             "model they were trained from"
         )
     own = dict(model.named_parameters())
-    if sorted(state) != names or any(
+    if sorted(state) != sorted(map(str, names)) or any(
         name not in own or own[name].shape != value.shape for name, value in state.items()
     ):
         raise InputError(f"{folder}: the weights are not those that full_weights.json names")
+    check_values(state, own, folder / "full_weights.safetensors")
     config = _open(model, base, options.targets if options else (), state)
     set_state(model, state)
     if not trainable:
@@ -328,8 +371,9 @@ def load(
         state = {k.removeprefix(_PREFIX): v for k, v in load_file(weights).items()}
     except Exception as error:  # whatever damaged files make peft or safetensors raise
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{folder}: not a readable adapter ({reason}); train it again") from error
-    _expect_weights(model, folder)
+        raise DamagedError(folder, f"{folder}: not a readable adapter ({reason})") from error
+    _check_form(config, folder)
+    _expect_weights(model, folder, config)
     names = {name for name, _ in model.named_modules()}
     missing = sorted(set(config.target_modules) - names)
     if missing:
@@ -353,6 +397,7 @@ def load(
         raise InputError(
             f"{folder}: the adapter's weights do not fit this model or its own configuration"
         )
+    check_values(state, expected, weights)
     set_peft_model_state_dict(model, state)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(trainable and "lora_" in name)

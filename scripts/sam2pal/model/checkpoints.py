@@ -4,11 +4,14 @@ import hashlib
 import logging
 import pickle
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from tqdm import tqdm
 
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -25,43 +28,67 @@ def fetch(
     sha256: str | None = None,
     progress: bool = False,
     timeout: float = 60.0,
+    limit: float = 7200.0,
 ) -> Path:
     """Download `url` to `path`, which appears only when the file is whole and, if known, the right one.
 
     Args:
         progress: show a bar on a terminal.
         timeout: seconds without a byte from the server after which to give up.
+        limit: seconds after which to give up in any case.
 
     Raises:
-        InputError: the server cannot be reached, the transfer was cut, or the checksum is another.
+        InputError: the server cannot be reached, the transfer was cut or took too long, what came is a
+            page or nothing, or the checksum is another.
     """
-    import pooch  # here, so that segmenting does not load them
-    import requests
+    import requests  # here, so that segmenting does not load it
 
-    path = Path(path)
+    path, deadline = Path(path), time.monotonic() + limit
+    kept = "nothing was kept"
+    elsewhere = (
+        f"{kept}. Without a connection, copy the file here by other means and name it in "
+        "`model: checkpoint`"
+    )
     with atomic(path) as temporary:
-        downloader = pooch.HTTPDownloader(
-            progressbar=progress and sys.stderr.isatty(), chunk_size=2**16, timeout=timeout
-        )
+        digest, start = hashlib.sha256(), b""
         try:
-            pooch.retrieve(
-                url,
-                known_hash=f"sha256:{sha256}" if sha256 else None,
-                fname=temporary.name,
-                path=temporary.parent,
-                downloader=downloader,
-            )
-        except (requests.RequestException, OSError) as error:  # an address without http:// too
+            with (
+                requests.get(url, stream=True, timeout=timeout) as response,
+                temporary.open("wb") as file,
+                tqdm(
+                    disable=not (progress and sys.stderr.isatty()), unit="B", unit_scale=True
+                ) as bar,
+            ):
+                response.raise_for_status()
+                for chunk in response.iter_content(2**16):
+                    start = start or chunk[:512]
+                    digest.update(chunk)
+                    file.write(chunk)
+                    bar.update(len(chunk))
+                    if time.monotonic() > deadline:
+                        raise InputError(
+                            f"{url}: the download failed (not whole after {limit:g} seconds); {elsewhere}"
+                        )
+        except requests.RequestException as error:  # an address without http:// too
+            raise InputError(f"{url}: the download failed ({error}); {elsewhere}") from error
+        if not start:
+            raise InputError(f"{url}: the server sent an empty file; {elsewhere}")
+        if is_page(start):
             raise InputError(
-                f"{url}: the download failed ({error}); nothing was kept. Without a connection, copy the "
-                "file here by other means and name it in `model: checkpoint`"
-            ) from error
-        except ValueError as error:  # pooch: the checksum differs
+                f"{url}: the server sent a page, not a file: it may ask for a login or be the address of a "
+                f"page; {elsewhere}"
+            )
+        if sha256 and digest.hexdigest() != sha256.lower():
             raise InputError(
                 f"{url}: what was downloaded is not the expected file (its SHA-256 is not {sha256}); "
-                "nothing was kept. Correct `model: sha256`, or try again"
-            ) from error
+                f"{kept}. Correct `model: sha256`, or try again"
+            )
     return path
+
+
+def is_page(start: bytes) -> bool:
+    """Whether a file that begins so is HTML or XML."""
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
 
 def verify(path: Path, sha256: str | None) -> None:
@@ -87,6 +114,11 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     if not path.is_file():
         raise InputError(f"{path}: the checkpoint does not exist")
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start or is_page(start):
+        found = "the page of a website" if start else "empty"
+        raise InputError(f"{path}: this is {found}, not a checkpoint; download the file again")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -94,7 +126,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:  # torch's own message tells how to run the code
         raise InputError(
             f"{path}: not a checkpoint of weights alone: it is damaged, or holds objects that would run "
-            "code when read. Export its state dict again"
+            "code when read. Copy or download it again; of your own model, save the state dict alone"
         ) from error
     except Exception as error:  # whatever a damaged file makes torch or safetensors raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -140,8 +172,29 @@ def load_weights(model: nn.Module, path: str | Path, name: str) -> None:
         raise InputError(
             f"{path}: these weights do not belong to model '{name}' ({_some('size', other)})"
         )
+    check_values(weights, expected, path)
     model.load_state_dict(weights)
     log.info("loaded %s", path)
+
+
+def check_values(
+    weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], path: Path
+) -> None:
+    """Raise `InputError` for weights that are no finite real numbers where the model has such."""
+    for key, value in weights.items():
+        if not expected[key].is_floating_point():
+            continue
+        if not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise InputError(
+                f"{path}: the weight {key} holds {kind} numbers instead of floats: it was quantised or "
+                "damaged; export the weights in single or half precision"
+            )
+        if not bool(torch.isfinite(value).all()):
+            raise InputError(
+                f"{path}: the weight {key} has values that are no numbers (NaN or infinite): training them "
+                "diverged, or the file is damaged; use an earlier one"
+            )
 
 
 def _some(what: str, names: list[str], shown: int = 3) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import atomic, set_aside
 from sam2pal.model import adapters
 from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.tracker import Tracker
@@ -385,8 +385,41 @@ class Trainer:
         path = self.folder / "checkpoint.pt"
         if not path.is_file():
             return
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            state = TrainingState(**content["state"], history=json.loads(content["history"]))
+            self._check_resumed(state, content["adapter"])
+            moments = [v for of in content["optimizer"]["state"].values() for v in of.values()]
+            if not all(bool(torch.isfinite(torch.as_tensor(v)).all()) for v in moments):
+                raise ValueError("the optimiser holds what is no number")
+            self.optimizer.load_state_dict(content["optimizer"])
+        except Exception as error:  # whatever a damaged file makes torch raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            log.warning(
+                "%s: damaged (%s); it was set aside as %s, and training begins anew",
+                path,
+                reason,
+                set_aside(path).name,
+            )
+            return
         adapters.set_state(self.model, content["adapter"])
-        self.optimizer.load_state_dict(content["optimizer"])
-        self.state = TrainingState(**content["state"], history=json.loads(content["history"]))
+        self.state = state
         log.info("going on from step %d", self.state.step)
+
+    def _check_resumed(self, state: TrainingState, found: dict[str, Tensor]) -> None:
+        """Raise `ValueError` unless a checkpoint can be of this training."""
+        counts = (state.step, state.best_step, state.restored, len(state.history))
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError(f"its counts are {counts}")
+        if not state.best_step <= state.step == len(state.history) <= self.options.steps:
+            raise ValueError(
+                f"step {state.step}, best {state.best_step}, {len(state.history)} lines of"
+                f" {self.options.steps} steps"
+            )
+        own = adapters.adapter_state(self.model)
+        for kept in (found, state.best_state):
+            if kept.keys() != own.keys() or any(
+                kept[name].shape != value.shape or not bool(torch.isfinite(kept[name]).all())
+                for name, value in own.items()
+            ):
+                raise ValueError("its weights are not those of this training, or no numbers")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import time
 
 import numpy as np
@@ -25,6 +26,7 @@ from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.pool import check_pool, draw_pool
 from sam2pal.dataset.preview import Folder
 from sam2pal.images.folder import natural_key, scan
+from sam2pal.images.reading import inspect
 from sam2pal.images.reading import inspect as inspect_photograph
 from sam2pal.io.errors import InputError
 
@@ -208,8 +210,46 @@ def test_nothing_to_list(tmp_path):
 
 def test_names_that_no_table_can_hold(folder):
     photograph(folder / "tab\there.png")
-    with pytest.raises(InputError, match="rename the photograph"):
-        build_manifest(folder, None, 4)
+    photograph(folder / os.fsdecode(b"caf\xe9.png"))
+    for fine in ("no\u00a0break", "ant \U0001f41c", "@home", "=1+1"):
+        photograph(folder / f"{fine}.png")
+    rows = {row.specimen: row for row in build_manifest(folder, None, 4).specimens}
+    for name in ("tab\\there", "caf\\udce9"):
+        assert rows[name].status == UNREADABLE and "rename the photograph" in rows[name].reason
+    for fine in ("no\u00a0break", "ant \U0001f41c", "@home", "=1+1"):
+        assert rows[fine].status == OK
+    write_list(folder / "manifest.tsv", rows.values())
+    assert read_list(folder / "manifest.tsv") == list(rows.values())
+    assert "\n'=1+1\t" in (folder / "manifest.tsv").read_text()
+
+
+def test_one_bad_entry_stops_no_genus(folder):
+    os.mkfifo(folder / "pipe.png")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(folder / "socket.png"))
+    (folder / "null.png").symlink_to("/dev/null")
+    (folder / "ring.png").symlink_to("ring.png")
+    deep = folder
+    for _ in range(110):
+        deep = deep / "d"
+    photograph(deep / "deep.png")
+    real = folder / "drawer"
+    photograph(real / "x.png")
+    for number in range(4):  # links that would multiply
+        (real / f"up{number}").symlink_to(folder)
+        (folder / f"again{number}").symlink_to(real)
+    rows = {row.specimen: row for row in build_manifest(folder, None, 4).specimens}
+    reasons = {name: row.reason for name, row in rows.items() if row.status == UNREADABLE}
+    assert [*reasons] == ["/".join("d" * 101), "null", "pipe", "ring", "socket"]
+    assert "more than 100 folders" in reasons["/".join("d" * 101)]
+    for name in ("null", "pipe", "socket"):
+        assert "no regular file" in reasons[name]
+    assert "cannot be examined" in reasons["ring"]
+    readable = [name for name, row in rows.items() if row.status == OK]
+    assert readable == ["drawer/x", *(f"s{n}" for n in range(1, 12))]
+    with pytest.raises(InputError, match="no regular file"):
+        inspect(folder / "pipe.png")
+    listener.close()
 
 
 # Files

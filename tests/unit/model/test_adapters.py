@@ -8,6 +8,7 @@ import pytest
 import torch
 from peft import PeftModel
 from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sam2pal.config.checking import validated
@@ -464,6 +465,41 @@ def test_going_on_with_another_form_is_refused(small_model, trained, options, ex
     with pytest.raises(InputError, match=expected) as caught:
         adapters.load(copy.deepcopy(small_model), folder, trainable=True, options=options)
     assert "`init`" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"lora_alpha": 12.0}, "changed since the training: its alpha is 12.0, the training's was 6.0"),
+        ({"lora_alpha": float("nan")}, "not an adapter of this program"),
+        ({"lora_alpha": "6"}, "not an adapter of this program"),
+        ({"r": 10**9}, "not an adapter of this program"),
+        ({"r": True}, "not an adapter of this program"),
+        ({"use_dora": True}, "not an adapter of this program"),
+        ({"use_rslora": True}, "not an adapter of this program"),
+        ({"bias": "all"}, "not an adapter of this program"),
+        ({"alpha_pattern": {"qkv": 3}}, "not an adapter of this program"),
+        ({"target_modules": "all-linear"}, "not an adapter of this program"),
+        ({"target_modules": None}, "not an adapter of this program"),
+        ({"peft_type": "IA3"}, "not an?( readable)? adapter"),
+        (None, "has values that are no numbers"),
+    ],
+)
+def test_an_edited_adapter_is_refused(small_model, trained, tmp_path, change, expected):
+    _, _, folder, _ = trained
+    target = tmp_path / "adapter"
+    shutil.copytree(folder, target)
+    record = {"options": {"method": "lora", "rank": 3, "alpha": 6.0}}
+    (target / "training.json").write_text(json.dumps(record))
+    config, weights = target / "adapter_config.json", target / "adapter_model.safetensors"
+    if change is None:
+        state = load_file(weights)
+        next(iter(state.values())).fill_(float("nan"))
+        save_file(state, weights)
+    config.write_text(json.dumps(json.loads(config.read_text()) | (change or {})))
+    with pytest.raises(InputError, match=expected) as caught:
+        adapters.load(copy.deepcopy(small_model), target)
+    assert str(target) in str(caught.value)
 
 
 def test_adapter_of_other_weights_is_refused(small_model, trained, tmp_path):

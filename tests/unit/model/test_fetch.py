@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from sam2pal.config.model import OFFICIAL, ModelOptions
+from sam2pal.config.model import SHA256 as SHA256_OF
 from sam2pal.io.errors import InputError
 from sam2pal.model.checkpoints import fetch
 
@@ -38,6 +40,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n" % 4096 + CONTENT[:4096] + b"\r\n")
             self.close_connection = True
             return None
+        page = b"\n<!DOCTYPE html><title>Log in</title>" if self.path == "/login" else b""
+        if self.path in ("/login", "/empty"):
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            return self.wfile.write(page)
         self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
         if self.path == "/cut":
@@ -99,6 +106,9 @@ def test_whole_file(server, tmp_path, path, sha256):
         ("/silent", SHA256, "the download failed"),
         ("/missing", None, "404"),
         ("/broken", None, "503"),
+        ("/login", None, "the server sent a page"),
+        ("/login", SHA256, "the server sent a page"),
+        ("/empty", None, "the server sent an empty file"),
         ("/other", SHA256, f"not the expected file \\(its SHA-256 is not {SHA256}\\)"),
     ],
 )
@@ -115,6 +125,25 @@ def test_misbehaving_server_leaves_nothing(server, tmp_path, path, sha256, expec
     else:
         assert list(tmp_path.iterdir()) == [target]
         assert target.read_bytes() == before
+
+
+def test_a_download_that_takes_too_long_is_given_up(server, tmp_path):
+    with pytest.raises(InputError, match="not whole after 0.2 seconds.*nothing was kept"):
+        fetch(f"{server}/slow", tmp_path / "sam.pt", limit=0.2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_downloaded_file_can_be_read_by_others(server, tmp_path):
+    path = fetch(f"{server}/whole", tmp_path / "sam.pt")
+    (tmp_path / "usual").write_text("")
+    assert path.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_every_official_checkpoint_has_its_checksum():
+    assert SHA256_OF.keys() == OFFICIAL.keys()
+    assert len({*SHA256_OF.values()}) == 8
+    for checksum in SHA256_OF.values():
+        ModelOptions(sha256=checksum)
 
 
 def test_no_server(tmp_path):
@@ -168,6 +197,7 @@ def test_script(by_hand, server, options, tmp_path):
     ("values", "expected"),
     [
         ({"url": "/cut"}, "the download failed"),
+        ({"url": "/whole"}, "not the expected file"),
         ({"url": "/other", "sha256": SHA256}, "not the expected file"),
         ({"name": "bundled"}, "'bundled' is no official model"),
         ({"name": "sam2.1_hira_tiny"}, "did you mean 'sam2.1_hiera_tiny'?"),

@@ -143,6 +143,32 @@ def test_own_configuration_that_is_no_model(tmp_path, text, expected):
     assert "own.yaml" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda value: value.to(torch.int8), "holds int8 numbers instead of floats"),
+        (lambda value: value.to(torch.complex64), "holds complex64 numbers instead of floats"),
+        (lambda value: value * torch.nan, "no numbers \\(NaN or infinite\\)"),
+    ],
+)
+def test_weights_that_are_no_real_numbers_are_refused(tmp_path, change, expected):
+    layer = torch.nn.Linear(2, 2)
+    weights = {**layer.state_dict(), "weight": change(layer.state_dict()["weight"])}
+    torch.save(weights, tmp_path / "own.pt")
+    with pytest.raises(InputError, match=f"own.pt: the weight weight .*{expected}"):
+        load_weights(layer, tmp_path / "own.pt", "own")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"", "empty"), (b"<html>", "page of a website")]
+)
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_a_file_that_is_no_checkpoint_at_all(tmp_path, content, expected, suffix):
+    (tmp_path / f"sam.{suffix}").write_bytes(content)
+    with pytest.raises(InputError, match=f"{expected}.*download the file again"):
+        read_weights(tmp_path / f"sam.{suffix}")
+
+
 def test_own_configuration_runs_nothing(tmp_path):
     mark = tmp_path / "ran"
     attack = {"_target_": "pathlib.Path.write_text", "_args_": [{"_target_": "pathlib.Path"}, "x"]}

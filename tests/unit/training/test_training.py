@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import io
 import logging
 import math
 import threading
@@ -356,6 +357,43 @@ def test_time_limit_keeps_a_checkpoint_and_goes_on(small_model, data, undisturbe
     model = fresh(small_model, SHAKEN)
     progress = run(model, data, tmp_path, SHAKEN, deadline=-math.inf)  # the last step ends it
     assert_same_training(model, progress, expected_model, expected)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_training_begins_anew(
+    small_model, data, tmp_path, caplog
+):
+    path, aside = tmp_path / "checkpoint.pt", tmp_path / "checkpoint.pt.damaged"
+    with pytest.raises(InputError, match="time limit came at step 1 of 5"):
+        run(fresh(small_model, SHAKEN), data, tmp_path, SHAKEN, deadline=-math.inf)
+    whole = path.read_bytes()
+
+    def changed(change):
+        content = torch.load(io.BytesIO(whole), weights_only=True)
+        change(content)
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        return buffer.getvalue()
+
+    def no_numbers(content):
+        next(iter(content["adapter"].values())).fill_(math.nan)
+
+    for content in (
+        b"",
+        whole[: len(whole) // 2],
+        b"<html>log in</html>",
+        changed(lambda content: content["state"].update(step=10**9)),
+        changed(lambda content: content["state"].update(step=-5)),
+        changed(lambda content: content["state"].pop("best_state")),
+        changed(no_numbers),
+        changed(lambda content: content.update(history="[")),
+    ):
+        path.write_bytes(content)
+        model = fresh(small_model, SHAKEN)
+        trainer = trainer_of(model, data, tmp_path, SHAKEN)
+        trainer._resume()
+        assert trainer.state.step == 0 and not path.exists()
+        assert aside.read_bytes() == content and "training begins anew" in caplog.text
+        caplog.clear()
 
 
 def test_stops_before_a_step_that_would_not_end_in_time(small_model, data, tmp_path, monkeypatch):
