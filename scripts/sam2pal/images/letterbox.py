@@ -1,8 +1,8 @@
 """One mapping between a photograph's pixels and the model's square, used in both directions.
 
-With pixel centres at half-integers, the native position `y` lies at `top + y * height / H` in the
-square, where `height` is the photograph's height there, a whole number of pixels. Every method
-uses exactly this mapping, so a mask that goes to the square and back does not shift.
+With pixel centres at half-integers, the position `y` in a window of `h` rows of the photograph lies at
+`top + y * height / h` in the square, where `height` is the window's height there, a whole number of pixels.
+Every method uses exactly this mapping, so a mask that goes to the square and back does not shift.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+from sam2pal.images.window import Window
 
 if TYPE_CHECKING:
     from scipy import sparse
@@ -29,26 +31,30 @@ _NORMALISED = np.stack(
 
 @dataclass(frozen=True)
 class Letterbox:
-    """A photograph of `height` x `width` pixels, centred in a square of `square` pixels.
+    """A window of a photograph of `height` x `width` pixels, centred in a square of `square` pixels.
 
     Attributes:
-        scale: square pixels per native pixel, `square / max(height, width)`.
-        box: `(top, left, height, width)` of the photograph in the square, in whole pixels.
+        window: the photograph itself if not given.
+        scale: square pixels per native pixel, `square / window.side`.
+        box: `(top, left, height, width)` of the window in the square, in whole pixels.
     """
 
     height: int
     width: int
     square: int
+    window: Window | None = None
     scale: float = field(init=False)
     box: tuple[int, int, int, int] = field(init=False)
 
     def __post_init__(self) -> None:
         if min(self.height, self.width, self.square) < 1:
             raise ValueError(f"a letterbox needs positive sizes, got {self}")
-        scale = self.square / max(self.height, self.width)
-        height = min(self.square, max(1, round(self.height * scale)))
-        width = min(self.square, max(1, round(self.width * scale)))
+        window = self.window or Window.whole(self.height, self.width)
+        scale = self.square / window.side
+        height = min(self.square, max(1, round(window.height * scale)))
+        width = min(self.square, max(1, round(window.width * scale)))
         top, left = (self.square - height) // 2, (self.square - width) // 2
+        object.__setattr__(self, "window", window)
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "box", (top, left, height, width))
 
@@ -58,15 +64,15 @@ class Letterbox:
         """Resize (antialiased bilinear), normalise as ImageNet, and pad with zeros.
 
         Args:
-            pixels: uint8 `[H, W, 3]`, upright RGB; of another size if `frame` is given.
-            frame: (left, top, right, bottom), where the edges of the photograph lie in `pixels`.
+            pixels: uint8 `[h, w, 3]` of the window, upright RGB; of another size if `frame` is given.
+            frame: (left, top, right, bottom), where the edges of the window lie in `pixels`.
 
         Returns:
             float32 `[3, S, S]`; the padding is 0, which is the mean colour.
         """
         if frame is None:
-            self._expect(pixels.shape, (self.height, self.width, 3))
-            frame = (0.0, 0.0, self.width, self.height)
+            self._expect(pixels.shape, (self.window.height, self.window.width, 3))
+            frame = (0.0, 0.0, self.window.width, self.window.height)
         top, left, height, width = self.box
         if pixels.shape[:2] != (height, width) or frame != (0, 0, width, height):
             # Pillow widens the filter when it shrinks, and so antialiases.
@@ -85,41 +91,44 @@ class Letterbox:
         """The fraction of every square pixel that the mask covers.
 
         Args:
-            mask: bool `[H, W]`, upright.
+            mask: bool `[H, W]`, upright, of the whole photograph.
 
         Returns:
             float32 `[S, S]` in 0..1; the padding is 0.
         """
         self._expect(mask.shape, (self.height, self.width))
+        first, start, high, wide = self.window
+        mask = mask[first : first + high, start : start + wide]
         top, left, height, width = self.box
-        rows = _area_weights(height, self.height)
-        columns = _area_weights(width, self.width)
+        rows = _area_weights(height, high)
+        columns = _area_weights(width, wide)
         covered = columns @ (rows @ mask.astype(np.float32)).T
         square = np.zeros((self.square, self.square), np.float32)
         square[top : top + height, left : left + width] = np.clip(covered.T, 0.0, 1.0)
         return square
 
     def square_to_native(self, values: np.ndarray) -> np.ndarray:
-        """Bilinear values at the photograph's own pixels; the padding is cut off.
+        """Bilinear values at the window's own pixels; the padding is cut off.
 
-        Antialiased where the photograph is smaller than the values' grid.
+        Antialiased where the window is smaller than the values' grid.
 
         Args:
             values: float `[..., s, s]` on a grid that spans the square; `s` is any size,
                 usually the square's or a quarter of it.
 
         Returns:
-            float32 `[..., H, W]`.
+            float32 `[..., h, w]`.
         """
         values = np.asarray(values)
         size = values.shape[-1]
         self._expect(values.shape[-2:], (size, size))
         top, left, height, width = self.box
         grid = size / self.square
-        rows = _bilinear_weights(self.height, size, top * grid, height * grid / self.height)
-        columns = _bilinear_weights(self.width, size, left * grid, width * grid / self.width)
-        native = np.empty((*values.shape[:-2], self.height, self.width), np.float32)
-        flat = native.reshape(-1, self.height, self.width)
+        high, wide = self.window.height, self.window.width
+        rows = _bilinear_weights(high, size, top * grid, height * grid / high)
+        columns = _bilinear_weights(wide, size, left * grid, width * grid / wide)
+        native = np.empty((*values.shape[:-2], high, wide), np.float32)
+        flat = native.reshape(-1, high, wide)
         for source, target in zip(values.reshape(-1, size, size), flat, strict=True):
             across = np.ascontiguousarray((columns @ source.astype(np.float32).T).T)
             target[...] = rows @ across

@@ -21,10 +21,11 @@ All data of a file are read and checked, except the finer levels of a pyramid an
 window of a TIFF: of these it is only known that the file reaches to their ends.
 """
 
+import math
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +38,8 @@ from sam2pal.images import pillow, tiff
 from sam2pal.images.header import MAX_PIXELS, Header
 from sam2pal.images.jpeg import DamagedError
 from sam2pal.images.orientation import stored, upright
+from sam2pal.images.reduction import large_enough
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
@@ -59,12 +62,13 @@ class Photograph:
     """A decoded photograph.
 
     Attributes:
-        pixels: uint8 `[H, W, 3]`, RGB, upright; fewer than the photograph has if fewer were asked for.
+        pixels: uint8 `[h, w, 3]`, RGB, upright, of the window; fewer than it has if fewer were asked for.
         orientation: EXIF orientation, 1 to 8, of the file.
         width, height: in pixels, as stored on disk (exchanged for orientations 5 to 8).
         notes: see `Header`.
-        frame: (left, top, right, bottom), where the edges of the photograph lie in `pixels` if these are
+        frame: (left, top, right, bottom), where the edges of the window lie in `pixels` if these are
             fewer: the last row and column may belong to it only in part.
+        window: what of the photograph the pixels show; all of it if not given.
     """
 
     pixels: np.ndarray
@@ -73,12 +77,37 @@ class Photograph:
     height: int
     notes: tuple[str, ...] = ()
     frame: tuple[float, float, float, float] | None = None
+    window: Window | None = None
 
     @property
     def displayed(self) -> tuple[int, int]:
         """`(H, W)`, height and width in pixels of the whole photograph, upright."""
         swapped = self.orientation >= 5
         return (self.width, self.height) if swapped else (self.height, self.width)
+
+    @property
+    def shown(self) -> Window:
+        """What of the photograph the pixels show."""
+        return self.window or Window.whole(*self.displayed)
+
+    def cut(self, window: Window) -> "Photograph":
+        """A window of a photograph that shows all of itself, of the pixels that are there."""
+        height, width = self.displayed
+        left, top, right, bottom = self.frame or (0.0, 0.0, width, height)
+        across, down = (right - left) / width, (bottom - top) / height
+        ends = (
+            left + window.left * across,
+            top + window.top * down,
+            left + (window.left + window.width) * across,
+            top + (window.top + window.height) * down,
+        )
+        first, start = math.floor(ends[1]), math.floor(ends[0])
+        last, end = math.ceil(ends[3]), math.ceil(ends[2])
+        frame = ends[0] - start, ends[1] - first, ends[2] - start, ends[3] - first
+        pixels = np.ascontiguousarray(self.pixels[first:last, start:end])
+        return replace(
+            self, pixels=pixels, frame=frame if self.frame else None, window=window
+        )
 
     def to_stored(self, mask: np.ndarray) -> np.ndarray:
         """Turn an upright mask `[H, W]` into the orientation on disk, `[height, width]`."""
@@ -116,6 +145,29 @@ def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph
         header.notes,
         frame,
     )
+
+
+def look_closer(
+    path: str | Path, photograph: Photograph, window: Window, at_least: int
+) -> Photograph:
+    """A window of a photograph, decoded again where the pixels that were read do not suffice.
+
+    Args:
+        photograph: all of the file, perhaps reduced.
+        at_least: longer side of the window in pixels that is needed.
+
+    Raises:
+        InputError: as `read_photograph`.
+    """
+    if window == photograph.shown:
+        return photograph
+    needed = math.ceil(at_least * max(photograph.displayed) / window.side)
+    if photograph.frame and not large_enough(*photograph.pixels.shape[:2], needed):
+        if _decoder(path) is tiff:
+            pixels = read_window(path, *window)
+            return replace(photograph, pixels=pixels, frame=None, window=window)
+        photograph = read_photograph(path, needed)
+    return photograph.cut(window)
 
 
 def read_window(path: str | Path, top: int, left: int, height: int, width: int) -> np.ndarray:

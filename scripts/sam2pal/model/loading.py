@@ -18,8 +18,8 @@ Loaded = TypeVar("Loaded")
 
 
 def letterbox_of(photograph: Photograph, square: int) -> Letterbox:
-    """The mapping between a photograph, upright, and the model's square."""
-    return Letterbox(*photograph.displayed, square)
+    """The mapping between what is shown of a photograph, upright, and the model's square."""
+    return Letterbox(*photograph.displayed, square, photograph.window)
 
 
 def square_image(photograph: Photograph, square: int) -> Tensor:

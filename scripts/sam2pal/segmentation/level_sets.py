@@ -18,11 +18,23 @@ from sam2pal.images.letterbox import Letterbox
 
 @dataclass(frozen=True)
 class Axis:
-    """The grid coordinate of the pixels of one axis: pixel `i` lies at `offset + step * i`, node 0 at 0."""
+    """The grid coordinate of the pixels of one axis: pixel `i` lies at `offset + step * i`, node 0 at 0.
+
+    Attributes:
+        pixels: of the photograph.
+        first, after: pixels `first` to `after` (exclusive) are those of the window; nothing lies outside.
+    """
 
     pixels: int
     offset: float
     step: float
+    first: int
+    after: int
+
+    @staticmethod
+    def over(pixels: int, first: int, count: int, offset: float, step: float) -> Axis:
+        """The axis of a window of `count` pixels, the first of which lies at `offset`."""
+        return Axis(pixels, offset - step * first, step, first, first + count)
 
     def pixel(self, node: np.ndarray) -> np.ndarray:
         """Where a grid coordinate lies, in pixels from the centre of the first one."""
@@ -38,15 +50,18 @@ class Axis:
         """The pixels (first, after the last) whose value depends on any of the nodes, bool [n]."""
         which = np.flatnonzero(nodes)
         if not len(which):
-            return 0, 0
+            return self.first, self.first
         ends = self.pixel(np.array([which[0] - 1.0, which[-1] + 1.0]))
-        first = 0 if which[0] == 0 else max(0, int(np.floor(ends[0])))
-        after = self.pixels if which[-1] == len(nodes) - 1 else min(self.pixels, int(np.ceil(ends[1])) + 1)
+        first, after = self.first, self.after
+        if which[0] > 0:
+            first = max(first, int(np.floor(ends[0])))
+        if which[-1] < len(nodes) - 1:
+            after = min(after, int(np.ceil(ends[1])) + 1)
         return first, max(first, after)
 
 
 @dataclass(frozen=True)
-class Window:
+class Region:
     """Columns `first` to `after` of the photograph, and nodes `top` to `bottom` (exclusive) of its rows."""
 
     first: int
@@ -72,35 +87,34 @@ class Surface:
     def over(values: np.ndarray, box: Letterbox) -> Surface:
         """Logits `[s, s]` on a grid that spans the square of `box`.
 
-        Where the photograph is smaller than the grid, the values are first averaged at its own pixels
+        Where the window is smaller than the grid, the values are first averaged at its own pixels
         (`Letterbox.square_to_native`), which become the nodes.
         """
         grid = values.shape[-1] / box.square
         top, left, height, width = box.box
-        steps = height * grid / box.height, width * grid / box.width
+        window = box.window
+        steps = height * grid / window.height, width * grid / window.width
+        offsets = top * grid + 0.5 * steps[0] - 0.5, left * grid + 0.5 * steps[1] - 0.5
         if max(steps) > 1:
-            native = box.square_to_native(values)
-            return Surface(native, Axis(box.height, 0.0, 1.0), Axis(box.width, 0.0, 1.0))
-        rows, columns = (
-            Axis(pixels, start * grid + 0.5 * step - 0.5, step)
-            for pixels, start, step in zip((box.height, box.width), (top, left), steps, strict=True)
-        )
+            values, offsets, steps = box.square_to_native(values), (0.0, 0.0), (1.0, 1.0)
+        rows = Axis.over(box.height, window.top, window.height, offsets[0], steps[0])
+        columns = Axis.over(box.width, window.left, window.width, offsets[1], steps[1])
         return Surface(np.asarray(values, np.float32), rows, columns)
 
     def __sub__(self, other: Surface) -> Surface:
         return Surface(self.values - other.values, self.rows, self.columns)
 
-    def window(self, level: float) -> Window | None:
+    def window(self, level: float) -> Region | None:
         """The columns and nodes that the pixels above `level` can depend on; None where there are none."""
         high = self.values > level
         rows = np.flatnonzero(high.any(1))
         if not len(rows):
             return None
         first, after = self.columns.reach(high.any(0))
-        return Window(first, after, max(0, rows[0] - 1), min(len(high), rows[-1] + 2))
+        return Region(first, after, max(0, rows[0] - 1), min(len(high), rows[-1] + 2))
 
     def above(
-        self, level: float, window: Window | None = None, *, or_equal: bool = False
+        self, level: float, window: Region | None = None, *, or_equal: bool = False
     ) -> Runs:
         """The pixels whose logit is above `level`.
 
@@ -120,15 +134,15 @@ class Surface:
         root = self._root(value, x, node, window)
         # a pixel right on a root is equal to the level
         begin = (np.ceil(root) if or_equal else np.floor(root) + 1).astype(np.int64)
-        begin[node == 0] = 0
+        begin[node == 0] = self.rows.first
         x_end, node = np.nonzero(change < 0)
         root = self._root(value, x_end, node, window)
         end = (np.floor(root) + 1 if or_equal else np.ceil(root)).astype(np.int64)
-        end[node == value.shape[1]] = height
-        begin, end = begin.clip(0, height), end.clip(0, height)
+        end[node == value.shape[1]] = self.rows.after
+        begin, end = (part.clip(self.rows.first, self.rows.after) for part in (begin, end))
         return Runs.in_columns(height, width, x + window.first, begin, end)
 
-    def _root(self, value: np.ndarray, x: np.ndarray, node: np.ndarray, window: Window) -> np.ndarray:
+    def _root(self, value: np.ndarray, x: np.ndarray, node: np.ndarray, window: Region) -> np.ndarray:
         """The pixel coordinate of the root between nodes `node - 1` and `node` of column `x`."""
         before = value[x, np.maximum(node - 1, 0)].astype(np.float64)
         behind = value[x, np.minimum(node, value.shape[1] - 1)].astype(np.float64)
@@ -136,7 +150,7 @@ class Surface:
         share = before / np.where(inside, before - behind, 1.0)
         return self.rows.pixel(window.top + node - 1 + share)
 
-    def _in_columns(self, window: Window) -> np.ndarray:
+    def _in_columns(self, window: Region) -> np.ndarray:
         """[columns, nodes] of the window: the nodes' rows, interpolated at columns of the photograph."""
         pixels = np.arange(window.first, window.after)
         node, share = self.columns.weights(pixels, self.values.shape[1])

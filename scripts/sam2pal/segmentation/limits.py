@@ -96,8 +96,8 @@ def check_mask(mask: Runs, limit: Limit, box: Letterbox) -> list[str]:
     # the middle of the mask, as a share of the square
     top, left, height, width = box.box
     row, column = mask.middle()
-    row = (row * height / box.height + top) / box.square
-    column = (column * width / box.width + left) / box.square
+    row = ((row - box.window.top) * height / box.window.height + top) / box.square
+    column = ((column - box.window.left) * width / box.window.width + left) / box.square
     first, start, last, end = limit.box
     if not (first <= row <= last and start <= column <= end):
         flags.append(PLACE)
@@ -111,8 +111,9 @@ def clamp(likelihood: Likelihood, threshold: float, limit: Limit, box: Letterbox
     """
     top, left, height, width = box.box
     first, start, last, end = (edge * box.square for edge in limit.box)
-    rows = (np.arange(box.height) + 0.5) / box.height * height + top
-    columns = (np.arange(box.width) + 0.5) / box.width * width + left
+    window = box.window
+    rows = (np.arange(box.height) + 0.5 - window.top) / window.height * height + top
+    columns = (np.arange(box.width) + 0.5 - window.left) / window.width * width + left
     inside = np.flatnonzero((rows >= first) & (rows <= last))
     x = np.flatnonzero((columns >= start) & (columns <= end))
     ends = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)

@@ -59,7 +59,7 @@ def test_flags(found, flags):
 def test_clamped_to_the_box_and_the_most_probable():
     y, x = np.mgrid[:80, :40] + 0.5
     distance = np.hypot(y - 30, x - 20)
-    likelihood = Likelihood(Surface(4 - distance / 15, Axis(80, 0, 1), Axis(40, 0, 1)))
+    likelihood = Likelihood(Surface(4 - distance / 15, Axis(80, 0, 1, 0, 80), Axis(40, 0, 1, 0, 40)))
 
     def masks(limit, *probabilities):
         kept = clamp(likelihood, 0.5, limit, BOX)
