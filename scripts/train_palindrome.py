@@ -38,7 +38,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--templates", type=Path, required=True, help="canonical COCO")
     parser.add_argument("--pool", type=Path, required=True, help="unlabelled specimens (TSV)")
     parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
-    add_options(parser, "structures", "model", "training", "seed")
+    add_options(parser, "structures", "model", "training", "segmentation", "seed")
     add_machine(parser, TrainingOptions)
     add_progress(parser)
     parser.add_argument("--init", type=Path, help="adapter of an earlier round to start from")
@@ -65,6 +65,7 @@ def input_hash(
     # their order is that of the masks
     structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
     values = [*model, structures, without_machine(stage.training), stage.seed]
+    values.append(stage.segmentation.window)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
     if arguments.init:
@@ -91,7 +92,8 @@ def main() -> None:
 
     names = [structure.name for structure in structures]
     tracker, aligned = Tracker(model), len(options.turns) > 1
-    known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned)
+    window = stage.segmentation.window
+    known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned, window=window)
     paths = [specimen.path for specimen in pool]
     data = prepare(tracker, known, paths, options, stage.seed, arguments.state)
     seed_everything(stage.seed)  # whatever building the model drew

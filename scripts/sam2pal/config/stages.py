@@ -78,6 +78,7 @@ def stage_options(
                 **model,
                 "structures": _structures(configuration, "parent", "exclusive", "weight"),
                 "training": without_machine(training, TrainingOptions),
+                "segmentation": {"window": configuration.segmentation.window},
             }
     methods = {**methods, "measure_truth": methods["measure"]}
     return {

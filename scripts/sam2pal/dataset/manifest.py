@@ -18,6 +18,7 @@ from sam2pal.io.files import write_if_changed
 from sam2pal.io.user_tables import composed
 
 OK, UNREADABLE, DUPLICATE, REMOVED = "ok", "unreadable", "duplicate", "removed"
+NO_SPECIMEN = "no_specimen"  # of predictions: a photograph in which no specimen was found
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,22 @@ class Photograph:
         """What of the photograph the pixels show."""
         return self.window or Window.whole(*self.displayed)
 
+    def small(self, side: int) -> np.ndarray:
+        """uint8 `[h, w, 3]`: what is shown, its longer side no more than `side` pixels."""
+        window = self.shown
+        scale = min(1.0, side / window.side)
+        size = max(1, round(window.width * scale)), max(1, round(window.height * scale))
+        image = Image.fromarray(self.pixels)
+        return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=self.frame))
+
+    def stored_box(self) -> tuple[int, int, int, int]:
+        """(left, top, width, height) of what is shown, in the orientation on disk."""
+        (high, wide), window = self.displayed, self.shown
+        right, bottom = wide - window.left - window.width, high - window.top - window.height
+        margins = _turned((window.left, window.top, right, bottom), self.orientation, stored)
+        left, top, right, bottom = margins
+        return left, top, self.width - left - right, self.height - top - bottom
+
     def cut(self, window: Window) -> "Photograph":
         """A window of a photograph that shows all of itself, of the pixels that are there."""
         height, width = self.displayed
@@ -105,9 +121,7 @@ class Photograph:
         last, end = math.ceil(ends[3]), math.ceil(ends[2])
         frame = ends[0] - start, ends[1] - first, ends[2] - start, ends[3] - first
         pixels = np.ascontiguousarray(self.pixels[first:last, start:end])
-        return replace(
-            self, pixels=pixels, frame=frame if self.frame else None, window=window
-        )
+        return replace(self, pixels=pixels, frame=frame if self.frame else None, window=window)
 
     def to_stored(self, mask: np.ndarray) -> np.ndarray:
         """Turn an upright mask `[H, W]` into the orientation on disk, `[height, width]`."""

@@ -21,7 +21,9 @@ class Window(NamedTuple):
         return Window(0, 0, height, width)
 
     @staticmethod
-    def around(box: tuple[float, float, float, float], filled: float, size: tuple[int, int]) -> Window:
+    def around(
+        box: tuple[float, float, float, float], filled: float, size: tuple[int, int]
+    ) -> Window:
         """The square window whose side a box fills to some share, its middle that of the box.
 
         It is moved to lie inside of the photograph. One that is nearly as long as the photograph is the

@@ -78,7 +78,7 @@ def compose(specimen: AnnotatedSpecimen, rng: np.random.Generator, slats: bool) 
 def compose_all(
     specimens: list[AnnotatedSpecimen], folder: Path, slats: bool, seed: int = 1
 ) -> Iterator[AnnotatedSpecimen]:
-    """Composites of specimens with the same ids, written as JPEG into a folder; what is there already is kept."""
+    """Composites of specimens with the same ids, written as JPEG into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for specimen in specimens:
         made = compose(specimen, np.random.default_rng([seed, int(specimen.specimen)]), slats)
@@ -213,9 +213,13 @@ def _thing(
                 continue
             long = 0.6 if number % 5 == 0 else 0.35
             if wide >= high:
-                pen.rectangle((at, 0, at + max(1, along / ticks / 8), high * long), fill=(10, 10, 10))
+                pen.rectangle(
+                    (at, 0, at + max(1, along / ticks / 8), high * long), fill=(10, 10, 10)
+                )
             else:
-                pen.rectangle((0, at, wide * long, at + max(1, along / ticks / 8)), fill=(10, 10, 10))
+                pen.rectangle(
+                    (0, at, wide * long, at + max(1, along / ticks / 8)), fill=(10, 10, 10)
+                )
         size = int(np.clip(min(wide, high) * 0.4, 8, 128))
         pen.text((wide * 0.05, high - size * 1.2), "10 mm", (0, 0, 0), fonts(size))
     elif kind == "card":
@@ -226,7 +230,8 @@ def _thing(
                 if y == rows - 1:
                     colour = (int(255 * x / max(1, columns - 1)),) * 3
                 w, h = wide / columns, high / rows
-                pen.rectangle((x * w + 0.08 * w, y * h + 0.08 * h, x * w + 0.92 * w, y * h + 0.92 * h), fill=colour)
+                ends = (x + 0.08) * w, (y + 0.08) * h, (x + 0.92) * w, (y + 0.92) * h
+                pen.rectangle(ends, fill=colour)
     elif kind == "code":
         cells = (rng.random((21, 21)) < 0.5).astype(np.uint8) * 255
         code = Image.fromarray(cells).resize((max(1, wide * 5 // 6), max(1, high * 5 // 6)), 0)

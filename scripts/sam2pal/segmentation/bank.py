@@ -12,6 +12,7 @@ from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast, out_of_memory, too_small
+from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
@@ -44,6 +45,7 @@ class Bank:
         specimens: [T], ids of the templates.
         turns: [T], how each was turned to lie as the others do.
         reference: the template as which all lie; None if they were not turned.
+        finder: finds the windows of specimens; None if their photographs are taken whole.
     """
 
     views: list[View]
@@ -61,6 +63,7 @@ class Bank:
     specimens: tuple[str, ...]
     turns: tuple[View, ...]
     reference: str | None
+    finder: Finder | None = None
 
     @property
     def remembered(self) -> int:
@@ -103,7 +106,9 @@ def remember(
     device = tracker.device
     views = views_of(options.turns, options.mirrored)
     sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
-    known = TemplateSet.read(templates, names, tracker.image_size, aligned=len(views) > 1)
+    known = TemplateSet.read(
+        templates, names, tracker.image_size, aligned=len(views) > 1, window=options.window
+    )
     shown = known.shown
     if not bool(shown.any()):
         raise InputError(f"no template shows any of the structures {', '.join(names)}")
@@ -163,6 +168,7 @@ def remember(
         known.specimens,
         known.turns,
         known.reference,
+        Finder(tracker, known, options.turns) if options.window == "specimen" else None,
     )
 
 

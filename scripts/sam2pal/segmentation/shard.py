@@ -1,6 +1,7 @@
 """A shard: every structure of every specimen, with a confidence, or the reason why there is none."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import numpy as np
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.manifest import OK, UNREADABLE, Specimen
+from sam2pal.dataset.manifest import NO_SPECIMEN, OK, UNREADABLE, Specimen
 from sam2pal.dataset.matching import find_templates
-from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.images.reading import Photograph, look_closer, read_photograph
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
+from sam2pal.model.finding import NOTHING, Finder, Place
 from sam2pal.model.loading import ahead
+from sam2pal.model.templates import COARSE
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.annotations import (
     Annotator,
@@ -23,6 +27,11 @@ from sam2pal.segmentation.annotations import (
 )
 from sam2pal.segmentation.bank import Bank, remember
 from sam2pal.segmentation.tracking import Outcome, track_halving
+
+NOT_FOUND = (
+    "no specimen found: nothing in the photograph looks like those of the templates; cut the photograph to"
+    " its specimen, or set `window: photograph` under `segmentation`"
+)
 
 
 def segment(
@@ -77,37 +86,45 @@ def segment(
         on_specimen()
 
     to_track: list[tuple[Specimen, Photograph]] = []
+    places: list[Place | None] = []
     batch_size = options.batch_size
 
     def flush() -> None:
         nonlocal batch_size
         outcomes, fits = track_halving(tracker, bank, to_track, options)
         batch_size = min(batch_size, fits)
-        for (specimen, photograph), outcome in zip(to_track, outcomes, strict=True):
+        for (specimen, photograph), place, outcome in zip(to_track, places, outcomes, strict=True):
             drawn = own[specimen.specimen].masks if specimen.specimen in own else {}
             limits = bank.limits.by_view[outcome.view]
             found = annotator.annotate(photograph, outcome, drawn, limits)
-            add(specimen, OK, specimen.reason, found, _how(bank, outcome))
+            more = _how(bank, outcome) | _where(photograph, place)
+            add(specimen, OK, specimen.reason, found, more)
         to_track.clear()
+        places.clear()
 
-    read = partial(_read, at_least=tracker.image_size)
-    for specimen, photograph, reason in ahead(read, specimens, options.decode_threads):
-        template = own.get(specimen.specimen)
-        outlined = template is not None and all(name in template.masks for name in followed)
-        if photograph is None or outlined:
+    outlined = {
+        name
+        for name, template in own.items()
+        if all(structure in template.masks for structure in followed)
+    }
+    for seen in _photographs(tracker, bank.finder, specimens, outlined, options.decode_threads):
+        specimen, photograph = seen.specimen, seen.photograph
+        if photograph is None or specimen.specimen in outlined:
             flush()  # keeps the order of the list
         if photograph is None:
-            add(specimen, specimen.status if specimen.status != OK else UNREADABLE, reason, [])
-        elif outlined:
+            add(specimen, seen.status, seen.reason, [], _where(None, seen.place))
+        elif specimen.specimen in outlined:
+            masks = own[specimen.specimen].masks
             found = [
-                drawn_annotation(category, template.masks[name])
-                if name in template.masks
+                drawn_annotation(category, masks[name])
+                if name in masks
                 else unknown_annotation(category, photograph)
                 for category, name in enumerate(names)
             ]
             add(specimen, OK, specimen.reason, found)
         else:
             to_track.append((specimen, photograph))
+            places.append(seen.place)
             if len(to_track) >= batch_size:
                 flush()
     flush()
@@ -150,18 +167,84 @@ def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _read(specimen: Specimen, at_least: int) -> tuple[Specimen, Photograph | None, str]:
-    """A photograph, or the reason why there is none."""
+def _where(photograph: Photograph | None, place: Place | None) -> dict[str, Any]:
+    """The window that was taken, (left, top, width, height) as stored, and how it was found."""
+    if place is None:
+        return {}
+    quality = None if place.quality is None else round(place.quality, 4)
+    found = {"window_by": place.by, "window_quality": quality}
+    return found if photograph is None else {"window": list(photograph.stored_box()), **found}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A specimen with the window of its photograph, or the reason why there is none."""
+
+    specimen: Specimen
+    photograph: Photograph | None = None
+    status: str = OK
+    reason: str = ""
+    regions: Sequence[Window] = ()
+    place: Place | None = None
+
+
+def _photographs(
+    tracker: Tracker,
+    finder: Finder | None,
+    specimens: Sequence[Specimen],
+    outlined: Collection[str],
+    threads: int,
+) -> Iterator[_Seen]:
+    """The specimens in their order; threads decode, and the model finds in between.
+
+    Args:
+        outlined: specimens that no window is needed of.
+    """
+
+    def read(specimen: Specimen) -> _Seen:
+        looked_for = finder if specimen.specimen not in outlined else None
+        return _read(specimen, tracker.image_size, looked_for)
+
+    def find() -> Iterator[_Seen]:
+        for seen in ahead(read, specimens, threads):
+            if finder is None or seen.photograph is None or seen.specimen.specimen in outlined:
+                yield seen
+                continue
+            place = finder.find(seen.photograph, seen.regions)
+            if place.by == NOTHING:
+                seen = replace(seen, photograph=None, status=NO_SPECIMEN, reason=NOT_FOUND)
+            yield replace(seen, place=place)
+
+    yield from ahead(partial(_closer, side=tracker.image_size), find(), threads)
+
+
+def _read(specimen: Specimen, side: int, finder: Finder | None) -> _Seen:
+    """A photograph with what stands out in it, or the reason why there is none."""
     if specimen.status != OK:
-        return specimen, None, specimen.reason
+        return _Seen(specimen, None, specimen.status, specimen.reason)
     path = Path(specimen.path)
+    lost = partial(_Seen, specimen, None, UNREADABLE)
     try:
         stat = path.stat()
     except OSError:
-        return specimen, None, "disappeared since it was listed; run the workflow again"
+        return lost("disappeared since it was listed; run the workflow again")
     if (stat.st_size, stat.st_mtime_ns) != (specimen.size, specimen.mtime_ns):
-        return specimen, None, "changed since it was listed; run the workflow again"
+        return lost("changed since it was listed; run the workflow again")
     try:
-        return specimen, read_photograph(path, at_least), ""
+        photograph = read_photograph(path, side * (COARSE if finder else 1))
     except InputError as error:
-        return specimen, None, str(error).removeprefix(f"{path}: ")
+        return lost(str(error).removeprefix(f"{path}: "))
+    return _Seen(specimen, photograph, regions=finder.regions(photograph) if finder else ())
+
+
+def _closer(seen: _Seen, side: int) -> _Seen:
+    """With its window instead of the whole photograph."""
+    if seen.photograph is None or seen.place is None:
+        return seen
+    path = seen.specimen.path
+    try:
+        closer = look_closer(path, seen.photograph, seen.place.window, side)
+    except InputError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        return replace(seen, photograph=None, status=UNREADABLE, reason=reason)
+    return replace(seen, photograph=closer)

@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.images.reading import Photograph, look_closer, read_photograph
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.adapters import frozen_by
 from sam2pal.model.device import autocast
 from sam2pal.model.encoder import Encoded
+from sam2pal.model.finding import NOTHING, Finder
 from sam2pal.model.loading import ahead, square_image
 from sam2pal.model.similarity import match
-from sam2pal.model.templates import TemplateSet
+from sam2pal.model.templates import COARSE, TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.model.views import sided, views_of
 from sam2pal.training.augmentation import augment
@@ -28,6 +30,7 @@ from sam2pal.training.palindrome import AnnotatedViews
 
 log = logging.getLogger(__name__)
 
+_Located = tuple[str, Photograph, Window]
 Annotated = tuple[Tensor, Tensor, Tensor]  # an image, its masks, which of them were annotated
 
 
@@ -183,6 +186,7 @@ class _Pool:
         self._descriptors = None
         if len(self._turns) > 1 or self._paired:
             self._descriptors = templates.describe(tracker, self._turns, tracker.device)
+        self._finder = Finder(tracker, templates, options.turns) if templates.outlines else None
         self._likeness: list[Tensor] = []
         self.left_out: list[str] = []
 
@@ -197,18 +201,42 @@ class _Pool:
         Raises:
             InputError: none can be read.
         """
-        read = partial(_read, at_least=self._tracker.image_size)
-        for photograph in ahead(read, paths):
-            if isinstance(photograph, InputError):
-                self.left_out.append(str(photograph))
-                log.warning("left out of the training pool: %s", photograph)
+        for found in ahead(self._closer, self._found(paths)):
+            if isinstance(found, InputError):
+                self.left_out.append(str(found))
+                log.warning("left out of the training pool: %s", found)
             else:
-                yield self._turned(square_image(photograph, self._tracker.image_size))
+                yield self._turned(square_image(found, self._tracker.image_size))
         if len(self.left_out) == len(paths):
             raise InputError(
                 "no photograph of the training pool can be read: "
                 + "; ".join(self.left_out or ["it is empty"])
             )
+
+    def _found(self, paths: Sequence[str]) -> Iterator[_Located | InputError]:
+        """The photographs with their windows: all of them where there is no finder."""
+        read = partial(_read, side=self._tracker.image_size, finder=self._finder)
+        for path, seen in zip(paths, ahead(read, paths), strict=True):
+            if isinstance(seen, InputError):
+                yield seen
+                continue
+            photograph, regions = seen
+            if self._finder is None:
+                yield path, photograph, photograph.shown
+                continue
+            place = self._finder.find(photograph, regions)
+            if place.by == NOTHING:
+                yield InputError(f"{path}: no specimen like those of the templates was found")
+            else:
+                yield path, photograph, place.window
+
+    def _closer(self, located: _Located | InputError) -> Photograph | InputError:
+        if isinstance(located, InputError):
+            return located
+        try:
+            return look_closer(*located, self._tracker.image_size)
+        except InputError as error:
+            return error
 
     def _turned(self, image: Tensor) -> Tensor:
         if self._descriptors is None:
@@ -220,8 +248,11 @@ class _Pool:
         return self._turns[int(found.view)].undo(image)
 
 
-def _read(path: str, at_least: int) -> Photograph | InputError:
+def _read(
+    path: str, side: int, finder: Finder | None
+) -> tuple[Photograph, Sequence[Window]] | InputError:
     try:
-        return read_photograph(path, at_least)
+        photograph = read_photograph(path, side * (COARSE if finder else 1))
     except InputError as error:
         return error
+    return photograph, finder.regions(photograph) if finder else ()

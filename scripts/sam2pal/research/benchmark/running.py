@@ -3,7 +3,7 @@
 import copy
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def segment_and_score(
 ) -> list[dict[str, Any]]:
     """Masks at the photographs' own size, as a job of the workflow makes them, against truth."""
     names = [structure.name for structure in protocol.structures]
-    options = protocol.segmentation
+    options = replace(protocol.segmentation, window="photograph")  # photographs of collections are cut
     annotator = Annotator(protocol.structures, names, options)
     drawn = [collection.tune[i] for i in templates]
     used = {specimen.specimen for specimen in drawn}

@@ -1,0 +1,175 @@
+"""What stands out from the background of a photograph, and how much it looks like a known specimen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SIDE = 512  # photographs are searched this small
+GRID = 32  # cells of a silhouette's side
+REACH = 2.4  # half of that side, in standard deviations along the long axis
+EDGE = 0.02  # of the longer side: what lies that near to the photograph's edge is its background
+OFTEN = 0.15  # a colour that covers less of the edge is no background
+SMALLEST = 0.06  # length of a specimen, as a share of the photograph's longer side
+SLIMMEST = 0.02  # its width
+SPARSEST = 0.08  # share of its box that it covers
+ALIKE = 25.0  # difference of colour, in units of CIELAB, within which a region is of the same specimen
+HELD = 0.7  # share of a mask that lies in the region around it; limbs may not
+SAME = 0.7  # regions whose boxes overlap by more are one
+COLOUR = (
+    0.01  # how much a difference of colour, in units of CIELAB, counts against an overlap of shapes
+)
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """The shape of a region, turned and scaled to its own axes, and its mean colour.
+
+    Attributes:
+        cells: float [GRID, GRID], the share of each cell that is covered; the long axis runs down.
+        colour: [3], CIELAB.
+    """
+
+    cells: np.ndarray
+    colour: np.ndarray
+
+    @staticmethod
+    def of(mask: np.ndarray, lab: np.ndarray) -> Silhouette:
+        """Of a mask [h, w] with at least three pixels, and the colours [h, w, 3] there."""
+        y, x = np.nonzero(mask)
+        place = np.stack([x, y], 1) - np.array([x.mean(), y.mean()])
+        variance, axes = np.linalg.eigh(place.T @ place / len(place))
+        reach = REACH * max(float(variance[1]), 0.1) ** 0.5
+        ends = [[-reach, reach]] * 2
+        count, _, _ = np.histogram2d(place @ axes[:, 1], place @ axes[:, 0], GRID, ends)
+        cells = np.clip(count / (2 * reach / GRID) ** 2, 0, 1)
+        return Silhouette(cells, lab[y, x].mean(0))
+
+    def likeness(self, other: Silhouette) -> float:
+        """Overlap of shapes, the best of four ways to lay axes on axes, less the difference of colour."""
+        overlaps = (
+            np.minimum(self.cells, turned).sum() / np.maximum(self.cells, turned).sum()
+            for turned in (
+                other.cells,
+                other.cells[::-1],
+                other.cells[:, ::-1],
+                other.cells[::-1, ::-1],
+            )
+        )
+        return float(max(overlaps) - COLOUR * np.linalg.norm(self.colour - other.colour))
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected part of a photograph that stands out.
+
+    Attributes:
+        box: (top, left, height, width), in the pixels that were searched.
+        likeness: to the known specimen that it resembles most.
+    """
+
+    box: Box
+    likeness: float
+
+
+def regions_like(pixels: np.ndarray, known: Sequence[Silhouette], most: int) -> list[Region]:
+    """The regions that resemble known specimens most, the best first.
+
+    Args:
+        pixels: uint8 [h, w, 3], some hundred pixels wide.
+    """
+    lab = to_lab(pixels)
+    found = []
+    for box, mask in _regions(lab):
+        top, left, height, width = box
+        own = Silhouette.of(mask, lab[top : top + height, left : left + width])
+        found.append(Region(box, max(own.likeness(other) for other in known)))
+    kept: list[Region] = []
+    for region in sorted(found, key=lambda region: region.likeness, reverse=True):
+        if all(overlap(region.box, other.box) < SAME for other in kept):
+            kept.append(region)
+        if len(kept) == most:
+            break
+    return kept
+
+
+def region_around(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The smallest region of like colour that holds a mask [h, w]; no pixel if none does."""
+    smallest = np.zeros(mask.shape, bool)
+    lab, area = to_lab(pixels), mask.sum()
+    colour = lab[mask].mean(0)
+    for (top, left, height, width), region in _regions(lab):
+        part = slice(top, top + height), slice(left, left + width)
+        if smallest.any() and region.sum() >= smallest.sum():
+            continue
+        held = (mask[part] & region).sum() >= HELD * area
+        if held and np.linalg.norm(lab[part][region].mean(0) - colour) < ALIKE:
+            smallest = np.zeros(mask.shape, bool)
+            smallest[part] = region
+    return smallest
+
+
+def to_lab(pixels: np.ndarray) -> np.ndarray:
+    """CIELAB, float32 [h, w, 3]."""
+    from skimage.color import rgb2lab  # here, as it takes a second that no other job needs
+
+    return rgb2lab(pixels).astype(np.float32)
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """IoU of two boxes (top, left, height, width)."""
+    height = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    width = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    common = max(height, 0) * max(width, 0)
+    return common / (one[2] * one[3] + other[2] * other[3] - common)
+
+
+def _regions(lab: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
+    """Boxes and masks of all that stands out at several thresholds: at one alone labels hide specimens."""
+    from scipy.ndimage import binary_closing
+    from skimage.filters import threshold_multiotsu
+
+    for values in (_distance_to_edge(lab), 100 - lab[..., 0]):
+        try:
+            levels = threshold_multiotsu(values, classes=4)
+        except ValueError:  # too few values differ
+            continue
+        for level in levels:
+            above = values > level
+            # limbs break; closed, they join their body, and perhaps more
+            closed = binary_closing(np.pad(above, 2), iterations=2)[2:-2, 2:-2]
+            yield from _pieces(above)
+            yield from _pieces(closed)
+
+
+def _pieces(above: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
+    """Connected parts that are as large as a specimen can be."""
+    from scipy.ndimage import find_objects, label
+
+    numbers, count = label(above, np.ones((3, 3)))
+    areas = np.bincount(numbers.ravel(), minlength=count + 1)
+    longer = max(above.shape)
+    for number, part in enumerate(find_objects(numbers), 1):
+        height, width = (extent.stop - extent.start for extent in part)
+        if (
+            max(height, width) >= SMALLEST * longer
+            and min(height, width) >= SLIMMEST * longer
+            and areas[number] >= SPARSEST * height * width
+        ):
+            yield (part[0].start, part[1].start, height, width), numbers[part] == number
+
+
+def _distance_to_edge(lab: np.ndarray) -> np.ndarray:
+    """How far each pixel's colour is from those of the photograph's edge, [h, w]."""
+    from scipy.cluster.vq import kmeans2
+
+    wide = max(2, round(EDGE * max(lab.shape[:2])))
+    strips = lab[:wide], lab[-wide:], lab[:, :wide], lab[:, -wide:]
+    edge = np.concatenate([strip.reshape(-1, 3) for strip in strips])
+    colours, which = kmeans2(edge, 3, seed=0, minit="++", missing="warn")
+    often = np.bincount(which, minlength=3) > OFTEN * len(which)
+    return np.min([np.linalg.norm(lab - colour, axis=-1) for colour in colours[often]], axis=0)

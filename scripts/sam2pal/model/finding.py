@@ -1,0 +1,155 @@
+"""Where the specimen lies in a photograph that shows more than it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sam2pal.dataset.runs import Runs
+from sam2pal.images.foreground import SIDE, regions_like
+from sam2pal.images.reading import Photograph
+from sam2pal.images.window import Window
+from sam2pal.model.device import autocast
+from sam2pal.model.loading import letterbox_of, square_image
+from sam2pal.model.similarity import match
+from sam2pal.model.templates import TemplateSet
+from sam2pal.model.tracker import Tracker, drawn_logits
+from sam2pal.model.views import views_of
+
+REGIONS = 3  # that stand out, of which the model is asked
+SURE = 0.5  # quality above which no other window is asked
+FOUND = 0.3  # quality below which there is no specimen
+SPECK = 0.02  # pieces smaller than this share of the masks do not count
+
+PHOTOGRAPH, FOREGROUND, MODEL, NOTHING = "photograph", "foreground", "model", "nothing"
+
+
+class Place(NamedTuple):
+    """Where a specimen was found.
+
+    Attributes:
+        by: `photograph` (it fills the photograph), `foreground` (it stands out from the background),
+            `model` (by its masks on the whole photograph) or `nothing` (it was not found).
+        quality: mean predicted IoU, times object score, of the structures there; None where nobody asked.
+    """
+
+    window: Window
+    by: str
+    quality: float | None
+
+
+@dataclass(frozen=True)
+class _Judged:
+    window: Window
+    by: str
+    quality: float
+    box: tuple[float, float, float, float] | None  # of the masks
+
+
+class Finder:
+    """Finds the specimen of a photograph, and cuts its window as the templates' are cut.
+
+    What stands out from the background is compared with the templates' outlines. Of the most alike regions
+    the model is asked, one after another, how well it finds the structures there, from the template that
+    shows most; the window is laid round the masks that it found. The whole photograph is asked first where
+    the templates fill theirs.
+
+    Args:
+        templates: with windows.
+        turns: degrees by which specimens may lie turned.
+    """
+
+    def __init__(self, tracker: Tracker, templates: TemplateSet, turns: Sequence[int]) -> None:
+        self._tracker, self._views = tracker, views_of(turns, mirrored=False)
+        self._outlines, self._filled = templates.outlines, templates.filled
+        self._fill = templates.fill
+        self._descriptors = None
+        if len(self._views) > 1:
+            self._descriptors = templates.describe(tracker, self._views, tracker.device)
+        most = int(templates.shown.sum(1).argmax())
+        shown = templates.shown[most]
+        masks = templates.masks[most][shown][:, None].to(tracker.device)
+        with torch.no_grad(), autocast(tracker.device):
+            features = tracker.encode(templates.images[[most]].to(tracker.device))
+            self._memory = tracker.memorize(features, drawn_logits(masks))
+
+    def regions(self, photograph: Photograph) -> list[Window]:
+        """Windows round what stands out and looks like a specimen; no model is asked.
+
+        Args:
+            photograph: all of it.
+        """
+        pixels = photograph.small(SIDE)
+        scale = max(photograph.displayed) / max(pixels.shape[:2])
+        found = regions_like(pixels, self._outlines, REGIONS) if self._outlines else []
+        return [
+            self._around(tuple(edge * scale for edge in region.box), photograph) for region in found
+        ]
+
+    def find(self, photograph: Photograph, regions: Sequence[Window]) -> Place:
+        """The window of the specimen.
+
+        Args:
+            photograph: all of it, with `COARSE` times the pixels of the square if it has as many.
+            regions: as `regions` says.
+        """
+        whole = photograph.shown
+        if self._fill and regions[:1] == [whole]:
+            return Place(whole, PHOTOGRAPH, None)
+        asked: list[_Judged] = []
+        places = [(whole, PHOTOGRAPH)] if self._fill else []
+        for window, by in [*places, *((window, FOREGROUND) for window in regions)]:
+            if window not in [one.window for one in asked]:
+                asked.append(self._judge(photograph, window, by))
+                if asked[-1].quality >= SURE:
+                    break
+        best = max(asked, key=lambda one: one.quality, default=None)
+        if best is None or best.quality < FOUND:
+            coarse = self._judge(photograph, whole, PHOTOGRAPH)
+            asked.append(coarse)
+            if coarse.box is not None:
+                window = self._around(coarse.box, photograph)
+                asked.append(self._judge(photograph, window, MODEL))
+            best = max(asked, key=lambda one: one.quality)
+        if best.quality < FOUND:
+            return Place(whole, PHOTOGRAPH if self._fill else NOTHING, best.quality)
+        if best.window == whole or best.box is None:
+            return Place(whole, PHOTOGRAPH, best.quality)
+        return Place(self._around(best.box, photograph), best.by, best.quality)
+
+    def _around(self, box: tuple[float, ...], photograph: Photograph) -> Window:
+        return Window.around(box, self._filled, photograph.displayed)
+
+    @torch.no_grad()
+    def _judge(self, photograph: Photograph, window: Window, by: str) -> _Judged:
+        """How well the model finds the structures in a window, and where."""
+        shown = photograph if window == photograph.shown else photograph.cut(window)
+        image = square_image(shown, self._tracker.image_size)[None].to(self._tracker.device)
+        with autocast(image.device):
+            view = self._views[0]
+            if self._descriptors is not None:
+                view = self._views[int(match(self._tracker, self._descriptors, image).view)]
+            found = self._tracker.track(self._tracker.encode(view.undo(image)), [self._memory])
+        quality = found.predicted_iou.float().clamp(0, 1) * found.object_score.float().sigmoid()
+        union = view.apply(found.logits[:, 0].float().amax(0)) > 0
+        return _Judged(window, by, float(quality.mean()), _box(union, shown))
+
+
+def _box(union: Tensor, photograph: Photograph) -> tuple[float, float, float, float] | None:
+    """(top, left, height, width) in the photograph of masks on the square, [s, s]; None without a pixel."""
+    side = len(union)
+    left, top, wide, high = Runs.of(union.cpu().numpy(), side, side).without_specks(SPECK).bbox()
+    if not wide:
+        return None
+    box, window = letterbox_of(photograph, side), photograph.shown
+    down, across = window.height / box.box[2], window.width / box.box[3]
+    return (
+        (top - box.box[0]) * down + window.top,
+        (left - box.box[1]) * across + window.left,
+        high * down,
+        wide * across,
+    )
