@@ -3,7 +3,7 @@
     python tests/bench/windows.py --real ../shared/data/carabidae --parity 1
 
 The real beetles are pasted into photographs of 1500 to 4000 pixels, among labels, rulers, colour cards, codes
-and pins, 15 to 40 % of the width long (`sam2pal.research.composites`); so is the template. Each row is one shard
+and pins, 15 to 40 % of the width long (`sam2pal.research.composites`); so is the template. A row is a shard
 of the bundled model, scored at the photographs' own size: `cropped` are the photographs as they are, cut
 to the specimens, without windows; `as they are` the same with windows; `whole`, `window` the composed ones.
 """

@@ -15,7 +15,9 @@ OFTEN = 0.15  # a colour that covers less of the edge is no background
 SMALLEST = 0.06  # length of a specimen, as a share of the photograph's longer side
 SLIMMEST = 0.02  # its width
 SPARSEST = 0.08  # share of its box that it covers
-ALIKE = 25.0  # difference of colour, in units of CIELAB, within which a region is of the same specimen
+ALIKE = (
+    25.0  # difference of colour, in units of CIELAB, within which a region is of the same specimen
+)
 HELD = 0.7  # share of a mask that lies in the region around it; limbs may not
 SAME = 0.7  # regions whose boxes overlap by more are one
 COLOUR = (
@@ -170,6 +172,8 @@ def _distance_to_edge(lab: np.ndarray) -> np.ndarray:
     wide = max(2, round(EDGE * max(lab.shape[:2])))
     strips = lab[:wide], lab[-wide:], lab[:, :wide], lab[:, -wide:]
     edge = np.concatenate([strip.reshape(-1, 3) for strip in strips])
-    colours, which = kmeans2(edge, 3, seed=0, minit="++", missing="warn")
-    often = np.bincount(which, minlength=3) > OFTEN * len(which)
+    colours, which = edge.mean(0, keepdims=True), np.zeros(len(edge), int)
+    if np.ptp(edge, 0).max() > 1:
+        colours, which = kmeans2(edge, 3, seed=0, minit="++")
+    often = np.bincount(which, minlength=len(colours)) > OFTEN * len(which)
     return np.min([np.linalg.norm(lab - colour, axis=-1) for colour in colours[often]], axis=0)

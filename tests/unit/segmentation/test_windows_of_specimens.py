@@ -1,0 +1,147 @@
+"""Specimens that are small in their photographs: found, segmented and trained on, or named as not found."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.structures import read_structures
+from sam2pal.config.training import TrainingOptions
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.manifest import build_manifest
+from sam2pal.dataset.rle import decode_mask
+from sam2pal.images.foreground import overlap
+from sam2pal.images.reading import look_closer, read_photograph
+from sam2pal.images.window import Window
+from sam2pal.io.errors import InputError
+from sam2pal.model.build import build_model
+from sam2pal.model.loading import square_image
+from sam2pal.model.templates import FILLED, TemplateSet, specimen_on
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.segmentation.shard import segment
+from sam2pal.training.data import _Pool
+
+NAMES = ["head", "pronotum", "elytra"]
+SIZE = 700, 1000
+
+
+@pytest.fixture(scope="module")
+def tracker():
+    return Tracker(build_model(ModelOptions()))
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    """Beetles of one species on paper, cut to them."""
+    rng = np.random.default_rng(3)
+    species = sample_species(rng, "beetle")
+    style = replace(sample_style(rng), backdrop="paper", crowd=0.0, pin=0.0, scrap=0.0, bar=0.0)
+    return [
+        draw_specimen(species, rng, 260, style=style, frame="fit", missing=()) for _ in range(3)
+    ]
+
+
+def placed(drawing, top, left):
+    """A beetle in a photograph with a label and a dark card, and its masks."""
+    high, wide = drawing.pixels.shape[:2]
+    colour = np.median(drawing.pixels[:3].reshape(-1, 3), 0)
+    pixels = np.full((*SIZE, 3), colour, np.uint8)
+    pixels[40:160, 60:260] = 250
+    for row in range(50, 150, 20):
+        pixels[row : row + 9, 70:250:13] = pixels[row : row + 9, 73:253:13] = 20
+    pixels[560:640, 60:220] = (40, 90, 160)
+    pixels[top : top + high, left : left + wide] = drawing.pixels
+    masks = {name: np.zeros(SIZE, bool) for name in NAMES}
+    for name in NAMES:
+        masks[name][top : top + high, left : left + wide] = drawing.masks[name]
+    return pixels, masks
+
+
+@pytest.fixture(scope="module")
+def genus(tmp_path_factory, drawings):
+    """A template, `there`, `cut` to its specimen, and `empty` without one."""
+    folder = tmp_path_factory.mktemp("genus")
+    pixels, masks = placed(drawings[0], 300, 500)
+    Image.fromarray(pixels).save(folder / "template.png")
+    template = AnnotatedSpecimen(
+        "template", str(folder / "template.png"), *SIZE[::-1], drawn(masks)
+    )
+    (folder / "specimens").mkdir()
+    pixels, truth = placed(drawings[1], 380, 420)
+    Image.fromarray(pixels).save(folder / "specimens" / "there.png")
+    Image.fromarray(drawings[2].pixels).save(folder / "specimens" / "cut.png")
+    empty, _ = placed(drawings[1], 380, 420)
+    empty[380:, 420:] = empty[-1, -1]
+    empty[380:, 420:] = pixels[200, 600]
+    Image.fromarray(empty).save(folder / "specimens" / "empty.png")
+    return template, build_manifest(folder / "specimens", None, 100).specimens, truth
+
+
+def test_a_shard(tracker, genus):
+    template, specimens, truth = genus
+    options = SegmentationOptions(turns=(0,), round_trip=0)
+    found = segment(tracker, specimens, [template], read_structures(dict.fromkeys(NAMES)), options)
+    images = {image["specimen"]: image for image in found["images"]}
+    assert images["cut"]["window_by"] == "photograph"
+    assert images["cut"]["window"] == [0, 0, images["cut"]["width"], images["cut"]["height"]]
+
+    assert (
+        images["empty"]["status"] == "no_specimen"
+        and "no specimen found" in images["empty"]["reason"]
+    )
+    assert not [a for a in found["annotations"] if a["image_id"] == images["empty"]["id"]]
+
+    left, top, width, height = images["there"]["window"]
+    union = np.logical_or.reduce(list(truth.values()))
+    rows, columns = (np.flatnonzero(union.any(axis)) for axis in (1, 0))
+    box = rows[0], columns[0], np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert images["there"]["window_by"] == "foreground" and images["there"]["window_quality"] > 0.3
+    assert overlap((top, left, height, width), Window.around(box, FILLED, SIZE)) > 0.5
+    for annotation in found["annotations"]:
+        if annotation["image_id"] == images["there"]["id"]:
+            mask = decode_mask(annotation["segmentation"])
+            drawn_ = truth[NAMES[annotation["category_id"] - 1]]
+            assert mask.shape == SIZE
+            assert (mask & drawn_).sum() > 0.5 * (mask | drawn_).sum()
+
+    whole = replace(options, window="photograph")
+    found = segment(tracker, specimens, [template], read_structures(dict.fromkeys(NAMES)), whole)
+    assert all(image["status"] == "ok" and "window" not in image for image in found["images"])
+
+
+def test_a_training_pool_is_cut_as_the_templates_are(tracker, genus):
+    template, specimens, _ = genus
+    known = TemplateSet.read([template], NAMES, 256, aligned=False, window="specimen")
+    box, _ = specimen_on(template, read_photograph(template.path))
+    window = Window.around(box, FILLED, SIZE)
+    cut = look_closer(template.path, read_photograph(template.path), window, 256)
+    assert torch.equal(known.images[0], square_image(cut, 256))
+    options = TrainingOptions(turns=(0,))
+    pool = _Pool(tracker, options, known)
+    paths = {one.specimen: one.path for one in specimens}
+    seen = list(pool.read([paths["there"], paths["empty"]]))
+    assert len(seen) == 1 and "no specimen" in pool.left_out[0] and "empty.png" in pool.left_out[0]
+    # of the window that segmentation takes
+    finder = pool._finder
+    photograph = read_photograph(paths["there"])
+    place = finder.find(photograph, finder.regions(photograph))
+    closer = look_closer(paths["there"], photograph, place.window, 256)
+    assert torch.equal(seen[0], square_image(closer, 256))
+    with pytest.raises(InputError, match="no photograph of the training pool can be read"):
+        list(_Pool(tracker, options, known).read([paths["empty"]]))
+
+
+def test_a_template_drawn_only_in_part_is_cut_to_the_whole_specimen(genus):
+    template, _, _ = genus
+    part = replace(template, annotations={"head": template.annotations["head"]})
+    photograph = read_photograph(template.path)
+    whole, _ = specimen_on(template, photograph)
+    found, _ = specimen_on(part, photograph)
+    assert overlap(found, whole) > 0.6
+    nothing = replace(template, annotations=drawn({"head": np.zeros(SIZE, bool)}))
+    assert specimen_on(nothing, photograph) == ((0, 0, *SIZE), None)
