@@ -13,7 +13,7 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.images.foreground import SIDE, regions_like
 from sam2pal.images.reading import Photograph
 from sam2pal.images.window import Window
-from sam2pal.model.device import autocast
+from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.loading import letterbox_of, square_image
 from sam2pal.model.similarity import match
 from sam2pal.model.templates import TemplateSet
@@ -90,13 +90,25 @@ class Finder:
             self._around(tuple(edge * scale for edge in region.box), photograph) for region in found
         ]
 
-    def find(self, photograph: Photograph, regions: Sequence[Window]) -> Place:
+    def find(self, path: str, photograph: Photograph, regions: Sequence[Window]) -> Place:
         """The window of the specimen.
 
         Args:
+            path: of the photograph, for messages.
             photograph: all of it, with `COARSE` times the pixels of the square if it has as many.
             regions: as `regions` says.
+
+        Raises:
+            InputError: the device has not enough memory for one image.
         """
+        try:
+            return self._find(photograph, regions)
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            raise too_small(path, self._tracker.device) from error
+
+    def _find(self, photograph: Photograph, regions: Sequence[Window]) -> Place:
         whole = photograph.shown
         if self._fill and regions[:1] == [whole]:
             return Place(whole, PHOTOGRAPH, None)

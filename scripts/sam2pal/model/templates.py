@@ -22,7 +22,7 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import View
 
 FILLED = 0.95  # of a window's side that the specimen fills; masks are worse with wider margins
-COARSE = 3  # how many times as many pixels as the square's are read to find a specimen
+COARSE = 2  # how many times as many pixels as the square's are read to find a specimen
 PARTLY = 2.0  # a specimen so many times as large as what is drawn on it is drawn only in part
 
 

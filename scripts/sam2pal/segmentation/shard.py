@@ -210,7 +210,7 @@ def _photographs(
             if finder is None or seen.photograph is None or seen.specimen.specimen in outlined:
                 yield seen
                 continue
-            place = finder.find(seen.photograph, seen.regions)
+            place = finder.find(seen.specimen.path, seen.photograph, seen.regions)
             if place.by == NOTHING:
                 seen = replace(seen, photograph=None, status=NO_SPECIMEN, reason=NOT_FOUND)
             yield replace(seen, place=place)

@@ -224,7 +224,7 @@ class _Pool:
             if self._finder is None:
                 yield path, photograph, photograph.shown
                 continue
-            place = self._finder.find(photograph, regions)
+            place = self._finder.find(path, photograph, regions)
             if place.by == NOTHING:
                 yield InputError(f"{path}: no specimen like those of the templates was found")
             else:

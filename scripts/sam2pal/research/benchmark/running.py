@@ -118,7 +118,8 @@ def segment_and_score(
 ) -> list[dict[str, Any]]:
     """Masks at the photographs' own size, as a job of the workflow makes them, against truth."""
     names = [structure.name for structure in protocol.structures]
-    options = replace(protocol.segmentation, window="photograph")  # photographs of collections are cut
+    # photographs of collections are cut to their specimens
+    options = replace(protocol.segmentation, window="photograph")
     annotator = Annotator(protocol.structures, names, options)
     drawn = [collection.tune[i] for i in templates]
     used = {specimen.specimen for specimen in drawn}
