@@ -87,7 +87,7 @@ class SegmentationOptions:
         0.15,
         ge=0,
         description="how far outside of its place on the templates the middle of a mask may lie, "
-        "as a share of the photograph's longer side, before it is flagged "
+        "as a share of the window's longer side, before it is flagged "
         "`outside_template_place`",
     )
     clamp: StrictBool = Field(

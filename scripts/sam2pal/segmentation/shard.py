@@ -206,7 +206,7 @@ def _photographs(
         return _read(specimen, tracker.image_size, looked_for)
 
     def find() -> Iterator[_Seen]:
-        for seen in ahead(read, specimens, threads):
+        for seen in ahead(read, specimens, threads, depth=4):
             if finder is None or seen.photograph is None or seen.specimen.specimen in outlined:
                 yield seen
                 continue
@@ -215,7 +215,7 @@ def _photographs(
                 seen = replace(seen, photograph=None, status=NO_SPECIMEN, reason=NOT_FOUND)
             yield replace(seen, place=place)
 
-    yield from ahead(partial(_closer, side=tracker.image_size), find(), threads)
+    yield from ahead(partial(_closer, side=tracker.image_size), find(), threads, depth=4)
 
 
 def _read(specimen: Specimen, side: int, finder: Finder | None) -> _Seen:
