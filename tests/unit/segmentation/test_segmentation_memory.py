@@ -44,7 +44,7 @@ def test_memory_is_flat_for_2000_specimens(small_model, tmp_path):
         specimens,
         [template],
         read_structures({"head": {}}),
-        SegmentationOptions(),
+        SegmentationOptions(window="photograph"),
         lambda: sizes.append(resident()),
     )
     assert len(sizes) == 2000

@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 NAMES = ["left_leg", "right_leg", "elytra"]
 STRUCTURES = read_structures({name: {"exclusive": False} for name in NAMES})
 VIEWS = views_of((0, 90, 180, 270), True)
-OPTIONS = SegmentationOptions(mirrored=True, min_area=0.0)
+OPTIONS = SegmentationOptions(window="photograph", mirrored=True, min_area=0.0)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def test_a_turned_copy_has_the_turned_masks(genus, turned):
 
 
 def test_without_turns_nothing_is_chosen(tracker, genus, turned):
-    upright = SegmentationOptions(turns=(0,), min_area=0.0)
+    upright = SegmentationOptions(window="photograph", turns=(0,), min_area=0.0)
     images, masks = run(tracker, genus, upright, ["0", "90"])
     for name in ("0", "90"):
         assert images[name]["view"] == "0"
@@ -242,7 +242,7 @@ def test_the_nearest_templates_are_asked(tracker, genus):
 def test_the_nearest_of_those_that_show_the_structure(tracker, genus):
     first, second = genus.templates
     bare = dataclasses.replace(first, annotations=drawn({"elytra": first.masks["elytra"]}))
-    options = SegmentationOptions(nearest=1, turns=(0,), min_area=0.0)
+    options = SegmentationOptions(window="photograph", nearest=1, turns=(0,), min_area=0.0)
     _, nearest = run(tracker, genus, options, ["0"], [bare, second])
     _, of_first = run(tracker, genus, options, ["0"], [first])
     _, of_second = run(tracker, genus, options, ["0"], [second])
@@ -253,7 +253,7 @@ def test_the_nearest_of_those_that_show_the_structure(tracker, genus):
 
 @torch.no_grad()
 def test_agreement_between_templates(tracker, genus):
-    options = SegmentationOptions(turns=(0,), agreement=2)
+    options = SegmentationOptions(window="photograph", turns=(0,), agreement=2)
     bank = remember(tracker, genus.templates, NAMES, options)
     images = square_image(read_photograph(genus.copies["0"].path), 64)[None]
     batch = track_batch(tracker, bank, images, options)

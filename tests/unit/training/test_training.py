@@ -910,7 +910,7 @@ def test_training_at_full_size(small_model, photographs, tmp_path):
 
 def test_training_remembers_what_segmenting_remembers(small_model, photographs, data):
     tracker, templates = Tracker(small_model), photographs[0]
-    options = SegmentationOptions(turns=(0,), round_trip=0)
+    options = SegmentationOptions(window="photograph", turns=(0,), round_trip=0)
     bank = remember(tracker, templates[:1], STRUCTURES, options)
     expected = tracker.track(data.unseen.features[[0]], [bank.memory]).logits
     found = direct(tracker, data.drawn[[0]], data.unseen[[0]]).tracked.logits
