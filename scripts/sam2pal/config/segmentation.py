@@ -18,11 +18,11 @@ class SegmentationOptions:
         description="specimens that go through the model together; halved by itself when memory "
         "runs out",
     )
-    window: Literal["specimen", "photograph"] = Field(
-        "specimen",
-        description="what fills the model's square: the `specimen`, which is found first and cut "
-        "out as the templates are (where it fills its photograph, that is all of it), or the "
-        "whole `photograph`. Training cuts its photographs alike",
+    window: Literal["photograph", "specimen"] = Field(
+        "photograph",
+        description="what fills the model's square: the whole `photograph`, or the `specimen`, which is "
+        "found first and cut out as the templates are (where it fills its photograph, that is all of it). "
+        "Training cuts its photographs alike",
     )
     threshold: StrictFloat = Field(
         0.5, ge=0, lt=1, description="probability above which a pixel belongs to a structure"

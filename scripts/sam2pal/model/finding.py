@@ -66,7 +66,7 @@ class Finder:
     def __init__(self, tracker: Tracker, templates: TemplateSet, turns: Sequence[int]) -> None:
         self._tracker, self._views = tracker, views_of(turns, mirrored=False)
         self._outlines, self._filled = templates.outlines, templates.filled
-        self._fill = templates.fill
+        self._fill, self._large = templates.fill, templates.large
         self._descriptors = None
         if len(self._views) > 1:
             self._descriptors = templates.describe(tracker, self._views, tracker.device)
@@ -128,8 +128,8 @@ class Finder:
                 asked.append(self._judge(photograph, window, MODEL))
             best = max(asked, key=lambda one: one.quality)
         if best.quality < FOUND:
-            return Place(whole, PHOTOGRAPH if self._fill else NOTHING, best.quality)
-        if best.window == whole or best.box is None:
+            return Place(whole, PHOTOGRAPH if self._large else NOTHING, best.quality)
+        if best.box is None or (self._fill and best.window == whole):
             return Place(whole, PHOTOGRAPH, best.quality)
         return Place(self._around(best.box, photograph), best.by, best.quality)
 

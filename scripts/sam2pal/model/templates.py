@@ -22,6 +22,7 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import View
 
 FILLED = 0.95  # of a window's side that the specimen fills; masks are worse with wider margins
+LARGE = 0.5  # of a photograph's side: specimens that fill more are segmented also where nothing is found
 COARSE = 2  # how many times as many pixels as the square's are read to find a specimen
 PARTLY = 2.0  # a specimen so many times as large as what is drawn on it is drawn only in part
 
@@ -40,7 +41,8 @@ class TemplateSet:
         annotated: [T, K] bool.
         outlines: of the specimens; none if the templates are shown with all of their photographs.
         filled: how much of its window's side a specimen fills, median over the templates.
-        fill: whether specimens fill the photographs of most templates.
+        fill: whether the windows of most templates are their photographs.
+        large: whether they are at least half as long.
     """
 
     names: tuple[str, ...]
@@ -53,6 +55,7 @@ class TemplateSet:
     outlines: tuple[Silhouette, ...] = ()
     filled: float = 1.0
     fill: bool = True
+    large: bool = True
 
     @classmethod
     def read(
@@ -78,7 +81,7 @@ class TemplateSet:
             raise InputError("at least one template is needed")
         at_least = square * (COARSE if window == "specimen" else 1)
         photographs = [read_photograph(template.path, at_least) for template in templates]
-        outlines, filled, fill = [], [], []
+        outlines, filled, share = [], [], []
         if window == "specimen":
             for number, (template, photograph) in enumerate(
                 zip(templates, photographs, strict=True)
@@ -87,7 +90,7 @@ class TemplateSet:
                 place = Window.around(box, FILLED, photograph.displayed)
                 photographs[number] = look_closer(template.path, photograph, place, square)
                 filled.append(min(1.0, max(box[2:]) / place.side))
-                fill.append(place == Window.whole(*photograph.displayed))
+                share.append(place.side / max(photograph.displayed))
                 outlines += [outline] if outline else []
         pairs = list(zip(templates, photographs, strict=True))
         as_photographed = cls(
@@ -99,7 +102,8 @@ class TemplateSet:
             torch.tensor([[name in template.masks for name in names] for template in templates]),
             outlines=tuple(outlines),
             filled=median(filled or [1.0]),
-            fill=2 * sum(fill) >= len(fill),
+            fill=median(share or [1.0]) == 1.0,
+            large=median(share or [1.0]) >= LARGE,
         )
         return as_photographed.aligned() if aligned else as_photographed
 

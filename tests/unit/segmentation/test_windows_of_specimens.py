@@ -84,7 +84,7 @@ def genus(tmp_path_factory, drawings):
 
 def test_a_shard(tracker, genus):
     template, specimens, truth = genus
-    options = SegmentationOptions(turns=(0,), round_trip=0)
+    options = SegmentationOptions(window="specimen", turns=(0,), round_trip=0)
     found = segment(tracker, specimens, [template], read_structures(dict.fromkeys(NAMES)), options)
     images = {image["specimen"]: image for image in found["images"]}
     assert images["cut"]["window_by"] == "photograph"
