@@ -131,7 +131,8 @@ class Finder:
             return Place(whole, PHOTOGRAPH if self._large else NOTHING, best.quality)
         if best.box is None or (self._fill and best.window == whole):
             return Place(whole, PHOTOGRAPH, best.quality)
-        return Place(self._around(best.box, photograph), best.by, best.quality)
+        window = self._around(best.box, photograph)
+        return Place(window, PHOTOGRAPH if window == whole else best.by, best.quality)
 
     def _around(self, box: tuple[float, ...], photograph: Photograph) -> Window:
         return Window.around(box, self._filled, photograph.displayed)
