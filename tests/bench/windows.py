@@ -26,8 +26,8 @@ from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.runs import Runs
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
+from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.composites import compose_all
-from sam2pal.research.real import read_collection
 from sam2pal.segmentation.shard import segment
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
