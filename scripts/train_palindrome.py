@@ -126,6 +126,7 @@ def main() -> None:
         "validation_untrained": state.untrained,
         "validation_best": state.best,
         "best_step": state.best_step,
+        "interpolation": trainer.interpolation,
         "steps": state.step,
         "templates": [template.specimen for template in templates],
         "held_out": None if held is None else templates[held].specimen,

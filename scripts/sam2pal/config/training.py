@@ -78,6 +78,12 @@ class TrainingOptions(AdapterOptions):
         10, ge=0, le=1_000_000, description="steps until the learning rate is at its peak"
     )
     weight_decay: Weight = Field(0.01, description="weight decay of AdamW")
+    interpolation: Annotated[StrictFloat, Field(gt=0, le=1)] | Literal["auto"] = Field(
+        "auto",
+        description="how far from the weights before training towards those after it the published ones "
+        "lie (arXiv:2109.01903): 1 publishes what training ends with; `auto` is 0.5 for one template, "
+        "which says little of how others look, and 1 for several",
+    )
     clip: StrictFloat = Field(
         1.0, gt=0, description="largest norm of the gradient; a larger one is scaled down to it"
     )

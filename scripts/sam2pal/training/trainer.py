@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 # a validation IoU below this share of the best, and lower by this much, is nothing to go on from
 _COLLAPSED = 0.5, 0.1
 
+# `interpolation: auto`; docs/training.md has what was measured
+ONE_TEMPLATE, SEVERAL_TEMPLATES = 0.5, 1.0
+
 Numbers = dict[str, float]
 
 
@@ -47,7 +50,8 @@ class TrainingState:
         step: steps done.
         untrained: validation before the first step, of the model or of the adapter of `init`.
         best, best_step: the best validation, and after which step.
-        best_state: the adapter of that step; the one before training if that was better.
+        best_state: what would be published of that step; the adapter before training if that was better.
+        before: the adapter before the first step.
         restored: how often training went back to `best_state` because it diverged.
         history: the numbers of every step.
         controls: of the model before the first step, see `validation.controls`.
@@ -59,6 +63,7 @@ class TrainingState:
     best: float = -math.inf
     untrained: float = -math.inf
     best_state: dict[str, Tensor] = field(default_factory=dict)
+    before: dict[str, Tensor] = field(default_factory=dict)
     history: list[Numbers] = field(default_factory=list)
     controls: Numbers = field(default_factory=dict)
 
@@ -172,6 +177,13 @@ class Trainer:
         adapters.set_state(self.model, self.state.best_state)
         return self.state.improved
 
+    @property
+    def interpolation(self) -> float:
+        """How far from the weights before training towards those after it the published ones lie."""
+        if self.options.interpolation == "auto":
+            return ONE_TEMPLATE if len(self.data.drawn.masks) == 1 else SEVERAL_TEMPLATES
+        return self.options.interpolation
+
     def _structure_weights(self) -> Tensor:
         """[K], how much each structure counts."""
         if self.options.structure_weights == "numbers":
@@ -201,7 +213,7 @@ class Trainer:
 
     def _judge_untrained(self) -> None:
         state = self.state
-        state.best_state = adapters.adapter_state(self.model)
+        state.before = state.best_state = adapters.adapter_state(self.model)
         state.untrained, state.controls = self._validate()
         if math.isnan(state.untrained):
             raise InputError(
@@ -272,9 +284,7 @@ class Trainer:
                         "smaller model, a smaller `image_size`, or another device"
                     ) from error
             # outside of the handler, which would keep the tensors of the failed try alive
-            if (
-                failed
-            ):  # outside of the handler, which would keep the tensors of the failed try alive
+            if failed:
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
                 log.warning("step %d: out of memory, going on with %s", state.step + 1, self.memory)
@@ -314,7 +324,11 @@ class Trainer:
     def _select(self) -> Numbers:
         """Validate; keep the adapter if it is the best, go back to the best if this one has collapsed."""
         state = self.state
+        own = adapters.adapter_state(self.model)
+        published = self._interpolated(own)
+        adapters.set_state(self.model, published)
         found, numbers = self._validate()
+        adapters.set_state(self.model, own)
         numbers = {"validation": found, **numbers}
         if not self._last and self._collapsed(found):
             self._restore(f"validation IoU fell to {found:.3f}")
@@ -322,8 +336,13 @@ class Trainer:
         if found > state.best:
             state.best, state.best_step = found, state.step
             if state.improved:
-                state.best_state = adapters.adapter_state(self.model)
+                state.best_state = published
         return numbers
+
+    def _interpolated(self, after: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What would be published of this adapter (weight-space interpolation, arXiv:2109.01903)."""
+        share = self.interpolation
+        return {n: torch.lerp(self.state.before[n], value, share) for n, value in after.items()}
 
     def _validate(self) -> tuple[float, Numbers]:
         """Mean IoU, and the controls."""
