@@ -28,7 +28,7 @@ class AdapterOptions:
         description="dropout on the input of these matrices; nothing else in the model is random",
     )
     targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = Field(
-        ("memory_attention", "memory_encoder", "mask_decoder"),
+        ("memory_attention", "memory_encoder", "mask_decoder", "neck", "encoder_late"),
         description="which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, "
         "`mask_decoder`, and of the image encoder `neck`, `encoder_late` (the last two stages of "
         "its trunk) and `encoder_early`",

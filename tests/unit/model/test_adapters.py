@@ -20,6 +20,8 @@ from sam2pal.model.build import model_hash
 from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker, drawn_logits
 
+BEHIND = tuple(BEHIND_ENCODER)
+
 
 @pytest.fixture(scope="module")
 def images():
@@ -49,7 +51,8 @@ def randomise(model, seed=1, std=0.2):
 @pytest.fixture(scope="module")
 def trained(small_model, images, tmp_path_factory):
     """A model whose adapter has random values, its folder, and its masks."""
-    return saved(small_model, images, AdapterOptions(rank=3, alpha=6.0), tmp_path_factory)
+    options = AdapterOptions(rank=3, alpha=6.0, targets=BEHIND)
+    return saved(small_model, images, options, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +175,8 @@ def test_merged_is_unmerged(small_model, images, adapter, request):
 def test_trainable_again(small_model, images, trained):
     model, _, folder, expected = trained
     again = copy.deepcopy(small_model)
-    config = adapters.load(again, folder, trainable=True, options=AdapterOptions(3, 6.0, 0.25))
+    options = AdapterOptions(3, 6.0, 0.25, BEHIND)
+    config = adapters.load(again, folder, trainable=True, options=options)
     assert torch.equal(masks(again, images), expected)
     names = {name for name, p in again.named_parameters() if p.requires_grad}
     assert names == {name for name, p in model.named_parameters() if "lora_" in name}
@@ -226,7 +230,7 @@ def test_configuration_on_disk(small_model, trained):
     content = json.loads((folder / "adapter_config.json").read_text())
     assert content["peft_type"] == "LORA"
     assert (content["r"], content["lora_alpha"], content["inference_mode"]) == (3, 6.0, True)
-    assert content["target_modules"] == adapters.target_modules(small_model, tuple(BEHIND_ENCODER))
+    assert content["target_modules"] == adapters.target_modules(small_model, BEHIND)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +276,7 @@ def test_adapter_of_another_model_is_refused(hiera, trained, tmp_path):
     with pytest.raises(InputError, match="do not fit this model"):
         adapters.load(copy.deepcopy(model), folder)
     larger = copy.deepcopy(model)
-    config = adapters.inject(larger, AdapterOptions(rank=2))
+    config = adapters.inject(larger, AdapterOptions(rank=2, targets=BEHIND))
     adapters.save(larger, config, tmp_path)
     small = copy.deepcopy(trained[0])
     with pytest.raises(
@@ -284,7 +288,7 @@ def test_adapter_of_another_model_is_refused(hiera, trained, tmp_path):
 
 # ------------------------------------------------------------------ all weights behind the encoder
 
-FULL = AdapterOptions(method="full")
+FULL = AdapterOptions(method="full", targets=BEHIND)
 
 
 @pytest.fixture(scope="module")
