@@ -1023,3 +1023,32 @@ def test_a_view_moves_image_and_masks_alike():
         assert torch.equal(again[0], view) and torch.equal(again[1], moved)
         seen.append(moved)
     assert len({tuple(mask.flatten().tolist()) for mask in seen}) == 6
+
+
+# ------------------------------------------------------------------ a share of what was learned
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_published_weights_lie_between_those_before_and_after(
+    small_model, data, tmp_path, share, monkeypatch
+):
+    scores = iter([0.1, 0.2])
+    monkeypatch.setattr("sam2pal.training.trainer.validate", lambda *_: next(scores))
+    options = dataclasses.replace(SHAKEN, interpolation=share, steps=2, validate_every=2)
+    model = fresh(small_model, options)
+    before, after = adapters.adapter_state(model), {}
+    trainer = trainer_of(model, data, tmp_path, options)
+    trainer.train(on_step=lambda *_: after.update(adapters.adapter_state(model)))
+    assert trainer.publish()
+    published = adapters.adapter_state(model)
+    assert any(not torch.equal(before[name], value) for name, value in after.items())
+    for name, value in published.items():
+        expected = before[name] + share * (after[name] - before[name])
+        assert torch.allclose(value, expected, atol=1e-7), name
+
+
+def test_one_template_publishes_less_of_what_is_learned(small_model, data, tmp_path):
+    model = fresh(small_model, SHAKEN)
+    alone = dataclasses.replace(data, drawn=data.drawn[torch.tensor([0])])
+    several, one = (trainer_of(model, some, tmp_path, SHAKEN) for some in (data, alone))
+    assert 0 < one.interpolation < several.interpolation
