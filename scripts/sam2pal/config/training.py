@@ -67,7 +67,7 @@ class TrainingOptions(AdapterOptions):
         "the first template; training turns them to lie as it does. Use `[0]` where all lie alike",
     )
     learning_rate: StrictFloat = Field(
-        0.0002, gt=0, description="peak of the learning rate; a cosine to zero follows"
+        0.0005, gt=0, description="peak of the learning rate; a cosine to zero follows"
     )
     encoder_rate: StrictFloat = Field(
         1.0,
@@ -82,7 +82,7 @@ class TrainingOptions(AdapterOptions):
         "auto",
         description="how far from the weights before training towards those after it the published ones "
         "lie (arXiv:2109.01903): 1 publishes what training ends with; `auto` is 0.5 for one template, "
-        "which says little of how others look, and 1 for several",
+        "which says little of how other specimens look, and 0.7 for several",
     )
     clip: StrictFloat = Field(
         1.0, gt=0, description="largest norm of the gradient; a larger one is scaled down to it"

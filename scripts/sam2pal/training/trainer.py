@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 _COLLAPSED = 0.5, 0.1
 
 # `interpolation: auto`; docs/training.md has what was measured
-ONE_TEMPLATE, SEVERAL_TEMPLATES = 0.5, 1.0
+ONE_TEMPLATE, SEVERAL_TEMPLATES = 0.5, 0.7
 
 Numbers = dict[str, float]
 
