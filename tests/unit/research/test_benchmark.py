@@ -210,7 +210,7 @@ def test_odd_numbers_are_scored_and_never_trained_on(collection):
 
 
 def test_training_data(collection):
-    options = TrainingOptions(views=3, turns=[0])
+    options = TrainingOptions(views=3, turns=[0], targets=["memory_attention"])
     data = collection.data([2], options, 1)
     assert data.drawn.masks.shape == data.unseen.masks.shape == (1, 2, 64, 64)
     assert data.views.masks.shape == (3, 2, 64, 64)

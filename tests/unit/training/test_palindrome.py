@@ -8,6 +8,7 @@ import torch
 
 from sam2pal.config.training import AdapterOptions
 from sam2pal.model import adapters
+from sam2pal.model.adapters import BEHIND_ENCODER
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
 from sam2pal.training.losses import bce_loss, dice_loss, focal_loss, hard_iou
 from sam2pal.training.palindrome import (
@@ -59,7 +60,7 @@ def doubting(model):
 def adapted(model, seed=0):
     """A copy with adapters of random values."""
     model = copy.deepcopy(model)
-    adapters.inject(model, AdapterOptions(rank=2))
+    adapters.inject(model, AdapterOptions(rank=2, targets=tuple(BEHIND_ENCODER)))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
