@@ -10,8 +10,10 @@ from browsing import HEIGHT, ODD, SPECIMENS, STRUCTURES, WIDTH, Browser, Tab, ma
 
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.images.orientation import stored
+from sam2pal.review.writing import write_review
 
 Y, X = np.mgrid[:HEIGHT, :WIDTH] + 0.5  # centres of the pixels
 
@@ -113,6 +115,38 @@ def test_two_tabs_and_two_rounds_lose_nothing(browser: Browser) -> None:
         assert text == "✓ accepted; the mask has changed since"
     finally:
         data.write_text(before, "utf-8")
+
+
+def test_what_the_workflow_was_given_is_shown_until_this_browser_says_otherwise(
+    browser: Browser, tmp_path: Path
+) -> None:
+    judged = fingerprint(encode_mask(predicted(1)))
+    said = {"specimen": "other", "structure": "legs", "verdict": "rejected", "round": "one"}
+    rle = encode_mask(predicted(1)[::-1])
+    head = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": rle, "iscrowd": 0}
+    image = {"id": 1, "file_name": "other.jpg", "specimen": "other"}
+    given = {"images": [image | {"width": WIDTH, "height": HEIGHT}], "verdicts": [said]}
+    given["annotations"] = [head | {"verdict": "corrected", "source": "corrected"}]
+    given["categories"] = [{"id": n, "name": name} for n, name in enumerate(STRUCTURES, 1)]
+    said["judged"] = judged
+    path = tmp_path / "corrections.json"
+    path.write_text(json.dumps(given), "utf-8")
+    page = browser.results / "given/one/review.html"
+    shard = browser.results.parent / "shards/Bembidion.json"
+    write_review(page, [shard], corrections=Corrections(path))
+    tab = browser.open("given/one/review.html")
+    tab.look("other")
+    as_given = ", as given to the workflow"
+    assert tab.verdicts() == [f"corrected{as_given}", f"rejected{as_given}", ""]
+    tab.choose("legs")
+    tab.press("a")
+    assert tab.verdicts()[1] == "accepted"
+    tab.choose("head")
+    tab.press("e")
+    tab.page.wait_for_selector(".editing h3")
+    tab.press("Enter", "Escape")  # saved as it is: the editor starts from the mask that was given
+    exported = tab.export()
+    assert (masks_of(exported)["other", "head"] == predicted(1)[::-1]).all()
 
 
 def two_export(tab: Tab) -> list:

@@ -133,7 +133,7 @@ export class List {
 export function sign(found) {
   if (!found) return [];
   const { title, sign: mark } = VERDICTS[found.verdict];
-  const more = found.old ? "; the mask has changed since" : found.round ? ` in round ${found.round}` : "";
+  const more = found.old ? "; the mask has changed since" : found.round ? ` in round ${found.round}` : found.given ? ", as given to the workflow" : "";
   return [h("span", { class: `verdict ${found.verdict}${found.old ? " old" : ""}` }, h("span", { "aria-hidden": "true" }, `${mark} `), `${title}${more}`)];
 }
 

@@ -108,7 +108,7 @@ export class Look {
   async counts(s) {
     const found = this.review.verdict(this.row, s);
     if (found?.verdict === "absent") return "";
-    if (found?.verdict === "corrected") return found.record.counts;
+    if (found?.verdict === "corrected" && found.record) return found.record.counts;
     try {
       return (await this.review.detail(this.row)).masks[s] ?? "";
     } catch (error) {

@@ -36,15 +36,17 @@ export class Review {
     }
   }
 
-  /** {verdict, record, old: the mask changed since, round: of another round's fact} or null. */
+  /** {verdict, record, old: the mask changed since, round: of another round's fact, given: to the workflow} or null. */
   verdict(row, s) {
     const record = this.store.get(this.key(row, s));
-    if (record) {
-      const old = OF_THE_MASK.has(record.verdict) && record.judged !== (row.marks[s]?.print ?? "");
+    const given = row.marks[s]?.given;
+    const old = record && OF_THE_MASK.has(record.verdict) && record.judged !== (row.marks[s]?.print ?? "");
+    if (record && !(old && given)) {
       return { verdict: record.verdict, record, old, round: "" };
     }
     const fact = this.elsewhere.get(JSON.stringify([row.name, this.structures[s].name, row.sha256]));
-    return fact ? { verdict: fact.verdict, record: fact, old: false, round: fact.round } : null;
+    if (fact) return { verdict: fact.verdict, record: fact, old: false, round: fact.round };
+    return given ? { verdict: given, record: null, old: false, round: "", given: true } : null;
   }
 
   can(row) {

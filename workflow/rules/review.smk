@@ -7,6 +7,7 @@ rule review_page:
         predictions=predictions,
         templates="<results>/{genus}/{round}/templates.json",
         evaluation="<results>/{genus}/{round}/evaluation.csv",
+        corrections=converted_corrections,
     output:
         page="<results>/{genus}/{round}/review.html",
         pictures=directory("<results>/{genus}/{round}/review"),
@@ -24,11 +25,12 @@ rule review_page:
         "../../envs/light.yaml"
     params:
         program=program("review_page"),
+        corrections=option("--corrections", "corrections"),
         home=place("<results>/index.html"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates}"
-        " --evaluation {input.evaluation} --output {output.page} --sheet {output.sheet} --home {params.home:q} > {log} 2>&1"
+        " --evaluation {input.evaluation} {params.corrections} --output {output.page} --sheet {output.sheet} --home {params.home:q} > {log} 2>&1"
 
 
 rule review_index:

@@ -40,7 +40,7 @@ TITLES = {
 }
 
 
-_UNKNOWN = dict.fromkeys(("score", "iou", "hand", "absent", "low", "flags", "truth"))
+_UNKNOWN = dict.fromkeys(("score", "iou", "hand", "absent", "low", "flags", "given", "truth"))
 
 
 class Spool:

@@ -95,6 +95,7 @@ def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any] | None:
         "unknown": "no_template" in mark.flags or None,
         "low": mark.low(options.low_confidence) or None,
         "flags": [flag for flag in mark.flags if flag != "absent"] or None,
+        "given": mark.given or None,
         "truth": TRUTH.get(mark.verdict),
         "print": fingerprint(rle_of(mark.annotation)),
     }

@@ -54,6 +54,11 @@ class Mark:
         return self.annotation is not None and self.annotation.by_hand
 
     @property
+    def given(self) -> str:
+        """What a person said of it, or empty."""
+        return self.annotation.verdict if self.annotation else ""
+
+    @property
     def score(self) -> float | None:
         """Confidence, 0 to 1, or None."""
         return self.annotation.score if self.annotation else None
@@ -109,9 +114,10 @@ class Entry:
         if self.specimen.status != "ok":
             return Group.UNREADABLE
         predicted = [mark for mark in self.marks if mark.predicted]
-        if not predicted and any(mark.by_hand for mark in self.marks):
+        if not predicted and any(mark.source == "drawn" for mark in self.marks):
             return Group.TEMPLATE
-        if all(mark.absent for mark in predicted):
+        shown = any(mark.by_hand and mark.there for mark in self.marks)
+        if all(mark.absent for mark in predicted) and not shown:
             return Group.NOTHING
         if any(mark.low(low_confidence) for mark in predicted):
             return Group.LOW

@@ -12,6 +12,7 @@ from typing import Any
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
 from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.folder import natural_key
@@ -121,11 +122,12 @@ class Survey:
         genus: str = "",
         round_: str = "",
         progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+        corrections: Corrections | None = None,
     ) -> None:
         self.files = [Path(path) for path in predictions]
         self.templates = None if templates is None else Path(templates)
         self.truth, self.options = truth, options
-        self.genus, self.round = genus, round_
+        self.genus, self.round, self._corrections = genus, round_, corrections
         self.rows: list[Row] = []
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
@@ -134,7 +136,7 @@ class Survey:
         self._drawn: list[AnnotatedSpecimen] = []  # templates among the specimens
         seen: dict[str, Path] = {}
         for number, path in enumerate(progress(self.files)):
-            dataset = Dataset(path)
+            dataset = self.read(number)
             self._check(dataset)
             for entry in entries(dataset, truth):
                 name = entry.specimen.specimen
@@ -149,6 +151,11 @@ class Survey:
         self.outside = self._add_templates()
         self.structures = same_structures(self._named) if self._named else []
         self._sort()
+
+    def read(self, number: int) -> Dataset:
+        """A file of predictions with what people said; other masks keep the pixels that were judged."""
+        dataset = Dataset(self.files[number])
+        return self._corrections.apply(dataset, settle=False) if self._corrections else dataset
 
     def _check(self, dataset: Dataset) -> None:
         self._named.append((dataset.path, dataset.structures))

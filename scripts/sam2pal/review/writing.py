@@ -11,6 +11,7 @@ from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.judged import Corrections
 from sam2pal.io.cells import inert
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -51,6 +52,7 @@ def write_review(
     options: ReviewOptions | None = None,
     sheet: str | Path | None = None,
     progress: Callable[..., Iterable[Any]] | None = None,
+    corrections: Corrections | None = None,
 ) -> Result:
     """Write the page (an HTML file), a folder of its name without `.html` beside it, and a sheet.
 
@@ -64,6 +66,7 @@ def write_review(
         genus, round_: what the files must be of; if empty, what they say they are.
         sheet: PNG of the contact sheet, if wanted.
         progress: wraps an iterable, such as tqdm.
+        corrections: what people said: masks they drew are shown, their verdicts stand beside the others.
 
     Raises:
         InputError: an input is not sound, or the folder holds something else.
@@ -77,7 +80,7 @@ def write_review(
         raise InputError(f"--output {output}: expected a name ending in .html")
     refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
     truth = Truth(evaluation)
-    survey = Survey(predictions, templates, truth, options, genus, round_, wrap)
+    survey = Survey(predictions, templates, truth, options, genus, round_, wrap, corrections)
     with building(folder) as build:
         pages = Pages(survey, place, build)
         problems, cells = _render(survey, pages, build, sheet is not None, wrap)
@@ -128,7 +131,7 @@ def _in_files(survey: Survey, wanted: dict[int, list[Row]]) -> Iterator[tuple[Ro
         if number < 0:
             found = entries(Dataset(survey.templates, source="drawn"))
         else:
-            found = entries(Dataset(survey.files[number]), survey.truth)
+            found = entries(survey.read(number), survey.truth)
         for row in wanted[number]:
             yield row, found[row.place]
 

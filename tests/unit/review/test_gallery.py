@@ -23,6 +23,7 @@ from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import load
 from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measures
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import read_photograph
@@ -433,6 +434,46 @@ def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
         assert (image.format, image.size) == ("JPEG", (WIDTH, HEIGHT))
 
 
+def test_what_people_said_is_shown(files: Files) -> None:
+    images, annotations = [], []
+    for name, structures in {"worst": (1,), "empty": (1, 2, 3)}.items():
+        images.append({"id": len(images) + 1, "file_name": f"{name}.png", "specimen": name})
+        images[-1] |= {"height": HEIGHT, "width": WIDTH}
+        for category in structures:
+            rle = encode_mask(mask_at(2, 2) & (category < 3))
+            mask = {"segmentation": rle, **rle_measures(rle), "iscrowd": 0}
+            ids = {"id": len(annotations) + 1, "image_id": len(images), "category_id": category}
+            said = {"verdict": "corrected" if category < 3 else "absent", "source": "corrected"}
+            annotations.append(ids | mask | said)
+    predicted = fingerprint(encode_mask(mask_at(4 + 14 * 2, 5)))
+    about = {"specimen": "worst", "round": "", "judged": predicted}
+    verdicts = [about | {"structure": "legs", "verdict": "rejected"}]
+    verdicts += [about | {"structure": "wing", "verdict": "accepted"}]  # of a mask that is gone
+    path = files.folder / "corrections.json"
+    path.write_text(
+        json.dumps({"images": images, "annotations": annotations, "verdicts": verdicts}
+                   | {"categories": coco_categories(STRUCTURES)})
+    )  # fmt: skip
+    write_review(files.folder / "review.html", files.write(), corrections=Corrections(path))
+    rows = {row["name"]: row for row in data(files.folder)["rows"] if "w" in row}
+    head, legs, wing = rows["worst"]["marks"]
+    drawn = encode_mask(mask_at(2, 2))
+    assert (head["hand"], head["given"], head["print"]) == (
+        *("corrected", "corrected"),
+        fingerprint(drawn),
+    )
+    assert (legs["given"], legs["print"]) == ("rejected", predicted)
+    assert "given" not in wing and wing["low"]
+    name = f"specimens/000/{rows['worst']['id']:06d}.js"
+    detail = left((files.folder / "review" / name).read_text("utf-8"))
+    assert detail["masks"][0] == drawn["counts"]
+    card = card_of(cards(files.folder), "worst")
+    assert card.count("by a person") == 2 and "<b>rejected by a person</b>" in card
+    groups = {row["specimen"]: row["group"] for row in listed(files.folder)}
+    assert groups["empty"] == "fine"  # corrected by hand, so neither without masks nor a template
+    assert groups["drawn"] == "template"
+
+
 def test_a_photograph_that_disappeared_is_shown_as_such(files: Files) -> None:
     output = files.folder / "review.html"
     files.write()
@@ -588,7 +629,9 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     assert "<i>Carabus" not in (tmp_path / "review.html").read_text("utf-8")
     assert "<b>&#34;" not in html and '<b>"' not in html and "<i>Carabus" not in html
     assert 'data-name="drawer 7/&lt;b&gt;&#34;100%&#34; &amp; &#39;co&#39; #2&lt;/b&gt;"' in html
-    assert "../photographs/drawer%207/%3Cb%3E%22100%25%22%20%26%20%27co%27%20%232%3C/b%3E.png" in html
+    assert (
+        "../photographs/drawer%207/%3Cb%3E%22100%25%22%20%26%20%27co%27%20%232%3C/b%3E.png" in html
+    )
 
 
 def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
@@ -688,7 +731,9 @@ def test_wrong_inputs_are_named(files: Files) -> None:
     with pytest.raises(InputError, match="evaluation.csv: no column 'status'"):
         write_review(output, paths, evaluation=table)
     table.write_text("specimen,structure,status,iou\nworst,head,scored,high\n")
-    with pytest.raises(InputError, match="evaluation.csv, line 2: 'high' in the column 'iou' is not"):
+    with pytest.raises(
+        InputError, match="evaluation.csv, line 2: 'high' in the column 'iou' is not"
+    ):
         write_review(output, paths, evaluation=table)
     assert not output.exists() and not (files.folder / "review").exists()
 
@@ -708,7 +753,9 @@ def test_a_page_that_fails_leaves_the_earlier_one_untouched(files: Files) -> Non
 
 def test_a_folder_of_the_users_is_never_replaced(files: Files) -> None:
     paths = files.write()
-    with pytest.raises(InputError, match="photographs exists and is not the folder of a review page"):
+    with pytest.raises(
+        InputError, match="photographs exists and is not the folder of a review page"
+    ):
         write_review(files.folder / "photographs.html", paths)
     assert (files.folder / "photographs" / "worst.png").is_file()
     with pytest.raises(InputError, match="expected a name ending in .html"):
