@@ -83,9 +83,8 @@ def main() -> None:
     for run_, stage in tqdm([(r, s) for r in runs for s in r.stages], desc="check", disable=None):
         at = (arguments.results or Path("results")) / run_.genus / run_.round / STAGES[stage]
         path = files[stage].get((run_.genus, run_.round), at)
-        row = {"genus": run_.genus, "round": run_.round, "stage": stage}
-        if arguments.results:
-            row["notes"] = noticed(arguments.results / run_.genus, run_.round, stage)
+        row: dict[str, Any] = {"genus": run_.genus, "round": run_.round, "stage": stage}
+        row["notes"] = noticed(path.parent, stage)
         found.append((row | survey(run_, stage, path, checked), path))
     good = {
         stage: [p for row, p in found if row["stage"] == stage and row["status"] in USABLE]
@@ -172,14 +171,15 @@ def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]])
     return runs
 
 
-def noticed(genus: Path, round_: str, stage: str) -> int | None:
-    """How many things were noticed in the annotations that a result is made from."""
-    files = [genus / round_ / "templates.json"]
-    if stage == "evaluation" and (genus / "truth.json").is_file():
-        files.append(genus / "truth.json")
+def noticed(folder: Path, stage: str) -> int | None:
+    """How many things were noticed in the annotations that a result in a folder is made from."""
+    files = [folder / "templates.json"]
+    truth = folder.parent / "truth.json"
+    if stage == "evaluation" and truth.is_file():
+        files.append(truth)
     try:
         return sum(len(notes_of(path)) for path in files)
-    except InputError:  # of a run that failed, which its status says
+    except InputError:  # of a run that failed, which its status says, or of files by hand
         return None
 
 

@@ -418,6 +418,11 @@ def test_what_was_noticed_on_reading_is_counted(results, monkeypatch):
         os.utime(path, (1000, 1000))
     status = run_aggregate(monkeypatch, results)["status"]
     counted = status.set_index(["genus", "round", "stage"])["notes"]
+    folder = results / "named"  # as the rule does: files by name, no folder of results
+    files = [results / run_ / "evaluation.csv" for run_ in EXPECTED]
+    run(monkeypatch, aggregate.main, "--evaluation", *files, "--output-folder", folder)
+    named = pd.read_csv(folder / "status.csv").set_index(["genus", "round", "stage"])["notes"]
+    assert named.to_dict() == {key: n for key, n in counted.items() if key[2] == "evaluation"}
     assert counted["Formica", "untrained", "evaluation"] == 3
     assert counted["Formica", "untrained", "morphometrics"] == 2
     assert counted["Formica", "trained", "evaluation"] == 1
