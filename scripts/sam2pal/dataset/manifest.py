@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from sam2pal.images.folder import Found, natural_key, scan
+from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import DamagedError, InputError
@@ -32,8 +33,8 @@ class Specimen:
         mtime_ns: time of the file's last change, in nanoseconds.
         width, height: in pixels as stored on disk; 0 if the photograph is unreadable.
         shard: four or more digits.
-        status: `ok`, `unreadable`, or `duplicate` (another photograph has the same id and is
-            kept); `removed` only in the state that outlives a listing.
+        status: `ok`, `unreadable` (also what is no photograph but a mask), or `duplicate`
+            (another photograph has the same id and is kept); `removed` only in the state that outlives a listing.
         reason: why it is not `ok`, or what to know about it, for example that only the first
             page is read.
     """
@@ -180,7 +181,7 @@ def build_manifest(
         files.sort(key=lambda file: natural_key(file.name))
     earlier = {specimen.name: specimen for specimen in previous or ()}
     rows, opened = _examined(files, earlier, progress, threads)
-    rows = _without_duplicates(rows)
+    rows = _without_duplicates(_without_masks(rows))
     rows = _sharded(rows, earlier, shard_size)
 
     names = {row.name for row in rows}
@@ -244,7 +245,38 @@ def _opened(file: Found) -> Specimen:
     except InputError as error:
         return replace(row, status=UNREADABLE, reason=str(error).removeprefix(f"{file.path}: "))
     reason = "; ".join(header.notes)
+    if _is_mask(file.path):
+        what = (
+            "no photograph but a picture of a mask (black and one other value); move it to a"
+            " folder of its own"
+        )
+        return replace(row, status=UNREADABLE, reason=what)
     return replace(row, width=header.width, height=header.height, reason=reason)
+
+
+def _is_mask(path: str) -> bool:
+    try:
+        return is_mask_picture(path)
+    except Exception:  # Pillow does not open all that can be read
+        return False
+
+
+def _without_masks(rows: Sequence[Specimen]) -> list[Specimen]:
+    """Say of pictures that are called after a photograph, as masks are, that they are none."""
+    masks = named_masks(row.name for row in rows)
+    return [
+        replace(
+            row,
+            status=UNREADABLE,
+            width=0,
+            height=0,
+            reason=f"no photograph but, by its name, a mask of {os.path.basename(masks[row.name])}; move"
+            " it to a folder of its own, or rename it",
+        )
+        if row.name in masks and row.status == OK
+        else row
+        for row in rows
+    ]
 
 
 def _without_duplicates(rows: Sequence[Specimen]) -> list[Specimen]:

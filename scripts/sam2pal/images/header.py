@@ -48,7 +48,7 @@ def check_size(path: str | Path, width: int, height: int) -> None:
 
 def noted(header: Header, bits: int, limit: int) -> Header:
     """The header with a note where 16-bit samples were scaled by less than their full range."""
-    if bits == 16 and limit in (255, 4095):
-        note = f"16-bit file scaled by {limit}, as no value is larger"
+    if bits == 16 and limit < 65535:
+        note = f"16-bit file scaled by {limit}: no value is larger, or the file states it"
         return Header(header.width, header.height, header.orientation, (*header.notes, note))
     return header

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FEW_BITS = 4095  # 12 bits: what cameras store in 16-bit files
-_LIMITS = (255, FEW_BITS, 65535, 2**32 - 1)
+FEW_BITS = 2**14 - 1  # cameras store 10, 12 or 14 bits in 16-bit files
+_LIMITS = (255, 2**10 - 1, 2**12 - 1, FEW_BITS, 65535, 2**32 - 1)
 _BLOCK = 1 << 20  # samples that are scaled at a time, so that their floats take little memory
 
 
-def to_uint8(values: np.ndarray, bits: int | None = None) -> tuple[np.ndarray, int]:
+def to_uint8(
+    values: np.ndarray, bits: int | None = None, stated: int | None = None
+) -> tuple[np.ndarray, int]:
     """Scale samples of any type to uint8.
 
     Args:
         values: of any shape; bool, whole numbers or floats.
         bits: the depth the file declares, where it is none of 8, 16 and 32.
+        stated: the largest value that the file states, for samples of more than 8 bits.
 
     Returns:
         The uint8 samples and the largest value that the input could have had.
@@ -34,16 +37,18 @@ def to_uint8(values: np.ndarray, bits: int | None = None) -> tuple[np.ndarray, i
     else:
         raise ValueError(f"samples of type {values.dtype} are not supported")
     largest = values.max(initial=0)
-    limit = limit_of(largest, limits)
+    limit = limit_of(largest, limits, None if values.dtype.kind == "f" else stated)
     return scaled(values, limit), limit
 
 
-def limit_of(largest: float, limits: Sequence[int] = _LIMITS) -> int:
-    """The smallest of some limits that holds the largest value.
+def limit_of(largest: float, limits: Sequence[int] = _LIMITS, stated: int | None = None) -> int:
+    """The stated limit if it holds the largest value, else the smallest of some that does.
 
     Raises:
         ValueError: none does.
     """
+    if stated is not None and largest <= stated:
+        return stated
     limit = next((limit for limit in limits if largest <= limit), None)
     if limit is None:
         raise ValueError(f"its largest value is {largest}, more than {limits[-1]}")

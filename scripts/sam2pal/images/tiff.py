@@ -11,6 +11,7 @@ from PIL import Image
 
 from sam2pal.images import jpeg
 from sam2pal.images.header import Header, check_size, noted
+from sam2pal.images.pages import compose, composite_channels, main_page, stated_maximum
 from sam2pal.images.reduction import Decoded, factor_for, large_enough, reduced, reduced_bands
 from sam2pal.images.samples import FEW_BITS, limit_of, scaled, to_rgb, to_uint8
 from sam2pal.io.errors import InputError
@@ -33,7 +34,7 @@ def _open(path: str | Path) -> tifffile.TiffFile:
 
 
 def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
-    page = tiff.pages.first
+    page, channels = main_page(tiff), composite_channels(path, tiff)
     check_size(path, page.imagewidth, page.imagelength)
     if page.photometric not in _READABLE and page.compression != 7:
         name = getattr(page.photometric, "name", page.photometric)
@@ -58,21 +59,26 @@ def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
             f"{path}: the file is truncated ({held} bytes cannot hold {page.imagewidth} x"
             f" {page.imagelength} pixels); copy it again from its source"
         )
-    value = page.tags.valueof(274, default=1)
-    pages = len(tiff.pages)
-    notes = (f"first of {pages} pages",) if pages > 1 else ()
+    value = page.tags.valueof(274, default=tiff.pages.first.tags.valueof(274, default=1))
+    pages, notes = len(tiff.pages), ()
+    if channels > 1:
+        notes = (f"{channels} channels of an ImageJ composite as one photograph in colour",)
+    elif page is not tiff.pages.first:
+        notes = ("a larger page than the first, which is a preview",)
+    elif pages > 1:
+        notes = (f"first of {pages} pages",)
     orientation = int(value) if value in range(1, 9) else 1
     return Header(page.imagewidth, page.imagelength, orientation, notes)
 
 
 def inspect(path: str | Path) -> Header:
-    """The header of the first page; InputError if its data reach beyond the end of the file."""
+    """The header of the photograph; InputError if its data reach beyond the end of the file."""
     with _open(path) as tiff:
         return _header(path, tiff)
 
 
 def decode(path: str | Path, at_least: int | None = None) -> Decoded:
-    """The first page as stored, reduced where it is much larger than `at_least`.
+    """The photograph as stored, reduced where it is much larger than `at_least`.
 
     Grey and RGB of 8 or 16 bits are averaged band by band, a band being a row of tiles or some strips; of a
     pyramid of 8 bits the smallest level that is large enough is read instead. Other kinds are decoded in full
@@ -80,17 +86,17 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
     """
     with _open(path) as tiff:
         header = _header(path, tiff)
-        page = tiff.pages.first
+        page = main_page(tiff)
         factor = factor_for(header.width, header.height, at_least)
-        if factor > 1 and _is_plain(page):
-            level = _level(tiff, at_least or 0)
+        if factor > 1 and _is_plain(page) and composite_channels(path, tiff) == 1:
+            level = _level(tiff, page, at_least or 0)
             if level is not None:
                 return Decoded(
                     header, _in_colour(page, _whole(level)), (level.imagewidth, level.imagelength)
                 )
             means, largest = reduced_bands(_bands(page), factor)
             if means.dtype == np.uint16:
-                limit = limit_of(largest)
+                limit = limit_of(largest, stated=stated_maximum(page))
                 means, header = scaled(means, limit), noted(header, 16, limit)
             return Decoded(
                 header, _in_colour(page, means), (header.width / factor, header.height / factor)
@@ -100,24 +106,25 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
 
 
 def decode_window(path: str | Path, rows: slice, columns: slice) -> np.ndarray:
-    """uint8 `[h, w, 3]`: a part of the first page, as stored.
+    """uint8 `[h, w, 3]`: a part of the photograph, as stored.
 
-    Only its tiles or strips are decoded; of 16 bits others, too, until a value above 4095 has been seen.
+    Only its tiles or strips are decoded; of 16 bits others, too, until a value above 16383 has been seen.
     Kinds other than grey and RGB are decoded in full.
     """
     with _open(path) as tiff:
         header = _header(path, tiff)
-        page = tiff.pages.first
-        if not _is_plain(page):
+        page = main_page(tiff)
+        if not _is_plain(page) or composite_channels(path, tiff) > 1:
             return np.ascontiguousarray(_decode(path, header, page)[1][rows, columns])
         samples = _part(page, rows, columns)
         if samples.dtype == np.uint16:
-            largest = int(samples.max())
-            for band in _bands(page) if largest <= FEW_BITS else ():
+            largest, stated = int(samples.max()), stated_maximum(page)
+            enough = max(FEW_BITS, stated or 0)
+            for band in _bands(page) if largest <= enough else ():
                 largest = max(largest, int(band.max()))
-                if largest > FEW_BITS:
+                if largest > enough:
                     break
-            samples = scaled(samples, limit_of(largest))
+            samples = scaled(samples, limit_of(largest, stated=stated))
         return _in_colour(page, samples)
 
 
@@ -140,12 +147,13 @@ def _in_colour(page: tifffile.TiffPage, samples: np.ndarray) -> np.ndarray:
     return to_rgb(samples)
 
 
-def _level(tiff: tifffile.TiffFile, at_least: int) -> tifffile.TiffPage | None:
-    """The smallest level of a pyramid, of 8 bits, that is large enough; None if that is the first page.
+def _level(
+    tiff: tifffile.TiffFile, first: tifffile.TiffPage, at_least: int
+) -> tifffile.TiffPage | None:
+    """The smallest level of a pyramid, of 8 bits, that is large enough; None if that is the photograph.
 
-    Of 16 bits the largest value decides how they are scaled, and only the first page has it.
+    Of 16 bits the largest value decides how they are scaled, and only the largest level has it.
     """
-    first = tiff.pages.first
     if first.dtype != np.uint8:
         return None
     levels = next((s.levels for s in tiff.series if s.levels[0].keyframe.index == first.index), [])
@@ -221,6 +229,10 @@ def _check_jpeg(page: tifffile.TiffPage, data: bytes) -> None:
 
 def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[Header, np.ndarray]:
     """Header with a note, and uint8 `[height, width, 3]` as stored, of a page of any kind."""
+    channels = composite_channels(path, page.parent)
+    if channels > 1:
+        pixels, limit = compose(path, page.parent, channels)
+        return noted(header, page.bitspersample, limit), pixels
     if page.compression == 7:
         segments = page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts)
         for data, _ in segments:
@@ -235,7 +247,7 @@ def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[
         return header, table.astype(np.uint8)[samples[..., 0]]
     bits = page.bitspersample
     declared = bits if isinstance(bits, int) and bits not in (1, 8, 16, 32, 64) else None
-    samples, limit = to_uint8(samples, declared)
+    samples, limit = to_uint8(samples, declared, stated_maximum(page))
     header = noted(header, bits if declared is None else 0, limit)
     if page.photometric == 0:  # white is zero
         samples = 255 - samples

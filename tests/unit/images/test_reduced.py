@@ -165,7 +165,7 @@ def test_a_preview_of_another_shape_is_not_taken_for_a_level(tmp_path):
 def test_one_bright_pixel_decides_how_a_reduced_photograph_is_scaled(tmp_path):
     path = tmp_path / "a.tif"
     pixels = np.full((320, 320), 2000, np.uint16)
-    pixels[300, 7] = 5000
+    pixels[300, 7] = 20000
     tiff(path, pixels, photometric="minisblack", rowsperstrip=8)
     whole, small = read_photograph(path), read_photograph(path, at_least=20)
     assert whole.pixels[0, 0, 0] == small.pixels[0, 0, 0] == 8

@@ -1,0 +1,162 @@
+"""Previews, ImageJ composites, samples of 10 to 14 bits, and pictures of masks."""
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from sam2pal.images.mask_pictures import is_mask_picture, named_masks
+from sam2pal.images.reading import inspect, read_photograph, read_window
+from sam2pal.io.errors import InputError
+
+HEIGHT, WIDTH = 320, 400
+
+
+def scene():
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    return np.stack([y * 255 // HEIGHT, x * 255 // WIDTH, (x + y) % 256], axis=-1).astype(np.uint8)
+
+
+def views(path):
+    """The whole photograph, a window of it and the reduced one must agree."""
+    whole, small = read_photograph(path), read_photograph(path, at_least=20)
+    assert np.array_equal(read_window(path, 3, 5, 40, 30), whole.pixels[3:43, 5:35])
+    boxes = whole.pixels.reshape(HEIGHT // 8, 8, WIDTH // 8, 8, 3).mean((1, 3))
+    assert small.pixels.shape == boxes.shape and np.abs(small.pixels - boxes).max() <= 1.5
+    assert small.notes == whole.notes
+    header = inspect(path)
+    assert (header.width, header.height) == (whole.width, whole.height) == (WIDTH, HEIGHT)
+    return whole
+
+
+PREVIEW = np.full((40, 50, 3), 7, np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["flagged", "unmarked", "subifd", "narrow"])
+def test_the_photograph_is_read_and_not_its_preview(tmp_path, kind):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        options = {"photometric": "rgb", "metadata": None}
+        preview = np.full((HEIGHT // 2 + 1, WIDTH, 3), 7, np.uint8) if kind == "narrow" else PREVIEW
+        writer.write(
+            preview,
+            subfiletype=int(kind in ("flagged", "narrow")),
+            subifds=int(kind == "subifd"),
+            extratags=[(274, "H", 1, 3, True)],
+            **options,
+        )
+        writer.write(scene(), **options)
+    photograph = views(path)
+    assert photograph.orientation == 3
+    assert np.array_equal(photograph.pixels, scene()[::-1, ::-1])
+    assert "preview" in photograph.notes[0]
+
+
+def test_a_second_page_of_another_size_is_no_reason_to_leave_the_first(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(scene(), photometric="rgb")
+        writer.write(np.zeros((HEIGHT + 90, WIDTH + 90, 3), np.uint8), photometric="rgb")
+    assert np.array_equal(views(path).pixels, scene())
+
+
+def imagej(path, pixels, **metadata):
+    tifffile.imwrite(path, pixels, imagej=True, metadata={"axes": "CYX", **metadata})
+
+
+@pytest.mark.parametrize("mode", ["composite", "color", "grayscale"])
+def test_channels_of_an_imagej_composite_are_colours(tmp_path, mode):
+    path = tmp_path / "a.tif"
+    imagej(path, np.moveaxis(scene(), -1, 0), mode=mode)
+    photograph = views(path)
+    assert np.array_equal(photograph.pixels, scene())
+    assert "3 channels" in photograph.notes[0]
+
+
+def test_the_tables_of_a_composite_say_which_channel_is_which_colour(tmp_path):
+    path, ramp = tmp_path / "a.tif", np.arange(256, dtype=np.uint8)
+    tables = [np.zeros((3, 256), np.uint8) for _ in range(3)]
+    for table, colour in zip(tables, (2, 0, 1), strict=True):
+        table[colour] = ramp
+    imagej(path, np.moveaxis(scene()[..., [2, 0, 1]], -1, 0), mode="composite", LUTs=tables)
+    assert np.array_equal(views(path).pixels, scene())
+
+
+def test_sixteen_bit_channels_are_scaled_alike(tmp_path):
+    path = tmp_path / "a.tif"
+    deep = np.moveaxis(scene().astype(np.uint16) * 64, -1, 0)
+    deep[0] //= 8
+    imagej(path, deep, mode="composite")
+    expected = np.rint(np.moveaxis(deep, 0, -1) * (255 / 16383))
+    assert np.abs(views(path).pixels - expected).max() <= 1
+
+
+def test_a_composite_of_too_many_channels_says_what_to_do(tmp_path):
+    path = tmp_path / "a.tif"
+    imagej(path, np.zeros((8, 9, 10), np.uint8), mode="composite")
+    with pytest.raises(InputError, match=r"8 channels .* RGB Color"):
+        inspect(path)
+
+
+def deep_tiff(path, pixels, **options):
+    tifffile.imwrite(path, pixels, photometric="rgb", rowsperstrip=16, **options)
+
+
+def deep_png(path, pixels):
+    path.write_bytes(imagecodecs.png_encode(pixels))
+
+
+@pytest.mark.parametrize("write", [deep_tiff, deep_png])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_the_largest_value_tells_how_many_bits_there_are(tmp_path, write, bits):
+    path = tmp_path / "a.tif"
+    write(path, scene().astype(np.uint16) << (bits - 8))
+    photograph = views(path)
+    assert np.abs(photograph.pixels.astype(int) - scene()).max() <= 1
+    assert bool(photograph.notes) == (bits < 16)
+
+
+@pytest.mark.parametrize(
+    ("stated", "limit"), [(16383, 16383), (10000, 10000), (65535, 65535), (2000, 4095)]
+)
+def test_a_stated_maximum_is_taken_unless_a_value_is_larger(tmp_path, stated, limit):
+    path = tmp_path / "a.tif"
+    pixels = scene().astype(np.uint16) * 10
+    deep_tiff(path, pixels, extratags=[(341, "H", 3, (stated,) * 3, False)])
+    assert np.abs(views(path).pixels - pixels * (255 / limit)).max() < 1
+
+
+@pytest.mark.parametrize(("end", "limit"), [(16383.0, 16383), (2550.0, 4095), (1999.0, 4095)])
+def test_the_range_of_imagej_is_rounded_up_to_bits(tmp_path, end, limit):
+    path = tmp_path / "a.tif"
+    pixels = scene()[..., 0].astype(np.uint16) * 10
+    imagej(path, pixels, axes="YX", min=0.0, max=end)
+    assert np.abs(views(path).pixels[..., 0] - pixels * (255 / limit)).max() < 1
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
+@pytest.mark.parametrize("kind", ["1", "L", "RGB", "P", "ones"])
+def test_black_and_one_other_value_are_a_mask(tmp_path, suffix, kind):
+    path, mask = tmp_path / f"a{suffix}", np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[100:200, 50:300] = 1 if kind == "ones" else 255
+    Image.fromarray(mask).convert("L" if kind == "ones" else kind).save(path)
+    if (kind, suffix) not in [("RGB", ".tif"), ("RGB", ".bmp"), ("P", ".tif"), ("P", ".bmp")]:
+        assert is_mask_picture(path)
+
+
+@pytest.mark.parametrize("kind", ["three", "flat", "colour", "photograph", "no black"])
+def test_other_pictures_are_no_masks(tmp_path, kind):
+    path = tmp_path / "a.png"
+    pixels = scene() if kind == "photograph" else np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    if kind in ("three", "colour", "no black"):
+        pixels[:9] = {"three": 255, "colour": (255, 0, 0), "no black": 200}[kind]
+        pixels[300:] = {"three": 128, "colour": (255, 0, 0), "no black": 200}[kind]
+        pixels[9:300] = 90 if kind == "no black" else 0
+    Image.fromarray(pixels).save(path)
+    assert not is_mask_picture(path)
+
+
+def test_masks_called_after_a_photograph():
+    names = ["d/a.jpg", "d/a_mask.png", "d/A-seg.tif", "d/b_mask.png", "a_mask.png", "d/a_head.png"]
+    assert named_masks(names) == {"d/a_mask.png": "d/a.jpg", "d/A-seg.tif": "d/a.jpg"}
