@@ -34,7 +34,8 @@ class Specimen:
         width, height: in pixels as stored on disk; 0 if the photograph is unreadable.
         shard: four or more digits.
         status: `ok`, `unreadable` (also what is no photograph but a mask), or `duplicate`
-            (another photograph has the same id and is kept); `removed` only in the state that outlives a listing.
+            (another photograph has the same id and is kept); `removed` only in the state that
+            outlives a listing.
         reason: why it is not `ok`, or what to know about it, for example that only the first
             page is read.
     """
