@@ -54,6 +54,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     page = environment.get_template("index.html.j2").render(
         runs=found,
         failures=_failures(results / "tables/status.csv"),
+        summary=_links(results, "summary.txt"),
         tables=_links(results, "tables/*.csv"),
         plots=_links(results, "plots/*.svg"),
         evaluated=any(run["iou"] is not None for run in found),

@@ -281,6 +281,11 @@ def _warnings(survey: Survey, problems: int) -> list[str]:
             f"{_counted(left_out, 'specimen')} without a picture here, as the option show is"
             f" {survey.options.show}."
         )
+    if survey.weak:
+        found.append(
+            f"Weak on most specimens: {', '.join(survey.weak)}. A specimen is listed under low"
+            " confidence for them only if it is far below the others."
+        )
     if survey.notes:
         rest = len(survey.notes) - _NOTES
         more = f"; and {rest} more (info.notes of {survey.templates.name})" if rest > 0 else ""

@@ -653,6 +653,16 @@ def test_no_specimen_makes_a_page_that_says_so(tmp_path: Path) -> None:
     assert (tmp_path / "sheet.png").is_file()
 
 
+def test_a_structure_that_is_weak_everywhere_is_said_once(tmp_path: Path) -> None:
+    made = Files(tmp_path)
+    for number in range(5):
+        made.add(f"s{number}", [0.9, 0.3 + number / 100, 0.9])
+    write_review(tmp_path / "review.html", made.write())
+    page = (tmp_path / "review.html").read_text("utf-8")
+    assert page.count("Weak on most specimens: legs. ") == 1
+    assert {row["group"] for row in listed(tmp_path)} == {"fine"}
+
+
 def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     results = files.folder / "results"
     evaluation = files.folder / "evaluation.csv"
@@ -665,12 +675,14 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
         "genus,round,stage,status,specimens,rows,reason\n"
         "Abax,one,evaluation,ok,1,3,\nAbax,two,evaluation,failed,,,<b>no</b> memory\n"
     )
+    (results / "summary.txt").write_text("one screen")
     assert write_index(results / "index.html", ["Abax/one", "Abax/two"]) == 1
     html = (results / "index.html").read_text("utf-8")
     row = re.search(r'href="Abax/one/review.html".*?</tr>', html, re.S)[0]
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
     assert cells == ["10", "4", "1", "3", "1", "2", "0.90", "0.80", ""]
     assert "round two, evaluation: failed: &lt;b&gt;no&lt;/b&gt; memory" in html
+    assert 'href="summary.txt"' in html
     assert ">no page<" in html and 'href="tables/status.csv"' in html
     told = left((results / "index" / "index.js").read_text("utf-8"))
     (run,) = told["runs"]
