@@ -188,7 +188,7 @@ CHANGES = {
     ),
     "final round": (
         {"final_round": "trained"},
-        {"summarize_morphometrics", "plot_morphometrics", "review_index"},
+        SUMMARIES,  # the status says which round is the final one
     ),
     "review": ({"review": {"side": 200}}, {"review_page", "review_index"}),
     "low confidence": (
@@ -291,9 +291,11 @@ def test_a_failed_genus_stops_no_other_and_leaves_no_old_tables(again: Project) 
     made = (again.folder / "results/plots/morphometrics_distributions.svg").stat().st_mtime
     assert made > (tables / "morphometrics_wide.csv").stat().st_mtime > outline.stat().st_mtime
 
+    call = again.run("--dry-run")  # looks into every annotation
+    assert call.code == 1 and "Bus_first.json" in call.text
+    outline.write_text(whole)
     call = again.run("--dry-run")
     assert {job.split()[1] for job in call.jobs if job.startswith("segment")} == {"Bus"}
-    outline.write_text(whole)
     again.write(copy.deepcopy(CONFIG) | {"rounds": {"untrained": CONFIG["rounds"]["untrained"]}})
     call = again.run()
     assert call.code == 0, call.text

@@ -126,7 +126,7 @@ def test_own_configuration_and_checkpoint(small_model, tmp_path):
     ("text", "expected"),
     [
         (None, "does not exist"),
-        ("model: [", "no model can be built from it"),
+        ("model: [", "line 2, column 1: this is no YAML"),
         ("architecture: {}", "no mapping `model`"),
         ("model: {_target_: sam2.no_such.Thing}", "no class that a model is built of"),
         ("model: {_target_: torch.nn.Linear}", "model: 'torch.nn.Linear' is no class"),
@@ -280,8 +280,8 @@ def test_a_checkpoint_with_code_is_refused_and_the_code_does_not_run(tmp_path):
     ("name", "content", "expected"),
     [
         ("gone.pt", None, "does not exist"),
-        ("empty.pt", b"", "not a readable checkpoint"),
-        ("page.pt", b"<!DOCTYPE html><title>404</title>", "not a checkpoint of weights alone"),
+        ("empty.pt", b"", "this is empty"),
+        ("page.pt", b"<!DOCTYPE html><title>404</title>", "this is the page of a website"),
         ("cut.safetensors", b"\x80\x00\x00\x00\x00\x00\x00\x00{", "not a readable checkpoint"),
         ("text.safetensors", b"hello", "not a readable checkpoint"),
         ("list.pt", [torch.zeros(1)], "holds no model weights"),
