@@ -340,9 +340,16 @@ class Trainer:
         return numbers
 
     def _interpolated(self, after: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What would be published of this adapter (weight-space interpolation, arXiv:2109.01903)."""
-        share = self.interpolation
-        return {n: torch.lerp(self.state.before[n], value, share) for n, value in after.items()}
+        """What would be published of this adapter (weight-space interpolation, arXiv:2109.01903).
+
+        A fresh adapter changes a weight by the product of its two matrices, the second of which begins at
+        zero: with that one interpolated and the other as it is, the weight itself is.
+        """
+        before, share = self.state.before, self.interpolation
+        return {
+            name: value if ".lora_A." in name else torch.lerp(before[name], value, share)
+            for name, value in after.items()
+        }
 
     def _validate(self) -> tuple[float, Numbers]:
         """Mean IoU, and the controls."""
