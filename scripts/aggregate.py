@@ -243,7 +243,8 @@ class Counts:
         found = {name: self._masks[name] for name in COUNTS} | {"unreadable": len(self._unreadable)}
         if not self._unreadable:
             return found
-        lost = f"{len(self._unreadable)} photographs could not be read: {named(self._unreadable)}"
+        count = len(self._unreadable)
+        lost = f"{count} photograph{'s' * (count > 1)} could not be read: {named(self._unreadable)}"
         return found | {"status": "partial", "reason": f"{lost}; manifest.tsv says why"}
 
 
