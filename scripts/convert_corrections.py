@@ -6,13 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 from sam2pal.cli import add_options, run
-from sam2pal.config.stages import read_options
+from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.corrections import Hashes
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.judged import convert_corrections
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.photographs import Photographs
-from sam2pal.io.errors import InputError
 
 
 def main() -> None:
@@ -25,17 +24,15 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="COCO file to write")
     arguments = parser.parse_args()
 
-    structures = read_options(arguments.options).structures
-    if not structures:
-        raise InputError("no structures are named; give a file that names them by --options")
+    structures = structures_of(read_options(arguments.options))
     photographs = Photographs.of_specimens(read_list(arguments.specimens), "the list of specimens")
     data = convert_corrections(
         arguments.corrections,
         arguments.genus,
         photographs,
         {
-            name: {"parent": entry.parent, "exclusive": entry.exclusive}
-            for name, entry in structures.items()
+            entry.name: {"parent": entry.parent, "exclusive": entry.exclusive}
+            for entry in structures
         },
         Hashes(arguments.hashes),
     )

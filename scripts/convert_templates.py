@@ -6,18 +6,18 @@ outlines or of mask pictures.
 """
 
 import argparse
-import hashlib
 import sys
 from collections import Counter
 from pathlib import Path
 
 from sam2pal.cli import add_options, run
-from sam2pal.config.stages import read_options
+from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import sha256
 
 
 def main() -> None:
@@ -42,9 +42,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="COCO file to write")
     arguments = parser.parse_args()
 
-    structures = read_options(arguments.options).structures
-    if not structures:
-        raise InputError("no structures are named; give a file that names them by --options")
+    structures = structures_of(read_options(arguments.options))
     what, photographs = "templates", arguments.photographs
     if arguments.specimens:
         what = "truth"
@@ -55,7 +53,7 @@ def main() -> None:
         data = convert(
             arguments.annotations,
             photographs,
-            {name: {"parent": entry.parent} for name, entry in structures.items()},
+            {entry.name: {"parent": entry.parent} for entry in structures},
             genus=arguments.genus,
             round_name=arguments.round,
             truth=what == "truth",
@@ -64,10 +62,8 @@ def main() -> None:
         raise InputError(f"{what} of genus {arguments.genus}: {error}") from error
     if what == "templates":  # another photograph of the same name and size makes other templates
         for image in data["images"]:
-            if not Path(image["path"]).is_file():
-                continue
-            with open(image["path"], "rb") as file:
-                image["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+            if Path(image["path"]).is_file():
+                image["sha256"] = sha256(image["path"])
     write_coco(arguments.output, data)
 
     names = {category["id"]: category["name"] for category in data["categories"]}

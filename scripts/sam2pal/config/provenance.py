@@ -11,7 +11,7 @@ from typing import Any
 
 from sam2pal import __version__
 from sam2pal.config.model import BUNDLED_WEIGHTS
-from sam2pal.io.errors import InputError
+from sam2pal.io.files import sha256
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGES = (
@@ -27,15 +27,6 @@ PACKAGES = (
         "torchvision",
     ),
 )
-
-
-def sha256(path: str | Path) -> str:
-    """Raises: InputError: the file cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def installed(name: str) -> str | None:

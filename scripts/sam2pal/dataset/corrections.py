@@ -3,7 +3,6 @@
 docs/corrections.md says what such a file holds.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from sam2pal.dataset.files import check, guarded, read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.files import write_if_changed
+from sam2pal.io.files import sha256, write_if_changed
 
 FACTS = ("corrected", "absent")
 """Verdicts that hold of a specimen whatever is predicted."""
@@ -81,8 +80,7 @@ class Hashes:
             state = [status.st_size, status.st_mtime_ns]
             known = self._known.get(photograph)
             if known is None or known[:2] != state:
-                with open(photograph, "rb") as file:
-                    known = [*state, hashlib.file_digest(file, "sha256").hexdigest()]
+                known = [*state, sha256(photograph)]
                 self._known[photograph] = known
         except OSError as error:
             raise InputError(f"{photograph}: cannot be read ({error.strerror})") from error

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import errno
+import hashlib
 import os
 import shutil
 import uuid
@@ -14,6 +15,19 @@ _UMASK = os.umask(0o022)
 os.umask(_UMASK)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _SAID = ("No space left", "quota exceeded", "PytorchStreamWriter failed", "unexpected pos", "os error 28")
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of the bytes of a file, 64 hexadecimal digits.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 @contextmanager

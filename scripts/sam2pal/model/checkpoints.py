@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 from tqdm import tqdm
 
+from sam2pal.io import files
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
@@ -97,8 +98,7 @@ def verify(path: Path, sha256: str | None) -> None:
         return
     if not path.is_file():
         raise InputError(f"{path}: the checkpoint does not exist")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = files.sha256(path)
     if found != sha256.lower():
         raise InputError(
             f"{path}: its SHA-256 is {found}, but `model: sha256` says {sha256}: the file is damaged, or "

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from sam2pal.io.files import sha256
 from sam2pal.review.records import (
     SUMMARY,
     escape_lines,
@@ -22,7 +23,7 @@ from sam2pal.review.records import (
     write_detail,
 )
 from sam2pal.review.shards import Entry, Group
-from sam2pal.review.specimens import UNITS, Shown, address, photograph_hash, write_copy
+from sam2pal.review.specimens import UNITS, Shown, address, write_copy
 from sam2pal.review.survey import Row, Survey
 
 _HERE = Path(__file__).parent
@@ -126,7 +127,7 @@ class Pages:
                 write_copy(shown, self.build / copy)
                 found["photograph"] = self.place.folder + copy
             if not shown.problem:
-                found["sha256"] = photograph_hash(entry.path)
+                found["sha256"] = sha256(entry.path)
         self._records.add(row.rank, json.dumps(found, ensure_ascii=False, separators=(",", ":")))
         html = self._environment.get_template("card.html.j2").render(
             row=row,

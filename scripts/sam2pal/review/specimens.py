@@ -1,6 +1,5 @@
 """The second reading: the photograph, the outlines and the masks of one specimen at a time."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,12 +145,6 @@ def rle_of(annotation: Annotation) -> dict[str, Any]:
     if single and isinstance(piece.get("counts"), str) and annotation.area >= 0:
         return piece
     return encode_mask(annotation.mask())
-
-
-def photograph_hash(path: str | Path) -> str:
-    """SHA-256 of the bytes of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def address(path: str, folder: Path) -> str:

@@ -10,6 +10,7 @@ import pytest
 from sam2pal.config import provenance
 from sam2pal.config.model import BUNDLED_WEIGHTS
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import sha256
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts/provenance.py"
 CONFIGURATION = {"seed": 7, "model": {"name": "bundled"}, "rounds": {"one": {"templates": ["a"]}}}
@@ -35,7 +36,7 @@ def test_same_bytes_twice_and_no_times(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "first").read_text())
     assert record["seed"] == 7
     assert record["options"] == {"train_palindrome.one": {"method": 8, "seed": 7}}
-    assert record["files_sha256"] == {str(table): provenance.sha256(table)}
+    assert record["files_sha256"] == {str(table): sha256(table)}
 
 
 def test_the_model_is_named_by_its_weights(tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_the_model_is_named_by_its_weights(tmp_path: Path) -> None:
         provenance.record(CONFIGURATION, {}, weights=given)["model"]["weights_sha256"]
         for given in (None, weights)
     ]
-    assert hashes[0] == provenance.sha256(BUNDLED_WEIGHTS)
+    assert hashes[0] == sha256(BUNDLED_WEIGHTS)
     # of FIPS 180-2
     assert hashes[1] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
