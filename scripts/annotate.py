@@ -10,10 +10,9 @@ annotations like any other (docs/own-data.md).
 import argparse
 from pathlib import Path
 
-import yaml
-
 from sam2pal.cli import run
 from sam2pal.config.structures import read_structures
+from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.review.annotating import write_annotation_page
 
@@ -36,10 +35,7 @@ def parse() -> argparse.Namespace:
 
 def structures_of(path: str) -> dict[str, dict[str, str | None]]:
     """The structures of a configuration, whatever else it says or lacks."""
-    try:
-        found = yaml.safe_load(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as a configuration ({error})") from error
+    found = read_yaml(path)
     if not isinstance(found, dict) or not found.get("structures"):
         raise InputError(f"{path}: it has no 'structures'; name what is to be outlined there")
     return {s.name: {"parent": s.parent} for s in read_structures(found["structures"])}

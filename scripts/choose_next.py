@@ -28,7 +28,11 @@ def main() -> None:
     )
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
-    add("--corrections", help="what convert_corrections wrote: what is settled is not ranked")
+    add(
+        "--corrections",
+        type=Corrections,
+        help="what convert_corrections wrote: what is settled is not ranked",
+    )
     add("--genus", default="")
     add("--round", default="")
     add("--output", required=True, help="next.csv")
@@ -38,9 +42,12 @@ def main() -> None:
     if not arguments.output.endswith(".csv"):
         raise InputError(f"--output {arguments.output}: expected a name ending in .csv")
     options = read_options(arguments.options).next
-    corrections = Corrections(arguments.corrections) if arguments.corrections else None
     found = rank(
-        arguments.predictions, options.count, corrections, arguments.genus, arguments.round
+        arguments.predictions,
+        options.count,
+        arguments.corrections,
+        arguments.genus,
+        arguments.round,
     )
     if arguments.outlines:
         wanted = [row["specimen"] for row in found.rows]
@@ -48,7 +55,13 @@ def main() -> None:
         with building(arguments.outlines) as build:
             (build / README).write_text(f"{TEXT}\n", encoding="utf-8")
             for tool in options.formats if wanted else ():
-                export(arguments.predictions, tool, build / tool, wanted, corrections=corrections)
+                export(
+                    arguments.predictions,
+                    tool,
+                    build / tool,
+                    wanted,
+                    corrections=arguments.corrections,
+                )
             replace(arguments.outlines, build)
     tables.write(tables.table(found.rows, COLUMNS), arguments.output)
     print(f"{arguments.output}: {len(found.rows)} of {found.specimens} specimens to be corrected")

@@ -21,14 +21,17 @@ def main() -> None:
     add("--genus", required=True)
     add("--before", type=Path, required=True, help="folder of the earlier round, with its shards/")
     add("--after", type=Path, required=True, help="folder of the later round")
-    add("--corrections", help="what convert_corrections wrote: corrected masks are left out")
+    add(
+        "--corrections",
+        type=Corrections,
+        help="what convert_corrections wrote: corrected masks are left out",
+    )
     add("--options", type=Path, help="not read; its change computes the table again")
     add("--output", nargs="+", required=True, help="changes.csv, and .parquet if wanted")
     arguments = parser.parse_args()
     folders = arguments.before, arguments.after
     before, after = (sorted(folder.glob("shards/*.json")) for folder in folders)
-    corrections = Corrections(arguments.corrections) if arguments.corrections else None
-    rows = changes(arguments.genus, before, after, folders, corrections)
+    rows = changes(arguments.genus, before, after, folders, arguments.corrections)
     tables.write(tables.table(rows, COLUMNS), *arguments.output)
     print(f"{len(rows)} masks of {arguments.before} and {arguments.after} compared")
     for row in rows[:20]:

@@ -16,12 +16,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--predictions", type=Path, required=True, help="COCO file of a shard")
-    parser.add_argument("--corrections", help="what convert_corrections wrote")
+    parser.add_argument("--corrections", type=Corrections, help="what convert_corrections wrote")
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder; it is replaced")
     arguments = parser.parse_args()
-    corrections = Corrections(arguments.corrections) if arguments.corrections else None
-    drawn = write_pictures(arguments.predictions, arguments.kind, arguments.output, corrections)
+    drawn = write_pictures(
+        arguments.predictions, arguments.kind, arguments.output, arguments.corrections
+    )
     print(f"{arguments.output}: pictures of {drawn} specimens")
 
 

@@ -22,7 +22,9 @@ def main() -> None:
     )
     parser.add_argument("--to", choices=WRITERS, required=True)
     parser.add_argument(
-        "--corrections", help="results/{genus}/corrections.json: what was corrected stands"
+        "--corrections",
+        type=Corrections,
+        help="results/{genus}/corrections.json: what was corrected stands",
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--specimens", nargs="+", help="only these")
@@ -47,8 +49,9 @@ def main() -> None:
         if "specimen" not in table.columns:
             raise InputError(f"{arguments.list}: no column 'specimen'")
         wanted = [row["specimen"] for _, row in table.rows]
-    corrections = Corrections(arguments.corrections) if arguments.corrections else None
-    count = export(files, arguments.to, arguments.output, wanted, arguments.tolerance, corrections)
+    count = export(
+        files, arguments.to, arguments.output, wanted, arguments.tolerance, arguments.corrections
+    )
     print(f"{arguments.output}: {count} specimens for {arguments.to}")
 
 

@@ -36,7 +36,11 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--templates", help="COCO file of the templates, as convert_templates.py writes it")
-    add("--corrections", help="what convert_corrections wrote: corrected masks stand")
+    add(
+        "--corrections",
+        type=Corrections,
+        help="what convert_corrections wrote: corrected masks stand",
+    )
     add("--genus", help="value of the column genus (default: the one the predictions name)")
     add("--round", help="value of the column round (default: the one the predictions name)")
     add("--pixels-per-mm", help="scale of the genus; empty: not known")
@@ -72,7 +76,7 @@ def main() -> None:
         pixels_per_mm=scale(arguments.pixels_per_mm),
         specimen_table=arguments.specimen_table,
         listed=read_list(arguments.specimens) if arguments.specimens else None,
-        corrections=Corrections(arguments.corrections) if arguments.corrections else None,
+        corrections=arguments.corrections,
     )
     table = None
     if arguments.specimen_table:

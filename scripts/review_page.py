@@ -27,7 +27,7 @@ def parse() -> argparse.Namespace:
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--templates", help="canonical COCO of the round's templates")
     add("--evaluation", help="evaluation.csv: shows the IoU beside the score")
-    add("--corrections", help="what people said, from convert_corrections.py")
+    add("--corrections", type=Corrections, help="what people said, from convert_corrections.py")
     add("--genus", default="", help="name of the genus (default: what the files say)")
     add("--round", default="", help="name of the round (default: what the files say)")
     add_options(parser, "review")
@@ -49,7 +49,7 @@ def main() -> None:
         read_options(arguments.options).review,
         arguments.sheet,
         partial(tqdm, disable=None),
-        Corrections(arguments.corrections) if arguments.corrections else None,
+        arguments.corrections,
     )
     print(f"{arguments.output}: {result.specimens} specimens, {result.pages} pages")
     for group, count in sorted(result.groups.items()):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sam2pal import __version__
 from sam2pal.cli import repository, run
+from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
 
 
@@ -85,7 +86,10 @@ def init(arguments: argparse.Namespace) -> None:
 def workflow(more: list[str]) -> None:
     """Call Snakemake here, with the profile beside the workflow unless the folder has one."""
     config = Path("config/config.yaml")
-    if not config.is_file() and not any(word.startswith("--configfile") for word in more):
+    named = _config_files(more)
+    for path in named:  # Snakemake ends with a traceback where one is no UTF-8 or no YAML
+        read_yaml(path)
+    if not config.is_file() and not named:
         raise InputError(
             f"{config.absolute()}: there is no such file. Go to the folder of your project, or begin one: "
             "sam2pal init FOLDER --photographs DIR --annotations FILE"
@@ -106,6 +110,20 @@ def workflow(more: list[str]) -> None:
         f"{repository()}/workflow/Snakefile",
     ]
     sys.exit(subprocess.call([*command, *more]))
+
+
+def _config_files(words: list[str]) -> list[str]:
+    """What follows `--configfile` in a call of Snakemake, up to the next option."""
+    files: list[str] = []
+    taking = False
+    for word in words:
+        if word.startswith("-"):
+            option, _, value = word.partition("=")
+            taking = option in ("--configfile", "--configfiles")
+            word = value
+        if taking and word:
+            files.append(word)
+    return files
 
 
 def program() -> None:

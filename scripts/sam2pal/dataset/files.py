@@ -1,6 +1,5 @@
 """Reading, checking and writing the COCO files of the workflow."""
 
-import codecs
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.text import wide_encoding
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -45,15 +45,8 @@ def read_text(path: str | Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: the file cannot be read ({error.strerror})") from error
-    encoding = "utf-8-sig"
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    elif content[1:2] == b"\0":
-        encoding = "utf-16-le"
-    elif content[:1] == b"\0":
-        encoding = "utf-16-be"
     try:
-        return content.decode(encoding)
+        return content.decode(wide_encoding(content) or "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             f"{path}: this is no text in UTF-8 (byte {error.start} is {content[error.start]:#x});"

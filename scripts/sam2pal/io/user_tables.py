@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam2pal.io.errors import InputError
+from sam2pal.io.text import decoded
 
 SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # xlsx and ods, xls
@@ -133,20 +134,9 @@ def _text(path: str | Path) -> tuple[str, list[str]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
     refuse_spreadsheet(path, content)
-    wide = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}.get(content[:2], "")
-    if not wide and content[:4].count(0) == 2:  # a table begins with a letter
-        wide = "utf-16-be" if content[0] == 0 else "utf-16-le"
-    if wide:
-        encoding = wide
-        notes.append(f"{path}: read as UTF-16")
-    else:
-        encoding = "utf-8-sig"
-        try:
-            content.decode(encoding)
-        except UnicodeDecodeError:
-            encoding = "cp1252"
-            notes.append(f"{path}: this is no UTF-8; read as Windows-1252")
-    text = content.decode(encoding, errors="replace")
+    text, note = decoded(content)
+    if note:
+        notes.append(f"{path}: {note}")
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise InputError(

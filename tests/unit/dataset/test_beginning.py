@@ -164,3 +164,16 @@ def test_status_says_what_runs_waits_and_failed(tmp_path, monkeypatch, capsys):
     assert "To do: 36 photographs to segment (all rounds together), 4 trainings" in said
     with pytest.raises(InputError, match="give the folder of the project"):
         call(monkeypatch, "status", tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    "words", [("--configfile", "good.yaml", "bad.yaml"), ("-n", "--configfile=bad.yaml", "--quiet")]
+)
+def test_run_names_a_configuration_that_snakemake_could_not_read(tmp_path, monkeypatch, words):
+    make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "good.yaml").write_text("seed: 1\n", encoding="utf-8")
+    (tmp_path / "bad.yaml").write_text("seed: 1\n", encoding="utf-16")
+    monkeypatch.setattr(command.subprocess, "call", lambda words: pytest.fail("it was called"))
+    with pytest.raises(InputError, match=r"bad\.yaml, line 1: this is no text in UTF-8; save"):
+        call(monkeypatch, "run", *words)

@@ -25,6 +25,7 @@ from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Phot
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.text import decoded
 from sam2pal.io.user_tables import composed
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg"})
@@ -311,12 +312,10 @@ def _labelmap(path: Path) -> dict[Value, str]:
 
 
 def _text(path: Path, source: Source) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        source.notes.append(f"{path}: this is no UTF-8; read as Windows-1252")
-        return content.decode("cp1252", errors="replace")
+    text, note = decoded(path.read_bytes())
+    if note:
+        source.notes.append(f"{path}: {note}")
+    return text
 
 
 def _legend(folder: Path, source: Source) -> dict[Value, str]:
