@@ -12,6 +12,7 @@ import signal
 import subprocess
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -147,9 +148,13 @@ def test_provenance_says_what_computed_the_tables(finished: Project) -> None:
 
 
 def test_the_report_carries_labelled_tables_and_pictures(finished: Project) -> None:
-    call = finished.run("--report", "report.html")
+    metadata = str(REPOSITORY / "workflow/report/metadata.yaml")
+    call = finished.run("--report", "report.zip", "--report-metadata", metadata)
     assert call.code == 0, call.text
-    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    with zipfile.ZipFile(finished.folder / "report.zip") as archive:
+        page = archive.read("report/report.html").decode("utf-8")
+        names = archive.namelist()
+    assert str(finished.folder) in page  # the project, of the metadata
     labels = dict(re.findall(r'"results/([^"]+)": \{"name": [^{}]*"labels": (\{[^{}]*\})', page))
     assert json.loads(labels["tables/status.csv"]) == {"table": "status"}
     assert json.loads(labels["tables/evaluation_summary.csv"]) == {"table": "evaluation_summary"}
@@ -168,6 +173,9 @@ def test_the_report_carries_labelled_tables_and_pictures(finished: Project) -> N
         dictionary = {"table": "dictionary", "genus": genus, "round": name}
         assert json.loads(labels[f"{run}/measures.tsv"]) == dictionary
         assert json.loads(labels[f"{run}/review.png"]) == {"genus": genus, "round": name}
+        assert json.loads(labels[f"{run}/review/page-1.html"]) == {"genus": genus, "round": name}
+    assert sum(name.endswith("/page-1.html") for name in names) == len(RUNS)
+    assert any(name.endswith("/pictures/000/000001.jpg") for name in names)
     assert "provenance.json" in labels and "tables/morphometrics.csv" not in labels
 
 

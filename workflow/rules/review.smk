@@ -10,7 +10,13 @@ rule review_page:
         corrections=converted_corrections,
     output:
         page="<results>/{genus}/{round}/review.html",
-        pictures=directory("<results>/{genus}/{round}/review"),
+        pictures=report(
+            directory("<results>/{genus}/{round}/review"),
+            htmlindex="page-1.html",
+            category="Every specimen",
+            labels={"genus": "{genus}", "round": "{round}"},
+            caption="../report/specimens.rst",
+        ),
         sheet=report(
             "<results>/{genus}/{round}/review.png",
             category="Masks to look at first",
