@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from sam2pal.dataset.dataset import FAR, Dataset, specimen_of
+from sam2pal.dataset.dataset import FAR, Dataset, State, specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source
 from sam2pal.dataset.evidence import settle
 from sam2pal.dataset.files import categories, guarded, read_json
@@ -176,6 +176,7 @@ class _Image:
     def __init__(self, path: str, name: str, specimen: str, header: Header | None) -> None:
         self.path, self.name, self.specimen, self.header = path, name, specimen, header
         self.masks: dict[str, dict[str, Any]] = {}  # structure to RLE
+        self.whys: dict[str, str] = {}  # structure to why it has no mask, if not absent
 
 
 class _Collected:
@@ -356,6 +357,8 @@ class _Collected:
             if image.masks.get(structure, rle) != rle:
                 replaced.append(structure)
             image.masks[structure] = rle
+            whys = {outline.why for outline in outlines if outline.empty} - {State.ABSENT}
+            image.whys[structure] = "" if mask.any() else min(whys, default="")
         if replaced:
             self.notes.append(
                 f"{drawing.where}: its {_quoted(replaced)} replaces that of an earlier file"
@@ -488,6 +491,7 @@ class _Collected:
                         **rle_measures(rle),
                         "segmentation": rle,
                         "source": "drawn",
+                        **({"state": why} if (why := image.whys[structure]) else {}),
                     }
                 )
         drawn = {structure for image in self.images.values() for structure in image.masks}

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.config.checking import refuse
-from sam2pal.dataset.dataset import specimen_of
+from sam2pal.dataset.dataset import MISSING, specimen_of
 from sam2pal.dataset.files import check, guarded, read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import sha256, write_if_changed
 
-FACTS = ("corrected", "absent")
+FACTS = ("corrected", *MISSING)
 """Verdicts that hold of a specimen whatever is predicted."""
 REFUSED = ("wrong_specimen", "rejected")
 """Verdicts on masks that are used for nothing."""
@@ -143,7 +143,7 @@ def _unplaced(image: Mapping[str, Any], genera: Sequence[str]) -> str:
 
 
 def standing(judgements: Iterable[Judgement]) -> dict[tuple[str, str], Judgement]:
-    """By specimen and structure, the judgement whose mask stands: corrected or absent, else accepted last."""
+    """By specimen and structure, the judgement whose mask stands: of `FACTS`, else accepted last."""
     found: dict[tuple[str, str], Judgement] = {}
     ordered = sorted(judgements, key=lambda one: (one.verdict in FACTS, one.at))
     for one in ordered:
@@ -185,15 +185,15 @@ def as_coco(judgements: Iterable[Judgement]) -> dict[str, Any]:
             {"id": len(images) + 1, "file_name": photograph.name, "specimen": one.specimen},
         )
         number = numbers.setdefault(one.structure, len(numbers) + 1)
-        absent = one.verdict == "absent"
+        missing = one.verdict in MISSING
         annotations.append(
             {
                 "id": len(annotations) + 1,
                 "image_id": image["id"],
                 "category_id": number,
                 "iscrowd": 0,
-                "segmentation": [] if absent else one.segmentation,
-                **({"area": 0} if absent else {}),
+                "segmentation": [] if missing else one.segmentation,
+                **({"area": 0, "state": one.verdict} if missing else {}),
             }
         )
     return {

@@ -15,7 +15,14 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from sam2pal.dataset.files import check, read_json
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
+from sam2pal.dataset.rle import (
+    at_edge,
+    decode_mask,
+    encode_mask,
+    rle_area,
+    rle_measures,
+    rle_size,
+)
 from sam2pal.io.errors import DamagedError, InputError
 
 BY_HAND = ("drawn", "corrected")
@@ -25,11 +32,17 @@ FAR = 10
 
 
 class State(StrEnum):
-    """What is known of a structure of a specimen."""
+    """What is known of a structure of a specimen; the column `state` of every table."""
 
-    PRESENT = "present"
+    FOUND = "found"
+    OUTSIDE = "outside"  # its mask meets the photograph's edge, or it lies beyond
+    HIDDEN = "hidden"  # something covers it
     ABSENT = "absent"
     UNKNOWN = "not_annotated"
+
+
+MISSING = (State.ABSENT, State.HIDDEN, State.OUTSIDE)
+"""Why a specimen may show nothing of a structure."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +57,7 @@ class Annotation:
         confidence: further signals by name.
         areas: pixels of the mask at other probability thresholds, by threshold.
         flags: from segmentation.
+        why: without a mask: `hidden` or `outside` if that is known.
         where: what messages call it, beginning with the file.
         verdict: of a person (see `dataset.corrections`); empty if there is none.
     """
@@ -58,6 +72,7 @@ class Annotation:
     flags: tuple[str, ...] = ()
     where: str = "an annotation"
     verdict: str = ""
+    why: str = ""
 
     @property
     def by_hand(self) -> bool:
@@ -66,10 +81,20 @@ class Annotation:
 
     @property
     def state(self) -> State:
-        """Unknown if no template shows the structure, else by whether the mask has a pixel."""
+        """Unknown if no template shows the structure, else by the mask, or why there is none."""
         if "no_template" in self.flags:
             return State.UNKNOWN
-        return State.PRESENT if self.area else State.ABSENT
+        if self.area:
+            return State.OUTSIDE if self._cut else State.FOUND
+        return State(self.why) if self.why in MISSING else State.ABSENT
+
+    @cached_property
+    def _cut(self) -> bool:
+        """Whether the mask meets an edge of the photograph."""
+        if len(self.pieces) == 1 and isinstance(self.pieces[0], dict):
+            return at_edge(rle_measures(self.pieces[0])["bbox"], *rle_size(self.pieces[0]))
+        mask = self.mask()
+        return any(edge.any() for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
 
     @cached_property
     def area(self) -> int:
@@ -354,6 +379,7 @@ def _annotation(
         tuple(str(flag) for flag in _list(best.get("flags"))),
         where,
         str(best.get("verdict") or ""),
+        str(best.get("state") or ""),
     )
 
 

@@ -10,6 +10,7 @@ from pycocotools import mask as coco_mask
 from shapely import STRtree, make_valid
 from shapely.geometry import Polygon
 
+from sam2pal.dataset.dataset import State
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
@@ -25,7 +26,8 @@ class Outline:
         draw: makes the mask, bool `[height, width]`, from height and width.
         size: `(width, height)` that the piece itself has, if it has one (RLE, PNG).
         bounds: `(left, top, right, bottom)` of a polygon, in pixels.
-        empty: the annotation says that the specimen lacks the structure.
+        empty: the annotation says that the specimen does not show the structure.
+        why: of an empty one: `absent`, `hidden` or `outside` (of the photograph).
         area, box: pixels, and `(left, top, width, height)`, that the annotation gives beside the
             outline; what they contradict is settled or told.
         rings: of a polygon, each `[x1, y1, x2, y2, ...]`.
@@ -39,6 +41,7 @@ class Outline:
     size: tuple[int, int] | None = None
     bounds: tuple[float, float, float, float] | None = None
     empty: bool = False
+    why: str = State.ABSENT
     area: float | None = None
     box: tuple[float, float, float, float] | None = None
     rings: Sequence[Sequence[float]] = ()
@@ -226,9 +229,13 @@ def rectangle(left: float, top: float, right: float, bottom: float) -> list[floa
     return [left, top, right, top, right, bottom, left, bottom]
 
 
-def absent(label: str, where: str) -> Outline:
-    """An annotation that says that the specimen lacks the structure."""
-    return Outline(label, where, lambda height, width: np.zeros((height, width), bool), empty=True)
+def absent(label: str, where: str, why: str = State.ABSENT) -> Outline:
+    """An annotation that says that the specimen does not show the structure, and why."""
+
+    def nothing(height: int, width: int) -> np.ndarray:
+        return np.zeros((height, width), bool)
+
+    return Outline(label, where, nothing, empty=True, why=why)
 
 
 def drawn(label: str, where: str, mask: np.ndarray) -> Outline:

@@ -6,18 +6,18 @@ from functools import cached_property
 
 import numpy as np
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, State
+from sam2pal.dataset.dataset import MISSING, AnnotatedSpecimen, State
 from sam2pal.dataset.tracing import Ring, bridged, pieces
 from sam2pal.images.orientation import upright
 
-ABSENT = " absent"
-"""What follows the name of a structure in a mark that says that the specimen lacks it."""
 
+def missing_structure(mark: object) -> tuple[str, str]:
+    """The structure that a mark such as `head absent` or `head hidden` says is not shown, and why.
 
-def absent_structure(mark: object) -> str:
-    """The structure that a mark such as `head absent` says is not there, or an empty text."""
-    text = mark.strip() if isinstance(mark, str) else ""
-    return text.removesuffix(ABSENT).strip() if text.endswith(ABSENT) else ""
+    Two empty texts if it says nothing of the kind.
+    """
+    name, _, why = mark.strip().rpartition(" ") if isinstance(mark, str) else ("", "", "")
+    return (name.strip(), why) if name.strip() and why in MISSING else ("", "")
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,22 @@ class Exported:
     @cached_property
     def present(self) -> list[str]:
         """Structures with a mask."""
-        return self._structures(State.PRESENT)
+        return [name for name, of in self.specimen.annotations.items() if of.area]
 
     @cached_property
-    def absent(self) -> list[str]:
-        """Structures that the specimen lacks."""
-        return self._structures(State.ABSENT)
+    def missing(self) -> dict[str, State]:
+        """Structures that the specimen does not show, and why."""
+        states = {name: self.specimen.state(name) for name in self.specimen.annotations}
+        return {
+            name: state
+            for name, state in states.items()
+            if state in MISSING and name not in self.present
+        }
 
-    def _structures(self, state: State) -> list[str]:
-        return [name for name in self.specimen.annotations if self.specimen.state(name) == state]
+    @property
+    def marks(self) -> list[str]:
+        """Of the structures that it does not show."""
+        return [f"{name} {why}" for name, why in self.missing.items()]
 
     def mask(self, structure: str) -> np.ndarray:
         """bool `[height, width]`, as stored on disk."""
@@ -79,5 +86,5 @@ class Exported:
 
 
 def marks(structures: Sequence[str]) -> list[str]:
-    """The marks of absence that a tool offers."""
-    return [name + ABSENT for name in structures]
+    """The marks that a tool offers."""
+    return [f"{name} {why}" for why in (State.ABSENT, State.HIDDEN) for name in structures]

@@ -82,6 +82,12 @@ def rle_measures(rle: Mapping[str, Any]) -> dict[str, Any]:
     return {"area": int(runs[1::2].sum()), "bbox": bbox}
 
 
+def at_edge(box: Sequence[int], height: int, width: int) -> bool:
+    """Whether a `bbox` `[left, top, width, height]` meets an edge of the photograph."""
+    left, top, wide, high = box
+    return left == 0 or top == 0 or left + wide == width or top + high == height
+
+
 def rle_size(rle: Mapping[str, Any]) -> tuple[int, int]:
     """`(height, width)` of an RLE; ValueError if it is malformed."""
     size = rle.get("size")

@@ -6,7 +6,7 @@ MEASURES = ("iou", "dice", "precision", "recall", "boundary_f", "hd95_px", "area
 CONFIDENCES = ("confidence", *SIGNALS)
 COLUMNS = {
     **dict.fromkeys(
-        ("genus", "round", "specimen", "structure", "status", "source", "verdict"), str
+        ("genus", "round", "specimen", "structure", "status", "state", "source", "verdict"), str
     ),
     **dict.fromkeys((*MEASURES, "boundary_tolerance_px"), float),
     **dict.fromkeys(("truth_area_px", "predicted_area_px"), int),

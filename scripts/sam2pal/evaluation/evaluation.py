@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.config.evaluation import EvaluationOptions
-from sam2pal.dataset.dataset import BY_HAND, AnnotatedSpecimen, Annotation, Dataset
+from sam2pal.dataset.dataset import BY_HAND, AnnotatedSpecimen, Annotation, Dataset, State
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates, match
 from sam2pal.dataset.signals import SIGNALS
@@ -125,11 +125,12 @@ class Evaluation:
         row: dict[str, Any] = {
             "specimen": specimen.specimen,
             "structure": pairing.structure,
+            "state": annotation.state if annotation else State.UNKNOWN,
             "source": annotation.source if annotation else "predicted",
             "verdict": annotation.verdict if annotation else "",
         }
         if specimen.status != "ok":
-            return row | {"status": "unreadable", "source": "", "reason": specimen.reason}
+            return row | {"status": "unreadable", "state": "", "source": "", "reason": specimen.reason}
         row |= _signals(annotation)
         is_template = specimen.specimen in self._templates or row["source"] in BY_HAND
         true_specimen = self._true.get(self._truth_of.get(specimen.specimen, ""))

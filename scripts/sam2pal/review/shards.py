@@ -86,7 +86,7 @@ class Mark:
     @property
     def missing(self) -> bool:
         """Whether the model or a person says that the specimen does not show it."""
-        return self.annotation is not None and self.annotation.state == State.ABSENT
+        return self.absent and self.annotation.state != State.UNKNOWN
 
     def low(self, limit: float) -> bool:
         """Whether a mask is there and its confidence is low."""

@@ -8,6 +8,8 @@ import numpy as np
 
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
+from sam2pal.dataset.dataset import Annotation, State
+from sam2pal.dataset.rle import at_edge
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.reading import Photograph
 from sam2pal.model.loading import letterbox_of
@@ -35,14 +37,14 @@ class Annotator:
         self,
         photograph: Photograph,
         outcome: Outcome,
-        drawn: Mapping[str, np.ndarray],
+        drawn: Mapping[str, Annotation],
         limits: Sequence[Limit | None] = (),
     ) -> Iterator[dict[str, Any]]:
         """From logits on the square to an annotation per structure at the photograph's size.
 
         Args:
-            drawn: masks that the photograph has as a template, as stored; they stand, and predicted rivals
-                make room for them.
+            drawn: what is known of the photograph as a template; it stands, and predicted rivals make
+                room for it.
             limits: of every structure in the view that was taken; none are checked if not given.
         """
         box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
@@ -68,7 +70,11 @@ class Annotator:
                 surfaces[structure.name],
                 tuple(surfaces[name] for name in tracked),
                 sum(place[name] < i for name in tracked),  # of equal logits the first one wins
-                tuple(_upright_runs(photograph, drawn[name]) for name in rivals if name in drawn),
+                tuple(
+                    _upright_runs(photograph, drawn[name].mask())
+                    for name in rivals
+                    if name in drawn
+                ),
             )
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
             limit = limits[category] if limits else None
@@ -139,16 +145,25 @@ def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-def drawn_annotation(category: int, mask: np.ndarray) -> dict[str, Any]:
-    """The annotation of a structure as it was drawn on a template."""
+def drawn_annotation(category: int, of: Annotation) -> dict[str, Any]:
+    """The annotation of a structure as it was drawn on a template, or said not to be shown."""
+    mask = of.mask()
     flags = [] if mask.any() else ["absent"]
-    return _entry(category, Runs.of(mask, *mask.shape), 1.0) | {"flags": flags, "source": "drawn"}
+    entry = _entry(category, Runs.of(mask, *mask.shape), 1.0)
+    return entry | {"flags": flags, "source": "drawn", "state": of.state}
 
 
 def unknown_annotation(category: int, photograph: Photograph) -> dict[str, Any]:
     """The annotation of a structure that no template shows: empty, and flagged."""
     nothing = Runs.empty(photograph.height, photograph.width)
-    return _entry(category, nothing, 0.0) | {"flags": ["no_template"]}
+    return _entry(category, nothing, 0.0) | {"flags": ["no_template"], "state": State.UNKNOWN}
+
+
+def _state(mask: Runs) -> State:
+    """Of a predicted mask."""
+    if not mask:
+        return State.ABSENT
+    return State.OUTSIDE if at_edge(mask.bbox(), mask.height, mask.width) else State.FOUND
 
 
 def _entry(category: int, mask: Runs, score: float) -> dict[str, Any]:
@@ -159,6 +174,7 @@ def _entry(category: int, mask: Runs, score: float) -> dict[str, Any]:
         "area": mask.area,
         "bbox": list(mask.bbox()),
         "areas": {str(level): mask.area for level in AREA_LEVELS},
+        "state": _state(mask),
         "score": score,
         "confidence": {},
         "source": "predicted",

@@ -94,7 +94,7 @@ def segment(
         outcomes, fits = track_halving(tracker, bank, to_track, options)
         batch_size = min(batch_size, fits)
         for (specimen, photograph), place, outcome in zip(to_track, places, outcomes, strict=True):
-            drawn = own[specimen.specimen].masks if specimen.specimen in own else {}
+            drawn = own[specimen.specimen].annotations if specimen.specimen in own else {}
             limits = bank.limits.by_view[outcome.view]
             found = annotator.annotate(photograph, outcome, drawn, limits)
             more = _how(bank, outcome) | _where(photograph, place)
@@ -114,10 +114,10 @@ def segment(
         if photograph is None:
             add(specimen, seen.status, seen.reason, [], _where(None, seen.place))
         elif specimen.specimen in outlined:
-            masks = own[specimen.specimen].masks
+            known = own[specimen.specimen].annotations
             found = [
-                drawn_annotation(category, masks[name])
-                if name in masks
+                drawn_annotation(category, known[name])
+                if name in known
                 else unknown_annotation(category, photograph)
                 for category, name in enumerate(names)
             ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as reference
 
-from sam2pal.dataset.dataset import read_templates
+from sam2pal.dataset.dataset import Annotation, read_templates
 from sam2pal.dataset.files import load, write
 from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
 from sam2pal.images.letterbox import Letterbox
@@ -102,6 +102,26 @@ def test_templates_know_absent_from_unknown(tmp_path):
     assert np.array_equal(first.masks["body"], ring())
     assert not first.masks["head"].any()
     assert list(second.masks) == ["body"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"),
+    [
+        (slice(10, 20), "found"),
+        (slice(0, 9), "outside"),
+        (slice(50, 60), "outside"),
+        ((), "absent"),
+    ],
+)
+def test_what_meets_the_edge_of_the_photograph_may_be_cut(rows, state):
+    mask = np.zeros((60, 80), bool)
+    if rows:
+        mask[rows, 30:40] = True
+    annotation = Annotation((encode_mask(mask),), 60, 80)
+    assert annotation.state == state
+    polygon = [[30, rows.start, 40, rows.start, 40, rows.stop, 30, rows.stop]] if rows else []
+    if polygon:
+        assert Annotation((polygon,), 60, 80).state == state
 
 
 def test_the_same_data_give_the_same_bytes_and_pycocotools_loads_them(tmp_path):

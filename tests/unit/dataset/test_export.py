@@ -63,7 +63,9 @@ def predictions(tmp_path, photographs):
         ):
             entry = {"image_id": number, "category_id": category, "flags": flags, "score": 0.5}
             entry |= {"id": len(annotations) + 1, "segmentation": encode_mask(mask)}
-            annotations.append(entry | {"area": int(mask.sum()), "source": "predicted"})
+            entry |= {"area": int(mask.sum()), "source": "predicted"}
+            hidden = category == 3 and number % 2
+            annotations.append(entry | ({"state": "hidden"} if hidden else {}))
     lost = {"id": 9, "file_name": "lost.jpg", "specimen": "lost", "status": "unreadable"}
     categories = [{"id": number, "name": name} for number, name in enumerate(NAMES, 1)]
     write_coco(
@@ -84,6 +86,9 @@ def test_what_is_exported_comes_back(tmp_path, predictions, photographs, tool):
         for structure, mask in specimen.masks.items():
             assert np.array_equal(mask, before[name].masks[structure]), (name, structure)
         assert not specimen.masks["eye left"].any()
+        known = tool in ("coco", "labelme", "cvat", "labelstudio")  # the others have no word for it
+        assert specimen.state("eye left") == (before[name].state("eye left") if known else "absent")
+    assert {one.state("eye left") for one in before.values() if one.annotations} == {"absent", "hidden"}
 
 
 def test_predictions_themselves_come_back(predictions, photographs):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sam2pal.dataset.corrections import FACTS
-from sam2pal.dataset.dataset import specimen_of
+from sam2pal.dataset.dataset import MISSING, State, specimen_of
 from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
@@ -29,7 +29,6 @@ KEYPOINTS = "keypoints"
 _USED = (None, "", *FACTS)
 BOXES = "bounding boxes without an outline"
 UNKNOWN = "structures that no template shows"
-HIDDEN = "structures that are not visible"
 
 
 def recognise(data: Any) -> bool:
@@ -85,6 +84,8 @@ def read(data: Any, path: Path) -> Source:
             source.ignore(KEYPOINTS)
         outline = outline_or_fault(label, where, _outline, annotation, label, where)
         if outline is not None:
+            if outline.empty and annotation.get("state") in MISSING:
+                outline = replace(outline, why=annotation["state"])
             drawing.outlines.append(outline)
         elif not annotation.get("keypoints"):
             source.ignore(BOXES)
@@ -92,10 +93,9 @@ def read(data: Any, path: Path) -> Source:
         drawing = of_image[image["id"]]
         for label, status in _statuses(data, image).items():
             said = str(status).replace("_", " ").strip().casefold()
-            if said == "absent":
-                drawing.outlines.append(absent(label, f"{drawing.where}: status of '{label}'"))
-            elif said == "not visible":
-                source.ignore(HIDDEN)
+            why = State.HIDDEN if said == "not visible" else said
+            if why in MISSING:
+                drawing.outlines.append(absent(label, f"{drawing.where}: status of '{label}'", why))
     source.drawings = list(drawings.values())
     return source
 
@@ -219,7 +219,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
         size = {"width": one.specimen.width, "height": one.specimen.height}
         number = len(images) + 1
         images.append({"id": number, "file_name": one.name, "specimen": one.stem, **size})
-        for structure in (*one.present, *one.absent):
+        for structure in (*one.present, *one.missing):
             rle = encode_mask(one.mask(structure))
             entry = {
                 "id": len(annotations) + 1,
@@ -228,6 +228,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
                 "iscrowd": 0,
                 "segmentation": rle,
                 "source": one.specimen.annotations[structure].source,
+                "state": one.specimen.state(structure),
                 **rle_measures(rle),
             }
             score = one.specimen.annotations[structure].score

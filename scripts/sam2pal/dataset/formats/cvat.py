@@ -19,7 +19,7 @@ from sam2pal.dataset.drawing import (
     polygons,
     positive_size,
 )
-from sam2pal.dataset.exported import Exported, absent_structure, marks
+from sam2pal.dataset.exported import Exported, marks, missing_structure
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -35,8 +35,8 @@ def recognise(text: str) -> bool:
 def read(text: str, path: Path) -> Source:
     """Read CVAT's XML: polygons, ellipses and masks; boxes are no outlines.
 
-    CVAT turns photographs upright. A tag such as `head absent` says that the specimen lacks the
-    structure.
+    CVAT turns photographs upright. A tag such as `head absent` or `head hidden` says why
+    the specimen does not show the structure.
 
     Raises:
         InputError: it is not sound XML, or of a video.
@@ -58,8 +58,9 @@ def read(text: str, path: Path) -> Source:
         for number, shape in enumerate(image, 1):
             label = (shape.get("label") or "").strip()
             place = f"{where}, shape {number} ('{label}')"
-            if shape.tag == "tag" and (missing := absent_structure(label)):
-                drawing.outlines.append(absent(missing, place))
+            missing, why = missing_structure(label)
+            if shape.tag == "tag" and missing:
+                drawing.outlines.append(absent(missing, place, why))
                 continue
             if shape.tag not in ("polygon", "ellipse", "mask"):
                 source.ignore(f"shapes of type {shape.tag[:40]}")
@@ -116,7 +117,7 @@ def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) 
 
 
 def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
-    """Write `annotations.xml`: polygons, and tags for what is absent; and labels for the task."""
+    """Write `annotations.xml`: polygons, and tags for what is not shown; and labels for the task."""
     written = 0
     with (
         atomic(folder / "annotations.xml") as temporary,
@@ -136,7 +137,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
                     ElementTree.SubElement(
                         image, "polygon", {**shape, "points": line, "z_order": "0"}
                     )
-            for mark in marks(one.absent):
+            for mark in one.marks:
                 ElementTree.SubElement(image, "tag", {"label": mark, "source": "manual"})
             file.write(ElementTree.tostring(image, encoding="unicode") + "\n")
             written += 1

@@ -92,7 +92,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
                     },
                 }
             )
-        content = {"type": "FeatureCollection", "features": features, "absent": one.absent}
+        content = {"type": "FeatureCollection", "features": features, "absent": list(one.missing)}
         write_json(folder / f"{one.stem}.geojson", content)
         written += 1
     return written

@@ -24,7 +24,7 @@ from sam2pal.dataset.drawing import (
     positive_size,
     rectangle,
 )
-from sam2pal.dataset.exported import Exported, absent_structure, marks
+from sam2pal.dataset.exported import Exported, marks, missing_structure
 from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
@@ -40,7 +40,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
 
     LabelMe turns photographs upright before it shows them, so its coordinates are taken as
     those of the displayed photograph wherever sizes do not tell. X-AnyLabeling does not.
-    A flag such as `head absent` that is set says that the specimen lacks the structure.
+    A flag such as `head absent` or `head hidden` that is set says why the specimen does not show it.
 
     Raises:
         InputError: the file does not say for certain which photograph it is of.
@@ -63,8 +63,9 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
             drawing.outlines.append(outline)
     flags = data.get("flags")
     for mark, is_set in flags.items() if isinstance(flags, dict) else ():
-        if is_set and (label := absent_structure(mark)):
-            drawing.outlines.append(absent(label, f"{path}: flag '{mark}'"))
+        label, why = missing_structure(mark)
+        if is_set and label:
+            drawing.outlines.append(absent(label, f"{path}: flag '{mark}'", why))
     source.drawings.append(drawing)
     return source
 
@@ -141,7 +142,7 @@ def _pasted(
 
 
 def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
-    """Write `{specimen}.json` with polygons, and a flag for each structure that may be absent."""
+    """Write `{specimen}.json` with polygons, and flags for structures that are absent or hidden."""
     written = 0
     for one in specimens:
         path = folder / f"{one.stem}.json"
@@ -158,11 +159,10 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
             for structure in one.present
             for points in one.rings(structure)
         ]
-        absent_ones = set(marks(one.absent))
         photograph = os.path.relpath(one.specimen.path or one.name, path.parent)
         content = {
             "version": "5.5.0",
-            "flags": {mark: mark in absent_ones for mark in marks(structures)},
+            "flags": {mark: mark in one.marks for mark in (*marks(structures), *one.marks)},
             "shapes": shapes,
             "imagePath": photograph.replace(os.sep, "/"),
             "imageData": None,

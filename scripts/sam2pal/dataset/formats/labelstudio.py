@@ -20,7 +20,7 @@ from sam2pal.dataset.drawing import (
     outline_or_fault,
     polygons,
 )
-from sam2pal.dataset.exported import Exported, absent_structure, marks
+from sam2pal.dataset.exported import Exported, marks, missing_structure
 from sam2pal.dataset.files import write_json
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
@@ -49,7 +49,7 @@ def read(data: list[Any], path: Path) -> Source:
 
     Outlines are in percent of the photograph as the browser shows it, turned upright. Of several
     annotations of a task the last one that was not cancelled is taken. A choice such as `head
-    absent` says that the specimen lacks the structure.
+    absent` or `head hidden` says why the specimen does not show the structure.
     """
     source = Source()
     for number, task in enumerate(data, 1):
@@ -74,8 +74,9 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
     for region in done[-1]["result"] if done else []:
         if region.get("type") == "choices":
             for mark in region["value"].get("choices") or []:
-                if label := absent_structure(mark):
-                    drawing.outlines.append(absent(label, f"{where}, choice '{mark}'"))
+                label, why = missing_structure(mark)
+                if label:
+                    drawing.outlines.append(absent(label, f"{where}, choice '{mark}'", why))
             continue
         kind = _KINDS.get(region.get("type"))
         if kind is None:
@@ -207,8 +208,8 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
                 (structure, points) for structure in one.present for points in one.rings(structure)
             )
         ]
-        if one.absent:
-            value = {"choices": marks(one.absent)}
+        if one.missing:
+            value = {"choices": one.marks}
             choice = {"id": "absent", "from_name": "absent", "type": "choices", "value": value}
             regions.append({"to_name": "image", **choice})
         address = f"/data/local-files/?d={quote(one.name)}"

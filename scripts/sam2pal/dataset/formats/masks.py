@@ -392,7 +392,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
     """Write `{specimen}_{structure}.png`, white on black; all black where it is absent."""
     written = 0
     for one in specimens:
-        for structure in (*one.present, *one.absent):
+        for structure in (*one.present, *one.missing):
             with atomic(folder / f"{one.stem}_{structure}.png") as temporary:
                 Image.fromarray(one.mask(structure).astype(np.uint8) * 255).save(temporary)
         written += 1

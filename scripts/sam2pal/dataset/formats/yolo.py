@@ -114,8 +114,8 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
         ]
         with atomic(folder / "labels" / f"{one.stem}.txt") as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        if one.absent:
-            lacking[one.stem] = one.absent
+        if one.missing:
+            lacking[one.stem] = list(one.missing)
         written += 1
     content: dict[str, Any] = {
         "path": ".",

@@ -1,0 +1,198 @@
+"""Structures that are not there: erased from real beetles, or never drawn on a specimen.
+
+    PYTHONPATH=scripts python tests/bench/absence.py ../shared/data/carabidae --cache build/absence
+
+Of every beetle that is no template, each structure in turn (and one antenna of two) is painted over with
+what lies behind it: the background is continued under the whole specimen (biharmonic inpainting), and
+shows where the structure was. Drawn specimens lack structures from the beginning. Each is segmented without
+a decision on absence (`present_above: 0`), and what the model says of each mask is kept by the SHA-256 of
+the weights, so that a call goes on where it was, and a decision is judged at no cost.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+from skimage.measure import label
+from skimage.restoration import inpaint_biharmonic
+
+from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.manifest import build_manifest
+from sam2pal.model.build import build_model
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.benchmark.collection import read_collection
+from sam2pal.research.synthetic import KINDS, draw_collection
+from sam2pal.segmentation.shard import segment
+
+NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
+HARMED = {"unharmed": (), **{name: (name,) for name in NAMES}, "one antenna": ("antennae",)}
+PLATE = 128  # pixels of the longer side on which the background is continued
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+
+def erase(pixels: Pixels, masks: Mapping[str, Mask], gone: Mask) -> Pixels:
+    """The photograph without what `gone` covers, and with all that other masks cover."""
+    body = np.logical_or.reduce(list(masks.values()))
+    near = max(3, round(max(body.shape) * 0.012))
+    around = ndimage.binary_dilation(body, iterations=near)
+    behind = _background(pixels, around)
+    smooth = np.stack([ndimage.gaussian_filter(channel, 2) for channel in _channels(pixels)], -1)
+    free = (pixels - smooth)[~ndimage.binary_dilation(around, iterations=2)]
+    if len(free):
+        rng = np.random.default_rng(0)
+        grain = free[rng.integers(0, len(free), body.size)].reshape(pixels.shape)
+        behind += np.stack([ndimage.gaussian_filter(c, 0.7) for c in np.moveaxis(grain, 2, 0)], -1)
+    stays = body & ~gone
+    hole = ndimage.binary_dilation(gone, iterations=near) & ~stays
+    share = np.where(hole, 1.0, ndimage.gaussian_filter(hole.astype(float), 1.0))
+    share = np.where(stays, 0.0, share)[..., None]
+    return np.clip(pixels * (1 - share) + behind * share, 0, 255).astype(np.uint8)
+
+
+def _channels(pixels: Pixels) -> Iterator[NDArray[np.float32]]:
+    yield from np.moveaxis(pixels, 2, 0).astype(np.float32)
+
+
+def _background(pixels: Pixels, hole: Mask) -> NDArray[np.float32]:
+    """What lies behind `hole`, from what lies around it; computed on few pixels."""
+    high, wide = hole.shape
+    factor = min(1.0, PLATE / max(high, wide))
+    size = max(1, round(wide * factor)), max(1, round(high * factor))
+
+    def resized(values: NDArray, to: tuple[int, int], how: Image.Resampling) -> NDArray[np.float32]:
+        return np.asarray(Image.fromarray(values.astype(np.float32)).resize(to, how))
+
+    known = resized(~hole, size, Image.Resampling.BOX)
+    small = np.stack(
+        [resized(channel * ~hole, size, Image.Resampling.BOX) for channel in _channels(pixels)], -1
+    )
+    small /= np.maximum(known, 1e-3)[..., None] * 255
+    unknown = known < 0.5
+    small[unknown] = 0
+    filled = inpaint_biharmonic(small, unknown, channel_axis=-1)
+    # it overshoots in large holes
+    low, high_ = np.percentile(small[~unknown], [2, 98], axis=0)
+    filled = np.where(unknown[..., None], np.clip(filled, low, high_), filled)
+    return np.stack(
+        [resized(c * 255, (wide, high), Image.Resampling.BICUBIC) for c in np.moveaxis(filled, 2, 0)],
+        -1,
+    )
+
+
+def one_piece(mask: Mask) -> Mask:
+    """The largest piece: of antennae that do not touch each other, one."""
+    pieces = label(mask)
+    return pieces == np.bincount(pieces[pieces > 0]).argmax()
+
+
+def harmed(
+    specimens: Sequence[AnnotatedSpecimen], what: str, folder: Path
+) -> dict[str, dict[str, bool]]:
+    """Write the photographs of one kind of harm; by specimen, whether each structure is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    there: dict[str, dict[str, bool]] = {}
+    for specimen in specimens:
+        masks = {name: specimen.masks[name] for name in NAMES if name in specimen.masks}
+        state = {name: bool(mask.any()) for name, mask in masks.items()}
+        gone = next((masks[name] for name in HARMED[what] if state.get(name)), None)
+        if what == "one antenna":
+            if gone is None or label(gone).max() < 2:
+                continue
+            gone = one_piece(gone)
+        elif what != "unharmed":
+            if gone is None:
+                continue
+            state[what] = False
+        there[specimen.specimen] = state
+        path = folder / f"{specimen.specimen}.png"
+        if not path.is_file():
+            pixels = np.asarray(Image.open(specimen.path).convert("RGB"))
+            Image.fromarray(pixels if gone is None else erase(pixels, masks, gone)).save(path)
+    return there
+
+
+def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, dict[str, bool]]]:
+    """A template that shows most structures, and specimens of which half lack one."""
+    kinds = sorted(KINDS)
+    rng = np.random.default_rng([20, number])
+    drawings = draw_collection(rng, 10, 320, kinds[number // 2 % len(kinds)], lacking=0.5)
+    whole = max(drawings, key=lambda one: sum(mask.any() for mask in one.masks.values()))
+    known = {name: mask for name, mask in whole.masks.items() if mask.any()}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder.with_name(f"{folder.name}.png")
+    Image.fromarray(whole.pixels).save(path)
+    height, width = whole.pixels.shape[:2]
+    there = {}
+    for at, drawing in enumerate(drawings):
+        if drawing is not whole:
+            Image.fromarray(drawing.pixels).save(folder / f"{at:04d}.png")
+            there[f"{at:04d}"] = {name: bool(drawing.masks[name].any()) for name in known}
+    return [AnnotatedSpecimen("template", str(path), width, height, drawn(known))], there
+
+
+def collect(arguments: argparse.Namespace) -> None:
+    """Segment what is not in the cache yet."""
+    torch.set_num_threads(1)
+    tracker = Tracker(build_model(ModelOptions()))
+    options = SegmentationOptions()
+    root = arguments.cache / "photographs"
+    results = arguments.cache / weights()
+    results.mkdir(parents=True, exist_ok=True)
+
+    def one(name: str, templates: list, there: dict, folder: Path) -> None:
+        names = [structure for structure in templates[0].masks]
+        data = segment(
+            tracker,
+            build_manifest(folder, None, 10_000).specimens,
+            templates,
+            read_structures(dict.fromkeys(names)),
+            options,
+        )
+        (results / f"{name}.json").write_text(json.dumps(data | {"there": there}))
+        print(name, len(data["images"]), flush=True)
+
+    for collection in sorted(path.name for path in arguments.folder.iterdir() if path.is_dir()):
+        place = arguments.folder / collection
+        known = read_collection(place, "annotations.json")
+        five = {one.specimen for one in read_collection(place, "templates_5.json")}
+        rest = [specimen for specimen in known if specimen.specimen not in five]
+        for count in arguments.templates:
+            templates = read_collection(place, f"templates_{count}.json")
+            for what in HARMED:
+                name = f"{collection}_{count}_{what.replace(' ', '_')}"
+                if not (results / f"{name}.json").is_file():
+                    folder = root / collection / what.replace(" ", "_")
+                    one(name, templates, harmed(rest, what, folder), folder)
+    for number in range(arguments.drawn):
+        name = f"drawn{number:03d}"
+        if not (results / f"{name}.json").is_file():
+            one(name, *draw(number, root / name), root / name)
+
+
+def weights() -> str:
+    return hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()[:12]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="collections with annotations and templates")
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--templates", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
+    arguments = parser.parse_args()
+    collect(arguments)
+
+
+if __name__ == "__main__":
+    main()
