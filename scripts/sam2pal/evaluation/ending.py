@@ -8,7 +8,7 @@ from sam2pal.evaluation.final import Final, Score
 from sam2pal.evaluation.report import layout
 from sam2pal.evaluation.up_to_date import STAGES
 
-COUNTS = ("measured", "low_confidence", "doubtful", "absent", "unreadable")
+COUNTS = ("measured", "low_confidence", "doubtful", "outside", "absent", "unreadable")
 FAILED = ("missing", "stale", "failed", "damaged")
 MOST_RUNS, MOST_LINES = 30, 12  # that fit on a screen; the rest is in status.csv
 

@@ -21,7 +21,8 @@ STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.csv"}
 STATUS = {
     **dict.fromkeys(("genus", "round", "stage", "status"), str),
     **dict.fromkeys(("specimens", "rows", "notes"), int),
-    **dict.fromkeys(("measured", "low_confidence", "doubtful", "absent", "unreadable"), int),
+    **dict.fromkeys(("measured", "low_confidence", "doubtful", "outside", "hidden"), int),
+    **dict.fromkeys(("absent", "unreadable"), int),
     "reason": str,
 }
 """Columns of status.csv.

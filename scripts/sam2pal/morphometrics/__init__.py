@@ -2,4 +2,4 @@
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
-METHODS = {"measure": 8, "summarize_morphometrics": 3, "plot_morphometrics": 2}
+METHODS = {"measure": 9, "summarize_morphometrics": 4, "plot_morphometrics": 2}

@@ -23,8 +23,8 @@ def row(genus="Aus", round_="trained", stage="morphometrics", status="ok", reaso
 
 def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     status = [
-        row(specimens=12, measured=30, low_confidence=2, doubtful=1, absent=3, unreadable=1,
-            status="partial", reason="1 photograph could not be read: '0007'"),
+        row(specimens=12, measured=30, low_confidence=2, doubtful=1, outside=4, absent=3,
+            unreadable=1, status="partial", reason="1 photograph could not be read: '0007'"),
         row(stage="training", status="unchanged", reason="training changed nothing: ..."),
         row(genus="Bus", status="failed", reason="measure failed: no masks"),
     ]  # fmt: skip
@@ -38,11 +38,11 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
         "measured",
         "low",
         "doubtful",
+        "outside",
         "absent",
-        "unreadable",
     ]
-    assert lines[2].split() == ["Aus", "trained", "*", "12", "30", "2", "1", "3", "1", "0.712"]
-    assert lines[3].split() == ["Bus", "trained", "-", "-", "-", "-", "-", "-", "-"]
+    assert lines[2].split() == ["Aus", "trained", "*", "12", "30", "2", "1", "4", "3", "1", "0.712"]
+    assert lines[3].split() == ["Bus", "trained", "-", "-", "-", "-", "-", "-", "-", "-"]
     assert "  Aus: trained, the best against truth" in lines
     assert "  Aus: final_round is forced" in lines
     assert "  Aus/trained morphometrics: 1 photograph could not be read: '0007'" in lines

@@ -313,6 +313,17 @@ def test_flags():
     assert found["head"].values["parts"] == 1
     assert found["antennae"].flags == []
     assert found["specimen"].flags == ["touches_border"]
+    # what may be cut off keeps its values, and says so
+    assert found["trunk"].status == found["specimen"].status == "outside"
+    assert found["trunk"].values["length"] > 0 and found["trunk"].state == "outside"
+    assert found["head"].status == "measured" and found["head"].state == "found"
+
+
+def test_what_a_person_said_of_a_structure_without_a_mask():
+    nothing = np.zeros((40, 40), bool)
+    for why in ("hidden", "outside", "absent"):
+        found = one({"head": nothing}, source="corrected", verdict=why, state=why)["head"]
+        assert (found.status, found.state, found.verdict) == (why, why, why)
 
 
 def test_an_incomplete_body_has_no_length():
@@ -695,6 +706,8 @@ def test_summary_in_pieces_is_that_of_the_whole():
     frame["measure"] = "length"
     frame.loc[:19, "status"] = "low_confidence"
     frame.loc[20:24, ["status", "value"]] = ["absent", np.nan]
+    frame.loc[25:27, "status"] = "outside"
+    frame.loc[28, ["status", "value"]] = ["hidden", np.nan]
     whole, pieces, all_ = Summary(), Summary(), Summary(low_confidence=True)
     table = pa.Table.from_pandas(frame)
     whole.add(table)
@@ -703,10 +716,11 @@ def test_summary_in_pieces_is_that_of_the_whole():
         pieces.add(table.slice(start, 37))
     assert whole.rows() == pieces.rows()
     (row,), (more,) = whole.rows(), all_.rows()
-    good = frame["value"][25:]
-    assert (row["n"], row["n_low_confidence"], row["n_absent"], row["n_other"]) == (275, 20, 5, 0)
+    good = frame["value"][29:]
+    assert (row["n"], row["n_low_confidence"], row["n_absent"], row["n_other"]) == (271, 20, 5, 0)
+    assert (row["n_outside"], row["n_hidden"]) == (3, 1)
     assert row["sd"] == pytest.approx(good.std(), rel=1e-6)
-    assert (more["n"], more["n_other"]) == (295, 0)
+    assert (more["n"], more["n_other"]) == (291, 0)
 
 
 def test_a_summary_of_what_was_confirmed_counts_the_rest():

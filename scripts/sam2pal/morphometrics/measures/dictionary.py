@@ -9,6 +9,7 @@ from sam2pal.config.measurement import MeasurementOptions
 SPECIMEN = "specimen"
 """Name under which the whole specimen and its indices stand in the column `structure`."""
 MEASURED, DOUBTFUL, ABSENT, LOW = "measured", "doubtful", "absent", "low_confidence"
+OUTSIDE, HIDDEN = "outside", "hidden"
 UNREADABLE, DUPLICATE, UNKNOWN = "unreadable", "duplicate", "not_annotated"
 """Values of the column `status`."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.corrections import REFUSED
-from sam2pal.dataset.dataset import BY_HAND, Annotation
+from sam2pal.dataset.dataset import BY_HAND, MISSING, Annotation, State
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
@@ -22,8 +22,10 @@ from sam2pal.morphometrics.measures.dictionary import (
     DOUBTFUL,
     DUPLICATE,
     FLAGS,
+    HIDDEN,
     LOW,
     MEASURED,
+    OUTSIDE,
     SPECIMEN,
     UNKNOWN,
     UNREADABLE,
@@ -44,7 +46,7 @@ Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
 """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
 
-VERDICTS = (*REFUSED, "needs_correction", "", "accepted", "absent", "corrected")
+VERDICTS = (*REFUSED, "needs_correction", "", "accepted", *MISSING, "corrected")
 """From the one that needs most care to the one that needs least."""
 
 
@@ -60,6 +62,7 @@ class Drawn:
         areas: pixels of the mask at other probability thresholds, by threshold.
         flags: from segmentation.
         verdict: of a person; empty if there is none.
+        state: of the structure on the photograph.
     """
 
     mask: Mask | None
@@ -69,6 +72,7 @@ class Drawn:
     areas: Mapping[str, int] = field(default_factory=dict)
     flags: Sequence[str] = ()
     verdict: str = ""
+    state: State = State.UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Result:
     """Measures of one structure, of the whole specimen, or one index: all in pixels."""
 
     status: str
+    state: str = ""
     source: str = ""
     verdict: str = ""
     confidence: float | None = None
@@ -218,7 +223,7 @@ class Measuring:
         for name, flags in found.items():
             result = measured.structures[name]
             seen = result.source in BY_HAND or result.verdict == "accepted"
-            if not seen and result.status in (MEASURED, LOW):
+            if not seen and result.status in (MEASURED, LOW, OUTSIDE):
                 result.flags = in_order([*result.flags, *flags])
                 if result.status == MEASURED:
                     result.status = DOUBTFUL
@@ -240,16 +245,17 @@ class Measuring:
         elif entry.mask is None or "no_template" in flags:
             status = UNKNOWN
         elif not present:
-            status = ABSENT
+            status = entry.state if entry.state in (HIDDEN, OUTSIDE) else ABSENT
         else:
             status = MEASURED
+        state = "" if status in REFUSED else str(State.FOUND if status == MEASURED else status)
         source = entry.source if status != UNKNOWN else ""
         low = entry.confidence is not None and entry.confidence < self.options.low_confidence
         looked_at = entry.source in BY_HAND or entry.verdict == "accepted"
         if low and not looked_at and status == MEASURED:
             status = LOW
             flags.append("low_confidence")
-        return Result(status, source, entry.verdict, entry.confidence, entry.signals, flags)
+        return Result(status, state, source, entry.verdict, entry.confidence, entry.signals, flags)
 
     def _fill(
         self,
@@ -274,6 +280,8 @@ class Measuring:
         height, width = entry.mask.shape
         if shape.touches(width, height):
             result.flags.append("touches_border")
+            result.state = OUTSIDE
+            result.status = OUTSIDE if result.status == MEASURED else result.status
         if shape.specks:
             result.flags.append("specks")
         known = self.ranges.get(name)
@@ -349,8 +357,8 @@ class Measuring:
             result.flags.append("body_axis_from_inertia")
         if self.options.body and len(there) < len(self.body):
             # without its head a beetle has no body length
-            missing = [results[name] for name in self.body if name not in shapes]
-            result.status, result.values = combined(missing).status, {}
+            missing = combined([results[name] for name in self.body if name not in shapes])
+            result.status, result.state, result.values = missing.status, missing.state, {}
             result.intervals = {}
         return result
 
@@ -409,8 +417,10 @@ class Measuring:
 def combined(results: Sequence[Result]) -> Result:
     """What is true of a value made from several: the worst status, the lowest confidence, and the
     source and verdict that need most care."""
-    worst = (UNREADABLE, DUPLICATE, *REFUSED, UNKNOWN, ABSENT, LOW, DOUBTFUL, MEASURED)
-    status = min((result.status for result in results), key=worst.index)
+    worst = (UNREADABLE, DUPLICATE, *REFUSED, UNKNOWN, ABSENT, HIDDEN, LOW, OUTSIDE, DOUBTFUL)
+    status = min((result.status for result in results), key=(*worst, MEASURED).index)
+    states = ("", UNKNOWN, ABSENT, HIDDEN, OUTSIDE, State.FOUND)
+    state = min((result.state for result in results), key=states.index)
     sources = {result.source for result in results}
     source = next((name for name in ("predicted", "corrected", "drawn") if name in sources), "")
     known = [result.confidence for result in results if result.confidence is not None]
@@ -418,6 +428,7 @@ def combined(results: Sequence[Result]) -> Result:
     verdicts = [result.verdict for result in results if result.source != "drawn"]
     return Result(
         status,
+        state,
         source,
         min(verdicts, key=VERDICTS.index, default=""),
         min(known) if known else None,
@@ -450,4 +461,5 @@ def drawn_of(annotation: Annotation) -> Drawn:
         annotation.areas,
         annotation.flags,
         annotation.verdict,
+        annotation.state,
     )

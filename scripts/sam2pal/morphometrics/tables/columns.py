@@ -7,7 +7,7 @@ COLUMNS = {
     "value": float,
     "unit": str,
     **dict.fromkeys(("low_by_threshold", "high_by_threshold"), float),
-    **dict.fromkeys(("status", "source", "verdict"), str),
+    **dict.fromkeys(("status", "state", "source", "verdict"), str),
     **dict.fromkeys(("confidence", *SIGNALS), float),
     "flags": str,
     "pixels_per_mm": float,

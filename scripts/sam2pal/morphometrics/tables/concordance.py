@@ -14,7 +14,7 @@ from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.dataset.matching import match
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.measures.dictionary import DOUBTFUL, LOW, MEASURED
+from sam2pal.morphometrics.measures.dictionary import DOUBTFUL, LOW, MEASURED, OUTSIDE
 from sam2pal.morphometrics.tables.columns import COLUMNS as TIDY
 from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, REQUIRED
@@ -96,7 +96,8 @@ def pair(
     Specimens are paired by genus and name; `ants/0040` and `0040` are the same if there is no other
     (see `dataset.matching.match`). Values from masks that in their round were drawn or corrected by
     hand (templates) agree with themselves and are left out. So are specimens of which nothing was drawn:
-    what they show is unknown, not empty. Masks of low confidence and doubtful ones count.
+    what they show is unknown, not empty. Masks of low confidence, doubtful ones and those that meet the
+    photograph's edge count.
 
     Returns:
         A table of `PAIR_COLUMNS`, in the order of `predicted`, a value that one side lacks being empty;
@@ -178,7 +179,7 @@ def _values(paths: Sequence[str | Path]) -> pd.DataFrame:
     pieces = [tables.to_pandas(tables.table([], columns))]
     for path in paths:
         for piece in map(tables.to_pandas, tables.read_chunks(path, columns, others=False)):
-            kept = piece["status"].isin((MEASURED, DOUBTFUL, LOW)) & piece["value"].notna()
+            kept = piece["status"].isin((MEASURED, DOUBTFUL, LOW, OUTSIDE)) & piece["value"].notna()
             kept &= ~piece["measure"].isin(NOT_SUMMARISED)
             pieces.append(piece[kept])
     return pd.concat(pieces, ignore_index=True).drop(columns="status")

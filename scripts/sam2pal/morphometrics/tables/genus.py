@@ -193,12 +193,12 @@ class Genus:
         for name in self.structures:
             if name in entry.annotations:
                 entries[name] = drawn_of(entry.annotations[name])
-        for name, mask in (template.masks if template else {}).items():
+        for name, known in (template.annotations if template else {}).items():
             if name in self.structures and (
                 name not in entries
                 or (entries[name].source == "predicted" and not entries[name].verdict)
             ):
-                entries[name] = Drawn(mask, "drawn")
+                entries[name] = drawn_of(known)
         sizes = {drawn.mask.shape for drawn in entries.values() if drawn.mask is not None}
         if len(sizes) > 1:
             raise InputError(

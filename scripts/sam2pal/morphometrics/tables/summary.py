@@ -17,8 +17,10 @@ from sam2pal.morphometrics.measures.dictionary import (
     ABSENT,
     BY_NAME,
     DOUBTFUL,
+    HIDDEN,
     LOW,
     MEASURED,
+    OUTSIDE,
     SPECIMEN,
 )
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
@@ -31,14 +33,15 @@ SUMMARY = {
     "n": int,
     **dict.fromkeys(("mean", "sd", "cv", "min", "max"), float),
     **dict.fromkeys(
-        [f"n_{status}" for status in (LOW, DOUBTFUL, ABSENT, UNCONFIRMED, "other")], int
+        [f"n_{s}" for s in (LOW, DOUBTFUL, OUTSIDE, HIDDEN, ABSENT, UNCONFIRMED, "other")], int
     ),
 }
 """Columns of the summary.
 
 cv is sd / mean; n_unconfirmed: left out by `confirmed_only`;
 n_other: unreadable, not annotated, or without a value (no scale, too few pixels)."""
-_MEASURED = (MEASURED, LOW, DOUBTFUL)
+_MEASURED = (MEASURED, LOW, DOUBTFUL, OUTSIDE)
+_LEFT_OUT = (DOUBTFUL, OUTSIDE, HIDDEN, ABSENT, UNCONFIRMED)
 NOT_SUMMARISED = ("orientation", "feret_angle", "centroid_x", "centroid_y")
 """Where a structure is on the photograph: a mean of it says nothing."""
 REQUIRED = (
@@ -119,11 +122,11 @@ class Summary:
             if n > 1:
                 sd = float(np.sqrt(squares / (n - 1)))
                 row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if mean else None}
-            known = {name: counts[name] for name in (LOW, DOUBTFUL, ABSENT, UNCONFIRMED)}
+            known = {name: counts[name] for name in (LOW, *_LEFT_OUT)}
             row |= {f"n_{name}": count for name, count in known.items()}
             low = 0 if self.low_confidence else known[LOW]
-            left_out = known[ABSENT] + known[DOUBTFUL] + known[UNCONFIRMED] + low
-            row["n_other"] = sum(counts.values()) - n - left_out
+            left_out = sum(known[name] for name in _LEFT_OUT)
+            row["n_other"] = sum(counts.values()) - n - left_out - low
             result.append(row)
         return result
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # measuring takes a second to import, and summaries need none
 
 KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
 """Columns that a wide row has once ..."""
-STATE = ("status", "source", "verdict", "confidence", "flags")
+STATE = ("status", "state", "source", "verdict", "confidence", "flags")
 """... and those that it has for each structure."""
 
 
@@ -119,6 +119,7 @@ def _state(structure: str, result: "Result") -> dict[str, Any]:
     return {
         "structure": structure,
         "status": result.status,
+        "state": result.state,
         "source": result.source,
         "verdict": result.verdict,
         "confidence": result.confidence,
