@@ -57,6 +57,7 @@ class Annotation:
         confidence: further signals by name.
         areas: pixels of the mask at other probability thresholds, by threshold.
         flags: from segmentation.
+        before: what was predicted, if a person's mask or verdict stands in its place.
         why: without a mask: `hidden` or `outside` if that is known.
         where: what messages call it, beginning with the file.
         verdict: of a person (see `dataset.corrections`); empty if there is none.
@@ -73,6 +74,7 @@ class Annotation:
     where: str = "an annotation"
     verdict: str = ""
     why: str = ""
+    before: Annotation | None = None
 
     @property
     def by_hand(self) -> bool:

@@ -110,7 +110,8 @@ class Corrections:
             if stands is not None and (settle or stands.by_hand):
                 if not stands.by_hand and own is not None and _same(own, stands):
                     stands = replace(own, verdict=stands.verdict)
-                annotations[structure] = stands
+                before = own if own is not None and not own.by_hand else None
+                annotations[structure] = replace(stands, before=before)
             elif own is not None:
                 said = self._said(name, structure, round_, own)
                 annotations[structure] = replace(own, verdict=said)

@@ -128,6 +128,16 @@ def test_a_corrected_mask_stands_pixel_for_pixel_and_others_make_room(
     assert {one.source for one in third.annotations.values()} == {"predicted"}
 
 
+def test_what_is_hidden_or_outside_is_a_fact_and_no_mask(folder: Path, say: Say) -> None:
+    dataset = predicted(folder, {"box/0": {"head": HEAD, "elytra": ELYTRA}})
+    file = say(("box/0", "head", "hidden", None), ("box/0", "elytra", "outside", None))
+    (known,) = applied(folder, file, dataset).specimens
+    for structure, why in (("head", "hidden"), ("elytra", "outside")):
+        annotation = known.annotations[structure]
+        assert (annotation.state, annotation.source, annotation.area) == (why, "corrected", 0)
+        assert annotation.before.area
+
+
 def test_a_verdict_is_on_the_mask_that_was_judged(folder: Path, say: Say) -> None:
     judged = fingerprint(encode_mask(HEAD))
     file = say(

@@ -703,7 +703,7 @@ def test_summary_in_pieces_is_that_of_the_whole():
     frame = pd.DataFrame({"value": generator.normal(5, 2, 300), "status": "measured"})
     for name, cell in (("genus", "g"), ("round", "r"), ("structure", "s"), ("unit", "px")):
         frame[name] = cell
-    frame["measure"] = "length"
+    frame["measure"], frame["source"], frame["verdict"] = "length", "predicted", ""
     frame.loc[:19, "status"] = "low_confidence"
     frame.loc[20:24, ["status", "value"]] = ["absent", np.nan]
     frame.loc[25:27, "status"] = "outside"
@@ -721,6 +721,47 @@ def test_summary_in_pieces_is_that_of_the_whole():
     assert (row["n_outside"], row["n_hidden"]) == (3, 1)
     assert row["sd"] == pytest.approx(good.std(), rel=1e-6)
     assert (more["n"], more["n_other"]) == (291, 0)
+
+
+def test_values_before_and_after_a_person_looked():
+    masks = beetle()
+    wider = masks["head"] | np.roll(masks["head"], 3, 1)
+    drawn = {name: Drawn(mask, verdict="accepted") for name, mask in masks.items()}
+    drawn["head"] = Drawn(masks["head"], "corrected", verdict="corrected")
+    before = {name: Drawn(mask) for name, mask in masks.items()} | {"head": Drawn(wider)}
+    options = MeasurementOptions(colour=False, body=["head", "trunk"])
+    case = Case("a", drawn, Scale(), predicted=before)
+    found = Measuring(STRUCTURES, options).measure([case])[0].structures
+    assert found["head"].predicted["area"] == wider.sum() > found["head"].values["area"]
+    assert found["trunk"].predicted["area"] == found["trunk"].values["area"]
+    body = found["specimen"]
+    assert body.predicted["area"] > body.values["area"]
+    # what would not have counted says nothing of the means
+    low = before | {"head": Drawn(wider, confidence=0.0)}
+    unsure = Measuring(STRUCTURES, options).measure([dataclasses.replace(case, predicted=low)])[0].structures
+    assert unsure["head"].predicted == unsure["specimen"].predicted == {}
+    assert unsure["trunk"].predicted
+
+
+def test_the_bias_of_a_mean_is_estimated_from_what_was_checked():
+    cells = {"genus": "g", "round": "r", "structure": "s", "unit": "px", "measure": "length"}
+    said = [(10.0, 12.0, "corrected", "corrected"), (10.0, 10.0, "predicted", "accepted"),
+            (10.0, 11.0, "corrected", "corrected"), (11.0, None, "predicted", ""),
+            (9.0, None, "drawn", ""), (50.0, None, "predicted", "")]  # fmt: skip
+    rows = [
+        cells
+        | {"value": value, "predicted_value": before, "source": source, "verdict": verdict}
+        | {"status": "outside" if value == 50 else "measured"}
+        for value, before, source, verdict in said
+    ]
+    summary = Summary()
+    summary.add(pa.Table.from_pandas(pd.DataFrame(rows)))
+    (row,) = summary.rows()
+    assert (row["n"], row["n_checked"], row["bias"]) == (5, 3, 1.0)
+    assert row["bias_of_mean"] == pytest.approx(1 / 5)  # one of five is an unchecked prediction
+    # t of two degrees of freedom, and errors of 2, 0 and 1
+    assert row["bias_high"] - 1 == pytest.approx(4.3027 / 3**0.5, rel=1e-4)
+    assert row["bias_low"] == pytest.approx(2 - row["bias_high"])
 
 
 def test_a_summary_of_what_was_confirmed_counts_the_rest():

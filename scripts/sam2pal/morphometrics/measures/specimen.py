@@ -1,8 +1,8 @@
 """All measures of one specimen, from its masks and, for colours, its photograph."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,17 +82,24 @@ class Case:
     Attributes:
         drawn: a mask per structure, all of one size; a structure that is not there is unknown.
         photograph: for colours; None leaves them empty.
+        predicted: the masks as they were predicted, of a specimen on which a person accepted or
+            corrected any.
     """
 
     specimen: str
     drawn: Mapping[str, Drawn]
     scale: Scale
     photograph: Path | None = None
+    predicted: Mapping[str, Drawn] = field(default_factory=dict)
 
 
 @dataclass
 class Result:
-    """Measures of one structure, of the whole specimen, or one index: all in pixels."""
+    """Measures of one structure, of the whole specimen, or one index: all in pixels.
+
+    Attributes:
+        predicted: of a mask that a person accepted or corrected, the values before that.
+    """
 
     status: str
     state: str = ""
@@ -103,6 +110,7 @@ class Result:
     flags: list[str] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
+    predicted: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -164,6 +172,37 @@ class Measuring:
 
     def measure(self, cases: Sequence[Case]) -> list[Measured]:
         """Measure several specimens: the outlines and axes of all at once, which takes less time."""
+        results = self._together(cases)
+        checked = [number for number, case in enumerate(cases) if case.predicted]
+        before = [
+            replace(cases[number], drawn=cases[number].predicted, predicted={})
+            for number in checked
+        ]
+        for number, as_predicted in zip(checked, self._together(before), strict=True):
+            self._compare(results[number], as_predicted)
+        return results
+
+    def _compare(self, checked: Measured, predicted: Measured) -> None:
+        """Keep the values before correction beside those after, where the mask would have counted."""
+        looked_at = {
+            name
+            for name in self.structures
+            if checked.structures[name].verdict in ("accepted", "corrected")
+            and predicted.structures[name].source == "predicted"
+        }
+
+        def keep(result: Result, before: Result, structures: Iterable[str]) -> None:
+            if looked_at.issuperset(structures) and before.status == MEASURED:
+                result.predicted = before.values
+
+        for name in self.structures:
+            keep(checked.structures[name], predicted.structures[name], [name])
+        keep(checked.structures[SPECIMEN], predicted.structures[SPECIMEN], self.body)
+        for index in self.indices:
+            of = [name for name, _ in index.names]
+            keep(checked.indices[index.name], predicted.indices[index.name], of)
+
+    def _together(self, cases: Sequence[Case]) -> list[Measured]:
         found = [self._present(case) for case in cases]
         crops = [crop for there in found for crop in there.values()]
         loops = iter(outlines([mask for mask, _ in crops], [xy for _, xy in crops]))

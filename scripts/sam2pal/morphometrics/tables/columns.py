@@ -6,7 +6,7 @@ COLUMNS = {
     **dict.fromkeys(("genus", "round", "specimen", "structure", "measure"), str),
     "value": float,
     "unit": str,
-    **dict.fromkeys(("low_by_threshold", "high_by_threshold"), float),
+    **dict.fromkeys(("low_by_threshold", "high_by_threshold", "predicted_value"), float),
     **dict.fromkeys(("status", "state", "source", "verdict"), str),
     **dict.fromkeys(("confidence", *SIGNALS), float),
     "flags": str,

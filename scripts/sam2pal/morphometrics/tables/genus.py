@@ -207,7 +207,13 @@ class Genus:
             )
         if scale.reason:
             self._leave_out("without a scale", entry.specimen, entry, scale.reason)
-        return Case(entry.specimen, entries, scale, photograph)
+        before = {
+            name: drawn_of(one.before or one)
+            for name, one in entry.annotations.items()
+            if name in entries
+        }
+        judged = any(one.before for one in entry.annotations.values())
+        return Case(entry.specimen, entries, scale, photograph, before if judged else {})
 
     def _photograph(self, entry: AnnotatedSpecimen) -> Path | None:
         if self.photographs is not None:

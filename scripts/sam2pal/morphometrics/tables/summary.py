@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import stdtrit
 
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.io import tables
@@ -32,15 +33,20 @@ SUMMARY = {
     **dict.fromkeys(KEYS, str),
     "n": int,
     **dict.fromkeys(("mean", "sd", "cv", "min", "max"), float),
+    "n_checked": int,
+    **dict.fromkeys(("bias", "bias_low", "bias_high", "bias_of_mean"), float),
     **dict.fromkeys(
         [f"n_{s}" for s in (LOW, DOUBTFUL, OUTSIDE, HIDDEN, ABSENT, UNCONFIRMED, "other")], int
     ),
 }
 """Columns of the summary.
 
-cv is sd / mean; n_unconfirmed: left out by `confirmed_only`;
+cv is sd / mean. Of n_checked masks a person accepted or corrected the prediction, which would have counted;
+bias is the mean of predicted - checked values, with a 95 % interval, and bias_of_mean what the unchecked
+predictions make of it in the mean. n_unconfirmed: left out by `confirmed_only`;
 n_other: unreadable, not annotated, or without a value (no scale, too few pixels)."""
 _MEASURED = (MEASURED, LOW, DOUBTFUL, OUTSIDE)
+_SAID = ("status", "source", "verdict")
 _LEFT_OUT = (DOUBTFUL, OUTSIDE, HIDDEN, ABSENT, UNCONFIRMED)
 NOT_SUMMARISED = ("orientation", "feret_angle", "centroid_x", "centroid_y")
 """Where a structure is on the photograph: a mean of it says nothing."""
@@ -80,26 +86,31 @@ class Summary:
     confirmed_only: bool = False
     _moments: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _others: dict[tuple[str, ...], Counter[str]] = field(default_factory=dict)
+    _errors: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
+    _unchecked: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def add(self, piece: pa.Table) -> None:
         """Take the rows of a tidy table."""
         counted = (MEASURED, LOW) if self.low_confidence else (MEASURED,)
         good: dict[tuple[str, ...], list[float]] = {}
-        columns = (piece[name].to_pylist() for name in (*KEYS, "value"))
-        for *key, value, status in zip(*columns, self._statuses(piece), strict=True):
-            key = tuple(key)
+        columns = [piece[name].to_pylist() for name in (*KEYS, "value", *_SAID)]
+        before = [None] * len(piece)
+        if "predicted_value" in piece.column_names:
+            before = piece["predicted_value"].to_pylist()
+        for *cells, value, status, source, verdict, predicted in zip(*columns, before, strict=True):
+            key = tuple(cells)
+            if self.confirmed_only:
+                status = _confirmed(status, source, verdict)
             if key[KEYS.index("measure")] in NOT_SUMMARISED:
                 continue
             self._others.setdefault(key, Counter())[status] += 1
             if status in counted and value is not None and not math.isnan(value):
                 good.setdefault(key, []).append(value)
+                self._unchecked[key] += source not in BY_HAND and verdict != "accepted"
+                if predicted is not None and not math.isnan(predicted):
+                    self._errors.setdefault(key, []).append(predicted - value)
         for key, values in good.items():
             self._take(key, np.array(values))
-
-    def _statuses(self, piece: pa.Table) -> list[str]:
-        said = ("status", "source", "verdict") if self.confirmed_only else ("status",)
-        columns = [piece[name].to_pylist() for name in said]
-        return [_confirmed(*of) for of in zip(*columns, strict=True)] if said[1:] else columns[0]
 
     def _take(self, key: tuple[str, ...], values: np.ndarray) -> None:
         """Merge mean and sum of squares of new values (Chan, Golub and LeVeque)."""
@@ -110,6 +121,18 @@ class Summary:
         known[1] += apart * n / total
         known[0] = total
         known[3], known[4] = min(known[3], values.min()), max(known[4], values.max())
+
+    def _bias(self, key: tuple[str, ...], n: int) -> dict[str, Any]:
+        """Of predicted values, from those that a person checked."""
+        errors = np.array(self._errors.get(key, ()))
+        row: dict[str, Any] = {"n_checked": len(errors)}
+        if len(errors):
+            bias = float(errors.mean())
+            row |= {"bias": rounded(bias), "bias_of_mean": rounded(bias * self._unchecked[key] / n)}
+        if len(errors) > 1:
+            low, high = _interval(errors)
+            row |= {"bias_low": rounded(low), "bias_high": rounded(high)}
+        return row
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of `SUMMARY`, in the order in which they first occurred."""
@@ -122,6 +145,7 @@ class Summary:
             if n > 1:
                 sd = float(np.sqrt(squares / (n - 1)))
                 row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if mean else None}
+            row |= self._bias(key, n)
             known = {name: counts[name] for name in (LOW, *_LEFT_OUT)}
             row |= {f"n_{name}": count for name, count in known.items()}
             low = 0 if self.low_confidence else known[LOW]
@@ -129,6 +153,12 @@ class Summary:
             row["n_other"] = sum(counts.values()) - n - left_out - low
             result.append(row)
         return result
+
+
+def _interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """Of a mean, by Student's t."""
+    reach = stdtrit(len(values) - 1, (1 + level) / 2) * values.std(ddof=1) / len(values) ** 0.5
+    return float(values.mean() - reach), float(values.mean() + reach)
 
 
 def specimens(paths: Sequence[str | Path]) -> Iterator[list[Mapping[str, Any]]]:

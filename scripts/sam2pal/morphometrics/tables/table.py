@@ -136,21 +136,17 @@ def _row(
     exponent: float,
     measured: "Measured",
 ) -> dict[str, Any]:
-    value, (lower, upper) = result.values.get(measure), result.intervals.get(measure, (None, None))
+    lower, upper = result.intervals.get(measure, (None, None))
+    values = {
+        "value": result.values.get(measure),
+        "low_by_threshold": lower,
+        "high_by_threshold": upper,
+        "predicted_value": result.predicted.get(measure),
+    }
+    factor: float | None = 1.0
     if unit.startswith("mm"):
         scale = measured.scale.pixels_per_mm
-        if scale is None:
-            value = lower = upper = None
-        else:
-            factor = scale**exponent
-            value, lower, upper = (
-                None if number is None else number / factor for number in (value, lower, upper)
-            )
-    return {
-        **shared,
-        "measure": measure,
-        "unit": unit,
-        "value": rounded(value),
-        "low_by_threshold": rounded(lower),
-        "high_by_threshold": rounded(upper),
-    }
+        factor = None if scale is None else scale**exponent
+    for name, value in values.items():
+        values[name] = None if value is None or factor is None else rounded(value / factor)
+    return {**shared, "measure": measure, "unit": unit, **values}
