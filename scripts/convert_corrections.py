@@ -37,8 +37,7 @@ def main() -> None:
         Hashes(arguments.hashes),
     )
     write_coco(arguments.output, data)
-    facts = Counter(one["verdict"] for one in data["annotations"] if one["verdict"] != "accepted")
-    counts = facts + Counter(one["verdict"] for one in data["verdicts"])
+    counts = Counter(one["verdict"] for one in data["verdicts"])
     said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
     print(f"{arguments.genus}: {said or 'nothing is said'}", file=sys.stderr)
     for note in data["info"]["notes"]:

@@ -16,6 +16,7 @@ from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
 from sam2pal.review.page import Place
+from sam2pal.review.tables import TableFiles
 from sam2pal.review.writing import write_review
 
 
@@ -27,6 +28,9 @@ def parse() -> argparse.Namespace:
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--templates", help="canonical COCO of the round's templates")
     add("--evaluation", help="evaluation.csv: shows the IoU beside the score")
+    add("--measurements", help="morphometrics.csv or .parquet: shows what is doubtful, and why")
+    add("--next", help="next.csv: shows what to correct next, and why")
+    add("--changes", help="changes.csv: shows what changed since an earlier round")
     add("--corrections", type=Corrections, help="what people said, from convert_corrections.py")
     add("--genus", default="", help="name of the genus (default: what the files say)")
     add("--round", default="", help="name of the round (default: what the files say)")
@@ -43,7 +47,7 @@ def main() -> None:
         Place(Path(arguments.output), arguments.home),
         arguments.predictions,
         arguments.templates,
-        arguments.evaluation,
+        TableFiles(arguments.evaluation, arguments.measurements, arguments.next, arguments.changes),
         arguments.genus,
         arguments.round,
         read_options(arguments.options).review,

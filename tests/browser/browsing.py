@@ -1,6 +1,9 @@
 """A user in a real browser, without network, with pages that are opened from disk."""
 
 import json
+import runpy
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,15 @@ from PIL import Image
 
 from sam2pal.dataset.files import categories
 from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.judged import Corrections, convert_corrections
+from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
 from sam2pal.images.orientation import stored
 from sam2pal.review.page import Place
+from sam2pal.review.tables import TableFiles
 from sam2pal.review.writing import write_review
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 STRUCTURES = ("head", "legs", "wing")
 WIDTH, HEIGHT = 120, 90  # upright
 ODD = """drawer 7/<img src=x onerror="bad=1">'&"#%41\u2028.x"""
@@ -29,13 +36,24 @@ def mask_at(top: int, left: int, height: int = 20, width: int = 24) -> np.ndarra
     return mask
 
 
-def predicted(structure: int) -> np.ndarray:
+def predicted(structure: int, shift: int = 0) -> np.ndarray:
     """The mask of a structure of every specimen, upright."""
-    return mask_at(8 + 26 * structure, 14 + 22 * structure)
+    return mask_at(8 + 26 * structure, 14 + 22 * structure + shift)
 
 
-def draw_genus(folder: Path, genus: str, specimens: dict[str, int]) -> Path:
-    """Photographs and predictions of a genus, and its page; the wing of each is absent by prediction."""
+def draw_genus(
+    folder: Path,
+    genus: str,
+    specimens: dict[str, int],
+    round_: str = "one",
+    shifts: Mapping[str, int] = {},
+    tables: TableFiles | None = None,
+) -> Path:
+    """Photographs and predictions of a genus, and its page; the wing of each is absent by prediction.
+
+    Args:
+        shifts: how many pixels the head of a specimen is further to the right.
+    """
     images, annotations = [], []
     rng = np.random.default_rng(0)
     for number, (name, orientation) in enumerate(specimens.items(), 1):
@@ -49,18 +67,43 @@ def draw_genus(folder: Path, genus: str, specimens: dict[str, int]) -> Path:
         images.append({"id": number, "file_name": path.name, "specimen": name, "path": str(path)})
         images[-1] |= {"height": turned.shape[0], "width": turned.shape[1], "status": "ok"}
         for s in range(3):
-            mask = predicted(s) if s < 2 else np.zeros((HEIGHT, WIDTH), bool)
+            mask = (
+                predicted(s, shifts.get(name, 0) * (s == 0))
+                if s < 2
+                else np.zeros((HEIGHT, WIDTH), bool)
+            )
             rle = encode_mask(stored(mask, orientation))
             annotations.append({"id": len(annotations) + 1, "image_id": number})
             annotations[-1] |= {"category_id": s + 1, "segmentation": rle, **rle_measures(rle)}
             annotations[-1] |= {"iscrowd": 0, "source": "predicted"}
             annotations[-1] |= {"score": 0.9 - 0.02 * number, "flags": ["absent"] * (s == 2)}
-    shard = folder / "shards" / f"{genus}.json"
+    shard = folder / "shards" / f"{genus}{'' if round_ == 'one' else round_}.json"
     data = {"images": images, "annotations": annotations, "categories": categories(STRUCTURES)}
-    write_coco(shard, data | {"info": {"genus": genus, "round": "one"}})
-    output = folder / "results" / genus / "one" / "review.html"
-    write_review(Place(output, folder / "results/index.html"), [shard])
+    write_coco(shard, data | {"info": {"genus": genus, "round": round_}})
+    output = folder / "results" / genus / round_ / "review.html"
+    write_review(Place(output, folder / "results/index.html"), [shard], tables=tables)
     return output
+
+
+def told(results: Path, files: list[Path], folder: str) -> tuple[Path, Path]:
+    """The genus Abax after corrections were given to the workflow: its corrections.json, and the new page."""
+    photographs = Photographs.of_folder(results.parent / "photographs/Abax")
+    structures = {name: {"parent": None, "exclusive": True} for name in STRUCTURES}
+    path = results / folder / "corrections.json"
+    write_coco(path, convert_corrections(files, "Abax", photographs, structures))
+    page = results / folder / "one/review.html"
+    shard = results.parent / "shards/Abax.json"
+    write_review(Place(page, results / "index.html"), [shard], corrections=Corrections(path))
+    return path, page
+
+
+def call(script: str, *arguments: object) -> None:
+    """Run a script of the workflow, without the cost of a new process."""
+    before, sys.argv = sys.argv, [script, *map(str, arguments)]
+    try:
+        runpy.run_path(str(SCRIPTS / f"{script}.py"), run_name="__main__")
+    finally:
+        sys.argv = before
 
 
 @dataclass

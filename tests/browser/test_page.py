@@ -1,5 +1,6 @@
 """What people do on the review page: judge, mend outlines, export, come back."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -122,13 +123,18 @@ def test_what_the_workflow_was_given_is_shown_until_this_browser_says_otherwise(
 ) -> None:
     judged = fingerprint(encode_mask(predicted(1)))
     said = {"specimen": "other", "structure": "legs", "verdict": "rejected", "round": "one"}
+    said |= {"judged": judged, "source": "predicted", "by": "", "at": ""}
+    drew = said | {"structure": "head", "verdict": "corrected", "source": "corrected"}
     rle = encode_mask(predicted(1)[::-1])
     head = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": rle, "iscrowd": 0}
     image = {"id": 1, "file_name": "other.jpg", "specimen": "other"}
-    given = {"images": [image | {"width": WIDTH, "height": HEIGHT}], "verdicts": [said]}
+    image |= {"width": WIDTH, "height": HEIGHT}
+    photograph = browser.results.parent / "photographs/Bembidion/other.jpg"
+    sha256 = hashlib.sha256(photograph.read_bytes()).hexdigest()
+    given = {"images": [image], "verdicts": [said, drew | {"annotation": 1}]}
+    given |= {"photographs": [image | {"sha256": sha256}], "info": {"genus": "Bembidion"}}
     given["annotations"] = [head | {"verdict": "corrected", "source": "corrected"}]
     given["categories"] = [{"id": n, "name": name} for n, name in enumerate(STRUCTURES, 1)]
-    said["judged"] = judged
     path = tmp_path / "corrections.json"
     path.write_text(json.dumps(given), "utf-8")
     page = browser.results / "given/one/review.html"

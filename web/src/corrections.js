@@ -1,7 +1,7 @@
 // corrections.json, as docs/corrections.md describes it.
 
 import { lengths } from "./mask.js";
-import { FACTS, keyOf } from "./store.js";
+import { fact, keyOf } from "./store.js";
 
 export const VERDICTS = {
   accepted: { title: "accepted", sign: "✓", key: "a", verb: "Accept" },
@@ -31,14 +31,14 @@ function measure(counts, height) {
   return { area, bbox: area ? [left, top, right - left, bottom - top] : [0, 0, 0, 0] };
 }
 
-/** Of a specimen's corrected and absent records of one structure, in several rounds, only the last. */
+/** Of a specimen's records of one structure that are facts, in several rounds, only the last. */
 function current(records) {
   const last = new Map();
   const of = (r) => JSON.stringify([r.genus, r.specimen, r.structure]);
   for (const r of records) {
-    if (FACTS.has(r.verdict) && (last.get(of(r))?.at ?? "") < r.at) last.set(of(r), r);
+    if (fact(r) && !(last.get(of(r))?.at >= r.at)) last.set(of(r), r);
   }
-  return records.filter((r) => !FACTS.has(r.verdict) || last.get(of(r)) === r);
+  return records.filter((r) => !fact(r) || last.get(of(r)) === r);
 }
 
 /**
@@ -73,14 +73,14 @@ export function exported(records, structures, date) {
       category_id: numbers.get(r.structure),
       round: r.round,
       verdict: r.verdict,
-      source: FACTS.has(r.verdict) ? "corrected" : "predicted",
+      source: fact(r) ? "corrected" : "predicted",
       segmentation: r.counts ? { size: [r.height, r.width], counts: r.counts } : [],
       ...(r.counts ? measure(r.counts, r.height) : {}),
       iscrowd: 0,
       judged: r.judged,
     };
-    if (r.by) annotation.by = r.by;
-    return { ...annotation, at: r.at };
+    for (const key of ["by", "at"]) if (r[key]) annotation[key] = r[key];
+    return annotation;
   });
   const lines = (list) => list.map((entry) => JSON.stringify(entry)).join(",\n");
   const info = { description: DESCRIPTION, version: 1, orientation: "stored", date_created: date };
@@ -119,7 +119,7 @@ export function imported(text) {
     const { genus, specimen, sha256, file_name, width, height } = image;
     const record = {
       genus, round: a.round, specimen, structure, sha256, file_name, width, height,
-      verdict: a.verdict, judged: String(a.judged ?? ""), by: String(a.by ?? ""), at: instant(a.at ?? data.info.date_created, a.id),
+      verdict: a.verdict, source: a.source, judged: String(a.judged ?? ""), by: String(a.by ?? ""), at: instant(a.at ?? data.info.date_created, a.id),
       counts: typeof a.segmentation?.counts === "string" ? a.segmentation.counts : "",
     };
     return { ...record, key: keyOf(record) };

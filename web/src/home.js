@@ -36,19 +36,29 @@ async function start() {
   }
   input.addEventListener("input", find);
 
-  const verdicts = () => [...store.records.values()].filter((r) => r.verdict);
+  /** The verdicts that the workflow was given are read when they are exported. */
+  const given = () => (rest ??= Promise.all(runs.map((run) => load(run.given, "given").then((list) => store.give(list)))));
+  let rest = null;
   function count() {
+    const own = [...store.records.values()].filter((r) => r.verdict);
     for (const cell of document.querySelectorAll("[data-run]")) {
       const [genus, round] = JSON.parse(cell.dataset.run);
-      cell.textContent = String(verdicts().filter((r) => r.genus === genus && r.round === round).length);
+      cell.textContent = String(own.filter((r) => r.genus === genus && r.round === round).length);
     }
   }
   store.onchange(count);
   count();
   app.replaceChildren(
     h("form", { role: "search", onsubmit: (event) => event.preventDefault() }, h("label", {}, "Find in all genera and rounds ", input)),
-    h("button", { type: "button", onclick: () => {
-      const records = verdicts();
+    h("button", { type: "button", onclick: async () => {
+      try {
+        await given();
+      } catch (error) {
+        status.textContent = `Nothing is exported: ${error.message}.`;
+        rest = null;
+        return;
+      }
+      const records = store.verdicts();
       if (!records.length) status.textContent = "There is no verdict to export.";
       else {
         save("corrections.json", exported(records, structures, new Date().toISOString()));

@@ -2,6 +2,7 @@
 
 import { VERDICTS } from "./corrections.js";
 import { h, key, line, svg } from "./dom.js";
+import { FACTS } from "./store.js";
 
 const WIDTH = 270, GAP = 12, MARGIN = 600;
 
@@ -100,7 +101,8 @@ export class List {
     }
     if (row.problem) card.append(h("p", { class: "problem" }, row.problem));
     if (row.path) card.append(h("p", { class: "path" }, row.path));
-    for (const text of [row.reason, row.outside && "Not among the specimens of this genus' folder.", row.view && `Matched in the view: ${row.view}`]) {
+    const next = row.next && `To correct next, place ${row.next.rank}: ${row.next.reason}`;
+    for (const text of [next, row.reason, row.outside && "Not among the specimens of this genus' folder.", row.view && `Matched in the view: ${row.view}`]) {
       if (text) card.append(h("p", { class: "remark" }, text));
     }
     if (row.marks.length) card.append(table(review, row));
@@ -133,7 +135,8 @@ export class List {
 export function sign(found) {
   if (!found) return [];
   const { title, sign: mark } = VERDICTS[found.verdict];
-  const more = found.old ? "; the mask has changed since" : found.round ? ` in round ${found.round}` : found.given ? ", as given to the workflow" : "";
+  const of = found.fact && !FACTS.has(found.verdict) ? ", drawn by hand" : "";
+  const more = of + (found.old ? "; the mask has changed since" : (found.round ? ` in round ${found.round}` : "") + (found.given ? ", as given to the workflow" : ""));
   return [h("span", { class: `verdict ${found.verdict}${found.old ? " old" : ""}` }, h("span", { "aria-hidden": "true" }, `${mark} `), `${title}${more}`)];
 }
 
@@ -162,5 +165,6 @@ function table(review, row) {
 
 export function remarks(mark) {
   if (!mark || mark.unknown) return ["not annotated"];
-  return [mark.low && "low", mark.absent && "absent", ...(mark.flags ?? []).map((flag) => flag.replaceAll("_", " "))].filter(Boolean);
+  const doubts = mark.doubts && `doubtful: ${mark.doubts.join(", ").replaceAll("_", " ")}`;
+  return [mark.low && "low", mark.absent && "absent", doubts, ...(mark.flags ?? []).map((flag) => flag.replaceAll("_", " "))].filter(Boolean);
 }

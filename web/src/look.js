@@ -7,6 +7,7 @@ import { remarks, sign } from "./list.js";
 import { Mask } from "./mask.js";
 import { trace } from "./rings.js";
 import { Stage, stroke } from "./stage.js";
+import { FACTS } from "./store.js";
 
 const JUDGED = Object.entries(VERDICTS).filter(([, { key }]) => key);
 
@@ -15,7 +16,9 @@ export class Look {
   s = 0;
   editor = null;
   outlines = true;
+  earlier = false;
   #rings = [];
+  #before = [];
   #turn = 0;
 
   /** @param rows gives the specimens in the order of the list; @param closed is called with the last one */
@@ -29,6 +32,8 @@ export class Look {
     this.title = h("h2", { tabindex: -1 });
     this.place = h("p", { class: "place" });
     this.note = h("p", { class: "problem", hidden: true });
+    this.compared = h("label", { hidden: !review.data.before },
+      h("input", { type: "checkbox", onchange: (event) => this.#earlier(event.target.checked) }), ` As in round ${review.data.before} (l)`);
     this.list = h("div", { class: "structures", role: "radiogroup", "aria-label": "Structure" });
     this.judging = h("div", { class: "buttons", role: "group", "aria-label": "Verdict" });
     this.editing = h("div", { class: "editing", hidden: true });
@@ -40,7 +45,7 @@ export class Look {
         "div",
         { class: "side" },
         this.#row([["← Previous", () => this.step(-1)], ["Next →", () => this.step(1)], ["Close (Esc)", () => this.close()]]),
-        this.title, this.place, this.note, this.list, this.judging, this.editing, this.said,
+        this.title, this.place, this.note, this.compared, this.list, this.judging, this.editing, this.said,
         this.#row([["Zoom in (+)", () => this.stage.zoom(1.5)], ["Zoom out (−)", () => this.stage.zoom(1 / 1.5)], ["Whole (0)", () => this.stage.fit()]]),
         keys(),
       ),
@@ -73,9 +78,10 @@ export class Look {
     this.s = s ?? open.find((i) => !review.verdict(row, i) || review.verdict(row, i).old) ?? open[0] ?? 0;
     this.title.textContent = row.name;
     const rows = this.rows();
-    this.place.textContent = `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list; ${review.data.groups[row.group].title}`;
+    const asked = row.next ? `; to correct next, place ${row.next.rank}: ${row.next.reason}` : "";
+    this.place.textContent = `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list; ${review.data.groups[row.group].title}${asked}`;
     this.note.hidden = true;
-    this.#rings = [];
+    this.#rings = this.#before = [];
     this.#verdicts();
     const turned = row.orientation >= 5;
     const size = turned ? [row.height, row.width] : [row.width, row.height];
@@ -96,7 +102,8 @@ export class Look {
     const stage = new Stage(this.stageElement);
     stage.painters.push((context, view) => {
       if (!this.outlines) return;
-      this.#rings.forEach((rings, s) => {
+      const shown = this.earlier && !this.editor ? this.#before : this.#rings;
+      shown.forEach((rings, s) => {
         if (!rings || (this.editor && s === this.s)) return;
         stroke(context, view, rings, this.review.structures[s], s === this.s && !this.editor ? 3 : 1.5);
       });
@@ -104,11 +111,11 @@ export class Look {
     return stage;
   }
 
-  /** Counts of the mask that stands for a structure: corrected, else the round's; as stored on disk. */
+  /** Counts of the mask that stands for a structure: what a person made, else the round's; as stored on disk. */
   async counts(s) {
     const found = this.review.verdict(this.row, s);
     if (found?.verdict === "absent") return "";
-    if (found?.verdict === "corrected" && found.record) return found.record.counts;
+    if (found?.fact) return found.record.counts;
     try {
       return (await this.review.detail(this.row)).masks[s] ?? "";
     } catch (error) {
@@ -124,10 +131,37 @@ export class Look {
     for (let s = 0; s < this.review.structures.length; s++) {
       const counts = await this.counts(s);
       if (turn !== this.#turn) return;
-      rings.push(counts ? trace(Mask.of(row.width, row.height, counts).upright(row.orientation)) : null);
+      rings.push(ringsOf(row, counts));
     }
+    if (this.earlier) await this.#traceBefore(turn);
+    if (turn !== this.#turn) return;
     this.#rings = rings;
     this.stage.redraw();
+  }
+
+  async #traceBefore(turn) {
+    const { row } = this;
+    try {
+      const { masks } = await this.review.before(row);
+      if (turn === this.#turn) this.#before = masks.map((counts) => ringsOf(row, counts));
+    } catch (error) {
+      this.note.hidden = false;
+      this.note.textContent = error.message;
+    }
+  }
+
+  /** Show the masks of the earlier round, or those of this one. */
+  async #earlier(wanted) {
+    this.earlier = this.compared.firstChild.checked = wanted;
+    if (wanted) await this.#traceBefore(this.#turn);
+    this.stage.redraw();
+    this.say(wanted ? `As in round ${this.review.data.before}` : `As in round ${this.review.data.round}`);
+  }
+
+  /** Open a specimen at a structure that changed. */
+  async compare(row, s) {
+    await this.open(row, s);
+    this.say(`Key l shows the masks of round ${this.review.data.before}.`);
   }
 
   #verdicts() {
@@ -150,7 +184,7 @@ export class Look {
     const can = review.can(row);
     const mark = row.marks[this.s];
     const buttons = JUDGED.map(([verdict, { sign: symbol, verb, key: letter }]) => {
-      const pointless = verdict !== "absent" && (!mark || mark.unknown);
+      const pointless = verdict !== "absent" && (!mark || mark.unknown) && !review.verdict(row, this.s)?.fact;
       return h(
         "button",
         { type: "button", class: verdict, disabled: !can || pointless, onclick: () => this.judge(verdict) },
@@ -182,12 +216,13 @@ export class Look {
   async judge(verdict) {
     const { review, row, s } = this;
     const mark = row.marks[s];
-    if (!review.can(row) || (verdict !== "absent" && (!mark || mark.unknown))) return;
+    const made = review.verdict(row, s)?.fact;
+    if (!review.can(row) || (verdict !== "absent" && (!mark || mark.unknown) && !made)) return;
     let counts = "";
-    if (verdict === "accepted") counts = (await review.detail(row)).masks[s] ?? nothing(row);
+    if (verdict === "accepted" && !made) counts = (await review.detail(row)).masks[s] ?? nothing(row);
     if (verdict === "absent") counts = nothing(row);
-    await review.judge(row, s, verdict, counts);
-    this.say(`${review.structures[s].name}: ${VERDICTS[verdict].title}`);
+    const record = await review.judge(row, s, verdict, counts);
+    this.say(`${review.structures[s].name}: ${VERDICTS[record.verdict].title}${effect(record)}`);
     if (!this.#next() && row === this.row) await this.step(1);
     if (row !== this.row) return;
     this.#verdicts();
@@ -342,6 +377,7 @@ export class Look {
       ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1), j: () => this.step(1), k: () => this.step(-1),
       ArrowDown: () => this.choose((this.s + 1) % n), ArrowUp: () => this.choose((this.s + n - 1) % n),
       A: () => this.rest(), u: () => this.undo(), e: () => this.edit(),
+      l: () => this.review.data.before && this.#earlier(!this.earlier),
       o: () => { this.outlines = !this.outlines; this.stage.redraw(); },
       ...Object.fromEntries(JUDGED.map(([verdict, { key: letter }]) => [letter, () => this.judge(verdict)])),
     }[event.key];
@@ -366,13 +402,22 @@ export class Look {
   }
 }
 
+/** What a verdict on a mask that a person made does to it. */
+function effect({ verdict, source }) {
+  if (source !== "corrected" || FACTS.has(verdict)) return "";
+  const unused = "it is no template; accept (a) takes it back, edit (e) mends it";
+  return verdict === "needs_correction" ? `. The outline drawn by hand is still measured, but ${unused}.` : `. The outline drawn by hand is not measured in any round, and ${unused}.`;
+}
+
+const ringsOf = (row, counts) => (counts ? trace(Mask.of(row.width, row.height, counts).upright(row.orientation)) : null);
+
 const nothing = (row) => new Mask(row.width, row.height).counts();
 
 function keys() {
   const lines = [
     ["← →", "previous, next specimen"], ["↑ ↓", "structure"],
     ...JUDGED.map(([, { key: letter, verb }]) => [letter, verb]),
-    ["Shift+A", "accept the rest of this specimen"], ["u", "undo"], ["e", "edit the outline"], ["o", "outlines on or off"],
+    ["Shift+A", "accept the rest of this specimen"], ["u", "undo"], ["e", "edit the outline"], ["o", "outlines on or off"], ["l", "masks of the earlier round, if there is one"],
     ["+ − 0", "zoom in, out, whole photograph"], ["Shift+arrows", "move the photograph"], ["Esc", "close"],
   ];
   return h("details", {}, h("summary", {}, "Keys"), h("dl", {}, lines.map(([a, b]) => [h("dt", {}, a), h("dd", {}, b)])));

@@ -5,17 +5,20 @@ import { counted, h, key, load, save } from "./dom.js";
 import { List } from "./list.js";
 import { Look } from "./look.js";
 import { name, Review } from "./review.js";
+import { comparison, elsewhere } from "./rounds.js";
 import { Store } from "./store.js";
 
 const app = document.querySelector("#app");
 const folder = app.dataset.folder;
 
 async function start() {
-  const [data, store] = await Promise.all([load(`${folder}data.js`, "data"), Store.open()]);
+  const [data, given, store] = await Promise.all([load(`${folder}data.js`, "data"), load(`${folder}given.js`, "given"), Store.open()]);
+  store.give(given);
   const review = new Review(data, store, folder);
   structureRules(review.structures.length);
   const said = h("output", { "aria-live": "polite" });
   const form = filters(review);
+  const places = h("nav", { "aria-label": "Genera and rounds", class: "files" });
   const grid = h("div", { id: "specimens", tabindex: -1 });
   const look = new Look(review, () => list.rows, (row) => { update(); list.focus(row); });
   const list = new List(grid, review, (row) => look.open(row));
@@ -24,7 +27,8 @@ async function start() {
   const warning = h("p", { class: "problem", hidden: !store.problem }, store.problem);
   app.replaceChildren(
     warning,
-    h("div", { class: "bar", role: "region", "aria-label": "Legend and filters" }, legend(review), form, said),
+    comparison(review, (row, s) => look.compare(row, s)) ?? "",
+    h("div", { class: "bar", role: "region", "aria-label": "Legend and filters" }, legend(review), form, said, places),
     h("div", { class: "bar stays", role: "region", "aria-label": "Verdicts" }, progress, files(review, list, look, status), status),
     grid,
   );
@@ -58,6 +62,7 @@ async function start() {
       update();
     } else if (event.key === "Enter" && !event.target.matches("button, a, summary") && list.rows.length) look.open(list.rows[0]);
   });
+  elsewhere(review, app.dataset.runs).then((found) => places.append(...found));
   const wanted = new URLSearchParams(location.hash.slice(1)).get("specimen");
   update();
   count();
@@ -84,7 +89,7 @@ function legend(review) {
       key(style), style.name, style.parent && h("small", {}, ` in ${style.parent}`))));
 }
 
-function filters({ data, structures }) {
+function filters({ data, rows, structures }) {
   const option = ([value, text]) => h("option", { value }, text);
   const select = (label, field, options) => h("label", {}, `${label} `, h("select", { name: field }, options.filter(Boolean).map(option)));
   const form = h(
@@ -93,6 +98,7 @@ function filters({ data, structures }) {
     select("Structure", "structure", [["", "all"], ...structures.map(({ name: text }, s) => [s + 1, text])]),
     select("Show", "show", [
       ["", "everything"], ["any", "masks with any warning"], ["low", "low confidence"], ["absent", "absent"],
+      rows.some((row) => row.marks.some((mark) => mark?.doubts)) && ["doubtful", "doubtful by its shape"],
       ...data.flags.map(({ value, title }) => [value, title]),
       data.evaluated && ["iou50", "IoU below 0.5"], data.evaluated && ["iou75", "IoU below 0.75"],
       ["by_hand", "drawn by hand"], ["=problem", "photograph cannot be shown"], ["=unreadable", "unreadable"],
@@ -101,7 +107,10 @@ function filters({ data, structures }) {
       ["", "any or none"], ["unlooked", "not looked at"], ["looked", "looked at"],
       ...Object.entries(VERDICTS).map(([value, { title }]) => [value, title]), ["old", "mask changed since"],
     ]),
-    select("Sort", "sort", [["", "first to look at"], ["score", "lowest score"], data.evaluated && ["iou", "lowest IoU"], ["name", "name"]]),
+    select("Sort", "sort", [
+      ["", "first to look at"], rows.some((row) => row.next) && ["next", "what to correct next"],
+      data.before && ["change", `changed most since round ${data.before}`], ["score", "lowest score"], data.evaluated && ["iou", "lowest IoU"], ["name", "name"],
+    ]),
     h("label", {}, "Find ", h("input", { type: "search", name: "find", size: 12, placeholder: "specimen" })),
     h("label", {}, h("input", { type: "checkbox", name: "outlines", checked: true }), " Outlines (o)"),
   );

@@ -2,7 +2,8 @@
 
 import { exported, imported } from "./corrections.js";
 import { load } from "./dom.js";
-import { FACTS, keyOf } from "./store.js";
+import { lengths } from "./mask.js";
+import { FACTS, fact, keyOf } from "./store.js";
 
 const OF_THE_MASK = new Set(["accepted", "rejected", "needs_correction"]);
 const KEPT = 300; // specimens whose masks stay in memory
@@ -25,28 +26,29 @@ export class Review {
     return keyOf({ genus, round, specimen: row.name, structure: this.structures[s].name, sha256: row.sha256 });
   }
 
-  /** Corrected and absent records of other rounds, by specimen, structure and photograph. */
+  /** What people made, of all rounds, by specimen, structure and photograph: the last of each. */
   #facts() {
-    this.elsewhere = new Map();
-    const { genus, round } = this.data;
-    for (const r of this.store.records.values()) {
-      if (r.genus !== genus || r.round === round || !FACTS.has(r.verdict)) continue;
+    this.facts = new Map();
+    for (const r of this.store.verdicts()) {
+      if (r.genus !== this.data.genus || !fact(r)) continue;
       const key = JSON.stringify([r.specimen, r.structure, r.sha256]);
-      if ((this.elsewhere.get(key)?.at ?? "") < r.at) this.elsewhere.set(key, r);
+      if (!(this.facts.get(key)?.at >= r.at)) this.facts.set(key, r);
     }
   }
 
-  /** {verdict, record, old: the mask changed since, round: of another round's fact, given: to the workflow} or null. */
+  /**
+   * {verdict, record, fact: of what a person made, old: the mask changed since, round: if another one's, given: to the
+   * workflow} or null.
+   */
   verdict(row, s) {
-    const record = this.store.get(this.key(row, s));
+    const made = this.facts.get(JSON.stringify([row.name, this.structures[s].name, row.sha256]));
+    const record = made ?? this.store.latest(this.key(row, s));
     const given = row.marks[s]?.given;
-    const old = record && OF_THE_MASK.has(record.verdict) && record.judged !== (row.marks[s]?.print ?? "");
-    if (record && !(old && given)) {
-      return { verdict: record.verdict, record, old, round: "" };
-    }
-    const fact = this.elsewhere.get(JSON.stringify([row.name, this.structures[s].name, row.sha256]));
-    if (fact) return { verdict: fact.verdict, record: fact, old: false, round: fact.round };
-    return given ? { verdict: given, record: null, old: false, round: "", given: true } : null;
+    if (record && !record.verdict) return null; // taken back
+    const old = !made && record && OF_THE_MASK.has(record.verdict) && record.judged !== (row.marks[s]?.print ?? "");
+    if (!record || (old && given)) return given ? { verdict: given, record: null, fact: false, old: false, round: "", given: true } : null;
+    const round = made && record.round !== this.data.round ? record.round : "";
+    return { verdict: record.verdict, record, fact: Boolean(made), old, round, given: this.store.isGiven(record) };
   }
 
   can(row) {
@@ -72,17 +74,28 @@ export class Review {
     return { looked: judged.filter((row) => this.looked(row)).length, all: judged.length };
   }
 
-  /** Give a verdict, or take it back with null. `counts` is the mask, as stored on disk, that belongs to it. */
+  /**
+   * Give a verdict. `counts` is the mask, as stored on disk, that belongs to it. What is said of a mask that a person
+   * made keeps that mask, and holds in every round. Gives the record.
+   */
   async judge(row, s, verdict, counts = "") {
     const key = this.key(row, s);
-    const before = this.store.records.get(key) ?? null;
+    const before = this.store.latest(key) ?? null;
+    const made = this.verdict(row, s);
+    let source = FACTS.has(verdict) ? "corrected" : "predicted";
+    if (made?.fact && source === "predicted") {
+      ({ counts } = made.record);
+      source = "corrected";
+      if (verdict === "accepted") verdict = lengths(counts).length > 1 ? "corrected" : "absent";
+    }
     const record = {
-      key, genus: this.data.genus, round: this.data.round, specimen: row.name, structure: this.structures[s].name,
+      key, source, genus: this.data.genus, round: this.data.round, specimen: row.name, structure: this.structures[s].name,
       sha256: row.sha256, file_name: row.file_name, width: row.width, height: row.height,
       verdict, counts, judged: row.marks[s]?.print ?? "", by: name(), at: this.store.now(),
     };
     this.past.push({ row, s, before, key });
     await this.store.put([record]);
+    return record;
   }
 
   /** Take the last verdict of this tab back; gives what it was about, or null. */
@@ -97,18 +110,27 @@ export class Review {
 
   /** Outlines and masks of a specimen: {paths: [d], masks: [counts]} by structure. */
   async detail(row) {
-    if (!this.details.has(row.id)) {
-      const folder = String(Math.floor(row.id / 1000)).padStart(3, "0");
-      const file = String(row.id).padStart(6, "0");
-      this.details.set(row.id, load(`${this.folder}specimens/${folder}/${file}.js`, `s${row.id}`));
+    return this.#read(row, this.folder);
+  }
+
+  /** The same of the earlier round; its page lies in the next folder and numbers the same specimens alike. */
+  async before(row) {
+    const found = await this.#read(row, `../${encodeURIComponent(this.data.before)}/${this.folder}`);
+    if (found.name !== row.name) throw new Error(`the page of round ${this.data.before} is of other specimens`);
+    return found;
+  }
+
+  #read(row, folder) {
+    const address = `${folder}specimens/${numbered(row)}.js`;
+    if (!this.details.has(address)) {
+      this.details.set(address, load(address, `s${row.id}`));
       if (this.details.size > KEPT) this.details.delete(this.details.keys().next().value);
     }
-    return this.details.get(row.id);
+    return this.details.get(address);
   }
 
   picture(row) {
-    const folder = String(Math.floor(row.id / 1000)).padStart(3, "0");
-    return `${this.folder}pictures/${folder}/${String(row.id).padStart(6, "0")}.jpg`;
+    return `${this.folder}pictures/${numbered(row)}.jpg`;
   }
 
   ///// filter and order /////
@@ -123,7 +145,11 @@ export class Review {
       const { compare } = new Intl.Collator("en", { numeric: true });
       rows.sort((a, b) => compare(a.name, b.name));
     } else if (sort || s >= 0) {
-      const value = sort === "iou" ? (row) => this.#iou(row, s) : (row) => this.#score(row, s);
+      const value = {
+        iou: (row) => this.#iou(row, s),
+        next: (row) => row.next?.rank,
+        change: (row) => least(this.#marks(row, s).map((m) => m.change?.overlap)),
+      }[sort] ?? ((row) => this.#score(row, s));
       const values = new Map(rows.map((row) => [row, value(row) ?? Infinity]));
       rows.sort((a, b) => values.get(a) - values.get(b) || a.rank - b.rank);
     }
@@ -135,13 +161,11 @@ export class Review {
   }
 
   #score(row, s) {
-    const scores = this.#marks(row, s).filter((m) => !m.hand && m.score !== undefined).map((m) => m.score);
-    return scores.length ? Math.min(...scores) : null;
+    return least(this.#marks(row, s).map((m) => (m.hand ? undefined : m.score)));
   }
 
   #iou(row, s) {
-    const ious = this.#marks(row, s).filter((m) => m.iou !== undefined).map((m) => m.iou);
-    return ious.length ? Math.min(...ious) : null;
+    return least(this.#marks(row, s).map((m) => m.iou));
   }
 
   #shown(row, s, show) {
@@ -151,7 +175,7 @@ export class Review {
     if (show.startsWith("=")) return this.data.groups[row.group].name === show.slice(1);
     return this.#marks(row, s).some((mark) => {
       if (show === "by_hand") return mark.hand;
-      const flags = [mark.absent && "absent", mark.low && "low", ...(mark.flags ?? [])].filter(Boolean);
+      const flags = [mark.absent && "absent", mark.low && "low", mark.doubts && "doubtful", ...(mark.flags ?? [])].filter(Boolean);
       return !mark.hand && (show === "any" ? flags.length > 0 : flags.includes(show));
     });
   }
@@ -173,7 +197,7 @@ export class Review {
   ///// files /////
 
   export() {
-    const records = [...this.store.records.values()].filter((r) => r.verdict && r.genus === this.data.genus);
+    const records = this.store.verdicts().filter((r) => r.genus === this.data.genus);
     return { blob: exported(records, this.structures, new Date().toISOString()), number: records.length };
   }
 
@@ -190,6 +214,13 @@ export class Review {
     if (other) said += `; ${other} are of a photograph that has changed since and are not shown here`;
     return `${said}.`;
   }
+}
+
+const numbered = ({ id }) => `${String(Math.floor(id / 1000)).padStart(3, "0")}/${String(id).padStart(6, "0")}`;
+
+function least(values) {
+  const known = values.filter((value) => value !== undefined);
+  return known.length ? Math.min(...known) : null;
 }
 
 const NAME = "sam2pal-name";

@@ -1,11 +1,15 @@
 // Verdicts, kept by the browser: a record a genus, round, specimen, structure and photograph. Each is written by
-// itself, so two tabs never overwrite what the other did; of two records of one key the later one stays.
+// itself, so two tabs never overwrite what the other did; of two records of one key the later one stays. Beside
+// them lie those that the workflow was given, which come with the page and are not kept.
 
 const NAME = "sam2pal-review";
 const STORE = "verdicts";
 const PING = "sam2pal-review-changed";
 
 export const FACTS = new Set(["corrected", "absent"]);
+
+/** Whether a record is about what a person made of the specimen, whatever the round, and not about a predicted mask. */
+export const fact = (r) => FACTS.has(r.verdict) || r.source === "corrected";
 
 export const keyOf = (r) => JSON.stringify([r.genus, r.round, r.specimen, r.structure, r.sha256]);
 
@@ -19,6 +23,8 @@ function request(of) {
 export class Store {
   /** Records by key; one without a verdict was taken back. */
   records = new Map();
+  /** Those that the workflow was given, by key. */
+  given = new Map();
   /** Why nothing is kept, or empty. */
   problem = "";
   #changed = [];
@@ -46,9 +52,28 @@ export class Store {
     this.#changed.push(f);
   }
 
-  get(key) {
-    const record = this.records.get(key);
-    return record?.verdict ? record : null;
+  /** Take what the workflow was given. */
+  give(records) {
+    for (const record of records) {
+      const there = this.given.get(keyOf(record));
+      if (!there || there.at <= record.at) this.given.set(keyOf(record), { ...record, key: keyOf(record) });
+    }
+  }
+
+  /** The later of both records of a key, also one that was taken back; undefined if there is none. */
+  latest(key) {
+    const [own, given] = [this.records.get(key), this.given.get(key)];
+    return !own || (given && given.at > own.at) ? given : own;
+  }
+
+  isGiven(record) {
+    return this.given.get(record.key) === record;
+  }
+
+  /** The verdicts of this browser and those that the workflow was given, of each key the later one. */
+  verdicts() {
+    const keys = new Set([...this.given.keys(), ...this.records.keys()]);
+    return [...keys].map((key) => this.latest(key)).filter((r) => r.verdict);
   }
 
   /** A time later than any this page gave, so that the last of two quick verdicts stays the last. */

@@ -412,6 +412,11 @@ def earlier_files(wildcards, *names):
     return [f"{run}/{name}" for name in (*names, *(f"shards/{of}.json" for of in shards))]
 
 
+def changes(genus, name):
+    """changes.csv of a round that is compared with another one."""
+    return [f"{RESULTS}/{genus}/{name}/changes.csv"] if earlier_round(genus, name) else []
+
+
 def predictions(wildcards):
     return [
         f"{RESULTS}/{wildcards.genus}/{wildcards.round}/shards/{shard}.json"
@@ -436,8 +441,7 @@ def products_of(genus):
             yield from (
                 f"{run}/{kind}/{shard}" for kind in CONFIG.segmentation.pictures for shard in shards
             )
-            if earlier_round(genus, name):
-                yield f"{run}/changes.csv"
+            yield from changes(genus, name)
             if PROJECT.rounds[name].train is not None:
                 yield from (f"{run}/train_pool.tsv", f"{run}/adapter")
 

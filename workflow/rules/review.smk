@@ -7,6 +7,9 @@ rule review_page:
         predictions=predictions,
         templates="<results>/{genus}/{round}/templates.json",
         evaluation="<results>/{genus}/{round}/evaluation.csv",
+        measurements="<results>/{genus}/{round}/morphometrics.csv",
+        next="<results>/{genus}/{round}/next.csv",
+        changes=lambda wildcards: changes(wildcards.genus, wildcards.round),
         corrections=converted_corrections,
     output:
         page="<results>/{genus}/{round}/review.html",
@@ -32,11 +35,13 @@ rule review_page:
     params:
         program=program("review_page"),
         corrections=option("--corrections", "corrections"),
+        changes=option("--changes", "changes"),
         home=place("<results>/index.html"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates}"
-        " --evaluation {input.evaluation} {params.corrections} --output {output.page} --sheet {output.sheet} --home {params.home:q} > {log} 2>&1"
+        " --evaluation {input.evaluation} --measurements {input.measurements} --next {input.next}"
+        " {params.changes} {params.corrections} --output {output.page} --sheet {output.sheet} --home {params.home:q} > {log} 2>&1"
 
 
 rule review_index:

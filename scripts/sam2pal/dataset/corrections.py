@@ -32,8 +32,9 @@ class Judgement:
         where: what messages call it, beginning with the file.
         round: whose mask was judged; empty if there was none.
         judged: fingerprint of that mask; empty if there was none.
-        segmentation: of `accepted` and `corrected`, as the file has it.
-        at: when, ISO 8601; may be empty.
+        segmentation: of `accepted`, and of what a person drew, as the file has it.
+        at, by: when, ISO 8601, and who; may be empty.
+        source: `corrected` if the mask is a person's.
     """
 
     where: str
@@ -44,15 +45,22 @@ class Judgement:
     judged: str
     segmentation: Any
     at: str
+    by: str = ""
+    source: str = "predicted"
 
     @property
     def specimen(self) -> str:
         return self.photograph.specimen
 
     @property
+    def fact(self) -> bool:
+        """Whether it is about what a person said of the specimen, and not about a predicted mask."""
+        return self.verdict in FACTS or self.source == "corrected"
+
+    @property
     def content(self) -> tuple[str, str]:
         """What must be the same where it is said twice."""
-        shown = self.segmentation if self.verdict == "corrected" else None
+        shown = self.segmentation if self.fact and self.verdict not in MISSING else None
         return self.verdict, json.dumps(shown, sort_keys=True)
 
 
@@ -143,11 +151,11 @@ def _unplaced(image: Mapping[str, Any], genera: Sequence[str]) -> str:
 
 
 def standing(judgements: Iterable[Judgement]) -> dict[tuple[str, str], Judgement]:
-    """By specimen and structure, the judgement whose mask stands: of `FACTS`, else accepted last."""
+    """By specimen and structure, the judgement whose mask stands: a fact, else what was accepted last."""
     found: dict[tuple[str, str], Judgement] = {}
-    ordered = sorted(judgements, key=lambda one: (one.verdict in FACTS, one.at))
+    ordered = sorted(judgements, key=lambda one: (one.fact, one.at))
     for one in ordered:
-        if one.verdict in FACTS or one.verdict == "accepted":
+        if one.fact or one.verdict == "accepted":
             found[one.specimen, one.structure] = one
     return dict(sorted(found.items(), key=lambda item: natural_key("/".join(item[0]))))
 
@@ -159,7 +167,8 @@ def templates_of(judgements: Iterable[Judgement], accepted: int = 0) -> list[Jud
         accepted: how many specimens of which nothing was corrected also serve, by their accepted
             masks: those with most of them. With 0 no accepted mask serves.
     """
-    stand = standing(judgements)
+    usable = (*FACTS, "accepted")
+    stand = {key: one for key, one in standing(judgements).items() if one.verdict in usable}
     of_specimen: dict[str, list[Judgement]] = {}
     for one in stand.values():
         of_specimen.setdefault(one.specimen, []).append(one)
@@ -251,13 +260,12 @@ class _File:
             if wrong:
                 self.problems.append(f"{where}: {wrong}")
                 continue
-            texts = {key: str(annotation.get(key) or "") for key in ("round", "judged", "at")}
-            found.append(
-                Judgement(
-                    where, photograph, structure, annotation["verdict"],
-                    texts["round"], texts["judged"], annotation.get("segmentation"), texts["at"],
-                )
-            )  # fmt: skip
+            keys = ("verdict", "round", "judged", "at", "by")
+            said = {key: str(annotation.get(key) or "") for key in keys}
+            mask = annotation.get("segmentation")
+            by_hand = said["verdict"] in FACTS or (mask and annotation.get("source") == "corrected")
+            said["source"] = "corrected" if by_hand else "predicted"
+            found.append(Judgement(where, photograph, structure, segmentation=mask, **said))
         return found
 
     def _found(self, images: Iterable[Mapping[str, Any]]) -> dict[Any, PhotographFile]:
@@ -341,8 +349,8 @@ def _twice(judgements: Iterable[Judgement]) -> list[str]:
     first: dict[tuple[str, ...], Judgement] = {}
     problems = []
     for one in judgements:
-        of_round = "" if one.verdict in FACTS else one.round
-        kind = "fact" if one.verdict in FACTS else "verdict"
+        of_round = "" if one.fact else one.round
+        kind = "fact" if one.fact else "verdict"
         known = first.setdefault((kind, one.specimen, one.structure, of_round), one)
         if known.content != one.content:
             what = known.where if known.where != one.where else "the same file"

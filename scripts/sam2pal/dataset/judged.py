@@ -1,23 +1,26 @@
 """Predictions with what people said of them: corrected masks in their place, verdicts beside them."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sam2pal.dataset.convert import convert_judged
 from sam2pal.dataset.corrections import (
     FACTS,
     Hashes,
+    Judgement,
     as_coco,
     read_corrections,
     standing,
 )
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset
 from sam2pal.dataset.files import read_json
-from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.dataset.rle import encode_mask, fingerprint
 
 _WHATEVER = "wrong_specimen"  # holds whatever mask is predicted
+_SAID = ("specimen", "structure", "round", "verdict", "source", "judged", "by", "at")
 
 
 def convert_corrections(
@@ -33,33 +36,67 @@ def convert_corrections(
         structures: the configuration's, with their `parent` and `exclusive`.
 
     Returns:
-        COCO of the masks that stand, with their verdict and its source; the list `verdicts` of all
-        others.
+        COCO of the masks that stand, with their verdict and its source. The list `verdicts` has all
+        that was said, with the mask, or the `annotation` whose mask it is; the list `photographs`
+        what these were said of.
 
     Raises:
         InputError: see `read_corrections`; or a mask does not fit its photograph.
     """
+    hashes = hashes or Hashes()
     judgements, notes = read_corrections(files, genus, photographs, list(structures), hashes)
     stand = standing(judgements)
     where = files[0] if len(files) == 1 else f"the {len(files)} files of corrections of {genus}"
-    data = convert_judged(as_coco(stand.values()), where, photographs, structures)
+
+    def drawn(these: Iterable[Judgement]) -> dict[str, Any]:
+        return convert_judged(as_coco(these), where, photographs, structures)
+
+    data = drawn(stand.values())
     names = {category["id"]: category["name"] for category in data["categories"]}
     specimens = {image["id"]: image["specimen"] for image in data["images"]}
+    masks = {}
     for annotation in data["annotations"]:
-        of = stand[specimens[annotation["image_id"]], names[annotation["category_id"]]]
-        annotation["verdict"] = of.verdict
-        annotation["source"] = "corrected" if of.verdict in FACTS else "predicted"
+        key = specimens[annotation["image_id"]], names[annotation["category_id"]]
+        annotation["verdict"], annotation["source"] = stand[key].verdict, stand[key].source
+        masks[key] = annotation
     for category in data["categories"]:
         category["exclusive"] = structures[category["name"]].get("exclusive", True)
     data["info"] |= {"description": "corrections", "genus": genus}
     data["info"]["notes"] += notes
-    keys = ("specimen", "structure", "round", "verdict", "judged")
+    ordered = sorted(judgements, key=lambda one: (one.specimen, one.structure, one.at))
     data["verdicts"] = [
-        {key: getattr(one, key) for key in keys}
-        for one in sorted(judgements, key=lambda one: (one.specimen, one.structure, one.at))
-        if one.verdict not in FACTS
+        {key: getattr(one, key) for key in _SAID} | _mask(one, stand, masks, drawn)
+        for one in ordered
     ]
+    judged = {one.specimen: one.photograph for one in ordered}
+    data["photographs"] = [_photograph(one, hashes) for one in judged.values()]
     return data
+
+
+def _mask(
+    one: Judgement,
+    stand: Mapping[tuple[str, str], Judgement],
+    masks: Mapping[tuple[str, str], Mapping[str, Any]],
+    drawn: Callable[[Iterable[Judgement]], dict[str, Any]],
+) -> dict[str, Any]:
+    """The mask of a judgement, or whose it is; nothing for one without."""
+    key = one.specimen, one.structure
+    if not one.fact and one.verdict != "accepted":
+        return {}
+    if one.fact or stand[key].segmentation == one.segmentation:  # facts are alike
+        return {"annotation": masks[key]["id"]}
+    return {"segmentation": drawn([one])["annotations"][0]["segmentation"]}
+
+
+def _photograph(photograph: PhotographFile, hashes: Hashes) -> dict[str, Any]:
+    header = photograph.header()
+    return {
+        "specimen": photograph.specimen,
+        "file_name": photograph.specimen + PurePosixPath(photograph.name).suffix,
+        "width": header.width,
+        "height": header.height,
+        "sha256": hashes.of(photograph.path),
+    }
 
 
 class Corrections:
@@ -76,8 +113,20 @@ class Corrections:
         self._parents = dataset.parents
         self._exclusive = {c["name"] for c in data["categories"] if c.get("exclusive", True)}
         self._verdicts: dict[str, list[dict[str, str]]] = {}
-        for one in data.get("verdicts") or ():
-            self._verdicts.setdefault(one["specimen"], []).append(one)
+        self._said = data.get("verdicts") or []
+        self._photographs = {one["specimen"]: one for one in data.get("photographs") or ()}
+        self._pieces = {one["id"]: one["segmentation"] for one in data["annotations"]}
+        self._genus = str(dataset.info.get("genus") or "")
+        for one in self._said:
+            if one["source"] != "corrected":
+                self._verdicts.setdefault(one["specimen"], []).append(one)
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """All that was said, as the review page keeps it: with the photograph, the mask, who and when."""
+        for one in self._said:
+            mask = one.get("segmentation") or self._pieces.get(one.get("annotation"))
+            said = {key: one[key] for key in _SAID} | self._photographs[one["specimen"]]
+            yield said | {"genus": self._genus, "counts": mask["counts"] if mask else ""}
 
     def apply(self, dataset: Dataset, settle: bool = True) -> Dataset:
         """Put what was said into a file of predictions in memory, and return it.
@@ -113,13 +162,13 @@ class Corrections:
                 before = own if own is not None and not own.by_hand else None
                 annotations[structure] = replace(stands, before=before)
             elif own is not None:
-                said = self._said(name, structure, round_, own)
+                said = self._verdict(name, structure, round_, own)
                 annotations[structure] = replace(own, verdict=said)
         if settle:
             self._make_room(annotations)
         return replace(specimen, annotations=annotations)
 
-    def _said(self, specimen: str, structure: str, round_: str, mask: Annotation) -> str:
+    def _verdict(self, specimen: str, structure: str, round_: str, mask: Annotation) -> str:
         """The verdict on a predicted mask; the last one if there are several."""
         found = ""
         for one in self._verdicts.get(specimen, ()):

@@ -18,6 +18,8 @@ from sam2pal.review.specimens import address
 
 _HERE = Path(__file__).parent
 _DATA = "index.js"
+_SAID = ("specimens", "groups", "score", "iou", "structures", "weak", "doubtful")
+_READ = ("names", "given")  # of the folder of each page
 
 
 def write_index(output: str | Path, runs: Iterable[str]) -> int:
@@ -38,7 +40,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     refuse_foreign(folder, _DATA, "(globalThis.sam2pal")
     found = [_run(results, *run.split("/")) for run in runs]
     pages = [run for run in found if run["page"]]
-    known = ("genus", "round", "page", "names")
+    known = ("genus", "round", "page", "names", "given")
     structures = {s["name"]: s for run in pages for s in run["structures"]}
     told = {
         "runs": [{key: run[key] for key in known} for run in pages],
@@ -78,11 +80,11 @@ def _run(results: Path, genus: str, round_: str) -> dict[str, Any]:
         return run
     try:
         said = json.loads(summary.read_text("utf-8"))
-        run |= {key: said[key] for key in ("specimens", "groups", "score", "iou", "structures")}
+        run |= {key: said[key] for key in _SAID}
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{summary}: damaged; delete {page} and run the workflow again") from error
-    names = address(str(page.with_suffix("") / "names.js"), results)
-    return run | {"page": address(str(page), results), "names": names}
+    data = {key: address(str(page.with_suffix("") / f"{key}.js"), results) for key in _READ}
+    return run | {"page": address(str(page), results)} | data
 
 
 def _failures(path: Path) -> list[dict[str, Any]]:

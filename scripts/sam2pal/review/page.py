@@ -41,7 +41,9 @@ TITLES = {
 }
 
 
-_UNKNOWN = dict.fromkeys(("score", "iou", "hand", "absent", "low", "flags", "given", "truth"))
+_UNKNOWN = dict.fromkeys(
+    ("score", "iou", "hand", "absent", "low", "flags", "doubts", "given", "truth")
+)
 
 
 class Spool:
@@ -95,7 +97,7 @@ class Pages:
 
     def __init__(self, survey: Survey, place: Place, build: Path) -> None:
         self.survey, self.place, self.build = survey, place, build
-        self.evaluated = bool(survey.truth)
+        self.evaluated = survey.tables.evaluated
         self.styles = style_records(survey.parents, survey.structures)
         self.titles = TITLES | ({Group.NOTHING: "Nothing outlined yet"} if place.annotate else {})
         self._environment = Environment(
@@ -116,7 +118,7 @@ class Pages:
         self, row: Row, entry: Entry, shown: Shown | None, drawn: dict[str, Any] | None
     ) -> None:
         """Take a specimen with what `show` and `picture` gave."""
-        found = record(row, entry, shown, drawn, self.survey.options)
+        found = record(row, entry, shown, drawn, self.survey)
         source = numbered("pictures", row.number, "jpg")
         if shown is not None and drawn is not None:
             write_detail(self.build, row, self.survey.structures, drawn["paths"], shown)
@@ -138,6 +140,7 @@ class Pages:
             styles=self.styles,
             drawn=drawn,
             problem=found.get("problem", ""),
+            next=found.get("next"),
             source=source,
             alt=_alt(entry, bool(found.get("problem"))),
             photograph=address(entry.path, self.place.output.with_suffix("")),
@@ -169,6 +172,8 @@ class Pages:
             shared,
             folder=self.place.folder,
             home=address(str(home), self.place.output.parent) if home else "",
+            runs=address(f"{home.with_suffix('')}/index.js", self.place.output.parent) if home else "",
+            tables=self._tables(),
             annotate=self.place.annotate,
             summary=_summary(survey),
             warnings=_warnings(survey, problems),
@@ -180,11 +185,27 @@ class Pages:
             options=survey.options,
         )
         self._write_data()
+        (self.build / "given.js").write_text(script("given", survey.given()), "utf-8")
         names = [row.specimen for row in survey.rows if row.page]
         (self.build / "names.js").write_text(script("names", names), "utf-8")
         (self.build / SUMMARY).write_text(json.dumps(_counts(survey, self.styles)), "utf-8")
         self._cards.close()
         self._records.close()
+
+    def _tables(self) -> list[tuple[str, str]]:
+        """Names and addresses of the tables that the page tells from."""
+        files = self.survey.tables.files
+        told = {
+            "What to correct next": files.next,
+            f"What changed since round {self.survey.tables.before}": files.changes,
+            "Measurements": files.measurements,
+        }
+        folder = self.place.output.parent
+        return [
+            (f"{title} ({Path(path).name})", address(str(path), folder))
+            for title, path in told.items()
+            if path
+        ]
 
     def _write_data(self) -> None:
         survey = self.survey
@@ -196,6 +217,7 @@ class Pages:
                 "annotate": self.place.annotate,
                 "evaluated": self.evaluated,
                 "units": UNITS,
+                "before": survey.tables.before,
                 "structures": self.styles,
                 "groups": [{"name": g.name.lower(), "title": self.titles[g]} for g in Group],
                 "flags": _flags(survey),
@@ -262,6 +284,8 @@ def _counts(survey: Survey, styles: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "specimens": len(survey.rows) - survey.outside - survey.groups[Group.DUPLICATE],
         "groups": {group.name.lower(): survey.groups[group] for group in Group},
+        "weak": survey.weak,
+        "doubtful": {of.structure: of.doubtful for of in survey.counts if of.doubtful},
         "score": median(scores) if scores else None,
         "iou": fmean(ious) if ious else None,
         "structures": [{"name": style["name"], "parent": style["parent"]} for style in styles],
@@ -286,6 +310,11 @@ def _warnings(survey: Survey, problems: int) -> list[str]:
         found.append(
             f"Weak on most specimens: {', '.join(survey.weak)}. A specimen is listed under low"
             " confidence for them only if it is far below the others."
+        )
+    doubtful = [f"{of.structure} {of.doubtful}" for of in survey.counts if of.doubtful]
+    if doubtful:
+        found.append(
+            f"Doubtful by their shape, so not counted as measured: masks of {', '.join(doubtful)}."
         )
     if survey.notes:
         rest = len(survey.notes) - _NOTES

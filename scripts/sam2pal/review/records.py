@@ -9,7 +9,7 @@ from sam2pal.dataset.rle import fingerprint
 from sam2pal.review.colours import line_styles
 from sam2pal.review.shards import Entry, Group, Mark
 from sam2pal.review.specimens import Shown, rle_of
-from sam2pal.review.survey import Row
+from sam2pal.review.survey import Row, Survey
 
 SUMMARY = "summary.json"
 """In the folder of a page: what the page of all genera and rounds says of it."""
@@ -42,6 +42,7 @@ def write_detail(
 ) -> None:
     """Outlines of the small picture and masks at the photograph's size, of one specimen."""
     detail = {
+        "name": row.specimen,
         "paths": [paths.get(name) for name in structures],
         "masks": [
             shown.masks[name]["counts"] if name in shown.masks else None for name in structures
@@ -57,7 +58,7 @@ def record(
     entry: Entry,
     shown: Shown | None,
     drawn: dict[str, Any] | None,
-    options: ReviewOptions,
+    survey: Survey,
 ) -> dict[str, Any]:
     """A specimen in `data.js`; what it does not have is left out. Photograph and hash are added later."""
     specimen = entry.specimen
@@ -79,7 +80,9 @@ def record(
     if drawn is not None:
         found |= {"w": drawn["width"], "h": drawn["height"], "shown": drawn["written"]}
     found = {key: value for key, value in found.items() if value != "" and value is not False}
-    marks = [mark_record(mark, options) for mark in entry.marks] if masked else []
+    if next_ := survey.tables.next.get(row.specimen):
+        found["next"] = dict(zip(("rank", "structure", "reason"), next_, strict=True))
+    marks = [mark_record(mark, survey.options) for mark in entry.marks] if masked else []
     return found | {"marks": marks}
 
 
@@ -95,6 +98,8 @@ def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any] | None:
         "unknown": "no_template" in mark.flags or None,
         "low": mark.low(options.low_confidence) or None,
         "flags": [flag for flag in mark.flags if flag != "absent"] or None,
+        "doubts": list(mark.doubts) or None,
+        "change": {key: value for key, value in mark.change.items() if value is not None} or None,
         "given": mark.given or None,
         "truth": TRUTH.get(mark.verdict),
         "print": fingerprint(rle_of(mark.annotation)),

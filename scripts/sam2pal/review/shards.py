@@ -1,14 +1,14 @@
 """What the prediction files say of every specimen, as the page needs it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
-from sam2pal.evaluation.columns import COLUMNS
-from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.review.tables import Tables
 
 _EXPECTED = frozenset({"absent", "no_template"})
 
@@ -35,6 +35,8 @@ class Mark:
         annotation: what the file says of it, if it does.
         iou: against the truth, or None.
         verdict: the `status` of its row in evaluation.csv, or empty.
+        doubts: flags of its shape, from morphometrics.csv.
+        change: since the earlier round, from changes.csv.
     """
 
     structure: str
@@ -42,6 +44,8 @@ class Mark:
     annotation: Annotation | None = None
     iou: float | None = None
     verdict: str = ""
+    doubts: tuple[str, ...] = ()
+    change: dict[str, Any] = field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -121,41 +125,23 @@ class Entry:
             return Group.NOTHING
         if any(mark.low(low_confidence) for mark in predicted):
             return Group.LOW
-        if any(set(mark.flags) - _EXPECTED for mark in predicted):
+        if any(mark.doubts or set(mark.flags) - _EXPECTED for mark in predicted):
             return Group.FLAGGED
         return Group.ABSENT if any(mark.absent for mark in predicted) else Group.FINE
 
 
-class Truth:
-    """IoU and status by specimen and structure, from evaluation.csv.
-
-    Raises:
-        InputError: the file is missing, or lacks a column, or an IoU is not a number.
-    """
-
-    def __init__(self, path: str | Path | None) -> None:
-        self.rows: dict[str, dict[str, tuple[float | None, str]]] = {}
-        columns = {name: COLUMNS[name] for name in ("specimen", "structure", "status", "iou")}
-        for piece in tables.read_chunks(path, columns, others=False) if path else ():
-            for row in piece.to_pylist():
-                found = self.rows.setdefault(row["specimen"], {})
-                found[row["structure"]] = (row["iou"], row["status"])
-
-    def __bool__(self) -> bool:
-        return any(iou is not None for row in self.rows.values() for iou, _ in row.values())
-
-
-def entries(dataset: Dataset, truth: Truth | None = None) -> list[Entry]:
+def entries(dataset: Dataset, tables: Tables | None = None) -> list[Entry]:
     """The specimens of a file with their marks."""
-    rows = truth.rows if truth else {}
+    tables = tables or Tables()
     found = []
     for place, specimen in enumerate(dataset.specimens):
-        scores = rows.get(specimen.specimen, {})
-        marks = tuple(
-            Mark(name, number, specimen.annotations.get(name), *scores.get(name, (None, "")))
-            for number, name in enumerate(dataset.structures, 1)
-        )
-        found.append(Entry(place, specimen, marks))
+        marks = []
+        for number, name in enumerate(dataset.structures, 1):
+            key = specimen.specimen, name
+            known = (*tables.scores.get(key, (None, "")), tables.doubts.get(key, ()))
+            change = tables.changes.get(key, {})
+            marks.append(Mark(name, number, specimen.annotations.get(name), *known, change))
+        found.append(Entry(place, specimen, tuple(marks)))
     return found
 
 

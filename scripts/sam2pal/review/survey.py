@@ -17,7 +17,8 @@ from sam2pal.dataset.matching import find_templates
 from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
-from sam2pal.review.shards import Entry, Group, Truth, entries, same_structures
+from sam2pal.review.shards import Entry, Group, entries, same_structures
+from sam2pal.review.tables import Tables
 
 _SCORED = ("scored", "missed")
 
@@ -80,6 +81,7 @@ class Count:
     by_hand: int = 0
     unknown: int = 0
     low: int = 0
+    doubtful: int = 0
     scores: array = field(default_factory=lambda: array("d"))
     ious: array = field(default_factory=lambda: array("d"))
 
@@ -117,7 +119,7 @@ class Survey:
         self,
         predictions: Sequence[str | Path],
         templates: str | Path | None,
-        truth: Truth,
+        tables: Tables,
         options: ReviewOptions,
         genus: str = "",
         round_: str = "",
@@ -126,7 +128,7 @@ class Survey:
     ) -> None:
         self.files = [Path(path) for path in predictions]
         self.templates = None if templates is None else Path(templates)
-        self.truth, self.options = truth, options
+        self.tables, self.options = tables, options
         self.genus, self.round, self._corrections = genus, round_, corrections
         self.rows: list[Row] = []
         self.counts: list[Count] = []
@@ -138,7 +140,7 @@ class Survey:
         for number, path in enumerate(progress(self.files)):
             dataset = self.read(number)
             self._check(dataset)
-            for entry in entries(dataset, truth):
+            for entry in entries(dataset, tables):
                 name = entry.specimen.specimen
                 if entry.specimen.status != "duplicate":
                     if name in seen:
@@ -156,6 +158,10 @@ class Survey:
         """A file of predictions with what people said; other masks keep the pixels that were judged."""
         dataset = Dataset(self.files[number])
         return self._corrections.apply(dataset, settle=False) if self._corrections else dataset
+
+    def given(self) -> list[dict[str, Any]]:
+        """What people said of the genus in all rounds, as the page keeps it."""
+        return list(self._corrections.records()) if self._corrections else []
 
     def _check(self, dataset: Dataset) -> None:
         self._named.append((dataset.path, dataset.structures))
@@ -218,6 +224,7 @@ class Survey:
             else:
                 count.found += 1
                 count.low += mark.low(self.options.low_confidence)
+                count.doubtful += bool(mark.doubts)
                 if mark.score is not None:
                     count.scores.append(mark.score)
 

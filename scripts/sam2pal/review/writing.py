@@ -19,9 +19,10 @@ from sam2pal.review.folders import building, refuse_foreign, replace
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.page import Pages, Place
 from sam2pal.review.records import numbered
-from sam2pal.review.shards import Entry, Group, Truth, entries
+from sam2pal.review.shards import Entry, Group, entries
 from sam2pal.review.specimens import Shown, picture, show
 from sam2pal.review.survey import Row, Survey
+from sam2pal.review.tables import TableFiles, Tables
 
 COLUMNS = (
     *("rank", "page", "specimen", "group", "lowest_score", "lowest_structure", "absent"),
@@ -46,7 +47,7 @@ def write_review(
     place: Place | Path,
     predictions: Sequence[str | Path],
     templates: str | Path | None = None,
-    evaluation: str | Path | None = None,
+    tables: TableFiles | None = None,
     genus: str = "",
     round_: str = "",
     options: ReviewOptions | None = None,
@@ -62,7 +63,7 @@ def write_review(
     Args:
         predictions: COCO files, such as the shards of a genus.
         templates: COCO file of the templates; those that are no specimens get cards of their own.
-        evaluation: evaluation.csv, for the IoU beside the score.
+        tables: of the round, for what they say of each specimen.
         genus, round_: what the files must be of; if empty, what they say they are.
         sheet: PNG of the contact sheet, if wanted.
         progress: wraps an iterable, such as tqdm.
@@ -79,8 +80,8 @@ def write_review(
     if folder == output:
         raise InputError(f"--output {output}: expected a name ending in .html")
     refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
-    truth = Truth(evaluation)
-    survey = Survey(predictions, templates, truth, options, genus, round_, wrap, corrections)
+    known = Tables(tables)
+    survey = Survey(predictions, templates, known, options, genus, round_, wrap, corrections)
     with building(folder) as build:
         pages = Pages(survey, place, build)
         problems, cells = _render(survey, pages, build, sheet is not None, wrap)
@@ -131,7 +132,7 @@ def _in_files(survey: Survey, wanted: dict[int, list[Row]]) -> Iterator[tuple[Ro
         if number < 0:
             found = entries(Dataset(survey.templates, source="drawn"))
         else:
-            found = entries(survey.read(number), survey.truth)
+            found = entries(survey.read(number), survey.tables)
         for row in wanted[number]:
             yield row, found[row.place]
 

@@ -237,3 +237,41 @@ def test_a_hash_is_computed_again_only_of_a_file_that_changed(tmp_path: Path, fo
     assert Hashes(kept).of(str(photograph)) == "known"
     photograph.write_bytes(photograph.read_bytes() + b"\0")
     assert Hashes(kept).of(str(photograph)) not in (first, "known")
+
+
+def test_a_rejected_correction_is_kept_and_used_for_nothing(folder: Path, say: Say) -> None:
+    file = say(
+        ("box/0", "head", "rejected", MENDED, "r1", "", "2026-02-01"),
+        ("box/0", "elytra", "accepted", ELYTRA, "r1", "", "2026-01-01"),
+        ("box/0", "elytra", "accepted", MENDED, "r2", "", "2026-02-01"),
+        ("box/1", "head", "needs_correction", MENDED),
+    )
+    text = file.read_text("utf-8")
+    for verdict in ("rejected", "needs_correction"):
+        text = text.replace(f'"{verdict}"', f'"{verdict}", "source": "corrected", "by": "A. P."')
+    file.write_text(text, "utf-8")
+    assert templates_of(read(folder, file)) == []
+    both = {"head": HEAD, "elytra": ELYTRA}
+    first, second = applied(
+        folder, file, predicted(folder, {"box/0": both, "box/1": both})
+    ).specimens
+    for specimen, verdict in ((first, "rejected"), (second, "needs_correction")):
+        head = specimen.annotations["head"]
+        assert (head.verdict, head.source) == (verdict, "corrected")
+        assert np.array_equal(head.mask(), MENDED)
+    # and all of it is known to the page, masks of other rounds among it
+    known = Corrections(file.parent / "made/corrections.json").records()
+    found = {(one["specimen"], one["structure"], one["round"]): one for one in known}
+    assert len(found) == 4
+    for key, mask in {
+        ("box/0", "head", "r1"): MENDED,
+        ("box/0", "elytra", "r1"): ELYTRA,
+        ("box/0", "elytra", "r2"): MENDED,
+        ("box/1", "head", ""): MENDED,
+    }.items():
+        assert found[key]["counts"] == encode_mask(mask)["counts"]
+    one = found["box/0", "head", "r1"]
+    assert (one["at"], one["by"], one["source"]) == ("2026-02-01", "A. P.", "corrected")
+    photograph = (folder / "box/0.png").read_bytes()
+    assert one["sha256"] == hashlib.sha256(photograph).hexdigest()
+    assert (one["genus"], one["file_name"], one["width"]) == ("Aus", "box/0.png", WIDTH)

@@ -35,6 +35,7 @@ from sam2pal.review.outlines import outlines, simplify, svg_path
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay, shrink
 from sam2pal.review.page import Place
 from sam2pal.review.shards import Group
+from sam2pal.review.tables import TableFiles
 from sam2pal.review.writing import write_review
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "review_page.py"
@@ -446,12 +447,14 @@ def test_what_people_said_is_shown(files: Files) -> None:
             said = {"verdict": "corrected" if category < 3 else "absent", "source": "corrected"}
             annotations.append(ids | mask | said)
     predicted = fingerprint(encode_mask(mask_at(4 + 14 * 2, 5)))
-    about = {"specimen": "worst", "round": "", "judged": predicted}
+    about = {"specimen": "worst", "round": "", "judged": predicted, "by": "", "at": ""}
+    about |= {"source": "predicted"}
     verdicts = [about | {"structure": "legs", "verdict": "rejected"}]
     verdicts += [about | {"structure": "wing", "verdict": "accepted"}]  # of a mask that is gone
     path = files.folder / "corrections.json"
     path.write_text(
-        json.dumps({"images": images, "annotations": annotations, "verdicts": verdicts}
+        json.dumps({"images": images, "annotations": annotations, "verdicts": verdicts,
+                    "photographs": [images[0] | {"sha256": "0" * 64}]}
                    | {"categories": coco_categories(STRUCTURES)})
     )  # fmt: skip
     write_review(files.folder / "review.html", files.write(), corrections=Corrections(path))
@@ -547,7 +550,7 @@ def test_iou_stands_beside_the_score_where_there_is_truth(files: Files) -> None:
         "Carabus,one,fine9,legs,unannotated,\nCarabus,one,drawn,head,template,\n"
     )
     output = files.folder / "review.html"
-    write_review(output, files.write(), evaluation=evaluation)
+    write_review(output, files.write(), tables=TableFiles(evaluation))
     html = cards(files.folder)
     worst = card_of(html, "worst")
     assert re.search(r">head</th>\s*<td class=\"n\">0.30</td>\s*<td class=\"n\">0.81<", worst)
@@ -668,7 +671,7 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     evaluation = files.folder / "evaluation.csv"
     evaluation.write_text("specimen,structure,status,iou\nworst,head,scored,0.8\n")
     page = Place(results / "Abax/one/review.html", results / "index.html")
-    write_review(page, files.write(), files.templates("drawn"), evaluation)
+    write_review(page, files.write(), files.templates("drawn"), TableFiles(evaluation))
     assert 'href="../../index.html"' in page.output.read_text("utf-8")
     (results / "tables").mkdir()
     (results / "tables/status.csv").write_text(
@@ -680,7 +683,7 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     html = (results / "index.html").read_text("utf-8")
     row = re.search(r'href="Abax/one/review.html".*?</tr>', html, re.S)[0]
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
-    assert cells == ["10", "4", "1", "3", "1", "2", "0.90", "0.80", ""]
+    assert cells == ["10", "4", "1", "3", "1", "2", "0.90", "0.80", "", ""]
     assert "round two, evaluation: failed: &lt;b&gt;no&lt;/b&gt; memory" in html
     assert 'href="summary.txt"' in html
     assert ">no page<" in html and 'href="tables/status.csv"' in html
@@ -741,12 +744,12 @@ def test_wrong_inputs_are_named(files: Files) -> None:
     table = files.folder / "evaluation.csv"
     table.write_text("specimen,structure,iou\n")
     with pytest.raises(InputError, match="evaluation.csv: no column 'status'"):
-        write_review(output, paths, evaluation=table)
+        write_review(output, paths, tables=TableFiles(table))
     table.write_text("specimen,structure,status,iou\nworst,head,scored,high\n")
     with pytest.raises(
         InputError, match="evaluation.csv, line 2: 'high' in the column 'iou' is not"
     ):
-        write_review(output, paths, evaluation=table)
+        write_review(output, paths, tables=TableFiles(table))
     assert not output.exists() and not (files.folder / "review").exists()
 
 

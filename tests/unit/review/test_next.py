@@ -52,7 +52,8 @@ def said(path: Path, verdicts: list[dict[str, str]]) -> Any:
     from sam2pal.dataset.judged import Corrections
 
     categories = [{"id": i, "name": name} for i, name in enumerate(STRUCTURES, 1)]
-    data = {"images": [], "categories": categories, "annotations": [], "verdicts": verdicts}
+    data = {"images": [], "categories": categories, "annotations": []}
+    data["verdicts"] = [{"source": "predicted"} | one for one in verdicts]
     path.write_text(json.dumps(data))
     return Corrections(path)
 

@@ -24,6 +24,8 @@ FLAGS = {
     "overlap": "overlaps_neighbour",
 }
 ORDER, UNLIKE = "out_of_order", "unlike_templates"
+DOUBTS = (*dict.fromkeys(FLAGS.values()), ORDER, UNLIKE)
+"""All flags of masks that are doubtful by their shape."""
 
 FEW = 8  # specimens below which the genus' own spread is not known
 LIMIT = 5.0  # robust standard deviations: tests/bench/plausibility.py says what others find

@@ -1,0 +1,89 @@
+"""What the tables of a genus and round say of its specimens, beside the masks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sam2pal.evaluation.columns import COLUMNS as EVALUATION
+from sam2pal.io import tables
+from sam2pal.morphometrics.measures.plausibility import DOUBTS
+from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
+from sam2pal.review.changes import COLUMNS as CHANGES
+from sam2pal.review.next import COLUMNS as NEXT
+
+Of = dict[tuple[str, str], Any]
+"""By specimen and structure."""
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """Where the tables are; each may be missing.
+
+    Attributes:
+        evaluation: evaluation.csv: IoU, and status against the truth.
+        measurements: morphometrics.csv: which masks are doubtful by their shape.
+        next: next.csv: what to correct next.
+        changes: changes.csv: what changed since an earlier round.
+    """
+
+    evaluation: str | Path | None = None
+    measurements: str | Path | None = None
+    next: str | Path | None = None
+    changes: str | Path | None = None
+
+
+class Tables:
+    """The content of `TableFiles`, as far as the page shows it.
+
+    Attributes:
+        scores: IoU and status.
+        doubts: flags of masks that are unlike others by their shape.
+        next: rank, structure and reason by specimen.
+        changes: overlap with the mask of the round `before`, and the measure that changed most.
+
+    Raises:
+        InputError: a file is missing, or lacks a column, or a number is none.
+    """
+
+    def __init__(self, files: TableFiles | None = None) -> None:
+        self.files = files = files or TableFiles()
+        names = ("specimen", "structure", "status", "iou")
+        rows = _rows(files.evaluation, EVALUATION, names)
+        self.scores: Of = {row[:2]: (row[3], row[2]) for row in rows}
+        self.doubts: Of = {}
+        for *key, flags in _rows(
+            files.measurements, MORPHOMETRICS, ("specimen", "structure", "flags")
+        ):
+            doubts = tuple(flag for flag in flags.split(";") if flag in DOUBTS)
+            if doubts:
+                self.doubts[tuple(key)] = doubts
+        names = ("specimen", "rank", "structure", "reason")
+        self.next = {row[0]: row[1:] for row in _rows(files.next, NEXT, names)}
+        self.changes: Of = {}
+        self.before = ""
+        names = ("specimen", "structure", "round_before", "overlap", "iou_before")
+        more = ("measure", "value_before", "value_after", "unit")
+        for *key, before, overlap, iou, measure, earlier, later, unit in _rows(
+            files.changes, CHANGES, (*names, *more)
+        ):
+            self.before = before
+            self.changes[tuple(key)] = {
+                "overlap": overlap,
+                "iou": iou,
+                **(
+                    {"measure": measure, "from": earlier, "to": later, "unit": unit}
+                    if measure
+                    else {}
+                ),
+            }
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether anything has a truth."""
+        return any(iou is not None for iou, _ in self.scores.values())
+
+
+def _rows(path: str | Path | None, columns: tables.Columns, names: tuple[str, ...]) -> Any:
+    wanted = {name: columns[name] for name in names}
+    for piece in tables.read_chunks(path, wanted, others=False) if path else ():
+        yield from zip(*(piece[name].to_pylist() for name in names), strict=True)

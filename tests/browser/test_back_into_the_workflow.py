@@ -1,0 +1,151 @@
+"""What is exported goes through the workflow, and comes back to another browser whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import HEIGHT, WIDTH, Browser, Tab, call, masks_of, predicted, told
+from PIL import Image
+
+from sam2pal.dataset.corrections import read_corrections, templates_of
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.io import tables
+from sam2pal.review.index import write_index
+
+RING = [(70.2, 50.1), (100.4, 52.3), (95.1, 82.6)]
+
+
+def given(tab: Tab, path: Path) -> dict[str, Any]:
+    """What a tab exports, also as a file that is given to the workflow."""
+    exported = tab.export()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(exported), "utf-8")
+    return exported
+
+
+def said(exported: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The annotations of a file by specimen and structure."""
+    specimens = {image["id"]: image["specimen"] for image in exported["images"]}
+    names = {category["id"]: category["name"] for category in exported["categories"]}
+    return {(specimens[a["image_id"]], names[a["category_id"]]): a for a in exported["annotations"]}
+
+
+def measured(shard: Path, corrections: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The areas in morphometrics.csv."""
+    table = corrections.with_name("morphometrics.csv")
+    files = ("--predictions", shard, "--corrections", corrections)
+    call("measure", *files, "--genus", "Abax", "--round", "one", "--output", table)
+    rows = tables.read(table).to_pylist()
+    return {
+        (row["specimen"], row["structure"]): row
+        for row in rows
+        if row["measure"] == "area" and row["unit"] == "px2"
+    }
+
+
+@pytest.fixture
+def drawn(browser: Browser, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """A wing drawn and verdicts given by one person, and the file that they exported."""
+    tab = browser.open()
+    tab.page.fill("input[autocomplete=name]", "A. Person")
+    tab.look("first")
+    tab.press("a", "r", "e")
+    tab.page.wait_for_selector(".editing h3")
+    tab.click(*RING)
+    tab.press("Enter", "Enter", "Escape")
+    tab.look("turned")
+    tab.press("n")
+    tab.choose("wing")
+    tab.press("e")
+    tab.page.wait_for_selector(".editing h3")
+    tab.click(*RING)
+    tab.press("Enter", "Enter", "Escape")
+    path = tmp_path / "Abax/one.json"
+    return path, given(tab, path)
+
+
+def test_an_export_comes_out_of_the_tables_pixel_for_pixel(
+    browser: Browser, drawn: tuple[Path, dict[str, Any]]
+) -> None:
+    path, exported = drawn
+    masks = masks_of(exported)
+    assert masks["turned", "wing"].shape == (WIDTH, HEIGHT)
+    corrections, _ = told(browser.results, [path], "tables")
+    shard = browser.results.parent / "shards/Abax.json"
+    rows = measured(shard, corrections)
+    folder = corrections.with_name("indexed")
+    call("draw_masks", "--predictions", shard, "--corrections", corrections,
+         "--kind", "indexed", "--output", folder)  # fmt: skip
+    for specimen in ("first", "turned"):
+        row = rows[specimen, "wing"]
+        assert (row["source"], row["verdict"], row["status"]) == ("corrected",) * 2 + ("measured",)
+        assert row["value"] == masks[specimen, "wing"].sum() > 400
+        with Image.open(folder / f"{specimen}.png") as picture:
+            assert np.array_equal(np.asarray(picture) == 3, masks[specimen, "wing"])
+    assert rows["first", "head"]["verdict"] == "accepted"
+    assert rows["first", "head"]["value"] == predicted(0).sum()
+    assert [rows["first", "legs"][key] for key in ("status", "value")] == ["rejected", None]
+    assert [rows["turned", "head"][key] for key in ("status", "source")] == ["absent", "corrected"]
+
+
+def test_another_browser_exports_all_that_was_given_and_what_is_newer(
+    browser: Browser, chromium: Any, drawn: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    path, exported = drawn
+    corrections, page = told(browser.results, [path], "given")
+    write_index(browser.results / "given.html", ["given/one"])
+    colleague = Browser(chromium, browser.results)
+    tab = colleague.open("given/one/review.html")
+    # without import: all of it, with who and when, the masks too
+    assert said(tab.export()) == said(exported)
+    home = colleague.open("given.html")
+    assert said(home.export("Export the verdicts of all genera")) == said(exported)
+    tab.look("first")
+    as_given = ", as given to the workflow"
+    assert tab.verdicts() == [f"{text}{as_given}" for text in ("accepted", "rejected", "corrected")]
+    tab.choose("legs")
+    tab.press("a", "Escape")  # the last of the specimen: the next one was shown
+    tab.look("first")
+    tab.choose("wing")
+    tab.press("r")
+    assert (
+        "The outline drawn by hand is not measured in any round"
+        in tab.page.locator("dialog .said").inner_text()
+    )
+    tab.press("Escape")
+    tab.look("first")
+    assert tab.verdicts() == [f"accepted{as_given}", "accepted", "rejected, drawn by hand"]
+    tab.press("Escape")
+    newer = given(tab, tmp_path / "Abax/two.json")
+    before, after = said(exported), said(newer)
+    changed = {("first", "legs"): "accepted", ("first", "wing"): "rejected"}
+    assert {key: one["verdict"] for key, one in after.items()} == {
+        key: one["verdict"] for key, one in before.items()
+    } | changed
+    for key, one in before.items():
+        assert after[key]["at"] > one["at"] if key in changed else after[key]["at"] == one["at"]
+    assert after["first", "head"]["by"] == "A. Person" and "by" not in after["first", "legs"]
+    # the newer file takes the place of the old one: the rejected outline is kept, and used for nothing
+    assert after["first", "wing"]["segmentation"] == before["first", "wing"]["segmentation"]
+    photographs = Photographs.of_folder(browser.results.parent / "photographs/Abax")
+    judgements, _ = read_corrections(
+        [tmp_path / "Abax/two.json"], "Abax", photographs, ["head", "legs", "wing"]
+    )
+    usable = {(one.specimen, one.structure) for one in templates_of(judgements, 9)}
+    assert usable == {key for key in before if key != ("first", "wing")}
+    corrections, page = told(browser.results, [tmp_path / "Abax/two.json"], "newer")
+    rows = measured(browser.results.parent / "shards/Abax.json", corrections)
+    row = rows["first", "wing"]
+    assert [row[key] for key in ("status", "source", "value")] == ["rejected", "corrected", None]
+    # and whoever accepts it has the correction again
+    tab = colleague.open("newer/one/review.html")
+    tab.look("first")
+    tab.choose("wing")
+    tab.press("a", "Escape")
+    last = said(tab.export())["first", "wing"]
+    assert last["verdict"] == "corrected" and last["at"] > after["first", "wing"]["at"]
+    assert last["segmentation"] == before["first", "wing"]["segmentation"]
+    colleague.context.close()
+    assert [text for tab in colleague.tabs for text in tab.wrong] == []

@@ -1,0 +1,98 @@
+"""What the page says beside the masks: what to correct next, what is doubtful, what a round changed."""
+
+from pathlib import Path
+
+from browsing import Browser, draw_genus
+
+from sam2pal.io import tables
+from sam2pal.review.changes import COLUMNS as CHANGES
+from sam2pal.review.index import write_index
+from sam2pal.review.next import COLUMNS as NEXT
+from sam2pal.review.tables import TableFiles
+
+SPECIMENS = {name: 1 for name in ("a", "b", "c", "d")}
+
+
+def write(path: Path, rows: list[dict], columns: tables.Columns) -> Path:
+    tables.write(tables.table(rows, columns), path)
+    return path
+
+
+def two_rounds(results: Path) -> None:
+    """A genus whose second round moved the head of `b` a little and that of `c` far."""
+    folder = results.parent
+    draw_genus(folder, "Zabrus", SPECIMENS)
+    run = results / "Zabrus/two"
+    run.mkdir(parents=True)
+    known = {"round_before": "one", "round_after": "two", "structure": "head"}
+    sizes = {"measure": "length", "value_before": 20.0, "unit": "px"}
+    rows = [
+        known
+        | {"specimen": "c", "overlap": 0.2, "iou_before": 0.9}
+        | sizes
+        | {"value_after": 30.0},
+        known | {"specimen": "b", "overlap": 0.9} | sizes | {"value_after": 10.0},
+        known | {"specimen": "a", "overlap": 1.0},
+    ]
+    following = {"rank": 1, "specimen": "d", "structure": "legs", "reason": "legs: <b>rejected</b>"}
+    measured = "genus,round,specimen,structure,flags\nZabrus,two,b,head,fragments;unusual_size\n"
+    (run / "morphometrics.csv").write_text(measured, "utf-8")
+    files = TableFiles(
+        measurements=run / "morphometrics.csv",
+        next=write(run / "next.csv", [following], NEXT),
+        changes=write(run / "changes.csv", rows, CHANGES),
+    )
+    draw_genus(folder, "Zabrus", SPECIMENS, "two", {"b": 2, "c": 16}, files)
+    write_index(results / "rounds.html", ["Zabrus/one", "Zabrus/two"])
+
+
+def test_rounds_are_compared_and_the_reasons_are_shown(browser: Browser) -> None:
+    two_rounds(browser.results)
+    page = browser.results / "Zabrus/two/review.html"
+    page.write_text(page.read_text("utf-8").replace("/index/index.js", "/rounds/index.js"), "utf-8")
+    tab = browser.open("Zabrus/two/review.html")
+    select = tab.page.select_option
+    cards = tab.page.locator(".grid .card")
+    select("[name=sort]", "next")
+    assert cards.first.get_attribute("data-name") == "d"
+    remark = "To correct next, place 1: legs: <b>rejected</b>"
+    assert cards.first.locator(".remark").inner_text() == remark
+    select("[name=sort]", "change")
+    assert [card.get_attribute("data-name") for card in cards.all()] == ["c", "b", "a", "d"]
+    select("[name=show]", "doubtful")
+    assert cards.count() == 1 and "doubtful: unusual size" in cards.first.inner_text()
+    assert "masks of head 1" in tab.page.locator("header .warning").inner_text()
+    links = tab.page.locator("header .links a").all_inner_texts()
+    assert "What to correct next (next.csv)" in links
+    # pictures of both rounds, those that changed most first
+    select("[name=show]", "")
+    tab.page.locator(".comparison summary").click()
+    tab.page.wait_for_function("() => document.querySelectorAll('.pair path.line').length === 4")
+    titles = tab.page.locator(".pair button").all_inner_texts()
+    assert titles == ["c, head", "b, head"]
+    paths = tab.page.locator(".pair").first.locator("path.line").all()
+    before, after = (path.get_attribute("d") for path in paths)
+    assert before != after
+    assert tab.page.locator(".comparison p").first.inner_text() == "2 masks changed."
+    factors = tab.page.locator(".comparison tbody tr td:last-child").all_inner_texts()
+    assert factors == ["0.50", "1.50"]  # half is more than half as much again
+    # and large, by key
+    tab.page.locator(".pair button").first.click()
+    tab.shown("c")
+    stage = tab.page.locator(".over")
+    own = stage.screenshot()
+    tab.press("l")
+    assert stage.screenshot() != own
+    tab.press("l")
+    assert stage.screenshot() == own
+    tab.press("Escape")
+    # other rounds and genera
+    address = select("[name=elsewhere]", label="Zabrus, one")[0]
+    assert address.endswith("/Zabrus/one/review.html")
+    with tab.page.expect_navigation():
+        tab.page.get_by_role("button", name="Open", exact=True).click()
+    assert tab.page.locator("h1").inner_text() == "Review: Zabrus, round one"
+    tab.page.wait_for_selector("[name=elsewhere]")
+    assert tab.page.locator(".comparison").count() == 0
+    index = browser.open("rounds.html")
+    assert "doubtful: head 1" in index.page.locator("tbody").inner_text()
