@@ -5,9 +5,13 @@ cd beetles
 sam2pal run -n          what would be done
 sam2pal run             do it; the last lines say where to look
 sam2pal status          from another terminal: what runs, waits, failed
+
+sam2pal run ends with exit status 0 if all went well, 1 if something failed, 2 if nothing failed but
+photographs could not be read. They are named at the end; warnings do not count.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +20,10 @@ from pathlib import Path
 from sam2pal import __version__
 from sam2pal.cli import repository, run
 from sam2pal.config.text_files import read_yaml
+from sam2pal.evaluation.ending import ERRORS
 from sam2pal.io.errors import InputError
+
+INCOMPLETE = 2  # exit status
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -109,7 +116,11 @@ def workflow(more: list[str]) -> None:
         "--snakefile",
         f"{repository()}/workflow/Snakefile",
     ]
-    sys.exit(subprocess.call([*command, *more]))
+    with tempfile.TemporaryDirectory() as folder:
+        summary = Path(folder) / "summary.txt"
+        status = subprocess.call([*command, *more], env=os.environ | {"SAM2PAL_SUMMARY": str(summary)})
+        errors = summary.is_file() and ERRORS in summary.read_text("utf-8").splitlines()
+    sys.exit(status or INCOMPLETE * errors)
 
 
 def _config_files(words: list[str]) -> list[str]:

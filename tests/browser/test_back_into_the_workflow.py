@@ -12,6 +12,7 @@ from PIL import Image
 from sam2pal.dataset.corrections import read_corrections, templates_of
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io import tables
+from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.review.index import write_index
 
 RING = [(70.2, 50.1), (100.4, 52.3), (95.1, 82.6)]
@@ -37,7 +38,7 @@ def measured(shard: Path, corrections: Path) -> dict[tuple[str, str], dict[str, 
     table = corrections.with_name("morphometrics.csv")
     files = ("--predictions", shard, "--corrections", corrections)
     call("measure", *files, "--genus", "Abax", "--round", "one", "--output", table)
-    rows = tables.read(table).to_pylist()
+    rows = tables.read(table, COLUMNS).to_pylist()
     return {
         (row["specimen"], row["structure"]): row
         for row in rows
@@ -95,12 +96,12 @@ def test_another_browser_exports_all_that_was_given_and_what_is_newer(
 ) -> None:
     path, exported = drawn
     corrections, page = told(browser.results, [path], "given")
-    write_index(browser.results / "given.html", ["given/one"])
+    write_index(browser.results / "home.html", ["given/one"])
     colleague = Browser(chromium, browser.results)
     tab = colleague.open("given/one/review.html")
     # without import: all of it, with who and when, the masks too
     assert said(tab.export()) == said(exported)
-    home = colleague.open("given.html")
+    home = colleague.open("home.html")
     assert said(home.export("Export the verdicts of all genera")) == said(exported)
     tab.look("first")
     as_given = ", as given to the workflow"

@@ -411,7 +411,7 @@ def test_ten_thousand_specimens_do_not_stall(browser: Browser) -> None:
     folder.mkdir(parents=True)
     (folder / "review").mkdir()
     (folder / "review.html").write_text((source / "review.html").read_text("utf-8"), "utf-8")
-    for name in ("app.js", "app.css", "pictures", "specimens"):
+    for name in ("app.js", "app.css", "given.js", "pictures", "specimens"):
         (folder / "review" / name).symlink_to(source / "review" / name)
     text = (source / "review/data.js").read_text("utf-8")
     start = text.index("\n", text.index('"rows":')) + 1

@@ -7,7 +7,7 @@ import { remarks, sign } from "./list.js";
 import { Mask } from "./mask.js";
 import { trace } from "./rings.js";
 import { Stage, stroke } from "./stage.js";
-import { FACTS } from "./store.js";
+import { FACTS, MISSING } from "./store.js";
 
 const JUDGED = Object.entries(VERDICTS).filter(([, { key }]) => key);
 
@@ -114,7 +114,7 @@ export class Look {
   /** Counts of the mask that stands for a structure: what a person made, else the round's; as stored on disk. */
   async counts(s) {
     const found = this.review.verdict(this.row, s);
-    if (found?.verdict === "absent") return "";
+    if (MISSING.has(found?.verdict)) return "";
     if (found?.fact) return found.record.counts;
     try {
       return (await this.review.detail(this.row)).masks[s] ?? "";
@@ -184,7 +184,7 @@ export class Look {
     const can = review.can(row);
     const mark = row.marks[this.s];
     const buttons = JUDGED.map(([verdict, { sign: symbol, verb, key: letter }]) => {
-      const pointless = verdict !== "absent" && (!mark || mark.unknown) && !review.verdict(row, this.s)?.fact;
+      const pointless = !MISSING.has(verdict) && (!mark || mark.unknown) && !review.verdict(row, this.s)?.fact;
       return h(
         "button",
         { type: "button", class: verdict, disabled: !can || pointless, onclick: () => this.judge(verdict) },
@@ -217,13 +217,14 @@ export class Look {
     const { review, row, s } = this;
     const mark = row.marks[s];
     const made = review.verdict(row, s)?.fact;
-    if (!review.can(row) || (verdict !== "absent" && (!mark || mark.unknown) && !made)) return;
+    if (!review.can(row) || (!MISSING.has(verdict) && (!mark || mark.unknown) && !made)) return;
     let counts = "";
     if (verdict === "accepted" && !made) counts = (await review.detail(row)).masks[s] ?? nothing(row);
-    if (verdict === "absent") counts = nothing(row);
+    if (MISSING.has(verdict)) counts = nothing(row);
     const record = await review.judge(row, s, verdict, counts);
-    this.say(`${review.structures[s].name}: ${VERDICTS[record.verdict].title}${effect(record)}`);
-    if (!this.#next() && row === this.row) await this.step(1);
+    const told = effect(record); // is to be read, so the specimen stays
+    this.say(`${review.structures[s].name}: ${VERDICTS[record.verdict].title}${told}`);
+    if (!told && !this.#next() && row === this.row) await this.step(1);
     if (row !== this.row) return;
     this.#verdicts();
     await this.#trace(this.#turn);

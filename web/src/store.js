@@ -6,7 +6,9 @@ const NAME = "sam2pal-review";
 const STORE = "verdicts";
 const PING = "sam2pal-review-changed";
 
-export const FACTS = new Set(["corrected", "absent"]);
+/** Why a specimen shows nothing of a structure. */
+export const MISSING = new Set(["absent", "hidden", "outside"]);
+export const FACTS = new Set(["corrected", ...MISSING]);
 
 /** Whether a record is about what a person made of the specimen, whatever the round, and not about a predicted mask. */
 export const fact = (r) => FACTS.has(r.verdict) || r.source === "corrected";

@@ -3,6 +3,7 @@
 # call that failed the tables of all genera are made from what is up to date, which the files tell, and the mark
 # COMPLETE is removed, so that the next call makes them again. Handlers of a module do not run by themselves: the
 # workflow that uses it calls that of the module in its own.
+import os
 import shutil
 import subprocess
 from types import SimpleNamespace
@@ -79,6 +80,8 @@ def show_summary():
     path = Path(place("<results>/summary.txt"))
     if path.is_file():
         print("", path.read_text(encoding="utf-8"), sep="\n", file=sys.stderr)
+        if copy := os.environ.get("SAM2PAL_SUMMARY"):  # `sam2pal run` tells its exit status from it
+            shutil.copyfile(path, copy)
 
 
 onstart:

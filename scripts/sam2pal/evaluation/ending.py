@@ -9,7 +9,9 @@ from sam2pal.evaluation.report import layout
 from sam2pal.evaluation.up_to_date import STAGES
 
 COUNTS = ("measured", "low_confidence", "doubtful", "outside", "absent", "unreadable")
-FAILED = ("missing", "stale", "failed", "damaged")
+FAILED = ("missing", "stale", "failed", "damaged", "partial")
+ERRORS = "NOT IN THE TABLES:"
+"""Heads what is an error: runs that failed and photographs that could not be read. All else is a warning."""
 MOST_RUNS, MOST_LINES = 30, 12  # that fit on a screen; the rest is in status.csv
 
 
@@ -47,7 +49,7 @@ def screen(
     failed = [row for row in status if row["status"] in FAILED]
     if failed:
         lines = dict.fromkeys(f"{_run(row)} {row['status']}: {row['reason']}" for row in failed)
-        parts += ["", "NOT IN THE TABLES:", *_cut(lines, results)]
+        parts += ["", ERRORS, *_cut(lines, results)]
     return "\n".join(parts) + "\n"
 
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from sam2pal.dataset.manifest import Specimen, write_list
-from sam2pal.evaluation.ending import screen
+from sam2pal.evaluation.ending import ERRORS, screen
 from sam2pal.evaluation.final import Final, Score
 from sam2pal.evaluation.notices import of_run, of_specimen_table, worse_rounds
 
@@ -45,11 +45,11 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     assert lines[3].split() == ["Bus", "trained", "-", "-", "-", "-", "-", "-", "-", "-"]
     assert "  Aus: trained, the best against truth" in lines
     assert "  Aus: final_round is forced" in lines
-    assert "  Aus/trained morphometrics: 1 photograph could not be read: '0007'" in lines
     assert "  Aus/trained: training changed nothing: ..." in lines
     assert f"Next: open {tmp_path}/Aus/trained/review.html and look at the first masks" in lines
-    assert lines[-2:] == [
-        "NOT IN THE TABLES:",
+    assert lines[-3:] == [
+        ERRORS,
+        "  Aus/trained partial: 1 photograph could not be read: '0007'",
         "  Bus/trained failed: measure failed: no masks",
     ]
 
