@@ -116,6 +116,10 @@ def workflow(more: list[str]) -> None:
         "--snakefile",
         f"{repository()}/workflow/Snakefile",
     ]
+    if {"-n", "--dry-run", "--dryrun"}.intersection(more) and not any(
+        word.startswith(("-q", "--quiet", "--verbose", "-p", "--printshellcmds")) for word in more
+    ):
+        more = [*more, "--quiet", "rules", "reason", "host"]  # else 300 lines hide what there is to do
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.txt"
         status = subprocess.call([*command, *more], env=os.environ | {"SAM2PAL_SUMMARY": str(summary)})

@@ -100,7 +100,8 @@ def _genera(folder: Path, name: str | None) -> list[GenusFound]:
         )
         raise InputError(f"{folder}: there is no photograph in it{f' ({kinds})' if kinds else ''}")
     tops = Counter(file.split("/", 1)[0] if "/" in file else "" for file in files)
-    if name is None and "" not in tops and len(tops) > 1:
+    in_folders = "" not in tops and (len(tops) > 1 or min(tops).casefold() not in _PLAIN)
+    if name is None and in_folders:
         return [GenusFound(_named(top), folder / top, count) for top, count in sorted(tops.items())]
     plain = folder.resolve()
     while name is None and plain.name.casefold() in _PLAIN and plain.parent != plain:
@@ -207,7 +208,7 @@ def _config(found: Found) -> str:
     curved = [name for name in names if _CURVED.search(name)]
     body = [name for name in names if name not in curved]
     structures = "\n".join(
-        f"  {_quoted(name)}: # drawn {found.labels[name]} times" for name in names
+        f"  {_quoted(name)}: # drawn on {_specimens(found.labels[name])}" for name in names
     )
     measurement = [
         f"  body: [{', '.join(map(_quoted, body))}] # their union gives the body axis; from front to rear"
@@ -242,9 +243,10 @@ rounds:
   trained: # learns from unlabelled photographs by palindromes
     templates: [first]
     train: {{}}
-  # After the review of the masks, correct a few, add them to templates.tsv as `second`, and go on:
+  # Look at the masks in results/index.html, correct a few on the page, put the file that it exports into
+  # config/corrections/GENUS/, remove the # of these lines, and run again:
   # refined:
-  #   templates: [first, second]
+  #   templates: [first, corrections]
   #   train: {{}}
   #   init: trained
 
@@ -253,6 +255,10 @@ measurement:
         + "\n".join(measurement)
         + "\n"
     )
+
+
+def _specimens(count: int) -> str:
+    return f"{count} specimen{'s' * (count > 1)}"
 
 
 def _may_be(name: str) -> bool:

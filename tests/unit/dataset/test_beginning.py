@@ -12,6 +12,7 @@ from sam2pal import __main__ as command
 from sam2pal.config.project import check
 from sam2pal.dataset import beginning
 from sam2pal.dataset.preview import Folder, preview
+from sam2pal.evaluation.ending import ERRORS
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 
@@ -63,6 +64,15 @@ def test_several_genera_in_folders_of_their_own(tmp_path, monkeypatch, capsys):
     ]
     templates = (tmp_path / "config/templates.tsv").read_text().splitlines()
     assert templates[1:] == ["Aus\tfirst\tphotos/drawn.json", "Bus_cus\tfirst\tphotos/drawn.json"]
+
+
+def test_one_folder_of_photographs_is_a_genus(tmp_path, monkeypatch, capsys):
+    photographs(tmp_path / "photos/Aus", range(3))
+    outline(tmp_path / "drawn.json", [0])
+    call(monkeypatch, "init", tmp_path, "--photographs", tmp_path / "photos", "--annotations",
+         tmp_path / "drawn.json")  # fmt: skip
+    assert capsys.readouterr().out.startswith("Aus: 3 photographs, 1 of them outlined")
+    assert (tmp_path / "config/genera.tsv").read_text().splitlines()[1] == "Aus\tphotos/Aus\t\t"
 
 
 def test_without_outlines_it_says_what_is_missing(tmp_path, monkeypatch):
@@ -131,11 +141,30 @@ def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(tmp_path, 
         full.setattr(command.tempfile, "TemporaryFile", refused)
         call(monkeypatch, "run")
     called = []
-    monkeypatch.setattr(command.subprocess, "call", lambda words: called.append(words) or 3)
-    with pytest.raises(SystemExit) as ended:
-        call(monkeypatch, "run", "-n", "--quiet")
-    assert ended.value.code == 3
+    snakemake = {"status": 3, "summary": ""}
+
+    def run(words, env):
+        called.append(words)
+        if snakemake["summary"]:
+            Path(env["SAM2PAL_SUMMARY"]).write_text(snakemake["summary"], encoding="utf-8")
+        return snakemake["status"]
+
+    monkeypatch.setattr(command.subprocess, "call", run)
+
+    def ends(*words):
+        with pytest.raises(SystemExit) as ended:
+            call(monkeypatch, "run", *words)
+        return ended.value.code
+
+    assert ends("-n", "--quiet") == 3
     assert called[0][3:] == ["--snakefile", f"{REPOSITORY}/workflow/Snakefile", "-n", "--quiet"]
+    snakemake["status"] = 0
+    assert ends("-n") == 0
+    assert called[1][-4:] == ["--quiet", "rules", "reason", "host"]
+    snakemake["summary"] = "1 round\n\nTo know:\n  worse\n"
+    assert ends() == 0 and called[2][-1].endswith("Snakefile")
+    snakemake["summary"] += f"\n{ERRORS}\n  Aus/one partial: 1 photograph could not be read\n"
+    assert ends() == 2
     assert (REPOSITORY / "workflow/profiles/default/config.yaml").is_file()  # Snakemake looks there
 
 
