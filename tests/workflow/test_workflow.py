@@ -246,6 +246,19 @@ def test_a_changed_round_runs_again_itself_and_what_starts_from_it(again: Projec
     }
 
 
+def test_outlines_are_written_once_they_are_asked_for(again: Project) -> None:
+    outlines = {"points": 16, "harmonics": 4, "axis": ["head", "eye"]}
+    again.write(copy.deepcopy(CONFIG) | {"outlines": outlines})
+    call = again.run("results/plots/shape_space.svg")
+    assert call.code == 0, call.text
+    assert set(call.jobs) == {"export_shapes Aus", "export_shapes Bus", "plot_shapes"}
+    for genus in ("Aus", "Bus"):
+        table = rows(again.folder / f"results/{genus}/shapes/outlines.csv")
+        assert len(table) == 12 and {row["structure"] for row in table} == {"head", "eye"}
+        drawn = [row for row in table if row["status"] == "measured"]
+        assert drawn and all(row["d4"] for row in drawn)
+
+
 def test_the_scale_of_a_genus_concerns_its_measures_alone(again: Project) -> None:
     table = again.folder / "config/genera.tsv"
     table.write_text(table.read_text().replace("12.5", "13", 1))

@@ -424,6 +424,19 @@ def predictions(wildcards):
     ]
 
 
+def of_rounds(*names):
+    """A function that gives files of all rounds of a genus, and all its shards."""
+
+    def files(wildcards):
+        for genus, name in PROJECT.runs:
+            if genus == wildcards.genus:
+                run = f"{RESULTS}/{genus}/{name}"
+                shards = [f"shards/{shard}.json" for shard in shards_of(genus)]
+                yield from (f"{run}/{file}" for file in (*names, *shards))
+
+    return files
+
+
 def products_of(genus):
     """A function that gives all files of a genus; one a genus, so that no genus waits for the listing of another."""
     rounds = [name for of, name in PROJECT.runs if of == genus]
@@ -434,6 +447,8 @@ def products_of(genus):
             yield f"{RESULTS}/{genus}/truth_morphometrics.csv"
         if genus in PROJECT.corrections:
             yield f"{RESULTS}/{genus}/corrections.json"
+        if CONFIG.outlines:
+            yield f"{RESULTS}/{genus}/shapes"
         for name in rounds:
             run = f"{RESULTS}/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)

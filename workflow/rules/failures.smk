@@ -38,7 +38,7 @@ def runs_and_their_inputs():
 def tables_of_what_is_up_to_date():
     from sam2pal.evaluation.up_to_date import Results, expected_runs
 
-    for mark in (place(COMPLETE), *rules.provenance.output):
+    for mark in (place(COMPLETE), *rules.provenance.output, *rules.plot_shapes.output):
         Path(mark).unlink(missing_ok=True)
     runs = list(runs_and_their_inputs())
     results = Results(expected_runs(runs, "runs"), Path(place("<results>")), Path(place("<logs>")))

@@ -18,6 +18,7 @@ from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.config.fields import LOW_CONFIDENCE, FilePath, Name, Section, Share
 from sam2pal.config.measurement import MeasurementOptions, MeasurementSection
 from sam2pal.config.model import ModelOptions
+from sam2pal.config.outlines import OutlineOptions
 from sam2pal.config.review import NextOptions, ReviewOptions, ReviewSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.segmentation import SegmentationOptions, SegmentationSection
@@ -82,6 +83,7 @@ class Configuration(Sections):
     training: Section[TrainingSection] = Field(default_factory=TrainingSection)
     segmentation: Section[SegmentationSection] = Field(default_factory=SegmentationSection)
     measurement: Section[MeasurementSection] = Field(default_factory=MeasurementSection)
+    outlines: OutlineOptions | None = None
     review: Section[ReviewSection] = Field(default_factory=ReviewSection)
     next: Section[NextOptions] = Field(default_factory=NextOptions)
 
@@ -116,5 +118,6 @@ class StageOptions(Sections):
     training: Section[TrainingOptions] = Field(default_factory=TrainingOptions)
     segmentation: Section[SegmentationOptions] = Field(default_factory=SegmentationOptions)
     measurement: Section[MeasurementOptions] = Field(default_factory=MeasurementOptions)
+    outlines: Section[OutlineOptions] = Field(default_factory=OutlineOptions)
     review: Section[ReviewOptions] = Field(default_factory=ReviewOptions)
     next: Section[NextOptions] = Field(default_factory=NextOptions)

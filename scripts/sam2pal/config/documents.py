@@ -14,6 +14,7 @@ from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.config.fields import is_machine
 from sam2pal.config.measurement import MeasurementSection
 from sam2pal.config.model import ModelOptions
+from sam2pal.config.outlines import OutlineOptions
 from sam2pal.config.review import NextOptions, ReviewSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.segmentation import SegmentationSection
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type] = {
     "segmentation": SegmentationSection,
     "evaluation": EvaluationOptions,
     "measurement": MeasurementSection,
+    "outlines": OutlineOptions,
     "review": ReviewSection,
     "next": NextOptions,
 }

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from sam2pal.config.checking import in_words, refuse
 from sam2pal.config.configuration import Configuration
 from sam2pal.config.measurement import MeasurementSection
+from sam2pal.config.outlines import outline_problems
 from sam2pal.config.rounds import CORRECTIONS, Round
 from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import Genus, Source, name_problem, read_genera, read_sources
@@ -82,6 +83,9 @@ def check(
         raise InputError(
             f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
         ) from None
+    if configuration.outlines is not None:
+        body = configuration.measurement.body
+        refuse(outline_problems(configuration.outlines, body, configuration.structures), file)
     corrections = find_corrections(configuration.corrections, genera)
     runs = _runs(genera, configuration.rounds, sources)
     for genus, files in corrections.items():

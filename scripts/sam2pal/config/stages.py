@@ -80,6 +80,10 @@ def stage_options(
                 "training": without_machine(training, TrainingOptions),
                 "segmentation": {"window": configuration.segmentation.window},
             }
+    if configuration.outlines is not None:
+        outlines = {"outlines": dataclasses.asdict(configuration.outlines)}
+        stages["export_shapes"] = {"structures": names} | measurement | outlines | final
+        stages["plot_shapes"] = {}
     methods = {**methods, "measure_truth": methods["measure"]}
     return {
         stage: {"method": methods[stage.partition(".")[0]], **values}

@@ -2,4 +2,10 @@
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
-METHODS = {"measure": 9, "summarize_morphometrics": 4, "plot_morphometrics": 2}
+METHODS = {
+    "measure": 9,
+    "summarize_morphometrics": 4,
+    "plot_morphometrics": 2,
+    "export_shapes": 1,
+    "plot_shapes": 1,
+}

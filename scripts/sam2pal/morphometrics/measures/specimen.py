@@ -84,6 +84,7 @@ class Case:
         photograph: for colours; None leaves them empty.
         predicted: the masks as they were predicted, of a specimen on which a person accepted or
             corrected any.
+        mirrored: it was matched with the mirror image of its templates.
     """
 
     specimen: str
@@ -91,6 +92,7 @@ class Case:
     scale: Scale
     photograph: Path | None = None
     predicted: Mapping[str, Drawn] = field(default_factory=dict)
+    mirrored: bool = False
 
 
 @dataclass
@@ -219,7 +221,7 @@ class Measuring:
         """The structures that are there."""
         masks = {name: case.drawn[name].mask for name in self.structures if name in case.drawn}
         return {
-            name: _crop(mask) for name, mask in masks.items() if mask is not None and mask.any()
+            name: crop(mask) for name, mask in masks.items() if mask is not None and mask.any()
         }
 
     def _measure(
@@ -227,7 +229,7 @@ class Measuring:
     ) -> Measured:
         unknown = Drawn(None)
         entries = {name: case.drawn.get(name, unknown) for name in self.structures}
-        whole, angle = self._whole(entries, shapes)
+        whole, angle = self.axis(entries, shapes)
         results = {}
         for name, entry in entries.items():
             results[name] = result = self._state(entry, name in shapes)
@@ -331,7 +333,7 @@ class Measuring:
             if known.outside(share, shape, self.options.proportion_range):
                 result.flags.append("outside_template_proportions")
 
-    def _whole(
+    def axis(
         self, entries: Mapping[str, Drawn], shapes: Mapping[str, Shape]
     ) -> tuple[Moments | None, float]:
         """Moments of the specimen and the direction of its body axis (radians, y down)."""
@@ -343,7 +345,7 @@ class Measuring:
         if not masks:
             return None, 0.0
         union = masks[0] if len(masks) == 1 else np.logical_or.reduce(masks)
-        moments = pixel_moments(*_crop(union))
+        moments = pixel_moments(*crop(union))
         if self.options.body_axis == "ends":
             ends = [shapes[name].moments.centre for name in self.body if name in shapes]
             if len(ends) > 1 and ends[0] != ends[-1]:
@@ -436,7 +438,7 @@ class Measuring:
         return reason if photograph is None else ""
 
     def _colour(self, cut: Crop, mask: Mask, photograph: Photograph) -> dict[str, float]:
-        part, (x, y) = cut if photograph.orientation == 1 else _crop(photograph.to_upright(mask))
+        part, (x, y) = cut if photograph.orientation == 1 else crop(photograph.to_upright(mask))
         inner = erode(part, self.options.colour_erosion)
         window = photograph.pixels[y : y + part.shape[0], x : x + part.shape[1]]
         # a channel at a time: of all at once it takes five times as long
@@ -481,7 +483,8 @@ def in_order(flags: Sequence[str]) -> list[str]:
     return [flag for flag in FLAGS if flag in flags] + sorted(set(flags) - set(FLAGS))
 
 
-def _crop(mask: Mask) -> Crop:
+def crop(mask: Mask) -> Crop:
+    """The part of a mask with at least one pixel that holds its pixels."""
     rows = np.flatnonzero(mask.any(axis=1))
     top = int(rows[0])
     band = mask[top : rows[-1] + 1]

@@ -114,7 +114,7 @@ class Genus:
                 yield result
 
     def _measured(self) -> Iterator[Measured]:
-        for together in _together(self._cases()):
+        for together in _together(self.cases()):
             readable = [case for case in together if isinstance(case, Case)]
             found = iter(self.measuring.measure(readable))
             for case in together:
@@ -123,7 +123,7 @@ class Genus:
                     self._leave_out("without colours", result.specimen, reason=result.reason)
                 yield result
 
-    def _cases(self) -> Iterator[Case | Measured]:
+    def cases(self) -> Iterator[Case | Measured]:
         """What is to be measured; of an unreadable photograph that it has no measures."""
         for path in self.predictions:
             dataset = Dataset(path, source="drawn")
@@ -213,7 +213,9 @@ class Genus:
             if name in entries
         }
         judged = any(one.before for one in entry.annotations.values())
-        return Case(entry.specimen, entries, scale, photograph, before if judged else {})
+        mirrored = entry.view.startswith("mirrored")
+        shown = before if judged else {}
+        return Case(entry.specimen, entries, scale, photograph, shown, mirrored)
 
     def _photograph(self, entry: AnnotatedSpecimen) -> Path | None:
         if self.photographs is not None:

@@ -1,0 +1,212 @@
+"""Write outlines and landmarks of a genus for programs of geometric morphometrics.
+
+    python scripts/export_shapes.py --genus G --runs results/G/untrained results/G/trained \\
+        --options options.yaml --output results/G/shapes
+
+A run is the folder of a round, with its shards/, templates.json, morphometrics.csv and evaluation.csv; the
+final one is written. docs/shape.md says what the files hold.
+"""
+
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam2pal.cli import add_options, add_progress, run
+from sam2pal.config.outlines import OutlineOptions
+from sam2pal.config.stages import read_options
+from sam2pal.dataset.judged import Corrections
+from sam2pal.evaluation.final import final_rounds, read_scores
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.io.progress import Progress
+from sam2pal.morphometrics.shapes import files
+from sam2pal.morphometrics.shapes.files import Configuration
+from sam2pal.morphometrics.shapes.frame import asymmetry
+from sam2pal.morphometrics.shapes.genus import SpecimenShapes, read_statuses, shapes
+from sam2pal.morphometrics.tables.columns import rounded
+from sam2pal.morphometrics.tables.genus import Genus
+
+FIRST = dict.fromkeys(("genus", "round", "specimen", "structure"), str)
+SYMMETRY = {
+    **FIRST,
+    **dict.fromkeys(("area_left_px2", "area_right_px2", "area_left_mm2", "area_right_mm2"), float),
+    "asymmetry": float,
+}
+LANDMARKS = {
+    **dict.fromkeys(("genus", "round", "specimen", "landmark"), str),
+    **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm"), float),
+}
+MEANINGS = {
+    "status": "measured: there is an outline; else why not: no_axis (front or rear structure not measured),"
+    " in_pieces (no piece has 90 % of the area), or as in measures.tsv",
+    "area_px2": "enclosed by the outline, holes included; square pixels",
+    "area_mm2": "the same in square millimetres; empty without a scale",
+    "solidity": "area over the area of the convex hull: low where a pin or a leg dents the outline",
+    "aN, bN, cN, dN": "elliptic Fourier coefficients of harmonic N, without unit: x = a cos + b sin to the"
+    " right, y = c cos + d sin forwards, of the outline with area 1 from its start, clockwise",
+    "xN, yN": "semilandmark N; pixels, x from the left and y upwards from the lower edge of the photograph",
+    "pixels_per_mm": "scale; empty if not known",
+    "area_left_px2, area_right_px2": "pieces of a structure left and right of the body's midline, or the two"
+    " structures of a pair; square pixels (_mm2: square millimetres)",
+    "asymmetry": "(right - left) / mean of both, of the areas",
+    "landmark": "STRUCTURE.front, .rear, .left, .right; ONE-OTHER.left, .middle, .right where two structures"
+    " meet; STRUCTURE.base_SIDE, .tip_SIDE of slender ones",
+    "x_px, y_px": "pixels, y upwards, as in the TPS files (_mm: millimetres)",
+    "before, slide, after": "numbers of semilandmarks, for `curves` of geomorph's gpagen",
+}
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--genus", required=True)
+    add("--runs", type=Path, nargs="+", required=True, help="folders of its rounds")
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
+    add("--pixels-per-mm", type=float, help="scale of the genus")
+    add("--specimen-table", help="CSV or TSV joined by genus and specimen; may have scales")
+    add("--output", type=Path, required=True, help="folder to write")
+    add_options(parser, "outlines", "measurement", "structures", "rounds", "final_round")
+    add_progress(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    stage = read_options(arguments.options)
+    if stage.outlines.axis is None and len(stage.measurement.body) < 2:
+        raise InputError("--options: give `outlines: {axis: [FRONT, REAR]}`, or measurement.body")
+    runs = {folder.name: folder for folder in arguments.runs}
+    scores = read_scores([folder / "evaluation.csv" for folder in runs.values()])
+    found = [(arguments.genus, name) for name in runs]
+    final = final_rounds(found, stage.final_round, stage.rounds, scores)[arguments.genus]
+    folder = runs[final.round]
+    genus = Genus(
+        sorted(folder.glob("shards/*.json")),
+        stage.measurement,
+        folder / "templates.json",
+        list(stage.structures) or None,
+        genus=arguments.genus,
+        round=final.round,
+        pixels_per_mm=arguments.pixels_per_mm,
+        specimen_table=arguments.specimen_table,
+        corrections=arguments.corrections,
+    )
+    statuses = read_statuses(folder / "morphometrics.csv")
+    with Progress(arguments.progress, "specimen", genus.count) as bar:
+        every = list(shapes(genus, statuses, stage.outlines, bar.update))
+    write(arguments.output, genus, every, stage.outlines)
+    print(f"{arguments.genus}: round {final.round}, {final.why}; {len(every)} specimens")
+    for structure in every[0].status if every else ():
+        counts: dict[str, int] = {}
+        for one in every:
+            counts[one.status[structure]] = counts.get(one.status[structure], 0) + 1
+        said = ", ".join(f"{count} {status}" for status, count in counts.items())
+        print(f"  outlines of {structure}: {said}")
+
+
+def write(
+    folder: Path, genus: Genus, every: Sequence[SpecimenShapes], options: OutlineOptions
+) -> None:
+    """All files of a genus."""
+    folder.mkdir(parents=True, exist_ok=True)
+    which = {"genus": genus.genus, "round": genus.round}
+    for structure in every[0].status if every else ():
+        of = [
+            configuration(one, one.outlines[structure].semilandmarks(options.points))
+            for one in every
+            if structure in one.outlines
+        ]
+        if of:
+            files.write_tps(folder / f"outline_{structure}.tps", of, 1)
+            files.write_morphoj(folder / f"outline_{structure}_morphoj.txt", of)
+            rows = [which | files.row(one) for one in of]
+            save(folder / f"outline_{structure}.csv", rows, files.columns(options.points))
+    names = list(dict.fromkeys(name for one in every for name in sorted(one.landmarks)))
+    if names:
+        nowhere = np.full(2, np.nan)
+        of = [
+            configuration(one, np.stack([one.landmarks.get(name, nowhere) for name in names]))
+            for one in every
+            if one.landmarks
+        ]
+        files.write_tps(folder / "landmarks.tps", of, len(names))
+        files.write_morphoj(folder / "landmarks_morphoj.txt", of)
+        save(folder / "landmarks.csv", [which | of for of in landmark_rows(of, names)], LANDMARKS)
+    save(folder / "outlines.csv", outline_rows(every, which, options), outline_columns(options))
+    save(folder / "symmetry.csv", symmetry_rows(every, which), SYMMETRY)
+    triples = dict.fromkeys(("before", "slide", "after"), int)
+    save(folder / "sliders.csv", files.sliders(options.points), triples)
+    with atomic(folder / "columns.tsv") as temporary:
+        lines = [f"{name}\t{said}\n" for name, said in MEANINGS.items()]
+        temporary.write_text("".join(["column\tmeaning\n", *lines]), encoding="utf-8")
+
+
+def configuration(one: SpecimenShapes, points: np.ndarray) -> Configuration:
+    if one.mirrored:  # as its templates lie, so that shapes can be compared
+        points = points * (-1, 1) + (one.width, 0)
+    return Configuration(one.specimen, one.image, points, one.height, one.pixels_per_mm)
+
+
+def landmark_rows(of: Sequence[Configuration], names: Sequence[str]) -> Iterable[dict[str, Any]]:
+    for one in of:
+        for name, (x, y) in zip(names, one.upwards.tolist(), strict=True):
+            found = {"specimen": one.specimen, "landmark": name}
+            if not np.isnan(x):
+                found |= {"x_px": rounded(x), "y_px": rounded(y)}
+                if one.pixels_per_mm:
+                    scale = one.pixels_per_mm
+                    found |= {"x_mm": rounded(x / scale), "y_mm": rounded(y / scale)}
+            yield found
+
+
+def outline_columns(options: OutlineOptions) -> dict[str, type]:
+    known = FIRST | {"status": str, "area_px2": float, "area_mm2": float, "solidity": float}
+    numbers = range(1, options.harmonics + 1)
+    return known | {f"{letter}{n}": float for n in numbers for letter in "abcd"}
+
+
+def outline_rows(
+    every: Iterable[SpecimenShapes], which: dict[str, Any], options: OutlineOptions
+) -> Iterable[dict[str, Any]]:
+    names = list(outline_columns(options))[-4 * options.harmonics :]
+    for one in every:
+        for structure, status in one.status.items():
+            row = which | {"specimen": one.specimen, "structure": structure, "status": status}
+            if structure in one.outlines:
+                outline = one.outlines[structure]
+                values = outline.fourier(options.harmonics).ravel()
+                row |= dict(zip(names, map(rounded, values.tolist()), strict=True))
+                row |= areas({"area": outline.area}, one.pixels_per_mm)
+                row["solidity"] = rounded(outline.solidity)
+            yield row
+
+
+def symmetry_rows(
+    every: Iterable[SpecimenShapes], which: dict[str, Any]
+) -> Iterable[dict[str, Any]]:
+    for one in every:
+        for structure, (left, right) in one.sides.items():
+            row = which | {"specimen": one.specimen, "structure": structure}
+            row |= areas({"area_left": left, "area_right": right}, one.pixels_per_mm)
+            yield row | {"asymmetry": rounded(asymmetry(left, right))}
+
+
+def areas(values: Mapping[str, float], scale: float | None) -> dict[str, float | None]:
+    found = {f"{name}_px2": rounded(value) for name, value in values.items()}
+    if scale:
+        found |= {f"{name}_mm2": rounded(value / scale**2) for name, value in values.items()}
+    return found
+
+
+def save(path: Path, rows: Iterable[dict[str, Any]], columns: dict[str, type]) -> None:
+    tables.write(tables.table(rows, columns), path)
+
+
+if __name__ == "__main__":
+    run(main)

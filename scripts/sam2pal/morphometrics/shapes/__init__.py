@@ -1,0 +1,1 @@
+"""Shapes for geometric morphometrics: semilandmarks, landmarks, Fourier coefficients, symmetry."""

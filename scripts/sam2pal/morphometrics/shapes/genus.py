@@ -1,0 +1,118 @@
+"""The shapes of all specimens of a genus and round."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sam2pal.config.outlines import OutlineOptions
+from sam2pal.io import tables
+from sam2pal.morphometrics.geometry.shape import Shape, measure_together
+from sam2pal.morphometrics.measures.dictionary import MEASURED
+from sam2pal.morphometrics.measures.specimen import Case, crop
+from sam2pal.morphometrics.shapes.frame import Frame
+from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
+from sam2pal.morphometrics.shapes.outlines import Outline, in_one_piece
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.genus import Genus
+
+NO_AXIS, IN_PIECES = "no_axis", "in_pieces"
+"""Why a measured structure has no outline: front or rear structure not measured, several pieces."""
+Statuses = Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class SpecimenShapes:
+    """What is known of the shape of one specimen.
+
+    Attributes:
+        image: file name of its photograph.
+        width, height: of the photograph as stored, pixels.
+        pixels_per_mm: None if not known.
+        mirrored: it was matched with the mirror image of its templates.
+        status: by structure, `measured` if it has an outline, else why not.
+        outlines: of these structures.
+        landmarks: (x, y) on the photograph by name.
+        sides: pixels left and right by structure in several pieces, and by the names of a pair.
+    """
+
+    specimen: str
+    image: str
+    width: int
+    height: int
+    pixels_per_mm: float | None
+    mirrored: bool
+    status: Mapping[str, str]
+    outlines: Mapping[str, Outline] = field(default_factory=dict)
+    landmarks: Landmarks = field(default_factory=dict)
+    sides: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def read_statuses(path: str | Path) -> dict[tuple[str, str], str]:
+    """The status of each specimen and structure in a table of measurements.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    columns = {name: COLUMNS[name] for name in ("specimen", "structure", "status")}
+    found: dict[tuple[str, str], str] = {}
+    for piece in tables.read_chunks(path, columns, others=False):
+        names, structures, statuses = (piece[name].to_pylist() for name in columns)
+        found |= dict(zip(zip(names, structures, strict=True), statuses, strict=True))
+    return found
+
+
+def shapes(
+    genus: Genus,
+    statuses: Statuses,
+    outlines: OutlineOptions,
+    progress: Callable[[], None] = lambda: None,
+) -> Iterator[SpecimenShapes]:
+    """The shapes of the specimens of a genus, in their order.
+
+    Only masks that were measured with confidence have any (see `statuses`).
+    """
+    for case in genus.cases():
+        if isinstance(case, Case):
+            yield _specimen(case, genus, statuses, outlines)
+        progress()
+
+
+def _specimen(
+    case: Case, genus: Genus, statuses: Statuses, outlines: OutlineOptions
+) -> SpecimenShapes:
+    structures = list(genus.structures or ())
+    status = {name: statuses.get((case.specimen, name), "") for name in structures}
+    crops = {
+        name: crop(mask)
+        for name, of in status.items()
+        if of == MEASURED and name in case.drawn and (mask := case.drawn[name].mask) is not None
+    }
+    known = {name: Shape.of(*crops[name], min_part=genus.options.min_part) for name in crops}
+    wanted = outlines.outlined(structures, genus.options.curved)
+    sizes = (of.mask.shape for of in case.drawn.values() if of.mask is not None)
+    height, width = next(sizes, (0, 0))
+    image = case.photograph.name if case.photograph else case.specimen
+    scale = case.scale.pixels_per_mm
+    common = (case.specimen, image, width, height, scale, case.mirrored)
+    front, rear = outlines.ends(genus.options.body)
+    if front not in known or rear not in known:
+        lost = {name: NO_AXIS if name in known else status[name] for name in wanted}
+        return SpecimenShapes(*common, lost)
+    body, axis = genus.measuring.axis(case.drawn, known)
+    frame = Frame.of(body, axis, known[front].moments, known[rear].moments, case.mirrored)
+    whole = {name: in_one_piece(of.parts) for name, of in known.items()}
+    found = {name: Outline(of.parts[0], frame) for name, of in known.items() if whole[name]}
+    slender = {name: known[name] for name in genus.options.curved if name in known}
+    measure_together(list(slender.values()))
+    order = list(genus.options.body) or structures
+    sides = {name: frame.sides(of.parts) for name, of in known.items() if not whole[name]}
+    for left, right in outlines.pairs:
+        if left in known and right in known:
+            sides[f"{left}, {right}"] = known[left].area, known[right].area
+    return SpecimenShapes(
+        *common,
+        {name: IN_PIECES if name in known and not whole[name] else status[name] for name in wanted},
+        {name: of for name, of in found.items() if name in wanted},
+        landmarks({n: of for n, of in found.items() if n not in slender}, slender, order, frame),
+        sides,
+    )

@@ -1,0 +1,287 @@
+"""Outlines and landmarks: where they lie on drawn animals, and what other programs read in the files."""
+
+import csv
+import math
+import sys
+
+import numpy as np
+import pyefd
+import pytest
+import yaml
+
+import export_shapes
+import plot_shapes
+from sam2pal.config.outlines import OutlineOptions, outline_problems
+from sam2pal.dataset.files import categories, write
+from sam2pal.dataset.rle import encode_mask
+from sam2pal.io import tables
+from sam2pal.morphometrics.geometry.shape import Shape
+from sam2pal.morphometrics.shapes.frame import Frame, asymmetry
+from sam2pal.morphometrics.shapes.landmarks import landmarks
+from sam2pal.morphometrics.shapes.outlines import Outline
+from sam2pal.morphometrics.shapes.procrustes import shape_space
+from sam2pal.morphometrics.tables.columns import COLUMNS
+
+STRUCTURES = ["head", "trunk", "antennae"]
+SIDE, CENTRE = 300, np.array([150.0, 150.0])
+
+
+def draw(turn, wide=1.0, mirrored=False):
+    """An animal that looks upwards at turn 0, turned clockwise: masks [SIDE, SIDE].
+
+    The head is a part of a disc of radius 30; the trunk behind it is 80 wide, from 50 to -110, with a bump on
+    its right; of the two antennae on the head's sides the right one is the longer.
+    """
+    y, x = np.mgrid[:SIDE, :SIDE] + 0.5
+    x, y = x - CENTRE[0], y - CENTRE[1]
+    c, s = math.cos(turn), math.sin(turn)
+    u, v = c * x + s * y, s * x - c * y  # to the right, forwards
+    if mirrored:
+        u = -u
+    head = (np.hypot(u, v - 60) < 30) & (v > 50) & (v < 80)
+    trunk = ((u / (40 * wide)) ** 2 + ((v + 20) / 90) ** 2 < 1) | (np.hypot(u - 38, v + 20) < 12)
+    trunk &= v <= 50
+    right = (abs(v - 70) < 2) & (u > 34) & (u < 94)
+    left = (abs(v - 70) < 2) & (u < -34) & (u > -74)
+    return {"head": head, "trunk": trunk, "antennae": left | right}
+
+
+def frame_of(masks, mirrored=False):
+    shapes = {name: Shape.of(mask) for name, mask in masks.items()}
+    body = Shape.of(masks["head"] | masks["trunk"]).moments
+    front, rear = shapes["head"].moments, shapes["trunk"].moments
+    return shapes, Frame.of(body, body.angle, front, rear, mirrored)
+
+
+def photograph(point, turn):
+    """(to the right, forwards) of the animal on its photograph."""
+    u, v = point
+    c, s = math.cos(turn), math.sin(turn)
+    return CENTRE + (c * u + s * v, s * u - c * v)
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.7, 2.0, 3.3, 5.1])
+def test_points_are_even_from_the_front_and_landmarks_lie_where_they_were_drawn(turn):
+    masks = draw(turn)
+    shapes, frame = frame_of(masks)
+    outlines = {name: Outline(shapes[name].parts[0], frame) for name in ("head", "trunk")}
+    assert frame.forward @ (math.sin(turn), -math.cos(turn)) > 0.99
+
+    points = outlines["trunk"].semilandmarks(64)
+    steps = np.hypot(*np.diff(np.concatenate([points, points[:1]]), axis=0).T)
+    assert steps.max() / steps.mean() < 1.02 and steps.min() / steps.mean() > 0.8  # chords
+    local = frame.local(points)
+    assert local[0, 1] > local[:, 1].max() - 2  # in front ...
+    assert local[16, 0] > 20 and local[48, 0] < -20  # ... then clockwise, first to the right
+
+    found = landmarks(outlines, {"antennae": shapes["antennae"]}, ["head", "trunk"], frame)
+    tilt = 4  # the bump turns the axis a little, and what is extreme along it
+    where = {
+        "head.front": ((0, 80), tilt),
+        "head-trunk.middle": ((0, 50), 1.5),
+        "head-trunk.left": ((-26, 50), 3),
+        "antennae.tip_right": ((94, 70), 1.5),
+        "antennae.tip_left": ((-74, 70), 1.5),
+        "antennae.base_left": ((-34, 70), 1.5),
+        "trunk.rear": ((0, -110), 6),
+    }
+    for name, (place, far) in where.items():
+        assert np.hypot(*(found[name] - photograph(place, turn))) < far, name
+    left, right = frame.sides(shapes["antennae"].parts)
+    assert asymmetry(left, right) == pytest.approx((60 - 40) / 50, abs=0.04)
+
+
+def test_fourier_coefficients_are_of_the_shape_alone_and_draw_it_again():
+    turned = [draw(turn) for turn in (0.0, 1.1, 4.0)] + [draw(2.2, mirrored=True)]
+    found = []
+    for masks, mirrored in zip(turned, (False, False, False, True), strict=True):
+        shapes, frame = frame_of(masks, mirrored)
+        outline = Outline(shapes["trunk"].parts[0], frame)
+        found.append(outline.fourier(12))
+    for other in found[1:]:
+        assert np.abs(other - found[0]).max() < 0.01  # sizes are 1
+
+    drawn = pyefd.reconstruct_contour(found[-1], num_points=400) * math.sqrt(outline.area)
+    middle = outline.local.mean(axis=0) - drawn.mean(axis=0)
+    gaps = [np.hypot(*(outline.local - point - middle).T).min() for point in drawn]
+    assert max(gaps) < 2.0  # of 140 pixels
+
+
+def test_components_find_the_one_way_in_which_shapes_differ():
+    circle = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    wide = np.array([0.7, 0.9, 1.1, 1.3, 1.5])
+    shapes = np.stack([wide[:, None] * np.sin(circle), np.ones((5, 1)) * np.cos(circle)], axis=2)
+    turns = np.array([0.1, 2.0, 4.4, 3.0, 1.0])
+    c, s = np.cos(turns), np.sin(turns)
+    moved = np.einsum("mnk,mkl->mnl", shapes, np.stack([[c, s], [-s, c]]).transpose(2, 0, 1))
+    space = shape_space(moved * np.array([3, 9, 1, 40, 5])[:, None, None] + 100)
+    assert space.shares[0] > 0.99
+    order = np.argsort(space.scores[:, 0])
+    assert list(order) in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0])
+    assert np.allclose(space.aligned[:, 0, 0], 0, atol=1e-6) and (space.aligned[:, 0, 1] > 0).all()
+    assert space.sizes[3] == pytest.approx(40 * np.linalg.norm(shapes[3]))
+
+
+def read_tps(path):
+    """What a TPS file says, read by the format's own rules (Rohlf): keys, then points of LM and CURVES."""
+    specimens, points = [], None
+    for line in path.read_text().splitlines():
+        key, equals, value = line.partition("=")
+        if equals and key == "LM":
+            points = []
+            specimens.append({"LM": points, "count": int(value), "curves": []})
+        elif equals and key == "POINTS":
+            points = []
+            specimens[-1]["curves"].append((int(value), points))
+        elif equals:
+            specimens[-1][key] = value
+        elif line.strip():
+            points.append([float(number) for number in line.split()])
+    for one in specimens:
+        assert len(one["LM"]) == one["count"]
+        assert len(one["curves"]) == int(one.get("CURVES", 0))
+        assert all(len(of) == count for count, of in one["curves"])
+    return specimens
+
+
+def entries(specimens):
+    images, annotations = [], []
+    for number, (name, masks, keys) in enumerate(specimens, 1):
+        images.append(
+            {"id": number, "file_name": f"{name}.png", "specimen": name, "width": SIDE}
+            | {
+                "height": SIDE,
+                "path": f"photographs/{name}.png",
+                "status": "ok",
+                "reason": "",
+                **keys,
+            }
+        )
+        for category, structure in enumerate(STRUCTURES, 1):
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": number, "category_id": category}
+                | {"segmentation": encode_mask(masks[structure]), "iscrowd": 0, "score": 0.9}
+                | {"area": int(masks[structure].sum()), "source": "predicted", "flags": []}
+            )
+    return images, annotations
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A round of five specimens: one mirrored, one whose antennae were not measured, one without a head."""
+    lost = draw(0.5) | {"head": np.zeros((SIDE, SIDE), bool)}
+    specimens = [("a", draw(0.0), {}), ("b", draw(2.0, 1.1), {"view": "180"})]
+    specimens += [("=c", draw(1.0, 0.9, True), {"view": "mirrored"}), ("d", draw(4.0, 1.2), {})]
+    specimens.append(("e", lost, {}))
+    folder = tmp_path / "G/drawn"
+    (folder / "shards").mkdir(parents=True)
+    images, annotations = entries(specimens)
+    coco = {"info": {"genus": "G", "round": "drawn"}, "categories": categories(STRUCTURES)}
+    write(folder / "shards/0001.json", coco | {"images": images, "annotations": annotations})
+    write(folder / "templates.json", coco | {"images": [], "annotations": []})
+    rows = [
+        {"genus": "G", "round": "drawn", "specimen": name, "structure": structure}
+        | {"status": "low_confidence" if (name, structure) == ("d", "antennae") else "measured"}
+        for name, *_ in specimens
+        for structure in STRUCTURES
+        if (name, structure) != ("e", "head")
+    ]
+    tables.write(tables.table(rows, COLUMNS), folder / "morphometrics.csv")
+    scores = dict.fromkeys(("genus", "round", "specimen", "structure"), str) | {"iou": float}
+    tables.write(tables.table([], scores), folder / "evaluation.csv")
+    return folder
+
+
+def export(run, monkeypatch, *words, **outlines):
+    options = run.parent / "options.yaml"
+    outlines = {"points": 16, "harmonics": 4, "axis": ["head", "trunk"]} | outlines
+    measurement = {"body": ["head", "trunk"], "curved": ["antennae"], "colour": False}
+    options.write_text(yaml.safe_dump({"outlines": outlines, "measurement": measurement}))
+    folder = run.parent / "shapes"
+    words = ["--genus", "G", "--runs", run, "--options", options, "--output", folder, *words]
+    monkeypatch.setattr(sys, "argv", ["export_shapes.py", *map(str, words)])
+    export_shapes.main()
+    return folder
+
+
+def test_other_programs_read_the_same_points(run, monkeypatch, capsys):
+    folder = export(run, monkeypatch, "--pixels-per-mm", "40")
+    said = capsys.readouterr().out
+    assert "outlines of trunk: 4 measured, 1 no_axis" in said
+    tps = read_tps(folder / "outline_trunk.tps")
+    assert [one["ID"] for one in tps] == ["a", "b", "=c", "d"]
+    assert {one["IMAGE"] for one in tps} == {"a.png", "b.png", "=c.png", "d.png"}
+    assert all(float(one["SCALE"]) == pytest.approx(1 / 40) for one in tps)
+    points = {one["ID"]: np.array(one["LM"] + one["curves"][0][1]) for one in tps}
+    assert all(of.shape == (16, 2) for of in points.values())
+    first = points["a"][0]
+    assert first == pytest.approx(CENTRE * (1, -1) + (0, SIDE) + (0, 50), abs=2)  # y upwards
+
+    def area(ring):
+        x, y = ring.T
+        return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+    assert all(area(of) < -6000 for of in points.values())  # clockwise, the mirrored one too
+
+    with (folder / "outline_trunk_morphoj.txt").open(encoding="utf-8") as file:
+        rows = list(csv.reader(file, delimiter="\t"))
+    assert rows[0][:3] == ["ID", "X1", "Y1"] and [row[0] for row in rows[1:]] == list(points)
+    for row in rows[1:]:
+        assert np.array(row[1:], float).reshape(-1, 2) * 40 == pytest.approx(points[row[0]], 1e-4)
+    with (folder / "outline_trunk.csv").open(encoding="utf-8", newline="") as file:
+        table = {row["specimen"]: row for row in csv.DictReader(file)}
+    assert float(table["a"]["y1"]) == pytest.approx(first[1]) and "'=c" in table
+
+    marks = read_tps(folder / "landmarks.tps")
+    names = [row["landmark"] for row in rows_of(folder / "landmarks.csv") if row["specimen"] == "a"]
+    missing = {
+        one["ID"]: [n for n, p in zip(names, one["LM"], strict=True) if p[0] == -1] for one in marks
+    }
+    tips = {f"antennae.{end}_{side}" for end in ("base", "tip") for side in ("left", "right")}
+    assert missing["a"] == [] and set(missing["d"]) == tips
+    at = {one["ID"]: dict(zip(names, one["LM"], strict=True)) for one in marks}
+    span = {name: at[name]["antennae.tip_right"][0] - at[name]["head.front"][0] for name in ("a",)}
+    assert span["a"] == pytest.approx(94, abs=4)
+
+    status = {(row["specimen"], row["structure"]): row for row in rows_of(folder / "outlines.csv")}
+    assert status["e", "trunk"]["status"] == "no_axis" and status["e", "trunk"]["a1"] == ""
+    assert float(status["a", "trunk"]["area_mm2"]) == pytest.approx(
+        float(status["a", "trunk"]["area_px2"]) / 1600
+    )
+    symmetry = {row["specimen"]: row for row in rows_of(folder / "symmetry.csv")}
+    for name in ("a", "=c"):  # the mirrored one is turned back
+        assert float(symmetry[name]["asymmetry"]) == pytest.approx(0.4, abs=0.05)
+    described = (folder / "columns.tsv").read_text()
+    for name in ("asymmetry", "solidity", "area_mm2", "pixels_per_mm", "landmark"):
+        assert name in described
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            row | {"specimen": row["specimen"].removeprefix("'")} for row in csv.DictReader(file)
+        ]
+
+
+def test_the_figure_and_its_table_hold_every_specimen(run, monkeypatch, tmp_path):
+    folder = export(run, monkeypatch)
+    assert not any("SCALE" in one for one in read_tps(folder / "outline_trunk.tps"))
+    figure, scores = tmp_path / "space.svg", tmp_path / "space.csv"
+    words = ["--shapes", str(folder), "--output", str(figure), "--scores", str(scores)]
+    monkeypatch.setattr(sys, "argv", ["plot_shapes.py", *words])
+    plot_shapes.main()
+    rows = [row for row in rows_of(scores) if row["structure"] == "trunk"]
+    assert [row["specimen"] for row in rows] == ["a", "b", "=c", "d"]
+    order = sorted(rows, key=lambda row: float(row["pc1"]))
+    assert [row["specimen"] for row in order] in (["=c", "a", "b", "d"], ["d", "b", "a", "=c"])
+    assert "trunk" in figure.read_text() and rows[0]["centroid_size_mm"] == ""
+
+
+def test_what_the_options_name_must_be_there():
+    options = OutlineOptions(axis=["head", "trnk"], pairs=[["wing_l", "wing_r"]])
+    problems = outline_problems(options, [], STRUCTURES)
+    assert len(problems) == 3 and "trnk" in problems[0] and "trunk" in problems[0]
+    assert "nothing says where forwards is" in outline_problems(OutlineOptions(), [], STRUCTURES)[0]
+    assert outline_problems(OutlineOptions(), ["head", "trunk"], STRUCTURES) == []
+    with pytest.raises(ValueError, match="12 harmonics need 24 points"):
+        OutlineOptions(points=20)

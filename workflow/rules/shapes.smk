@@ -1,0 +1,57 @@
+# Outlines and landmarks for geometric morphometrics, if the configuration has `outlines`.
+
+
+rule export_shapes:
+    input:
+        options=f"{OPTIONS}/export_shapes.json",
+        runs=of_rounds("evaluation.csv", "morphometrics.csv", "templates.json"),
+        corrections=converted_corrections,
+        specimens=SPECIMEN_TABLE,
+    output:
+        folder=directory("<results>/{genus}/shapes"),
+    log:
+        "<logs>/{genus}/export_shapes.log",
+    benchmark:
+        "<benchmarks>/{genus}/export_shapes.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("export_shapes"),
+        runs=lambda wildcards: [
+            place(f"<results>/{genus}/{name}")
+            for genus, name in PROJECT.runs
+            if genus == wildcards.genus
+        ],
+        corrections=option("--corrections", "corrections"),
+        specimens=option("--specimen-table", "specimens"),
+        scale=scale,
+    shell:
+        "{params.program} --options {input.options} --genus {wildcards.genus} --runs {params.runs} {params.scale}"
+        " {params.specimens} {params.corrections} --progress {log}.state --output {output.folder} > {log} 2>&1"
+
+
+rule plot_shapes:
+    input:
+        options=f"{OPTIONS}/plot_shapes.json",
+        shapes=collect("<results>/{genus}/shapes", genus=PROJECT.genera),
+    output:
+        figure=report(
+            "<results>/plots/shape_space.svg",
+            category="Measurements",
+            subcategory="All genera",
+            labels={"figure": "shape: principal components"},
+            caption="../report/shape_space.rst",
+        ),
+        scores="<results>/tables/shape_space.csv",
+        parquet="<results>/tables/shape_space.parquet",
+    log:
+        "<logs>/plot_shapes.log",
+    benchmark:
+        "<benchmarks>/plot_shapes.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("plot_shapes"),
+    shell:
+        "{params.program} --options {input.options} --shapes {input.shapes} --output {output.figure}"
+        " --scores {output.scores} {output.parquet} > {log} 2>&1"
