@@ -10,6 +10,8 @@ from pathlib import Path
 from sam2pal.cli import run
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io import tables
+from sam2pal.morphometrics.tables.changed import COLUMNS as MEASURES
+from sam2pal.morphometrics.tables.changed import changed
 from sam2pal.review.changes import COLUMNS, changes
 
 
@@ -28,11 +30,15 @@ def main() -> None:
     )
     add("--options", type=Path, help="not read; its change computes the table again")
     add("--output", nargs="+", required=True, help="changes.csv, and .parquet if wanted")
+    add("--measures", nargs="+", default=[], help="changed_measures.csv: changes beyond intervals")
     arguments = parser.parse_args()
     folders = arguments.before, arguments.after
     before, after = (sorted(folder.glob("shards/*.json")) for folder in folders)
     rows = changes(arguments.genus, before, after, folders, arguments.corrections)
     tables.write(tables.table(rows, COLUMNS), *arguments.output)
+    if arguments.measures:
+        of_measures = changed(*(folder / "morphometrics.csv" for folder in folders))
+        tables.write(tables.table(of_measures, MEASURES), *arguments.measures)
     print(f"{len(rows)} masks of {arguments.before} and {arguments.after} compared")
     for row in rows[:20]:
         print(f"  {row['specimen']}, {row['structure']}: overlap {row['overlap']:.2f}")

@@ -18,7 +18,7 @@ from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
-from sam2pal.evaluation.final import final_rounds, read_scores
+from sam2pal.evaluation.final import final_run
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -81,11 +81,7 @@ def main() -> None:
     stage = read_options(arguments.options)
     if stage.outlines.axis is None and len(stage.measurement.body) < 2:
         raise InputError("--options: give `outlines: {axis: [FRONT, REAR]}`, or measurement.body")
-    runs = {folder.name: folder for folder in arguments.runs}
-    scores = read_scores([folder / "evaluation.csv" for folder in runs.values()])
-    found = [(arguments.genus, name) for name in runs]
-    final = final_rounds(found, stage.final_round, stage.rounds, scores)[arguments.genus]
-    folder = runs[final.round]
+    folder, final = final_run(arguments.genus, arguments.runs, stage.final_round, stage.rounds)
     genus = Genus(
         sorted(folder.glob("shards/*.json")),
         stage.measurement,
@@ -115,6 +111,8 @@ def write(
 ) -> None:
     """All files of a genus."""
     folder.mkdir(parents=True, exist_ok=True)
+    for path in [*folder.glob("outline_*"), *folder.glob("landmarks*")]:
+        path.unlink()  # of an earlier call, which may have written other structures
     which = {"genus": genus.genus, "round": genus.round}
     for structure in every[0].status if every else ():
         of = [

@@ -5,7 +5,7 @@
     python scripts/summarize_morphometrics.py --compare predicted.csv --against drawn.csv \\
         --output-folder results/tables
 
-The first writes measurements (the short table), morphometrics_wide, morphometrics_summary, and
+The first writes measurements (the short table), morphometrics_wide, morphometrics_summary, publication, and
 columns.tsv with programs for Python and R that read them, the second
 morphometrics_concordance and the morphometrics_pairs it is computed from, each as CSV and Parquet.
 """
@@ -25,7 +25,7 @@ from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.morphometrics.tables import short
+from sam2pal.morphometrics.tables import publication, short
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.summary import (
     REQUIRED,
@@ -101,6 +101,9 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             found |= dict.fromkeys(zip(*both, strict=True))
     final = final_rounds(found, stage.final_round, stage.rounds, read_scores(arguments.evaluation))
     write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
+    rounds = {genus: of.round for genus, of in final.items()}
+    printed = publication.publication(summary.rows(), rounds)
+    tables.write(tables.table(printed, publication.COLUMNS), folder / "publication.csv")
     more = [name for name in columns.more if name not in SHORT_STATE]
     short_columns = short.columns(columns.structures, columns.measures, more)
     with ExitStack() as stack:

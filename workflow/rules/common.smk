@@ -424,6 +424,15 @@ def predictions(wildcards):
     ]
 
 
+def folders_of_rounds(wildcards):
+    """The folders of all rounds of a genus."""
+    return [
+        place(f"<results>/{genus}/{name}")
+        for genus, name in PROJECT.runs
+        if genus == wildcards.genus
+    ]
+
+
 def of_rounds(*names):
     """A function that gives files of all rounds of a genus, and all its shards."""
 
@@ -449,6 +458,8 @@ def products_of(genus):
             yield f"{RESULTS}/{genus}/corrections.json"
         if CONFIG.outlines:
             yield f"{RESULTS}/{genus}/shapes"
+        if CONFIG.darwin_core:
+            yield f"{RESULTS}/{genus}/darwin_core"
         for name in rounds:
             run = f"{RESULTS}/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)
@@ -457,6 +468,8 @@ def products_of(genus):
                 f"{run}/{kind}/{shard}" for kind in CONFIG.segmentation.pictures for shard in shards
             )
             yield from changes(genus, name)
+            if earlier_round(genus, name):
+                yield f"{run}/changed_measures.csv"
             if PROJECT.rounds[name].train is not None:
                 yield from (f"{run}/train_pool.tsv", f"{run}/adapter")
 

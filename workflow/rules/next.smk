@@ -35,6 +35,7 @@ rule compare_masks:
         corrections=converted_corrections,
     output:
         table="<results>/{genus}/{round}/changes.csv",
+        measures="<results>/{genus}/{round}/changed_measures.csv",
     log:
         "<logs>/{genus}/{round}/compare_masks.log",
     benchmark:
@@ -48,4 +49,5 @@ rule compare_masks:
         later=lambda wildcards, input: str(Path(input.later[0]).parent),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} {params.corrections}"
-        " --before {params.earlier} --after {params.later} --output {output.table} > {log} 2>&1"
+        " --before {params.earlier} --after {params.later} --output {output.table}"
+        " --measures {output.measures} > {log} 2>&1"

@@ -17,11 +17,7 @@ rule export_shapes:
         "../../envs/light.yaml"
     params:
         program=program("export_shapes"),
-        runs=lambda wildcards: [
-            place(f"<results>/{genus}/{name}")
-            for genus, name in PROJECT.runs
-            if genus == wildcards.genus
-        ],
+        runs=folders_of_rounds,
         corrections=option("--corrections", "corrections"),
         specimens=option("--specimen-table", "specimens"),
         scale=scale,

@@ -82,6 +82,13 @@ rule summarize_morphometrics:
             labels={"table": "summary by genus"},
             caption="../report/morphometrics_summary.rst",
         ),
+        publication=report(
+            "<results>/tables/publication.csv",
+            category="Measurements",
+            subcategory="All genera",
+            labels={"table": "summary for a publication"},
+            caption="../report/publication.rst",
+        ),
         concordance=report(
             "<results>/tables/morphometrics_concordance.csv",
             category="Measurements",

@@ -84,6 +84,11 @@ class Configuration(Sections):
     segmentation: Section[SegmentationSection] = Field(default_factory=SegmentationSection)
     measurement: Section[MeasurementSection] = Field(default_factory=MeasurementSection)
     outlines: OutlineOptions | None = None
+    darwin_core: StrictBool = Field(
+        False,
+        description="write measurements as rows of Darwin Core MeasurementOrFact, photographs and "
+        "masks as rows of Audiovisual (Audubon) Core, in `results/{genus}/darwin_core/`",
+    )
     review: Section[ReviewSection] = Field(default_factory=ReviewSection)
     next: Section[NextOptions] = Field(default_factory=NextOptions)
 

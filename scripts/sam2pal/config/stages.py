@@ -84,6 +84,8 @@ def stage_options(
         outlines = {"outlines": dataclasses.asdict(configuration.outlines)}
         stages["export_shapes"] = {"structures": names} | measurement | outlines | final
         stages["plot_shapes"] = {}
+    if configuration.darwin_core:
+        stages["export_darwin_core"] = measurement | final
     methods = {**methods, "measure_truth": methods["measure"]}
     return {
         stage: {"method": methods[stage.partition(".")[0]], **values}

@@ -92,6 +92,21 @@ def final_rounds(
     return result
 
 
+def final_run(
+    genus: str, folders: Sequence[Path], chosen: str | None, order: Sequence[str] | None
+) -> tuple[Path, Final]:
+    """The folder of the final round among those of a genus' rounds, and which round it is.
+
+    Args:
+        folders: with an evaluation.csv each.
+        chosen, order: see `final_rounds`.
+    """
+    runs = {folder.name: folder for folder in folders}
+    scores = read_scores([folder / "evaluation.csv" for folder in folders])
+    final = final_rounds([(genus, name) for name in runs], chosen, order, scores)[genus]
+    return runs[final.round], final
+
+
 def _final(
     genus: str,
     names: Sequence[str],

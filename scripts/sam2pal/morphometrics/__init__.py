@@ -4,8 +4,9 @@
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
     "measure": 9,
-    "summarize_morphometrics": 4,
+    "summarize_morphometrics": 5,
     "plot_morphometrics": 2,
     "export_shapes": 1,
     "plot_shapes": 1,
+    "export_darwin_core": 1,
 }

@@ -7,5 +7,5 @@ METHODS = {
     "review_index": 3,
     "draw_masks": 2,
     "choose_next": 1,
-    "compare_masks": 1,
+    "compare_masks": 2,
 }

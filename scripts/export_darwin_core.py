@@ -1,0 +1,73 @@
+"""Write measurements as Darwin Core MeasurementOrFact, photographs and masks as Audiovisual (Audubon) Core.
+
+    python scripts/export_darwin_core.py --genus G --runs results/G/untrained results/G/trained \\
+        --output results/G/darwin_core
+
+A run is the folder of a round, with its shards/, morphometrics.csv and evaluation.csv; the final one is
+written.
+"""
+
+import argparse
+from pathlib import Path
+
+from sam2pal.cli import add_options, run
+from sam2pal.config.stages import read_options
+from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.judged import Corrections
+from sam2pal.evaluation.final import final_run
+from sam2pal.io import tables
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.darwin_core import (
+    MEASUREMENTS,
+    MEDIA,
+    measurement,
+    media,
+    occurrence,
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--genus", required=True)
+    add("--runs", type=Path, nargs="+", required=True, help="folders of its rounds")
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
+    add("--output", type=Path, required=True, help="folder to write")
+    add_options(parser, "measurement", "rounds", "final_round")
+    arguments = parser.parse_args()
+    stage = read_options(arguments.options)
+    folder, final = final_run(arguments.genus, arguments.runs, stage.final_round, stage.rounds)
+    known: dict[str, str] = {}
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    path = arguments.output / "measurement_or_fact.csv"
+    with tables.Writer([path], MEASUREMENTS) as writer:
+        for piece in tables.read_chunks(folder / "morphometrics.csv", COLUMNS):
+            rows = piece.to_pylist()
+            known |= {row["specimen"]: occurrence(row) for row in rows}
+            found = (measurement(row, stage.measurement.indices) for row in rows)
+            writer.write(tables.table([row for row in found if row], MEASUREMENTS))
+        count = writer.rows
+    with tables.Writer([arguments.output / "audiovisual.csv"], MEDIA) as writer:
+        for shard in sorted(folder.glob("shards/*.json")):
+            dataset = Dataset(shard)
+            if arguments.corrections:
+                arguments.corrections.apply(dataset)
+            rows = [
+                row
+                for one in dataset.by_specimen().values()
+                if one.status == "ok" and one.width
+                for row in media(arguments.genus, one, known.get(one.specimen, ""))
+            ]
+            writer.write(tables.table(rows, MEDIA))
+        print(
+            f"{arguments.genus}: round {final.round}, {final.why}; {count} measurements, "
+            f"{writer.rows} photographs and masks"
+        )
+    if not count:
+        print("no measurement has millimetres or no unit: is pixels_per_mm given?")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,116 @@
+"""Which measures of the same specimens change from one round to the next by more than their interval."""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sam2pal.dataset.dataset import BY_HAND
+from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.dictionary import MEASURED
+from sam2pal.morphometrics.tables.columns import rounded
+from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, specimens
+
+COLUMNS = {
+    **dict.fromkeys(("genus", "round_before", "round_after", "structure", "measure", "unit"), str),
+    **dict.fromkeys(("n", "beyond_interval"), int),
+    **dict.fromkeys(("share_beyond", "mean_before", "mean_after", "change_percent"), float),
+    **dict.fromkeys(("mean_absolute_change_percent", "p_of_change"), float),
+}
+"""Columns of changed_measures.csv.
+
+n: specimens measured in both rounds from predicted masks; beyond_interval: of these, those whose later
+value lies outside of the earlier one's range by threshold; change_percent: of the mean; p_of_change:
+two-sided, of the mean of the paired differences (normal approximation), of 10 or more."""
+ENOUGH = 10
+
+
+class _Sum:
+    """Sums over the specimens of one measure."""
+
+    def __init__(self) -> None:
+        self.n = self.beyond = 0
+        self.before = self.after = self.absolute = self.squares = 0.0
+
+    def add(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        one, other = before["value"], after["value"]
+        low, high = before["low_by_threshold"], before["high_by_threshold"]
+        self.n += 1
+        self.beyond += not low <= other <= high
+        self.before += one
+        self.after += other
+        self.absolute += abs(other - one)
+        self.squares += (other - one) ** 2
+
+    def row(self) -> dict[str, Any]:
+        n, mean = self.n, self.before / self.n
+        change = (self.after - self.before) / n
+        found = {
+            "n": n,
+            "beyond_interval": self.beyond,
+            "share_beyond": rounded(self.beyond / n),
+            "mean_before": rounded(mean),
+            "mean_after": rounded(self.after / n),
+        }
+        if mean:
+            found |= {
+                "change_percent": rounded(100 * change / mean),
+                "mean_absolute_change_percent": rounded(100 * self.absolute / n / mean),
+            }
+        variance = (self.squares - n * change**2) / max(n - 1, 1)
+        if n >= ENOUGH and variance > 0:
+            z = abs(change) / math.sqrt(variance / n)
+            found["p_of_change"] = rounded(math.erfc(z / math.sqrt(2)))
+        return found
+
+
+def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
+    """Rows of `COLUMNS` from two tidy tables of the same specimens, those with most beyond first.
+
+    Only what is measured in both from predicted masks, has an interval, and no millimetres, which would count
+    the same twice.
+
+    Raises:
+        InputError: the tables have other specimens, or another order.
+    """
+    sums: dict[tuple[str, ...], _Sum] = {}
+    for one, other in _pairs(before, after):
+        known = {_key(row): row for row in one if _counts(row)}
+        for row in other:
+            earlier = known.get(_key(row))
+            if earlier is None or not _counts(row) or earlier["low_by_threshold"] is None:
+                continue
+            if earlier["high_by_threshold"] is None:
+                continue
+            key = (row["genus"], earlier["round"], row["round"], *_key(row))
+            sums.setdefault(key, _Sum()).add(earlier, row)
+    names = list(COLUMNS)[:6]
+    rows = [dict(zip(names, key, strict=True)) | of.row() for key, of in sums.items()]
+    return sorted(rows, key=lambda row: -row["share_beyond"])
+
+
+def _pairs(
+    before: str | Path, after: str | Path
+) -> Iterable[tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]]:
+    """The rows of each specimen in both tables, which list the same specimens in the same order."""
+    every, others = specimens([before]), specimens([after])
+    while True:
+        one, other = next(every, None), next(others, None)
+        if one is None and other is None:
+            return
+        names = [rows[0]["specimen"] if rows else "nothing" for rows in (one, other)]
+        if one is None or other is None or names[0] != names[1]:
+            raise InputError(
+                f"{before} goes on with {names[0]}, but {after} with {names[1]}; run the workflow again"
+            )
+        yield one, other
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["structure"], row["measure"], row["unit"]
+
+
+def _counts(row: Mapping[str, Any]) -> bool:
+    by_hand = row["source"] in BY_HAND
+    apart = row["unit"].startswith("mm") or row["measure"] in NOT_SUMMARISED
+    return row["status"] == MEASURED and row["value"] is not None and not by_hand and not apart

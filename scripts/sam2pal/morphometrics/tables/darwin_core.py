@@ -1,0 +1,113 @@
+"""Measurements, photographs and masks in the terms of Darwin Core and Audiovisual (Audubon) Core."""
+
+import mimetypes
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sam2pal
+from sam2pal.dataset.dataset import AnnotatedSpecimen, State
+from sam2pal.dataset.rle import rle_measures
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
+from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED
+
+MEASUREMENTS: dict[str, type] = dict.fromkeys(
+    (
+        *("measurementID", "occurrenceID", "measurementType", "measurementValue"),
+        *("measurementAccuracy", "measurementUnit", "measurementMethod"),
+        *("measurementDeterminedBy", "measurementRemarks"),
+    ),
+    str,
+) | {"measurementValue": float}
+"""Columns of measurement_or_fact.csv: terms of http://rs.tdwg.org/dwc/terms/."""
+MEDIA: dict[str, type] = {
+    **dict.fromkeys(
+        (
+            *("dcterms:identifier", "dc:type", "dc:format", "dcterms:title"),
+            *("ac:subtypeLiteral", "ac:providerManagedID", "ac:associatedSpecimenReference"),
+        ),
+        str,
+    ),
+    **dict.fromkeys(("exif:PixelXDimension", "exif:PixelYDimension"), int),
+    "ac:isROIOf": str,
+    **dict.fromkeys(("ac:xFrac", "ac:yFrac", "ac:widthFrac", "ac:heightFrac"), float),
+    **dict.fromkeys(("ac:subjectPartLiteral", "dcterms:description"), str),
+}
+"""Columns of audiovisual.csv: terms of Audiovisual Core, http://rs.tdwg.org/ac/doc/termlist/."""
+UNITS = {"1": "", "mm2": "mm²", "mm3": "mm³", "degree": "°"}
+MADE_BY = f"SAM2-PAL {sam2pal.__version__}"
+
+
+def occurrence(row: Mapping[str, Any]) -> str:
+    """The occurrenceID that the specimen table gives a tidy row, or genus and specimen."""
+    return row.get("occurrenceID") or f"{row['genus']}:{row['specimen']}"
+
+
+def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str, Any] | None:
+    """A tidy row as MeasurementOrFact; None of what was not measured, and of pixels, which are no unit.
+
+    Args:
+        indices: expressions of the configuration by name.
+    """
+    structure, measure, unit = row["structure"], row["measure"], row["unit"]
+    if row["status"] != MEASURED or row["value"] is None or measure in NOT_SUMMARISED:
+        return None
+    if unit.startswith("px"):
+        return None
+    known = BY_NAME.get(measure)
+    is_index = structure == SPECIMEN and known is None
+    defined = known.definition if known else f"index {indices.get(measure, measure)}"
+    scale = f"; scale from {row['scale_source']}" if unit.startswith("mm") else ""
+    low, high = row["low_by_threshold"], row["high_by_threshold"]
+    accuracy = ""
+    if low is not None and high is not None:
+        accuracy = f"{low:g} to {high:g} (range as the mask's probability threshold moves)"
+    confidence = row["confidence"]
+    return {
+        "measurementID": ":".join((row["genus"], row["specimen"], structure, measure, unit)),
+        "occurrenceID": occurrence(row),
+        "measurementType": measure if is_index else f"{structure} {measure.replace('_', ' ')}",
+        "measurementValue": row["value"],
+        "measurementAccuracy": accuracy,
+        "measurementUnit": UNITS.get(unit, unit),
+        "measurementMethod": f"{defined}; from a {row['source'] or 'predicted'} mask, round "
+        f"{row['round']}{scale}",
+        "measurementDeterminedBy": MADE_BY,
+        "measurementRemarks": ""
+        if confidence is None
+        else f"confidence of the mask {confidence:g}",
+    }
+
+
+def media(genus: str, specimen: AnnotatedSpecimen, occurrence_id: str) -> Iterator[dict[str, Any]]:
+    """The photograph of a specimen, then the bounding box of each of its masks as a region of interest.
+
+    Boxes are fractions of the photograph as stored.
+    """
+    identifier = f"{genus}/{specimen.name}"
+    common = {"dc:type": "StillImage", "ac:associatedSpecimenReference": occurrence_id}
+    yield common | {
+        "dcterms:identifier": identifier,
+        "dc:format": mimetypes.guess_type(specimen.name)[0] or "",
+        "dcterms:title": f"{genus} {specimen.specimen}",
+        "ac:subtypeLiteral": "Photograph",
+        "ac:providerManagedID": specimen.path or specimen.file_name,
+        "exif:PixelXDimension": specimen.width,
+        "exif:PixelYDimension": specimen.height,
+    }
+    for structure, annotation in specimen.annotations.items():
+        if annotation.state != State.PRESENT:
+            continue
+        left, top, width, height = rle_measures(annotation.pieces[0])["bbox"]
+        score = annotation.score
+        yield common | {
+            "dcterms:identifier": f"{identifier}#{structure}",
+            "dcterms:title": f"{genus} {specimen.specimen}, {structure}",
+            "ac:isROIOf": identifier,
+            "ac:xFrac": round(left / specimen.width, 6),
+            "ac:yFrac": round(top / specimen.height, 6),
+            "ac:widthFrac": round(width / specimen.width, 6),
+            "ac:heightFrac": round(height / specimen.height, 6),
+            "ac:subjectPartLiteral": structure,
+            "dcterms:description": f"bounding box of a {annotation.source} mask"
+            + ("" if score is None else f", confidence {score:g}"),
+        }

@@ -1,0 +1,143 @@
+"""Darwin Core rows, the publication's table, and measures that change by more than their interval."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+import export_darwin_core
+from sam2pal.dataset.files import categories, write
+from sam2pal.dataset.rle import encode_mask
+from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.tables.changed import changed
+from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.publication import publication
+from sam2pal.morphometrics.tables.summary import Summary
+
+# https://rs.gbif.org/extension/dwc/measurements_or_facts_2025-07-10.xml
+DARWIN_CORE = {
+    *("measurementID", "parentMeasurementID", "measurementType", "verbatimMeasurementType"),
+    *("measurementValue", "measurementAccuracy", "measurementUnit", "measurementDeterminedBy"),
+    *("measurementDeterminedDate", "measurementMethod", "measurementRemarks", "occurrenceID"),
+}
+# Audiovisual Core term list, http://rs.tdwg.org/ac/doc/termlist/: those of photographs and regions
+AUDIOVISUAL_CORE = {
+    *("dcterms:identifier", "dcterms:type", "dc:type", "dcterms:title", "dcterms:description"),
+    *("dc:format", "dcterms:format", "ac:subtype", "ac:subtypeLiteral", "ac:providerManagedID"),
+    *("ac:accessURI", "ac:associatedSpecimenReference", "ac:isROIOf", "ac:hasROI"),
+    *("ac:xFrac", "ac:yFrac", "ac:widthFrac", "ac:heightFrac", "ac:radius", "ac:subjectPart"),
+    *("ac:subjectPartLiteral", "exif:PixelXDimension", "exif:PixelYDimension"),
+}
+
+
+def row(specimen, value, unit="mm", status="measured", **more):
+    known = {"genus": "Formica", "round": "last", "specimen": specimen, "structure": "head"}
+    known |= {"measure": "length", "value": value, "unit": unit, "status": status}
+    return known | {"source": "predicted", "confidence": 0.9, "scale_source": "genus"} | more
+
+
+def save(path, rows, **columns):
+    tables.write(tables.table(rows, COLUMNS | columns), path)
+    return path
+
+
+def read(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monkeypatch):
+    folder = tmp_path / "Formica/last"
+    (folder / "shards").mkdir(parents=True)
+    index = {"structure": "specimen", "measure": "ratio", "unit": "1"}
+    rows = [
+        row("a", 2.5, low_by_threshold=2.4, high_by_threshold=2.75, occurrenceID="urn:x:1"),
+        row("a", 100.0, "px", occurrenceID="urn:x:1"),
+        row("a", 6.25, "mm2", measure="area", occurrenceID="urn:x:1"),
+        row("a", 1.3, occurrenceID="urn:x:1", **index) | index,
+        row("b", 2.7, status="low_confidence"),
+    ]
+    save(folder / "morphometrics.csv", rows, occurrenceID=str)
+    scores = dict.fromkeys(("genus", "round", "specimen", "structure"), str) | {"iou": float}
+    tables.write(tables.table([], scores), folder / "evaluation.csv")
+    mask = np.zeros((50, 100), bool)
+    mask[10:20, 40:90] = True
+    images = [
+        {"id": i, "file_name": f"{name}.JPG", "specimen": name, "width": 100, "height": 50}
+        | {"path": f"photographs/{name}.JPG", "status": "ok"}
+        for i, name in enumerate(("a", "b"), 1)
+    ]
+    head = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": encode_mask(mask)}
+    head |= {"area": 500, "source": "predicted", "score": 0.91, "iscrowd": 0}
+    coco = {"info": {}, "images": images, "categories": categories(["head"])}
+    write(folder / "shards/0001.json", coco | {"annotations": [head]})
+    options = tmp_path / "options.yaml"
+    expression = "head.length / head.width"
+    options.write_text(yaml.safe_dump({"measurement": {"indices": {"ratio": expression}}}))
+    words = ["--genus", "Formica", "--runs", folder, "--output", tmp_path / "out"]
+    words += ["--options", options]
+    monkeypatch.setattr(sys, "argv", ["export_darwin_core.py", *map(str, words)])
+    export_darwin_core.main()
+
+    found = read(tmp_path / "out/measurement_or_fact.csv")
+    assert set(found[0]) <= DARWIN_CORE
+    assert [one["measurementType"] for one in found] == ["head length", "head area", "ratio"]
+    first, area, ratio = found
+    assert (first["measurementValue"], first["measurementUnit"]) == ("2.5", "mm")
+    assert first["occurrenceID"] == "urn:x:1" and first["measurementAccuracy"].startswith(
+        "2.4 to 2.75"
+    )
+    assert "scale from genus" in first["measurementMethod"]
+    assert area["measurementUnit"] == "mm²" and ratio["measurementUnit"] == ""
+    assert expression in ratio["measurementMethod"]
+    assert len({one["measurementID"] for one in found}) == 3
+
+    pictures = read(tmp_path / "out/audiovisual.csv")
+    assert set(pictures[0]) <= AUDIOVISUAL_CORE
+    photograph, region, other = pictures
+    assert photograph["dc:format"] == "image/jpeg" and photograph["exif:PixelXDimension"] == "100"
+    assert region["ac:isROIOf"] == photograph["dcterms:identifier"] == "Formica/a.JPG"
+    box = [float(region[f"ac:{name}Frac"]) for name in ("x", "y", "width", "height")]
+    assert box == [0.4, 0.2, 0.5, 0.2] and region["ac:subjectPartLiteral"] == "head"
+    assert other["ac:associatedSpecimenReference"] == "Formica:b"
+
+
+def test_a_publication_gets_the_final_round_in_millimetres():
+    rows = [row(name, value) for name, value in zip("abcd", (2.0, 2.2, 2.4, 2.6), strict=True)]
+    rows += [row(name, 99.0, "px") for name in "abcd"]
+    rows += [row("a", 0.5, round="first"), row("e", 9.0, status="doubtful")]
+    rows += [row("a", 1.2345, "1", measure="ratio", structure="specimen")]
+    summary = Summary()
+    summary.add(tables.table(rows, COLUMNS))
+    length, ratio = publication(summary.rows(), {"Formica": "last"})
+    assert (length["n"], length["mean"], length["sd"], length["cv_percent"]) == (
+        4,
+        2.3,
+        0.258,
+        11.2,
+    )
+    assert length["text"] == "2.3 ± 0.258 (2 to 2.6)" and length["unit"] == "mm"
+    assert ratio["text"] == "1.23 (1.23 to 1.23)" and ratio["sd"] is None
+
+
+def test_measures_that_change_by_more_than_their_interval_are_counted(tmp_path):
+    def table(name, values, **more):
+        known = {"low_by_threshold": 98.0, "high_by_threshold": 103.0, "round": name}
+        rows = [row(f"s{i:02}", v, "px", **known | more) for i, v in enumerate(values)]
+        rows += [row(f"s{i:02}", 1.0, "mm", **known) for i in range(len(values))]
+        rows.sort(key=lambda one: one["specimen"])
+        return save(tmp_path / f"{name}.csv", rows)
+
+    before = table("first", [100.0] * 12)
+    (found,) = changed(before, table("last", [100.0, 102.5, 110.0, 104.0] * 3))
+    assert (found["n"], found["beyond_interval"], found["unit"]) == (12, 6, "px")
+    assert found["change_percent"] == pytest.approx(4.125)
+    assert 0 < found["p_of_change"] < 0.01
+    (same,) = changed(before, table("same", [100.0] * 12))
+    assert same["beyond_interval"] == 0 and "p_of_change" not in same
+    assert changed(before, table("drawn", [120.0] * 12, source="corrected")) == []
+    with pytest.raises(InputError, match="goes on with s11"):
+        changed(before, table("short", [100.0] * 11))
