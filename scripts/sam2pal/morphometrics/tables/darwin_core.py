@@ -95,7 +95,7 @@ def media(genus: str, specimen: AnnotatedSpecimen, occurrence_id: str) -> Iterat
         "exif:PixelYDimension": specimen.height,
     }
     for structure, annotation in specimen.annotations.items():
-        if annotation.state != State.PRESENT:
+        if annotation.state == State.UNKNOWN or not annotation.area:
             continue
         left, top, width, height = rle_measures(annotation.pieces[0])["bbox"]
         score = annotation.score
