@@ -52,7 +52,11 @@ class Silhouette:
         return Silhouette(cells, lab[y, x].mean(0))
 
     def likeness(self, other: Silhouette) -> float:
-        """Overlap of shapes, the best of four ways to lay axes on axes, less the difference of colour."""
+        """Overlap of shapes, less the difference of colour."""
+        return self.overlap(other) - COLOUR * float(np.linalg.norm(self.colour - other.colour))
+
+    def overlap(self, other: Silhouette) -> float:
+        """Overlap of shapes, IoU, the best of four ways to lay axes on axes."""
         overlaps = (
             np.minimum(self.cells, turned).sum() / np.maximum(self.cells, turned).sum()
             for turned in (
@@ -62,7 +66,7 @@ class Silhouette:
                 other.cells[::-1, ::-1],
             )
         )
-        return float(max(overlaps) - COLOUR * np.linalg.norm(self.colour - other.colour))
+        return float(max(overlaps))
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def _regions(lab: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
     from scipy.ndimage import binary_closing
     from skimage.filters import threshold_multiotsu
 
-    for values in (_distance_to_edge(lab), 100 - lab[..., 0]):
+    for values in (distance_to_edge(lab), 100 - lab[..., 0]):
         try:
             levels = threshold_multiotsu(values, classes=4)
         except ValueError:  # too few values differ
@@ -165,7 +169,7 @@ def _pieces(above: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
             yield (part[0].start, part[1].start, height, width), numbers[part] == number
 
 
-def _distance_to_edge(lab: np.ndarray) -> np.ndarray:
+def distance_to_edge(lab: np.ndarray) -> np.ndarray:
     """How far each pixel's colour is from those of the photograph's edge, [h, w]."""
     from scipy.cluster.vq import kmeans2
 

@@ -64,7 +64,7 @@ def compose(specimen: AnnotatedSpecimen, rng: np.random.Generator, slats: bool) 
         place = left + wide / 2, top + high / 2
         lay_label(behind, rng, *place, size, _upright(rng))
     _clutter(behind, rng, box, longer)
-    alpha = _matte(masks, crop.shape[:2])[None]
+    alpha = matte(masks, crop.shape[:2])[None]
     here = behind[:, top : top + high, left : left + wide]
     here += alpha * (np.moveaxis(crop, 2, 0).astype(np.float32) / 255 - here)
     pixels = (np.clip(np.moveaxis(behind, 0, 2), 0, 1) * 255).round().astype(np.uint8)
@@ -105,7 +105,7 @@ def _edge_colour(crop: Pixels) -> NDArray[np.float32]:
     return np.median(border[bright >= np.median(bright)], 0)
 
 
-def _matte(masks: Mapping[str, NDArray[np.bool_]], shape: tuple[int, int]) -> NDArray[np.float32]:
+def matte(masks: Mapping[str, NDArray[np.bool_]], shape: tuple[int, int]) -> NDArray[np.float32]:
     """How far the crop covers what is behind: the specimen and what is close to it, with a soft edge."""
     union = np.zeros(shape, bool)
     for mask in masks.values():
@@ -178,7 +178,7 @@ def _clutter(
             middle = (left + right) / 2, (top + bottom) / 2
             lay_label(light, rng, *middle, size, float(rng.normal(0, 0.04)))
             continue
-        drawing, cover = _thing(thing, rng, right - left, bottom - top)
+        drawing, cover = thing(thing, rng, right - left, bottom - top)
         window = light[:, top:bottom, left:right]
         window += cover * (drawing - window)
 
@@ -197,7 +197,7 @@ def _free_place(
     return None
 
 
-def _thing(
+def thing(
     kind: str, rng: np.random.Generator, wide: int, high: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Light [3, h, w] of a thing, and how far it covers what is behind, [h, w]."""

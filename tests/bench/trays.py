@@ -1,0 +1,120 @@
+"""How many specimens of a tray are found, split, missed and false, by spacing and clutter.
+
+    PYTHONPATH=scripts python tests/bench/trays.py --real ../shared/data/carabidae --parity 1
+
+Trays are composed of the real beetles at their native size (`sam2pal.research.trays`), each of one
+collection, and searched with the outline of its one template. Found: a box whose IoU with the drawn masks'
+is 0.5 or more. Split: there is none, but two or more boxes lie in the specimen's. Missed: neither. False:
+all other boxes. Even numbers decide, odd ones report.
+"""
+
+import argparse
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sam2pal.images.foreground import overlap
+from sam2pal.images.reading import read_photograph
+from sam2pal.images.trays import SIDE, specimens_in
+from sam2pal.model.templates import specimen_on
+from sam2pal.research.benchmark.collection import read_collection
+from sam2pal.research.trays import CLUTTER, Tray, compose_tray
+
+TURNS = {"pinned": (0,), "tray": (0, 1, 2, 3)}
+HEADER = "| gap | clutter | touching | specimens | found | split | missed | false | flagged | IoU | CPU s |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--real", type=Path, required=True, help="folder of the collections")
+    parser.add_argument("--collections", nargs="+", default=["pinned", "tray"])
+    parser.add_argument("--parity", type=int, default=1, help="0 decides, 1 reports")
+    parser.add_argument("--gaps", type=float, nargs="+", default=[0.5, 0.25, 0.1, -0.05])
+    parser.add_argument("--clutter", nargs="+", choices=CLUTTER, default=list(CLUTTER))
+    parser.add_argument("--counts", type=int, nargs="+", default=[6, 24, 60])
+    arguments = parser.parse_args()
+    print(HEADER + "\n" + "| --- " * HEADER.count(" | ") + "| --- |")
+    known = {
+        name: collection(arguments.real / name, arguments.parity) for name in arguments.collections
+    }
+    for gap in arguments.gaps:
+        for clutter in arguments.clutter:
+            counted: dict[bool, Counter] = {False: Counter(), True: Counter()}
+            for name in arguments.collections:
+                specimens, outline = known[name]
+                for count in arguments.counts:
+                    seed = [arguments.parity, count, CLUTTER.index(clutter), round(gap * 100) + 50]
+                    rng = np.random.default_rng(seed)
+                    tray = compose_tray(specimens, count, gap, clutter, rng, TURNS[name])
+                    search(tray, outline, counted)
+            for touching, of in counted.items():
+                if of["specimens"]:
+                    print(row(gap, clutter, touching, of), flush=True)
+
+
+def collection(folder: Path, parity: int) -> tuple:
+    """The specimens of a parity that are no template, and the outline of the template."""
+    used = {one.specimen for one in read_collection(folder, "templates_5.json")}
+    template = read_collection(folder, "templates_1.json")[0]
+    used.add(template.specimen)
+    known = read_collection(folder, "annotations.json")
+    chosen = [s for s in known if s.specimen not in used and int(s.specimen) % 2 == parity]
+    return chosen, specimen_on(template, read_photograph(template.path))[1]
+
+
+def search(tray: Tray, outline: object, counted: dict[bool, Counter]) -> None:
+    """Count what is found; false boxes with the specimens that touch none, or with all that do."""
+    scale = min(1.0, SIDE / max(tray.pixels.shape))
+    size = [round(side * scale) for side in tray.pixels.shape[1::-1]]
+    small = np.asarray(Image.fromarray(tray.pixels).resize(size, Image.Resampling.BILINEAR))
+    began = time.process_time()
+    found = specimens_in(small, [outline])
+    seconds = time.process_time() - began
+    true = [tuple(edge * scale for edge in (b[1], b[0], b[3], b[2])) for b in tray.boxes]
+    ious = np.array([[overlap(one.box, box) for box in true] for one in found]).reshape(
+        -1, len(true)
+    )
+    inside = np.array([[_inside(one.box, box) for box in true] for one in found]).reshape(
+        ious.shape
+    )
+    matched = set()
+    for index, touches in enumerate(tray.touching):
+        of = counted[touches]
+        best = int(ious[:, index].argmax()) if found else -1
+        of["specimens"] += 1
+        if best >= 0 and ious[best, index] >= 0.5:
+            matched.add(best)
+            of["found"] += 1
+            of["flagged"] += found[best].touching
+            of["iou"] += ious[best, index]
+        elif (parts := np.flatnonzero(inside[:, index] > 0.5)).size > 1:
+            matched |= set(parts.tolist())
+            of["split"] += 1
+            of["flagged"] += any(found[part].touching for part in parts)
+        else:
+            of["missed"] += 1
+    counted[any(tray.touching)]["false"] += len(found) - len(matched)
+    counted[any(tray.touching)]["seconds"] += seconds
+    counted[any(tray.touching)]["trays"] += 1
+
+
+def _inside(one: tuple, other: tuple) -> float:
+    high = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    wide = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return max(high, 0) * max(wide, 0) / (one[2] * one[3])
+
+
+def row(gap: float, clutter: str, touching: bool, of: Counter) -> str:
+    """A line of the table."""
+    counts = [of[key] for key in ("specimens", "found", "split", "missed", "false", "flagged")]
+    mean = f"{of['iou'] / of['found']:.3f}" if of["found"] else ""
+    seconds = f"{of['seconds'] / of['trays']:.1f}" if of["trays"] else ""
+    cells = [gap, clutter, "yes" if touching else "no", *counts, mean, seconds]
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+if __name__ == "__main__":
+    main()
