@@ -12,7 +12,7 @@ import numpy as np
 from sam2pal.images.foreground import Box, Silhouette, distance_to_edge, to_lab
 
 SIDE = 2048  # a tray is searched this small
-CONTRAST = 6.0  # above the background, in units of CIELAB, where thresholds begin
+CONTRAST = 6.0  # of the highest threshold with the background, in units of CIELAB, at least
 LINE = 0.1  # of the tray's longer side: a straight run of that length and
 THIN = 0.012  # no more than that width is a wall of a cell, or its shadow
 EROSIONS = 0, 2, 5, 10  # pixels by which regions are made smaller, so that what touches comes apart
@@ -130,8 +130,9 @@ def _masks(lab: np.ndarray) -> Iterator[np.ndarray]:
             levels = threshold_multiotsu(values[::2, ::2], classes=4)
         except ValueError:  # too few values differ
             continue
-        least = np.percentile(values[::2, ::2], 25) + CONTRAST
-        for level in levels[levels >= least]:
+        if levels[-1] < np.percentile(values[::2, ::2], 25) + CONTRAST:
+            continue  # an empty tray
+        for level in levels:
             yield _without_lines(values > level)
 
 
