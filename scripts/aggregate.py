@@ -11,16 +11,15 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
-from sam2pal.cli import add_options, options_argument, run
+from sam2pal.cli import add_options, add_progress, options_argument, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.manifest import DUPLICATE, read_list
@@ -46,6 +45,7 @@ from sam2pal.evaluation.up_to_date import (
 from sam2pal.io import tables
 from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic, set_aside
+from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.measures.dictionary import SPECIMEN
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 
@@ -63,12 +63,14 @@ def parse() -> argparse.Namespace:
     add("--results", type=Path, help="folder results/: files are found there and checked for age")
     add("--logs", type=Path, help="folder logs/: why a missing result is missing")
     add("--evaluation", nargs="*", default=[], help="files GENUS/ROUND/evaluation.csv")
-    add("--morphometrics", nargs="*", default=[], help="files GENUS/ROUND/morphometrics.csv")
+    add("--morphometrics", nargs="*", default=[], help="files GENUS/ROUND/morphometrics.parquet")
     add("--specimen-table", help="the table joined to the results, whose unused rows are told")
+    add("--long-csv", action="store_true", help="also write morphometrics.csv, which is long")
     add("--summary", type=Path, help="text file to write: one screen on all runs")
     add("--metadata", type=options_argument, default={}, help="further columns of genera, JSON")
     add("--output-folder", type=Path, required=True)
     add_options(parser, "evaluation", "seed", "rounds", "final_round")
+    add_progress(parser)
     return parser.parse_args()
 
 
@@ -80,23 +82,28 @@ def main() -> None:
     runs = runs_of(arguments.expected, files)
     checked = Results(runs, arguments.results, arguments.logs) if arguments.results else None
     found: list[tuple[dict[str, Any], Path]] = []
-    for run_, stage in tqdm([(r, s) for r in runs for s in r.stages], desc="check", disable=None):
-        at = (arguments.results or Path("results")) / run_.genus / run_.round / STAGES[stage]
-        path = files[stage].get((run_.genus, run_.round), at)
-        row: dict[str, Any] = {"genus": run_.genus, "round": run_.round, "stage": stage}
-        row["notes"] = noticed(path.parent, stage)
-        found.append((row | survey(run_, stage, path, checked), path))
-    good = {
-        stage: [p for row, p in found if row["stage"] == stage and row["status"] in USABLE]
-        for stage in STAGES
-    }
-    scores = Scores(
-        dict.fromkeys(run.genus for run in runs), dict.fromkeys(run.round for run in runs)
-    )
-    folder = arguments.output_folder
-    for stage in STAGES:
-        take = scores.add if stage == "evaluation" else None
-        combine(stage, good[stage], outputs(folder, stage), take, arguments.metadata)
+    steps = 2 * sum(len(run_.stages) for run_ in runs)
+    with Progress(arguments.progress, "table", steps) as bar:
+        for run_, stage in bar.over([(r, s) for r in runs for s in r.stages]):
+            at = (arguments.results or Path("results")) / run_.genus / run_.round / STAGES[stage]
+            path = files[stage].get((run_.genus, run_.round), at)
+            row: dict[str, Any] = {"genus": run_.genus, "round": run_.round, "stage": stage}
+            row["notes"] = noticed(path.parent, stage)
+            found.append((row | survey(run_, stage, path, checked), path))
+        good = {
+            stage: [p for row, p in found if row["stage"] == stage and row["status"] in USABLE]
+            for stage in STAGES
+        }
+        scores = Scores(
+            dict.fromkeys(run.genus for run in runs), dict.fromkeys(run.round for run in runs)
+        )
+        folder = arguments.output_folder
+        for stage in STAGES:
+            take = scores.add if stage == "evaluation" else None
+            targets = outputs(folder, stage)
+            if stage == "morphometrics" and not arguments.long_csv:
+                targets.pop(0).unlink(missing_ok=True)  # one of an earlier call would be taken for this one's
+            combine(stage, good[stage], targets, take, arguments.metadata, bar.update)
     calibration, reliability = calibrate(scores, options)
     comparison = compare_rounds(scores, options, given.seed)
     status = [row for row, _ in found]
@@ -263,11 +270,13 @@ def combine(
     targets: list[Path],
     take: Any,
     metadata: dict[str, dict[str, str]],
+    progress: Callable[[], None],
 ) -> None:
     """Write the rows of all files one after another, a piece in memory at a time.
 
     Args:
         metadata: further columns of each genus, as text.
+        progress: called after every file.
 
     Raises:
         InputError: a further column has the name of a column of the results.
@@ -283,7 +292,7 @@ def combine(
     columns |= {n: TYPES[stage].get(n, str) for n in found | further if n not in columns}
     with ExitStack() as stack:
         writer = stack.enter_context(tables.Writer(targets, columns))
-        for piece in pieces(paths, stage):
+        for piece in pieces(paths, stage, progress):
             for name in further:
                 cells = [metadata.get(str(genus), {}).get(name, "") for genus in piece["genus"]]
                 piece = piece.append_column(name, pa.array(cells, pa.string()))
@@ -292,9 +301,10 @@ def combine(
                 take(piece)
 
 
-def pieces(paths: list[Path], stage: str) -> Iterator[pa.Table]:
-    for path in tqdm(paths, desc=f"combine {stage}", disable=None):
+def pieces(paths: list[Path], stage: str, progress: Callable[[], None]) -> Iterator[pa.Table]:
+    for path in paths:
         yield from tables.read_chunks(path, TYPES[stage], KEYS[stage])
+        progress()
 
 
 def outputs(folder: Path, name: str) -> list[Path]:

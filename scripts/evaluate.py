@@ -10,9 +10,7 @@ import itertools
 from contextlib import ExitStack
 from pathlib import Path
 
-from tqdm import tqdm
-
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.convert import read_truth
 from sam2pal.dataset.dataset import Dataset
@@ -24,6 +22,7 @@ from sam2pal.evaluation.report import describe, rounded
 from sam2pal.evaluation.scores import Scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.io.progress import Progress
 
 PIECE = 5000
 
@@ -55,6 +54,7 @@ def parse() -> argparse.Namespace:
     add("--specimen-table", help="CSV or TSV whose columns are joined by genus and specimen")
     add("--output", nargs="+", default=[], help="evaluation.csv, and evaluation.parquet if wanted")
     add_options(parser, "evaluation", "seed")
+    add_progress(parser)
     return parser.parse_args()
 
 
@@ -89,7 +89,8 @@ def main() -> None:
     scores = Scores()
     with ExitStack() as stack:
         writer = stack.enter_context(tables.Writer(arguments.output, columns))
-        rows = iter(tqdm(evaluation.rows(), unit=" masks", disable=None))
+        bar = stack.enter_context(Progress(arguments.progress, "specimen", evaluation.count))
+        rows = evaluation.rows(bar.update)
         while piece := list(itertools.islice(rows, PIECE)):
             table = rounded(tables.table(piece, COLUMNS))
             scores.add(table)

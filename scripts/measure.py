@@ -51,7 +51,7 @@ def parse() -> argparse.Namespace:
         "so are structures that --options does not name",
     )
     add("--photographs", help="folder of the photographs (default: as in the predictions)")
-    add("--output", nargs="+", required=True, help="morphometrics.csv, and .parquet if wanted")
+    add("--output", nargs="+", required=True, help="morphometrics.parquet, .csv or both")
     add("--wide", nargs="+", default=[], help="a row per specimen: .csv, .parquet or both")
     add("--dictionary", help="measures.tsv: what every measure is")
     add_options(parser, "measurement", "structures")

@@ -1,6 +1,6 @@
 """Figures of measurements: distributions by genus, allometry, and agreement with drawn masks.
 
-    python scripts/plot_morphometrics.py --tables results/tables/morphometrics.csv \\
+    python scripts/plot_morphometrics.py --tables results/tables/morphometrics.parquet \\
         --output plots/morphometrics_distributions.svg plots/morphometrics_allometry.svg
 
 Figures are chosen by the names of the files to be written. Values are in millimetres if every

@@ -7,12 +7,9 @@ Beside review.html it makes the folder review/ (pictures, masks, pages without s
 """
 
 import argparse
-from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
 from sam2pal.review.page import Place
@@ -35,6 +32,7 @@ def parse() -> argparse.Namespace:
     add("--genus", default="", help="name of the genus (default: what the files say)")
     add("--round", default="", help="name of the round (default: what the files say)")
     add_options(parser, "review")
+    add_progress(parser)
     add("--home", type=Path, help="the page of all genera and rounds, to link to")
     add("--sheet", help="PNG: a contact sheet, for a report")
     add("--output", required=True, help="the page (.html)")
@@ -52,7 +50,7 @@ def main() -> None:
         arguments.round,
         read_options(arguments.options).review,
         arguments.sheet,
-        partial(tqdm, disable=None),
+        arguments.progress,
         arguments.corrections,
     )
     print(f"{arguments.output}: {result.specimens} specimens, {result.pages} pages")

@@ -1,6 +1,6 @@
 """Summaries of measurements: by genus, a row per specimen, or agreement of two sets.
 
-    python scripts/summarize_morphometrics.py --tables results/*/*/morphometrics.csv \\
+    python scripts/summarize_morphometrics.py --tables results/*/*/morphometrics.parquet \\
         --output-folder results/tables
     python scripts/summarize_morphometrics.py --compare predicted.csv --against drawn.csv \\
         --output-folder results/tables
@@ -12,19 +12,20 @@ morphometrics_concordance and the morphometrics_pairs it is computed from, each 
 
 import argparse
 import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from tqdm import tqdm
 
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
 from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.tables import publication, short
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.summary import (
@@ -36,6 +37,7 @@ from sam2pal.morphometrics.tables.summary import (
     specimens,
 )
 
+Rows = list[Mapping[str, Any]]
 PIECE = 500  # specimens
 SHORT_STATE = (*short.FIRST, *short.STATE)  # which further columns must not be called
 READERS = sorted(Path(short.__file__).parent.glob("read_results.*"))
@@ -46,9 +48,10 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--tables", nargs="+", help="morphometrics.csv of genera and rounds, or of all together")
+    add("--tables", nargs="+", help="morphometrics.parquet or .csv of genera and rounds, or of all")
     add("--output-folder", type=Path, required=True)
     add_options(parser, "rounds", "final_round", "confirmed_only")
+    add_progress(parser)
     add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
     add("--low-confidence", action="store_true", help="count masks of low confidence")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
@@ -93,8 +96,10 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     only = stage.confirmed_only
     summary, columns = Summary(arguments.low_confidence, only), WideColumns()
     found: dict[tuple[str, str], None] = {}
-    for path in tqdm(arguments.tables, desc="read", disable=None):
+    steps = 0
+    for path in arguments.tables:
         for piece in tables.read_chunks(path, COLUMNS, REQUIRED):
+            steps += len(piece)
             summary.add(piece)
             columns.add(piece)
             both = (piece[name].to_pylist() for name in ("genus", "round"))
@@ -114,9 +119,10 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
                 ("measurements", short_columns),
             )
         )
+        bar = stack.enter_context(Progress(arguments.progress, "row", steps))
         chosen = (
             rows
-            for rows in tqdm(specimens(arguments.tables), unit=" specimens", disable=None)
+            for rows in counted(specimens(arguments.tables), bar)
             if final[rows[0]["genus"]].round == rows[0]["round"]
         )
         if only:
@@ -132,6 +138,12 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
         print(f"{genus}: final round {of.round}, {of.why}")
         if of.warning:
             print(f"warning: {genus}: {of.warning}")
+
+
+def counted(items: Iterable[Rows], bar: Progress) -> Iterator[Rows]:
+    for rows in items:
+        yield rows
+        bar.update(len(rows))
 
 
 def write_guide(folder: Path, *of_tables: dict[str, type]) -> None:

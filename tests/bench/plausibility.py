@@ -11,6 +11,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from sam2pal.io import tables
+
 SHAPE = {
     "unusual_size",
     "unusual_outline",
@@ -33,9 +35,10 @@ def main() -> None:
         + " | wrong, not low, unflagged |"
     )
     print("| --- " * (5 + len(KINDS)) + "|")
-    for run in sorted(Path(sys.argv[1]).glob("*/*/morphometrics.csv")):
+    for run in sorted(Path(sys.argv[1]).glob("*/*/morphometrics.parquet")):
         measured = {}
-        for row in rows(run):
+        names = ("specimen", "structure", "source", "status", "flags")
+        for row in tables.read(run, dict.fromkeys(names, str), others=False).to_pylist():
             measured[row["specimen"], row["structure"]] = row
         counts: dict[tuple[str, str], Counter] = {}
         for scored in rows(run.with_name("evaluation.csv")):

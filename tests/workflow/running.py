@@ -20,6 +20,7 @@ CONFIG = {
     "genera": "config/genera.tsv",
     "templates": "config/templates.tsv",
     "shard_size": 6,
+    "long_csv": True,
     "model": {"image_size": 64},
     "training": {"steps": 2, "views": 1, "pool_size": 2},
     "structures": {"head": None, "eye": {"parent": "head", "exclusive": False}},

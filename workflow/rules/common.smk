@@ -266,11 +266,16 @@ def training_machine(wildcards, resources):
 
 ##### what there is #####
 
+
+def long_table(path):
+    """A table with a row per specimen, structure and measure: Parquet, which is read here, and CSV if asked for."""
+    return [f"{path}.{suffix}" for suffix in ("parquet", *["csv"] * CONFIG.long_csv)]
+
+
 RUN_FILES = [
     "templates.json",
     "evaluation.csv",
-    "morphometrics.csv",
-    "morphometrics.parquet",
+    *long_table("morphometrics"),
     "morphometrics_wide.csv",
     "morphometrics_wide.parquet",
     "measures.tsv",
@@ -282,7 +287,7 @@ RUN_FILES = [
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
 TRUTH_MEASURED = [
-    f"<results>/{name}/truth_morphometrics.csv"
+    f"<results>/{name}/truth_morphometrics.parquet"
     for name, genus in PROJECT.genera.items()
     if genus.truth
 ]
@@ -295,11 +300,10 @@ TABLES = [
         "evaluation_rounds",
         "evaluation_calibration",
         "evaluation_reliability",
-        "morphometrics",
         "status",
     )
     for suffix in ("csv", "parquet")
-]
+] + long_table("<results>/tables/morphometrics")
 # Where the model's weights come from: nowhere if they are bundled, the user's own file, or the one that
 # fetch_checkpoint makes.
 if CONFIG.model.checkpoint or CONFIG.model.name == "bundled":
@@ -453,7 +457,7 @@ def products_of(genus):
     def products(wildcards):
         shards = shards_of(genus)
         if PROJECT.genera[genus].truth:
-            yield f"{RESULTS}/{genus}/truth_morphometrics.csv"
+            yield f"{RESULTS}/{genus}/truth_morphometrics.parquet"
         if genus in PROJECT.corrections:
             yield f"{RESULTS}/{genus}/corrections.json"
         if CONFIG.outlines:

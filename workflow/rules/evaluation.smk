@@ -25,5 +25,5 @@ rule evaluate:
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates} {params.truth} {params.specimens}"
-        " {params.corrections}"
+        " {params.corrections} --progress {log}.state"
         " --output {output.evaluation} > {log} 2>&1"

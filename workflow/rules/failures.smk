@@ -20,13 +20,13 @@ def runs_and_their_inputs():
             "adapter": [f"{options}/train_palindrome.{name}.json", CHECKPOINT],
             "shards": [f"{options}/segment_shard.json", CHECKPOINT],
             "evaluation.csv": [f"{options}/evaluate.json", SPECIMEN_TABLE],
-            "morphometrics.csv": [f"{options}/measure.json", SPECIMEN_TABLE],
+            "morphometrics.parquet": [f"{options}/measure.json", SPECIMEN_TABLE],
             "truth.json": [truth],
             "corrections.json": [
                 f"{options}/convert_corrections.json",
                 *PROJECT.corrections.get(genus, []),
             ],
-            "truth_morphometrics.csv": [f"{options}/measure_truth.json", SPECIMEN_TABLE],
+            "truth_morphometrics.parquet": [f"{options}/measure_truth.json", SPECIMEN_TABLE],
         }
         if genus not in PROJECT.corrections:
             del inputs["corrections.json"]

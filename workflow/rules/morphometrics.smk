@@ -9,7 +9,7 @@ rule measure:
         corrections=converted_corrections,
         specimens=SPECIMEN_TABLE,
     output:
-        morphometrics=multiext("<results>/{genus}/{round}/morphometrics", ".csv", ".parquet"),
+        morphometrics=long_table("<results>/{genus}/{round}/morphometrics"),
         wide=multiext("<results>/{genus}/{round}/morphometrics_wide", ".csv", ".parquet"),
         dictionary=report(
             "<results>/{genus}/{round}/measures.tsv",
@@ -29,8 +29,12 @@ rule measure:
         corrections=option("--corrections", "corrections"),
         specimens=option("--specimen-table", "specimens"),
         scale=scale,
+        # one of a call that asked for it would be taken for this one's
+        csv=lambda wildcards: place(
+            f"<results>/{wildcards.genus}/{wildcards.round}/morphometrics.csv"
+        ),
     shell:
-        "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
+        "rm -f {params.csv:q}; {params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates} {params.scale} {params.specimens}"
         " {params.corrections} --progress {log}.state --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
 
@@ -43,7 +47,7 @@ rule measure_truth:
         manifest=manifest,
         specimens=SPECIMEN_TABLE,
     output:
-        morphometrics="<results>/{genus}/truth_morphometrics.csv",
+        morphometrics="<results>/{genus}/truth_morphometrics.parquet",
     log:
         "<logs>/{genus}/measure_truth.log",
     benchmark:

@@ -1,6 +1,9 @@
 # What a person does next: which specimens are worth correcting, and what a round changed.
 
 
+COMPARED = ("evaluation.csv", "morphometrics.parquet")
+
+
 rule choose_next:
     input:
         options=f"{OPTIONS}/choose_next.json",
@@ -28,10 +31,8 @@ rule compare_masks:
     input:
         options=f"{OPTIONS}/compare_masks.json",
         predictions=predictions,
-        earlier=lambda wildcards: earlier_files(wildcards, "evaluation.csv", "morphometrics.csv"),
-        later=collect(
-            "<results>/{{genus}}/{{round}}/{file}.csv", file=["evaluation", "morphometrics"]
-        ),
+        earlier=lambda wildcards: earlier_files(wildcards, *COMPARED),
+        later=collect("<results>/{{genus}}/{{round}}/{file}", file=COMPARED),
         corrections=converted_corrections,
     output:
         table="<results>/{genus}/{round}/changes.csv",

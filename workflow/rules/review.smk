@@ -7,7 +7,7 @@ rule review_page:
         predictions=predictions,
         templates="<results>/{genus}/{round}/templates.json",
         evaluation="<results>/{genus}/{round}/evaluation.csv",
-        measurements="<results>/{genus}/{round}/morphometrics.csv",
+        measurements="<results>/{genus}/{round}/morphometrics.parquet",
         next="<results>/{genus}/{round}/next.csv",
         changes=lambda wildcards: changes(wildcards.genus, wildcards.round),
         corrections=converted_corrections,
@@ -41,7 +41,8 @@ rule review_page:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
         " --predictions {input.predictions} --templates {input.templates}"
         " --evaluation {input.evaluation} --measurements {input.measurements} --next {input.next}"
-        " {params.changes} {params.corrections} --output {output.page} --sheet {output.sheet} --home {params.home:q} > {log} 2>&1"
+        " {params.changes} {params.corrections} --output {output.page} --sheet {output.sheet} --home {params.home:q}"
+        " --progress {log}.state > {log} 2>&1"
 
 
 rule review_index:

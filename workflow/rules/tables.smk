@@ -11,7 +11,7 @@ FOLDER = shlex.quote(place("<results>/tables"))
 # What the four rules here and review_index give their scripts, in this order; so does the handler of a call that failed.
 ARGUMENTS = {
     "aggregate": "--options {input.options} --expected {params.expected:q} --metadata {params.metadata:q}"
-    f" {{params.specimens}} --summary {{output.summary}} --output-folder {FOLDER}",
+    f" {'--long-csv ' * CONFIG.long_csv}{{params.specimens}} --summary {{output.summary}} --output-folder {FOLDER}",
     "summarize_morphometrics": "--options {input.options} --tables {input.morphometrics}"
     " --evaluation {input.evaluation} --compare {input.morphometrics} --against {input.truth}"
     f" --output-folder {FOLDER}",
@@ -26,7 +26,7 @@ rule aggregate:
     input:
         options=f"{OPTIONS}/aggregate.json",
         evaluation=collect("<results>/{run}/evaluation.csv", run=RUNS),
-        morphometrics=collect("<results>/{run}/morphometrics.csv", run=RUNS),
+        morphometrics=collect("<results>/{run}/morphometrics.parquet", run=RUNS),
     output:
         tables=[
             (
@@ -64,14 +64,14 @@ rule aggregate:
             else ""
         ),
     shell:
-        f"{{params.program}} {ARGUMENTS['aggregate']} > {{log}} 2>&1"
+        f"{{params.program}} {ARGUMENTS['aggregate']} --progress {{log}}.state > {{log}} 2>&1"
 
 
 # Over all genera: a row per specimen, a summary, and how well predicted masks measure.
 rule summarize_morphometrics:
     input:
         options=f"{OPTIONS}/summarize_morphometrics.json",
-        morphometrics="<results>/tables/morphometrics.csv",
+        morphometrics="<results>/tables/morphometrics.parquet",
         evaluation="<results>/tables/evaluation.csv",
         truth=TRUTH_MEASURED,
     output:
@@ -121,13 +121,13 @@ rule summarize_morphometrics:
     params:
         program=program("summarize_morphometrics"),
     shell:
-        f"{{params.program}} {ARGUMENTS['summarize_morphometrics']} > {{log}} 2>&1"
+        f"{{params.program}} {ARGUMENTS['summarize_morphometrics']} --progress {{log}}.state > {{log}} 2>&1"
 
 
 rule plot_morphometrics:
     input:
         options=f"{OPTIONS}/plot_morphometrics.json",
-        morphometrics="<results>/tables/morphometrics.csv",
+        morphometrics="<results>/tables/morphometrics.parquet",
         evaluation="<results>/tables/evaluation.csv",
         pairs="<results>/tables/morphometrics_pairs.csv",
     output:

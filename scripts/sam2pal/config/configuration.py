@@ -52,6 +52,11 @@ class Sections:
         description="the summary of measurements, the wide table of all genera and the figures take only "
         "masks that a person drew, corrected or accepted; `n_unconfirmed` counts the others",
     )
+    long_csv: StrictBool = Field(
+        False,
+        description="the tables with a row per specimen, structure and measure (`morphometrics.parquet`) are "
+        "also written as CSV, which takes twelve times the space",
+    )
     model: Section[ModelOptions] = Field(default_factory=ModelOptions)
     evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)
 

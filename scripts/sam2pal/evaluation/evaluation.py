@@ -19,7 +19,7 @@ So the mean of a column over all rows that have a value is the mean that the sum
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class Evaluation:
 
     Attributes:
         notes: sentences on what is left out, for the reader of the table.
+        count: how many specimens are predicted.
 
     Raises:
         InputError: see `Dataset`, `match` and `check_same_size`; or a structure is in neither file.
@@ -88,6 +89,7 @@ class Evaluation:
         self._structures, self._category_ids = list(structures), list(category_ids)
         self._true = self.truth.by_specimen() if self.truth else {}
         predicted = self._survey()
+        self.count = len(predicted)
         self._truth_of = {}
         if truth:
             what = f"{truth.path} and the predictions"
@@ -96,8 +98,12 @@ class Evaluation:
         self._left_over = sorted(set(self._true) - set(self._truth_of.values()))
         self._note_left_out(predicted)
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows, keys as in `COLUMNS`; specimens in the order of the files."""
+    def rows(self, progress: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
+        """The rows, keys as in `COLUMNS`; specimens in the order of the files.
+
+        Args:
+            progress: called after every specimen.
+        """
         pairings: list[Pairing] = []
         for path in self.files:
             dataset = Dataset(path, images_of=self.truth)
@@ -113,6 +119,7 @@ class Evaluation:
                     continue
                 for pairing in pairings:
                     yield names | self._row(dataset, specimen, pairing)
+                progress()
         for specimen in self._left_over:
             for pairing in pairings:
                 row = {"specimen": specimen, "structure": pairing.structure}

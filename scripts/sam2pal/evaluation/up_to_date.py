@@ -5,8 +5,8 @@ than what it is made from. So a result is up to date if every file on the way to
 older than its inputs:
 
     lists/*.tsv, templates.json -> train_pool.tsv -> adapter/ -> shards/*.json -> evaluation.csv
-    manifest.tsv -> truth.json -> evaluation.csv, truth_morphometrics.csv
-    manifest.tsv -> corrections.json -> evaluation.csv, morphometrics.csv
+    manifest.tsv -> truth.json -> evaluation.csv, truth_morphometrics.parquet
+    manifest.tsv -> corrections.json -> evaluation.csv, morphometrics.parquet
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from typing import Any
 
 from sam2pal.io.errors import InputError, nearest
 
-STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.csv"}
+STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.parquet"}
 STATUS = {
     **dict.fromkeys(("genus", "round", "stage", "status"), str),
     **dict.fromkeys(("specimens", "rows", "notes"), int),
@@ -97,7 +97,7 @@ class Results:
         )
         for rule, name, *before in (
             ("convert_truth", "truth.json"),
-            ("measure_truth", "truth_morphometrics.csv", "truth.json"),
+            ("measure_truth", "truth_morphometrics.parquet", "truth.json"),
         ):
             inputs = [genus / other for other in (*before, "manifest.tsv")]
             given = map(Path, run.inputs.get(name, ()))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Columns = Mapping[str, type]
 """The columns of a table in their order, each `str`, `float` or `int`."""
 
+_ROWS = 100_000  # of a piece of a Parquet file
 _ARROW = {str: pa.string(), float: pa.float64(), int: pa.int64()}
 
 
@@ -38,15 +39,19 @@ def delimiter(path: str | Path) -> str:
 
 
 def header(path: str | Path) -> list[str]:
-    """The column names of a CSV or TSV file.
+    """The column names of a CSV, TSV or Parquet file.
 
     Raises:
         InputError: no such file, not text, no header line, or a column twice.
     """
     path = Path(path)
     try:
+        if path.suffix == ".parquet":
+            return pq.read_schema(path).names
         with path.open(encoding="utf-8-sig", newline="") as file:
             names = next(csv.reader(file, delimiter=delimiter(path)), [])
+    except pa.ArrowInvalid as error:
+        raise DamagedError(path, f"{path}: damaged table ({error})") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a table ({error})") from error
     names = [original(name.strip()) for name in names]
@@ -84,6 +89,9 @@ def read_chunks(
                 "it, run the workflow again."
             )
     wanted = [name for name in names if others or name in columns]
+    if path.suffix == ".parquet":
+        yield from _parquet_chunks(path, {name: columns.get(name, str) for name in wanted})
+        return
     first = 2
     try:
         reader = arrow_csv.open_csv(
@@ -107,6 +115,17 @@ def read_chunks(
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             return
+        raise DamagedError(path, f"{path}: damaged table ({error})") from error
+
+
+def _parquet_chunks(path: Path, columns: Columns) -> Iterator[pa.Table]:
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS, columns=list(columns), use_threads=False):
+                cells = {name: batch.column(name).cast(_ARROW[of]) for name, of in columns.items()}
+                texts = {name: pc.fill_null(cells[name], "") for name, of in columns.items() if of is str}
+                yield pa.table(cells | texts)
+    except (pa.ArrowInvalid, OSError) as error:
         raise DamagedError(path, f"{path}: damaged table ({error})") from error
 
 

@@ -41,7 +41,7 @@ def changes(
 
     Args:
         before, after: shards of the two rounds, of the same names.
-        folders: of the two rounds, with their evaluation.csv and morphometrics.csv.
+        folders: of the two rounds, with their evaluation.csv and morphometrics.parquet.
 
     Raises:
         InputError: the rounds do not have the same shards.
@@ -52,7 +52,7 @@ def changes(
             f"{folders[0]} and {folders[1]} do not have the same shards; run the workflow again"
         )
     scores = [_scores(folder / "evaluation.csv") for folder in folders]
-    measured = [_measures(folder / "morphometrics.csv") for folder in folders]
+    measured = [_measures(folder / "morphometrics.parquet") for folder in folders]
     rows = []
     for pair in zip(before, after, strict=True):
         for name, structure, one, other in _both(pair, corrections):

@@ -35,7 +35,7 @@ class Mark:
         annotation: what the file says of it, if it does.
         iou: against the truth, or None.
         verdict: the `status` of its row in evaluation.csv, or empty.
-        doubts: flags of its shape, from morphometrics.csv.
+        doubts: flags of its shape, from the table of measurements.
         change: since the earlier round, from changes.csv.
     """
 

@@ -4,7 +4,7 @@ import dataclasses
 import os
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
@@ -123,7 +123,6 @@ class Survey:
         options: ReviewOptions,
         genus: str = "",
         round_: str = "",
-        progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
         corrections: Corrections | None = None,
     ) -> None:
         self.files = [Path(path) for path in predictions]
@@ -137,7 +136,7 @@ class Survey:
         self._named: list[tuple[Path, list[str]]] = []
         self._drawn: list[AnnotatedSpecimen] = []  # templates among the specimens
         seen: dict[str, Path] = {}
-        for number, path in enumerate(progress(self.files)):
+        for number, path in enumerate(self.files):
             dataset = self.read(number)
             self._check(dataset)
             for entry in entries(dataset, tables):

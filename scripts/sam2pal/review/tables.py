@@ -21,7 +21,7 @@ class TableFiles:
 
     Attributes:
         evaluation: evaluation.csv: IoU, and status against the truth.
-        measurements: morphometrics.csv: which masks are doubtful by their shape.
+        measurements: morphometrics.parquet or .csv: which masks are doubtful by their shape.
         next: next.csv: what to correct next.
         changes: changes.csv: what changed since an earlier round.
     """

@@ -1,10 +1,9 @@
 """Writing the review page: its data, pictures, masks and the list of specimens, whole or not at all."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,6 +14,7 @@ from sam2pal.dataset.judged import Corrections
 from sam2pal.io.cells import inert
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.progress import Progress
 from sam2pal.review.folders import building, refuse_foreign, replace
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.page import Pages, Place
@@ -52,7 +52,7 @@ def write_review(
     round_: str = "",
     options: ReviewOptions | None = None,
     sheet: str | Path | None = None,
-    progress: Callable[..., Iterable[Any]] | None = None,
+    progress: str | Path | None = None,
     corrections: Corrections | None = None,
 ) -> Result:
     """Write the page (an HTML file), a folder of its name without `.html` beside it, and a sheet.
@@ -66,7 +66,7 @@ def write_review(
         tables: of the round, for what they say of each specimen.
         genus, round_: what the files must be of; if empty, what they say they are.
         sheet: PNG of the contact sheet, if wanted.
-        progress: wraps an iterable, such as tqdm.
+        progress: file to keep: how far it is.
         corrections: what people said: masks they drew are shown, their verdicts stand beside the others.
 
     Raises:
@@ -75,16 +75,15 @@ def write_review(
     place = place if isinstance(place, Place) else Place(Path(place))
     output = place.output
     options = options or ReviewOptions()
-    wrap = progress or (lambda items, **_: items)
     folder = output.with_suffix("")
     if folder == output:
         raise InputError(f"--output {output}: expected a name ending in .html")
     refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
     known = Tables(tables)
-    survey = Survey(predictions, templates, known, options, genus, round_, wrap, corrections)
+    survey = Survey(predictions, templates, known, options, genus, round_, corrections)
     with building(folder) as build:
         pages = Pages(survey, place, build)
-        problems, cells = _render(survey, pages, build, sheet is not None, wrap)
+        problems, cells = _render(survey, pages, build, sheet is not None, progress)
         with atomic(output) as temporary:
             pages.write(temporary, len(problems))
             _write_list(build / LIST, survey.rows)
@@ -95,7 +94,7 @@ def write_review(
 
 
 def _render(
-    survey: Survey, pages: Pages, build: Path, with_sheet: bool, wrap: Callable[..., Any]
+    survey: Survey, pages: Pages, build: Path, with_sheet: bool, progress: str | Path | None
 ) -> tuple[list[str], dict[int, Cell]]:
     """Draw every specimen that is on a page, file by file.
 
@@ -108,22 +107,24 @@ def _render(
         if row.page or row.rank in on_sheet:
             wanted.setdefault(row.file, []).append(row)
     problems, cells = [], {}
-    for row, entry in wrap(_in_files(survey, wanted), total=sum(map(len, wanted.values()))):
-        shown, drawn = None, None
-        if row.group < Group.UNREADABLE:
-            # outlines of the sheet are drawn into the photograph's own pixels
-            whole = row.rank in on_sheet
-            shown = show(entry, None if whole else survey.options.side)
-            if shown.problem:
-                problems.append(f"{row.specimen}: {shown.problem}")
-        if row.rank in on_sheet:
-            cells[row.rank] = _cell(row, shown, survey.structures)
-        if not row.page:
-            continue
-        if shown is not None:
-            target = build / numbered("pictures", row.number, "jpg")
-            drawn = picture(shown, survey.options, target)
-        pages.add(row, entry, shown, drawn)
+    total = sum(map(len, wanted.values()))
+    with Progress(progress, "specimen", total) as bar:
+        for row, entry in bar.over(_in_files(survey, wanted)):
+            shown, drawn = None, None
+            if row.group < Group.UNREADABLE:
+                # outlines of the sheet are drawn into the photograph's own pixels
+                whole = row.rank in on_sheet
+                shown = show(entry, None if whole else survey.options.side)
+                if shown.problem:
+                    problems.append(f"{row.specimen}: {shown.problem}")
+            if row.rank in on_sheet:
+                cells[row.rank] = _cell(row, shown, survey.structures)
+            if not row.page:
+                continue
+            if shown is not None:
+                target = build / numbered("pictures", row.number, "jpg")
+                drawn = picture(shown, survey.options, target)
+            pages.add(row, entry, shown, drawn)
     return problems, cells
 
 

@@ -97,7 +97,7 @@ def lay_out(results, genus, round_, start=1000.0, **options):
         touch(folder / "train_pool.tsv", start + 20)
         touch(folder / "adapter" / "adapter_config.json", start + 30)
     tables.write(evaluation(genus, round_, **options), folder / "evaluation.csv")
-    tables.write(measurements(genus, round_), folder / "morphometrics.csv")
+    tables.write(measurements(genus, round_), folder / "morphometrics.parquet")
     for name in STAGES.values():
         touch(folder / name, start + 60)
 
@@ -127,7 +127,8 @@ def run_aggregate(monkeypatch, results, expected=EXPECTED, *more):
 
 
 def read_tables(folder):
-    return {name: read(folder / f"{name}.csv", of, ()) for name, of in TABLES.items()}
+    long = {"morphometrics": "parquet"}
+    return {n: read(folder / f"{n}.{long.get(n, 'csv')}", of, ()) for n, of in TABLES.items()}
 
 
 @pytest.fixture(scope="module")
@@ -405,7 +406,7 @@ def test_the_reason_of_a_failure_is_found_in_its_log(results, tmp_path, monkeypa
 
 def test_the_same_results_give_the_same_bytes(results, monkeypatch):
     before = {path.name: path.read_bytes() for path in (results / "tables").iterdir()}
-    assert len(before) == 2 * len(TABLES)
+    assert len(before) == 2 * len(TABLES) - 1  # the long one is Parquet alone
     run_aggregate(monkeypatch, results)
     assert before == {path.name: path.read_bytes() for path in (results / "tables").iterdir()}
 
@@ -438,7 +439,15 @@ def test_files_by_hand_without_the_layout(results, tmp_path, monkeypatch):
         ("Formica", "untrained", "evaluation"): "ok",
         ("Formica", "trained", "evaluation"): "ok",
     }
-    assert len(tables.read(folder / "morphometrics.csv", MORPHOMETRICS)) == 0
+    assert len(tables.read(folder / "morphometrics.parquet", MORPHOMETRICS)) == 0
+
+
+def test_the_long_table_is_csv_only_where_it_is_asked_for(results, monkeypatch):
+    out = run_aggregate(monkeypatch, results, EXPECTED, "--long-csv")
+    path = results / "tables/morphometrics.csv"
+    assert tables.read(path, MORPHOMETRICS, ()).num_rows == len(out["morphometrics"]) == 120
+    run_aggregate(monkeypatch, results)
+    assert not path.exists()
 
 
 def test_metadata_of_genera(results, monkeypatch):
@@ -491,7 +500,7 @@ def test_files_from_outside_count_for_what_is_made_from_them(results, tmp_path):
     run = Run("Formica", "trained", inputs={"truth.json": [str(truth)]})
     touch(made / "manifest.tsv", 1000)
     touch(made / "truth.json", 1020)
-    touch(made / "truth_morphometrics.csv", 1030)
+    touch(made / "truth_morphometrics.parquet", 1030)
     for seconds, expected in ((1000, "ok"), (2000, "stale")):
         touch(truth, seconds)
         found = Results([run], results)
@@ -499,7 +508,7 @@ def test_files_from_outside_count_for_what_is_made_from_them(results, tmp_path):
         assert found.check(run, "morphometrics") == ("ok", "")
     touch(made / "truth.json", 2010)
     assert "evaluation.csv is older than" in found.check(run, "evaluation")[1]
-    assert "truth_morphometrics.csv is older than" in found.check(run, "truth")[1]
+    assert "truth_morphometrics.parquet is older than" in found.check(run, "truth")[1]
 
 
 def test_a_round_is_as_old_as_the_round_it_starts_from(results):

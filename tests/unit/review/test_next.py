@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sam2pal.dataset.rle import encode_mask, fingerprint
+from sam2pal.io import tables
 from sam2pal.review.changes import changes
 from sam2pal.review.choosing import standardised
 from sam2pal.review.next import rank
@@ -115,13 +116,16 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
             rows.writerow(("specimen", "structure", "iou"))
             rows.writerow(("good", "legs", 0.25 if of else 0.5))
             rows.writerow(("fine", "legs", ""))
-        with (folder / "morphometrics.csv").open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(("specimen", "structure", "measure", "value", "unit"))
-            side = of.get("good", 4)
-            rows.writerow(("good", "legs", "length", side, "px"))
-            rows.writerow(("good", "legs", "area", side**2, "px2"))
-            rows.writerow(("good", "legs", "area", side**2 / 9, "mm2"))
+        side = float(of.get("good", 4))
+        measured = [("length", side, "px"), ("area", side**2, "px2"), ("area", side**2 / 9, "mm2")]
+        keys = ("measure", "value", "unit")
+        rows = [
+            {"specimen": "good", "structure": "legs"} | dict(zip(keys, row, strict=True))
+            for row in measured
+        ]
+        columns = dict.fromkeys(("specimen", "structure", "measure", "unit"), str)
+        table = tables.table(rows, columns | {"value": float})
+        tables.write(table, folder / "morphometrics.parquet")
     shards = [sorted(folder.glob("shards/*.json")) for folder in folders]
     rows_ = changes("Aus", *shards, folders)
     assert [row["specimen"] for row in rows_[:2]] == ["good", "good"] and len(rows_) == 10

@@ -13,7 +13,7 @@ COLUMNS = {
     "pixels_per_mm": float,
     **dict.fromkeys(("scale_source", "reason"), str),
 }
-"""Columns of morphometrics.csv; those of the specimen table follow."""
+"""Columns of morphometrics.parquet; those of the specimen table follow."""
 
 
 def rounded(value: float | None) -> float | None:
