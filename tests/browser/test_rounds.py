@@ -76,6 +76,10 @@ def test_rounds_are_compared_and_the_reasons_are_shown(browser: Browser) -> None
     assert tab.page.locator(".comparison p").first.inner_text() == "2 masks changed."
     factors = tab.page.locator(".comparison tbody tr td:last-child").all_inner_texts()
     assert factors == ["0.50", "1.50"]  # half is more than half as much again
+    # what is below is drawn where it has moved to
+    tab.page.locator(".comparison summary").click()
+    tab.page.wait_for_selector(".grid .card[data-name=d]")
+    tab.page.locator(".comparison summary").click()
     # and large, by key
     tab.page.locator(".pair button").first.click()
     tab.shown("c")

@@ -14,11 +14,13 @@ export class List {
   /** @param open called with a row that is to be looked at */
   constructor(element, review, open) {
     Object.assign(this, { element, review, open });
-    this.height = 420 + 26 * review.structures.length;
+    this.height = 420 + 26 * review.structures.length + (review.rows.some((row) => row.next) ? 60 : 0);
     element.classList.add("grid");
     const soon = () => (this.#frame ||= requestAnimationFrame(() => { this.#frame = 0; this.draw(); }));
     addEventListener("scroll", soon, { passive: true });
-    new ResizeObserver(soon).observe(element);
+    const observer = new ResizeObserver(soon);
+    observer.observe(element);
+    observer.observe(document.body); // what opens or closes above moves the list
   }
 
   show(rows) {

@@ -133,7 +133,7 @@ function remember(form) {
 function files(review, list, look, status) {
   const say = (text) => { status.textContent = text; };
   const input = h("input", {
-    type: "file", accept: ".json,application/json", class: "hidden", tabindex: -1, "aria-label": "File of corrections",
+    type: "file", accept: ".json,application/json", class: "unseen", tabindex: -1, "aria-label": "File of corrections",
     onchange: async () => {
       const [file] = input.files;
       if (!file) return;

@@ -6,6 +6,6 @@ METHODS = {
     "review_page": 7,
     "review_index": 3,
     "draw_masks": 2,
-    "choose_next": 1,
+    "choose_next": 2,
     "compare_masks": 2,
 }

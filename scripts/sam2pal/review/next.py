@@ -171,7 +171,7 @@ def _reasons(
         least = int(known[np.argmin(apart[known])])
         yield f"lowest confidence of the others: {structures[least]} {one.scores[least]:.2f}"
     never = [structures[i] for i in known if structures[i] not in confirmed]
-    if never:
+    if never and confirmed:
         yield f"no mask accepted or corrected yet of {', '.join(never)}"
 
 

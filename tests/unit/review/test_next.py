@@ -74,10 +74,17 @@ def test_low_confidence_is_low_for_its_structure(tmp_path: Path) -> None:
     assert rows["poor elytra"]["structure"] == "elytra" and rows["poor elytra"]["confidence"] == 0.6
     assert "low confidence for its structure: elytra 0.60" in rows["poor elytra"]["reason"]
     assert "unlike the templates: likeness 0.10" in rows["odd"]["reason"]
-    assert rows["fine"]["reason"] == (
-        "lowest confidence of the others: legs 0.48; "
-        "no mask accepted or corrected yet of elytra, legs"
-    )
+    # that nothing is confirmed yet is said of none, as it is true of all
+    assert rows["fine"]["reason"] == "lowest confidence of the others: legs 0.48"
+    accepted = {"verdict": "accepted", "round": "r1", "judged": fingerprint(encode_mask(square(4)))}
+    said_of = {"specimen": "odd", "structure": "legs"} | accepted
+    corrections = said(tmp_path / "said.json", [said_of])
+    (fine,) = [
+        row
+        for row in rank([tmp_path / "0001.json"], 9, corrections).rows
+        if row["specimen"] == "fine"
+    ]
+    assert fine["reason"].endswith("; no mask accepted or corrected yet of elytra")
 
 
 def test_what_a_person_said_comes_first_and_what_is_settled_not_at_all(tmp_path: Path) -> None:
