@@ -37,7 +37,7 @@ def main() -> None:
     rows = changes(arguments.genus, before, after, folders, arguments.corrections)
     tables.write(tables.table(rows, COLUMNS), *arguments.output)
     if arguments.measures:
-        of_measures = changed(*(folder / "morphometrics.csv" for folder in folders))
+        of_measures = changed(*(folder / "morphometrics.parquet" for folder in folders))
         tables.write(tables.table(of_measures, MEASURES), *arguments.measures)
     print(f"{len(rows)} masks of {arguments.before} and {arguments.after} compared")
     for row in rows[:20]:

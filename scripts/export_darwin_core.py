@@ -3,7 +3,7 @@
     python scripts/export_darwin_core.py --genus G --runs results/G/untrained results/G/trained \\
         --output results/G/darwin_core
 
-A run is the folder of a round, with its shards/, morphometrics.csv and evaluation.csv; the final one is
+A run is the folder of a round, with its shards/, morphometrics.parquet and evaluation.csv; the final one is
 written.
 """
 
@@ -43,7 +43,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "measurement_or_fact.csv"
     with tables.Writer([path], MEASUREMENTS) as writer:
-        for piece in tables.read_chunks(folder / "morphometrics.csv", COLUMNS):
+        for piece in tables.read_chunks(folder / "morphometrics.parquet", COLUMNS):
             rows = piece.to_pylist()
             known |= {row["specimen"]: occurrence(row) for row in rows}
             found = (measurement(row, stage.measurement.indices) for row in rows)

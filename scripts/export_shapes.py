@@ -3,8 +3,8 @@
     python scripts/export_shapes.py --genus G --runs results/G/untrained results/G/trained \\
         --options options.yaml --output results/G/shapes
 
-A run is the folder of a round, with its shards/, templates.json, morphometrics.csv and evaluation.csv; the
-final one is written. docs/shape.md says what the files hold.
+A run is the folder of a round, with its shards/, templates.json, morphometrics.parquet and evaluation.csv;
+the final one is written. docs/shape.md says what the files hold.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def main() -> None:
         specimen_table=arguments.specimen_table,
         corrections=arguments.corrections,
     )
-    statuses = read_statuses(folder / "morphometrics.csv")
+    statuses = read_statuses(folder / "morphometrics.parquet")
     with Progress(arguments.progress, "specimen", genus.count) as bar:
         every = list(shapes(genus, statuses, stage.outlines, bar.update))
     write(arguments.output, genus, every, stage.outlines)

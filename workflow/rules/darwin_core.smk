@@ -4,7 +4,7 @@
 rule export_darwin_core:
     input:
         options=f"{OPTIONS}/export_darwin_core.json",
-        runs=of_rounds("evaluation.csv", "morphometrics.csv"),
+        runs=of_rounds("evaluation.csv", "morphometrics.parquet"),
         corrections=converted_corrections,
     output:
         folder=directory("<results>/{genus}/darwin_core"),

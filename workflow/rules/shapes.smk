@@ -4,7 +4,7 @@
 rule export_shapes:
     input:
         options=f"{OPTIONS}/export_shapes.json",
-        runs=of_rounds("evaluation.csv", "morphometrics.csv", "templates.json"),
+        runs=of_rounds("evaluation.csv", "morphometrics.parquet", "templates.json"),
         corrections=converted_corrections,
         specimens=SPECIMEN_TABLE,
     output:

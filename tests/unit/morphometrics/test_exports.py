@@ -60,7 +60,7 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
         row("a", 1.3, occurrenceID="urn:x:1", **index) | index,
         row("b", 2.7, status="low_confidence"),
     ]
-    save(folder / "morphometrics.csv", rows, occurrenceID=str)
+    save(folder / "morphometrics.parquet", rows, occurrenceID=str)
     scores = dict.fromkeys(("genus", "round", "specimen", "structure"), str) | {"iou": float}
     tables.write(tables.table([], scores), folder / "evaluation.csv")
     mask = np.zeros((50, 100), bool)

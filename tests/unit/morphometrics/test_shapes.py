@@ -186,7 +186,7 @@ def run(tmp_path):
         for structure in STRUCTURES
         if (name, structure) != ("e", "head")
     ]
-    tables.write(tables.table(rows, COLUMNS), folder / "morphometrics.csv")
+    tables.write(tables.table(rows, COLUMNS), folder / "morphometrics.parquet")
     scores = dict.fromkeys(("genus", "round", "specimen", "structure"), str) | {"iou": float}
     tables.write(tables.table([], scores), folder / "evaluation.csv")
     return folder
