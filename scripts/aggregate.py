@@ -50,6 +50,11 @@ from sam2pal.morphometrics.measures.dictionary import SPECIMEN
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 
 COLUMNS = {"evaluation": EVALUATION, "morphometrics": MORPHOMETRICS}
+LOST = {
+    "unreadable": "{} could not be read: {}; manifest.tsv says why",
+    "no_specimen": "no specimen was found in {}: {}; cut them, or set `window: photograph`",
+}
+"""What is said of photographs without masks, by status."""
 TYPES = {stage: NUMBERS | columns for stage, columns in COLUMNS.items()}
 KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
 
@@ -223,12 +228,12 @@ def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[s
 
 
 class Counts:
-    """Masks of a table of measurements by their status, and its unreadable photographs."""
+    """Masks of a table of measurements by their status, and its photographs without masks."""
 
     def __init__(self) -> None:
         self._first: tuple[str, str] | None = None  # a measure and unit that every structure has
         self._masks: Counter[str] = Counter()
-        self._unreadable: list[str] = []
+        self._lost: dict[str, list[str]] = {status: [] for status in LOST}
 
     def add(self, piece: pa.Table) -> None:
         """Take some rows of the table."""
@@ -241,18 +246,24 @@ class Counts:
         whole = pc.equal(piece["structure"], SPECIMEN)
         masks = piece.filter(pc.and_(once, pc.invert(whole)))
         self._masks.update(masks["status"].to_pylist())
-        lost = masks.filter(pc.equal(masks["status"], "unreadable"))
-        known = set(self._unreadable)
-        self._unreadable += [n for n in lost["specimen"].unique().to_pylist() if n not in known]
+        for status, names in self._lost.items():
+            lost = masks.filter(pc.equal(masks["status"], status))
+            known = set(names)
+            names += [n for n in lost["specimen"].unique().to_pylist() if n not in known]
 
     def cells(self) -> dict[str, Any]:
         """Cells of status.csv."""
-        found = {name: self._masks[name] for name in COUNTS} | {"unreadable": len(self._unreadable)}
-        if not self._unreadable:
-            return found
-        count = len(self._unreadable)
-        lost = f"{count} photograph{'s' * (count > 1)} could not be read: {named(self._unreadable)}"
-        return found | {"status": "partial", "reason": f"{lost}; manifest.tsv says why"}
+        found = {name: self._masks[name] for name in COUNTS}
+        found |= {status: len(names) for status, names in self._lost.items()}
+        said = [
+            LOST[status].format(f"{len(names)} photograph{'s' * (len(names) > 1)}", named(names))
+            for status, names in self._lost.items()
+            if names
+        ]
+        return found | {
+            "status": "partial" if self._lost["unreadable"] else "ok",
+            "reason": "; ".join(said),
+        }
 
 
 def listed(manifest: Path) -> list[str]:

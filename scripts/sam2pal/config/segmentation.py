@@ -19,9 +19,9 @@ class SegmentationOptions:
         "runs out",
     )
     window: Literal["photograph", "specimen"] = Field(
-        "photograph",
-        description="what fills the model's square: the whole `photograph`, or the `specimen`, which is "
-        "found first and cut out as the templates are (where it fills its photograph, that is all of it). "
+        "specimen",
+        description="what fills the model's square: the `specimen`, which is found first and cut out as the "
+        "templates are (where it fills its photograph, that is all of it), or the whole `photograph`. "
         "Training cuts its photographs alike",
     )
     threshold: StrictFloat = Field(

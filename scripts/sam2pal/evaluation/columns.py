@@ -16,7 +16,7 @@ COLUMNS = {
 """Columns of evaluation.csv; those of the specimen table follow."""
 STATUSES = (
     *("scored", "missed", "false_positive", "absent_both", "unannotated", "no_truth"),
-    *("template", "corrected", "unreadable", "no_prediction"),
+    *("template", "corrected", "unreadable", "no_specimen", "no_prediction"),
 )
 SCORED = ("scored", "missed")
 """Rows that enter means: truth shows the structure."""

@@ -8,7 +8,10 @@ from sam2pal.evaluation.final import Final, Score
 from sam2pal.evaluation.report import layout
 from sam2pal.evaluation.up_to_date import STAGES
 
-COUNTS = ("measured", "low_confidence", "doubtful", "outside", "absent", "unreadable")
+COUNTS = (
+    *("measured", "low_confidence", "doubtful", "outside", "absent"),
+    *("unreadable", "no_specimen"),
+)
 FAILED = ("missing", "stale", "failed", "damaged", "partial")
 ERRORS = "NOT IN THE TABLES:"
 """Heads what is an error: runs that failed and photographs that could not be read. All else is a warning."""
@@ -39,7 +42,7 @@ def screen(
     warnings += [
         f"{_name(row)}: {row['reason']}"
         for row in status
-        if row["status"] not in ("ok", *FAILED) and row["reason"]
+        if row["status"] not in FAILED and row["reason"]
     ]
     if warnings:
         parts += ["", "To know:", *_cut(dict.fromkeys(warnings), results)]
@@ -73,7 +76,7 @@ def _table(
                 f"{score.iou:.3f}" if score else "-",
             ]
         )
-    said = "Masks by status; unreadable counts photographs; IoU is against truth.\n"
+    said = "Masks by status; unreadable and no_specimen count photographs; IoU is against truth.\n"
     return said + layout([name.replace("_confidence", "") for name in head], lines)
 
 

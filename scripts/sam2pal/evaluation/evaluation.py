@@ -13,6 +13,7 @@ Status of a row, and what it means for the scores:
 | `template`       | any           | drawn         | none: a template never scores itself         |
 | `corrected`      | any           | corrected     | none: a person drew it after the prediction  |
 | `unreadable`     | any           | none          | none: the photograph could not be read       |
+| `no_specimen`    | any           | none          | none: no specimen was found in it            |
 | `no_prediction`  | there         | no such photo | none                                         |
 
 So the mean of a column over all rows that have a value is the mean that the summaries report.
@@ -26,6 +27,7 @@ from typing import Any
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.dataset import BY_HAND, AnnotatedSpecimen, Annotation, Dataset, State
 from sam2pal.dataset.judged import Corrections
+from sam2pal.dataset.manifest import NO_SPECIMEN, UNREADABLE
 from sam2pal.dataset.matching import find_templates, match
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.evaluation.overlap import Mask
@@ -137,7 +139,8 @@ class Evaluation:
             "verdict": annotation.verdict if annotation else "",
         }
         if specimen.status != "ok":
-            return row | {"status": "unreadable", "state": "", "source": "", "reason": specimen.reason}
+            status = NO_SPECIMEN if specimen.status == NO_SPECIMEN else UNREADABLE
+            return row | {"status": status, "state": "", "source": "", "reason": specimen.reason}
         row |= _signals(annotation)
         is_template = specimen.specimen in self._templates or row["source"] in BY_HAND
         true_specimen = self._true.get(self._truth_of.get(specimen.specimen, ""))

@@ -24,6 +24,7 @@ _COUNTS = {
     "no_truth": "no truth",
     "template": "template",
     "unreadable": "unreadable",
+    "no_specimen": "no specimen",
     "no_prediction": "no prediction",
 }
 

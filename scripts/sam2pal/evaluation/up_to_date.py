@@ -22,14 +22,15 @@ STATUS = {
     **dict.fromkeys(("genus", "round", "stage", "status"), str),
     **dict.fromkeys(("specimens", "rows", "notes"), int),
     **dict.fromkeys(("measured", "low_confidence", "doubtful", "outside", "hidden"), int),
-    **dict.fromkeys(("absent", "unreadable"), int),
+    **dict.fromkeys(("absent", "unreadable", "no_specimen"), int),
     "reason": str,
 }
 """Columns of status.csv.
 
 Of the stages evaluation and morphometrics the status is `ok`, `partial` (photographs could not be read),
 `missing`, `stale`, `failed` or `damaged`; of others `note`, `unchanged`, `unmatched` or `worse`, and there is
-only a row if there is something to say. Masks are counted by their status, photographs if unreadable;
+only a row if there is something to say. Masks are counted by their status, photographs if `unreadable` or
+if they show `no_specimen`;
 `notes` is how many things were noticed when templates (of the evaluation: also the truth) were read.
 """
 USABLE = ("ok", "partial")

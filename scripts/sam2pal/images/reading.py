@@ -108,16 +108,26 @@ class Photograph:
         left, top, right, bottom = margins
         return left, top, self.width - left - right, self.height - top - bottom
 
+    def upright_box(
+        self, left: int, top: int, width: int, height: int
+    ) -> tuple[int, int, int, int]:
+        """(top, left, height, width), upright, of a box in the orientation on disk."""
+        margins = (left, top, self.width - left - width, self.height - top - height)
+        left, top, right, bottom = _turned(margins, self.orientation, upright)
+        high, wide = self.displayed
+        return top, left, high - top - bottom, wide - left - right
+
     def cut(self, window: Window) -> "Photograph":
-        """A window of a photograph that shows all of itself, of the pixels that are there."""
-        height, width = self.displayed
-        left, top, right, bottom = self.frame or (0.0, 0.0, width, height)
-        across, down = (right - left) / width, (bottom - top) / height
+        """A window inside of what is shown, of the pixels that are there."""
+        shown = self.shown
+        left, top, right, bottom = self.frame or (0.0, 0.0, shown.width, shown.height)
+        across, down = (right - left) / shown.width, (bottom - top) / shown.height
+        first, start = window.top - shown.top, window.left - shown.left
         ends = (
-            left + window.left * across,
-            top + window.top * down,
-            left + (window.left + window.width) * across,
-            top + (window.top + window.height) * down,
+            left + start * across,
+            top + first * down,
+            left + (start + window.width) * across,
+            top + (first + window.height) * down,
         )
         first, start = math.floor(ends[1]), math.floor(ends[0])
         last, end = math.ceil(ends[3]), math.ceil(ends[2])

@@ -34,15 +34,26 @@ class Window(NamedTuple):
             filled: the box's longer side over the window's.
             size: (height, width) of the photograph.
         """
+        whole = Window.whole(*size)
+        window = whole.part(box, filled)
+        return whole if window.side >= NEARLY_ALL * whole.side else window
+
+    def part(self, box: tuple[float, float, float, float], filled: float) -> Window:
+        """The square inside of this window whose side a box fills to some share, round the middle of the box.
+
+        Args:
+            box, filled: as in `around`.
+        """
         top, left, height, width = box
         side = max(1, round(max(height, width) / filled))
-        if side >= NEARLY_ALL * max(size):
-            return Window.whole(*size)
-        high, wide = min(side, size[0]), min(side, size[1])
+        high, wide = min(side, self.height), min(side, self.width)
         first = round(top + height / 2 - high / 2)
         start = round(left + width / 2 - wide / 2)
         return Window(
-            min(max(first, 0), size[0] - high), min(max(start, 0), size[1] - wide), high, wide
+            min(max(first, self.top), self.top + self.height - high),
+            min(max(start, self.left), self.left + self.width - wide),
+            high,
+            wide,
         )
 
     @property

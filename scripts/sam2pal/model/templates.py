@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.foreground import SIDE, Silhouette, region_around, to_lab
 from sam2pal.images.reading import Photograph, look_closer, read_photograph
-from sam2pal.images.window import Window
+from sam2pal.images.window import NEARLY_ALL, Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
 from sam2pal.model.loading import square_image, square_masks
@@ -24,6 +24,9 @@ from sam2pal.model.views import View
 FILLED = 0.95  # of a window's side that the specimen fills; masks are worse with wider margins
 LARGE = 0.5  # of a photograph's side: specimens that fill more are segmented also where nothing is found
 COARSE = 3  # how many times as many pixels as the square's are read to find a specimen
+ROUND_A_WHOLE = (
+    0.6  # of a window's side that a structure fills at most whose parts are looked for there
+)
 PARTLY = 2.0  # a specimen so many times as large as what is drawn on it is drawn only in part
 
 
@@ -43,6 +46,7 @@ class TemplateSet:
         filled: how much of its window's side a specimen fills, median over the templates.
         fill: whether the windows of most templates are their photographs.
         large: whether they are at least half as long.
+        windows: [T], what of the photographs is shown.
     """
 
     names: tuple[str, ...]
@@ -56,6 +60,7 @@ class TemplateSet:
     filled: float = 1.0
     fill: bool = True
     large: bool = True
+    windows: tuple[Window, ...] = ()
 
     @classmethod
     def read(
@@ -92,14 +97,8 @@ class TemplateSet:
                 filled.append(min(1.0, max(box[2:]) / place.side))
                 share.append(place.side / max(photograph.displayed))
                 outlines += [outline] if outline else []
-        pairs = list(zip(templates, photographs, strict=True))
-        as_photographed = cls(
-            tuple(names),
-            tuple(template.specimen for template in templates),
-            (View(),) * len(pairs),
-            torch.stack([square_image(photograph, square) for photograph in photographs]),
-            torch.stack([square_masks(*pair, list(names), square) for pair in pairs]),
-            torch.tensor([[name in template.masks for name in names] for template in templates]),
+        as_photographed = replace(
+            cls._of(templates, photographs, names, square),
             outlines=tuple(outlines),
             filled=median(filled or [1.0]),
             fill=median(share or [1.0]) == 1.0,
@@ -107,16 +106,92 @@ class TemplateSet:
         )
         return as_photographed.aligned() if aligned else as_photographed
 
+    def within(
+        self, parent: str, names: Sequence[str], templates: Sequence[AnnotatedSpecimen]
+    ) -> "TemplateSet | None":
+        """The same templates, cut to a structure and turned as they are, for the structures within it.
+
+        All windows are laid round the middle of the structure, and as much longer than it as is needed to
+        show its parts on each template.
+
+        Args:
+            templates: those of this set.
+
+        Returns:
+            Those of the templates on which the structure is drawn. None if a part is drawn on none of these,
+            or if the windows are hardly smaller than the ones of this set.
+
+        Raises:
+            InputError: a photograph cannot be read.
+        """
+        square = self.images.shape[-1]
+        own = [number for number, one in enumerate(templates) if _drawn(one, [parent])]
+        drawn = {name for number in own for name in _drawn(templates[number], names)}
+        if not drawn or any(set(_drawn(one, names)) - drawn for one in templates):
+            return None
+        photographs = [read_photograph(templates[number].path, square) for number in own]
+        boxes, filled = [], ROUND_A_WHOLE
+        for number, photograph in zip(own, photographs, strict=True):
+            masks = templates[number].masks
+            top, left, high, wide = _box(photograph.to_upright(masks[parent]))
+            boxes.append((top, left, high, wide))
+            reach = max(high, wide)
+            for name in _drawn(templates[number], names):
+                first, start, height, width = _box(photograph.to_upright(masks[name]))
+                ends = (first, first + height), (start, start + width)
+                middle = top + high / 2, left + wide / 2
+                reach = max(
+                    reach,
+                    *(
+                        2 * abs(end - at)
+                        for at, pair in zip(middle, ends, strict=True)
+                        for end in pair
+                    ),
+                )
+            filled = min(filled, FILLED * max(high, wide) / reach)
+        for number, (one, box) in enumerate(zip(own, boxes, strict=True)):
+            photograph, path = photographs[number], templates[one].path
+            window = self.windows[one].part(box, filled)
+            photographs[number] = look_closer(path, photograph, window, square)
+        shown = [templates[number] for number in own]
+        cut = replace(self._of(shown, photographs, names, square), filled=filled)
+        wholes = [self.windows[one] for one in own]
+        if median(a.side / b.side for a, b in zip(cut.windows, wholes, strict=True)) > NEARLY_ALL:
+            return None
+        return cut._turned([self.turns[one] for one in own], self.reference)
+
+    @classmethod
+    def _of(
+        cls,
+        templates: Sequence[AnnotatedSpecimen],
+        photographs: Sequence[Photograph],
+        names: Sequence[str],
+        square: int,
+    ) -> "TemplateSet":
+        """Templates as what is shown of their photographs."""
+        pairs = list(zip(templates, photographs, strict=True))
+        return cls(
+            tuple(names),
+            tuple(template.specimen for template in templates),
+            (View(),) * len(pairs),
+            torch.stack([square_image(photograph, square) for photograph in photographs]),
+            torch.stack([square_masks(*pair, list(names), square) for pair in pairs]),
+            torch.tensor([[name in template.masks for name in names] for template in templates]),
+            windows=tuple(photograph.shown for photograph in photographs),
+        )
+
     def aligned(self) -> "TemplateSet":
         """The same templates, turned to lie alike."""
         alignment = align(self.masks, self.shown)
-        turns = tuple(View(turn) for turn in alignment.turns)
+        turns = [View(turn) for turn in alignment.turns]
+        return self._turned(turns, self.specimens[alignment.reference])
+
+    def _turned(self, turns: Sequence[View], reference: str | None) -> "TemplateSet":
         images, masks = (
             torch.stack([turn.apply(one) for turn, one in zip(turns, stack, strict=True)])
             for stack in (self.images, self.masks)
         )
-        reference = self.specimens[alignment.reference]
-        return replace(self, turns=turns, images=images, masks=masks, reference=reference)
+        return replace(self, turns=tuple(turns), images=images, masks=masks, reference=reference)
 
     def __len__(self) -> int:
         return len(self.specimens)
@@ -174,6 +249,11 @@ def specimen_on(
         box = top, left, bottom - top, right - left
         small = small | around
     return box, Silhouette.of(small, to_lab(pixels))
+
+
+def _drawn(template: AnnotatedSpecimen, names: Sequence[str]) -> list[str]:
+    """The structures that have a pixel."""
+    return [name for name in names if name in template.masks and template.masks[name].any()]
 
 
 def _box(mask: np.ndarray) -> tuple[float, float, float, float]:

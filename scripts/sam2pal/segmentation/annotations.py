@@ -1,6 +1,6 @@
 """From logits on the model's square to COCO annotations at the photograph's own size."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,13 +25,15 @@ class Annotator:
     """Makes the annotations of specimens.
 
     Attributes:
-        structures: all that are annotated.
+        structures: all that there are.
         followed: [F], names of those that were tracked.
+        annotated: names of those that are annotated; all if not given.
     """
 
     structures: Sequence[Structure]
     followed: Sequence[str]
     options: SegmentationOptions
+    annotated: Collection[str] | None = None
 
     def annotate(
         self,
@@ -45,7 +47,7 @@ class Annotator:
         Args:
             drawn: what is known of the photograph as a template; it stands, and predicted rivals make
                 room for it.
-            limits: of every structure in the view that was taken; none are checked if not given.
+            limits: of every annotated structure in the view that was taken; none are checked if not given.
         """
         box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
         place = {
@@ -54,7 +56,12 @@ class Annotator:
             if outcome.known is None or outcome.known[i]
         }
         surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
-        for category, structure in enumerate(self.structures):
+        annotated = [
+            (category, structure)
+            for category, structure in enumerate(self.structures)
+            if self.annotated is None or structure.name in self.annotated
+        ]
+        for number, (category, structure) in enumerate(annotated):
             i = place.get(structure.name)
             if structure.name in drawn:
                 yield drawn_annotation(category, drawn[structure.name])
@@ -77,7 +84,7 @@ class Annotator:
                 ),
             )
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
-            limit = limits[category] if limits else None
+            limit = limits[number] if limits else None
             flags = check_mask(mask, limit, box) if limit and mask else []
             if flags and self.options.clamp:
                 likelihood = clamp(likelihood, self.options.threshold, limit, box)
@@ -151,6 +158,27 @@ def drawn_annotation(category: int, of: Annotation) -> dict[str, Any]:
     flags = [] if mask.any() else ["absent"]
     entry = _entry(category, Runs.of(mask, *mask.shape), 1.0)
     return entry | {"flags": flags, "source": "drawn", "state": of.state}
+
+
+def make_room(found: Mapping[str, dict[str, Any]], structures: Sequence[Structure]) -> None:
+    """Take pixels that exclusive structures share from those of which the model is less sure.
+
+    Args:
+        found: annotations by structure; predicted ones may lose pixels.
+        structures: of one parent.
+    """
+    exclusive = [found[structure.name] for structure in structures if structure.exclusive]
+    exclusive.sort(key=lambda one: (one["source"] == "predicted", -one["score"]))
+    for number, one in enumerate(exclusive):
+        mask = left = Runs.from_rle(one["segmentation"])
+        if one["source"] != "predicted" or not mask:
+            continue
+        for other in exclusive[:number]:
+            left = left - Runs.from_rle(other["segmentation"])
+        if left.area < mask.area:
+            one |= {"segmentation": left.rle(), "area": left.area, "bbox": list(left.bbox())}
+            one["state"] = _state(left)
+            one["flags"] += [] if left else ["absent"]
 
 
 def unknown_annotation(category: int, photograph: Photograph) -> dict[str, Any]:

@@ -101,14 +101,39 @@ def remember(
         InputError: there is no template, none shows any of the structures, or a mirrored view would exchange
             a structure with one that is not there.
     """
+    known = read_templates(tracker, templates, names, options)
+    return remember_set(tracker, known, options)
+
+
+def read_templates(
+    tracker: Tracker,
+    templates: Sequence[AnnotatedSpecimen],
+    names: list[str],
+    options: SegmentationOptions,
+) -> TemplateSet:
+    """The templates as they are remembered.
+
+    Raises:
+        InputError: there is none.
+    """
     if not templates:
         raise InputError("no template is left to segment from")
-    device = tracker.device
+    aligned = len(views_of(options.turns, options.mirrored)) > 1
+    return TemplateSet.read(
+        templates, names, tracker.image_size, aligned=aligned, window=options.window
+    )
+
+
+@torch.no_grad()
+def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOptions) -> Bank:
+    """Encode and memorize templates in every view that is needed.
+
+    Raises:
+        InputError: as `remember`.
+    """
+    device, names = tracker.device, known.names
     views = views_of(options.turns, options.mirrored)
     sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
-    known = TemplateSet.read(
-        templates, names, tracker.image_size, aligned=len(views) > 1, window=options.window
-    )
     shown = known.shown
     if not bool(shown.any()):
         raise InputError(f"no template shows any of the structures {', '.join(names)}")
@@ -148,7 +173,7 @@ def remember(
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
-            raise too_small(templates[0].path, device) from error
+            raise too_small(f"template '{known.specimens[0]}'", device) from error
     descriptors = None
     if must_choose(views, options.nearest, len(known)):
         descriptors = known.describe(tracker, views, device)
@@ -168,7 +193,7 @@ def remember(
         known.specimens,
         known.turns,
         known.reference,
-        Finder(tracker, known, options.turns) if options.window == "specimen" else None,
+        Finder(tracker, known, options.turns) if known.outlines else None,
     )
 
 

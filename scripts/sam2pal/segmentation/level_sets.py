@@ -113,9 +113,7 @@ class Surface:
         first, after = self.columns.reach(high.any(0))
         return Region(first, after, max(0, rows[0] - 1), min(len(high), rows[-1] + 2))
 
-    def above(
-        self, level: float, window: Region | None = None, *, or_equal: bool = False
-    ) -> Runs:
+    def above(self, level: float, window: Region | None = None, *, or_equal: bool = False) -> Runs:
         """The pixels whose logit is above `level`.
 
         Args:
@@ -142,7 +140,9 @@ class Surface:
         begin, end = (part.clip(self.rows.first, self.rows.after) for part in (begin, end))
         return Runs.in_columns(height, width, x + window.first, begin, end)
 
-    def _root(self, value: np.ndarray, x: np.ndarray, node: np.ndarray, window: Region) -> np.ndarray:
+    def _root(
+        self, value: np.ndarray, x: np.ndarray, node: np.ndarray, window: Region
+    ) -> np.ndarray:
         """The pixel coordinate of the root between nodes `node - 1` and `node` of column `x`."""
         before = value[x, np.maximum(node - 1, 0)].astype(np.float64)
         behind = value[x, np.minimum(node, value.shape[1] - 1)].astype(np.float64)

@@ -20,13 +20,10 @@ from sam2pal.model.finding import NOTHING, Finder, Place
 from sam2pal.model.loading import ahead
 from sam2pal.model.templates import COARSE
 from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation.annotations import (
-    Annotator,
-    drawn_annotation,
-    unknown_annotation,
-)
-from sam2pal.segmentation.bank import Bank, remember
-from sam2pal.segmentation.tracking import Outcome, track_halving
+from sam2pal.segmentation.annotations import drawn_annotation, unknown_annotation
+from sam2pal.segmentation.bank import Bank
+from sam2pal.segmentation.batches import Batches
+from sam2pal.segmentation.tracking import Outcome
 
 NOT_FOUND = (
     "no specimen found: nothing in the photograph looks like those of the templates; cut the photograph to"
@@ -53,10 +50,9 @@ def segment(
         InputError: no usable template, or not even one specimen fits into the device's memory.
     """
     names = [structure.name for structure in structures]
-    bank = remember(tracker, templates, names, options)
+    batches = Batches(tracker, templates, structures, options)
+    bank = batches.bank
     own = find_templates(specimens, templates)
-    followed = [names[index] for index in bank.followed.tolist()]
-    annotator = Annotator(structures, followed, options)
     images, annotations = [], []
 
     def add(
@@ -87,27 +83,22 @@ def segment(
 
     to_track: list[tuple[Specimen, Photograph]] = []
     places: list[Place | None] = []
-    batch_size = options.batch_size
 
     def flush() -> None:
-        nonlocal batch_size
-        outcomes, fits = track_halving(tracker, bank, to_track, options)
-        batch_size = min(batch_size, fits)
-        for (specimen, photograph), place, outcome in zip(to_track, places, outcomes, strict=True):
-            drawn = own[specimen.specimen].annotations if specimen.specimen in own else {}
-            limits = bank.limits.by_view[outcome.view]
-            found = annotator.annotate(photograph, outcome, drawn, limits)
-            more = _how(bank, outcome) | _where(photograph, place)
-            add(specimen, OK, specimen.reason, found, more)
+        for one, place in zip(batches.segment(to_track, own), places, strict=True):
+            found = [one.found[name] for name in names]
+            more = _how(bank, one.outcome) | _where(one.photograph, place)
+            more |= {"part_windows": one.windows} if one.windows else {}
+            add(one.specimen, OK, one.specimen.reason, found, more)
         to_track.clear()
         places.clear()
 
     outlined = {
         name
         for name, template in own.items()
-        if all(structure in template.masks for structure in followed)
+        if all(structure in template.masks for structure in batches.followed)
     }
-    for seen in _photographs(tracker, bank.finder, specimens, outlined, options.decode_threads):
+    for seen in _photographs(tracker, batches, specimens, outlined, options.decode_threads):
         specimen, photograph = seen.specimen, seen.photograph
         if photograph is None or specimen.specimen in outlined:
             flush()  # keeps the order of the list
@@ -125,7 +116,7 @@ def segment(
         else:
             to_track.append((specimen, photograph))
             places.append(seen.place)
-            if len(to_track) >= batch_size:
+            if len(to_track) >= batches.size:
                 flush()
     flush()
     categories = [
@@ -190,7 +181,7 @@ class _Seen:
 
 def _photographs(
     tracker: Tracker,
-    finder: Finder | None,
+    batches: Batches,
     specimens: Sequence[Specimen],
     outlined: Collection[str],
     threads: int,
@@ -201,9 +192,13 @@ def _photographs(
         outlined: specimens that no window is needed of.
     """
 
+    finder = batches.bank.finder
+    closer = round(tracker.image_size * batches.closer)
+
     def read(specimen: Specimen) -> _Seen:
-        looked_for = finder if specimen.specimen not in outlined else None
-        return _read(specimen, tracker.image_size, looked_for)
+        if specimen.specimen in outlined:
+            return _read(specimen, tracker.image_size, None)
+        return _read(specimen, closer if finder is None else tracker.image_size * COARSE, finder)
 
     def find() -> Iterator[_Seen]:
         for seen in ahead(read, specimens, threads, depth=4):
@@ -215,10 +210,10 @@ def _photographs(
                 seen = replace(seen, photograph=None, status=NO_SPECIMEN, reason=NOT_FOUND)
             yield replace(seen, place=place)
 
-    yield from ahead(partial(_closer, side=tracker.image_size), find(), threads, depth=4)
+    yield from ahead(partial(_closer, side=closer), find(), threads, depth=4)
 
 
-def _read(specimen: Specimen, side: int, finder: Finder | None) -> _Seen:
+def _read(specimen: Specimen, at_least: int, finder: Finder | None) -> _Seen:
     """A photograph with what stands out in it, or the reason why there is none."""
     if specimen.status != OK:
         return _Seen(specimen, None, specimen.status, specimen.reason)
@@ -231,7 +226,7 @@ def _read(specimen: Specimen, side: int, finder: Finder | None) -> _Seen:
     if (stat.st_size, stat.st_mtime_ns) != (specimen.size, specimen.mtime_ns):
         return lost("changed since it was listed; run the workflow again")
     try:
-        photograph = read_photograph(path, side * (COARSE if finder else 1))
+        photograph = read_photograph(path, at_least)
     except InputError as error:
         return lost(str(error).removeprefix(f"{path}: "))
     return _Seen(specimen, photograph, regions=finder.regions(photograph) if finder else ())

@@ -1,6 +1,7 @@
 """From photographs to logits: specimens are matched with the templates, encoded once, and tracked."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,8 +36,7 @@ class Batch:
         logits: [B, F, S/4, S/4], on the photographs as they are.
         decision: on the N objects; turned as the specimens were.
         templates: [N, k], the templates that each object was asked of.
-        view: [B], index of the view that was taken.
-        view_scores: [B, V], NaN where there was nothing to choose.
+        match: the views that were taken.
         known: [N] bool; False where no template shows the structure in that view.
         roundtrip_iou: [N], of the way back to the templates, NaN where none of them shows the structure;
             None without round trip.
@@ -45,24 +45,28 @@ class Batch:
     logits: Tensor
     decision: Decision
     templates: Tensor
-    view: Tensor
-    view_scores: Tensor
+    match: Match
     known: Tensor
     roundtrip_iou: Tensor | None
 
 
 @torch.no_grad()
 def track_batch(
-    tracker: Tracker, bank: Bank, images: Tensor, options: SegmentationOptions
+    tracker: Tracker,
+    bank: Bank,
+    images: Tensor,
+    options: SegmentationOptions,
+    known: Match | None = None,
 ) -> Batch:
     """Track the followed structures on `B` specimens.
 
     Args:
         images: [B, 3, S, S].
+        known: how they lie, if that was found before.
     """
     rows = torch.arange(len(images), device=images.device)
     with autocast(images.device):
-        found = choose_view(tracker, bank, images)
+        found = known or choose_view(tracker, bank, images)
         view = remembered = found.view
         if options.turned == "specimen":
             images = torch.stack(
@@ -74,10 +78,10 @@ def track_batch(
         asked = nearest_templates(bank, found.likeness, structures, options.nearest)  # [N, k]
         own = rows.repeat_interleave(structures.shape[1])
         memories = bank.recall(asked, remembered[own], structures.flatten())
-        known = torch.stack([memory.valid for memory in memories]).any(0)
-        if not bool(known.all()):
+        shown = torch.stack([memory.valid for memory in memories]).any(0)
+        if not bool(shown.all()):
             # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
-            memories[0] = replace(memories[0], valid=memories[0].valid | ~known)
+            memories[0] = replace(memories[0], valid=memories[0].valid | ~shown)
         skills = None
         if bank.skills is not None:
             skills = bank.skills[asked, structures.flatten()[:, None]]
@@ -90,7 +94,7 @@ def track_batch(
         logits = torch.stack(
             [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
         )
-    return Batch(logits, decision, asked, view, found.scores, known, back)
+    return Batch(logits, decision, asked, found, shown, back)
 
 
 def decide(
@@ -184,7 +188,8 @@ class Outcome:
 
     Attributes:
         view: index of the view that was taken.
-        view_scores: [V].
+        view_scores: [V], NaN where there was nothing to choose.
+        likeness: [T], to each template in that view.
         shares: [T], of each template in the decision, mean over the structures that were followed.
     """
 
@@ -196,6 +201,7 @@ class Outcome:
     known: np.ndarray | None = None
     view: int = 0
     view_scores: np.ndarray | None = None
+    likeness: np.ndarray | None = None
     shares: np.ndarray | None = None
 
 
@@ -204,8 +210,12 @@ def track_halving(
     bank: Bank,
     specimens: list[tuple[Specimen, Photograph]],
     options: SegmentationOptions,
+    lie: Sequence[Outcome] | None = None,
 ) -> tuple[list[Outcome], int]:
     """Track photographs in one batch, or in halves of it when the device has not enough memory.
+
+    Args:
+        lie: outcomes in whose views the specimens are seen; chosen anew if not given.
 
     Returns:
         An outcome per specimen, and how many specimens a batch may have from now on.
@@ -213,7 +223,7 @@ def track_halving(
     if not specimens:
         return [], options.batch_size
     try:
-        return _track(tracker, bank, specimens, options), options.batch_size
+        return _track(tracker, bank, specimens, options, lie), options.batch_size
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -226,8 +236,10 @@ def track_halving(
     log.warning("out of memory with %d specimens per batch: going on with %d", len(specimens), fits)
     outcomes = []
     while len(outcomes) < len(specimens):
-        some = specimens[len(outcomes) : len(outcomes) + fits]
-        more, fits_now = track_halving(tracker, bank, some, options)
+        part = slice(len(outcomes), len(outcomes) + fits)
+        more, fits_now = track_halving(
+            tracker, bank, specimens[part], options, lie[part] if lie else None
+        )
         outcomes += more
         fits = min(fits, fits_now)
     return outcomes, fits
@@ -238,10 +250,12 @@ def _track(
     bank: Bank,
     specimens: list[tuple[Specimen, Photograph]],
     options: SegmentationOptions,
+    lie: Sequence[Outcome] | None,
 ) -> list[Outcome]:
     side = tracker.image_size
     images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
-    batch = track_batch(tracker, bank, images.to(tracker.device), options)
+    known = _lying(lie, tracker.device) if lie else None
+    batch = track_batch(tracker, bank, images.to(tracker.device), options, known)
 
     def split(values: Tensor | None) -> list:
         if values is None:
@@ -256,8 +270,9 @@ def _track(
     return [
         Outcome(
             *values,
-            view=int(batch.view[i]),
-            view_scores=batch.view_scores[i].cpu().numpy(),
+            view=int(batch.match.view[i]),
+            view_scores=batch.match.scores[i].cpu().numpy(),
+            likeness=batch.match.likeness[i].float().cpu().numpy(),
             shares=shares[i].cpu().numpy(),
         )
         for i, values in enumerate(
@@ -272,3 +287,12 @@ def _track(
             )
         )
     ]
+
+
+def _lying(outcomes: Sequence[Outcome], device: torch.device) -> Match:
+    """The views of outcomes, for another batch of the same specimens."""
+    return Match(
+        torch.tensor([outcome.view for outcome in outcomes], device=device),
+        torch.from_numpy(np.stack([outcome.view_scores for outcome in outcomes])).to(device),
+        torch.from_numpy(np.stack([outcome.likeness for outcome in outcomes])).to(device),
+    )

@@ -163,7 +163,7 @@ def test_turned_templates(tracker, genus, turned):
     bank = remember(tracker, genus.templates[:1], NAMES, options)
     photograph = read_photograph(genus.copies["mirrored 90"].path)
     batch = track_batch(tracker, bank, square_image(photograph, 64)[None], options)
-    assert VIEWS[int(batch.view)] == view
+    assert VIEWS[int(batch.match.view)] == view
     torch.testing.assert_close(batch.logits[0], expected.logits[:, 0], atol=1e-4, rtol=0)
     assert expected.logits.std() > 0.03
     back = tracker.track(features, [tracker.memorize(features, expected.logits)]).logits

@@ -11,6 +11,7 @@ SPECIMEN = "specimen"
 MEASURED, DOUBTFUL, ABSENT, LOW = "measured", "doubtful", "absent", "low_confidence"
 OUTSIDE, HIDDEN = "outside", "hidden"
 UNREADABLE, DUPLICATE, UNKNOWN = "unreadable", "duplicate", "not_annotated"
+NO_SPECIMEN = "no_specimen"
 """Values of the column `status`."""
 
 

@@ -25,6 +25,7 @@ from sam2pal.morphometrics.measures.dictionary import (
     HIDDEN,
     LOW,
     MEASURED,
+    NO_SPECIMEN,
     OUTSIDE,
     SPECIMEN,
     UNKNOWN,
@@ -458,8 +459,8 @@ class Measuring:
 def combined(results: Sequence[Result]) -> Result:
     """What is true of a value made from several: the worst status, the lowest confidence, and the
     source and verdict that need most care."""
-    worst = (UNREADABLE, DUPLICATE, *REFUSED, UNKNOWN, ABSENT, HIDDEN, LOW, OUTSIDE, DOUBTFUL)
-    status = min((result.status for result in results), key=(*worst, MEASURED).index)
+    worst = (UNREADABLE, NO_SPECIMEN, DUPLICATE, *REFUSED, UNKNOWN, ABSENT, HIDDEN, LOW, OUTSIDE)
+    status = min((result.status for result in results), key=(*worst, DOUBTFUL, MEASURED).index)
     states = ("", UNKNOWN, ABSENT, HIDDEN, OUTSIDE, State.FOUND)
     state = min((result.state for result in results), key=states.index)
     sources = {result.source for result in results}

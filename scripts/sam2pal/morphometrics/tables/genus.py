@@ -10,7 +10,7 @@ from pathlib import Path
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.judged import Corrections
-from sam2pal.dataset.manifest import Specimen
+from sam2pal.dataset.manifest import NO_SPECIMEN, Specimen
 from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
@@ -187,7 +187,12 @@ class Genus:
         readable = entry.status == "ok"
         scale = self.scales.of(entry.specimen, photograph if readable else None)
         if not readable:
-            self._leave_out("unreadable photographs", entry.specimen, entry)
+            why = (
+                "photographs without a specimen"
+                if entry.status == NO_SPECIMEN
+                else "unreadable photographs"
+            )
+            self._leave_out(why, entry.specimen, entry)
             return self.measuring.nothing(entry.specimen, entry.status, entry.reason, scale)
         entries: dict[str, Drawn] = {}
         for name in self.structures:

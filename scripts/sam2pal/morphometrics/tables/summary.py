@@ -44,7 +44,7 @@ SUMMARY = {
 cv is sd / mean. Of n_checked masks a person accepted or corrected the prediction, which would have counted;
 bias is the mean of predicted - checked values, with a 95 % interval, and bias_of_mean what the unchecked
 predictions make of it in the mean. n_unconfirmed: left out by `confirmed_only`;
-n_other: unreadable, not annotated, or without a value (no scale, too few pixels)."""
+n_other: unreadable, no specimen, not annotated, or without a value (no scale, too few pixels)."""
 _MEASURED = (MEASURED, LOW, DOUBTFUL, OUTSIDE)
 _SAID = ("status", "source", "verdict")
 _LEFT_OUT = (DOUBTFUL, OUTSIDE, HIDDEN, ABSENT, UNCONFIRMED)

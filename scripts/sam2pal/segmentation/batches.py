@@ -1,0 +1,130 @@
+"""Specimens segmented together: first in their windows, then the parts of structures in closer ones."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.structures import Structure
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation
+from sam2pal.dataset.manifest import Specimen
+from sam2pal.images.reading import Photograph
+from sam2pal.model.tracker import Tracker
+from sam2pal.segmentation.annotations import Annotator, make_room
+from sam2pal.segmentation.bank import read_templates, remember_set
+from sam2pal.segmentation.parents import Level, flag_outside, levels_of
+from sam2pal.segmentation.tracking import Outcome, track_halving
+
+
+@dataclass
+class Segmented:
+    """One specimen.
+
+    Attributes:
+        outcome: of the structures in its window.
+        found: annotations by structure.
+        windows: (left, top, width, height) as stored, in which the parts of a structure were looked for, by
+            structure.
+    """
+
+    specimen: Specimen
+    photograph: Photograph
+    outcome: Outcome
+    found: dict[str, dict[str, Any]]
+    windows: dict[str, list[int]] = field(default_factory=dict)
+
+
+class Batches:
+    """Segments batches of specimens from the templates of a round.
+
+    Attributes:
+        bank: the templates in their windows.
+        followed: names of the structures that a template shows.
+        size: how many specimens a batch may have; falls when memory runs out.
+        closer: how many times shorter than a specimen's window the smallest one in it is.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        templates: Sequence[AnnotatedSpecimen],
+        structures: Sequence[Structure],
+        options: SegmentationOptions,
+    ) -> None:
+        self._tracker, self._structures, self._options = tracker, structures, options
+        names = [structure.name for structure in structures]
+        known = read_templates(tracker, templates, names, options)
+        self.bank = remember_set(tracker, known, options)
+        self._levels = levels_of(tracker, known, templates, structures, options)
+        self.closer = max((level.closer for level in self._levels), default=1.0)
+        self.size = options.batch_size
+        self.followed = [names[index] for index in self.bank.followed.tolist()]
+        self._annotator = Annotator(structures, self.followed, options)
+
+    def segment(
+        self,
+        specimens: Sequence[tuple[Specimen, Photograph]],
+        own: Mapping[str, AnnotatedSpecimen],
+    ) -> list[Segmented]:
+        """Annotate every structure of specimens.
+
+        Args:
+            own: those that are templates; what was drawn on them stands.
+
+        Raises:
+            InputError: not even one specimen fits into the device's memory.
+        """
+        outcomes, fits = track_halving(self._tracker, self.bank, list(specimens), self._options)
+        self.size = min(self.size, fits)
+        done = []
+        for (specimen, photograph), outcome in zip(specimens, outcomes, strict=True):
+            limits = self.bank.limits.by_view[outcome.view]
+            drawn = _drawn(own, specimen)
+            found = self._annotator.annotate(photograph, outcome, drawn, limits)
+            done.append(Segmented(specimen, photograph, outcome, self._by_name(found)))
+        for level in self._levels:
+            self._look_closer(level, done, own)
+        for one in done:
+            flag_outside(one.found, self._structures, self._options.place_margin)
+        return done
+
+    def _look_closer(
+        self, level: Level, done: Sequence[Segmented], own: Mapping[str, AnnotatedSpecimen]
+    ) -> None:
+        """Take the masks of a level of which the model is surer than of the ones that are there."""
+        seen: list[tuple[Segmented, Photograph]] = []
+        for one in done:
+            whole = one.found[level.parent]
+            if whole["area"]:
+                seen.append((one, one.photograph.cut(level.window(one.photograph, whole["bbox"]))))
+        if not seen:
+            return
+        outcomes, fits = track_halving(
+            self._tracker,
+            level.bank,
+            [(one.specimen, cut) for one, cut in seen],
+            self._options,
+            [level.lying(one.outcome) for one, _ in seen],
+        )
+        self.size = min(self.size, fits)
+        followed = [level.names[index] for index in level.bank.followed.tolist()]
+        annotator = Annotator(self._structures, followed, self._options, level.names)
+        for (one, cut), outcome in zip(seen, outcomes, strict=True):
+            one.windows[level.parent] = list(cut.stored_box())
+            limits = level.bank.limits.by_view[outcome.view]
+            closer = annotator.annotate(cut, outcome, _drawn(own, one.specimen), limits)
+            better = {
+                name: annotation
+                for name, annotation in self._by_name(closer).items()
+                if annotation["score"] > one.found[name]["score"]
+            }
+            one.found |= better
+            make_room(one.found, [s for s in self._structures if s.name in level.names])
+
+    def _by_name(self, annotations: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {self._structures[one["category_id"] - 1].name: one for one in annotations}
+
+
+def _drawn(own: Mapping[str, AnnotatedSpecimen], specimen: Specimen) -> Mapping[str, Annotation]:
+    template = own.get(specimen.specimen)
+    return template.annotations if template else {}
