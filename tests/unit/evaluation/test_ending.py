@@ -24,7 +24,7 @@ def row(genus="Aus", round_="trained", stage="morphometrics", status="ok", reaso
 def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     status = [
         row(specimens=12, measured=30, low_confidence=2, doubtful=1, outside=4, absent=3,
-            unreadable=1, status="partial", reason="1 photograph could not be read: '0007'"),
+            unreadable=1, no_specimen=2, status="partial", reason="1 photograph could not be read: '0007'"),
         row(stage="training", status="unchanged", reason="training changed nothing: ..."),
         row(genus="Bus", status="failed", reason="measure failed: no masks"),
     ]  # fmt: skip
@@ -41,8 +41,8 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
         "outside",
         "absent",
     ]
-    assert lines[2].split() == ["Aus", "trained", "*", "12", "30", "2", "1", "4", "3", "1", "0.712"]
-    assert lines[3].split() == ["Bus", "trained", "-", "-", "-", "-", "-", "-", "-", "-"]
+    assert lines[2].split() == ["Aus", "trained", "*", "12", "30", "2", "1", "4", "3", "1", "2", "0.712"]
+    assert lines[3].split() == ["Bus", "trained", *["-"] * 9]
     assert "  Aus: trained, the best against truth" in lines
     assert "  Aus: final_round is forced" in lines
     assert "  Aus/trained: training changed nothing: ..." in lines

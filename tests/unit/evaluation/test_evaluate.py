@@ -82,6 +82,7 @@ def files(tmp_path):
     signals = {"score": 0.75, "confidence": confidence, "flags": ["border", "specks"]}
     broken = [
         {"file_name": "x.jpg", "status": "unreadable", "reason": "truncated"},
+        {"file_name": "y.jpg", "status": "no_specimen", "reason": "no specimen found"},
         {"file_name": "a.png", "status": "duplicate", "reason": "a.jpg is kept"},
     ]
     shards = [
@@ -114,6 +115,8 @@ def test_statuses_and_measures(files):
         ("new", "legs"): "no_truth",
         ("x", "head"): "unreadable",
         ("x", "legs"): "unreadable",
+        ("y", "head"): "no_specimen",
+        ("y", "legs"): "no_specimen",
         ("unseen", "head"): "no_prediction",
         ("unseen", "legs"): "no_prediction",
     }
@@ -130,7 +133,7 @@ def test_statuses_and_measures(files):
     assert rows["t", "head"]["source"] == "drawn" and "iou" not in rows["t", "head"]
     assert rows["x", "head"]["reason"] == "truncated"
     notes = "\n".join(evaluation.notes)
-    assert "without truth: 2 (new, x)" in notes
+    assert "without truth: 3 (new, x, y)" in notes
     assert "without a prediction: 1 (unseen)" in notes
     assert "duplicates, without rows: 1 (a)" in notes
 
@@ -328,8 +331,9 @@ def test_the_table_on_disk(files, tmp_path, monkeypatch, capsys):
     with out[0].open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == (*COLUMNS, "catalogue")
-    assert len(rows) == 16
-    assert [row["specimen"] for row in rows[::2]] == ["a", "b", "c", "d", "t", "new", "x", "unseen"]
+    assert len(rows) == 18
+    names = ["a", "b", "c", "d", "t", "new", "x", "y", "unseen"]
+    assert [row["specimen"] for row in rows[::2]] == names
     assert rows[0]["iou"] == "0.777778" and rows[0]["catalogue"] == "00123"
     assert {row["round"] for row in rows} == {"r2"}
     assert rows[2]["hd95_px"] == "" and rows[2]["predicted_area_px"] == "0"
@@ -369,7 +373,7 @@ def test_without_truth_nothing_is_scored(files, tmp_path, monkeypatch, capsys):
     run(monkeypatch, "--predictions", *shards, "--output", out)
     with out.open(newline="") as file:
         statuses = {row["status"] for row in csv.DictReader(file)}
-    assert statuses == {"no_truth", "template", "unreadable"}
+    assert statuses == {"no_truth", "template", "unreadable", "no_specimen"}
     assert "none, there is nothing to compare with" in capsys.readouterr().out
 
 

@@ -29,8 +29,8 @@ from sam2pal.segmentation.tracking import Outcome
 from sam2pal.training.losses import hard_iou
 
 CPU = torch.device("cpu")
-OPTIONS = SegmentationOptions()
-UPRIGHT = SegmentationOptions(turns=(0,))
+OPTIONS = SegmentationOptions(window="photograph")
+UPRIGHT = SegmentationOptions(window="photograph", turns=(0,))
 NAMES = ["head", "pronotum", "elytra", "legs", "horn"]
 STRUCTURES = read_structures({name: {"exclusive": name != "legs"} for name in NAMES})
 DRAWN = NAMES[:4]  # nobody has outlined a horn

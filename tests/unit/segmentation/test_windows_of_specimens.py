@@ -14,6 +14,7 @@ from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.rle import decode_mask
+from sam2pal.dataset.runs import Runs
 from sam2pal.images.foreground import overlap
 from sam2pal.images.reading import look_closer, read_photograph
 from sam2pal.images.window import Window
@@ -23,6 +24,8 @@ from sam2pal.model.loading import square_image
 from sam2pal.model.templates import FILLED, TemplateSet, specimen_on
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.segmentation.annotations import make_room
+from sam2pal.segmentation.parents import OUTSIDE, flag_outside
 from sam2pal.segmentation.shard import segment
 from sam2pal.training.data import _Pool
 
@@ -150,3 +153,79 @@ def test_a_template_drawn_only_in_part_is_cut_to_the_whole_specimen(genus):
     assert max(height, width) < 1.5 * max(whole[2:])
     nothing = replace(template, annotations=drawn({"head": np.zeros(SIZE, bool)}))
     assert specimen_on(nothing, photograph) == ((0, 0, *SIZE), None)
+
+
+def test_parts_are_looked_for_in_windows_round_their_structure(tracker, genus, monkeypatch):
+    # heads of these beetles are large
+    monkeypatch.setattr("sam2pal.model.templates.ROUND_A_WHOLE", 0.6)
+    template, specimens, truth = genus
+    head = template.masks["head"]
+    rows = np.flatnonzero(head.any(1))
+    template = with_masks(template, front=head & (np.arange(SIZE[0]) < rows.mean())[:, None])
+    there = [one for one in specimens if one.specimen == "there"]
+    options = SegmentationOptions(turns=(0,), round_trip=0)
+    structures = read_structures({"head": None, "front": {"parent": "head"}, "elytra": None})
+    names = [structure.name for structure in structures]
+    encoded, encode = [], tracker.encode
+    tracker.encode = lambda images: encoded.append(len(images)) or encode(images)
+    try:
+        found = segment(tracker, there, [template], structures, options)
+    finally:
+        del tracker.encode
+    # the template as a whole, for the finder and cut to its head; the specimen alike
+    assert encoded == [1, 1, 1, 1, 1, 1]
+    (image,) = found["images"]
+    (left, top, width, height), outer = image["part_windows"]["head"], image["window"]
+    head, front, _ = found["annotations"]
+    assert outer[0] <= left and left + width <= outer[0] + outer[2] and width < 0.8 * outer[2]
+    x, y, wide, high = head["bbox"]
+    assert left <= x and x + wide <= left + width and top <= y and y + high <= top + height
+    mask = decode_mask(front["segmentation"])
+    assert mask.any() and (mask & truth["head"]).sum() > 0.5 * mask.sum()
+    assert OUTSIDE not in front["flags"]
+
+    known = TemplateSet.read([template], names, 256, aligned=True, window="specimen")
+    cut = known.within("head", ["front"], [template])
+    window, whole = cut.windows[0], known.windows[0]
+    assert window.side < 0.8 * whole.side and cut.turns == known.turns
+    # the same place as in the template's own window
+    scale = 256 / whole.side
+    first, start = (
+        round((window.top - whole.top) * scale),
+        round((window.left - whole.left) * scale),
+    )
+    side = round(window.side * scale)
+    part = known.masks[0, 1:2, first : first + side, start : start + side]
+    small = torch.nn.functional.interpolate(cut.masks[:, :1], (side, side), mode="area")[0]
+    assert (small - part).abs().sum() < 0.1 * part.sum()
+    # drawn without its structure, or in one as large as the specimen: it has no window of its own
+    alone = replace(template, annotations={"front": template.annotations["front"]})
+    assert known.within("head", ["front"], [alone]) is None
+    body = with_masks(template, body=np.ones(SIZE, bool))
+    assert known.within("body", ["front"], [body]) is None
+
+
+def with_masks(template, **masks):
+    return replace(template, annotations={**template.annotations, **drawn(masks)})
+
+
+def test_what_lies_apart_from_its_structure_is_flagged_and_the_less_sure_make_room():
+    structures = read_structures(
+        {"head": None, "eye": {"parent": "head"}, "mouth": {"parent": "head"}}
+    )
+
+    def entry(top, left, score):
+        mask = np.zeros((60, 80), bool)
+        mask[top : top + 10, left : left + 20] = True
+        runs = Runs.of(mask, 60, 80)
+        box = {"bbox": list(runs.bbox()), "area": runs.area, "segmentation": runs.rle()}
+        return box | {"flags": [], "source": "predicted", "score": score}
+
+    found = {"head": entry(0, 0, 1.0), "eye": entry(8, 15, 0.5), "mouth": entry(12, 24, 0.7)}
+    flag_outside(found, structures, margin=0.15)
+    assert [one["flags"] for one in found.values()] == [[], [], [OUTSIDE]]
+    make_room(found, structures[1:])
+    assert found["mouth"]["area"] == 200 and found["eye"]["area"] == 200 - 6 * 11
+    assert not (
+        decode_mask(found["eye"]["segmentation"]) & decode_mask(found["mouth"]["segmentation"])
+    ).any()
