@@ -122,6 +122,7 @@ export class List {
     }
     const { structures, data } = this.review;
     const groups = structures.map((style, s) => detail.paths[s] && svg("g", { class: `o o${s + 1}` }, ...line(detail.paths[s], style)));
+    if (detail.windows) groups.unshift(svg("path", { class: "window", d: detail.windows }));
     picture.append(svg("svg", { viewBox: `0 0 ${row.w * data.units} ${row.h * data.units}`, "aria-hidden": "true" }, ...groups));
   }
 

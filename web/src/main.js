@@ -101,7 +101,7 @@ function filters({ data, rows, structures }) {
       rows.some((row) => row.marks.some((mark) => mark?.doubts)) && ["doubtful", "doubtful by its shape"],
       ...data.flags.map(({ value, title }) => [value, title]),
       data.evaluated && ["iou50", "IoU below 0.5"], data.evaluated && ["iou75", "IoU below 0.75"],
-      ["by_hand", "drawn by hand"], ["=problem", "photograph cannot be shown"], ["=unreadable", "unreadable"],
+      ["by_hand", "drawn by hand"], ["=problem", "photograph cannot be shown"], ["=unreadable", "unreadable"], ["=no_specimen", "no specimen found"],
     ]),
     select("Verdict", "verdict", [
       ["", "any or none"], ["unlooked", "not looked at"], ["looked", "looked at"],

@@ -166,6 +166,7 @@ class AnnotatedSpecimen:
         view: in which view of the templates it was matched; empty if in the plain one.
         size: of the photograph's file in bytes, -1 if not known.
         likeness: of its photograph to the templates', up to 1; None if that was not asked.
+        windows: (left, top, width, height), as stored, of what the model saw; none if it saw all of it.
     """
 
     specimen: str
@@ -179,6 +180,7 @@ class AnnotatedSpecimen:
     view: str = ""
     size: int = -1
     likeness: float | None = None
+    windows: tuple[tuple[int, int, int, int], ...] = ()
 
     @property
     def name(self) -> str:
@@ -324,6 +326,7 @@ class Dataset:
             " ".join(str(image.get("reason") or "").split()),
             _view(image.get("view"), self.info.get("reference_template")),
             likeness=_number(image.get("view_score")),
+            windows=_windows(image, [0, 0, width, height]),
         )
 
 
@@ -408,6 +411,19 @@ def _polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
     for rle in coco_mask.frPyObjects(polygons, height, width) if polygons else ():
         mask |= coco_mask.decode(rle).astype(bool)
     return mask
+
+
+def _windows(image: Mapping[str, Any], whole: list[int]) -> tuple[tuple[int, int, int, int], ...]:
+    """The windows of an image of predictions."""
+    parts = image.get("part_windows")
+    found = [image.get("window"), *(parts.values() if isinstance(parts, dict) else ())]
+    return tuple(
+        tuple(window)
+        for window in found
+        if isinstance(window, list)
+        and [type(edge) for edge in window] == [int] * 4
+        and window != whole
+    )
 
 
 def _view(value: Any, reference: Any) -> str:

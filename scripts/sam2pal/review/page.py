@@ -36,6 +36,7 @@ TITLES = {
     Group.ABSENT: "A structure is absent",
     Group.FINE: "No warning",
     Group.TEMPLATE: "Templates, drawn by hand",
+    Group.NO_SPECIMEN: "Not segmented: no specimen found",
     Group.UNREADABLE: "Not segmented: unreadable",
     Group.DUPLICATE: "Not segmented: another photograph has the same name",
 }
@@ -121,7 +122,7 @@ class Pages:
         found = record(row, entry, shown, drawn, self.survey)
         source = numbered("pictures", row.number, "jpg")
         if shown is not None and drawn is not None:
-            write_detail(self.build, row, self.survey.structures, drawn["paths"], shown)
+            write_detail(self.build, row, self.survey.structures, drawn, shown)
         if shown is not None and shown.photograph is not None:
             found["photograph"] = address(entry.path, self.place.output.parent)
             if shown.copy:
@@ -134,7 +135,7 @@ class Pages:
         html = self._environment.get_template("card.html.j2").render(
             row=row,
             group=row.group.name.lower(),
-            masked=row.group < Group.UNREADABLE,
+            masked=row.group < Group.NO_SPECIMEN,
             view=entry.specimen.view,
             marks=[mark and _UNKNOWN | mark for mark in found["marks"]],
             styles=self.styles,

@@ -38,12 +38,13 @@ def numbered(kind: str, number: int, suffix: str) -> str:
 
 
 def write_detail(
-    folder: Path, row: Row, structures: list[str], paths: dict[str, str], shown: Shown
+    folder: Path, row: Row, structures: list[str], drawn: dict[str, Any], shown: Shown
 ) -> None:
     """Outlines of the small picture and masks at the photograph's size, of one specimen."""
     detail = {
         "name": row.specimen,
-        "paths": [paths.get(name) for name in structures],
+        "paths": [drawn["paths"].get(name) for name in structures],
+        "windows": drawn["windows"],
         "masks": [
             shown.masks[name]["counts"] if name in shown.masks else None for name in structures
         ],
@@ -62,7 +63,7 @@ def record(
 ) -> dict[str, Any]:
     """A specimen in `data.js`; what it does not have is left out. Photograph and hash are added later."""
     specimen = entry.specimen
-    masked = row.group < Group.UNREADABLE
+    masked = row.group < Group.NO_SPECIMEN
     found: dict[str, Any] = {
         "id": row.number,
         "name": row.specimen,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
+from sam2pal.dataset.manifest import NO_SPECIMEN
 from sam2pal.io.errors import InputError
 from sam2pal.review.tables import Tables
 
@@ -22,8 +23,9 @@ class Group(IntEnum):
     ABSENT = 3
     FINE = 4
     TEMPLATE = 5
-    UNREADABLE = 6
-    DUPLICATE = 7
+    NO_SPECIMEN = 6
+    UNREADABLE = 7
+    DUPLICATE = 8
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ class Entry:
         """The group of the page that the specimen belongs to."""
         if self.specimen.status == "duplicate":
             return Group.DUPLICATE
+        if self.specimen.status == NO_SPECIMEN:
+            return Group.NO_SPECIMEN
         if self.specimen.status != "ok":
             return Group.UNREADABLE
         predicted = [mark for mark in self.marks if mark.predicted]

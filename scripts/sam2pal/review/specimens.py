@@ -103,8 +103,8 @@ def picture(shown: Shown, options: ReviewOptions, target: Path) -> dict[str, Any
     """Write the picture of a specimen, and give its size and its outlines as SVG paths.
 
     Returns:
-        `width`, `height` in pixels, `paths` (`d` by structure), `written`; None if nothing is known that
-        could be shown.
+        `width`, `height` in pixels, `paths` (`d` by structure), `windows` (`d` of all that the model
+        saw, if not the whole photograph), `written`; None if nothing is known that could be shown.
     """
     if not (shown.width and shown.height):
         return None
@@ -121,6 +121,7 @@ def picture(shown: Shown, options: ReviewOptions, target: Path) -> dict[str, Any
         "width": width,
         "height": height,
         "paths": paths,
+        "windows": _frames(shown, scale),
         "written": shown.photograph is not None,
     }
 
@@ -164,6 +165,17 @@ def _path(shown: Shown, rle: dict[str, Any], side: int, scale: tuple[float, floa
         for polygon in trace(mask, side, max(height, width))
     ]
     return svg_path(polygons, scale)
+
+
+def _frames(shown: Shown, scale: tuple[float, float]) -> str:
+    specimen = shown.entry.specimen
+    frames = []
+    for left, top, width, height in specimen.windows if not shown.problem else ():
+        right, bottom = left + width, top + height
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+        size = specimen.width, specimen.height
+        frames.append(upright_points(np.array(corners), shown.orientation, *size))
+    return svg_path(frames, scale)
 
 
 def _start(path: str) -> bytes:

@@ -204,7 +204,7 @@ class Survey:
                 fmean(ious) if ious else None,
             )
         )
-        if group < Group.UNREADABLE and file >= 0:
+        if group < Group.NO_SPECIMEN and file >= 0:
             self._count(entry)
         if group == Group.TEMPLATE and file >= 0:
             size = _size(specimen.path)
@@ -282,7 +282,7 @@ class Survey:
     @property
     def masked(self) -> bool:
         """Whether any specimen has masks."""
-        return any(row.group < Group.UNREADABLE and row.file >= 0 for row in self.rows)
+        return any(row.group < Group.NO_SPECIMEN and row.file >= 0 for row in self.rows)
 
     def sheet_rows(self) -> list[Row]:
         """Specimens of the contact sheet, at even distances from the first to the last to look at.

@@ -111,7 +111,7 @@ def _render(
     with Progress(progress, "specimen", total) as bar:
         for row, entry in bar.over(_in_files(survey, wanted)):
             shown, drawn = None, None
-            if row.group < Group.UNREADABLE:
+            if row.group < Group.NO_SPECIMEN:
                 # outlines of the sheet are drawn into the photograph's own pixels
                 whole = row.rank in on_sheet
                 shown = show(entry, None if whole else survey.options.side)

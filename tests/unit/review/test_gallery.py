@@ -504,12 +504,30 @@ def test_a_photograph_that_was_replaced_gets_no_outlines(files: Files) -> None:
 def test_masks_are_turned_upright_with_their_photograph(tmp_path: Path, orientation: int) -> None:
     made = Files(tmp_path)
     head = stored(mask_at(6, 20, 8, 15), orientation)
-    made.add("turned", [0.9], masks={"head": head}, orientation=orientation)
+    window = rle_measures(encode_mask(head))["bbox"]
+    made.add("turned", [0.9], masks={"head": head}, orientation=orientation, window=window)
     write_review(tmp_path / "review.html", made.write())
     card = card_of(cards(tmp_path), "turned")
+    (frame,) = parse_path(re.search(r'class="window" d="([^"]*)"', card)[1], 10)
+    assert frame.min(0).tolist() == [20, 6] and frame.max(0).tolist() == [35, 14]
     assert 'viewBox="0 0 400 600"' in card
     (polygon,) = parse_path(re.search(r' d="([^"]*)"', card)[1], 10)
     assert polygon.min(0).tolist() == [20, 6] and polygon.max(0).tolist() == [35, 14]
+
+
+def test_a_photograph_without_a_specimen_and_windows_of_parts_are_shown(tmp_path: Path) -> None:
+    made = Files(tmp_path)
+    made.add("label", [], "no_specimen", reason="no specimen found: cut the photograph")
+    parts = {"head": [4, 6, 10, 10]}
+    made.add("there", [0.9], window=[0, 0, WIDTH, HEIGHT], part_windows=parts)
+    write_review(tmp_path / "review.html", made.write())
+    groups = {row["specimen"]: row["group"] for row in listed(tmp_path)}
+    assert groups == {"there": "fine", "label": "no_specimen"}
+    card = card_of(cards(tmp_path), "label")
+    assert "Not segmented (no specimen): no specimen found: cut the photograph" in card
+    detail = left((tmp_path / "review/specimens/000/000002.js").read_text("utf-8"))
+    (frame,) = parse_path(detail["windows"], 10)  # the whole photograph needs no frame
+    assert frame.min(0).tolist() == [4, 6] and frame.max(0).tolist() == [14, 16]
 
 
 def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> None:
