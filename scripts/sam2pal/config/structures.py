@@ -20,7 +20,10 @@ StructureName = matching(
 class StructureOptions:
     """What is said of a structure."""
 
-    parent: Name | None = Field(None, description="the structure it is part of")
+    parent: Name | None = Field(
+        None,
+        description="the structure it is part of, and round which it is looked for once more, closer",
+    )
     exclusive: StrictBool = Field(
         True, description="shares no pixel with the other exclusive structures of the same parent"
     )
