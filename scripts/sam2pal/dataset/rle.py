@@ -36,15 +36,15 @@ def decode_mask(rle: Mapping[str, Any]) -> np.ndarray:
     """
     height, width = rle_size(rle)
     counts = rle_counts(rle)
+    left, top, wide, high = rle_measures(rle)["bbox"]
+    mask = np.zeros((height, width), dtype=bool)
     values = np.zeros(len(counts), dtype=bool)
     values[1::2] = True
-    turned = np.repeat(values, counts).reshape(width, height)
-    mask = np.zeros((height, width), dtype=bool)
-    columns, rows = (np.flatnonzero(turned.any(axis)) for axis in (1, 0))
-    if len(rows):
-        # turning back only what has pixels takes a tenth of the time on a large photograph
-        across, down = slice(columns[0], columns[-1] + 1), slice(rows[0], rows[-1] + 1)
-        mask[down, across] = turned[across, down].T
+    # only the columns that have pixels are filled, and of these only the rows turned back
+    first = left * height
+    ends = np.clip(np.cumsum(counts), first, first + wide * height)
+    turned = np.repeat(values, np.diff(ends, prepend=first)).reshape(wide, height)
+    mask[top : top + high, left : left + wide] = turned[:, top : top + high].T
     return mask
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+BAND = 256  # rows of a mask that are summed together
+
 
 def following(points: NDArray, sizes: NDArray[np.int64] | None = None) -> NDArray:
     """Of each point of a closed line the next one.
@@ -81,16 +83,20 @@ def pixel_moments(mask: NDArray[np.bool_], offset: tuple[int, int] = (0, 0)) -> 
     """Moments of the pixels of a mask [h, w], each a unit square."""
     height, width = mask.shape
     y, x = np.arange(height) + 0.5, np.arange(width) + 0.5
-    ones = mask.astype(np.float32)  # its sums along rows and columns are whole numbers, exact
-    rows = (ones @ np.ones(width, np.float32)).astype(float)
-    columns = (np.ones(height, np.float32) @ ones).astype(float)
+    middle = width / 2
+    sides = np.stack([np.ones(width), x - middle], axis=1).astype(np.float32)
+    sums, columns = np.zeros((height, 2)), np.zeros(width)
+    for top in range(0, height, BAND):  # a band stays in the processor's cache
+        band = mask[top : top + BAND].astype(np.float32)
+        sums[top : top + BAND] = band @ sides
+        columns += np.ones(len(band), np.float32) @ band
+    rows, along = sums.T
     area = rows.sum()
     cx, cy = columns @ x / area, rows @ y / area
-    along = ones @ (x - cx).astype(np.float32)
     return Moments(
         float(area),
         (float(cx + offset[0]), float(cy + offset[1])),
         float(columns @ (x - cx) ** 2 / area + 1 / 12),
         float(rows @ (y - cy) ** 2 / area + 1 / 12),
-        float(along.astype(float) @ (y - cy) / area),
+        float(along @ (y - cy) / area),  # about the middle or about cx, the sum is the same
     )

@@ -212,15 +212,15 @@ class Genus:
             )
         if scale.reason:
             self._leave_out("without a scale", entry.specimen, entry, scale.reason)
-        before = {
-            name: drawn_of(one.before or one)
-            for name, one in entry.annotations.items()
-            if name in entries
-        }
-        judged = any(one.before for one in entry.annotations.values())
+        before = {}
+        if any(one.before for one in entry.annotations.values()):
+            before = {
+                name: drawn_of(one.before or one)
+                for name, one in entry.annotations.items()
+                if name in entries
+            }
         mirrored = entry.view.startswith("mirrored")
-        shown = before if judged else {}
-        return Case(entry.specimen, entries, scale, photograph, shown, mirrored)
+        return Case(entry.specimen, entries, scale, photograph, before, mirrored)
 
     def _photograph(self, entry: AnnotatedSpecimen) -> Path | None:
         if self.photographs is not None:
