@@ -88,6 +88,9 @@ pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures
 	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones:"
 	@echo "==   $(PRETRAIN) --report [pretraining/weights.safetensors]"
 
+confidence: $(READY) ## Fit the confidence that is shipped with the bundled model (minutes; after its weights changed)
+	$(BIN)/python scripts/research/confidence.py --data $(PICTURES) $(ARGS)
+
 profile: $(READY) ## Make `snakemake --profile slurm` work as typed
 	@$(BIN)/python profiles/install.py slurm
 
@@ -191,4 +194,4 @@ lock: $(BIN)/uv ## Write envs/lock*.txt anew from pyproject.toml (newer versions
 clean: ## Remove the environment, build/ and caches (never results)
 	rm -rf .venv build .pytest_cache .ruff_cache
 
-.PHONY: help demo new annotate web pretrain real benchmark profile test test-slurm soak bench bench-gpu bench-peers release lint docs format env lock clean
+.PHONY: help demo new annotate web pretrain confidence real benchmark profile test test-slurm soak bench bench-gpu bench-peers release lint docs format env lock clean

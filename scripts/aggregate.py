@@ -28,7 +28,7 @@ from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.damaged import check_whole
 from sam2pal.evaluation.ending import COUNTS, screen
 from sam2pal.evaluation.final import final_rounds, read_scores
-from sam2pal.evaluation.notices import named, of_run, of_specimen_table, worse_rounds
+from sam2pal.evaluation.notices import doubtful, named, of_run, of_specimen_table, worse_rounds
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores
 from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
@@ -56,6 +56,8 @@ LOST = {
 }
 """What is said of photographs without masks, by status."""
 TYPES = {stage: NUMBERS | columns for stage, columns in COLUMNS.items()}
+# a specimen is doubtful unless one of its masks is there and trusted, or none was looked for
+TRUSTED = ("measured", "outside", "not_annotated", *LOST)
 KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
 
 
@@ -144,6 +146,7 @@ def further(
     for row, path in found:
         if row["stage"] == "morphometrics" and row["status"] in USABLE:
             yield from of_run(row["genus"], row["round"], path.parent)
+            yield from doubtful(row)
             genera[row["genus"]] = path.parents[1] / "manifest.tsv"
     for genus, manifest in genera.items() if table else ():
         yield from of_specimen_table(str(table), genus, manifest)
@@ -234,6 +237,8 @@ class Counts:
         self._first: tuple[str, str] | None = None  # a measure and unit that every structure has
         self._masks: Counter[str] = Counter()
         self._lost: dict[str, list[str]] = {status: [] for status in LOST}
+        self._last: tuple[str, bool] = ("", True)  # a specimen, and whether any of it is measured
+        self._doubtful = 0
 
     def add(self, piece: pa.Table) -> None:
         """Take some rows of the table."""
@@ -246,6 +251,13 @@ class Counts:
         whole = pc.equal(piece["structure"], SPECIMEN)
         masks = piece.filter(pc.and_(once, pc.invert(whole)))
         self._masks.update(masks["status"].to_pylist())
+        for name, status in zip(
+            masks["specimen"].to_pylist(), masks["status"].to_pylist(), strict=True
+        ):
+            if name != self._last[0]:
+                self._doubtful += not self._last[1]
+                self._last = (name, False)
+            self._last = (name, self._last[1] or status in TRUSTED)
         for status, names in self._lost.items():
             lost = masks.filter(pc.equal(masks["status"], status))
             known = set(names)
@@ -255,6 +267,7 @@ class Counts:
         """Cells of status.csv."""
         found = {name: self._masks[name] for name in COUNTS}
         found |= {status: len(names) for status, names in self._lost.items()}
+        found["specimens_doubtful"] = self._doubtful + (not self._last[1])
         said = [
             LOST[status].format(f"{len(names)} photograph{'s' * (len(names) > 1)}", named(names))
             for status, names in self._lost.items()

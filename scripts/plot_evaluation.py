@@ -54,7 +54,8 @@ def main() -> None:
     for path in arguments.output:
         name, columns = NEEDS[path.stem]
         table = tables.to_pandas(tables.read(arguments.tables / f"{name}.csv", columns))
-        more = (options.bad_iou,) if path.stem == "warning_by_signal" else ()
+        limits = {"warning_by_signal": options.bad_iou, "reliability": options.good_iou}
+        more = [limits[path.stem]] if path.stem in limits else []
         save(plots.FIGURES[path.stem](table, *more), path)
 
 

@@ -63,18 +63,18 @@ class SegmentationOptions:
         "others and by how much the model trusts its mask. `memories`: it is tracked from all at once",
     )
     round_trip: StrictInt = Field(
-        1,
+        0,
         ge=0,
         le=1000,
         description="templates (those that show most) to which each mask is tracked back for the "
-        "confidence `roundtrip_iou`; 0 for none",
+        "signal `roundtrip_iou`; each costs a tracking, and the confidence is no better for it",
     )
     agreement: StrictInt = Field(
         0,
         ge=0,
         le=1000,
         description="with `combine: memories`, templates that each structure is also tracked from "
-        "alone, for the confidence `agreement`: the IoU with the mask from all together; each costs "
+        "alone, for the signal `agreement`: the IoU with the mask from all together; each costs "
         "another tracking. With `combine: masks` it costs nothing and is always given",
     )
     area_range: StrictFloat = Field(

@@ -14,10 +14,12 @@ from sam2pal.dataset.corrections import (
     read_corrections,
     standing,
 )
-from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
 from sam2pal.dataset.files import read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.dataset.recalibration import Labelled, Recalibration, labelled_in
 from sam2pal.dataset.rle import encode_mask, fingerprint
+from sam2pal.dataset.signals import GOOD_IOU, UNADAPTED
 
 _WHATEVER = "wrong_specimen"  # holds whatever mask is predicted
 _SAID = ("specimen", "structure", "round", "verdict", "source", "judged", "by", "at")
@@ -120,6 +122,7 @@ class Corrections:
         for one in self._said:
             if one["source"] != "corrected":
                 self._verdicts.setdefault(one["specimen"], []).append(one)
+        self._recalibration: Recalibration | None = None
 
     def records(self) -> Iterator[dict[str, Any]]:
         """All that was said, as the review page keeps it: with the photograph, the mask, who and when."""
@@ -127,6 +130,27 @@ class Corrections:
             mask = one.get("segmentation") or self._pieces.get(one.get("annotation"))
             said = {key: one[key] for key in _SAID} | self._photographs[one["specimen"]]
             yield said | {"genus": self._genus, "counts": mask["counts"] if mask else ""}
+
+    @property
+    def known(self) -> int:
+        """How many masks of a run `learn` found to be known, those of templates among them."""
+        return self._recalibration.masks if self._recalibration else 0
+
+    def learn(self, files: Iterable[str | Path]) -> None:
+        """See from the masks of a run that were judged how right its confidences are.
+
+        `apply` then moves the confidences of its other masks: Snakemake need not segment again.
+        """
+        known: list[Labelled] = []
+        from_templates: list[Labelled] = []  # the same in every file
+        for file in files:
+            dataset = Dataset(file)
+            from_templates = labelled_in(dataset.info)
+            self.apply(dataset)
+            for specimen in dataset.specimens:
+                for structure, of in specimen.annotations.items():
+                    known += _labelled(structure, of)
+        self._recalibration = Recalibration.learn([*from_templates, *known])
 
     def apply(self, dataset: Dataset, settle: bool = True) -> Dataset:
         """Put what was said into a file of predictions in memory, and return it.
@@ -143,7 +167,19 @@ class Corrections:
         dataset.specimens = [
             self._of(specimen, dataset.structures, round_, settle) for specimen in dataset.specimens
         ]
+        if self._recalibration is not None:
+            dataset.specimens = [self._recalibrated(one) for one in dataset.specimens]
         return dataset
+
+    def _recalibrated(self, specimen: AnnotatedSpecimen) -> AnnotatedSpecimen:
+        assert self._recalibration is not None
+        annotations = {}
+        for structure, of in specimen.annotations.items():
+            given = of.confidence.get(UNADAPTED)
+            if given is not None and not of.by_hand:
+                of = replace(of, score=self._recalibration(structure, given))
+            annotations[structure] = of
+        return replace(specimen, annotations=annotations)
 
     def _of(
         self, specimen: AnnotatedSpecimen, structures: list[str], round_: str, settle: bool
@@ -200,6 +236,23 @@ class Corrections:
     def _rivals(self, one: str, other: str) -> bool:
         same = self._parents.get(one, "") == self._parents.get(other, "")
         return same and {one, other} <= self._exclusive
+
+
+def _labelled(structure: str, of: Annotation) -> Iterator[Labelled]:
+    """Whether the mask that was predicted is good, if a person's mask or verdict tells.
+
+    `needs_correction` does not: a mask may be good and need it.
+    """
+    mask = of.before or of
+    given = mask.confidence.get(UNADAPTED)
+    if not mask.area or given is None:
+        return
+    if of.before is not None and of.state != State.HIDDEN:
+        predicted, true = mask.mask(), of.mask()
+        good = (predicted & true).sum() >= GOOD_IOU * (predicted | true).sum()
+        yield Labelled(structure, given, bool(good))
+    elif of.verdict == "rejected":
+        yield Labelled(structure, given, False)
 
 
 def _same(one: Annotation, other: Annotation) -> bool:

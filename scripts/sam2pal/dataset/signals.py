@@ -5,7 +5,15 @@ SIGNALS = (
     "object_score",
     "mean_probability",
     "stability",
+    "expected_iou",
+    "thickness",
+    "contested",
+    "shape_likeness",
     "agreement",
     "roundtrip_iou",
 )
 """The confidence signals kept with every predicted mask, from which its confidence is made."""
+GOOD_IOU = 0.75
+"""A confidence is the probability that the IoU of a mask with the truth is at least this."""
+UNADAPTED = "unadapted"
+"""The confidence that they give before anything is known of the genus."""

@@ -1,4 +1,4 @@
-"""How far a confidence can be trusted: does it rank masks, and does its value mean an IoU?"""
+"""How far a confidence can be trusted: does it rank masks, and is its value the share that is good?"""
 
 import numpy as np
 import scipy
@@ -59,15 +59,15 @@ def spearman(confidence: Array, iou: Array) -> float:
     return float(np.corrcoef(_ranks(confidence), _ranks(iou))[0, 1])
 
 
-def reliability(confidence: Array, iou: Array, bins: int = 10) -> list[dict[str, float]]:
-    """Mean confidence and mean IoU in equally wide bins of a confidence between 0 and 1.
+def reliability(probability: Array, good: NDArray[np.bool_], bins: int = 10) -> list[dict[str, float]]:
+    """Mean probability and share of good masks in equally wide bins of a number between 0 and 1.
 
     Bins are closed below and open above, the last one closed; empty ones are left out.
 
     Returns:
-        for each bin `low`, `high`, `n`, `mean_confidence`, `mean_iou`.
+        for each bin `low`, `high`, `n`, `mean_confidence`, `share_good`.
     """
-    index = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
+    index = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
     table = []
     for b in np.unique(index):
         inside = index == b
@@ -76,23 +76,35 @@ def reliability(confidence: Array, iou: Array, bins: int = 10) -> list[dict[str,
                 "low": b / bins,
                 "high": (b + 1) / bins,
                 "n": int(inside.sum()),
-                "mean_confidence": float(np.mean(confidence[inside])),
-                "mean_iou": float(np.mean(iou[inside])),
+                "mean_confidence": float(np.mean(probability[inside])),
+                "share_good": float(np.mean(good[inside])),
             }
         )
     return table
 
 
-def expected_calibration_error(confidence: Array, iou: Array, bins: int = 10) -> float:
-    """Mean over masks of |mean confidence - mean IoU| of their bin.
+def expected_calibration_error(
+    probability: Array, good: NDArray[np.bool_], bins: int = 10
+) -> float:
+    """Mean over masks of |mean probability - share of good ones| of their bin.
 
-    NaN without masks or where the confidence is not a number between 0 and 1 (a logit, say).
+    NaN without masks or where the probability is not a number between 0 and 1 (a logit, say).
     """
-    if not len(iou) or np.min(confidence) < 0 or np.max(confidence) > 1:
+    if not len(good) or np.min(probability) < 0 or np.max(probability) > 1:
         return float("nan")
-    rows = reliability(confidence, iou, bins)
-    off = sum(row["n"] * abs(row["mean_confidence"] - row["mean_iou"]) for row in rows)
-    return off / len(iou)
+    rows = reliability(probability, good, bins)
+    return sum(row["n"] * abs(row["mean_confidence"] - row["share_good"]) for row in rows) / len(good)
+
+
+def brier_skill(probability: Array, good: NDArray[np.bool_]) -> float:
+    """1 - mean squared error of a probability over that of the share of good masks, said of all.
+
+    NaN where all are good or none is, as that share makes no error then, or as of the calibration error.
+    """
+    share = float(np.mean(good)) if len(good) else 0.0
+    if share in (0.0, 1.0) or np.min(probability) < 0 or np.max(probability) > 1:
+        return float("nan")
+    return 1 - float(np.mean((probability - good) ** 2)) / (share * (1 - share))
 
 
 def _ranks(values: Array) -> Array:

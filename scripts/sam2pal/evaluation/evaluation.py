@@ -89,6 +89,8 @@ class Evaluation:
         self.notes: list[str] = []
         self._genus, self._round, self._corrections = genus, round_, corrections
         self._structures, self._category_ids = list(structures), list(category_ids)
+        if corrections:
+            corrections.learn(self.files)
         self._true = self.truth.by_specimen() if self.truth else {}
         predicted = self._survey()
         self.count = len(predicted)

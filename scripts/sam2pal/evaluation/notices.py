@@ -14,6 +14,7 @@ from sam2pal.evaluation.scores import ALL
 from sam2pal.io.errors import InputError
 
 SHOWN = 5  # names in one sentence
+MOST_DOUBTFUL = 1 / 3  # of the specimens of a run
 Row = dict[str, Any]
 
 
@@ -30,6 +31,25 @@ def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
     said = _unchanged(folder / "adapter/training.json")
     if said:
         yield row | {"stage": "training", "status": "unchanged", "reason": said}
+
+
+def doubtful(row: Row) -> Iterator[Row]:
+    """What is to be said of a genus of which little can be measured.
+
+    Args:
+        row: of status.csv, of the stage morphometrics.
+    """
+    count, of = row.get("specimens_doubtful") or 0, row.get("specimens") or 0
+    if count > MOST_DOUBTFUL * of:
+        yield {
+            "genus": row["genus"],
+            "round": row["round"],
+            "stage": "specimens",
+            "status": "doubtful",
+            "reason": f"{count} of {of} specimens are doubtful: none of their masks is sure enough to be"
+            " measured. See on the review page what was found; then outline more templates, take another"
+            " `model`, or let `segmentation: turns, mirrored` say how specimens lie",
+        }
 
 
 def _notes(path: Path) -> list[str]:

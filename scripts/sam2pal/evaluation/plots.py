@@ -99,35 +99,32 @@ def change_between_rounds(comparison: pd.DataFrame) -> Figure:
     return figure
 
 
-def reliability(table: pd.DataFrame) -> Figure:
-    """Mean IoU of masks by their confidence, a panel per round, a line per structure."""
+def reliability(table: pd.DataFrame, good_iou: float) -> Figure:
+    """Share of good masks by their confidence, a row a round and a panel a structure.
+
+    The more masks, the larger the dot.
+    """
     table = table[(table["signal"] == "confidence") & (table["genus"] == ALL)]
     if not len(table):
         return empty_figure("No mask has both a confidence and truth.")
     rounds, structures = _order(table["round"]), _order(table["structure"])
-    figure = Figure(figsize=(3.4 * len(rounds) + 1.8, 3.8), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(rounds), sharey=True))
-    for axes, round_ in zip(panels, rounds, strict=True):
-        axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=0.8)
-        for structure in structures:
+    size = (1.9 * len(structures) + 0.8, 2.1 * len(rounds) + 0.9)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(rounds), len(structures), sharex=True, sharey=True, squeeze=False)
+    for panels, round_ in zip(grid, rounds, strict=True):
+        for i, (axes, structure) in enumerate(zip(panels, structures, strict=True)):
             rows = table[(table["round"] == round_) & (table["structure"] == structure)]
-            whole = structure == ALL
-            i = structures.index(structure)
-            axes.plot(
-                rows["mean_confidence"],
-                rows["mean_iou"],
-                color="black" if whole else _colour(i - 1),
-                linewidth=2.2 if whole else 0.9,
-                marker=MARKERS[i % len(MARKERS)],
-                markersize=5 if whole else 3,
-                label="all masks" if whole else structure,
-            )
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=f"round {round_}")
-        axes.set_xlabel("confidence (mean of bin)")
-        axes.grid(color="0.92")
-        axes.set_axisbelow(True)
-    panels[0].set_ylabel("mean IoU of bin")
-    figure.legend(*panels[-1].get_legend_handles_labels(), loc="outside right center")
+            colour = "black" if structure == ALL else _colour(i - 1)
+            axes.plot([0, 1], [0, 1], color="0.6", linestyle="--", linewidth=0.8)
+            axes.plot(rows["mean_confidence"], rows["share_good"], color=colour, linewidth=1)
+            area = 8 + 120 * rows["n"] / max(rows["n"].sum(), 1)
+            axes.scatter(rows["mean_confidence"], rows["share_good"], s=area, color=colour)
+            axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), aspect="equal")
+            axes.set_title(f"{_names([structure], 'all masks')[0]}, n = {rows['n'].sum()}", fontsize=8)
+            axes.grid(color="0.92")
+            axes.set_axisbelow(True)
+        panels[0].set_ylabel(f"round {round_}\nshare with IoU >= {good_iou:g}", fontsize=8)
+    figure.supxlabel("confidence (mean of bin)", fontsize=9)
     return figure
 
 

@@ -1,7 +1,8 @@
 """Which specimens to look at first: each structure is compared with itself.
 
 A confidence of 0.4 is low for a head and usual for an antenna. So a score is judged by how far it lies
-below the scores of the same structure on the other specimens.
+below the scores of the same structure on the other specimens. Scores are probabilities, and compared by
+their log odds: 0.02 and 0.2 differ, and so do 0.8 and 0.98.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_SPREAD = 0.03  # scores that differ by less are alike
+from sam2pal.dataset.recalibration import log_odds
+
+LEAST_SPREAD = 0.25  # scores whose log odds differ by less are alike
 FAR_BELOW = -2.0  # robust standard deviations at which a score of a weak structure is low for it
 
 
@@ -38,15 +41,18 @@ class Ranking:
         self._middle: dict[str, tuple[float, float]] = {}
         for name, of in scores.items():
             if len(of):
-                median = float(np.median(of))
-                spread = 1.4826 * float(np.median(np.abs(np.asarray(of) - median)))
+                odds = np.array([log_odds(score) for score in of])
+                median = float(np.median(odds))
+                spread = 1.4826 * float(np.median(np.abs(odds - median)))
                 self._middle[name] = median, max(spread, LEAST_SPREAD)
-        self.weak = tuple(name for name, (median, _) in self._middle.items() if median < low)
+        self.weak = tuple(
+            name for name, (median, _) in self._middle.items() if median < log_odds(low)
+        )
 
     def deviation(self, structure: str, score: float) -> float:
         """Robust standard deviations of a score from the median of its structure."""
         median, spread = self._middle[structure]
-        return (score - median) / spread
+        return (log_odds(score) - median) / spread
 
     def worst(self, scores: Mapping[str, float]) -> Standing | None:
         """The mask of a specimen that stands lowest among those of its structure."""

@@ -36,14 +36,18 @@ COMPARISON = {
 CALIBRATION = {
     **dict.fromkeys(("genus", "round", "structure", "signal"), str),
     **dict.fromkeys(("n", "n_bad"), int),
-    **dict.fromkeys(("auroc", "auroc_lower", "auroc_upper", "spearman", "ece"), float),
-    **dict.fromkeys(("mean_confidence", "mean_iou"), float),
+    **dict.fromkeys(("auroc", "auroc_lower", "auroc_upper", "spearman"), float),
+    **dict.fromkeys(("ece", "brier_skill", "mean_confidence", "share_good", "mean_iou"), float),
 }
+"""A bad mask has an IoU below `bad_iou`, a good one at least `good_iou`.
+
+`auroc` and `spearman` say how well a signal ranks masks, `ece` and `brier_skill` how far its value is the
+probability that a mask is good, which the confidence alone is meant to be."""
 RELIABILITY = {
     **dict.fromkeys(("genus", "round", "structure", "signal"), str),
     **dict.fromkeys(("low", "high"), float),
     "n": int,
-    **dict.fromkeys(("mean_confidence", "mean_iou"), float),
+    **dict.fromkeys(("mean_confidence", "share_good"), float),
 }
 
 
@@ -150,7 +154,8 @@ def calibrate(scores: Scores, options: EvaluationOptions) -> tuple[pa.Table, pa.
                 confidence, iou = values[chosen, s], iou_all[chosen]
                 rows.append(key | _calibration_row(confidence, iou, codes[chosen, 3], options))
                 if genus == ALL and confidence.min() >= 0 and confidence.max() <= 1:
-                    table = cal.reliability(confidence, iou, options.bins)
+                    good = iou >= options.good_iou
+                    table = cal.reliability(confidence, good, options.bins)
                     bins += [key | line for line in table]
     return tables.table(rows, CALIBRATION), tables.table(bins, RELIABILITY)
 
@@ -161,7 +166,7 @@ def _calibration_row(
     specimen: NDArray[np.int32],
     options: EvaluationOptions,
 ) -> dict[str, float]:
-    bad = iou < options.bad_iou
+    bad, good = iou < options.bad_iou, iou >= options.good_iou
     lower, upper = cal.auroc_interval(-confidence, bad, specimen, options.level)
     return {
         "n": len(iou),
@@ -170,8 +175,10 @@ def _calibration_row(
         "auroc_lower": lower,
         "auroc_upper": upper,
         "spearman": cal.spearman(confidence, iou),
-        "ece": cal.expected_calibration_error(confidence, iou, options.bins),
+        "ece": cal.expected_calibration_error(confidence, good, options.bins),
+        "brier_skill": cal.brier_skill(confidence, good),
         "mean_confidence": float(confidence.mean()),
+        "share_good": float(good.mean()),
         "mean_iou": float(iou.mean()),
     }
 

@@ -23,6 +23,7 @@ STATUS = {
     **dict.fromkeys(("specimens", "rows", "notes"), int),
     **dict.fromkeys(("measured", "low_confidence", "doubtful", "outside", "hidden"), int),
     **dict.fromkeys(("absent", "unreadable", "no_specimen"), int),
+    "specimens_doubtful": int,
     "reason": str,
 }
 """Columns of status.csv.
@@ -31,6 +32,7 @@ Of the stages evaluation and morphometrics the status is `ok`, `partial` (photog
 `missing`, `stale`, `failed` or `damaged`; of others `note`, `unchanged`, `unmatched` or `worse`, and there is
 only a row if there is something to say. Masks are counted by their status, photographs if `unreadable` or
 if they show `no_specimen`;
+`specimens_doubtful` counts specimens of which no mask is `measured`.
 `notes` is how many things were noticed when templates (of the evaluation: also the truth) were read.
 """
 USABLE = ("ok", "partial")

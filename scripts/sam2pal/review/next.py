@@ -9,6 +9,7 @@ import numpy as np
 
 from sam2pal.dataset.dataset import Annotation, Dataset
 from sam2pal.dataset.judged import Corrections
+from sam2pal.dataset.recalibration import SURE
 from sam2pal.io.errors import InputError
 from sam2pal.review.choosing import Values, standardised
 
@@ -21,8 +22,8 @@ COLUMNS = {
 """Columns of next.csv.
 
 structure is the one to look at first, confidence that of its mask; standardised is the specimen's mean
-over structures of the confidence less the mean of the structure, in standard deviations; likeness is that
-of the photograph to the templates'."""
+over structures of the log odds of the confidence less their mean for the structure, in standard
+deviations; likeness is that of the photograph to the templates'."""
 LOW = -1.0  # standard deviations below the mean that are worth saying
 _ASKED = ("needs_correction", "rejected")
 
@@ -76,6 +77,8 @@ def rank(
     Raises:
         InputError: a file is not sound, or they differ in their structures.
     """
+    if corrections:
+        corrections.learn(files)
     structures: list[str] = []
     confirmed: set[str] = set()
     found: list[Candidate] = []
@@ -96,7 +99,8 @@ def rank(
     if not found:
         return Ranked([], 0)
     scores = np.stack([one.scores for one in found])
-    apart = standardised(scores)
+    least = np.clip(scores, SURE, 1 - SURE)
+    apart = standardised(np.log(least / (1 - least)))
     known = np.isfinite(apart)
     means = np.where(known, apart, 0).sum(1) / np.maximum(known.sum(1), 1)
     likeness = standardised(np.array([[one.likeness] for one in found]))[:, 0]

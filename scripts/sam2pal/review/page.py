@@ -177,6 +177,7 @@ class Pages:
             tables=self._tables(),
             annotate=self.place.annotate,
             summary=_summary(survey),
+            adapted=_adapted(survey.known),
             warnings=_warnings(survey, problems),
             groups=[
                 {"title": self.titles[group], "count": count}
@@ -291,6 +292,19 @@ def _counts(survey: Survey, styles: list[dict[str, Any]]) -> dict[str, Any]:
         "iou": fmean(ious) if ious else None,
         "structures": [{"name": style["name"], "parent": style["parent"]} for style in styles],
     }
+
+
+def _adapted(known: int) -> str:
+    """How far confidences are those of the genus."""
+    if not known:
+        return (
+            "It was fitted to drawn insects. Whether it holds for this genus is not known: with one"
+            " template there is nothing to compare it with; outline a second, or judge masks here."
+        )
+    return (
+        f"It was fitted to drawn insects, and moved to {_counted(known, 'mask')} of this genus that are"
+        " known: templates found from one another, and what people corrected or judged."
+    )
 
 
 def _warnings(survey: Survey, problems: int) -> list[str]:

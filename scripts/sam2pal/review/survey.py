@@ -14,6 +14,7 @@ from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
+from sam2pal.dataset.recalibration import labelled_in
 from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
@@ -107,6 +108,7 @@ class Survey:
         counts: a `Count` a structure.
         groups, flags: how many specimens are in each group, and have each flag.
         weak: structures whose scores are low on most specimens: said once, not of each.
+        known: how many masks of the genus are known that its confidences are moved to.
         outside: templates that are not among the specimens (and have rows of their own).
         notes: what was noticed when the annotations of the templates were read.
 
@@ -129,10 +131,13 @@ class Survey:
         self.templates = None if templates is None else Path(templates)
         self.tables, self.options = tables, options
         self.genus, self.round, self._corrections = genus, round_, corrections
+        if corrections:
+            corrections.learn(self.files)
         self.rows: list[Row] = []
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
         self.notes: list[str] = []
+        self.known = 0
         self._named: list[tuple[Path, list[str]]] = []
         self._drawn: list[AnnotatedSpecimen] = []  # templates among the specimens
         seen: dict[str, Path] = {}
@@ -167,6 +172,8 @@ class Survey:
         if not self.counts:
             self.parents = dataset.parents
             self.counts = [Count(name) for name in dataset.structures]
+            known = labelled_in(dataset.info)
+            self.known = self._corrections.known if self._corrections else len(known)
         elif dataset.structures != self._named[0][1]:
             same_structures(self._named)
         for key in ("genus", "round"):

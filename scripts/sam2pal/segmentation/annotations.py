@@ -1,7 +1,7 @@
 """From logits on the model's square to COCO annotations at the photograph's own size."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,13 @@ from sam2pal.config.structures import Structure
 from sam2pal.dataset.dataset import Annotation, State
 from sam2pal.dataset.rle import at_edge
 from sam2pal.dataset.runs import Runs
+from sam2pal.dataset.signals import UNADAPTED
 from sam2pal.images.reading import Photograph
 from sam2pal.model.loading import letterbox_of
+from sam2pal.segmentation.confidence import Confidence, shipped
 from sam2pal.segmentation.level_sets import Likelihood, Surface
 from sam2pal.segmentation.limits import CLAMPED, Limit, check_mask, clamp
+from sam2pal.segmentation.signals import Grid, mask_signals
 from sam2pal.segmentation.tracking import Outcome
 
 AREA_LEVELS = (0.25, 0.5, 0.75)
@@ -28,12 +31,14 @@ class Annotator:
         structures: all that there are.
         followed: [F], names of those that were tracked.
         annotated: names of those that are annotated; all if not given.
+        confidence: of the signals of a mask.
     """
 
     structures: Sequence[Structure]
     followed: Sequence[str]
     options: SegmentationOptions
     annotated: Collection[str] | None = None
+    confidence: Confidence = field(default_factory=shipped)
 
     def annotate(
         self,
@@ -41,6 +46,7 @@ class Annotator:
         outcome: Outcome,
         drawn: Mapping[str, Annotation],
         limits: Sequence[Limit | None] = (),
+        shapes: Sequence[Sequence[Grid]] = (),
     ) -> Iterator[dict[str, Any]]:
         """From logits on the square to an annotation per structure at the photograph's size.
 
@@ -48,6 +54,7 @@ class Annotator:
             drawn: what is known of the photograph as a template; it stands, and predicted rivals make
                 room for it.
             limits: of every annotated structure in the view that was taken; none are checked if not given.
+            shapes: of every annotated structure on the templates in that view, each in its own frame.
         """
         box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
         place = {
@@ -91,7 +98,7 @@ class Annotator:
                 cut = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
                 flags += [CLAMPED] if cut.rle() != mask.rle() else []
                 mask = cut
-            confidence = {
+            signals = {
                 "predicted_iou": _number(outcome.predicted_iou[i]),
                 "object_score": _number(1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))),
                 "mean_probability": _number(likelihood.mean(mask)) if mask else None,
@@ -101,11 +108,20 @@ class Annotator:
                 if outcome.roundtrip_iou is None
                 else _number(outcome.roundtrip_iou[i]),
             }
-            score = _score(confidence)
-            if not mask:
+            signals |= mask_signals(
+                outcome.logits[i],
+                [outcome.logits[place[name]] for name in tracked],
+                shapes[number] if shapes else (),
+            )
+            score = 0.0
+            if mask:
+                unadapted = self.confidence.unadapted(signals)
+                signals[UNADAPTED] = _number(unadapted)
+                score = _number(self.confidence.recalibration(structure.name, unadapted))
+            else:
                 flags.append("absent")
             yield _entry(category, _stored_runs(photograph, mask), score) | {
-                "confidence": confidence,
+                "confidence": {name: _number(of) for name, of in signals.items()},
                 "areas": {str(level): likelihood.above(level).area for level in AREA_LEVELS},
                 "flags": flags,
             }
@@ -139,17 +155,9 @@ def _stability(likelihood: Likelihood, threshold: float, delta: float = 0.2) -> 
     return _number(likelihood.above(threshold + delta).area / low) if low else 1.0
 
 
-def _score(confidence: dict[str, float | None]) -> float:
-    """The overall confidence: the model's own estimate, tempered by the round trip where there is one."""
-    # some configurations leave the estimate of IoU unbounded
-    estimate = min(max(confidence["predicted_iou"], 0.0), 1.0) * confidence["object_score"]
-    back = confidence["roundtrip_iou"]
-    return _number(estimate if back is None else np.sqrt(estimate * back))
-
-
-def _number(value: float) -> float | None:
+def _number(value: float | None) -> float | None:
     """A number for JSON: 4 decimals, None for NaN."""
-    return None if np.isnan(value) else round(float(value), 4)
+    return None if value is None or np.isnan(value) else round(float(value), 4)
 
 
 def drawn_annotation(category: int, of: Annotation) -> dict[str, Any]:

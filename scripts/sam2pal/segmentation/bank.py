@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,6 +20,7 @@ from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.combining import each_on_each, skill
 from sam2pal.segmentation.limits import Limits, learn_limits
+from sam2pal.segmentation.signals import Grid, shape_of
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +41,10 @@ class Bank:
         back: features of the R * M views to which masks are tracked back; None without round trip.
         back_masks: [R, M, K, S, S] bool, what was drawn there.
         back_shown: [R, K] bool.
-        skills: [T, K], how well each template finds the structures of the others; None where no template is
-            asked alone.
+        found: [T, T, K], IoU of what each template finds on each other one (`each_on_each`); None where no
+            template is asked alone.
         limits: area and place of the structures in each view.
+        shapes: [T, K, side, side], of what is drawn, each in its own frame (see `shape_of`).
         duplicates: pairs of templates that are nearly the same photograph.
         specimens: [T], ids of the templates.
         turns: [T], how each was turned to lie as the others do.
@@ -57,8 +61,9 @@ class Bank:
     back: Features | None
     back_masks: Tensor
     back_shown: Tensor
-    skills: Tensor | None
+    found: Tensor | None
     limits: Limits
+    shapes: Tensor
     duplicates: list[tuple[str, str]]
     specimens: tuple[str, ...]
     turns: tuple[View, ...]
@@ -71,10 +76,42 @@ class Bank:
         templates, structures = self.shown.shape
         return len(self.memory) // (templates * structures)
 
+    @cached_property
+    def skills(self) -> Tensor | None:
+        """[T, K], how well each template finds the structures of the others."""
+        return None if self.found is None else skill(self.found)
+
+    def without(self, template: int) -> "Bank":
+        """The bank as if there were no such template; not for the way back."""
+        device = self.shown.device
+        kept = torch.tensor([t for t in range(len(self.shown)) if t != template], device=device)
+        objects = torch.arange(len(self.memory), device=device).unflatten(0, (len(self.shown), -1))
+        shown = self.shown[kept]
+        either = shown | shown[:, self.sides]
+        return replace(
+            self,
+            shown=shown,
+            followed=either.any(0).nonzero()[:, 0],
+            memory=self.memory[objects[kept].flatten()],
+            descriptors=None if self.descriptors is None else self.descriptors[kept],
+            found=None if self.found is None else self.found[kept][:, kept],
+            shapes=self.shapes[kept.cpu()],
+            specimens=tuple(self.specimens[t] for t in kept.tolist()),
+            turns=tuple(self.turns[t] for t in kept.tolist()),
+        )
+
     def structures(self, view: Tensor) -> Tensor:
         """[B, F], which structure of the templates each followed structure is in the views [B]."""
         mirrored = torch.tensor([v.mirrored for v in self.views], device=view.device)[view]
         return torch.where(mirrored[:, None], self.sides[self.followed], self.followed)
+
+    def shapes_in(self, view: int) -> list[list[Grid]]:
+        """Of each of the K structures, what the templates show in a view."""
+        turned = self.views[view]
+        own = self.sides.tolist() if turned.mirrored else range(self.shown.shape[1])
+        shapes = turned.apply(self.shapes).numpy()
+        shown = self.shown.cpu().numpy()
+        return [list(shapes[shown[:, k], k]) for k in own]
 
     def recall(self, templates: Tensor, view: Tensor, structures: Tensor) -> list[Memory]:
         """The memories of `N` objects, one per template.
@@ -164,12 +201,12 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
                 kept[number].append(encoded)
             if view is remembered[0]:
                 features.append(encoded)
-    skills = None
+    found = None
     if options.combine == "masks" and len(known) > 1:
         firsts, encoded = memories[:: len(remembered)], Features.cat(features)
         try:
             with autocast(device):
-                skills = skill(each_on_each(tracker, encoded, firsts, known))
+                found = each_on_each(tracker, encoded, firsts, known)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
@@ -187,8 +224,9 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         Features.cat([one for number in back for one in kept[number]]) if back else None,
         _seen_back(known.masks[back] > 0.5, remembered).to(device),
         shown[back].to(device),
-        skills,
+        found,
         learn_limits(in_views, seen, options),
+        torch.from_numpy(np.array([[shape_of(one) for one in of] for of in drawn.numpy()])),
         duplicates,
         known.specimens,
         known.turns,

@@ -1,17 +1,19 @@
 """Specimens segmented together: first in their windows, then the parts of structures in closer ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation
 from sam2pal.dataset.manifest import Specimen
+from sam2pal.dataset.recalibration import Recalibration
 from sam2pal.images.reading import Photograph
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.annotations import Annotator, make_room
 from sam2pal.segmentation.bank import read_templates, remember_set
+from sam2pal.segmentation.leaving_out import templates_by_others
 from sam2pal.segmentation.parents import Level, flag_outside, levels_of
 from sam2pal.segmentation.tracking import Outcome, track_halving
 
@@ -41,6 +43,7 @@ class Batches:
         bank: the templates in their windows.
         followed: names of the structures that a template shows.
         size: how many specimens a batch may have; falls when memory runs out.
+        labelled: masks of templates that were found from the others; confidences are moved to them.
         closer: how many times shorter than a specimen's window the smallest one in it is.
     """
 
@@ -59,7 +62,14 @@ class Batches:
         self.closer = max((level.closer for level in self._levels), default=1.0)
         self.size = options.batch_size
         self.followed = [names[index] for index in self.bank.followed.tolist()]
-        self._annotator = Annotator(structures, self.followed, options)
+        annotator = Annotator(structures, self.followed, options)
+        self.labelled = list(
+            templates_by_others(tracker, self.bank, (known, templates), annotator, options)
+        )
+        self._confidence = replace(
+            annotator.confidence, recalibration=Recalibration.learn(self.labelled)
+        )
+        self._annotator = replace(annotator, confidence=self._confidence)
 
     def segment(
         self,
@@ -80,7 +90,8 @@ class Batches:
         for (specimen, photograph), outcome in zip(specimens, outcomes, strict=True):
             limits = self.bank.limits.by_view[outcome.view]
             drawn = _drawn(own, specimen)
-            found = self._annotator.annotate(photograph, outcome, drawn, limits)
+            shapes = self.bank.shapes_in(outcome.view)
+            found = self._annotator.annotate(photograph, outcome, drawn, limits, shapes)
             done.append(Segmented(specimen, photograph, outcome, self._by_name(found)))
         for level in self._levels:
             self._look_closer(level, done, own)
@@ -108,11 +119,14 @@ class Batches:
         )
         self.size = min(self.size, fits)
         followed = [level.names[index] for index in level.bank.followed.tolist()]
-        annotator = Annotator(self._structures, followed, self._options, level.names)
+        annotator = Annotator(
+            self._structures, followed, self._options, level.names, self._confidence
+        )
         for (one, cut), outcome in zip(seen, outcomes, strict=True):
             one.windows[level.parent] = list(cut.stored_box())
             limits = level.bank.limits.by_view[outcome.view]
-            closer = annotator.annotate(cut, outcome, _drawn(own, one.specimen), limits)
+            shapes = level.bank.shapes_in(outcome.view)
+            closer = annotator.annotate(cut, outcome, _drawn(own, one.specimen), limits, shapes)
             better = {
                 name: annotation
                 for name, annotation in self._by_name(closer).items()

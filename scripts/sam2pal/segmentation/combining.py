@@ -126,6 +126,8 @@ def alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
 def agreement_of(found: Sequence[Tracked], valid: Tensor, logits: Tensor) -> Tensor:
     """IoU of each single mask with the joint one, mean over the templates that show the structure, [N].
 
+    NaN where fewer than two show it.
+
     Args:
         found: of the single templates.
         valid: [N, k].
@@ -133,7 +135,9 @@ def agreement_of(found: Sequence[Tracked], valid: Tensor, logits: Tensor) -> Ten
     """
     joint = (logits > 0).float()
     iou = torch.stack([hard_iou(one.logits, joint) for one in found], dim=1)
-    return torch.where(valid[:, : len(found)], iou, torch.nan).nanmean(1)
+    asked = valid[:, : len(found)]
+    mean = torch.where(asked, iou, torch.nan).nanmean(1)
+    return torch.where(asked.sum(1) > 1, mean, torch.nan)  # one alone agrees with itself
 
 
 def _quality(found: Tracked) -> Tensor:

@@ -1,7 +1,7 @@
 """A shard: every structure of every specimen, with a confidence, or the reason why there is none."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from sam2pal.model.finding import NOTHING, Finder, Place
 from sam2pal.model.loading import ahead
 from sam2pal.model.templates import COARSE
 from sam2pal.model.tracker import Tracker
+from sam2pal.segmentation.alikeness import mark, shipped_alikeness
 from sam2pal.segmentation.annotations import drawn_annotation, unknown_annotation
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.batches import Batches
@@ -88,6 +89,8 @@ def segment(
         for one, place in zip(batches.segment(to_track, own), places, strict=True):
             found = [one.found[name] for name in names]
             more = _how(bank, one.outcome) | _where(one.photograph, place)
+            if one.specimen.specimen not in own:
+                more["alikeness"] = mark(found, more["view_score"], shipped_alikeness())
             more |= {"part_windows": one.windows} if one.windows else {}
             add(one.specimen, OK, one.specimen.reason, found, more)
         to_track.clear()
@@ -130,6 +133,7 @@ def segment(
             "template_turns": {
                 name: view.turn for name, view in zip(bank.specimens, bank.turns, strict=True)
             },
+            "confidence": {"labelled": [asdict(one) for one in batches.labelled]},
         },
         "images": images,
         "categories": categories,

@@ -254,19 +254,35 @@ def _track(
 ) -> list[Outcome]:
     side = tracker.image_size
     images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
+    return track_images(tracker, bank, images, options, lie)
+
+
+def track_images(
+    tracker: Tracker,
+    bank: Bank,
+    images: Tensor,
+    options: SegmentationOptions,
+    lie: Sequence[Outcome] | None = None,
+) -> list[Outcome]:
+    """Track the followed structures on [B, 3, S, S].
+
+    Args:
+        lie: how the specimens lie, if that is known.
+    """
     known = _lying(lie, tracker.device) if lie else None
     batch = track_batch(tracker, bank, images.to(tracker.device), options, known)
+    count = len(images)
 
     def split(values: Tensor | None) -> list:
         if values is None:
-            return [None] * len(specimens)
-        return list(values.unflatten(0, (len(specimens), -1)).float().cpu().numpy())
+            return [None] * count
+        return list(values.unflatten(0, (count, -1)).float().cpu().numpy())
 
     decision = batch.decision
     shares = decision.shares.new_zeros(len(decision.shares), len(bank.shown))
     shares = shares.scatter(1, batch.templates, decision.shares) * batch.known[:, None]
-    followed = batch.known.unflatten(0, (len(specimens), -1)).sum(1).clamp(min=1)
-    shares = shares.unflatten(0, (len(specimens), -1)).sum(1) / followed[:, None]
+    followed = batch.known.unflatten(0, (count, -1)).sum(1).clamp(min=1)
+    shares = shares.unflatten(0, (count, -1)).sum(1) / followed[:, None]
     return [
         Outcome(
             *values,

@@ -23,6 +23,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import write
 from sam2pal.dataset.judged import Corrections, convert_corrections
 from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.io.errors import InputError
 
@@ -87,6 +88,10 @@ def read(folder: Path, *files: Path) -> list[Judgement]:
 
 
 def predicted(folder: Path, masks: dict[str, dict[str, np.ndarray]]) -> Dataset:
+    return Dataset(predictions(folder, masks), where="predictions")
+
+
+def predictions(folder: Path, masks: dict[str, dict[str, np.ndarray]]) -> dict[str, Any]:
     images, annotations = [], []
     for number, (specimen, of) in enumerate(masks.items(), 1):
         images.append(
@@ -102,7 +107,7 @@ def predicted(folder: Path, masks: dict[str, dict[str, np.ndarray]]) -> Dataset:
             )  # fmt: skip
     categories = [{"id": i, "name": name} for i, name in enumerate(STRUCTURES, 1)]
     data = {"info": {"round": "r1"}, "images": images, "categories": categories}
-    return Dataset(data | {"annotations": annotations}, where="predictions")
+    return data | {"annotations": annotations}
 
 
 def applied(folder: Path, file: Path, dataset: Dataset, settle: bool = True) -> Dataset:
@@ -275,3 +280,36 @@ def test_a_rejected_correction_is_kept_and_used_for_nothing(folder: Path, say: S
     photograph = (folder / "box/0.png").read_bytes()
     assert one["sha256"] == hashlib.sha256(photograph).hexdigest()
     assert (one["genus"], one["file_name"], one["width"]) == ("Aus", "box/0.png", WIDTH)
+
+
+def test_judged_masks_move_the_confidence_of_the_others(folder: Path, say: Say) -> None:
+    """What is corrected, accepted or rejected tells; that a mask needs a correction does not."""
+    judged = fingerprint(encode_mask(HEAD))
+    file = say(
+        ("box/0", "head", "corrected", MENDED, "r1"),  # IoU 0.6: was not good
+        ("box/0", "elytra", "accepted", ELYTRA, "r1"),
+        ("box/1", "head", "rejected", None, "r1", judged),
+        ("box/1", "elytra", "needs_correction", None, "r1", fingerprint(encode_mask(ELYTRA))),
+    )
+    names = ("box/0", "box/1", "box/2")
+    path = folder.parent / "0001.json"
+    masks = {name: {"head": HEAD, "elytra": ELYTRA} for name in names}
+    content = predictions(folder, masks)
+    for annotation in content["annotations"]:
+        annotation |= {"confidence": {"unadapted": 0.6}}
+    template = {"structure": "elytra", "probability": 0.6, "good": True}
+    content["info"]["confidence"] = {"labelled": [template]}
+    path.write_text(json.dumps(content))
+    data = convert_corrections([file], "Aus", Photographs.of_folder(folder), STRUCTURES)
+    write(folder.parent / "corrections.json", data)
+    corrections = Corrections(folder.parent / "corrections.json")
+    assert corrections.known == 0
+    corrections.learn([path])
+    assert corrections.known == 4
+    known = [("elytra", 0.6, True)] * 2 + [("head", 0.6, False)] * 2
+    expected = Recalibration.learn(Labelled(*of) for of in known)
+    after = corrections.apply(Dataset(path)).specimens
+    head, elytra = (after[2].annotations[name].score for name in STRUCTURES)
+    assert head == pytest.approx(expected("head", 0.6)) and head < 0.5
+    assert elytra == pytest.approx(expected("elytra", 0.6)) and elytra > 0.6
+    assert after[0].annotations["head"].score is None  # a person drew it

@@ -274,10 +274,15 @@ def test_calibration_within_structures(out):
     assert line["auroc_lower"] <= line["auroc"] <= line["auroc_upper"]
     pooled = table.loc[ALL, "untrained", ALL]
     assert pooled.loc["confidence", "auroc"] > 0.9 > 0.65 > pooled.loc["object_score", "auroc"]
-    assert np.isnan(pooled.loc["object_score", "ece"]) and pooled.loc["confidence", "ece"] < 0.1
+    assert np.isnan(pooled.loc["object_score", ["ece", "brier_skill"]].astype(float)).all()
+    good = rows["iou"] >= 0.75
+    assert pooled.loc["confidence", "share_good"] == pytest.approx(good.mean(), abs=1e-6)
+    brier = 1 - ((rows["confidence"] - good) ** 2).mean() / (good.mean() * (1 - good.mean()))
+    assert pooled.loc["confidence", "brier_skill"] == pytest.approx(brier, abs=1e-5)
     bins = out["evaluation_reliability"]
     bins = bins[(bins["round"] == "untrained") & (bins["structure"] == ALL)]
     assert bins["n"].sum() == 116 and set(bins["signal"]) == {"confidence"}
+    assert (bins["share_good"] * bins["n"]).sum() == pytest.approx(good.sum(), abs=1e-3)
 
 
 def edit(path, text):

@@ -5,10 +5,11 @@ import json
 import pyarrow as pa
 import pytest
 
+from aggregate import Counts
 from sam2pal.dataset.manifest import Specimen, write_list
 from sam2pal.evaluation.ending import ERRORS, screen
 from sam2pal.evaluation.final import Final, Score
-from sam2pal.evaluation.notices import of_run, of_specimen_table, worse_rounds
+from sam2pal.evaluation.notices import doubtful, of_run, of_specimen_table, worse_rounds
 
 
 def row(genus="Aus", round_="trained", stage="morphometrics", status="ok", reason="", **counts):
@@ -97,3 +98,29 @@ def test_a_round_that_got_worse(change, noise, told):
              "measure": "iou", "change": change, "more_than_noise": noise, "n": 9}]  # fmt: skip
     assert len(list(worse_rounds(pa.Table.from_pylist(rows), ["one", "two"]))) == told
     assert not list(worse_rounds(pa.Table.from_pylist(rows), ["one", "between", "two"]))
+
+
+@pytest.mark.parametrize("count, told", [(0, 0), (4, 0), (5, 1), (12, 1)])
+def test_a_genus_of_which_more_than_a_third_is_doubtful(count, told):
+    found = list(doubtful(row(specimens=12, specimens_doubtful=count)))
+    assert len(found) == told
+    for one in found:
+        assert one["reason"].startswith(f"{count} of 12 specimens are doubtful")
+        assert "outline more templates" in one["reason"]
+    assert not list(doubtful(row(status="missing")))
+
+
+def test_specimens_without_a_trusted_mask_are_counted_across_pieces():
+    structures = {"head": "measured", "legs": "low_confidence"}
+    doubt, unread = dict.fromkeys(structures, "low_confidence"), dict.fromkeys(structures, "unreadable")
+    rows = [
+        {"specimen": f"s{number}", "structure": name, "measure": "area", "unit": "px2",
+         "status": status}
+        for number, of in enumerate((doubt, structures, unread, doubt))
+        for name, status in of.items()
+    ]  # fmt: skip
+    for cut in range(1, len(rows)):
+        counts = Counts()
+        counts.add(pa.Table.from_pylist(rows[:cut]))
+        counts.add(pa.Table.from_pylist(rows[cut:]))
+        assert counts.cells()["specimens_doubtful"] == 2

@@ -16,6 +16,7 @@ from sam2pal.evaluation.bootstrap import (
 from sam2pal.evaluation.calibration import (
     auroc,
     auroc_interval,
+    brier_skill,
     expected_calibration_error,
     reliability,
     spearman,
@@ -174,13 +175,21 @@ def test_auroc_interval_against_a_bootstrap_over_specimens():
 
 def test_reliability_and_calibration_error():
     confidence = np.array([0.05, 0.95, 1.0, 0.91, 0.55])
-    iou = np.array([0.25, 0.9, 0.8, 1.0, 0.5])
-    table = reliability(confidence, iou)
+    good = np.array([False, True, True, False, False])
+    table = reliability(confidence, good)
     assert [(row["low"], row["n"]) for row in table] == [(0.0, 1), (0.5, 1), (0.9, 3)]
-    assert table[-1]["mean_iou"] == pytest.approx(0.9)
-    expected = (0.2 + 0.05 + 3 * abs(2.86 / 3 - 0.9)) / 5
-    assert expected_calibration_error(confidence, iou) == pytest.approx(expected)
-    assert np.isnan(expected_calibration_error(confidence * 5, iou))
+    assert table[-1]["share_good"] == pytest.approx(2 / 3)
+    expected = (0.05 + 0.55 + 3 * abs(2.86 / 3 - 2 / 3)) / 5
+    assert expected_calibration_error(confidence, good) == pytest.approx(expected)
+    assert np.isnan(expected_calibration_error(confidence * 5, good))
+
+
+def test_brier_skill():
+    good = np.array([True, True, False, False])
+    assert brier_skill(good.astype(float), good) == 1
+    assert brier_skill(np.full(4, 0.5), good) == pytest.approx(0)
+    assert brier_skill(np.array([0.9, 0.7, 0.2, 0.4]), good) == pytest.approx(1 - 0.075 / 0.25)
+    assert np.isnan(brier_skill(np.full(4, 0.5), np.ones(4, bool)))
 
 
 def test_spearman():

@@ -16,6 +16,7 @@ from sam2pal.config.structures import read_structures
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.dataset.files import load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
+from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
@@ -29,8 +30,8 @@ from sam2pal.segmentation.tracking import Outcome
 from sam2pal.training.losses import hard_iou
 
 CPU = torch.device("cpu")
-OPTIONS = SegmentationOptions(window="photograph")
-UPRIGHT = SegmentationOptions(window="photograph", turns=(0,))
+OPTIONS = SegmentationOptions(window="photograph", round_trip=1)
+UPRIGHT = SegmentationOptions(window="photograph", turns=(0,), round_trip=1)
 NAMES = ["head", "pronotum", "elytra", "legs", "horn"]
 STRUCTURES = read_structures({name: {"exclusive": name != "legs"} for name in NAMES})
 DRAWN = NAMES[:4]  # nobody has outlined a horn
@@ -341,21 +342,27 @@ def test_confidence_by_hand():
     assert confidence["roundtrip_iou"] == 0.5
     assert confidence["mean_probability"] == pytest.approx(0.8, abs=0.02)
     assert confidence["stability"] == pytest.approx(1, abs=0.1)
-    assert entry["score"] == pytest.approx(np.sqrt(0.8 * 0.9 * 0.5), abs=1e-3)
+    # 128 cells of 0.8, no rival, no shape to compare with; the outline has 48 sides
+    assert confidence["expected_iou"] == pytest.approx(0.8, abs=0.01)
+    assert confidence["thickness"] == pytest.approx(2 * 128 / 48, abs=1e-4)
+    assert (confidence["contested"], confidence["shape_likeness"]) == (0, None)
+    assert entry["score"] == confidence["unadapted"] > 0
     assert entry["flags"] == [] and entry["source"] == "predicted"
     assert entry["areas"]["0.5"] == entry["area"]
 
     (entry,) = entries(outcome(logits, predicted_iou=0.8, object_score=np.log(9)))
-    assert entry["score"] == pytest.approx(0.72, abs=1e-3)
     assert entry["confidence"]["roundtrip_iou"] is None
     (entry,) = entries(outcome(logits, predicted_iou=0.8, roundtrip_iou=np.nan))
     assert entry["confidence"]["roundtrip_iou"] is None  # no template to go back to
-    (entry,) = entries(outcome(logits, predicted_iou=0.4, object_score=np.log(9)))
-    assert entry["score"] == pytest.approx(0.36, abs=1e-3) and entry["flags"] == []
-    (entry,) = entries(outcome(logits, predicted_iou=1.7, object_score=50.0))
-    assert entry["score"] == 1.0
-    (entry,) = entries(outcome(logits, predicted_iou=-0.2, roundtrip_iou=0.5))
-    assert entry["score"] == 0.0
+
+
+def test_a_surer_mask_has_a_higher_confidence():
+    scores = []
+    for sure in (0.3, 1.0, 4.0):
+        logits = np.full((16, 16), -sure)
+        logits[:, 8:] = sure
+        scores.append(entries(outcome(logits))[0]["score"])
+    assert scores == sorted(scores) and scores[0] < 0.3 < 0.8 < scores[-1]
 
 
 def test_absent_is_an_empty_mask(tracker, genus):
@@ -495,7 +502,8 @@ def test_out_of_memory_halves_the_batches(genus, predictions, tracker, caplog, e
     assert_same_predictions(found, predictions)
     assert "out of memory with 5 specimens per batch: going on with 2" in caplog.text
     # two templates; then five at once are tried, and from then on never more than two
-    assert small.tried == [1, 1, 5, 2, 2, 1, 1]
+    # and each template is found from the other
+    assert small.tried == [1, 1, 1, 1, 5, 2, 2, 1, 1]
     assert caplog.text.count("out of memory with") == 1
 
 
@@ -503,7 +511,7 @@ def test_out_of_memory_halves_again(genus, predictions, tracker, caplog):
     small = Small(tracker.model, 1, torch.OutOfMemoryError("CUDA out of memory"))
     found = run(small, genus, dataclasses.replace(OPTIONS, batch_size=5))
     assert_same_predictions(found, predictions)
-    assert small.tried == [1, 1, 5, 2, 1, 1, 1, 1, 1, 1]
+    assert small.tried == [1, 1, 1, 1, 5, 2, 1, 1, 1, 1, 1, 1]
 
 
 def test_memory_for_not_even_one_specimen(genus, tracker):
@@ -573,3 +581,33 @@ def test_structures_that_are_refused(mapping, expected):
     with pytest.raises(InputError) as caught:
         read_structures(mapping)
     assert expected in str(caught.value)
+
+
+# ------------------------------------------------------------------ what templates say of one another
+
+
+def test_each_template_is_found_from_the_others(tracker, genus, predictions):
+    """As if it were a specimen and the other the only template."""
+    first, second = genus.templates
+    labelled = predictions["info"]["confidence"]["labelled"]
+    # a head is shown by one template alone: nothing finds it
+    assert {one["structure"] for one in labelled} <= {"pronotum", "elytra", "legs"}
+    bank = remember(tracker, genus.templates, NAMES, UPRIGHT)
+    alone = remember(tracker, [second], NAMES, UPRIGHT)
+    without = bank.without(0)
+    assert without.specimens == ("a2",) and without.followed.tolist() == [1, 2, 3]
+    torch.testing.assert_close(without.memory.spatial, alone.memory.spatial)
+    torch.testing.assert_close(without.shapes, alone.shapes)
+    one = run(tracker, genus, specimens=[], templates=[first])
+    assert one["info"]["confidence"] == {"labelled": []}
+
+
+def test_known_masks_move_the_confidence(tracker, genus, predictions):
+    labelled = [Labelled(**one) for one in predictions["info"]["confidence"]["labelled"]]
+    assert len(labelled) >= 4
+    move = Recalibration.learn(labelled)
+    for specimen in OF_INTEREST:
+        for name, entry in of(predictions, specimen).items():
+            if entry["source"] == "predicted" and entry["area"]:
+                expected = move(name, entry["confidence"]["unadapted"])
+                assert entry["score"] == pytest.approx(expected, abs=2e-3)

@@ -32,7 +32,9 @@ CPU = torch.device("cpu")
 NAMES = ["left_leg", "right_leg", "elytra"]
 STRUCTURES = read_structures({name: {"exclusive": False} for name in NAMES})
 VIEWS = views_of((0, 90, 180, 270), True)
-OPTIONS = SegmentationOptions(window="photograph", mirrored=True, min_area=0.0)
+OPTIONS = SegmentationOptions(
+    window="photograph", mirrored=True, min_area=0.0, round_trip=1
+)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from sam2pal.morphometrics.measures.intervals import (
     body_intervals,
     intervals,
 )
-from sam2pal.morphometrics.measures.plausibility import ORDER, Plausibility
+from sam2pal.morphometrics.measures.plausibility import ORDER, UNLIKE, Plausibility
 from sam2pal.morphometrics.measures.proportions import Proportions
 from sam2pal.morphometrics.measures.scale import Scale
 
@@ -272,6 +272,9 @@ class Measuring:
         found = self.plausibility.flags(measured.quantities)
         for name in measured.disordered:
             found.setdefault(name, []).append(ORDER)
+        for name, result in measured.structures.items():
+            if UNLIKE in result.flags:  # the whole photograph, as segmentation says
+                found.setdefault(name, [])
         doubtful = set()
         for name, flags in found.items():
             result = measured.structures[name]

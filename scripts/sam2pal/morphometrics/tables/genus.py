@@ -64,6 +64,8 @@ class Genus:
         if not self.predictions:
             raise InputError("--predictions: no file is given")
         first = Dataset(self.predictions[0], source="drawn")
+        if self.corrections:
+            self.corrections.learn(self.predictions)
         self.structures = list(self.structures or first.structures)
         self.genus = self.genus or _said(first, "genus")
         self.round = self.round or _said(first, "round")

@@ -1,0 +1,133 @@
+"""Logistic regressions from signals to the probability that a mask is good."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from sam2pal.dataset.signals import GOOD_IOU
+from sam2pal.research.confidence.segmenting import Found, specimens_of
+from sam2pal.segmentation.alikeness import COMBINED
+from sam2pal.segmentation.confidence import scaled
+
+Values = NDArray[np.float64]
+
+SCALES = {
+    "predicted_iou": "log odds",
+    "object_score": "log odds",
+    "mean_probability": "log odds",
+    "stability": "log odds",
+    "expected_iou": "log odds",
+    "thickness": "log",
+    "contested": "plain",
+    "shape_likeness": "log odds",
+    "agreement": "log odds",
+    "roundtrip_iou": "log odds",
+}
+ONE = ("expected_iou", "thickness", "contested", "shape_likeness")
+SEVERAL = (*ONE, "agreement")
+UNTURNED = COMBINED  # where no view had to be chosen, likeness is not known
+TURNED = (*COMBINED, "likeness")
+THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+DRAWN = 0.5  # weight of the drawings among all; sets of real pictures share the rest alike
+
+
+def fit(found: Sequence[Found], names: Sequence[str]) -> dict[str, Any]:
+    """A regression on the masks that have all these signals.
+
+    One slope serves several thresholds of IoU (proportional odds), so that the order of masks that are all
+    good, or all bad, is learned too; the probability is then fitted to the threshold of a good mask.
+    """
+    masks = [(of, mask) for of in found for mask in of.masks if _usable(mask, names)]
+    signals = [mask["signals"] for _, mask in masks]
+    values = np.array([[scaled(SCALES[n], of[n]) for n in names] for of in signals])
+    iou = np.array([mask["iou"] for _, mask in masks])
+    weight = _weights([of.case.source for of, _ in masks])
+    mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
+    plain = (values - mean) / spread
+    slope = _ordinal(plain, iou, weight)
+    last = LogisticRegression(C=100.0).fit((plain @ slope)[:, None], iou >= GOOD_IOU, weight)
+    weights = slope * last.coef_[0, 0]
+    return {
+        "intercept": _short(last.intercept_[0]),
+        "features": [
+            {
+                "name": name,
+                "scale": SCALES[name],
+                "mean": _short(mean[i]),
+                "spread": _short(spread[i]),
+                "weight": _short(weights[i]),
+            }
+            for i, name in enumerate(names)
+        ],
+        "masks": len(masks),
+        "good": int((iou >= GOOD_IOU).sum()),
+    }
+
+
+def fit_alikeness(
+    alike: Sequence[Found], foreign: Sequence[Found], names: Sequence[str]
+) -> dict[str, Any]:
+    """A regression of combined signals to whether a specimen is what the templates show.
+
+    `limit` is the value that one in a hundred of the alike specimens lies below.
+    """
+    own, other = (_combined(found, names) for found in (alike, foreign))
+    values = np.concatenate([own, other])
+    right = np.arange(len(values)) < len(own)
+    mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
+    model = LogisticRegression(class_weight="balanced", max_iter=1000)
+    model.fit((values - mean) / spread, right)
+    given = model.predict_proba((own - mean) / spread)[:, 1]
+    return {
+        "intercept": _short(model.intercept_[0]),
+        "features": [
+            {
+                "name": name,
+                "scale": "plain",
+                "mean": _short(mean[i]),
+                "spread": _short(spread[i]),
+                "weight": _short(model.coef_[0, i]),
+            }
+            for i, name in enumerate(names)
+        ],
+        "limit": _short(np.quantile(given, 0.01)),
+        "alike": len(own),
+        "foreign": len(other),
+    }
+
+
+def _combined(found: Sequence[Found], names: Sequence[str]) -> Values:
+    return np.array([[of[n] for n in names] for one in found for of in specimens_of(one).values()])
+
+
+def _ordinal(plain: Values, iou: Values, weight: Values) -> Values:
+    """The slopes [P] that all thresholds share; each has its own intercept."""
+    own = np.eye(len(THRESHOLDS)) * 5  # large, so that the penalty leaves the intercepts alone
+    rows = np.concatenate([np.hstack([plain, np.tile(one, (len(plain), 1))]) for one in own])
+    above = np.concatenate([iou >= threshold for threshold in THRESHOLDS])
+    model = LogisticRegression(fit_intercept=False, max_iter=5000)
+    model.fit(rows, above, np.tile(weight, len(THRESHOLDS)) / len(THRESHOLDS))
+    return model.coef_[0, : plain.shape[1]]
+
+
+def _usable(mask: Mapping[str, Any], names: Sequence[str]) -> bool:
+    known = all(mask["signals"].get(name) is not None for name in names)
+    return mask["found"] and mask["iou"] is not None and known
+
+
+def _weights(sources: Sequence[str]) -> Values:
+    """Of each mask, by where it comes from; their mean is 1."""
+    names = sorted(set(sources))
+    share = {
+        name: DRAWN if name == "drawn" else (1 - DRAWN) / max(len(names) - 1, 1) for name in names
+    }
+    counts = {name: sources.count(name) for name in names}
+    weight = np.array([share[name] / counts[name] for name in sources])
+    return weight / weight.mean()
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")

@@ -1,0 +1,112 @@
+"""Photographs of what the templates do not show: other things, nothing, or two specimens."""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.research.confidence.cases import Case, beetle_cases, drawn_cases
+
+SETS = {
+    "ants": "antweb_unlabelled",
+    "animals": "real_masks/openimages_animals",
+    "chickens": "real_masks/chicken_parts",
+    "faces": "real_masks/faces_generated",
+    "tissue": "real_masks/drosophila_tissue",
+    "trees": "real_masks/tree_parts",
+}
+TRIES = 300  # squares of background
+
+
+def foreign_to_drawn(folder: Path, data: Path, genera: Sequence[int]) -> Iterator[Case]:
+    """Drawn genera with specimens of another one, backgrounds, and pictures of the first half of each set."""
+    others = {name: pictures(data, name, 0) for name in SETS}
+    drawings = [case for case in drawn_cases(folder, genera) if len(case.templates) == 1]
+    for number, case in enumerate(drawings):
+        other = drawings[(number + 1) % len(drawings)].specimens
+        some = [("genus", other[0]), ("genus", other[1])]
+        half = list(others)[number % 2 :: 2]
+        some += [(name, others[name][number]) for name in half if number < len(others[name])]
+        nothing = background(case.specimens[0], folder / "backgrounds")
+        some += [("background", nothing)] if nothing else []
+        yield _case(f"foreign-{case.name}", case, some)
+
+
+def foreign_to_beetles(folder: Path, data: Path, parity: int, most: int = 14) -> Iterator[Case]:
+    """The real beetles with pictures of the second half of each set, backgrounds and two specimens."""
+    own = {case.name: case for case in beetle_cases(data / "carabidae", parity)}
+    for name, case in own.items():
+        some = [(of, one) for of in SETS for one in pictures(data, of, 1)[:most]]
+        there = case.specimens[:most]
+        nothing = [background(one, folder / "backgrounds") for one in there]
+        some += [("background", one) for one in nothing if one]
+        pairs = zip(case.specimens[::2], case.specimens[1::2], strict=False)
+        some += [("two", side_by_side(*pair, folder / "two")) for pair in list(pairs)[:most]]
+        other = {"pinned": "tray", "tray": "pinned"}[case.source]
+        some += [("collection", one) for one in own[f"{other}-1"].specimens[:most]]
+        yield _case(f"foreign-{name}", case, some)
+
+
+def pictures(data: Path, name: str, half: int) -> list[AnnotatedSpecimen]:
+    """Half of the pictures of a set, in an order of chance, without masks."""
+    files = sorted((data / SETS[name] / "images").glob("*.*"))
+    chosen = [path for path in files if zlib.crc32(path.name.encode()) // 7 % 2 == half]
+    order = np.random.default_rng(zlib.crc32(name.encode())).permutation(len(chosen))
+    return [_bare(chosen[i]) for i in order]
+
+
+def background(one: AnnotatedSpecimen, folder: Path) -> AnnotatedSpecimen | None:
+    """The largest square found that shows nothing of a specimen, mirrored to the size of the photograph."""
+    path = folder / f"{Path(one.path).parent.parent.name}-{one.specimen}.png"
+    if not path.is_file():
+        pixels = np.asarray(Image.open(one.path).convert("RGB"))
+        drawn = np.logical_or.reduce(list(one.masks.values()))
+        height, width = drawn.shape
+        rng = np.random.default_rng(zlib.crc32(path.name.encode()))
+        best = (0, 0, 0)
+        for _ in range(TRIES):
+            side = int(rng.integers(8, min(height, width)))
+            top, left = int(rng.integers(height - side)), int(rng.integers(width - side))
+            if side > best[0] and not drawn[top : top + side, left : left + side].any():
+                best = side, top, left
+        side, top, left = best
+        if side < 16:
+            return None
+        piece = pixels[top : top + side, left : left + side]
+        wider = ((0, max(0, height - side)), (0, max(0, width - side)), (0, 0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.pad(piece, wider, mode="symmetric")).save(path)
+    return _bare(path)
+
+
+def side_by_side(
+    one: AnnotatedSpecimen, other: AnnotatedSpecimen, folder: Path
+) -> AnnotatedSpecimen:
+    """A photograph of two specimens."""
+    path = folder / f"{Path(one.path).parent.parent.name}-{one.specimen}.png"
+    if not path.is_file():
+        left, right = (Image.open(of.path).convert("RGB") for of in (one, other))
+        right = right.resize((max(1, right.width * left.height // right.height), left.height))
+        both = Image.new("RGB", (left.width + right.width, left.height))
+        both.paste(left, (0, 0))
+        both.paste(right, (left.width, 0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        both.save(path)
+    return _bare(path)
+
+
+def _case(name: str, case: Case, some: list[tuple[str, AnnotatedSpecimen]]) -> Case:
+    """Specimens are named by what they are."""
+    named = tuple(
+        replace(one, specimen=f"{kind}/{one.specimen}", annotations={}) for kind, one in some
+    )
+    return replace(case, name=name, specimens=named)
+
+
+def _bare(path: Path) -> AnnotatedSpecimen:
+    with Image.open(path) as image:
+        return AnnotatedSpecimen(path.stem, str(path), *image.size, {})

@@ -1,0 +1,105 @@
+"""Masks with their signals and their IoU, made once for each case and weights."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, State
+from sam2pal.dataset.manifest import Specimen
+from sam2pal.dataset.rle import decode_mask
+from sam2pal.io.files import atomic
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.confidence.cases import Case
+from sam2pal.segmentation.alikeness import combined
+from sam2pal.segmentation.shard import segment
+
+
+@dataclass(frozen=True)
+class Found:
+    """The masks of a case.
+
+    Attributes:
+        masks: of each `specimen`, `structure`, `iou` (None if not known), `signals`, `score`, and whether it
+            is `found`.
+        likeness: of each specimen to the templates in the view that was taken.
+        info: of the predictions.
+    """
+
+    case: Case
+    masks: list[dict[str, Any]]
+    likeness: dict[str, float | None]
+    info: dict[str, Any]
+
+
+def specimens_of(found: Found) -> dict[str, dict[str, float | None]]:
+    """The combined signals of each specimen of a case."""
+    masks: dict[str, list[dict[str, float | None]]] = {}
+    for mask in found.masks:
+        masks.setdefault(mask["specimen"], []).append(mask["signals"])
+    return {name: combined(of, found.likeness[name]) for name, of in masks.items()}
+
+
+@torch.no_grad()
+def segmented(
+    cases: Iterable[Case],
+    tracker: Tracker,
+    options: SegmentationOptions,
+    cache: Path,
+) -> Iterator[Found]:
+    """Segment cases as a job of the workflow does; what the cache has is not made again."""
+    for case in cases:
+        kept = cache / f"{case.name}.json"
+        if not kept.is_file():
+            found = _segment(case, tracker, options)
+            with atomic(kept) as temporary:
+                temporary.write_text(json.dumps(found), encoding="utf-8")
+        yield Found(case, **json.loads(kept.read_text(encoding="utf-8")))
+
+
+def _segment(case: Case, tracker: Tracker, options: SegmentationOptions) -> dict[str, Any]:
+    structures = read_structures(dict.fromkeys(case.structures))
+    listed = [_listed(one) for one in case.specimens]
+    predictions = segment(tracker, listed, list(case.templates), structures, options)
+    truth = {one.specimen: one for one in case.specimens}
+    images = {image["id"]: image for image in predictions["images"]}
+    masks = []
+    for entry in predictions["annotations"]:
+        specimen = truth[images[entry["image_id"]]["specimen"]]
+        structure = case.structures[entry["category_id"] - 1]
+        if "no_template" in entry["flags"]:
+            continue
+        masks.append(
+            {
+                "specimen": specimen.specimen,
+                "structure": structure,
+                "found": entry["area"] > 0,
+                "iou": _iou(entry, specimen.annotations.get(structure)),
+                "score": entry["score"],
+                "signals": entry["confidence"],
+            }
+        )
+    likeness = {image["specimen"]: image["view_score"] for image in predictions["images"]}
+    return {"masks": masks, "likeness": likeness, "info": predictions["info"]}
+
+
+def _iou(entry: dict[str, Any], annotation: Annotation | None) -> float | None:
+    """None where it is not known, or where there is nothing and nothing was found."""
+    if annotation is None or annotation.state == State.HIDDEN:
+        return None
+    drawn, mask = annotation.mask(), decode_mask(entry["segmentation"])
+    union = int((mask | drawn).sum())
+    return int((mask & drawn).sum()) / union if union else None
+
+
+def _listed(one: AnnotatedSpecimen) -> Specimen:
+    stat = os.stat(one.path)
+    return Specimen(
+        one.specimen, one.path, stat.st_size, stat.st_mtime_ns, one.width, one.height, "0001"
+    )

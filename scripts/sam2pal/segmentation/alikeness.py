@@ -1,0 +1,75 @@
+"""Whether a photograph shows what the templates show, from all masks of a specimen together."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sam2pal.segmentation.confidence import SHIPPED, Logistic, scaled
+
+UNLIKE = "unlike_templates"
+COMBINED = ("expected_iou", "shape_likeness", "predicted_iou", "object_score")
+
+Signals = Mapping[str, float | None]
+
+
+def combined(masks: Sequence[Signals], likeness: float | None) -> dict[str, float | None]:
+    """Means over the structures of a specimen, of log odds; one without a mask has the lowest.
+
+    Args:
+        masks: the signals of each structure that was looked for.
+        likeness: of the photograph to the templates; None if that was not asked.
+    """
+    found: dict[str, float | None] = {"likeness": likeness}
+    for name in COMBINED:
+        odds = [scaled("log odds", signals.get(name) or 0.0) for signals in masks]
+        found[name] = sum(odds) / len(odds) if odds else None
+    return found
+
+
+@dataclass(frozen=True)
+class Alikeness:
+    """Attributes:
+    models: of combined signals to the probability that the photograph shows what the templates show; of
+        the first one that knows all signals.
+    limits: of each model; below it a photograph is unlike the templates. One in a hundred drawn
+        specimens lies below.
+    """
+
+    models: tuple[Logistic, ...]
+    limits: tuple[float, ...]
+
+    def __call__(self, signals: Signals) -> tuple[float, bool]:
+        """The probability, and whether the photograph is unlike the templates."""
+        for model, limit in zip(self.models, self.limits, strict=True):
+            if model.knows(signals):
+                probability = model(signals)
+                return probability, probability < limit
+        return 1.0, False  # no structure was looked for
+
+
+def mark(entries: Sequence[dict[str, Any]], likeness: float | None, alikeness: Alikeness) -> float:
+    """Flag the predicted masks of a photograph that is unlike the templates.
+
+    Args:
+        entries: annotations of a specimen of which nothing was drawn.
+
+    Returns:
+        The probability that it is like them.
+    """
+    asked = [entry for entry in entries if entry["confidence"]]
+    probability, unlike = alikeness(combined([of["confidence"] for of in asked], likeness))
+    for entry in asked:
+        if unlike and entry["area"]:
+            entry["flags"].append(UNLIKE)
+    return round(probability, 4)
+
+
+@cache
+def shipped_alikeness(path: Path = SHIPPED) -> Alikeness:
+    """What is shipped with the bundled model: `make confidence` fits it."""
+    content = json.loads(path.read_text(encoding="utf-8"))["specimens"]
+    models = tuple(Logistic.of(one) for one in content)
+    return Alikeness(models, tuple(one["limit"] for one in content))

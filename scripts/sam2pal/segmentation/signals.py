@@ -1,0 +1,71 @@
+"""What the logits of one structure say of its mask, alone and beside the templates' masks.
+
+Everything is computed on the grid of the logits, [s, s], a quarter of the model's square on each side.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Grid = NDArray[np.float32]
+
+SIDE = 32  # of a shape's own frame
+REACH = 2.5  # how far that reaches from the shape's centre, in its standard deviations
+
+
+def mask_signals(
+    logits: Grid, rivals: Sequence[Grid], shapes: Sequence[Grid]
+) -> dict[str, float | None]:
+    """Signals of a mask; None of one that has no pixel on the grid.
+
+    Args:
+        rivals: logits of the structures with which it shares no pixel; the larger logit wins.
+        shapes: what `shape_of` says of the structure on each template, turned as the specimen lies.
+
+    Returns:
+        `expected_iou`: of the mask and the truth, if the probability of each pixel is right and none depends
+            on another: the sum of the probabilities inside over the area and the sum outside.
+        `thickness`: area over half of the outline's length, in cells of the grid.
+        `contested`: share of the structure's pixels that rivals take.
+        `shape_likeness`: IoU of the mask with the most alike template's one, both in their own frame.
+    """
+    above = logits > 0
+    own = above & (logits >= np.max([logits, *rivals], axis=0))
+    area = int(own.sum())
+    if not area:
+        return dict.fromkeys(("expected_iou", "thickness", "contested", "shape_likeness"))
+    probability = 1 / (1 + np.exp(-logits.clip(-30, 30)))
+    shape = shape_of(own.astype(np.float32))
+    alike = [np.minimum(shape, of).sum() / np.maximum(shape, of).sum() for of in shapes]
+    return {
+        "expected_iou": float(probability[own].sum() / (area + probability[~above].sum())),
+        "thickness": 2 * area / _outline(own),
+        "contested": 1 - area / int(above.sum()),
+        "shape_likeness": float(max(alike)) if alike else None,
+    }
+
+
+def shape_of(mask: Grid) -> Grid:
+    """A mask [s, s] in its own frame, [32, 32]: centred, of one size, turned as it was.
+
+    The size is the root of the summed variances of rows and columns.
+    """
+    mask = np.asarray(mask, np.float32)
+    place = np.arange(len(mask)) + 0.5
+    total = max(float(mask.sum()), 1e-6)
+    row, column = (float((mask.sum(axis) * place).sum()) / total for axis in (1, 0))
+    spread = sum(
+        float((mask.sum(axis) * (place - centre) ** 2).sum()) / total
+        for axis, centre in ((1, row), (0, column))
+    )
+    steps = np.linspace(-REACH, REACH, SIDE) * max(spread, 0.25) ** 0.5
+    rows, columns = (np.floor(centre + steps).astype(int) + 1 for centre in (row, column))
+    edged = np.pad(mask, 1)  # nothing lies outside
+    return edged[np.ix_(rows.clip(0, len(mask) + 1), columns.clip(0, len(mask) + 1))]
+
+
+def _outline(mask: NDArray[np.bool_]) -> int:
+    """How many sides of cells separate a mask from the rest; where it leaves the grid, too."""
+    edged = np.pad(mask, 1)
+    return int((edged[1:] != edged[:-1]).sum() + (edged[:, 1:] != edged[:, :-1]).sum())

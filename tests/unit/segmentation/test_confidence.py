@@ -1,0 +1,136 @@
+"""From logits to signals, from signals to a probability, and what templates say of one another."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from sam2pal.config.model import BUNDLED_WEIGHTS
+from sam2pal.dataset.signals import SIGNALS
+from sam2pal.io.files import sha256
+from sam2pal.model.views import View
+from sam2pal.segmentation.alikeness import UNLIKE, Alikeness, combined, mark, shipped_alikeness
+from sam2pal.segmentation.confidence import SHIPPED, Feature, Logistic, shipped
+from sam2pal.segmentation.signals import mask_signals, shape_of
+
+
+def logits_of(mask, sure=4.0):
+    return np.where(mask, sure, -sure).astype(np.float32)
+
+
+def disc(radius, row=32.0, column=32.0, side=64, stretch=1.0):
+    y, x = np.mgrid[:side, :side] + 0.5
+    return np.hypot(y - row, (x - column) / stretch) < radius
+
+
+# ------------------------------------------------------------------ signals
+
+
+def test_expected_iou_is_that_of_pixels_that_are_drawn_by_their_probability():
+    """Masks drawn pixel by pixel have, in the mean, nearly the IoU that is expected."""
+    rng = np.random.default_rng(1)
+    logits = (logits_of(disc(12), 1.5) + rng.normal(0, 0.5, (64, 64))).astype(np.float32)
+    probability, mask = 1 / (1 + np.exp(-logits)), logits > 0
+    drawn = rng.random((200, 64, 64)) < probability
+    iou = (drawn & mask).sum((1, 2)) / (drawn | mask).sum((1, 2))
+    assert mask_signals(logits, [], [])["expected_iou"] == pytest.approx(iou.mean(), abs=0.005)
+
+
+def test_thickness_is_in_cells():
+    bar = np.zeros((64, 64), bool)
+    bar[10:60, 20:24] = True
+    assert mask_signals(logits_of(bar), [], [])["thickness"] == pytest.approx(2 * 200 / 108)
+    assert mask_signals(logits_of(disc(20)), [], [])["thickness"] > 10
+
+
+def test_what_rivals_take_is_contested():
+    mask, rival = np.zeros((16, 16), bool), np.zeros((16, 16), bool)
+    mask[:, :8], rival[:, 6:] = True, True
+    found = mask_signals(logits_of(mask, 2), [logits_of(rival, 3)], [])
+    assert found["contested"] == pytest.approx(0.25)
+    assert mask_signals(logits_of(mask, 2), [logits_of(mask, 3)], [])["expected_iou"] is None
+
+
+@pytest.mark.parametrize("scale, row, column", [(1, 32, 32), (0.5, 20, 44), (1.5, 28, 30)])
+def test_shapes_are_compared_wherever_and_however_large(scale, row, column):
+    known = shape_of(disc(12, stretch=1.6).astype(np.float32))
+    other = shape_of(disc(12, stretch=0.5).astype(np.float32))
+    logits = logits_of(disc(12 * scale, row, column, stretch=1.6))
+    assert mask_signals(logits, [], [other])["shape_likeness"] < 0.6
+    assert mask_signals(logits, [], [other, known])["shape_likeness"] > 0.85
+
+
+@pytest.mark.parametrize("view", [View(90), View(180), View(270), View(0, True), View(90, True)])
+def test_a_turned_mask_has_the_turned_shape(view):
+    mask = torch.from_numpy(disc(9, 20, 25, stretch=1.8) | disc(4, 45, 40)).float()
+    turned = torch.from_numpy(shape_of(view.apply(mask).numpy()))
+    assert (view.apply(torch.from_numpy(shape_of(mask.numpy()))) != turned).float().mean() < 0.04
+
+
+# ------------------------------------------------------------------ the probability
+
+
+def test_a_logistic_regression_by_hand():
+    two = Logistic(
+        0.5,
+        (
+            Feature("expected_iou", "log odds", 1.0, 2.0, 1.5),
+            Feature("thickness", "log", 0.0, 0.5, -1.0),
+        ),
+    )
+    odds = 0.5 + 1.5 * (np.log(0.8 / 0.2) - 1.0) / 2.0 - np.log(3.0) / 0.5
+    found = two({"expected_iou": 0.8, "thickness": 3.0})
+    assert found == pytest.approx(1 / (1 + np.exp(-odds)))
+    assert two({"expected_iou": None, "thickness": None}) == 0.0
+
+
+def test_what_is_shipped_was_fitted_to_the_bundled_weights():
+    content = json.loads(SHIPPED.read_text())
+    assert content["weights"] == sha256(BUNDLED_WEIGHTS), (
+        "the weights changed: run `make confidence`"
+    )
+    names = {feature["name"] for of in content["masks"] for feature in of["features"]}
+    assert names <= {*SIGNALS}
+
+
+def test_the_shipped_confidence_rises_with_what_speaks_for_a_mask():
+    good = {"expected_iou": 0.92, "thickness": 9.0, "contested": 0.0, "shape_likeness": 0.85}
+    good |= {
+        "predicted_iou": 0.9,
+        "object_score": 0.999,
+        "stability": 0.9,
+        "mean_probability": 0.95,
+    }
+    weak = {"expected_iou": 0.45, "thickness": 1.2, "contested": 0.1, "shape_likeness": 0.2}
+    weak |= {"predicted_iou": 0.4, "object_score": 0.9, "stability": 0.4, "mean_probability": 0.7}
+    for more in ({}, {"agreement": 0.8}):
+        confidence = shipped().unadapted
+        assert confidence(good | more) > 0.9 and confidence(weak | more) < 0.1
+
+
+# ------------------------------------------------------------------ whole specimens
+
+
+def test_all_masks_of_a_photograph_that_shows_something_else_are_flagged():
+    sums = Feature("expected_iou", "plain", 0.0, 1.0, 1.0)
+    alikeness = Alikeness((Logistic(0.0, (sums,)),), (0.3,))
+
+    def entry(iou):
+        return {"confidence": {"expected_iou": iou}, "area": int(bool(iou)), "flags": []}
+
+    found = [entry(0.2), entry(0.3), entry(None), {"confidence": {}, "area": 9, "flags": []}]
+    assert mark(found, None, alikeness) < 0.3
+    assert [of["flags"] for of in found] == [[UNLIKE], [UNLIKE], [], []]
+    found = [entry(0.8), entry(0.6)]
+    assert mark(found, None, alikeness) > 0.5 and not any(of["flags"] for of in found)
+    assert mark([], None, alikeness) == 1.0
+
+
+def test_a_structure_that_is_not_found_counts():
+    there = {"expected_iou": 0.9, "shape_likeness": 0.8, "predicted_iou": 0.9, "object_score": 0.99}
+    gone = dict.fromkeys(there) | {"predicted_iou": 0.1, "object_score": 0.01}
+    probability = shipped_alikeness()
+    whole, half = (probability(combined(of, 0.5))[0] for of in ([there] * 4, [there, gone] * 2))
+    assert whole > half
+    assert combined([there], None)["likeness"] is None
