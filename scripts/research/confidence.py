@@ -73,7 +73,7 @@ def main() -> None:
         folder /= f"adapter-{sha256(arguments.adapter / 'adapter_model.safetensors')[:12]}"
     tracker = Tracker(model)
     if arguments.judge:
-        options = SegmentationOptions(round_trip=arguments.round_trip)
+        options = SegmentationOptions(window="photograph", round_trip=arguments.round_trip)
         cases = beetle_cases(arguments.data / "carabidae", int(arguments.judge == "odd"))
         folder /= f"{arguments.judge}-{arguments.round_trip}"
         timed = in_time(arguments.minutes)
@@ -99,7 +99,7 @@ def main() -> None:
         drawn_cases(drawn, range(arguments.genera)),
         foreign_to_drawn(drawn, arguments.data, range(8)),
     )
-    options = SegmentationOptions(round_trip=0)
+    options = SegmentationOptions(window="photograph")
     timed = in_time(arguments.minutes)
     found = list(segmented(timed(cases), tracker, options, folder / "fit"))
     foreign = [of for of in found if of.case.name.startswith("foreign-")]

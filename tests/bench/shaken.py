@@ -65,7 +65,7 @@ def back(by: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def of_case(case: Case, tracker: Tracker) -> list[tuple[str, float, float, float]]:
     """Structure, IoU, log odds of the confidence and of `shaken`, of masks that are there."""
-    options = SegmentationOptions()
+    options = SegmentationOptions(window="photograph")
     structures = read_structures(dict.fromkeys(case.structures))
     bank = remember(tracker, list(case.templates), list(case.structures), options)
     followed = [case.structures[k] for k in bank.followed.tolist()]
