@@ -12,6 +12,7 @@ photographs could not be read. They are named at the end; warnings do not count.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,8 @@ def workflow(more: list[str]) -> None:
         word.startswith(("-q", "--quiet", "--verbose", "-p", "--printshellcmds")) for word in more
     ):
         more = [*more, "--quiet", "rules", "reason", "host"]  # else 300 lines hide what there is to do
+    # Ctrl-C reaches Snakemake too, which must end by itself: killed, it would leave its lock
+    signal.signal(signal.SIGINT, lambda *_: None)
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.txt"
         status = subprocess.call([*command, *more], env=os.environ | {"SAM2PAL_SUMMARY": str(summary)})

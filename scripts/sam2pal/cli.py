@@ -40,12 +40,15 @@ def repository() -> Path:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; print what a user can mend without a traceback and end with status 1."""
+    """Call `main`; print what a user can mend without a traceback; end with status 1, interrupted with 130."""
     try:
         main()
     except InputError as error:
         print(f"error: {error}{_mended(error)}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
     except MemoryError as error:
         said = f" ({error})" if str(error) else ""
         print(f"error: there is not enough memory{said}; ask for more", file=sys.stderr)

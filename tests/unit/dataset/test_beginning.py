@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,11 @@ def refused(dir):
     raise PermissionError(13, "Permission denied")
 
 
-def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(tmp_path, monkeypatch):
+def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(
+    tmp_path, monkeypatch, request
+):
+    before = signal.getsignal(signal.SIGINT)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="sam2pal init FOLDER"):
         call(monkeypatch, "run", "-n")
@@ -145,6 +150,7 @@ def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(tmp_path, 
 
     def run(words, env):
         called.append(words)
+        os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C: the call waits until Snakemake has ended
         if snakemake["summary"]:
             Path(env["SAM2PAL_SUMMARY"]).write_text(snakemake["summary"], encoding="utf-8")
         return snakemake["status"]
