@@ -40,7 +40,7 @@ def repository() -> Path:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; print what a user can mend without a traceback; end with status 1, interrupted with 130."""
+    """Call `main`; print what a user can mend without a traceback, and end with status 1."""
     try:
         main()
     except InputError as error:
