@@ -25,6 +25,8 @@ from sam2pal.evaluation.ending import ERRORS
 from sam2pal.io.errors import InputError
 
 INCOMPLETE = 2  # exit status
+SAID = ("-q", "--quiet", "--verbose", "-p", "--printshellcmds")
+"""Options by which the user says how much Snakemake tells."""
 
 
 def parse() -> tuple[argparse.Namespace, list[str]]:
@@ -117,10 +119,8 @@ def workflow(more: list[str]) -> None:
         "--snakefile",
         f"{repository()}/workflow/Snakefile",
     ]
-    if {"-n", "--dry-run", "--dryrun"}.intersection(more) and not any(
-        word.startswith(("-q", "--quiet", "--verbose", "-p", "--printshellcmds")) for word in more
-    ):
-        more = [*more, "--quiet", "rules", "reason", "host"]  # else 300 lines hide what there is to do
+    if not any(word.startswith(SAID) for word in more):
+        more = [*more, "--quiet", "rules", "reason", "host"]  # else files of jobs hide what matters
     # Ctrl-C reaches Snakemake too, which must end by itself: killed, it would leave its lock
     signal.signal(signal.SIGINT, lambda *_: None)
     with tempfile.TemporaryDirectory() as folder:

@@ -168,7 +168,7 @@ def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(
     assert ends("-n") == 0
     assert called[1][-4:] == ["--quiet", "rules", "reason", "host"]
     snakemake["summary"] = "1 round\n\nTo know:\n  worse\n"
-    assert ends() == 0 and called[2][-1].endswith("Snakefile")
+    assert ends("-p") == 0 and called[2][-1] == "-p"
     snakemake["summary"] += f"\n{ERRORS}\n  Aus/one partial: 1 photograph could not be read\n"
     assert ends() == 2
     assert (REPOSITORY / "workflow/profiles/default/config.yaml").is_file()  # Snakemake looks there
