@@ -139,7 +139,7 @@ class Survey:
         self.notes: list[str] = []
         self.known = 0
         self._named: list[tuple[Path, list[str]]] = []
-        self._drawn: list[AnnotatedSpecimen] = []  # templates among the specimens
+        self._drawn: list[AnnotatedSpecimen] = []  # may be templates
         seen: dict[str, Path] = {}
         for number, path in enumerate(self.files):
             dataset = self.read(number)
@@ -213,7 +213,7 @@ class Survey:
         )
         if group < Group.NO_SPECIMEN and file >= 0:
             self._count(entry)
-        if group == Group.TEMPLATE and file >= 0:
+        if file >= 0 and any(mark.by_hand for mark in entry.marks):
             size = _size(specimen.path)
             self._drawn.append(dataclasses.replace(specimen, annotations={}, size=size))
 

@@ -457,7 +457,10 @@ def test_what_people_said_is_shown(files: Files) -> None:
                     "photographs": [images[0] | {"sha256": "0" * 64}]}
                    | {"categories": coco_categories(STRUCTURES)})
     )  # fmt: skip
-    write_review(files.folder / "review.html", files.write(), corrections=Corrections(path))
+    templates = files.templates("drawn", "empty")  # as of a round that learned from corrections
+    page = files.folder / "review.html"
+    write_review(page, files.write(), templates, corrections=Corrections(path))
+    assert "from elsewhere" not in page.read_text("utf-8")
     rows = {row["name"]: row for row in data(files.folder)["rows"] if "w" in row}
     head, legs, wing = rows["worst"]["marks"]
     drawn = encode_mask(mask_at(2, 2))
