@@ -457,6 +457,8 @@ def test_what_people_said_is_shown(files: Files) -> None:
                     "photographs": [images[0] | {"sha256": "0" * 64}]}
                    | {"categories": coco_categories(STRUCTURES)})
     )  # fmt: skip
+    own = np.full((HEIGHT, WIDTH, 3), 91, np.uint8)  # else the photographs are all the same
+    Image.fromarray(own).save(files.folder / "photographs/empty.png")
     templates = files.templates("drawn", "empty")  # as of a round that learned from corrections
     page = files.folder / "review.html"
     write_review(page, files.write(), templates, corrections=Corrections(path))
