@@ -241,11 +241,12 @@ class Corrections:
 def _labelled(structure: str, of: Annotation) -> Iterator[Labelled]:
     """Whether the mask that was predicted is good, if a person's mask or verdict tells.
 
-    `needs_correction` does not: a mask may be good and need it.
+    `needs_correction` does not: a mask may be good and need it. A correction that was rejected says nothing
+    of what was predicted.
     """
     mask = of.before or of
     given = mask.confidence.get(UNADAPTED)
-    if not mask.area or given is None:
+    if not mask.area or given is None or (of.by_hand and of.verdict not in FACTS):
         return
     if of.before is not None and of.state != State.HIDDEN:
         predicted, true = mask.mask(), of.mask()

@@ -313,3 +313,19 @@ def test_judged_masks_move_the_confidence_of_the_others(folder: Path, say: Say) 
     assert head == pytest.approx(expected("head", 0.6)) and head < 0.5
     assert elytra == pytest.approx(expected("elytra", 0.6)) and elytra > 0.6
     assert after[0].annotations["head"].score is None  # a person drew it
+
+
+def test_a_rejected_correction_tells_nothing_of_confidences(folder: Path, say: Say) -> None:
+    file = say(("box/0", "head", "rejected", MENDED, "r1"))
+    text = file.read_text("utf-8").replace('"rejected"', '"rejected", "source": "corrected"')
+    file.write_text(text, "utf-8")
+    content = predictions(folder, {"box/0": {"head": HEAD, "elytra": ELYTRA}})
+    for annotation in content["annotations"]:
+        annotation |= {"confidence": {"unadapted": 0.6}}
+    path = folder.parent / "0001.json"
+    path.write_text(json.dumps(content))
+    data = convert_corrections([file], "Aus", Photographs.of_folder(folder), STRUCTURES)
+    write(folder.parent / "corrections.json", data)
+    corrections = Corrections(folder.parent / "corrections.json")
+    corrections.learn([path])
+    assert corrections.known == 0
