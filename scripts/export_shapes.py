@@ -18,6 +18,8 @@ from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
+from sam2pal.dataset.landmarks import Points, read_landmarks
+from sam2pal.dataset.photographs import Photographs
 from sam2pal.evaluation.final import final_run
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
@@ -37,9 +39,10 @@ SYMMETRY = {
     "asymmetry": float,
 }
 LANDMARKS = {
-    **dict.fromkeys(("genus", "round", "specimen", "landmark"), str),
-    **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm"), float),
+    **dict.fromkeys(("genus", "round", "specimen", "landmark", "by"), str),
+    **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm", "return_error_px", "spread_px"), float),
 }
+BY_MASK, DRAWN, TRANSFERRED = "mask", "drawn", "transferred"
 MEANINGS = {
     "status": "measured: there is an outline; else why not: no_axis (front or rear structure not measured),"
     " in_pieces (no piece has 90 % of the area), or as in measures.tsv",
@@ -55,6 +58,9 @@ MEANINGS = {
     "asymmetry": "(right - left) / mean of both, of the areas",
     "landmark": "STRUCTURE.front, .rear, .left, .right; ONE-OTHER.left, .middle, .right where two structures"
     " meet; STRUCTURE.base_SIDE, .tip_SIDE of slender ones",
+    "by": "mask: the masks define it; drawn: a person drew it; transferred: from templates (docs/shape.md)",
+    "return_error_px": "of a transferred one: pixels by which the way back misses the template's landmark",
+    "spread_px": "of a transferred one: pixels between the places that several templates say and their mean",
     "x_px, y_px": "pixels, y upwards, as in the TPS files (_mm: millimetres)",
     "before, slide, after": "numbers of semilandmarks, for `curves` of geomorph's gpagen",
 }
@@ -70,6 +76,7 @@ def parse() -> argparse.Namespace:
     add("--corrections", type=Corrections, help="what convert_corrections wrote")
     add("--pixels-per-mm", type=float, help="scale of the genus")
     add("--specimen-table", help="CSV or TSV joined by genus and specimen; may have scales")
+    add("--landmarks", type=Path, help="file or folder of landmarks drawn on templates")
     add("--output", type=Path, required=True, help="folder to write")
     add_options(parser, "outlines", "measurement", "structures", "rounds", "final_round")
     add_progress(parser)
@@ -94,8 +101,13 @@ def main() -> None:
         corrections=arguments.corrections,
     )
     statuses = read_statuses(folder / "morphometrics.parquet")
+    drawn: dict[str, Points] = {}
+    if arguments.landmarks:
+        known = Photographs.of_specimens(genus.templates.values(), folder / "templates.json")
+        drawn, notes = read_landmarks(arguments.landmarks, known)
+        print("\n".join(notes))
     with Progress(arguments.progress, "specimen", genus.count) as bar:
-        every = list(shapes(genus, statuses, stage.outlines, bar.update))
+        every = list(shapes(genus, statuses, stage.outlines, drawn, bar.update))
     write(arguments.output, genus, every, stage.outlines)
     print(f"{arguments.genus}: round {final.round}, {final.why}; {len(every)} specimens")
     for structure in every[0].status if every else ():
@@ -125,17 +137,21 @@ def write(
             files.write_morphoj(folder / f"outline_{structure}_morphoj.txt", of)
             rows = [which | files.row(one) for one in of]
             save(folder / f"outline_{structure}.csv", rows, files.columns(options.points))
-    names = list(dict.fromkeys(name for one in every for name in sorted(one.landmarks)))
+    marks = {one.specimen: marked(one) for one in every}
+    names = list(dict.fromkeys(name for of in marks.values() for name in of))
     if names:
-        nowhere = np.full(2, np.nan)
+        nowhere = {"point": np.full(2, np.nan)}
         of = [
-            configuration(one, np.stack([one.landmarks.get(name, nowhere) for name in names]))
+            configuration(
+                one, np.stack([marks[one.specimen].get(name, nowhere)["point"] for name in names])
+            )
             for one in every
-            if one.landmarks
+            if marks[one.specimen]
         ]
         files.write_tps(folder / "landmarks.tps", of, len(names))
         files.write_morphoj(folder / "landmarks_morphoj.txt", of)
-        save(folder / "landmarks.csv", [which | of for of in landmark_rows(of, names)], LANDMARKS)
+        found = [which | row for one in of for row in landmark_rows(one, names, marks)]
+        save(folder / "landmarks.csv", found, LANDMARKS)
     save(folder / "outlines.csv", outline_rows(every, which, options), outline_columns(options))
     save(folder / "symmetry.csv", symmetry_rows(every, which), SYMMETRY)
     triples = dict.fromkeys(("before", "slide", "after"), int)
@@ -151,16 +167,36 @@ def configuration(one: SpecimenShapes, points: np.ndarray) -> Configuration:
     return Configuration(one.specimen, one.image, points, one.height, one.pixels_per_mm)
 
 
-def landmark_rows(of: Sequence[Configuration], names: Sequence[str]) -> Iterable[dict[str, Any]]:
-    for one in of:
-        for name, (x, y) in zip(names, one.upwards.tolist(), strict=True):
-            found = {"specimen": one.specimen, "landmark": name}
-            if not np.isnan(x):
-                found |= {"x_px": rounded(x), "y_px": rounded(y)}
-                if one.pixels_per_mm:
-                    scale = one.pixels_per_mm
-                    found |= {"x_mm": rounded(x / scale), "y_mm": rounded(y / scale)}
-            yield found
+def marked(one: SpecimenShapes) -> dict[str, dict[str, Any]]:
+    """The landmarks of a specimen by name: `point` on its photograph, and further cells of its row."""
+    found: dict[str, dict[str, Any]] = {
+        name: {"point": one.landmarks[name], "by": BY_MASK} for name in sorted(one.landmarks)
+    }
+    for name, point in one.drawn.items():
+        found[name] = {"point": np.array(point), "by": DRAWN}
+    for name, of in one.transferred.items():
+        found[name] = {
+            "point": of.point,
+            "by": TRANSFERRED,
+            "return_error_px": rounded(of.return_error),
+            "spread_px": rounded(of.spread),
+        }
+    return found
+
+
+def landmark_rows(
+    one: Configuration, names: Sequence[str], marks: Mapping[str, Mapping[str, dict[str, Any]]]
+) -> Iterable[dict[str, Any]]:
+    for name, (x, y) in zip(names, one.upwards.tolist(), strict=True):
+        found = {"specimen": one.specimen, "landmark": name}
+        found |= marks[one.specimen].get(name, {})
+        found.pop("point", None)
+        if not np.isnan(x):
+            found |= {"x_px": rounded(x), "y_px": rounded(y)}
+            if one.pixels_per_mm:
+                scale = one.pixels_per_mm
+                found |= {"x_mm": rounded(x / scale), "y_mm": rounded(y / scale)}
+        yield found
 
 
 def outline_columns(options: OutlineOptions) -> dict[str, type]:

@@ -428,6 +428,12 @@ def predictions(wildcards):
     ]
 
 
+def landmarks_of(wildcards):
+    """What the table of genera names as landmarks of templates."""
+    path = genus_of(wildcards).landmarks
+    return local(path) if path else []
+
+
 def folders_of_rounds(wildcards):
     """The folders of all rounds of a genus."""
     return [

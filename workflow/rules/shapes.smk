@@ -7,6 +7,7 @@ rule export_shapes:
         runs=of_rounds("evaluation.csv", "morphometrics.parquet", "templates.json"),
         corrections=converted_corrections,
         specimens=SPECIMEN_TABLE,
+        landmarks=landmarks_of,
     output:
         folder=directory("<results>/{genus}/shapes"),
     log:
@@ -20,10 +21,11 @@ rule export_shapes:
         runs=folders_of_rounds,
         corrections=option("--corrections", "corrections"),
         specimens=option("--specimen-table", "specimens"),
+        landmarks=option("--landmarks", "landmarks"),
         scale=scale,
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --runs {params.runs} {params.scale}"
-        " {params.specimens} {params.corrections} --progress {log}.state --output {output.folder} > {log} 2>&1"
+        " {params.specimens} {params.corrections} {params.landmarks} --progress {log}.state --output {output.folder} > {log} 2>&1"
 
 
 rule plot_shapes:

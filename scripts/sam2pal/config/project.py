@@ -83,7 +83,11 @@ def check(
         raise InputError(
             f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
         ) from None
-    if configuration.outlines is not None:
+    if configuration.outlines is None:
+        unused = [name for name, genus in genera.items() if genus.landmarks]
+        what = "serve nothing, as the configuration has no `outlines`; add `outlines: {}`"
+        refuse([f"the landmarks of '{name}' {what}" for name in unused], configuration.genera)
+    else:
         body = configuration.measurement.body
         refuse(outline_problems(configuration.outlines, body, configuration.structures), file)
     corrections = find_corrections(configuration.corrections, genera)
@@ -225,6 +229,7 @@ def _missing_files(
             True,
         )
         need(genus.truth, configuration.genera, f"the truth of '{genus.name}'")
+        need(genus.landmarks, configuration.genera, f"the landmarks of '{genus.name}'")
     for row in sources:
         whose = f"of '{row.genus}', round '{row.label}',"
         need(row.annotations, configuration.templates, f"the file of annotations {whose}")

@@ -97,6 +97,11 @@ class Genus:
         None,
         description="annotations of specimens, used to score masks and nothing else; may be empty",
     )
+    landmarks: Annotated[str, AfterValidator(_path)] | None = Field(
+        None,
+        description="landmarks drawn on its templates, a file or a folder of COCO keypoints, LabelMe points "
+        "or TPS, which `outlines` takes over to specimens; may be empty",
+    )
     pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = Field(
         None,
         description="scale of its photographs, pixels per millimetre; empty leaves lengths in pixels",
@@ -181,8 +186,9 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     table = read_table(path, Genus, further=True)
     for number, row in table.rows:
         values = {column: row[column] for column in known if row.get(column)}
-        if values.get("truth", "").casefold() in MISSING:
-            values.pop("truth", None)
+        for key in ("truth", "landmarks"):
+            if values.get(key, "").casefold() in MISSING:
+                values.pop(key, None)
         metadata = {column: value for column, value in row.items() if column not in known}
         twin = _twin(row["genus"], genera)
         genus, found = _row(Genus, {"specimens": "", **values, "metadata": metadata})

@@ -178,7 +178,9 @@ def run(tmp_path):
     images, annotations = entries(specimens)
     coco = {"info": {"genus": "G", "round": "drawn"}, "categories": categories(STRUCTURES)}
     write(folder / "shards/0001.json", coco | {"images": images, "annotations": annotations})
-    write(folder / "templates.json", coco | {"images": [], "annotations": []})
+    template = [dict(images[0])]
+    own = [{**of, "source": "drawn"} for of in annotations if of["image_id"] == 1]
+    write(folder / "templates.json", coco | {"images": template, "annotations": own})
     rows = [
         {"genus": "G", "round": "drawn", "specimen": name, "structure": structure}
         | {"status": "low_confidence" if (name, structure) == ("d", "antennae") else "measured"}
@@ -261,6 +263,29 @@ def rows_of(path):
         return [
             row | {"specimen": row["specimen"].removeprefix("'")} for row in csv.DictReader(file)
         ]
+
+
+def test_landmarks_of_a_template_come_back_on_every_specimen(run, monkeypatch):
+    drawn = {"1": (0, 78), "2": (-30, -20), "3": (20, 0)}
+    lines = [f"{x:g} {SIDE - y:g}" for x, y in (photograph(of, 0.0) for of in drawn.values())]
+    path = run.parent / "landmarks.tps"
+    path.write_text("\n".join(["LM=3", *lines, "IMAGE=a.png", ""]))
+    folder = export(run, monkeypatch, "--landmarks", path, "--pixels-per-mm", "40")
+    rows = {(row["specimen"], row["landmark"]): row for row in rows_of(folder / "landmarks.csv")}
+    assert {rows["a", name]["by"] for name in drawn} == {"drawn"}
+    turned = {"b": (2.0, 1.1), "d": (4.0, 1.2), "=c": (1.0, 0.9)}
+    for specimen, (turn, wide) in turned.items():
+        for name, (u, v) in drawn.items():
+            row = rows[specimen, name]
+            along = u * (wide if v < 50 else 1)
+            x, y = photograph((along, v), turn)
+            if specimen == "=c":  # drawn mirrored, and written mirrored once more
+                x, y = photograph((-along, v), turn)
+                x = SIDE - x
+            assert row["by"] == "transferred" and row["spread_px"] == ""
+            far = np.hypot(float(row["x_px"]) - x, SIDE - float(row["y_px"]) - y)
+            assert far < 5 and float(row["return_error_px"]) < 3, (specimen, name)
+    assert ("e", "3") not in rows  # no axis, no landmark
 
 
 def test_the_figure_and_its_table_hold_every_specimen(run, monkeypatch, tmp_path):

@@ -55,6 +55,10 @@ class Frame:
         apart = np.asarray(points) - np.array(self.centre if origin is None else origin)
         return apart @ np.stack([self.right, self.forward], axis=1)
 
+    def photograph(self, local: Points) -> Points:
+        """Points [..., 2] of the frame on the photograph; undoes `local`."""
+        return local @ np.stack([self.right, self.forward]) + np.array(self.centre)
+
     def sides(self, parts: Sequence[Part]) -> tuple[int, int]:
         """Pixels of the pieces whose centroid is left and right of the midline."""
         areas = [0, 0]

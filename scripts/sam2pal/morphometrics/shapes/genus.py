@@ -1,17 +1,20 @@
 """The shapes of all specimens of a genus and round."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sam2pal.config.outlines import OutlineOptions
+from sam2pal.dataset.landmarks import Points
 from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together
 from sam2pal.morphometrics.measures.dictionary import MEASURED
-from sam2pal.morphometrics.measures.specimen import Case, crop
+from sam2pal.morphometrics.measures.scale import Scale
+from sam2pal.morphometrics.measures.specimen import Case, Drawn, crop
 from sam2pal.morphometrics.shapes.frame import Frame
 from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
 from sam2pal.morphometrics.shapes.outlines import Outline, in_one_piece
+from sam2pal.morphometrics.shapes.transfer import Template, Transferred, transfer
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.genus import Genus
 
@@ -32,6 +35,8 @@ class SpecimenShapes:
         status: by structure, `measured` if it has an outline, else why not.
         outlines: of these structures.
         landmarks: (x, y) on the photograph by name.
+        drawn: landmarks that a person drew, (x, y) by name.
+        transferred: landmarks of the templates.
         sides: pixels left and right by structure in several pieces, and by the names of a pair.
     """
 
@@ -45,6 +50,9 @@ class SpecimenShapes:
     outlines: Mapping[str, Outline] = field(default_factory=dict)
     landmarks: Landmarks = field(default_factory=dict)
     sides: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    frame: Frame | None = None
+    drawn: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    transferred: Mapping[str, Transferred] = field(default_factory=dict)
 
 
 def read_statuses(path: str | Path) -> dict[tuple[str, str], str]:
@@ -65,16 +73,42 @@ def shapes(
     genus: Genus,
     statuses: Statuses,
     outlines: OutlineOptions,
+    drawn: Mapping[str, Points] | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> Iterator[SpecimenShapes]:
     """The shapes of the specimens of a genus, in their order.
 
     Only masks that were measured with confidence have any (see `statuses`).
+
+    Args:
+        drawn: landmarks of templates by specimen.
     """
+    drawn = drawn or {}
+    templates = _templates(genus, outlines, drawn)
     for case in genus.cases():
         if isinstance(case, Case):
-            yield _specimen(case, genus, statuses, outlines)
+            one = _specimen(case, genus, statuses, outlines)
+            if one.specimen in drawn:
+                one = replace(one, drawn=drawn[one.specimen])
+            elif one.frame is not None and templates:
+                one = replace(one, transferred=transfer(templates, one.frame, one.outlines))
+            yield one
         progress()
+
+
+def _templates(
+    genus: Genus, outlines: OutlineOptions, drawn: Mapping[str, Points]
+) -> list[Template]:
+    """The templates with landmarks and outlines."""
+    found = []
+    for name, points in drawn.items():
+        masks = {of: Drawn(mask, "drawn") for of, mask in genus.templates[name].masks.items()}
+        case = Case(name, masks, Scale(), None)
+        there = {(name, of): MEASURED for of, one in masks.items() if one.mask.any()}
+        one = _specimen(case, genus, there, outlines)
+        if one.frame is not None:
+            found.append(Template(one.frame, one.outlines, points))
+    return found
 
 
 def _specimen(
@@ -115,4 +149,5 @@ def _specimen(
         {name: of for name, of in found.items() if name in wanted},
         landmarks({n: of for n, of in found.items() if n not in slender}, slender, order, frame),
         sides,
+        frame,
     )

@@ -1,6 +1,7 @@
 """The outline of a structure as semilandmarks and as elliptic Fourier coefficients."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyefd
@@ -42,7 +43,7 @@ class Outline:
 
     def on_photograph(self, local: Points) -> Points:
         """Points of the frame, from the centroid, as pixels of the photograph."""
-        return local @ np.stack([self._frame.right, self._frame.forward]) + np.array(self.centre)
+        return replace(self._frame, centre=self.centre).photograph(local)
 
     def semilandmarks(self, count: int) -> Points:
         """Points [count, 2] of the photograph, evenly spaced along the outline from its start."""

@@ -76,7 +76,7 @@ class Genus:
         if self.listed is not None:
             self._listed = {one.specimen: one for one in self.listed if one.status != DUPLICATE}
         templates = read_templates(self.templates) if self.templates else []
-        self._templates = {template.specimen: template for template in templates}
+        self.templates = {template.specimen: template for template in templates}
         ranges = template_proportions(templates, options.body or self.structures, options.min_part)
         drawn = [shapes_of(template, options.min_part) for template in templates]
         self.measuring = Measuring(self.structures, options, self.indices, ranges, drawn)
@@ -139,8 +139,8 @@ class Genus:
                     )
             entries = self._named(dataset)
             what = f"{path} and the templates"
-            found = match(self._templates, [entry.specimen for entry in entries], what)
-            drawn = {specimen: self._templates[name] for name, specimen in found.items()}
+            found = match(self.templates, [entry.specimen for entry in entries], what)
+            drawn = {specimen: self.templates[name] for name, specimen in found.items()}
             for entry in entries:
                 if entry.status in (DUPLICATE, "missing"):
                     what = "duplicates" if entry.status == DUPLICATE else "missing photographs"

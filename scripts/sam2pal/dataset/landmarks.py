@@ -1,0 +1,206 @@
+"""Landmarks drawn on templates: keypoints of COCO and Descriptron, points of LabelMe, TPS."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sam2pal.dataset.drawing import flat, positive_size
+from sam2pal.dataset.files import guarded, parse_json, read_text
+from sam2pal.dataset.formats import coco, labelme
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.images.header import Header
+from sam2pal.images.orientation import upright_points
+from sam2pal.io.errors import InputError
+
+Points = dict[str, tuple[float, float]]
+_SUFFIXES = (".json", ".tps")
+_UNDONE_BY = {6: 8, 8: 6}  # every other orientation undoes itself
+
+
+@dataclass
+class Drawn:
+    """The landmarks of one photograph in one file.
+
+    Attributes:
+        photograph: its file name, as the file writes it.
+        where: what messages call this entry.
+        size: `(width, height)` of the photograph according to the file, if it says.
+        displayed: whether the program showed the photograph upright (EXIF obeyed).
+        upwards: y is counted from the lower edge.
+    """
+
+    photograph: str
+    where: str
+    size: tuple[int, int] | None = None
+    displayed: bool = False
+    upwards: bool = False
+    points: Points = field(default_factory=dict)
+
+    def stored(self, header: Header) -> Points:
+        """The points in pixels of the photograph as stored, y down.
+
+        Raises:
+            InputError: they were drawn on a photograph of another size, or lie outside of it.
+        """
+        turned = header.orientation > 4
+        shown = (header.height, header.width) if turned else (header.width, header.height)
+        if self.size not in (None, shown, (header.width, header.height)):
+            raise InputError(
+                f"{self.where}: drawn on {self.size[0]} x {self.size[1]} pixels, but the photograph"
+                f" has {header.width} x {header.height}; draw on the photograph itself"
+            )
+        displayed = self.displayed
+        if turned and self.size is not None and header.width != header.height:
+            displayed = self.size == shown
+        width, height = shown if displayed else (header.width, header.height)
+        xy = np.array(list(self.points.values())).reshape(-1, 2)
+        if self.upwards:
+            xy = xy * (1, -1) + (0, height)
+        for name, (x, y) in zip(self.points, xy, strict=True):
+            if not (0 <= x <= width and 0 <= y <= height):
+                raise InputError(
+                    f"{self.where}: landmark '{name}' at ({x:g}, {y:g}) is outside of the"
+                    f" photograph of {width} x {height} pixels; redraw it"
+                )
+        if displayed:
+            undone = _UNDONE_BY.get(header.orientation, header.orientation)
+            xy = upright_points(xy, undone, width, height)
+        return dict(zip(self.points, map(tuple, xy.tolist()), strict=True))
+
+
+def read_landmarks(
+    path: str | Path, photographs: Photographs
+) -> tuple[dict[str, Points], list[str]]:
+    """The landmarks of each specimen, in pixels of its photograph as stored, and notes for people.
+
+    Args:
+        path: a file, or a folder of files.
+        photographs: the templates'; landmarks on others are left out, with a note.
+
+    Raises:
+        InputError: no landmark is found on a template, or an entry cannot be used.
+    """
+    path = Path(path)
+    files = [path]
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.suffix.lower() in _SUFFIXES)
+    found: dict[str, Points] = {}
+    others = []
+    for file in files:
+        with guarded(file):
+            for drawn in _read(file, photographs):
+                known = photographs.candidates(drawn.photograph)
+                if not known:
+                    others.append(drawn.photograph)
+                    continue
+                photograph = photographs.find(drawn.photograph, drawn.where)
+                points = found.setdefault(photograph.specimen, {})
+                points |= drawn.stored(photograph.header())
+    notes = []
+    if others:
+        notes = [f"{path}: {len(others)} photographs with landmarks are no templates of the round"]
+    if not found:
+        raise InputError(
+            f"{path}: no landmark on a template ({photographs.place}); expected keypoints of COCO, "
+            "points of LabelMe or TPS" + (f"; found them on {others[0]}" if others else "")
+        )
+    return found, notes
+
+
+def _read(path: Path, photographs: Photographs) -> Iterator[Drawn]:
+    text = read_text(path)
+    if path.suffix.lower() == ".tps":
+        return _tps(text, path)
+    data = parse_json(text, path)
+    if coco.recognise(data) and isinstance(data, dict):
+        return _coco(data, path)
+    if labelme.recognise(data):
+        return _labelme(data, path, photographs)
+    raise InputError(f"{path}: the format is not known; expected COCO, LabelMe or TPS")
+
+
+def _coco(data: Mapping[str, Any], path: Path) -> Iterator[Drawn]:
+    """Visible keypoints, called as their category says; those of several categories must differ."""
+    info = data.get("info")
+    displayed = isinstance(info, dict) and info.get("orientation") == "displayed"
+    names = {of.get("id"): of.get("keypoints") for of in data.get("categories") or ()}
+    drawn = {
+        image.get("id"): Drawn(
+            str(image.get("file_name")),
+            f"{path}: image '{image.get('file_name')}'",
+            positive_size(image.get("width"), image.get("height"), f"{path}: an image"),
+            displayed,
+        )
+        for image in data["images"]
+    }
+    for number, annotation in enumerate(data["annotations"], 1):
+        values = annotation.get("keypoints")
+        if not values:
+            continue
+        where = f"{path}: annotation {annotation.get('id', number)}"
+        called = names.get(annotation.get("category_id")) or ()
+        if annotation.get("image_id") not in drawn or 3 * len(called) != len(values):
+            raise InputError(
+                f"{where}: {len(values) // 3} keypoints, but its category names {len(called)} and its "
+                f"image is {annotation.get('image_id')!r}; export it again"
+            )
+        one = drawn[annotation["image_id"]]
+        for name, x, y, visible in zip(
+            called, values[0::3], values[1::3], values[2::3], strict=True
+        ):
+            if visible:
+                if name in one.points:
+                    raise InputError(
+                        f"{where}: '{one.photograph}' has the landmark '{name}' twice; remove one"
+                    )
+                one.points[str(name)] = (float(x), float(y))
+    return iter([one for one in drawn.values() if one.points])
+
+
+def _labelme(data: Mapping[str, Any], path: Path, photographs: Photographs) -> Iterator[Drawn]:
+    size = positive_size(data.get("imageWidth"), data.get("imageHeight"), f"{path}: its photograph")
+    name = data.get("imagePath")
+    name = name if isinstance(name, str) and name else path.stem
+    if not photographs.candidates(name) and photographs.candidates(path.stem):
+        name = path.stem
+    drawn = Drawn(name, str(path), size, displayed=True)
+    for shape in data["shapes"]:
+        if isinstance(shape, dict) and shape.get("shape_type") == "point":
+            label = str(shape.get("label") or "").strip()
+            x, y = (*flat(shape.get("points"), f"{path}: point '{label}'"), None, None)[:2]
+            if not label or x is None or y is None:
+                raise InputError(f"{path}: a point without a label or place; name it in LabelMe")
+            if label in drawn.points:
+                raise InputError(f"{path}: two points are called '{label}'; remove or rename one")
+            drawn.points[label] = (x, y)
+    return iter([drawn] if drawn.points else [])
+
+
+def _tps(text: str, path: Path) -> Iterator[Drawn]:
+    """Landmarks are called by their numbers; negative ones are missing; curves are passed over."""
+    left, drawn = 0, Drawn("", str(path), upwards=True)
+    for line, content in enumerate(text.splitlines(), 1):
+        key, equals, value = content.strip().partition("=")
+        where = f"{path}, line {line}"
+        if equals and key.upper() in ("LM", "LM3"):
+            if key.upper() == "LM3" or not value.strip().isdigit():
+                raise InputError(
+                    f"{where}: '{content.strip()}'; expected LM=NUMBER, in two dimensions"
+                )
+            drawn, left, number = Drawn("", where, upwards=True), int(value), 0
+        elif equals:
+            if key.upper() == "IMAGE":
+                drawn.photograph = value.strip()
+                if drawn.points:
+                    yield drawn
+        elif content.strip() and left:
+            left, number = left - 1, number + 1
+            try:
+                x, y = (float(part) for part in content.split())
+            except ValueError:
+                raise InputError(f"{where}: '{content.strip()}'; expected two numbers") from None
+            if min(x, y) >= 0:
+                drawn.points[str(number)] = (x, y)

@@ -1,0 +1,104 @@
+"""Landmarks of templates on specimens: the templates' outlines are bent onto the specimen's.
+
+Every outline has the same number of semilandmarks from the same start, so those of template and specimen
+correspond. A thin-plate spline through them takes any point of the template's with it. How far this can be
+trusted stands in docs/shape.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
+
+from sam2pal.morphometrics.geometry.outline import Points
+from sam2pal.morphometrics.shapes.frame import Frame
+from sam2pal.morphometrics.shapes.outlines import Outline
+
+POINTS = 64  # of an outline
+SMOOTHING = 0.03  # of the spline, in squares of the body's length
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template with landmarks.
+
+    Attributes:
+        landmarks: (x, y) on its photograph by name.
+    """
+
+    frame: Frame
+    outlines: Mapping[str, Outline]
+    landmarks: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """A landmark on a specimen.
+
+    Attributes:
+        point: (x, y) on its photograph.
+        return_error: pixels of the specimen by which the way back misses the template's landmark.
+        spread: pixels between the places that several templates say, farthest from their mean; None of one.
+    """
+
+    point: Points
+    return_error: float
+    spread: float | None
+
+
+def transfer(
+    templates: Sequence[Template], frame: Frame, outlines: Mapping[str, Outline]
+) -> dict[str, Transferred]:
+    """The templates' landmarks on a specimen, by name.
+
+    A landmark belongs to the structure that it lies in or nearest to; of structures without an outline on the
+    specimen none are transferred.
+    """
+    found: dict[str, list[tuple[Points, float]]] = {}
+    for template in templates:
+        for name, place, error in _from(template, frame, outlines):
+            found.setdefault(name, []).append((place, error))
+    result = {}
+    for name, places in found.items():
+        local = np.stack([place for place, _ in places])
+        mean = local.mean(axis=0)
+        spread = float(np.hypot(*(local - mean).T).max()) if len(local) > 1 else None
+        error = float(np.mean([error for _, error in places]))
+        result[name] = Transferred(frame.photograph(mean), error, spread)
+    return result
+
+
+def _from(
+    template: Template, frame: Frame, outlines: Mapping[str, Outline]
+) -> list[tuple[str, Points, float]]:
+    common = [name for name in template.outlines if name in outlines]
+    names, points = [], []
+    areas = {name: shapely.Polygon(of.points) for name, of in template.outlines.items()}
+    for name, xy in template.landmarks.items():
+        nearest = min(areas, key=lambda of: areas[of].distance(shapely.Point(xy)), default=None)
+        if nearest in common:
+            names.append(name)
+            points.append(xy)
+    if not names:
+        return []
+    start = _semilandmarks(template.frame, template.outlines, common)
+    end = _semilandmarks(frame, outlines, common)
+    start_length, end_length = (float(np.ptp(of[:, 1])) for of in (start, end))
+    there, back = start / start_length, end / end_length
+    wanted = template.frame.local(np.array(points)) / start_length
+    placed = _spline(there, back)(wanted)
+    errors = np.hypot(*(_spline(back, there)(placed) - wanted).T) * end_length
+    return list(zip(names, placed * end_length, errors.tolist(), strict=True))
+
+
+def _semilandmarks(
+    frame: Frame, outlines: Mapping[str, Outline], names: Sequence[str]
+) -> NDArray[np.float64]:
+    return np.concatenate([frame.local(outlines[name].semilandmarks(POINTS)) for name in names])
+
+
+def _spline(start: NDArray[np.float64], end: NDArray[np.float64]) -> RBFInterpolator:
+    return RBFInterpolator(start, end, kernel="thin_plate_spline", smoothing=SMOOTHING)

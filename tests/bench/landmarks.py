@@ -1,0 +1,239 @@
+"""How far landmarks on real beetles are from where drawn masks put them, as shares of the body's length.
+
+    python tests/bench/landmarks.py ../shared/data/carabidae --folder build/landmarks [--parity 1]
+
+Truth are the points that drawn masks define (shapes/landmarks.py). From one template and predicted masks:
+`mask` takes the same points of the predicted masks, `scaled` the template's points scaled by the box of their
+structure in the body's frame, `warped` those of shapes/transfer.py, and `feature` the place in the structure's
+mask whose features are most like the template's at the landmark, on photographs cut alike along the body's axis
+(the maps of the model's encoder, normalised, on the finest grid, refined by a parabola). `return` is how well the
+error of the way back tells errors of `warped` and `feature`: their rank correlation.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from scipy import ndimage, stats
+
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.structures import read_structures
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
+from sam2pal.dataset.manifest import build_manifest
+from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
+from sam2pal.model.build import build_model
+from sam2pal.model.tracker import Tracker
+from sam2pal.morphometrics.geometry.moments import pixel_moments
+from sam2pal.morphometrics.geometry.shape import Shape, measure_together
+from sam2pal.morphometrics.shapes.frame import Frame
+from sam2pal.morphometrics.shapes.landmarks import landmarks
+from sam2pal.morphometrics.shapes.outlines import Outline, in_one_piece
+from sam2pal.morphometrics.shapes.transfer import Template, transfer
+from sam2pal.segmentation.shard import segment
+
+BODY, SLENDER = ["head", "pronotum", "elytra"], ["antennae"]
+NAMES = [*BODY, "legs", *SLENDER]
+METHODS = ("mask", "scaled", "warped", "feature")
+GROUPS = {
+    "where structures meet": lambda name: "-" in name,
+    "front and rear": lambda name: name.endswith((".front", ".rear")),
+    "left and right": lambda name: name.endswith((".left", ".right")) and "-" not in name,
+    "antennae": lambda name: name.startswith("antennae"),
+}
+FILLED = 0.8  # of the square's side that the body fills when features are compared
+
+
+class Known:
+    """A specimen's masks as the transfers see them."""
+
+    def __init__(self, specimen: AnnotatedSpecimen) -> None:
+        self.path = specimen.path
+        self.masks = {name: mask for name, mask in specimen.masks.items() if mask.any()}
+        shapes = {name: Shape.of(mask, min_part=0.01) for name, mask in self.masks.items()}
+        body = np.logical_or.reduce([self.masks[name] for name in BODY if name in shapes])
+        moments = pixel_moments(body)
+        ends = shapes["head"].moments, shapes["elytra"].moments
+        self.frame = Frame.of(moments, moments.angle, *ends, False)
+        slender = {name: shapes[name] for name in SLENDER if name in shapes}
+        measure_together(list(slender.values()))
+        whole = {n: of for n, of in shapes.items() if n in BODY and in_one_piece(of.parts)}
+        self.outlines = {name: Outline(of.parts[0], self.frame) for name, of in whole.items()}
+        self.landmarks = landmarks(self.outlines, slender, BODY, self.frame)
+        points = {
+            name: self.frame.local(np.concatenate([part.outer.points for part in of.parts]))
+            for name, of in shapes.items()
+        }
+        self.boxes = {name: (of.min(0), of.max(0)) for name, of in points.items()}
+        every = np.concatenate([points[name] for name in BODY if name in points])
+        self.low, self.high = every.min(0), every.max(0)
+        self.length = float(self.high[1] - self.low[1])
+
+    def cut(self, image: Image.Image, side: int, resampling: Image.Resampling) -> np.ndarray:
+        """A picture with the body upright in a square."""
+        scale = FILLED * side / self.length
+        right, forward = self.frame.right, self.frame.forward
+        corner = self.square_to_photograph(np.zeros(2), side)
+        step = (right[0] / scale, -forward[0] / scale), (right[1] / scale, -forward[1] / scale)
+        matrix = (*step[0], corner[0], *step[1], corner[1])
+        return np.asarray(image.transform((side, side), Image.Transform.AFFINE, matrix, resampling))
+
+    def square_to_photograph(self, point: np.ndarray, side: int) -> np.ndarray:
+        scale, middle = FILLED * side / self.length, (self.low + self.high) / 2
+        return self.frame.photograph((point - side / 2) * (1, -1) / scale + middle)
+
+    def photograph_to_square(self, point: np.ndarray, side: int) -> np.ndarray:
+        scale, middle = FILLED * side / self.length, (self.low + self.high) / 2
+        return (self.frame.local(point[None])[0] - middle) * (1, -1) * scale + side / 2
+
+    def encode(self, tracker: Tracker) -> torch.Tensor:
+        """Normalised features of the cut, [C, 64, 64] or the size of the finest map."""
+        with Image.open(self.path) as image:
+            cut = self.cut(image.convert("RGB"), tracker.image_size, Image.Resampling.BICUBIC)
+        pixels = (cut / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
+        square = torch.from_numpy(pixels.transpose(2, 0, 1)).float()[None]
+        maps = tracker.encode(square).maps
+        size = max(of.shape[-1] for of in maps)
+        large = [F.interpolate(of, (size, size), mode="bilinear")[0] for of in maps]
+        alike = [F.normalize(of - of.mean((1, 2), keepdim=True), dim=0) for of in large]
+        return F.normalize(torch.cat(alike), dim=0)
+
+    def where(self, names: list[str], side: int, grid: int) -> np.ndarray:
+        """Cells of the cut in or beside structures."""
+        mask = np.logical_or.reduce([self.masks[name] for name in names if name in self.masks])
+        cut = self.cut(Image.fromarray(mask), side, Image.Resampling.NEAREST)
+        return ndimage.binary_dilation(cut.reshape(grid, side // grid, grid, -1).any((1, 3)))
+
+
+def nearest(features: torch.Tensor, wanted: torch.Tensor, cells: np.ndarray) -> np.ndarray:
+    """(x, y) in cells of the place most like `wanted`, refined by a parabola."""
+    alike = np.where(cells, torch.einsum("chw,c->hw", features, wanted).numpy(), -np.inf)
+    row, column = np.unravel_index(alike.argmax(), alike.shape)
+    place = np.array([column + 0.5, row + 0.5])
+    for axis, line, at in ((0, alike[row], column), (1, alike[:, column], row)):
+        if 0 < at < len(line) - 1 and np.isfinite(line[at - 1 : at + 2]).all():
+            before, here, after = line[at - 1 : at + 2]
+            bend = before - 2 * here + after
+            place[axis] += np.clip((before - after) / 2 / bend, -0.5, 0.5) if bend < 0 else 0
+    return place
+
+
+def at(features: torch.Tensor, cells: np.ndarray) -> torch.Tensor:
+    grid = torch.tensor(cells * 2 / features.shape[-1] - 1, dtype=torch.float32)
+    return F.grid_sample(features[None], grid[None, None, None], align_corners=False)[0, :, 0, 0]
+
+
+def structures_of(name: str) -> list[str]:
+    return name.split(".")[0].split("-")
+
+
+def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[dict]:
+    """Of each landmark the error of each method, and that of the ways back."""
+    side = tracker.image_size
+    own, other = template.encode(tracker), one.encode(tracker)
+    cell = side / own.shape[-1]
+    drawn = Template(template.frame, template.outlines, template.landmarks)
+    warped = transfer([drawn], one.frame, one.outlines)
+    rows = []
+    for name, point in template.landmarks.items():
+        names = structures_of(name)
+        if name not in truth.landmarks or names[0] not in one.masks:
+            continue
+        (low, high), (low_here, high_here) = template.boxes[names[0]], one.boxes[names[0]]
+        share = (template.frame.local(point[None])[0] - low) / (high - low)
+        found = {"mask": one.landmarks.get(name)}
+        found["scaled"] = one.frame.photograph(low_here + share * (high_here - low_here))
+        found["warped"] = warped[name].point if name in warped else None
+        start = template.photograph_to_square(point, side) / cell
+        place = nearest(other, at(own, start), one.where(names, side, own.shape[-1]))
+        found["feature"] = one.square_to_photograph(place * cell, side)
+        back = nearest(own, at(other, place), template.where(names, side, own.shape[-1]))
+        missed = {
+            of: None if point is None else np.hypot(*(point - truth.landmarks[name])) / truth.length
+            for of, point in found.items()
+        }
+        missed["feature back"] = float(np.hypot(*(back - start)))
+        missed["warped back"] = warped[name].return_error if name in warped else None
+        rows.append({"name": name, **missed})
+    return rows
+
+
+def predict(collection: Path, parity: int, path: Path, tracker: Tracker) -> None:
+    """Masks from one template, of specimens with odd (1) or even numbers."""
+    structures = dict.fromkeys(NAMES)
+    source = convert(collection / "templates_1.json", collection / "images", structures)
+    templates = Dataset(source, source="drawn", where="templates").specimens
+    listed = build_manifest(collection / "images", 1000).specimens
+    wanted = [one for one in listed if int(one.specimen) % 2 == parity]
+    with torch.inference_mode():
+        found = segment(
+            tracker, wanted, templates, read_structures(structures), SegmentationOptions()
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--folder", type=Path, required=True, help="predictions are kept there")
+    parser.add_argument("--parity", type=int, default=1, choices=(0, 1))
+    parser.add_argument("--collections", nargs="+", default=["pinned", "tray"])
+    arguments = parser.parse_args()
+    tracker = Tracker(build_model(ModelOptions()))
+    print("| collection | landmarks | n | " + " | ".join(METHODS) + " |")
+    print("| --- " * (3 + len(METHODS)) + "|")
+    for name in arguments.collections:
+        collection, path = (
+            arguments.data / name,
+            arguments.folder / f"{name}{arguments.parity}.json",
+        )
+        if not path.is_file():
+            predict(collection, arguments.parity, path, tracker)
+        every = convert(
+            collection / "annotations.json", collection / "images", dict.fromkeys(NAMES)
+        )
+        truth = Dataset(every, source="drawn", where="truth").by_specimen()
+        first = json.loads((collection / "templates_1.json").read_text())["images"][0]["file_name"]
+        template = Known(truth[Path(first).stem])
+        rows = []
+        for one in Dataset(path).specimens:
+            shown = truth.get(one.specimen)
+            if shown is None or one.specimen == Path(first).stem:
+                continue
+            ends = [
+                of.masks[end].any()
+                for of in (one, shown)
+                for end in ("head", "elytra")
+                if end in of.masks
+            ]
+            if len(ends) == 4 and all(ends):
+                with torch.inference_mode():
+                    rows += errors(
+                        template, Known(replace(one, path=shown.path)), Known(shown), tracker
+                    )
+        for group, belongs in GROUPS.items():
+            of = [row for row in rows if belongs(row["name"])]
+            cells = []
+            for method in METHODS:
+                known = 100 * np.array([row[method] for row in of if row[method] is not None])
+                cells.append(
+                    f"{np.median(known):.1f}, {np.percentile(known, 95):.1f} (n {len(known)})"
+                    if len(known)
+                    else ""
+                )
+            print(f"| {name} | {group} | {len(of)} | " + " | ".join(cells) + " |", flush=True)
+        for method in ("warped", "feature"):
+            both = [(row[method], row[f"{method} back"]) for row in rows if row[method] is not None]
+            told = stats.spearmanr(*zip(*both, strict=True)).statistic
+            print(f"{name}: return of {method} against its error: rank correlation {told:.2f}")
+
+
+if __name__ == "__main__":
+    main()
