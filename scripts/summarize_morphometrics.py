@@ -36,6 +36,7 @@ from sam2pal.morphometrics.tables.summary import (
     confirmed_only,
     specimens,
 )
+from sam2pal.morphometrics.tables.table import described
 
 Rows = list[Mapping[str, Any]]
 PIECE = 500  # specimens
@@ -147,15 +148,18 @@ def counted(items: Iterable[Rows], bar: Progress) -> Iterator[Rows]:
 
 
 def write_guide(folder: Path, *of_tables: dict[str, type]) -> None:
-    """columns.tsv, which says what is text, and programs that read the tables by it."""
+    """columns.tsv, the codebook, which says what is text, and programs that read the tables by it."""
     names = ("measurements", "morphometrics_wide")
-    lines = ["table\tcolumn\ttype\tmeaning"]
+    lines = ["table\tcolumn\ttype\tunit\tmeaning"]
     for name, columns in zip(names, of_tables, strict=True):
         for column, of in columns.items():
-            said = (
-                short.meaning(column) if name == "measurements" else "see measures.tsv of the run"
-            )
-            lines.append(f"{name}\t{column}\t{'text' if of is str else 'number'}\t{said}")
+            unit, said = described(column)
+            if name == "measurements":
+                own = of is float and short.is_length(column)
+                unit = "as the column unit" if own else ""
+                said = short.meaning(column)
+            kind = "text" if of is str else "number"
+            lines.append("\t".join((name, column, kind, unit, said)))
     texts = {"columns.tsv": "\n".join(lines) + "\n"}
     texts |= {path.name: path.read_text(encoding="utf-8") for path in READERS}
     for name, text in texts.items():

@@ -1,13 +1,14 @@
-"""How far landmarks on real beetles are from where drawn masks put them, as shares of the body's length.
+"""How far landmarks on real beetles are from where drawn masks put them.
 
-    python tests/bench/landmarks.py ../shared/data/carabidae --folder build/landmarks [--parity 1]
+    PYTHONPATH=scripts python tests/bench/landmarks.py ../shared/data/carabidae --folder build/landmarks
 
 Truth are the points that drawn masks define (shapes/landmarks.py). From one template and predicted masks:
-`mask` takes the same points of the predicted masks, `scaled` the template's points scaled by the box of their
-structure in the body's frame, `warped` those of shapes/transfer.py, and `feature` the place in the structure's
-mask whose features are most like the template's at the landmark, on photographs cut alike along the body's axis
-(the maps of the model's encoder, normalised, on the finest grid, refined by a parabola). `return` is how well the
-error of the way back tells errors of `warped` and `feature`: their rank correlation.
+`mask` takes the same points of the predicted masks, `scaled` the template's points scaled by the box of
+their structure in the body's frame, `warped` those of shapes/transfer.py, and `feature` the place in the
+structure's mask whose features are most like the template's at the landmark, on photographs cut alike along
+the body's axis (the maps of the model's encoder, normalised, on the finest grid, refined by a parabola).
+`return` is the rank correlation of an error with that of the way back. Cells: median and 95th percentile of
+the error, % of the body's length.
 """
 
 import argparse

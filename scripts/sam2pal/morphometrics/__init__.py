@@ -4,7 +4,7 @@
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
     "measure": 10,
-    "summarize_morphometrics": 5,
+    "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
     "export_shapes": 1,
     "plot_shapes": 1,

@@ -69,6 +69,10 @@ MISTAKES = {
         change("measurement", to={"indices": {"ci": "eyes.width / head.length"}}),
         "unknown structure 'eyes' (did you mean 'eye'?); known: head, eye, specimen",
     ),
+    "axis of outlines": (
+        change("outlines", to={"axis": ["head", "tail"]}),
+        "config/config.yaml: outlines: axis: unknown structure 'tail'; known: head, eye",
+    ),
     "structure in body": (
         change("measurement", to={"body": ["haed"]}),
         "measurement: body: unknown structure 'haed' (did you mean 'head'?)",
@@ -232,6 +236,10 @@ MISTAKES = {
     "file for a folder": (
         genera("data/Bus\t", "data/Bus_first.json\t"),
         "config/genera.tsv: the folder of specimens of 'Bus' is not a folder: data/Bus_first.json",
+    ),
+    "landmarks that nothing reads": (
+        genera("pixels_per_mm\nAus\tdata/Aus\t12.5", "landmarks\nAus\tdata/Aus\tdata/Aus_first.json"),
+        "config/genera.tsv: the landmarks of 'Aus' serve nothing, as the configuration has no `outlines`",
     ),
     "missing annotations": (
         templates("data/Bus_first.json", "data/Bus.json"),

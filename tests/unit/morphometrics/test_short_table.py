@@ -45,7 +45,9 @@ def test_only_what_is_measured_has_values_and_the_rest_is_named():
 def test_names_stay_text_in_pandas(tmp_path):
     columns = short.columns(STRUCTURES, ["ratio"], ["sex"])
     tables.write(tables.table([short.row(tidy(), ["sex"])], columns), tmp_path / "measurements.csv")
-    script.write_guide(tmp_path, columns, {"specimen": str})
+    wide = dict.fromkeys(("specimen", "head.status", "sex"), str)
+    wide |= dict.fromkeys(("head.length_mm", "head.area_px2", "head.orientation", "ratio"), float)
+    script.write_guide(tmp_path, columns, wide)
     spec = importlib.util.spec_from_file_location("read_results", tmp_path / "read_results.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -53,5 +55,9 @@ def test_names_stay_text_in_pandas(tmp_path):
     assert table.loc[0, "specimen"] == "0160" and table.loc[0, "head_length"] == 5.0
     guide = pd.read_csv(tmp_path / "columns.tsv", sep="\t")
     assert guide["meaning"].notna().all()
+    units = guide[guide["table"] == "morphometrics_wide"].set_index("column")["unit"].dropna()
+    known = {"head.length_mm": "mm", "head.area_px2": "px2", "head.orientation": "degree"}
+    assert units.to_dict() == known
+    assert guide.set_index("column").loc["head_length", "unit"] == "as the column unit"
     assert set(guide.loc[guide["type"] == "text", "column"]) >= {"specimen", "sex", "left_out"}
     assert (tmp_path / "read_results.R").read_text().count("colClasses") == 2

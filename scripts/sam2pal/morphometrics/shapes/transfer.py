@@ -18,6 +18,7 @@ from sam2pal.morphometrics.shapes.frame import Frame
 from sam2pal.morphometrics.shapes.outlines import Outline
 
 POINTS = 64  # of an outline
+BESIDE = 0.03  # of the body's length: a landmark farther from all outlines belongs to none
 SMOOTHING = 0.03  # of the spline, in squares of the body's length
 
 
@@ -55,7 +56,7 @@ def transfer(
     """The templates' landmarks on a specimen, by name.
 
     A landmark belongs to the structure that it lies in or nearest to; of structures without an outline on the
-    specimen none are transferred.
+    specimen none are transferred, nor are those beside all outlines, such as the tips of antennae.
     """
     found: dict[str, list[tuple[Points, float]]] = {}
     for template in templates:
@@ -75,18 +76,21 @@ def _from(
     template: Template, frame: Frame, outlines: Mapping[str, Outline]
 ) -> list[tuple[str, Points, float]]:
     common = [name for name in template.outlines if name in outlines]
-    names, points = [], []
-    areas = {name: shapely.Polygon(of.points) for name, of in template.outlines.items()}
-    for name, xy in template.landmarks.items():
-        nearest = min(areas, key=lambda of: areas[of].distance(shapely.Point(xy)), default=None)
-        if nearest in common:
-            names.append(name)
-            points.append(xy)
-    if not names:
+    if not common:
         return []
     start = _semilandmarks(template.frame, template.outlines, common)
     end = _semilandmarks(frame, outlines, common)
     start_length, end_length = (float(np.ptp(of[:, 1])) for of in (start, end))
+    names, points = [], []
+    areas = {name: shapely.Polygon(of.points) for name, of in template.outlines.items()}
+    for name, xy in template.landmarks.items():
+        apart = {of: float(area.distance(shapely.Point(xy))) for of, area in areas.items()}
+        nearest = min(apart, key=apart.__getitem__)
+        if nearest in common and apart[nearest] <= BESIDE * start_length:
+            names.append(name)
+            points.append(xy)
+    if not names:
+        return []
     there, back = start / start_length, end / end_length
     wanted = template.frame.local(np.array(points)) / start_length
     placed = _spline(there, back)(wanted)

@@ -30,6 +30,11 @@ def columns(
     return table | dict.fromkeys(("body_length", *sizes, *indices), float)
 
 
+def is_length(column: str) -> bool:
+    """Whether a column of the table has the unit that its row names."""
+    return column == "body_length" or column.rpartition("_")[2] in ("length", "width")
+
+
 def meaning(column: str) -> str:
     """What a column of the table is."""
     if column in MEANINGS:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.signals import SIGNALS
-from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN, chosen
+from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEANINGS, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 
@@ -92,6 +92,20 @@ def wide_name(structure: str, measure: str, unit: str) -> str:
     """Column of a measure: `head.length_mm`, `head.solidity`."""
     with_unit = unit.startswith(("px", "mm"))
     return f"{structure}.{measure}_{unit}" if with_unit else f"{structure}.{measure}"
+
+
+def described(column: str) -> tuple[str, str]:
+    """Unit and meaning of a column of the wide table."""
+    structure, dot, name = column.rpartition(".")
+    unit = next((of for of in ("px", "mm", "px2", "mm2") if name.endswith(f"_{of}")), "")
+    if not dot:
+        own = "index of the configuration, or column of the specimen table or of genera.tsv"
+        return unit, MEANINGS["column"].get(name, own)
+    measure = BY_NAME.get(name.removesuffix(f"_{unit}"))
+    if measure is None:
+        return "", f"{structure}: {MEANINGS['column'][name]}"
+    plain = "" if unit or measure.unit == "1" else measure.unit
+    return unit or plain, f"{structure}: {measure.definition}"
 
 
 def index_name(name: str, unit: str) -> str:
