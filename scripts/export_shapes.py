@@ -128,7 +128,7 @@ def write(
     which = {"genus": genus.genus, "round": genus.round}
     for structure in every[0].status if every else ():
         of = [
-            configuration(one, one.outlines[structure].semilandmarks(options.points))
+            configuration(one, one.outlines[structure].semilandmarks)
             for one in every
             if structure in one.outlines
         ]
@@ -214,7 +214,7 @@ def outline_rows(
             row = which | {"specimen": one.specimen, "structure": structure, "status": status}
             if structure in one.outlines:
                 outline = one.outlines[structure]
-                values = outline.fourier(options.harmonics).ravel()
+                values = outline.fourier.ravel()
                 row |= dict(zip(names, map(rounded, values.tolist()), strict=True))
                 row |= areas({"area": outline.area}, one.pixels_per_mm)
                 row["solidity"] = rounded(outline.solidity)

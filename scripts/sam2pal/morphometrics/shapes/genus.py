@@ -13,7 +13,7 @@ from sam2pal.morphometrics.measures.scale import Scale
 from sam2pal.morphometrics.measures.specimen import Case, Drawn, crop
 from sam2pal.morphometrics.shapes.frame import Frame
 from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
-from sam2pal.morphometrics.shapes.outlines import Outline, in_one_piece
+from sam2pal.morphometrics.shapes.outlines import Described, Outline, in_one_piece
 from sam2pal.morphometrics.shapes.transfer import Template, Transferred, transfer
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.genus import Genus
@@ -47,10 +47,9 @@ class SpecimenShapes:
     pixels_per_mm: float | None
     mirrored: bool
     status: Mapping[str, str]
-    outlines: Mapping[str, Outline] = field(default_factory=dict)
+    outlines: Mapping[str, Described] = field(default_factory=dict)
     landmarks: Landmarks = field(default_factory=dict)
     sides: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    frame: Frame | None = None
     drawn: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     transferred: Mapping[str, Transferred] = field(default_factory=dict)
 
@@ -87,11 +86,11 @@ def shapes(
     templates = _templates(genus, outlines, drawn)
     for case in genus.cases():
         if isinstance(case, Case):
-            one = _specimen(case, genus, statuses, outlines)
+            one, frame, found = _specimen(case, genus, statuses, outlines)
             if one.specimen in drawn:
                 one = replace(one, drawn=drawn[one.specimen])
-            elif one.frame is not None and templates:
-                one = replace(one, transferred=transfer(templates, one.frame, one.outlines))
+            elif frame is not None and templates:
+                one = replace(one, transferred=transfer(templates, frame, found))
             yield one
         progress()
 
@@ -105,15 +104,16 @@ def _templates(
         masks = {of: Drawn(mask, "drawn") for of, mask in genus.templates[name].masks.items()}
         case = Case(name, masks, Scale(), None)
         there = {(name, of): MEASURED for of, one in masks.items() if one.mask.any()}
-        one = _specimen(case, genus, there, outlines)
-        if one.frame is not None:
-            found.append(Template(one.frame, one.outlines, points))
+        _, frame, own = _specimen(case, genus, there, outlines)
+        if frame is not None:
+            found.append(Template(frame, own, points))
     return found
 
 
 def _specimen(
     case: Case, genus: Genus, statuses: Statuses, outlines: OutlineOptions
-) -> SpecimenShapes:
+) -> tuple[SpecimenShapes, Frame | None, Mapping[str, Outline]]:
+    """The shapes of a specimen, its frame, and its outlines, which take a hundred times the memory."""
     structures = list(genus.structures or ())
     status = {name: statuses.get((case.specimen, name), "") for name in structures}
     crops = {
@@ -131,7 +131,7 @@ def _specimen(
     front, rear = outlines.ends(genus.options.body)
     if front not in known or rear not in known:
         lost = {name: NO_AXIS if name in known else status[name] for name in wanted}
-        return SpecimenShapes(*common, lost)
+        return SpecimenShapes(*common, lost), None, {}
     body, axis = genus.measuring.axis(case.drawn, known)
     frame = Frame.of(body, axis, known[front].moments, known[rear].moments, case.mirrored)
     whole = {name: in_one_piece(of.parts) for name, of in known.items()}
@@ -143,11 +143,12 @@ def _specimen(
     for left, right in outlines.pairs:
         if left in known and right in known:
             sides[f"{left}, {right}"] = known[left].area, known[right].area
-    return SpecimenShapes(
+    outlined = {name: of for name, of in found.items() if name in wanted}
+    result = SpecimenShapes(
         *common,
         {name: IN_PIECES if name in known and not whole[name] else status[name] for name in wanted},
-        {name: of for name, of in found.items() if name in wanted},
+        {n: of.described(outlines.points, outlines.harmonics) for n, of in outlined.items()},
         landmarks({n: of for n, of in found.items() if n not in slender}, slender, order, frame),
         sides,
-        frame,
     )
+    return result, frame, outlined

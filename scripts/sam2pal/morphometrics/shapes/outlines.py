@@ -1,7 +1,7 @@
 """The outline of a structure as semilandmarks and as elliptic Fourier coefficients."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyefd
@@ -13,6 +13,22 @@ from sam2pal.morphometrics.geometry.shape import Part
 from sam2pal.morphometrics.shapes.frame import Frame
 
 WHOLE = 0.9  # share of a structure's area from which one piece of it stands for all
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is kept of an outline.
+
+    Attributes:
+        semilandmarks: [n, 2] on the photograph.
+        fourier: [h, 4], see `Outline.fourier`.
+        area, solidity: see `Outline`.
+    """
+
+    semilandmarks: Points
+    fourier: NDArray[np.float64]
+    area: float
+    solidity: float
 
 
 class Outline:
@@ -57,6 +73,12 @@ class Outline:
         harmonic, whose direction says nothing in a round structure.
         """
         return pyefd.elliptic_fourier_descriptors(self.local / math.sqrt(self.area), harmonics)
+
+    def described(self, points: int, harmonics: int) -> Described:
+        """What is kept of it."""
+        return Described(
+            self.semilandmarks(points), self.fourier(harmonics), self.area, self.solidity
+        )
 
     @property
     def extremes(self) -> dict[str, Points]:
