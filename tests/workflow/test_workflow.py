@@ -248,10 +248,12 @@ def test_a_changed_round_runs_again_itself_and_what_starts_from_it(again: Projec
 
 def test_outlines_are_written_once_they_are_asked_for(again: Project) -> None:
     outlines = {"points": 16, "harmonics": 4, "axis": ["head", "eye"]}
-    again.write(copy.deepcopy(CONFIG) | {"outlines": outlines})
-    call = again.run("results/plots/shape_space.svg")
+    again.write(copy.deepcopy(CONFIG) | {"outlines": outlines, "darwin_core": True})
+    call = again.run("results/plots/shape_space.svg", "results/Aus/darwin_core")
     assert call.code == 0, call.text
-    assert set(call.jobs) == {"export_shapes Aus", "export_shapes Bus", "plot_shapes"}
+    exports = {"export_shapes Aus", "export_shapes Bus", "export_darwin_core Aus"}
+    assert set(call.jobs) == exports | {"plot_shapes"}
+    assert rows(again.folder / "results/Aus/darwin_core/measurement_or_fact.csv")
     for genus in ("Aus", "Bus"):
         table = rows(again.folder / f"results/{genus}/shapes/outlines.csv")
         assert len(table) == 12 and {row["structure"] for row in table} == {"head", "eye"}

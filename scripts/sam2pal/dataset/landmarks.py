@@ -1,4 +1,4 @@
-"""Landmarks drawn on templates: keypoints of COCO and Descriptron, points of LabelMe, TPS."""
+"""Landmarks drawn on templates: keypoints of COCO, points of LabelMe, TPS."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +123,7 @@ def _read(path: Path, photographs: Photographs) -> Iterator[Drawn]:
 
 
 def _coco(data: Mapping[str, Any], path: Path) -> Iterator[Drawn]:
-    """Visible keypoints, called as their category says; those of several categories must differ."""
+    """Keypoints that are there, called as their category says, or by their numbers where it says nothing."""
     info = data.get("info")
     displayed = isinstance(info, dict) and info.get("orientation") == "displayed"
     names = {of.get("id"): of.get("keypoints") for of in data.get("categories") or ()}
@@ -141,7 +141,8 @@ def _coco(data: Mapping[str, Any], path: Path) -> Iterator[Drawn]:
         if not values:
             continue
         where = f"{path}: annotation {annotation.get('id', number)}"
-        called = names.get(annotation.get("category_id")) or ()
+        numbers = [str(n) for n in range(1, len(values) // 3 + 1)]
+        called = names.get(annotation.get("category_id")) or numbers
         if annotation.get("image_id") not in drawn or 3 * len(called) != len(values):
             raise InputError(
                 f"{where}: {len(values) // 3} keypoints, but its category names {len(called)} and its "

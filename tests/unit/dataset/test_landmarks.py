@@ -47,6 +47,8 @@ def test_every_format_gives_the_same_points(tmp_path, photographs):
     wanted = {"tip": (10.5, 4.0), "eye": (30.0, 20.0)}
     hidden = coco(tmp_path / "c.json", [10.5, 4, 2, 0, 0, 0])
     assert read_landmarks(hidden, photographs)[0] == {"a": {"tip": (10.5, 4.0)}}
+    unnamed = coco(tmp_path / "c.json", [10.5, 4, 2, 30, 20, 1], names=())
+    assert read_landmarks(unnamed, photographs)[0] == {"a": {"1": (10.5, 4.0), "2": (30.0, 20.0)}}
     found, notes = read_landmarks(
         labelme(tmp_path / "a.json", wanted, "a.jpg", (40, 30)), photographs
     )
