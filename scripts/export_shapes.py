@@ -40,7 +40,7 @@ SYMMETRY = {
 }
 LANDMARKS = {
     **dict.fromkeys(("genus", "round", "specimen", "landmark", "by"), str),
-    **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm", "return_error_px", "spread_px"), float),
+    **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm", "spread_px"), float),
 }
 BY_MASK, DRAWN, TRANSFERRED = "mask", "drawn", "transferred"
 MEANINGS = {
@@ -59,7 +59,6 @@ MEANINGS = {
     "landmark": "STRUCTURE.front, .rear, .left, .right; ONE-OTHER.left, .middle, .right where two structures"
     " meet; STRUCTURE.base_SIDE, .tip_SIDE of slender ones",
     "by": "mask: the masks define it; drawn: a person drew it; transferred: from templates (docs/shape.md)",
-    "return_error_px": "of a transferred one: pixels by which the way back misses the template's landmark",
     "spread_px": "of a transferred one: pixels between the places that several templates say and their mean",
     "x_px, y_px": "pixels, y upwards, as in the TPS files (_mm: millimetres)",
     "before, slide, after": "numbers of semilandmarks, for `curves` of geomorph's gpagen",
@@ -178,7 +177,6 @@ def marked(one: SpecimenShapes) -> dict[str, dict[str, Any]]:
         found[name] = {
             "point": of.point,
             "by": TRANSFERRED,
-            "return_error_px": rounded(of.return_error),
             "spread_px": rounded(of.spread),
         }
     return found

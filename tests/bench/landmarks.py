@@ -141,6 +141,10 @@ def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[
     cell = side / own.shape[-1]
     drawn = Template(template.frame, template.outlines, template.landmarks)
     warped = transfer([drawn], one.frame, one.outlines)
+    placed = Template(
+        one.frame, one.outlines, {name: tuple(of.point) for name, of in warped.items()}
+    )
+    returned = transfer([placed], template.frame, template.outlines)
     rows = []
     for name, point in template.landmarks.items():
         names = structures_of(name)
@@ -160,7 +164,8 @@ def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[
             for of, point in found.items()
         }
         missed["feature back"] = float(np.hypot(*(back - start)))
-        missed["warped back"] = warped[name].return_error if name in warped else None
+        if name in returned:
+            missed["warped back"] = float(np.hypot(*(returned[name].point - point)))
         rows.append({"name": name, **missed})
     return rows
 
@@ -170,7 +175,7 @@ def predict(collection: Path, parity: int, path: Path, tracker: Tracker) -> None
     structures = dict.fromkeys(NAMES)
     source = convert(collection / "templates_1.json", collection / "images", structures)
     templates = Dataset(source, source="drawn", where="templates").specimens
-    listed = build_manifest(collection / "images", 1000).specimens
+    listed = build_manifest(collection / "images", None, 1000).specimens
     wanted = [one for one in listed if int(one.specimen) % 2 == parity]
     with torch.inference_mode():
         found = segment(
@@ -231,7 +236,8 @@ def main() -> None:
                 )
             print(f"| {name} | {group} | {len(of)} | " + " | ".join(cells) + " |", flush=True)
         for method in ("warped", "feature"):
-            both = [(row[method], row[f"{method} back"]) for row in rows if row[method] is not None]
+            known = [row for row in rows if f"{method} back" in row]
+            both = [(row[method], row[f"{method} back"]) for row in known]
             told = stats.spearmanr(*zip(*both, strict=True)).statistic
             print(f"{name}: return of {method} against its error: rank correlation {told:.2f}")
 

@@ -41,12 +41,10 @@ class Transferred:
 
     Attributes:
         point: (x, y) on its photograph.
-        return_error: pixels of the specimen by which the way back misses the template's landmark.
         spread: pixels between the places that several templates say, farthest from their mean; None of one.
     """
 
     point: Points
-    return_error: float
     spread: float | None
 
 
@@ -58,23 +56,22 @@ def transfer(
     A landmark belongs to the structure that it lies in or nearest to; of structures without an outline on the
     specimen none are transferred, nor are those beside all outlines, such as the tips of antennae.
     """
-    found: dict[str, list[tuple[Points, float]]] = {}
+    found: dict[str, list[Points]] = {}
     for template in templates:
-        for name, place, error in _from(template, frame, outlines):
-            found.setdefault(name, []).append((place, error))
+        for name, place in _from(template, frame, outlines):
+            found.setdefault(name, []).append(place)
     result = {}
     for name, places in found.items():
-        local = np.stack([place for place, _ in places])
+        local = np.stack(places)
         mean = local.mean(axis=0)
         spread = float(np.hypot(*(local - mean).T).max()) if len(local) > 1 else None
-        error = float(np.mean([error for _, error in places]))
-        result[name] = Transferred(frame.photograph(mean), error, spread)
+        result[name] = Transferred(frame.photograph(mean), spread)
     return result
 
 
 def _from(
     template: Template, frame: Frame, outlines: Mapping[str, Outline]
-) -> list[tuple[str, Points, float]]:
+) -> list[tuple[str, Points]]:
     common = [name for name in template.outlines if name in outlines]
     if not common:
         return []
@@ -91,18 +88,17 @@ def _from(
             points.append(xy)
     if not names:
         return []
-    there, back = start / start_length, end / end_length
-    wanted = template.frame.local(np.array(points)) / start_length
-    placed = _spline(there, back)(wanted)
-    errors = np.hypot(*(_spline(back, there)(placed) - wanted).T) * end_length
-    return list(zip(names, placed * end_length, errors.tolist(), strict=True))
+    bend = RBFInterpolator(
+        start / start_length,
+        end / end_length,
+        kernel="thin_plate_spline",
+        smoothing=SMOOTHING,
+    )
+    placed = bend(template.frame.local(np.array(points)) / start_length)
+    return list(zip(names, placed * end_length, strict=True))
 
 
 def _semilandmarks(
     frame: Frame, outlines: Mapping[str, Outline], names: Sequence[str]
 ) -> NDArray[np.float64]:
     return np.concatenate([frame.local(outlines[name].semilandmarks(POINTS)) for name in names])
-
-
-def _spline(start: NDArray[np.float64], end: NDArray[np.float64]) -> RBFInterpolator:
-    return RBFInterpolator(start, end, kernel="thin_plate_spline", smoothing=SMOOTHING)
