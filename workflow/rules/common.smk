@@ -83,6 +83,15 @@ def judgements(genus, folder, structures, files):
     return found
 
 
+def judged(project):
+    """What people said, by genus."""
+    structures = tuple(project.configuration.structures)
+    return {
+        name: judgements(name, project.genera[name].specimens, structures, tuple(files))
+        for name, files in project.corrections.items()
+    }
+
+
 def corrected(configuration, genus, name, files):
     """The corrections that serve a round as templates. They are a file of their own, written only if they changed:
     another verdict trains nothing again."""
@@ -114,9 +123,7 @@ def check_configuration(config):
             check_genera(
                 Path(project.configuration.corrections).glob("*.json"), list(project.genera)
             )
-            for name, files in project.corrections.items():
-                structures = tuple(project.configuration.structures)
-                judgements(name, project.genera[name].specimens, structures, tuple(files))
+            judged(project)
         return project
     except InputError as error:
         raise WorkflowError(str(error)) from None
@@ -181,13 +188,12 @@ if workflow.is_main_process:
     for warning in () if dry_run else found.warnings:  # a dry run has said more
         logger.warning(f"Warning: {warning}")
     results = Path(place("<results>"))
-    to_do = plan.told(
-        plan.described(
-            PROJECT,
-            plan.work(PROJECT, FOLDERS, results),
-            plan.rates(PROJECT, Path(place("<benchmarks>")), results),
-        )
+    described = plan.described(
+        PROJECT,
+        plan.work(PROJECT, FOLDERS, results),
+        plan.rates(PROJECT, Path(place("<benchmarks>")), results),
     )
+    to_do = plan.told([*described, *plan.of_corrections(judged(PROJECT))])
     if dry_run:
         # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
         atexit.register(print, f"\n{to_do}", file=sys.stderr, flush=True)

@@ -2,11 +2,13 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sam2pal.config.project import Project
+from sam2pal.dataset.corrections import Judgement
 from sam2pal.dataset.preview import Folder
 from sam2pal.io.errors import InputError
 
@@ -114,6 +116,16 @@ def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[st
     times = _times(to_segment, steps, known)
     disk = to_segment * KILOBYTES / 1000
     lines.append(f"About {times}, about {max(disk, 1):.0f} MB of results")
+    return lines
+
+
+def of_corrections(said: Mapping[str, Iterable[Judgement]]) -> list[str]:
+    """Lines that say what was found in the files of corrections, by genus."""
+    lines = []
+    for genus, found in said.items():
+        counts = Counter(one.verdict.replace("_", " ") for one in found)
+        parts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        lines.append(f"Corrections of {genus}: {parts or 'none'}")
     return lines
 
 

@@ -23,6 +23,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import write
 from sam2pal.dataset.judged import Corrections, convert_corrections
 from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.plan import of_corrections
 from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.io.errors import InputError
@@ -256,6 +257,9 @@ def test_a_rejected_correction_is_kept_and_used_for_nothing(folder: Path, say: S
         text = text.replace(f'"{verdict}"', f'"{verdict}", "source": "corrected", "by": "A. P."')
     file.write_text(text, "utf-8")
     assert templates_of(read(folder, file)) == []
+    told = of_corrections({"Aus": read(folder, file), "Bus": []})
+    assert told[0] == "Corrections of Aus: 2 accepted, 1 needs correction, 1 rejected"
+    assert told[1] == "Corrections of Bus: none"
     both = {"head": HEAD, "elytra": ELYTRA}
     first, second = applied(
         folder, file, predicted(folder, {"box/0": both, "box/1": both})
