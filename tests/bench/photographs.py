@@ -12,7 +12,7 @@ case is a process of its own, whose largest resident memory counts.
 
 With `--instant` the network answers at once, as on a very fast device: what it said of the first batch is
 said of all others. `loop` are then the seconds of the one thread that calls it and makes the masks, while
-others decode; two cores segment 1 / max(loop, all / 2) specimens a second, where `all` are those of all threads.
+others decode; two cores segment 1 / max(loop, all / 2) specimens a second; `all` are those of all threads.
 """
 
 import argparse
