@@ -24,8 +24,14 @@ REGIONS = 3  # that stand out, of which the model is asked
 SURE = 0.5  # quality above which no other window is asked
 FOUND = 0.3  # quality below which there is no specimen
 SPECK = 0.02  # pieces smaller than this share of the masks do not count
+NEAR = 0.01  # of a window's side: masks that come so near to its edge may go on beyond it
+WIDER = 0.75  # of what the specimen would fill, where limbs may have been cut off
+WIDENED = 2  # times at most
+MORE = 1.2  # times as long as before: a smaller gain is not worth a smaller specimen on the square
 
 PHOTOGRAPH, FOREGROUND, MODEL, NOTHING = "photograph", "foreground", "model", "nothing"
+
+_Box = tuple[float, float, float, float]
 
 
 class Place(NamedTuple):
@@ -47,7 +53,7 @@ class _Judged:
     window: Window
     by: str
     quality: float
-    box: tuple[float, float, float, float] | None  # of the masks
+    box: _Box | None  # of the masks
 
 
 class Finder:
@@ -131,8 +137,21 @@ class Finder:
             return Place(whole, PHOTOGRAPH if self._large else NOTHING, best.quality)
         if best.box is None or (self._fill and best.window == whole):
             return Place(whole, PHOTOGRAPH, best.quality)
-        window = self._around(best.box, photograph)
+        window = self._around(self._whole_of(best, photograph), photograph)
         return Place(window, PHOTOGRAPH if window == whole else best.by, best.quality)
+
+    def _whole_of(self, found: _Judged, photograph: Photograph) -> _Box:
+        """The box of masks, with limbs that reach far beyond the window in which they were found."""
+        box, window = found.box, found.window
+        for _ in range(WIDENED):
+            if not _cut_off(box, window, photograph.displayed):
+                break
+            window = Window.around(box, WIDER * self._filled, photograph.displayed)
+            more = self._judge(photograph, window, found.by).box
+            if more is None:
+                break
+            box = _united(box, more)
+        return box if max(box[2:]) >= MORE * max(found.box[2:]) else found.box
 
     def _around(self, box: tuple[float, ...], photograph: Photograph) -> Window:
         return Window.around(box, self._filled, photograph.displayed)
@@ -152,7 +171,27 @@ class Finder:
         return _Judged(window, by, float(quality.mean()), _box(union, shown))
 
 
-def _box(union: Tensor, photograph: Photograph) -> tuple[float, float, float, float] | None:
+def _cut_off(box: _Box, window: Window, size: tuple[int, int]) -> bool:
+    """Whether a box comes near to an edge of a window beyond which a photograph of that size goes on."""
+    top, left, height, width = box
+    near = NEAR * window.side
+    bottom, right = window.top + window.height, window.left + window.width
+    return (
+        (window.top > 0 and top < window.top + near)
+        or (window.left > 0 and left < window.left + near)
+        or (bottom < size[0] and top + height > bottom - near)
+        or (right < size[1] and left + width > right - near)
+    )
+
+
+def _united(one: _Box, other: _Box) -> _Box:
+    top, left = min(one[0], other[0]), min(one[1], other[1])
+    bottom = max(one[0] + one[2], other[0] + other[2])
+    right = max(one[1] + one[3], other[1] + other[3])
+    return top, left, bottom - top, right - left
+
+
+def _box(union: Tensor, photograph: Photograph) -> _Box | None:
     """(top, left, height, width) in the photograph of masks on the square, [s, s]; None without a pixel."""
     side = len(union)
     left, top, wide, high = Runs.of(union.cpu().numpy(), side, side).without_specks(SPECK).bbox()
