@@ -130,13 +130,19 @@ class Batches:
             better = {
                 name: annotation
                 for name, annotation in self._by_name(closer).items()
-                if annotation["score"] > one.found[name]["score"]
+                if _trust(annotation) > _trust(one.found[name])
             }
             one.found |= better
             make_room(one.found, [s for s in self._structures if s.name in level.names])
 
     def _by_name(self, annotations: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         return {self._structures[one["category_id"] - 1].name: one for one in annotations}
+
+
+def _trust(annotation: Mapping[str, Any]) -> float:
+    """How much the model trusts its answer, also where that is an empty mask; 0 of a drawn one."""
+    said = annotation["confidence"]
+    return (said.get("predicted_iou") or 0.0) * (said.get("object_score") or 0.0)
 
 
 def _drawn(own: Mapping[str, AnnotatedSpecimen], specimen: Specimen) -> Mapping[str, Annotation]:
