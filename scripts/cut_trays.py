@@ -1,0 +1,118 @@
+"""Find the specimens in photographs of trays and drawers, and cut each out as a photograph of its own.
+
+    python scripts/cut_trays.py --photographs trays --annotations outlines.json \\
+        --annotated-photographs templates --output carabids
+
+writes carabids/specimens.json (COCO with a box per specimen) and carabids/sheets/ (each tray with numbered
+boxes). Look at the sheets; correct boxes in any tool that reads COCO, and give its file by --boxes. With
+--cut the specimens are written to carabids/photographs/, which is the folder for `specimens` in genera.tsv.
+docs/large-photographs.md says what is found and what is not.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from sam2pal.cli import add_progress, run
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.reading import read_annotations
+from sam2pal.dataset.trays import Tray, as_coco, cut, find, named, read_boxes, sheet
+from sam2pal.images.foreground import Silhouette
+from sam2pal.images.reading import read_photograph
+from sam2pal.images.trays import SIDE
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+from sam2pal.io.progress import Progress
+from sam2pal.model.templates import specimen_on
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--photographs", required=True, help="folder of the trays")
+    parser.add_argument(
+        "--annotations",
+        required=True,
+        type=Path,
+        help="outlines of one specimen or more, any format",
+    )
+    parser.add_argument(
+        "--annotated-photographs",
+        required=True,
+        help="folder of the outlined photographs, of one specimen each",
+    )
+    parser.add_argument(
+        "--boxes",
+        nargs="+",
+        default=[],
+        help="COCO boxes that people drew; what they say of a tray replaces what is found there",
+    )
+    parser.add_argument("--cut", action="store_true", help="write a photograph of each specimen")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_progress(parser)
+    arguments = parser.parse_args()
+    photographs = Photographs.of_folder(arguments.photographs)
+    names = Counter(file.specimen for file in photographs.photographs)
+    for file in photographs.photographs:
+        if names[file.specimen] > 1:
+            raise InputError(
+                f"{file.path}: another photograph in {arguments.photographs} has the same name but for its"
+                " extension; rename or remove one"
+            )
+    drawn = read_boxes(arguments.boxes, photographs)
+    known = outlines(arguments.annotations, arguments.annotated_photographs)
+    trays = []
+    with Progress(arguments.progress, "tray", len(photographs.photographs)) as bar:
+        for file in bar.over(photographs.photographs):
+            asked = None if arguments.cut else SIDE
+            photograph = read_photograph(file.path, asked)
+            where, boxes = drawn.get(file.path) or (file.name, find(photograph, known))
+            height, width = photograph.displayed
+            tray = Tray(file, width, height, named(boxes, where))
+            with atomic(arguments.output / "sheets" / f"{file.specimen}.png") as temporary:
+                sheet(photograph, tray).save(temporary)
+            if arguments.cut:
+                cut(photograph, tray, arguments.output / "photographs")
+            trays.append(tray)
+            print(told(tray), file=sys.stderr)
+    write_coco(arguments.output / "specimens.json", as_coco(trays))
+
+
+def outlines(annotations: Path, photographs: str) -> list[Silhouette]:
+    """The outlines of the specimens that are drawn.
+
+    Raises:
+        InputError: nothing is drawn, or a file cannot be read.
+    """
+    source = read_annotations(annotations, Photographs.of_folder(photographs), [])
+    labels = sorted({outline.label for drawing in source.drawings for outline in drawing.outlines})
+    found = []
+    if labels:
+        dataset = Dataset(convert(annotations, photographs, labels), where=annotations)
+        for template in dataset.specimens:
+            _, outline = specimen_on(template, read_photograph(template.path))
+            found += [outline] if outline else []
+    if not found:
+        raise InputError(
+            f"{annotations}: no specimen is outlined in it; outline the structures of one at least"
+        )
+    return found
+
+
+def told(tray: Tray) -> str:
+    """What was found in a tray."""
+    touching = [one.number for one in tray.specimens if one.touching]
+    text = f"{tray.photograph.name}: {len(tray.specimens)} specimens"
+    if touching:
+        shown = ", ".join(touching[:10]) + (" ..." if touching[10:] else "")
+        text += f"; touching or more than one: {shown}"
+    return text
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,249 @@
+"""Photographs of many specimens: the box, name and window of each."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from sam2pal.dataset.files import check, read_json
+from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.images.foreground import Silhouette
+from sam2pal.images.reading import Photograph
+from sam2pal.images.rows import names_of, numbered
+from sam2pal.images.trays import SIDE, specimens_in
+from sam2pal.images.window import Window
+from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
+
+MARGIN = 0.05  # of a box's longer side, on each side of it
+FOUND, DRAWN = "found", "drawn"
+_COLOURS = {FOUND: (0, 110, 220), DRAWN: (0, 140, 60)}
+_TOUCHING = (220, 60, 0)
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """A specimen of a tray.
+
+    Attributes:
+        number: row and column, as `0203`; empty until `named`.
+        box: (left, top, width, height) in pixels of the upright photograph.
+        source: `found`, or `drawn` by a person.
+        touching: whether it touches another, or may be several.
+        likeness: to the template that it resembles most; None if a person drew it.
+    """
+
+    number: str
+    box: tuple[float, float, float, float]
+    source: str = DRAWN
+    touching: bool = False
+    likeness: float | None = None
+
+    def window(self, size: tuple[int, int]) -> Window:
+        """The box with a margin, as far as the photograph of (height, width) reaches."""
+        left, top, width, height = self.box
+        margin = MARGIN * max(width, height)
+        first, start = max(round(top - margin), 0), max(round(left - margin), 0)
+        end = min(round(top + height + margin), size[0])
+        right = min(round(left + width + margin), size[1])
+        return Window(first, start, end - first, right - start)
+
+
+@dataclass(frozen=True)
+class Tray:
+    """A photograph of many specimens, in reading order.
+
+    Attributes:
+        width, height: of the upright photograph, in pixels.
+    """
+
+    photograph: PhotographFile
+    width: int
+    height: int
+    specimens: tuple[Boxed, ...]
+
+    def name(self, specimen: Boxed) -> str:
+        """As `TRAY_017#0203`."""
+        return f"{self.photograph.specimen}#{specimen.number}"
+
+
+def find(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed]:
+    """The specimens of a tray that look like the templates."""
+    pixels = photograph.small(SIDE)
+    scale = max(photograph.displayed) / max(pixels.shape[:2])
+    found = []
+    for one in specimens_in(pixels, known):
+        top, left, height, width = (round(edge * scale, 1) for edge in one.box)
+        box = left, top, width, height
+        found.append(Boxed("", box, FOUND, one.touching, round(one.likeness, 3)))
+    return found
+
+
+def named(specimens: Sequence[Boxed], where: str) -> tuple[Boxed, ...]:
+    """In reading order, each with its number; one that has a number keeps it.
+
+    Args:
+        where: what a message calls the photograph.
+
+    Raises:
+        InputError: a number is there twice.
+    """
+    given = [one.number for one in specimens if one.number]
+    twice = sorted({number for number in given if given.count(number) > 1})
+    if twice:
+        raise InputError(f"{where}: two boxes are named '{twice[0]}'; give each its own name")
+    taken, places = set(given), numbered([one.box for one in specimens])
+    found = []
+    for index in sorted(range(len(specimens)), key=places.__getitem__):
+        one = specimens[index]
+        if not one.number:
+            row, column = places[index]
+            while (number := names_of([(row, column)])[0]) in taken:
+                column += 1
+            taken.add(number)
+            one = replace(one, number=number)
+        found.append(one)
+    return tuple(found)
+
+
+def read_boxes(
+    paths: Iterable[str | Path], photographs: Photographs
+) -> dict[str, tuple[str, list[Boxed]]]:
+    """What people drew, COCO with a `bbox` per specimen, in pixels of the upright photographs.
+
+    A photograph without a box has no specimen. An annotation may have a `name`, the number of the specimen.
+
+    Returns:
+        By the path of the photograph, the file that says it and the boxes.
+
+    Raises:
+        InputError: a file is not sound, names a photograph that is not there or one that another file
+            names, or a box is not in its photograph.
+    """
+    found: dict[str, tuple[str, list[Boxed]]] = {}
+    for path in map(Path, paths):
+        data = check(read_json(path), path)
+        images: dict[Any, tuple[PhotographFile, list[Boxed]]] = {}
+        for image in data["images"]:
+            photograph = photographs.find(image["file_name"], str(path))
+            if photograph.path in found:
+                other = found[photograph.path][0]
+                raise InputError(
+                    f"{path}: the boxes of {photograph.name} are also in {other}; remove one of them"
+                )
+            boxes: list[Boxed] = []
+            found[photograph.path] = str(path), boxes
+            images[image["id"]] = photograph, boxes
+        for annotation in data["annotations"]:
+            photograph, boxes = images[annotation["image_id"]]
+            where = f"{path}: annotation {annotation.get('id', '?')} of {photograph.name}"
+            boxes.append(_box(annotation, photograph, where))
+    return found
+
+
+def _box(annotation: dict[str, Any], photograph: PhotographFile, where: str) -> Boxed:
+    box = annotation.get("bbox")
+    numbers = isinstance(box, list) and all(isinstance(edge, int | float) for edge in box)
+    if not numbers or len(box) != 4 or min(box[2:]) < 1:
+        raise InputError(
+            f"{where}: its bbox is {box!r}; expected left, top, width and height in pixels, the last two"
+            " 1 or more"
+        )
+    width, height = photograph.header().displayed
+    left, top = max(box[0], 0), max(box[1], 0)
+    right, bottom = min(box[0] + box[2], width), min(box[1] + box[3], height)
+    if right - left < 1 or bottom - top < 1:
+        raise InputError(
+            f"{where}: its bbox {box} lies outside of the photograph, which has {width} x {height} pixels"
+        )
+    number = str(annotation.get("name") or "").rpartition("#")[2]
+    if not number.replace("-", "").replace("_", "").isalnum() and number:
+        raise InputError(
+            f"{where}: its name '{number}' becomes part of a file's name; use letters, digits, _ and -"
+        )
+    source = annotation.get("source") if annotation.get("source") == FOUND else DRAWN
+    return Boxed(number, (left, top, right - left, bottom - top), source)
+
+
+def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:
+    """COCO with a box per specimen, which any annotation tool opens and `read_boxes` reads again."""
+    images, annotations = [], []
+    for tray in trays:
+        size = tray.height, tray.width
+        images.append(
+            {
+                "id": len(images) + 1,
+                "file_name": tray.photograph.name,
+                "width": tray.width,
+                "height": tray.height,
+            }
+        )
+        for one in tray.specimens:
+            top, left, height, width = one.window(size)
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": len(images),
+                    "category_id": 1,
+                    "bbox": list(one.box),
+                    "area": round(one.box[2] * one.box[3], 1),
+                    "iscrowd": 0,
+                    "name": tray.name(one),
+                    "window": [left, top, width, height],
+                    "source": one.source,
+                    "touching": one.touching,
+                    "likeness": one.likeness,
+                }
+            )
+    return {
+        "info": {"description": "specimens of trays; boxes in pixels of the upright photographs"},
+        "images": images,
+        "categories": [{"id": 1, "name": "specimen"}],
+        "annotations": annotations,
+    }
+
+
+def sheet(photograph: Photograph, tray: Tray) -> Image.Image:
+    """The photograph, its longer side `SIDE` pixels or less, with numbered boxes."""
+    image = Image.fromarray(photograph.small(SIDE))
+    scale = max(image.size) / max(photograph.displayed)
+    pen = ImageDraw.Draw(image)
+    font = ImageFont.load_default(max(12, round(max(image.size) / 110)))
+    for one in tray.specimens:
+        left, top, width, height = (edge * scale for edge in one.box)
+        colour = _TOUCHING if one.touching else _COLOURS[one.source]
+        pen.rectangle((left, top, left + width, top + height), outline=colour, width=2)
+        place = left + 3, top + 2
+        pen.rectangle(pen.textbbox(place, one.number, font), (255, 255, 255))
+        pen.text(place, one.number, colour, font)
+    return image
+
+
+def cut(photograph: Photograph, tray: Tray, folder: Path) -> int:
+    """Write the window of each specimen, PNG at the photograph's own size, upright.
+
+    What an earlier call cut from the tray, and is no specimen any more, is removed.
+
+    Args:
+        photograph: with all of its pixels.
+
+    Returns:
+        How many were written.
+    """
+    own = folder / f"{tray.photograph.specimen}#"
+    kept = {tray.name(one).rpartition("#")[2] for one in tray.specimens}
+    for path in own.parent.glob(f"{glob.escape(own.name)}*.png"):
+        if path.stem.rpartition("#")[2] not in kept:
+            path.unlink()
+    for one in tray.specimens:
+        top, left, height, width = one.window(photograph.displayed)
+        pixels = photograph.pixels[top : top + height, left : left + width]
+        path = folder / f"{tray.name(one)}.png"
+        with atomic(path) as temporary:
+            Image.fromarray(pixels).save(temporary, compress_level=1)
+    return len(tray.specimens)

@@ -1,0 +1,145 @@
+"""Boxes of specimens in trays: found, drawn, numbered, written and cut."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.trays import Boxed, as_coco, named, read_boxes
+from sam2pal.io.errors import InputError
+
+PLACES = [(60 + 150 * column, 50 + 120 * row) for row in range(2) for column in range(3)]
+
+
+def draw(path: Path, places: list[tuple[int, int]], size: tuple[int, int], **saved: object) -> None:
+    """Dark ellipses of 40 x 80 pixels on grainy paper."""
+    image = Image.new("RGB", size, (225, 220, 210))
+    pen = ImageDraw.Draw(image)
+    for left, top in places:
+        pen.ellipse((left, top, left + 40, top + 80), (50, 40, 35))
+    grain = np.random.default_rng(1).normal(0, 2, (size[1], size[0], 1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
+    Image.fromarray(pixels).save(path, **saved)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    draw(tmp_path / "trays/TRAY_1.png", PLACES, (500, 320))
+    draw(tmp_path / "single/one.png", [(30, 20)], (100, 120))
+    outline = [[30 + 20 + 20 * np.cos(t), 20 + 40 + 40 * np.sin(t)] for t in np.arange(0, 6.2, 0.1)]
+    shape = {"label": "body", "shape_type": "polygon", "points": outline}
+    label = {"version": "5", "shapes": [shape], "imagePath": "one.png"}
+    label |= {"imageWidth": 100, "imageHeight": 120, "imageData": None, "flags": {}}
+    (tmp_path / "one.json").write_text(json.dumps(label))
+    return tmp_path
+
+
+def cut_trays(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict:
+    words = ["--photographs", folder / "trays", "--annotations", folder / "one.json"]
+    words += ["--annotated-photographs", folder / "single", "--output", folder / "out", *more]
+    monkeypatch.setattr(sys, "argv", ["cut_trays.py", *map(str, words)])
+    script = Path(__file__).parents[3] / "scripts/cut_trays.py"
+    runpy.run_path(str(script), run_name="script")["main"]()
+    return json.loads((folder / "out/specimens.json").read_text())
+
+
+def boxes(folder: Path, *drawn: dict) -> str:
+    data = {
+        "images": [{"id": 1, "file_name": "TRAY_1.png"}],
+        "categories": [{"id": 1, "name": "specimen"}],
+        "annotations": [
+            {"id": n, "image_id": 1, "category_id": 1} | one for n, one in enumerate(drawn, 1)
+        ],
+    }
+    (folder / "boxes.json").write_text(json.dumps(data))
+    return str(folder / "boxes.json")
+
+
+def test_a_tray_becomes_boxes_a_sheet_and_photographs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = cut_trays(folder, monkeypatch, "--cut")
+    names = [one["name"] for one in written["annotations"]]
+    assert names == [f"TRAY_1#0{row}0{column}" for row in (1, 2) for column in (1, 2, 3)]
+    for one, (left, top) in zip(written["annotations"], PLACES, strict=True):
+        assert np.abs(np.subtract(one["bbox"], (left, top, 41, 81))).max() <= 3
+        x, y, width, height = one["window"]
+        assert x < left and y < top and x + width > left + 41 and y + height > top + 81
+        cut = np.asarray(Image.open(folder / f"out/photographs/{one['name']}.png"))
+        tray = np.asarray(Image.open(folder / "trays/TRAY_1.png"))
+        assert (cut == tray[y : y + height, x : x + width]).all()
+    assert Image.open(folder / "out/sheets/TRAY_1.png").size == (500, 320)
+
+
+def test_drawn_boxes_replace_what_is_found_and_what_was_cut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_trays(folder, monkeypatch, "--cut")
+    drawn = boxes(
+        folder,
+        {"bbox": [360, 170, 40, 80]},
+        {"bbox": [60, 50, 40, 80], "name": "TRAY_1#0101"},
+        {"bbox": [5, 52, 40, 80]},  # to the left of one that keeps its number
+    )
+    written = cut_trays(folder, monkeypatch, "--cut", "--boxes", drawn)
+    assert [one["name"][-4:] for one in written["annotations"]] == ["0102", "0101", "0201"]
+    assert {one["source"] for one in written["annotations"]} == {"drawn"}
+    left = sorted(path.name for path in (folder / "out/photographs").iterdir())
+    assert left == ["TRAY_1#0101.png", "TRAY_1#0102.png", "TRAY_1#0201.png"]
+
+
+def test_boxes_are_of_the_upright_photograph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side
+    turned = Image.open(folder / "trays/TRAY_1.png").transpose(Image.Transpose.ROTATE_90)
+    turned.save(folder / "trays/TRAY_1.jpg", exif=exif, quality=95)
+    (folder / "trays/TRAY_1.png").unlink()
+    written = cut_trays(folder, monkeypatch)
+    assert (written["images"][0]["width"], written["images"][0]["height"]) == (500, 320)
+    found = [one["bbox"][:2] for one in written["annotations"]]
+    assert np.abs(np.subtract(found, PLACES)).max() <= 4
+
+
+def test_what_is_written_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = cut_trays(folder, monkeypatch)
+    again = cut_trays(folder, monkeypatch, "--boxes", str(folder / "out/specimens.json"))
+    same = ("name", "bbox", "window")
+    of = [[[one[key] for key in same] for one in data["annotations"]] for data in (written, again)]
+    assert of[0] == of[1]
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ({"bbox": [1, 2, 3]}, "its bbox is"),
+        ({"bbox": [1, 2, 30, 0.5]}, "1 or more"),
+        ({"bbox": [600, 2, 30, 30]}, "outside of the photograph, which has 500 x 320"),
+        ({"bbox": [6, 2, 30, 30], "name": "a/b"}, "part of a file's name"),
+    ],
+)
+def test_a_wrong_box_is_named(folder: Path, box: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said) as error:
+        read_boxes([boxes(folder, box)], Photographs.of_folder(folder / "trays"))
+    assert "boxes.json: annotation 1 of TRAY_1.png" in str(error.value)
+
+
+def test_wrong_names_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Boxed("0101", (0, 0, 9, 9))
+    with pytest.raises(InputError, match="two boxes are named '0101'"):
+        named([one, one], "TRAY_1.png")
+    photographs = Photographs.of_folder(folder / "trays")
+    with pytest.raises(InputError, match="are also in"):
+        read_boxes([boxes(folder), boxes(folder)], photographs)
+    draw(folder / "trays/TRAY_1.tif", PLACES, (500, 320))
+    with pytest.raises(InputError, match="the same name but for its extension"):
+        cut_trays(folder, monkeypatch)
+
+
+def test_a_tray_without_a_specimen_is_an_image_without_a_box() -> None:
+    assert as_coco([])["images"] == [] and named([], "TRAY_1.png") == ()
