@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
-from sam2pal.images.foreground import Silhouette
+from sam2pal.images.foreground import Silhouette, to_lab
 from sam2pal.images.reading import Photograph
 from sam2pal.images.rows import names_of, numbered
 from sam2pal.images.trays import SIDE, specimens_in
@@ -20,6 +22,7 @@ from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
+OUTLINED = 256  # pixels of an outline's longer side suffice
 MARGIN = 0.05  # of a box's longer side, on each side of it
 FOUND, DRAWN = "found", "drawn"
 _COLOURS = {FOUND: (0, 110, 220), DRAWN: (0, 140, 60)}
@@ -70,6 +73,24 @@ class Tray:
     def name(self, specimen: Boxed) -> str:
         """As `TRAY_017#0203`."""
         return f"{self.photograph.specimen}#{specimen.number}"
+
+
+def outline_of(template: AnnotatedSpecimen, photograph: Photograph) -> Silhouette | None:
+    """The outline of what is drawn on a photograph, or None if nothing is.
+
+    Args:
+        photograph: with all of its pixels.
+    """
+    union = np.zeros(photograph.displayed, bool)
+    for mask in template.masks.values():
+        union |= photograph.to_upright(mask)
+    rows, columns = np.flatnonzero(union.any(1)), np.flatnonzero(union.any(0))
+    if not rows.size:
+        return None
+    place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    step = max(1, max(union[place].shape) // OUTLINED)
+    part = union[place][::step, ::step]
+    return Silhouette.of(part, to_lab(photograph.pixels[place][::step, ::step]))
 
 
 def find(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed]:

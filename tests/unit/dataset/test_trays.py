@@ -40,11 +40,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def cut_trays(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict:
+def search(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: object) -> dict:
     words = ["--photographs", folder / "trays", "--annotations", folder / "one.json"]
-    words += ["--annotated-photographs", folder / "single", "--output", folder / "out", *more]
-    monkeypatch.setattr(sys, "argv", ["cut_trays.py", *map(str, words)])
-    script = Path(__file__).parents[3] / "scripts/cut_trays.py"
+    words += ["--annotated-photographs", folder / "single", "--sheets", folder / "out/sheets"]
+    words += ["--output", folder / "out/specimens.json", *more]
+    monkeypatch.setattr(sys, "argv", ["find_specimens.py", *map(str, words)])
+    script = Path(__file__).parents[3] / "scripts/find_specimens.py"
     runpy.run_path(str(script), run_name="script")["main"]()
     return json.loads((folder / "out/specimens.json").read_text())
 
@@ -64,7 +65,7 @@ def boxes(folder: Path, *drawn: dict) -> str:
 def test_a_tray_becomes_boxes_a_sheet_and_photographs(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = cut_trays(folder, monkeypatch, "--cut")
+    written = search(folder, monkeypatch, "--cut", folder / "out/photographs")
     names = [one["name"] for one in written["annotations"]]
     assert names == [f"TRAY_1#0{row}0{column}" for row in (1, 2) for column in (1, 2, 3)]
     for one, (left, top) in zip(written["annotations"], PLACES, strict=True):
@@ -80,14 +81,14 @@ def test_a_tray_becomes_boxes_a_sheet_and_photographs(
 def test_drawn_boxes_replace_what_is_found_and_what_was_cut(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut_trays(folder, monkeypatch, "--cut")
+    search(folder, monkeypatch, "--cut", folder / "out/photographs")
     drawn = boxes(
         folder,
         {"bbox": [360, 170, 40, 80]},
         {"bbox": [60, 50, 40, 80], "name": "TRAY_1#0101"},
         {"bbox": [5, 52, 40, 80]},  # to the left of one that keeps its number
     )
-    written = cut_trays(folder, monkeypatch, "--cut", "--boxes", drawn)
+    written = search(folder, monkeypatch, "--cut", folder / "out/photographs", "--boxes", drawn)
     assert [one["name"][-4:] for one in written["annotations"]] == ["0102", "0101", "0201"]
     assert {one["source"] for one in written["annotations"]} == {"drawn"}
     left = sorted(path.name for path in (folder / "out/photographs").iterdir())
@@ -100,15 +101,15 @@ def test_boxes_are_of_the_upright_photograph(folder: Path, monkeypatch: pytest.M
     turned = Image.open(folder / "trays/TRAY_1.png").transpose(Image.Transpose.ROTATE_90)
     turned.save(folder / "trays/TRAY_1.jpg", exif=exif, quality=95)
     (folder / "trays/TRAY_1.png").unlink()
-    written = cut_trays(folder, monkeypatch)
+    written = search(folder, monkeypatch)
     assert (written["images"][0]["width"], written["images"][0]["height"]) == (500, 320)
     found = [one["bbox"][:2] for one in written["annotations"]]
     assert np.abs(np.subtract(found, PLACES)).max() <= 4
 
 
 def test_what_is_written_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = cut_trays(folder, monkeypatch)
-    again = cut_trays(folder, monkeypatch, "--boxes", str(folder / "out/specimens.json"))
+    written = search(folder, monkeypatch)
+    again = search(folder, monkeypatch, "--boxes", str(folder / "out/specimens.json"))
     same = ("name", "bbox", "window")
     of = [[[one[key] for key in same] for one in data["annotations"]] for data in (written, again)]
     assert of[0] == of[1]
@@ -138,7 +139,7 @@ def test_wrong_names_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) 
         read_boxes([boxes(folder), boxes(folder)], photographs)
     draw(folder / "trays/TRAY_1.tif", PLACES, (500, 320))
     with pytest.raises(InputError, match="the same name but for its extension"):
-        cut_trays(folder, monkeypatch)
+        search(folder, monkeypatch)
 
 
 def test_a_tray_without_a_specimen_is_an_image_without_a_box() -> None:

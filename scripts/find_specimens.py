@@ -1,12 +1,11 @@
-"""Find the specimens in photographs of trays and drawers, and cut each out as a photograph of its own.
+"""Find the specimens in photographs of trays and drawers.
 
-    python scripts/cut_trays.py --photographs trays --annotations outlines.json \\
-        --annotated-photographs templates --output carabids
+    python scripts/find_specimens.py --photographs trays --annotations outlines.json \\
+        --output carabids/specimens.json --sheets carabids/sheets --cut carabids/photographs
 
-writes carabids/specimens.json (COCO with a box per specimen) and carabids/sheets/ (each tray with numbered
-boxes). Look at the sheets; correct boxes in any tool that reads COCO, and give its file by --boxes. With
---cut the specimens are written to carabids/photographs/, which is the folder for `specimens` in genera.tsv.
-docs/large-photographs.md says what is found and what is not.
+writes specimens.json, COCO with a box per specimen, and each tray with numbered boxes. Look at the sheets;
+correct boxes in any tool that reads COCO, and give its file by --boxes. With --cut each specimen becomes a
+photograph of its own. docs/large-photographs.md says what is found and what is not.
 """
 
 import argparse
@@ -20,14 +19,22 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.reading import read_annotations
-from sam2pal.dataset.trays import Tray, as_coco, cut, find, named, read_boxes, sheet
+from sam2pal.dataset.trays import (
+    Tray,
+    as_coco,
+    cut,
+    find,
+    named,
+    outline_of,
+    read_boxes,
+    sheet,
+)
 from sam2pal.images.foreground import Silhouette
 from sam2pal.images.reading import read_photograph
 from sam2pal.images.trays import SIDE
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
-from sam2pal.model.templates import specimen_on
 
 
 def main() -> None:
@@ -43,8 +50,8 @@ def main() -> None:
     )
     parser.add_argument(
         "--annotated-photographs",
-        required=True,
-        help="folder of the outlined photographs, of one specimen each",
+        help="folder of the outlined photographs (default: that of the trays); on each one specimen is"
+        " outlined",
     )
     parser.add_argument(
         "--boxes",
@@ -52,8 +59,11 @@ def main() -> None:
         default=[],
         help="COCO boxes that people drew; what they say of a tray replaces what is found there",
     )
-    parser.add_argument("--cut", action="store_true", help="write a photograph of each specimen")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--output", type=Path, required=True, help="COCO file to write")
+    parser.add_argument(
+        "--sheets", type=Path, required=True, help="folder for the trays with boxes"
+    )
+    parser.add_argument("--cut", type=Path, help="folder for a photograph of each specimen")
     add_progress(parser)
     arguments = parser.parse_args()
     photographs = Photographs.of_folder(arguments.photographs)
@@ -65,7 +75,8 @@ def main() -> None:
                 " extension; rename or remove one"
             )
     drawn = read_boxes(arguments.boxes, photographs)
-    known = outlines(arguments.annotations, arguments.annotated_photographs)
+    folder = arguments.annotated_photographs or arguments.photographs
+    known = outlines(arguments.annotations, folder)
     trays = []
     with Progress(arguments.progress, "tray", len(photographs.photographs)) as bar:
         for file in bar.over(photographs.photographs):
@@ -74,13 +85,13 @@ def main() -> None:
             where, boxes = drawn.get(file.path) or (file.name, find(photograph, known))
             height, width = photograph.displayed
             tray = Tray(file, width, height, named(boxes, where))
-            with atomic(arguments.output / "sheets" / f"{file.specimen}.png") as temporary:
+            with atomic(arguments.sheets / f"{file.specimen}.png") as temporary:
                 sheet(photograph, tray).save(temporary)
             if arguments.cut:
-                cut(photograph, tray, arguments.output / "photographs")
+                cut(photograph, tray, arguments.cut)
             trays.append(tray)
             print(told(tray), file=sys.stderr)
-    write_coco(arguments.output / "specimens.json", as_coco(trays))
+    write_coco(arguments.output, as_coco(trays))
 
 
 def outlines(annotations: Path, photographs: str) -> list[Silhouette]:
@@ -95,7 +106,7 @@ def outlines(annotations: Path, photographs: str) -> list[Silhouette]:
     if labels:
         dataset = Dataset(convert(annotations, photographs, labels), where=annotations)
         for template in dataset.specimens:
-            _, outline = specimen_on(template, read_photograph(template.path))
+            outline = outline_of(template, read_photograph(template.path))
             found += [outline] if outline else []
     if not found:
         raise InputError(
