@@ -11,11 +11,12 @@ photograph of its own. docs/large-photographs.md says what is found and what is 
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from sam2pal.cli import add_progress, run
 from sam2pal.dataset.convert import convert
-from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.reading import read_annotations
@@ -42,12 +43,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--photographs", required=True, help="folder of the trays")
-    parser.add_argument(
-        "--annotations",
-        required=True,
-        type=Path,
-        help="outlines of one specimen or more, any format",
-    )
+    of = parser.add_mutually_exclusive_group(required=True)
+    of.add_argument("--annotations", type=Path, help="outlines of one specimen or more, any format")
+    of.add_argument("--templates", type=Path, help="the same as convert_templates wrote it")
     parser.add_argument(
         "--annotated-photographs",
         help="folder of the outlined photographs (default: that of the trays); on each one specimen is"
@@ -76,7 +74,10 @@ def main() -> None:
             )
     drawn = read_boxes(arguments.boxes, photographs)
     folder = arguments.annotated_photographs or arguments.photographs
-    known = outlines(arguments.annotations, folder)
+    if arguments.templates:
+        known = outlines(read_templates(arguments.templates), arguments.templates)
+    else:
+        known = outlines(drawn_on(arguments.annotations, folder), arguments.annotations)
     trays = []
     with Progress(arguments.progress, "tray", len(photographs.photographs)) as bar:
         for file in bar.over(photographs.photographs):
@@ -94,25 +95,32 @@ def main() -> None:
     write_coco(arguments.output, as_coco(trays))
 
 
-def outlines(annotations: Path, photographs: str) -> list[Silhouette]:
-    """The outlines of the specimens that are drawn.
+def drawn_on(annotations: Path, photographs: str) -> list[AnnotatedSpecimen]:
+    """The specimens that are outlined, by whatever structures.
 
     Raises:
-        InputError: nothing is drawn, or a file cannot be read.
+        InputError: a file cannot be read.
     """
     source = read_annotations(annotations, Photographs.of_folder(photographs), [])
     labels = sorted({outline.label for drawing in source.drawings for outline in drawing.outlines})
-    found = []
-    if labels:
-        dataset = Dataset(convert(annotations, photographs, labels), where=annotations)
-        for template in dataset.specimens:
-            outline = outline_of(template, read_photograph(template.path))
-            found += [outline] if outline else []
-    if not found:
+    if not labels:
+        return []
+    return Dataset(convert(annotations, photographs, labels), where=annotations).specimens
+
+
+def outlines(templates: Iterable[AnnotatedSpecimen], where: Path) -> list[Silhouette]:
+    """The outlines of templates.
+
+    Raises:
+        InputError: nothing is drawn, or a photograph cannot be read.
+    """
+    found = [outline_of(template, read_photograph(template.path)) for template in templates]
+    known = [outline for outline in found if outline]
+    if not known:
         raise InputError(
-            f"{annotations}: no specimen is outlined in it; outline the structures of one at least"
+            f"{where}: no specimen is outlined in it; outline the structures of one at least"
         )
-    return found
+    return known
 
 
 def told(tray: Tray) -> str:

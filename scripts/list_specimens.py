@@ -22,6 +22,7 @@ from sam2pal.dataset.manifest import (
     write_list,
     write_shard_lists,
 )
+from sam2pal.dataset.trays import windows_of
 from sam2pal.io.errors import DamagedError
 from sam2pal.io.files import set_aside
 from sam2pal.io.progress import Progress
@@ -31,6 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genus", required=True, help="name of the genus, for messages")
     parser.add_argument("--folder", required=True, help="folder of its photographs")
+    parser.add_argument(
+        "--windows",
+        help="specimens.json of find_specimens, where photographs show many specimens",
+    )
     add_options(parser, "shard_size")
     add_progress(parser)
     parser.add_argument("--manifest", required=True, help="table to write: every photograph")
@@ -57,6 +62,7 @@ def main() -> None:
             read_options(arguments.options).shard_size,
             genus=arguments.genus,
             progress=progress,
+            windows=windows_of(arguments.windows) if arguments.windows else None,
         )
     # The state first: a listing that is killed in between must not give out a shard twice.
     if arguments.state:
@@ -66,8 +72,9 @@ def main() -> None:
 
     counts = Counter(specimen.status for specimen in manifest.specimens)
     summary = ", ".join(f"{counts[status]} {status}" for status in sorted(counts))
+    what = "specimens" if arguments.windows else "photographs"
     print(
-        f"{arguments.genus}: {len(manifest.specimens)} photographs ({summary}) in {shards} shards,"
+        f"{arguments.genus}: {len(manifest.specimens)} {what} ({summary}) in {shards} shards,"
         f" {written} of them changed",
         file=sys.stderr,
     )

@@ -84,17 +84,23 @@ def judgements(genus, folder, structures, files):
 
 
 def judged(project):
-    """What people said, by genus."""
+    """What people said, by genus. Specimens in trays are not known before these are searched."""
     structures = tuple(project.configuration.structures)
     return {
         name: judgements(name, project.genera[name].specimens, structures, tuple(files))
         for name, files in project.corrections.items()
+        if project.genera[name].layout == "single"
     }
 
 
 def corrected(configuration, genus, name, files):
     """The corrections that serve a round as templates. They are a file of their own, written only if they changed:
     another verdict trains nothing again."""
+    if genus.layout == "many":
+        raise InputError(
+            f"rounds.{name}.templates: '{genus.name}' has photographs of many specimens, whose corrections cannot be"
+            " templates; take 'corrections' out, or cut the specimens out (docs/large-photographs.md)"
+        )
     path = Path(place(f"{OPTIONS}/corrections/{genus.name}.{name}.json"))
     if workflow.is_main_process and not (RUNNING and path.is_file()):
         from sam2pal.dataset.corrections import templates_of, write_templates
@@ -339,6 +345,18 @@ def drawn(wildcards):
     """What a genus of the demo waits for before it is listed."""
     folder = genus_of(wildcards).specimens
     return local(f"{Path(folder).parent}/truth.json") if folder.startswith(DEMO) else []
+
+
+def found_specimens(wildcards):
+    """Where photographs show many specimens, what was found in them."""
+    many = genus_of(wildcards).layout == "many"
+    return f"{RESULTS}/{wildcards.genus}/specimens.json" if many else []
+
+
+def first_templates(wildcards):
+    """The templates of a genus' first round."""
+    first = next(name for genus, name in PROJECT.runs if genus == wildcards.genus)
+    return f"{RESULTS}/{wildcards.genus}/{first}/templates.json"
 
 
 def scale(wildcards):

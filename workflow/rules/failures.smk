@@ -28,6 +28,9 @@ def runs_and_their_inputs():
             ],
             "truth_morphometrics.parquet": [f"{options}/measure_truth.json", SPECIMEN_TABLE],
         }
+        if PROJECT.genera[genus].layout == "many":
+            boxes = PROJECT.genera[genus].box_files
+            inputs["specimens.json"] = [f"{options}/find_specimens.json", *boxes]
         if genus not in PROJECT.corrections:
             del inputs["corrections.json"]
         inputs = {output: [path for path in paths if path] for output, paths in inputs.items()}

@@ -1,6 +1,31 @@
 # Which photographs a genus has, and which of them a round learns from.
 
 
+# The specimens of photographs that show many: boxes, windows and names.
+rule find_specimens:
+    input:
+        options=f"{OPTIONS}/find_specimens.json",
+        templates=first_templates,
+        boxes=lambda wildcards: [local(path) for path in genus_of(wildcards).box_files],
+    output:
+        specimens="<results>/{genus}/specimens.json",
+        sheets=directory("<results>/{genus}/trays"),
+    log:
+        "<logs>/{genus}/find_specimens.log",
+    benchmark:
+        "<benchmarks>/{genus}/find_specimens.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("find_specimens"),
+        folder=lambda wildcards: genus_of(wildcards).specimens,
+        state=folder_state,
+        boxes=lambda wildcards, input: (f"--boxes {shlex.join(input.boxes)}" if input.boxes else ""),
+    shell:
+        "{params.program} --photographs {params.folder:q} --templates {input.templates} {params.boxes}"
+        " --sheets {output.sheets} --progress {log}.state --output {output.specimens} > {log} 2>&1"
+
+
 # Photographs are never Snakemake's inputs, there may be a million of them. Names, sizes and times of all files of
 # the folder are condensed into a hash instead, in the main process only; when it changes, the genus is
 # listed again. The script writes a list only if what it says changed, so only shards with new or replaced
@@ -13,6 +38,7 @@ checkpoint list_specimens:
     input:
         options=f"{OPTIONS}/list_specimens.json",
         demo=drawn,
+        windows=found_specimens,
     output:
         listed=touch("<results>/{genus}/lists/.listed"),
     log:
@@ -25,11 +51,12 @@ checkpoint list_specimens:
         program=program("list_specimens"),
         folder=lambda wildcards: genus_of(wildcards).specimens,
         state=folder_state,
+        windows=option("--windows", "windows"),
         manifest=lambda wildcards, output: place(f"<results>/{wildcards.genus}/manifest.tsv"),
         lists=lambda wildcards, output: place(f"<results>/{wildcards.genus}/lists"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --folder {params.folder:q}"
-        " --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv"
+        " {params.windows} --manifest {params.manifest} --lists {params.lists} --state {params.lists}/.state.tsv"
         " --progress {log}.state > {log} 2>&1"
 
 

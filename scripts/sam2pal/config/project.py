@@ -230,6 +230,7 @@ def _missing_files(
         )
         need(genus.truth, configuration.genera, f"the truth of '{genus.name}'")
         need(genus.landmarks, configuration.genera, f"the landmarks of '{genus.name}'")
+        need(genus.boxes, configuration.genera, f"the boxes of '{genus.name}'")
     for row in sources:
         whose = f"of '{row.genus}', round '{row.label}',"
         need(row.annotations, configuration.templates, f"the file of annotations {whose}")

@@ -47,6 +47,7 @@ def stage_options(
     stages: dict[str, dict[str, Any]] = {
         "draw_specimens": {},
         "list_specimens": {"shard_size": configuration.shard_size},
+        "find_specimens": {},
         "convert_templates": {"structures": _structures(configuration, "parent")},
         "convert_corrections": {"structures": _structures(configuration, "parent", "exclusive")},
         "fetch_checkpoint": {"model": {k: getattr(configuration.model, k) for k in fetched}},

@@ -4,7 +4,8 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -106,7 +107,25 @@ class Genus:
         None,
         description="scale of its photographs, pixels per millimetre; empty leaves lengths in pixels",
     )
+    layout: Literal["single", "many"] = Field(
+        "single",
+        description="what a photograph shows: `single` specimen, or `many` of a tray or drawer, which are "
+        "found first",
+    )
+    boxes: Annotated[str, AfterValidator(_path)] | None = Field(
+        None,
+        description="COCO file, or folder of such, with a box per specimen of a tray: replaces what is "
+        "found there; may be empty",
+    )
     metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
+
+    @property
+    def box_files(self) -> list[str]:
+        """The files that `boxes` names."""
+        if self.boxes is None:
+            return []
+        place = Path(self.boxes)
+        return sorted(map(str, place.glob("*.json"))) if place.is_dir() else [self.boxes]
 
 
 @dataclass(frozen=True)
@@ -186,7 +205,7 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     table = read_table(path, Genus, further=True)
     for number, row in table.rows:
         values = {column: row[column] for column in known if row.get(column)}
-        for key in ("truth", "landmarks"):
+        for key in ("truth", "landmarks", "boxes"):
             if values.get(key, "").casefold() in MISSING:
                 values.pop(key, None)
         metadata = {column: value for column, value in row.items() if column not in known}

@@ -2,4 +2,10 @@
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
-METHODS = {"convert_templates": 6, "convert_corrections": 2, "list_specimens": 2, "draw_pool": 1}
+METHODS = {
+    "convert_templates": 6,
+    "convert_corrections": 2,
+    "find_specimens": 1,
+    "list_specimens": 2,
+    "draw_pool": 1,
+}

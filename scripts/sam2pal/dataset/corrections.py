@@ -13,9 +13,10 @@ from sam2pal.config.checking import refuse
 from sam2pal.dataset.dataset import MISSING, specimen_of
 from sam2pal.dataset.files import check, guarded, read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.images.address import content_hash, file_of
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.files import sha256, write_if_changed
+from sam2pal.io.files import write_if_changed
 
 FACTS = ("corrected", *MISSING)
 """Verdicts that hold of a specimen whatever is predicted."""
@@ -84,11 +85,11 @@ class Hashes:
             InputError: the file cannot be read.
         """
         try:
-            status = Path(photograph).stat()
+            status = Path(file_of(photograph)).stat()
             state = [status.st_size, status.st_mtime_ns]
             known = self._known.get(photograph)
             if known is None or known[:2] != state:
-                known = [*state, sha256(photograph)]
+                known = [*state, content_hash(photograph)]
                 self._known[photograph] = known
         except OSError as error:
             raise InputError(f"{photograph}: cannot be read ({error.strerror})") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +22,7 @@ from sam2pal.dataset.rle import (
     rle_measures,
     rle_size,
 )
+from sam2pal.images.address import suffix_of
 from sam2pal.io.errors import DamagedError, InputError
 
 BY_HAND = ("drawn", "corrected")
@@ -185,7 +185,7 @@ class AnnotatedSpecimen:
     @property
     def name(self) -> str:
         """Its id with the extension of its photograph."""
-        return self.specimen + os.path.splitext(self.path or self.file_name)[1]
+        return self.specimen + suffix_of(self.path or self.file_name)
 
     @property
     def masks(self) -> Mapping[str, np.ndarray]:

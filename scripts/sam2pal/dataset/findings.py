@@ -52,7 +52,11 @@ class Findings:
                 found[key] = known.get(key) or self._look(source, truth, structures)
         table = project.configuration.specimen_table
         if table and not made(table):
-            genera = {g.name: g.specimens for g in project.genera.values() if not made(g.specimens)}
+            genera = {
+                g.name: g.specimens if g.layout == "single" else ""
+                for g in project.genera.values()
+                if not made(g.specimens)
+            }
             key = _key(_stat(table), genera, [_stat(folder) for folder in genera.values()])
             found[key] = known.get(key) or _table(table, genera, sorted(reserved))
         for result in found.values():
@@ -80,7 +84,7 @@ def _sources(project: Project) -> Iterator[tuple[Source, bool]]:
     """Every set of annotations once, and whether it is truth."""
     yield from {source: False for run in project.runs.values() for source in run}.items()
     for genus in project.genera.values():
-        if genus.truth:
+        if genus.truth and genus.layout == "single":  # names of specimens in trays are not known yet
             yield Source(genus.name, "truth", genus.truth, genus.specimens), True
 
 
@@ -98,6 +102,8 @@ def _table(path: str, genera: Mapping[str, str], reserved: Sequence[str]) -> dic
         if genus not in genera:
             notes.append(f"{path}: '{genus}' is no genus of this project; its rows are not used")
             continue
+        if not genera[genus]:
+            continue  # which specimens its trays show is not known yet
         with suppress(InputError):  # a folder that cannot be listed is told by its listing
             _, unknown = table.unmatched(genus, [f.stem for f in scan(genera[genus]).photographs])
             if unknown:

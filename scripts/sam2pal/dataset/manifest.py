@@ -4,15 +4,18 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
+from sam2pal.images.address import address_of, suffix_of
 from sam2pal.images.folder import Found, natural_key, scan
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
+from sam2pal.images.window import Window
 from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import write_if_changed
@@ -24,14 +27,15 @@ NO_SPECIMEN = "no_specimen"  # of predictions: a photograph in which no specimen
 
 @dataclass(frozen=True)
 class Specimen:
-    """A row of a manifest: one photograph.
+    """A row of a manifest: one photograph, or a window of one that shows many specimens.
 
     Attributes:
-        specimen: id: the path relative to the genus' folder, without extension.
-        path: as it is opened.
+        specimen: id: the path relative to the genus' folder, without extension; of a window also `#` and
+            its number.
+        path: as it is opened; the address of a window (see `images.address`).
         size: of the file, in bytes; -1 if it cannot be examined.
         mtime_ns: time of the file's last change, in nanoseconds.
-        width, height: in pixels as stored on disk; 0 if the photograph is unreadable.
+        width, height: in pixels as stored on disk, a window's upright; 0 if the photograph is unreadable.
         shard: four or more digits.
         status: `ok`, `unreadable` (also what is no photograph but a mask), or `duplicate`
             (another photograph has the same id and is kept); `removed` only in the state that
@@ -53,7 +57,21 @@ class Specimen:
     @property
     def name(self) -> str:
         """File name relative to the genus' folder."""
-        return self.specimen + os.path.splitext(self.path)[1]
+        return self.specimen + suffix_of(self.path)
+
+
+class Windowed(NamedTuple):
+    """A specimen of a photograph that shows many.
+
+    Attributes:
+        number: what follows the photograph's name in its id, as `0203`.
+        window: in the upright photograph.
+        reason: what to know about it, as that it touches another.
+    """
+
+    number: str
+    window: Window
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,7 @@ def build_manifest(
     genus: str = "",
     progress: Callable[[Iterable], Iterable] = iter,
     threads: int = 8,
+    windows: Mapping[str, Sequence[Windowed]] | None = None,
 ) -> Manifest:
     """List a genus' folder, keeping every specimen in the shard it was in.
 
@@ -158,6 +177,7 @@ def build_manifest(
         previous: the specimens of the previous manifest, those removed included.
         shard_size: number of photographs a shard takes.
         progress: wraps the photographs that are opened, for a progress bar.
+        windows: of the specimens, by the name of their photograph, where photographs show many.
 
     Raises:
         InputError: the folder does not exist, or holds no photograph.
@@ -183,6 +203,8 @@ def build_manifest(
     earlier = {specimen.name: specimen for specimen in previous or ()}
     rows, opened = _examined(files, earlier, progress, threads)
     rows = _without_duplicates(_without_masks(rows))
+    if windows is not None:
+        rows = [one for row in rows for one in _parted(row, windows.get(row.name))]
     rows = _sharded(rows, earlier, shard_size)
 
     names = {row.name for row in rows}
@@ -199,6 +221,31 @@ def build_manifest(
         for row in gone
     ]
     return Manifest(rows, sorted(gone, key=lambda row: natural_key(row.name)), notes)
+
+
+def _parted(row: Specimen, windows: Sequence[Windowed] | None) -> list[Specimen]:
+    """A row per specimen of a photograph."""
+    if row.status != OK:
+        return [row]
+    if windows is None:
+        reason = "no specimen was looked for in it; run the workflow again"
+        return [replace(row, status=UNREADABLE, reason=reason)]
+    if not windows:
+        reason = (
+            "no specimen found: nothing in the tray looks like those of the templates; draw boxes"
+        )
+        return [replace(row, status=NO_SPECIMEN, reason=reason)]
+    return [
+        replace(
+            row,
+            specimen=f"{row.specimen}#{one.number}",
+            path=address_of(row.path, one.window),
+            width=one.window.width,
+            height=one.window.height,
+            reason="; ".join([part for part in (row.reason, one.reason) if part]),
+        )
+        for one in windows
+    ]
 
 
 def _known(row: Specimen | None) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import DUPLICATE, Specimen
+from sam2pal.images.address import file_of
 from sam2pal.images.folder import scan
 from sam2pal.images.header import Header
 from sam2pal.images.reading import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, inspect
@@ -46,7 +47,7 @@ class PhotographFile:
         Raises:
             InputError: the photograph cannot be read.
         """
-        if self.width and not os.path.exists(self.path):
+        if self.width and not os.path.exists(file_of(self.path)):
             return Header(self.width, self.height)
         return _inspect(self.path)
 

@@ -79,7 +79,7 @@ def work(project: Project, folders: Mapping[str, Folder], results: Path) -> dict
     for genus, name in project.runs:
         of = found.setdefault(genus, Work())
         try:
-            of.specimens = folders[genus].count
+            of.specimens = _found(project, genus, results) or folders[genus].count
         except InputError:
             continue  # not there yet, or said by the job that lists it
         of.shards = -(-of.specimens // size)
@@ -91,6 +91,15 @@ def work(project: Project, folders: Mapping[str, Folder], results: Path) -> dict
             of.trainings += 1
             of.steps += train.steps
     return found
+
+
+def _found(project: Project, genus: str, results: Path) -> int:
+    """How many specimens were found in the trays of a genus; 0 if it has none, or nobody looked."""
+    listed = results / genus / "manifest.tsv"
+    if project.genera[genus].layout == "single" or not listed.is_file():
+        return 0
+    with listed.open(encoding="utf-8") as file:
+        return max(sum(1 for _ in file) - 1, 0)
 
 
 def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import OK, Specimen, some
 from sam2pal.dataset.matching import find_templates
+from sam2pal.images.address import file_of
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 
@@ -57,7 +58,7 @@ def check_pool(pool: Iterable[Specimen], where: str | Path) -> None:
     gone, changed = [], []
     for specimen in pool:
         try:
-            status = os.stat(specimen.path)
+            status = os.stat(file_of(specimen.path))
         except OSError:
             gone.append(specimen)
         else:

@@ -78,7 +78,7 @@ def preview(
     if table and not made(table):
         joined = SpecimenTable(table)
         for genus, entry in project.genera.items():
-            if not made(entry.specimens):
+            if not made(entry.specimens) and entry.layout == "single":
                 _joined(joined, genus, folders[genus], found)
     return found
 

@@ -13,17 +13,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import check, read_json
+from sam2pal.dataset.manifest import Windowed
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.images.foreground import Silhouette, to_lab
 from sam2pal.images.reading import Photograph
 from sam2pal.images.rows import names_of, numbered
 from sam2pal.images.trays import SIDE, specimens_in
 from sam2pal.images.window import Window
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
 
 OUTLINED = 256  # pixels of an outline's longer side suffice
 MARGIN = 0.05  # of a box's longer side, on each side of it
+TOUCHES = "it touches another specimen, or is more than one"
 FOUND, DRAWN = "found", "drawn"
 _COLOURS = {FOUND: (0, 110, 220), DRAWN: (0, 140, 60)}
 _TOUCHING = (220, 60, 0)
@@ -227,6 +229,27 @@ def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:
         "categories": [{"id": 1, "name": "specimen"}],
         "annotations": annotations,
     }
+
+
+def windows_of(path: str | Path) -> dict[str, list[Windowed]]:
+    """The windows that `as_coco` wrote, by the name of the photograph.
+
+    Raises:
+        InputError: the file is not sound.
+    """
+    data = check(read_json(path), path)
+    names = {image["id"]: image["file_name"] for image in data["images"]}
+    found: dict[str, list[Windowed]] = {name: [] for name in names.values()}
+    try:
+        for one in data["annotations"]:
+            left, top, width, height = one["window"]
+            number = one["name"].rpartition("#")[2]
+            reason = TOUCHES if one["touching"] else ""
+            window = Windowed(number, Window(top, left, height, width), reason)
+            found[names[one["image_id"]]].append(window)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(path, f"{path}: damaged list of windows ({error})") from error
+    return found
 
 
 def sheet(photograph: Photograph, tray: Tray) -> Image.Image:

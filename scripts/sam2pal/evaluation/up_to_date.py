@@ -109,6 +109,11 @@ class Results:
     def _steps(self, run: Run, stage: str) -> Iterator[Step]:
         folder = self._folder(run)
         listed, truth, _ = self._truth(run)
+        if "specimens.json" in run.inputs:
+            found = self._results / run.genus / "specimens.json"
+            given = map(Path, run.inputs["specimens.json"])
+            log = self._log(run.genus, "find_specimens")
+            yield Step("find_specimens", found, tuple(given), log)
         yield listed
         before = [folder / "templates.json"]
         yield self._step(run, "convert_templates", before[0])

@@ -28,8 +28,9 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +38,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from sam2pal.images import pillow, tiff
+from sam2pal.images.address import check_inside, split
 from sam2pal.images.header import MAX_PIXELS, Header
 from sam2pal.images.jpeg import DamagedError
 from sam2pal.images.orientation import stored, upright
@@ -145,16 +147,20 @@ class Photograph:
 
 
 def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph:
-    """Decode a photograph.
+    """Decode a photograph, or the window that an address names.
 
     Args:
         at_least: longer side in pixels that is needed. The pixels of a much larger photograph are reduced by
             2, 4 or 8 (a TIFF pyramid: to one of its levels), so that their longer side is still twice this
-            or more, and antialiased resizing decides what comes out. All pixels if not given.
+            or more, and antialiased resizing decides what comes out. All pixels of a window, or if not given.
 
     Raises:
         InputError: the file is missing, empty, truncated, too large, or not a readable photograph.
     """
+    file, window = split(path)
+    if window is not None:
+        inspect(path)
+        return Photograph(read_window(file, *window), 1, window.width, window.height)
     decoded = _guarded(path, partial(_decoder(path).decode, at_least=at_least))
     header, pixels = decoded.header, decoded.pixels
     frame = None
@@ -210,7 +216,9 @@ def read_window(path: str | Path, top: int, left: int, height: int, width: int) 
         ValueError: the window is empty, or reaches beyond the photograph.
     """
     if _decoder(path) is not tiff:
-        photograph = read_photograph(path)
+        state = os.stat(path)
+        with _ONE_AT_A_TIME:
+            photograph = _last(os.fspath(path), state.st_size, state.st_mtime_ns)
         _check_inside(photograph.displayed, top, left, height, width)
         return photograph.pixels[top : top + height, left : left + width].copy()
     header = _guarded(path, tiff.inspect)
@@ -221,6 +229,15 @@ def read_window(path: str | Path, top: int, left: int, height: int, width: int) 
     rows, columns = slice(top, header.height - bottom), slice(left, header.width - right)
     pixels = _guarded(path, partial(tiff.decode_window, rows=rows, columns=columns))
     return np.require(upright(pixels, header.orientation), requirements="CW")
+
+
+_ONE_AT_A_TIME = Lock()
+
+
+@lru_cache(maxsize=1)
+def _last(path: str, size: int, mtime_ns: int) -> Photograph:
+    """The photograph whose windows were read last: the specimens of a tray follow each other."""
+    return read_photograph(path)
 
 
 def _check_inside(size: tuple[int, int], top: int, left: int, height: int, width: int) -> None:
@@ -244,7 +261,7 @@ def _turned(margins: tuple, orientation: int, turn: Callable) -> tuple:
 
 
 def inspect(path: str | Path, full: bool = False) -> Header:
-    """Read size and orientation, and check that the file is whole.
+    """Read size and orientation, and check that the file is whole. A window is upright.
 
     PNG and JPEG are checked by how they end, TIFF by where its data lie; a file that fails such
     a check, or has no cheap one, is decoded to find out. `full` decodes every file.
@@ -252,6 +269,10 @@ def inspect(path: str | Path, full: bool = False) -> Header:
     Raises:
         InputError: as `read_photograph`.
     """
+    file, window = split(path)
+    if window is not None:
+        check_inside(path, window, inspect(file, full).displayed[::-1])
+        return Header(window.width, window.height)
     decoder = _decoder(path)
     if full:
         return _guarded(path, decoder.decode).header

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sam2pal.io.files import sha256
+from sam2pal.images.address import content_hash, file_of
 from sam2pal.review.records import (
     SUMMARY,
     escape_lines,
@@ -124,13 +124,13 @@ class Pages:
         if shown is not None and drawn is not None:
             write_detail(self.build, row, self.survey.structures, drawn, shown)
         if shown is not None and shown.photograph is not None:
-            found["photograph"] = address(entry.path, self.place.output.parent)
+            found["photograph"] = address(file_of(entry.path), self.place.output.parent)
             if shown.copy:
                 copy = numbered("photographs", row.number, "jpg")
                 write_copy(shown, self.build / copy)
                 found["photograph"] = self.place.folder + copy
             if not shown.problem:
-                found["sha256"] = sha256(entry.path)
+                found["sha256"] = content_hash(entry.path)
         self._records.add(row.rank, json.dumps(found, ensure_ascii=False, separators=(",", ":")))
         html = self._environment.get_template("card.html.j2").render(
             row=row,
@@ -144,7 +144,7 @@ class Pages:
             next=found.get("next"),
             source=source,
             alt=_alt(entry, bool(found.get("problem"))),
-            photograph=address(entry.path, self.place.output.with_suffix("")),
+            photograph=address(file_of(entry.path), self.place.output.with_suffix("")),
             units=UNITS,
             evaluated=self.evaluated,
         )
@@ -173,7 +173,9 @@ class Pages:
             shared,
             folder=self.place.folder,
             home=address(str(home), self.place.output.parent) if home else "",
-            runs=address(f"{home.with_suffix('')}/index.js", self.place.output.parent) if home else "",
+            runs=address(f"{home.with_suffix('')}/index.js", self.place.output.parent)
+            if home
+            else "",
             tables=self._tables(),
             annotate=self.place.annotate,
             summary=_summary(survey),

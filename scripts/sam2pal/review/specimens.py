@@ -12,6 +12,7 @@ from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import Annotation
 from sam2pal.dataset.rle import encode_mask, rle_size
 from sam2pal.dataset.runs import Runs
+from sam2pal.images.address import split
 from sam2pal.images.orientation import upright_points
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
@@ -73,8 +74,9 @@ def show(entry: Entry, at_least: int | None = None) -> Shown:
     specimen = entry.specimen
     masks = {m.structure: rle_of(m.annotation) for m in entry.marks if m.there and m.annotation}
     try:
-        start = _start(entry.path)
-        copy = not start.startswith(_IN_BROWSERS)
+        file, window = split(entry.path)
+        start = _start(file)
+        copy = window is not None or not start.startswith(_IN_BROWSERS)
         photograph = read_photograph(entry.path, None if copy else at_least)
         if photograph.orientation != 1 and not start.startswith(_ORIENTED) and not copy:
             copy, photograph = True, read_photograph(entry.path)

@@ -16,6 +16,7 @@ from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.recalibration import labelled_in
 from sam2pal.evaluation.ranking import Ranking
+from sam2pal.images.address import file_of
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 from sam2pal.review.shards import Entry, Group, entries, same_structures
@@ -305,6 +306,6 @@ class Survey:
 
 def _size(path: str) -> int:
     try:
-        return os.path.getsize(path)
+        return os.path.getsize(file_of(path))
     except OSError:
         return -1

@@ -1,5 +1,6 @@
 """A shard: every structure of every specimen, with a confidence, or the reason why there is none."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from sam2pal.config.structures import Structure
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import NO_SPECIMEN, OK, UNREADABLE, Specimen
 from sam2pal.dataset.matching import find_templates
+from sam2pal.images.address import file_of
 from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
@@ -66,7 +68,7 @@ def segment(
         images.append(
             {
                 "id": len(images) + 1,
-                "file_name": Path(specimen.path).name,
+                "file_name": Path(specimen.name).name,
                 "path": specimen.path,
                 "specimen": specimen.specimen,
                 "width": specimen.width,
@@ -221,10 +223,10 @@ def _read(specimen: Specimen, at_least: int, finder: Finder | None) -> _Seen:
     """A photograph with what stands out in it, or the reason why there is none."""
     if specimen.status != OK:
         return _Seen(specimen, None, specimen.status, specimen.reason)
-    path = Path(specimen.path)
+    path = specimen.path
     lost = partial(_Seen, specimen, None, UNREADABLE)
     try:
-        stat = path.stat()
+        stat = os.stat(file_of(path))
     except OSError:
         return lost("disappeared since it was listed; run the workflow again")
     if (stat.st_size, stat.st_mtime_ns) != (specimen.size, specimen.mtime_ns):

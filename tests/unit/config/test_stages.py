@@ -32,7 +32,7 @@ STAGES = (
     *("draw_specimens", "list_specimens", "convert_templates", "fetch_checkpoint", "segment_shard"),
     *("draw_masks", "evaluate", "measure", "review_page", "review_index", "aggregate", "plot_evaluation"),
     *("summarize_morphometrics", "plot_morphometrics", "draw_pool", "train_palindrome"),
-    *("convert_corrections", "choose_next", "compare_masks"),
+    *("convert_corrections", "choose_next", "compare_masks", "find_specimens"),
 )
 METHODS = dict.fromkeys(STAGES, 7)
 
