@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from sam2pal.cli import run
-from sam2pal.dataset.export import WRITERS, export
+from sam2pal.dataset.export import WHOLE, WRITERS, export
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import read_user_table
@@ -36,6 +36,11 @@ def main() -> None:
         help="pixels by which a polygon may stray from its mask, for fewer points; 0 (the default)"
         " leaves every pixel as it is",
     )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="masks of specimens of trays on the photographs of the trays, with --to coco",
+    )
     parser.add_argument("--output", type=Path, required=True, help="new folder")
     arguments = parser.parse_args()
     files = [
@@ -49,8 +54,11 @@ def main() -> None:
         if "specimen" not in table.columns:
             raise InputError(f"{arguments.list}: no column 'specimen'")
         wanted = [row["specimen"] for _, row in table.rows]
+    if arguments.whole and arguments.to != "coco":
+        raise InputError("--whole writes COCO; give --to coco")
+    tool = WHOLE if arguments.whole else arguments.to
     count = export(
-        files, arguments.to, arguments.output, wanted, arguments.tolerance, arguments.corrections
+        files, tool, arguments.output, wanted, arguments.tolerance, arguments.corrections
     )
     print(f"{arguments.output}: {count} specimens for {arguments.to}")
 

@@ -8,6 +8,7 @@ from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.formats import coco, cvat, geojson, labelme, labelstudio, masks, yolo
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.photographs import PhotographFile
+from sam2pal.dataset.whole import write_whole
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.user_tables import composed
 
@@ -21,6 +22,7 @@ WRITERS = {
     "masks": masks.write,
 }
 """A writer takes specimens, the structures in order and a folder; it gives how many it wrote."""
+WHOLE = "whole"
 
 
 def export(
@@ -38,7 +40,7 @@ def export(
 
     Args:
         predictions: shards of a genus and round, or any canonical files.
-        tool: a key of `WRITERS`.
+        tool: a key of `WRITERS`, or `WHOLE` for specimens of trays on the photographs of the trays.
         folder: is made; must be empty.
         wanted: ids of specimens; all if not given. Those that cannot be used are left out.
         corrections: what people said: corrected and accepted masks stand.
@@ -70,7 +72,8 @@ def export(
     for name in sorted((chosen or set()) - set(known)):
         raise InputError(f"the predictions have no specimen '{name}'{nearest(name, known)}")
     folder.mkdir(parents=True, exist_ok=True)
-    return WRITERS[tool](_specimens(datasets, chosen, tolerance), structures, folder)
+    writer = write_whole if tool == WHOLE else WRITERS[tool]
+    return writer(_specimens(datasets, chosen, tolerance), structures, folder)
 
 
 def _specimens(

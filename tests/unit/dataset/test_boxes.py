@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from sam2pal.dataset.export import WHOLE, export
+from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.photographs import Photographs
-from sam2pal.dataset.trays import Boxed, as_coco, named, read_boxes
+from sam2pal.dataset.rle import decode_mask, encode_mask
+from sam2pal.dataset.trays import Boxed, as_coco, named, read_boxes, windows_of
+from sam2pal.images.address import address_of
+from sam2pal.images.orientation import stored
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
 PLACES = [(60 + 150 * column, 50 + 120 * row) for row in range(2) for column in range(3)]
@@ -140,6 +147,56 @@ def test_wrong_names_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     draw(folder / "trays/TRAY_1.tif", PLACES, (500, 320))
     with pytest.raises(InputError, match="the same name but for its extension"):
         search(folder, monkeypatch)
+
+
+def test_each_specimen_is_listed_with_its_window(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = search(folder, monkeypatch)
+    windows = windows_of(folder / "out/specimens.json")
+    draw(folder / "trays/empty.png", [], (200, 100))
+    draw(folder / "trays/new.png", [], (200, 100))
+    listed = build_manifest(folder / "trays", None, 4, windows=windows | {"empty.png": []})
+    *found, empty, new = sorted(
+        listed.specimens, key=lambda one: (one.status == "unreadable", one.status != "ok")
+    )
+    assert (empty.status, new.status) == ("no_specimen", "unreadable")
+    assert "draw boxes" in empty.reason and "run the workflow again" in new.reason
+    assert [one.specimen for one in found] == [one["name"] for one in written["annotations"]]
+    assert [one.name for one in found][0] == "TRAY_1#0101.png"
+    assert {one.shard for one in found} == {"0001", "0002"}
+    for one, annotation in zip(found, written["annotations"], strict=True):
+        x, y, width, height = annotation["window"]
+        assert one.path == f"{folder}/trays/TRAY_1.png#xywh={x},{y},{width},{height}"
+        assert (one.width, one.height) == (width, height)
+    again = build_manifest(folder / "trays", listed.specimens, 4, windows=windows)
+    assert [(one.specimen, one.shard) for one in again.specimens if one.status == "ok"] == [
+        (one.specimen, one.shard) for one in found
+    ]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_masks_are_put_back_on_the_photograph(tmp_path: Path, orientation: int) -> None:
+    upright = np.zeros((90, 120), bool)
+    upright[20:35, 60:90] = True
+    upright[30:40, 70:75] = True
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(stored(upright, orientation).astype(np.uint8) * 255)
+    picture.save(tmp_path / "T.png", exif=exif)
+    window = Window(10, 50, 50, 60)
+    mask = upright[10:60, 50:110]
+    image = {"id": 1, "file_name": "T#0101.png", "specimen": "T#0101", "width": 60, "height": 50}
+    image |= {"path": address_of(str(tmp_path / "T.png"), window), "status": "ok"}
+    one = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": encode_mask(mask)}
+    data = {"images": [image], "annotations": [one], "categories": [{"id": 1, "name": "head"}]}
+    write_coco(tmp_path / "0001.json", data)
+    assert export([tmp_path / "0001.json"], WHOLE, tmp_path / "out") == 1
+    found = json.loads((tmp_path / "out/annotations.json").read_text())
+    assert found["images"][0]["file_name"] == "T.png"
+    assert found["annotations"][0]["specimen"] == "T#0101"
+    whole = decode_mask(found["annotations"][0]["segmentation"])
+    assert (whole == stored(upright, orientation)).all()
 
 
 def test_a_tray_without_a_specimen_is_an_image_without_a_box() -> None:
