@@ -73,6 +73,16 @@ def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
         raise _wrong(str(error)) from None
 
 
+def _layout(text: str, info: ValidationInfo) -> str:
+    """What a cell says, in lower case."""
+    if text.casefold() in ("single", "many"):
+        return text.casefold()
+    raise _wrong(
+        f"layout of '{info.data.get('name', '')}' is '{text}'; write single, or many for photographs of trays"
+        " and drawers"
+    )
+
+
 Filled = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string", "minLength": 1})]
 FilledPath = Annotated[Filled, AfterValidator(_path)]
 LONGEST_NAME = 100  # it becomes part of names of files, which have 255 bytes
@@ -107,7 +117,7 @@ class Genus:
         None,
         description="scale of its photographs, pixels per millimetre; empty leaves lengths in pixels",
     )
-    layout: Literal["single", "many"] = Field(
+    layout: Annotated[Literal["single", "many"], BeforeValidator(_layout)] = Field(
         "single",
         description="what a photograph shows: `single` specimen, or `many` of a tray or drawer, which are "
         "found first",

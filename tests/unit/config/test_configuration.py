@@ -410,6 +410,21 @@ def test_truth_that_is_said_to_be_missing(folder: Path) -> None:
     assert {genus.truth for genus in checked(CONFIG, genera).genera.values()} == {None}
 
 
+def test_photographs_of_many_specimens(folder: Path) -> None:
+    Path("config/boxes").mkdir()
+    for name in ("b.json", "a.json", "notes.txt"):
+        Path("config/boxes", name).write_text("{}")
+    genera = "genus\tspecimens\tlayout\tboxes\nAus\tdata/Aus\tMany\tconfig/boxes\n"
+    found = checked(CONFIG, genera + "Bus\tdata/Bus\t\t\n").genera
+    assert (found["Aus"].layout, found["Bus"].layout) == ("many", "single")
+    assert found["Aus"].box_files == ["config/boxes/a.json", "config/boxes/b.json"]
+    assert found["Bus"].box_files == []
+    with pytest.raises(InputError, match="layout of 'Aus' is 'auto'; write single, or many"):
+        checked(CONFIG, genera.replace("Many", "auto") + "Bus\tdata/Bus\t\t\n")
+    with pytest.raises(InputError, match="the boxes of 'Aus' does not exist: config/none"):
+        checked(CONFIG, genera.replace("config/boxes", "config/none") + "Bus\tdata/Bus\t\t\n")
+
+
 def test_a_folder_below_home(folder: Path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
     project = checked(copy.deepcopy(CONFIG), GENERA.replace("data/Bus", "~/data/Bus"))
