@@ -2,15 +2,17 @@
 
     PYTHONPATH=scripts python tests/bench/absence.py ../shared/data/carabidae --cache build/absence
 
-Of every beetle that is no template, each structure in turn (and one antenna of two) is painted over with
-what lies behind it: the background is continued under the whole specimen (biharmonic inpainting), and
-shows where the structure was. Drawn specimens lack structures from the beginning. Each is segmented without
+Of beetles that are no templates, each structure in turn (and one antenna of two) is painted over with what
+lies behind it: the background is continued under the whole specimen (biharmonic inpainting), and shows where
+the structure was. Of others the photograph ends before the head. Drawn specimens lack structures from the
+beginning. Each is segmented without
 a decision on absence (`present_above: 0`), and what the model says of each mask is kept by the SHA-256 of
 the weights, so that a call goes on where it was, and a decision is judged at no cost.
 """
 
 import argparse
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +29,9 @@ from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.files import categories
 from sam2pal.dataset.manifest import build_manifest
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
@@ -35,7 +39,9 @@ from sam2pal.research.synthetic import KINDS, draw_collection
 from sam2pal.segmentation.shard import segment
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
-HARMED = {"unharmed": (), **{name: (name,) for name in NAMES}, "one antenna": ("antennae",)}
+HARMED = {"unharmed": (), **{name: (name,) for name in NAMES}}
+HARMED |= {"one antenna": ("antennae",), "head beyond": ("head",)}
+ALL = ("unharmed", "head", "pronotum", "elytra")  # of the others a third of the specimens
 PLATE = 128  # pixels of the longer side on which the background is continued
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -85,7 +91,10 @@ def _background(pixels: Pixels, hole: Mask) -> NDArray[np.float32]:
     low, high_ = np.percentile(small[~unknown], [2, 98], axis=0)
     filled = np.where(unknown[..., None], np.clip(filled, low, high_), filled)
     return np.stack(
-        [resized(c * 255, (wide, high), Image.Resampling.BICUBIC) for c in np.moveaxis(filled, 2, 0)],
+        [
+            resized(c * 255, (wide, high), Image.Resampling.BICUBIC)
+            for c in np.moveaxis(filled, 2, 0)
+        ],
         -1,
     )
 
@@ -94,6 +103,19 @@ def one_piece(mask: Mask) -> Mask:
     """The largest piece: of antennae that do not touch each other, one."""
     pieces = label(mask)
     return pieces == np.bincount(pieces[pieces > 0]).argmax()
+
+
+def _without(gone: Mask, masks: Mapping[str, Mask]) -> tuple[slice, slice]:
+    """The part of the photograph beyond which a structure lies, on the side to which it sticks out."""
+    body = np.logical_or.reduce(list(masks.values()))
+    rows, columns = (np.flatnonzero(gone.any(axis)) for axis in (1, 0))
+    apart = [
+        np.mean(of) - np.mean(np.nonzero(body)[axis]) for axis, of in enumerate((rows, columns))
+    ]
+    axis = int(np.argmax(np.abs(apart)))
+    of = (rows, columns)[axis]
+    kept = slice(int(of[-1]) + 1, None) if apart[axis] < 0 else slice(0, int(of[0]))
+    return (kept, slice(None)) if axis == 0 else (slice(None), kept)
 
 
 def harmed(
@@ -113,12 +135,16 @@ def harmed(
         elif what != "unharmed":
             if gone is None:
                 continue
-            state[what] = False
+            state[HARMED[what][0]] = False
         there[specimen.specimen] = state
         path = folder / f"{specimen.specimen}.png"
         if not path.is_file():
             pixels = np.asarray(Image.open(specimen.path).convert("RGB"))
-            Image.fromarray(pixels if gone is None else erase(pixels, masks, gone)).save(path)
+            if what == "head beyond":
+                pixels = pixels[_without(gone, masks)]
+            elif gone is not None:
+                pixels = erase(pixels, masks, gone)
+            Image.fromarray(pixels).save(path)
     return there
 
 
@@ -133,11 +159,21 @@ def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, 
     path = folder.with_name(f"{folder.name}.png")
     Image.fromarray(whole.pixels).save(path)
     height, width = whole.pixels.shape[:2]
-    there = {}
+    there, images, annotations = {}, [], []
     for at, drawing in enumerate(drawings):
-        if drawing is not whole:
-            Image.fromarray(drawing.pixels).save(folder / f"{at:04d}.png")
-            there[f"{at:04d}"] = {name: bool(drawing.masks[name].any()) for name in known}
+        if drawing is whole:
+            continue
+        Image.fromarray(drawing.pixels).save(folder / f"{at:04d}.png")
+        there[f"{at:04d}"] = {name: bool(drawing.masks[name].any()) for name in known}
+        height, width = drawing.pixels.shape[:2]
+        image = {"id": at, "file_name": f"{at:04d}.png", "specimen": f"{at:04d}"}
+        images.append(image | {"width": width, "height": height})
+        for category, name in enumerate(known, 1):
+            rle = encode_mask(drawing.masks[name])
+            entry = {"id": len(annotations) + 1, "image_id": at, "category_id": category}
+            annotations.append(entry | {"segmentation": rle, "iscrowd": 0})
+    truth = {"images": images, "annotations": annotations, "categories": categories(known)}
+    folder.with_name(f"{folder.name}_truth.json").write_text(json.dumps(truth))
     return [AnnotatedSpecimen("template", str(path), width, height, drawn(known))], there
 
 
@@ -162,18 +198,19 @@ def collect(arguments: argparse.Namespace) -> None:
         (results / f"{name}.json").write_text(json.dumps(data | {"there": there}))
         print(name, len(data["images"]), flush=True)
 
-    for collection in sorted(path.name for path in arguments.folder.iterdir() if path.is_dir()):
-        place = arguments.folder / collection
-        known = read_collection(place, "annotations.json")
+    places = sorted(path for path in arguments.folder.iterdir() if path.is_dir())
+    for count, what, place in itertools.product(arguments.templates, HARMED, places):
+        if count > 1 and what != "unharmed":
+            continue
+        name = f"{place.name}_{count}_{what.replace(' ', '_')}"
+        if (results / f"{name}.json").is_file():
+            continue
         five = {one.specimen for one in read_collection(place, "templates_5.json")}
+        known = read_collection(place, "annotations.json")
         rest = [specimen for specimen in known if specimen.specimen not in five]
-        for count in arguments.templates:
-            templates = read_collection(place, f"templates_{count}.json")
-            for what in HARMED:
-                name = f"{collection}_{count}_{what.replace(' ', '_')}"
-                if not (results / f"{name}.json").is_file():
-                    folder = root / collection / what.replace(" ", "_")
-                    one(name, templates, harmed(rest, what, folder), folder)
+        folder = root / place.name / what.replace(" ", "_")
+        there = harmed(rest[:: 1 if what in ALL else 3], what, folder)
+        one(name, read_collection(place, f"templates_{count}.json"), there, folder)
     for number in range(arguments.drawn):
         name = f"drawn{number:03d}"
         if not (results / f"{name}.json").is_file():
@@ -188,7 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="collections with annotations and templates")
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--templates", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--templates", type=int, nargs="*", default=[1, 5])
     parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
     arguments = parser.parse_args()
     collect(arguments)

@@ -1,6 +1,7 @@
 """Area and place that the templates allow a structure: masks outside of them are flagged, or clamped."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +28,12 @@ class Limit:
     smallest: float
     largest: float
     box: tuple[float, float, float, float]
+
+    @property
+    def middle(self) -> complex:
+        """Of the box: column + row * i."""
+        top, left, bottom, right = self.box
+        return complex(left + right, top + bottom) / 2
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,31 @@ def check_mask(mask: Runs, limit: Limit, box: Letterbox) -> list[str]:
     if not (first <= row <= last and start <= column <= end):
         flags.append(PLACE)
     return flags
+
+
+def beyond(
+    missing: Limit,
+    found: Sequence[tuple[Limit, tuple[int, int, int, int]]],
+    size: tuple[int, int],
+) -> bool:
+    """Whether a structure without a mask should lie beyond the photograph.
+
+    The templates' places of the structures that were found are laid on their places here (scaled, turned and
+    shifted), and with them the place of the missing one.
+
+    Args:
+        found: of two or more structures the limit, and the (left, top, width, height) of the mask, upright.
+        size: (height, width) of the photograph, upright.
+    """
+    drawn = np.array([limit.middle for limit, _ in found])
+    here = np.array([complex(x + w / 2, y + h / 2) for _, (x, y, w, h) in found])
+    apart = drawn - drawn.mean() if len(found) else drawn
+    spread = (abs(apart) ** 2).sum()
+    if not spread:
+        return False
+    turned = (apart.conj() * (here - here.mean())).sum() / spread
+    place = here.mean() + turned * (missing.middle - drawn.mean())
+    return not (0 <= place.real <= size[1] and 0 <= place.imag <= size[0])
 
 
 def clamp(likelihood: Likelihood, threshold: float, limit: Limit, box: Letterbox) -> Likelihood:

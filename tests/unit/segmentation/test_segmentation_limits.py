@@ -12,7 +12,7 @@ from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.level_sets import Axis, Likelihood, Surface
-from sam2pal.segmentation.limits import Limit, check_mask, clamp, learn_limits
+from sam2pal.segmentation.limits import Limit, beyond, check_mask, clamp, learn_limits
 from sam2pal.segmentation.tracking import Outcome
 
 BOX = Letterbox(80, 40, 64)  # scale 0.8; 64 x 32 in the square, 16 from its left edge
@@ -54,6 +54,27 @@ def test_limits_are_those_of_the_templates():
 )
 def test_flags(found, flags):
     assert check_mask(Runs.of(found, *found.shape), LIMIT, BOX) == flags
+
+
+@pytest.mark.parametrize("turn", [1, 1j, -1, np.exp(0.3j)])
+def test_what_the_templates_place_beyond_the_photograph(turn):
+    def limit(middle):
+        return Limit(0, 1, (middle.imag - 0.1, middle.real - 0.1, middle.imag + 0.1, middle.real + 0.1))
+
+    body = {"head": 0.5 + 0.2j, "trunk": 0.5 + 0.5j, "tail": 0.5 + 0.8j}
+    shift = 50 + 40j - 100 * turn * body["trunk"]  # the trunk lies in the middle, the head 30 away
+
+    def box(name):
+        place = 100 * turn * body[name] + shift
+        return (round(place.real) - 4, round(place.imag) - 4, 8, 8)
+
+    found = [(limit(body[name]), box(name)) for name in ("trunk", "tail")]
+    head = 100 * turn * body["head"] + shift
+    for size in ((80, 100), (65, 100), (80, 75)):
+        expected = not (0 <= head.real <= size[1] and 0 <= head.imag <= size[0])
+        assert beyond(limit(body["head"]), found, size) == expected, (size, head)
+    assert beyond(limit(0.5 + 0.05j), found, (80, 100)) == (abs((turn * -45j).imag) > 40)
+    assert not beyond(limit(body["head"]), found[:1], (1, 1))  # one place says nothing of size or turn
 
 
 def test_clamped_to_the_box_and_the_most_probable():

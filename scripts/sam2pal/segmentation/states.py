@@ -1,0 +1,46 @@
+"""Whether a specimen shows a structure: found, absent, or outside of the photograph."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from sam2pal.dataset.dataset import State
+from sam2pal.images.reading import Photograph
+from sam2pal.segmentation.limits import Limit, beyond
+
+
+def settle(
+    entries: Iterable[dict[str, Any]], photograph: Photograph, limits: Sequence[Limit | None]
+) -> list[dict[str, Any]]:
+    """The annotations of a specimen with the state of what has no mask.
+
+    Args:
+        entries: of every structure, in the order of `limits`.
+        limits: in the view that was taken.
+    """
+    entries = list(entries)
+    known = [
+        (limit, _upright_box(entry["bbox"], photograph), entry["state"] == State.OUTSIDE)
+        for entry, limit in zip(entries, limits, strict=True)
+        if limit is not None and entry["area"]
+    ]
+    # a mask that is cut does not lie where its structure does
+    whole = [(limit, box) for limit, box, cut in known if not cut]
+    found = whole if len(whole) > 1 else [(limit, box) for limit, box, _ in known]
+    for entry, limit in zip(entries, limits, strict=True):
+        missing = entry["source"] == "predicted" and entry["state"] == State.ABSENT
+        if missing and limit is not None and beyond(limit, found, photograph.displayed):
+            entry["state"] = State.OUTSIDE
+    return entries
+
+
+def _upright_box(box: Sequence[int], photograph: Photograph) -> tuple[int, int, int, int]:
+    """(left, top, width, height) on the upright photograph, of a box on the stored one."""
+    left, top, wide, high = box
+    right, bottom = photograph.width - left - wide, photograph.height - top - high
+    # the margins round the box turn as the photograph does
+    margins = photograph.to_upright(np.array([[0, top, 0], [left, 0, right], [0, bottom, 0]]))
+    left, top = int(margins[1, 0]), int(margins[0, 1])
+    height, width = photograph.displayed
+    return left, top, width - left - int(margins[1, 2]), height - top - int(margins[2, 1])
