@@ -56,6 +56,7 @@ def main() -> None:
         "genus": arguments.genus,
         "round": arguments.round,
         "model": stage.model.name,
+        "trained": bool(arguments.adapter),
         "image_size": model.image_size,
     }
     write(arguments.output, predictions)

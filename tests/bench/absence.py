@@ -11,7 +11,6 @@ the weights, so that a call goes on where it was, and a decision is judged at no
 """
 
 import argparse
-import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.dataset.files import categories
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.rle import encode_mask
+from sam2pal.io.files import sha256
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
@@ -41,7 +41,12 @@ from sam2pal.segmentation.shard import segment
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 HARMED = {"unharmed": (), **{name: (name,) for name in NAMES}}
 HARMED |= {"one antenna": ("antennae",), "head beyond": ("head",)}
-ALL = ("unharmed", "head", "pronotum", "elytra")  # of the others a third of the specimens
+EVERY = {
+    "unharmed": 1,
+    "head": 2,
+    "pronotum": 2,
+    "elytra": 2,
+}  # n-th specimen; of others every sixth
 PLATE = 128  # pixels of the longer side on which the background is continued
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -172,7 +177,7 @@ def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, 
             rle = encode_mask(drawing.masks[name])
             entry = {"id": len(annotations) + 1, "image_id": at, "category_id": category}
             annotations.append(entry | {"segmentation": rle, "iscrowd": 0})
-    truth = {"images": images, "annotations": annotations, "categories": categories(known)}
+    truth = {"images": images, "annotations": annotations, "categories": categories(list(known))}
     folder.with_name(f"{folder.name}_truth.json").write_text(json.dumps(truth))
     return [AnnotatedSpecimen("template", str(path), width, height, drawn(known))], there
 
@@ -180,17 +185,17 @@ def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, 
 def collect(arguments: argparse.Namespace) -> None:
     """Segment what is not in the cache yet."""
     torch.set_num_threads(1)
-    tracker = Tracker(build_model(ModelOptions()))
+    tracker = Tracker(build_model(ModelOptions(), checkpoint=arguments.checkpoint))
     options = SegmentationOptions()
     root = arguments.cache / "photographs"
-    results = arguments.cache / weights()
+    results = arguments.cache / weights(arguments.checkpoint)
     results.mkdir(parents=True, exist_ok=True)
 
     def one(name: str, templates: list, there: dict, folder: Path) -> None:
         names = [structure for structure in templates[0].masks]
         data = segment(
             tracker,
-            build_manifest(folder, None, 10_000).specimens,
+            [s for s in build_manifest(folder, None, 10_000).specimens if s.specimen in there],
             templates,
             read_structures(dict.fromkeys(names)),
             options,
@@ -209,7 +214,7 @@ def collect(arguments: argparse.Namespace) -> None:
         known = read_collection(place, "annotations.json")
         rest = [specimen for specimen in known if specimen.specimen not in five]
         folder = root / place.name / what.replace(" ", "_")
-        there = harmed(rest[:: 1 if what in ALL else 3], what, folder)
+        there = harmed(rest[:: EVERY.get(what, 6)], what, folder)
         one(name, read_collection(place, f"templates_{count}.json"), there, folder)
     for number in range(arguments.drawn):
         name = f"drawn{number:03d}"
@@ -217,14 +222,16 @@ def collect(arguments: argparse.Namespace) -> None:
             one(name, *draw(number, root / name), root / name)
 
 
-def weights() -> str:
-    return hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()[:12]
+def weights(checkpoint: Path = BUNDLED_WEIGHTS) -> str:
+    """What tells weights from others."""
+    return sha256(checkpoint)[:12]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="collections with annotations and templates")
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
     parser.add_argument("--templates", type=int, nargs="*", default=[1, 5])
     parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
     arguments = parser.parse_args()

@@ -17,6 +17,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
 from sam2pal.morphometrics.geometry.outline import outlines
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together, upward
+from sam2pal.morphometrics.measures.calibrated import calibrated
 from sam2pal.morphometrics.measures.colour import colour, erode
 from sam2pal.morphometrics.measures.dictionary import (
     ABSENT,
@@ -98,6 +99,7 @@ class Case:
         predicted: the masks as they were predicted, of a specimen on which a person accepted or
             corrected any.
         mirrored: it was matched with the mirror image of its templates.
+        calibrated: intervals are known of the model that predicted the masks.
     """
 
     specimen: str
@@ -106,6 +108,7 @@ class Case:
     photograph: Path | None = None
     predicted: Mapping[str, Drawn] = field(default_factory=dict)
     mirrored: bool = False
+    calibrated: bool = False
 
 
 @dataclass
@@ -113,6 +116,8 @@ class Result:
     """Measures of one structure, of the whole specimen, or one index: all in pixels.
 
     Attributes:
+        intervals: while the threshold moves.
+        calibrated: intervals that hold the drawn value.
         predicted: of a mask that a person accepted or corrected, the values before that.
     """
 
@@ -125,6 +130,7 @@ class Result:
     flags: list[str] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
+    calibrated: dict[str, Interval] = field(default_factory=dict)
     predicted: dict[str, float] = field(default_factory=dict)
 
 
@@ -248,6 +254,12 @@ class Measuring:
             if name in shapes:
                 self._fill(result, name, entry, shapes[name], angle, whole)
         body = self._body(entries, results, shapes, whole, angle)
+        if case.calibrated:
+            for result in (*results.values(), body):
+                known = result.signals
+                if result is body:
+                    known = worst([results[name].signals for name in self.body if name in shapes])
+                result.calibrated = calibrated(known, result.values, result.intervals)
         for flag in ("body_incomplete", "body_axis_from_inertia"):
             if flag in body.flags:
                 for name in shapes:
@@ -489,6 +501,15 @@ def combined(results: Sequence[Result]) -> Result:
         {},
         list(dict.fromkeys(flags)),
     )
+
+
+def worst(signals: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The lowest of each signal that all masks have."""
+    found: dict[str, float | None] = {}
+    for name in signals[0] if signals else ():
+        known = [value for of in signals if (value := of.get(name)) is not None]
+        found[name] = min(known) if len(known) == len(signals) else None
+    return found
 
 
 def in_order(flags: Sequence[str]) -> list[str]:

@@ -152,7 +152,9 @@ class Genus:
                         f"{self.specimens[entry.specimen]}; give each specimen once"
                     )
                 self.specimens[entry.specimen] = str(path)
-                yield self._case(path, entry, drawn.get(entry.specimen), self._photograph(entry))
+                case = self._case(path, entry, drawn.get(entry.specimen), self._photograph(entry))
+                known = dataset.info.get("model") == "bundled" and not dataset.info.get("trained")
+                yield replace(case, calibrated=known) if isinstance(case, Case) else case
 
     def _named(self, dataset: Dataset) -> list[AnnotatedSpecimen]:
         """The specimens of a file, as the list of specimens calls them."""

@@ -151,8 +151,11 @@ def _row(
     measured: "Measured",
 ) -> dict[str, Any]:
     lower, upper = result.intervals.get(measure, (None, None))
+    low_90, high_90 = result.calibrated.get(measure, (None, None))
     values = {
         "value": result.values.get(measure),
+        "low_90": low_90,
+        "high_90": high_90,
         "low_by_threshold": lower,
         "high_by_threshold": upper,
         "predicted_value": result.predicted.get(measure),
