@@ -203,7 +203,7 @@ def collect(arguments: argparse.Namespace) -> None:
         (results / f"{name}.json").write_text(json.dumps(data | {"there": there}))
         print(name, len(data["images"]), flush=True)
 
-    places = sorted(path for path in arguments.folder.iterdir() if path.is_dir())
+    places = [arguments.folder / name for name in arguments.collections]
     for count, what, place in itertools.product(arguments.templates, HARMED, places):
         if count > 1 and what != "unharmed":
             continue
@@ -230,6 +230,7 @@ def weights(checkpoint: Path = BUNDLED_WEIGHTS) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="collections with annotations and templates")
+    parser.add_argument("--collections", nargs="*", default=["pinned", "tray"])
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
     parser.add_argument("--templates", type=int, nargs="*", default=[1, 5])

@@ -31,7 +31,7 @@ from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.measures.specimen import worst
 from sam2pal.morphometrics.tables.genus import Genus
 
-FOLDS = 5
+FOLDS, LEAST = 5, 50
 BODY = ["head", "pronotum", "elytra"]
 
 
@@ -65,7 +65,9 @@ def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
             for structure, found in predicted[specimen].items():
                 real = drawn[specimen][structure]
                 parts = [predicted[specimen][name].signals for name in body]
-                signals = worst([one for one in parts if one]) if structure == SPECIMEN else found.signals
+                signals = (
+                    worst([one for one in parts if one]) if structure == SPECIMEN else found.signals
+                )
                 for measure, (low, high) in found.intervals.items():
                     value, true = found.values.get(measure), real.values.get(measure)
                     if not value or not true or measure not in BY_NAME:
@@ -74,6 +76,7 @@ def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
                         "set": collection, "templates": templates, "even": number % 2 == 0,
                         "specimen": f"{name}/{specimen}", "structure": structure, "measure": measure,
                         "value": value, "true": true, "low": low, "high": high,
+                        "key": ("specimen" if structure == SPECIMEN else "structure", measure),
                         "features": features(signals, value, (low, high)),
                     }  # fmt: skip
 
@@ -127,13 +130,14 @@ def main() -> None:
     of_measure = defaultdict(list)
     for row in rows:
         if row["even"]:
-            of_measure[row["measure"]].append(row)
-    ends = {measure: fit(of) for measure, of in sorted(of_measure.items())}
+            of_measure[row["key"]].append(row)
+    ends = {key: fit(of) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
+    rows = [row for row in rows if row["key"] in ends]
     if arguments.write:
         lines = ["\t".join(COLUMNS)]
-        for measure, both in ends.items():
+        for key, both in ends.items():
             for name, of in zip(("low", "high"), both, strict=True):
-                lines.append("\t".join([measure, name, *(f"{value:.4g}" for value in of)]))
+                lines.append("\t".join([*key, name, *(f"{value:.4g}" for value in of)]))
         TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     report([row for row in rows if not row["even"]], ends)
     print(f"weights {weights(arguments.checkpoint)}")
@@ -147,7 +151,7 @@ def report(rows: list[dict], ends: dict) -> None:
     print("| --- " * 7 + "|")
     groups = defaultdict(list)
     for row in rows:
-        for kind, names in (*kinds.items(), ("all measures", set(ends))):
+        for kind, names in (*kinds.items(), ("all measures", {name for _, name in ends})):
             if row["measure"] in names:
                 place = f"{row['set']}, {row['templates']}"
                 for key in ((place, row["structure"]), (place, "all"), ("all", "all")):
@@ -156,7 +160,7 @@ def report(rows: list[dict], ends: dict) -> None:
                     ):
                         groups[(*key, kind)].append(row)
     for (place, structure, kind), of in sorted(groups.items()):
-        found = [held(row, ends[row["measure"]]) for row in of]
+        found = [held(row, ends[row["key"]]) for row in of]
         before = np.mean([row["low"] <= row["true"] <= row["high"] for row in of])
         share, wide = np.mean([one for one, _ in found]), np.median([width for _, width in found])
         print(

@@ -14,7 +14,11 @@ UNSURE = {"predicted_iou": 0.5, "object_score": 0.8, "mean_probability": 0.7}
 @pytest.fixture
 def lines(tmp_path, monkeypatch):
     path = tmp_path / "calibrated.tsv"
-    rows = ["\t".join(COLUMNS), "area\tlow\t0.1\t-1\t0\t-1\t0", "area\thigh\t-0.5\t1\t0\t0\t2"]
+    rows = [
+        "\t".join(COLUMNS),
+        "structure\tarea\tlow\t0.1\t-1\t0\t-1\t0",
+        "structure\tarea\thigh\t-0.5\t1\t0\t0\t2",
+    ]
     path.write_text("\n".join(rows) + "\n")
     monkeypatch.setattr(module, "TABLE", path)
     module._lines.cache_clear()
@@ -35,12 +39,14 @@ def test_nothing_is_said_without_signals_or_lines(lines):
     assert calibrated({}, {"area": 100.0}, {"area": (80.0, 110.0)}) == {}
     assert calibrated(SURE | {"object_score": None}, {"area": 1.0}, {"area": (0.5, 1.5)}) == {}
     assert calibrated(SURE, {"length": 5.0}, {"length": (4.0, 6.0)}) == {}
+    assert calibrated(SURE, {"area": 5.0}, {"area": (4.0, 6.0)}, "specimen") == {}
     assert features(SURE, 0.0, (0.0, 0.0)) is None
 
 
 def test_what_is_shipped_says_more_of_surer_masks():
     shipped = module._lines()
-    assert {"area", "length", "width"} <= set(shipped)
+    for of in ("structure", "specimen"):
+        assert {(of, name) for name in ("area", "length", "width")} <= set(shipped)
     assert len(TABLE.read_text().splitlines()) == 1 + 2 * len(shipped)
     for measure in ("area", "length"):
         ranges = []

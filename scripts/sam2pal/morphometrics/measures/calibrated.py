@@ -20,7 +20,7 @@ Interval = tuple[float, float]
 COVERAGE = 0.9
 TABLE = Path(__file__).with_suffix(".tsv")
 FEATURES = ("constant", "unsure", "faint", "narrower", "wider")
-COLUMNS = ("measure", "end", *FEATURES)
+COLUMNS = ("of", "measure", "end", *FEATURES)
 
 
 def features(
@@ -52,26 +52,32 @@ def calibrated(
     signals: Mapping[str, float | None],
     values: Mapping[str, float],
     by_threshold: Mapping[str, Interval],
+    of: str = "structure",
 ) -> dict[str, Interval]:
-    """The intervals of all measures of a mask that have one."""
+    """The intervals of all measures of a mask that have one.
+
+    Args:
+        of: `structure`, or `specimen` for a union of masks, whose signals are the lowest of theirs.
+    """
     found = {}
     for measure, ends in by_threshold.items():
         value = values.get(measure)
-        if value is None or measure not in _lines():
+        lines = _lines().get((of, measure))
+        if value is None or lines is None:
             continue
         known = features(signals, value, ends)
         if known is not None:
-            low, high = (float(np.exp(line @ known)) for line in _lines()[measure])
+            low, high = (float(np.exp(line @ known)) for line in lines)
             found[measure] = value * min(low, 1.0), value * max(high, 1.0)
     return found
 
 
 @cache
-def _lines() -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """The coefficients of the lower and the upper line of each measure."""
-    ends: dict[str, dict[str, NDArray[np.float64]]] = {}
+def _lines() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """The coefficients of the lower and the upper line, by what is measured and the measure."""
+    ends: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
     with TABLE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             line = np.array([float(row[name]) for name in FEATURES])
-            ends.setdefault(row["measure"], {})[row["end"]] = line
-    return {measure: (of["low"], of["high"]) for measure, of in ends.items()}
+            ends.setdefault((row["of"], row["measure"]), {})[row["end"]] = line
+    return {key: (found["low"], found["high"]) for key, found in ends.items()}

@@ -255,11 +255,10 @@ class Measuring:
                 self._fill(result, name, entry, shapes[name], angle, whole)
         body = self._body(entries, results, shapes, whole, angle)
         if case.calibrated:
-            for result in (*results.values(), body):
-                known = result.signals
-                if result is body:
-                    known = worst([results[name].signals for name in self.body if name in shapes])
-                result.calibrated = calibrated(known, result.values, result.intervals)
+            for result in results.values():
+                result.calibrated = calibrated(result.signals, result.values, result.intervals)
+            known = worst([results[name].signals for name in self.body if name in shapes])
+            body.calibrated = calibrated(known, body.values, body.intervals, SPECIMEN)
         for flag in ("body_incomplete", "body_axis_from_inertia"):
             if flag in body.flags:
                 for name in shapes:
