@@ -6,7 +6,7 @@ Of beetles that are no templates, each structure in turn (and one antenna of two
 lies behind it: the background is continued under the whole specimen (biharmonic inpainting), and shows where
 the structure was. Of others the photograph ends before the head. Drawn specimens lack structures from the
 beginning. Each is segmented without
-a decision on absence (`present_above: 0`), and what the model says of each mask is kept by the SHA-256 of
+a decision on absence (`absent_below: 0`), and what the model says of each mask is kept by the SHA-256 of
 the weights, so that a call goes on where it was, and a decision is judged at no cost.
 """
 
@@ -186,7 +186,7 @@ def collect(arguments: argparse.Namespace) -> None:
     """Segment what is not in the cache yet."""
     torch.set_num_threads(1)
     tracker = Tracker(build_model(ModelOptions(), checkpoint=arguments.checkpoint))
-    options = SegmentationOptions()
+    options = SegmentationOptions(absent_below=0.0)
     root = arguments.cache / "photographs"
     results = arguments.cache / weights(arguments.checkpoint)
     results.mkdir(parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ def collect(arguments: argparse.Namespace) -> None:
         print(name, len(data["images"]), flush=True)
 
     places = [arguments.folder / name for name in arguments.collections]
-    for count, what, place in itertools.product(arguments.templates, HARMED, places):
+    for count, what, place in itertools.product(arguments.templates, arguments.harm, places):
         if count > 1 and what != "unharmed":
             continue
         name = f"{place.name}_{count}_{what.replace(' ', '_')}"
@@ -231,6 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="collections with annotations and templates")
     parser.add_argument("--collections", nargs="*", default=["pinned", "tray"])
+    parser.add_argument("--harm", nargs="*", choices=HARMED, default=list(HARMED))
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
     parser.add_argument("--templates", type=int, nargs="*", default=[1, 5])

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt
 
-from sam2pal.config.fields import Machine, Turns, options, unique
+from sam2pal.config.fields import Machine, Share, Turns, options, unique
 
 
 @options
@@ -76,6 +76,12 @@ class SegmentationOptions:
         description="with `combine: memories`, templates that each structure is also tracked from "
         "alone, for the signal `agreement`: the IoU with the mask from all together; each costs "
         "another tracking. With `combine: masks` it costs nothing and is always given",
+    )
+    absent_below: Share = Field(
+        0.35,
+        description="a structure is called absent, and its mask dropped, where the logit that it is there "
+        "is below this share of the logit on the templates themselves; with 0 only where the model is "
+        "more sure that it is not there",
     )
     area_range: StrictFloat = Field(
         3.0,

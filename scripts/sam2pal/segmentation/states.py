@@ -6,20 +6,26 @@ from typing import Any
 import numpy as np
 
 from sam2pal.dataset.dataset import State
+from sam2pal.dataset.runs import Runs
 from sam2pal.images.reading import Photograph
+from sam2pal.segmentation.level_sets import logit
 from sam2pal.segmentation.limits import Limit, beyond
 
 
 def settle(
-    entries: Iterable[dict[str, Any]], photograph: Photograph, limits: Sequence[Limit | None]
+    entries: Iterable[dict[str, Any]],
+    photograph: Photograph,
+    limits: Sequence[Limit | None],
+    least: Sequence[float],
 ) -> list[dict[str, Any]]:
-    """The annotations of a specimen with the state of what has no mask.
+    """The annotations of a specimen without masks of what is not there, and why it is not.
 
     Args:
         entries: of every structure, in the order of `limits`.
         limits: in the view that was taken.
+        least: logits that a structure is there, below which its mask is dropped; NaN for none.
     """
-    entries = list(entries)
+    entries = [_dropped(*of, photograph) for of in zip(entries, least, strict=True)]
     known = [
         (limit, _upright_box(entry["bbox"], photograph), entry["state"] == State.OUTSIDE)
         for entry, limit in zip(entries, limits, strict=True)
@@ -33,6 +39,23 @@ def settle(
         if missing and limit is not None and beyond(limit, found, photograph.displayed):
             entry["state"] = State.OUTSIDE
     return entries
+
+
+def _dropped(entry: dict[str, Any], least: float, photograph: Photograph) -> dict[str, Any]:
+    """An annotation, without its mask if the model is not sure enough that the structure is there."""
+    there = entry["confidence"].get("object_score")
+    if there is None or not entry["area"] or not logit(there) < least:  # nothing is less than NaN
+        return entry
+    nothing = Runs.empty(photograph.height, photograph.width)
+    return entry | {
+        "segmentation": nothing.rle(),
+        "area": 0,
+        "bbox": list(nothing.bbox()),
+        "areas": dict.fromkeys(entry["areas"], 0),
+        "score": 0.0,
+        "flags": [*entry["flags"], "absent"],
+        "state": State.ABSENT,
+    }
 
 
 def _upright_box(box: Sequence[int], photograph: Photograph) -> tuple[int, int, int, int]:
