@@ -31,7 +31,7 @@ from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.measures.specimen import worst
 from sam2pal.morphometrics.tables.genus import Genus
 
-FOLDS, LEAST = 5, 50
+FOLDS, LEAST = 5, 30
 BODY = ["head", "pronotum", "elytra"]
 
 
@@ -115,8 +115,9 @@ def _errors(rows: list[dict]) -> NDArray:
 
 def held(row: dict, ends: tuple[NDArray, NDArray]) -> tuple[bool, float]:
     """Whether an interval holds the drawn value, and how many times its lower end its upper one is."""
-    low, high = min(row["features"] @ ends[0], 0.0), max(row["features"] @ ends[1], 0.0)
-    return bool(low <= np.log(row["true"] / row["value"]) <= high), float(np.exp(high - low))
+    low, high = (row["value"] * float(np.exp(row["features"] @ end)) for end in ends)
+    low, high = min(low, row["low"], row["value"]), max(high, row["high"], row["value"])
+    return low <= row["true"] <= high, high / max(low, 1e-9)
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ class SegmentationOptions:
         "another tracking. With `combine: masks` it costs nothing and is always given",
     )
     absent_below: Share = Field(
-        0.35,
+        0.25,
         description="a structure is called absent, and its mask dropped, where the logit that it is there "
         "is below this share of the logit on the templates themselves; with 0 only where the model is "
         "more sure that it is not there",

@@ -3,7 +3,8 @@
 The logarithm of drawn over predicted value lies, for `COVERAGE` of the masks, between two lines in what is
 known of a mask: how sure the model is, and how far the value moves with the threshold. `calibrated.tsv` holds
 the lines of each measure, fitted by quantile regression and widened until they held as many masks of
-specimens that were left out (Romano, Patterson and Candes 2019).
+specimens that were left out (Romano, Patterson and Candes 2019). The range while the threshold moves is
+part of the interval.
 tests/bench/intervals.py fits and judges them.
 """
 
@@ -67,8 +68,8 @@ def calibrated(
             continue
         known = features(signals, value, ends)
         if known is not None:
-            low, high = (float(np.exp(line @ known)) for line in lines)
-            found[measure] = value * min(low, 1.0), value * max(high, 1.0)
+            low, high = (value * float(np.exp(line @ known)) for line in lines)
+            found[measure] = min(low, *ends, value), max(high, *ends, value)
     return found
 
 
