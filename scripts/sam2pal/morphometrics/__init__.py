@@ -3,7 +3,7 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "measure": 10,
+    "measure": 11,
     "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
     "export_shapes": 1,

@@ -1,7 +1,8 @@
 """The templates as the tracker needs them: each in every view, encoded and memorized once per job."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +19,7 @@ from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
-from sam2pal.segmentation.combining import each_on_each, skill
+from sam2pal.segmentation.combining import alone, each_on_each, skill
 from sam2pal.segmentation.limits import Limits, learn_limits
 from sam2pal.segmentation.signals import Grid, shape_of
 
@@ -44,6 +45,7 @@ class Bank:
         found: [T, T, K], IoU of what each template finds on each other one (`each_on_each`); None where no
             template is asked alone.
         limits: area and place of the structures in each view.
+        sure: [K], the logit that a structure is there, on the templates themselves.
         shapes: [T, K, side, side], of what is drawn, each in its own frame (see `shape_of`).
         duplicates: pairs of templates that are nearly the same photograph.
         specimens: [T], ids of the templates.
@@ -63,6 +65,7 @@ class Bank:
     back_shown: Tensor
     found: Tensor | None
     limits: Limits
+    sure: tuple[float, ...]
     shapes: Tensor
     duplicates: list[tuple[str, str]]
     specimens: tuple[str, ...]
@@ -189,7 +192,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
     remembered = views if options.turned == "template" else [View()]
     # the way back goes to the templates that show most
     back = shown.sum(1).argsort(descending=True, stable=True)[: options.round_trip].tolist()
-    memories, features = [], []
+    memories, features, sure = [], [], []
     kept: dict[int, list[Features]] = {number: [] for number in back}
     for number, (image, mask) in enumerate(zip(known.images, known.masks, strict=True)):
         for view in remembered:
@@ -201,16 +204,14 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
                 kept[number].append(encoded)
             if view is remembered[0]:
                 features.append(encoded)
+                with _enough_memory(known.specimens[number], device):
+                    itself = alone(tracker, encoded, memories[-1]).object_score
+                sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
     found = None
     if options.combine == "masks" and len(known) > 1:
         firsts, encoded = memories[:: len(remembered)], Features.cat(features)
-        try:
-            with autocast(device):
-                found = each_on_each(tracker, encoded, firsts, known)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            raise too_small(f"template '{known.specimens[0]}'", device) from error
+        with _enough_memory(known.specimens[0], device):
+            found = each_on_each(tracker, encoded, firsts, known)
     descriptors = None
     if must_choose(views, options.nearest, len(known)):
         descriptors = known.describe(tracker, views, device)
@@ -226,6 +227,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         shown[back].to(device),
         found,
         learn_limits(in_views, seen, options),
+        tuple(torch.stack(sure).nanmean(0).tolist()),
         torch.from_numpy(np.array([[shape_of(one) for one in of] for of in drawn.numpy()])),
         duplicates,
         known.specimens,
@@ -233,6 +235,18 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         known.reference,
         Finder(tracker, known, options.turns) if known.outlines else None,
     )
+
+
+@contextmanager
+def _enough_memory(template: str, device: torch.device) -> Iterator[None]:
+    """Name the template for which the device has not enough memory."""
+    try:
+        with autocast(device):
+            yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise too_small(f"template '{template}'", device) from error
 
 
 def _seen_back(masks: Tensor, views: Sequence[View]) -> Tensor:
