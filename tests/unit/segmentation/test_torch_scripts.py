@@ -235,6 +235,8 @@ def test_segmenting(project, trained, by_hand, tmp_path):
         "near_duplicate_templates": [],
         "reference_template": "s0",
         "template_turns": {"s0": 0},
+        "trained": True,
+        "confidence": {"labelled": []},
     }
     assert [image["status"] for image in found["images"]] == ["ok"] * 5
     assert len(found["annotations"]) == 10
