@@ -28,7 +28,14 @@ from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.damaged import check_whole
 from sam2pal.evaluation.ending import COUNTS, screen
 from sam2pal.evaluation.final import final_rounds, read_scores
-from sam2pal.evaluation.notices import doubtful, named, of_run, of_specimen_table, worse_rounds
+from sam2pal.evaluation.notices import (
+    doubtful,
+    named,
+    of_run,
+    of_scales,
+    of_specimen_table,
+    worse_rounds,
+)
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores
 from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
@@ -148,6 +155,8 @@ def further(
             yield from of_run(row["genus"], row["round"], path.parent)
             yield from doubtful(row)
             genera[row["genus"]] = path.parents[1] / "manifest.tsv"
+    for genus, manifest in genera.items():
+        yield from of_scales(genus, manifest.parent / "scale.csv")
     for genus, manifest in genera.items() if table else ():
         yield from of_specimen_table(str(table), genus, manifest)
 

@@ -45,6 +45,7 @@ def parse() -> argparse.Namespace:
     add("--round", help="value of the column round (default: the one the predictions name)")
     add("--pixels-per-mm", help="scale of the genus; empty: not known")
     add("--specimen-table", help="CSV or TSV joined by genus and specimen; may have scales")
+    add("--scales", help="scale.csv of find_scale.py: scales found in the photographs")
     add(
         "--specimens",
         help="list of the genus' specimens (manifest.tsv): what else is annotated is left out, and "
@@ -77,6 +78,7 @@ def main() -> None:
         specimen_table=arguments.specimen_table,
         listed=read_list(arguments.specimens) if arguments.specimens else None,
         corrections=arguments.corrections,
+        found_scales=arguments.scales,
     )
     table = None
     if arguments.specimen_table:

@@ -364,6 +364,17 @@ def scale(wildcards):
     return "" if value is None else f"--pixels-per-mm {value}"
 
 
+def searched_scales(wildcards):
+    return [
+        f"{RESULTS}/{wildcards.genus}/scale/{shard}.csv" for shard in shards_of(wildcards.genus)
+    ]
+
+
+def found_scales(wildcards):
+    """The scales found in the photographs, where they are looked for."""
+    return f"{RESULTS}/{wildcards.genus}/scale.csv" if CONFIG.measurement.seen else []
+
+
 def truth_of(wildcards):
     """What the table of genera names as truth, of any format that templates may have."""
     truth = genus_of(wildcards).truth
@@ -494,6 +505,9 @@ def products_of(genus):
             yield f"{RESULTS}/{genus}/shapes"
         if CONFIG.darwin_core:
             yield f"{RESULTS}/{genus}/darwin_core"
+        if CONFIG.measurement.seen:
+            yield f"{RESULTS}/{genus}/scale.csv"
+            yield from (f"{RESULTS}/{genus}/scale/{shard}" for shard in shards)
         for name in rounds:
             run = f"{RESULTS}/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)

@@ -14,19 +14,20 @@ def runs_and_their_inputs():
     options = place(OPTIONS)
     for (genus, name), sources in PROJECT.runs.items():
         truth, round_ = PROJECT.genera[genus].truth, PROJECT.rounds[name]
+        scales = place(f"<results>/{genus}/scale.csv") if CONFIG.measurement.seen else ""
         inputs = {
             "templates.json": [f"{options}/convert_templates.json"],
             "train_pool.tsv": [f"{options}/draw_pool.{name}.json"],
             "adapter": [f"{options}/train_palindrome.{name}.json", CHECKPOINT],
             "shards": [f"{options}/segment_shard.json", CHECKPOINT],
             "evaluation.csv": [f"{options}/evaluate.json", SPECIMEN_TABLE],
-            "morphometrics.parquet": [f"{options}/measure.json", SPECIMEN_TABLE],
+            "morphometrics.parquet": [f"{options}/measure.json", SPECIMEN_TABLE, scales],
             "truth.json": [truth],
             "corrections.json": [
                 f"{options}/convert_corrections.json",
                 *PROJECT.corrections.get(genus, []),
             ],
-            "truth_morphometrics.parquet": [f"{options}/measure_truth.json", SPECIMEN_TABLE],
+            "truth_morphometrics.parquet": [f"{options}/measure_truth.json", SPECIMEN_TABLE, scales],
         }
         if PROJECT.genera[genus].layout == "many":
             boxes = PROJECT.genera[genus].box_files

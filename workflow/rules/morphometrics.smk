@@ -1,4 +1,44 @@
-# Lengths, areas, shapes and colours of the masks of a genus.
+# Scales of photographs; lengths, areas, shapes and colours of the masks of a genus.
+
+
+# Only where the configuration lists bar, ruler or card as sources of the scale.
+rule search_scale:
+    input:
+        options=f"{OPTIONS}/search_scale.json",
+        specimens="<results>/{genus}/lists/{shard}.tsv",
+    output:
+        table="<results>/{genus}/scale/{shard}.csv",
+        pictures=directory("<results>/{genus}/scale/{shard}"),
+    log:
+        "<logs>/{genus}/search_scale/{shard}.log",
+    benchmark:
+        "<benchmarks>/{genus}/search_scale/{shard}.tsv"
+    conda:
+        "../../envs/light.yaml"
+    threads: 2
+    params:
+        program=program("search_scale"),
+    shell:
+        "{params.program} --options {input.options} --genus {wildcards.genus} --specimens {input.specimens}"
+        " --threads {threads} --progress {log}.state --output {output.table} --pictures {output.pictures} > {log} 2>&1"
+
+
+rule find_scale:
+    input:
+        options=f"{OPTIONS}/find_scale.json",
+        tables=searched_scales,
+    output:
+        scales="<results>/{genus}/scale.csv",
+    log:
+        "<logs>/{genus}/find_scale.log",
+    benchmark:
+        "<benchmarks>/{genus}/find_scale.tsv"
+    conda:
+        "../../envs/light.yaml"
+    params:
+        program=program("find_scale"),
+    shell:
+        "{params.program} --options {input.options} --tables {input.tables} --output {output.scales} > {log} 2>&1"
 
 
 rule measure:
@@ -8,6 +48,7 @@ rule measure:
         templates="<results>/{genus}/{round}/templates.json",
         corrections=converted_corrections,
         specimens=SPECIMEN_TABLE,
+        scales=found_scales,
     output:
         morphometrics=long_table("<results>/{genus}/{round}/morphometrics"),
         wide=multiext("<results>/{genus}/{round}/morphometrics_wide", ".csv", ".parquet"),
@@ -29,13 +70,14 @@ rule measure:
         corrections=option("--corrections", "corrections"),
         specimens=option("--specimen-table", "specimens"),
         scale=scale,
+        scales=option("--scales", "scales"),
         # one of a call that asked for it would be taken for this one's
         csv=lambda wildcards: place(
             f"<results>/{wildcards.genus}/{wildcards.round}/morphometrics.csv"
         ),
     shell:
         "rm -f {params.csv:q}; {params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
-        " --predictions {input.predictions} --templates {input.templates} {params.scale} {params.specimens}"
+        " --predictions {input.predictions} --templates {input.templates} {params.scale} {params.scales} {params.specimens}"
         " {params.corrections} --progress {log}.state --output {output.morphometrics} --wide {output.wide} --dictionary {output.dictionary} > {log} 2>&1"
 
 
@@ -46,6 +88,7 @@ rule measure_truth:
         truth="<results>/{genus}/truth.json",
         manifest=manifest,
         specimens=SPECIMEN_TABLE,
+        scales=found_scales,
     output:
         morphometrics="<results>/{genus}/truth_morphometrics.parquet",
     log:
@@ -58,7 +101,8 @@ rule measure_truth:
         program=program("measure"),
         specimens=option("--specimen-table", "specimens"),
         scale=scale,
+        scales=option("--scales", "scales"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round truth --predictions {input.truth}"
-        " --specimens {input.manifest} {params.scale} {params.specimens}"
+        " --specimens {input.manifest} {params.scale} {params.scales} {params.specimens}"
         " --output {output.morphometrics} > {log} 2>&1"

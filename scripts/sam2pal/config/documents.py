@@ -17,6 +17,7 @@ from sam2pal.config.model import ModelOptions
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.config.review import NextOptions, ReviewSection
 from sam2pal.config.rounds import Round
+from sam2pal.config.scale import ScaleSearch
 from sam2pal.config.segmentation import SegmentationSection
 from sam2pal.config.structures import StructureOptions
 from sam2pal.config.tables import Genus, Source, SpecimenRow
@@ -34,6 +35,7 @@ SECTIONS: dict[str, type] = {
     "evaluation": EvaluationOptions,
     "measurement": MeasurementSection,
     "outlines": OutlineOptions,
+    "scale_search": ScaleSearch,
     "review": ReviewSection,
     "next": NextOptions,
 }

@@ -4,9 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, model_validator
 
-from sam2pal.config.fields import LOW_CONFIDENCE, Name, Names, Share, options, unique
-
-Scale = Literal["specimen_table", "genus", "exif"]
+from sam2pal.config.fields import LOW_CONFIDENCE, Name, Names, Section, Share, options, unique
+from sam2pal.config.scale import SEEN, ScaleSearch, Source
 
 
 @options
@@ -46,11 +45,13 @@ class MeasurementSection:
         le=100,
         description="pixels at the edge of a mask that are left out of its colour",
     )
-    scale: Annotated[list[Scale], AfterValidator(unique)] = Field(
+    scale: Annotated[list[Source], AfterValidator(unique)] = Field(
         default_factory=lambda: ["specimen_table", "genus"],
-        description="where the scale comes from: the first of these that has one. `exif` is the "
-        "resolution in the photograph",
+        description="where the scale comes from: the first of these that has one. `bar`, `ruler` and "
+        "`card` are looked for in the photograph as `scale_search` says; `exif` is the resolution in "
+        "the file",
     )
+    scale_search: Section[ScaleSearch] = Field(default_factory=ScaleSearch)
     proportion_range: StrictFloat = Field(
         2.0,
         gt=1,
@@ -64,6 +65,17 @@ class MeasurementSection:
         if self.body_axis == "ends" and len(self.body) < 2:
             raise ValueError("body_axis 'ends' needs two or more structures in body, front to rear")
         return self
+
+    @model_validator(mode="after")
+    def _card_has_a_size(self) -> Self:
+        if "card" in self.scale and self.scale_search.card is None:
+            raise ValueError("scale lists 'card', so scale_search needs card, its two sides in mm")
+        return self
+
+    @property
+    def seen(self) -> list[str]:
+        """Sources of the scale that are looked for in the picture, in their order."""
+        return [source for source in self.scale if source in SEEN]
 
 
 @options

@@ -1,8 +1,16 @@
-"""Which numbers of pixels per millimetre a photograph of a specimen can have."""
+"""Where the scale of a photograph comes from, and which scales it can have."""
 
 import math
+from typing import Annotated, Literal
 
+from pydantic import Field, StrictFloat
+
+from sam2pal.config.fields import options
 from sam2pal.io.errors import InputError
+
+Source = Literal["specimen_table", "genus", "bar", "ruler", "card", "exif"]
+SEEN = ("bar", "ruler", "card")
+"""Sources that are looked for in the picture."""
 
 LEAST, MOST = 0.5, 20_000.0
 """Pixels per millimetre: a drawer of 2 m on 1000 pixels; a twentieth of a micrometre per pixel."""
@@ -22,3 +30,38 @@ def check_scale(value: float, where: str) -> float:
             "it in another unit? Leave it empty if the scale is not known"
         )
     return value
+
+
+Millimetres = Annotated[StrictFloat, Field(gt=0, le=2000)]
+
+
+@options
+class ScaleSearch:
+    """What is looked for in a photograph whose scale is `bar`, `ruler` or `card`."""
+
+    bar_length: StrictFloat | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="length of the scale bar, in `bar_unit`; none: read from the text beside it, which "
+        "needs Tesseract",
+    )
+    bar_unit: Literal["um", "mm", "cm"] = Field("mm", description="unit of `bar_length`")
+    ruler: Literal["mm", "1/16 in"] = Field(
+        "mm", description="what the closest ticks of the ruler are apart"
+    )
+    card: tuple[Millimetres, Millimetres] | None = Field(
+        None, description="both sides of the card or of another flat rectangle, mm"
+    )
+    once: Literal["photograph", "collection"] = Field(
+        "photograph",
+        description="`photograph`: every photograph has its own scale; or `collection`: all of a genus "
+        "were taken alike, so the median of what is found is the scale of all, and its spread is stated",
+    )
+
+    @property
+    def bar_mm(self) -> float | None:
+        """Length of the bar, mm; None if it is to be read."""
+        if self.bar_length is None:
+            return None
+        return self.bar_length * {"um": 0.001, "mm": 1.0, "cm": 10.0}[self.bar_unit]

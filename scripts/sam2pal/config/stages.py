@@ -35,6 +35,8 @@ def stage_options(
     evaluation = {"evaluation": dataclasses.asdict(configuration.evaluation)}
     low = {"low_confidence": configuration.low_confidence}
     measurement = {"measurement": dataclasses.asdict(configuration.measurement) | low}
+    searched = ("scale", "scale_search")
+    scale = {"measurement": {key: measurement["measurement"][key] for key in searched}}
     model = {"model": _architecture(configuration.model)}
     final = {
         "rounds": list(configuration.rounds),
@@ -59,6 +61,8 @@ def stage_options(
         },
         "draw_masks": {},
         "evaluate": seed | evaluation,
+        "search_scale": scale,
+        "find_scale": scale,
         "measure": measurement,
         "measure_truth": {"structures": names} | measurement,
         "choose_next": {"next": dataclasses.asdict(configuration.next)},

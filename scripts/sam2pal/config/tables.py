@@ -27,7 +27,7 @@ from sam2pal.io.user_tables import MISSING, UserTable, decimal_comma, read_user_
 
 Row = TypeVar("Row")
 # folders of results/ and of results/GENUS/
-RESERVED = {"genus": ("tables", "plots", "options"), "round": ("lists",)}
+RESERVED = {"genus": ("tables", "plots", "options"), "round": ("lists", "scale")}
 
 
 def _wrong(text: str) -> PydanticCustomError:

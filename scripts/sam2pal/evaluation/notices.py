@@ -11,6 +11,7 @@ from sam2pal.dataset.files import read_json
 from sam2pal.dataset.manifest import DUPLICATE, read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.scores import ALL
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
 SHOWN = 5  # names in one sentence
@@ -99,6 +100,29 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
             "reason": f"{len(unused)} rows of {path} are no photograph of {genus}: {named(unused)}; "
             f"{len(without)} photographs have no row",
         }
+
+
+def of_scales(genus: str, path: Path) -> Iterator[Row]:
+    """Photographs in which no scale was found, or one that is not trusted.
+
+    Args:
+        path: results/GENUS/scale.csv; it need not be there.
+    """
+    if not path.is_file():
+        return
+    try:
+        found = tables.read(path, dict.fromkeys(("specimen", "status"), str), others=False).to_pylist()
+    except InputError:
+        return  # said by the rules that read it
+    names = [row["specimen"] for row in found if row["status"] != "found"]
+    doubtful = sum(row["status"] == "doubtful" for row in found)
+    if names:
+        reason = (
+            f"{len(names)} of {len(found)} photographs have no scale of their own, {doubtful} of them a "
+            f"doubtful one: {named(names)}; see {path}"
+        )
+        row = {"genus": genus, "round": "", "stage": "scale", "status": "note", "reason": reason}
+        yield row
 
 
 def worse_rounds(comparison: pa.Table, order: Iterable[str]) -> Iterator[Row]:

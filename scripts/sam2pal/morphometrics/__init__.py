@@ -1,9 +1,11 @@
-"""Measuring masks: `geometry`, `measures` taken from it, and `tables` of them."""
+"""Measuring masks: `geometry`, `scales` in photographs, `measures` taken from both, and `tables` of them."""
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "measure": 11,
+    "search_scale": 1,
+    "find_scale": 1,
+    "measure": 12,
     "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
     "export_shapes": 1,

@@ -33,6 +33,7 @@ STAGES = (
     *("draw_masks", "evaluate", "measure", "review_page", "review_index", "aggregate", "plot_evaluation"),
     *("summarize_morphometrics", "plot_morphometrics", "draw_pool", "train_palindrome"),
     *("convert_corrections", "choose_next", "compare_masks", "find_specimens"),
+    *("search_scale", "find_scale"),
 )
 METHODS = dict.fromkeys(STAGES, 7)
 

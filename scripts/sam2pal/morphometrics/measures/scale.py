@@ -1,32 +1,41 @@
-"""Pixels per millimetre: from the genus, the specimen table or, when asked, the photograph."""
+"""Pixels per millimetre of a specimen: the first source that has it."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-from sam2pal.config.scale import check_scale
+from sam2pal.config.scale import SEEN, check_scale
 from sam2pal.images.header import FORMATS
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed, number, read_user_table
+from sam2pal.morphometrics.scales.collection import read_rows
 
 TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
 """Columns of the specimen table, and what makes pixels per millimetre of them."""
 
-_PLACEHOLDERS = (72.0, 96.0)  # per inch: what programs write that know no resolution
+# Per inch, what cameras and programs write that know no resolution: 72 and 96 most, 180 Canon, 240 Lightroom,
+# 300 Photoshop and Nikon, 314 and 350 Sony, Pentax and others.
+_PLACEHOLDERS = (72.0, 96.0, 180.0, 240.0, 300.0, 314.0, 350.0)
+_SENSOR = 0xA20E  # pixels of the sensor, not of what it sees
 _INCH, _CENTIMETRE = 2, 3
 _X, _Y, _UNIT = 0x011A, 0x011B, 0x0128
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Pixels per millimetre and where they are from; both empty when unknown, then why in `reason`."""
+    """Pixels per millimetre and where they are from; both empty when unknown, then why in `reason`.
+
+    Attributes:
+        uncertainty: standard uncertainty as a share; None where nobody knows it.
+    """
 
     pixels_per_mm: float | None = None
     source: str = ""
     reason: str = ""
+    uncertainty: float | None = None
 
 
 def table_scales(path: str | Path, genus: str) -> dict[str, float]:
@@ -63,17 +72,20 @@ def exif_scale(path: str | Path) -> float:
     """Pixels per millimetre from the resolution in a photograph's EXIF or TIFF tags.
 
     Raises:
-        InputError: there is none, it has no unit, differs between x and y, is a placeholder (72 or
-            96 per inch) or implausible.
+        InputError: there is none, or only that of the camera's sensor, it has no unit, differs between x
+            and y, is one that programs write by default, or implausible.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
             tags = image.getexif()
             if not tags and hasattr(image, "tag_v2"):
                 tags = image.tag_v2
+            sensor = _SENSOR in image.getexif().get_ifd(ExifTags.IFD.Exif)
             x, y, unit = tags.get(_X), tags.get(_Y), tags.get(_UNIT, _INCH)
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: its resolution cannot be read ({error})") from error
+    if (x is None or y is None) and sensor:
+        raise InputError(f"{path}: its resolution is that of the camera's sensor, not of the specimen")
     if x is None or y is None:
         raise InputError(f"{path}: it has no resolution")
     try:
@@ -89,11 +101,13 @@ def exif_scale(path: str | Path) -> float:
         )
     if unit not in (_INCH, _CENTIMETRE):
         raise InputError(f"{path}: its resolution has no unit")
-    if unit == _INCH and across in _PLACEHOLDERS:
+    per_inch = across if unit == _INCH else across * 2.54
+    if any(abs(per_inch / usual - 1) < 0.005 for usual in _PLACEHOLDERS):
         raise InputError(
-            f"{path}: its resolution of {across:g} per inch is what programs write by default"
+            f"{path}: its resolution of {per_inch:.4g} per inch is what cameras and programs write by "
+            f"default; if it is true, write {per_inch / 25.4:.5g} as pixels_per_mm of the genus"
         )
-    return check_scale(across / (25.4 if unit == _INCH else 10.0), f"{path}: its resolution")
+    return check_scale(per_inch / 25.4, f"{path}: its resolution")
 
 
 class Scales:
@@ -103,6 +117,7 @@ class Scales:
         order: sources, see `MeasurementOptions.scale`.
         genus_scale: of the genus.
         table, genus: specimen table and the genus whose rows count.
+        found: what `find_scale` wrote, of sources that are looked for in the photographs.
 
     Raises:
         InputError: the genus' scale or one in the table is implausible.
@@ -114,11 +129,13 @@ class Scales:
         genus_scale: float | None = None,
         table: str | Path | None = None,
         genus: str = "",
+        found: str | Path | None = None,
     ) -> None:
         self._order = list(order)
         self._genus = None if genus_scale is None else check_scale(genus_scale, "--pixels-per-mm")
         wanted = table is not None and "specimen_table" in self._order
         self._table = table_scales(table, genus) if wanted and table is not None else {}
+        self._found = {row.specimen: row for row in read_rows([found])} if found else {}
 
     def of(self, specimen: str, path: Path | None) -> Scale:
         """The scale of one specimen; `path` is its photograph."""
@@ -128,6 +145,12 @@ class Scales:
                 return Scale(self._table[name], source)
             if source == "genus" and self._genus is not None:
                 return Scale(self._genus, source)
+            if source in SEEN and specimen in self._found:
+                row = self._found[specimen]
+                if row.source == source and row.pixels_per_mm:
+                    value = check_scale(row.pixels_per_mm, f"scale.csv: '{specimen}'")
+                    return Scale(value, source, uncertainty=row.uncertainty)
+                reason = reason or row.reason
             if source == "exif" and path is not None:
                 try:
                     return Scale(exif_scale(path), source)

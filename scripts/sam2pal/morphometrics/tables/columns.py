@@ -11,7 +11,7 @@ COLUMNS = {
     **dict.fromkeys(("status", "state", "source", "verdict"), str),
     **dict.fromkeys(("confidence", *SIGNALS), float),
     "flags": str,
-    "pixels_per_mm": float,
+    **dict.fromkeys(("pixels_per_mm", "scale_uncertainty"), float),
     **dict.fromkeys(("scale_source", "reason"), str),
 }
 """Columns of morphometrics.parquet; those of the specimen table follow."""

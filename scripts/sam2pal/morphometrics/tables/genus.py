@@ -38,6 +38,7 @@ class Genus:
         genus, round: default: what the predictions say.
         pixels_per_mm: of the genus.
         specimen_table: may have scales.
+        found_scales: table of those found in the photographs.
         listed: the specimens of the genus. A photograph of the predictions that is none of them is
             left out, the others are called as there, and looked for where the list says. So are
             structures left out that are not in `structures`. For annotations, which were not
@@ -59,6 +60,7 @@ class Genus:
     specimen_table: str | Path | None = None
     listed: Sequence[Specimen] | None = None
     corrections: Corrections | None = None
+    found_scales: str | Path | None = None
 
     def __post_init__(self) -> None:
         if not self.predictions:
@@ -71,7 +73,9 @@ class Genus:
         self.round = self.round or _said(first, "round")
         options = self.options
         self.indices = check_structures(options, self.structures)
-        self.scales = Scales(options.scale, self.pixels_per_mm, self.specimen_table, self.genus)
+        self.scales = Scales(
+            options.scale, self.pixels_per_mm, self.specimen_table, self.genus, self.found_scales
+        )
         self._listed: dict[str, Specimen] | None = None
         if self.listed is not None:
             self._listed = {one.specimen: one for one in self.listed if one.status != DUPLICATE}

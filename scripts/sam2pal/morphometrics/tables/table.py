@@ -12,7 +12,7 @@ from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 if TYPE_CHECKING:  # measuring takes a second to import, and summaries need none of it
     from sam2pal.morphometrics.measures.specimen import Measured, Result
 
-KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_source")
+KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_uncertainty", "scale_source")
 """Columns that a wide row has once ..."""
 STATE = ("status", "state", "source", "verdict", "confidence", "flags")
 """... and those that it has for each structure."""
@@ -47,6 +47,7 @@ class Layout:
             "round": round_,
             "specimen": measured.specimen,
             "pixels_per_mm": rounded(measured.scale.pixels_per_mm),
+            "scale_uncertainty": rounded(measured.scale.uncertainty),
             "scale_source": measured.scale.source,
             "reason": measured.reason,
         }

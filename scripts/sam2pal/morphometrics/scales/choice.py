@@ -1,0 +1,169 @@
+"""Which of the bars that a picture may have is its scale bar, and whether to trust it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sam2pal.morphometrics.scales.bar import BOX, Bar, measure_bar
+from sam2pal.morphometrics.scales.regions import distinct, long_regions, marks
+from sam2pal.morphometrics.scales.strip import STEP, Line
+
+MOST = 120  # regions that are measured
+LIMITS = {
+    "uneven": 0.15,
+    "faint": 0.5,
+    "ragged": 0.2,
+    "tapered": 0.25,
+    "beside": 0.25,
+    "beyond": 0.45,
+    "soft": 2.2,
+    "stout": 0.25,
+    "hemmed": 0.35,
+    "framed": 0.5,
+}
+"""What a bar's `quality` may be at most; tuned by tests/bench/scale.py."""
+OF_BOX = {"uneven": 0.25, "faint": 0.7, "ragged": 1.0, "tapered": 1.0}
+"""The same of a box, of which parts may be filled."""
+TOGETHER = 3.6  # the most that all of them, as shares of their limits, may sum to
+UNCERTAIN = 0.03  # of its length: a bar whose length is less certain is doubtful
+FAINT = 25.0  # of 255: the least contrast
+SAME = 0.02  # two bars whose lengths differ by no more say the same
+SHORT = 0.3  # of the longest: shorter ones are something else, such as a stroke of a letter
+TALL = 0.15  # of the picture's longer side: letters are not larger
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A picture's bar, or none; and why it is not to be trusted, if it is not."""
+
+    bar: Bar | None = None
+    doubt: str = ""
+
+
+def find_bar(picture: NDArray[np.float32]) -> Choice:
+    """The scale bar of a picture.
+
+    Args:
+        picture: float [h, w], 0 to 255.
+    """
+    bars = []
+    for region in distinct(long_regions(picture), MOST):
+        bar = measure_bar(picture, region.line, region.dark, max(STEP, region.line.length / 300))
+        if bar is not None and likely(bar):
+            bars.append(bar)
+    letters = {dark: marks(picture, dark) for dark in (True, False)}
+    tall = TALL * max(picture.shape)
+    bars = [bar for bar in bars if bar.line.length > tall or not in_text(bar, letters[bar.dark])]
+    return choose(bars, letters)
+
+
+def likely(bar: Bar) -> bool:
+    """Whether something long has all that makes a bar."""
+    return bar.contrast >= FAINT and max(_shares(bar)) <= 1 and sum(_shares(bar)) <= TOGETHER
+
+
+def _shares(bar: Bar) -> list[float]:
+    """What is wrong with a bar, as shares of the limits."""
+    limits = LIMITS | (OF_BOX if bar.kind == BOX else {})
+    return [bar.quality[name] / limits[name] for name in limits]
+
+
+def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]]) -> Choice:
+    """The best of several bars.
+
+    Args:
+        letters: see `marks`, of dark and of light ones.
+    """
+    if not bars:
+        return Choice()
+    longest = max(bar.line.length for bar in bars)
+    bars = [bar for bar in bars if bar.line.length >= SHORT * longest]
+
+    def evidence(bar: Bar) -> int:
+        text = any(has_text(bar, of) for of in letters.values())
+        (ux, uy) = bar.line.along
+        upright = min(abs(ux), abs(uy)) * bar.line.length < 1.0
+        return 2 * text + upright
+
+    ranked = sorted(bars, key=lambda bar: (evidence(bar), bar.line.length * bar.contrast))
+    best = ranked[-1]
+    same = [bar for bar in bars if _overlaps(bar, best)]
+    best = min(same, key=lambda bar: sum(_shares(bar)))
+    rivals = [
+        bar
+        for bar in bars
+        if not _overlaps(bar, best)
+        and evidence(bar) >= evidence(best)
+        and abs(bar.line.length / best.line.length - 1) > SAME
+    ]
+    if rivals:
+        lengths = sorted({round(bar.line.length) for bar in (best, *rivals)})[:4]
+        said = ", ".join(map(str, lengths))
+        return Choice(best, f"{len(rivals) + 1} things look like a bar ({said} pixels long)")
+    return Choice(best)
+
+
+def sharpened(choice: Choice, picture: NDArray[np.float32], line: Line) -> Choice:
+    """A choice measured in all pixels that there are.
+
+    Args:
+        picture: float [h, w], the photograph or a part of it around the bar.
+        line: the bar there.
+    """
+    if choice.bar is None:
+        return choice
+    bar = measure_bar(picture, line, choice.bar.dark)
+    if bar is None or abs(bar.line.length / line.length - 1) > 0.05 + 2 / line.length:
+        return Choice(choice.bar, choice.doubt or "at full size it does not look like a bar")
+    if choice.doubt:
+        return Choice(bar, choice.doubt)
+    if bar.cut:
+        return Choice(bar, "it reaches the edge of the photograph, so part of it may be cut off")
+    if bar.error > UNCERTAIN * bar.line.length:
+        return Choice(bar, f"it is only {bar.line.length:.0f} pixels long")
+    return Choice(bar)
+
+
+def _overlaps(bar: Bar, other: Bar) -> bool:
+    """Whether two bars are the same place, measured from different regions."""
+    (x, y), (ox, oy) = bar.line.centre, other.line.centre
+    reach = 0.15 * max(bar.line.length, other.line.length) + 3
+    alike = abs(math.log(bar.line.length / other.line.length)) < 0.2
+    return alike and math.hypot(x - ox, y - oy) < reach
+
+
+def _placed(bar: Bar, letters: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
+    """Of letters: places along and across a bar, from its middle, and sizes."""
+    (cx, cy), (ux, uy) = bar.line.centre, bar.line.along
+    x, y = letters[:, 0] - cx, letters[:, 1] - cy
+    return x * ux + y * uy, y * ux - x * uy, letters[:, 2]
+
+
+def in_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
+    """Whether it stands among regions as large as itself, as a stroke of a letter does."""
+    s, v, size = _placed(bar, letters)
+    length = bar.line.length
+    alike = (size > 0.6 * length) & (size < 1.7 * length)
+    across = alike & (np.abs(s) < 0.3 * length) & (np.abs(v) > 0.25 * length)
+    along = alike & (np.abs(v) < 0.6 * length) & (np.abs(s) > 0.6 * length)
+    near = np.hypot(s, v) < 2.5 * length
+    return any(int((of & near).sum()) >= 2 for of in (across, along))
+
+
+def has_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
+    """Whether a row of small regions stands beside it, as its length does."""
+    s, v, size = _placed(bar, letters)
+    length = bar.line.length
+    near = (np.abs(s) < 0.75 * length) & (size < 0.5 * length) & (size >= 3)
+    near &= (np.abs(v) > bar.line.width / 2 + 1) & (np.abs(v) < max(0.5 * length, 25))
+    for place, tall in zip(v[near], size[near], strict=True):
+        if (np.abs(v[near] - place) < 0.4 * tall).sum() >= 2 and (
+            np.abs(s[near][np.abs(v[near] - place) < 0.4 * tall]).min() < 0.4 * length
+        ):
+            return True
+    return False

@@ -1,0 +1,150 @@
+"""Long narrow regions of a picture that are darker or lighter than what is around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sam2pal.morphometrics.scales.strip import Line
+
+SIDES = (7, 21, 61)  # of the squares that regions are narrower than, in pixels
+MARK = 41  # the same of letters
+LEVELS = (20, 45, 90)  # of 255: how much they differ from what is around them
+RUN = 0.03  # of the picture's longer side
+SHORTEST, SLENDEREST = 7.0, 1.6  # length in pixels, and length over width
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region, as the rectangle that holds it along its main axis.
+
+    Attributes:
+        dark: whether it is darker than what is around it.
+        level: by how much it differs.
+        filled: share of the rectangle that it covers.
+    """
+
+    line: Line
+    dark: bool
+    level: float
+    filled: float
+
+
+def long_regions(picture: NDArray[np.float32]) -> Iterator[Region]:
+    """All regions that may be a bar, in no order; the same place may come several times.
+
+    Args:
+        picture: float [h, w], 0 to 255.
+    """
+    for dark in (True, False):
+        values = picture if dark else 255 - picture
+        for side in SIDES:
+            if side > min(values.shape):
+                continue
+            closed = ndimage.grey_closing(values, (side, side), mode="nearest")
+            difference = closed - values
+            for level in LEVELS:
+                mask = difference > level
+                yield from _regions(mask, dark, level)
+                for axis in (0, 1):
+                    yield from _regions(_runs(mask, axis), dark, level)
+
+
+def _runs(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """A mask without what is short along an axis: what touches a bar that lies along it."""
+    size = max(12, round(RUN * max(mask.shape)))
+    values = ndimage.minimum_filter1d(mask.view(np.uint8), size, axis, mode="constant")
+    # of an even size the two filters are shifted to opposite sides
+    shift = 0 if size % 2 else -1
+    opened = ndimage.maximum_filter1d(values, size, axis, mode="constant", origin=shift)
+    return opened.view(bool) & mask
+
+
+def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[Region]:
+    labels, count = ndimage.label(mask, np.ones((3, 3), int))
+    if not count:
+        return
+    y, x = np.nonzero(labels)
+    of = labels[y, x]
+    area = np.bincount(of, minlength=count + 1).astype(float)
+    keep = area >= SHORTEST
+    keep[0] = False
+    here = keep[of]
+    x, y, of = x[here] + 0.5, y[here] + 0.5, of[here]
+    area[~keep] = 1
+
+    def mean(numbers: NDArray) -> NDArray:
+        return np.bincount(of, numbers, count + 1) / area
+
+    cx, cy = mean(x), mean(y)
+    dx, dy = x - cx[of], y - cy[of]
+    xx, yy, xy = mean(dx * dx), mean(dy * dy), mean(dx * dy)
+    angle = 0.5 * np.arctan2(2 * xy, xx - yy)
+    ux, uy = np.cos(angle), np.sin(angle)
+    s, v = dx * ux[of] + dy * uy[of], dy * ux[of] - dx * uy[of]
+    ends = []
+    for numbers in (s, v):
+        low, high = np.full(count + 1, np.inf), np.full(count + 1, -np.inf)
+        np.minimum.at(low, of, numbers)
+        np.maximum.at(high, of, numbers)
+        ends.append((low, high))
+    (first, last), (top, bottom) = ends
+    half = (np.abs(ux) + np.abs(uy)) / 2  # of a pixel, seen along the axis
+    length, width = last - first + 2 * half, bottom - top + 2 * half
+    with np.errstate(invalid="ignore"):
+        long = keep & (length >= SHORTEST) & (length >= SLENDEREST * width)
+    for i in np.flatnonzero(long):
+        line = Line((cx[i], cy[i]), (ux[i], uy[i]), length[i], width[i])
+        line = line.moved((top[i] + bottom[i]) / 2, 0.0)
+        line = line.between(first[i] - half[i], last[i] + half[i], width[i])
+        yield Region(line, dark, level, area[i] / (length[i] * width[i]))
+
+
+def distinct(regions: Iterable[Region], most: int) -> list[Region]:
+    """The regions that look most like a bar, each place once.
+
+    Args:
+        most: how many to keep.
+    """
+    kept: list[Region] = []
+    places: set[tuple[int, ...]] = set()
+
+    def likely(region: Region) -> float:
+        line = region.line
+        return region.filled * region.level * min(line.length / line.width, 10) * line.length**0.5
+
+    for region in sorted(regions, key=likely, reverse=True):
+        (x, y), (ux, _), length = region.line.centre, region.line.along, region.line.length
+        size = max(3.0, length / 15)
+        place = round(x / size), round(y / size), round(10 * ux), round(12 * np.log(length))
+        key = (region.dark, *place)
+        if key not in places:
+            places.add(key)
+            kept.append(region)
+            if len(kept) == most:
+                break
+    return kept
+
+
+def marks(picture: NDArray[np.float32], dark: bool) -> NDArray[np.float64]:
+    """Where letters and other small regions are: [n, 3], x and y of the middle, and longer side.
+
+    Args:
+        picture: float [h, w], 0 to 255.
+        dark: darker than what is around them, or lighter.
+    """
+    values = picture if dark else 255 - picture
+    side = min(MARK, *values.shape)
+    labels, _ = ndimage.label(
+        ndimage.grey_closing(values, (side, side), mode="nearest") - values > LEVELS[1],
+        np.ones((3, 3), int),
+    )
+    boxes = [
+        ((x.start + x.stop) / 2, (y.start + y.stop) / 2, max(x.stop - x.start, y.stop - y.start))
+        for y, x in ndimage.find_objects(labels)
+    ]
+    return np.array(boxes, float).reshape(-1, 3)
