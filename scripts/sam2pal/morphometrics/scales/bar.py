@@ -124,15 +124,17 @@ def _straightened(
     side = max(4.0, min(line.width, 15.0))
     s = spaced(-line.length / 2 - margin, line.length / 2 + margin, step)
     v = spaced(-line.width / 2 - side, line.width / 2 + side)
-    size = max(3, int(min(line.length / 4, 40) / step) | 1)
+    size = max(3, int(min(line.length / 3, 120) / step) | 1)
     core, near = np.abs(s) < 0.4 * line.length, np.abs(v) < line.width / 2 + 1
     above, below = v < -line.width / 2 - 1.5, v > line.width / 2 + 1.5
     for turn in range(3):
         values, inside = sample(picture, line, s, v)
         if not dark:
             values = 255 - values
-        base = (np.median(values[above], axis=0) + np.median(values[below], axis=0)) / 2
-        difference = ndimage.median_filter(base, size, mode="nearest") - values
+        # the lighter ones of what is beside it: text, and ticks at its ends, are as dark as it
+        sides = [np.median(values[rows], axis=0) for rows in (above, below)]
+        sides = [ndimage.percentile_filter(of, 70, size, mode="nearest") for of in sides]
+        difference = (sides[0] + sides[1]) / 2 - values
         contrast = float(np.median(difference[np.ix_(near, core)], axis=1).max())
         if contrast < FAINTEST:
             return None
@@ -221,30 +223,27 @@ def _ticks(
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """Middle and width of the ticks at both ends, or None where there are none."""
     top, bottom = strip.top_and_bottom
+    reach = max(6.0, 0.05 * (last - first), 1.5 * (bottom - top) + 4)
     found = []
     for end in (first, last):
-        best = None
+        near = np.abs(strip.s - end) < reach
+        s, best = strip.s[near], None
         for low, high in ((top - 3.5, top - 1.5), (bottom + 1.5, bottom + 3.5)):
             rows = (strip.v >= low) & (strip.v <= high)
             if not rows.any():
                 continue
-            values = np.nan_to_num(strip.values[rows]).mean(0)
-            near = np.abs(strip.s - end) < max(6.0, 0.05 * (last - first))
-            here = values[near]
-            if here.max(initial=0.0) < 0.6:
+            here = np.nan_to_num(strip.values[rows][:, near]).mean(0)
+            peak = here.max(initial=0.0)
+            if peak < 0.6:
                 continue
-            peak = here.max()
-            marks = strip.s[near][here > peak / 2]
-            a = crossing(strip.s[near], here, peak / 2, marks[0])
-            b = crossing(strip.s[near], here, peak / 2, marks[-1])
-            if a is None or b is None or a == b:
-                continue
-            if best is None or peak > best[2]:
-                best = ((a + b) / 2, b - a, peak)
-        if best is None:
-            return None
-        found.append((best[0], best[1]))
-    return found[0], found[1]
+            marks = s[here > peak / 2]
+            a, b = (crossing(s, here, peak / 2, mark) for mark in (marks[0], marks[-1]))
+            if a is not None and b is not None and a != b and (best is None or peak > best[2]):
+                best = (a + b) / 2, abs(b - a), peak
+        found.append(best)
+    if None in found:
+        return None
+    return found[0][:2], found[1][:2]
 
 
 def _noise(strip: _Strip) -> float:
@@ -340,13 +339,13 @@ def _quality(
 
 
 def _framed(strip: _Strip, ends: tuple[float, float]) -> bool:
-    """Whether a frame of even width lies close around it: then it is the inside of a box."""
+    """Whether a frame lies close around it, so that it is the inside of a box."""
     (first, last), (top, bottom) = ends, strip.top_and_bottom
     values = np.nan_to_num(strip.values)
     across = np.median(values[:, strip.core], axis=1)
     along = np.median(values[strip.spine], axis=0)
     reach = min(15.0, max(bottom - top, 4.0))
-    gaps = []
+    gaps, rims = [], 0
     for places, profile, edge, sign in (
         (strip.v, across, top, -1),
         (strip.v, across, bottom, 1),
@@ -355,7 +354,7 @@ def _framed(strip: _Strip, ends: tuple[float, float]) -> bool:
     ):
         distance = (places - edge) * sign
         there = distance[(distance > 1.5) & (distance < reach) & (profile > 0.3)]
-        if not len(there):
-            return False
-        gaps.append(float(there.min()))
-    return max(gaps) - min(gaps) <= 0.35 * float(np.mean(gaps)) + 1.5
+        gaps += [float(there.min())] if len(there) else []
+        rims += bool((profile[(distance > 0) & (distance < 5)] < -0.3).any())
+    even = len(gaps) == 4 and max(gaps) - min(gaps) <= 0.35 * float(np.mean(gaps)) + 1.5
+    return even or rims == 4

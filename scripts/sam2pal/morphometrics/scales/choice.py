@@ -13,7 +13,7 @@ from sam2pal.morphometrics.scales.bar import BOX, Bar, measure_bar
 from sam2pal.morphometrics.scales.regions import distinct, long_regions, marks
 from sam2pal.morphometrics.scales.strip import STEP, Line
 
-MOST = 120  # regions that are measured
+MOST = 200  # regions that are measured
 LIMITS = {
     "uneven": 0.15,
     "faint": 0.5,
@@ -21,7 +21,7 @@ LIMITS = {
     "tapered": 0.25,
     "beside": 0.25,
     "beyond": 0.45,
-    "soft": 2.2,
+    "soft": 3.0,
     "stout": 0.25,
     "hemmed": 0.35,
     "framed": 0.5,
@@ -31,6 +31,7 @@ OF_BOX = {"uneven": 0.25, "faint": 0.7, "ragged": 1.0, "tapered": 1.0}
 """The same of a box, of which parts may be filled."""
 TOGETHER = 3.6  # the most that all of them, as shares of their limits, may sum to
 UNCERTAIN = 0.03  # of its length: a bar whose length is less certain is doubtful
+SHORTEST = 12.0  # pixels: strokes of letters are shorter
 FAINT = 25.0  # of 255: the least contrast
 SAME = 0.02  # two bars whose lengths differ by no more say the same
 SHORT = 0.3  # of the longest: shorter ones are something else, such as a stroke of a letter
@@ -64,7 +65,9 @@ def find_bar(picture: NDArray[np.float32]) -> Choice:
 
 def likely(bar: Bar) -> bool:
     """Whether something long has all that makes a bar."""
-    return bar.contrast >= FAINT and max(_shares(bar)) <= 1 and sum(_shares(bar)) <= TOGETHER
+    shares = _shares(bar)
+    seen = bar.contrast >= FAINT and bar.line.length >= SHORTEST
+    return seen and max(shares) <= 1 and sum(shares) <= TOGETHER
 
 
 def _shares(bar: Bar) -> list[float]:
@@ -81,6 +84,11 @@ def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]]) -> Cho
     """
     if not bars:
         return Choice()
+    found: list[Bar] = []
+    for bar in sorted(bars, key=lambda bar: (bar.kind != BOX, sum(_shares(bar)))):  # not its sides
+        if not any(_overlaps(bar, other) for other in found):
+            found.append(bar)
+    bars = [bar for bar in found if not any(_is_panel(bar, other) for other in found)]
     longest = max(bar.line.length for bar in bars)
     bars = [bar for bar in bars if bar.line.length >= SHORT * longest]
 
@@ -90,14 +98,11 @@ def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]]) -> Cho
         upright = min(abs(ux), abs(uy)) * bar.line.length < 1.0
         return 2 * text + upright
 
-    ranked = sorted(bars, key=lambda bar: (evidence(bar), bar.line.length * bar.contrast))
-    best = ranked[-1]
-    same = [bar for bar in bars if _overlaps(bar, best)]
-    best = min(same, key=lambda bar: sum(_shares(bar)))
+    best = max(bars, key=lambda bar: (evidence(bar), bar.line.length * bar.contrast))
     rivals = [
         bar
         for bar in bars
-        if not _overlaps(bar, best)
+        if bar is not best
         and evidence(bar) >= evidence(best)
         and abs(bar.line.length / best.line.length - 1) > SAME
     ]
@@ -137,6 +142,17 @@ def _overlaps(bar: Bar, other: Bar) -> bool:
     return alike and math.hypot(x - ox, y - oy) < reach
 
 
+def _is_panel(bar: Bar, other: Bar) -> bool:
+    """Whether it is a part of the panel on which another bar is drawn."""
+    if bar.dark == other.dark or bar.kind == BOX or bar.line.length <= other.line.length:
+        return False
+    x, y = np.subtract(other.line.centre, bar.line.centre)
+    ux, uy = bar.line.along
+    parallel = abs(ux * other.line.along[1] - uy * other.line.along[0]) < 0.1
+    beside = abs(y * ux - x * uy) < 2 * (bar.line.width + other.line.width)
+    return parallel and beside and abs(x * ux + y * uy) < 0.3 * bar.line.length
+
+
 def _placed(bar: Bar, letters: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
     """Of letters: places along and across a bar, from its middle, and sizes."""
     (cx, cy), (ux, uy) = bar.line.centre, bar.line.along
@@ -148,7 +164,7 @@ def in_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
     """Whether it stands among regions as large as itself, as a stroke of a letter does."""
     s, v, size = _placed(bar, letters)
     length = bar.line.length
-    alike = (size > 0.6 * length) & (size < 1.7 * length)
+    alike = (size > 0.6 * length) & (size < 2.5 * length)
     across = alike & (np.abs(s) < 0.3 * length) & (np.abs(v) > 0.25 * length)
     along = alike & (np.abs(v) < 0.6 * length) & (np.abs(s) > 0.6 * length)
     near = np.hypot(s, v) < 2.5 * length

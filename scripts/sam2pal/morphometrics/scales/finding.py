@@ -94,12 +94,10 @@ class Search:
         choice = sharpened(choice, values, line.scaled(1.0, moved))
         assert choice.bar is not None
         line, doubt = choice.bar.line, choice.doubt
-        if line.centre[0] > window.width or line.centre[1] > window.height:
-            raise AssertionError("a bar lies in the window it was measured in")
         length = options.bar_mm
         if length is None and not doubt:
             try:
-                length = text.read_length(values, line)
+                length = text.read_length(values, line, choice.bar.dark)
             except InputError as error:
                 doubt = str(error)
         picture = _shown(pixels, line)

@@ -111,17 +111,19 @@ def distinct(regions: Iterable[Region], most: int) -> list[Region]:
         most: how many to keep.
     """
     kept: list[Region] = []
-    places: set[tuple[int, ...]] = set()
+    places: set[tuple] = set()
 
     def likely(region: Region) -> float:
         line = region.line
-        return region.filled * region.level * min(line.length / line.width, 10) * line.length**0.5
+        return (
+            region.filled**0.5 * region.level * min(line.length / line.width, 10) * line.length**0.5
+        )
 
     for region in sorted(regions, key=likely, reverse=True):
         (x, y), (ux, _), length = region.line.centre, region.line.along, region.line.length
         size = max(3.0, length / 15)
         place = round(x / size), round(y / size), round(10 * ux), round(12 * np.log(length))
-        key = (region.dark, *place)
+        key = (region.dark, round(2 * np.log(region.line.width)), *place)
         if key not in places:
             places.add(key)
             kept.append(region)

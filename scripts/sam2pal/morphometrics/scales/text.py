@@ -29,12 +29,13 @@ def installed() -> bool:
     return shutil.which("tesseract") is not None
 
 
-def read_length(picture: NDArray[np.float32], line: Line) -> float:
+def read_length(picture: NDArray[np.float32], line: Line, dark: bool) -> float:
     """What is written beside a bar, mm.
 
     Args:
         picture: float [h, w], 0 to 255.
         line: the bar.
+        dark: whether it is darker than what is around it.
 
     Raises:
         InputError: Tesseract is not there, or reads no length, or two.
@@ -52,12 +53,10 @@ def read_length(picture: NDArray[np.float32], line: Line) -> float:
     bar = np.abs(v)[:, None] < line.width / 2 + 1.5
     bar = bar & (np.abs(s) < line.length / 2 + 2)[None, :]
     values[bar] = np.median(values[~bar])
-    lengths = {
-        length
-        for half in (values, values[: len(v) // 2], values[len(v) // 2 :])
-        for shown in (half, 255 - half)
-        for length in _lengths(_recognised(shown))
-    }
+    if not dark:  # and so is its text
+        values = 255 - values
+    halves = values[: len(v) // 2], values[len(v) // 2 :]
+    lengths = {length for half in halves for length in _lengths(_recognised(half))}
     if not lengths:
         raise InputError(
             "no length can be read beside the bar; give measurement.scale_search.bar_length"

@@ -1,0 +1,251 @@
+"""Scale bars, rulers and cards that are drawn, and what is none."""
+
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from sam2pal.config.checking import validated
+from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.config.scale import ScaleSearch
+from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.scale import Scales
+from sam2pal.morphometrics.scales import text
+from sam2pal.morphometrics.scales.collection import (
+    Row,
+    judged,
+    read_rows,
+    said,
+    together,
+    write_rows,
+)
+from sam2pal.morphometrics.scales.finding import Search
+from sam2pal.research.synthetic.scales import (
+    STYLES,
+    Overlay,
+    draw_bar,
+    draw_ruler,
+    rectangle,
+)
+
+MM = ScaleSearch(bar_length=1.0, card=(85.6, 54.0))
+
+
+def ground(high=300, wide=400, seed=0):
+    """A grey picture with noise and a dark beetle in the middle."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[:high, :wide]
+    picture = random.normal(185, 4, (high, wide, 1)) + np.zeros(3)
+    beetle = ((x - wide / 2) / (0.2 * wide)) ** 2 + ((y - high / 2) / (0.3 * high)) ** 2 < 1
+    picture[beetle] *= 0.3
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def search(tmp_path, picture, *sources, options=MM):
+    Image.fromarray(picture).save(tmp_path / "a.png", compress_level=1)
+    return Search(tmp_path / "a.png").find(sources or ["bar"], options)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("angle", [0.0, 0.3, 2.5])
+def test_a_bar_of_any_kind_and_angle_is_measured(tmp_path, style, angle):
+    thickness = 10.0 if style in ("box", "alternating") else 3.0
+    picture = draw_bar(ground(), Overlay((80.3, 75.8), angle), 90.4, thickness, style, text="1 mm")
+    found = search(tmp_path, picture)
+    assert (found.status, found.source) == ("found", "bar"), found.reason
+    assert found.pixels == pytest.approx(90.4, rel=0.006)
+    assert 0 < found.uncertainty < 0.03
+    assert found.picture.shape[2] == 3
+    assert found.pixels_per_mm == found.pixels
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (250, 240, 60)])
+def test_a_light_bar_in_a_large_jpeg_is_measured_in_all_of_its_pixels(tmp_path, colour):
+    picture = np.full((1500, 3700, 3), 60, np.uint8)
+    picture = draw_bar(picture, Overlay((3000.4, 1400.2)), 402.7, 9, "plain", colour, text="1 mm")
+    Image.fromarray(picture).save(tmp_path / "a.jpg", quality=80)
+    found = Search(tmp_path / "a.jpg").find(["bar"], MM)
+    assert found.status == "found"
+    assert found.pixels == pytest.approx(402.7, rel=0.002)
+
+
+def test_16_bits_and_grey(tmp_path):
+    picture = draw_bar(ground(), Overlay((80, 30)), 70.0, 3)[..., 0]
+    tifffile.imwrite(tmp_path / "a.tif", picture.astype(np.uint16) * 257)
+    Image.fromarray(picture).save(tmp_path / "b.png")
+    for name in ("a.tif", "b.png"):
+        found = Search(tmp_path / name).find(["bar"], MM)
+        assert found.pixels == pytest.approx(70, rel=0.006), name
+
+
+def test_what_has_no_bar_gives_none(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+    even = np.full((200, 300, 3), 200, np.uint8)
+    label = even
+    for i in range(4):  # printed lines of a label
+        label = Overlay((150, 30.0 + 40 * i)).write(label, "NEON HARV 2019", (0, 0), 18, (0, 0, 0))
+    for picture in (noise, even, ground(), label):
+        found = search(tmp_path, picture, "bar", "ruler", "card")
+        assert (found.status, found.pixels_per_mm) == ("none", None)
+        assert found.reason == "no bar or ruler or card was found"
+
+
+def test_two_bars_of_different_length_are_doubtful(tmp_path):
+    picture = draw_bar(ground(), Overlay((70, 20)), 90, 3)
+    picture = draw_bar(picture, Overlay((320, 280)), 60, 3)
+    found = search(tmp_path, picture)
+    assert found.status == "doubtful"
+    assert "2 things look like a bar (60, 90 pixels long)" in found.reason
+    picture = draw_bar(draw_bar(ground(), Overlay((70, 20)), 90, 3), Overlay((320, 280)), 90, 3)
+    assert search(tmp_path, picture).status == "found"  # they say the same
+
+
+def test_a_bar_that_is_cut_off_is_not_used(tmp_path):
+    picture = draw_bar(ground(), Overlay((20, 30)), 90, 3)
+    found = search(tmp_path, picture)
+    assert found.status in ("doubtful", "none")
+    if found.status == "doubtful":
+        assert "edge of the photograph" in found.reason
+
+
+def test_a_bar_of_few_pixels_is_none(tmp_path):
+    picture = draw_bar(np.full((100, 150, 3), 220, np.uint8), Overlay((70, 20)), 9.5, 2)
+    assert search(tmp_path, picture).status == "none"
+
+
+def test_a_length_no_photograph_has_is_doubtful(tmp_path):
+    picture = draw_bar(ground(), Overlay((70, 20)), 90, 3)
+    found = search(tmp_path, picture, options=ScaleSearch(bar_length=50.0, bar_unit="cm"))
+    assert found.status == "doubtful"
+    assert "implausible" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("unit", "every", "period", "angle"),
+    [("mm", (5, 10), 9.37, 0.0), ("mm", (5, 10), 6.4, 0.9), ("1/16 in", (2, 4, 8, 16), 12.2, 1.7)],
+)
+def test_a_ruler_gives_the_distance_of_its_ticks(tmp_path, unit, every, period, angle):
+    picture = draw_ruler(ground(400, 400), Overlay((200, 200), angle), period, 28, every)
+    found = search(tmp_path, picture, "ruler", options=ScaleSearch(ruler=unit))
+    assert (found.status, found.source) == ("found", "ruler"), found.reason
+    assert found.pixels == pytest.approx(period, rel=0.003)
+    assert found.mm == (1.0 if unit == "mm" else 25.4 / 16)
+
+
+def test_a_ruler_seen_at_an_angle_is_refused(tmp_path):
+    picture = draw_ruler(ground(400, 500), Overlay((250, 200), 0.2, 3e-4), 10, 35)
+    found = search(tmp_path, picture, "ruler")
+    assert found.status == "doubtful"
+    assert "seen at an angle" in found.reason
+
+
+def test_a_ruler_in_the_other_unit_is_doubtful(tmp_path):
+    picture = draw_ruler(ground(400, 500), Overlay((250, 200)), 10, 40, (2, 4, 8, 16))
+    found = search(tmp_path, picture, "ruler")
+    assert found.status == "doubtful"
+    assert "sixteenths of an inch" in found.reason
+
+
+@pytest.mark.parametrize("vanish", [0.0, 5e-4])
+def test_a_card_of_known_sides(tmp_path, vanish):
+    card = Overlay((200, 150), 0.3, vanish)
+    picture = np.full((300, 400, 3), 170, np.uint8)
+    picture = card.paint(picture, [rectangle(-85.6, -54, 85.6, 54)], (30, 30, 30))
+    patches = [rectangle(x, y, x + 30, y + 30) for x in (-70, -15, 40) for y in (-40, 10)]
+    picture = card.paint(picture, patches, (200, 180, 90))
+    found = search(tmp_path, picture, "card")
+    if vanish:
+        assert found.status == "doubtful"
+        assert "seen at an angle" in found.reason
+    else:
+        assert (found.status, found.source) == ("found", "card")
+        assert found.pixels_per_mm == pytest.approx(2.0, rel=0.01)
+
+
+def test_the_first_source_that_is_not_doubtful_counts(tmp_path):
+    picture = draw_bar(ground(400, 500), Overlay((100, 20)), 90, 3)
+    picture = draw_bar(picture, Overlay((400, 20)), 60, 3)
+    picture = draw_ruler(picture, Overlay((250, 330)), 8.0, 40)
+    assert search(tmp_path, picture, "bar", "ruler").source == "ruler"
+
+
+def test_lengths_in_text():
+    assert text._lengths("0.5 mm\n") == [0.5]
+    assert text._lengths("500 µm") == text._lengths("500um") == [0.5]
+    assert text._lengths("| mm") == [1.0]
+    assert text._lengths("1,5 cm x") == [15.0]
+    assert text._lengths("NEON 2019, 0 mm, mm") == []
+
+
+def test_the_text_beside_a_bar_is_read_where_tesseract_is(tmp_path, monkeypatch):
+    picture = draw_bar(ground(600, 800), Overlay((200, 60), 0.05), 200.0, 6, text="0.5 mm")
+    if text.installed():
+        found = search(tmp_path, picture, options=ScaleSearch())
+        assert (found.status, found.mm) == ("found", 0.5), found.reason
+    monkeypatch.setattr(text, "installed", lambda: False)
+    found = search(tmp_path, picture, options=ScaleSearch())
+    assert (found.status, found.pixels_per_mm) == ("doubtful", None)
+    assert "Tesseract is not installed" in found.reason
+
+
+def rows(*scales, **more):
+    return [
+        Row("G", str(i), "found" if of else "none", "bar" if of else "", of, 0.004, **more)
+        for i, of in enumerate(scales)
+    ]
+
+
+def test_a_scale_far_from_all_others_is_doubtful_unless_others_have_it():
+    found = judged(rows(100, 100.4, 99.8, 100.2, 99.9, 63.0))
+    assert [row.status for row in found] == ["found"] * 5 + ["doubtful"]
+    assert found[-1].pixels_per_mm is None
+    assert found[-1].reason == (
+        "63 pixels per mm, but the median of 6 photographs is 99.95 and their spread 1.0%"
+    )
+    assert "1 doubtful and left empty (5)" in said(found)
+    two = judged(rows(100, 100.4, 99.8, 100.2, 99.9, 200.1, 200.2, 199.9))
+    assert {row.status for row in two} == {"found"}  # another magnification
+    assert {row.status for row in judged(rows(100, 100, 50))} == {"found"}  # too few to tell
+    assert said(two) == ""
+
+
+def test_once_a_collection_takes_the_median_and_says_the_spread():
+    found = together(rows(100, 101, None, 99))
+    assert [row.pixels_per_mm for row in found] == [100.0] * 4
+    assert found[2].status == "found"
+    assert found[2].reason == "median of 3 of 4 photographs, spread 1.48%"
+    assert found[2].uncertainty == pytest.approx(0.0148, abs=1e-3)
+    different = together(rows(100, 130, 80, 99))
+    assert {(row.status, row.pixels_per_mm) for row in different} == {("doubtful", None)}
+    assert "not taken alike" in different[0].reason
+    assert together(rows(None)) == rows(None)
+
+
+def test_measuring_takes_the_next_source_where_the_table_says_nothing(tmp_path):
+    path = tmp_path / "scale.csv"
+    doubtful = Row("G", "c", "doubtful", "bar", None, 0.01, 50.0, 1.0, "2 things look like a bar")
+    write_rows(path, [Row("G", "a", "found", "bar", 90.0, 0.004, 90.0, 1.0), doubtful])
+    assert read_rows([path])[1] == doubtful
+    table = tmp_path / "specimens.csv"
+    table.write_text("genus,specimen,pixels_per_mm\nG,b,84\n")
+    scales = Scales(["specimen_table", "bar"], None, table, "G", path)
+    found = scales.of("a", None)
+    assert (found.pixels_per_mm, found.source, found.uncertainty) == (90.0, "bar", 0.004)
+    assert (scales.of("b", None).source, scales.of("b", None).uncertainty) == (
+        "specimen_table",
+        None,
+    )
+    assert scales.of("c", None).reason == "2 things look like a bar"
+    assert scales.of("c", None).pixels_per_mm is None
+    assert Scales(["bar", "genus"], 20.0, None, "G", path).of("c", None).source == "genus"
+    assert Scales(["ruler"], None, None, "G", path).of("a", None).pixels_per_mm is None
+    with pytest.raises(InputError, match="there twice"):
+        read_rows([path, path])
+
+
+def test_a_card_needs_its_sides():
+    with pytest.raises(InputError, match="scale_search needs card"):
+        validated(MeasurementOptions, {"scale": ["card"]})
+    options = validated(MeasurementOptions, {"scale": ["genus", "ruler", "exif"]})
+    assert options.seen == ["ruler"]
