@@ -164,11 +164,16 @@ def in_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
     """Whether it stands among regions as large as itself, as a stroke of a letter does."""
     s, v, size = _placed(bar, letters)
     length = bar.line.length
-    alike = (size > 0.6 * length) & (size < 2.5 * length)
-    across = alike & (np.abs(s) < 0.3 * length) & (np.abs(v) > 0.25 * length)
-    along = alike & (np.abs(v) < 0.6 * length) & (np.abs(s) > 0.6 * length)
     near = np.hypot(s, v) < 2.5 * length
-    return any(int((of & near).sum()) >= 2 for of in (across, along))
+    upright = (size > 0.75 * length) & (size < 1.4 * length)
+    across = upright & (np.abs(s) < 0.3 * length) & (np.abs(v) > 0.25 * length)
+    lying = (size > 0.8 * length) & (size < 2.5 * length)
+    along = lying & (np.abs(v) < 0.6 * length) & (np.abs(s) > 0.6 * length)
+    for of in (across, along):
+        sizes = np.sort(size[of & near])  # letters of a word are about as tall
+        if len(sizes) > 1 and (sizes[1:] < 1.3 * sizes[:-1]).any():
+            return True
+    return False
 
 
 def has_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
