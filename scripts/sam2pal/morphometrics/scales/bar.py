@@ -13,6 +13,10 @@ from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, crossing, sa
 
 FAINTEST = 18.0  # of 255: a bar differs more from what is around it
 COVERED = 0.85  # of its length, along a row that belongs to the bar
+CLEAR = 0.6  # of a bar's contrast: that of a tick
+TALLEST = 0.35  # of its length: ticks are not longer
+Tick = tuple[float, float]
+"""Middle along the bar, and width."""
 PLAIN, TICKED, BOX = "line", "line with ticks", "box"
 
 
@@ -28,6 +32,7 @@ class Bar:
         error: standard uncertainty of its length, pixels.
         quality: of what a bar has, each 0 (perfect) and more; see `_quality`.
         cut: whether it reaches the edge of the picture.
+        odd: whether something hangs on one of its ends only, as on a stroke of a letter.
     """
 
     line: Line
@@ -37,6 +42,7 @@ class Bar:
     error: float
     quality: dict[str, float]
     cut: bool = False
+    odd: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,7 @@ class _Strip:
         raw: the same before the surroundings were taken off, as shares of the contrast.
         spine: rows that the bar covers.
         runs: of such rows: one, or two of a box.
+        picture, dark: what it was cut from, and whether the bar is darker than its surroundings.
     """
 
     line: Line
@@ -58,6 +65,8 @@ class _Strip:
     contrast: float
     spine: NDArray[np.bool_]
     runs: int
+    picture: NDArray[np.float32]
+    dark: bool
 
     @property
     def core(self) -> NDArray[np.bool_]:
@@ -99,22 +108,22 @@ def measure_bar(
         return None
     (first, last), rises, cut = ends
     kind = BOX if strip.runs == 2 else PLAIN
-    ticks = _ticks(strip, first, last) if kind == PLAIN else None
+    ticks, odd, frame = ([], False, False) if kind == BOX else _ticks(strip, first, last)
     top, bottom = strip.top_and_bottom
     inner = (strip.s > first + (last - first) * 0.1) & (strip.s < last - (last - first) * 0.1)
     if inner.sum() < 3:
         return None
     thick = bottom - top + STEP if kind == BOX else float(np.median(strip.thickness[inner]))
-    quality = _quality(strip, (first, last), rises, kind, ticks)
+    quality = _quality(strip, (first, last), rises, kind, ticks) | {"frame": float(frame)}
     stroke = 0.0
-    if ticks is not None:
+    if ticks:
         (first, left), (last, right) = ticks
         kind, stroke = TICKED, (left + right) / 2
     found = strip.line.between(first, last, thick)
     found = found.moved((top + bottom) / 2, 0.0)
     noise = _noise(strip)
     error = math.sqrt(2 * (0.1**2 + (noise * max(rises)) ** 2) + (stroke * 0.15) ** 2 + 0.29**2)
-    return Bar(found, dark, kind, strip.contrast, error, quality, cut)
+    return Bar(found, dark, kind, strip.contrast, error, quality, cut, odd)
 
 
 def _straightened(
@@ -154,7 +163,8 @@ def _straightened(
     if runs not in (1, 2):
         return None
     relative[~inside] = np.nan
-    return _Strip(line, s, v, relative, -values / contrast, contrast, spine, runs)
+    raw = -values / contrast
+    return _Strip(line, s, v, relative, raw, contrast, spine, runs, picture, dark)
 
 
 def _straight(x: Numbers, y: Numbers) -> tuple[float, float]:
@@ -218,32 +228,53 @@ def _ends(strip: _Strip) -> tuple[tuple[float, float], list[float], bool] | None
     return (ends[0], ends[1]), rises, cut
 
 
-def _ticks(
-    strip: _Strip, first: float, last: float
-) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Middle and width of the ticks at both ends, or None where there are none."""
+def _ticks(strip: _Strip, first: float, last: float) -> tuple[list[Tick], bool, bool]:
+    """The tick at each end, or none; whether something hangs on one end only, as on a stroke of a letter;
+    and whether the ticks are so long that they are rather the sides of a frame."""
     top, bottom = strip.top_and_bottom
     reach = max(6.0, 0.05 * (last - first), 1.5 * (bottom - top) + 4)
-    found = []
-    for end in (first, last):
-        near = np.abs(strip.s - end) < reach
-        s, best = strip.s[near], None
-        for low, high in ((top - 3.5, top - 1.5), (bottom + 1.5, bottom + 3.5)):
-            rows = (strip.v >= low) & (strip.v <= high)
-            if not rows.any():
-                continue
-            here = np.nan_to_num(strip.values[rows][:, near]).mean(0)
-            peak = here.max(initial=0.0)
-            if peak < 0.6:
-                continue
-            marks = s[here > peak / 2]
-            a, b = (crossing(s, here, peak / 2, mark) for mark in (marks[0], marks[-1]))
-            if a is not None and b is not None and a != b and (best is None or peak > best[2]):
-                best = (a + b) / 2, abs(b - a), peak
-        found.append(best)
-    if None in found:
+    found: list[Tick] = []
+    odd = frame = False
+    for above, (low, high) in (
+        (True, (top - 3.5, top - 1.5)),
+        (False, (bottom + 1.5, bottom + 3.5)),
+    ):
+        rows = (strip.v >= low) & (strip.v <= high)
+        if not rows.any():
+            continue
+        marks = [_mark(strip, rows, end, reach) for end in (first, last)]
+        pair = [mark for mark in marks if mark is not None]
+        clear = max((mark[2] for mark in pair), default=0.0) >= CLEAR
+        if len(pair) == 2 and clear:
+            found = found or [mark[:2] for mark in pair]
+            frame = frame or any(_tall(strip, mark[0], last - first, above) for mark in pair)
+        odd = odd or (len(pair) == 1 and clear)
+    return found, odd, frame
+
+
+def _mark(
+    strip: _Strip, rows: NDArray[np.bool_], end: float, reach: float
+) -> tuple[float, float, float] | None:
+    """Middle, width and strength of what lies beside an end."""
+    near = np.abs(strip.s - end) < reach
+    s, here = strip.s[near], np.nan_to_num(strip.values[rows][:, near]).mean(0)
+    peak = here.max(initial=0.0)
+    if peak < 0.4:
         return None
-    return found[0][:2], found[1][:2]
+    marks = s[here > peak / 2]
+    a, b = (crossing(s, here, peak / 2, mark) for mark in (marks[0], marks[-1]))
+    return None if a is None or b is None or a == b else ((a + b) / 2, abs(b - a), float(peak))
+
+
+def _tall(strip: _Strip, place: float, length: float, above: bool) -> bool:
+    """Whether a tick is so long that it is rather the side of a frame or of a letter."""
+    top, bottom = strip.top_and_bottom
+    far = TALLEST * length + 2
+    v = spaced(top - far - 2, top - far) if above else spaced(bottom + far, bottom + far + 2)
+    values, inside = sample(strip.picture, strip.line, np.array([place]), v)
+    level = float(np.median(strip.raw[strip.spine][:, strip.core])) * strip.contrast
+    values = -values if strip.dark else values - 255  # as `raw` is
+    return bool(inside.all() and (level - values < 0.4 * strip.contrast).all())
 
 
 def _noise(strip: _Strip) -> float:
@@ -273,7 +304,7 @@ def _quality(
     ends: tuple[float, float],
     rises: list[float],
     kind: str,
-    ticks: tuple | None,
+    ticks: list[Tick],
 ) -> dict[str, float]:
     """How little it is like a bar; 0 is perfect.
 
@@ -287,7 +318,7 @@ def _quality(
     (first, last), s = ends, strip.s
     length = last - first
     pad = min(0.08 * length, 6.0) + 1
-    if ticks is not None:
+    if ticks:
         pad = max(pad, ticks[0][1] + 1.5, ticks[1][1] + 1.5)
     inner = (s > first + pad) & (s < last - pad)
     if inner.sum() < 3:

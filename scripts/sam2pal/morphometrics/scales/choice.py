@@ -25,6 +25,7 @@ LIMITS = {
     "stout": 0.25,
     "hemmed": 0.35,
     "framed": 0.5,
+    "frame": 0.5,
 }
 """What a bar's `quality` may be at most; tuned by tests/bench/scale.py."""
 OF_BOX = {"uneven": 0.25, "faint": 0.7, "ragged": 1.0, "tapered": 1.0}
@@ -35,6 +36,7 @@ SHORTEST = 12.0  # pixels: strokes of letters are shorter
 FAINT = 25.0  # of 255: the least contrast
 SAME = 0.02  # two bars whose lengths differ by no more say the same
 SHORT = 0.3  # of the longest: shorter ones are something else, such as a stroke of a letter
+CROWD = 5  # regions of a bar's own size near it: it is rather a stroke of a letter
 TALL = 0.15  # of the picture's longer side: letters are not larger
 
 
@@ -59,8 +61,12 @@ def find_bar(picture: NDArray[np.float32]) -> Choice:
             bars.append(bar)
     letters = {dark: marks(picture, dark) for dark in (True, False)}
     tall = TALL * max(picture.shape)
-    bars = [bar for bar in bars if bar.line.length > tall or not in_text(bar, letters[bar.dark])]
-    return choose(bars, letters)
+    bars = [
+        bar
+        for bar in bars
+        if bar.line.length > tall or not (bar.odd or in_text(bar, letters[bar.dark]))
+    ]
+    return choose(bars, letters, tall)
 
 
 def likely(bar: Bar) -> bool:
@@ -76,11 +82,12 @@ def _shares(bar: Bar) -> list[float]:
     return [bar.quality[name] / limits[name] for name in limits]
 
 
-def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]]) -> Choice:
+def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]], tall: float) -> Choice:
     """The best of several bars.
 
     Args:
         letters: see `marks`, of dark and of light ones.
+        tall: how tall letters may be, pixels.
     """
     if not bars:
         return Choice()
@@ -110,6 +117,10 @@ def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]]) -> Cho
         lengths = sorted({round(bar.line.length) for bar in (best, *rivals)})[:4]
         said = ", ".join(map(str, lengths))
         return Choice(best, f"{len(rivals) + 1} things look like a bar ({said} pixels long)")
+    if any(_in_line(bar, best) for bar in bars if bar is not best):
+        return Choice(best, "it may be a part of a longer bar")
+    if best.line.length <= tall and _crowd(best, letters[best.dark]) >= CROWD:
+        return Choice(best, "it is as long as the letters around it are tall")
     return Choice(best)
 
 
@@ -153,6 +164,23 @@ def _is_panel(bar: Bar, other: Bar) -> bool:
     return parallel and beside and abs(x * ux + y * uy) < 0.3 * bar.line.length
 
 
+def _in_line(bar: Bar, other: Bar) -> bool:
+    """Whether two bars may be parts of one that alternates."""
+    x, y = np.subtract(other.line.centre, bar.line.centre)
+    ux, uy = bar.line.along
+    parallel = abs(ux * other.line.along[1] - uy * other.line.along[0]) < 0.1
+    level = abs(y * ux - x * uy) < bar.line.width
+    return bool(parallel and level and abs(x * ux + y * uy) < 3 * bar.line.length)
+
+
+def _crowd(bar: Bar, letters: NDArray[np.float64]) -> int:
+    """How many regions of about its own size are near it."""
+    s, v, size = _placed(bar, letters)
+    length = bar.line.length
+    alike = (size > 0.5 * length) & (size < 1.7 * length)
+    return int((alike & (np.hypot(s, v) < 8 * length) & (np.hypot(s, v) > 0.3 * length)).sum())
+
+
 def _placed(bar: Bar, letters: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
     """Of letters: places along and across a bar, from its middle, and sizes."""
     (cx, cy), (ux, uy) = bar.line.centre, bar.line.along
@@ -164,16 +192,12 @@ def in_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
     """Whether it stands among regions as large as itself, as a stroke of a letter does."""
     s, v, size = _placed(bar, letters)
     length = bar.line.length
-    near = np.hypot(s, v) < 2.5 * length
-    upright = (size > 0.75 * length) & (size < 1.4 * length)
-    across = upright & (np.abs(s) < 0.3 * length) & (np.abs(v) > 0.25 * length)
+    alike = (size > 0.55 * length) & (size < 1.7 * length)
+    across = alike & (np.abs(s) < 0.3 * length) & (np.abs(v) > 0.2 * length)
     lying = (size > 0.8 * length) & (size < 2.5 * length)
     along = lying & (np.abs(v) < 0.6 * length) & (np.abs(s) > 0.6 * length)
-    for of in (across, along):
-        sizes = np.sort(size[of & near])  # letters of a word are about as tall
-        if len(sizes) > 1 and (sizes[1:] < 1.3 * sizes[:-1]).any():
-            return True
-    return False
+    near = np.abs(v) < 1.4 * length, np.abs(s) < 2.5 * length
+    return any(int((of & there).sum()) > 1 for of, there in zip((across, along), near, strict=True))
 
 
 def has_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
