@@ -36,7 +36,7 @@ def test_a_room_imports_only_from_lower_ones():
 
 
 def test_morphometrics_rooms_import_one_way():
-    folders = ("geometry", "measures", "tables", "shapes")
+    folders = ("geometry", "scales", "measures", "tables", "shapes")
     upwards = [
         f"{path.relative_to(LIBRARY)} imports {later}"
         for number, folder in enumerate(folders)
