@@ -194,6 +194,10 @@ CHANGES = {
         {"measurement": {"colour": False}},
         {"measure", "measure_truth", "compare_masks", "review_page"} | SUMMARIES,
     ),
+    "scale bar": (
+        {"measurement": {"scale": ["bar"], "scale_search": {"bar_length": 1}}},
+        {"search_scale", "find_scale", "measure", "measure_truth", "compare_masks"} | SUMMARIES,
+    ),
     "final round": (
         {"final_round": "trained"},
         SUMMARIES,  # the status says which round is the final one

@@ -247,7 +247,7 @@ def _ticks(strip: _Strip, first: float, last: float) -> tuple[list[Tick], bool, 
         clear = max((mark[2] for mark in pair), default=0.0) >= CLEAR
         if len(pair) == 2 and clear:
             found = found or [mark[:2] for mark in pair]
-            frame = frame or any(_tall(strip, mark[0], last - first, above) for mark in pair)
+            frame = frame or all(_tall(strip, mark[0], last - first, above) for mark in pair)
         odd = odd or (len(pair) == 1 and clear)
     return found, odd, frame
 
@@ -270,7 +270,7 @@ def _tall(strip: _Strip, place: float, length: float, above: bool) -> bool:
     """Whether a tick is so long that it is rather the side of a frame or of a letter."""
     top, bottom = strip.top_and_bottom
     far = TALLEST * length + 2
-    v = spaced(top - far - 2, top - far) if above else spaced(bottom + far, bottom + far + 2)
+    v = spaced(top - far, top - 1.5) if above else spaced(bottom + 1.5, bottom + far)
     values, inside = sample(strip.picture, strip.line, np.array([place]), v)
     level = float(np.median(strip.raw[strip.spine][:, strip.core])) * strip.contrast
     values = -values if strip.dark else values - 255  # as `raw` is
