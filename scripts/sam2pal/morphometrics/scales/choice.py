@@ -119,7 +119,7 @@ def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]], tall: 
         return Choice(best, f"{len(rivals) + 1} things look like a bar ({said} pixels long)")
     if any(_in_line(bar, best) for bar in bars if bar is not best):
         return Choice(best, "it may be a part of a longer bar")
-    crowded = _crowd(best, letters[best.dark]) >= CROWD and evidence(best) < 2
+    crowded = _crowd(best, letters[best.dark]) >= CROWD
     if best.line.length <= tall and crowded:
         return Choice(best, "it is as long as the letters around it are tall")
     return Choice(best)
