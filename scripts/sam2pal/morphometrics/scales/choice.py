@@ -171,7 +171,9 @@ def _in_line(bar: Bar, other: Bar) -> bool:
     ux, uy = bar.line.along
     parallel = abs(ux * other.line.along[1] - uy * other.line.along[0]) < 0.1
     level = abs(y * ux - x * uy) < bar.line.width
-    return bool(parallel and level and abs(x * ux + y * uy) < 3 * bar.line.length)
+    alike = bar.dark == other.dark and abs(math.log(bar.line.length / other.line.length)) < 0.2
+    apart = 0.8 < abs(x * ux + y * uy) / bar.line.length < 3
+    return bool(parallel and level and alike and apart)
 
 
 def _crowd(bar: Bar, letters: NDArray[np.float64]) -> int:
