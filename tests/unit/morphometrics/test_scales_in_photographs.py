@@ -105,6 +105,14 @@ def test_two_bars_of_different_length_are_doubtful(tmp_path):
     assert search(tmp_path, picture).status == "found"  # they say the same
 
 
+def test_legs_near_the_ends_are_no_ticks(tmp_path):
+    picture = draw_bar(ground(), Overlay((80, 30)), 90, 4)
+    for x in (29, 131):
+        picture = Overlay((x, 30)).paint(picture, [rectangle(-2, -14, 2, 12)], (90, 60, 50))
+    found = search(tmp_path, picture)
+    assert found.status != "found" or found.pixels == pytest.approx(90, rel=0.01)
+
+
 def test_a_bar_that_is_cut_off_is_not_used(tmp_path):
     picture = draw_bar(ground(), Overlay((20, 30)), 90, 3)
     found = search(tmp_path, picture)

@@ -263,7 +263,12 @@ def _mark(
         return None
     marks = s[here > peak / 2]
     a, b = (crossing(s, here, peak / 2, mark) for mark in (marks[0], marks[-1]))
-    return None if a is None or b is None or a == b else ((a + b) / 2, abs(b - a), float(peak))
+    if a is None or b is None or a == b:
+        return None
+    outer = a if end < 0 else b
+    if abs(outer - end) > max(2.0, 0.3 * abs(b - a)):  # something else near it, such as a leg
+        return None
+    return (a + b) / 2, abs(b - a), float(peak)
 
 
 def _tall(strip: _Strip, place: float, length: float, above: bool) -> bool:
