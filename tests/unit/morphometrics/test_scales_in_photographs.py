@@ -11,6 +11,7 @@ from sam2pal.config.scale import ScaleSearch
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.scales import text
+from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.collection import (
     Row,
     judged,
@@ -20,6 +21,7 @@ from sam2pal.morphometrics.scales.collection import (
     write_rows,
 )
 from sam2pal.morphometrics.scales.finding import Search
+from sam2pal.morphometrics.scales.strip import grey
 from sam2pal.research.synthetic.scales import (
     STYLES,
     Overlay,
@@ -103,6 +105,15 @@ def test_two_bars_of_different_length_are_doubtful(tmp_path):
     assert "2 things look like a bar (60, 90 pixels long)" in found.reason
     picture = draw_bar(draw_bar(ground(), Overlay((70, 20)), 90, 3), Overlay((320, 280)), 90, 3)
     assert search(tmp_path, picture).status == "found"  # they say the same
+
+
+def test_a_bar_that_is_none_at_full_size_is_doubtful_and_shown_where_it_is():
+    picture = np.full((200, 300), 200, np.float32)
+    small = draw_bar(np.full((100, 150, 3), 200, np.uint8), Overlay((75, 50)), 60, 3)
+    choice = find_bar(grey(small))
+    line = choice.bar.line.scaled(2.0)
+    again = sharpened(choice, picture, line)
+    assert (again.doubt, again.bar.line) == ("at full size it does not look like a bar", line)
 
 
 def test_legs_near_the_ends_are_no_ticks(tmp_path):

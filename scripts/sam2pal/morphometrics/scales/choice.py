@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +136,8 @@ def sharpened(choice: Choice, picture: NDArray[np.float32], line: Line) -> Choic
         return choice
     bar = measure_bar(picture, line, choice.bar.dark)
     if bar is None or abs(bar.line.length / line.length - 1) > 0.05 + 2 / line.length:
-        return Choice(choice.bar, choice.doubt or "at full size it does not look like a bar")
+        small = replace(choice.bar, line=line)
+        return Choice(small, choice.doubt or "at full size it does not look like a bar")
     if choice.doubt:
         return Choice(bar, choice.doubt)
     if bar.cut:
