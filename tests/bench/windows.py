@@ -1,11 +1,15 @@
 """How well specimens are found and segmented in photographs that show much more than them.
 
     python tests/bench/windows.py --real ../shared/data/carabidae --parity 1
+    python tests/bench/windows.py --real ../shared/data/carabidae --parity 1 --parts
 
 The real beetles are pasted into photographs of 1500 to 4000 pixels, among labels, rulers, colour cards, codes
 and pins, 15 to 40 % of the width long (`sam2pal.research.composites`); so is the template. A row is a shard
 of the bundled model, scored at the photographs' own size: `cropped` are the photographs as they are, cut
 to the specimens, without windows; `as they are` the same with windows; `whole`, `window` the composed ones.
+
+With `--parts` eyes and mouthparts of the pinned beetles as they are (`annotations_9class.json`) are followed
+without a parent (`flat`), and with the head as their `parent`.
 """
 
 import argparse
@@ -31,6 +35,7 @@ from sam2pal.research.composites import compose_all
 from sam2pal.segmentation.shard import segment
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
+PARTS = {"eyes": "head", "mouthparts": "head"}
 ROWS = {
     "cropped": ("cropped", "photograph"),
     "as they are": ("cropped", "specimen"),
@@ -46,35 +51,55 @@ def main() -> None:
     parser.add_argument("--parity", type=int, default=1, help="0 decides, 1 reports")
     parser.add_argument("--specimens", type=int, default=24, help="of each collection at most")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--parts", action="store_true", help="parts of the head instead")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     tracker = Tracker(build_model(ModelOptions()))
-    print(f"| collection | photographs | {' | '.join(NAMES)} | mean | encodings | windows |")
-    print("| --- " * (len(NAMES) + 5) + "|")
+    names = [*NAMES, *PARTS] if arguments.parts else NAMES
+    print(f"| collection | photographs | {' | '.join(names)} | mean | encodings | windows |")
+    print("| --- " * (len(names) + 5) + "|")
+    if arguments.parts:
+        shown = choose(
+            arguments.real / "pinned",
+            arguments.parity,
+            arguments.specimens,
+            "annotations_9class.json",
+        )
+        for row, parents in (("flat", {}), ("parent", PARTS)):
+            structures = {name: {"parent": parents.get(name)} for name in names}
+            print(f"| pinned | {row} {score(tracker, shown, 'specimen', structures)}", flush=True)
+        return
     for name in arguments.collections:
         folder = arguments.real / name
-        template, specimens = choose(folder, arguments.parity, arguments.specimens)
+        cropped = choose(folder, arguments.parity, arguments.specimens)
         with tempfile.TemporaryDirectory() as place:
-            composed = list(compose_all([template, *specimens], Path(place), name == "tray"))
+            composed = list(compose_all(cropped, Path(place), name == "tray"))
             for row in arguments.rows:
                 kind, window = ROWS[row]
-                shown = [template, *specimens] if kind == "cropped" else composed
-                print(f"| {name} | {row} {score(tracker, shown, window)}", flush=True)
+                shown = cropped if kind == "cropped" else composed
+                print(
+                    f"| {name} | {row} {score(tracker, shown, window, dict.fromkeys(NAMES))}",
+                    flush=True,
+                )
 
 
 def choose(
-    folder: Path, parity: int, most: int
-) -> tuple[AnnotatedSpecimen, list[AnnotatedSpecimen]]:
-    """The one template, and the first specimens of a parity that are no template of any file."""
-    template = read_collection(folder, "templates_1.json")[0]
-    used = {one.specimen for one in read_collection(folder, "templates_5.json")}
-    known = read_collection(folder, "annotations.json")
-    used.add(template.specimen)
+    folder: Path, parity: int, most: int, file: str = "annotations.json"
+) -> list[AnnotatedSpecimen]:
+    """The one template, then the first specimens of a parity that are no template of any file."""
+    first = read_collection(folder, "templates_1.json")[0].specimen
+    used = {one.specimen for one in read_collection(folder, "templates_5.json")} | {first}
+    known = read_collection(folder, file)
     chosen = [s for s in known if s.specimen not in used and int(s.specimen) % 2 == parity]
-    return template, chosen[:most]
+    return [next(s for s in known if s.specimen == first), *chosen[:most]]
 
 
-def score(tracker: Tracker, shown: list[AnnotatedSpecimen], window: str) -> str:
+def score(
+    tracker: Tracker,
+    shown: list[AnnotatedSpecimen],
+    window: str,
+    structures: dict[str, dict | None],
+) -> str:
     """The cells of a row.
 
     Args:
@@ -94,24 +119,25 @@ def score(tracker: Tracker, shown: list[AnnotatedSpecimen], window: str) -> str:
     began = time.process_time()
     tracker.encode = counted
     try:
-        found = segment(tracker, listed, [template], read_structures(dict.fromkeys(NAMES)), options)
+        found = segment(tracker, listed, [template], read_structures(structures), options)
     finally:
         tracker.encode = encode
     seconds = (time.process_time() - began) / len(listed)
     truth = {specimen.specimen: specimen for specimen in specimens}
     images = {image["id"]: image for image in found["images"]}
-    ious = {name: [] for name in NAMES}
+    names = list(structures)
+    ious = {name: [] for name in names}
     for image in images.values():
         masks = {
-            NAMES[a["category_id"] - 1]: Runs.from_rle(a["segmentation"])
+            names[a["category_id"] - 1]: Runs.from_rle(a["segmentation"])
             for a in found["annotations"]
             if a["image_id"] == image["id"]
         }
         for name, drawn in truth[image["specimen"]].masks.items():
-            if drawn.any():
+            if name in ious and drawn.any():
                 mask = Runs.of(drawn, *drawn.shape)
                 ious[name].append(iou(masks[name], mask) if name in masks else 0.0)
-    means = [float(np.mean(ious[name])) for name in NAMES]
+    means = [float(np.mean(ious[name])) for name in names]
     ways = Counter(image.get("window_by", "all") for image in images.values())
     cells = [*(f"{value:.3f}" for value in [*means, np.mean(means)])]
     cells += [f"{encoded['images'] / len(listed):.2f} ({seconds:.2f} s)"]

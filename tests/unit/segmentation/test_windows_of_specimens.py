@@ -1,6 +1,7 @@
 """Specimens that are small in their photographs: found, segmented and trained on, or named as not found."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from sam2pal.images.reading import look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
+from sam2pal.model.finding import Finder, _Judged
 from sam2pal.model.loading import square_image
 from sam2pal.model.templates import FILLED, TemplateSet, specimen_on
 from sam2pal.model.tracker import Tracker
@@ -229,3 +231,24 @@ def test_what_lies_apart_from_its_structure_is_flagged_and_the_less_sure_make_ro
     assert not (
         decode_mask(found["eye"]["segmentation"]) & decode_mask(found["mouth"]["segmentation"])
     ).any()
+
+
+def test_a_window_that_cuts_limbs_off_is_widened():
+    finder, asked = Finder.__new__(Finder), []
+    finder._filled = 0.95
+
+    def judge(photograph, window, by):
+        asked.append(window)
+        return _Judged(window, by, 0.9, boxes.pop(0))
+
+    finder._judge = judge
+    photograph = SimpleNamespace(displayed=(1000, 1000))
+    first = _Judged(Window(400, 400, 100, 100), "foreground", 0.9, (400, 410, 90, 60))
+    whole = (340, 410, 150, 60)
+    boxes = [(370, 410, 120, 60), whole]
+    assert finder._whole_of(first, photograph) == whole
+    assert 100 < asked[0].side < asked[1].side and not boxes
+    boxes = [(395, 410, 95, 60)]  # hardly longer: the specimen stays as large as it was
+    assert finder._whole_of(first, photograph) == first.box
+    inside = replace(first, box=(410, 410, 70, 70))
+    assert finder._whole_of(inside, photograph) == inside.box and len(asked) == 3
