@@ -82,7 +82,8 @@ def main() -> None:
         print(table(judged(found, SCORES)), flush=True)
         others = foreign_to_beetles(arguments.cache, arguments.data, int(arguments.judge == "odd"))
         foreign = list(segmented(timed(others), tracker, options, folder))
-        print("\n" + recognised(found, foreign, shipped_alikeness()))
+        one = [of for of in found if len(of.case.templates) == 1]
+        print("\n" + recognised(one, foreign, shipped_alikeness()))
         return
     from sam2pal.research.confidence.fitting import (
         ONE,

@@ -34,8 +34,7 @@ class Alikeness:
     """Attributes:
     models: of combined signals to the probability that the photograph shows what the templates show; of
         the first one that knows all signals.
-    limits: of each model; below it a photograph is unlike the templates. One in a hundred drawn
-        specimens lies below.
+    limits: of each model; below it a photograph is unlike the templates.
     """
 
     models: tuple[Logistic, ...]

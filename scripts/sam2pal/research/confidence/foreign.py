@@ -36,9 +36,16 @@ def foreign_to_drawn(folder: Path, data: Path, genera: Sequence[int]) -> Iterato
         yield _case(f"foreign-{case.name}", case, some)
 
 
-def foreign_to_beetles(folder: Path, data: Path, parity: int, most: int = 14) -> Iterator[Case]:
-    """The real beetles with pictures of the second half of each set, backgrounds and two specimens."""
-    own = {case.name: case for case in beetle_cases(data / "carabidae", parity)}
+def foreign_to_beetles(folder: Path, data: Path, parity: int, most: int = 6) -> Iterator[Case]:
+    """The real beetles from one template, with other pictures, backgrounds, two specimens, and each other.
+
+    Pictures are of the second half of each set.
+    """
+    own = {
+        case.name: case
+        for case in beetle_cases(data / "carabidae", parity)
+        if len(case.templates) == 1
+    }
     for name, case in own.items():
         some = [(of, one) for of in SETS for one in pictures(data, of, 1)[:most]]
         there = case.specimens[:most]
