@@ -36,6 +36,8 @@ from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.synthetic import KINDS, draw_collection
+from sam2pal.segmentation.bank import remember
+from sam2pal.segmentation.level_sets import logit
 from sam2pal.segmentation.shard import segment
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
@@ -200,7 +202,8 @@ def collect(arguments: argparse.Namespace) -> None:
             read_structures(dict.fromkeys(names)),
             options,
         )
-        (results / f"{name}.json").write_text(json.dumps(data | {"there": there}))
+        sure = dict(zip(names, remember(tracker, templates, names, options).sure, strict=True))
+        (results / f"{name}.json").write_text(json.dumps(data | {"there": there, "sure": sure}))
         print(name, len(data["images"]), flush=True)
 
     places = [arguments.folder / name for name in arguments.collections]
@@ -222,6 +225,45 @@ def collect(arguments: argparse.Namespace) -> None:
             one(name, *draw(number, root / name), root / name)
 
 
+def judge(results: Path, shares: Sequence[float]) -> None:
+    """Print what each share of the logit on the templates would call absent."""
+    print(
+        "| numbers | structure | share | erased, absent | unharmed, absent | others erased, absent |"
+    )
+    print("| --- " * 6 + "|")
+    rows = [row for path in sorted(results.glob("*_1_*.json")) for row in _rows(path)]
+    for parity, name, share in itertools.product((0, 1), NAMES, shares):
+        counts = {kind: [0, 0] for kind in ("erased", "unharmed", "others")}
+        for row in rows:
+            if (row["parity"], row["structure"]) != (parity, name):
+                continue
+            kind = "unharmed" if row["what"] == "unharmed" else "others"
+            kind = kind if row["there"] else "erased"
+            counts[kind][0] += row["empty"] or row["logit"] < share * row["sure"]
+            counts[kind][1] += 1
+        cells = [f"{found} of {n}" for found, n in counts.values()]
+        print(f"| {('even', 'odd')[parity]} | {name} | {share} | {' | '.join(cells)} |")
+
+
+def _rows(path: Path) -> Iterator[dict]:
+    """What is known of each structure of the specimens of one kind of harm."""
+    data = json.loads(path.read_text())
+    what = path.stem.split("_", 2)[2]
+    if what == "head_beyond":
+        return
+    names = {one["id"]: one["name"] for one in data["categories"]}
+    specimens = {one["id"]: one["specimen"] for one in data["images"]}
+    for entry in data["annotations"]:
+        specimen, name = specimens[entry["image_id"]], names[entry["category_id"]]
+        there = data["there"].get(specimen, {}).get(name)
+        if there is not None:
+            yield {
+                "parity": int(specimen) % 2, "what": what, "structure": name, "there": there,
+                "empty": not entry["area"], "sure": data["sure"][name],
+                "logit": logit(max(entry["confidence"]["object_score"], 1e-9)),
+            }  # fmt: skip
+
+
 def weights(checkpoint: Path = BUNDLED_WEIGHTS) -> str:
     """What tells weights from others."""
     return sha256(checkpoint)[:12]
@@ -238,6 +280,7 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
     arguments = parser.parse_args()
     collect(arguments)
+    judge(arguments.cache / weights(arguments.checkpoint), (0, 0.2, 0.25, 0.3, 0.4))
 
 
 if __name__ == "__main__":
