@@ -46,6 +46,8 @@ def test_exif_resolution(tmp_path):
         (600.0, 600.0, 1, "has no unit"),
         (72.0, 72.0, 2, "by default"),
         (96.0, 96.0, 2, "by default"),
+        (300.0, 300.0, 2, "write 11.811 as pixels_per_mm of the genus"),
+        (118.11, 118.11, 3, "of 300 per inch is what cameras"),
         (10.0, 10.0, 2, "implausible"),
         (0.0, 0.0, 2, "not a positive number"),
     ],
@@ -54,6 +56,14 @@ def test_exif_resolutions_that_are_refused(tmp_path, x, y, unit, said):
     with pytest.raises(InputError) as error:
         exif_scale(photograph(tmp_path / "a.jpg", x, y, unit))
     assert said in str(error.value)
+
+
+def test_the_resolution_of_a_sensor_is_not_that_of_a_specimen(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA20E] = 4000.0
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=exif)
+    with pytest.raises(InputError, match="camera's sensor"):
+        exif_scale(tmp_path / "a.jpg")
 
 
 def test_no_photograph_no_resolution(tmp_path):
