@@ -27,7 +27,11 @@ def runs_and_their_inputs():
                 f"{options}/convert_corrections.json",
                 *PROJECT.corrections.get(genus, []),
             ],
-            "truth_morphometrics.parquet": [f"{options}/measure_truth.json", SPECIMEN_TABLE, scales],
+            "truth_morphometrics.parquet": [
+                f"{options}/measure_truth.json",
+                SPECIMEN_TABLE,
+                scales,
+            ],
         }
         if PROJECT.genera[genus].layout == "many":
             boxes = PROJECT.genera[genus].box_files
