@@ -282,7 +282,7 @@ def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collect
         specimens,
         templates,
         run.protocol.structures,
-        run.protocol.segmentation,
+        dataclasses.replace(run.protocol.segmentation, window="photograph"),
     )
     assert len(rows) == len(found["annotations"]) == 8
     scored = 0
