@@ -196,7 +196,8 @@ CHANGES = {
     ),
     "scale bar": (
         {"measurement": {"scale": ["bar"], "scale_search": {"bar_length": 1}}},
-        {"search_scale", "find_scale", "measure", "measure_truth", "compare_masks"} | SUMMARIES,
+        {"search_scale", "find_scale", "measure", "measure_truth", "compare_masks", "review_page"}
+        | SUMMARIES,
     ),
     "final round": (
         {"final_round": "trained"},
