@@ -288,7 +288,7 @@ def main() -> None:
         rows = ants(odd, folder)
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
-        if not done:
+        if not file.tell():
             writer.writeheader()
         for row in rows:
             writer.writerow(row)

@@ -19,9 +19,11 @@ from sam2pal.morphometrics.scales import text
 from sam2pal.morphometrics.scales.card import find_card
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.ruler import find_ruler
-from sam2pal.morphometrics.scales.strip import Line, Numbers, grey
+from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, grey, sample, spaced
 
 SIDE = 1600  # pixels of the longer side in which bars and cards are looked for
+SHORTEST = 30.0  # pixels: tips of limbs and strokes of letters are found below
+TWO_GROUNDS = 60.0  # between the mean colours on the two sides, in RGB of 255
 SHOWN = 480  # pixels of the picture of what was found
 FOUND, DOUBTFUL, NONE = "found", "doubtful", "none"
 _TICK_MM = {"mm": 1.0, "1/16 in": 25.4 / 16}
@@ -93,7 +95,7 @@ class Search:
         moved = (-float(window.left), -float(window.top))
         choice = sharpened(choice, values, line.scaled(1.0, moved))
         assert choice.bar is not None
-        line, doubt = choice.bar.line, choice.doubt
+        line, doubt = choice.bar.line, choice.doubt or _doubt(pixels, choice.bar.line)
         length = options.bar_mm
         if length is None and not doubt:
             try:
@@ -140,6 +142,21 @@ class Search:
         left, top = (max(0, math.floor(n)) for n in corners.min(0))
         right, bottom = (math.ceil(n) for n in corners.max(0))
         return Window(top, left, min(high, bottom) - top, min(wide, right) - left)
+
+
+def _doubt(pixels: NDArray[np.uint8], line: Line) -> str:
+    """Why what looks like a bar may be another thing; empty if nothing says so."""
+    if line.length < SHORTEST:
+        return f"it is only {line.length:.0f} pixels long: it may be a limb or a part of a letter"
+    along = spaced(-0.4 * line.length, 0.4 * line.length, max(STEP, line.length / 100))
+    across = spaced(line.width / 2 + 3, line.width / 2 + 8)
+    sides = []
+    for v in (-across, across):
+        channels = pixels.transpose(2, 0, 1).astype(np.float32)
+        sides.append([sample(channel, line, along, v)[0].mean() for channel in channels])
+    if np.linalg.norm(np.subtract(*sides)) > TWO_GROUNDS:
+        return "the ground has another colour on its other side: it may be the edge of a label"
+    return ""
 
 
 def _judged(
