@@ -20,8 +20,8 @@ from sam2pal.morphometrics.scales.collection import (
     together,
     write_rows,
 )
-from sam2pal.morphometrics.scales.finding import Search
-from sam2pal.morphometrics.scales.strip import grey
+from sam2pal.morphometrics.scales.finding import Search, other_thing
+from sam2pal.morphometrics.scales.strip import Line, grey
 from sam2pal.research.synthetic.scales import (
     STYLES,
     Overlay,
@@ -46,6 +46,23 @@ def ground(high=300, wide=400, seed=0):
 def search(tmp_path, picture, *sources, options=MM):
     Image.fromarray(picture).save(tmp_path / "a.png", compress_level=1)
     return Search(tmp_path / "a.png").find(sources or ["bar"], options)
+
+
+def test_what_is_as_short_as_a_limb_is_doubtful(tmp_path):
+    for length, status in ((24.0, "doubtful"), (40.0, "found")):
+        found = search(tmp_path, draw_bar(ground(), Overlay((80, 76), 0.0), length, 3.0, "plain"))
+        assert found.status == status, found.reason
+    found = search(tmp_path, draw_bar(ground(), Overlay((80, 76), 0.0), 24.0, 3.0, "plain"))
+    assert "it is only 24 pixels long" in found.reason
+
+
+def test_an_edge_between_two_grounds_is_doubtful():
+    picture = ground()
+    line = Line((105.0, 200.0), (1.0, 0.0), 90.0, 3.0)
+    assert other_thing(picture, line) == ""
+    label = picture[200:270, 50:160].astype(float) + (70, -12, -125)  # as bright as the ground
+    picture[200:270, 50:160] = label.clip(0, 255)
+    assert "edge of a label" in other_thing(picture, line)
 
 
 @pytest.mark.parametrize("style", STYLES)

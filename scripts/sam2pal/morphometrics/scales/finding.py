@@ -95,7 +95,7 @@ class Search:
         moved = (-float(window.left), -float(window.top))
         choice = sharpened(choice, values, line.scaled(1.0, moved))
         assert choice.bar is not None
-        line, doubt = choice.bar.line, choice.doubt or _doubt(pixels, choice.bar.line)
+        line, doubt = choice.bar.line, choice.doubt or other_thing(pixels, choice.bar.line)
         length = options.bar_mm
         if length is None and not doubt:
             try:
@@ -144,7 +144,7 @@ class Search:
         return Window(top, left, min(high, bottom) - top, min(wide, right) - left)
 
 
-def _doubt(pixels: NDArray[np.uint8], line: Line) -> str:
+def other_thing(pixels: NDArray[np.uint8], line: Line) -> str:
     """Why what looks like a bar may be another thing; empty if nothing says so."""
     if line.length < SHORTEST:
         return f"it is only {line.length:.0f} pixels long: it may be a limb or a part of a letter"
