@@ -33,6 +33,7 @@ OF_BOX = {"uneven": 0.25, "faint": 0.7, "ragged": 1.0, "tapered": 1.0}
 TOGETHER = 3.6  # the most that all of them, as shares of their limits, may sum to
 UNCERTAIN = 0.03  # of its length: a bar whose length is less certain is doubtful
 SHORTEST = 12.0  # pixels: strokes of letters are shorter
+TRUSTED = 30.0  # pixels at full size: tips of limbs and strokes of letters are found below
 FAINT = 25.0  # of 255: the least contrast
 SAME = 0.02  # two bars whose lengths differ by no more say the same
 SHORT = 0.3  # of the longest: shorter ones are something else, such as a stroke of a letter
@@ -144,6 +145,11 @@ def sharpened(choice: Choice, picture: NDArray[np.float32], line: Line) -> Choic
         return Choice(bar, "it reaches the edge of the photograph, so part of it may be cut off")
     if bar.error > UNCERTAIN * bar.line.length:
         return Choice(bar, f"it is only {bar.line.length:.0f} pixels long")
+    if bar.line.length < TRUSTED:
+        return Choice(
+            bar,
+            f"it is only {bar.line.length:.0f} pixels long: it may be a limb or a part of a letter",
+        )
     return Choice(bar)
 
 

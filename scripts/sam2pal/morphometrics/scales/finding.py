@@ -22,7 +22,6 @@ from sam2pal.morphometrics.scales.ruler import find_ruler
 from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, grey, sample, spaced
 
 SIDE = 1600  # pixels of the longer side in which bars and cards are looked for
-SHORTEST = 30.0  # pixels: tips of limbs and strokes of letters are found below
 TWO_GROUNDS = 60.0  # between the mean colours on the two sides, in RGB of 255
 SHOWN = 480  # pixels of the picture of what was found
 FOUND, DOUBTFUL, NONE = "found", "doubtful", "none"
@@ -145,16 +144,15 @@ class Search:
 
 
 def other_thing(pixels: NDArray[np.uint8], line: Line) -> str:
-    """Why what looks like a bar may be another thing; empty if nothing says so."""
-    if line.length < SHORTEST:
-        return f"it is only {line.length:.0f} pixels long: it may be a limb or a part of a letter"
+    """Why what looks like a bar may be another thing, by its colours; empty if nothing says so."""
     along = spaced(-0.4 * line.length, 0.4 * line.length, max(STEP, line.length / 100))
     across = spaced(line.width / 2 + 3, line.width / 2 + 8)
-    sides = []
-    for v in (-across, across):
-        channels = pixels.transpose(2, 0, 1).astype(np.float32)
-        sides.append([sample(channel, line, along, v)[0].mean() for channel in channels])
-    if np.linalg.norm(np.subtract(*sides)) > TWO_GROUNDS:
+    channels = pixels.transpose(2, 0, 1).astype(np.float32)
+    one, other = (
+        [sample(channel, line, along, v)[0].mean() for channel in channels]
+        for v in (-across, across)
+    )
+    if np.linalg.norm(np.subtract(one, other)) > TWO_GROUNDS:
         return "the ground has another colour on its other side: it may be the edge of a label"
     return ""
 
