@@ -42,6 +42,7 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.user_tables import composed
 
@@ -522,11 +523,8 @@ def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing
 
 def _encoded(mask: np.ndarray) -> dict[str, Any]:
     """RLE of a mask, of which only the part that has pixels is turned into columns."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return Runs.empty(*mask.shape).rle()
-    window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return Runs.of(window, *mask.shape, int(rows[0]), int(columns[0])).rle()
+    window = Window.holding(mask)
+    return Runs.of(mask[window.slices], *mask.shape, window.top, window.left).rle()
 
 
 def _folded(name: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -24,6 +24,9 @@ from sam2pal.dataset.rle import (
 )
 from sam2pal.images.address import suffix_of
 from sam2pal.io.errors import DamagedError, InputError
+
+if TYPE_CHECKING:
+    from sam2pal.images.reading import Photograph
 
 BY_HAND = ("drawn", "corrected")
 """Sources of masks that a person made."""
@@ -194,6 +197,13 @@ class AnnotatedSpecimen:
         A mask without a pixel says that the specimen lacks the structure.
         """
         return _Masks(self.annotations)
+
+    def union(self, photograph: Photograph) -> np.ndarray:
+        """What is drawn of any structure, bool [height, width] of the upright photograph."""
+        union = np.zeros(photograph.displayed, bool)
+        for mask in self.masks.values():
+            union |= photograph.to_upright(mask)
+        return union
 
     def state(self, structure: str) -> State:
         """What is known of a structure."""

@@ -6,6 +6,7 @@ from pycocotools import mask as coco_mask
 
 from sam2pal.dataset.drawing import Outline, holes_of
 from sam2pal.dataset.rle import decode_mask
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
 Box = tuple[float, float, float, float]
@@ -38,7 +39,7 @@ def settle(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _by_box(outline: Outline, mask: np.ndarray, box: Box) -> tuple[np.ndarray, list[str]]:
-    own = _box_of(mask)
+    own = Window.holding(mask).bbox
     corners = (box[0], box[1], box[2] - box[0], box[3] - box[1])
     agree = [_overlap(own, box), _overlap(own, corners)]
     if outline.bounds is not None:  # the mask may be cut at the edge of the photograph
@@ -49,7 +50,7 @@ def _by_box(outline: Outline, mask: np.ndarray, box: Box) -> tuple[np.ndarray, l
     if outline.size is not None:
         height, width = mask.shape
         along_rows = mask.T.ravel().reshape(height, width)
-        if _overlap(_box_of(along_rows), box) > 0.9:
+        if _overlap(Window.holding(along_rows).bbox, box) > 0.9:
             note = f"{outline.where}: its mask runs along rows, as its box shows, and was turned"
             return np.ascontiguousarray(along_rows), [note]
     raise InputError(
@@ -88,16 +89,6 @@ def _with_edge(outline: Outline, height: int, width: int) -> np.ndarray | None:
     for ring in outline.rings:
         draw.polygon([int(value) for value in ring], fill=1, outline=1)
     return np.asarray(picture)
-
-
-def _box_of(mask: np.ndarray) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        float(columns[0]),
-        float(rows[0]),
-        float(columns[-1] - columns[0] + 1),
-        float(rows[-1] - rows[0] + 1),
-    )
 
 
 def _overlap(one: Box, other: Box) -> float:

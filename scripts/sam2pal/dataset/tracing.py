@@ -9,6 +9,7 @@ import skimage
 from shapely.geometry import Polygon
 
 from sam2pal.dataset.drawing import fill
+from sam2pal.images.window import Window
 
 Ring = list[float]
 _LOOSE = (0.45, 0.35, 0.2, 0.0)
@@ -27,11 +28,10 @@ def pieces(mask: np.ndarray, tolerance: float = 0.0) -> list[list[Ring]]:
     Returns:
         Rings `[x1, y1, x2, y2, ...]` in pixels, not closed; `(0, 0)` is the photograph's corner.
     """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    place = Window.holding(mask)
+    if not place.side:
         return []
-    top, left = int(rows[0]), int(columns[0])
-    window = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    window = mask[place.slices]
     polygons = list(_traced(window))
     rings = sum(1 + len(polygon.interiors) for polygon in polygons)
     for slack in (tolerance,) if tolerance > 0 else _LOOSE if rings < _MANY else ():
@@ -39,7 +39,7 @@ def pieces(mask: np.ndarray, tolerance: float = 0.0) -> list[list[Ring]]:
         if tolerance > 0 or np.array_equal(_filled(simple, window.shape), window):
             polygons = simple
             break
-    return [_rings(polygon, left, top) for polygon in polygons]
+    return [_rings(polygon, place.left, place.top) for polygon in polygons]
 
 
 def bridged(piece: list[Ring]) -> Ring:

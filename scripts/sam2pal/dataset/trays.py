@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
@@ -83,13 +82,11 @@ def outline_of(template: AnnotatedSpecimen, photograph: Photograph) -> Silhouett
     Args:
         photograph: with all of its pixels.
     """
-    union = np.zeros(photograph.displayed, bool)
-    for mask in template.masks.values():
-        union |= photograph.to_upright(mask)
-    rows, columns = np.flatnonzero(union.any(1)), np.flatnonzero(union.any(0))
-    if not rows.size:
+    union = template.union(photograph)
+    window = Window.holding(union)
+    if not window.side:
         return None
-    place = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    place = window.slices
     step = max(1, max(union[place].shape) // OUTLINED)
     part = union[place][::step, ::step]
     return Silhouette.of(part, to_lab(photograph.pixels[place][::step, ::step]))

@@ -5,6 +5,7 @@ import numpy as np
 from sam2pal.evaluation.boundary import boundary_measures, tolerance_px
 from sam2pal.evaluation.columns import MEASURES
 from sam2pal.evaluation.overlap import Mask, check_sizes, overlap
+from sam2pal.images.window import Window
 
 
 def evaluate_pair(
@@ -41,11 +42,6 @@ def evaluate_pair(
     }
     if result["truth_area_px"]:
         result |= overlap(predicted, truth)
-        box = _box(predicted | truth)
+        box = Window.holding(predicted | truth).slices
         result |= boundary_measures(predicted[box], truth[box], tolerance)
     return result
-
-
-def _box(mask: Mask) -> tuple[slice, slice]:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from sam2pal.images.foreground import Box, Silhouette, distance_to_edge, to_lab
+from sam2pal.images.window import Window
 
 SIDE = 2048  # a tray is searched this small
 CONTRAST = 6.0  # of the highest threshold with the background, in units of CIELAB, at least
@@ -291,9 +292,10 @@ class _Growing:
         likeness = self.likeness(region, place)
         if likeness[0] < body.likeness - LOSS:
             return None
-        down, across = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
-        mask = region[down[0] : down[-1] + 1, across[0] : across[-1] + 1]
-        return _Region((first + int(down[0]), start + int(across[0]), *mask.shape), mask, *likeness)
+        window = Window.holding(region)
+        top, left, height, width = window
+        box = first + top, start + left, height, width
+        return _Region(box, region[window.slices], *likeness)
 
 
 def _neighbours(regions: Sequence[_Region], shape: tuple[int, int]) -> list[tuple[int, int]]:

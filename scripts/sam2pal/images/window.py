@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NEARLY_ALL = 0.8  # of the photograph's longer side: a longer window is the photograph itself
 
@@ -19,6 +22,17 @@ class Window(NamedTuple):
     def whole(height: int, width: int) -> Window:
         """The photograph itself."""
         return Window(0, 0, height, width)
+
+    @staticmethod
+    def holding(mask: np.ndarray) -> Window:
+        """The smallest window with all pixels of a mask, bool [h, w]; of no side if it has none."""
+        rows = mask.any(1).nonzero()[0]
+        if not len(rows):
+            return Window(0, 0, 0, 0)
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+        columns = mask[top:bottom].any(0).nonzero()[0]
+        left, right = int(columns[0]), int(columns[-1]) + 1
+        return Window(top, left, bottom - top, right - left)
 
     @staticmethod
     def around(
@@ -55,6 +69,19 @@ class Window(NamedTuple):
             high,
             wide,
         )
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return (
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """(left, top, width, height), as COCO has boxes."""
+        return self.left, self.top, self.width, self.height
 
     @property
     def side(self) -> int:

@@ -133,11 +133,11 @@ class TemplateSet:
         boxes, filled = [], ROUND_A_WHOLE
         for number, photograph in zip(own, photographs, strict=True):
             masks = templates[number].masks
-            top, left, high, wide = _box(photograph.to_upright(masks[parent]))
+            top, left, high, wide = Window.holding(photograph.to_upright(masks[parent]))
             boxes.append((top, left, high, wide))
             reach = max(high, wide)
             for name in _drawn(templates[number], names):
-                first, start, height, width = _box(photograph.to_upright(masks[name]))
+                first, start, height, width = Window.holding(photograph.to_upright(masks[name]))
                 ends = (first, first + height), (start, start + width)
                 middle = top + high / 2, left + wide / 2
                 reach = max(
@@ -231,19 +231,17 @@ def specimen_on(
         (top, left, height, width) in pixels of the upright photograph, and the outline.
     """
     height, width = photograph.displayed
-    union = np.zeros((height, width), bool)
-    for mask in template.masks.values():
-        union |= photograph.to_upright(mask)
+    union = template.union(photograph)
     pixels = photograph.small(SIDE)
     size = pixels.shape[1], pixels.shape[0]
     small = np.asarray(Image.fromarray(union).resize(size))
     if small.sum() < 3:
         return (0, 0, height, width), None
-    box = _box(union)
+    box = Window.holding(union)
     around = region_around(pixels, small)
     if around.sum() > PARTLY * small.sum():
         scale = height / len(pixels)
-        top, left, high, wide = (edge * scale for edge in _box(around))
+        top, left, high, wide = (edge * scale for edge in Window.holding(around))
         bottom, right = max(top + high, box[0] + box[2]), max(left + wide, box[1] + box[3])
         top, left = min(top, box[0]), min(left, box[1])
         box = top, left, bottom - top, right - left
@@ -254,13 +252,3 @@ def specimen_on(
 def _drawn(template: AnnotatedSpecimen, names: Sequence[str]) -> list[str]:
     """The structures that have a pixel."""
     return [name for name in names if name in template.masks and template.masks[name].any()]
-
-
-def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (
-        float(rows[0]),
-        float(columns[0]),
-        float(rows[-1] + 1 - rows[0]),
-        float(columns[-1] + 1 - columns[0]),
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.reading import read_photograph
+from sam2pal.images.window import Window
 from sam2pal.research.composites import matte, thing
 from sam2pal.research.synthetic.labels import lay_label
 from sam2pal.research.synthetic.noise import tile
@@ -67,7 +69,7 @@ def compose_tray(
                 *(np.rot90(part, turn) for part in _cut(specimens[number])),
             )
         )
-    length = float(np.median([max(_box(one[3])[2:]) for one in laid]))
+    length = float(np.median([Window.holding(one[3]).side for one in laid]))
     columns = round((count * 1.6) ** 0.5)
     gaps = gap * length
     beside = clutter in ("labels", "all")  # a label below each row's specimens
@@ -76,12 +78,12 @@ def compose_tray(
         row = laid[first : first + columns]
         if clutter in ("cells", "all") and rng.random() < 0.5:
             row = row[:-1] + [None, row[-1]]  # an empty cell
-        high = max(_box(one[3])[3] for one in row if one)
+        high = max(Window.holding(one[3]).height for one in row if one)
         left = length * 0.6
         for one in row:
-            wide = _box(one[3])[2] if one else length * 0.6
+            wide = Window.holding(one[3]).width if one else length * 0.6
             if one:
-                x, y, _, own = _box(one[3])
+                x, y, _, own = Window.holding(one[3]).bbox
                 down = rng.uniform(0, 1) * (high - own) * 0.5 + (high - own) * 0.25
                 places.append((one, round(left) - x, round(top + down) - y))
             left += wide + gaps * (rng.uniform(0.7, 1.3) if gap > 0 else 1)
@@ -91,7 +93,7 @@ def compose_tray(
     extra = length * (1.1 if clutter in ("labels", "all") else 0.3)
     size = round(top + extra), round(right + length * 0.4)
     pixels = _ground(rng, size)
-    boxes = [_moved(_box(one[3]), left, top) for one, left, top in places]
+    boxes = [_moved(Window.holding(one[3]).bbox, left, top) for one, left, top in places]
     if clutter in ("cells", "all"):
         _cells(pixels, rng, boxes, rows, length)
     if clutter in ("labels", "all"):
@@ -136,16 +138,6 @@ def _cut(specimen: AnnotatedSpecimen) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return read_photograph(specimen.path).pixels, union, near
 
 
-def _box(mask: NDArray[np.bool_]) -> Box:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return (
-        int(columns[0]),
-        int(rows[0]),
-        int(columns[-1] + 1 - columns[0]),
-        int(rows[-1] + 1 - rows[0]),
-    )
-
-
 def _moved(box: Box, left: int, top: int) -> Box:
     return box[0] + left, box[1] + top, box[2], box[3]
 
@@ -172,14 +164,15 @@ def _ground(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.uint8
     return pixels
 
 
-def _lines(boxes: Sequence[Box], rows: Sequence[int]) -> list[tuple[float, float]]:
-    """(top, bottom) of each row."""
-    first, ends = 0, []
-    for count in rows:
-        row = boxes[first : first + count]
-        ends.append((min(b[1] for b in row), max(b[1] + b[3] for b in row)))
-        first += count
-    return ends
+def _by_row(boxes: Sequence[Box], rows: Sequence[int]) -> list[Sequence[Box]]:
+    """The boxes of each row, which has so many."""
+    ends = list(accumulate(rows))
+    return [boxes[end - count : end] for end, count in zip(ends, rows, strict=True)]
+
+
+def _ends(row: Sequence[Box]) -> tuple[int, int]:
+    """Top and bottom of a row."""
+    return min(box[1] for box in row), max(box[1] + box[3] for box in row)
 
 
 def _cells(
@@ -196,20 +189,18 @@ def _cells(
         int(v) for v in rng.choice([[30, 30, 30], [150, 120, 80], [235, 235, 235], [60, 80, 160]])
     )
     wide = max(2, round(length * rng.uniform(0.01, 0.05)))
-    ends = _lines(boxes, rows)
+    laid = _by_row(boxes, rows)
+    ends = [_ends(row) for row in laid]
     edges = [ends[0][0] - length * 0.1]
     edges += [(one[1] + other[0]) / 2 for one, other in zip(ends, ends[1:], strict=False)]
     edges += [ends[-1][1] + length * 0.1]
     for edge in edges:
         pen.line((length * 0.2, edge, pixels.shape[1] - length * 0.2, edge), tone, wide)
-    first = 0
-    for number, count in enumerate(rows):
-        row = boxes[first : first + count]
+    for number, row in enumerate(laid):
         walls = [row[0][0] - length * 0.1, row[-1][0] + row[-1][2] + length * 0.1]
         walls += [(a[0] + a[2] + b[0]) / 2 for a, b in zip(row, row[1:], strict=False)]
         for wall in walls:
             pen.line((wall, edges[number], wall, edges[number + 1]), tone, wide)
-        first += count
     pixels[:] = np.asarray(image)
 
 
@@ -221,11 +212,7 @@ def _labels(
     length: float,
 ) -> None:
     """A label below most specimens; a ruler, a colour card and a code below all."""
-    bottoms = [
-        bottom
-        for count, (_, bottom) in zip(rows, _lines(boxes, rows), strict=True)
-        for _ in range(count)
-    ]
+    bottoms = [_ends(row)[1] for row in _by_row(boxes, rows) for _ in row]
     for box, bottom in zip(boxes, bottoms, strict=True):
         if rng.random() < 0.8:
             size = min(box[2], length * 0.8), length * rng.uniform(0.2, 0.32)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
+from sam2pal.images.window import Window
+
 Polygon = NDArray[np.float64]
 
 
@@ -22,11 +24,11 @@ def outlines(mask: np.ndarray, coarse: int = 1, tolerance: float = 0.0) -> list[
         `[n, 2]` points (x, y) in pixels of `mask`, `(0, 0)` its upper left corner; the last point
         of a polygon is the first one again.
     """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
+    window = Window.holding(mask)
+    if not window.side:
         return []
-    top, left = rows[0] // coarse * coarse, columns[0] // coarse * coarse
-    piece = mask[top : rows[-1] + 1, left : columns[-1] + 1]
+    top, left = window.top // coarse * coarse, window.left // coarse * coarse
+    piece = mask[top : window.top + window.height, left : window.left + window.width]
     share = _reduce(piece, coarse)
     found = find_contours(np.pad(share, 1), 0.5) if share.max() > 0.5 else []
     if not found:

@@ -13,6 +13,7 @@ from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import BY_HAND, MISSING, Annotation, State
 from sam2pal.dataset.rle import rle_measures
 from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
 from sam2pal.morphometrics.geometry.outline import outlines
@@ -518,14 +519,8 @@ def in_order(flags: Sequence[str]) -> list[str]:
 
 def crop(mask: Mask) -> Crop:
     """The part of a mask that holds its pixels; an empty array if there are none."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if not len(rows):
-        return mask[:0, :0], (0, 0)
-    top = int(rows[0])
-    band = mask[top : rows[-1] + 1]
-    columns = np.flatnonzero(band.any(axis=0))
-    left = int(columns[0])
-    return band[:, left : columns[-1] + 1], (left, top)
+    window = Window.holding(mask)
+    return mask[window.slices], (window.left, window.top)
 
 
 def united(crops: Sequence[Crop]) -> Crop:
