@@ -2,7 +2,7 @@
 
     PYTHONPATH=scripts python tests/bench/trays.py --real ../shared/data/carabidae --parity 1
 
-Trays are composed of the real beetles at their native size (`sam2pal.research.trays`), each of one
+Trays are composed of the real beetles at their native size (`composed_trays.py`), each of one
 collection, and searched with the outline of its one template. Found: a box whose IoU with the drawn masks'
 is 0.5 or more. Split: there is none, but two or more boxes lie in the specimen's. Missed: neither. False:
 all other boxes. Even numbers decide, odd ones report.
@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from composed_trays import CLUTTER, Tray, compose_tray
 from PIL import Image
 
 from sam2pal.images.foreground import overlap
@@ -21,7 +22,6 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.images.trays import SIDE, specimens_in
 from sam2pal.model.templates import specimen_on
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.trays import CLUTTER, Tray, compose_tray
 
 TURNS = {"pinned": (0,), "tray": (0, 1, 2, 3)}
 HEADER = "| gap | clutter | touching | specimens | found | split | missed | false | flagged | IoU | CPU s |"

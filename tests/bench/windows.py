@@ -4,7 +4,7 @@
     python tests/bench/windows.py --real ../shared/data/carabidae --parity 1 --parts
 
 The real beetles are pasted into photographs of 1500 to 4000 pixels, among labels, rulers, colour cards, codes
-and pins, 15 to 40 % of the width long (`sam2pal.research.composites`); so is the template. A row is a shard
+and pins, 15 to 40 % of the width long (`composites.py`); so is the template. A row is a shard
 of the bundled model, scored at the photographs' own size: `cropped` are the photographs as they are, cut
 to the specimens, without windows; `as they are` the same with windows; `whole`, `window` the composed ones.
 
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from composites import compose_all
 
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
@@ -31,7 +32,6 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.composites import compose_all
 from sam2pal.segmentation.shard import segment
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]

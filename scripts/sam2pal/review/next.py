@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sam2pal.dataset.dataset import Annotation, Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.recalibration import SURE
 from sam2pal.io.errors import InputError
-from sam2pal.review.choosing import Values, standardised
 
+Values = NDArray[np.float64]
 COLUMNS = {
     "rank": int,
     **dict.fromkeys(("genus", "round", "specimen", "structure", "reason"), str),
@@ -124,6 +125,19 @@ def rank(
             }
         )
     return Ranked(rows, len(found))
+
+
+def standardised(scores: Values) -> Values:
+    """Scores [n, K] of each structure less their mean, by their standard deviation.
+
+    Legs are never found as surely as elytra: what counts is how sure a mask is among those of its
+    structure. NaN stays NaN; a structure whose scores are all the same gives 0.
+    """
+    known = np.isfinite(scores)
+    count = np.maximum(known.sum(0), 1)
+    centred = scores - np.where(known, scores, 0).sum(0) / count
+    spread = np.sqrt(np.where(known, centred**2, 0).sum(0) / count)
+    return centred / np.where(spread > 1e-9, spread, 1)
 
 
 def _datasets(

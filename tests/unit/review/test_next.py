@@ -11,8 +11,7 @@ import pytest
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.io import tables
 from sam2pal.review.changes import changes
-from sam2pal.review.choosing import standardised
-from sam2pal.review.next import rank
+from sam2pal.review.next import rank, standardised
 
 STRUCTURES = ("elytra", "legs")
 SIDE = 10

@@ -6,13 +6,13 @@ from functools import cache
 from itertools import accumulate
 
 import numpy as np
+from composites import matte, thing
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.reading import read_photograph
 from sam2pal.images.window import Window
-from sam2pal.research.composites import matte, thing
 from sam2pal.research.synthetic.labels import lay_label
 from sam2pal.research.synthetic.noise import tile
 
