@@ -68,7 +68,7 @@ def convert(
             that the annotations may mean.
         structures: the configuration's structures in order; a mapping may name the `parent`.
         truth: keep photographs without an outline, and those that are not there, with a note,
-            instead of leaving out the former and refusing the latter.
+            instead of leaving them out.
 
     Returns:
         COCO as in the design; `info.notes` lists what was left out or decided, for people.
@@ -209,14 +209,15 @@ class _Collected:
                 if not self.truth:
                     continue
             try:
-                photograph = photographs.find(drawing.photograph, drawing.where)
+                photograph = photographs.find(drawing.photograph, drawing.where, drawing.bytes)
             except AmbiguousNameError:
                 raise
-            except InputError:
-                if not self.truth:
-                    raise
-                missing.append(drawing.photograph)
-                self._keep_missing(drawing)
+            except InputError as error:
+                if self.truth:
+                    missing.append(drawing.photograph)
+                    self._keep_missing(drawing)
+                else:
+                    faults.append(error)
                 continue
             self._note_spelling(drawing, photograph)
             key = os.path.realpath(photograph.path) if photograph.path else photograph.name
@@ -278,6 +279,12 @@ class _Collected:
             and said.casefold() != photograph.specimen.rsplit("/", 1)[-1].casefold()
         ):
             self.notes.append(f"{drawing.where}: '{said}' is taken as '{photograph.name}'")
+        size = photograph.bytes() if drawing.bytes else None
+        if size is not None and size != drawing.bytes:
+            self.notes.append(
+                f"{drawing.where}: it was drawn on a file of {drawing.bytes:,} bytes, but"
+                f" {photograph.path} has {size:,}; look whether that is the same photograph"
+            )
         if is_renamed(photograph.name):
             self.notes.append(
                 f"{drawing.where}: '{photograph.name}' is a name that a tool made; the specimen is"
@@ -321,7 +328,11 @@ class _Collected:
         """Draw the structures of a photograph; say how many could be, and add why others not."""
         image = self.images.get(key)
         if image is None:
-            image = _Image(found.path, found.name, found.specimen, found.header())
+            try:
+                image = _Image(found.path, found.name, found.specimen, found.header())
+            except InputError as error:
+                faults.append(error)
+                return 0
             for other in self.images.values():
                 if other.header and other.specimen == image.specimen:
                     raise InputError(

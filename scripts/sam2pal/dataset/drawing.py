@@ -15,6 +15,10 @@ from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
 
+LONGEST = 10_000_000
+"""Pixels of an outline of one ring; what it takes to fill one grows with its length."""
+_MERGED = 32
+
 
 @dataclass(frozen=True)
 class Outline:
@@ -59,6 +63,7 @@ class Drawing:
         size: `(width, height)` of the photograph according to the annotation, if it says.
         displayed: whether the program that drew showed the photograph upright (EXIF obeyed);
             None if that is not known.
+        bytes: of the photograph's file according to the annotation, if it says.
     """
 
     photograph: str
@@ -66,6 +71,7 @@ class Drawing:
     outlines: list[Outline]
     size: tuple[int, int] | None = None
     displayed: bool | None = None
+    bytes: int | None = None
 
 
 @dataclass
@@ -138,6 +144,11 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
     notes = (f"{where}: {stray} stray rings of fewer than 3 points left out",) if stray else ()
 
     def draw(height: int, width: int) -> np.ndarray:
+        length = max(np.abs(np.diff(np.reshape(ring, (-1, 2)), axis=0)).sum() for ring in whole)
+        if length > LONGEST:
+            raise InputError(
+                f"{where}: its outline is {length:,.0f} pixels long, more than {LONGEST:,}; redraw it"
+            )
         return fill(whole, height, width)
 
     xs = [x for ring in whole for x in ring[0::2]]
@@ -148,16 +159,23 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
 
 def fill(rings: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
     """The mask of polygons, united but for those that are holes of others."""
-    pieces = coco_mask.frPyObjects([list(ring) for ring in rings], height, width)
-    if len(pieces) == 1:
-        return decode_mask(pieces[0])
-    mask = np.zeros((height, width), bool)
+    mask = None
     depths = _depths(rings)
     for depth in sorted(set(depths)):
-        of_depth = [piece for piece, at in zip(pieces, depths, strict=True) if at == depth]
-        filled = decode_mask(coco_mask.merge(of_depth))
-        mask = mask & ~filled if depth % 2 else mask | filled
-    return mask
+        filled = united(
+            [r for r, at in zip(rings, depths, strict=True) if at == depth], height, width
+        )
+        mask = filled if mask is None else mask & ~filled if depth % 2 else mask | filled
+    return np.zeros((height, width), bool) if mask is None else mask
+
+
+def united(rings: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:
+    """The mask of polygons, all of them filled."""
+    pieces = coco_mask.frPyObjects([list(ring) for ring in rings], height, width)
+    while len(pieces) > 1:  # some at a time, as each step costs what there is so far
+        groups = (pieces[first : first + _MERGED] for first in range(0, len(pieces), _MERGED))
+        pieces = [coco_mask.merge(group) for group in groups]
+    return decode_mask(pieces[0])
 
 
 def holes_of(rings: Sequence[Sequence[float]]) -> list[int]:

@@ -2,10 +2,8 @@
 
 import numpy as np
 from PIL import Image, ImageDraw
-from pycocotools import mask as coco_mask
 
-from sam2pal.dataset.drawing import Outline, holes_of
-from sam2pal.dataset.rle import decode_mask
+from sam2pal.dataset.drawing import Outline, holes_of, united
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
@@ -64,8 +62,7 @@ def _by_area(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]
     area, where = outline.area, outline.where
     holes = holes_of(outline.rings)
     if holes:
-        rings = [list(ring) for ring in outline.rings]
-        filled = decode_mask(coco_mask.merge(coco_mask.frPyObjects(rings, height, width)))
+        filled = united(outline.rings, height, width)
         if area is not None and abs(filled.sum() - area) < abs(mask.sum() - area):
             return filled, [f"{where}: a ring within another was filled, as its area says"]
         return mask, [f"{where}: a ring within another is taken as a hole"]

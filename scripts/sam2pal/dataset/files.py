@@ -126,21 +126,24 @@ def check(
         "image_id": _identified(data["images"], "images", "file_name", where),
         "category_id": _identified(data["categories"], "categories", "name", where),
     }
-    by_name: dict[int | str, int | str] = {}
-    for identifier, name in ids["image_id"].items():
-        by_name.setdefault(name.rsplit(".", 1)[0], identifier)
-    by_name |= {name: identifier for identifier, name in ids["image_id"].items()}
+    by_name = {
+        key: {name: identifier for identifier, name in of.items()} for key, of in ids.items()
+    }
+    of_image = by_name["image_id"]
+    of_image |= {
+        stem: identifier
+        for name, identifier in reversed([*of_image.items()])
+        if (stem := name.rsplit(".", 1)[0]) not in of_image
+    }
     kept = []
     for number, entry in enumerate(data["annotations"], 1):
         place = f"{where}: annotation {entry.get('id', f'number {number}')}"
         wrong = None
         for key, target in (("image_id", "images"), ("category_id", "categories")):
-            entry[key] = _identifier(entry.get(key), place, key)
-            if key == "image_id":
-                known = entry[key] in ids[key]
-                entry[key] = entry[key] if known else by_name.get(entry[key], entry[key])
+            said = _identifier(entry.get(key), place, key)
+            entry[key] = said if said in ids[key] else by_name[key].get(said, said)
             if wrong is None and entry[key] not in ids[key]:
-                wrong = f"{place} has {key} {entry[key]}, which is not in '{target}'"
+                wrong = f"{place} has {key} {said}, which is not in '{target}'"
                 if dropped is None:
                     raise InputError(wrong)
                 dropped(wrong)
@@ -157,6 +160,8 @@ def _identified(
     seen: dict[int | str, str] = {}
     for number, entry in enumerate(entries, 1):
         place = f"{where}: entry {number} of '{key}'"
+        if key == "images" and name not in entry and isinstance(entry.get("coco_url"), str):
+            entry[name] = entry["coco_url"]  # LVIS
         if not isinstance(entry.get(name), str) or not entry[name].strip():
             raise InputError(f"{place} has no '{name}'")
         entry["id"] = _identifier(entry.get("id"), f"{place} ('{entry[name]}')", "id")

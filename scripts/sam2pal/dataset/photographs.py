@@ -20,7 +20,7 @@ from sam2pal.io.errors import InputError, nearest
 _SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 _RENAMED = (  # what tools make of a photograph's name
     re.compile(r"^[0-9a-f]{8}-(?P<name>.+)$"),  # Label Studio
-    re.compile(r"^(?P<name>.+)_(?P<suffix>[a-z]{3,4})\.rf\.[0-9A-Za-z]+\.[a-z]+$"),  # Roboflow
+    re.compile(r"^(?P<name>.+)_(?P<suffix>[a-z]{3,4})\.rf\.[0-9A-Za-z]+(\.[a-z]+)?$"),  # Roboflow
 )
 
 
@@ -40,6 +40,13 @@ class PhotographFile:
     specimen: str
     width: int = 0
     height: int = 0
+
+    def bytes(self) -> int | None:
+        """The size of its file; None if it is not there."""
+        try:
+            return os.path.getsize(file_of(self.path))
+        except OSError:
+            return None
 
     def header(self) -> Header:
         """Size and orientation.
@@ -103,7 +110,7 @@ class Photographs:
             place,
         )
 
-    def find(self, name: str, where: str) -> PhotographFile:
+    def find(self, name: str, where: str, size: int | None = None) -> PhotographFile:
         """The photograph called `name`.
 
         A whole file name goes before a name without its extension, both before the same in another
@@ -111,10 +118,15 @@ class Photographs:
         with what Label Studio and Roboflow add). Folders that both names have must agree;
         the longer agreement wins.
 
+        Args:
+            size: bytes of its file, if known; of several of that name it tells which is meant.
+
         Raises:
             InputError: no photograph is called so, or several are.
         """
         found = self.candidates(name)
+        if len(found) > 1 and size:
+            found = [photograph for photograph in found if photograph.bytes() == size] or found
         if len(found) == 1:
             return found[0]
         if found:

@@ -17,7 +17,7 @@ from sam2pal.dataset.formats import (
     via,
     yolo,
 )
-from sam2pal.dataset.formats.others import advice, advice_on_text
+from sam2pal.dataset.formats.others import advice, advice_on_json, advice_on_text
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
@@ -70,6 +70,8 @@ def read_annotations(
             return labelme.read(data, path, photographs)
         if via.recognise(data):
             return via.read(data, path, structures)
+        if hint := advice_on_json(data):
+            raise InputError(f"{path}: {hint}")
     found = f"keys {', '.join(list(data)[:5]) or 'none'}" if isinstance(data, dict) else "a list"
     raise InputError(f"{path}: the format is not known ({found}); expected {FORMATS}")
 
@@ -87,6 +89,8 @@ def _read_folder(
         if path.suffix.lower() in _SUFFIXES
         and not path.name.startswith(".")
         and path.stem not in _BESIDE
+        # Descriptron writes both; polygons lack the holes that the RLE has
+        and not (path.suffix == ".json" and path.with_suffix(".rlejson").is_file())
     ]
     merged = Source()
     unknown: list[InputError] = []
@@ -104,11 +108,18 @@ def _read_folder(
     if not merged.drawings and masks.present(folder):
         with guarded(folder):
             merged = masks.read(folder, photographs, structures, glance)
+    elif others := masks.others(folder, photographs):
+        merged.notes.append(
+            f"{folder}: {len(others)} pictures such as '{others[0]}' were not read, as annotation files"
+            " lie beside them; if they are masks, give them a folder of their own"
+        )
     if not merged.drawings:
         if unknown:
             raise unknown[0]
         if merged.faults:
             raise merged.faults[0]
-        raise InputError(f"{folder}: no annotation in this folder; expected {FORMATS}")
+        lacking = "; YOLO's outlines need data.yaml or classes.txt beside them"
+        more = lacking if any(folder.rglob("*.txt")) else ""
+        raise InputError(f"{folder}: no annotation in this folder{more}; expected {FORMATS}")
     merged.notes += [f"left out: {error}" for error in unknown]
     return merged

@@ -1,7 +1,9 @@
 """COCO: polygons, compressed and uncompressed RLE; and the dialects that programs write."""
 
+import ast
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,9 @@ def read(data: Any, path: Path) -> Source:
         if isinstance(flags, list) and "no_template" in flags:  # of predictions
             source.ignore(UNKNOWN)
             continue
+        if annotation.get("is_line"):  # of Descriptron: a measured length, its points as a polygon
+            source.ignore("lines")
+            continue
         if annotation.get("keypoints"):
             source.ignore(KEYPOINTS)
         outline = outline_or_fault(label, where, _outline, annotation, label, where)
@@ -96,8 +101,30 @@ def read(data: Any, path: Path) -> Source:
             why = State.HIDDEN if said == "not visible" else said
             if why in MISSING:
                 drawing.outlines.append(absent(label, f"{drawing.where}: status of '{label}'", why))
+    scales = [scale for image in data["images"] if (scale := _scale(image, data, info))]
+    if scales:
+        source.notes.append(
+            f"{path}: it gives the scale of {len(scales)} photographs (the first: {scales[0]:g} pixels"
+            " per mm), which is not used; write it into pixels_per_mm of genera.tsv or of the table of"
+            " specimens"
+        )
     source.drawings = list(drawings.values())
     return source
+
+
+def _scale(*holders: Any) -> float | None:
+    """Pixels per mm, as Descriptron writes them into the entry of an image or of the file."""
+    for holder in holders:
+        if isinstance(holder, Mapping):
+            bars = [
+                bar for key in ("scale", "scale_bar") if isinstance(bar := holder.get(key), Mapping)
+            ]
+            said = [holder.get("scale_px_per_mm")]
+            said += [bar.get("px_per_unit") for bar in bars if bar.get("unit") == "mm"]
+            for value in said:
+                if isinstance(value, int | float) and value > 0:
+                    return value
+    return None
 
 
 def _statuses(data: Mapping[str, Any], image: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -119,6 +146,10 @@ def _photograph(image: Mapping[str, Any]) -> str:
 
 def _outline(annotation: Mapping[str, Any], label: str, where: str) -> Outline | None:
     segmentation = annotation.get("segmentation")
+    if isinstance(
+        exact := annotation.get("rle_segmentation"), dict
+    ):  # of Descriptron, beside polygons
+        segmentation = exact
     if not segmentation or segmentation == [[]]:
         if annotation.get("area") == 0 and not annotation.get("keypoints"):
             note = f"{where}: an object without an outline and of area 0 counts as absent"
@@ -158,9 +189,12 @@ def _runs(
 
 
 def _whole(rle: dict[str, Any]) -> dict[str, Any]:
-    """An RLE whose whole numbers were written with a decimal point, as R and pandas do."""
+    """An RLE whose whole numbers have a decimal point (R, pandas) or whose text is that of bytes."""
 
     def whole(values: Any) -> Any:
+        if isinstance(values, str) and values[:2] in ("b'", 'b"'):
+            with suppress(ValueError, SyntaxError):
+                return ast.literal_eval(values)
         if not isinstance(values, list):
             return values
         return [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]

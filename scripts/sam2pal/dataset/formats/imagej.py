@@ -28,31 +28,44 @@ def recognise(path: Path) -> bool:
     if start != b"PK\x03\x04" or not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+        names = _named(archive)
     return bool(names) and all(name.lower().endswith(".roi") for name in names)
+
+
+def _named(archive: zipfile.ZipFile) -> list[str]:
+    """What a zip holds beside what macOS adds to it."""
+    names = archive.namelist()
+    return [n for n in names if not n.startswith("__MACOSX/") and Path(n).name[:1] not in ("", ".")]
 
 
 def read(path: Path, photographs: Photographs) -> Source:
     """Read the ROIs; each has the name of its structure, the file that of its photograph.
 
-    A number at the end of a ROI's name is that of an instance.
+    A single ROI may instead lie in a folder of the photograph's name. A number at the end of a
+    ROI's name is that of an instance.
 
     Raises:
         InputError: there are too many ROIs, or no photograph has the name of the file.
     """
     source = Source()
-    name = path.stem.removesuffix("_RoiSet").removeprefix("RoiSet_")
-    if not photographs.candidates(name):
+    own = path.stem.removesuffix("_RoiSet").removeprefix("RoiSet_")
+    single = not zipfile.is_zipfile(path)
+    names = (own, path.parent.name) if single else (own,)
+    photograph = next((name for name in names if photographs.candidates(name)), None)
+    if photograph is None:
         raise InputError(
-            f"{path}: ROIs name no photograph, and there is none called '{name}' in"
+            f"{path}: ROIs name no photograph, and there is none called '{own}' in"
             f" {photographs.place}; give the file the name of its photograph"
         )
-    drawing = Drawing(name, str(path), [])
+    drawing = Drawing(photograph, str(path), [])
     for name, content in _contents(path):
-        label = re.sub(r"[ _-]?\d+$", "", Path(name).stem)
+        label = Path(name).stem
         where = f"{path}: ROI '{name}'"
         try:
             roi = roifile.ImagejRoi.frombytes(content)
+            if single and photograph == own:  # the file has the photograph's name, the ROI its own
+                label = roi.name
+            label = re.sub(r"[ _-]?\d+$", "", label)
             outline = _outline(roi, label, where)
         except InputError as error:
             outline = faulty(label, where, error)
@@ -71,7 +84,7 @@ def _contents(path: Path) -> list[tuple[str, bytes]]:
     if not zipfile.is_zipfile(path):
         return [(path.name, path.read_bytes())]
     with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
+        members = [archive.getinfo(name) for name in _named(archive)]
         if len(members) > _MOST or any(member.file_size > _LARGEST for member in members):
             raise InputError(f"{path}: more than {_MOST} ROIs, or one too large; split the file")
         return [(member.filename, archive.read(member)) for member in members]

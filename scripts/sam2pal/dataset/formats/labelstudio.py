@@ -13,8 +13,8 @@ from sam2pal.dataset.drawing import (
     Outline,
     Source,
     absent,
+    drawn,
     ellipse,
-    fill,
     finite,
     flat,
     outline_or_fault,
@@ -23,6 +23,7 @@ from sam2pal.dataset.drawing import (
 from sam2pal.dataset.exported import Exported, marks, missing_structure
 from sam2pal.dataset.files import write_json
 from sam2pal.images.header import MAX_PIXELS
+from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
@@ -35,8 +36,8 @@ _ALPHA = 3  # of the four channels of a brush mask
 
 
 def recognise(data: Any) -> bool:
-    """A list of tasks, each with data and annotations (older: completions)."""
-    first = data[0] if isinstance(data, list) and data else None
+    """A list of tasks, or one, each with data and annotations (older: completions)."""
+    first = data[0] if isinstance(data, list) and data else data
     return (
         isinstance(first, dict)
         and isinstance(first.get("data"), dict)
@@ -44,7 +45,7 @@ def recognise(data: Any) -> bool:
     )
 
 
-def read(data: list[Any], path: Path) -> Source:
+def read(data: list[Any] | dict[str, Any], path: Path) -> Source:
     """Read tasks.
 
     Outlines are in percent of the photograph as the browser shows it, turned upright. Of several
@@ -52,23 +53,30 @@ def read(data: list[Any], path: Path) -> Source:
     absent` or `head hidden` says why the specimen does not show the structure.
     """
     source = Source()
-    for number, task in enumerate(data, 1):
+    for number, task in enumerate(data if isinstance(data, list) else [data], 1):
         where = f"{path}: task {task.get('id', number) if isinstance(task, dict) else number}"
         try:
             source.drawings.append(_drawing(task, where, source))
+        except InputError as error:
+            source.faults.append(error)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             source.faults.append(InputError(f"{where} is damaged ({error}); export it again"))
     return source
 
 
 def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
-    name = next(value for value in task["data"].values() if isinstance(value, str))
-    drawing = Drawing(_photograph(name), where, [], displayed=True)
-    done = [
-        annotation
-        for annotation in task.get("annotations") or task.get("completions") or []
-        if not annotation.get("was_cancelled")
-    ]
+    names = [_photograph(value) for value in task["data"].values() if isinstance(value, str)]
+    if not names:
+        raise InputError(f"{where} names no photograph; give one photograph to each task")
+    # other columns of the task may hold names, too
+    pictures = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+    drawing = Drawing((pictures or names)[0], where, [], displayed=True)
+    made = task.get("annotations") or task.get("completions") or []
+    done = [annotation for annotation in made if not annotation.get("was_cancelled")]
+    if made and not done:
+        source.ignore("annotations that were skipped")
+    elif task.get("predictions") and not done:
+        source.ignore("predictions that nobody has accepted")
     if len(done) > 1:
         source.notes.append(f"{where}: it has {len(done)} annotations, of which the last is taken")
     for region in done[-1]["result"] if done else []:
@@ -82,12 +90,14 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
         if kind is None:
             source.ignore(f"regions of type {str(region.get('type'))[:40]}")
             continue
-        value = region["value"]
-        for label in value.get(region["type"]) or []:
-            place = f"{where}, region {str(region.get('id'))[:20]} ('{label}')"
-            drawing.outlines.append(
-                outline_or_fault(str(label), place, _outline, kind, region, str(label), place)
-            )
+        place = f"{where}, region {str(region.get('id'))[:20]}"
+        labels = region["value"].get(region["type"]) or []
+        if not labels:
+            source.faults.append(InputError(f"{place} has no label; choose its structure"))
+        for label in map(str, labels):
+            said = f"{place} ('{label}')"
+            outline = outline_or_fault(label, said, _outline, kind, region, label, said)
+            drawing.outlines.append(outline)
     return drawing
 
 
@@ -99,26 +109,38 @@ def _photograph(address: str) -> str:
 
 
 def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Outline:
-    value = region["value"]
+    value, sides = region["value"], [region.get("original_width"), region.get("original_height")]
+    if region.get("image_rotation"):
+        raise InputError(
+            f"{where}: its photograph was turned in Label Studio; turn it back and redraw"
+        )
     if kind == "brush":
         return _brush(region, label, where)
     if kind == "polygon":
-        percent = flat(value["points"], where)
+        percent = polygons(label, where, [flat(value["points"], where)]).rings[0]
     else:
-        x, y, rx, ry = (finite(value[key]) for key in ("x", "y", "radiusX", "radiusY"))
-        turn = np.deg2rad(finite(value.get("rotation") or 0))
-        if turn and rx != ry:
-            raise InputError(f"{where}: a turned ellipse is not read; draw a polygon")
-        percent = ellipse(x, y, rx, ry)
-    ring = polygons(label, where, [percent]).rings[0]
-    if not all(-50 <= v <= 150 for v in ring):
+        percent = [finite(value[key]) for key in ("x", "y", "radiusX", "radiusY")]
+    turn = np.deg2rad(finite(value.get("rotation") or 0))
+    if not all(-50 <= v <= 150 for v in percent):
         raise InputError(f"{where}: its points are no percentages of the photograph")
 
     def draw(height: int, width: int) -> np.ndarray:
-        scaled = (np.asarray(ring).reshape(-1, 2) / 100 * (width, height)).round(6)
-        return fill([scaled.ravel().tolist()], height, width)
+        if all(sides) and not _alike(finite(sides[0]) / finite(sides[1]), width / height):
+            raise InputError(
+                f"{where}: it was drawn on {sides[0]} x {sides[1]} pixels, which is no copy of the"
+                f" photograph of {width} x {height}; was the photograph cut?"
+            )
+        scaled = (np.asarray(percent).reshape(-1, 2) / 100 * (width, height)).round(6)
+        ring = scaled.ravel().tolist()
+        ring = ring if kind == "polygon" else ellipse(*ring, float(turn))
+        return polygons(label, where, [ring]).draw(height, width)
 
     return Outline(label, where, draw)
+
+
+def _alike(one: float, other: float) -> bool:
+    """Whether two ratios of sides are the same, or those of a photograph turned by 90 degrees."""
+    return min(abs(np.log(one / other)), abs(np.log(one * other))) < 0.02
 
 
 def _brush(region: Mapping[str, Any], label: str, where: str) -> Outline:
@@ -132,7 +154,7 @@ def _brush(region: Mapping[str, Any], label: str, where: str) -> Outline:
             f"{where}: its brush mask is damaged ({error}); export brush labels as PNG or COCO"
         ) from error
     mask = channels.reshape(height, width, 4)[..., _ALPHA] > 0
-    return Outline(label, where, lambda *_: mask, (width, height), empty=not mask.any())
+    return drawn(label, where, mask)
 
 
 def decode_brush(content: bytes, length: int) -> np.ndarray:

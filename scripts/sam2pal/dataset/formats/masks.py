@@ -13,6 +13,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +24,21 @@ from sam2pal.dataset.drawing import Drawing, Outline, Source, drawn, faulty
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs
 from sam2pal.images.folder import natural_key
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.text import decoded
 from sam2pal.io.user_tables import composed
 
-SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg"})
-_FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG")
+SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp"})
+_FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG", "WEBP")
 _BACKGROUND = {"background", "_background_", "__ignore__"}
 _VALUE_NAMES = {"id", "value", "index", "pixel", "number", "class_id", "label_id"}
 _STRUCTURE_NAMES = {"name", "structure", "label", "class", "class_name"}
-_INSTANCE = re.compile(r"[ _-]?\d+$")
+_INSTANCE = re.compile(r"([ _-]?(\d+|masks?))+$", re.I)
+_HOLLOW = (
+    2  # how many times larger a mask is without its holes, at which it seems to be an edge alone
+)
 _SOFT = 5  # pixels: how wide a soft edge is not, and steps from black or white that JPEG makes
 
 Value = int | tuple[int, int, int]
@@ -42,6 +47,12 @@ Value = int | tuple[int, int, int]
 def present(folder: Path) -> bool:
     """Whether a folder holds any picture."""
     return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
+
+
+def others(folder: Path, photographs: Photographs) -> list[str]:
+    """Pictures in a folder that are not called as a photograph is."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    return sorted(path.name for path in found if photographs.name_of_file(path) is None)
 
 
 def read(
@@ -53,6 +64,7 @@ def read(
       are binary; several that differ in a number at the end are united.
     - `{specimen}.png` is indexed: `legend.json`, `legend.csv` or `legend.tsv` beside it says which
       value (or colour, as `#rrggbb`) is which structure. A structure without a pixel is unknown.
+    - A picture that fits no photograph is a fault, which leaves the others.
     - CVAT's export of segmentation masks is read by its `labelmap.txt`.
 
     Args:
@@ -72,16 +84,22 @@ def read(
             " that it was made of"
         )
     source = Source()
-    labels = folder / "labelmap.txt"
     legend: Mapping[Value, str] | None = None
-    if labels.is_file() and (folder / "SegmentationClass").is_dir():
-        legend, folder = _labelmap(labels), folder / "SegmentationClass"
+    classes = folder if folder.name == "SegmentationClass" else folder / "SegmentationClass"
+    if classes.is_dir() and (classes.parent / "labelmap.txt").is_file():
+        legend, folder = _labelmap(classes.parent / "labelmap.txt"), classes
     drawings: dict[str, list[Outline]] = {}
     for path in sorted(folder.rglob("*"), key=lambda path: natural_key(path.as_posix())):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
-        photograph, label = _meaning(name, photographs, structures, path)
+        try:
+            photograph, label = _meaning(name, photographs, structures, path)
+        except AmbiguousNameError:
+            raise
+        except InputError as error:
+            source.faults.append(error)
+            continue
         outlines = drawings.setdefault(photograph.name, [])
         try:
             if not label and legend is None:
@@ -96,6 +114,8 @@ def read(
             outlines.append(faulty(label, str(path), error))
             if not label:
                 raise
+    if source.faults and not drawings:
+        raise source.faults[0]
     for photograph_name, outlines in drawings.items():
         where = f"{folder}: masks of '{photograph_name}'"
         source.drawings.append(Drawing(photograph_name, where, outlines))
@@ -174,6 +194,11 @@ def _open(path: Path, photograph: PhotographFile, load: bool = True) -> Image.Im
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(image, path, photograph)
+            pages = getattr(image, "n_frames", 1)
+            if pages > 1:
+                raise _MaskError(
+                    f"{path}: it has {pages} pages; save each structure as its own file"
+                )
             if load:
                 image.load()
             return image
@@ -205,7 +230,11 @@ def _drawn(label: str, path: Path, photograph: PhotographFile) -> Outline:
     outline = drawn(label, str(path), mask)
     if outline.empty:
         note = f"{path}: a mask without a pixel; the structure counts as absent"
-        return Outline(label, str(path), outline.draw, outline.size, empty=True, notes=(note,))
+        return replace(outline, notes=(note,))
+    held = mask[Window.holding(mask).slices]
+    if _HOLLOW * held.sum() < scipy.ndimage.binary_fill_holes(held).sum():
+        note = f"{path}: the mask is hollow; fill it if only the structure's edge was drawn"
+        return replace(outline, notes=(note,))
     return outline
 
 
@@ -221,24 +250,33 @@ def _binary(path: Path, photograph: PhotographFile) -> np.ndarray:
             return indices > 0
         image = image.convert("RGB")
     if image.mode not in ("L", "1") and not image.mode.startswith("I"):
-        return _cut(np.asarray(image.convert("RGB")).max(axis=2), path)
+        image = image.convert("RGB")
+        return _cut(np.asarray(image).max(axis=2), path, image)
     return _cut(np.asarray(image), path)
 
 
-def _cut(values: np.ndarray, path: Path) -> np.ndarray:
+def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> np.ndarray:
     """The mask of a picture of a black ground and one other value, soft edges cut in the middle.
+
+    Args:
+        colours: what the values were made of, if not grey.
 
     Raises:
         InputError: it is something else.
     """
-    low, high = values.min(), values.max()
+    low, high = values.min().item(), values.max().item()
     if low == high and not low:
         return np.zeros(values.shape, bool)
     levels = np.unique(values)
     if low > (_SOFT if path.suffix.lower() in (".jpg", ".jpeg") else 0):
+        seen = f"its darkest value is {low}, its lightest {high}"
+        if colours is not None:
+            most = sorted(colours.getcolors(values.size), reverse=True)[:3]
+            seen = (
+                f"its commonest colours are {', '.join('#' + bytes(one).hex() for _, one in most)}"
+            )
         raise _MaskError(
-            f"{path}: the mask has no black ground: its darkest value is {low}, its lightest {high};"
-            " save it as white on black"
+            f"{path}: the mask has no black ground: {seen}; save the structure as white on black"
         )
     if len(levels) > 2:
         between = (values > low + _SOFT) & (values < high - _SOFT)

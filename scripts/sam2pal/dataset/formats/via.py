@@ -77,7 +77,7 @@ def read(data: Any, path: Path, structures: Collection[str]) -> Source:
             if not isinstance(region, dict):
                 raise InputError(f"{path}: the regions of '{name}' are damaged; export them again")
             pairs.append((region.get("shape_attributes"), region.get("region_attributes")))
-        regions.append((name, pairs))
+        regions.append((name, entry.get("size"), pairs))
     return _read(regions, path, structures, _options(data))
 
 
@@ -91,7 +91,7 @@ def read_csv(text: str, path: Path, structures: Collection[str]) -> Source:
         )
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_sign(text.partition("\n")[0]))
     next(rows)
-    regions: dict[str, list[tuple[Any, Any]]] = {}
+    regions: dict[tuple[str, str], list[tuple[Any, Any]]] = {}
     faults = []
     for cells in rows:
         if not any(cells):
@@ -101,7 +101,7 @@ def read_csv(text: str, path: Path, structures: Collection[str]) -> Source:
         if len(cells) < len(names):
             faults.append(InputError(f"{where} is cut off; export it again from VIA"))
             continue
-        listed = regions.setdefault(row["filename"], [])
+        listed = regions.setdefault((row["filename"], row.get("file_size", "")), [])
         try:
             shape = json.loads(row["region_shape_attributes"] or "{}")
             attributes = json.loads(row["region_attributes"] or "{}")
@@ -112,22 +112,28 @@ def read_csv(text: str, path: Path, structures: Collection[str]) -> Source:
             listed.append((shape, attributes))
     if faults and not any(regions.values()):
         raise faults[0]
-    source = _read(list(regions.items()), path, structures, {})
+    named = [(name, size, listed) for (name, size), listed in regions.items()]
+    source = _read(named, path, structures, {})
     source.faults += faults
     return source
 
 
 def _read(
-    regions: list[tuple[str, list[tuple[Any, Any]]]],
+    regions: list[tuple[str, Any, list[tuple[Any, Any]]]],
     path: Path,
     structures: Collection[str],
     options: Mapping[str, Mapping[str, str]],
 ) -> Source:
-    """`options` are the descriptions of what menus store, by attribute."""
+    """The regions of each photograph.
+
+    Args:
+        regions: name of the photograph, bytes of its file, shape and attributes of its regions.
+        options: the descriptions of what menus store, by attribute.
+    """
     source = Source()
-    if not any(listed for _, listed in regions):
+    if not any(listed for *_, listed in regions):
         raise InputError(f"{path}: none of its {len(regions)} photographs has a region; draw some")
-    for place, (name, listed) in enumerate(regions):
+    for place, (name, size, listed) in enumerate(regions):
         sound = []
         for number, (shape, attributes) in enumerate(listed, 1):
             if isinstance(shape, dict) and isinstance(attributes, dict):
@@ -139,14 +145,15 @@ def _read(
                         " redraw it"
                     )
                 )
-        regions[place] = (name, sound)
-    if not any(sound for _, sound in regions):
+        regions[place] = (name, size, sound)
+    if not any(sound for *_, sound in regions):
         raise source.faults[0]
     attribute = _structure_attribute(
-        (attributes for _, sound in regions for *_, attributes in sound), path, structures, options
+        (attributes for *_, sound in regions for *_, attributes in sound), path, structures, options
     )
-    for name, sound in regions:
-        drawing = Drawing(name, f"{path}: image '{name}'", [], displayed=True)
+    for name, size, sound in regions:
+        count = int(size) if str(size).isdecimal() and len(str(size)) < 16 else None
+        drawing = Drawing(name, f"{path}: image '{name}'", [], displayed=True, bytes=count)
         for number, shape, attributes in sound:
             where = f"{path}: region {number} of '{name}'"
             labels = _labels(attributes.get(attribute), options.get(attribute, {}))
@@ -224,6 +231,8 @@ def _outline(shape: Any, label: str, where: str, source: Source) -> Outline | No
     try:
         if kind == "polygon":
             xs, ys = shape["all_points_x"], shape["all_points_y"]
+            if len(xs) != len(ys):
+                raise ValueError(f"{len(xs)} x but {len(ys)} y")
             ring = [v for point in zip(xs, ys, strict=True) for v in point]
         elif kind == "rect":
             x, y, width, height = (finite(shape[key]) for key in ("x", "y", "width", "height"))

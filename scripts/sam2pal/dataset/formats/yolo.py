@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, absent, faulty, fill
+from sam2pal.dataset.drawing import Drawing, Outline, Source, absent, faulty, polygons
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import read_text
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.folder import natural_key
+from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
@@ -41,10 +42,13 @@ def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
     for path in sorted(folder.rglob("*.txt"), key=lambda path: natural_key(path.as_posix())):
         if path.name in _LISTS or path.name.upper().startswith("README"):
             continue
+        lines = read_text(path).splitlines()
+        if lines and all(Path(line.strip()).suffix.lower() in IMAGE_SUFFIXES for line in lines):
+            continue  # a list of photographs, such as train.txt
         stem = path.relative_to(folder).with_suffix("").as_posix()
         name = photographs.name_of_file(path) or stem
         drawing = Drawing(name, str(path), [], displayed=True)
-        for number, line in enumerate(read_text(path).splitlines(), 1):
+        for number, line in enumerate(lines, 1):
             cells = line.split()
             if len(cells) in (0, 5):
                 if cells:
@@ -76,10 +80,10 @@ def _content(path: Path) -> tuple[dict[int, str], dict[str, list[str]]]:
     names = data.get("names") if isinstance(data, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not all(isinstance(key, int) for key in names):
+    if not isinstance(names, dict) or not all(str(key).isdecimal() for key in names):
         raise InputError(f"{path}: expected a list 'names' of the classes")
     lacking = data.get("absent")
-    return {key: str(name) for key, name in names.items()}, {
+    return {int(key): str(name) for key, name in names.items()}, {
         str(stem): [str(label) for label in labels]
         for stem, labels in (lacking.items() if isinstance(lacking, dict) else ())
         if isinstance(labels, list)
@@ -88,13 +92,12 @@ def _content(path: Path) -> tuple[dict[int, str], dict[str, list[str]]]:
 
 def _outline(label: str, where: str, ring: list[float]) -> Outline:
     if len(ring) < 6 or len(ring) % 2 or not all(-0.5 <= value <= 1.5 for value in ring):
-        return faulty(
-            label, where, InputError(f"{where}: its points are no parts of the sides, 0 to 1")
-        )
+        message = f"{where}: its {len(ring)} numbers are not pairs of parts of the sides, 0 to 1"
+        return faulty(label, where, InputError(f"{message}; export outlines alone"))
 
     def draw(height: int, width: int) -> np.ndarray:
         scaled = (np.asarray(ring).reshape(-1, 2) * (width, height)).round(6)
-        return fill([scaled.ravel().tolist()], height, width)
+        return polygons(label, where, [scaled.ravel().tolist()]).draw(height, width)
 
     return Outline(label, where, draw)
 
