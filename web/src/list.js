@@ -145,7 +145,7 @@ export function sign(found) {
 
 function table(review, row) {
   const { evaluated } = review.data;
-  const head = ["structure", "score", evaluated && "IoU", "remarks, verdict"].filter(Boolean);
+  const head = ["structure", "confidence", evaluated && "IoU", "remarks, verdict"].filter(Boolean);
   const body = review.structures.map((style, s) => {
     const mark = row.marks[s];
     const score = !mark ? "–" : mark.hand ? mark.hand : mark.score === undefined ? "–" : mark.score.toFixed(2);
@@ -161,7 +161,7 @@ function table(review, row) {
   return h(
     "table",
     {},
-    h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col", class: ["score", "IoU"].includes(text) ? "n" : null }, text)))),
+    h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col", class: ["confidence", "IoU"].includes(text) ? "n" : null }, text)))),
     h("tbody", {}, body),
   );
 }

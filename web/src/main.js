@@ -109,7 +109,7 @@ function filters({ data, rows, structures }) {
     ]),
     select("Sort", "sort", [
       ["", "first to look at"], rows.some((row) => row.next) && ["next", "what to correct next"],
-      data.before && ["change", `changed most since round ${data.before}`], ["score", "lowest score"], data.evaluated && ["iou", "lowest IoU"], ["name", "name"],
+      data.before && ["change", `changed most since round ${data.before}`], ["score", "lowest confidence"], data.evaluated && ["iou", "lowest IoU"], ["name", "name"],
     ]),
     h("label", {}, "Find ", h("input", { type: "search", name: "find", size: 12, placeholder: "specimen" })),
     h("label", {}, h("input", { type: "checkbox", name: "outlines", checked: true }), " Outlines (o)"),

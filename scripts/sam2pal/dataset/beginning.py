@@ -39,7 +39,7 @@ class Found:
     """What a folder of photographs and files of annotations hold.
 
     Attributes:
-        labels: structures and how often each is drawn, in the order in which they were met.
+        labels: structures, and on how many photographs each is drawn, in the order in which they were met.
         missing: what is needed before the first run, for people.
         notes: what else they should know.
     """
@@ -84,7 +84,8 @@ def look(photographs: Path, annotations: Sequence[Path], genus: str | None = Non
                 f"{path}: it is of '{drawn[0].photograph}' and others, and no photograph in {photographs} is "
                 "called so; give the folder that it was drawn on"
             )
-        found.labels.update(outline.label for drawing in drawn for outline in drawing.outlines)
+        for drawing in drawn:  # a structure may be drawn in pieces
+            found.labels.update(list(dict.fromkeys(of.label for of in drawing.outlines)))
         if not found.labels and not any(drawing.outlines for drawing in drawn):
             raise InputError(f"{path}: no outline has a label")
     _say(found, bool(annotations))
@@ -207,6 +208,7 @@ def _config(found: Found) -> str:
     names = [name for name, _ in found.labels.most_common() if _may_be(name)]
     curved = [name for name in names if _CURVED.search(name)]
     body = [name for name in names if name not in curved]
+    first = [*body, *names, "head"][0]
     structures = "\n".join(
         f"  {_quoted(name)}: # drawn on {_specimens(found.labels[name])}" for name in names
     )
@@ -218,7 +220,7 @@ def _config(found: Found) -> str:
         if curved
         else "  # curved: [antennae, legs] # measured along their bends",
         "  # indices:",
-        f"  #   my_ratio: {names[0]}.width / {names[0]}.length" if names else "  #   my_ratio: ...",
+        f"  #   my_ratio: {first}.width / {first}.length",
     ]
     return (
         f"""\

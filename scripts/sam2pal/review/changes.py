@@ -1,6 +1,6 @@
 """What changed from a round to the next one, mask by mask, also where there is no truth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,14 @@ def changes(
     after: Sequence[Path],
     folders: tuple[Path, Path],
     corrections: Corrections | None = None,
+    progress: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Any]]:
     """Rows of `COLUMNS`, those that changed most first; masks that a person made are left out.
 
     Args:
         before, after: shards of the two rounds, of the same names.
         folders: of the two rounds, with their evaluation.csv and morphometrics.parquet.
+        progress: called after every shard.
 
     Raises:
         InputError: the rounds do not have the same shards.
@@ -72,6 +74,7 @@ def changes(
                 row[f"confidence_{when}"] = annotation.score
                 row[f"iou_{when}"] = found.get(key, {}).get("iou")
             rows.append(row | _most(*(of.get(key, {}) for of in measured)))
+        progress()
     return sorted(rows, key=lambda row: (row["overlap"], row["specimen"], row["structure"]))
 
 

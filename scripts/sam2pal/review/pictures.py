@@ -12,6 +12,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
+from sam2pal.io.progress import Progress
 from sam2pal.review.colours import line_styles
 from sam2pal.review.folders import building, replace
 from sam2pal.review.overlay import render_overlay
@@ -24,6 +25,7 @@ def write_pictures(
     kind: str,
     folder: str | Path,
     corrections: Corrections | None = None,
+    progress: str | Path | None = None,
 ) -> int:
     """Draw the masks of a file of predictions, a picture per specimen, into a folder that is replaced.
 
@@ -31,6 +33,7 @@ def write_pictures(
         kind: `overlays`, JPEG: filled outlines over the photograph, upright, at its size; or `indexed`, PNG
             as large and as turned as the photograph on disk: 0 or the place of the structure in `legend.csv`.
         corrections: what people said: corrected masks stand, and what was rejected is not drawn.
+        progress: file to keep: how far it is.
 
     Returns:
         How many were written: of all specimens that have masks.
@@ -45,11 +48,12 @@ def write_pictures(
         corrections.apply(dataset)
     folder = Path(folder)
     drawn = 0
-    with building(folder) as build:
+    bar = Progress(progress, "specimen", len(dataset.specimens))
+    with building(folder) as build, bar:
         if kind == "indexed":
             lines = [f"{number},{name}\n" for number, name in enumerate(dataset.structures, 1)]
             (build / "legend.csv").write_text("value,structure\n" + "".join(lines), "utf-8")
-        for specimen in dataset.specimens:
+        for specimen in bar.over(dataset.specimens):
             if specimen.status != "ok":
                 continue
             used = {n: of for n, of in specimen.annotations.items() if of.verdict not in REFUSED}

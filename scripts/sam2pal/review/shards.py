@@ -95,8 +95,8 @@ class Mark:
         return self.absent and self.annotation.state != State.UNKNOWN
 
     def low(self, limit: float) -> bool:
-        """Whether a mask is there and its confidence is low."""
-        there = self.predicted and not self.absent
+        """Whether a mask is there, its confidence is low, and nobody accepted it."""
+        there = self.predicted and not self.absent and self.given != "accepted"
         return there and self.score is not None and self.score < limit
 
 

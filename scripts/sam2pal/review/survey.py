@@ -231,7 +231,7 @@ class Survey:
             else:
                 count.found += 1
                 count.low += mark.low(self.options.low_confidence)
-                count.doubtful += bool(mark.doubts)
+                count.doubtful += (entry.specimen.specimen, mark.structure) in self.tables.doubtful
                 if mark.score is not None:
                     count.scores.append(mark.score)
 

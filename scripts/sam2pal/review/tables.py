@@ -6,6 +6,7 @@ from typing import Any
 
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.io import tables
+from sam2pal.morphometrics.measures.dictionary import DOUBTFUL
 from sam2pal.morphometrics.measures.plausibility import DOUBTS
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 from sam2pal.review.changes import COLUMNS as CHANGES
@@ -38,6 +39,7 @@ class Tables:
     Attributes:
         scores: IoU and status.
         doubts: flags of masks that are unlike others by their shape.
+        doubtful: masks whose status is doubtful: unlike others, and not of low confidence.
         next: rank, structure and reason by specimen.
         changes: overlap with the mask of the round `before`, and the measure that changed most.
 
@@ -51,12 +53,14 @@ class Tables:
         rows = _rows(files.evaluation, EVALUATION, names)
         self.scores: Of = {row[:2]: (row[3], row[2]) for row in rows}
         self.doubts: Of = {}
-        for *key, flags in _rows(
-            files.measurements, MORPHOMETRICS, ("specimen", "structure", "flags")
-        ):
+        self.doubtful: set[tuple[str, str]] = set()
+        names = ("specimen", "structure", "status", "flags")
+        for *key, status, flags in _rows(files.measurements, MORPHOMETRICS, names):
             doubts = tuple(flag for flag in flags.split(";") if flag in DOUBTS)
             if doubts:
                 self.doubts[tuple(key)] = doubts
+            if status == DOUBTFUL:
+                self.doubtful.add(tuple(key))
         names = ("specimen", "rank", "structure", "reason")
         self.next = {row[0]: row[1:] for row in _rows(files.next, NEXT, names)}
         self.changes: Of = {}

@@ -25,7 +25,7 @@ from sam2pal.review.survey import Row, Survey
 from sam2pal.review.tables import TableFiles, Tables
 
 COLUMNS = (
-    *("rank", "page", "specimen", "group", "lowest_score", "lowest_structure", "absent"),
+    *("rank", "page", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
     *("flags", "mean_iou", "path", "reason"),
 )
 LIST = "specimens.tsv"
@@ -155,7 +155,7 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
     title = f"{survey.title}: {len(cells)} of {total} specimens".lstrip(": ")
     if len(cells) < total:
         title += ", at even distances"
-    title += " from the one to look at first (top left) to the last; below each its lowest score"
+    title += " from the one to look at first (top left) to the last; below each its lowest confidence"
     ordered = [cells[rank] for rank in sorted(cells)]
     columns = survey.options.sheet_columns
     pixels = contact_sheet(ordered, survey.structures, columns, _CELL, title)

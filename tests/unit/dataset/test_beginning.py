@@ -13,7 +13,6 @@ from sam2pal import __main__ as command
 from sam2pal.config.project import check
 from sam2pal.dataset import beginning
 from sam2pal.dataset.preview import Folder, preview
-from sam2pal.evaluation.ending import ERRORS
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 
@@ -33,6 +32,9 @@ def checked():
 def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):
     photographs(tmp_path / "Carabus/images", range(6))
     outline(tmp_path / "drawn.json", [0, 3])
+    drawn = json.loads((tmp_path / "drawn.json").read_text())
+    drawn["annotations"].append(drawn["annotations"][0] | {"id": 5})  # the head in two pieces
+    (tmp_path / "drawn.json").write_text(json.dumps(drawn))
     folder = tmp_path / "mine"
     call(monkeypatch, "init", folder, "--photographs", tmp_path / "Carabus/images", "--annotations",
          tmp_path / "drawn.json")  # fmt: skip
@@ -146,14 +148,11 @@ def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(
         full.setattr(command.tempfile, "TemporaryFile", refused)
         call(monkeypatch, "run")
     called = []
-    snakemake = {"status": 3, "summary": ""}
 
-    def run(words, env):
+    def run(words):
         called.append(words)
         os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C: the call waits until Snakemake has ended
-        if snakemake["summary"]:
-            Path(env["SAM2PAL_SUMMARY"]).write_text(snakemake["summary"], encoding="utf-8")
-        return snakemake["status"]
+        return 3
 
     monkeypatch.setattr(command.subprocess, "call", run)
 
@@ -164,13 +163,9 @@ def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(
 
     assert ends("-n", "--quiet") == 3
     assert called[0][3:] == ["--snakefile", f"{REPOSITORY}/workflow/Snakefile", "-n", "--quiet"]
-    snakemake["status"] = 0
-    assert ends("-n") == 0
+    assert ends("-n") == 3
     assert called[1][-4:] == ["--quiet", "rules", "reason", "host"]
-    snakemake["summary"] = "1 round\n\nTo know:\n  worse\n"
-    assert ends("-p") == 0 and called[2][-1] == "-p"
-    snakemake["summary"] += f"\n{ERRORS}\n  Aus/one partial: 1 photograph could not be read\n"
-    assert ends() == 2
+    assert ends("-p") == 3 and called[2][-1] == "-p"
     assert (REPOSITORY / "workflow/profiles/default/config.yaml").is_file()  # Snakemake looks there
 
 
@@ -194,7 +189,7 @@ def test_status_says_what_runs_waits_and_failed(tmp_path, monkeypatch, capsys):
         call(monkeypatch, "status")
     said = capsys.readouterr().out
     assert "running: 1\n  Aus/trained/train_palindrome (" in said and "step 1 of 2" in said
-    assert "silent: 1\n  Aus/untrained/segment_shard/0001: specimen 1 of 6; silent for" in said
+    assert "silent: 1\n  Aus/untrained/segment_shard/0001: specimen 1 of 6, 1:00 so far; silent for" in said
     assert "failed: 1\n  Bus/trained/measure: shards/0001.json: damaged" in said
     assert "To do: 36 photographs to segment (all rounds together), 4 trainings" in said
     with pytest.raises(InputError, match="give the folder of the project"):

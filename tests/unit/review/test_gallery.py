@@ -397,7 +397,7 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
     assert [(row["specimen"], row["group"]) for row in rows] == ORDER
     assert [row["rank"] for row in rows] == [str(n) for n in range(1, 12)]
     worst = rows[1]
-    assert (worst["lowest_score"], worst["lowest_structure"]) == ("0.3000", "head")
+    assert (worst["lowest_confidence"], worst["lowest_structure"]) == ("0.3000", "head")
     assert rows[0]["absent"] == "head;legs;wing" and rows[3]["flags"] == "touches_border"
     assert rows[9]["reason"] == "damaged.png: 0 bytes"
     html = cards(files.folder)
@@ -564,7 +564,7 @@ def test_a_copy_of_a_template_among_the_specimens_is_the_template(files: Files) 
     ]
 
 
-def test_iou_stands_beside_the_score_where_there_is_truth(files: Files) -> None:
+def test_iou_stands_beside_the_confidence_where_there_is_truth(files: Files) -> None:
     evaluation = files.folder / "evaluation.csv"
     evaluation.write_text(
         "genus,round,specimen,structure,status,iou\n"
