@@ -7,9 +7,10 @@
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import run
+from sam2pal.cli import add_progress, run
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io import tables
+from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.tables.changed import COLUMNS as MEASURES
 from sam2pal.morphometrics.tables.changed import changed
 from sam2pal.review.changes import COLUMNS, changes
@@ -31,10 +32,12 @@ def main() -> None:
     add("--options", type=Path, help="not read; its change computes the table again")
     add("--output", nargs="+", required=True, help="changes.csv, and .parquet if wanted")
     add("--measures", nargs="+", default=[], help="changed_measures.csv: changes beyond intervals")
+    add_progress(parser)
     arguments = parser.parse_args()
     folders = arguments.before, arguments.after
     before, after = (sorted(folder.glob("shards/*.json")) for folder in folders)
-    rows = changes(arguments.genus, before, after, folders, arguments.corrections)
+    with Progress(arguments.progress, "shard", len(after)) as bar:
+        rows = changes(arguments.genus, before, after, folders, arguments.corrections, bar.update)
     tables.write(tables.table(rows, COLUMNS), *arguments.output)
     if arguments.measures:
         of_measures = changed(*(folder / "morphometrics.parquet" for folder in folders))

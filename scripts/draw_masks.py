@@ -6,7 +6,7 @@ python scripts/draw_masks.py --predictions results/G/R/shards/0001.json --kind o
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import run
+from sam2pal.cli import add_progress, run
 from sam2pal.dataset.judged import Corrections
 from sam2pal.review.pictures import KINDS, write_pictures
 
@@ -19,9 +19,14 @@ def main() -> None:
     parser.add_argument("--corrections", type=Corrections, help="what convert_corrections wrote")
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder; it is replaced")
+    add_progress(parser)
     arguments = parser.parse_args()
     drawn = write_pictures(
-        arguments.predictions, arguments.kind, arguments.output, arguments.corrections
+        arguments.predictions,
+        arguments.kind,
+        arguments.output,
+        arguments.corrections,
+        arguments.progress,
     )
     print(f"{arguments.output}: pictures of {drawn} specimens")
 

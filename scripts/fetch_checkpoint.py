@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.model import OFFICIAL, SHA256
 from sam2pal.config.stages import read_options
 from sam2pal.io.errors import InputError
@@ -14,6 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_options(parser, "model")
     parser.add_argument("--output", type=Path, required=True)
+    add_progress(parser)
     arguments = parser.parse_args()
     model = read_options(arguments.options).model
     if model.name not in OFFICIAL:
@@ -22,7 +23,7 @@ def main() -> None:
         )
     url = model.url or OFFICIAL[model.name][1]
     print(f"downloading {url}")
-    fetch(url, arguments.output, model.sha256 or SHA256[model.name], progress=True)
+    fetch(url, arguments.output, model.sha256 or SHA256[model.name], arguments.progress)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 2**20:.0f} MiB")
 
 

@@ -43,15 +43,18 @@ def main() -> None:
     structures = structures_of(stage)
     seed_everything(stage.seed)
     device = choose_device(arguments.device)
-    model = build_model(stage.model, device=device)
-    if arguments.adapter:
-        from sam2pal.model import adapters  # importing peft takes longer than a small shard
-
-        adapters.load(model, arguments.adapter)
     specimens = read_list(arguments.specimens)
     templates = read_templates(arguments.templates)
-    with Progress(arguments.progress, "specimen", len(specimens)) as bar, torch.inference_mode():
-        predictions = segment(Tracker(model), specimens, templates, structures, options, bar.update)
+    with Progress(arguments.progress, "specimen", len(specimens)) as bar:
+        bar.say("reading the model and the templates")
+        model = build_model(stage.model, device=device)
+        if arguments.adapter:
+            from sam2pal.model import adapters  # importing peft takes longer than a small shard
+
+            adapters.load(model, arguments.adapter)
+        with torch.inference_mode():
+            tracker = Tracker(model)
+            predictions = segment(tracker, specimens, templates, structures, options, bar.update)
     predictions["info"] |= {
         "genus": arguments.genus,
         "round": arguments.round,

@@ -87,23 +87,24 @@ def main() -> None:
     templates = read_templates(arguments.templates)
     pool = read_list(arguments.pool)
     check_pool(pool, arguments.pool)
-    model = build_model(stage.model, device=device)
-    weights = model_hash(model)
-
-    names = [structure.name for structure in structures]
-    tracker, aligned = Tracker(model), len(options.turns) > 1
-    window = stage.segmentation.window
-    known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned, window=window)
-    paths = [specimen.path for specimen in pool]
-    data = prepare(tracker, known, paths, options, stage.seed, arguments.state)
-    seed_everything(stage.seed)  # whatever building the model drew
-    key = input_hash(arguments, stage, (weights, model.image_size), templates)
-    config = (
-        adapters.load(model, arguments.init, trainable=True, options=options.adapter)
-        if arguments.init
-        else adapters.inject(model, options.adapter)
-    )
     with Progress(arguments.progress, "step", options.steps) as bar:
+        bar.say("reading the model and the photographs")
+        model = build_model(stage.model, device=device)
+        weights = model_hash(model)
+
+        names = [structure.name for structure in structures]
+        tracker, aligned = Tracker(model), len(options.turns) > 1
+        window = stage.segmentation.window
+        known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned, window=window)
+        paths = [specimen.path for specimen in pool]
+        data = prepare(tracker, known, paths, options, stage.seed, arguments.state)
+        seed_everything(stage.seed)  # whatever building the model drew
+        key = input_hash(arguments, stage, (weights, model.image_size), templates)
+        config = (
+            adapters.load(model, arguments.init, trainable=True, options=options.adapter)
+            if arguments.init
+            else adapters.inject(model, options.adapter)
+        )
         bar.say("judging the model before training")
 
         def on_step(step: int, numbers: dict) -> None:

@@ -51,4 +51,4 @@ rule compare_masks:
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} {params.corrections}"
         " --before {params.earlier} --after {params.later} --output {output.table}"
-        " --measures {output.measures} > {log} 2>&1"
+        " --measures {output.measures} --progress {log}.state > {log} 2>&1"

@@ -49,4 +49,4 @@ rule draw_masks:
         corrections=option("--corrections", "corrections"),
     shell:
         "{params.program} --predictions {input.predictions} --kind {wildcards.kind} {params.corrections}"
-        " --output {output.pictures} > {log} 2>&1"
+        " --output {output.pictures} --progress {log}.state > {log} 2>&1"

@@ -16,7 +16,7 @@ rule fetch_checkpoint:
     params:
         program=program("fetch_checkpoint"),
     shell:
-        "{params.program} --options {input.options} --output {output.checkpoint} > {log} 2>&1"
+        "{params.program} --options {input.options} --progress {log}.state --output {output.checkpoint} > {log} 2>&1"
 
 
 # Snakemake deletes the outputs of a job that fails or is tried again. The state of a training lies elsewhere, so

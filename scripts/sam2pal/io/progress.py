@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 SUFFIX = ".state"
-SILENT = 180  # seconds after which a job that writes nothing has probably been killed
+SILENT = 60  # seconds after which a job whose state is not renewed has been killed
 _LINES, _STATES = 10.0, 1.0  # seconds between two lines of the log, and between two states
 
 
 class Progress:
     """Counts the steps of a job.
 
-    The log gets a line at most every ten seconds, none of a job that ends before that.
+    The log gets a line every ten seconds, none of a job that ends before that, and the state is renewed as
+    often: of a job whose state is old the process is gone.
 
     Args:
         path: of the state; None writes none.
@@ -41,14 +42,21 @@ class Progress:
         self._said = self._wrote = self._began
         self._first: tuple[float, int] | None = None  # a job that goes on does not begin at 0
         self._text = ""
+        self._lock, self._ended = threading.Lock(), threading.Event()
 
     def __enter__(self) -> "Progress":
         self._write("running", force=True)
+        threading.Thread(target=self._renew, daemon=True).start()
         return self
+
+    def _renew(self) -> None:
+        while not self._ended.wait(_LINES):
+            self._tell()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        self._ended.set()
         if error is None:
             self.done = self.total
         first = str(error).strip().split("\n")[0] if error else ""
@@ -61,11 +69,14 @@ class Progress:
             text: what else to show, such as the loss.
         """
         self.done = min(self.done + steps, self.total)
-        self._text = text or self._text
-        now = self._clock()
+        self._text = text
         if self._first is None:
-            self._first = now, self.done
+            self._first = self._clock(), self.done
+        self._tell()
+
+    def _tell(self) -> None:
         self._write("running")
+        now = self._clock()
         if now - self._said >= _LINES:
             self._said = now
             print(said(self._state("running")), file=sys.stderr, flush=True)
@@ -101,17 +112,36 @@ class Progress:
         }
 
     def _write(self, status: str, force: bool = False, error: str = "") -> None:
-        now = self._clock()
-        if self.path is None or not (force or now - self._wrote >= _STATES):
-            return
-        self._wrote = now
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(self._state(status, error)) + "\n", encoding="utf-8")
-            os.replace(temporary, self.path)
-        except OSError:
-            self.path = None  # a full disk is said by what writes results
+        with self._lock:
+            now = self._clock()
+            ended = status == "running" and self._ended.is_set()
+            if self.path is None or ended or not (force or now - self._wrote >= _STATES):
+                return
+            self._wrote = now
+            temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                state = json.dumps(self._state(status, error))
+                temporary.write_text(f"{state}\n", encoding="utf-8")
+                os.replace(temporary, self.path)
+            except OSError:
+                self.path = None  # a full disk is said by what writes results
+
+
+class OnlyForward:
+    """Filter of log records: leaves out how many of all jobs are done where that share is less than before.
+
+    Snakemake adds jobs while it runs, when the photographs are listed.
+    """
+
+    def __init__(self) -> None:
+        self._share = 0.0
+
+    def __call__(self, record: Any) -> bool:
+        if not getattr(record, "total", 0):
+            return True
+        share, self._share = self._share, max(self._share, record.done / record.total)
+        return record.done / record.total >= share
 
 
 def said(state: dict[str, Any]) -> str:
@@ -121,6 +151,8 @@ def said(state: dict[str, Any]) -> str:
     if each is not None:
         rate = f"{each:.1f} s each" if each >= 0.5 else f"{1 / max(each, 1e-6):.1f} a second"
         parts += [rate, f"{clock(left)} left"]
+    elif state["seconds"] >= _LINES:
+        parts.append(f"{clock(state['seconds'])} so far")
     return ", ".join([*parts, *([state["text"]] if state["text"] else [])])
 
 

@@ -3,19 +3,19 @@
 import hashlib
 import logging
 import pickle
-import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
-from tqdm import tqdm
 
 from sam2pal.io import files
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ def fetch(
     url: str,
     path: str | Path,
     sha256: str | None = None,
-    progress: bool = False,
+    progress: str | Path | None = None,
     timeout: float = 60.0,
     limit: float = 7200.0,
 ) -> Path:
     """Download `url` to `path`, which appears only when the file is whole and, if known, the right one.
 
     Args:
-        progress: show a bar on a terminal.
+        progress: file to keep: how far it is.
         timeout: seconds without a byte from the server after which to give up.
         limit: seconds after which to give up in any case.
 
@@ -54,18 +54,18 @@ def fetch(
         digest, start = hashlib.sha256(), b""
         try:
             with (
+                ExitStack() as stack,
                 requests.get(url, stream=True, timeout=timeout) as response,
                 temporary.open("wb") as file,
-                tqdm(
-                    disable=not (progress and sys.stderr.isatty()), unit="B", unit_scale=True
-                ) as bar,
             ):
                 response.raise_for_status()
+                size = int(response.headers.get("content-length", 0))
+                bar = stack.enter_context(Progress(progress, "MB", size // 10**6))
                 for chunk in response.iter_content(2**16):
                     start = start or chunk[:512]
                     digest.update(chunk)
                     file.write(chunk)
-                    bar.update(len(chunk))
+                    bar.update(file.tell() // 10**6 - bar.done)
                     if time.monotonic() > deadline:
                         raise InputError(
                             f"{url}: the download failed (not whole after {limit:g} seconds); {elsewhere}"

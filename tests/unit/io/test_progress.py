@@ -1,10 +1,11 @@
 """How far a job is, in its log and in its state."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from sam2pal.io.progress import Progress, clock, said, states
+from sam2pal.io.progress import OnlyForward, Progress, clock, said, states
 
 
 class Clock:
@@ -57,3 +58,12 @@ def test_a_rate_is_said_as_people_do():
     state |= {"seconds_each": 0.1, "seconds_left": 4000}
     assert said(state) == "specimen 3 of 9, 10.0 a second, 1:06:40 left"
     assert clock(61) == "1:01"
+
+
+def test_the_share_of_jobs_done_never_goes_back():
+    shown = OnlyForward()
+    assert shown(SimpleNamespace(msg="of something else"))
+    parts = [(1, 13), (2, 19), (3, 60), (5, 60), (7, 60), (7, 61), (61, 61)]
+    records = [SimpleNamespace(done=done, total=total) for done, total in parts]
+    kept = [records.index(of) for of in records if shown(of)]
+    assert kept == [0, 1, 4, 6]
