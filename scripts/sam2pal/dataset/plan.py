@@ -11,10 +11,16 @@ from sam2pal.config.project import Project
 from sam2pal.dataset.corrections import Judgement
 from sam2pal.dataset.preview import Folder
 from sam2pal.io.errors import InputError
+from sam2pal.io.machine import cores, slowdown
 
 # Seconds on two cores without a GPU, of the bundled model with five structures: 72 real beetles with one
 # template in 28 s, and 60 steps in 104 s (make real). Of other models and of a GPU nothing is known.
 BUNDLED = {"segmentation": 0.4, "training": 1.7}
+CORES = 2  # of the machine on which that was measured
+JOB = 1.5  # processor seconds of a job beside that: Python, libraries, tables
+JOBS, MORE_JOBS = 7, 8  # jobs of a run, and those of all of them together
+BUSY = 1.5  # times slower than idle: then a range is said
+EARLIER = "from earlier calls here"
 KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, the page (make real)
 
 
@@ -39,7 +45,7 @@ class Work:
 
 
 def rates(project: Project, benchmarks: Path, results: Path) -> Rates:
-    """From the benchmarks of earlier calls in this folder, or else as measured elsewhere."""
+    """From the benchmarks of earlier calls in this folder, or else as measured on an idle machine."""
     seconds, specimens = 0.0, 0
     for path in benchmarks.glob("*/*/segment_shard/*.tsv"):
         genus = path.parents[2].name
@@ -55,12 +61,13 @@ def rates(project: Project, benchmarks: Path, results: Path) -> Rates:
             steps += json.loads(record.read_text(encoding="utf-8"))["steps"]
     own = (seconds / specimens if specimens else None, trained / steps if steps else None)
     if all(own):
-        return Rates(*own, "from earlier calls here")
+        return Rates(*own, EARLIER)
     model, device = project.configuration.model, project.configuration.device
     if model.name == "bundled" and not model.checkpoint and device in ("auto", "cpu"):
-        known = (own[0] or BUNDLED["segmentation"], own[1] or BUNDLED["training"])
+        usual = (seconds * max(1, CORES / cores()) for seconds in BUNDLED.values())
+        known = tuple(one or other for one, other in zip(own, usual, strict=True))
         return Rates(*known, "as on two cores without a GPU; a GPU is many times faster")
-    return Rates(*own, "from earlier calls here")
+    return Rates(*own, EARLIER)
 
 
 def _seconds(path: Path) -> float | None:
@@ -122,7 +129,8 @@ def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[st
         f"{_many(trainings, 'training')} of {steps} steps in all" if trainings else "",
     ]
     lines.append("To do: " + ", ".join(part for part in parts if part))
-    times = _times(to_segment, steps, known)
+    runs = sum(bool(one.to_segment) for one in works) * rounds
+    times = _times(to_segment, steps, JOB * (JOBS * runs + MORE_JOBS) / cores(), known)
     disk = to_segment * KILOBYTES / 1000
     lines.append(f"About {times}, about {max(disk, 1):.0f} MB of results")
     return lines
@@ -138,13 +146,21 @@ def of_corrections(said: Mapping[str, Iterable[Judgement]]) -> list[str]:
     return lines
 
 
-def _times(specimens: int, steps: int, known: Rates) -> str:
+def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
     if (specimens and known.segmentation is None) or (steps and known.training is None):
         return "an unknown time: no earlier call here tells how fast this model and machine are"
     segmenting, training = specimens * (known.segmentation or 0), steps * (known.training or 0)
+    time, times = segmenting + training + others, slowdown()
+    range_, busy = duration(time), ""
+    if times > BUSY:
+        busy = (
+            f"; this machine is busy with something else, for {times - 1:.1f} times its processors"
+        )
+        # earlier calls may have been as slow
+        range_ += f" to {duration(times * time)}" if known.source != EARLIER else ""
     return (
-        f"{duration(segmenting + training)} of computing one job after another ({duration(segmenting)} "
-        f"segmenting, {duration(training)} training; {known.source})"
+        f"{range_} of computing one job after another ({duration(segmenting)} segmenting, "
+        f"{duration(training)} training, {duration(others)} tables and pages; {known.source}{busy})"
     )
 
 

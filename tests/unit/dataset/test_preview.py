@@ -2,6 +2,8 @@
 
 import copy
 import json
+import os
+from pathlib import Path
 
 import pytest
 from running import CONFIG, make_project
@@ -9,6 +11,7 @@ from running import CONFIG, make_project
 from sam2pal.config.project import check
 from sam2pal.dataset import plan
 from sam2pal.dataset.preview import Folder, preview
+from sam2pal.io import machine
 
 
 @pytest.fixture
@@ -76,7 +79,16 @@ def test_rows_that_join_nothing(project):
     assert not specimen_table(project.folder, [("Aus", "0001")]).warnings
 
 
-def test_what_there_is_to_do_is_counted(project, tmp_path):
+def idle(monkeypatch, load=0.0):
+    """A machine of two processors."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 0, 0))
+    monkeypatch.setattr(machine, "QUOTA", Path("none"))
+
+
+def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
+    idle(monkeypatch)
     checked, folders, _ = look(shard_size=4)
     results, benchmarks = tmp_path / "results", tmp_path / "benchmarks"
 
@@ -90,10 +102,11 @@ def test_what_there_is_to_do_is_counted(project, tmp_path):
         first[1]
         == "To do: 36 photographs to segment (all rounds together), 4 trainings of 8 steps in all"
     )
-    assert (
-        "28 s of computing one job after another (14 s segmenting, 14 s training; as on two"
-        in first[2]
-    )
+    times = "14 s segmenting, 14 s training, 38 s tables and pages; as on two"
+    assert f"About 66 s of computing one job after another ({times}" in first[2]
+    idle(monkeypatch, load=25.0)
+    busy = "this machine is busy with something else, for 12.5 times its processors"
+    assert "About 66 s to 15 min of computing" in said()[2] and busy in said()[2]
     for genus in ("Aus", "Bus"):
         for round_ in CONFIG["rounds"]:
             for shard in ("0001", "0002"):
@@ -104,7 +117,7 @@ def test_what_there_is_to_do_is_counted(project, tmp_path):
     assert said()[1] == "All masks are there; what changed since is computed again."
 
 
-def test_times_are_those_of_earlier_calls(project, tmp_path):
+def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):
     results, benchmarks = tmp_path / "results", tmp_path / "benchmarks"
     for path, text in {
         "results/Aus/lists/0001.tsv": "specimen\na\nb\n",
@@ -119,6 +132,10 @@ def test_times_are_those_of_earlier_calls(project, tmp_path):
         3.0, 2.5, "from earlier calls here"
     )
     assert plan.rates(checked, tmp_path / "none", results).segmentation is None
+    idle(monkeypatch, load=25.0)
+    work = {"Aus": plan.Work(specimens=9, shards=1, to_segment=9, steps=4, trainings=1)}
+    said = plan.described(checked, work, plan.rates(checked, benchmarks, results))[2]
+    assert "About 59 s of computing" in said and "this machine is busy" in said
 
 
 @pytest.mark.parametrize(
@@ -126,3 +143,13 @@ def test_times_are_those_of_earlier_calls(project, tmp_path):
 )
 def test_durations(seconds, said):
     assert plan.duration(seconds) == said
+
+
+def test_processors_are_those_that_a_container_leaves(monkeypatch, tmp_path):
+    idle(monkeypatch)
+    assert machine.cores() == 2 and machine.slowdown() == 1
+    monkeypatch.setattr(machine, "QUOTA", tmp_path / "cpu.max")
+    machine.QUOTA.write_text("50000 100000\n")
+    assert machine.cores() == 0.5
+    machine.QUOTA.write_text("max 100000\n")
+    assert machine.cores() == 2
