@@ -83,7 +83,7 @@ def parse() -> argparse.Namespace:
     add("--summary", type=Path, help="text file to write: one screen on all runs")
     add("--metadata", type=options_argument, default={}, help="further columns of genera, JSON")
     add("--output-folder", type=Path, required=True)
-    add_options(parser, "evaluation", "seed", "rounds", "final_round")
+    add_options(parser, "evaluation", "seed", "rounds", "final_round", "unreadable")
     add_progress(parser)
     return parser.parse_args()
 
@@ -138,7 +138,7 @@ def main() -> None:
         of_rounds = read_scores(good["evaluation"])
         chosen = given.final_round if given.final_round in {of for _, of in there} else None
         final = final_rounds(there, chosen, given.rounds or None, of_rounds)
-        text = screen(status, final, of_rounds, arguments.summary.parent)
+        text = screen(status, final, of_rounds, arguments.summary.parent, given.unreadable)
         with atomic(arguments.summary) as temporary:
             temporary.write_text(text, encoding="utf-8")
     message = incomplete(status)

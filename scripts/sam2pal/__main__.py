@@ -11,7 +11,6 @@ photographs could not be read. They are named at the end; warnings do not count.
 """
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -21,10 +20,8 @@ from pathlib import Path
 from sam2pal import __version__
 from sam2pal.cli import repository, run
 from sam2pal.config.text_files import read_yaml
-from sam2pal.evaluation.ending import ERRORS
 from sam2pal.io.errors import InputError
 
-INCOMPLETE = 2  # exit status
 SAID = ("-q", "--quiet", "--verbose", "-p", "--printshellcmds")
 """Options by which the user says how much Snakemake tells."""
 
@@ -123,11 +120,7 @@ def workflow(more: list[str]) -> None:
         more = [*more, "--quiet", "rules", "reason", "host"]  # else files of jobs hide what matters
     # Ctrl-C reaches Snakemake too, which must end by itself: killed, it would leave its lock
     signal.signal(signal.SIGINT, lambda *_: None)
-    with tempfile.TemporaryDirectory() as folder:
-        summary = Path(folder) / "summary.txt"
-        status = subprocess.call([*command, *more], env=os.environ | {"SAM2PAL_SUMMARY": str(summary)})
-        errors = summary.is_file() and ERRORS in summary.read_text("utf-8").splitlines()
-    sys.exit(status or INCOMPLETE * errors)
+    sys.exit(subprocess.call([*command, *more]))
 
 
 def _config_files(words: list[str]) -> list[str]:

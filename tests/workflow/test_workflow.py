@@ -19,9 +19,11 @@ import pytest
 import yaml
 from running import CONFIG, REPOSITORY, SQUARE, Project, correct, make_project, photographs
 
+from sam2pal.evaluation.ending import ERRORS, INCOMPLETE
+
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
-SUMMARIES |= {"review_index"}
+SUMMARIES |= {"review_index", "tell"}
 AFTER_MASKS = {
     *("evaluate", "measure", "review_page", "choose_next", "compare_masks"),
     *SUMMARIES,
@@ -85,6 +87,16 @@ def test_results_are_whole(finished: Project) -> None:
     assert {float(row["drawn"]) for row in areas if row["measure"] == "area"} == {256 / 12.5**2}
     for path in (finished.folder / "logs").rglob("*.log"):
         assert "Traceback" not in path.read_text(), path
+
+
+def test_photographs_that_could_not_be_read_end_every_call_with_an_error(again: Project) -> None:
+    summary = again.folder / "results/summary.txt"
+    said = "  Aus/untrained partial: 1 photograph could not be read: '0002'"
+    summary.write_text(f"{summary.read_text()}\n{ERRORS}\n{said}\n")
+    for _ in range(2):
+        call = again.run()
+        assert call.code == INCOMPLETE and call.names() == {"tell"}
+        assert call.text.rstrip().endswith(said)
 
 
 def test_what_a_person_said_stands_in_every_table(finished: Project) -> None:

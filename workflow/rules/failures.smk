@@ -3,10 +3,11 @@
 # call that failed the tables of all genera are made from what is up to date, which the files tell, and the mark
 # COMPLETE is removed, so that the next call makes them again. Handlers of a module do not run by themselves: the
 # workflow that uses it calls that of the module in its own.
-import os
 import shutil
 import subprocess
 from types import SimpleNamespace
+
+from sam2pal.evaluation.ending import ERRORS, INCOMPLETE
 
 
 def runs_and_their_inputs():
@@ -84,12 +85,18 @@ def tables_of_what_is_up_to_date():
 
 
 def show_summary():
-    """Print what there is, what to look at and what went wrong: the last that a call says."""
+    """Print what there is, what to look at and what went wrong: the last that a call says. Returns the text."""
     path = Path(place("<results>/summary.txt"))
-    if path.is_file():
-        print("", path.read_text(encoding="utf-8"), sep="\n", file=sys.stderr)
-        if copy := os.environ.get("SAM2PAL_SUMMARY"):  # `sam2pal run` tells its exit status from it
-            shutil.copyfile(path, copy)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text:
+        print("", text, sep="\n", file=sys.stderr)
+    return text
+
+
+if workflow.is_main_process:
+    from sam2pal.io.progress import OnlyForward
+
+    logger.addFilter(OnlyForward())
 
 
 onstart:
@@ -101,9 +108,13 @@ onstart:
 
 
 onsuccess:
-    show_summary()
+    # an error is told again, and by the exit status, until it is mended: the mark that all is told is taken away
+    if ERRORS in show_summary().splitlines() and Path(place(TOLD)).exists():
+        Path(place(TOLD)).unlink()
+        sys.exit(INCOMPLETE)
 
 
 onerror:
     tables_of_what_is_up_to_date()
     show_summary()
+    sys.exit(1)  # Snakemake, too, would end with 1, but its last words would hide the cause

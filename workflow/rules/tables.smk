@@ -3,6 +3,7 @@
 
 # The report carries the short ones; the long ones have a row per specimen.
 LONG = ("evaluation", "morphometrics")
+TOLD = "<results>/tables/.told"
 # The report opens with the first category by name.
 FIRST = "Look here first"
 
@@ -65,6 +66,15 @@ rule aggregate:
         ),
     shell:
         f"{{params.program}} {ARGUMENTS['aggregate']} --progress {{log}}.state > {{log}} 2>&1"
+
+
+# What a call ends with is told by the handler of its success, which Snakemake calls only if there was a job to do.
+rule tell:
+    input:
+        rules.aggregate.output.summary,
+    output:
+        touch(TOLD),
+    localrule: True
 
 
 # Over all genera: a row per specimen, a summary, and how well predicted masks measure.

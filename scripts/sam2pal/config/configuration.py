@@ -57,6 +57,11 @@ class Sections:
         description="the tables with a row per specimen, structure and measure (`morphometrics.parquet`) are "
         "also written as CSV, which takes twelve times the space",
     )
+    unreadable: Literal["error", "note"] = Field(
+        "error",
+        description="photographs that cannot be read: `error` names them last, and exits with 2; "
+        "`note` names them among what is to know. Either way all others are in the tables",
+    )
     model: Section[ModelOptions] = Field(default_factory=ModelOptions)
     evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)
 

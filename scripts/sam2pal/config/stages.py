@@ -43,6 +43,7 @@ def stage_options(
         "final_round": configuration.final_round,
         "confirmed_only": configuration.confirmed_only,
     }
+    told = {key: final[key] for key in ("rounds", "final_round")} | {"unreadable": configuration.unreadable}
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
     fetched = ("name", "sha256", "url")
@@ -69,7 +70,7 @@ def stage_options(
         "compare_masks": {},
         "review_page": {"review": dataclasses.asdict(configuration.review) | low},
         "review_index": {},
-        "aggregate": seed | evaluation | {k: final[k] for k in ("rounds", "final_round")},
+        "aggregate": seed | evaluation | told,
         "plot_evaluation": evaluation,
         "summarize_morphometrics": final,
         "plot_morphometrics": final,

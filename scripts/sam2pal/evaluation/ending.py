@@ -12,7 +12,9 @@ COUNTS = (
     *("measured", "low_confidence", "doubtful", "outside", "absent"),
     *("unreadable", "no_specimen"),
 )
-FAILED = ("missing", "stale", "failed", "damaged", "partial")
+FAILED = ("missing", "stale", "failed", "damaged")
+INCOMPLETE = 2
+"""Exit status where nothing failed, but photographs could not be read."""
 ERRORS = "NOT IN THE TABLES:"
 """Heads what is an error: runs that failed and photographs that could not be read. All else is a warning."""
 MOST_RUNS, MOST_LINES = 30, 12  # that fit on a screen; the rest is in status.csv
@@ -23,6 +25,7 @@ def screen(
     final: Mapping[str, Final],
     scores: Mapping[tuple[str, str], Score],
     results: Path,
+    unreadable: str = "error",
 ) -> str:
     """The text of summary.txt.
 
@@ -30,7 +33,9 @@ def screen(
         status: rows of status.csv.
         final: of every genus that has measurements.
         results: folder of the results, as the reader knows it.
+        unreadable: whether photographs that could not be read are an `error` or a `note`.
     """
+    bad = (*FAILED, "partial") if unreadable == "error" else FAILED
     measured = [row for row in status if row["stage"] == "morphometrics"]
     parts = [_table(measured[:MOST_RUNS], final, scores)]
     if len(measured) > MOST_RUNS:
@@ -42,14 +47,14 @@ def screen(
     warnings += [
         f"{_name(row)}: {row['reason']}"
         for row in status
-        if row["status"] not in FAILED and row["reason"]
+        if row["status"] not in bad and row["reason"]
     ]
     if warnings:
         parts += ["", "To know:", *_cut(dict.fromkeys(warnings), results)]
     page = _page(results, measured, final)
     if page is not None:
         parts += ["", f"Next: open {page} and look at the first masks"]
-    failed = [row for row in status if row["status"] in FAILED]
+    failed = [row for row in status if row["status"] in bad]
     if failed:
         lines = dict.fromkeys(f"{_run(row)} {row['status']}: {row['reason']}" for row in failed)
         parts += ["", ERRORS, *_cut(lines, results)]

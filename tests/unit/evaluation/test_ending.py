@@ -53,6 +53,9 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
         "  Aus/trained partial: 1 photograph could not be read: '0007'",
         "  Bus/trained failed: measure failed: no masks",
     ]
+    noted = screen(status, final, {}, tmp_path, "note").splitlines()
+    assert noted[-2:] == [ERRORS, "  Bus/trained failed: measure failed: no masks"]
+    assert "  Aus/trained morphometrics: 1 photograph could not be read: '0007'" in noted
 
 
 def test_a_training_that_changed_nothing_says_why(tmp_path):
