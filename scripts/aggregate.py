@@ -31,6 +31,7 @@ from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.evaluation.notices import (
     doubtful,
     named,
+    of_duplicates,
     of_run,
     of_scales,
     of_specimen_table,
@@ -156,6 +157,7 @@ def further(
             yield from doubtful(row)
             genera[row["genus"]] = path.parents[1] / "manifest.tsv"
     for genus, manifest in genera.items():
+        yield from of_duplicates(genus, manifest)
         yield from of_scales(genus, manifest.parent / "scale.csv")
     for genus, manifest in genera.items() if table else ():
         yield from of_specimen_table(str(table), genus, manifest)

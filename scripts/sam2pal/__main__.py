@@ -11,6 +11,8 @@ photographs could not be read. They are named at the end; warnings do not count.
 """
 
 import argparse
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,7 +89,15 @@ def init(arguments: argparse.Namespace) -> None:
             "before the first run there must be:\n"
             + "\n".join(f"  {line}" for line in found.missing)
         )
-    print(f"next: cd {folder} && sam2pal run -n")
+    print(f"next: cd {shlex.quote(str(folder))} && {_called()} run -n")
+
+
+def _called() -> str:
+    """How this program can be called from any folder."""
+    if shutil.which("sam2pal"):
+        return "sam2pal"
+    path = Path(sys.argv[0]).resolve()
+    return f"{sys.executable} -m sam2pal" if path.suffix == ".py" else shlex.quote(str(path))
 
 
 def workflow(more: list[str]) -> None:

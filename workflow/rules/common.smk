@@ -199,7 +199,7 @@ if workflow.is_main_process:
         plan.work(PROJECT, FOLDERS, results),
         plan.rates(PROJECT, Path(place("<benchmarks>")), results),
     )
-    to_do = plan.told([*described, *plan.of_corrections(judged(PROJECT))])
+    to_do = plan.told([*described, *plan.of_corrections(PROJECT, judged(PROJECT))])
     if dry_run:
         # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
         atexit.register(print, f"\n{to_do}", file=sys.stderr, flush=True)
@@ -221,7 +221,9 @@ if workflow.is_main_process:
     left = write_options(Path(place(OPTIONS)), STAGES | {"configuration": config}, RUNNING)
     if left:
         logger.warning(
-            f"Another call is running or was killed: what it was given stays, also for {', '.join(left)}."
+            "Another call is running in this folder, or was killed: its options stay as they were, although the "
+            f"configuration now says otherwise for {', '.join(left)}. If `sam2pal status` shows none that runs, "
+            "take its lock away: sam2pal run --unlock"
         )
 
 

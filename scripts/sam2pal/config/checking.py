@@ -93,7 +93,7 @@ def _line(error: ErrorDetails, kind: Any, where: str) -> str:
 def _found(error: ErrorDetails, kind: Any) -> str:
     name, found, context = error["type"], error["input"], error.get("ctx", {})
     if name in TYPES:
-        return f"expected {TYPES[name]}, found {shown(found)}{_hint(name, found)}"
+        return f"expected {TYPES[name]}, found {shown(found)}{_hint(name, found, kind)}"
     if name == "literal_error":
         choices = [shown(choice).strip("'") for choice in get_args(_bare(kind))]
         hint = nearest(found, choices) if isinstance(found, str) else ""
@@ -106,8 +106,17 @@ def _found(error: ErrorDetails, kind: Any) -> str:
     return error["msg"].removeprefix("Value error, ")
 
 
-def _hint(name: str, found: Any) -> str:
+def _hint(name: str, found: Any, kind: Any) -> str:
     """How to write what YAML takes for something else, such as 1e-4, 1e2, no or 2026-11-28."""
+    if name in ("list_type", "tuple_type") and isinstance(found, str):
+        return f"; write [{', '.join(found.replace(',', ' ').split())}]"
+    if name in ("dict_type", "dataclass_type"):
+        if found is True:
+            return "; write {} to take the defaults"
+        if isinstance(found, list):
+            return "; write each in a line of its own with a colon after it, without a dash"
+        if isinstance(found, str) and "name" in getattr(_bare(kind), "__pydantic_fields__", {}):
+            return f"; write {{name: {found}}}"
     if name == "string_type" and not isinstance(found, Mapping | list | type(None)):
         return "; write it in quotes"
     if name == "int_type" and isinstance(found, float) and found.is_integer():

@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
+from os.path import normpath
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -225,7 +226,13 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
         if genus is not None and not twin:
             genera[genus.name] = genus
     refuse(problems, path)
-    return genera, table.notes
+    folders: dict[str, str] = {}
+    same = [
+        f"{path}: '{name}' has the same photographs as '{first}': each is measured as both"
+        for name, of in genera.items()
+        if (first := folders.setdefault(normpath(of.specimens), name)) != name
+    ]
+    return genera, [*table.notes, *same]
 
 
 def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[tuple[Source, ...], list[str]]:
@@ -262,7 +269,10 @@ def _row(kind: type[Row], values: Mapping[str, Any]) -> tuple[Row | None, list[s
     try:
         return TypeAdapter(kind).validate_python(values), []
     except ValidationError as error:
-        return None, [one["msg"] for one in error.errors(include_url=False)]
+        return None, [
+            f"the column '{one['loc'][-1]}' is empty" if one["type"] == "missing" else one["msg"]
+            for one in error.errors(include_url=False)
+        ]
 
 
 def name_problem(kind: str, name: str) -> str | None:

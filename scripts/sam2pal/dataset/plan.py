@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sam2pal.config.project import Project
+from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.dataset.corrections import Judgement
 from sam2pal.dataset.preview import Folder
 from sam2pal.io.errors import InputError
@@ -136,13 +137,20 @@ def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[st
     return lines
 
 
-def of_corrections(said: Mapping[str, Iterable[Judgement]]) -> list[str]:
-    """Lines that say what was found in the files of corrections, by genus."""
+def of_corrections(project: Project, said: Mapping[str, Iterable[Judgement]]) -> list[str]:
+    """Lines that say what was found in the files of corrections, by genus, or that a round waits for some."""
     lines = []
     for genus, found in said.items():
         counts = Counter(one.verdict.replace("_", " ") for one in found)
         parts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
         lines.append(f"Corrections of {genus}: {parts or 'none'}")
+    asking = [name for name, of in project.rounds.items() if CORRECTIONS in of.templates]
+    if asking and not project.corrections:
+        folder = project.configuration.corrections
+        lines.append(
+            f"Corrections: none yet, which the round '{asking[0]}' asks for; what the review page exports "
+            f"belongs into {folder}/{next(iter(project.genera))}/"
+        )
     return lines
 
 

@@ -102,6 +102,23 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
         }
 
 
+def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
+    """Photographs that are not used because another one in their folder has their name."""
+    try:
+        names = [one.specimen for one in read_list(manifest) if one.status == DUPLICATE]
+    except InputError:
+        return  # said by the rules that read it
+    if names:
+        yield {
+            "genus": genus,
+            "round": "",
+            "stage": "photographs",
+            "status": "note",
+            "reason": f"{len(names)} photographs are not used, as others have their names but for the "
+            f"extension: {named(names)}; rename or remove them ({manifest} says which are kept)",
+        }
+
+
 def of_scales(genus: str, path: Path) -> Iterator[Row]:
     """Photographs in which no scale was found, or one that is not trusted.
 

@@ -35,12 +35,13 @@ def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):
     drawn = json.loads((tmp_path / "drawn.json").read_text())
     drawn["annotations"].append(drawn["annotations"][0] | {"id": 5})  # the head in two pieces
     (tmp_path / "drawn.json").write_text(json.dumps(drawn))
-    folder = tmp_path / "mine"
+    folder = tmp_path / "my beetles"
     call(monkeypatch, "init", folder, "--photographs", tmp_path / "Carabus/images", "--annotations",
          tmp_path / "drawn.json")  # fmt: skip
     said = capsys.readouterr().out
     assert "Carabus: 6 photographs, 2 of them outlined" in said
     assert "structures: head (2), eye (2)" in said and "lengths are in pixels" in said
+    assert f"next: cd '{folder}' && " in said and said.endswith(" run -n\n")
     monkeypatch.chdir(folder)
     project, found = checked()
     assert list(project.runs) == [("Carabus", "untrained"), ("Carabus", "trained")]

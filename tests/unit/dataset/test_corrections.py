@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -257,7 +258,7 @@ def test_a_rejected_correction_is_kept_and_used_for_nothing(folder: Path, say: S
         text = text.replace(f'"{verdict}"', f'"{verdict}", "source": "corrected", "by": "A. P."')
     file.write_text(text, "utf-8")
     assert templates_of(read(folder, file)) == []
-    told = of_corrections({"Aus": read(folder, file), "Bus": []})
+    told = of_corrections(SimpleNamespace(rounds={}), {"Aus": read(folder, file), "Bus": []})
     assert told[0] == "Corrections of Aus: 2 accepted, 1 needs correction, 1 rejected"
     assert told[1] == "Corrections of Bus: none"
     both = {"head": HEAD, "elytra": ELYTRA}

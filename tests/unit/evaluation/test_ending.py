@@ -1,5 +1,6 @@
 """The screen that a call ends with, and what it tells of runs that did not fail."""
 
+import dataclasses
 import json
 
 import pyarrow as pa
@@ -9,7 +10,13 @@ from aggregate import Counts
 from sam2pal.dataset.manifest import Specimen, write_list
 from sam2pal.evaluation.ending import ERRORS, screen
 from sam2pal.evaluation.final import Final, Score
-from sam2pal.evaluation.notices import doubtful, of_run, of_specimen_table, worse_rounds
+from sam2pal.evaluation.notices import (
+    doubtful,
+    of_duplicates,
+    of_run,
+    of_specimen_table,
+    worse_rounds,
+)
 
 
 def row(genus="Aus", round_="trained", stage="morphometrics", status="ok", reason="", **counts):
@@ -82,15 +89,19 @@ def test_what_was_left_out_of_templates_is_told(tmp_path):
 
 
 def test_rows_of_the_specimen_table_that_joined_nothing(tmp_path):
-    write_list(
-        tmp_path / "manifest.tsv", [Specimen("0001", "0001.png", 1, 1, 1, 1, "0001", "ok", "")]
-    )
+    one = Specimen("0001", "0001.png", 1, 1, 1, 1, "0001", "ok", "")
+    write_list(tmp_path / "manifest.tsv", [one])
+    assert not list(of_duplicates("Aus", tmp_path / "manifest.tsv"))
     table = tmp_path / "specimens.csv"
     table.write_text("genus,specimen,sex\nAus,0001,f\nAus,331.png,m\nBus,9,m\n")
     (found,) = of_specimen_table(table, "Aus", tmp_path / "manifest.tsv")
     assert (
         found["status"] == "unmatched" and "are no photograph of Aus: '331.png'" in found["reason"]
     )
+    twin = dataclasses.replace(one, path="0001.jpg", status="duplicate")
+    write_list(tmp_path / "manifest.tsv", [one, twin])
+    (found,) = of_duplicates("Aus", tmp_path / "manifest.tsv")
+    assert found["status"] == "note" and "1 photographs are not used" in found["reason"]
 
 
 @pytest.mark.parametrize(
