@@ -10,7 +10,7 @@ from sam2pal.io.files import atomic
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPX*<"
 
 
 def save(figure: Figure, path: str | Path) -> None:
