@@ -127,7 +127,9 @@ def workflow(more: list[str]) -> None:
         f"{repository()}/workflow/Snakefile",
     ]
     if not any(word.startswith(SAID) for word in more):
-        more = [*more, "--quiet", "rules", "reason", "host"]  # else files of jobs hide what matters
+        # else files of jobs hide what matters
+        end = more.index("--") if "--" in more else len(more)
+        more[end:end] = ["--quiet", "rules", "reason", "host"]
     # Ctrl-C reaches Snakemake too, which must end by itself: killed, it would leave its lock
     signal.signal(signal.SIGINT, lambda *_: None)
     sys.exit(subprocess.call([*command, *more]))

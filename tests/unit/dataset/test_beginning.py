@@ -167,6 +167,8 @@ def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(
     assert ends("-n") == 3
     assert called[1][-4:] == ["--quiet", "rules", "reason", "host"]
     assert ends("-p") == 3 and called[2][-1] == "-p"
+    assert ends("-c", "1", "--", "a.csv") == 3
+    assert called[3][5:] == ["-c", "1", "--quiet", "rules", "reason", "host", "--", "a.csv"]
     assert (REPOSITORY / "workflow/profiles/default/config.yaml").is_file()  # Snakemake looks there
 
 
