@@ -378,7 +378,7 @@ WHAT_IT_NAMES = {
     "empty annotations": (lambda: Path("data/Bus_first.json").write_text(""), "file is empty; export"),
     "a page for annotations": (
         lambda: Path("data/Bus_first.json").write_text("<!DOCTYPE html>"),
-        "the format is not known; expected COCO",
+        "this is a web page; download the file",
     ),
     "a template of another size": (
         images(width=64, height=48), "has 64 x 48 pixels, but the photograph data/Bus/0000.png has 32 x 24"
