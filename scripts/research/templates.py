@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 from sam2pal.cli import run
 from sam2pal.config.model import ModelOptions
 from sam2pal.model.build import build_model
+from sam2pal.model.combining import alone, each_on_each, mean_of_masks, skill, together
 from sam2pal.model.device import choose_device
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.segmentation.combining import alone, each_on_each, mean_of_masks, skill, together
-from sam2pal.training.losses import at_size_of, hard_iou
 
 STRUCTURES = ("head", "pronotum", "elytra", "legs", "antennae")
 ORDERED = 10  # templates a draw

@@ -20,11 +20,11 @@ from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.images.reading import read_photograph
 from sam2pal.model.build import build_model
 from sam2pal.model.loading import square_image, square_masks
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.tracker import Memory, Tracker
 from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.segmentation.bank import Bank, remember
 from sam2pal.segmentation.tracking import choose_view
-from sam2pal.training.losses import at_size_of, hard_iou
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 # which memories a specimen is tracked from: of the template, and of the specimens before it

@@ -27,12 +27,12 @@ from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import read_photograph
 from sam2pal.model.build import build_model
 from sam2pal.model.loading import square_image
+from sam2pal.model.masks import hard_iou
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import Case, beetle_cases
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.tracking import track_images
-from sam2pal.training.losses import hard_iou
 
 TURN, SHIFT, DARKER = np.radians(5), 0.03, 0.8
 

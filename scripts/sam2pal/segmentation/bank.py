@@ -14,12 +14,12 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
+from sam2pal.model.combining import alone, each_on_each, skill
 from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
-from sam2pal.segmentation.combining import alone, each_on_each, skill
 from sam2pal.segmentation.limits import Limits, learn_limits
 from sam2pal.segmentation.signals import Grid, shape_of
 

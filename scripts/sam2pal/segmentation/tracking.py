@@ -11,19 +11,19 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
-from sam2pal.model.device import autocast, out_of_memory, too_small
-from sam2pal.model.loading import square_image
-from sam2pal.model.similarity import Match, match
-from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
-from sam2pal.segmentation.bank import Bank
-from sam2pal.segmentation.combining import (
+from sam2pal.model.combining import (
     Decision,
     agreement_of,
     alone,
     mean_of_masks,
     together,
 )
-from sam2pal.training.losses import at_size_of, hard_iou
+from sam2pal.model.device import autocast, out_of_memory, too_small
+from sam2pal.model.loading import square_image
+from sam2pal.model.masks import at_size_of, hard_iou
+from sam2pal.model.similarity import Match, match
+from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
+from sam2pal.segmentation.bank import Bank
 
 log = logging.getLogger(__name__)
 

@@ -1,15 +1,7 @@
 """Losses between predicted mask logits and drawn masks, one number per object."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-
-def at_size_of(logits: Tensor, target: Tensor) -> Tensor:
-    """Mask logits as they are applied to a larger image: interpolated, [N, M, h, w] to [N, M, H, W]."""
-    if logits.shape[-2:] == target.shape[-2:]:
-        return logits
-    return F.interpolate(logits.float(), target.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -31,11 +23,3 @@ def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     wrong = (logits.sigmoid() - target).abs()  # 1 - p of the true class
     return (loss * wrong**gamma).flatten(1).mean(1)
-
-
-@torch.no_grad()
-def hard_iou(logits: Tensor, target: Tensor) -> Tensor:
-    """IoU of the masks p > 0.5 and target > 0.5; [N, 1, h, w] twice to [N]. Empty against empty is 1."""
-    mask, truth = (logits > 0).flatten(1), (target > 0.5).flatten(1)
-    union = (mask | truth).sum(1)
-    return torch.where(union > 0, (mask & truth).sum(1) / union.clamp(min=1), 1.0)

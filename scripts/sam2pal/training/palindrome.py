@@ -20,8 +20,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross
 from torch.utils.checkpoint import checkpoint
 
 from sam2pal.model.encoder import Encoded
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
-from sam2pal.training.losses import at_size_of, bce_loss, dice_loss, focal_loss, hard_iou
+from sam2pal.training.losses import bce_loss, dice_loss, focal_loss
 
 FOCAL_WEIGHT = 20.0  # of the focal loss beside Dice, as in SAM 2, whose loss has class weights too
 

@@ -10,8 +10,8 @@ from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.images.reading import read_photograph
 from sam2pal.model.build import build_model
 from sam2pal.model.loading import square_image
+from sam2pal.model.masks import hard_iou
 from sam2pal.model.tracker import Memory, Tracker, drawn_logits
-from sam2pal.training.losses import hard_iou
 
 NAME, SIDE = "sam2.1_hiera_tiny", 256
 

@@ -21,13 +21,13 @@ from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import square_image
+from sam2pal.model.masks import hard_iou
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import Outcome
-from sam2pal.training.losses import hard_iou
 
 CPU = torch.device("cpu")
 OPTIONS = SegmentationOptions(window="photograph", round_trip=1)

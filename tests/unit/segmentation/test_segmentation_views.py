@@ -18,6 +18,7 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
 from sam2pal.model.loading import read_template, square_image
+from sam2pal.model.masks import hard_iou
 from sam2pal.model.similarity import Alignment, align, near_duplicates
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
@@ -26,7 +27,6 @@ from sam2pal.research.synthetic import draw_specimen, sample_species, sample_sty
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import choose_view, track_batch
-from sam2pal.training.losses import hard_iou
 
 CPU = torch.device("cpu")
 NAMES = ["left_leg", "right_leg", "elytra"]

@@ -9,8 +9,9 @@ import torch
 from sam2pal.config.training import AdapterOptions
 from sam2pal.model import adapters
 from sam2pal.model.adapters import BEHIND_ENCODER
+from sam2pal.model.masks import hard_iou
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
-from sam2pal.training.losses import bce_loss, dice_loss, focal_loss, hard_iou
+from sam2pal.training.losses import bce_loss, dice_loss, focal_loss
 from sam2pal.training.palindrome import (
     AnnotatedViews,
     Followed,

@@ -20,12 +20,12 @@ from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import held_out, prepare
-from sam2pal.training.losses import at_size_of, hard_iou
 from sam2pal.training.palindrome import direct, palindrome
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss

@@ -11,11 +11,12 @@ from sam2pal.config.model import ModelOptions
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.model.build import build_model
+from sam2pal.model.masks import at_size_of
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
 from sam2pal.training.data import prepare
-from sam2pal.training.losses import at_size_of, bce_loss, dice_loss
+from sam2pal.training.losses import bce_loss, dice_loss
 from sam2pal.training.palindrome import palindrome
 from sam2pal.training.validation import controls
 

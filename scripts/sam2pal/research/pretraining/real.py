@@ -10,9 +10,9 @@ from torch import Tensor
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.model.loading import annotated, read_template
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.tracker import Memory, Tracker, drawn_logits
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.training.losses import at_size_of, hard_iou
 
 BATCH = 8
 

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.tracker import Tracked, Tracker, drawn_logits
 from sam2pal.research.pretraining.batches import SLIVER, Batch
 from sam2pal.research.pretraining.options import PretrainingOptions
-from sam2pal.training.losses import at_size_of, dice_loss, focal_loss, hard_iou
+from sam2pal.training.losses import dice_loss, focal_loss
 
 
 def step_loss(

@@ -5,17 +5,17 @@ import dataclasses
 import pytest
 import torch
 
-from sam2pal.model.templates import TemplateSet
-from sam2pal.model.tracker import Tracked, Tracker, drawn_logits
-from sam2pal.model.views import View
-from sam2pal.segmentation.combining import (
+from sam2pal.model.combining import (
     alone,
     each_on_each,
     mean_of_masks,
     skill,
     together,
 )
-from sam2pal.training.losses import at_size_of, hard_iou
+from sam2pal.model.masks import at_size_of, hard_iou
+from sam2pal.model.templates import TemplateSet
+from sam2pal.model.tracker import Tracked, Tracker, drawn_logits
+from sam2pal.model.views import View
 
 SIDE, STRUCTURES = 64, 2
 

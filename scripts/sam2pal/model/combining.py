@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
-from sam2pal.training.losses import at_size_of, hard_iou
 
 SURE = 10.0  # a logit beyond it is no more certain
 SHARPNESS = 8.0  # how much more a better mask counts
