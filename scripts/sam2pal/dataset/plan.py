@@ -156,9 +156,14 @@ def of_corrections(project: Project, said: Mapping[str, Iterable[Judgement]]) ->
 
 def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
     if (specimens and known.segmentation is None) or (steps and known.training is None):
-        return "an unknown time: no earlier call here tells how fast this model and machine are"
-    segmenting, training = specimens * (known.segmentation or 0), steps * (known.training or 0)
-    time, times = segmenting + training + others, slowdown()
+        unknown = "an unknown time: no earlier call here tells how fast this model and machine are"
+        return f"{unknown} (`sam2pal status` will)"
+    parts = {
+        "segmenting": specimens * (known.segmentation or 0),
+        "training": steps * (known.training or 0),
+        "tables and pages": others,
+    }
+    time, times = sum(parts.values()), slowdown()
     range_, busy = duration(time), ""
     if times > BUSY:
         busy = (
@@ -166,10 +171,8 @@ def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
         )
         # earlier calls may have been as slow
         range_ += f" to {duration(times * time)}" if known.source != EARLIER else ""
-    return (
-        f"{range_} of computing one job after another ({duration(segmenting)} segmenting, "
-        f"{duration(training)} training, {duration(others)} tables and pages; {known.source}{busy})"
-    )
+    each = ", ".join(f"{duration(seconds)} {what}" for what, seconds in parts.items() if seconds)
+    return f"{range_} of computing one job after another ({each}; {known.source}{busy})"
 
 
 def duration(seconds: float) -> str:
