@@ -20,7 +20,7 @@ from sam2pal import (
     segmentation,
     training,
 )
-from sam2pal.config.checking import refuse
+from sam2pal.config.checking import cut, refuse
 from sam2pal.config.fields import machine_fields
 from sam2pal.config.project import check
 from sam2pal.config.rounds import CORRECTIONS
@@ -164,8 +164,9 @@ def look_into_files():
     memory = Path(".snakemake/sam2pal/findings.json")
     findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
     dry = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
-    if findings.notes and dry:
-        logger.info("\n".join(["Noticed in the annotations and tables:", *findings.notes]))
+    if findings.notes:
+        shown = findings.notes if dry else cut(findings.notes)
+        logger.warning("\n".join(["Noticed in the annotations and tables:", *shown]))
     if findings.errors:
         text = "\n".join(["These files cannot be used:", *findings.errors])
         if dry or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
@@ -182,17 +183,14 @@ if workflow.is_main_process:
 FOLDERS = {}
 if workflow.is_main_process:
     from sam2pal.dataset import plan
-    from sam2pal.dataset.preview import Folder, preview
+    from sam2pal.dataset.preview import Folder, problems
 
     FOLDERS = {name: Folder(genus.specimens) for name, genus in PROJECT.genera.items()}
     try:
-        found = preview(PROJECT, FOLDERS, lambda path: path.startswith(DEMO))
-        refuse(found.problems, "")
+        refuse(problems(PROJECT, FOLDERS, lambda path: path.startswith(DEMO)), "")
     except InputError as error:
         raise WorkflowError(str(error)) from None
     dry_run = bool({"-n", "--dry-run", "--dryrun"} & set(sys.argv))
-    for warning in () if dry_run else found.warnings:  # a dry run has said more
-        logger.warning(f"Warning: {warning}")
     results = Path(place("<results>"))
     described = plan.described(
         PROJECT,

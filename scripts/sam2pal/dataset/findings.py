@@ -11,7 +11,7 @@ from sam2pal.config.project import Project
 from sam2pal.config.sources import source_state
 from sam2pal.config.tables import Source
 from sam2pal.dataset import METHODS
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import write_if_changed
 
 _SHOWN = 5
@@ -105,9 +105,9 @@ def _table(path: str, genera: Mapping[str, str], reserved: Sequence[str]) -> dic
         if not genera[genus]:
             continue  # which specimens its trays show is not known yet
         with suppress(InputError):  # a folder that cannot be listed is told by its listing
-            _, unknown = table.unmatched(genus, [f.stem for f in scan(genera[genus]).photographs])
+            bare, unknown = table.unmatched(genus, [f.stem for f in scan(genera[genus]).photographs])
             if unknown:
-                shown = ", ".join(f"'{name}'" for name in unknown[:_SHOWN])
+                shown = ", ".join(f"'{name}'{nearest(name, bare)}" for name in unknown[:_SHOWN])
                 more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
                 notes.append(f"{path}: {genus} has no photograph of {shown}{more}")
     return {"errors": [], "notes": notes}

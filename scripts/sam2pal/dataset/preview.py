@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -53,18 +52,10 @@ class Folder:
         return [stem for _, stem, _, _ in self._files]
 
 
-@dataclass
-class Preview:
-    """What was found: `problems` stop a call, `warnings` are told."""
-
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
-def preview(
+def problems(
     project: Project, folders: Mapping[str, Folder], made: Callable[[str], bool]
-) -> Preview:
-    """Look for structures that are drawn nowhere, labels that are no structure, and rows that join nothing.
+) -> list[str]:
+    """Structures that are drawn nowhere, and genera whose photographs have no row in the table of specimens.
 
     A file that cannot be read is left to the job that converts it, which stops its own genus only.
 
@@ -72,45 +63,35 @@ def preview(
         folders: of each genus.
         made: says of a path whether the workflow makes it itself, so that it need not exist yet.
     """
-    found = Preview()
-    _labels(project, made, found)
+    found = _undrawn(project, made)
     table = project.configuration.specimen_table
     if table and not made(table):
         joined = SpecimenTable(table)
         for genus, entry in project.genera.items():
             if not made(entry.specimens) and entry.layout == "single":
-                _joined(joined, genus, folders[genus], found)
+                found += _unjoined(joined, genus, folders[genus])
     return found
 
 
-def _labels(project: Project, made: Callable[[str], bool], found: Preview) -> None:
+def _undrawn(project: Project, made: Callable[[str], bool]) -> list[str]:
     """Structures of the configuration against labels of the annotations."""
     structures = list(project.configuration.structures)
     by_name = {_folded(name): name for name in structures}
     drawn: set[str] = set()
-    unknown: dict[str, str] = {}
-    whole = True
+    unknown: set[str] = set()
     for source in dict.fromkeys(row for rows in project.runs.values() for row in rows):
         labels = None if made(source.annotations) else _read(source, structures)
         if labels is None:
-            whole = False
-            continue
+            return []
         drawn |= {by_name[_folded(label)] for label in labels if _folded(label) in by_name}
-        for label in labels:
-            if _folded(label) not in by_name:
-                unknown.setdefault(label, source.annotations)
-    for name in structures:
-        if whole and name not in drawn:
-            hint = nearest(name, unknown)
-            found.problems.append(
-                f"structures.{name}: it is drawn in no file of {project.configuration.templates}{hint}; "
-                f"drawn are {_named([*drawn, *unknown])}. Correct the name, outline it, or take it out"
-            )
-    if unknown and not found.problems:
-        found.warnings.append(
-            f"drawn, but not among the structures of the configuration, so left out: {_named(list(unknown))} "
-            f"({next(iter(unknown.values()))})"
-        )
+        unknown |= {label for label in labels if _folded(label) not in by_name}
+    where = project.configuration.templates
+    return [
+        f"structures.{name}: it is drawn in no file of {where}{nearest(name, unknown)}; drawn are "
+        f"{_named([*drawn, *unknown])}. Correct the name, outline it, or take it out"
+        for name in structures
+        if name not in drawn
+    ]
 
 
 def _read(source: Source, structures: Sequence[str]) -> set[str] | None:
@@ -123,26 +104,21 @@ def _read(source: Source, structures: Sequence[str]) -> set[str] | None:
     return {outline.label for drawing in read.drawings for outline in drawing.outlines}
 
 
-def _joined(table: SpecimenTable, genus: str, folder: Folder, found: Preview) -> None:
-    """Rows of the table of specimens that are no photograph."""
+def _unjoined(table: SpecimenTable, genus: str, folder: Folder) -> list[str]:
+    """Why no row of the table of specimens joins a photograph, if none does."""
     try:
         specimens = folder.specimens
     except InputError:
-        return  # said by the job that lists them
+        return []  # said by the job that lists them
     without, unused = table.unmatched(genus, specimens)
-    if not unused:
-        return
-    rows = f"{table.path}: {len(unused)} rows of '{genus}' are no photograph of {folder.path}"
-    if len(without) == len(specimens):
-        found.problems.append(
-            f"{rows}, and no photograph has a row: the table says {_named(unused)}, the photographs are "
-            f"called {_named(without)}. Write the path within the folder, without the extension, as text: "
-            "a spreadsheet drops zeros at the beginning of a number"
-        )
-    else:
-        likely = [f"'{name}'{nearest(name, without)}" for name in unused[:_SHOWN]]
-        more = f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else ""
-        found.warnings.append(f"{rows}: {', '.join(likely)}{more}")
+    if not unused or len(without) < len(specimens):
+        return []
+    return [
+        f"{table.path}: {len(unused)} rows of '{genus}' are no photograph of {folder.path}, and no "
+        f"photograph has a row: the table says {_named(unused)}, the photographs are called "
+        f"{_named(without)}. Write the path within the folder, without the extension, as text: a "
+        "spreadsheet drops zeros at the beginning of a number"
+    ]
 
 
 def _folded(name: str) -> str:

@@ -12,7 +12,7 @@ from running import REPOSITORY, make_project, outline, photographs
 from sam2pal import __main__ as command
 from sam2pal.config.project import check
 from sam2pal.dataset import beginning
-from sam2pal.dataset.preview import Folder, preview
+from sam2pal.dataset.preview import Folder, problems
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 
@@ -26,7 +26,7 @@ def checked():
     values = yaml.safe_load(Path("config/config.yaml").read_text())
     project = check(values, "config/config.yaml", lambda *_: None, lambda _: False)
     folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
-    return project, preview(project, folders, lambda _: False)
+    return project, problems(project, folders, lambda _: False)
 
 
 def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):
@@ -47,7 +47,7 @@ def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):
     assert list(project.runs) == [("Carabus", "untrained"), ("Carabus", "trained")]
     assert list(project.configuration.structures) == ["head", "eye"]
     assert project.configuration.measurement.body == ["head", "eye"]
-    assert not found.problems and not found.warnings
+    assert not found
     with pytest.raises(InputError, match="config.yaml: it is there and stays as it is"):
         call(monkeypatch, "init", ".", "--photographs", tmp_path / "Carabus/images")
 
