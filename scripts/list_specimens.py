@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,9 @@ def main() -> None:
 
     memory = Path(arguments.state or arguments.manifest)
     previous = remembered([memory, Path(arguments.manifest)])
+    if previous and arguments.options and _newer(Path(arguments.options), memory):
+        # the method may be another one: shards are kept, but photographs are opened again
+        previous = [replace(row, width=0) for row in previous]
     with bars:
         manifest = build_manifest(
             arguments.folder,
@@ -67,6 +71,7 @@ def main() -> None:
     # The state first: a listing that is killed in between must not give out a shard twice.
     if arguments.state:
         write_list(arguments.state, [*manifest.specimens, *manifest.removed])
+        memory.touch()  # also where nothing changed; see _newer
     shards, written = write_shard_lists(arguments.lists, manifest.specimens)
     write_list(arguments.manifest, manifest.specimens)
 
@@ -83,6 +88,10 @@ def main() -> None:
     for specimen in manifest.specimens:
         if specimen.status != OK:
             print(f"  {specimen.status}: {specimen.path}: {specimen.reason}", file=sys.stderr)
+
+
+def _newer(path: Path, other: Path) -> bool:
+    return other.is_file() and path.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
 def remembered(paths: list[Path]) -> list[Specimen] | None:

@@ -6,6 +6,6 @@ METHODS = {
     "convert_templates": 7,
     "convert_corrections": 2,
     "find_specimens": 1,
-    "list_specimens": 2,
+    "list_specimens": 3,
     "draw_pool": 1,
 }

@@ -1,5 +1,6 @@
 """The user's table of specimens (catalogue number, species, sex ...), joined to every result."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,11 @@ class SpecimenTable:
         result: dict[str, Any] = dict(zip(self.columns, cells, strict=True))
         for name in NUMBERS.keys() & result.keys():
             where = f"{self.path}, line {line} ('{specimen}'): column '{name}'"
-            result[name] = number(result[name], where)
+            said, result[name] = result[name], number(result[name], where)
+            if result[name] is not None and not 0 < result[name] < math.inf:
+                raise InputError(
+                    f"{where}: {said} is no scale; give a number above 0, or leave it empty"
+                )
         return result
 
     def check(self) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from PIL import Image
 
 from sam2pal.io.errors import InputError
+from sam2pal.io.memory import free_bytes
 
 MAX_PIXELS = 500_000_000
+LARGE = 50_000_000  # pixels from which on memory is looked at
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is 89 million, a common camera's size
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "AVIF", "TIFF")
 """What Pillow may open, whatever a file is called; of the others, PostScript runs programs."""
@@ -44,6 +46,21 @@ def check_size(path: str | Path, width: int, height: int) -> None:
         )
     if width * height == 0:
         raise InputError(f"{path}: the photograph has no pixels; export it again")
+
+
+def check_memory(path: str | Path, width: int, height: int, bytes_per_pixel: float) -> None:
+    """Refuse a large photograph that cannot be decoded with the memory that is left.
+
+    Args:
+        bytes_per_pixel: that decoding takes at its most.
+    """
+    needed = width * height * bytes_per_pixel
+    if width * height >= LARGE and needed > (free := free_bytes()):
+        raise InputError(
+            f"{path}: decoding {width} x {height} pixels takes about {needed / 1e9:.1f} GB of memory, of"
+            f" which {max(free, 0) / 1e9:.1f} GB are left; ask for more (mem_mb), reduce the photograph,"
+            " or cut it into specimens"
+        )
 
 
 def noted(header: Header, bits: int, limit: int) -> Header:

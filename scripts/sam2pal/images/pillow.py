@@ -16,10 +16,12 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.images import jpeg
-from sam2pal.images.header import FORMATS, Header, check_size, noted
+from sam2pal.images.header import FORMATS, Header, check_memory, check_size, noted
 from sam2pal.images.jpeg import DamagedError
 from sam2pal.images.reduction import Decoded, factor_for, reduced
-from sam2pal.images.samples import to_rgb, to_uint8
+from sam2pal.images.samples import to_rgb, to_uint8, with_alpha
+
+_ROWS = 1024  # that are converted at a time
 
 
 def _header(path: str | Path, image: Image.Image) -> Header:
@@ -70,21 +72,25 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
         header = _header(path, image)
         if image.format in ("JPEG", "MPO"):
             factor = factor_for(header.width, header.height, at_least)
+            taken = 8 if image.mode == "CMYK" else 3.2
+            check_memory(path, -(-header.width // factor), -(-header.height // factor), taken)
             return _jpeg(Path(path).read_bytes(), image.mode, header, factor)
         depth = _png_depth(path) if image.format == "PNG" else 0
         if depth == 16 or (depth == 8 and image.mode == "RGB" and not image.has_transparency_data):
             import imagecodecs  # here, as not all photographs need it
 
+            check_memory(path, *image.size, 3.5 if depth == 8 else 13)
             samples = imagecodecs.png_decode(Path(path).read_bytes())
             if depth == 8:
                 return reduced(header, samples, at_least)
-            samples, limit = to_uint8(samples)
             if samples.ndim == 2:
                 samples = samples[..., None]
             alpha = samples.shape[2] in (2, 4)
+            samples, limit = with_alpha(samples) if alpha else to_uint8(samples)
             return reduced(noted(header, 16, limit), to_rgb(samples, alpha=alpha), at_least)
         if image.format == "PNG":
             _check_png(path)
+        check_memory(path, *image.size, 8)
         image.load()
         return reduced(header, _pillow_rgb(image), at_least)
 
@@ -93,7 +99,8 @@ def _jpeg(content: bytes, mode: str, header: Header, factor: int) -> Decoded:
     width, height = header.width, header.height
     pixels = jpeg.decode(content, (-(-width // factor), -(-height // factor)), mode)
     if mode == "CMYK":
-        pixels = np.array(Image.fromarray(255 - pixels, "CMYK").convert("RGB"))
+        inks = (255 - pixels[top : top + _ROWS] for top in range(0, len(pixels), _ROWS))
+        pixels = np.concatenate([Image.fromarray(ink, "CMYK").convert("RGB") for ink in inks])
     return Decoded(header, pixels, (width / factor, height / factor))
 
 
@@ -140,8 +147,11 @@ def _pillow_rgb(image: Image.Image) -> np.ndarray:
     """uint8 `[height, width, 3]` of a loaded image of any mode."""
     if image.mode.startswith(("I", "F")):
         return to_rgb(to_uint8(np.asarray(image))[0][..., None])
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
+    found = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _ROWS):  # as each conversion copies
+        part = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+        if part.has_transparency_data:
+            part = part.convert("RGBA")
+            part = Image.alpha_composite(Image.new("RGBA", part.size, "white"), part)
+        found[top : top + _ROWS] = part.convert("RGB")
+    return found

@@ -4,9 +4,10 @@ Decisions, which the README states too:
 
 - Whole numbers of more than 8 bits are scaled by the maximum that the file states (BitsPerSample
   other than 8, 16 and 32, SMaxSampleValue, the end of ImageJ's range rounded up to whole bits), unless
-  a value is larger; else by the smallest of 8, 10, 12, 14, 16 and 32 bits that holds the file's largest
-  value, because cameras store 10 to 14 bits in 16-bit files. Floats are scaled by the smallest of 1,
-  255 and 65535 that holds the largest value; negative values and NaN become black.
+  a value is larger; else by the smallest of 8, 10, 12, 14, 16, 20, 24 and 32 bits that holds the file's
+  largest value, because cameras store 10 to 14 bits in 16-bit files; transparency is scaled by itself.
+  Floats are scaled by the smallest of 1, 255 and 65535 that holds the largest value; negative values and
+  NaN become black.
 - Transparent pixels are composited on white. Colour profiles are not applied.
 - Of a file with several pages the first is read, or the largest if the first is a preview; the channels
   of an ImageJ composite are one photograph in colour. This is said in `Photograph.notes`.
@@ -46,7 +47,9 @@ from sam2pal.images.reduction import large_enough
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp"}
+)
 
 # Photographs that are seen and named, but not decoded.
 UNSUPPORTED_SUFFIXES = frozenset(

@@ -9,6 +9,7 @@ from PIL import Image
 from sam2pal.images.header import Header
 
 FACTORS = (8, 4, 2)  # what libjpeg can do; the same for all formats, so that they look alike
+_ROWS = 64  # of the reduced photograph, at a time
 _SPARE = 2  # how many times as large as needed the pixels stay: antialiased resizing does the rest
 
 
@@ -41,8 +42,10 @@ def large_enough(width: float, height: float, at_least: int) -> bool:
 def reduced(header: Header, pixels: np.ndarray, at_least: int | None) -> Decoded:
     """Decoded pixels uint8 `[height, width, 3]`, averaged in boxes if they are many more than needed."""
     factor = factor_for(header.width, header.height, at_least)
-    if factor > 1:
-        pixels = np.asarray(Image.fromarray(pixels).reduce(factor))
+    if factor > 1:  # some rows at a time, as Pillow copies them
+        rows = range(0, len(pixels), _ROWS * factor)
+        parts = [Image.fromarray(pixels[row : row + _ROWS * factor]).reduce(factor) for row in rows]
+        pixels = np.concatenate([np.asarray(part) for part in parts])
     return Decoded(header, pixels, (header.width / factor, header.height / factor))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 FEW_BITS = 2**14 - 1  # cameras store 10, 12 or 14 bits in 16-bit files
-_LIMITS = (255, 2**10 - 1, 2**12 - 1, FEW_BITS, 65535, 2**32 - 1)
+_LIMITS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16, 20, 24, 32))
 _BLOCK = 1 << 20  # samples that are scaled at a time, so that their floats take little memory
 
 
@@ -41,6 +41,17 @@ def to_uint8(
     return scaled(values, limit), limit
 
 
+def with_alpha(
+    samples: np.ndarray, bits: int | None = None, stated: int | None = None
+) -> tuple[np.ndarray, int]:
+    """`to_uint8` of `[h, w, c]` whose last channel is transparency, whose own largest value scales it.
+
+    An opaque pixel is full where the colours of the same file have 12 bits.
+    """
+    colours, limit = to_uint8(samples[..., :-1], bits, stated)
+    return np.concatenate([colours, to_uint8(samples[..., -1:], bits)[0]], axis=2), limit
+
+
 def limit_of(largest: float, limits: Sequence[int] = _LIMITS, stated: int | None = None) -> int:
     """The stated limit if it holds the largest value, else the smallest of some that does.
 
@@ -73,7 +84,12 @@ def to_rgb(samples: np.ndarray, alpha: bool = False, premultiplied: bool = False
     colours = samples.shape[2] - alpha
     rgb = samples[..., :colours]
     if alpha:
-        opacity = samples[..., colours:].astype(np.float32) / 255.0
-        rgb = rgb * (1.0 if premultiplied else opacity) + 255.0 * (1.0 - opacity)
-        rgb = np.rint(np.clip(rgb, 0, 255)).astype(np.uint8)
-    return np.broadcast_to(rgb, (*rgb.shape[:2], 3))
+        rgb = np.empty((*samples.shape[:2], colours), np.uint8)
+        rows = max(1, _BLOCK // max(1, samples.shape[1]))
+        for first in range(0, len(samples), rows):
+            part = samples[first : first + rows].astype(np.float32)
+            opacity = part[..., colours:] / 255.0
+            on_white = part[..., :colours] * (1.0 if premultiplied else opacity)
+            on_white += 255.0 * (1.0 - opacity)
+            rgb[first : first + rows] = np.rint(np.clip(on_white, 0, 255))
+    return rgb if rgb.shape[2] == 3 else np.broadcast_to(rgb, (*rgb.shape[:2], 3))

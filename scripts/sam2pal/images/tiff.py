@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.images import jpeg
-from sam2pal.images.header import Header, check_size, noted
+from sam2pal.images.header import Header, check_memory, check_size, noted
 from sam2pal.images.pages import compose, composite_channels, main_page, stated_maximum
 from sam2pal.images.reduction import Decoded, factor_for, large_enough, reduced, reduced_bands
-from sam2pal.images.samples import FEW_BITS, limit_of, scaled, to_rgb, to_uint8
+from sam2pal.images.samples import FEW_BITS, limit_of, scaled, to_rgb, to_uint8, with_alpha
 from sam2pal.io.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ def _header(path: str | Path, tiff: tifffile.TiffFile) -> Header:
         notes = ("a larger page than the first, which is a preview",)
     elif pages > 1:
         notes = (f"first of {pages} pages",)
+    colours = 1 if page.photometric in (0, 1, _PALETTE) else 3
+    if page.samplesperpixel > colours + 2:  # more than transparency and a selection
+        notes += (f"{colours} of {page.samplesperpixel} samples of each pixel",)
     orientation = int(value) if value in range(1, 9) else 1
     return Header(page.imagewidth, page.imagelength, orientation, notes)
 
@@ -101,7 +104,13 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
             return Decoded(
                 header, _in_colour(page, means), (header.width / factor, header.height / factor)
             )
-        header, pixels = _decode(path, header, page)
+        taken = 3 + page.samplesperpixel * (page.bitspersample or 8) / 8
+        if _is_plain(page) and page.dtype == np.uint8 and composite_channels(path, tiff) == 1:
+            check_memory(path, header.width, header.height, 3.5)
+            pixels = _in_colour(page, _whole(page))
+        else:
+            check_memory(path, header.width, header.height, 2 * taken)
+            header, pixels = _decode(path, header, page)
     return reduced(header, pixels, at_least)
 
 
@@ -247,18 +256,20 @@ def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[
         return header, table.astype(np.uint8)[samples[..., 0]]
     bits = page.bitspersample
     declared = bits if isinstance(bits, int) and bits not in (1, 8, 16, 32, 64) else None
-    samples, limit = to_uint8(samples, declared, stated_maximum(page))
+    colours = 1 if page.photometric in (0, 1) else 3
+    kinds = [int(kind) for kind in page.extrasamples]
+    # Extra samples of unspecified kind are selections and the like, not transparency.
+    alpha = kinds[:1] in ([1], [2]) and samples.shape[2] > colours and page.photometric != _CMYK
+    if alpha:
+        samples, limit = with_alpha(samples[..., : colours + 1], declared, stated_maximum(page))
+    else:
+        samples, limit = to_uint8(samples, declared, stated_maximum(page))
     header = noted(header, bits if declared is None else 0, limit)
     if page.photometric == 0:  # white is zero
-        samples = 255 - samples
+        samples = np.concatenate([255 - samples[..., :1], samples[..., 1:]], axis=2)
     if page.photometric == _CMYK:
         ink = np.ascontiguousarray(samples[..., :4])
         return header, np.array(Image.fromarray(ink, "CMYK").convert("RGB"))
-    colours = 1 if page.photometric in (0, 1) else 3
-    kinds = [int(kind) for kind in page.extrasamples]
-    extra = kinds[0] if kinds and samples.shape[2] > colours else 0
     if samples.shape[2] < colours:
         raise InputError(f"{path}: {samples.shape[2]} samples per pixel; export it as RGB")
-    # Extra samples of unspecified kind are selections and the like, not transparency.
-    alpha = extra in (1, 2)
-    return header, to_rgb(samples[..., : colours + alpha], alpha, premultiplied=extra == 1)
+    return header, to_rgb(samples[..., : colours + alpha], alpha, premultiplied=kinds[:1] == [1])

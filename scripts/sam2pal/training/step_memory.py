@@ -2,11 +2,9 @@
 
 import logging
 import math
-import os
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from sam2pal.config.training import TrainingOptions
+from sam2pal.io.memory import most_bytes
 from sam2pal.model.adapters import frozen_by
 from sam2pal.model.device import autocast
 from sam2pal.model.encoder import Encoded, Frozen
@@ -177,28 +176,8 @@ def device_bytes(device: torch.device) -> int:
     elif device.type == "mps":
         total = torch.mps.recommended_max_memory()
     else:
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        total = min([total, *_control_group_limits()])
+        total = most_bytes()
     return int(total * _SHARE[device.type])
-
-
-def _control_group_limits(
-    process: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> list[int]:
-    """Limits of memory that a cluster or a container sets for this process."""
-    try:
-        place = next(x for x in process.read_text().splitlines() if x.startswith("0::"))
-    except (OSError, StopIteration):
-        return []
-    folder, limits = root / place.removeprefix("0::").strip("/"), []
-    for level in (folder, *folder.parents):
-        if not level.is_relative_to(root):
-            break
-        try:
-            limits.append(int((level / "memory.max").read_text()))
-        except (OSError, ValueError):  # the root has none, and `max` is no limit
-            continue
-    return limits
 
 
 def what_fits(

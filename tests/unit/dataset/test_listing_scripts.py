@@ -1,17 +1,18 @@
 """The scripts that list specimens, convert templates and draw the training pool, by hand."""
 
 import json
+import os
 import runpy
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from sam2pal.dataset.dataset import read_templates
-from sam2pal.dataset.manifest import read_list
+from sam2pal.dataset.manifest import read_list, write_list
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 SQUARE = [1, 1, 5, 1, 5, 4, 1, 4]
@@ -105,6 +106,23 @@ def test_listing_converting_and_drawing(call, genus):
     assert "4 specimens drawn (all there are; 9 were wanted) of 6 photographs" in done.stderr
     pool = [row.specimen for row in read_list(genus / "pool.tsv")]
     assert pool == ["s1", "s2", "s4", "s5"]
+
+
+def test_photographs_are_opened_again_where_the_options_are_newer(call, genus):
+    listed(call, genus)
+    state = genus / "state.tsv"
+    rows = read_list(state)
+    write_list(state, [replace(row, width=1) for row in rows])  # as of a preview
+    listed(call, genus)  # writes the options anew
+    assert read_list(state) == rows
+    write_list(state, [replace(row, width=1) for row in rows])
+    os.utime(genus / "options.json", (1, 1))
+    keep = genus / "options.json"
+    call(
+        "list_specimens", "--genus", "Aus", "--folder", genus / "photographs", "--options", keep,
+        "--manifest", genus / "m.tsv", "--lists", genus / "lists", "--state", state,
+    )  # fmt: skip
+    assert {row.width for row in read_list(genus / "m.tsv") if row.status == "ok"} == {1}
 
 
 def test_mistakes_are_told_without_a_traceback(call, genus):

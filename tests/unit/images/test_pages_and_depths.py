@@ -7,6 +7,7 @@ import tifffile
 from PIL import Image
 
 from sam2pal.dataset.manifest import build_manifest
+from sam2pal.images import header
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import inspect, read_photograph, read_window
 from sam2pal.io.errors import InputError
@@ -181,3 +182,34 @@ def test_a_listing_says_what_is_a_mask(tmp_path):
         assert "mask of a.jpg" in listed[1].reason and "picture of a mask" in listed[2].reason
     (tmp_path / "a.jpg").unlink()
     assert build_manifest(tmp_path, listed, 5).specimens[0].status == "ok"
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+def test_opaque_pixels_leave_colours_of_12_bits_as_bright_as_they_are(tmp_path, name):
+    rgba = np.full((8, 9, 4), 65535, np.uint16)
+    rgba[..., :3] = scene()[:8, :9].astype(np.uint16) * 16
+    rgba[0, 0, :3] = 4095
+    path = tmp_path / name
+    if name == "a.tif":
+        tifffile.imwrite(path, rgba, photometric="rgb", extrasamples=["unassalpha"])
+    else:
+        path.write_bytes(imagecodecs.png_encode(rgba))
+    expected = np.rint(rgba[..., :3] * (255 / 4095))
+    assert np.array_equal(read_photograph(path).pixels, expected)
+
+
+def test_a_photograph_too_large_for_the_memory_is_refused_and_the_others_go_on(
+    tmp_path, monkeypatch
+):
+    for name in ("a.jpg", "b.png", "c.tif", "d.bmp", "e.jfif"):
+        kind = {"e.jfif": "JPEG"}.get(name)
+        Image.fromarray(scene()).save(tmp_path / name, format=kind)
+    monkeypatch.setattr(header, "LARGE", 1000)
+    monkeypatch.setattr(header, "free_bytes", lambda: WIDTH * HEIGHT)
+    for name in ("a.jpg", "b.png", "c.tif", "d.bmp"):
+        with pytest.raises(InputError, match=rf"{name}: decoding 400 x 320 pixels takes .*mem_mb"):
+            read_photograph(tmp_path / name)
+    assert read_photograph(tmp_path / "a.jpg", at_least=50).pixels.shape == (80, 100, 3)
+    rows = build_manifest(tmp_path, None, 10).specimens
+    assert [row.status for row in rows] == ["ok", "ok", "ok", "unreadable", "ok"]  # BMP: no check
+    assert "mem_mb" in rows[3].reason

@@ -179,8 +179,11 @@ def test_names_of_columns_of_other_tables_are_free(tmp_path):
 
 def test_a_scale_that_is_no_number(tmp_path):
     path = tmp_path / "specimens.csv"
-    path.write_text("genus,specimen,pixels_per_mm\nA,a,12\nA,b,12 mm\n")
+    path.write_text("genus,specimen,pixels_per_mm\nA,a,12\nA,b,12 mm\nA,c,-3\nA,d,inf\n")
     table = SpecimenTable(path)
     assert table.cells("A", "a") == {"pixels_per_mm": 12.0}
     with pytest.raises(InputError, match="line 3 .'b'.: column 'pixels_per_mm': '12 mm' is not a"):
         table.cells("A", "b")
+    for name in "cd":
+        with pytest.raises(InputError, match="is no scale; give a number above 0"):
+            table.cells("A", name)
