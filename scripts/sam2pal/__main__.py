@@ -23,7 +23,10 @@ from sam2pal import __version__
 from sam2pal.cli import repository, run
 from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
+from sam2pal.io.progress import SILENT, states
 
+ALONGSIDE = {"-n", "--dry-run", "--dryrun", "--unlock"}
+"""Options with which a call does not disturb another one."""
 SAID = ("-q", "--quiet", "--verbose", "-p", "--printshellcmds")
 """Options by which the user says how much Snakemake tells."""
 
@@ -119,6 +122,8 @@ def workflow(more: list[str]) -> None:
             f"{Path.cwd()}: nothing can be written here ({error.strerror}); run in a folder of your own, "
             "the repository may be read-only"
         ) from None
+    if any(Path(".snakemake/locks").glob("*")) and not ALONGSIDE.intersection(more):
+        _refuse_second()
     command = [
         sys.executable,
         "-m",
@@ -133,6 +138,18 @@ def workflow(more: list[str]) -> None:
     # Ctrl-C reaches Snakemake too, which must end by itself: killed, it would leave its lock
     signal.signal(signal.SIGINT, lambda *_: None)
     sys.exit(subprocess.call([*command, *more]))
+
+
+def _refuse_second() -> None:
+    """Raises: InputError: another run is going on, or was killed."""
+    known = states(Path("logs")).items()
+    alive = [name for name, of in known if of["status"] == "running" and of["age"] < SILENT]
+    if alive:
+        raise InputError(f"{Path.cwd()}: another run is going on here ({alive[0]}): see sam2pal status")
+    raise InputError(
+        f"{Path.cwd()}: another run is going on here, or was killed. If sam2pal status shows none that "
+        "runs: sam2pal run --unlock, and then run again; what is finished stays"
+    )
 
 
 def _config_files(words: list[str]) -> list[str]:

@@ -170,6 +170,16 @@ def test_run_calls_snakemake_here_with_the_workflow_of_the_repository(
     assert ends("-c", "1", "--", "a.csv") == 3
     assert called[3][5:] == ["-c", "1", "--quiet", "rules", "reason", "host", "--", "a.csv"]
     assert (REPOSITORY / "workflow/profiles/default/config.yaml").is_file()  # Snakemake looks there
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.input.lock").touch()
+    assert ends("-n") == ends("--unlock") == 3
+    with pytest.raises(InputError, match="or was killed. .* sam2pal run --unlock"):
+        call(monkeypatch, "run")
+    with (
+        Progress(tmp_path / "logs/Aus/measure.log.state", "specimen", 2),
+        pytest.raises(InputError, match=r"another run is going on here \(Aus/measure\)"),
+    ):
+        call(monkeypatch, "run")
 
 
 def test_status_says_what_runs_waits_and_failed(tmp_path, monkeypatch, capsys):
