@@ -5,7 +5,7 @@
 LONG = ("evaluation", "morphometrics")
 TOLD = "<results>/tables/.told"
 # The report opens with the first category by name.
-FIRST = "Look here first"
+FIRST = "Begin here"
 
 FOLDER = shlex.quote(place("<results>/tables"))
 
