@@ -263,6 +263,22 @@ def drawn(label: str, where: str, mask: np.ndarray) -> Outline:
     return Outline(label, where, lambda *_: decode_mask(rle), size, empty=not mask.any())
 
 
+def placed(
+    crop: tuple[int, int], left: int, top: int, size: tuple[int, int], where: str
+) -> tuple[slice, slice]:
+    """Rows and columns of a mask of `(width, height)` pixels that is pasted into a photograph.
+
+    Raises:
+        InputError: it does not fit.
+    """
+    if min(left, top) < 0 or left + crop[0] > size[0] or top + crop[1] > size[1]:
+        raise InputError(
+            f"{where}: its mask of {crop[0]} x {crop[1]} pixels at ({left}, {top}) does not fit into"
+            f" the photograph of {size[0]} x {size[1]}; export it again"
+        )
+    return slice(top, top + crop[1]), slice(left, left + crop[0])
+
+
 def positive_size(width: object, height: object, where: str) -> tuple[int, int] | None:
     """`(width, height)`, or None where the annotation leaves them out (or writes 0)."""
     if not width and not height:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,12 +73,21 @@ def parse_json(text: str, path: str | Path) -> Any:
     if not text.strip():
         raise InputError(f"{path}: the annotation file is empty; export the annotations again")
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_once)
         if _HALF.search(text):  # half of a character beyond the first 65,536
             json.dumps(data, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid JSON ({str(error)[:200]}); export it again") from error
     return data
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of which no key occurs twice, as one of the two would vanish."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key '{twice[:40]}' occurs twice in one object")
+    return found
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -84,7 +84,9 @@ def _sources(project: Project) -> Iterator[tuple[Source, bool]]:
     """Every set of annotations once, and whether it is truth."""
     yield from {source: False for run in project.runs.values() for source in run}.items()
     for genus in project.genera.values():
-        if genus.truth and genus.layout == "single":  # names of specimens in trays are not known yet
+        if (
+            genus.truth and genus.layout == "single"
+        ):  # names of specimens in trays are not known yet
             yield Source(genus.name, "truth", genus.truth, genus.specimens), True
 
 
@@ -105,7 +107,9 @@ def _table(path: str, genera: Mapping[str, str], reserved: Sequence[str]) -> dic
         if not genera[genus]:
             continue  # which specimens its trays show is not known yet
         with suppress(InputError):  # a folder that cannot be listed is told by its listing
-            bare, unknown = table.unmatched(genus, [f.stem for f in scan(genera[genus]).photographs])
+            bare, unknown = table.unmatched(
+                genus, [f.stem for f in scan(genera[genus]).photographs]
+            )
             if unknown:
                 shown = ", ".join(f"'{name}'{nearest(name, bare)}" for name in unknown[:_SHOWN])
                 more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""

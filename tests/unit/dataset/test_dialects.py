@@ -1,5 +1,7 @@
 """What particular programs write, as their own code does, and what is said of those that are not read."""
 
+import base64
+import io
 import json
 
 import numpy as np
@@ -130,6 +132,30 @@ def test_yolo_of_cvat_and_roboflow(tmp_path, photographs):  # noqa: F811
     put(tmp_path, "without/a.txt", line)
     with pytest.raises(InputError, match=r"data\.yaml"):
         convert(tmp_path / "without", photographs, NAMES)
+
+
+def test_a_class_of_yolo_may_have_an_ampersand_but_no_alias(tmp_path, photographs):  # noqa: F811
+    put(tmp_path, "y/a.txt", "0 0.1 0.1 0.5 0.1 0.5 0.5")
+    put(tmp_path, "y/data.yaml", "names: [head, 'legs & antennae']\n")
+    assert list(masks_of(convert(tmp_path / "y", photographs, NAMES))) == [("a", "head")]
+    put(tmp_path, "y/data.yaml", "names: &n [head]\nval: *n\n")
+    with pytest.raises(InputError, match="expected a list 'names'"):
+        convert(tmp_path / "y", photographs, NAMES)
+
+
+def test_a_key_that_occurs_twice_is_told(tmp_path, photographs):  # noqa: F811
+    text = json.dumps(coco([RING]))[:-1] + ', "annotations": []}'
+    with pytest.raises(InputError, match="key 'annotations' occurs twice"):
+        convert(put(tmp_path, "a.json", text), photographs, NAMES)
+
+
+def test_a_pasted_mask_is_not_decoded_where_it_cannot_fit(tmp_path, photographs):  # noqa: F811
+    large = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(large, "PNG")
+    shape = {"label": "head", "points": [[0, 0], [1, 1]], "shape_type": "mask"}
+    shape["mask"] = base64.b64encode(large.getvalue()).decode()
+    with pytest.raises(InputError, match="20000 x 20000 pixels at .0, 0. does not fit"):
+        converted(tmp_path, photographs, LABELME | {"shapes": [shape]}, "a.json")
 
 
 def test_single_rois_lie_in_the_folder_of_their_photograph(tmp_path, photographs):  # noqa: F811

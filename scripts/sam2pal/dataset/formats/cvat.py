@@ -16,11 +16,11 @@ from sam2pal.dataset.drawing import (
     drawn,
     ellipse,
     faulty,
+    placed,
     polygons,
     positive_size,
 )
 from sam2pal.dataset.exported import Exported, marks, missing_structure
-from sam2pal.images.header import MAX_PIXELS
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 
@@ -104,15 +104,13 @@ def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) 
     )
     if size is None:
         raise InputError(f"{where}: a mask needs the size of its image")
-    fits = min(left, top) >= 0 and left + width <= size[0] and top + height <= size[1]
-    if not fits or width * height > MAX_PIXELS:
-        raise InputError(f"{where}: its mask does not fit into the image; export it again")
+    place = placed((width, height), left, top, size, where)
     runs = np.array([int(run) for run in (shape.get("rle") or "").split(",")])
     if runs.min() < 0 or runs.sum() != width * height:
         raise ValueError(f"its runs cover {runs.sum()} pixels of {width * height}")
     mask = np.zeros((size[1], size[0]), bool)
     values = np.arange(len(runs)) % 2 == 1
-    mask[top : top + height, left : left + width] = np.repeat(values, runs).reshape(height, width)
+    mask[place] = np.repeat(values, runs).reshape(height, width)
     return mask
 
 

@@ -11,7 +11,7 @@ from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
 
 _MOST = 10_000  # ROIs of a file
-_LARGEST = 50_000_000  # bytes of one ROI
+_LARGEST = 200_000_000  # bytes of all of them
 _AREAS = {
     roifile.ROI_TYPE.POLYGON,
     roifile.ROI_TYPE.FREEHAND,
@@ -85,8 +85,10 @@ def _contents(path: Path) -> list[tuple[str, bytes]]:
         return [(path.name, path.read_bytes())]
     with zipfile.ZipFile(path) as archive:
         members = [archive.getinfo(name) for name in _named(archive)]
-        if len(members) > _MOST or any(member.file_size > _LARGEST for member in members):
-            raise InputError(f"{path}: more than {_MOST} ROIs, or one too large; split the file")
+        if len(members) > _MOST or sum(member.file_size for member in members) > _LARGEST:
+            raise InputError(
+                f"{path}: more than {_MOST:,} ROIs or {_LARGEST:,} bytes of them; split the file"
+            )
         return [(member.filename, archive.read(member)) for member in members]
 
 

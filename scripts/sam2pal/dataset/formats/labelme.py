@@ -20,6 +20,7 @@ from sam2pal.dataset.drawing import (
     ellipse,
     flat,
     outline_or_fault,
+    placed,
     polygons,
     positive_size,
     rectangle,
@@ -122,22 +123,17 @@ def _pasted(
     """The mask of a shape of type `mask`: a PNG in base64, pasted at the first point."""
     if size is None:
         raise InputError(f"{where}: a mask needs imageWidth and imageHeight in its file")
-    try:
-        content = base64.b64decode(shape["mask"], validate=True)
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            crop = np.asarray(image.convert("L")) > 0
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise InputError(f"{where}: its mask is not a PNG in base64; export it again") from error
     if not all(math.isfinite(value) for value in points[0]):
         raise InputError(f"{where}: the place of its mask is not a number; redraw it")
     left, top = (round(value) for value in points[0])
-    if min(left, top) < 0 or left + crop.shape[1] > size[0] or top + crop.shape[0] > size[1]:
-        raise InputError(
-            f"{where}: its mask of {crop.shape[1]} x {crop.shape[0]} pixels at ({left}, {top}) does"
-            f" not fit into the photograph of {size[0]} x {size[1]}; export it again"
-        )
     mask = np.zeros((size[1], size[0]), bool)
-    mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+    try:
+        content = base64.b64decode(shape["mask"], validate=True)
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            place = placed(image.size, left, top, size, where)
+            mask[place] = np.asarray(image.convert("L")) > 0
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise InputError(f"{where}: its mask is not a PNG in base64; export it again") from error
     return mask
 
 

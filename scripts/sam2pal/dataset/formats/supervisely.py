@@ -17,6 +17,7 @@ from sam2pal.dataset.drawing import (
     faulty,
     finite,
     flat,
+    placed,
     polygons,
     positive_size,
 )
@@ -63,13 +64,11 @@ def _bitmap(
         raise InputError(f"{where}: a bitmap needs the size of its photograph")
     expand = zlib.decompressobj()
     content = expand.decompress(base64.b64decode(bitmap["data"]), 2**28)
-    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        crop = np.asarray(image.convert("RGBA").getchannel("A")) > 0
-        if image.mode in ("L", "1", "P"):
-            crop = np.asarray(image.convert("L")) > 0
     left, top = (int(finite(value)) for value in bitmap["origin"])
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        place = placed(image.size, left, top, size, where)
+        single = image.mode in ("L", "1", "P")
+        crop = image.convert("L") if single else image.convert("RGBA").getchannel("A")
     mask = np.zeros((size[1], size[0]), bool)
-    if min(left, top) < 0 or left + crop.shape[1] > size[0] or top + crop.shape[0] > size[1]:
-        raise InputError(f"{where}: its bitmap does not fit into the photograph; export it again")
-    mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+    mask[place] = np.asarray(crop) > 0
     return drawn(label, where, mask)

@@ -74,7 +74,8 @@ def _content(path: Path) -> tuple[dict[int, str], dict[str, list[str]]]:
         lines = [line.strip() for line in text.splitlines()]
         return {number: line for number, line in enumerate(lines) if line}, {}
     try:
-        data: Any = yaml.safe_load(text) if "&" not in text else None  # no aliases
+        aliases = any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text))
+        data: Any = None if aliases else yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({error}); export it again") from error
     names = data.get("names") if isinstance(data, dict) else None
