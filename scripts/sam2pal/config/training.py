@@ -94,6 +94,19 @@ class TrainingOptions(AdapterOptions):
     self_pair: Weight = Field(
         1.0, description="weight of the loss from a template to another view of itself"
     )
+    distillation: Weight = Field(
+        3.0,
+        description="weight of the loss on unlabelled specimens against the mean of the masks that the model "
+        "before training finds on them, seen in several ways (arXiv:1712.04440). Where `palindrome` has a "
+        "weight the specimen that it goes through is compared, otherwise one that is followed on its own",
+    )
+    ways: StrictInt = Field(
+        5,
+        ge=2,
+        le=8,
+        description="in how many ways the model sees an unlabelled specimen for `distillation`, as "
+        "`segmentation: ensemble`",
+    )
     structure_weights: Literal["numbers", "auto"] = Field(
         "numbers",
         description="how much a structure counts: `numbers` (its `weight`) or `auto` (that times "
@@ -175,9 +188,9 @@ class TrainingOptions(AdapterOptions):
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        if max(self.palindrome, self.direct, self.self_pair) <= 0:
+        if max(self.palindrome, self.direct, self.self_pair, self.distillation) <= 0:
             raise ValueError(
-                "one of palindrome, direct and self_pair must have a weight above zero"
+                "one of palindrome, direct, self_pair and distillation must have a weight above zero"
             )
         return self
 

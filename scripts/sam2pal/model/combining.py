@@ -25,6 +25,8 @@ class Decision:
         shares: [N, k], of each template in the decision, their sum 1; 0 where it does not show the structure.
         agreement: [N], IoU of the masks of single templates with that of all together, mean over templates;
             None where none was asked alone.
+        steadiness: [N], IoU of the masks of a specimen that is seen in several ways with that of all, mean
+            over the ways; None where it was seen once.
     """
 
     logits: Tensor
@@ -32,6 +34,7 @@ class Decision:
     object_score: Tensor
     shares: Tensor
     agreement: Tensor | None = None
+    steadiness: Tensor | None = None
 
 
 def together(tracker: Tracker, features: Features, memories: Sequence[Memory]) -> Decision:

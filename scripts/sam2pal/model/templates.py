@@ -106,6 +106,21 @@ class TemplateSet:
         )
         return as_photographed.aligned() if aligned else as_photographed
 
+    def but(self, template: int | None) -> "TemplateSet":
+        """Without one of the templates, for a model that is to be judged by it."""
+        if template is None:
+            return self
+        kept = [t for t in range(len(self)) if t != template]
+        return replace(
+            self,
+            specimens=tuple(self.specimens[t] for t in kept),
+            turns=tuple(self.turns[t] for t in kept),
+            images=self.images[kept],
+            masks=self.masks[kept],
+            annotated=self.annotated[kept],
+            windows=tuple(self.windows[t] for t in kept if self.windows),
+        )
+
     def within(
         self, parent: str, names: Sequence[str], templates: Sequence[AnnotatedSpecimen]
     ) -> "TemplateSet | None":

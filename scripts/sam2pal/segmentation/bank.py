@@ -16,6 +16,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
 from sam2pal.model.combining import alone, each_on_each, skill
 from sam2pal.model.device import autocast, out_of_memory, too_small
+from sam2pal.model.ensemble import Alteration, alterations
 from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
@@ -34,6 +35,7 @@ class Bank:
 
     Attributes:
         views: of the templates as they lie after they were turned alike.
+        ways: in which each specimen is seen.
         sides: [K], the structure whose place each takes in a mirrored view.
         shown: [T, K] bool, structures that a template shows.
         followed: [F], indices of the structures that at least one template shows.
@@ -55,6 +57,7 @@ class Bank:
     """
 
     views: list[View]
+    ways: list[Alteration]
     sides: Tensor
     shown: Tensor
     followed: Tensor
@@ -217,6 +220,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         descriptors = known.describe(tracker, views, device)
     return Bank(
         views,
+        alterations(options.ensemble, names),
         sides.to(device),
         shown.to(device),
         seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),

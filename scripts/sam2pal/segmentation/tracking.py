@@ -19,6 +19,7 @@ from sam2pal.model.combining import (
     together,
 )
 from sam2pal.model.device import autocast, out_of_memory, too_small
+from sam2pal.model.ensemble import ensemble
 from sam2pal.model.loading import square_image
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.similarity import Match, match
@@ -73,7 +74,6 @@ def track_batch(
                 [bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)]
             )
             remembered = torch.zeros_like(view)
-        features = tracker.encode(images)
         structures = bank.structures(view)
         asked = nearest_templates(bank, found.likeness, structures, options.nearest)  # [N, k]
         own = rows.repeat_interleave(structures.shape[1])
@@ -85,9 +85,14 @@ def track_batch(
         skills = None
         if bank.skills is not None:
             skills = bank.skills[asked, structures.flatten()[:, None]]
-        decision = decide(tracker, features, memories, skills, options)
+
+        def ask(seen: Tensor) -> Decision:
+            return decide(tracker, tracker.encode(seen), memories, skills, options)
+
+        decision = ensemble(ask, images, bank.ways)
         back = None
         if options.round_trip:
+            features = tracker.encode(images)
             back = round_trip(tracker, bank, features, decision.logits, remembered, structures)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
     if options.turned == "specimen":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.config.training import TrainingOptions
@@ -18,6 +19,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.adapters import frozen_by
 from sam2pal.model.device import autocast
 from sam2pal.model.encoder import Encoded
+from sam2pal.model.ensemble import alterations
 from sam2pal.model.finding import NOTHING, Finder
 from sam2pal.model.loading import ahead, square_image
 from sam2pal.model.similarity import match
@@ -27,8 +29,11 @@ from sam2pal.model.views import sided, views_of
 from sam2pal.training.augmentation import augment
 from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
 from sam2pal.training.palindrome import AnnotatedViews
+from sam2pal.training.teacher import Taught, Teacher
 
 log = logging.getLogger(__name__)
+
+COPIES = 3  # of an unlabelled specimen that `distillation` learns from
 
 _Located = tuple[str, Photograph, Window]
 Annotated = tuple[Tensor, Tensor, Tensor]  # an image, its masks, which of them were annotated
@@ -42,7 +47,9 @@ class Data:
         drawn: the `T` templates as photographed.
         views: their augmented views, view by view of template 0, then of template 1, ...: [T * V].
         unseen: one view of each that is kept for validation, [T].
-        pool: features of the unlabelled specimens.
+        pool: features of the unlabelled specimens, of each as often as there are `copies`, one after another.
+        copies: of which the first are the specimens as they are, and the others altered.
+        taught: what the model before training finds on them; None without `distillation`.
         left_out: why photographs of the pool could not be used, one message each.
         held_out: the template that is kept for validation with all of its views, if any.
         similarity: [T, B], how alike each template and each specimen of the pool are; only where
@@ -56,6 +63,13 @@ class Data:
     left_out: tuple[str, ...] = ()
     held_out: int | None = None
     similarity: Tensor | None = None
+    copies: int = 1
+    taught: Taught | None = None
+
+    @property
+    def specimens(self) -> int:
+        """B, how many unlabelled specimens there are."""
+        return len(self.pool) // self.copies
 
     @property
     def trained(self) -> np.ndarray:
@@ -63,17 +77,17 @@ class Data:
         return np.array([t for t in range(len(self.drawn.masks)) if t != self.held_out])
 
 
-def held_out(data: Data, holdout: bool | str) -> int | None:
+def held_out(shown: Tensor, holdout: bool | str) -> int | None:
     """The template that is held back for validation: of those that share most structures with the others, the
     last.
 
     Args:
+        shown: [T, K] bool, structures that a template shows.
         holdout: True, False, or `auto`: if there are at least three templates.
 
     Raises:
         InputError: it is True and there is no other template that shows one of its structures.
     """
-    shown = data.drawn.shown  # [T, K]
     if holdout is False or (holdout == "auto" and len(shown) < 3):
         return None
     shared = (shown & (shown.sum(0) > 1)).sum(1).tolist()
@@ -124,7 +138,14 @@ def prepare(
     ]
     drawn = images.encode(annotated, torch.float32)
     unlabelled = _Pool(tracker, options, templates)
-    features = images.keep(unlabelled.read(pool))
+    lessons = None
+    if options.distillation > 0:
+        kept = held_out(drawn.shown, options.holdout)
+        asked = templates.but(kept)
+        ways = alterations(options.ways, templates.names)
+        lessons = _Lessons(Teacher(tracker, asked, ways), mirror, seed)
+    specimens = unlabelled.read(pool)
+    features = images.keep(specimens if lessons is None else lessons.read(specimens))
     return Data(
         drawn,
         images.encode(chain.from_iterable(views[:-1] for views in augmented)),
@@ -132,6 +153,8 @@ def prepare(
         features,
         tuple(unlabelled.left_out),
         similarity=unlabelled.similarity,
+        copies=1 if lessons is None else COPIES,
+        taught=None if lessons is None else lessons.taught,
     )
 
 
@@ -171,6 +194,40 @@ class _Images:
     def _encode(self, image: Tensor) -> Features | Encoded:
         with autocast(self._tracker.device):
             return self._tracker.begin(image[None].to(self._tracker.device), self._frozen)
+
+
+class _Lessons:
+    """Unlabelled specimens, as they are and altered, with what the teacher finds on them."""
+
+    def __init__(self, teacher: Teacher, mirror: bool, seed: int) -> None:
+        self._teacher, self._mirror, self._seed = teacher, mirror, seed
+        self._found: list[Taught] = []
+
+    @property
+    def taught(self) -> Taught:
+        """Of all that was read."""
+        return Taught(
+            torch.cat([one.masks for one in self._found]),
+            torch.cat([one.trusted for one in self._found]),
+        )
+
+    def read(self, specimens: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Of each of the images [3, S, S] its copies."""
+        for number, image in enumerate(specimens):
+            found = self._teacher(image)
+            device = found.masks.device
+            self._keep(found)
+            yield image
+            for copy in range(1, COPIES):
+                rng = np.random.default_rng([self._seed, 6, number, copy])
+                altered, masks = augment(image, found.masks[0].cpu(), rng, mirror=self._mirror)
+                self._keep(Taught(masks[None].to(device), found.trusted))
+                yield altered
+
+    def _keep(self, found: Taught) -> None:
+        # at the size at which the model decides, and no larger
+        masks = F.interpolate(found.masks, self._teacher.side, mode="area")
+        self._found.append(Taught(masks.half(), found.trusted))
 
 
 class _Pool:

@@ -20,6 +20,7 @@ from sam2pal.training.palindrome import (
     palindrome,
     score_losses,
 )
+from sam2pal.training.teacher import Taught
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class LossTerm:
         structures: [K], which structures the masks are of.
         through: the unlabelled specimens of a palindrome; None where masks are followed from start to goal
             directly.
+        taught: what the palindrome should find on them; None without `distillation`.
         weight, objects: summed weight and number of all structures that can be followed, also where this is
             only a part of the term.
     """
@@ -43,6 +45,7 @@ class LossTerm:
     goal: AnnotatedViews
     structures: Tensor
     through: Features | Encoded | None = None
+    taught: Taught | None = None
     weight: Tensor | None = None
     objects: Tensor | None = None
 
@@ -83,8 +86,11 @@ class LossTerm:
             for few in torch.arange(structures).split(min(objects, structures)):
                 start, goal = (v[some].of_structures(few.tolist()) for v in (self.start, self.goal))
                 through = None if self.through is None else self.through[some]
+                taught = None if self.taught is None else self.taught[some].of_structures(few)
                 own = self.structures[few.to(self.structures.device)]
-                yield replace(self, start=start, goal=goal, through=through, structures=own)
+                yield replace(
+                    self, start=start, goal=goal, through=through, taught=taught, structures=own
+                )
 
 
 @dataclass
@@ -154,12 +160,24 @@ class StepLoss:
         structures = torch.arange(start.known.shape[1], device=start.known.device)
         terms = []
 
-        def add(name: str, goal: AnnotatedViews, through: Features | Encoded | None = None) -> None:
-            factor = getattr(options, name)
-            terms.append(LossTerm(name, factor, start, goal, structures, through))
+        def add(name: str, goal: AnnotatedViews) -> None:
+            terms.append(LossTerm(name, getattr(options, name), start, goal, structures))
 
+        taught = None if data.taught is None else data.taught[specimens]
         if options.palindrome > 0:
-            add("palindrome", back, data.pool[specimens])
+            terms.append(
+                LossTerm(
+                    "palindrome",
+                    options.palindrome,
+                    start,
+                    back,
+                    structures,
+                    data.pool[specimens],
+                    taught,
+                )
+            )
+        elif taught is not None:
+            add("distillation", AnnotatedViews(data.pool[specimens], taught.masks, taught.trusted))
         if options.self_pair > 0:
             add("self_pair", back)
         if options.direct > 0 and len(trained) > 1:
@@ -174,13 +192,19 @@ class StepLoss:
         return self.data.views[_index(templates * views + chosen)]
 
     def _specimens(self, source: np.ndarray, rng: np.random.Generator) -> Tensor:
-        """[P], a specimen of the pool for each template; no specimen twice where there are enough."""
+        """[P], an image of the pool for each template; no specimen twice where there are enough."""
+        chosen = self._chosen(source, rng) * self.data.copies
+        if self.data.copies == 1:
+            return chosen
+        return chosen + _index(rng.integers(self.data.copies, size=len(source)))
+
+    def _chosen(self, source: np.ndarray, rng: np.random.Generator) -> Tensor:
         data = self.data
-        few = len(data.pool) < len(source)
-        if self.options.pairing == "random" or len(data.pool) < 2:
-            return _index(rng.choice(len(data.pool), len(source), replace=few))
+        few = data.specimens < len(source)
+        if self.options.pairing == "random" or data.specimens < 2:
+            return _index(rng.choice(data.specimens, len(source), replace=few))
         # among the half that looks most like the template
-        some = -(-len(data.pool) // 2)
+        some = -(-data.specimens // 2)
         nearest = data.similarity[_index(source)].argsort(dim=1, descending=True)[:, :some]
         taken: list[int] = []
         for alike in nearest.tolist():
@@ -205,12 +229,27 @@ class StepLoss:
         part.log(term.name, loss)
         part.log(f"{term.name}_iou", followed.iou().sum() / term.objects)
         total = term.factor * loss
-        if options.scores > 0:
+        if term.taught is not None:
+            anchor = self._anchor(followed, term, weights)
+            part.log("distillation", anchor)
+            total = total + options.distillation * anchor
+        # of masks that nobody drew the IoU is not known
+        if options.scores > 0 and term.name != "distillation":
             honest = score_losses(followed).sum() / term.objects
             total = total + options.scores * honest
             part.log("scores", honest)
         part.loss = part.loss + total
         return True
+
+    def _anchor(self, followed: Followed, term: LossTerm, weights: Tensor) -> Tensor:
+        """How far what a palindrome finds on the specimens is from what it should."""
+        images, structure = drawn_in_both(term.start, term.goal).nonzero(as_tuple=True)
+        target = term.taught.masks[images, structure][:, None]
+        found = replace(
+            followed, tracked=replace(followed.tracked, logits=followed.middle), target=target
+        )
+        each = term.taught.trusted[images, structure] * object_losses(found, self.options.mask)
+        return (weights[term.structures[structure]] * each).sum() / term.weight
 
 
 def _index(values: np.ndarray) -> Tensor:

@@ -228,6 +228,8 @@ def kept_bytes(tracker: Tracker, data: Data) -> int:
     kept: list[Tensor] = list(tracker.model.parameters())
     for view in (data.drawn, data.views, data.unseen):
         kept.append(view.masks)
+    if data.taught is not None:
+        kept.append(data.taught.masks)
     for features in (data.drawn.features, data.views.features, data.unseen.features, data.pool):
         if not isinstance(features, FeaturesOnDisk):
             kept += features.maps

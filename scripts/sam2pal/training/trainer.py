@@ -103,7 +103,7 @@ class Trainer:
         folder: Path,
     ) -> None:
         self.model, self.options, self.seed, self.folder = model, options, seed, folder
-        self.data = replace(data, held_out=held_out(data, options.holdout))
+        self.data = replace(data, held_out=held_out(data.drawn.shown, options.holdout))
         self.numbers, self.device = numbers, numbers.device
         self.structure_weights = self._structure_weights()
         self.tracker, self.judge = Tracker(model, gated=False), Tracker(model)

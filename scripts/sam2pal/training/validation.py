@@ -91,7 +91,7 @@ def controls(
         structure).
     """
     templates = torch.as_tensor(np.resize(data.trained, pairs))
-    chosen = _spread(len(data.pool), pairs)
+    chosen = _spread(data.specimens, pairs) * data.copies
     start, back = data.drawn[templates], data.unseen[templates]
     usable = drawn_in_both(start, back)
     if not bool(usable.any()):
@@ -111,8 +111,8 @@ def controls(
     memories = {"true": own, "blank": tracker.memorize(specimens, nothing)}
     if following is not None:
         memories["structure"] = own[following]
-    if len(data.pool) > 1:
-        others = (chosen + max(1, len(data.pool) // 2)) % len(data.pool)
+    if data.specimens > 1:
+        others = (chosen + max(1, data.specimens // 2) * data.copies) % len(data.pool)
         others = tracker.finish(data.pool[others])[images]
         memories["specimen"] = tracker.memorize(others, seen)
     numbers = {}

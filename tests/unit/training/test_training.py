@@ -18,17 +18,21 @@ from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
+from sam2pal.model.ensemble import alterations
+from sam2pal.model.loading import square_image
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
 from sam2pal.training.augmentation import augment
-from sam2pal.training.data import held_out, prepare
+from sam2pal.training.data import COPIES, held_out, prepare
 from sam2pal.training.palindrome import direct, palindrome
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
+from sam2pal.training.teacher import Taught, Teacher
 from sam2pal.training.trainer import Trainer, TrainingState
 from sam2pal.training.validation import validate
 
@@ -40,6 +44,7 @@ OPTIONS = TrainingOptions(
     validate_every=2,
     warmup=2,
     self_pair=0.0,
+    distillation=0.0,
     rank=2,
     alpha=2.0,
     checkpoint_minutes=0.0,
@@ -672,7 +677,7 @@ def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
 
 def test_a_template_that_is_held_out_is_seen_by_validation_alone(small_model, data):
     tracker, three = Tracker(small_model), only(data, [0, 1, 0])
-    held = dataclasses.replace(three, held_out=held_out(three, "auto"))
+    held = dataclasses.replace(three, held_out=held_out(three.drawn.shown, "auto"))
     assert held.held_out == 2  # of the two that show a tail the last
     scores = []
     goals = [(three.drawn, 2), (three.unseen, 2), (three.views, 4), (three.views, 5)]
@@ -714,16 +719,16 @@ def numbered(view, numbers):
     ],
 )
 def test_which_template_is_held_out(data, templates, holdout, expected):
-    assert held_out(only(data, templates), holdout) == expected
+    assert held_out(only(data, templates).drawn.shown, holdout) == expected
 
 
 def test_no_template_can_be_held_out(data):
     with pytest.raises(InputError, match="`holdout` needs two templates"):
-        held_out(only(data, [0]), True)
+        held_out(only(data, [0]).drawn.shown, True)
     known = [[True, False, False], [False, True, False], [False, False, True]]
     three = only(data, [0, 1, 0])
     apart = dataclasses.replace(three, drawn=without(three.drawn, known))
-    assert held_out(apart, "auto") is None
+    assert held_out(apart.drawn.shown, "auto") is None
 
 
 def test_training_with_a_template_held_out(small_model, data, tmp_path):
@@ -1056,3 +1061,95 @@ def test_one_template_publishes_less_of_what_is_learned(small_model, data, tmp_p
     alone = dataclasses.replace(data, drawn=data.drawn[torch.tensor([0])])
     several, one = (trainer_of(model, some, tmp_path, options) for some in (data, alone))
     assert 0 < one.interpolation < several.interpolation
+
+
+# ---------------------------------------------------------------- what the model before training finds
+
+TAUGHT = dataclasses.replace(OPTIONS, distillation=2.0, ways=3, turns=(0,))
+
+
+@pytest.fixture(scope="module")
+def taught(small_model, photographs):
+    return prepared(small_model, *photographs, TAUGHT)
+
+
+def test_a_pool_is_kept_as_it_is_and_altered_with_what_is_found_on_it(taught, data, photographs):
+    pool = photographs[1]
+    assert (taught.copies, taught.specimens) == (COPIES, len(pool))
+    assert len(taught.pool) == COPIES * len(pool) == len(taught.taught.masks)
+    plain = taught.pool[torch.arange(len(pool)) * COPIES]
+    torch.testing.assert_close(plain.low, data.pool.low)
+    masks = taught.taught.masks.float()
+    assert masks.shape[1] == len(STRUCTURES) and masks.min() >= 0 and masks.max() <= 1
+    # what was found on a specimen follows it when it is altered
+    assert not torch.equal(masks[0], masks[1])
+    assert torch.equal(taught.taught.trusted[0], taught.taught.trusted[COPIES - 1])
+
+
+def test_a_specimen_of_a_palindrome_is_compared_with_what_was_found_on_it(small_model, taught):
+    tracker, trusted = Tracker(small_model, gated=False), torch.ones_like(taught.taught.trusted)
+    options = dataclasses.replace(TAUGHT, scores=0.0, direct=0.0)
+
+    def loss(lesson: Taught) -> tuple[float, dict[str, float]]:
+        own, rng = dataclasses.replace(taught, taught=lesson), np.random.default_rng(2)
+        with torch.no_grad():
+            total, numbers = step_loss(tracker, own, torch.ones(3), options, rng)
+        return total.item(), numbers
+
+    total, numbers = loss(Taught(taught.taught.masks, trusted))
+    assert numbers["distillation"] > 0
+    assert total == pytest.approx(
+        numbers["palindrome"] + 2 * numbers["distillation"], rel=1e-5
+    )
+    _, other = loss(Taught(1 - taught.taught.masks, trusted))
+    assert other["distillation"] != pytest.approx(numbers["distillation"], rel=1e-3)
+    assert other["palindrome"] == pytest.approx(numbers["palindrome"], rel=1e-5)
+    _, nothing = loss(Taught(taught.taught.masks, ~trusted))
+    assert nothing["distillation"] == 0
+
+
+def test_the_parts_of_a_step_teach_what_the_whole_does(small_model, taught):
+    tracker, options = Tracker(small_model, gated=False), dataclasses.replace(TAUGHT, scores=0.0)
+    lesson = Taught(taught.taught.masks, torch.ones_like(taught.taught.trusted))
+    own = dataclasses.replace(taught, taught=lesson)
+
+    def total(at_once: int | None) -> float:
+        parts = StepLoss(tracker, own, options).parts(
+            np.random.default_rng(2), torch.ones(3), at_once
+        )
+        with torch.no_grad():
+            return sum(part.loss.item() for part in parts)
+
+    assert total(2) == pytest.approx(total(None), rel=1e-4)
+
+
+def test_specimens_are_learned_from_without_a_palindrome(small_model, taught, tmp_path):
+    options = dataclasses.replace(TAUGHT, palindrome=0.0, direct=0.0, steps=2)
+    lesson = Taught(taught.taught.masks, torch.ones_like(taught.taught.trusted))
+    own = dataclasses.replace(taught, taught=lesson)
+    state = run(fresh(small_model, options), own, tmp_path, options)
+    assert state.step == 2 and all(line["distillation"] > 0 for line in state.history)
+    assert "scores" not in state.history[0]
+
+
+def test_the_template_that_is_held_out_teaches_nothing(small_model, photographs):
+    templates, pool = photographs
+    three = [*templates, dataclasses.replace(templates[0], specimen="2", path=pool[0])]
+    options = dataclasses.replace(TAUGHT, holdout=True, views=1)
+    known = TemplateSet.read(three, STRUCTURES, small_model.image_size, aligned=False)
+    kept = held_out(known.shown & known.annotated, True)
+    found = prepared(small_model, three, pool[1:2], options)
+    without = Teacher(
+        Tracker(small_model), known.but(kept), alterations(options.ways, STRUCTURES)
+    )
+    image = square_image(read_photograph(pool[1], small_model.image_size), small_model.image_size)
+    expected = torch.nn.functional.interpolate(without(image).masks, without.side, mode="area")
+    torch.testing.assert_close(found.taught.masks[:1].float(), expected, atol=1e-3, rtol=0)
+
+
+def test_nothing_is_taught_of_a_structure_that_no_template_shows(small_model, photographs):
+    templates, pool = photographs
+    known = TemplateSet.read(templates[1:], STRUCTURES, small_model.image_size, aligned=False)
+    teacher = Teacher(Tracker(small_model), known, alterations(2, STRUCTURES))
+    image = square_image(read_photograph(pool[0], small_model.image_size), small_model.image_size)
+    assert not teacher(image).trusted[0, STRUCTURES.index("tail")]

@@ -21,7 +21,7 @@ from sam2pal.training.palindrome import palindrome
 from sam2pal.training.validation import controls
 
 NAMES = ["head", "pronotum", "elytra"]
-OPTIONS = TrainingOptions(views=1, turns=(0,))
+OPTIONS = TrainingOptions(views=1, turns=(0,), distillation=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,100 @@
+"""Specimens seen several times, each time a little differently: the mean of the masks is better than any."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sam2pal.model.combining import SURE, Decision
+from sam2pal.model.masks import hard_iou
+from sam2pal.model.views import sided
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """A way to see a specimen: mirrored, then larger or smaller, then turned.
+
+    Attributes:
+        scale: of the specimen on the square.
+        turn: degrees.
+    """
+
+    mirrored: bool = False
+    scale: float = 1.0
+    turn: float = 0.0
+
+    def apply(self, images: Tensor) -> Tensor:
+        """[B, C, s, s] as they are seen."""
+        return self._moved(images.flip(-1) if self.mirrored else images, inverse=False)
+
+    def undo(self, masks: Tensor) -> Tensor:
+        """Masks [B, C, s, s] of what is seen, on the specimens as they lie."""
+        masks = self._moved(masks, inverse=True)
+        return masks.flip(-1) if self.mirrored else masks
+
+    def _moved(self, values: Tensor, inverse: bool) -> Tensor:
+        if self.scale == 1 and self.turn == 0:
+            return values
+        scale, angle = self.scale, math.radians(self.turn)
+        if inverse:
+            scale, angle = 1 / scale, -angle
+        cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+        where = values.new_tensor([[cos, -sin, 0], [sin, cos, 0]]).float()
+        grid = F.affine_grid(
+            where.expand(len(values), -1, -1), list(values.shape), align_corners=False
+        )
+        moved = F.grid_sample(values.float(), grid, padding_mode="border", align_corners=False)
+        return moved.to(values.dtype)
+
+
+NUMBERS = ("predicted_iou", "object_score", "shares", "agreement")
+
+# in this order, so that the first three are the best three; docs/accuracy.md has what each number gives
+ALTERATIONS = (
+    Alteration(),
+    Alteration(mirrored=True, scale=0.9),
+    Alteration(scale=1.1),
+    Alteration(mirrored=True),
+    Alteration(turn=8),
+    Alteration(mirrored=True, turn=-8),
+    Alteration(scale=0.9),
+    Alteration(mirrored=True, scale=1.1),
+)
+
+
+def alterations(count: int, names: Sequence[str]) -> list[Alteration]:
+    """The first of them; where a structure is named for a side none mirrors, and five are left."""
+    ways = ALTERATIONS
+    if sided(names):
+        ways = tuple(dict.fromkeys(replace(one, mirrored=False) for one in ways))
+    return list(ways[:count])
+
+
+def ensemble(
+    decide: Callable[[Tensor], Decision], images: Tensor, ways: Sequence[Alteration]
+) -> Decision:
+    """The mean of what is decided on specimens that are seen in several ways (test-time augmentation).
+
+    Args:
+        decide: what images [B, 3, S, S] say of `N` objects, B * K.
+
+    Returns:
+        The decision, its logits those of the mean probability.
+    """
+    if len(ways) == 1:
+        return decide(ways[0].apply(images))
+    found = [decide(way.apply(images)) for way in ways]
+    masks = []
+    for way, one in zip(ways, found, strict=True):
+        of_images = one.logits[:, 0].unflatten(0, (len(images), -1)).float()
+        masks.append(way.undo(of_images.sigmoid()).flatten(0, 1)[:, None])
+    mean = torch.stack(masks).mean(0)
+    logits = torch.logit(mean, eps=1e-6).clamp(-SURE, SURE)
+    joint = (logits > 0).float()
+    steadiness = torch.stack([hard_iou(one - 0.5, joint) for one in masks]).mean(0)
+    numbers = [name for name in NUMBERS if getattr(found[0], name) is not None]
+    means = {name: torch.stack([getattr(one, name) for one in found]).mean(0) for name in numbers}
+    return Decision(logits=logits, steadiness=steadiness, **means)

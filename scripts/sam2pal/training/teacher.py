@@ -1,0 +1,88 @@
+"""What the model before training makes of unlabelled specimens, seen in several ways.
+
+After "Data Distillation: Towards Omni-Supervised Learning" (Radosavovic et al. 2018, arXiv:1712.04440): the
+mean of the masks that a model finds in several ways is better than each of them, so something can be learned.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sam2pal.model.combining import Decision, alone, each_on_each, mean_of_masks, skill
+from sam2pal.model.device import autocast
+from sam2pal.model.ensemble import Alteration, ensemble
+from sam2pal.model.masks import at_size_of
+from sam2pal.model.templates import TemplateSet
+from sam2pal.model.tracker import Features, Tracker, drawn_logits
+
+STEADY = (
+    0.5  # mean IoU of the masks found in single ways with their mean below which nothing is taught
+)
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Masks to be learned on `B` images of specimens.
+
+    Attributes:
+        masks: [B, K, s, s], soft.
+        trusted: [B, K] bool, False where the masks of single ways differ, or none is found.
+    """
+
+    masks: Tensor
+    trusted: Tensor
+
+    def __getitem__(self, index: Tensor | slice) -> "Taught":
+        return Taught(self.masks[index], self.trusted[index])
+
+    def of_structures(self, index: Tensor) -> "Taught":
+        return Taught(self.masks[:, index], self.trusted[:, index])
+
+
+class Teacher:
+    """The model as it is, and the memories of its templates.
+
+    Args:
+        tracker: of the model; with gates.
+        ways: in which a specimen is seen.
+
+    Attributes:
+        side: of the masks as the model decides on them.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self, tracker: Tracker, templates: TemplateSet, ways: Sequence[Alteration]
+    ) -> None:
+        self._tracker, self._ways = tracker, ways
+        device, shown = tracker.device, templates.shown.to(tracker.device)
+        with autocast(device):
+            encoded = [tracker.encode(image[None].to(device)) for image in templates.images]
+            self._memories = [
+                tracker.memorize(features, drawn_logits(masks[:, None].to(device)), seen)
+                for features, masks, seen in zip(encoded, templates.masks, shown, strict=True)
+            ]
+            found = each_on_each(tracker, Features.cat(encoded), self._memories, templates)
+        self.side = 0
+        self._skills = skill(found).T  # [K, T]
+        self._valid = shown.T
+        self._shown = shown.any(0)
+
+    @torch.no_grad()
+    def __call__(self, image: Tensor) -> Taught:
+        """Of one specimen [3, S, S], its masks at the square's size."""
+        image = image[None].to(self._tracker.device)
+        with autocast(image.device):
+            found = ensemble(self._ask, image, self._ways)
+        self.side = found.logits.shape[-1]
+        masks = at_size_of(found.logits, image).sigmoid()[:, 0]
+        seen = self._shown & (masks.flatten(1).amax(1) > 0.5)
+        return Taught(masks[None], (seen & (found.steadiness >= STEADY))[None])
+
+    def _ask(self, image: Tensor) -> Decision:
+        features = self._tracker.encode(image)
+        found = [alone(self._tracker, features, memory) for memory in self._memories]
+        # where there is nothing to follow any template stands in; what is found there is not trusted
+        return mean_of_masks(found, self._valid | ~self._shown[:, None], self._skills)
