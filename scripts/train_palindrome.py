@@ -97,14 +97,15 @@ def main() -> None:
         window = stage.segmentation.window
         known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned, window=window)
         paths = [specimen.path for specimen in pool]
-        data = prepare(tracker, known, paths, options, stage.seed, arguments.state)
-        seed_everything(stage.seed)  # whatever building the model drew
         key = input_hash(arguments, stage, (weights, model.image_size), templates)
+        seed_everything(stage.seed)  # whatever building the model drew
         config = (
             adapters.load(model, arguments.init, trainable=True, options=options.adapter)
             if arguments.init
             else adapters.inject(model, options.adapter)
         )
+        # with the adapter that training goes on from, which teaches what it finds on the pool
+        data = prepare(tracker, known, paths, options, stage.seed, arguments.state, bar.say)
         bar.say("judging the model before training")
 
         def on_step(step: int, numbers: dict) -> None:
@@ -127,7 +128,7 @@ def main() -> None:
         "validation_untrained": state.untrained,
         "validation_best": state.best,
         "best_step": state.best_step,
-        "interpolation": trainer.interpolation,
+        "interpolation": options.interpolation,
         "steps": state.step,
         "templates": [template.specimen for template in templates],
         "held_out": None if held is None else templates[held].specimen,

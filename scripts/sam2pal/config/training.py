@@ -46,7 +46,7 @@ class AdapterOptions:
 class TrainingOptions(AdapterOptions):
     """How an adapter is trained."""
 
-    steps: StrictInt = Field(150, ge=1, le=1_000_000, description="optimiser steps")
+    steps: StrictInt = Field(100, ge=1, le=1_000_000, description="optimiser steps")
     pairs: StrictInt = Field(
         2,
         ge=1,
@@ -67,7 +67,7 @@ class TrainingOptions(AdapterOptions):
         "the first template; training turns them to lie as it does. Use `[0]` where all lie alike",
     )
     learning_rate: StrictFloat = Field(
-        0.0005, gt=0, description="peak of the learning rate; a cosine to zero follows"
+        0.0003, gt=0, description="peak of the learning rate; a cosine to zero follows"
     )
     encoder_rate: StrictFloat = Field(
         1.0,
@@ -78,11 +78,11 @@ class TrainingOptions(AdapterOptions):
         10, ge=0, le=1_000_000, description="steps until the learning rate is at its peak"
     )
     weight_decay: Weight = Field(0.01, description="weight decay of AdamW")
-    interpolation: Annotated[StrictFloat, Field(gt=0, le=1)] | Literal["auto"] = Field(
-        "auto",
+    interpolation: Annotated[StrictFloat, Field(gt=0, le=1)] = Field(
+        1.0,
         description="how far from the weights before training towards those after it the published ones "
-        "lie (arXiv:2109.01903): 1 publishes what training ends with; `auto` is 0.5 for one template, "
-        "which says little of how other specimens look, and 0.7 for several",
+        "lie (arXiv:2109.01903): 1 publishes what training ends with. Without `distillation` one template "
+        "says little of how other specimens look, and 0.5 is better",
     )
     clip: StrictFloat = Field(
         1.0, gt=0, description="largest norm of the gradient; a larger one is scaled down to it"

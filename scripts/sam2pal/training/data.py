@@ -1,7 +1,7 @@
 """What a training looks at, encoded once whatever the number of steps."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -109,12 +109,14 @@ def prepare(
     options: TrainingOptions,
     seed: int,
     folder: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Data:
     """Encode the templates, their augmented views and the pool: once an image, whatever the number of steps.
 
     Args:
         pool: paths of unlabelled specimens; those that cannot be read are left out, with a warning.
         folder: for encoded images that are more than `keep_megabytes`.
+        say: told what is being done.
 
     Raises:
         InputError: no photograph of the pool can be read.
@@ -145,7 +147,11 @@ def prepare(
         ways = alterations(options.ways, templates.names)
         lessons = _Lessons(Teacher(tracker, asked, ways), mirror, seed)
     specimens = unlabelled.read(pool)
-    features = images.keep(specimens if lessons is None else lessons.read(specimens))
+    if lessons is not None:
+        specimens = lessons.read(
+            specimens, lambda done: say(f"looking at unlabelled specimens: {done} of {len(pool)}")
+        )
+    features = images.keep(specimens)
     return Data(
         drawn,
         images.encode(chain.from_iterable(views[:-1] for views in augmented)),
@@ -211,9 +217,10 @@ class _Lessons:
             torch.cat([one.trusted for one in self._found]),
         )
 
-    def read(self, specimens: Iterable[Tensor]) -> Iterator[Tensor]:
+    def read(self, specimens: Iterable[Tensor], tell: Callable[[int], None]) -> Iterator[Tensor]:
         """Of each of the images [3, S, S] its copies."""
         for number, image in enumerate(specimens):
+            tell(number + 1)
             found = self._teacher(image)
             device = found.masks.device
             self._keep(found)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sam2pal.io.figures import COLOURS, save
 from sam2pal.training.trainer import TrainingState
 
-_LOSSES = ("palindrome", "direct", "self_pair")
+_LOSSES = ("palindrome", "direct", "self_pair", "distillation")
 _CONTROLS = {
     "control_true": "what was seen on the specimen",
     "control_blank": "nothing",

@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 # a validation IoU below this share of the best, and lower by this much, is nothing to go on from
 _COLLAPSED = 0.5, 0.1
 
-# `interpolation: auto`; docs/training.md has what was measured
-ONE_TEMPLATE, SEVERAL_TEMPLATES = 0.5, 0.7
-
 Numbers = dict[str, float]
 
 
@@ -176,13 +173,6 @@ class Trainer:
             )
         adapters.set_state(self.model, self.state.best_state)
         return self.state.improved
-
-    @property
-    def interpolation(self) -> float:
-        """How far from the weights before training towards those after it the published ones lie."""
-        if self.options.interpolation == "auto":
-            return ONE_TEMPLATE if len(self.data.drawn.masks) == 1 else SEVERAL_TEMPLATES
-        return self.options.interpolation
 
     def _structure_weights(self) -> Tensor:
         """[K], how much each structure counts."""
@@ -345,7 +335,7 @@ class Trainer:
         A fresh adapter changes a weight by the product of its two matrices, the second of which begins at
         zero: with that one interpolated and the other as it is, the weight itself is.
         """
-        before, share = self.state.before, self.interpolation
+        before, share = self.state.before, self.options.interpolation
         return {
             name: value if ".lora_A." in name else torch.lerp(before[name], value, share)
             for name, value in after.items()

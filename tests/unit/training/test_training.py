@@ -1055,14 +1055,6 @@ def test_published_weights_lie_between_those_before_and_after(
         assert torch.allclose(value, expected, atol=1e-7), name
 
 
-def test_one_template_publishes_less_of_what_is_learned(small_model, data, tmp_path):
-    options = dataclasses.replace(SHAKEN, interpolation="auto")
-    model = fresh(small_model, options)
-    alone = dataclasses.replace(data, drawn=data.drawn[torch.tensor([0])])
-    several, one = (trainer_of(model, some, tmp_path, options) for some in (data, alone))
-    assert 0 < one.interpolation < several.interpolation
-
-
 # ---------------------------------------------------------------- what the model before training finds
 
 TAUGHT = dataclasses.replace(OPTIONS, distillation=2.0, ways=3, turns=(0,))
