@@ -19,7 +19,7 @@ class Decision:
     """What `k` templates say together of `N` objects.
 
     Attributes:
-        logits: [N, 1, S/4, S/4].
+        logits: [N, 1, S/4, S/4], or [N, 1, S, S] of specimens that were seen in several ways.
         predicted_iou: [N].
         object_score: [N], a logit.
         shares: [N, k], of each template in the decision, their sum 1; 0 where it does not show the structure.

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.model.combining import SURE, Decision
-from sam2pal.model.masks import hard_iou
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.views import sided
 
 
@@ -82,15 +82,16 @@ def ensemble(
         decide: what images [B, 3, S, S] say of `N` objects, B * K.
 
     Returns:
-        The decision, its logits those of the mean probability.
+        The decision; its logits are those of the mean probability, [N, 1, S, S] where there are several ways.
     """
     if len(ways) == 1:
         return decide(ways[0].apply(images))
     found = [decide(way.apply(images)) for way in ways]
     masks = []
     for way, one in zip(ways, found, strict=True):
-        of_images = one.logits[:, 0].unflatten(0, (len(images), -1)).float()
-        masks.append(way.undo(of_images.sigmoid()).flatten(0, 1)[:, None])
+        # enlarged before it is averaged: thin structures are narrower than a pixel of the logits
+        large = at_size_of(one.logits, images)[:, 0].unflatten(0, (len(images), -1))
+        masks.append(way.undo(large.float().sigmoid()).flatten(0, 1)[:, None])
     mean = torch.stack(masks).mean(0)
     logits = torch.logit(mean, eps=1e-6).clamp(-SURE, SURE)
     joint = (logits > 0).float()

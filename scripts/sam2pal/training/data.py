@@ -33,6 +33,7 @@ from sam2pal.training.teacher import Taught, Teacher
 
 log = logging.getLogger(__name__)
 
+LARGEST = 512  # side of the masks to be learned, however large the square: there are many
 COPIES = 3  # of an unlabelled specimen that `distillation` learns from
 
 _Located = tuple[str, Photograph, Window]
@@ -232,8 +233,8 @@ class _Lessons:
                 yield altered
 
     def _keep(self, found: Taught) -> None:
-        # at the size at which the model decides, and no larger
-        masks = F.interpolate(found.masks, self._teacher.side, mode="area")
+        side = min(found.masks.shape[-1], LARGEST)
+        masks = F.interpolate(found.masks, side, mode="area")
         self._found.append(Taught(masks.half(), found.trusted))
 
 

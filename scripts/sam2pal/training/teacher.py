@@ -47,9 +47,6 @@ class Teacher:
     Args:
         tracker: of the model; with gates.
         ways: in which a specimen is seen.
-
-    Attributes:
-        side: of the masks as the model decides on them.
     """
 
     @torch.no_grad()
@@ -65,7 +62,6 @@ class Teacher:
                 for features, masks, seen in zip(encoded, templates.masks, shown, strict=True)
             ]
             found = each_on_each(tracker, Features.cat(encoded), self._memories, templates)
-        self.side = 0
         self._skills = skill(found).T  # [K, T]
         self._valid = shown.T
         self._shown = shown.any(0)
@@ -76,8 +72,7 @@ class Teacher:
         image = image[None].to(self._tracker.device)
         with autocast(image.device):
             found = ensemble(self._ask, image, self._ways)
-        self.side = found.logits.shape[-1]
-        masks = at_size_of(found.logits, image).sigmoid()[:, 0]
+        masks = at_size_of(found.logits, image).float().sigmoid()[:, 0]
         seen = self._shown & (masks.flatten(1).amax(1) > 0.5)
         return Taught(masks[None], (seen & (found.steadiness >= STEADY))[None])
 

@@ -1135,7 +1135,7 @@ def test_the_template_that_is_held_out_teaches_nothing(small_model, photographs)
         Tracker(small_model), known.but(kept), alterations(options.ways, STRUCTURES)
     )
     image = square_image(read_photograph(pool[1], small_model.image_size), small_model.image_size)
-    expected = torch.nn.functional.interpolate(without(image).masks, without.side, mode="area")
+    expected = without(image).masks
     torch.testing.assert_close(found.taught.masks[:1].float(), expected, atol=1e-3, rtol=0)
 
 
