@@ -50,7 +50,7 @@ def report(folder: Path, config: str = "config/config.yaml") -> str:
         lines += [f"  {entry}" for entry in entries[:_SHOWN]]
         if len(entries) > _SHOWN:
             lines.append(f"  ... and {len(entries) - _SHOWN} more")
-    if groups["running"]:
+    if left:  # of one that has only begun it is not known
         lines.append(f"the longest of what runs ends in about {plan.duration(left)}")
     lines += ["not done yet:", *(f"  {line}" for line in waits)]
     summary = Path("results/summary.txt")
