@@ -47,6 +47,7 @@ from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.user_tables import composed
 
 _SHOWN = 20  # outlines left out that are named
+_LABEL = 60  # characters of an unknown label that are shown
 _GLANCE = np.zeros((0, 0), bool)
 LEFT_OUT = "left out: "
 Paths = str | Path | Sequence[str | Path]
@@ -235,9 +236,9 @@ class _Collected:
             if wanted or self.truth:
                 masks += self._draw(key, photograph, drawing, wanted, faults)
         for label, count in sorted(unknown.items()):
-            hint = nearest(label, self.structures)
+            hint = nearest(label[:_LABEL], self.structures)
             self.notes.append(
-                f"{file}: left out {count} of '{label}', which is not among the structures{hint}"
+                f"{file}: left out {count} of '{label[:_LABEL]}', which is not among the structures{hint}"
             )
         self._note_names(file, bare, f"without any outline{'' if self.truth else ' left out'}")
         self._note_names(file, missing, "that are not among the photographs")

@@ -33,6 +33,13 @@ def settle(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
     if outline.rings:
         mask, more = _by_area(outline, mask)
         notes += more
+    elif outline.area is not None:
+        _, _, width, height = Window.holding(mask).bbox
+        count = int(mask.sum())
+        if abs(count - outline.area) > 2 + (width + height) / 2:
+            notes.append(
+                f"{outline.where}: its area says {outline.area:g} pixels, its mask has {count}"
+            )
     return mask, notes
 
 

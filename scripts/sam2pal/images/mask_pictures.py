@@ -3,17 +3,20 @@
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import Image
 
-from sam2pal.images.header import FORMATS
+from sam2pal.images.header import FORMATS, LARGE
 from sam2pal.images.reading import IMAGE_SUFFIXES
 
 _NAME = re.compile(r"(?P<stem>.+?)[ _.-]+(masks?|seg|segmentation)", re.IGNORECASE)
 _SPARSE = 0.1  # bytes a pixel: what a mask is packed into, and a photograph is not
 _ROWS = 64  # looked at first
+_ONE_AT_A_TIME = Lock()  # of large pictures, which threads would hold beside each other
 
 
 def named_masks(names: Iterable[str]) -> dict[str, str]:
@@ -47,14 +50,19 @@ def is_mask_picture(path: str | Path) -> bool:
             return False
         if image.mode not in ("1", "L", "P", "RGB", "I;16", "I"):
             return False
-        for height in (min(_ROWS, image.height), image.height):
-            values = np.asarray(_rgb(image.crop((0, 0, image.width, height))))
-            grey = values if values.ndim == 2 else values[..., 0]
-            if values.ndim == 3 and (values != grey[..., None]).any():
-                return False
-            least, most = int(grey.min()), int(grey.max())
-            if not ((grey == least) | (grey == most)).all():
-                return False
+        with _ONE_AT_A_TIME if pixels >= LARGE else nullcontext():
+            return _black_and_one_grey(image)
+
+
+def _black_and_one_grey(image: Image.Image) -> bool:
+    for height in (min(_ROWS, image.height), image.height):
+        values = np.asarray(_rgb(image.crop((0, 0, image.width, height))))
+        grey = values if values.ndim == 2 else values[..., 0]
+        if values.ndim == 3 and (values != grey[..., None]).any():
+            return False
+        least, most = int(grey.min()), int(grey.max())
+        if not ((grey == least) | (grey == most)).all():
+            return False
     return least == 0 < most
 
 

@@ -82,6 +82,14 @@ def test_coco_by_names_by_address_and_as_bytes(tmp_path, photographs):  # noqa: 
         assert np.array_equal(masks_of(found)["a", "head"], square())
 
 
+def test_an_area_that_contradicts_a_mask_is_told(tmp_path, photographs):  # noqa: F811
+    right = coco(encode_mask(square()), area=400, bbox=[10, 5, 20, 20])
+    assert "its area" not in notes_of(converted(tmp_path, photographs, right))
+    right["annotations"][0]["area"] = 1600
+    said = "its area says 1600 pixels, its mask has 400"
+    assert said in notes_of(converted(tmp_path, photographs, right))
+
+
 def test_labelstudio_tells_photograph_label_and_size(tmp_path, photographs):  # noqa: F811
     task = labelstudio([polygon_in_percent()])[0]
     task["data"] = {"barcode": "b", **task["data"]}
@@ -129,6 +137,10 @@ def test_yolo_of_cvat_and_roboflow(tmp_path, photographs):  # noqa: F811
     found = convert(tmp_path / "y", photographs, NAMES)
     assert np.array_equal(masks_of(found)["a", "head"], square())
     assert "train.txt" not in notes_of(found)
+    (tmp_path / "y/train/labels/b.txt").write_bytes(b"0 0.1 \xff")
+    assert "b.txt: this is no text in UTF-8" in notes_of(
+        convert(tmp_path / "y", photographs, NAMES)
+    )
     put(tmp_path, "without/a.txt", line)
     with pytest.raises(InputError, match=r"data\.yaml"):
         convert(tmp_path / "without", photographs, NAMES)

@@ -42,7 +42,11 @@ def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
     for path in sorted(folder.rglob("*.txt"), key=lambda path: natural_key(path.as_posix())):
         if path.name in _LISTS or path.name.upper().startswith("README"):
             continue
-        lines = read_text(path).splitlines()
+        try:
+            lines = read_text(path).splitlines()
+        except InputError as error:
+            source.faults.append(error)
+            continue
         if lines and all(Path(line.strip()).suffix.lower() in IMAGE_SUFFIXES for line in lines):
             continue  # a list of photographs, such as train.txt
         stem = path.relative_to(folder).with_suffix("").as_posix()
