@@ -48,12 +48,6 @@ def parse() -> argparse.Namespace:
     add("--minutes", type=float, help="stop after so long; the next call goes on")
     add("--judge", choices=("even", "odd"), help="print how good it is on beetles instead")
     add("--adapter", type=Path, help="with --judge: of a trained model")
-    add(
-        "--round-trip",
-        type=int,
-        default=0,
-        help="with --judge: also track back to so many templates",
-    )
     add("--device", default="auto", help="auto, cuda, mps or cpu")
     add("--output", type=Path, default=SHIPPED, help="the confidence that is fitted")
     return parser.parse_args()
@@ -71,11 +65,10 @@ def main() -> None:
 
         adapters.load(model, arguments.adapter)
         folder /= f"adapter-{sha256(arguments.adapter / 'adapter_model.safetensors')[:12]}"
-    tracker = Tracker(model)
+    tracker, options = Tracker(model), SegmentationOptions(window="photograph")
     if arguments.judge:
-        options = SegmentationOptions(window="photograph", round_trip=arguments.round_trip)
         cases = beetle_cases(arguments.data / "carabidae", int(arguments.judge == "odd"))
-        folder /= f"{arguments.judge}-{arguments.round_trip}"
+        folder /= arguments.judge
         timed = in_time(arguments.minutes)
         made = segmented(timed(cases), tracker, options, folder)
         found = [rescored(one, shipped()) for one in made]
@@ -100,7 +93,6 @@ def main() -> None:
         drawn_cases(drawn, range(arguments.genera)),
         foreign_to_drawn(drawn, arguments.data, range(8)),
     )
-    options = SegmentationOptions(window="photograph")
     timed = in_time(arguments.minutes)
     found = list(segmented(timed(cases), tracker, options, folder / "fit"))
     foreign = [of for of in found if of.case.name.startswith("foreign-")]

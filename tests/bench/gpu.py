@@ -207,8 +207,7 @@ def segmentation(bench: Bench) -> Iterator[Row]:
                     start = bench.time(lambda: remember(tracker, drawn, NAMES, options), warm=1)  # noqa: B023
                 for label, more in (
                     ("default", {}),
-                    ("no round trip", {"round_trip": 0}),
-                    ("upright, no round trip", {"round_trip": 0, "turns": (0,)}),
+                    ("upright", {"turns": (0,)}),
                 ):
                     chosen = SegmentationOptions(**{**vars(options), **more})
                     began = time.perf_counter()
@@ -229,7 +228,7 @@ def segmentation(bench: Bench) -> Iterator[Row]:
 @torch.no_grad()
 def bound(bench: Bench, tracker: Tracker, drawn: list, specimens: list) -> float:
     """Seconds a specimen of one encoding and one tracking of all structures from one template."""
-    upright = SegmentationOptions(turns=(0,), round_trip=0)
+    upright = SegmentationOptions(turns=(0,))
     bank = remember(tracker, drawn, NAMES, upright)
     side = tracker.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])

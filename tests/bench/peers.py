@@ -36,8 +36,7 @@ MODEL = "sam2.1_hiera_tiny"
 PEER_MODEL = "configs/sam2.1/sam2.1_hiera_t.yaml"
 OURS = {
     "default": {},
-    "upright, no round trip": {"turns": [0], "round_trip": 0},
-    "any orientation, no round trip": {"round_trip": 0},
+    "upright": {"turns": [0]},
 }
 THEIRS = {"default": [], "any orientation": ["--orientation_search", "rot4"]}
 

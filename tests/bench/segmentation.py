@@ -92,14 +92,13 @@ def bench(
     tracker: Tracker, templates: list[AnnotatedSpecimen], specimens: list[Specimen], repeats: int
 ) -> list[tuple[str, float, float, float, float]]:
     """Rows: what, GFLOP and seconds per specimen, and both over the bound."""
-    upright = SegmentationOptions(turns=(0,), round_trip=0, batch_size=min(4, len(specimens)))
+    upright = SegmentationOptions(turns=(0,), batch_size=min(4, len(specimens)))
     side = tracker.model.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])
     images = images[: upright.batch_size]
     bank = remember(tracker, templates, NAMES, upright)
     features = tracker.encode(images)
     memories = [memory.repeat(len(images)) for memory in memories_of(bank)]
-    tracked = tracker.track(features, memories)
 
     def one(call: Callable, times: int = repeats) -> tuple[float, float]:
         """GFLOP and seconds of a call, for each image."""
@@ -108,16 +107,12 @@ def bench(
 
     encode = one(lambda: tracker.encode(images))
     track = one(lambda: tracker.track(features, memories))
-    back = tracker.memorize(features, tracked.logits)
-    memorize = one(lambda: tracker.memorize(features, tracked.logits))
-    again = one(lambda: tracker.track(features, [back]))
     bound = np.array(encode) + track
-    round_trip = bound + memorize + again
 
     rows = [("bound: encode + K x track", *bound, 1.0, 1.0)]
 
-    def add(name: str, found: tuple[float, float], of: np.ndarray = bound) -> None:
-        rows.append((name, *found, *(np.array(found) / of)))
+    def add(name: str, found: tuple[float, float]) -> None:
+        rows.append((name, *found, *(np.array(found) / bound)))
 
     def shard(options: SegmentationOptions) -> tuple[float, float]:
         whole = cost(lambda: segment(tracker, specimens, templates, STRUCTURES, options), repeats)
@@ -125,20 +120,14 @@ def bench(
         return tuple((w - s) / len(specimens) for w, s in zip(whole, start, strict=True))
 
     size = upright.batch_size
-    any_way = SegmentationOptions(round_trip=0, batch_size=size)
+    any_way = SegmentationOptions(batch_size=size)
     add("shard, upright only", shard(upright))
     add("shard, any orientation", shard(any_way))
-    add("shard, any orientation, turned templates", shard(_with(any_way, turned="template")))
-    add("... with round trip, over its own bound", shard(_with(any_way, round_trip=1)), round_trip)
     add("four encodings, best view", one(lambda: four_encodings(tracker, images, memories)))
     add("a loop over structures", one(lambda: loop(tracker, images, bank)))
     start = cost(lambda: remember(tracker, templates, NAMES, any_way), repeats)
     rows.append(("start of a job (all of it)", *start, np.nan, np.nan))
     return rows
-
-
-def _with(options: SegmentationOptions, **more) -> SegmentationOptions:
-    return SegmentationOptions(**{**vars(options), **more})
 
 
 def memories_of(bank) -> list:

@@ -105,7 +105,7 @@ def score(
     Args:
         shown: the template, then the specimens, of one folder.
     """
-    options = replace(SegmentationOptions(), window=window, round_trip=0)
+    options = replace(SegmentationOptions(), window=window)
     template, *specimens = shown
     wanted = {specimen.specimen for specimen in specimens}
     manifest = build_manifest(Path(template.path).parent, None, 1000)

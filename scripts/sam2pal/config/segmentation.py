@@ -44,11 +44,6 @@ class SegmentationOptions:
         description="specimens may also lie mirrored; structures named for a side "
         "(`left_antenna`, `right eye`) then exchange their places",
     )
-    turned: Literal["specimen", "template"] = Field(
-        "specimen",
-        description="what is turned so that both lie alike: the `specimen` before it is encoded, "
-        "or the `template` before it is remembered",
-    )
     nearest: StrictInt = Field(
         0,
         ge=0,
@@ -69,13 +64,6 @@ class SegmentationOptions:
         description="how many times each specimen is seen: the first time as it is, then mirrored, scaled or "
         "turned a little. The mean of the masks is taken. 3 is worth about two points of IoU, and takes the "
         "model three times as long",
-    )
-    round_trip: StrictInt = Field(
-        0,
-        ge=0,
-        le=1000,
-        description="templates (those that show most) to which each mask is tracked back for the "
-        "signal `roundtrip_iou`; each costs a tracking, and the confidence is no better for it",
     )
     agreement: StrictInt = Field(
         0,
@@ -103,9 +91,6 @@ class SegmentationOptions:
         description="how far outside of its place on the templates the middle of a mask may lie, "
         "as a share of the window's longer side, before it is flagged "
         "`outside_template_place`",
-    )
-    clamp: StrictBool = Field(
-        False, description="cut masks to these two limits; what was cut is flagged `clamped`"
     )
     decode_threads: Machine[StrictInt] = Field(
         2, ge=1, le=256, description="threads that decode photographs ahead of the model"

@@ -112,11 +112,6 @@ class TrainingOptions(AdapterOptions):
         description="how much a structure counts: `numbers` (its `weight`) or `auto` (that times "
         "one over the square root of its area on the templates, between a quarter and four)",
     )
-    pairing: Literal["random", "similar"] = Field(
-        "random",
-        description="which specimens a template is paired with: any (`random`), or any of the "
-        "half of the pool that looks most like it (`similar`)",
-    )
     confident: StrictBool = Field(
         False,
         description="weight each palindrome by the predicted IoU and the visibility of its masks on "

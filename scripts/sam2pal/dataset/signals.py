@@ -10,7 +10,6 @@ SIGNALS = (
     "contested",
     "shape_likeness",
     "agreement",
-    "roundtrip_iou",
 )
 """The confidence signals kept with every predicted mask, from which its confidence is made."""
 GOOD_IOU = 0.75

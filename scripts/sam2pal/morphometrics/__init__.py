@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 1,
     "find_scale": 1,
-    "measure": 12,
+    "measure": 13,
     "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
     "export_shapes": 1,

@@ -16,7 +16,7 @@ from sam2pal.images.reading import Photograph
 from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.confidence import Confidence, shipped
 from sam2pal.segmentation.level_sets import Likelihood, Surface
-from sam2pal.segmentation.limits import CLAMPED, Limit, check_mask, clamp
+from sam2pal.segmentation.limits import Limit, check_mask
 from sam2pal.segmentation.signals import Grid, mask_signals
 from sam2pal.segmentation.tracking import Outcome
 
@@ -93,20 +93,12 @@ class Annotator:
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
             limit = limits[number] if limits else None
             flags = check_mask(mask, limit, box) if limit and mask else []
-            if flags and self.options.clamp:
-                likelihood = clamp(likelihood, self.options.threshold, limit, box)
-                cut = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
-                flags += [CLAMPED] if cut.rle() != mask.rle() else []
-                mask = cut
             signals = {
                 "predicted_iou": _number(outcome.predicted_iou[i]),
                 "object_score": _number(1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))),
                 "mean_probability": _number(likelihood.mean(mask)) if mask else None,
                 "stability": _stability(likelihood, self.options.threshold),
                 "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
-                "roundtrip_iou": None
-                if outcome.roundtrip_iou is None
-                else _number(outcome.roundtrip_iou[i]),
             }
             signals |= mask_signals(
                 outcome.logits[i],

@@ -31,19 +31,14 @@ log = logging.getLogger(__name__)
 class Bank:
     """`T` templates in `V` views, of `K` structures.
 
-    Memories are kept of the first `M` views: of all if templates are turned, of one if specimens are.
-
     Attributes:
         views: of the templates as they lie after they were turned alike.
         ways: in which each specimen is seen.
         sides: [K], the structure whose place each takes in a mirrored view.
         shown: [T, K] bool, structures that a template shows.
         followed: [F], indices of the structures that at least one template shows.
-        memory: of T * M * K objects, template by template, view by view.
+        memory: of T * K objects, template by template.
         descriptors: [T, V, D], to match specimens with; None where there is nothing to choose.
-        back: features of the R * M views to which masks are tracked back; None without round trip.
-        back_masks: [R, M, K, S, S] bool, what was drawn there.
-        back_shown: [R, K] bool.
         found: [T, T, K], IoU of what each template finds on each other one (`each_on_each`); None where no
             template is asked alone.
         limits: area and place of the structures in each view.
@@ -63,9 +58,6 @@ class Bank:
     followed: Tensor
     memory: Memory
     descriptors: Tensor | None
-    back: Features | None
-    back_masks: Tensor
-    back_shown: Tensor
     found: Tensor | None
     limits: Limits
     sure: tuple[float, ...]
@@ -76,19 +68,13 @@ class Bank:
     reference: str | None
     finder: Finder | None = None
 
-    @property
-    def remembered(self) -> int:
-        """M, how many views there are memories of."""
-        templates, structures = self.shown.shape
-        return len(self.memory) // (templates * structures)
-
     @cached_property
     def skills(self) -> Tensor | None:
         """[T, K], how well each template finds the structures of the others."""
         return None if self.found is None else skill(self.found)
 
     def without(self, template: int) -> "Bank":
-        """The bank as if there were no such template; not for the way back."""
+        """The bank as if there were no such template."""
         device = self.shown.device
         kept = torch.tensor([t for t in range(len(self.shown)) if t != template], device=device)
         objects = torch.arange(len(self.memory), device=device).unflatten(0, (len(self.shown), -1))
@@ -119,16 +105,15 @@ class Bank:
         shown = self.shown.cpu().numpy()
         return [list(shapes[shown[:, k], k]) for k in own]
 
-    def recall(self, templates: Tensor, view: Tensor, structures: Tensor) -> list[Memory]:
+    def recall(self, templates: Tensor, structures: Tensor) -> list[Memory]:
         """The memories of `N` objects, one per template.
 
         Args:
             templates: [N, k], which templates each object is asked of.
-            view: [N], among those remembered.
             structures: [N].
         """
-        index = (templates * self.remembered + view[:, None]) * self.shown.shape[1]
-        return [self.memory[column] for column in (index + structures[:, None]).unbind(1)]
+        index = templates * self.shown.shape[1] + structures[:, None]
+        return [self.memory[column] for column in index.unbind(1)]
 
 
 @torch.no_grad()
@@ -192,29 +177,19 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
     )
     seen = torch.stack([shown[:, sides] if view.mirrored else shown for view in views], 1)
 
-    remembered = views if options.turned == "template" else [View()]
-    # the way back goes to the templates that show most
-    back = shown.sum(1).argsort(descending=True, stable=True)[: options.round_trip].tolist()
     memories, features, sure = [], [], []
-    kept: dict[int, list[Features]] = {number: [] for number in back}
     for number, (image, mask) in enumerate(zip(known.images, known.masks, strict=True)):
-        for view in remembered:
-            with autocast(device):
-                encoded = tracker.encode(view.apply(image)[None].to(device))
-                outline = drawn_logits(view.apply(mask)[:, None].to(device))
-                memories.append(tracker.memorize(encoded, outline, shown[number].to(device)))
-            if number in kept:
-                kept[number].append(encoded)
-            if view is remembered[0]:
-                features.append(encoded)
-                with _enough_memory(known.specimens[number], device):
-                    itself = alone(tracker, encoded, memories[-1]).object_score
-                sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
+        with autocast(device):
+            features.append(tracker.encode(image[None].to(device)))
+            outline = drawn_logits(mask[:, None].to(device))
+            memories.append(tracker.memorize(features[-1], outline, shown[number].to(device)))
+        with _enough_memory(known.specimens[number], device):
+            itself = alone(tracker, features[-1], memories[-1]).object_score
+        sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
     found = None
     if options.combine == "masks" and len(known) > 1:
-        firsts, encoded = memories[:: len(remembered)], Features.cat(features)
         with _enough_memory(known.specimens[0], device):
-            found = each_on_each(tracker, encoded, firsts, known)
+            found = each_on_each(tracker, Features.cat(features), memories, known)
     descriptors = None
     if must_choose(views, options.nearest, len(known)):
         descriptors = known.describe(tracker, views, device)
@@ -226,9 +201,6 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
         Memory.cat(memories),
         descriptors,
-        Features.cat([one for number in back for one in kept[number]]) if back else None,
-        _seen_back(known.masks[back] > 0.5, remembered).to(device),
-        shown[back].to(device),
         found,
         learn_limits(in_views, seen, options),
         tuple(torch.stack(sure).nanmean(0).tolist()),
@@ -251,11 +223,6 @@ def _enough_memory(template: str, device: torch.device) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise too_small(f"template '{template}'", device) from error
-
-
-def _seen_back(masks: Tensor, views: Sequence[View]) -> Tensor:
-    """[R, M, K, S, S] of [R, K, S, S]."""
-    return torch.stack([view.apply(masks) for view in views], 1)
 
 
 def must_choose(views: Sequence[View], nearest: int, templates: int) -> bool:

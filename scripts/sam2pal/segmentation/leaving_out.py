@@ -42,9 +42,8 @@ def templates_by_others(
         others = bank.without(number)
         if specimen in twins or not len(others.followed):
             continue
-        plain = replace(options, round_trip=0)
         try:
-            (outcome,) = track_images(tracker, others, known.images[[number]], plain)
+            (outcome,) = track_images(tracker, others, known.images[[number]], options)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise

@@ -179,31 +179,24 @@ class Likelihood:
         rivals: surfaces of the structures with which it shares no pixel; the larger logit wins.
         first: how many of the rivals win over it also where their logits are equal.
         taken: pixels that are drawn as a rival's.
-        within: the only pixels that are allowed, if not all.
-        cap: (from, least): of the probabilities from the first number on only those above the second count.
     """
 
     surface: Surface
     rivals: tuple[Surface, ...] = ()
     first: int = 0
     taken: tuple[Runs, ...] = ()
-    within: Runs | None = None
-    cap: tuple[float, float] = (1.0, 1.0)
 
     @cached_property
     def _allowed(self) -> list[Runs]:
         window = self.surface.window(logit(LOWEST))
-        won = [
+        return [
             (self.surface - rival).above(0.0, window, or_equal=number >= self.first)
             for number, rival in enumerate(self.rivals)
         ]
-        return won + ([self.within] if self.within is not None else [])
 
     def above(self, probability: float) -> Runs:
         """The pixels with a probability above this one, or above `LOWEST` if that is more."""
         probability = max(probability, LOWEST)
-        if probability >= self.cap[0]:
-            probability = max(probability, self.cap[1])
         # the threshold of the mask is asked for again among the levels of its area
         if probability not in self._asked:
             self._asked[probability] = self._above(probability)

@@ -1,8 +1,7 @@
-"""Area and place that the templates allow a structure: masks outside of them are flagged, or clamped."""
+"""Area and place that the templates allow a structure: masks outside of them are flagged."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,9 +10,8 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
-from sam2pal.segmentation.level_sets import Likelihood, logit
 
-AREA, PLACE, CLAMPED = "outside_template_area", "outside_template_place", "clamped"
+AREA, PLACE = "outside_template_area", "outside_template_place"
 
 
 @dataclass(frozen=True)
@@ -134,31 +132,3 @@ def beyond(
     turned = (apart.conj() * (here - here.mean())).sum() / spread
     place = here.mean() + turned * (missing.middle - drawn.mean())
     return not (0 <= place.real <= size[1] and 0 <= place.imag <= size[0])
-
-
-def clamp(likelihood: Likelihood, threshold: float, limit: Limit, box: Letterbox) -> Likelihood:
-    """Nothing outside of the limit's box and, above the threshold, no more than the largest area.
-
-    What is too much is what is least probable.
-    """
-    top, left, height, width = box.box
-    first, start, last, end = (edge * box.square for edge in limit.box)
-    window = box.window
-    rows = (np.arange(box.height) + 0.5 - window.top) / window.height * height + top
-    columns = (np.arange(box.width) + 0.5 - window.left) / window.width * width + left
-    inside = np.flatnonzero((rows >= first) & (rows <= last))
-    x = np.flatnonzero((columns >= start) & (columns <= end))
-    ends = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
-    within = Runs.in_columns(
-        box.height, box.width, x, np.full(len(x), ends[0]), np.full(len(x), ends[1])
-    )
-    kept = replace(likelihood, within=within)
-    most = int(limit.largest * box.square**2 / box.scale**2)
-    if kept.above(threshold).area <= most:
-        return kept
-    low, high = logit(threshold), logit(1.0)
-    for _ in range(30):
-        middle = (low + high) / 2
-        too_much = kept.above(1 / (1 + math.exp(-middle))).area > most
-        low, high = (middle, high) if too_much else (low, middle)
-    return replace(kept, cap=(threshold, 1 / (1 + math.exp(-high))))

@@ -21,7 +21,6 @@ from sam2pal.model.combining import (
 from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.ensemble import ensemble
 from sam2pal.model.loading import square_image
-from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.similarity import Match, match
 from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
 from sam2pal.segmentation.bank import Bank
@@ -39,8 +38,6 @@ class Batch:
         templates: [N, k], the templates that each object was asked of.
         match: the views that were taken.
         known: [N] bool; False where no template shows the structure in that view.
-        roundtrip_iou: [N], of the way back to the templates, NaN where none of them shows the structure;
-            None without round trip.
     """
 
     logits: Tensor
@@ -48,7 +45,6 @@ class Batch:
     templates: Tensor
     match: Match
     known: Tensor
-    roundtrip_iou: Tensor | None
 
 
 @torch.no_grad()
@@ -65,19 +61,15 @@ def track_batch(
         images: [B, 3, S, S].
         known: how they lie, if that was found before.
     """
-    rows = torch.arange(len(images), device=images.device)
     with autocast(images.device):
         found = known or choose_view(tracker, bank, images)
-        view = remembered = found.view
-        if options.turned == "specimen":
-            images = torch.stack(
-                [bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)]
-            )
-            remembered = torch.zeros_like(view)
+        view = found.view
+        turned = [
+            bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)
+        ]
         structures = bank.structures(view)
         asked = nearest_templates(bank, found.likeness, structures, options.nearest)  # [N, k]
-        own = rows.repeat_interleave(structures.shape[1])
-        memories = bank.recall(asked, remembered[own], structures.flatten())
+        memories = bank.recall(asked, structures.flatten())
         shown = torch.stack([memory.valid for memory in memories]).any(0)
         if not bool(shown.all()):
             # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
@@ -89,17 +81,10 @@ def track_batch(
         def ask(seen: Tensor) -> Decision:
             return decide(tracker, tracker.encode(seen), memories, skills, options)
 
-        decision = ensemble(ask, images, bank.ways)
-        back = None
-        if options.round_trip:
-            features = tracker.encode(images)
-            back = round_trip(tracker, bank, features, decision.logits, remembered, structures)
+        decision = ensemble(ask, torch.stack(turned), bank.ways)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
-    if options.turned == "specimen":
-        logits = torch.stack(
-            [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
-        )
-    return Batch(logits, decision, asked, found, shown, back)
+    lying = [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
+    return Batch(torch.stack(lying), decision, asked, found, shown)
 
 
 def decide(
@@ -160,33 +145,6 @@ def nearest_templates(bank: Bank, likeness: Tensor, structures: Tensor, nearest:
     return ranked.argsort(dim=-1, descending=True, stable=True)[..., :nearest].flatten(0, 1)
 
 
-def round_trip(
-    tracker: Tracker,
-    bank: Bank,
-    features: Features,
-    logits: Tensor,
-    view: Tensor,
-    structures: Tensor,
-) -> Tensor:
-    """IoU of the way back to templates, [N]; NaN where none of them shows the structure.
-
-    A real memory reset: only the prediction is remembered.
-
-    Args:
-        view: [B], among those remembered.
-        structures: [B, F], of the templates.
-    """
-    memory = tracker.memorize(features, logits)
-    scores = []
-    for number, (masks, shown) in enumerate(zip(bank.back_masks, bank.back_shown, strict=True)):
-        back = tracker.track(bank.back[number * bank.remembered + view], [memory])
-        drawn = masks[view[:, None], structures].flatten(0, 1)
-        # thin structures are lost at a quarter of the side
-        iou = hard_iou(at_size_of(back.logits, drawn), drawn[:, None])
-        scores.append(torch.where(shown[structures].flatten(), iou, torch.nan))
-    return torch.stack(scores).nanmean(0)
-
-
 @dataclass(frozen=True)
 class Outcome:
     """One specimen's share of a batch: [F, ...] arrays.
@@ -201,7 +159,6 @@ class Outcome:
     logits: np.ndarray
     predicted_iou: np.ndarray
     object_score: np.ndarray
-    roundtrip_iou: np.ndarray | None = None
     agreement: np.ndarray | None = None
     known: np.ndarray | None = None
     view: int = 0
@@ -301,7 +258,6 @@ def track_images(
                 batch.logits.float().cpu().numpy(),
                 split(decision.predicted_iou),
                 split(decision.object_score),
-                split(batch.roundtrip_iou),
                 split(decision.agreement),
                 split(batch.known),
                 strict=True,

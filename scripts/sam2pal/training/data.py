@@ -53,8 +53,6 @@ class Data:
         taught: what the model before training finds on them; None without `distillation`.
         left_out: why photographs of the pool could not be used, one message each.
         held_out: the template that is kept for validation with all of its views, if any.
-        similarity: [T, B], how alike each template and each specimen of the pool are; only where
-            `pairing: similar` asks for it.
     """
 
     drawn: AnnotatedViews
@@ -63,7 +61,6 @@ class Data:
     pool: Features | Encoded | FeaturesOnDisk
     left_out: tuple[str, ...] = ()
     held_out: int | None = None
-    similarity: Tensor | None = None
     copies: int = 1
     taught: Taught | None = None
 
@@ -159,7 +156,6 @@ def prepare(
         images.encode(views[-1] for views in augmented),
         features,
         tuple(unlabelled.left_out),
-        similarity=unlabelled.similarity,
         copies=1 if lessons is None else COPIES,
         taught=None if lessons is None else lessons.taught,
     )
@@ -246,19 +242,13 @@ class _Pool:
     """
 
     def __init__(self, tracker: Tracker, options: TrainingOptions, templates: TemplateSet) -> None:
-        self._tracker, self._paired = tracker, options.pairing == "similar"
+        self._tracker = tracker
         self._turns = views_of(options.turns, mirrored=False)
         self._descriptors = None
-        if len(self._turns) > 1 or self._paired:
+        if len(self._turns) > 1:
             self._descriptors = templates.describe(tracker, self._turns, tracker.device)
         self._finder = Finder(tracker, templates, options.turns) if templates.outlines else None
-        self._likeness: list[Tensor] = []
         self.left_out: list[str] = []
-
-    @property
-    def similarity(self) -> Tensor | None:
-        """As in `Data`, of the specimens that have been read."""
-        return torch.stack(self._likeness, dim=1) if self._paired else None
 
     def read(self, paths: Sequence[str]) -> Iterator[Tensor]:
         """Images [3, S, S].
@@ -309,7 +299,6 @@ class _Pool:
         device = self._tracker.device
         with autocast(device):
             found = match(self._tracker, self._descriptors, image[None].to(device))
-        self._likeness.append(found.likeness[0])
         return self._turns[int(found.view)].undo(image)
 
 

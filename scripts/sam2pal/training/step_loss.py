@@ -193,23 +193,11 @@ class StepLoss:
 
     def _specimens(self, source: np.ndarray, rng: np.random.Generator) -> Tensor:
         """[P], an image of the pool for each template; no specimen twice where there are enough."""
-        chosen = self._chosen(source, rng) * self.data.copies
-        if self.data.copies == 1:
+        there, count, copies = self.data.specimens, len(source), self.data.copies
+        chosen = _index(rng.choice(there, count, replace=there < count)) * copies
+        if copies == 1:
             return chosen
-        return chosen + _index(rng.integers(self.data.copies, size=len(source)))
-
-    def _chosen(self, source: np.ndarray, rng: np.random.Generator) -> Tensor:
-        data = self.data
-        few = data.specimens < len(source)
-        if self.options.pairing == "random" or data.specimens < 2:
-            return _index(rng.choice(data.specimens, len(source), replace=few))
-        # among the half that looks most like the template
-        some = -(-data.specimens // 2)
-        nearest = data.similarity[_index(source)].argsort(dim=1, descending=True)[:, :some]
-        taken: list[int] = []
-        for alike in nearest.tolist():
-            taken.append(int(rng.choice([n for n in alike if n not in taken] or alike)))
-        return torch.tensor(taken)
+        return chosen + _index(rng.integers(copies, size=count))
 
     def _follow(self, term: LossTerm) -> Followed | None:
         if term.through is None:

@@ -43,7 +43,6 @@ SMALL = {
     "templates": [1],
     "draws": 2,
     "seeds": 2,
-    "segmentation": {"round_trip": 0},
     "model": {"name": "bundled", "image_size": 64},
     "training": {**TRAINING, "targets": ["memory_encoder"]},
     "variants": {

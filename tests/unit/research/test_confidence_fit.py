@@ -62,7 +62,6 @@ def test_judged_within_structures():
     assert rows["confidence"]["ece"] < 0.06 < 0.09 < rows["predicted IoU"]["ece"]
     assert rows["confidence"]["noise"] == pytest.approx(rows["confidence"]["ece"], abs=0.03)
     assert rows["confidence"]["auroc"] > 0.8 and rows["confidence"]["brier"] > 0.3
-    assert "round trip" not in rows  # nobody asked for it
     assert "| drawn | head | confidence | 400 |" in table(list(rows.values()))
 
 

@@ -30,8 +30,8 @@ from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import Outcome
 
 CPU = torch.device("cpu")
-OPTIONS = SegmentationOptions(window="photograph", round_trip=1)
-UPRIGHT = SegmentationOptions(window="photograph", turns=(0,), round_trip=1)
+OPTIONS = SegmentationOptions(window="photograph")
+UPRIGHT = SegmentationOptions(window="photograph", turns=(0,))
 NAMES = ["head", "pronotum", "elytra", "legs", "horn"]
 STRUCTURES = read_structures({name: {"exclusive": name != "legs"} for name in NAMES})
 DRAWN = NAMES[:4]  # nobody has outlined a horn
@@ -299,13 +299,12 @@ def photograph(height=40, width=30, orientation=1) -> Photograph:
     return Photograph(np.zeros((height, width, 3), np.uint8), orientation, width, height)
 
 
-def outcome(*logits, predicted_iou=0.8, object_score=2.0, roundtrip_iou=None) -> Outcome:
+def outcome(*logits, predicted_iou=0.8, object_score=2.0) -> Outcome:
     count = len(logits)
     return Outcome(
         np.stack(logits).astype(np.float32),
         np.full(count, predicted_iou),
         np.full(count, object_score),
-        None if roundtrip_iou is None else np.full(count, roundtrip_iou),
     )
 
 
@@ -333,13 +332,10 @@ def test_masks_lie_where_the_logits_say():
 def test_confidence_by_hand():
     logits = np.full((16, 16), -9.0)
     logits[:, 8:] = np.log(4)  # p = 0.8 on the right half
-    (entry,) = entries(
-        outcome(logits, predicted_iou=0.8, object_score=np.log(9), roundtrip_iou=0.5)
-    )
+    (entry,) = entries(outcome(logits, predicted_iou=0.8, object_score=np.log(9)))
     confidence = entry["confidence"]
     assert confidence["predicted_iou"] == 0.8
     assert confidence["object_score"] == pytest.approx(0.9, abs=1e-4)
-    assert confidence["roundtrip_iou"] == 0.5
     assert confidence["mean_probability"] == pytest.approx(0.8, abs=0.02)
     assert confidence["stability"] == pytest.approx(1, abs=0.1)
     # 128 cells of 0.8, no rival, no shape to compare with; the outline has 48 sides
@@ -349,11 +345,6 @@ def test_confidence_by_hand():
     assert entry["score"] == confidence["unadapted"] > 0
     assert entry["flags"] == [] and entry["source"] == "predicted"
     assert entry["areas"]["0.5"] == entry["area"]
-
-    (entry,) = entries(outcome(logits, predicted_iou=0.8, object_score=np.log(9)))
-    assert entry["confidence"]["roundtrip_iou"] is None
-    (entry,) = entries(outcome(logits, predicted_iou=0.8, roundtrip_iou=np.nan))
-    assert entry["confidence"]["roundtrip_iou"] is None  # no template to go back to
 
 
 def test_a_surer_mask_has_a_higher_confidence():
@@ -418,33 +409,21 @@ def test_rivals_by_parent():
     assert eye[:, :14].all() and mouth[:, 16:].all()
 
 
-# ------------------------------------------------------------------ the way back
+# ------------------------------------------------------------------ several templates
 
 
-def test_round_trip_is_the_iou_back_on_the_template(tracker, genus):
+def test_memories_of_all_templates_are_attended_to_at_once(tracker, genus):
     names = [structure.name for structure in STRUCTURES]
     with torch.no_grad():
         options = dataclasses.replace(UPRIGHT, combine="memories")
         bank = remember(tracker, genus.templates, names, options)
         specimen = next(s for s in genus.specimens if s.specimen == "b1")
         features = tracker.encode(square_image(read_photograph(specimen.path), 64)[None])
-        # pronotum: shown by both templates; the way back goes to the one that shows most
-        pronotum = torch.tensor([1])
-        memories = bank.recall(torch.tensor([[0, 1]]), torch.tensor([0]), pronotum)
-        found = tracker.track(features, memories)
-        back = tracker.track(bank.back[[0]], [tracker.memorize(features, found.logits)])
-        logits = torch.nn.functional.interpolate(back.logits, (64, 64), mode="bilinear")
-        expected = hard_iou(logits, bank.back_masks[0, 0, 1][None, None]).item()
+        pronotum = torch.tensor([1])  # which both templates show
+        found = tracker.track(features, bank.recall(torch.tensor([[0, 1]]), pronotum))
     some = [specimen]
     confidence = of(run(tracker, genus, options, some), "b1")["pronotum"]["confidence"]
-    assert confidence["roundtrip_iou"] == pytest.approx(expected, abs=2e-3)
     assert confidence["predicted_iou"] == pytest.approx(found.predicted_iou.item(), abs=1e-3)
-
-    without = run(tracker, genus, dataclasses.replace(OPTIONS, round_trip=0), some)
-    assert of(without, "b1")["pronotum"]["confidence"]["roundtrip_iou"] is None
-    # whichever comes first, the way back goes to the one that shows a head
-    swapped = of(run(tracker, genus, specimens=some, templates=genus.templates[::-1]), "b1")
-    assert swapped["head"]["confidence"]["roundtrip_iou"] is not None
     alone = run(tracker, genus, specimens=some, templates=genus.templates[1:])
     assert of(alone, "b1")["head"]["flags"] == ["no_template"]
 
@@ -549,10 +528,6 @@ def test_progress_counts_every_specimen(genus, tracker):
         ({"turns": [0, 45]}, "turns.1: 45 is not one of 0, 90, 180, 270"),
         ({"turns": []}, "turns: must not be empty"),
         ({"turns": [90, 90]}, "turns: has 90 twice"),
-        (
-            {"turned": "templates"},
-            "turned: 'templates' is not one of specimen, template (did you mean 'template'?)",
-        ),
         ({"nearest": -1}, "nearest: must be at least 0, found -1"),
         ({"area_range": 1}, "area_range: must be more than 1, found 1"),
         ({"place_margin": -0.1}, "place_margin: must be at least 0, found -0.1"),

@@ -6,13 +6,11 @@ import torch
 
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.rle import decode_mask
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.annotations import Annotator
-from sam2pal.segmentation.level_sets import Axis, Likelihood, Surface
-from sam2pal.segmentation.limits import Limit, beyond, check_mask, clamp, learn_limits
+from sam2pal.segmentation.limits import Limit, beyond, check_mask, learn_limits
 from sam2pal.segmentation.tracking import Outcome
 
 BOX = Letterbox(80, 40, 64)  # scale 0.8; 64 x 32 in the square, 16 from its left edge
@@ -77,43 +75,12 @@ def test_what_the_templates_place_beyond_the_photograph(turn):
     assert not beyond(limit(body["head"]), found[:1], (1, 1))  # one place says nothing of size or turn
 
 
-def test_clamped_to_the_box_and_the_most_probable():
-    y, x = np.mgrid[:80, :40] + 0.5
-    distance = np.hypot(y - 30, x - 20)
-    likelihood = Likelihood(Surface(4 - distance / 15, Axis(80, 0, 1, 0, 80), Axis(40, 0, 1, 0, 40)))
-
-    def masks(limit, *probabilities):
-        kept = clamp(likelihood, 0.5, limit, BOX)
-        return [decode_mask(kept.above(level).rle()) for level in probabilities]
-
-    above, low = masks(LIMIT, 0.5, 0.1)
-    assert not low[:20].any() and not low[40:].any()
-    assert not low[:, :10].any() and not low[:, 30:].any()
-    # 20 x 20 pixels are 256 of the square; its limit is 0.08 * 4096
-    assert above.sum() == 400
-    tight = Limit(0.01, 0.04, LIMIT.box)  # 163.84 of the square, 256 pixels
-    above, low = masks(tight, 0.5, 0.1)
-    assert 240 <= above.sum() <= 256  # pixels equally probable go together
-    assert distance[above].max() <= distance[low & ~above].min() + 1e-6
-    assert low.sum() == 400
-
-
-def entry(options, limit=LIMIT):
+def test_flagged():
     logits = np.full((1, 16, 16), -9.0, np.float32)
     logits[0, 2:14, 4:12] = 4.0
     photograph = Photograph(np.zeros((80, 40, 3), np.uint8), 1, 40, 80)
     outcome = Outcome(logits, np.array([0.9]), np.array([5.0]))
-    structures = read_structures({"head": {}})
-    (found,) = Annotator(structures, ["head"], options).annotate(photograph, outcome, {}, [limit])
-    return found
-
-
-def test_flagged_and_clamped_if_asked():
-    flagged = entry(SegmentationOptions())
-    assert flagged["flags"] == ["outside_template_area"]
-    clamped = entry(SegmentationOptions(clamp=True))
-    assert clamped["flags"] == ["outside_template_area", "clamped"]
-    found = decode_mask(clamped["segmentation"])
-    assert found[20:40, 10:30].all() and found.sum() == 400 == clamped["area"]
-    assert clamped["areas"]["0.75"] <= 400 < flagged["area"]
-    assert entry(SegmentationOptions(clamp=True), None)["flags"] == []
+    annotator = Annotator(read_structures({"head": {}}), ["head"], SegmentationOptions())
+    for limit, flags in ((LIMIT, ["outside_template_area"]), (None, [])):
+        (found,) = annotator.annotate(photograph, outcome, {}, [limit])
+        assert found["flags"] == flags

@@ -89,7 +89,7 @@ def genus(tmp_path_factory, drawings):
 
 def test_a_shard(tracker, genus):
     template, specimens, truth = genus
-    options = SegmentationOptions(window="specimen", turns=(0,), round_trip=0)
+    options = SegmentationOptions(window="specimen", turns=(0,))
     found = segment(tracker, specimens, [template], read_structures(dict.fromkeys(NAMES)), options)
     images = {image["specimen"]: image for image in found["images"]}
     # cut to the body, as the template is
@@ -165,7 +165,7 @@ def test_parts_are_looked_for_in_windows_round_their_structure(tracker, genus, m
     rows = np.flatnonzero(head.any(1))
     template = with_masks(template, front=head & (np.arange(SIZE[0]) < rows.mean())[:, None])
     there = [one for one in specimens if one.specimen == "there"]
-    options = SegmentationOptions(turns=(0,), round_trip=0)
+    options = SegmentationOptions(turns=(0,))
     structures = read_structures({"head": None, "front": {"parent": "head"}, "elytra": None})
     names = [structure.name for structure in structures]
     encoded, encode = [], tracker.encode

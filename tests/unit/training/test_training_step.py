@@ -129,25 +129,6 @@ def test_a_palindrome_counts_as_much_as_the_model_trusts_it(model, data):
         torch.testing.assert_close(part.loss, expected)
 
 
-def test_similar_specimens_are_drawn(data):
-    options = dataclasses.replace(OPTIONS, pairs=2, pairing="similar", direct=0.0, self_pair=0.0)
-    six = dataclasses.replace(
-        data,
-        pool=data.pool[[0, 1, 0, 1, 0, 1]],
-        similarity=torch.tensor([[0.9, 0.1, 0.8, 0.2, 0.7, 0.3], [0.1, 0.9, 0.2, 0.8, 0.3, 0.7]]),
-    )
-    loss, drawn = StepLoss(None, six, options), {0: set(), 1: set()}
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        chosen = loss._specimens(np.array([0, 1, 0]), rng).tolist()
-        assert len(set(chosen)) == 3
-        drawn[0] |= {chosen[0], chosen[2]}
-        drawn[1].add(chosen[1])
-    assert drawn == {0: {0, 2, 4}, 1: {1, 3, 5}}
-    # more templates than there are alike: some specimens serve twice
-    assert set(loss._specimens(np.array([0] * 5), rng).tolist()) == {0, 2, 4}
-
-
 def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):
     """Out of memory, again and again, until one structure at a time fits."""
     options = dataclasses.replace(OPTIONS, warmup=0)

@@ -24,7 +24,6 @@ SCALES = {
     "contested": "plain",
     "shape_likeness": "log odds",
     "agreement": "log odds",
-    "roundtrip_iou": "log odds",
 }
 ONE = ("expected_iou", "thickness", "contested", "shape_likeness")
 SEVERAL = (*ONE, "agreement")

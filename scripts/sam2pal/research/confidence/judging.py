@@ -35,11 +35,9 @@ def of_signal(name: str) -> Score:
 
 
 def product(mask: Mapping[str, Any]) -> float:
-    """Predicted IoU times object score, times the round trip: the score before confidences were fitted."""
+    """Predicted IoU times object score: the score before confidences were fitted."""
     signals = mask["signals"]
-    trusted = min(max(signals["predicted_iou"], 0.0), 1.0) * signals["object_score"]
-    back = signals.get("roundtrip_iou")
-    return trusted if back is None else (trusted * back) ** 0.5
+    return min(max(signals["predicted_iou"], 0.0), 1.0) * signals["object_score"]
 
 
 def rescored(found: Found, confidence: Confidence) -> Found:
@@ -64,7 +62,6 @@ SCORES: dict[str, Score] = {
     "confidence": lambda mask: mask["score"],
     "before the genus is known": lambda mask: mask["unadapted"],
     "predicted IoU": of_signal("predicted_iou"),
-    "round trip": of_signal("roundtrip_iou"),
     "former score": product,
 }
 
