@@ -25,18 +25,12 @@ from sam2pal.io.files import atomic
 from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.benchmark import (
-    KEY,
-    Collection,
-    Encodings,
-    Protocol,
-    Run,
-    Runner,
-    Store,
-    key_of,
-    read_protocol,
-    report,
-)
+from sam2pal.research.benchmark.collection import Collection
+from sam2pal.research.benchmark.encodings import Encodings
+from sam2pal.research.benchmark.protocol import Protocol, Run, read_protocol
+from sam2pal.research.benchmark.report import report
+from sam2pal.research.benchmark.running import Runner
+from sam2pal.research.benchmark.store import KEY, Store, key_of
 
 PROTOCOL = Path(__file__).with_name("benchmark.yaml")
 

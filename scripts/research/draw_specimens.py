@@ -26,16 +26,10 @@ from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import atomic
-from sam2pal.research.synthetic import (
-    KINDS,
-    Drawing,
-    Species,
-    Style,
-    draw_specimen,
-    sample_relative,
-    sample_species,
-    sample_style,
-)
+from sam2pal.research.synthetic.anatomy import Species
+from sam2pal.research.synthetic.photograph import Style, sample_style
+from sam2pal.research.synthetic.species import KINDS, sample_relative, sample_species
+from sam2pal.research.synthetic.specimen import Drawing, draw_specimen
 
 KEYS = ("genus", "specimen", "catalog_number", "species", "sex", "pixels_per_mm")
 LOST = ("antennae", "head")  # what the last specimens but one have lost

@@ -22,17 +22,16 @@ from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.checkpoints import load_weights
 from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.pretraining import (
-    Photographs,
-    PretrainingOptions,
-    cached,
+from sam2pal.research.pretraining.judge import (
     drawn_groups,
-    imagenet_trunk,
     judge,
     photographed_groups,
-    pretrain,
     report_held_out,
 )
+from sam2pal.research.pretraining.loop import pretrain
+from sam2pal.research.pretraining.optimizer import imagenet_trunk
+from sam2pal.research.pretraining.options import PretrainingOptions
+from sam2pal.research.pretraining.photographs import Photographs, cached
 from sam2pal.research.pretraining.real import evaluate_real, report_real, seconds_a_specimen
 
 

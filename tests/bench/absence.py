@@ -35,7 +35,8 @@ from sam2pal.io.files import sha256
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.synthetic import KINDS, draw_collection
+from sam2pal.research.synthetic.collection import draw_collection
+from sam2pal.research.synthetic.species import KINDS
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.level_sets import logit
 from sam2pal.segmentation.shard import segment

@@ -27,7 +27,8 @@ from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.benchmark import Collection, Protocol, read_protocol
+from sam2pal.research.benchmark.collection import Collection
+from sam2pal.research.benchmark.protocol import Protocol, read_protocol
 from sam2pal.training.data import Data, prepare
 from sam2pal.training.palindrome import Followed, direct, object_losses, palindrome
 

@@ -28,7 +28,9 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask
-from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.research.synthetic.photograph import sample_style
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 
 HERE = Path(__file__).resolve().parents[2] / "scripts"
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]

@@ -36,7 +36,9 @@ from PIL import Image
 from sam2pal.dataset.files import categories
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask
-from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.research.synthetic.photograph import sample_style
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF, 16 bits"}

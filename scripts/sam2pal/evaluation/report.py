@@ -141,35 +141,6 @@ def _calibration(rows: Rows, options: EvaluationOptions) -> str:
     return layout(head, lines)
 
 
-def describe_comparison(comparison: pa.Table, options: EvaluationOptions) -> str:
-    """What `scripts/compare_rounds.py` prints; the columns of `summary.COMPARISON`."""
-    parts = []
-    keys = ("genus", "round_before", "round_after", "measure")
-    groups = _groups(comparison.to_pylist(), *keys)
-    for (genus, before, after, measure), rows in groups.items():
-        head = [
-            *("structure", "n", before, after, f"change [{options.level:.0%}]", "improved", "p"),
-            *("p (Holm)", "more than noise"),
-        ]
-        lines = [
-            [
-                row["structure"],
-                str(row["n"]) + (f" (+{row['n_unpaired']} unpaired)" if row["n_unpaired"] else ""),
-                number(row["before"]),
-                number(row["after"]),
-                f"{row['change']:+.3f}" + interval(row["lower"], row["upper"]),
-                f"{row['share_improved']:.0%}",
-                number(row["p"], 4),
-                number(row["p_holm"], 4),
-                row["more_than_noise"],
-            ]
-            for row in rows
-        ]
-        name = f" of {genus}" if genus else ""
-        parts.append(f"{measure}{name}: {after} against {before}\n{layout(head, lines)}")
-    return "\n\n".join(parts)
-
-
 def rounded(table: pa.Table, digits: int = 6) -> pa.Table:
     """The numbers of a table to so many significant digits, as they are written to disk."""
     for i, field in enumerate(table.schema):

@@ -5,7 +5,6 @@ structures a mean, median or share is the unweighted mean of the structures' val
 calibration pools masks.
 """
 
-from collections.abc import Sequence
 from itertools import combinations, groupby
 
 import numpy as np
@@ -89,16 +88,14 @@ def summarise(scores: Scores, options: EvaluationOptions, seed: int) -> pa.Table
     return tables.table(rows, SUMMARY)
 
 
-def compare_rounds(
-    scores: Scores, options: EvaluationOptions, seed: int, measures: Sequence[str] = COMPARED
-) -> pa.Table:
+def compare_rounds(scores: Scores, options: EvaluationOptions, seed: int) -> pa.Table:
     """Every pair of rounds on the specimens and structures scored in both: see `COMPARISON`.
 
     `more_than_noise` is `yes` if the interval of the mean change excludes zero and p is below
     1 - level; p is of a sign-flip test and, among the structures of a genus and pair of rounds,
     adjusted after Holm.
     """
-    index = [MEASURES.index(name) for name in measures]
+    index = [MEASURES.index(name) for name in COMPARED]
     rows = []
     for genus, scopes in groupby(scores.scopes(), key=lambda scope: scope[0]):
         tensors = [scores.tensor(chosen) for _, _, chosen in scopes]
@@ -120,7 +117,7 @@ def compare_rounds(
             }
             table = _compare(before, after, options, seed, tuple(pair.values()))
             for k, structure in enumerate([*names, ALL]):
-                for m, measure in enumerate(measures):
+                for m, measure in enumerate(COMPARED):
                     cells = {name: column[k, m] for name, column in table.items()}
                     clear = cells["lower"] > 0 or cells["upper"] < 0
                     noise = not (clear and cells["p_holm"] < 1 - options.level)

@@ -12,15 +12,20 @@ import pyarrow as pa
 import pytest
 
 import aggregate
-import compare_rounds
 import plot_evaluation
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.columns import COLUMNS
 from sam2pal.evaluation.scores import ALL, PRESENCE, Scores
-from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY, summarise
-from sam2pal.evaluation.summary import compare_rounds as compare
+from sam2pal.evaluation.summary import (
+    CALIBRATION,
+    COMPARISON,
+    RELIABILITY,
+    SUMMARY,
+    compare_rounds,
+    summarise,
+)
 from sam2pal.evaluation.up_to_date import STAGES, STATUS, Results, Run, expected_runs
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
@@ -222,7 +227,7 @@ def test_no_gain_is_no_gain():
     scores = Scores()
     scores.add(evaluation("Formica", "untrained", seed=3))
     scores.add(evaluation("Formica", "trained", seed=4))
-    table = tables.to_pandas(compare(scores, EvaluationOptions(), 1))
+    table = tables.to_pandas(compare_rounds(scores, EvaluationOptions(), 1))
     assert (table["more_than_noise"] == "no").all()
     assert (table["lower"] < 0).all() and (table["upper"] > 0).all()
 
@@ -233,7 +238,7 @@ def test_specimens_scored_once_are_not_compared():
     after = tables.to_pandas(evaluation("Formica", "trained", seed=3, gain=0.1))
     after.loc[after["specimen"] == "s005", "status"] = "template"
     scores.add(tables.from_pandas(after, COLUMNS))
-    table = tables.to_pandas(compare(scores, EvaluationOptions(), 1)).set_index(
+    table = tables.to_pandas(compare_rounds(scores, EvaluationOptions(), 1)).set_index(
         ["genus", "structure", "measure"]
     )
     assert table.loc[("Formica", "head", "iou"), ["n", "n_unpaired"]].tolist() == [28, 1]
@@ -524,24 +529,6 @@ def test_a_round_is_as_old_as_the_round_it_starts_from(results):
     newer_pool(results)
     status, reason = found.check(refined, "evaluation")
     assert status == "stale" and "trained/adapter is older than" in reason
-
-
-def test_compare_rounds_by_hand(results, monkeypatch, capsys, tmp_path):
-    files = [results / run_ / "evaluation.csv" for run_ in EXPECTED[:2]]
-    run(monkeypatch, compare_rounds.main, *files, "--measure", "iou")
-    text = capsys.readouterr().out
-    assert "iou of Formica: trained against untrained" in text and "yes" in text
-    copies = [tmp_path / "old.csv", tmp_path / "new.csv"]
-    for path in copies:  # the same round twice: told apart by the names of the files
-        path.write_bytes(files[0].read_bytes())
-    out = tmp_path / "out.csv"
-    run(monkeypatch, compare_rounds.main, *copies, "--output", out)
-    table = read(out, COMPARISON)
-    assert set(table["round_before"]) == {"old"} and set(table["round_after"]) == {"new"}
-    assert (table["change"] == 0).all() and (table["more_than_noise"] == "no").all()
-    other = results / "Lasius/untrained/evaluation.csv"
-    with pytest.raises(InputError, match="no specimen and structure is scored in two"):
-        run(monkeypatch, compare_rounds.main, files[0], other)
 
 
 def test_figures(complete, monkeypatch, tmp_path):

@@ -19,19 +19,12 @@ from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.evaluation.pair import MEASURES, evaluate_pair
 from sam2pal.io.errors import InputError
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.benchmark import (
-    KEY,
-    Collection,
-    Encodings,
-    Run,
-    Runner,
-    Store,
-    Variant,
-    key_of,
-    read_protocol,
-    report,
-)
-from sam2pal.research.benchmark.store import SCORES
+from sam2pal.research.benchmark.collection import Collection
+from sam2pal.research.benchmark.encodings import Encodings
+from sam2pal.research.benchmark.protocol import Run, Variant, read_protocol
+from sam2pal.research.benchmark.report import report
+from sam2pal.research.benchmark.running import Runner
+from sam2pal.research.benchmark.store import KEY, SCORES, Store, key_of
 from sam2pal.segmentation.shard import segment
 
 PROTOCOL = Path(__file__).resolve().parents[3] / "scripts/research/benchmark.yaml"
@@ -162,14 +155,14 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
     ("changes", "expected"),
     [
         ({"drawz": 3}, "unknown key 'drawz' (did you mean 'draws'?)"),
-        ({"draws": 0}, "draws: expected a whole number above 0, found 0"),
-        ({"templates": [1.5]}, "templates: expected a whole number"),
-        ({"variants": ...}, "`variants` is missing"),
+        ({"draws": 0}, "draws: must be at least 1, found 0"),
+        ({"templates": [1.5]}, "templates.0: expected a whole number"),
+        ({"variants": ...}, "the key 'variants' is missing"),
         ({"variants": {"one": {"training": {}}}}, "no variant is untrained"),
         ({"ceiling": "everthing"}, "no variant 'everthing' (did you mean 'everything'?)"),
-        ({"variants": {"none": None, "x": {"training": {"step": 1}}}}, "variants: x: unknown key"),
-        ({"variants": {"none": {"templates": "all"}}}, "variants: none: `templates` says how"),
-        ({"score": "all"}, "score: expected odd or even, found 'all'"),
+        ({"variants": {"none": None, "x": {"training": {"step": 1}}}}, "variants.x.training: unknown key"),
+        ({"variants": {"none": {"templates": "all"}}}, "variants.none: `templates` says how"),
+        ({"score": "all"}, "score: 'all' is not one of odd, even"),
         ({"score": "even"}, "'everything' trains on all specimens with an even number"),
     ],
 )
@@ -535,6 +528,6 @@ def test_variants_of_other_draws_are_compared_where_both_have_a_score(write):
 
 
 def test_variants_are_refused():
-    with pytest.raises(ValueError, match="draw or all"):
+    with pytest.raises(ValueError, match="'draw' or 'all'"):
         Variant("x", templates="some")
     assert dataclasses.asdict(Variant("x"))["training"] is None

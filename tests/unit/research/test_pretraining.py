@@ -12,29 +12,28 @@ from PIL import Image
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError
 from sam2pal.model.tracker import Tracked, Tracker
-from sam2pal.research.pretraining import (
-    PretrainingOptions,
-    cached,
-    drawn_groups,
-    judge,
-    make_batch,
-    photographed_groups,
-    pretrain,
-    report_held_out,
-)
 from sam2pal.research.pretraining import batches as batches_module
 from sam2pal.research.pretraining.batches import (
     SLIVER,
+    make_batch,
     photographed_group,
     region_group,
     turn,
 )
+from sam2pal.research.pretraining.judge import (
+    drawn_groups,
+    judge,
+    photographed_groups,
+    report_held_out,
+)
+from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import (
     share_of_rate,
     trainable,
     update_average,
 )
-from sam2pal.research.pretraining.photographs import HELD_OUT, LEVELS
+from sam2pal.research.pretraining.options import PretrainingOptions
+from sam2pal.research.pretraining.photographs import HELD_OUT, LEVELS, cached
 from sam2pal.research.pretraining.step import losses, presence
 from sam2pal.research.pretraining.views import (
     MILD,
@@ -44,7 +43,8 @@ from sam2pal.research.pretraining.views import (
     normalised,
     view,
 )
-from sam2pal.research.synthetic import JUDGING_PLANS, draw_collection
+from sam2pal.research.synthetic.collection import draw_collection
+from sam2pal.research.synthetic.species import JUDGING_PLANS
 
 TINY = PretrainingOptions(
     steps=4,

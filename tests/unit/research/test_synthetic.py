@@ -5,22 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sam2pal.research.synthetic import (
-    KINDS,
-    draw_collection,
-    draw_specimen,
-    letterbox,
-    sample_relative,
-    sample_species,
-    sample_style,
-)
 from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Species, Surface
 from sam2pal.research.synthetic.canvas import Canvas, Pose
+from sam2pal.research.synthetic.collection import draw_collection
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.limbs import LimbLayer
-from sam2pal.research.synthetic.photograph import Style
+from sam2pal.research.synthetic.photograph import Style, sample_style
 from sam2pal.research.synthetic.plates import outline, paint_plate
 from sam2pal.research.synthetic.shading import Light, Lighting
+from sam2pal.research.synthetic.species import KINDS, sample_relative, sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen, letterbox
 
 LIGHTS = (Light((0.0, -0.6, 0.8), 1.0, "spot", 0.2, 1.0, 0.0),)
 RED = Surface((0.8, 0.1, 0.1), (0.1, 0.1, 0.8), gloss=0.0)

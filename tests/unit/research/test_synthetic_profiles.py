@@ -7,17 +7,9 @@ import pytest
 from PIL import Image
 
 from sam2pal.io.errors import InputError
-from sam2pal.research.synthetic import (
-    JUDGING_PLANS,
-    KINDS,
-    TRAINING_PLANS,
-    draw_collection,
-    draw_specimen,
-    sample_species,
-)
 from sam2pal.research.synthetic.anatomy import Hairs, Plate, Surface
 from sam2pal.research.synthetic.canvas import Canvas, Pose
-from sam2pal.research.synthetic.collection import sample_members
+from sam2pal.research.synthetic.collection import draw_collection, sample_members
 from sam2pal.research.synthetic.crops import Crop, cut_cuticle, cut_scene
 from sam2pal.research.synthetic.hairs import paint_hairs
 from sam2pal.research.synthetic.lateral import FAR, NEAR, lateral_plate
@@ -26,7 +18,8 @@ from sam2pal.research.synthetic.photograph import sample_mounted_style
 from sam2pal.research.synthetic.plates import paint_plate
 from sam2pal.research.synthetic.shading import Light, Lighting
 from sam2pal.research.synthetic.skeleton import Skeleton
-from sam2pal.research.synthetic.specimen import all_names, draw_animal
+from sam2pal.research.synthetic.species import JUDGING_PLANS, KINDS, TRAINING_PLANS, sample_species
+from sam2pal.research.synthetic.specimen import all_names, draw_animal, draw_specimen
 
 LIGHTS = (Light((0.0, -0.6, 0.8), 1.0, "spot", 0.2, 1.0, 0.0),)
 RED = Surface((0.8, 0.1, 0.1), (0.1, 0.1, 0.8), gloss=0.0)

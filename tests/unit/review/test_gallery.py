@@ -28,7 +28,8 @@ from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measu
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
-from sam2pal.research.synthetic import draw_specimen, sample_species
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.review.colours import PALETTE, line_styles
 from sam2pal.review.index import write_index
 from sam2pal.review.outlines import outlines, simplify, svg_path

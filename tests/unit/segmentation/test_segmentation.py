@@ -23,7 +23,9 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.loading import square_image
 from sam2pal.model.masks import hard_iou
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.research.synthetic.photograph import sample_style
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment

@@ -23,7 +23,9 @@ from sam2pal.model.similarity import Alignment, align, near_duplicates
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.research.synthetic.photograph import sample_style
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import choose_view, track_batch

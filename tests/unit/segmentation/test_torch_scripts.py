@@ -18,7 +18,9 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
 from sam2pal.dataset.rle import decode_mask, encode_mask
-from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.research.synthetic.photograph import sample_style
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 STRUCTURES = {"head": None, "elytra": {"weight": 2.0}}

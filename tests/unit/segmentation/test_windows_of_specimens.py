@@ -25,7 +25,9 @@ from sam2pal.model.finding import Finder, _Judged
 from sam2pal.model.loading import square_image
 from sam2pal.model.templates import FILLED, TemplateSet, specimen_on
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.research.synthetic.photograph import sample_style
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.segmentation.annotations import make_room
 from sam2pal.segmentation.parents import OUTSIDE, flag_outside
 from sam2pal.segmentation.shard import segment

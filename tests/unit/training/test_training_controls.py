@@ -14,7 +14,9 @@ from sam2pal.model.build import build_model
 from sam2pal.model.masks import at_size_of
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.synthetic import draw_specimen, sample_species, sample_style
+from sam2pal.research.synthetic.photograph import sample_style
+from sam2pal.research.synthetic.species import sample_species
+from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.training.data import prepare
 from sam2pal.training.losses import bce_loss, dice_loss
 from sam2pal.training.palindrome import palindrome

@@ -5,13 +5,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
 from sam2pal.config.checking import validated
 from sam2pal.config.evaluation import EvaluationOptions
-from sam2pal.config.fields import options
+from sam2pal.config.fields import Section, options
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure, read_structures
@@ -36,18 +37,16 @@ class Variant:
 
     name: str
     training: TrainingOptions | None = None
-    templates: str = "draw"
-    of: tuple[int, ...] | None = None
+    templates: Literal["draw", "all"] = "draw"
+    of: tuple[StrictInt, ...] | None = None
 
-    def __post_init__(self) -> None:
-        if self.templates not in ("draw", "all"):
-            raise ValueError(f"templates must be draw or all; found {self.templates!r}")
+    @model_validator(mode="after")
+    def _trained(self) -> "Variant":
         if self.training is None and self.templates == "all":
             raise ValueError("`templates` says how to train; give `training` too")
-        if self.of is not None:
-            object.__setattr__(self, "of", tuple(self.of))
-            if self.training is None:
-                raise ValueError("what is not trained is of all draws; take `of` away")
+        if self.training is None and self.of is not None:
+            raise ValueError("what is not trained is of all draws; take `of` away")
+        return self
 
 
 @dataclass(frozen=True, order=True)
@@ -61,7 +60,10 @@ class Run:
     variant: str
 
 
-@dataclass(frozen=True)
+Count = Annotated[StrictInt, Field(ge=1)]
+
+
+@options
 class Protocol:
     """What a benchmark runs.
 
@@ -74,19 +76,36 @@ class Protocol:
         compare: pairs of variants (before, after) to compare beside `untrained`.
     """
 
-    collections: dict[str, Path]
-    structures: list[Structure]
-    templates: list[int]
-    draws: int
-    seeds: int
+    collections: Annotated[dict[str, Path], Field(min_length=1)]
+    structures: Annotated[list[Structure], BeforeValidator(read_structures), Field(min_length=1)]
+    templates: Annotated[list[Count], Field(min_length=1)]
+    draws: Count
+    seeds: Count
     variants: dict[str, Variant]
-    seed: int = 1
-    score: str = "odd"
-    model: ModelOptions = field(default_factory=ModelOptions)
-    segmentation: SegmentationOptions = field(default_factory=SegmentationOptions)
-    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    seed: StrictInt = 1
+    score: Literal["odd", "even"] = "odd"
+    model: Section[ModelOptions] = field(default_factory=ModelOptions)
+    segmentation: Section[SegmentationOptions] = field(default_factory=SegmentationOptions)
+    evaluation: Section[EvaluationOptions] = field(default_factory=EvaluationOptions)
     ceiling: str | None = None
     compare: list[tuple[str, str]] = field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Protocol":
+        if all(variant.training is not None for variant in self.variants.values()):
+            raise ValueError("no variant is untrained; add `untrained: {}`")
+        for variant in self.variants.values():
+            if self.score == "even" and variant.templates == "all":
+                raise ValueError(
+                    f"'{variant.name}' trains on all specimens with an even number, and `score: even` "
+                    "scores them"
+                )
+            if unknown := sorted(set(variant.of or ()) - set(self.templates)):
+                raise ValueError(f"variants: of: no draw has {unknown[0]} templates (`templates`)")
+        for name in [name for pair in self.compare for name in pair] + [self.ceiling]:
+            if name is not None and name not in self.variants:
+                raise ValueError(f"no variant '{name}'{nearest(name, self.variants)}")
+        return self
 
     @property
     def untrained(self) -> str:
@@ -131,14 +150,8 @@ class Protocol:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_KEYS = (
-    *("collections", "structures", "templates", "draws", "seeds", "training", "variants"),
-    *("seed", "score", "model", "segmentation", "evaluation", "ceiling", "compare"),
-)
-
-
 def read_protocol(path: Path) -> Protocol:
-    """Read the table.
+    """Read the table, whose `training` is of every variant that trains.
 
     Raises:
         InputError: not YAML, an unknown key, or something missing.
@@ -149,55 +162,16 @@ def read_protocol(path: Path) -> Protocol:
         raise InputError(f"{path}: cannot be read ({error})") from error
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values")
-    for key in content:
-        if key not in _KEYS:
-            raise InputError(f"{path}: unknown key '{key}'{nearest(key, _KEYS)}")
-    for key in ("collections", "structures", "templates", "draws", "seeds", "variants"):
-        if content.get(key) in (None, [], {}):
-            raise InputError(f"{path}: `{key}` is missing")
-    for key in ("draws", "seeds"):
-        _whole(content[key], f"{path}: {key}")
-    variants = {
-        name: _variant(name, values or {}, content.get("training") or {}, path)
-        for name, values in content["variants"].items()
-    }
-    if all(variant.training is not None for variant in variants.values()):
-        raise InputError(f"{path}: no variant is untrained; add `untrained: {{}}`")
-    score = content.get("score", "odd")
-    if score not in ("odd", "even"):
-        raise InputError(f"{path}: score: expected odd or even, found {score!r}")
-    for variant in variants.values():
-        if score == "even" and variant.templates == "all":
-            raise InputError(
-                f"{path}: '{variant.name}' trains on all specimens with an even number, and `score: even` "
-                "scores them"
-            )
-    compare = [tuple(pair) for pair in content.get("compare") or []]
-    counts = {count for variant in variants.values() for count in variant.of or ()}
-    if unknown := sorted(counts - set(content["templates"])):
-        raise InputError(f"{path}: variants: of: no draw has {unknown[0]} templates (`templates`)")
-    for name in [n for pair in compare for n in pair] + [content.get("ceiling")]:
-        if name is not None and name not in variants:
-            raise InputError(f"{path}: no variant '{name}'{nearest(name, variants)}")
-    return Protocol(
-        collections={name: Path(folder) for name, folder in content["collections"].items()},
-        structures=read_structures(content["structures"]),
-        templates=[_whole(n, f"{path}: templates") for n in content["templates"]],
-        draws=content["draws"],
-        seeds=content["seeds"],
-        variants=variants,
-        seed=content.get("seed", 1),
-        score=score,
-        model=validated(ModelOptions, content.get("model") or {}, f"{path}: model"),
-        segmentation=validated(
-            SegmentationOptions, content.get("segmentation") or {}, f"{path}: segmentation"
-        ),
-        evaluation=validated(
-            EvaluationOptions, content.get("evaluation") or {}, f"{path}: evaluation"
-        ),
-        ceiling=content.get("ceiling"),
-        compare=compare,
-    )
+    common = content.pop("training", None) or {}
+    for name, values in (content.get("variants") or {}).items():
+        variant = {**(values or {}), "name": name}
+        if variant.get("training") is not None:
+            variant["training"] = {**common, **variant["training"]}
+        content["variants"][name] = variant
+    try:
+        return validated(Protocol, content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _given(training: TrainingOptions | None) -> dict[str, Any] | None:
@@ -206,17 +180,3 @@ def _given(training: TrainingOptions | None) -> dict[str, Any] | None:
         return None
     default = asdict(TrainingOptions())
     return {k: v for k, v in asdict(training).items() if v != default[k]}
-
-
-def _variant(name: str, values: dict[str, Any], common: dict[str, Any], path: Path) -> Variant:
-    where = f"{path}: variants: {name}"
-    training = values.get("training")
-    if training is not None:
-        training = validated(TrainingOptions, {**common, **training}, where)
-    return validated(Variant, {**values, "name": name, "training": training}, where)
-
-
-def _whole(value: Any, where: str) -> int:
-    if type(value) is not int or value < 1:
-        raise InputError(f"{where}: expected a whole number above 0, found {value!r}")
-    return value

@@ -12,7 +12,8 @@ from PIL import Image
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.pretraining.photographs import CROWDS, HELD_OUT
-from sam2pal.research.synthetic import KINDS, draw_collection
+from sam2pal.research.synthetic.collection import draw_collection
+from sam2pal.research.synthetic.species import KINDS
 
 LEARNED = (
     "chicken_parts",

@@ -20,7 +20,8 @@ from sam2pal.research.pretraining.views import (
     normalised,
     view,
 )
-from sam2pal.research.synthetic import Drawing, draw_collection
+from sam2pal.research.synthetic.collection import draw_collection
+from sam2pal.research.synthetic.specimen import Drawing
 
 # how often a structure is asked for: eyes and mandibles are a few pixels at this size and would take the
 # place of what can be learned; thin limbs are what needs most practice

@@ -13,7 +13,7 @@ from sam2pal.research.pretraining.batches import drawn_group, photographed_group
 from sam2pal.research.pretraining.options import PretrainingOptions
 from sam2pal.research.pretraining.photographs import Photographs
 from sam2pal.research.pretraining.step import other_view, presence
-from sam2pal.research.synthetic import JUDGING_PLANS
+from sam2pal.research.synthetic.species import JUDGING_PLANS
 
 # a stream of random numbers of its own, so that no step has drawn what is judged on
 _STREAM = 10**6
