@@ -41,6 +41,10 @@ class Surface:
     photograph: int | Crop | None = None
 
 
+Skin = dict[str, Surface]
+"""The surfaces of an animal, by its part."""
+
+
 @dataclass(frozen=True)
 class Plate:
     """A body part, symmetric about its own axis.

@@ -85,7 +85,7 @@ def build_ant(genes: Genes) -> Species:
             layer=5,
         )
     )
-    plates += head_with_eyes(genes.under("head"), skin, 3, 0.01, head, head_wide, 0.19)
+    plates += head_with_eyes(genes, skin, 3, 0.01, head, head_wide, 0.19)
     size = u("leg", 0.2, 0.34)
     scape = head * u("scape", 0.7, 1.3)
     thin = u("antenna thin", 0.005, 0.009)
@@ -114,17 +114,13 @@ def build_ant(genes: Genes) -> Species:
         layer=ABOVE,
         lose=0.03,
     )
+    places = [
+        (0, meso_wide * 0.55, meso * u("fore leg", 0.12, 0.3)),
+        (0, meso_wide * 0.5, meso * u("mid leg", 0.45, 0.6)),
+        (0, meso_wide * 0.4, meso * u("hind leg", 0.7, 0.9)),
+    ]
     limbs = [
-        *legs(
-            genes.under("legs"),
-            skin["legs"],
-            [
-                (0, meso_wide * 0.55, meso * u("fore leg", 0.12, 0.3)),
-                (0, meso_wide * 0.5, meso * u("mid leg", 0.45, 0.6)),
-                (0, meso_wide * 0.4, meso * u("hind leg", 0.7, 0.9)),
-            ],
-            size,
-        ),
+        *legs(genes, skin, places, size),
         scapes,
         mandibles(
             genes.under("mandibles"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sam2pal.research.synthetic.anatomy import Limb, Surface
+from sam2pal.research.synthetic.anatomy import Limb, Skin, Surface
 from sam2pal.research.synthetic.colours import related
 from sam2pal.research.synthetic.genes import Genes
 
@@ -15,9 +15,10 @@ def along(share: float, ends: tuple[tuple[float, ...], ...]) -> tuple[float, ...
 
 
 def legs(
-    genes: Genes, surface: Surface, places: list[tuple[int, float, float]], size: float
+    genes: Genes, skin: Skin, places: list[tuple[int, float, float]], size: float
 ) -> list[Limb]:
     """Pairs of walking legs at (block, x, y), from the front to the rear; `size`: of a femur."""
+    genes = genes.under("legs")
     femur = genes.between("femur", 0.8, 1.25) * size
     tibia = femur * genes.between("tibia", 0.75, 1.15)
     tarsus = femur * genes.between("tarsus", 0.4, 0.9)
@@ -62,7 +63,7 @@ def legs(
                 ),
                 (first, second - first),
                 (0.25, 0.4),
-                surface,
+                skin["legs"],
                 beads=joints,
                 bead_length=tarsus * factor / 5,
                 bead_width=(thin * 0.8, thin * 0.55),
@@ -81,8 +82,9 @@ def legs(
     return limbs
 
 
-def antennae(genes: Genes, surface: Surface, block: int, x: float, y: float, length: float) -> Limb:
+def antennae(genes: Genes, skin: Skin, block: int, x: float, y: float, length: float) -> Limb:
     """Thread-, bead- or club-shaped antennae of `length`."""
+    genes = genes.under("antennae")
     number = genes.pick("number", {11: 0.7, 10: 0.15, 9: 0.15})
     width = float(np.clip(length * genes.between("width", 0.011, 0.022), 0.0035, 0.011))
     scape = length * genes.between("scape", 0.08, 0.25)
@@ -95,7 +97,7 @@ def antennae(genes: Genes, surface: Surface, block: int, x: float, y: float, len
         ((scape, width, width * 1.2, width * 1.2),),
         (genes.between("out", 0.2, 1.3),),
         (0.35,),
-        surface,
+        skin["antennae"],
         beads=number - 1,
         bead_length=(length - scape) / (number - 1),
         bead_width=(width, width * genes.between("end", 0.55, 1.1)),

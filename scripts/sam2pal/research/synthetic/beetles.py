@@ -229,20 +229,16 @@ def build_beetle(genes: Genes, sober: bool = False) -> Species:
         plates.append(
             Plate("", 0, -0.01, size * 1.5, shape, skin["elytra"], caps=(0.0, 0.5), layer=5)
         )
+    places = [
+        (1, pronotum_wide * 0.5, -pronotum_length * u("fore leg", 0.2, 0.5)),
+        (0, wide * 0.55, elytra_length * u("mid leg", 0.02, 0.12)),
+        (0, wide * 0.5, elytra_length * u("hind leg", 0.22, 0.38)),
+    ]
     limbs = [
-        *legs(
-            genes.under("legs"),
-            skin["legs"],
-            [
-                (1, pronotum_wide * 0.5, -pronotum_length * u("fore leg", 0.2, 0.5)),
-                (0, wide * 0.55, elytra_length * u("mid leg", 0.02, 0.12)),
-                (0, wide * 0.5, elytra_length * u("hind leg", 0.22, 0.38)),
-            ],
-            u("leg", 0.125, 0.235) * (1.15 if form == "long" else 1.0),
-        ),
+        *legs(genes, skin, places, u("leg", 0.125, 0.235) * (1.15 if form == "long" else 1.0)),
         antennae(
-            genes.under("antennae"),
-            skin["antennae"],
+            genes,
+            skin,
             2,
             head_wide * u("antenna x", 0.5, 0.8),
             front + head_length * u("antenna y", 0.2, 0.5),

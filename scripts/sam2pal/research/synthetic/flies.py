@@ -96,28 +96,17 @@ def build_fly(genes: Genes) -> Species:
             contact=(0.3, 0.0),
             layer=4,
         ),
-        *head_with_eyes(genes.under("head"), skin, 2, 0.01, head, head_wide),
+        *head_with_eyes(genes, skin, 2, 0.01, head, head_wide),
         *_wings(genes.under("wings"), 0, thorax_wide * 0.7, thorax * 0.3, u("wing", 0.5, 1.0), 2),
     ]
+    places = [
+        (0, thorax_wide * 0.5, thorax * 0.2),
+        (0, thorax_wide * 0.5, thorax * 0.5),
+        (0, thorax_wide * 0.4, thorax * 0.8),
+    ]
     limbs = [
-        *legs(
-            genes.under("legs"),
-            skin["legs"],
-            [
-                (0, thorax_wide * 0.5, thorax * 0.2),
-                (0, thorax_wide * 0.5, thorax * 0.5),
-                (0, thorax_wide * 0.4, thorax * 0.8),
-            ],
-            u("leg", 0.14, 0.26),
-        ),
-        antennae(
-            genes.under("antennae"),
-            skin["antennae"],
-            2,
-            head_wide * 0.25,
-            -head * 0.85,
-            u("antenna", 0.06, 0.45),
-        ),
+        *legs(genes, skin, places, u("leg", 0.14, 0.26)),
+        antennae(genes, skin, 2, head_wide * 0.25, -head * 0.85, u("antenna", 0.06, 0.45)),
     ]
     return Species(
         kind="fly",
@@ -206,30 +195,17 @@ def build_bug(genes: Genes) -> Species:
         ),
         *(
             replace(plate, layer=4)
-            for plate in head_with_eyes(
-                genes.under("head"), skin, 2, -pronotum + 0.02, head, head_wide
-            )
+            for plate in head_with_eyes(genes, skin, 2, -pronotum + 0.02, head, head_wide)
         ),
     ]
+    places = [
+        (1, pronotum_wide * 0.5, -pronotum * 0.5),
+        (0, wide * 0.6, rest * 0.06),
+        (0, wide * 0.5, rest * 0.25),
+    ]
     limbs = [
-        *legs(
-            genes.under("legs"),
-            skin["legs"],
-            [
-                (1, pronotum_wide * 0.5, -pronotum * 0.5),
-                (0, wide * 0.6, rest * 0.06),
-                (0, wide * 0.5, rest * 0.25),
-            ],
-            u("leg", 0.13, 0.28),
-        ),
-        antennae(
-            genes.under("antennae"),
-            skin["antennae"],
-            2,
-            head_wide * 0.6,
-            -pronotum - head * 0.5,
-            u("antenna", 0.25, 0.8),
-        ),
+        *legs(genes, skin, places, u("leg", 0.13, 0.28)),
+        antennae(genes, skin, 2, head_wide * 0.6, -pronotum - head * 0.5, u("antenna", 0.25, 0.8)),
     ]
     return Species(
         kind="bug",
@@ -292,7 +268,7 @@ def build_spider(genes: Genes) -> Species:
     ]
     places = [(0, front_wide * 0.75, front * value) for value in (0.25, 0.42, 0.58, 0.72)]
     limbs = [
-        *legs(genes.under("legs"), skin["legs"], places, u("leg", 0.25, 0.5)),
+        *legs(genes, skin, places, u("leg", 0.25, 0.5)),
         palps(genes.under("palps"), skin["legs"], 0, front_wide * 0.4, 0.03, u("palp", 0.15, 0.35)),
         mandibles(
             genes.under("jaws"), skin["legs"], 0, front_wide * 0.2, 0.02, u("jaw", 0.08, 0.2)

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Plate, Surface
+from sam2pal.research.synthetic.anatomy import Plate, Skin
 from sam2pal.research.synthetic.colours import cuticle, near, related, sample_surface
 from sam2pal.research.synthetic.genes import Genes
 
 
-def skin_of(genes: Genes, patterned: float, pale: float = 0.08) -> dict[str, Surface]:
+def skin_of(genes: Genes, patterned: float, pale: float = 0.08) -> Skin:
     """Surfaces of body, rear, head, legs, antennae and eyes; the rear is `patterned` so often.
 
     `pale` is the weight of pale colours among those of the cuticle.
@@ -39,7 +39,7 @@ def skin_of(genes: Genes, patterned: float, pale: float = 0.08) -> dict[str, Sur
 
 def head_with_eyes(
     genes: Genes,
-    skin: dict[str, Surface],
+    skin: Skin,
     block: int,
     rear: float,
     length: float,
@@ -47,6 +47,7 @@ def head_with_eyes(
     largest: float = 0.32,
 ) -> list[Plate]:
     """A head that ends at `rear`, with eyes at its sides, at most `largest` of its length."""
+    genes = genes.under("head")
     u = genes.between
     front = rear - length
     eye = length * u("eye", 0.08, largest)

@@ -5,7 +5,7 @@ What it has on both sides is drawn twice: the far one behind the body, the near 
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Limb, Plate, Surface
+from sam2pal.research.synthetic.anatomy import Limb, Plate, Skin, Surface
 from sam2pal.research.synthetic.appendages import BELOW, along
 from sam2pal.research.synthetic.genes import Genes
 
@@ -63,9 +63,10 @@ def both_sides(limb: Limb, near: int = NEAR) -> list[Limb]:
 
 
 def lateral_legs(
-    genes: Genes, surface: Surface, places: list[tuple[int, float, float]], size: float
+    genes: Genes, skin: Skin, places: list[tuple[int, float, float]], size: float
 ) -> list[Limb]:
     """Legs at (block, x, y), from the front to the rear, of both sides; `size`: of a femur."""
+    genes = genes.under("legs")
     u = genes.between
     femur = u("femur", 0.8, 1.25) * size
     tibia = femur * u("tibia", 0.7, 1.1)
@@ -100,7 +101,7 @@ def lateral_legs(
             ),
             (base, first - base, second - first),
             (0.2, 0.35, 0.4),
-            surface,
+            skin["legs"],
             beads=5,
             bead_length=tarsus * factor / 5,
             bead_width=(thin * 0.75, thin * 0.5),
@@ -119,13 +120,14 @@ def lateral_legs(
 
 def lateral_head(
     genes: Genes,
-    skin: dict[str, Surface],
+    skin: Skin,
     block: int,
     length: float,
     height: float,
     eye: tuple[float, float],
 ) -> list[Plate]:
     """A head hinged at (0, 0), its mouth to the top, with one eye of `eye` (from, to) lengths."""
+    genes = genes.under("head")
     u = genes.between
     nape = length * u("nape", 0.05, 0.25)
     front = nape - length
@@ -205,9 +207,10 @@ def lateral_abdomen(
 
 
 def lateral_mandibles(
-    genes: Genes, surface: Surface, block: int, x: float, y: float, length: float
+    genes: Genes, skin: Skin, block: int, x: float, y: float, length: float
 ) -> list[Limb]:
     """Jaws at the mouth, which point down from it."""
+    genes = genes.under("mandibles")
     wide = length * genes.between("wide", 0.15, 0.4)
     limb = Limb(
         "mandibles",
@@ -220,7 +223,7 @@ def lateral_mandibles(
         ),
         (genes.between("out", -0.7, 0.2), genes.between("hook", -0.9, 0.2)),
         (0.15, 0.15),
-        surface,
+        skin["head"],
         lose=0.0,
     )
     return both_sides(limb, BELOW)

@@ -115,31 +115,26 @@ def build_lateral_ant(genes: Genes) -> Species:
     tall = head * u("head tall", 0.29, 0.5)
     eye = (0.01, 0.03) if genes.chance("tiny eyes", 0.2) else (0.05, 0.15)
     plates += [
-        moved(plate, neck, 0.0)
-        for plate in lateral_head(genes.under("head"), skin, front, head, tall, eye)
+        moved(plate, neck, 0.0) for plate in lateral_head(genes, skin, front, head, tall, eye)
     ]
     feelers = [
         *_scapes(genes.under("antennae"), skin["antennae"], front, head, tall),
         *lateral_mandibles(
-            genes.under("mandibles"),
-            skin["head"],
+            genes,
+            skin,
             front,
             -tall * u("jaw x", 0.0, 0.3),
             -head * 0.78,
             head * u("mandible", 0.2, 0.55),
         ),
     ]
+    places = [
+        (0, -deep * u("fore x", 0.5, 0.75), meso * u("fore y", 0.1, 0.25)),
+        (0, -deep * u("mid x", 0.6, 0.85), meso * u("mid y", 0.45, 0.6)),
+        (0, -deep * u("hind x", 0.5, 0.8), meso * u("hind y", 0.72, 0.9)),
+    ]
     limbs = [
-        *lateral_legs(
-            genes.under("legs"),
-            skin["legs"],
-            [
-                (0, -deep * u("fore x", 0.5, 0.75), meso * u("fore y", 0.1, 0.25)),
-                (0, -deep * u("mid x", 0.6, 0.85), meso * u("mid y", 0.45, 0.6)),
-                (0, -deep * u("hind x", 0.5, 0.8), meso * u("hind y", 0.72, 0.9)),
-            ],
-            genes.scaled("leg", 0.14, 0.27),
-        ),
+        *lateral_legs(genes, skin, places, genes.scaled("leg", 0.14, 0.27)),
         *(moved(limb, neck, 0.0) for limb in feelers),
     ]
     if genes.chance("spined", 0.35):

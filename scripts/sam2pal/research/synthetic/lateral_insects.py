@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Species, Surface
+from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Skin, Species, Surface
 from sam2pal.research.synthetic.appendages import antennae
 from sam2pal.research.synthetic.beetles import surfaces
 from sam2pal.research.synthetic.colours import cuticle
@@ -107,20 +107,18 @@ def build_lateral_wasp(genes: Genes) -> Species:
     return _flier(genes, WASP, skin, plates, sizes)
 
 
-def _flier(
-    genes: Genes, form: Form, skin: dict[str, Surface], plates: list[Plate], sizes: Sizes
-) -> Species:
+def _flier(genes: Genes, form: Form, skin: Skin, plates: list[Plate], sizes: Sizes) -> Species:
     """A fly or wasp whose thorax and abdomen are these plates."""
     u = genes.between
     head, tall, thorax, deep = sizes.head, sizes.tall, sizes.thorax, sizes.deep
     neck = deep * u("neck", -0.2, 0.5)
     parts = [
-        *lateral_head(genes.under("head"), skin, 2, head, tall, form.eye),
+        *lateral_head(genes, skin, 2, head, tall, form.eye),
         *both_sides(
             replace(
                 antennae(
-                    genes.under("antennae"),
-                    skin["antennae"],
+                    genes,
+                    skin,
                     2,
                     tall * 0.3,
                     -head * u("antenna y", 0.5, 0.7),
@@ -133,7 +131,7 @@ def _flier(
     ]
     parts = [moved(part, neck, 0.0) for part in parts]
     limbs = [part for part in parts if isinstance(part, Limb)]
-    limbs += _six_legs(genes, skin["legs"], 0, thorax, deep, u("leg", 0.15, 0.3))
+    limbs += _six_legs(genes, skin, 0, thorax, deep, u("leg", 0.15, 0.3))
     return Species(
         kind=form.kind,
         blocks=(
@@ -178,7 +176,7 @@ def _thorax(genes: Genes, structure: str, surface: Surface, length: float, deep:
 
 
 def _six_legs(
-    genes: Genes, surface: Surface, block: int, length: float, deep: float, size: float
+    genes: Genes, skin: Skin, block: int, length: float, deep: float, size: float
 ) -> list[Limb]:
     """Legs under a thorax of this length and half height."""
     u = genes.between
@@ -187,7 +185,7 @@ def _six_legs(
         (block, -deep * u("mid x", 0.6, 0.9), length * u("mid y", 0.4, 0.6)),
         (block, -deep * u("hind x", 0.5, 0.85), length * u("hind y", 0.7, 0.9)),
     ]
-    return lateral_legs(genes.under("legs"), surface, places, size)
+    return lateral_legs(genes, skin, places, size)
 
 
 def _wings(genes: Genes, x: float, thorax: float, length: float, pairs: int) -> list[Plate]:
@@ -299,14 +297,12 @@ def build_lateral_beetle(genes: Genes) -> Species:
     ]
     size = u("antenna", 0.2, 0.6)
     parts = [
-        *lateral_head(genes.under("head"), skin, 2, head * 1.15, tall, (0.1, 0.24)),
+        *lateral_head(genes, skin, 2, head * 1.15, tall, (0.1, 0.24)),
         *both_sides(
-            antennae(genes.under("antennae"), skin["antennae"], 2, tall * 0.2, -head * 0.65, size),
+            antennae(genes, skin, 2, tall * 0.2, -head * 0.65, size),
             NEAREST,
         ),
-        *lateral_mandibles(
-            genes.under("mandibles"), skin["head"], 2, 0.0, -head * 0.9, head * u("jaw", 0.2, 0.5)
-        ),
+        *lateral_mandibles(genes, skin, 2, 0.0, -head * 0.9, head * u("jaw", 0.2, 0.5)),
     ]
     parts = [moved(part, 0.0, -pronotum) for part in parts]
     legs = [
@@ -324,7 +320,7 @@ def build_lateral_beetle(genes: Genes) -> Species:
         plates=(*plates, *(part for part in parts if isinstance(part, Plate))),
         limbs=(
             *(part for part in parts if isinstance(part, Limb)),
-            *lateral_legs(genes.under("legs"), skin["legs"], legs, u("leg", 0.12, 0.22)),
+            *lateral_legs(genes, skin, legs, u("leg", 0.12, 0.22)),
         ),
         structures=(
             "head",
@@ -430,16 +426,9 @@ def build_lateral_bug(genes: Genes) -> Species:
         lose=0.0,
     )
     parts = [
-        *lateral_head(genes.under("head"), skin, 2, head, tall, (0.1, 0.22)),
+        *lateral_head(genes, skin, 2, head, tall, (0.1, 0.22)),
         *both_sides(
-            antennae(
-                genes.under("antennae"),
-                skin["antennae"],
-                2,
-                tall * 0.2,
-                -head * 0.7,
-                u("antenna", 0.25, 0.7),
-            ),
+            antennae(genes, skin, 2, tall * 0.2, -head * 0.7, u("antenna", 0.25, 0.7)),
             NEAREST,
         ),
         beak,
@@ -460,7 +449,7 @@ def build_lateral_bug(genes: Genes) -> Species:
         plates=(*plates, *(part for part in parts if isinstance(part, Plate))),
         limbs=(
             *(part for part in parts if isinstance(part, Limb)),
-            *lateral_legs(genes.under("legs"), skin["legs"], legs, u("leg", 0.13, 0.26)),
+            *lateral_legs(genes, skin, legs, u("leg", 0.13, 0.26)),
         ),
         structures=(
             "head",
