@@ -51,12 +51,6 @@ class SegmentationOptions:
         description="templates that a structure is tracked from: those that show it and that the "
         "specimen resembles most; 0 for all",
     )
-    combine: Literal["masks", "memories"] = Field(
-        "masks",
-        description="how several templates decide. `masks`: a structure is tracked from each alone, and "
-        "the mean of the masks is taken, weighted by how well each template finds the structure on the "
-        "others and by how much the model trusts its mask. `memories`: it is tracked from all at once",
-    )
     ensemble: StrictInt = Field(
         1,
         ge=1,
@@ -64,14 +58,6 @@ class SegmentationOptions:
         description="how many times each specimen is seen: the first time as it is, then mirrored, scaled or "
         "turned a little. The mean of the masks is taken. 3 is worth about two points of IoU, and takes the "
         "model three times as long",
-    )
-    agreement: StrictInt = Field(
-        0,
-        ge=0,
-        le=1000,
-        description="with `combine: memories`, templates that each structure is also tracked from "
-        "alone, for the signal `agreement`: the IoU with the mask from all together; each costs "
-        "another tracking. With `combine: masks` it costs nothing and is always given",
     )
     absent_below: Share = Field(
         0.25,

@@ -24,7 +24,7 @@ class Decision:
         object_score: [N], a logit.
         shares: [N, k], of each template in the decision, their sum 1; 0 where it does not show the structure.
         agreement: [N], IoU of the masks of single templates with that of all together, mean over templates;
-            None where none was asked alone.
+            None where there is one only.
         steadiness: [N], IoU of the masks of a specimen that is seen in several ways with that of all, mean
             over the ways; None where it was seen once.
     """
@@ -37,11 +37,10 @@ class Decision:
     steadiness: Tensor | None = None
 
 
-def together(tracker: Tracker, features: Features, memories: Sequence[Memory]) -> Decision:
-    """The memories of all templates are attended to at once."""
-    found = tracker.track(features, memories)
-    valid = torch.stack([memory.valid for memory in memories], dim=1).float()
-    shares = valid / valid.sum(1, keepdim=True)
+def of_one(tracker: Tracker, features: Features, memory: Memory) -> Decision:
+    """What a single template says."""
+    found = tracker.track(features, [memory])
+    shares = memory.valid[:, None].float()
     return Decision(found.logits, found.predicted_iou, found.object_score, shares)
 
 
@@ -138,9 +137,8 @@ def agreement_of(found: Sequence[Tracked], valid: Tensor, logits: Tensor) -> Ten
     """
     joint = (logits > 0).float()
     iou = torch.stack([hard_iou(one.logits, joint) for one in found], dim=1)
-    asked = valid[:, : len(found)]
-    mean = torch.where(asked, iou, torch.nan).nanmean(1)
-    return torch.where(asked.sum(1) > 1, mean, torch.nan)  # one alone agrees with itself
+    mean = torch.where(valid, iou, torch.nan).nanmean(1)
+    return torch.where(valid.sum(1) > 1, mean, torch.nan)  # one alone agrees with itself
 
 
 def _quality(found: Tracked) -> Tensor:

@@ -187,7 +187,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
             itself = alone(tracker, features[-1], memories[-1]).object_score
         sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
     found = None
-    if options.combine == "masks" and len(known) > 1:
+    if len(known) > 1:
         with _enough_memory(known.specimens[0], device):
             found = each_on_each(tracker, Features.cat(features), memories, known)
     descriptors = None

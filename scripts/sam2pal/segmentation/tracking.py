@@ -11,18 +11,12 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
-from sam2pal.model.combining import (
-    Decision,
-    agreement_of,
-    alone,
-    mean_of_masks,
-    together,
-)
+from sam2pal.model.combining import Decision, alone, mean_of_masks, of_one
 from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.ensemble import ensemble
 from sam2pal.model.loading import square_image
 from sam2pal.model.similarity import Match, match
-from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
+from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.bank import Bank
 
 log = logging.getLogger(__name__)
@@ -74,47 +68,20 @@ def track_batch(
         if not bool(shown.all()):
             # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
             memories[0] = replace(memories[0], valid=memories[0].valid | ~shown)
-        skills = None
-        if bank.skills is not None:
-            skills = bank.skills[asked, structures.flatten()[:, None]]
+        valid = torch.stack([memory.valid for memory in memories], dim=1)
 
         def ask(seen: Tensor) -> Decision:
-            return decide(tracker, tracker.encode(seen), memories, skills, options)
+            features = tracker.encode(seen)
+            if len(memories) == 1:
+                return of_one(tracker, features, memories[0])
+            each = [alone(tracker, features, memory) for memory in memories]
+            skills = bank.skills[asked, structures.flatten()[:, None]]
+            return mean_of_masks(each, valid, skills)
 
         decision = ensemble(ask, torch.stack(turned), bank.ways)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
     lying = [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
     return Batch(torch.stack(lying), decision, asked, found, shown)
-
-
-def decide(
-    tracker: Tracker,
-    features: Features,
-    memories: list[Memory],
-    skills: Tensor | None,
-    options: SegmentationOptions,
-) -> Decision:
-    """One mask per object, as `options.combine` says.
-
-    Args:
-        memories: of `N` objects, one per template.
-        skills: [N, k] of these templates; None where their memories are attended to at once.
-    """
-    if skills is not None and len(memories) > 1:
-        return mean_of_masks(*_each(tracker, features, memories), skills)
-    decision = together(tracker, features, memories)
-    if len(memories) == 1 or not options.agreement:
-        return decision
-    found, valid = _each(tracker, features, memories[: options.agreement])
-    return replace(decision, agreement=agreement_of(found, valid, decision.logits))
-
-
-def _each(
-    tracker: Tracker, features: Features, memories: list[Memory]
-) -> tuple[list[Tracked], Tensor]:
-    """What each template says alone, and whether it shows the structure, [N, k]."""
-    valid = torch.stack([memory.valid for memory in memories], dim=1)
-    return [alone(tracker, features, memory) for memory in memories], valid
 
 
 def choose_view(tracker: Tracker, bank: Bank, images: Tensor) -> Match:

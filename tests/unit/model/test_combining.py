@@ -9,8 +9,8 @@ from sam2pal.model.combining import (
     alone,
     each_on_each,
     mean_of_masks,
+    of_one,
     skill,
-    together,
 )
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
@@ -105,7 +105,7 @@ def test_asked_alone_as_if_there_were_no_other(tracker, templates):
     memory = tracker.memorize(
         tracker.encode(templates.images[2:]), drawn_logits(templates.masks[2][:, None])
     ).repeat(2)
-    whole = together(tracker, features, [memory])
+    whole = of_one(tracker, features, memory)
     some = torch.tensor([True, False, False, True])
     part = alone(tracker, features, dataclasses.replace(memory, valid=some))
     torch.testing.assert_close(part.logits[some], whole.logits[some], atol=1e-4, rtol=1e-4)

@@ -227,7 +227,7 @@ def test_the_nearest_of_those_that_show_the_structure(tracker, genus):
 
 @torch.no_grad()
 def test_agreement_between_templates(tracker, genus):
-    options = SegmentationOptions(window="photograph", turns=(0,), agreement=2)
+    options = SegmentationOptions(window="photograph", turns=(0,))
     bank = remember(tracker, genus.templates, NAMES, options)
     images = square_image(read_photograph(genus.copies["0"].path), 64)[None]
     batch = track_batch(tracker, bank, images, options)
