@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sam2pal.cli import add_options, add_progress, options_argument, run
+from sam2pal.cli import add_options, add_progress, options_argument, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.manifest import DUPLICATE, read_list
@@ -70,9 +70,7 @@ KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--expected", help="the runs there should be: a JSON list, or a file with one")
     add("--results", type=Path, help="folder results/: files are found there and checked for age")

@@ -10,7 +10,7 @@ annotations like any other (docs/own-data.md).
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import run
+from sam2pal.cli import program, run
 from sam2pal.config.structures import read_structures
 from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
@@ -18,9 +18,7 @@ from sam2pal.review.annotating import write_annotation_page
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--genus", required=True, help="name of the genus, as in the table of genera")
     add(

@@ -4,10 +4,9 @@
         --outlines results/G/R/next
 """
 
-import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.export import export
 from sam2pal.dataset.judged import Corrections
@@ -23,9 +22,7 @@ TEXT = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add(

@@ -4,10 +4,9 @@
         --output results/G/trained/changes.csv
 """
 
-import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_progress, run
+from sam2pal.cli import add_progress, program, run
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io import tables
 from sam2pal.io.progress import Progress
@@ -17,9 +16,7 @@ from sam2pal.review.changes import COLUMNS, changes
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--genus", required=True)
     add("--before", type=Path, required=True, help="folder of the earlier round, with its shards/")

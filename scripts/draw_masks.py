@@ -3,18 +3,15 @@
 python scripts/draw_masks.py --predictions results/G/R/shards/0001.json --kind overlays --output folder
 """
 
-import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_progress, run
+from sam2pal.cli import add_progress, program, run
 from sam2pal.dataset.judged import Corrections
 from sam2pal.review.pictures import KINDS, write_pictures
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     parser.add_argument("--predictions", type=Path, required=True, help="COCO file of a shard")
     parser.add_argument("--corrections", type=Corrections, help="what convert_corrections wrote")
     parser.add_argument("--kind", choices=KINDS, required=True)

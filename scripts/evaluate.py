@@ -10,7 +10,7 @@ import itertools
 from contextlib import ExitStack
 from pathlib import Path
 
-from sam2pal.cli import add_options, add_progress, run
+from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.convert import read_truth
 from sam2pal.dataset.dataset import Dataset
@@ -28,9 +28,7 @@ PIECE = 5000
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--truth", help="annotations; without them no row has a score")

@@ -3,10 +3,9 @@
 python scripts/export.py --predictions results/G/R/shards/*.json --to labelme --output folder
 """
 
-import argparse
 from pathlib import Path
 
-from sam2pal.cli import run
+from sam2pal.cli import program, run
 from sam2pal.dataset.export import WHOLE, WRITERS, export
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io.errors import InputError
@@ -14,9 +13,7 @@ from sam2pal.io.user_tables import read_user_table
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     parser.add_argument(
         "--predictions", nargs="+", type=Path, required=True, help="shards, or their folder"
     )

@@ -7,10 +7,9 @@ A run is the folder of a round, with its shards/, morphometrics.parquet and eval
 written.
 """
 
-import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.judged import Corrections
@@ -27,9 +26,7 @@ from sam2pal.morphometrics.tables.darwin_core import (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--genus", required=True)
     add("--runs", type=Path, nargs="+", required=True, help="folders of its rounds")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sam2pal.cli import add_options, add_progress, run
+from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
@@ -66,9 +66,7 @@ MEANINGS = {
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--genus", required=True)
     add("--runs", type=Path, nargs="+", required=True, help="folders of its rounds")

@@ -8,13 +8,12 @@ correct boxes in any tool that reads COCO, and give its file by --boxes. With --
 photograph of its own. docs/large-photographs.md says what is found and what is not.
 """
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from sam2pal.cli import add_progress, run
+from sam2pal.cli import add_progress, program, run
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.files import write as write_coco
@@ -39,9 +38,7 @@ from sam2pal.io.progress import Progress
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     parser.add_argument("--photographs", required=True, help="folder of the trays")
     of = parser.add_mutually_exclusive_group(required=True)
     of.add_argument("--annotations", type=Path, help="outlines of one specimen or more, any format")

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sam2pal.cli import add_options, add_progress, run
+from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.manifest import read_list
@@ -30,9 +30,7 @@ PIECE = 100  # specimens
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--templates", help="COCO file of the templates, as convert_templates.py writes it")

@@ -8,7 +8,7 @@ Figures are chosen by the names of the files to be written.
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
@@ -26,9 +26,7 @@ NEEDS = {
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--tables", type=Path, required=True, help="the output folder of aggregate.py")
     add(

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from sam2pal.cli import add_options, run
+from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.evaluation.final import final_rounds, read_scores
@@ -38,9 +38,7 @@ USUAL = ("length", "width", "area")
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--tables", nargs="+", required=True, help="tidy tables, of one or of all genera")
     add(

@@ -3,14 +3,13 @@
 python scripts/plot_shapes.py --shapes results/*/shapes --output shape_space.svg --scores shape_space.csv
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sam2pal.cli import run
+from sam2pal.cli import program, run
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.figures import save
@@ -30,9 +29,7 @@ SCORES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--shapes", type=Path, nargs="+", required=True, help="folders export_shapes.py wrote")
     add("--output", type=Path, required=True, help="figure (.svg, .png or .pdf)")

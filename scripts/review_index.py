@@ -5,14 +5,12 @@ python scripts/review_index.py --runs Carabus/first Carabus/final --output resul
 
 import argparse
 
-from sam2pal.cli import run
+from sam2pal.cli import program, run
 from sam2pal.review.index import write_index
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--runs", nargs="+", required=True, help="GENUS/ROUND; their pages lie beside the output")
     add("--output", required=True, help="the page, in the folder of all results")

@@ -9,7 +9,7 @@ Beside review.html it makes the folder review/ (pictures, masks, pages without s
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_options, add_progress, run
+from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
 from sam2pal.review.page import Place
@@ -18,9 +18,7 @@ from sam2pal.review.writing import write_review
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--templates", help="canonical COCO of the round's templates")

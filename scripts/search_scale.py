@@ -4,7 +4,6 @@
         --options options.yaml --output scale.csv --pictures pictures
 """
 
-import argparse
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from sam2pal.cli import add_options, add_progress, run
+from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.manifest import OK, Specimen, read_list
@@ -24,9 +23,7 @@ from sam2pal.morphometrics.scales.finding import Search
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--specimens", type=Path, required=True, help="list of photographs (TSV)")
     add("--genus", required=True, help="value of the column genus")

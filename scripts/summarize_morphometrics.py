@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sam2pal.cli import add_options, add_progress, run
+from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.io import tables
@@ -45,9 +45,7 @@ READERS = sorted(Path(short.__file__).parent.glob("read_results.*"))
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--tables", nargs="+", help="morphometrics.parquet or .csv of genera and rounds, or of all")
     add("--output-folder", type=Path, required=True)

@@ -20,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
-from sam2pal.cli import run
+from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.io.errors import InputError
@@ -38,9 +38,7 @@ from sam2pal.segmentation.confidence import SHIPPED, shipped
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder with `carabidae` and `real_masks`")
     add("--cache", type=Path, default=Path("build/confidence"))

@@ -20,7 +20,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
-from sam2pal.cli import run
+from sam2pal.cli import program, run
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask
@@ -37,9 +37,7 @@ ORIENTATION_TAG = 274
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = program(__doc__)
     parser.add_argument("--genus", required=True, help="name of the genus")
     parser.add_argument("--kind", default="beetle", choices=sorted(KINDS), help="its body plan")
     parser.add_argument("--species-seed", type=int, default=28, help="which genus of that kind")

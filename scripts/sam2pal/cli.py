@@ -39,6 +39,12 @@ def repository() -> Path:
     raise InputError(f"{here}: the workflow is not beside the library; install the package anew")
 
 
+def program(text: str | None) -> argparse.ArgumentParser:
+    """The parser of a program whose module says `text`, shown as it is written."""
+    form = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=text, formatter_class=form)
+
+
 def run(main: Callable[[], None]) -> None:
     """Call `main`; print what a user can mend without a traceback, and end with status 1."""
     try:
