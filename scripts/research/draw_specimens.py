@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 from sam2pal.cli import program, run
 from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import write as write_coco
-from sam2pal.dataset.rle import encode_mask
+from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import atomic
 from sam2pal.research.synthetic.anatomy import Species
@@ -234,21 +234,15 @@ def as_coco(
     annotations = []
     for image, (_, _, _, masks) in enumerate(images, 1):
         for category, structure in enumerate(structures, 1):
-            mask = masks[structure]
-            rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
-            box = [0, 0, 0, 0]
-            if len(rows):
-                left, top = int(columns[0]), int(rows[0])
-                box = [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top]
+            rle = encode_mask(masks[structure])
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": image,
                     "category_id": category,
                     "iscrowd": 0,
-                    "area": int(mask.sum()),
-                    "bbox": box,
-                    "segmentation": encode_mask(mask),
+                    **rle_measures(rle),
+                    "segmentation": rle,
                 }
             )
     return {

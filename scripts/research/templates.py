@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 from sam2pal.cli import run
 from sam2pal.config.model import ModelOptions
 from sam2pal.model.build import build_model
-from sam2pal.model.combining import alone, each_on_each, mean_of_masks, skill, together
+from sam2pal.model.combining import alone, each_on_each, mean_of_masks, skill
 from sam2pal.model.device import choose_device
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
@@ -114,10 +114,8 @@ class Scored:
     def memories_at_once(self, templates: list[int]) -> float:
         """Mean IoU if the memories of all templates are attended to at once."""
         logits = [
-            together(
-                self.tracker,
-                features,
-                [self.memories[template].repeat(len(features)) for template in templates],
+            self.tracker.track(
+                features, [self.memories[template].repeat(len(features)) for template in templates]
             ).logits
             for features in self._batches()
         ]
