@@ -43,26 +43,7 @@ LANDMARKS = {
     **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm", "spread_px"), float),
 }
 BY_MASK, DRAWN, TRANSFERRED = "mask", "drawn", "transferred"
-MEANINGS = {
-    "status": "measured: there is an outline; else why not: no_axis (front or rear structure not measured),"
-    " in_pieces (no piece has 90 % of the area), or as in measures.tsv",
-    "area_px2": "enclosed by the outline, holes included; square pixels",
-    "area_mm2": "the same in square millimetres; empty without a scale",
-    "solidity": "area over the area of the convex hull: low where a pin or a leg dents the outline",
-    "aN, bN, cN, dN": "elliptic Fourier coefficients of harmonic N, without unit: x = a cos + b sin to the"
-    " right, y = c cos + d sin forwards, of the outline with area 1 from its start, clockwise",
-    "xN, yN": "semilandmark N; pixels, x from the left and y upwards from the lower edge of the photograph",
-    "pixels_per_mm": "scale; empty if not known",
-    "area_left_px2, area_right_px2": "pieces of a structure left and right of the body's midline, or the two"
-    " structures of a pair; square pixels (_mm2: square millimetres)",
-    "asymmetry": "(right - left) / mean of both, of the areas",
-    "landmark": "STRUCTURE.front, .rear, .left, .right; ONE-OTHER.left, .middle, .right where two structures"
-    " meet; STRUCTURE.base_SIDE, .tip_SIDE of slender ones",
-    "by": "mask: the masks define it; drawn: a person drew it; transferred: from templates (docs/shape.md)",
-    "spread_px": "of a transferred one: pixels between the places that several templates say and their mean",
-    "x_px, y_px": "pixels, y upwards, as in the TPS files (_mm: millimetres)",
-    "before, slide, after": "numbers of semilandmarks, for `curves` of geomorph's gpagen",
-}
+MEANINGS = Path(files.__file__).with_name("columns.tsv")
 
 
 def parse() -> argparse.Namespace:
@@ -154,8 +135,7 @@ def write(
     triples = dict.fromkeys(("before", "slide", "after"), int)
     save(folder / "sliders.csv", files.sliders(options.points), triples)
     with atomic(folder / "columns.tsv") as temporary:
-        lines = [f"{name}\t{said}\n" for name, said in MEANINGS.items()]
-        temporary.write_text("".join(["column\tmeaning\n", *lines]), encoding="utf-8")
+        temporary.write_bytes(MEANINGS.read_bytes())
 
 
 def configuration(one: SpecimenShapes, points: np.ndarray) -> Configuration:

@@ -334,6 +334,12 @@ wildcard_constraints:
 ##### files of a genus or a round #####
 
 
+def shown(path, category, subcategory=None, **labels):
+    """A file that the report shows, with the caption of its name."""
+    caption = f"../report/{Path(path).stem}.rst"
+    return report(path, category=category, subcategory=subcategory, labels=labels, caption=caption)
+
+
 def genus_of(wildcards):
     try:
         return PROJECT.genera[wildcards.genus]

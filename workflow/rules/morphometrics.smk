@@ -52,12 +52,13 @@ rule measure:
     output:
         morphometrics=long_table("<results>/{genus}/{round}/morphometrics"),
         wide=multiext("<results>/{genus}/{round}/morphometrics_wide", ".csv", ".parquet"),
-        dictionary=report(
+        dictionary=shown(
             "<results>/{genus}/{round}/measures.tsv",
-            category="Measurements",
-            subcategory="What the measures are",
-            labels={"table": "dictionary", "genus": "{genus}", "round": "{round}"},
-            caption="../report/measures.rst",
+            "Measurements",
+            "What the measures are",
+            table="dictionary",
+            genus="{genus}",
+            round="{round}",
         ),
     log:
         "<logs>/{genus}/{round}/measure.log",

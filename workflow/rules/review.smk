@@ -20,11 +20,11 @@ rule review_page:
             labels={"genus": "{genus}", "round": "{round}"},
             caption="../report/specimens.rst",
         ),
-        sheet=report(
+        sheet=shown(
             "<results>/{genus}/{round}/review.png",
-            category="Masks to look at first",
-            labels={"genus": "{genus}", "round": "{round}"},
-            caption="../report/review.rst",
+            "Masks to look at first",
+            genus="{genus}",
+            round="{round}",
         ),
     log:
         "<logs>/{genus}/{round}/review_page.log",

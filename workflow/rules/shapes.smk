@@ -33,12 +33,11 @@ rule plot_shapes:
         options=f"{OPTIONS}/plot_shapes.json",
         shapes=collect("<results>/{genus}/shapes", genus=PROJECT.genera),
     output:
-        figure=report(
+        figure=shown(
             "<results>/plots/shape_space.svg",
-            category="Measurements",
-            subcategory="All genera",
-            labels={"figure": "shape: principal components"},
-            caption="../report/shape_space.rst",
+            "Measurements",
+            "All genera",
+            figure="shape: principal components",
         ),
         scores="<results>/tables/shape_space.csv",
         parquet="<results>/tables/shape_space.parquet",

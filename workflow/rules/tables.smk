@@ -42,12 +42,7 @@ rule aggregate:
             )
             for table in TABLES
         ],
-        summary=report(
-            "<results>/summary.txt",
-            category=FIRST,
-            labels={"table": "what there is, what to look at"},
-            caption="../report/summary.rst",
-        ),
+        summary=shown("<results>/summary.txt", FIRST, table="what there is, what to look at"),
         complete=touch(COMPLETE),
     log:
         "<logs>/aggregate.log",
@@ -85,33 +80,25 @@ rule summarize_morphometrics:
         evaluation="<results>/tables/evaluation.csv",
         truth=TRUTH_MEASURED,
     output:
-        summary=report(
+        summary=shown(
             "<results>/tables/morphometrics_summary.csv",
-            category="Measurements",
-            subcategory="All genera",
-            labels={"table": "summary by genus"},
-            caption="../report/morphometrics_summary.rst",
+            "Measurements",
+            "All genera",
+            table="summary by genus",
         ),
-        publication=report(
+        publication=shown(
             "<results>/tables/publication.csv",
-            category="Measurements",
-            subcategory="All genera",
-            labels={"table": "summary for a publication"},
-            caption="../report/publication.rst",
+            "Measurements",
+            "All genera",
+            table="summary for a publication",
         ),
-        concordance=report(
+        concordance=shown(
             "<results>/tables/morphometrics_concordance.csv",
-            category="Measurements",
-            subcategory="Predicted against drawn masks",
-            labels={"table": "concordance, bias, limits of agreement"},
-            caption="../report/morphometrics_concordance.rst",
+            "Measurements",
+            "Predicted against drawn masks",
+            table="concordance, bias, limits of agreement",
         ),
-        short=report(
-            "<results>/tables/measurements.csv",
-            category=FIRST,
-            labels={"table": "measurements"},
-            caption="../report/measurements.rst",
-        ),
+        short=shown("<results>/tables/measurements.csv", FIRST, table="measurements"),
         guide=collect(
             "<results>/tables/{name}", name=["columns.tsv", "read_results.py", "read_results.R"]
         ),
@@ -141,32 +128,28 @@ rule plot_morphometrics:
         evaluation="<results>/tables/evaluation.csv",
         pairs="<results>/tables/morphometrics_pairs.csv",
     output:
-        distributions=report(
+        distributions=shown(
             "<results>/plots/morphometrics_distributions.svg",
-            category=FIRST,
-            labels={"figure": "distributions by genus"},
-            caption="../report/morphometrics_distributions.rst",
+            FIRST,
+            figure="distributions by genus",
         ),
-        allometry=report(
+        allometry=shown(
             "<results>/plots/morphometrics_allometry.svg",
-            category="Measurements",
-            subcategory="All genera",
-            labels={"figure": "allometry"},
-            caption="../report/morphometrics_allometry.rst",
+            "Measurements",
+            "All genera",
+            figure="allometry",
         ),
-        agreement=report(
+        agreement=shown(
             "<results>/plots/morphometrics_concordance.svg",
-            category="Measurements",
-            subcategory="Predicted against drawn masks",
-            labels={"figure": "predicted against drawn"},
-            caption="../report/morphometrics_concordance.rst",
+            "Measurements",
+            "Predicted against drawn masks",
+            figure="predicted against drawn",
         ),
-        slopes=report(
+        slopes=shown(
             "<results>/tables/morphometrics_allometry.csv",
-            category="Measurements",
-            subcategory="All genera",
-            labels={"table": "slopes of allometries"},
-            caption="../report/morphometrics_allometry.rst",
+            "Measurements",
+            "All genera",
+            table="slopes of allometries",
         ),
         parquet="<results>/tables/morphometrics_allometry.parquet",
     log:
@@ -189,35 +172,28 @@ rule plot_evaluation:
             name=["summary", "rounds", "reliability", "calibration"],
         ),
     output:
-        structures=report(
+        structures=shown(
             "<results>/plots/iou_by_structure.svg",
-            category="Masks against truth",
-            labels={"figure": "IoU by structure and round"},
-            caption="../report/iou_by_structure.rst",
+            "Masks against truth",
+            figure="IoU by structure and round",
         ),
-        genera=report(
+        genera=shown(
             "<results>/plots/iou_by_genus.svg",
-            category="Masks against truth",
-            labels={"figure": "IoU by genus and structure"},
-            caption="../report/iou_by_genus.rst",
+            "Masks against truth",
+            figure="IoU by genus and structure",
         ),
-        rounds=report(
+        rounds=shown(
             "<results>/plots/change_between_rounds.svg",
-            category="Masks against truth",
-            labels={"figure": "change between rounds"},
-            caption="../report/change_between_rounds.rst",
+            "Masks against truth",
+            figure="change between rounds",
         ),
-        reliability=report(
-            "<results>/plots/reliability.svg",
-            category="Masks against truth",
-            labels={"figure": "IoU by confidence"},
-            caption="../report/reliability.rst",
+        reliability=shown(
+            "<results>/plots/reliability.svg", "Masks against truth", figure="IoU by confidence"
         ),
-        warning=report(
+        warning=shown(
             "<results>/plots/warning_by_signal.svg",
-            category="Masks against truth",
-            labels={"figure": "signals that warn of bad masks"},
-            caption="../report/warning_by_signal.rst",
+            "Masks against truth",
+            figure="signals that warn of bad masks",
         ),
     log:
         "<logs>/plot_evaluation.log",

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sam2pal.evaluation.columns import COLUMNS, CONFIDENCES, MEASURES, SCORED, STATUSES
+from sam2pal.evaluation.columns import CONFIDENCES, MEASURES, SCORED, STATUSES
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
@@ -15,8 +15,6 @@ ALL = "(all)"
 
 REQUIRED = ("genus", "round", "specimen", "structure", "status")
 """Columns without which a table is no evaluation."""
-COUNTED = {name: COLUMNS[name] for name in (*REQUIRED, *MEASURES, *CONFIDENCES)}
-"""What summaries read of a table of evaluation."""
 
 _COUNTED = {
     "scored": "true_present",

@@ -282,12 +282,6 @@ def inspect(path: str | Path, full: bool = False) -> Header:
     return _guarded(path, decoder.inspect)
 
 
-def probe(path: str | Path, full: bool = False) -> tuple[int, int]:
-    """`(width, height)` as stored on disk; see `inspect`."""
-    header = inspect(path, full)
-    return header.width, header.height
-
-
 def _decoder(path: str | Path) -> ModuleType:
     """The module for a file's first bytes; refuse what cannot be a readable photograph."""
     try:

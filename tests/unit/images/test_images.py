@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, PngImagePlugin
 
 from sam2pal.images.header import MAX_PIXELS as LIMIT
 from sam2pal.images.letterbox import Letterbox
-from sam2pal.images.reading import inspect, probe, read_photograph
+from sam2pal.images.reading import inspect, read_photograph
 from sam2pal.io.errors import InputError
 
 
@@ -191,7 +191,8 @@ def test_every_orientation_as_pillow_turns_it(tmp_path, orientation, suffix):
     photograph = read_photograph(path)
     assert photograph.orientation == orientation
     assert np.array_equal(photograph.pixels, expected)
-    assert (photograph.width, photograph.height) == (36, 24) == probe(path)
+    header = inspect(path)
+    assert (photograph.width, photograph.height) == (36, 24) == (header.width, header.height)
     assert inspect(path).displayed == (expected.shape[1], expected.shape[0])
     mask = np.zeros((24, 36), bool)
     mask[2:5, 20:31] = True
@@ -285,7 +286,7 @@ def damaged(tmp_path, kind):
 )
 def test_unreadable_files_are_named_with_the_reason(tmp_path, kind):
     path, reason = damaged(tmp_path, kind)
-    for read in (read_photograph, inspect, probe):
+    for read in (read_photograph, inspect):
         with pytest.raises(InputError, match=reason) as error:
             read(path)
         assert str(path) in str(error.value)
@@ -418,7 +419,8 @@ def test_a_photograph_beyond_pillows_own_limit_is_not_refused():
 def test_trailing_bytes_after_a_jpeg_do_no_harm(tmp_path):
     path = save(tmp_path / "a.jpg", ramp())
     path.write_bytes(path.read_bytes() + b"camera maker's trailer")
-    assert probe(path) == (36, 24)
+    header = inspect(path)
+    assert (header.width, header.height) == (36, 24)
 
 
 # Letterbox
