@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from shapely import LineString
 from skimage.measure import find_contours
 
 from sam2pal.images.window import Window
@@ -74,36 +76,9 @@ def _reduce(mask: np.ndarray, factor: int) -> NDArray[np.float32]:
 def simplify(points: Polygon, tolerance: float) -> Polygon:
     """Leave out points of a closed line that lie within `tolerance` of what remains.
 
-    Douglas and Peucker's rule, from two points far apart, all stretches at once.
+    Douglas and Peucker's rule, from two points far apart.
     """
     far = int(((points - points[0]) ** 2).sum(1).argmax())
-    keep = np.zeros(len(points), bool)
-    keep[[0, far, -1]] = True
-    split = keep.copy()  # starts of stretches that may still need a point
-    while split.any():
-        kept = np.flatnonzero(keep)
-        open_ = np.flatnonzero(split[kept[:-1]])
-        if not len(open_):
-            break
-        start, end = kept[open_], kept[open_ + 1]
-        length = end - start
-        first = np.cumsum(length) - length
-        stretch = np.repeat(np.arange(len(start)), length)
-        index = np.arange(len(stretch)) + (start - first)[stretch]
-        away = _distance(points[index], points[start[stretch]], points[end[stretch]])
-        farthest = np.maximum.reduceat(away, first)
-        candidates = np.flatnonzero((away == farthest[stretch]) & (away > tolerance))
-        one = np.flatnonzero(np.diff(stretch[candidates], prepend=-1))
-        new = index[candidates[one]]
-        split[:] = False
-        split[start[farthest > tolerance]] = split[new] = keep[new] = True
-    return points[keep] if keep.sum() > 3 else points
-
-
-def _distance(points: Polygon, start: Polygon, end: Polygon) -> NDArray[np.float64]:
-    """Distances of points from the straight stretch of each."""
-    along = end - start
-    squared = (along**2).sum(1)
-    share = ((points - start) * along).sum(1) / np.where(squared > 0, squared, 1.0)
-    nearest = start + along * np.clip(share, 0, 1)[:, None]
-    return np.hypot(*(points - nearest).T)
+    halves = (LineString(half) for half in (points[: far + 1], points[far:]))
+    there, back = (shapely.get_coordinates(of.simplify(tolerance, False)) for of in halves)
+    return np.concatenate([there, back[1:]]) if len(there) + len(back) > 4 else points
