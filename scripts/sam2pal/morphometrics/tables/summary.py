@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy.special import stdtrit
+import scipy
 
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.io import tables
@@ -157,7 +157,8 @@ class Summary:
 
 def _interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Of a mean, by Student's t."""
-    reach = stdtrit(len(values) - 1, (1 + level) / 2) * values.std(ddof=1) / len(values) ** 0.5
+    t = scipy.special.stdtrit(len(values) - 1, (1 + level) / 2)
+    reach = t * values.std(ddof=1) / len(values) ** 0.5
     return float(values.mean() - reach), float(values.mean() + reach)
 
 
