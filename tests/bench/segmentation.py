@@ -136,7 +136,7 @@ def memories_of(bank) -> list:
     """One a template, of all structures, upright."""
     structures = torch.arange(len(NAMES))
     every = torch.arange(len(bank.shown)).expand(len(NAMES), -1)
-    return bank.recall(every, torch.zeros_like(structures), structures)
+    return bank.recall(every, structures)
 
 
 def four_encodings(tracker: Tracker, images: torch.Tensor, memories: list) -> torch.Tensor:
