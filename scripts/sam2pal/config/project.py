@@ -1,5 +1,6 @@
 """A configuration and its tables, put together."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,9 @@ def check(
     Raises:
         InputError: anything is wrong.
     """
+    here = os.getcwd()
+    if made is not None and {*here} & {*"{}"}:
+        raise InputError(f"{here}: Snakemake takes {{ and }} for wildcards; rename the folder")
     try:
         configuration = TypeAdapter(Configuration).validate_python(values)
     except ValidationError as error:

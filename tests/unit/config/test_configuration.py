@@ -287,6 +287,14 @@ def test_mistake_is_named(folder: Path, mistake: str) -> None:
     assert message in str(error.value)
 
 
+def test_a_folder_that_snakemake_cannot_work_in(folder: Path, monkeypatch) -> None:
+    place = folder / "a{1}"
+    (place / "config").mkdir(parents=True)
+    monkeypatch.chdir(place)
+    with pytest.raises(InputError, match=r"a\{1\}: Snakemake takes .* rename the folder"):
+        checked(CONFIG)
+
+
 YAML_MISTAKES = {
     "a: 1\nb: 2\na: 3": "line 3: the key 'a' is there twice, first in line 1",
     "rounds:\n  on: {}": "line 2: YAML reads the key on as true or false, not as text; write it in",
