@@ -18,7 +18,7 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
 from sam2pal.model.loading import read_template, square_image
-from sam2pal.model.masks import hard_iou
+from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.similarity import Alignment, align, near_duplicates
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
@@ -238,7 +238,9 @@ def test_agreement_between_templates(tracker, genus):
         image, drawn = read_template(template, NAMES, 64)
         memory = tracker.memorize(tracker.encode(image[None]), drawn_logits(drawn[:, None]))
         alone.append(hard_iou(tracker.track(features, [memory]).logits, joint))
-    torch.testing.assert_close(batch.decision.agreement, torch.stack(alone).mean(0), atol=1e-2, rtol=0)
+    torch.testing.assert_close(
+        batch.decision.agreement, torch.stack(alone).mean(0), atol=1e-2, rtol=0
+    )
     assert batch.decision.agreement.min() < 0.99
     single = remember(tracker, genus.templates[:1], NAMES, options)
     assert track_batch(tracker, single, images, options).decision.agreement is None
@@ -274,3 +276,27 @@ def test_the_view_of_real_specimens(carabidae):
         image = square_image(read_photograph(specimen.path), 256)
         turned = torch.stack([view.apply(image) for view in bank.views])
         assert choose_view(tracker, bank, turned).view.tolist() == [0, 1, 2, 3], specimen.specimen
+
+
+@torch.no_grad()
+def test_the_mean_is_taken_of_masks_that_are_seen_in_several_ways(tracker, genus):
+    once, often = (dataclasses.replace(OPTIONS, ensemble=count) for count in (1, 3))
+    single, several = (
+        remember(tracker, genus.templates[:1], NAMES, some) for some in (once, often)
+    )
+    assert (len(single.ways), len(several.ways)) == (1, 3)
+    photographs = [read_photograph(genus.copies[name].path, 64) for name in ("0", "180")]
+    images = torch.stack([square_image(photograph, 64) for photograph in photographs])
+    found = track_batch(tracker, several, images, often)
+    turned = [single.views[view] for view in found.match.view.tolist()]
+    lying = torch.stack([view.undo(image) for view, image in zip(turned, images, strict=True)])
+    first = dataclasses.replace(found.match, view=torch.zeros(2, dtype=torch.long))
+    masks = []
+    for way in several.ways:
+        seen = track_batch(tracker, single, way.apply(lying), once, first).logits
+        masks.append(way.undo(at_size_of(seen, images).sigmoid()))
+    expected = torch.stack(masks).mean(0)
+    expected = torch.stack([view.apply(m) for view, m in zip(turned, expected, strict=True)])
+    torch.testing.assert_close(found.logits.sigmoid(), expected, atol=1e-4, rtol=0)
+    assert found.decision.steadiness.shape == (6,)
+    assert found.logits.shape[-1] == 64
