@@ -80,5 +80,8 @@ def simplify(points: Polygon, tolerance: float) -> Polygon:
     """
     far = int(((points - points[0]) ** 2).sum(1).argmax())
     halves = (LineString(half) for half in (points[: far + 1], points[far:]))
-    there, back = (shapely.get_coordinates(of.simplify(tolerance, False)) for of in halves)
+    there, back = (
+        shapely.get_coordinates(half.simplify(tolerance, preserve_topology=False))
+        for half in halves
+    )
     return np.concatenate([there, back[1:]]) if len(there) + len(back) > 4 else points
