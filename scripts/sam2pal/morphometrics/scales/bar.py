@@ -1,4 +1,4 @@
-"""What makes a long region a scale bar, and where it ends."""
+"""What makes a stripe a scale bar, and where it ends."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, crossing, sa
 
 FAINTEST = 18.0  # of 255: a bar differs more from what is around it
 COVERED = 0.85  # of its length, along a row that belongs to the bar
+LEAVES = 0.7  # of the level that it had before: a profile that is below has ended
 CLEAR = 0.6  # of a bar's contrast: that of a tick
+RIM = 0.2  # of its contrast: what goes round it differs by more from what is around both
 TALLEST = 0.35  # of its length: ticks are not longer
-Tick = tuple[float, float]
-"""Middle along the bar, and width."""
 PLAIN, TICKED, BOX = "line", "line with ticks", "box"
 
 
@@ -47,30 +47,23 @@ class Bar:
 
 @dataclass(frozen=True)
 class _Strip:
-    """A bar's surroundings: 0 is what is around it, 1 the bar.
+    """A bar's surroundings, straightened.
 
     Attributes:
-        values: [v, s]; NaN outside of the picture.
-        raw: the same before the surroundings were taken off, as shares of the contrast.
-        spine: rows that the bar covers.
-        runs: of such rows: one, or two of a box.
-        picture, dark: what it was cut from, and whether the bar is darker than its surroundings.
+        values: [v, s]; 0 is what is beside it there, 1 the bar's ink; NaN outside of the picture.
+        grey: the same in grey values, higher where it is more like the bar; known outside, too.
+        contrast: [s], between ink and surroundings.
+        spine: rows that the bar covers; one run of them, or two of a box.
     """
 
     line: Line
     s: Numbers
     v: Numbers
     values: Numbers
-    raw: Numbers
-    contrast: float
+    grey: Numbers
+    contrast: Numbers
     spine: NDArray[np.bool_]
-    runs: int
-    picture: NDArray[np.float32]
-    dark: bool
-
-    @property
-    def core(self) -> NDArray[np.bool_]:
-        return np.abs(self.s) < 0.4 * self.line.length
+    box: bool
 
     @property
     def profile(self) -> Numbers:
@@ -78,16 +71,17 @@ class _Strip:
         return self.values[self.spine].mean(0)
 
     @property
-    def thickness(self) -> Numbers:
-        """[s]: pixels, of all between the outer rows."""
-        rows = np.flatnonzero(self.spine)
-        near = (self.v > self.v[rows[0]] - 2) & (self.v < self.v[rows[-1]] + 2)
-        return np.clip(np.nan_to_num(self.values[near]), 0, None).sum(0) * (self.v[1] - self.v[0])
+    def top(self) -> float:
+        return float(self.v[self.spine][0])
 
     @property
-    def top_and_bottom(self) -> tuple[float, float]:
-        rows = self.v[self.spine]
-        return float(rows[0]), float(rows[-1])
+    def bottom(self) -> float:
+        return float(self.v[self.spine][-1])
+
+    def rows(self, low: float, high: float) -> Numbers:
+        """[s]: mean of the rows from `low` to `high` pixels across; 0 outside of the picture."""
+        rows = (self.v >= low) & (self.v <= high)
+        return np.nan_to_num(self.values[rows]).mean(0) if rows.any() else np.zeros(len(self.s))
 
 
 def measure_bar(
@@ -100,36 +94,32 @@ def measure_bar(
         line: about where it is.
         step: between samples, pixels.
     """
-    strip = _straightened(picture, line, dark, step)
-    if strip is None:
-        return None
-    ends = _ends(strip)
-    if ends is None:
+    picture = picture if dark else 255 - picture
+    strip = _straightened(picture, line, step)
+    ends = None if strip is None else _ends(strip)
+    if strip is None or ends is None:
         return None
     (first, last), rises, cut = ends
-    kind = BOX if strip.runs == 2 else PLAIN
-    ticks, odd, frame = ([], False, False) if kind == BOX else _ticks(strip, first, last)
-    top, bottom = strip.top_and_bottom
     inner = (strip.s > first + (last - first) * 0.1) & (strip.s < last - (last - first) * 0.1)
     if inner.sum() < 3:
         return None
-    thick = bottom - top + STEP if kind == BOX else float(np.median(strip.thickness[inner]))
-    quality = _quality(strip, (first, last), rises, kind, ticks) | {"frame": float(frame)}
-    stroke = 0.0
-    if ticks:
-        (first, left), (last, right) = ticks
-        kind, stroke = TICKED, (left + right) / 2
-    found = strip.line.between(first, last, thick)
-    found = found.moved((top + bottom) / 2, 0.0)
-    noise = _noise(strip)
-    error = math.sqrt(2 * (0.1**2 + (noise * max(rises)) ** 2) + (stroke * 0.15) ** 2 + 0.29**2)
-    return Bar(found, dark, kind, strip.contrast, error, quality, cut, odd)
+    stroke, odd, tall = (0.0, False, False) if strip.box else _ticks(picture, strip, first, last)
+    thickness = _thickness(strip)
+    quality = _quality(strip, (first, last), rises, stroke) | {"frame": float(tall)}
+    kind = BOX if strip.box else TICKED if stroke else PLAIN
+    first, last = first + stroke / 2, last - stroke / 2
+    thick = strip.bottom - strip.top + STEP if strip.box else float(np.median(thickness[inner]))
+    found = strip.line.between(first, last, thick).moved((strip.top + strip.bottom) / 2, 0.0)
+    error = math.sqrt(
+        2 * (0.1**2 + (_noise(strip) * max(rises)) ** 2) + (stroke * 0.15) ** 2 + 0.29**2
+    )
+    contrast = float(np.median(strip.contrast[inner]))
+    return Bar(found, dark, kind, contrast, error, quality, cut, odd)
 
 
-def _straightened(
-    picture: NDArray[np.float32], line: Line, dark: bool, step: float
-) -> _Strip | None:
-    margin = min(max(8.0, line.length / 4), 80.0)
+def _straightened(picture: NDArray[np.float32], line: Line, step: float) -> _Strip | None:
+    """The surroundings of a dark bar."""
+    margin = min(max(10.0, line.length / 4), 80.0)
     side = max(4.0, min(line.width, 15.0))
     s = spaced(-line.length / 2 - margin, line.length / 2 + margin, step)
     v = spaced(-line.width / 2 - side, line.width / 2 + side)
@@ -138,16 +128,17 @@ def _straightened(
     above, below = v < -line.width / 2 - 1.5, v > line.width / 2 + 1.5
     for turn in range(3):
         values, inside = sample(picture, line, s, v)
-        if not dark:
-            values = 255 - values
         # the lighter ones of what is beside it: text, and ticks at its ends, are as dark as it
         sides = [np.median(values[rows], axis=0) for rows in (above, below)]
         sides = [ndimage.percentile_filter(of, 70, size, mode="nearest") for of in sides]
         difference = (sides[0] + sides[1]) / 2 - values
-        contrast = float(np.median(difference[np.ix_(near, core)], axis=1).max())
-        if contrast < FAINTEST:
+        best = near & (v == v[near][np.median(difference[np.ix_(near, core)], axis=1).argmax()])
+        ink = ndimage.median_filter(values[best][0][core], size, mode="nearest")
+        ink = np.interp(s, s[core], ink)  # what is at its ends goes on
+        contrast = (sides[0] + sides[1]) / 2 - ink
+        if np.percentile(contrast[core], 20) < FAINTEST:
             return None
-        relative = difference / contrast
+        relative = difference / np.maximum(contrast, FAINTEST)
         weights = np.clip(relative[np.ix_(near, core)], 0, 1.2) ** 2
         total = weights.sum(0)
         good = total > 0.3 * np.median(total)
@@ -163,8 +154,7 @@ def _straightened(
     if runs not in (1, 2):
         return None
     relative[~inside] = np.nan
-    raw = -values / contrast
-    return _Strip(line, s, v, relative, raw, contrast, spine, runs, picture, dark)
+    return _Strip(line, s, v, relative, -values, contrast, spine, runs == 2)
 
 
 def _straight(x: Numbers, y: Numbers) -> tuple[float, float]:
@@ -180,43 +170,42 @@ def _straight(x: Numbers, y: Numbers) -> tuple[float, float]:
 
 
 def _ends(strip: _Strip) -> tuple[tuple[float, float], list[float], bool] | None:
-    """Both ends where the profile has half its height, how long the rise takes, and whether one is
-    at the edge of the picture."""
-    c, s = strip.profile, strip.s
-    known = np.isfinite(c)
-    raw = strip.raw[strip.spine].mean(0)
-    half = strip.line.length / 2
-    if not known[np.abs(s) < half / 2].all():
-        return None
+    """Both ends, halfway between ink and ground, how long the rise takes, and whether the picture ends there.
+
+    An end is where the profile leaves the level that it had before: something less dark may touch it.
+    """
+    half, step = strip.line.length / 2, strip.s[1] - strip.s[0]
+    grey, contrast = strip.grey[strip.spine].mean(0), np.maximum(strip.contrast, FAINTEST)
     ends, rises, cut = [], [], False
     for sign in (-1, 1):
-        t, p, q = (s, c, raw) if sign > 0 else (-s[::-1], c[::-1], raw[::-1])
-        good = known if sign > 0 else known[::-1]
-        reach = t[good].max()
-        inside = good & (t > 0)
-        below = np.flatnonzero(inside & (p < 0.5) & (t > half * 0.7))
-        if not len(below):
-            if reach < t[-1] - 2 * (t[1] - t[0]):  # it goes on to the edge
-                ends.append(sign * reach)
-                rises.append(1.0)
-                cut = True
-                continue
+        order = slice(None, None, sign)
+        t, p, q = sign * strip.s[order], strip.profile[order], (grey / contrast)[order]
+        known = np.isfinite(p) & (t > 0)
+        t, p, q = t[known], p[known], q[known]
+        if not len(t):
             return None
-        rough = t[below[0]]
-        within = good & (t > rough - min(max(6.0, 0.15 * half), 12.0)) & (t < rough - 1.5)
-        without = good & (t > rough + 1.5) & (t < rough + 6.0)
+        left = np.flatnonzero((t > 0.5 * half) & (p < LEAVES))
+        if not len(left):
+            if t[-1] > strip.s[-1] - 2 * step:
+                return None
+            ends.append(sign * t[-1])  # it goes on to the edge of the picture
+            rises.append(1.0)
+            cut = True
+            continue
+        rough = t[left[0]]
+        within = (t > rough - min(max(6.0, 0.15 * half), 12.0)) & (t < rough - 1.5)
+        without = (t > rough + 1.5) & (t < rough + 5.0)
         if within.sum() < 2:
             return None
-        if without.sum() < 1:
-            cut = True
-            low = 0.0
-        else:
+        high, low, fall = float(np.median(p[within])), 0.0, 1.0
+        if without.any():
             low = float(np.median(p[without]))
-        high = float(np.median(p[within]))
-        fall = float(np.median(q[within]) - np.median(q[without])) if without.any() else 1.0
-        if high - low < 0.3 or fall < 0.4:  # its surroundings end there, and not the bar
+            fall = float(np.median(q[within]) - np.median(q[without]))
+        else:
+            cut = True
+        if high - low < 0.25 or fall < 0.25:  # its surroundings end there, and not the bar
             return None
-        near = good & (np.abs(t - rough) < 8)
+        near = np.abs(t - rough) < 6
         places = [
             crossing(t[near], p[near], low + share * (high - low), rough)
             for share in (0.75, 0.5, 0.25)
@@ -228,64 +217,52 @@ def _ends(strip: _Strip) -> tuple[tuple[float, float], list[float], bool] | None
     return (ends[0], ends[1]), rises, cut
 
 
-def _ticks(strip: _Strip, first: float, last: float) -> tuple[list[Tick], bool, bool]:
-    """The tick at each end, or none; whether something hangs on one end only, as on a stroke of a letter;
-    and whether the ticks are so long that they are rather the sides of a frame."""
-    top, bottom = strip.top_and_bottom
-    reach = max(6.0, 0.05 * (last - first), 1.5 * (bottom - top) + 4)
-    found: list[Tick] = []
-    odd = frame = False
-    for above, (low, high) in (
-        (True, (top - 3.5, top - 1.5)),
-        (False, (bottom + 1.5, bottom + 3.5)),
-    ):
-        rows = (strip.v >= low) & (strip.v <= high)
-        if not rows.any():
-            continue
-        marks = [_mark(strip, rows, end, reach) for end in (first, last)]
-        pair = [mark for mark in marks if mark is not None]
-        clear = max((mark[2] for mark in pair), default=0.0) >= CLEAR
-        if len(pair) == 2 and clear:
-            found = found or [mark[:2] for mark in pair]
-            frame = frame or all(_tall(strip, mark[0], last - first, above) for mark in pair)
-        odd = odd or (len(pair) == 1 and clear)
-    return found, odd, frame
+def _ticks(
+    picture: NDArray[np.float32], strip: _Strip, first: float, last: float
+) -> tuple[float, bool, bool]:
+    """The width of the ticks at both ends, or 0; whether something hangs on one end only, as on a stroke of
+    a letter; and whether the ticks are so long that they are rather the sides of a frame."""
+    reach = max(6.0, 0.05 * (last - first), 1.5 * (strip.bottom - strip.top) + 4)
+    widths, odd, tall = [], False, False
+    for sign, edge in ((-1, -strip.top), (1, strip.bottom)):
+        beside = strip.rows(*sorted((sign * (edge + 1.5), sign * (edge + 3.5))))
+        pair = [_tick(strip.s, beside, first, reach), _tick(-strip.s, beside, -last, reach)]
+        if all(pair):
+            widths.append(min(pair))
+            places = np.array([first + min(pair) / 2, last - min(pair) / 2])
+            v = sign * spaced(edge + 1.5, edge + TALLEST * (last - first) + 2)
+            values, inside = sample(picture, strip.line, places, v)
+            ink = -np.interp(places, strip.s, strip.grey[strip.spine].mean(0))
+            like = values - ink < 0.4 * np.interp(places, strip.s, strip.contrast)
+            tall = tall or bool((inside & like).all())
+        odd = odd or any(pair) != all(pair)
+    return min(widths, default=0.0), odd, tall
 
 
-def _mark(
-    strip: _Strip, rows: NDArray[np.bool_], end: float, reach: float
-) -> tuple[float, float, float] | None:
-    """Middle, width and strength of what lies beside an end."""
-    near = np.abs(strip.s - end) < reach
-    s, here = strip.s[near], np.nan_to_num(strip.values[rows][:, near]).mean(0)
-    peak = here.max(initial=0.0)
-    if peak < 0.4:
-        return None
-    marks = s[here > peak / 2]
-    a, b = (crossing(s, here, peak / 2, mark) for mark in (marks[0], marks[-1]))
-    if a is None or b is None or a == b:
-        return None
-    outer = a if end < 0 else b
-    if abs(outer - end) > max(2.0, 0.3 * abs(b - a)):  # something else near it, such as a leg
-        return None
-    return (a + b) / 2, abs(b - a), float(peak)
+def _tick(s: Numbers, beside: Numbers, end: float, reach: float) -> float:
+    """How wide what stands on an end is, inwards from there; 0 if nothing stands there."""
+    peak = beside[np.abs(s - end - 1) < 2].max(initial=0.0)
+    if peak < CLEAR:
+        return 0.0
+    order = np.argsort(s)
+    s, beside = s[order], beside[order]
+    inwards = np.flatnonzero((s > end + 1) & (s < end + reach) & (beside < peak / 2))
+    outer = crossing(s, beside, peak / 2, end)
+    if not len(inwards) or outer is None or abs(outer - end) > 1.5:
+        return 0.0
+    inner = crossing(s, beside, peak / 2, s[inwards].min())
+    return max(0.0, inner - end) if inner is not None else 0.0
 
 
-def _tall(strip: _Strip, place: float, length: float, above: bool) -> bool:
-    """Whether a tick is so long that it is rather the side of a frame or of a letter."""
-    top, bottom = strip.top_and_bottom
-    far = TALLEST * length + 2
-    v = spaced(top - far, top - 1.5) if above else spaced(bottom + 1.5, bottom + far)
-    values, inside = sample(strip.picture, strip.line, np.array([place]), v)
-    level = float(np.median(strip.raw[strip.spine][:, strip.core])) * strip.contrast
-    values = -values if strip.dark else values - 255  # as `raw` is
-    return bool(inside.all() and (level - values < 0.4 * strip.contrast).all())
+def _thickness(strip: _Strip) -> Numbers:
+    """[s]: pixels, of all between the outer rows."""
+    near = (strip.v > strip.top - 2) & (strip.v < strip.bottom + 2)
+    return np.clip(np.nan_to_num(strip.values[near]), 0, None).sum(0) * (strip.v[1] - strip.v[0])
 
 
 def _noise(strip: _Strip) -> float:
     """Robust standard deviation beside the bar, as a share of its contrast."""
-    top, bottom = strip.top_and_bottom
-    beside = strip.values[(strip.v < top - 1.5) | (strip.v > bottom + 1.5)]
+    beside = strip.values[(strip.v < strip.top - 1.5) | (strip.v > strip.bottom + 1.5)]
     steps = np.diff(beside[:, ::2], axis=1)
     steps = np.abs(steps[np.isfinite(steps)])
     return float(np.median(steps) / 0.954) if len(steps) else 0.0
@@ -293,10 +270,13 @@ def _noise(strip: _Strip) -> float:
 
 def _edge(strip: _Strip) -> float:
     """How many pixels the rise across the bar takes, on the sharper side."""
-    values = np.median(np.nan_to_num(strip.values[:, strip.core]), axis=1)
+    core = np.abs(strip.s) < 0.4 * strip.line.length
+    values = np.median(np.nan_to_num(strip.values[:, core]), axis=1)
     widths = []
-    top, bottom = strip.top_and_bottom
-    for v, p, edge in ((strip.v, values, bottom), (-strip.v[::-1], values[::-1], -top)):
+    for v, p, edge in (
+        (strip.v, values, strip.bottom),
+        (-strip.v[::-1], values[::-1], -strip.top),
+    ):
         near = np.abs(v - edge) < 5
         places = [crossing(v[near], p[near], level, edge) for level in (0.75, 0.25)]
         if None not in places:
@@ -305,15 +285,11 @@ def _edge(strip: _Strip) -> float:
 
 
 def _quality(
-    strip: _Strip,
-    ends: tuple[float, float],
-    rises: list[float],
-    kind: str,
-    ticks: list[Tick],
+    strip: _Strip, ends: tuple[float, float], rises: list[float], stroke: float
 ) -> dict[str, float]:
     """How little it is like a bar; 0 is perfect.
 
-    - uneven: spread of the grey value along it. faint: how much less contrast its worst part has.
+    - uneven: spread of the grey value along it, as a share of the contrast.
     - ragged: spread of its thickness, as a share. tapered: change of thickness from end to end.
     - beside: share of its length beside which something as dark lies. beyond: what lies in line with
       it beyond its ends. hemmed: how much its surroundings change close to it, on the better side.
@@ -321,53 +297,37 @@ def _quality(
     - framed: whether it is the inside of a box.
     """
     (first, last), s = ends, strip.s
-    length = last - first
-    pad = min(0.08 * length, 6.0) + 1
-    if ticks:
-        pad = max(pad, ticks[0][1] + 1.5, ticks[1][1] + 1.5)
-    inner = (s > first + pad) & (s < last - pad)
-    if inner.sum() < 3:
-        inner = (s > first + 1) & (s < last - 1)
-    if inner.sum() < 3:
-        inner = (s > first) & (s < last)
-    inner &= np.isfinite(strip.profile)
-    c = strip.profile[inner]
-    trend = ndimage.uniform_filter1d(c, max(3, len(c) // 3), mode="nearest")
-    thick = strip.thickness[inner] / np.maximum(trend, 0.2)  # light may be uneven
-    typical = float(np.median(thick))
+    length, top, bottom = last - first, strip.top, strip.bottom
+    pads = (max(min(0.08 * length, 6.0) + 1, stroke + 1.5), 1.0, 0.0)
+    inner = next(
+        (of for pad in pads if (of := (s > first + pad) & (s < last - pad)).sum() >= 3),
+        np.ones(len(s), bool),
+    ) & np.isfinite(strip.profile)
+    thick = _thickness(strip)[inner]
+    typical = max(float(np.median(thick)), 1e-6)
     slope = np.polyfit(s[inner], thick, 1)[0] * length
-    top, bottom = strip.top_and_bottom
-    sides = [
-        strip.values[(strip.v >= low) & (strip.v <= high)].mean(0)[inner]
-        for low, high in ((top - 3.5, top - 2.0), (bottom + 2.0, bottom + 3.5))
-        if ((strip.v >= low) & (strip.v <= high)).any()
-    ]
-    beside = max((float(np.mean(~(of < 0.4))) for of in sides), default=1.0)
-    rows = (strip.v > top - 1.5) & (strip.v < bottom + 1.5)
-    reach = 6 + 0.1 * length
-    beyond = 0.0
-    for a, b in ((first - reach, first - 2.5), (last + 2.5, last + reach)):
-        further = strip.values[np.ix_(rows, (s > a) & (s < b))]
-        further = further[:, np.isfinite(further).all(0)]
-        if further.size:
-            beyond = max(beyond, float(np.abs(further.mean(1)).max()))
+    bands = (top - 3.5, top - 2.0), (bottom + 2.0, bottom + 3.5)
+    beside = max(float((strip.rows(*of)[inner] > 0.4).mean()) for of in bands)
+    reach = 6 + 0.02 * length
+    line = strip.rows(top - 1.5, bottom + 1.5)
+    beyond = max(
+        float(line[(s > a) & (s < b)].max(initial=0.0))
+        for a, b in ((first - reach, first - 2.5), (last + 2.5, last + reach))
+    )
     near = max(3.5, typical)
     core = np.median(np.nan_to_num(strip.values[:, inner]), axis=1)
+    v = strip.v
     hemmed = min(
         float(core[rows].max(initial=0.0))
-        for rows in (
-            (strip.v < top - 1.5) & (strip.v > top - near),
-            (strip.v > bottom + 1.5) & (strip.v < bottom + near),
-        )
+        for rows in ((v < top - 1.5) & (v > top - near), (v > bottom + 1.5) & (v < bottom + near))
     )
     return {
-        "uneven": float(np.std(c - trend)),
-        "faint": 1 - float(np.percentile(c, 3) / max(np.percentile(c, 97), 1e-6)),
+        "uneven": float(np.std(strip.profile[inner])),
         "ragged": float(np.std(thick)) / typical,
         "tapered": abs(slope) / typical,
         "beside": beside,
         "beyond": beyond,
-        "soft": max(rises) / (max(_edge(strip), 0.8) if kind == PLAIN else 1.5),
+        "soft": max(rises) / (1.5 if strip.box or stroke else max(_edge(strip), 0.8)),
         "stout": typical / length,
         "hemmed": hemmed,
         "framed": float(_framed(strip, ends)),
@@ -375,22 +335,25 @@ def _quality(
 
 
 def _framed(strip: _Strip, ends: tuple[float, float]) -> bool:
-    """Whether a frame lies close around it, so that it is the inside of a box."""
-    (first, last), (top, bottom) = ends, strip.top_and_bottom
+    """Whether something equally wide goes all round it, so that it is the inside of a box."""
+    (first, last), top, bottom = ends, strip.top, strip.bottom
     values = np.nan_to_num(strip.values)
-    across = np.median(values[:, strip.core], axis=1)
+    core = np.abs(strip.s) < 0.4 * strip.line.length
+    across = np.median(values[:, core], axis=1)
     along = np.median(values[strip.spine], axis=0)
-    reach = min(15.0, max(bottom - top, 4.0))
-    gaps, rims = [], 0
-    for places, profile, edge, sign in (
-        (strip.v, across, top, -1),
-        (strip.v, across, bottom, 1),
-        (strip.s, along, first, -1),
-        (strip.s, along, last, 1),
-    ):
-        distance = (places - edge) * sign
-        there = distance[(distance > 1.5) & (distance < reach) & (profile > 0.3)]
-        gaps += [float(there.min())] if len(there) else []
-        rims += bool((profile[(distance > 0) & (distance < 5)] < -0.3).any())
-    even = len(gaps) == 4 and max(gaps) - min(gaps) <= 0.35 * float(np.mean(gaps)) + 1.5
-    return even or rims == 4
+    for sign in (1, -1):  # as the bar is, beyond a gap; or of the other sense, close to it
+        widths = []
+        for places, profile, edge, outwards in (
+            (strip.v, across, top, -1),
+            (strip.v, across, bottom, 1),
+            (strip.s, along, first, -1),
+            (strip.s, along, last, 1),
+        ):
+            distance = (places - edge) * outwards
+            near = (distance > 1.5) & (distance < min(15.0, max(bottom - top, 4.0)))
+            there = distance[near & (sign * profile > (0.3 if sign > 0 else RIM))]
+            if len(there):
+                widths.append(float(there.min() if sign > 0 else there.max()))
+        if len(widths) == 4 and np.ptp(widths) <= 0.35 * float(np.mean(widths)) + 1.5:
+            return True
+    return False

@@ -10,34 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sam2pal.morphometrics.scales.bar import BOX, Bar, measure_bar
-from sam2pal.morphometrics.scales.regions import distinct, long_regions, marks
+from sam2pal.morphometrics.scales.letters import Letters
 from sam2pal.morphometrics.scales.strip import STEP, Line
+from sam2pal.morphometrics.scales.stripes import find_stripes
 
-MOST = 200  # regions that are measured
+MOST = 16  # stripes that are measured
 LIMITS = {
     "uneven": 0.15,
-    "faint": 0.5,
-    "ragged": 0.2,
-    "tapered": 0.25,
-    "beside": 0.25,
-    "beyond": 0.45,
+    "ragged": 0.25,
+    "tapered": 0.3,
+    "beside": 0.4,
+    "beyond": 1.5,
     "soft": 3.0,
     "stout": 0.25,
-    "hemmed": 0.35,
+    "hemmed": 0.5,
     "framed": 0.5,
-    "frame": 0.5,
+    "frame": 1.0,
 }
 """What a bar's `quality` may be at most; tuned by tests/bench/scale.py."""
-OF_BOX = {"uneven": 0.25, "faint": 0.7, "ragged": 1.0, "tapered": 1.0}
+OF_BOX = {"uneven": 0.25, "ragged": 1.0, "tapered": 1.0}
 """The same of a box, of which parts may be filled."""
-TOGETHER = 3.6  # the most that all of them, as shares of their limits, may sum to
+LIKELY = 3.6  # the most that all of them, as shares of their limits, may sum to
+POSSIBLE, SURE = 5.4, 6.6  # the least of what speaks for a bar, so that it may be one, and is one
 UNCERTAIN = 0.03  # of its length: a bar whose length is less certain is doubtful
 SHORTEST = 12.0  # pixels: strokes of letters are shorter
 TRUSTED = 30.0  # pixels at full size: tips of limbs and strokes of letters are found below
 FAINT = 25.0  # of 255: the least contrast
 SAME = 0.02  # two bars whose lengths differ by no more say the same
-SHORT = 0.3  # of the longest: shorter ones are something else, such as a stroke of a letter
-CROWD = 5  # regions of a bar's own size near it: it is rather a stroke of a letter
+RIVAL = 0.7  # how much less speaks for a second bar, so that it is none
+STROKE = 0.09  # width over length of the most slender stroke of a letter
+CROWD = 5  # letters of a bar's own size near it: it is rather a stroke of a letter
 TALL = 0.15  # of the picture's longer side: letters are not larger
 
 
@@ -56,25 +58,20 @@ def find_bar(picture: NDArray[np.float32]) -> Choice:
         picture: float [h, w], 0 to 255.
     """
     bars = []
-    for region in distinct(long_regions(picture), MOST):
-        bar = measure_bar(picture, region.line, region.dark, max(STEP, region.line.length / 300))
+    for stripe in find_stripes(picture, MOST):
+        step = min(max(STEP, stripe.line.length / 300), 2.0)
+        bar = measure_bar(picture, stripe.line, stripe.dark, step)
         if bar is not None and likely(bar):
             bars.append(bar)
-    letters = {dark: marks(picture, dark) for dark in (True, False)}
-    tall = TALL * max(picture.shape)
-    bars = [
-        bar
-        for bar in bars
-        if bar.line.length > tall or not (bar.odd or in_text(bar, letters[bar.dark]))
-    ]
-    return choose(bars, letters, tall)
+    if not bars:
+        return Choice()
+    return choose(bars, {dark: Letters(picture, dark) for dark in (True, False)})
 
 
 def likely(bar: Bar) -> bool:
-    """Whether something long has all that makes a bar."""
-    shares = _shares(bar)
+    """Whether a stripe has all that makes a bar."""
     seen = bar.contrast >= FAINT and bar.line.length >= SHORTEST
-    return seen and max(shares) <= 1 and sum(shares) <= TOGETHER
+    return seen and max(_shares(bar)) <= 1 and sum(_shares(bar)) <= LIKELY
 
 
 def _shares(bar: Bar) -> list[float]:
@@ -83,35 +80,39 @@ def _shares(bar: Bar) -> list[float]:
     return [bar.quality[name] / limits[name] for name in limits]
 
 
-def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]], tall: float) -> Choice:
+def choose(bars: Sequence[Bar], letters: dict[bool, Letters]) -> Choice:
     """The best of several bars.
 
     Args:
-        letters: see `marks`, of dark and of light ones.
-        tall: how tall letters may be, pixels.
+        letters: of the picture, dark and light ones.
     """
-    if not bars:
-        return Choice()
+
+    def may_be_letter(bar: Bar) -> bool:
+        small = bar.line.length <= TALL * letters[bar.dark].side
+        return small and bar.line.width > STROKE * bar.line.length
+
+    def evidence(bar: Bar) -> float:  # what speaks for it
+        (ux, uy), length = bar.line.along, bar.line.length
+        upright = min(abs(ux), abs(uy)) * length < 1.0
+        text = any(of.label(bar.line) for of in letters.values())
+        seen = 0.7 * math.log(length) + math.log(bar.contrast)
+        return seen + text + 0.3 * upright - sum(_shares(bar))
+
     found: list[Bar] = []
     for bar in sorted(bars, key=lambda bar: (bar.kind != BOX, sum(_shares(bar)))):  # not its sides
-        if not any(_overlaps(bar, other) for other in found):
+        stroke = may_be_letter(bar) and (bar.odd or letters[bar.dark].hold(bar.line))
+        if not stroke and not any(_overlaps(bar, other) for other in found):
             found.append(bar)
-    bars = [bar for bar in found if not any(_is_panel(bar, other) for other in found)]
-    longest = max(bar.line.length for bar in bars)
-    bars = [bar for bar in bars if bar.line.length >= SHORT * longest]
-
-    def evidence(bar: Bar) -> int:
-        text = any(has_text(bar, of) for of in letters.values())
-        (ux, uy) = bar.line.along
-        upright = min(abs(ux), abs(uy)) * bar.line.length < 1.0
-        return 2 * text + upright
-
-    best = max(bars, key=lambda bar: (evidence(bar), bar.line.length * bar.contrast))
+    found = [bar for bar in found if not any(_wrong_one(bar, other) for other in found)]
+    found = [bar for bar in found if evidence(bar) > POSSIBLE]
+    if not found:
+        return Choice()
+    found.sort(key=evidence, reverse=True)
+    best = found[0]
     rivals = [
         bar
-        for bar in bars
-        if bar is not best
-        and evidence(bar) >= evidence(best)
+        for bar in found
+        if evidence(bar) > evidence(best) - RIVAL
         and abs(bar.line.length / best.line.length - 1) > SAME
     ]
     if rivals:
@@ -120,9 +121,10 @@ def choose(bars: Sequence[Bar], letters: dict[bool, NDArray[np.float64]], tall: 
         return Choice(best, f"{len(rivals) + 1} things look like a bar ({said} pixels long)")
     if any(_in_line(bar, best) for bar in bars if bar is not best):
         return Choice(best, "it may be a part of a longer bar")
-    crowded = _crowd(best, letters[best.dark]) >= CROWD
-    if best.line.length <= tall and crowded:
+    if may_be_letter(best) and letters[best.dark].alike(best.line) >= CROWD:
         return Choice(best, "it is as long as the letters around it are tall")
+    if evidence(best) < SURE:
+        return Choice(best, "it is not much like a bar: uneven, faint or touched by other things")
     return Choice(best)
 
 
@@ -153,72 +155,36 @@ def sharpened(choice: Choice, picture: NDArray[np.float32], line: Line) -> Choic
     return Choice(bar)
 
 
-def _overlaps(bar: Bar, other: Bar) -> bool:
-    """Whether two bars are the same place, measured from different regions."""
-    (x, y), (ox, oy) = bar.line.centre, other.line.centre
-    reach = 0.15 * max(bar.line.length, other.line.length) + 3
-    alike = abs(math.log(bar.line.length / other.line.length)) < 0.2
-    return alike and math.hypot(x - ox, y - oy) < reach
-
-
-def _is_panel(bar: Bar, other: Bar) -> bool:
-    """Whether it is a part of the panel on which another bar is drawn."""
-    if bar.dark == other.dark or bar.kind == BOX or bar.line.length <= other.line.length:
-        return False
+def _placed(bar: Bar, other: Bar) -> tuple[float, float, bool]:
+    """How far along and across another bar lies from one, and whether both are parallel."""
     x, y = np.subtract(other.line.centre, bar.line.centre)
     ux, uy = bar.line.along
     parallel = abs(ux * other.line.along[1] - uy * other.line.along[0]) < 0.1
-    beside = abs(y * ux - x * uy) < 2 * (bar.line.width + other.line.width)
-    return parallel and beside and abs(x * ux + y * uy) < 0.3 * bar.line.length
+    return abs(x * ux + y * uy), abs(y * ux - x * uy), parallel
+
+
+def _overlaps(bar: Bar, other: Bar) -> bool:
+    """Whether two bars are the same place, measured from different stripes."""
+    s, v, parallel = _placed(bar, other)
+    across = v < bar.line.width + other.line.width
+    near = s < 0.15 * max(bar.line.length, other.line.length) + 3
+    alike = abs(math.log(bar.line.length / other.line.length)) < 0.2
+    return parallel and across and near and alike and bar.dark == other.dark
+
+
+def _wrong_one(bar: Bar, other: Bar) -> bool:
+    """Whether it is the panel on which another bar is drawn, or the inside of a box."""
+    s, v, parallel = _placed(bar, other)
+    outer, inner = sorted((bar.line, other.line), key=lambda line: -line.length)
+    inside = s < 0.3 * outer.length and v < 2 * (bar.line.width + other.line.width)
+    ends, sides = outer.length - inner.length, outer.width - inner.width
+    even = abs(ends - sides) < 0.35 * max(ends, sides) + 3 and max(s, v) < 2 + 0.1 * outer.width
+    wrong = inner if even else outer  # the stroke of a box is equally wide all round
+    return parallel and inside and bar.dark != other.dark and bar.line is wrong
 
 
 def _in_line(bar: Bar, other: Bar) -> bool:
     """Whether two bars may be parts of one that alternates."""
-    x, y = np.subtract(other.line.centre, bar.line.centre)
-    ux, uy = bar.line.along
-    parallel = abs(ux * other.line.along[1] - uy * other.line.along[0]) < 0.1
-    level = abs(y * ux - x * uy) < bar.line.width
+    s, v, parallel = _placed(bar, other)
     alike = bar.dark == other.dark and abs(math.log(bar.line.length / other.line.length)) < 0.2
-    apart = 0.8 < abs(x * ux + y * uy) / bar.line.length < 3
-    return bool(parallel and level and alike and apart)
-
-
-def _crowd(bar: Bar, letters: NDArray[np.float64]) -> int:
-    """How many regions of about its own size are near it."""
-    s, v, size = _placed(bar, letters)
-    length = bar.line.length
-    alike = (size > 0.5 * length) & (size < 1.7 * length)
-    return int((alike & (np.hypot(s, v) < 8 * length) & (np.hypot(s, v) > 0.3 * length)).sum())
-
-
-def _placed(bar: Bar, letters: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
-    """Of letters: places along and across a bar, from its middle, and sizes."""
-    (cx, cy), (ux, uy) = bar.line.centre, bar.line.along
-    x, y = letters[:, 0] - cx, letters[:, 1] - cy
-    return x * ux + y * uy, y * ux - x * uy, letters[:, 2]
-
-
-def in_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
-    """Whether it stands among regions as large as itself, as a stroke of a letter does."""
-    s, v, size = _placed(bar, letters)
-    length = bar.line.length
-    alike = (size > 0.55 * length) & (size < 1.7 * length)
-    across = alike & (np.abs(s) < 0.3 * length) & (np.abs(v) > 0.2 * length)
-    lying = (size > 0.8 * length) & (size < 2.5 * length)
-    along = lying & (np.abs(v) < 0.6 * length) & (np.abs(s) > 0.6 * length)
-    near = np.abs(v) < 1.4 * length, np.abs(s) < 2.5 * length
-    return any(int((of & there).sum()) > 1 for of, there in zip((across, along), near, strict=True))
-
-
-def has_text(bar: Bar, letters: NDArray[np.float64]) -> bool:
-    """Whether a row of small regions stands beside it, as its length does."""
-    s, v, size = _placed(bar, letters)
-    length = bar.line.length
-    near = (np.abs(s) < 0.75 * length) & (size < 0.5 * length) & (size >= 3)
-    near &= (np.abs(v) > bar.line.width / 2 + 1) & (np.abs(v) < max(0.5 * length, 25))
-    for place, tall in zip(v[near], size[near], strict=True):
-        if (np.abs(v[near] - place) < 0.4 * tall).sum() >= 2 and (
-            np.abs(s[near][np.abs(v[near] - place) < 0.4 * tall]).min() < 0.4 * length
-        ):
-            return True
-    return False
+    return parallel and alike and v < bar.line.width and 0.8 < s / bar.line.length < 3

@@ -16,6 +16,7 @@ from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.scales import text
+from sam2pal.morphometrics.scales.bar import Bar
 from sam2pal.morphometrics.scales.card import find_card
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.ruler import find_ruler
@@ -94,7 +95,7 @@ class Search:
         moved = (-float(window.left), -float(window.top))
         choice = sharpened(choice, values, line.scaled(1.0, moved))
         assert choice.bar is not None
-        line, doubt = choice.bar.line, choice.doubt or other_thing(pixels, choice.bar.line)
+        line, doubt = choice.bar.line, choice.doubt or other_thing(pixels, choice.bar)
         length = options.bar_mm
         if length is None and not doubt:
             try:
@@ -143,16 +144,17 @@ class Search:
         return Window(top, left, min(high, bottom) - top, min(wide, right) - left)
 
 
-def other_thing(pixels: NDArray[np.uint8], line: Line) -> str:
+def other_thing(pixels: NDArray[np.uint8], bar: Bar) -> str:
     """Why what looks like a bar may be another thing, by its colours; empty if nothing says so."""
+    line = bar.line
     along = spaced(-0.4 * line.length, 0.4 * line.length, max(STEP, line.length / 100))
-    across = spaced(line.width / 2 + 3, line.width / 2 + 8)
+    across = spaced(line.width / 2 + 2, line.width / 2 + 5)
     channels = pixels.transpose(2, 0, 1).astype(np.float32)
     one, other = (
         [sample(channel, line, along, v)[0].mean() for channel in channels]
         for v in (-across, across)
     )
-    if np.linalg.norm(np.subtract(one, other)) > TWO_GROUNDS:
+    if np.linalg.norm(np.subtract(one, other)) > max(TWO_GROUNDS, 0.5 * bar.contrast):
         return "the ground has another colour on its other side: it may be the edge of a label"
     return ""
 

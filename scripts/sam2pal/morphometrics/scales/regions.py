@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,6 @@ from scipy import ndimage
 from sam2pal.morphometrics.scales.strip import Line
 
 SIDES = (7, 21, 61)  # of the squares that regions are narrower than, in pixels
-MARK = 41  # the same of letters
 LEVELS = (20, 45, 90)  # of 255: how much they differ from what is around them
 RUN = 0.03  # of the picture's longer side
 SHORTEST, SLENDEREST = 7.0, 1.6  # length in pixels, and length over width
@@ -102,51 +101,3 @@ def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[Regi
         line = line.moved((top[i] + bottom[i]) / 2, 0.0)
         line = line.between(first[i] - half[i], last[i] + half[i], width[i])
         yield Region(line, dark, level, area[i] / (length[i] * width[i]))
-
-
-def distinct(regions: Iterable[Region], most: int) -> list[Region]:
-    """The regions that look most like a bar, each place once.
-
-    Args:
-        most: how many to keep.
-    """
-    kept: list[Region] = []
-    places: set[tuple] = set()
-
-    def likely(region: Region) -> float:
-        line = region.line
-        return (
-            region.filled**0.5 * region.level * min(line.length / line.width, 10) * line.length**0.5
-        )
-
-    for region in sorted(regions, key=likely, reverse=True):
-        (x, y), (ux, _), length = region.line.centre, region.line.along, region.line.length
-        size = max(3.0, length / 15)
-        place = round(x / size), round(y / size), round(10 * ux), round(12 * np.log(length))
-        key = (region.dark, round(2 * np.log(region.line.width)), *place)
-        if key not in places:
-            places.add(key)
-            kept.append(region)
-            if len(kept) == most:
-                break
-    return kept
-
-
-def marks(picture: NDArray[np.float32], dark: bool) -> NDArray[np.float64]:
-    """Where letters and other small regions are: [n, 3], x and y of the middle, and longer side.
-
-    Args:
-        picture: float [h, w], 0 to 255.
-        dark: darker than what is around them, or lighter.
-    """
-    values = picture if dark else 255 - picture
-    side = min(MARK, *values.shape)
-    labels, _ = ndimage.label(
-        ndimage.grey_closing(values, (side, side), mode="nearest") - values > LEVELS[1],
-        np.ones((3, 3), int),
-    )
-    boxes = [
-        ((x.start + x.stop) / 2, (y.start + y.stop) / 2, max(x.stop - x.start, y.stop - y.start))
-        for y, x in ndimage.find_objects(labels)
-    ]
-    return np.array(boxes, float).reshape(-1, 3)

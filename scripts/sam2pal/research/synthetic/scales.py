@@ -46,7 +46,8 @@ class Overlay:
         right, bottom = min(wide, int(x.max()) + 2), min(high, int(y.max()) + 2)
         if right <= left or bottom <= top:
             return picture
-        fine = 8 if max(right - left, bottom - top) < 800 else 4
+        size = max(right - left, bottom - top)
+        fine = 8 if size < 300 else 4 if size < 1000 else 2
         mask = np.zeros(((bottom - top) * fine, (right - left) * fine), np.uint8)
         for corners in placed:
             across, down = (np.array(numbers) for numbers in zip(*corners, strict=True))
@@ -131,9 +132,11 @@ def draw_bar(
         picture = overlay.paint(picture, shapes, colour)
     elif style == "box":
         stroke = max(1.0, thickness / 5)
-        picture = overlay.paint(picture, [rectangle(-half, -t, half, t)], colour)
-        inner = rectangle(-half + stroke, -t + stroke, half - stroke, t - stroke)
-        picture = overlay.paint(picture, [inner], other)
+        if sum(colour) < 384:  # a light frame has nothing in it
+            picture = overlay.paint(picture, [rectangle(-half, -t, half, t)], other)
+        sides = [rectangle(-half, y, half, y + stroke) for y in (-t, t - stroke)]
+        ends = [rectangle(x, -t, x + stroke, t) for x in (-half, half - stroke)]
+        picture = overlay.paint(picture, sides + ends, colour)
     elif style == "alternating":
         stroke, step = max(1.0, thickness / 6), length / 5
         picture = overlay.paint(picture, [rectangle(-half, -t, half, t)], colour)

@@ -1,0 +1,70 @@
+"""Letters and other small things of a picture: what stands beside a bar, or is mistaken for one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sam2pal.morphometrics.scales.strip import Line, Numbers
+
+STROKE = 41  # pixels: strokes of letters are narrower
+LEVEL = 45  # of 255: how much they differ from what is around them
+
+
+class Letters:
+    """Where small regions of a picture are that differ from what is around them.
+
+    Args:
+        picture: float [h, w], 0 to 255.
+        dark: darker than what is around them, or lighter.
+
+    Attributes:
+        side: the picture's longer side, pixels.
+    """
+
+    def __init__(self, picture: NDArray[np.float32], dark: bool) -> None:
+        values = picture if dark else 255 - picture
+        self.side = max(values.shape)
+        size = min(STROKE, *values.shape)
+        closed = ndimage.grey_closing(values, (size, size), mode="nearest")
+        labels, _ = ndimage.label(closed - values > LEVEL, np.ones((3, 3), int))
+        boxes = [
+            (x.start + x.stop, y.start + y.stop, 2 * max(x.stop - x.start, y.stop - y.start))
+            for y, x in ndimage.find_objects(labels)
+        ]
+        self._middles_and_sizes = np.array(boxes, float).reshape(-1, 3) / 2
+
+    def _seen_from(self, line: Line) -> tuple[Numbers, Numbers, Numbers]:
+        """How far along and across from a line's middle they are, and how large."""
+        x, y, size = (self._middles_and_sizes - [*line.centre, 0]).T
+        ux, uy = line.along
+        return x * ux + y * uy, y * ux - x * uy, size
+
+    def alike(self, line: Line) -> int:
+        """How many of about a line's own length are near it."""
+        s, v, size = self._seen_from(line)
+        apart = np.hypot(s, v) / line.length
+        alike = (size > 0.5 * line.length) & (size < 1.7 * line.length)
+        return int((alike & (apart < 8) & (apart > 0.3)).sum())
+
+    def hold(self, line: Line) -> bool:
+        """Whether a line stands among regions as large as itself, as a stroke of a letter does."""
+        length = line.length
+        s, v, size = self._seen_from(line)
+        s, v, size = np.abs(s) / length, np.abs(v) / length, size / length
+        across = (size > 0.55) & (size < 1.7) & (s < 0.3) & (v > 0.2) & (v < 1.4)
+        along = (size > 0.8) & (size < 2.5) & (v < 0.6) & (s > 0.6) & (s < 2.5)
+        return max(across.sum(), along.sum()) > 1
+
+    def label(self, line: Line) -> bool:
+        """Whether a row of small regions stands beside a line, as its length does."""
+        length = line.length
+        s, v, size = self._seen_from(line)
+        near = (np.abs(s) < 0.75 * length) & (size < 0.5 * length) & (size >= 3)
+        near &= (np.abs(v) > line.width / 2 + 1) & (np.abs(v) < max(0.5 * length, 25))
+        for place, tall in zip(v[near], size[near], strict=True):
+            row = s[near][np.abs(v[near] - place) < 0.4 * tall]
+            if len(row) >= 2 and np.abs(row).min() < 0.4 * length:
+                return True
+        return False
