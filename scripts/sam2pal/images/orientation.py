@@ -22,6 +22,11 @@ def stored(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(_TO_UPRIGHT[{6: 8, 8: 6}.get(orientation, orientation)](array))
 
 
+def mirrors(orientation: int) -> bool:
+    """Whether what is on disk is the mirror image of what viewers display."""
+    return orientation in (2, 4, 5, 7)
+
+
 def upright_points(points: np.ndarray, orientation: int, width: int, height: int) -> np.ndarray:
     """Turn points as `upright` turns the array that they lie on.
 

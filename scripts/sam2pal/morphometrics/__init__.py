@@ -8,7 +8,7 @@ METHODS = {
     "measure": 13,
     "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
-    "export_shapes": 1,
+    "export_shapes": 2,
     "plot_shapes": 1,
     "export_darwin_core": 1,
 }

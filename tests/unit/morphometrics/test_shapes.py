@@ -1,6 +1,7 @@
 """Outlines and landmarks: where they lie on drawn animals, and what other programs read in the files."""
 
 import csv
+import json
 import math
 import sys
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyefd
 import pytest
 import yaml
+from PIL import Image
 
 import export_shapes
 import plot_shapes
@@ -256,6 +258,22 @@ def test_other_programs_read_the_same_points(run, monkeypatch, capsys):
     described = (folder / "columns.tsv").read_text()
     for name in ("asymmetry", "solidity", "area_mm2", "pixels_per_mm", "landmark"):
         assert name in described
+
+
+def test_what_is_stored_mirrored_is_the_mirror_image_of_its_templates(run, monkeypatch):
+    shard = run / "shards/0001.json"
+    data = json.loads(shard.read_text())
+    image = next(one for one in data["images"] if one["specimen"] == "=c")
+    assert image.pop("view") == "mirrored"
+    image["path"] = str(run / "c.jpg")
+    for orientation, expected in ((2, 0.4), (3, -0.4), (5, 0.4)):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.new("RGB", (SIDE, SIDE)).save(run / "c.jpg", exif=exif)
+        shard.write_text(json.dumps(data))
+        folder = export(run, monkeypatch)
+        found = {row["specimen"]: row for row in rows_of(folder / "symmetry.csv")}
+        assert float(found["=c"]["asymmetry"]) == pytest.approx(expected, abs=0.05)
 
 
 def rows_of(path):

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.dataset.landmarks import Points
+from sam2pal.images.address import file_of
+from sam2pal.images.orientation import mirrors
+from sam2pal.images.reading import inspect
 from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together
 from sam2pal.morphometrics.measures.dictionary import MEASURED
@@ -31,7 +34,7 @@ class SpecimenShapes:
         image: file name of its photograph.
         width, height: of the photograph as stored, pixels.
         pixels_per_mm: None if not known.
-        mirrored: it was matched with the mirror image of its templates.
+        mirrored: its pixels as stored show the mirror image of its templates.
         status: by structure, `measured` if it has an outline, else why not.
         outlines: of these structures.
         landmarks: (x, y) on the photograph by name.
@@ -102,7 +105,7 @@ def _templates(
     found = []
     for name, points in drawn.items():
         masks = {of: Drawn(mask, "drawn") for of, mask in genus.templates[name].masks.items()}
-        case = Case(name, masks, Scale(), None)
+        case = Case(name, masks, Scale(), Path(genus.templates[name].path))
         there = {(name, of): MEASURED for of, one in masks.items() if one.mask.any()}
         _, frame, own = _specimen(case, genus, there, outlines)
         if frame is not None:
@@ -127,13 +130,14 @@ def _specimen(
     height, width = next(sizes, (0, 0))
     image = case.photograph.name if case.photograph else case.specimen
     scale = case.scale.pixels_per_mm
-    common = (case.specimen, image, width, height, scale, case.mirrored)
+    mirrored = case.mirrored != _stored_mirrored(case.photograph)
+    common = (case.specimen, image, width, height, scale, mirrored)
     front, rear = outlines.ends(genus.options.body)
     if front not in known or rear not in known:
         lost = {name: NO_AXIS if name in known else status[name] for name in wanted}
         return SpecimenShapes(*common, lost), None, {}
     body, axis = genus.measuring.axis(case.drawn, known)
-    frame = Frame.of(body, axis, known[front].moments, known[rear].moments, case.mirrored)
+    frame = Frame.of(body, axis, known[front].moments, known[rear].moments, mirrored)
     whole = {name: in_one_piece(of.parts) for name, of in known.items()}
     found = {name: Outline(of.parts[0], frame) for name, of in known.items() if whole[name]}
     slender = {name: known[name] for name in genus.options.curved if name in known}
@@ -152,3 +156,10 @@ def _specimen(
         sides,
     )
     return result, frame, outlined
+
+
+def _stored_mirrored(photograph: Path | None) -> bool:
+    """Whether a photograph is stored as the mirror image of what viewers show (EXIF)."""
+    if photograph is None or not Path(file_of(photograph)).is_file():
+        return False
+    return mirrors(inspect(photograph).orientation)
