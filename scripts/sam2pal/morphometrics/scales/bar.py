@@ -15,7 +15,7 @@ FAINTEST = 18.0  # of 255: a bar differs more from what is around it
 COVERED = 0.85  # of its length, along a row that belongs to the bar
 LEAVES = 0.7  # of the level that it had before: a profile that is below has ended
 CLEAR = 0.6  # of a bar's contrast: that of a tick
-RIM = 0.2  # of its contrast: what goes round it differs by more from what is around both
+RIM = 0.1  # of its contrast: what goes round it differs by more from what is around both
 TALLEST = 0.35  # of its length: ticks are not longer
 PLAIN, TICKED, BOX = "line", "line with ticks", "box"
 
@@ -336,24 +336,39 @@ def _quality(
 
 def _framed(strip: _Strip, ends: tuple[float, float]) -> bool:
     """Whether something equally wide goes all round it, so that it is the inside of a box."""
-    (first, last), top, bottom = ends, strip.top, strip.bottom
     values = np.nan_to_num(strip.values)
     core = np.abs(strip.s) < 0.4 * strip.line.length
-    across = np.median(values[:, core], axis=1)
-    along = np.median(values[strip.spine], axis=0)
-    for sign in (1, -1):  # as the bar is, beyond a gap; or of the other sense, close to it
-        widths = []
-        for places, profile, edge, outwards in (
-            (strip.v, across, top, -1),
-            (strip.v, across, bottom, 1),
-            (strip.s, along, first, -1),
-            (strip.s, along, last, 1),
-        ):
-            distance = (places - edge) * outwards
-            near = (distance > 1.5) & (distance < min(15.0, max(bottom - top, 4.0)))
-            there = distance[near & (sign * profile > (0.3 if sign > 0 else RIM))]
-            if len(there):
-                widths.append(float(there.min() if sign > 0 else there.max()))
-        if len(widths) == 4 and np.ptp(widths) <= 0.35 * float(np.mean(widths)) + 1.5:
+    across = strip.v, np.median(values[:, core], axis=1)
+    along = strip.s, np.median(values[strip.spine], axis=0)
+    far = min(15.0, max(strip.bottom - strip.top, 4.0))
+    distance = np.arange(0.0, far, STEP)
+    sides = np.array(
+        [
+            np.interp(edge + sign * distance, *profile)
+            for profile, edge, sign in (
+                (across, strip.top, -1),
+                (across, strip.bottom, 1),
+                (along, ends[0], -1),
+                (along, ends[1], 1),
+            )
+        ]
+    )
+    gaps, rims = [], []
+    for (
+        side
+    ) in sides:  # where a line as the bar is begins beyond a gap, and where another level ends
+        line = np.flatnonzero((distance > 1.5) & (side > 0.3))
+        gaps += [float(distance[line[0]])] if len(line) else []
+        flat = np.flatnonzero((np.abs(np.diff(side)) < 0.03) & (np.abs(side[1:]) > RIM))
+        flat = flat[flat > 1]
+        if len(flat):
+            over = np.flatnonzero(np.abs(side[flat[0] :]) < np.abs(side[flat[0]]) / 2)
+            rims += [float(distance[flat[0] + over[0]])] if len(over) else []
+    for widths, least in ((gaps, 4), (rims, 3)):
+        near = (
+            np.abs(np.array(widths) - np.median(widths or [0]))
+            < 0.25 * np.median(widths or [0]) + 1
+        )
+        if near.sum() >= least:
             return True
     return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.scales.bar import BOX, Bar, measure_bar
+from sam2pal.morphometrics.scales.bar import BOX, PLAIN, Bar, measure_bar
 from sam2pal.morphometrics.scales.letters import Letters
 from sam2pal.morphometrics.scales.strip import STEP, Line
 from sam2pal.morphometrics.scales.stripes import find_stripes
@@ -31,7 +31,7 @@ LIMITS = {
 OF_BOX = {"uneven": 0.25, "ragged": 1.0, "tapered": 1.0}
 """The same of a box, of which parts may be filled."""
 LIKELY = 3.6  # the most that all of them, as shares of their limits, may sum to
-POSSIBLE, SURE = 5.4, 6.6  # the least of what speaks for a bar, so that it may be one, and is one
+POSSIBLE, SURE = 5.4, 6.4  # the least of what speaks for a bar, so that it may be one, and is one
 UNCERTAIN = 0.03  # of its length: a bar whose length is less certain is doubtful
 SHORTEST = 12.0  # pixels: strokes of letters are shorter
 TRUSTED = 30.0  # pixels at full size: tips of limbs and strokes of letters are found below
@@ -145,6 +145,8 @@ def sharpened(choice: Choice, picture: NDArray[np.float32], line: Line) -> Choic
         return Choice(bar, choice.doubt)
     if bar.cut:
         return Choice(bar, "it reaches the edge of the photograph, so part of it may be cut off")
+    if bar.odd and bar.kind == PLAIN:
+        return Choice(bar, "something touches one of its ends: a tick, or a part of the specimen")
     if bar.error > UNCERTAIN * bar.line.length:
         return Choice(bar, f"it is only {bar.line.length:.0f} pixels long")
     if bar.line.length < TRUSTED:
