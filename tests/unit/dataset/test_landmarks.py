@@ -49,6 +49,15 @@ def test_every_format_gives_the_same_points(tmp_path, photographs):
     assert read_landmarks(hidden, photographs)[0] == {"a": {"tip": (10.5, 4.0)}}
     unnamed = coco(tmp_path / "c.json", [10.5, 4, 2, 30, 20, 1], names=())
     assert read_landmarks(unnamed, photographs)[0] == {"a": {"1": (10.5, 4.0), "2": (30.0, 20.0)}}
+    own = {"id": 9, "image_id": "a", "category_id": -1, "keypoints": [10.5, 4, 2, 0, 0, 0]}
+    descriptron = {
+        "images": [{"id": "a", "file_name": "a.jpg", "height": 30, "width": 40}],
+        "annotations": [own | {"point_order": [1, 2], "keypoints_clicked": [10.5, 4, 2, 3, 3, 0]}],
+        "categories": [],
+    }
+    (tmp_path / "a_keypoints.json").write_text(json.dumps(descriptron))
+    found, _ = read_landmarks(tmp_path / "a_keypoints.json", photographs)
+    assert found == {"a": {"1": (10.5, 4.0)}}
     found, notes = read_landmarks(
         labelme(tmp_path / "a.json", wanted, "a.jpg", (40, 30)), photographs
     )
