@@ -151,7 +151,9 @@ bench-peers: $(READY) ## Compare with the published SAM2-PAL on the same photogr
 bench-gpu: ## Print what a GPU does with it (under eight minutes); without one, see that it would run
 	PYTHON=$(BIN)/python bash tests/bench/gpu.sh $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--dry-run")') build/bench/gpu
 
-release: lock docs ## Check what a release needs: locks and documents current, one version everywhere, nothing uncommitted
+release: lock docs demo ## Check what a release needs: locks, documents and the demo as recorded, one version, nothing uncommitted
+	@echo "== the results of the demo, as recorded in tests/demo.tsv"
+	$(BIN)/python tests/demo.py results
 	@echo "== the package, its version, CITATION.cff and CHANGELOG.md"
 	$(BIN)/python -m pytest --quiet tests/unit/test_package.py
 	@! sed -n '/^## .Unreleased/,/^## .[0-9]/p' CHANGELOG.md | grep --quiet '^- ' || { \
@@ -161,7 +163,7 @@ release: lock docs ## Check what a release needs: locks and documents current, o
 	  echo "error: there is a tag v$$version: raise __version__ in scripts/sam2pal/__init__.py" >&2; exit 1; fi
 	@test -z "$$(git status --porcelain)" || { git status --short; \
 	  echo "error: these files are not committed; a lock or document among them was not current" >&2; exit 1; }
-	@echo "== ready: tag it, v and the version. make demo and make test are not part of this"
+	@echo "== ready: tag it, v and the version. make test is not part of this"
 
 ##### the environment #####
 

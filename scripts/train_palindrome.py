@@ -29,7 +29,6 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.checkpoints import remove_old_checkpoints
 from sam2pal.training.data import prepare
-from sam2pal.training.plot import plot
 from sam2pal.training.trainer import Trainer
 
 
@@ -121,6 +120,8 @@ def main() -> None:
     with atomic(arguments.output / "training.jsonl") as temporary:
         lines = (json.dumps(line) for line in state.history)
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    from sam2pal.training.plot import plot  # importing matplotlib takes a second
+
     plot(state, arguments.output / "training.svg")
     held = trainer.data.held_out
     record = {
@@ -147,7 +148,7 @@ def main() -> None:
         "init": str(arguments.init) if arguments.init else None,
         "seed": stage.seed,
         "device": device.type,
-        "versions": {name: version(name) for name in ("torch", "sam2", "peft", "numpy")},
+        "versions": {name: version(name) for name in ("torch", "sam2", "numpy")},
     }
     with atomic(arguments.output / "training.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from sam2pal.io.files import sha256
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGES = (
-    *("imagecodecs", "numpy", "pandas", "peft", "pillow", "pyarrow", "pycocotools"),
+    *("imagecodecs", "numpy", "pandas", "pillow", "pyarrow", "pycocotools"),
     *(
         "safetensors",
         "sam2",
