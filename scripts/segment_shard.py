@@ -13,6 +13,7 @@ from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import read_list
 from sam2pal.io.progress import Progress
+from sam2pal.model import adapters
 from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
@@ -49,8 +50,6 @@ def main() -> None:
         bar.say("reading the model and the templates")
         model = build_model(stage.model, device=device)
         if arguments.adapter:
-            from sam2pal.model import adapters  # importing peft takes longer than a small shard
-
             adapters.load(model, arguments.adapter)
         with torch.inference_mode():
             tracker = Tracker(model)

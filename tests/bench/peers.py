@@ -6,18 +6,22 @@
 Both get the same photographs, the same outlined template, the same checkpoint (`sam2.1_hiera_tiny` with
 random weights: cost does not depend on them) and as many threads, each as a program of its own, as a user
 starts it. CPU seconds are those of the process; what a further specimen costs is the difference between two
-calls with more and fewer of them, so that what is left is the start. The peer is called so that it sees the
+calls with more and fewer of them, so that what is left is the start. Of a training, the start is what the
+first of two optimiser steps ends later than the second one lasts. The peer is called so that it sees the
 specimen at all (`--interleave_template`), without its extraction of the foreground, which fetches a model
 of its own. It takes one template and trains one structure per step; ours does all structures in a step, and
-its seconds are divided by them.
+its seconds are divided by them. `as many pixels on the specimen` is a window of 512 pixels cut round a
+specimen that fills half of the side of the photograph, which the peer sees whole; finding it is not in it.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +41,22 @@ PEER_MODEL = "configs/sam2.1/sam2.1_hiera_t.yaml"
 OURS = {
     "default": {},
     "upright": {"turns": [0]},
+    "as many pixels on the specimen": {"image_size": 512, "window": "photograph"},
 }
 THEIRS = {"default": [], "any orientation": ["--orientation_search", "rot4"]}
 
 
+TIMED = [str(Path(__file__).with_name("first_step.py"))]
+STEPS = 2
+
+
 @dataclass
 class Cost:
-    """Of a program: seconds of CPU and the most memory, GB."""
+    """Of a program: seconds of CPU, the most memory (GB), and when the steps of a training ended."""
 
     seconds: float
     memory: float
+    steps: tuple[float, ...] = ()
 
 
 def cost(command: list[str], log: Path) -> Cost:
@@ -60,7 +70,9 @@ def cost(command: list[str], log: Path) -> Cost:
         _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command[:2])} failed, see {log}")
-    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+    steps = re.findall(r"^optimiser step after (\S+) CPU s$", log.read_text(), re.MULTILINE)
+    seconds = usage.ru_utime + usage.ru_stime
+    return Cost(seconds, usage.ru_maxrss / 2**20, tuple(map(float, steps)))
 
 
 def write_coco(path: Path, templates: list[AnnotatedSpecimen]) -> None:
@@ -94,14 +106,14 @@ class Ours:
     def __init__(self, folder: Path, checkpoint: Path) -> None:
         self._folder, self._checkpoint = folder, checkpoint
 
-    def _options(self, **more: object) -> Path:
+    def _options(self, side: int | None = None, **more: object) -> Path:
         path = self._folder / "options.json"
-        structures = dict.fromkeys(NAMES)
-        write_json(path, {"seed": 1, "model": {"name": MODEL}, "structures": structures, **more})
+        model = {"name": MODEL} | ({"image_size": side} if side else {})
+        write_json(path, {"seed": 1, "model": model, "structures": dict.fromkeys(NAMES), **more})
         return path
 
-    def _run(self, script: str, *arguments: object) -> Cost:
-        command = [sys.executable, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
+    def _run(self, script: str, *arguments: object, timed: Sequence[str] = ()) -> Cost:
+        command = [sys.executable, *timed, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
         return cost(command, self._folder / f"{script}.log")
 
     def prepare(self, templates: list[AnnotatedSpecimen]) -> None:
@@ -116,17 +128,19 @@ class Ours:
 
     def segment(self, specimens: list[Specimen], options: dict) -> Cost:
         write_list(self._folder / "list.tsv", specimens)
+        options = dict(options)
+        path = self._options(options.pop("image_size", None), segmentation=options)
         return self._run(
-            *("segment_shard", "--device", "cpu", "--options", self._options(segmentation=options)),
+            *("segment_shard", "--device", "cpu", "--options", path),
             *("--checkpoint", self._checkpoint, "--specimens", self._folder / "list.tsv"),
             *("--templates", self._folder / "templates.json"),
             *("--output", self._folder / "predictions.json"),
         )
 
-    def train(self, specimens: list[Specimen], steps: int) -> Cost:
+    def train(self, specimens: list[Specimen]) -> Cost:
         """Of one pair a step, all structures at once."""
         write_list(self._folder / "pool.tsv", specimens)
-        training = {"steps": steps, "pairs": 1, "views": 1, "validate_every": 1000, "controls": 0}
+        training = {"steps": STEPS, "pairs": 1, "views": 1, "validate_every": 1000, "controls": 0}
         with tempfile.TemporaryDirectory(dir=self._folder) as state:
             return self._run(
                 *("train_palindrome", "--device", "cpu"),
@@ -134,6 +148,7 @@ class Ours:
                 *("--checkpoint", self._checkpoint, "--pool", self._folder / "pool.tsv"),
                 *("--templates", self._folder / "templates.json", "--state", state),
                 *("--output", self._folder / "adapter"),
+                timed=TIMED,
             )
 
 
@@ -146,13 +161,19 @@ class Theirs:
         found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
         self._program = Path(found.stdout.strip()) / "sam2_pal_batch_v21.py"
 
-    def _run(self, template: AnnotatedSpecimen, specimens: list[Specimen], *more: str) -> Cost:
+    def _run(
+        self,
+        template: AnnotatedSpecimen,
+        specimens: list[Specimen],
+        *more: str,
+        timed: Sequence[str] = (),
+    ) -> Cost:
         with tempfile.TemporaryDirectory(dir=self._folder) as place:
             photographs = Path(place, "photographs")
             photographs.mkdir()
             for specimen in specimens:
                 (photographs / Path(specimen.path).name).symlink_to(specimen.path)
-            command = [str(self._python), str(self._program), "--device", "cpu"]
+            command = [str(self._python), *timed, str(self._program), "--device", "cpu"]
             command += ["--template_json", str(self._folder / "drawn.json")]
             command += ["--template_image", template.path, "--image_dir", str(photographs)]
             command += ["--output_dir", f"{place}/found", "--sam2_config", PEER_MODEL]
@@ -165,10 +186,11 @@ class Theirs:
     ) -> Cost:
         return self._run(template, specimens, *more)
 
-    def train(self, template: AnnotatedSpecimen, specimens: list[Specimen], steps: int) -> Cost:
+    def train(self, template: AnnotatedSpecimen, specimens: list[Specimen]) -> Cost:
         """A structure per step, and then the segmentation of one specimen, which the program always does."""
-        more = ["--pal_finetuning", "--use_lora", "--num_epochs", str(steps)]
-        return self._run(template, specimens[:1], *more, "--max_images_per_epoch", "1")
+        more = ["--pal_finetuning", "--use_lora", "--num_epochs", str(STEPS)]
+        more += ["--max_images_per_epoch", "1"]
+        return self._run(template, specimens[:1], *more, timed=TIMED)
 
 
 def main() -> None:
@@ -178,7 +200,6 @@ def main() -> None:
     add = parser.add_argument
     add("--peer", type=Path, required=True, help="a Python that has descriptron-vision")
     add("--specimens", nargs=2, type=int, default=[1, 3], help="of the shorter and longer call")
-    add("--steps", nargs=2, type=int, default=[1, 3], help="of the shorter and longer training")
     add("--templates", nargs="+", type=int, default=[1, 5])
     add("--only", nargs="+", default=["segment", "train"], choices=["segment", "train"])
     add("--ways", nargs="+", help="of those printed, only some")
@@ -197,19 +218,7 @@ def main() -> None:
     numbers = arguments.specimens
     rows = []
 
-    def add_row(
-        program: str,
-        what: str,
-        templates: int,
-        costs: list[Cost],
-        counts: list[int],
-        share: int = 1,
-    ) -> None:
-        """Of a shorter and a longer call; a unit has `share` structures that count alone."""
-        (first, last), (few, many) = costs, counts
-        each = (last.seconds - first.seconds) / (many - few)
-        start = first.seconds - each * few
-        each /= share
+    def add_row(program: str, what: str, templates: int, each: float, start: float, memory: float):
         rows.append(
             {
                 "program": program,
@@ -217,11 +226,22 @@ def main() -> None:
                 "templates": templates,
                 "CPU_s_each": round(each, 2),
                 "CPU_s_to_start": round(start, 1),
-                "GB_peak": round(last.memory, 2),
+                "GB_peak": round(memory, 2),
             }
         )
         print(json.dumps(rows[-1]), flush=True)
         (folder / "peers.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+    def add_calls(program: str, what: str, templates: int, few: Cost, many: Cost) -> None:
+        each = (many.seconds - few.seconds) / (numbers[1] - numbers[0])
+        start = few.seconds - each * numbers[0]
+        add_row(program, what, templates, each, start, many.memory)
+
+    def add_training(program: str, found: Cost, structures: int) -> None:
+        first, second = found.steps[:2]
+        start = first - (second - first)
+        each = (second - first) / structures
+        add_row(program, "training step, a structure", 1, each, start, found.memory)
 
     def wanted(way: str) -> bool:
         return not arguments.ways or way in arguments.ways
@@ -233,16 +253,14 @@ def main() -> None:
             for way, options in OURS.items():
                 if wanted(way):
                     costs = [ours.segment(specimens[:n], options) for n in numbers]
-                    add_row("ours", way, count, costs, numbers)
+                    add_calls("ours", way, count, *costs)
             for way, flags in THEIRS.items():
                 if wanted(way) and count == 1:  # it takes one template
                     costs = [theirs.segment(templates[0], specimens[:n], flags) for n in numbers]
-                    add_row("v21", way, count, costs, numbers)
+                    add_calls("v21", way, count, *costs)
         if "train" in arguments.only and count == 1:
-            costs = [ours.train(specimens[:2], steps) for steps in arguments.steps]
-            add_row("ours", "training step", 1, costs, arguments.steps, len(NAMES))
-            costs = [theirs.train(templates[0], specimens, steps) for steps in arguments.steps]
-            add_row("v21", "training step", 1, costs, arguments.steps)
+            add_training("ours", ours.train(specimens[:2]), len(NAMES))
+            add_training("v21", theirs.train(templates[0], specimens), 1)
     lines = [f"| {' | '.join(rows[0])} |", "| --- " * len(rows[0]) + "|"]
     lines += [f"| {' | '.join(map(str, row.values()))} |" for row in rows]
     (folder / "peers.md").write_text("\n".join(lines) + "\n")

@@ -48,7 +48,7 @@ class Convolution(nn.Conv2d):
 
 
 def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
-    """A convolution of single pixels; of torch's own class, which peft adapts."""
+    """A convolution of single pixels; of torch's own class, which `lora` adapts."""
     layer = nn.Conv2d(inputs, outputs, 1, bias=False)
     nn.init.normal_(layer.weight, std=math.sqrt(2 / outputs))
     return layer
