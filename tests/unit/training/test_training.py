@@ -852,7 +852,10 @@ def test_the_rate_rises_stays_and_falls_to_a_hundredth():
     ("values", "expected"),
     [
         ({"steps": 0}, "steps: must be at least 1, found 0"),
-        ({"palindrome": 0, "direct": 0, "self_pair": 0}, "must have a weight above zero"),
+        (
+            dict.fromkeys(("palindrome", "direct", "self_pair", "distillation"), 0),
+            "must have a weight above zero",
+        ),
         ({"turns": [45]}, "turns.0: 45 is not one of 0, 90, 180, 270"),
         ({"structure_weights": "even"}, "'even' is not one of numbers, auto"),
         ({"holdout": "last"}, "holdout: 'last' is not one of true, false, auto"),
