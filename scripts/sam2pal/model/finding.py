@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,7 @@ from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.loading import letterbox_of, square_image
 from sam2pal.model.similarity import match
 from sam2pal.model.templates import TemplateSet
-from sam2pal.model.tracker import Tracker, drawn_logits
+from sam2pal.model.tracker import Memory, Tracker, drawn_logits
 from sam2pal.model.views import views_of
 
 REGIONS = 3  # that stand out, of which the model is asked
@@ -67,21 +68,31 @@ class Finder:
     Args:
         templates: with windows.
         turns: degrees by which specimens may lie turned.
+        descriptors: of the templates in all turns, [T, V, D]; not needed of one turn.
     """
 
-    def __init__(self, tracker: Tracker, templates: TemplateSet, turns: Sequence[int]) -> None:
+    def __init__(
+        self,
+        tracker: Tracker,
+        templates: TemplateSet,
+        turns: Sequence[int],
+        descriptors: Tensor | None,
+    ) -> None:
         self._tracker, self._views = tracker, views_of(turns, mirrored=False)
         self._outlines, self._filled = templates.outlines, templates.filled
         self._fill, self._large = templates.fill, templates.large
-        self._descriptors = None
-        if len(self._views) > 1:
-            self._descriptors = templates.describe(tracker, self._views, tracker.device)
+        self._templates = templates
+        self._descriptors = descriptors if len(self._views) > 1 else None
+
+    @cached_property
+    def _memory(self) -> Memory:
+        """Of the template that shows most; where specimens fill their photographs nobody asks for it."""
+        templates, device = self._templates, self._tracker.device
         most = int(templates.shown.sum(1).argmax())
-        shown = templates.shown[most]
-        masks = templates.masks[most][shown][:, None].to(tracker.device)
-        with torch.no_grad(), autocast(tracker.device):
-            features = tracker.encode(templates.images[[most]].to(tracker.device))
-            self._memory = tracker.memorize(features, drawn_logits(masks))
+        masks = templates.masks[most][templates.shown[most]][:, None].to(device)
+        with autocast(device):
+            features = self._tracker.encode(templates.images[[most]].to(device))
+            return self._tracker.memorize(features, drawn_logits(masks))
 
     def regions(self, photograph: Photograph) -> list[Window]:
         """Windows round what stands out and looks like a specimen; no model is asked.

@@ -193,6 +193,10 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
     descriptors = None
     if must_choose(views, options.nearest, len(known)):
         descriptors = known.describe(tracker, views, device)
+    finder = None
+    if known.outlines:  # mirrored views are the last
+        unmirrored = descriptors[:, : len(options.turns)] if descriptors is not None else None
+        finder = Finder(tracker, known, options.turns, unmirrored)
     return Bank(
         views,
         alterations(options.ensemble, names),
@@ -209,7 +213,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         known.specimens,
         known.turns,
         known.reference,
-        Finder(tracker, known, options.turns) if known.outlines else None,
+        finder,
     )
 
 

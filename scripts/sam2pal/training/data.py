@@ -247,7 +247,9 @@ class _Pool:
         self._descriptors = None
         if len(self._turns) > 1:
             self._descriptors = templates.describe(tracker, self._turns, tracker.device)
-        self._finder = Finder(tracker, templates, options.turns) if templates.outlines else None
+        self._finder = None
+        if templates.outlines:
+            self._finder = Finder(tracker, templates, options.turns, self._descriptors)
         self.left_out: list[str] = []
 
     def read(self, paths: Sequence[str]) -> Iterator[Tensor]:
