@@ -47,9 +47,8 @@ def drawn_cases(folder: Path, genera: Sequence[int]) -> Iterator[Case]:
     Args:
         folder: where the drawings are kept.
     """
-    kinds = sorted(KINDS)
     for number in genera:
-        known = _draw(folder / f"{number:04d}", number, kinds[number % len(kinds)])
+        known = _draw(folder / f"{number:04d}", number, _kind(number), SPECIMENS)
         for count in (1, SHOWN):
             structures = _shown(known[:count])
             yield Case(
@@ -59,6 +58,27 @@ def drawn_cases(folder: Path, genera: Sequence[int]) -> Iterator[Case]:
                 tuple(known[:count]),
                 tuple(known[SHOWN:]),
             )
+
+
+def other_side(folder: Path, number: int) -> list[AnnotatedSpecimen]:
+    """Two specimens of a drawn genus from another side; none if there is no plan of it.
+
+    The same random numbers begin them, so that proportions and mostly colours are alike.
+    """
+    kind = _kind(number)
+    same = [one for one in KINDS if _animal(one) == _animal(kind)]
+    seen = [one for one in same if ("profile" in one) != ("profile" in kind)]
+    if not seen:
+        return []
+    return _draw(folder / f"{number:04d}-side", number, seen[number % len(seen)], 2)
+
+
+def _kind(number: int) -> str:
+    return sorted(KINDS)[number % len(KINDS)]
+
+
+def _animal(kind: str) -> str:
+    return kind.removeprefix("ground ").split()[0]
 
 
 def real_cases(data: Path, draws: int = 1) -> Iterator[Case]:
@@ -111,14 +131,14 @@ def beetle_cases(data: Path, parity: int | None = None) -> Iterator[Case]:
             )
 
 
-def _draw(folder: Path, number: int, kind: str) -> list[AnnotatedSpecimen]:
-    """The drawings of a genus, kept on disk."""
+def _draw(folder: Path, number: int, kind: str, specimens: int) -> list[AnnotatedSpecimen]:
+    """Drawings of a genus, kept on disk."""
     kept = folder / "specimens.pickle"
     if not kept.is_file():
         rng = np.random.default_rng([_STREAM, number])
         folder.mkdir(parents=True, exist_ok=True)
         found = []
-        for place, drawing in enumerate(draw_collection(rng, SPECIMENS, SIDE, kind, lacking=0.15)):
+        for place, drawing in enumerate(draw_collection(rng, specimens, SIDE, kind, lacking=0.15)):
             path = folder / f"{place}.png"
             Image.fromarray(drawing.pixels).save(path)
             height, width = drawing.pixels.shape[:2]

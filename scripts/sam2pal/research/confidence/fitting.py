@@ -1,6 +1,7 @@
 """Logistic regressions from signals to the probability that a mask is good."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sam2pal.dataset.signals import GOOD_IOU
 from sam2pal.research.confidence.segmenting import Found, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED
-from sam2pal.segmentation.confidence import scaled
+from sam2pal.segmentation.confidence import Feature, scaled
 
 Values = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ SCALES = {
     "shape_likeness": "log odds",
     "agreement": "log odds",
 }
-ONE = ("expected_iou", "thickness", "contested", "shape_likeness")
+ONE = ("expected_iou", "thickness", "contested", "stability")
 SEVERAL = (*ONE, "agreement")
 UNTURNED = COMBINED  # where no view had to be chosen, likeness is not known
 TURNED = (*COMBINED, "likeness")
@@ -49,21 +50,9 @@ def fit(found: Sequence[Found], names: Sequence[str]) -> dict[str, Any]:
     slope = _ordinal(plain, iou, weight)
     last = LogisticRegression(C=100.0).fit((plain @ slope)[:, None], iou >= GOOD_IOU, weight)
     weights = slope * last.coef_[0, 0]
-    return {
-        "intercept": _short(last.intercept_[0]),
-        "features": [
-            {
-                "name": name,
-                "scale": SCALES[name],
-                "mean": _short(mean[i]),
-                "spread": _short(spread[i]),
-                "weight": _short(weights[i]),
-            }
-            for i, name in enumerate(names)
-        ],
-        "masks": len(masks),
-        "good": int((iou >= GOOD_IOU).sum()),
-    }
+    scales = [SCALES[name] for name in names]
+    found = _described(last.intercept_[0], names, scales, mean, spread, weights)
+    return found | {"masks": len(masks), "good": int((iou >= GOOD_IOU).sum())}
 
 
 def fit_alikeness(
@@ -79,22 +68,19 @@ def fit_alikeness(
     mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
     model = LogisticRegression(class_weight="balanced", max_iter=1000)
     model.fit((values - mean) / spread, right)
-    return {
-        "intercept": _short(model.intercept_[0]),
-        "features": [
-            {
-                "name": name,
-                "scale": "plain",
-                "mean": _short(mean[i]),
-                "spread": _short(spread[i]),
-                "weight": _short(model.coef_[0, i]),
-            }
-            for i, name in enumerate(names)
-        ],
-        "limit": 0.5,
-        "alike": len(own),
-        "foreign": len(other),
-    }
+    scales = ["plain"] * len(names)
+    content = _described(model.intercept_[0], names, scales, mean, spread, model.coef_[0])
+    return content | {"limit": 0.5, "alike": len(own), "foreign": len(other)}
+
+
+def _described(intercept: float, *columns: Sequence[Any]) -> dict[str, Any]:
+    """As `Logistic.of` reads it; `columns` are the attributes of `Feature`, in their order."""
+    keys = [one.name for one in fields(Feature)]
+    features = [
+        dict(zip(keys, (name, scale, *map(_short, numbers)), strict=True))
+        for name, scale, *numbers in zip(*columns, strict=True)
+    ]
+    return {"intercept": _short(intercept), "features": features}
 
 
 def _combined(found: Sequence[Found], names: Sequence[str]) -> Values:

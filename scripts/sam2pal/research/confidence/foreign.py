@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.research.confidence.cases import Case, beetle_cases, drawn_cases
+from sam2pal.research.confidence.cases import Case, beetle_cases, drawn_cases, other_side
 
 SETS = {
     "ants": "antweb_unlabelled",
@@ -23,7 +23,11 @@ TRIES = 300  # squares of background
 
 
 def foreign_to_drawn(folder: Path, data: Path, genera: Sequence[int]) -> Iterator[Case]:
-    """Drawn genera with specimens of another one, backgrounds, and pictures of the first half of each set."""
+    """Drawn genera with other things.
+
+    Specimens of another genus, the same animal from another side, two specimens, backgrounds, and pictures
+    of the first half of each set.
+    """
     others = {name: pictures(data, name, 0) for name in SETS}
     drawings = [case for case in drawn_cases(folder, genera) if len(case.templates) == 1]
     for number, case in enumerate(drawings):
@@ -33,6 +37,9 @@ def foreign_to_drawn(folder: Path, data: Path, genera: Sequence[int]) -> Iterato
         some += [(name, others[name][number]) for name in half if number < len(others[name])]
         nothing = background(case.specimens[0], folder / "backgrounds")
         some += [("background", nothing)] if nothing else []
+        there = case.specimens
+        some += [("two", side_by_side(*there[i : i + 2], folder / "two")) for i in (0, 2)]
+        some += [("side", one) for one in other_side(folder, genera[number])]
         yield _case(f"foreign-{case.name}", case, some)
 
 
