@@ -5,15 +5,16 @@
 Of beetles that are no templates, each structure in turn (and one antenna of two) is painted over with what
 lies behind it: the background is continued under the whole specimen (biharmonic inpainting), and shows where
 the structure was. Of others the photograph ends before the head. Drawn specimens lack structures from the
-beginning. Each is segmented without
-a decision on absence (`absent_below: 0`), and what the model says of each mask is kept by the SHA-256 of
-the weights, so that a call goes on where it was, and a decision is judged at no cost.
+beginning. Each is segmented without a decision on absence (`absent_below` and `faint_below` 0), and what the
+model says of each mask is kept by the SHA-256 of the weights, so that a call goes on where it was, and a
+decision is judged at no cost.
 """
 
 import argparse
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.synthetic.collection import draw_collection
 from sam2pal.research.synthetic.species import KINDS
 from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.level_sets import logit
 from sam2pal.segmentation.shard import segment
+from sam2pal.segmentation.states import SURE, Least
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 HARMED = {"unharmed": (), **{name: (name,) for name in NAMES}}
@@ -189,7 +190,7 @@ def collect(arguments: argparse.Namespace) -> None:
     """Segment what is not in the cache yet."""
     torch.set_num_threads(1)
     tracker = Tracker(build_model(ModelOptions(), checkpoint=arguments.checkpoint))
-    options = SegmentationOptions(absent_below=0.0)
+    options = SegmentationOptions(absent_below=0.0, faint_below=0.0, window="photograph")
     root = arguments.cache / "photographs"
     results = arguments.cache / weights(arguments.checkpoint)
     results.mkdir(parents=True, exist_ok=True)
@@ -203,13 +204,14 @@ def collect(arguments: argparse.Namespace) -> None:
             read_structures(dict.fromkeys(names)),
             options,
         )
-        sure = dict(zip(names, remember(tracker, templates, names, options).sure, strict=True))
-        (results / f"{name}.json").write_text(json.dumps(data | {"there": there, "sure": sure}))
+        bank = remember(tracker, templates, names, options)
+        own = dict(zip(names, zip(bank.sure, bank.contrast, strict=True), strict=True))
+        (results / f"{name}.json").write_text(json.dumps(data | {"there": there, "own": own}))
         print(name, len(data["images"]), flush=True)
 
     places = [arguments.folder / name for name in arguments.collections]
     for count, what, place in itertools.product(arguments.templates, arguments.harm, places):
-        if count > 1 and what != "unharmed":
+        if count > 1 and what not in ("unharmed", *NAMES[:3]):
             continue
         name = f"{place.name}_{count}_{what.replace(' ', '_')}"
         if (results / f"{name}.json").is_file():
@@ -226,30 +228,39 @@ def collect(arguments: argparse.Namespace) -> None:
             one(name, *draw(number, root / name), root / name)
 
 
-def judge(results: Path, shares: Sequence[float]) -> None:
-    """Print what each share of the logit on the templates would call absent."""
-    print(
-        "| numbers | structure | share | erased, absent | unharmed, absent | others erased, absent |"
-    )
-    print("| --- " * 6 + "|")
-    rows = [row for path in sorted(results.glob("*_1_*.json")) for row in _rows(path)]
-    for parity, name, share in itertools.product((0, 1), NAMES, shares):
+def judge(results: Path, shares: Sequence[tuple[float, float]]) -> None:
+    """Print what each pair of `absent_below` and `faint_below` would call absent.
+
+    Precision is of erased among all that are called absent, with the unharmed photographs alone beside.
+    """
+    head = ["numbers", "templates", "structure", "shares", "erased, absent", "unharmed, absent"]
+    print("| " + " | ".join([*head, "others erased, absent", "precision"]) + " |")
+    print("| --- " * 8 + "|")
+    rows = [row for path in sorted(results.glob("*.json")) for row in _rows(path)]
+    groups = sorted({(row["parity"], row["templates"]) for row in rows})
+    for (parity, templates), name, share in itertools.product(groups, [*NAMES, "any"], shares):
         counts = {kind: [0, 0] for kind in ("erased", "unharmed", "others")}
         for row in rows:
-            if (row["parity"], row["structure"]) != (parity, name):
+            if (row["parity"], row["templates"]) != (parity, templates):
                 continue
-            kind = "unharmed" if row["what"] == "unharmed" else "others"
+            if name not in (row["structure"], "any") or (name == "any") != (templates == "drawn"):
+                continue
+            kind = "others" if row["what"] in NAMES + ["one_antenna"] else "unharmed"
             kind = kind if row["there"] else "erased"
-            counts[kind][0] += row["empty"] or row["logit"] < share * row["sure"]
+            counts[kind][0] += row["empty"] or not row["met"](*share)
             counts[kind][1] += 1
-        cells = [f"{found} of {n}" for found, n in counts.values()]
-        print(f"| {('even', 'odd')[parity]} | {name} | {share} | {' | '.join(cells)} |")
+        if counts["unharmed"][1]:
+            right, wrong = counts["erased"][0], counts["unharmed"][0]
+            cells = [f"{found} of {n}" for found, n in counts.values()]
+            cells.append(f"{right / max(right + wrong, 1):.2f}")
+            place = [("even", "odd")[parity], templates, name, " ".join(map(str, share))]
+            print("| " + " | ".join(place + cells) + " |")
 
 
 def _rows(path: Path) -> Iterator[dict]:
     """What is known of each structure of the specimens of one kind of harm."""
     data = json.loads(path.read_text())
-    what = path.stem.split("_", 2)[2]
+    collection, templates, what = (path.stem.split("_", 2) + ["drawn", "drawn"])[:3]
     if what == "head_beyond":
         return
     names = {one["id"]: one["name"] for one in data["categories"]}
@@ -258,11 +269,18 @@ def _rows(path: Path) -> Iterator[dict]:
         specimen, name = specimens[entry["image_id"]], names[entry["category_id"]]
         there = data["there"].get(specimen, {}).get(name)
         if there is not None:
+            number = collection.removeprefix("drawn") if what == "drawn" else specimen
             yield {
-                "parity": int(specimen) % 2, "what": what, "structure": name, "there": there,
-                "empty": not entry["area"], "sure": data["sure"][name],
-                "logit": logit(max(entry["confidence"]["object_score"], 1e-9)),
+                "parity": int(number) % 2, "templates": templates, "what": what,
+                "structure": name, "there": there, "empty": not entry["area"],
+                "met": partial(_met, entry["confidence"], *data["own"][name]),
             }  # fmt: skip
+
+
+def _met(
+    signals: dict, sure: float, contrast: float, absent_below: float, faint_below: float
+) -> bool:
+    return Least(absent_below * sure, faint_below * contrast, SURE * sure).is_met(signals)
 
 
 def weights(checkpoint: Path = BUNDLED_WEIGHTS) -> str:
@@ -281,7 +299,8 @@ def main() -> None:
     parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
     arguments = parser.parse_args()
     collect(arguments)
-    judge(arguments.cache / weights(arguments.checkpoint), (0, 0.2, 0.25, 0.3, 0.4))
+    shares = [(0.0, 0.0), (0.25, 0.0), (0.2, 0.5), (0.25, 0.4), (0.25, 0.5), (0.3, 0.5)]
+    judge(arguments.cache / weights(arguments.checkpoint), shares)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,12 @@ class SegmentationOptions:
         "is below this share of the logit on the templates themselves; with 0 only where the model is "
         "more sure that it is not there",
     )
+    faint_below: Share = Field(
+        0.5,
+        description="a structure of which the model is less sure than on the templates is also called absent "
+        "where its colour differs from what surrounds it by less than this share of the difference on the "
+        "templates; 0 for never",
+    )
     area_range: StrictFloat = Field(
         3.0,
         gt=1,

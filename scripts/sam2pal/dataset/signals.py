@@ -5,6 +5,7 @@ SIGNALS = (
     "object_score",
     "mean_probability",
     "stability",
+    "contrast",
     "expected_iou",
     "thickness",
     "contested",

@@ -17,7 +17,7 @@ from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.confidence import Confidence, shipped
 from sam2pal.segmentation.level_sets import Likelihood, Surface
 from sam2pal.segmentation.limits import Limit, check_mask
-from sam2pal.segmentation.signals import Grid, mask_signals
+from sam2pal.segmentation.signals import Grid, contrasts, mask_signals
 from sam2pal.segmentation.tracking import Outcome
 
 AREA_LEVELS = (0.25, 0.5, 0.75)
@@ -63,6 +63,9 @@ class Annotator:
             if outcome.known is None or outcome.known[i]
         }
         surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
+        apart = [None] * len(self.followed)
+        if outcome.colours is not None:
+            apart = contrasts(outcome.colours, outcome.logits > 0)
         annotated = [
             (category, structure)
             for category, structure in enumerate(self.structures)
@@ -98,6 +101,7 @@ class Annotator:
                 "object_score": _number(1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))),
                 "mean_probability": _number(likelihood.mean(mask)) if mask else None,
                 "stability": _stability(likelihood, self.options.threshold),
+                "contrast": apart[i],
                 "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
             }
             signals |= mask_signals(

@@ -22,7 +22,7 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.limits import Limits, learn_limits
-from sam2pal.segmentation.signals import Grid, shape_of
+from sam2pal.segmentation.signals import Grid, contrasts, shape_of
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Bank:
             template is asked alone.
         limits: area and place of the structures in each view.
         sure: [K], the logit that a structure is there, on the templates themselves.
+        contrast: [K], of what is drawn with what surrounds it (see `contrasts`); NaN of what none shows.
         shapes: [T, K, side, side], of what is drawn, each in its own frame (see `shape_of`).
         duplicates: pairs of templates that are nearly the same photograph.
         specimens: [T], ids of the templates.
@@ -61,6 +62,7 @@ class Bank:
     found: Tensor | None
     limits: Limits
     sure: tuple[float, ...]
+    contrast: tuple[float, ...]
     shapes: Tensor
     duplicates: list[tuple[str, str]]
     specimens: tuple[str, ...]
@@ -208,6 +210,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         found,
         learn_limits(in_views, seen, options),
         tuple(torch.stack(sure).nanmean(0).tolist()),
+        _contrast(known),
         torch.from_numpy(np.array([[shape_of(one) for one in of] for of in drawn.numpy()])),
         duplicates,
         known.specimens,
@@ -215,6 +218,16 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         known.reference,
         finder,
     )
+
+
+def _contrast(known: TemplateSet) -> tuple[float, ...]:
+    """Mean over the templates that show a structure."""
+    found = [
+        contrasts(F.avg_pool2d(image, 4).numpy(), F.avg_pool2d(mask, 4).numpy() > 0.5)
+        for image, mask in zip(known.images, known.masks, strict=True)
+    ]
+    there = np.array(found, np.float32)
+    return tuple(torch.from_numpy(there).nanmean(0).tolist())
 
 
 @contextmanager

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 Grid = NDArray[np.float32]
 
 SIDE = 32  # of a shape's own frame
 REACH = 2.5  # how far that reaches from the shape's centre, in its standard deviations
+RIM, NEAR = 1, 3  # cells round a mask: of mixed colour, and of what surrounds it
 
 
 def mask_signals(
@@ -63,6 +65,26 @@ def shape_of(mask: Grid) -> Grid:
     rows, columns = (np.floor(centre + steps).astype(int) + 1 for centre in (row, column))
     edged = np.pad(mask, 1)  # nothing lies outside
     return edged[np.ix_(rows.clip(0, len(mask) + 1), columns.clip(0, len(mask) + 1))]
+
+
+def contrasts(colours: Grid, masks: NDArray[np.bool_]) -> list[float | None]:
+    """How far the mean colour of each mask lies from that of what surrounds it and belongs to no mask.
+
+    Args:
+        colours: [3, s, s], of the photograph, normalised as the model sees it.
+        masks: [K, s, s].
+    """
+    free = ~binary_dilation(masks.any(0), iterations=RIM)
+    found: list[float | None] = []
+    for mask in masks:
+        near = binary_dilation(mask, iterations=NEAR) & free
+        around = near if near.any() else free
+        apart = None
+        if mask.any() and around.any():
+            means = colours[:, mask].mean(1) - colours[:, around].mean(1)
+            apart = float(np.linalg.norm(means))
+        found.append(apart)
+    return found
 
 
 def _outline(mask: NDArray[np.bool_]) -> int:

@@ -1,31 +1,70 @@
 """Whether a specimen shows a structure: found, absent, or outside of the photograph."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import State
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.reading import Photograph
+from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.level_sets import logit
 from sam2pal.segmentation.limits import Limit, beyond
+
+SURE = 0.7  # share of the templates' logit above which a faint structure is there all the same
+
+
+@dataclass(frozen=True)
+class Least:
+    """What a mask needs for its structure to be there; NaN asks for nothing.
+
+    Attributes:
+        logit: that it is there.
+        contrast: of its colour with what surrounds it, unless the logit is at least `sure`.
+    """
+
+    logit: float
+    contrast: float = np.nan
+    sure: float = np.nan
+
+    @staticmethod
+    def of(bank: Bank, options: SegmentationOptions) -> "list[Least]":
+        """Of each structure, as shares of what the templates themselves have."""
+        return [
+            Least(options.absent_below * sure, options.faint_below * contrast, SURE * sure)
+            for sure, contrast in zip(bank.sure, bank.contrast, strict=True)
+        ]
+
+    def is_met(self, signals: dict[str, float | None]) -> bool:
+        there, contrast = signals.get("object_score"), signals.get("contrast")
+        if there is None:
+            return True
+        faint = contrast is not None and contrast < self.contrast
+        return not (logit(there) < self.logit or (faint and logit(there) < self.sure))
 
 
 def settle(
     entries: Iterable[dict[str, Any]],
     photograph: Photograph,
     limits: Sequence[Limit | None],
-    least: Sequence[float],
+    least: Sequence[Least],
 ) -> list[dict[str, Any]]:
     """The annotations of a specimen without masks of what is not there, and why it is not.
 
     Args:
         entries: of every structure, in the order of `limits`.
         limits: in the view that was taken.
-        least: logits that a structure is there, below which its mask is dropped; NaN for none.
+        least: what a mask needs not to be dropped.
     """
-    entries = [_dropped(*of, photograph) for of in zip(entries, least, strict=True)]
+    entries = [
+        _dropped(entry, photograph)
+        if entry["area"] and not of.is_met(entry["confidence"])
+        else entry
+        for entry, of in zip(entries, least, strict=True)
+    ]
     known = [
         (limit, _upright_box(entry["bbox"], photograph), entry["state"] == State.OUTSIDE)
         for entry, limit in zip(entries, limits, strict=True)
@@ -41,11 +80,8 @@ def settle(
     return entries
 
 
-def _dropped(entry: dict[str, Any], least: float, photograph: Photograph) -> dict[str, Any]:
-    """An annotation, without its mask if the model is not sure enough that the structure is there."""
-    there = entry["confidence"].get("object_score")
-    if there is None or not entry["area"] or not logit(there) < least:  # nothing is less than NaN
-        return entry
+def _dropped(entry: dict[str, Any], photograph: Photograph) -> dict[str, Any]:
+    """An annotation without its mask."""
     nothing = Runs.empty(photograph.height, photograph.width)
     return entry | {
         "segmentation": nothing.rle(),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.config.segmentation import SegmentationOptions
@@ -117,6 +118,7 @@ class Outcome:
     """One specimen's share of a batch: [F, ...] arrays.
 
     Attributes:
+        colours: [3, S/4, S/4], of the photograph, normalised as the model sees it.
         view: index of the view that was taken.
         view_scores: [V], NaN where there was nothing to choose.
         likeness: [T], to each template in that view.
@@ -128,6 +130,7 @@ class Outcome:
     object_score: np.ndarray
     agreement: np.ndarray | None = None
     known: np.ndarray | None = None
+    colours: np.ndarray | None = None
     view: int = 0
     view_scores: np.ndarray | None = None
     likeness: np.ndarray | None = None
@@ -227,6 +230,7 @@ def track_images(
                 split(decision.object_score),
                 split(decision.agreement),
                 split(batch.known),
+                F.avg_pool2d(images, 4).float().cpu().numpy(),
                 strict=True,
             )
         )

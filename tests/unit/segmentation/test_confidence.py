@@ -12,7 +12,7 @@ from sam2pal.io.files import sha256
 from sam2pal.model.views import View
 from sam2pal.segmentation.alikeness import UNLIKE, Alikeness, combined, mark, shipped_alikeness
 from sam2pal.segmentation.confidence import SHIPPED, Feature, Logistic, shipped
-from sam2pal.segmentation.signals import mask_signals, shape_of
+from sam2pal.segmentation.signals import contrasts, mask_signals, shape_of
 
 
 def logits_of(mask, sure=4.0):
@@ -66,6 +66,19 @@ def test_a_turned_mask_has_the_turned_shape(view):
     mask = torch.from_numpy(disc(9, 20, 25, stretch=1.8) | disc(4, 45, 40)).float()
     turned = torch.from_numpy(shape_of(view.apply(mask).numpy()))
     assert (view.apply(torch.from_numpy(shape_of(mask.numpy()))) != turned).float().mean() < 0.04
+
+
+def test_contrast_is_with_what_surrounds_a_mask_and_is_no_structure():
+    masks = np.zeros((3, 32, 32), bool)
+    masks[0, 4:12, 4:12], masks[1, 12:20, 4:12] = True, True
+    colours = np.full((3, 32, 32), 1.0, np.float32)
+    colours[:, masks[0]] = -1.0
+    colours[:, masks[1]] = 9.0  # another structure surrounds nothing
+    colours[:, 20:, 20:] = 5.0  # nor does what lies far away
+    found = contrasts(colours, masks)
+    assert found[:2] == [pytest.approx(2 * 3**0.5), pytest.approx(8 * 3**0.5)]
+    assert found[2] is None
+    assert contrasts(colours, np.ones((1, 32, 32), bool)) == [None]
 
 
 # ------------------------------------------------------------------ the probability
