@@ -72,8 +72,12 @@ def main() -> None:
         found = [rescored(one, shipped()) for one in made]
         print(table(judged(found, SCORES)), flush=True)
         others = foreign_to_beetles(arguments.cache, arguments.data, int(arguments.judge == "odd"))
+        drawings, unseen = arguments.cache / "drawn", range(arguments.genera, 2 * arguments.genera)
+        others = chain(others, foreign_to_drawn(drawings, None, unseen))
         foreign = list(segmented(timed(others), tracker, options, folder))
+        alone = (case for case in drawn_cases(drawings, unseen) if len(case.templates) == 1)
         one = [of for of in found if len(of.case.templates) == 1]
+        one += segmented(timed(alone), tracker, options, folder)
         print("\n" + recognised(one, foreign, shipped_alikeness()))
         return
     from sam2pal.research.confidence.fitting import (

@@ -13,7 +13,8 @@ from sam2pal.research.confidence.segmenting import Found, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED, Alikeness
 from sam2pal.segmentation.confidence import Confidence, Logistic
 
-BESIDE = {"thickness": 4.0, "contested": 0.1, "shape_likeness": 0.7, "predicted_iou": 0.5}
+BESIDE = {"thickness": 4.0, "contested": 0.1, "stability": 0.6, "shape_likeness": 0.7}
+BESIDE |= {"predicted_iou": 0.5}
 
 
 def known(count, seed, source="drawn", offset=0.0):
@@ -86,7 +87,7 @@ def test_specimens_are_told_from_what_templates_do_not_show():
     flagged = [alikeness(of)[1] for of in specimens_of(own).values()]
     assert not any(flagged)
     line = recognised([own], [other], alikeness).splitlines()[2]
-    assert line == "| own | ants | 60 | 60 | 1.00 | 1.00 | 0.00 | 1.00 |"
+    assert line == "| drawn | ants | 60 | 60 | 1.00 | 1.00 | 0.00 | 1.00 |"
 
 
 def test_a_background_shows_nothing_of_the_specimen(tmp_path):

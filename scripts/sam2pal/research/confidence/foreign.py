@@ -22,13 +22,13 @@ SETS = {
 TRIES = 300  # squares of background
 
 
-def foreign_to_drawn(folder: Path, data: Path, genera: Sequence[int]) -> Iterator[Case]:
+def foreign_to_drawn(folder: Path, data: Path | None, genera: Sequence[int]) -> Iterator[Case]:
     """Drawn genera with other things.
 
     Specimens of another genus, the same animal from another side, two specimens, backgrounds, and pictures
-    of the first half of each set.
+    of the first half of each set, if `data` is given.
     """
-    others = {name: pictures(data, name, 0) for name in SETS}
+    others = {name: pictures(data, name, 0) for name in SETS} if data else {}
     drawings = [case for case in drawn_cases(folder, genera) if len(case.templates) == 1]
     for number, case in enumerate(drawings):
         other = drawings[(number + 1) % len(drawings)].specimens

@@ -122,18 +122,21 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 def recognised(found: Iterable[Found], foreign: Iterable[Found], alikeness: Alikeness) -> str:
     """Markdown: how well specimens are told from what the templates do not show, by what that is.
 
-    Flagged at the shipped limit, and at the limit that flags one in a hundred of these specimens.
+    Cases of one source are judged together. Flagged at the shipped limit, and at the limit that flags one in
+    a hundred of these specimens.
     """
     lines = [
-        "| case | what | specimens | others | AUROC | others flagged | specimens flagged"
+        "| source | what | specimens | others | AUROC | others flagged | specimens flagged"
         " | others flagged at 1 % of the specimens |",
         "| --- " * 8 + "|",
     ]
+    sources: dict[str, tuple[list[tuple[float, bool]], dict[str, list[tuple[float, bool]]]]] = {}
     for own, other in zip(found, foreign, strict=True):
-        right = [alikeness(of) for of in specimens_of(own).values()]
-        kinds: dict[str, list[tuple[float, bool]]] = {}
+        right, kinds = sources.setdefault(own.case.source, ([], {}))
+        right += [alikeness(of) for of in specimens_of(own).values()]
         for name, of in specimens_of(other).items():
             kinds.setdefault(name.split("/")[0], []).append(alikeness(of))
+    for source, (right, kinds) in sources.items():
         same = kinds.pop("collection", None)
         kinds["all of these"] = [one for of in kinds.values() for one in of]
         if same:
@@ -148,7 +151,7 @@ def recognised(found: Iterable[Found], foreign: Iterable[Found], alikeness: Alik
                 np.mean([flagged for _, flagged in right]),
                 np.mean(values < np.quantile(given, 0.01)),
             )
-            cells = [own.case.name, kind, str(len(given)), str(len(values))]
+            cells = [source, kind, str(len(given)), str(len(values))]
             lines.append("| " + " | ".join([*cells, *map(_cell, numbers)]) + " |")
     return "\n".join(lines)
 
