@@ -60,7 +60,7 @@ class SegmentationOptions:
         "model three times as long",
     )
     absent_below: Share = Field(
-        0.25,
+        0.2,
         description="a structure is called absent, and its mask dropped, where the logit that it is there "
         "is below this share of the logit on the templates themselves; with 0 only where the model is "
         "more sure that it is not there",
