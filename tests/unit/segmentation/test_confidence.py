@@ -117,7 +117,7 @@ def test_the_shipped_confidence_rises_with_what_speaks_for_a_mask():
     }
     weak = {"expected_iou": 0.45, "thickness": 1.2, "contested": 0.1, "shape_likeness": 0.2}
     weak |= {"predicted_iou": 0.4, "object_score": 0.9, "stability": 0.4, "mean_probability": 0.7}
-    for more in ({}, {"agreement": 0.8}):
+    for more in ({}, {"agreement": 0.9}):
         confidence = shipped().unadapted
         assert confidence(good | more) > 0.9 and confidence(weak | more) < 0.1
 
