@@ -17,7 +17,7 @@ from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.confidence import Confidence, shipped
 from sam2pal.segmentation.level_sets import Likelihood, Surface
 from sam2pal.segmentation.limits import Limit, check_mask
-from sam2pal.segmentation.signals import Grid, contrasts, mask_signals
+from sam2pal.segmentation.signals import Grid, contrasts, in_cells, mask_signals
 from sam2pal.segmentation.tracking import Outcome
 
 AREA_LEVELS = (0.25, 0.5, 0.75)
@@ -63,9 +63,10 @@ class Annotator:
             if outcome.known is None or outcome.known[i]
         }
         surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
-        apart = [None] * len(self.followed)
+        apart, cells = [None] * len(self.followed), outcome.logits
         if outcome.colours is not None:
-            apart = contrasts(outcome.colours, outcome.logits > 0)
+            cells = in_cells(outcome.logits, outcome.colours.shape[-1])
+            apart = contrasts(outcome.colours, cells > 0)
         annotated = [
             (category, structure)
             for category, structure in enumerate(self.structures)
@@ -105,8 +106,8 @@ class Annotator:
                 "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
             }
             signals |= mask_signals(
-                outcome.logits[i],
-                [outcome.logits[place[name]] for name in tracked],
+                cells[i],
+                [cells[place[name]] for name in tracked],
                 shapes[number] if shapes else (),
             )
             score = 0.0

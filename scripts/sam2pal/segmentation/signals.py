@@ -1,6 +1,6 @@
 """What the logits of one structure say of its mask, alone and beside the templates' masks.
 
-Everything is computed on the grid of the logits, [s, s], a quarter of the model's square on each side.
+Everything is computed on a grid, [s, s], a quarter of the model's square on each side.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,11 @@ Grid = NDArray[np.float32]
 SIDE = 32  # of a shape's own frame
 REACH = 2.5  # how far that reaches from the shape's centre, in its standard deviations
 RIM, NEAR = 1, 3  # cells round a mask: of mixed colour, and of what surrounds it
+
+
+def in_cells(logits: Grid, side: int) -> Grid:
+    """Logits [K, S, S] on the grid, [K, side, side]: means, where they are finer."""
+    return logits.reshape(len(logits), side, logits.shape[-1] // side, side, -1).mean((2, 4))
 
 
 def mask_signals(

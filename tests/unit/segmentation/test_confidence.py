@@ -12,7 +12,7 @@ from sam2pal.io.files import sha256
 from sam2pal.model.views import View
 from sam2pal.segmentation.alikeness import UNLIKE, Alikeness, combined, mark, shipped_alikeness
 from sam2pal.segmentation.confidence import SHIPPED, Feature, Logistic, shipped
-from sam2pal.segmentation.signals import contrasts, mask_signals, shape_of
+from sam2pal.segmentation.signals import contrasts, in_cells, mask_signals, shape_of
 
 
 def logits_of(mask, sure=4.0):
@@ -79,6 +79,13 @@ def test_contrast_is_with_what_surrounds_a_mask_and_is_no_structure():
     assert found[:2] == [pytest.approx(2 * 3**0.5), pytest.approx(8 * 3**0.5)]
     assert found[2] is None
     assert contrasts(colours, np.ones((1, 32, 32), bool)) == [None]
+
+
+def test_finer_logits_say_the_same():
+    bar = np.zeros((64, 64), bool)
+    bar[10:60, 20:24] = True
+    fine = logits_of(bar).repeat(4, 0).repeat(4, 1)
+    assert (in_cells(fine[None], 64)[0] == logits_of(bar)).all()
 
 
 # ------------------------------------------------------------------ the probability

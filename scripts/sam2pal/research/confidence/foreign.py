@@ -23,10 +23,9 @@ TRIES = 300  # squares of background
 
 
 def foreign_to_drawn(folder: Path, data: Path | None, genera: Sequence[int]) -> Iterator[Case]:
-    """Drawn genera with other things.
+    """Drawn genera with specimens of another one, backgrounds, and pictures of the first half of each set.
 
-    Specimens of another genus, the same animal from another side, two specimens, backgrounds, and pictures
-    of the first half of each set, if `data` is given.
+    Without `data`, instead of these, with the same animal from another side, and with two specimens.
     """
     others = {name: pictures(data, name, 0) for name in SETS} if data else {}
     drawings = [case for case in drawn_cases(folder, genera) if len(case.templates) == 1]
@@ -37,9 +36,10 @@ def foreign_to_drawn(folder: Path, data: Path | None, genera: Sequence[int]) -> 
         some += [(name, others[name][number]) for name in half if number < len(others[name])]
         nothing = background(case.specimens[0], folder / "backgrounds")
         some += [("background", nothing)] if nothing else []
-        there = case.specimens
-        some += [("two", side_by_side(*there[i : i + 2], folder / "two")) for i in (0, 2)]
-        some += [("side", one) for one in other_side(folder, genera[number])]
+        if data is None:
+            there = case.specimens
+            some += [("two", side_by_side(*there[i : i + 2], folder / "two")) for i in (0, 2)]
+            some += [("side", one) for one in other_side(folder, genera[number])]
         yield _case(f"foreign-{case.name}", case, some)
 
 
