@@ -27,7 +27,7 @@ LIMITS = {
     "framed": 0.5,
     "frame": 1.0,
 }
-"""What a bar's `quality` may be at most; tuned by tests/bench/scale.py."""
+"""What a bar's `quality` may be at most; chosen with tests/bench/scale.py."""
 OF_BOX = {"uneven": 0.25, "ragged": 1.0, "tapered": 1.0}
 """The same of a box, of which parts may be filled."""
 LIKELY = 3.6  # the most that all of them, as shares of their limits, may sum to
