@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 2,
     "find_scale": 1,
-    "measure": 13,
+    "measure": 14,
     "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
     "export_shapes": 2,
