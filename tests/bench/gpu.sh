@@ -13,7 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python3}
 # module=package
 NEEDED="hydra=hydra-core omegaconf=omegaconf antlr4=antlr4-python3-runtime==4.9.3 iopath=iopath portalocker=portalocker
-  sam2=sam2==1.1.0 safetensors=safetensors psutil=psutil yaml=pyyaml
+  sam2=sam2==1.1.0 peft=peft accelerate=accelerate transformers=transformers tokenizers=tokenizers
+  huggingface_hub=huggingface-hub safetensors=safetensors regex=regex psutil=psutil yaml=pyyaml
   numpy=numpy scipy=scipy skimage=scikit-image PIL=pillow imageio=imageio networkx=networkx
   lazy_loader=lazy-loader tifffile=tifffile imagecodecs=imagecodecs simplejpeg=simplejpeg pycocotools=pycocotools
   pydantic=pydantic pydantic_core=pydantic-core annotated_types=annotated-types typing_inspection=typing-inspection

@@ -1,16 +1,20 @@
 """What training adds to a SAM 2: put it in, save it, load it again.
 
-`lora`, low-rank matrices, is a standard PEFT folder (`adapter_config.json`,
+`lora`, low-rank matrices through peft, is a standard PEFT folder (`adapter_config.json`,
 `adapter_model.safetensors`). `full` trains weights themselves; its folder holds those that
 changed (`full_weights.safetensors`) and which weights they belong to (`full_weights.json`).
 """
 
 import json
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor, nn
@@ -18,11 +22,9 @@ from torch import Tensor, nn
 from sam2pal.config.training import AdapterOptions
 from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
-from sam2pal.model import lora
 from sam2pal.model.build import model_hash
 from sam2pal.model.checkpoints import check_values
 from sam2pal.model.encoder import Frozen, StagedEncoder
-from sam2pal.model.lora import LoraConfig, LowRank
 
 # where the linear layers to adapt are; the score heads stay as they are
 BEHIND_ENCODER = {
@@ -39,6 +41,7 @@ ENCODER = {
 TARGETS = (*BEHIND_ENCODER, *ENCODER)
 _TRUNK = "image_encoder.trunk."
 _NECK = ("image_encoder.neck.", "sam_mask_decoder.conv_s0", "sam_mask_decoder.conv_s1")
+_PREFIX = "base_model.model."  # what peft itself puts before every name when it loads a folder
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,9 @@ def target_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
 def _adaptable(name: str, module: nn.Module) -> bool:
     """Of the layers of the image encoder: queries, keys, values and the MLP of Hiera, pointwise convolutions
     elsewhere."""
-    linear = isinstance(module, nn.Linear)
-    return _takes_matrices(module) and (not linear or ".attn.qkv" in name or ".mlp." in name)
-
-
-def _takes_matrices(module: nn.Module | None) -> bool:
-    """Whether it is linear, or a convolution of single pixels."""
-    if isinstance(module, nn.Conv2d):
-        return module.kernel_size == (1, 1) and module.groups == 1
-    return isinstance(module, nn.Linear)
+    if isinstance(module, nn.Linear):
+        return ".attn.qkv" in name or ".mlp." in name
+    return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
 
 
 def _late_blocks(model: nn.Module, targets: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,9 +113,16 @@ def inject(model: SAM2Base, options: AdapterOptions) -> Config:
     behind the image encoder, have gradients."""
     if options.method == "full":
         return _open(model, model_hash(model), options.targets)
-    layers = tuple(target_modules(model, options.targets))
-    config = LoraConfig(options.rank, options.alpha, options.dropout, layers)
-    lora.inject(model, config)
+    config = LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=target_modules(model, options.targets),
+        bias="none",
+    )
+    _inject(config, model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_("lora_" in name)
     return config
 
 
@@ -155,23 +159,63 @@ def _copies(state: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def _has_lora(model: SAM2Base) -> bool:
+    return any(isinstance(module, LoraLayer) for module in model.modules())
+
+
+def _inject(config: LoraConfig, model: SAM2Base) -> None:
+    names = sorted(config.target_modules)
+    inject_adapter_in_model(config, model)
+    # peft shortens a long list to endings that fit this model only; on disk the layers are named
+    config.target_modules = names
+
+
 def _expect(config: LoraConfig, options: AdapterOptions, model: SAM2Base, folder: Path) -> None:
     """Refuse to go on with an adapter of another form than the options say."""
     wanted = set(target_modules(model, options.targets))
     for what, found, expected in (
-        ("rank", config.rank, options.rank),
-        ("alpha", config.alpha, options.alpha),
-        ("number of adapted layers", len(config.layers), len(wanted)),
+        ("rank", config.r, options.rank),
+        ("alpha", config.lora_alpha, options.alpha),
+        ("number of adapted layers", len(config.target_modules), len(wanted)),
     ):
         if found != expected:
             raise InputError(
                 f"{folder}: training cannot go on from this adapter: its {what} is {found}, this round's "
                 f"{expected}; give both rounds the same rank, alpha and targets, or remove `init`"
             )
-    if set(config.layers) != wanted:
+    if set(config.target_modules) != wanted:
         raise InputError(
             f"{folder}: training cannot go on from this adapter: it adapts other layers than this "
             "round's `targets`; give both rounds the same, or remove `init`"
+        )
+
+
+def _check_form(config: LoraConfig, folder: Path) -> None:
+    """Refuse a configuration that asks for more than this program puts into the model."""
+    sound = (
+        isinstance(config, LoraConfig)
+        and isinstance(config.r, int)
+        and not isinstance(config.r, bool)
+        and 1 <= config.r <= 4096
+        and isinstance(config.lora_alpha, int | float)
+        and math.isfinite(config.lora_alpha)
+        and config.lora_alpha > 0
+        and isinstance(config.target_modules, set | list)
+        and all(isinstance(name, str) for name in config.target_modules)
+        and config.bias == "none"
+        and not any(
+            getattr(config, key, None)
+            for key in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save")
+        )
+        and not any(
+            getattr(config, key, None)
+            for key in ("layers_to_transform", "layer_replication", "fan_in_fan_out", "lora_bias")
+        )
+    )
+    if not sound:
+        raise InputError(
+            f"{folder / 'adapter_config.json'}: not an adapter of this program: it takes a rank, an alpha "
+            "and a list of layers, and no other form of LoRA; train the adapter again"
         )
 
 
@@ -185,7 +229,7 @@ def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig | None = N
         trained_on, options = said.get("model_sha256"), said.get("options", {})
         other = config is not None and [
             f"{key} is {found}, the training's was {options[key]}"
-            for key, found in (("rank", config.rank), ("alpha", config.alpha))
+            for key, found in (("rank", config.r), ("alpha", config.lora_alpha))
             if options.get("method") == "lora" and options.get(key, found) != found
         ]
     except (OSError, ValueError, AttributeError, RecursionError) as error:
@@ -205,17 +249,22 @@ def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig | None = N
 def set_dropout(model: SAM2Base, active: bool) -> None:
     """Switch the adapters' dropout, which `eval()` turns off, on or off; nothing else becomes random."""
     for module in model.modules():
-        if isinstance(module, LowRank):
+        if isinstance(module, LoraLayer):
             module.lora_dropout.train(active)
 
 
 def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
     """A copy of the weights that are trained by their names inside the model, on the CPU."""
+    if _has_lora(model):
+        return _copies(get_peft_model_state_dict(model))
     return _copies({name: p for name, p in model.named_parameters() if p.requires_grad})
 
 
 def set_state(model: SAM2Base, state: dict[str, Tensor]) -> None:
     """Put back what `adapter_state` gave."""
+    if _has_lora(model):
+        set_peft_model_state_dict(model, state)
+        return
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in state.items():
@@ -233,8 +282,15 @@ def save(model: SAM2Base, config: Config, folder: Path) -> None:
     if isinstance(config, FullConfig):
         _save_full(model, config, folder)
         return
-    config.write(folder)
-    lora.write_weights(adapter_state(model), folder)
+    content = config.to_dict()
+    # peft keeps sets, whose order changes from run to run
+    content = {k: sorted(v) if isinstance(v, set) else v for k, v in content.items()}
+    content["inference_mode"] = True
+    content["peft_type"] = "LORA"
+    with atomic(folder / "adapter_config.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+    with atomic(folder / "adapter_model.safetensors") as temporary:
+        save_file({_PREFIX + k: v for k, v in adapter_state(model).items()}, temporary)
 
 
 def _save_full(model: SAM2Base, config: FullConfig, folder: Path) -> None:
@@ -305,17 +361,24 @@ def load(
     folder = Path(folder)
     if (folder / "full_weights.json").is_file():
         return _load_full(model, folder, trainable, options)
-    weights = folder / lora.WEIGHTS
-    if not weights.is_file() or not (folder / lora.CONFIGURATION).is_file():
+    weights = folder / "adapter_model.safetensors"
+    if not weights.is_file() or not (folder / "adapter_config.json").is_file():
         raise InputError(
             f"{folder}: not an adapter (no adapter_config.json and adapter_model.safetensors)"
         )
-    config, state = LoraConfig.read(folder), lora.read_weights(folder)
+    try:
+        config = LoraConfig.from_pretrained(folder)
+        state = {k.removeprefix(_PREFIX): v for k, v in load_file(weights).items()}
+    except Exception as error:  # whatever damaged files make peft or safetensors raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DamagedError(folder, f"{folder}: not a readable adapter ({reason})") from error
+    _check_form(config, folder)
     _expect_weights(model, folder, config)
-    modules = dict(model.named_modules())
-    if wrong := [name for name in config.layers if not _takes_matrices(modules.get(name))]:
+    names = {name for name, _ in model.named_modules()}
+    missing = sorted(set(config.target_modules) - names)
+    if missing:
         raise InputError(
-            f"{folder}: the adapter belongs to another model (this one has no layer {wrong[0]})"
+            f"{folder}: the adapter belongs to another model (this one has no layer {missing[0]})"
         )
     if options is not None and options.method == "full":
         raise InputError(
@@ -325,8 +388,8 @@ def load(
         )
     if options is not None:
         _expect(config, options, model, folder)
-        config = replace(config, dropout=options.dropout)
-    lora.inject(model, config)
+        config.lora_dropout = options.dropout
+    _inject(config, model)
     expected = adapter_state(model)
     if state.keys() != expected.keys() or any(
         v.shape != expected[k].shape for k, v in state.items()
@@ -335,7 +398,12 @@ def load(
             f"{folder}: the adapter's weights do not fit this model or its own configuration"
         )
     check_values(state, expected, weights)
-    set_state(model, state)
+    set_peft_model_state_dict(model, state)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(trainable and "lora_" in name)
     if not trainable:
-        lora.merge(model)
+        with torch.no_grad():
+            for module in model.modules():
+                if isinstance(module, LoraLayer):
+                    module.merge()
     return config

@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, inject_adapter_in_model
+from peft import PeftModel
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -17,7 +18,6 @@ from sam2pal.model import adapters
 from sam2pal.model.adapters import BEHIND_ENCODER, ENCODER, TARGETS
 from sam2pal.model.build import model_hash
 from sam2pal.model.encoder import Frozen
-from sam2pal.model.lora import LowRank
 from sam2pal.model.tracker import Tracker, drawn_logits
 
 BEHIND = tuple(BEHIND_ENCODER)
@@ -162,38 +162,13 @@ def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, adapt
     assert (expected - untrained).abs().max() > 0.1
 
 
-def test_matrices_begin_and_learn_as_those_of_peft(small_model, images):
-    layers = adapters.target_modules(small_model, tuple(TARGETS))
-    own, theirs = copy.deepcopy(small_model), copy.deepcopy(small_model)
-    torch.manual_seed(3)
-    adapters.inject(own, AdapterOptions(rank=3, alpha=6.0, targets=tuple(TARGETS)))
-    torch.manual_seed(3)
-    config = LoraConfig(r=3, lora_alpha=6.0, target_modules=layers, bias="none")
-    inject_adapter_in_model(config, theirs)
-    for model in (own, theirs):
-        second = {n: p for n, p in model.named_parameters() if ".lora_B." in n}
-        with torch.no_grad():
-            for number, name in enumerate(sorted(second)):
-                second[name].copy_(torch.full_like(second[name], 0.01 + 1e-4 * number))
-        features = Tracker(model).encode(images)
-        features.low.square().mean().backward()
-    found = {name: p for name, p in own.named_parameters() if "lora_" in name}
-    expected = {n.replace(".default", ""): p for n, p in theirs.named_parameters() if "lora_" in n}
-    assert found.keys() == expected.keys() and len(found) == 2 * len(layers)
-    for name, value in found.items():
-        assert torch.equal(value, expected[name]), name
-        if value.grad is not None:
-            assert torch.equal(value.grad, expected[name].grad), name
-    assert sum(value.grad is not None for value in found.values()) > 20
-
-
 @pytest.mark.parametrize("adapter", ["trained", "reaching"])
 def test_merged_is_unmerged(small_model, images, adapter, request):
     _, _, folder, expected = request.getfixturevalue(adapter)
     model = copy.deepcopy(small_model)
     adapters.load(model, folder)
     torch.testing.assert_close(masks(model, images), expected, atol=1e-4, rtol=1e-4)
-    assert not any(isinstance(m, LowRank) for m in model.modules())
+    assert all(m.merged for m in model.modules() if isinstance(m, LoraLayer))
     assert not any(p.requires_grad for p in model.parameters())
 
 
@@ -205,7 +180,7 @@ def test_trainable_again(small_model, images, trained):
     assert torch.equal(masks(again, images), expected)
     names = {name for name, p in again.named_parameters() if p.requires_grad}
     assert names == {name for name, p in model.named_parameters() if "lora_" in name}
-    assert config.dropout == 0.25  # this round's
+    assert config.lora_dropout == 0.25  # this round's
 
 
 def test_dropout_is_the_only_thing_that_is_random(small_model, images):
@@ -510,7 +485,6 @@ def test_going_on_with_another_form_is_refused(small_model, trained, options, ex
         ({"alpha_pattern": {"qkv": 3}}, "not an adapter of this program"),
         ({"target_modules": "all-linear"}, "not an adapter of this program"),
         ({"target_modules": None}, "not an adapter of this program"),
-        ({"target_modules": ["memory_attention"]}, "has no layer memory_attention"),
         ({"peft_type": "IA3"}, "not an?( readable)? adapter"),
         (None, "has values that are no numbers"),
     ],

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 
 from sam2pal.config.training import TrainingOptions
 from sam2pal.model import adapters
 from sam2pal.model.adapters import BEHIND_ENCODER
 from sam2pal.model.encoder import Encoded, Frozen
-from sam2pal.model.lora import LowRank
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
 from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
@@ -86,7 +86,7 @@ def test_gradient_reaches_the_late_encoder_alone(model):
     assert reached == {name for name, p in tracker.model.named_parameters() if p.requires_grad}
     late = adapters.target_modules(model, ("encoder_late",))
     for name in late:
-        gradient = tracker.model.get_submodule(name).lora_B.weight.grad
+        gradient = tracker.model.get_submodule(name).lora_B["default"].weight.grad
         assert gradient.abs().max() > 0, name
     assert not any("lora_" in name for name in reached if name.startswith("image_encoder")) or all(
         name.startswith((*late, "image_encoder.neck"))
@@ -143,7 +143,7 @@ def test_training_changes_the_late_encoder_and_nothing_before_it(small_model, me
     inside = [name for name in changed if name.startswith("image_encoder.trunk")]
     assert len(inside) > 10
     assert all(name.split("blocks.")[1][0] in "3456" for name in inside)
-    lora = [m for m in model.modules() if isinstance(m, LowRank)]
+    lora = [m for m in model.modules() if isinstance(m, LoraLayer)]
     assert bool(lora) == (method == "lora")
     for name, value in small_model.state_dict().items():
         if "running_" in name or name.startswith("image_encoder.trunk.body.blocks.0"):
