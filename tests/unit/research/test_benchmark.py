@@ -207,11 +207,11 @@ def test_training_data(collection):
     assert data.drawn.masks.shape == data.unseen.masks.shape == (1, 2, 64, 64)
     assert data.views.masks.shape == (3, 2, 64, 64)
     # the other two specimens with an even number, without their masks
-    assert len(data.pool) == 2
+    assert data.specimens == 2
     other = collection.data([0], options, 1)
     assert torch.equal(data.pool.low[0], other.drawn.features.low[0])
     # all specimens as templates leave nothing unlabelled
-    assert len(collection.data([0, 1, 2], options, 1).pool) == 3
+    assert collection.data([0, 1, 2], options, 1).specimens == 3
 
 
 def test_encodings(small_model, monkeypatch):
