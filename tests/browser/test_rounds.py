@@ -35,7 +35,10 @@ def two_rounds(results: Path) -> None:
         known | {"specimen": "a", "overlap": 1.0},
     ]
     following = {"rank": 1, "specimen": "d", "structure": "legs", "reason": "legs: <b>rejected</b>"}
-    measured = "genus,round,specimen,structure,flags\nZabrus,two,b,head,fragments;unusual_size\n"
+    measured = (
+        "genus,round,specimen,structure,status,flags\n"
+        "Zabrus,two,b,head,doubtful,fragments;unusual_size\n"
+    )
     (run / "morphometrics.csv").write_text(measured, "utf-8")
     files = TableFiles(
         measurements=run / "morphometrics.csv",
