@@ -43,14 +43,18 @@ def step(job: Job) -> str:
 def test_each_job_runs_where_it_belongs(run: Run) -> None:
     assert Counter(step(job) for job in run.jobs) == {
         "list_specimens": run.genera,
+        "convert_truth": 1,  # one genus has truth
+        "convert_corrections": 1,
         "convert_templates": run.genera,
         "draw_pool": run.genera,
         "train_palindrome": run.genera,
         "segment_shard": 2 * run.genera,
         "assess": run.genera,
         "measure": run.genera,
-        "measure_truth": 1,  # one genus has truth
+        "measure_truth": 1,
+        "choose_next": run.genera,
         "tables": 1,
+        "review_index": 1,
     }
     assert {job.state for job in run.jobs} == {"COMPLETED"}
     with_gpu = [job for job in run.jobs if job.rule in ("train_palindrome", "segment_shard")]
@@ -66,8 +70,8 @@ def test_memory_and_time_follow_the_profile(run: Run) -> None:
     of = {job.rule: (job.mem_mb, job.time_limit) for job in run.jobs}
     assert of["train_palindrome"] == (16000, 240)
     assert of["segment_shard"] == (16000, 120)
-    # two shards and the templates: the larger the genus, the more
-    assert of["measure"] == (4000 + 20 * 3, 30 + 20 * 3)
+    # two shards, the templates and the options: the larger the genus, the more
+    assert of["measure"] == (4000 + 20 * 4, 30 + 20 * 4)
 
 
 def test_nothing_is_left_to_do(run: Run) -> None:
