@@ -160,22 +160,18 @@ class StepLoss:
         structures = torch.arange(start.known.shape[1], device=start.known.device)
         terms = []
 
-        def add(name: str, goal: AnnotatedViews) -> None:
-            terms.append(LossTerm(name, getattr(options, name), start, goal, structures))
+        def add(
+            name: str,
+            goal: AnnotatedViews,
+            through: Features | Encoded | None = None,
+            taught: Taught | None = None,
+        ) -> None:
+            factor = getattr(options, name)
+            terms.append(LossTerm(name, factor, start, goal, structures, through, taught))
 
         taught = None if data.taught is None else data.taught[specimens]
         if options.palindrome > 0:
-            terms.append(
-                LossTerm(
-                    "palindrome",
-                    options.palindrome,
-                    start,
-                    back,
-                    structures,
-                    data.pool[specimens],
-                    taught,
-                )
-            )
+            add("palindrome", back, data.pool[specimens], taught)
         elif taught is not None:
             add("distillation", AnnotatedViews(data.pool[specimens], taught.masks, taught.trusted))
         if options.self_pair > 0:

@@ -13,13 +13,11 @@ from torch import Tensor
 from sam2pal.model.combining import Decision, alone, each_on_each, mean_of_masks, skill
 from sam2pal.model.device import autocast
 from sam2pal.model.ensemble import Alteration, ensemble
-from sam2pal.model.masks import at_size_of
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker, drawn_logits
 
-STEADY = (
-    0.5  # mean IoU of the masks found in single ways with their mean below which nothing is taught
-)
+# mean IoU of the masks found in single ways with their mean, below which nothing is taught
+STEADY = 0.5
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Teacher:
 
     Args:
         tracker: of the model; with gates.
-        ways: in which a specimen is seen.
+        ways: in which a specimen is seen, two or more.
     """
 
     @torch.no_grad()
@@ -64,7 +62,7 @@ class Teacher:
             found = each_on_each(tracker, Features.cat(encoded), self._memories, templates)
         self._skills = skill(found).T  # [K, T]
         self._valid = shown.T
-        self._shown = shown.any(0)
+        self._shown = shown.any(0)  # by any template
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Taught:
@@ -72,7 +70,7 @@ class Teacher:
         image = image[None].to(self._tracker.device)
         with autocast(image.device):
             found = ensemble(self._ask, image, self._ways)
-        masks = at_size_of(found.logits, image).float().sigmoid()[:, 0]
+        masks = found.logits.float().sigmoid()[:, 0]
         seen = self._shown & (masks.flatten(1).amax(1) > 0.5)
         return Taught(masks[None], (seen & (found.steadiness >= STEADY))[None])
 
