@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scale_overlays import STYLES, Overlay, draw_bar, draw_ruler, rectangle
 from scipy import ndimage
 
 from sam2pal.morphometrics.scales.strip import Line, grey, sample, spaced
-from sam2pal.research.synthetic.scales import STYLES, Overlay, draw_bar, draw_ruler, rectangle
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data"
 TEXTS = ("1 mm", "0.5 mm", "2 mm", "500 um", "")

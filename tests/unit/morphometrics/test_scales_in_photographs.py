@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scale_overlays import STYLES, Overlay, draw_bar, draw_ruler, rectangle
 
 from sam2pal.config.checking import validated
 from sam2pal.config.measurement import MeasurementOptions
@@ -23,13 +24,6 @@ from sam2pal.morphometrics.scales.collection import (
 )
 from sam2pal.morphometrics.scales.finding import Search, other_thing
 from sam2pal.morphometrics.scales.strip import Line, grey
-from sam2pal.research.synthetic.scales import (
-    STYLES,
-    Overlay,
-    draw_bar,
-    draw_ruler,
-    rectangle,
-)
 
 MM = ScaleSearch(bar_length=1.0, card=(85.6, 54.0))
 
