@@ -5,7 +5,6 @@ Runs that are in the output folder are not run again, so it goes on where it was
 """
 
 import argparse
-import copy
 import logging
 import math
 import sys
@@ -26,7 +25,6 @@ from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
-from sam2pal.research.benchmark.encodings import Encodings
 from sam2pal.research.benchmark.protocol import Protocol, Run, read_protocol
 from sam2pal.research.benchmark.report import report
 from sam2pal.research.benchmark.running import Runner
@@ -99,8 +97,7 @@ def main() -> None:
     device = choose_device(arguments.device)
     model = build_model(protocol.model, device=device)
     weights = model_hash(model)
-    encodings = Encodings(model)
-    tracker = Tracker(encodings.serve(copy.copy(model)))
+    tracker = Tracker(model)
     structures = [structure.name for structure in protocol.structures]
     collections = {
         name: Collection(folder, structures, tracker, device, protocol.score)
@@ -119,7 +116,7 @@ def main() -> None:
         raise InputError(f"{arguments.output}: another benchmark is running there") from error
     with lock:
         store = Store(arguments.output)
-        runner = Runner(protocol, model, encodings, collections, device, arguments.output)
+        runner = Runner(protocol, model, collections, device, arguments.output)
         todo = [] if arguments.table else [one for one in plan if key(one) not in store]
         same = {"commit": short_commit(), "model": weights, "device": device.type}
         for one in tqdm(todo, unit="run", disable=None):

@@ -1,6 +1,5 @@
 """The benchmark: what is run, on which specimens, that it goes on, and what its table says."""
 
-import copy
 import dataclasses
 import json
 import re
@@ -20,7 +19,6 @@ from sam2pal.evaluation.pair import MEASURES, evaluate_pair
 from sam2pal.io.errors import InputError
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
-from sam2pal.research.benchmark.encodings import Encodings
 from sam2pal.research.benchmark.protocol import Run, Variant, read_protocol
 from sam2pal.research.benchmark.report import report
 from sam2pal.research.benchmark.running import Runner
@@ -177,14 +175,8 @@ def test_protocols_that_are_refused(write, changes, expected):
 
 
 @pytest.fixture(scope="module")
-def encodings(small_model):
-    return Encodings(small_model)
-
-
-@pytest.fixture(scope="module")
-def collection(small_model, folder, encodings):
-    tracker = Tracker(encodings.serve(copy.copy(small_model)))
-    return Collection(folder, ["head", "body"], tracker, CPU)
+def collection(small_model, folder):
+    return Collection(folder, ["head", "body"], Tracker(small_model), CPU)
 
 
 def test_odd_numbers_are_scored_and_never_trained_on(collection):
@@ -214,47 +206,14 @@ def test_training_data(collection):
     assert collection.data([0, 1, 2], options, 1).specimens == 3
 
 
-def test_encodings(small_model, monkeypatch):
-    asked = []
-    forward = type(small_model).forward_image
-
-    def count(model, images):
-        asked.append(len(images))
-        return forward(model, images)
-
-    monkeypatch.setattr(type(small_model), "forward_image", count)
-    images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    plain = Tracker(small_model).encode(images)
-    encodings = Encodings(small_model)
-    model = encodings.serve(copy.deepcopy(small_model))
-    asked.clear()
-    for order in ([0, 1, 2], [2, 0]):
-        features = Tracker(model).encode(images[order])
-        expected = [plain.low[order], *(level[order] for level in plain.high), plain.position]
-        for a, b in zip([features.low, *features.high, features.position], expected, strict=True):
-            assert torch.allclose(a, b, atol=1e-5)
-    assert asked == [1, 1, 1]
-    # another size is another image, as is another photograph
-    model.forward_image(torch.nn.functional.avg_pool2d(images[:1], 2))
-    model.forward_image(images[:1] + 1e-3)
-    assert len(asked) == 5
-    # room for one only
-    small = Encodings(small_model, megabytes=0.01)
-    for index in (0, 0, 1, 0):
-        small(images[[index]])
-    assert len(asked) == 5 + 3
-    # the model itself was left alone
-    assert "forward_image" not in vars(small_model)
-
-
 # ------------------------------------------------------------------ runs
 
 
 @pytest.fixture
-def runner(write, small_model, encodings, collection, tmp_path):
+def runner(write, small_model, collection, tmp_path):
     def make(**changes):
         protocol = read_protocol(write(**changes))
-        return Runner(protocol, small_model, encodings, {"drawn": collection}, CPU, tmp_path)
+        return Runner(protocol, small_model, {"drawn": collection}, CPU, tmp_path)
 
     return make
 
@@ -293,12 +252,12 @@ def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collect
 
 
 def test_choosing_settings_looks_at_no_odd_number(
-    write, small_model, encodings, collection, folder, tmp_path
+    write, small_model, collection, folder, tmp_path
 ):
     even = Collection(folder, ["head", "body"], collection._tracker, CPU, score="even")
     variants = {"untrained": None}
     protocol = read_protocol(write(score="even", variants=variants, ceiling=None, compare=[]))
-    run = Runner(protocol, small_model, encodings, {"drawn": even}, CPU, tmp_path)
+    run = Runner(protocol, small_model, {"drawn": even}, CPU, tmp_path)
     for draw in (1, 2, 3):
         rows, record = run(Run("drawn", 1, draw, 1, "untrained"))
         scored = {row["specimen"] for row in rows}

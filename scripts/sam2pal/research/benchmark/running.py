@@ -14,10 +14,8 @@ from sam2pal.dataset.rle import decode_mask
 from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.model import adapters
 from sam2pal.model.device import seed_everything
-from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
-from sam2pal.research.benchmark.encodings import Encodings
 from sam2pal.research.benchmark.protocol import Protocol, Run, Variant
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
@@ -38,11 +36,10 @@ class Trained:
 
 
 class Runner:
-    """Runs of a protocol in one process: photographs are encoded once for all of them.
+    """Runs of a protocol in one process.
 
     Args:
         model: before training; its weights are not changed.
-        encodings: of that model.
         scratch: folder for checkpoints of the training under way.
     """
 
@@ -50,13 +47,11 @@ class Runner:
         self,
         protocol: Protocol,
         model: SAM2Base,
-        encodings: Encodings,
         collections: dict[str, Collection],
         device: torch.device,
         scratch: Path,
     ) -> None:
         self.protocol, self.base, self.collections = protocol, model, collections
-        self.encodings, self.untrained = encodings, encodings.serve(copy.copy(model))
         self.device, self.scratch = device, scratch
         self._latest: dict[tuple[str, str], tuple[int, Trained]] = {}
 
@@ -75,7 +70,7 @@ class Runner:
         variant = self.protocol.variants[run.variant]
         collection = self.collections[run.collection]
         if variant.training is None:
-            return Trained(self.untrained)
+            return Trained(self.base)
         if variant.templates == "all":
             # does not depend on the draw; only that of the latest seed is kept
             where = run.collection, run.variant
@@ -93,8 +88,6 @@ class Runner:
         weights = torch.tensor([s.weight for s in self.protocol.structures], device=self.device)
         began, cpu = time.monotonic(), time.process_time()
         model = copy.deepcopy(self.base)
-        if adapters.frozen_by(variant.training.targets) == Frozen.ENCODER:
-            self.encodings.serve(model)
         seed_everything(seed)
         adapters.inject(model, variant.training.adapter)
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
