@@ -89,14 +89,14 @@ def main() -> None:
     with Progress(arguments.progress, "step", options.steps) as bar:
         bar.say("reading the model and the photographs")
         model = build_model(stage.model, device=device)
-        weights = model_hash(model)
+        sha256 = model_hash(model)
 
         names = [structure.name for structure in structures]
         tracker, aligned = Tracker(model), len(options.turns) > 1
         window = stage.segmentation.window
         known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned, window=window)
         paths = [specimen.path for specimen in pool]
-        key = input_hash(arguments, stage, (weights, model.image_size), templates)
+        key = input_hash(arguments, stage, (sha256, model.image_size), templates)
         seed_everything(stage.seed)  # whatever building the model drew
         config = (
             adapters.load(model, arguments.init, trainable=True, options=options.adapter)
@@ -111,9 +111,9 @@ def main() -> None:
             shown = [f"{k} {numbers[k]:.3f}" for k in ("loss", "validation") if k in numbers]
             bar.update(step - bar.done, ", ".join(shown))
 
-        numbers = torch.tensor([structure.weight for structure in structures], device=device)
+        weights = torch.tensor([structure.weight for structure in structures], device=device)
         folder = arguments.state / key[:16]
-        trainer = Trainer(model, data, options, numbers, stage.seed, folder)
+        trainer = Trainer(model, data, options, weights, stage.seed, folder)
         state = trainer.train(began + 60 * arguments.time_limit, on_step)
     better = trainer.publish()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -137,13 +137,13 @@ def main() -> None:
             "before": state.controls,
             "published": state.controls_of_best,
         },
-        "structure_weights": dict(zip(names, trainer.structure_weights.tolist(), strict=True)),
+        "structure_weights": dict(zip(names, weights.tolist(), strict=True)),
         "pool": len(pool),
         "pool_left_out": data.left_out,
         "structures": names,
         "options": asdict(options),
         "model": asdict(stage.model),
-        "model_sha256": weights,
+        "model_sha256": sha256,
         "inputs_sha256": key,
         "init": str(arguments.init) if arguments.init else None,
         "seed": stage.seed,

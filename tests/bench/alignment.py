@@ -109,7 +109,9 @@ def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
         over, right = gradients(way), gradients(known)
         at_z1, right_z1 = gradients(way, way.middle), gradients(known, known.tracked.logits)
         iou = dict(zip(known.structure.tolist(), known.iou().tolist(), strict=True))
-        trust = dict(zip(way.structure.tolist(), way.confidence.tolist(), strict=True))
+        seen = known.tracked
+        trust = (seen.predicted_iou.clamp(0, 1) * seen.object_score.sigmoid()).tolist()
+        trust = dict(zip(known.structure.tolist(), trust, strict=True))
         losses = object_losses(way, OPTIONS.mask).tolist()
         losses = dict(zip(way.structure.tolist(), losses, strict=True))
         for k in right:

@@ -21,12 +21,6 @@ class AdapterOptions:
     alpha: StrictFloat = Field(
         16.0, gt=0, description="these matrices are scaled by `alpha` / `rank`"
     )
-    dropout: StrictFloat = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="dropout on the input of these matrices; nothing else in the model is random",
-    )
     targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         ("memory_attention", "memory_encoder", "mask_decoder", "neck", "encoder_late"),
         description="which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, "
@@ -107,16 +101,6 @@ class TrainingOptions(AdapterOptions):
         description="in how many ways the model sees an unlabelled specimen for `distillation`, as "
         "`segmentation: ensemble`",
     )
-    structure_weights: Literal["numbers", "auto"] = Field(
-        "numbers",
-        description="how much a structure counts: `numbers` (its `weight`) or `auto` (that times "
-        "one over the square root of its area on the templates, between a quarter and four)",
-    )
-    confident: StrictBool = Field(
-        False,
-        description="weight each palindrome by the predicted IoU and the visibility of its masks on "
-        "the unlabelled specimen",
-    )
     scores: Weight = Field(
         0.1,
         description="weight of the loss of predicted IoU and object score",
@@ -191,7 +175,7 @@ class TrainingOptions(AdapterOptions):
 
     @property
     def adapter(self) -> AdapterOptions:
-        return AdapterOptions(self.rank, self.alpha, self.dropout, self.targets, self.method)
+        return AdapterOptions(self.rank, self.alpha, self.targets, self.method)
 
 
 @options

@@ -116,7 +116,6 @@ def inject(model: SAM2Base, options: AdapterOptions) -> Config:
     config = LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,
-        lora_dropout=options.dropout,
         target_modules=target_modules(model, options.targets),
         bias="none",
     )
@@ -246,13 +245,6 @@ def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig | None = N
         )
 
 
-def set_dropout(model: SAM2Base, active: bool) -> None:
-    """Switch the adapters' dropout, which `eval()` turns off, on or off; nothing else becomes random."""
-    for module in model.modules():
-        if isinstance(module, LoraLayer):
-            module.lora_dropout.train(active)
-
-
 def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
     """A copy of the weights that are trained by their names inside the model, on the CPU."""
     if _has_lora(model):
@@ -352,7 +344,7 @@ def load(
     Args:
         trainable: keep the low-rank matrices apart, with gradient; otherwise they are merged into the
             model's weights, which costs nothing at run time.
-        options: what the adapter must be like, for training that goes on from it; its dropout is used.
+        options: what the adapter must be like, for training that goes on from it.
 
     Raises:
         InputError: the folder holds no adapter, one for another model, or one of another method, rank, alpha
@@ -388,7 +380,7 @@ def load(
         )
     if options is not None:
         _expect(config, options, model, folder)
-        config.lora_dropout = options.dropout
+        config.lora_dropout = 0.0  # of an adapter that another program made
     _inject(config, model)
     expected = adapter_state(model)
     if state.keys() != expected.keys() or any(

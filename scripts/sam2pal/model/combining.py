@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from sam2pal.model.device import autocast
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
-from sam2pal.model.tracker import Features, Memory, Tracked, Tracker
+from sam2pal.model.tracker import Features, Memory, Tracked, Tracker, drawn_logits
 
 SURE = 10.0  # a logit beyond it is no more certain
 SHARPNESS = 8.0  # how much more a better mask counts
@@ -71,6 +72,19 @@ def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> De
         shares,
         agreement_of(found, valid, logits),
     )
+
+
+@torch.no_grad()
+def memorized(tracker: Tracker, templates: TemplateSet) -> tuple[Features, list[Memory]]:
+    """The features of the `T` templates, and of each the memories of its `K` structures."""
+    device, shown = tracker.device, templates.shown.to(tracker.device)
+    features, memories = [], []
+    with autocast(device):
+        for image, masks, seen in zip(templates.images, templates.masks, shown, strict=True):
+            features.append(tracker.encode(image[None].to(device)))
+            drawn = drawn_logits(masks[:, None].to(device))
+            memories.append(tracker.memorize(features[-1], drawn, seen))
+    return Features.cat(features), memories
 
 
 @torch.no_grad()

@@ -14,12 +14,12 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
-from sam2pal.model.combining import alone, each_on_each, skill
+from sam2pal.model.combining import alone, each_on_each, memorized, skill
 from sam2pal.model.device import autocast, out_of_memory, too_small
 from sam2pal.model.ensemble import Alteration, alterations
 from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
-from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
+from sam2pal.model.tracker import Memory, Tracker
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.limits import Limits, learn_limits
 from sam2pal.segmentation.signals import Grid, contrasts, shape_of
@@ -179,19 +179,16 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
     )
     seen = torch.stack([shown[:, sides] if view.mirrored else shown for view in views], 1)
 
-    memories, features, sure = [], [], []
-    for number, (image, mask) in enumerate(zip(known.images, known.masks, strict=True)):
-        with autocast(device):
-            features.append(tracker.encode(image[None].to(device)))
-            outline = drawn_logits(mask[:, None].to(device))
-            memories.append(tracker.memorize(features[-1], outline, shown[number].to(device)))
+    features, memories = memorized(tracker, known)
+    sure = []
+    for number, memory in enumerate(memories):
         with _enough_memory(known.specimens[number], device):
-            itself = alone(tracker, features[-1], memories[-1]).object_score
+            itself = alone(tracker, features[[number]], memory).object_score
         sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
     found = None
     if len(known) > 1:
         with _enough_memory(known.specimens[0], device):
-            found = each_on_each(tracker, Features.cat(features), memories, known)
+            found = each_on_each(tracker, features, memories, known)
     descriptors = None
     if must_choose(views, options.nearest, len(known)):
         descriptors = known.describe(tracker, views, device)

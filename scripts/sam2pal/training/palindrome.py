@@ -106,15 +106,12 @@ class Followed:
         target: [N, 1, S, S].
         structure: [N].
         middle: [N, 1, S/4, S/4], the logits on the unlabelled specimen (palindrome only).
-        confidence: [N], in 0..1 and without gradient, what the model says of its masks on the unlabelled
-            specimen (palindrome only).
     """
 
     tracked: Tracked
     target: Tensor
     structure: Tensor
     middle: Tensor | None = None
-    confidence: Tensor | None = None
 
     def iou(self) -> Tensor:
         """[N], of the predicted masks."""
@@ -147,13 +144,7 @@ def palindrome(
     memory = tracker.memorize(on_specimen, seen.logits)
     tracked = tracker.track(objects.features(tracker.finish(back.features)), [memory])
     target = objects.masks(back.masks)
-    return Followed(tracked, target, objects.structure, seen.logits, confidence_of(seen))
-
-
-def confidence_of(tracked: Tracked) -> Tensor:
-    """[N], the IoU that the model predicts of a mask times the probability that its structure is visible."""
-    found = tracked.predicted_iou.clamp(0, 1) * tracked.object_score.sigmoid()
-    return found.detach()
+    return Followed(tracked, target, objects.structure, seen.logits)
 
 
 def direct(tracker: Tracker, source: AnnotatedViews, goal: AnnotatedViews) -> Followed | None:

@@ -207,8 +207,6 @@ class StepLoss:
             return False
         structures = term.structures[followed.structure]
         each = object_losses(followed, options.mask)
-        if options.confident and followed.confidence is not None:
-            each = followed.confidence * each
         loss = (weights[structures] * each).sum() / term.weight
         part.log(term.name, loss)
         part.log(f"{term.name}_iou", followed.iou().sum() / term.objects)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2pal.model.combining import Decision, alone, each_on_each, mean_of_masks, skill
+from sam2pal.model.combining import Decision, alone, each_on_each, mean_of_masks, memorized, skill
 from sam2pal.model.device import autocast
 from sam2pal.model.ensemble import Alteration, ensemble
 from sam2pal.model.templates import TemplateSet
-from sam2pal.model.tracker import Features, Tracker, drawn_logits
+from sam2pal.model.tracker import Tracker
 
 # mean IoU of the masks found in single ways with their mean, below which nothing is taught
 STEADY = 0.5
@@ -52,14 +52,10 @@ class Teacher:
         self, tracker: Tracker, templates: TemplateSet, ways: Sequence[Alteration]
     ) -> None:
         self._tracker, self._ways = tracker, ways
-        device, shown = tracker.device, templates.shown.to(tracker.device)
-        with autocast(device):
-            encoded = [tracker.encode(image[None].to(device)) for image in templates.images]
-            self._memories = [
-                tracker.memorize(features, drawn_logits(masks[:, None].to(device)), seen)
-                for features, masks, seen in zip(encoded, templates.masks, shown, strict=True)
-            ]
-            found = each_on_each(tracker, Features.cat(encoded), self._memories, templates)
+        features, self._memories = memorized(tracker, templates)
+        with autocast(tracker.device):
+            found = each_on_each(tracker, features, self._memories, templates)
+        shown = templates.shown.to(tracker.device)
         self._skills = skill(found).T  # [K, T]
         self._valid = shown.T
         self._shown = shown.any(0)  # by any template

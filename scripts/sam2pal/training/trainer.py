@@ -28,7 +28,6 @@ from sam2pal.training.data import Data, held_out
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import what_fits
-from sam2pal.training.structure_weights import area_weights
 from sam2pal.training.validation import controls, validate
 
 log = logging.getLogger(__name__)
@@ -83,7 +82,7 @@ class Trainer:
 
     Args:
         model: with adapters; only they have gradients.
-        numbers: [K], the weights of the structures in the configuration.
+        weights: [K], how much each structure counts.
         folder: of this training alone; holds `checkpoint.pt`, and a lock while it runs.
 
     Raises:
@@ -95,14 +94,13 @@ class Trainer:
         model: SAM2Base,
         data: Data,
         options: TrainingOptions,
-        numbers: Tensor,
+        weights: Tensor,
         seed: int,
         folder: Path,
     ) -> None:
         self.model, self.options, self.seed, self.folder = model, options, seed, folder
         self.data = replace(data, held_out=held_out(data.drawn.shown, options.holdout))
-        self.numbers, self.device = numbers, numbers.device
-        self.structure_weights = self._structure_weights()
+        self.weights, self.device = weights, weights.device
         self.tracker, self.judge = Tracker(model, gated=False), Tracker(model)
         self.state = TrainingState()
         inside = [
@@ -173,13 +171,6 @@ class Trainer:
             )
         adapters.set_state(self.model, self.state.best_state)
         return self.state.improved
-
-    def _structure_weights(self) -> Tensor:
-        """[K], how much each structure counts."""
-        if self.options.structure_weights == "numbers":
-            return self.numbers
-        drawn, trained = self.data.drawn, self.data.trained.tolist()
-        return self.numbers * area_weights(drawn.masks[trained], drawn.known[trained])
 
     # ------------------------------------------------------------------ begin and end
 
@@ -290,24 +281,17 @@ class Trainer:
         """The gradient of a step, part by part as the device holds them; its numbers."""
         self.optimizer.zero_grad(set_to_none=True)
         self.tracker.checkpoint_attention = self.memory.checkpointed
-        if self.options.dropout > 0:
-            entropy = np.random.SeedSequence([self.seed, 5, self.state.step])
-            torch.manual_seed(int(entropy.generate_state(1)[0]))
-            adapters.set_dropout(self.model, True)
         rng = np.random.default_rng([self.seed, 4, self.state.step])
-        parts = self.loss.parts(rng, self.structure_weights, self.memory.at_once)
+        parts = self.loss.parts(rng, self.weights, self.memory.at_once)
         numbers: Numbers = {}
-        try:
-            while True:
-                with autocast(self.device):
-                    part = next(parts, None)
-                if part is None:
-                    return numbers
-                part.loss.backward()
-                for name, value in {"loss": part.loss.item(), **part.numbers}.items():
-                    numbers[name] = numbers.get(name, 0.0) + value
-        finally:
-            adapters.set_dropout(self.model, False)
+        while True:
+            with autocast(self.device):
+                part = next(parts, None)
+            if part is None:
+                return numbers
+            part.loss.backward()
+            for name, value in {"loss": part.loss.item(), **part.numbers}.items():
+                numbers[name] = numbers.get(name, 0.0) + value
 
     # ------------------------------------------------------------------ which step is the best
 
@@ -336,6 +320,8 @@ class Trainer:
         zero: with that one interpolated and the other as it is, the weight itself is.
         """
         before, share = self.state.before, self.options.interpolation
+        if share == 1:
+            return after
         return {
             name: value if ".lora_A." in name else torch.lerp(before[name], value, share)
             for name, value in after.items()
@@ -349,7 +335,7 @@ class Trainer:
             if options.controls < 1:
                 return iou, {}
             pairs, mask = options.controls, options.mask
-            found = controls(self.tracker, self.data, self.numbers, pairs, mask)
+            found = controls(self.tracker, self.data, self.weights, pairs, mask)
         found = {name: round(value, 6) for name, value in found.items()}
         said = ", ".join(f"{name.removeprefix('control_')} {v:.3f}" for name, v in found.items())
         log.info("loss of the way back: %s", said or "none, no pair shows a structure")

@@ -17,7 +17,6 @@ from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
 from sam2pal.training.palindrome import AnnotatedViews, object_losses, palindrome
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import StepMemory, peak_bytes, what_fits
-from sam2pal.training.structure_weights import area_weights
 from sam2pal.training.trainer import Trainer
 
 STRUCTURES = 3
@@ -95,16 +94,14 @@ def gradient(model, data, options, at_once=None, checkpointed=False):
 # ------------------------------------------------------------------ parts
 
 
-@pytest.mark.parametrize("more", [{}, {"confident": True}])
-def test_parts_have_the_gradient_of_the_whole(model, data, in_double, more):
+def test_parts_have_the_gradient_of_the_whole(model, data, in_double):
     model, data = copy.deepcopy(model).double(), double(data)
-    options = dataclasses.replace(OPTIONS, **more)
-    whole, numbers, one = gradient(model, data, options)
+    whole, numbers, one = gradient(model, data, OPTIONS)
     largest = max(value.abs().max() for value in whole.values())
     assert one == 1 and largest > 1e-3
     # all at once, an image at once, less than the structures of an image
     for at_once, checkpointed, least in ((100, True, 1), (6, False, 4), (2, True, 10)):
-        found, same, parts = gradient(model, data, options, at_once, checkpointed)
+        found, same, parts = gradient(model, data, OPTIONS, at_once, checkpointed)
         assert parts >= least and (parts == 1) == (least == 1)
         # an IoU jumps when a pixel changes sides by rounding
         assert same == pytest.approx(numbers, abs=0.01)
@@ -112,21 +109,6 @@ def test_parts_have_the_gradient_of_the_whole(model, data, in_double, more):
             assert same[name] == pytest.approx(numbers[name], rel=1e-5)
         for name, value in whole.items():
             torch.testing.assert_close(found[name], value, atol=1e-7 * largest, rtol=1e-5, msg=name)
-
-
-def test_a_palindrome_counts_as_much_as_the_model_trusts_it(model, data):
-    tracker, weights = Tracker(model, gated=False), torch.tensor([1.0, 2.0, 0.5])
-    only = {"direct": 0.0, "self_pair": 0.0, "scores": 0.0}
-    for confident in (False, True):
-        options = dataclasses.replace(OPTIONS, confident=confident, **only)
-        loss = StepLoss(tracker, data, options)
-        (term,) = loss.draw(np.random.default_rng(1))
-        followed = loss._follow(term)
-        trust = followed.confidence if confident else 1.0
-        own = weights[followed.structure]
-        expected = (own * trust * object_losses(followed, options.mask)).sum() / own.sum()
-        (part,) = loss.parts(np.random.default_rng(1), weights)
-        torch.testing.assert_close(part.loss, expected)
 
 
 def test_a_training_in_parts(small_model, data, tmp_path, monkeypatch):
@@ -265,39 +247,6 @@ def test_measuring_leaves_no_trace(model, data):
 
 def test_a_cpu_has_the_memory_of_its_machine():
     assert 2**28 < budget.device_bytes(torch.device("cpu")) < 2**50
-
-
-# ------------------------------------------------------------------ weights
-
-
-def test_weights_by_area():
-    masks = torch.zeros(2, 4, 10, 10)
-    masks[:, 0, :1, :1] = 1  # 1 pixel
-    masks[:, 1, :1, :4] = 1  # 4
-    masks[0, 2, :2, :8] = 1  # 16, and not annotated on the second
-    known = torch.ones(2, 4, dtype=torch.bool)
-    known[1, 2] = False
-    found = area_weights(masks, known)
-    assert found.tolist() == pytest.approx([2.0, 1.0, 0.5, 1.0])  # the last is drawn nowhere
-    masks[:, 1:3] = 1
-    assert area_weights(masks, known).max() == 4.0  # and no more
-
-
-def test_numbers_multiply_what_is_computed(model, data, tmp_path):
-    numbers = torch.tensor([1.0, 2.0, 1.0])
-
-    def trainer(how, holdout=False):
-        options = dataclasses.replace(OPTIONS, structure_weights=how, holdout=holdout)
-        return Trainer(copy.deepcopy(model), data, options, numbers, 1, tmp_path)
-
-    assert torch.equal(trainer("numbers").structure_weights, numbers)
-    by_area = area_weights(data.drawn.masks, data.drawn.known)
-    torch.testing.assert_close(trainer("auto").structure_weights, numbers * by_area)
-    # a template that is held out says nothing
-    trainer = trainer("auto", holdout=True)
-    assert trainer.data.held_out == 1
-    own = area_weights(data.drawn.masks[:1], data.drawn.known[:1])
-    torch.testing.assert_close(trainer.structure_weights, numbers * own)
 
 
 # ------------------------------------------------------------------ encoded images
