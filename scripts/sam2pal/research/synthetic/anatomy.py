@@ -6,6 +6,7 @@ the right; angles are radians, 0 pointing to the head, positive towards the anim
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sam2pal.research.synthetic.crops import Crop
 from sam2pal.research.synthetic.genes import Genes
@@ -41,6 +42,8 @@ class Surface:
     photograph: int | Crop | None = None
 
 
+Part = tuple[str, int, int]
+"""A structure, the block it is of, and the layer in which it is drawn."""
 Skin = dict[str, Surface]
 """The surfaces of an animal, by its part."""
 
@@ -122,6 +125,31 @@ class Limb:
     lose: float = 0.05
 
 
+def plate(
+    part: Part,
+    ends: tuple[float, float],
+    widths: tuple[tuple[float, float], ...],
+    surface: Surface,
+    **more: Any,
+) -> Plate:
+    """A plate from one place to another; `more` are further attributes."""
+    structure, block, layer = part
+    return Plate(structure, block, *ends, widths, surface, layer=layer, **more)
+
+
+def limb(
+    part: Part,
+    place: tuple[float, float],
+    segments: tuple[tuple[float, float, float, float], ...],
+    angles: tuple[tuple[float, ...], tuple[float, ...]],
+    surface: Surface,
+    **more: Any,
+) -> Limb:
+    """A limb that begins at a place; `angles` with their deviations, `more` are further attributes."""
+    structure, block, layer = part
+    return Limb(structure, block, *place, segments, *angles, surface, layer=layer, **more)
+
+
 @dataclass(frozen=True)
 class Block:
     """Plates and limbs that move together, hinged to `parent` at (`side`, `joint`).
@@ -171,7 +199,39 @@ class Species:
     essential: str = ""
 
 
-def borne(names: Iterable[str], plates: list[Plate], limbs: list[Limb]) -> tuple[str, ...]:
+def species_of(
+    kind: str,
+    genes: Genes,
+    hinged: Iterable[Block],
+    parts: Iterable[Plate | Limb],
+    structures: Iterable[str],
+    **more: Any,
+) -> Species:
+    """A species; its eyes and mandibles lie within its head if nothing else is said.
+
+    Args:
+        hinged: the blocks behind the first one, which carries them.
+        parts: plates and limbs, those of a layer in the order in which they are drawn.
+        more: further attributes.
+    """
+    parts, names = list(parts), tuple(structures)
+    within = [part for part in ("eyes", "mandibles") if "head" in names and part in names]
+    return Species(
+        kind,
+        (Block(-1, 0.0, 0.0, 0.0), *hinged),
+        tuple(part for part in parts if isinstance(part, Plate)),
+        tuple(part for part in parts if isinstance(part, Limb)),
+        names,
+        genes,
+        **{
+            "parents": tuple((part, "head") for part in within),
+            "variation": genes.between("variation", 0.6, 1.4),
+            **more,
+        },
+    )
+
+
+def borne(names: Iterable[str], parts: Iterable[Plate | Limb]) -> tuple[str, ...]:
     """Those of the structures that some plate or limb shows."""
-    present = {part.structure for part in (*plates, *limbs)}
+    present = {part.structure for part in parts}
     return tuple(name for name in names if name in present)

@@ -1,9 +1,11 @@
 """Body plans of ants."""
 
-from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Species
+from sam2pal.research.synthetic.anatomy import Block, Species, limb, plate, species_of
 from sam2pal.research.synthetic.appendages import ABOVE, legs, mandibles
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import head_with_eyes, skin_of
+
+STRUCTURES = ["head", "mesosoma", "petiole", "gaster", "legs", "antennae", "eyes", "mandibles"]
 
 
 def build_ant(genes: Genes) -> Species:
@@ -21,11 +23,9 @@ def build_ant(genes: Genes) -> Species:
     # the mesosoma runs from 0 to `meso`, the head before it, petiole and gaster behind
     nodes = genes.pick("nodes", {1: 0.6, 2: 0.4})
     plates = [
-        Plate(
-            "mesosoma",
-            0,
-            0.0,
-            meso,
+        plate(
+            ("mesosoma", 0, 5),
+            (0.0, meso),
             (
                 (0, meso_wide * u("collar", 0.4, 0.7)),
                 (u("fullest", 0.2, 0.35), meso_wide),
@@ -39,35 +39,29 @@ def build_ant(genes: Genes) -> Species:
             flatness=u("meso flat", 1.3, 2.5),
             dome=u("meso dome", 2, 5),
             edge=u("edge", 0.1, 0.5),
-            layer=5,
         )
     ]
     step = waist / nodes
     for number in range(nodes):
         size = step * u(f"node {number}", 0.45, 0.75)
         plates.append(
-            Plate(
-                "petiole",
-                1,
-                meso + number * step - step * 0.05,
-                meso + (number + 1) * step + step * 0.05,
+            plate(
+                ("petiole", 1, 4),
+                (meso + number * step - step * 0.05, meso + (number + 1) * step + step * 0.05),
                 ((0, size * 0.4), (0.55, size), (1, size * 0.5)),
                 skin["body"],
                 caps=(0.2, 0.2),
                 flatness=1.5,
                 dome=2.0,
-                layer=4,
             )
         )
     rings = tuple(
         place for place in (u("ring 1", 0.25, 0.42), 0.6, 0.76, 0.88) if genes.chance("rings", 0.8)
     )
     plates.append(
-        Plate(
-            "gaster",
-            2,
-            meso + waist,
-            meso + waist + gaster,
+        plate(
+            ("gaster", 2, 5),
+            (meso + waist, meso + waist + gaster),
             (
                 (0, gaster_wide * 0.6),
                 (u("gaster fullest", 0.3, 0.5), gaster_wide),
@@ -82,7 +76,6 @@ def build_ant(genes: Genes) -> Species:
             dome=u("gaster dome", 1.6, 3.5),
             contact=(0.3, 0.0),
             edge=u("edge", 0.1, 0.5),
-            layer=5,
         )
     )
     plates += head_with_eyes(genes, skin, 3, 0.01, head, head_wide, 0.19)
@@ -93,14 +86,11 @@ def build_ant(genes: Genes) -> Species:
     out, elbow = u("scape out", 1.0, 2.3), u("elbow", -2.0, -0.8)
     flagellum = scape * u("flagellum", 0.9, 1.5)
     clubbed = genes.chance("clubbed", 0.5)
-    scapes = Limb(
-        "antennae",
-        3,
-        x,
-        y,
+    scapes = limb(
+        ("antennae", 3, ABOVE),
+        (x, y),
         ((scape, thin * 0.8, thin, thin * 1.15),),
-        (out,),
-        (0.25,),
+        ((out,), (0.25,)),
         skin["antennae"],
         beads=10,
         bead_length=flagellum / 10,
@@ -111,7 +101,6 @@ def build_ant(genes: Genes) -> Species:
         club_width=thin * u("club", 1.4, 2.2),
         curl=u("curl", -0.6, 0.8),
         curl_wobble=0.4,
-        layer=ABOVE,
         lose=0.03,
     )
     places = [
@@ -131,28 +120,10 @@ def build_ant(genes: Genes) -> Species:
             head * u("mandible", 0.25, 0.6),
         ),
     ]
-    return Species(
-        kind="ant",
-        blocks=(
-            Block(-1, 0.0, 0.0, 0.0),
-            Block(0, meso, u("waist yaw", 0.05, 0.2), -0.005),
-            Block(1, meso + waist, u("gaster yaw", 0.05, 0.3), -0.005),
-            Block(0, 0.0, u("head yaw", 0.05, 0.25), 0.005),
-        ),
-        plates=tuple(plates),
-        limbs=tuple(limbs),
-        structures=(
-            "head",
-            "mesosoma",
-            "petiole",
-            "gaster",
-            "legs",
-            "antennae",
-            "eyes",
-            "mandibles",
-        ),
-        genes=genes,
-        parents=(("eyes", "head"), ("mandibles", "head")),
-        variation=u("variation", 0.6, 1.4),
-        pinned_on="mesosoma" if genes.chance("pinned", 0.3) else "",
-    )
+    hinged = [
+        Block(0, meso, u("waist yaw", 0.05, 0.2), -0.005),
+        Block(1, meso + waist, u("gaster yaw", 0.05, 0.3), -0.005),
+        Block(0, 0.0, u("head yaw", 0.05, 0.25), 0.005),
+    ]
+    pinned_on = "mesosoma" if genes.chance("pinned", 0.3) else ""
+    return species_of("ant", genes, hinged, [*plates, *limbs], STRUCTURES, pinned_on=pinned_on)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sam2pal.research.synthetic.anatomy import Limb, Skin, Surface
+from sam2pal.research.synthetic.anatomy import Limb, Skin, Surface, limb
 from sam2pal.research.synthetic.colours import related
 from sam2pal.research.synthetic.genes import Genes
 
@@ -47,11 +47,9 @@ def legs(
         first = own.between("out", *along(share, out))
         second = own.between("shin", *along(share, shin))
         limbs.append(
-            Limb(
-                "legs",
-                block,
-                x,
-                y,
+            limb(
+                ("legs", block, BELOW),
+                (x, y),
                 (
                     (
                         femur * factor,
@@ -61,8 +59,7 @@ def legs(
                     ),
                     (tibia * factor, thin * 0.75, thin, thin * 1.3),
                 ),
-                (first, second - first),
-                (0.25, 0.4),
+                ((first, second - first), (0.25, 0.4)),
                 skin["legs"],
                 beads=joints,
                 bead_length=tarsus * factor / 5,
@@ -74,7 +71,6 @@ def legs(
                 bands=bands,
                 spines=spines,
                 tip="claws",
-                layer=BELOW,
                 tuck=tuck,
                 lose=0.06,
             )
@@ -89,14 +85,11 @@ def antennae(genes: Genes, skin: Skin, block: int, x: float, y: float, length: f
     width = float(np.clip(length * genes.between("width", 0.011, 0.022), 0.0035, 0.011))
     scape = length * genes.between("scape", 0.08, 0.25)
     bent = genes.chance("bent", 0.2)
-    return Limb(
-        "antennae",
-        block,
-        x,
-        y,
+    return limb(
+        ("antennae", block, BELOW if genes.chance("below", 0.4) else ABOVE),
+        (x, y),
         ((scape, width, width * 1.2, width * 1.2),),
-        (genes.between("out", 0.2, 1.3),),
-        (0.35,),
+        ((genes.between("out", 0.2, 1.3),), (0.35,)),
         skin["antennae"],
         beads=number - 1,
         bead_length=(length - scape) / (number - 1),
@@ -108,7 +101,6 @@ def antennae(genes: Genes, skin: Skin, block: int, x: float, y: float, length: f
         curl=genes.between("curl", -0.5, 2.2),
         curl_wobble=0.8,
         bands=genes.between("bands", 0.3, 1) if genes.chance("banded", 0.15) else 0.0,
-        layer=BELOW if genes.chance("below", 0.4) else ABOVE,
         lose=0.1,
     )
 
@@ -118,34 +110,26 @@ def mandibles(
 ) -> Limb:
     """Curved jaws at the front of the head."""
     wide = length * genes.between("wide", 0.15, 0.35)
-    return Limb(
-        "mandibles",
-        block,
-        x,
-        y,
+    return limb(
+        ("mandibles", block, BELOW),
+        (x, y),
         (
             (length * 0.6, wide, wide * 0.85, wide * 0.6),
             (length * 0.6, wide * 0.6, wide * 0.4, wide * 0.1),
         ),
-        (genes.between("out", 0.1, 0.6), genes.between("hook", -1.3, -0.4)),
-        (0.15, 0.15),
+        ((genes.between("out", 0.1, 0.6), genes.between("hook", -1.3, -0.4)), (0.15, 0.15)),
         related(genes.under("surface"), surface, 0.5),
-        layer=BELOW,
         lose=0.0,
     )
 
 
 def palps(genes: Genes, surface: Surface, block: int, x: float, y: float, length: float) -> Limb:
     """Short feelers at the mouth."""
-    return Limb(
-        "palps",
-        block,
-        x,
-        y,
+    return limb(
+        ("palps", block, BELOW),
+        (x, y),
         ((length * 0.5, 0.004, 0.004, 0.004), (length * 0.5, 0.004, 0.005, 0.006)),
-        (genes.between("out", 0.2, 1.0), genes.between("knee", -0.7, 0.5)),
-        (0.3, 0.4),
+        ((genes.between("out", 0.2, 1.0), genes.between("knee", -0.7, 0.5)), (0.3, 0.4)),
         surface,
-        layer=BELOW,
         lose=0.15,
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Block, Plate, Species, Surface, borne
+from sam2pal.research.synthetic.anatomy import Block, Species, Surface, borne, plate, species_of
 from sam2pal.research.synthetic.appendages import antennae, legs, mandibles, palps
 from sam2pal.research.synthetic.colours import cuticle, near, related, sample_surface
 from sam2pal.research.synthetic.genes import Genes
@@ -109,11 +109,9 @@ def build_beetle(genes: Genes, sober: bool = False) -> Species:
 
     shoulder = u("shoulder", 0.72, 0.98)
     contact = u("contact", 0.0, 0.6)
-    elytra = Plate(
-        "elytra",
-        0,
-        0.0,
-        elytra_length,
+    elytra = plate(
+        ("elytra", 0, 5),
+        (0.0, elytra_length),
         (
             (0, wide * shoulder),
             (0.12, wide * (0.6 * shoulder + 0.39)),
@@ -131,16 +129,13 @@ def build_beetle(genes: Genes, sober: bool = False) -> Species:
         split=u("split", 0.02, 0.3) if genes.chance("splits", 0.25) else 0.0,
         contact=(contact, 0.0),
         edge=u("edge", 0.1, 0.5),
-        layer=5,
     )
     dents = ()
     if genes.chance("foveae", 0.4):
         dents = ((u("fovea x", 0.3, 0.65), 0.84, u("fovea r", 0.15, 0.35), u("fovea d", 0.3, 0.9)),)
-    pronotum = Plate(
-        "pronotum",
-        1,
-        -pronotum_length,
-        0.0,
+    pronotum = plate(
+        ("pronotum", 1, 6),
+        (-pronotum_length, 0.0),
         (
             (0, pronotum_wide * u("pronotum front", 0.6, 0.95)),
             (u("pronotum fullest", 0.3, 0.7), pronotum_wide),
@@ -157,16 +152,13 @@ def build_beetle(genes: Genes, sober: bool = False) -> Species:
         dents=dents,
         contact=(0.2 * contact, 0.6 * contact),
         edge=u("edge", 0.1, 0.5),
-        layer=6,
     )
     tuck = head_length * u("tuck", 0.1, 0.4)
     snout = u("snout", 0.2, 0.4) if form == "weevil" else u("muzzle", 0.45, 0.85)
     front = -pronotum_length - head_length
-    head = Plate(
-        "head",
-        2,
-        front,
-        -pronotum_length + tuck,
+    head = plate(
+        ("head", 2, 4),
+        (front, -pronotum_length + tuck),
         (
             (0, head_wide * snout),
             (0.3, head_wide * (0.5 + 0.4 * snout)),
@@ -183,51 +175,41 @@ def build_beetle(genes: Genes, sober: bool = False) -> Species:
         dents=((0.45, 0.33, 0.3, u("frons", 0.2, 0.8)),) if genes.chance("fronted", 0.5) else (),
         contact=(0.0, contact),
         edge=u("edge", 0.1, 0.5),
-        layer=4,
     )
     eye = head_wide * u("eye", 0.15, 0.34)
     eye_y = front + (head_length + tuck) * u("eye place", 0.42, 0.62)
-    eyes = Plate(
-        "eyes",
-        2,
-        eye_y - eye,
-        eye_y + eye,
+    eyes = plate(
+        ("eyes", 2, 4),
+        (eye_y - eye, eye_y + eye),
         ((0, eye * 0.75), (1, eye * 0.75)),
         skin["eyes"],
         caps=(0.5, 0.5),
         offset=head_wide * u("eye out", 0.72, 0.95),
         paired=True,
         edge=0.2,
-        layer=4,
     )
     beyond = u("abdomen", 0, 0.13) if genes.chance("abdomen shows", 0.4) else -0.03
-    abdomen = Plate(
-        "",
-        0,
-        elytra_length * 0.3,
-        elytra_length * (1 + beyond),
+    abdomen = plate(
+        ("", 0, 3),
+        (elytra_length * 0.3, elytra_length * (1 + beyond)),
         ((0, wide * 0.7), (0.7, wide * 0.75), (1, wide * 0.5)),
         skin["inside"],
         caps=(0.2, 0.4),
         seams=(0.84, 0.92),
-        layer=3,
     )
-    neck = Plate(
-        "",
-        0,
-        -0.04,
-        elytra_length * 0.15,
+    neck = plate(
+        ("", 0, 3),
+        (-0.04, elytra_length * 0.15),
         ((0, wide * u("neck", 0.4, 0.65)), (1, wide * 0.7)),
         skin["inside"],
         caps=(0.1, 0.1),
-        layer=3,
     )
     plates = [abdomen, neck, head, eyes, elytra, pronotum]
     if genes.chance("scutellum", 0.5):
         size = wide * u("scutellum size", 0.1, 0.2)
         shape = ((0, size), (1, size * 0.1))
         plates.append(
-            Plate("", 0, -0.01, size * 1.5, shape, skin["elytra"], caps=(0.0, 0.5), layer=5)
+            plate(("", 0, 5), (-0.01, size * 1.5), shape, skin["elytra"], caps=(0.0, 0.5))
         )
     places = [
         (1, pronotum_wide * 0.5, -pronotum_length * u("fore leg", 0.2, 0.5)),
@@ -252,17 +234,17 @@ def build_beetle(genes: Genes, sober: bool = False) -> Species:
     if genes.chance("has palps", 0.7):
         size = head_length * u("palp", 0.3, 0.6)
         limbs.append(palps(genes.under("palps"), skin["antennae"], *mouth, size))
-    return Species(
-        kind="beetle",
-        blocks=(
-            Block(-1, 0.0, 0.0, 0.0),
-            Block(0, 0.0, u("neck yaw", 0.02, 0.1), u("neck gap", -0.015, 0.012)),
-            Block(1, -pronotum_length, u("head yaw", 0.03, 0.15), u("head gap", -0.01, 0.02)),
-        ),
-        plates=tuple(plates),
-        limbs=tuple(limbs),
-        structures=borne(STRUCTURES, plates, limbs),
-        genes=genes,
+    hinged = [
+        Block(0, 0.0, u("neck yaw", 0.02, 0.1), u("neck gap", -0.015, 0.012)),
+        Block(1, -pronotum_length, u("head yaw", 0.03, 0.15), u("head gap", -0.01, 0.02)),
+    ]
+    parts = [*plates, *limbs]
+    return species_of(
+        "beetle",
+        genes,
+        hinged,
+        parts,
+        borne(STRUCTURES, parts),
         parents=(("eyes", "head"), ("mandibles", "head"), ("palps", "head")),
         variation=u("variation", 0.6, 1.5),
         pinned_on="elytra",

@@ -5,7 +5,7 @@ They teach to follow a part by its looks and its place among the others, whateve
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Species
+from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Species, limb, plate, species_of
 from sam2pal.research.synthetic.appendages import ABOVE, BELOW
 from sam2pal.research.synthetic.colours import near, sample_surface
 from sam2pal.research.synthetic.genes import Genes
@@ -18,7 +18,7 @@ def build_compound(genes: Genes) -> Species:
     shared = sample_surface(genes.under("surface.shared"), 0.4)
     alike = genes.chance("surface alike", 0.4)
     plates: list[Plate] = []
-    blocks = [Block(-1, 0.0, 0.0, 0.0)]
+    hinged: list[Block] = []
     limbs: list[Limb] = []
     for number in range(genes.whole("plates", 2, 6)):
         own = genes.under(f"plate {number}")
@@ -39,14 +39,12 @@ def build_compound(genes: Genes) -> Species:
         points = tuple((k / 3, wide * own.between(f"w{k}", 0.35, 1.0)) for k in range(4))
         block = 0
         if number and own.chance("hinged", 0.6):
-            blocks.append(Block(0, start, own.between("yaw", 0.0, 0.35), 0.0))
-            block = len(blocks) - 1
+            hinged.append(Block(0, start, own.between("yaw", 0.0, 0.35), 0.0))
+            block = len(hinged)
         plates.append(
-            Plate(
-                f"plate {number + 1}",
-                block,
-                start,
-                start + length,
+            plate(
+                (f"plate {number + 1}", block, own.whole("layer", 2, 7)),
+                (start, start + length),
                 points,
                 surface,
                 caps=(own.between("cap", 0.05, 0.5), own.between("rear cap", 0.05, 0.5)),
@@ -61,7 +59,6 @@ def build_compound(genes: Genes) -> Species:
                 angle=own.between("angle", -2.5, 2.5) if number else 0.0,
                 paired=bool(number) and own.chance("paired", 0.35),
                 edge=own.between("edge", 0.0, 0.5),
-                layer=own.whole("layer", 2, 7),
             )
         )
     for number in range(genes.whole("rods", 0, 3)):
@@ -70,14 +67,11 @@ def build_compound(genes: Genes) -> Species:
         thick = own.scaled("thick", 0.004, 0.03)
         length = own.between("length", 0.1, 0.45)
         limbs.append(
-            Limb(
-                f"rod {number + 1}",
-                0,
-                own.between("x", 0.0, 0.15),
-                own.between("y", 0.0, 0.8),
+            limb(
+                (f"rod {number + 1}", 0, BELOW if own.chance("below", 0.6) else ABOVE),
+                (own.between("x", 0.0, 0.15), own.between("y", 0.0, 0.8)),
                 ((length, thick, thick * own.between("swell", 0.7, 1.6), thick * 0.8),),
-                (own.between("out", 0.0, 3.1),),
-                (0.3,),
+                ((own.between("out", 0.0, 3.1),), (0.3,)),
                 surface,
                 beads=own.whole("beads", 0, 9),
                 bead_length=length * own.between("bead", 0.05, 0.2),
@@ -85,17 +79,10 @@ def build_compound(genes: Genes) -> Species:
                 bead_neck=own.between("neck", 0.4, 1.0),
                 curl=own.between("curl", -2.0, 2.0),
                 bands=own.unit("bands"),
-                layer=BELOW if own.chance("below", 0.6) else ABOVE,
                 paired=own.chance("paired", 0.7),
             )
         )
-    structures = tuple(part.structure for part in (*plates, *limbs))
-    return Species(
-        kind="compound",
-        blocks=tuple(blocks),
-        plates=tuple(plates),
-        limbs=tuple(limbs),
-        structures=structures,
-        genes=genes,
-        variation=u("variation", 0.5, 1.5),
-    )
+    parts = [*plates, *limbs]
+    structures = [part.structure for part in parts]
+    variation = u("variation", 0.5, 1.5)
+    return species_of("compound", genes, hinged, parts, structures, variation=variation)

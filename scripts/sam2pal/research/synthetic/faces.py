@@ -2,7 +2,16 @@
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Species, Surface
+from sam2pal.research.synthetic.anatomy import (
+    Block,
+    Limb,
+    Plate,
+    Species,
+    Surface,
+    limb,
+    plate,
+    species_of,
+)
 from sam2pal.research.synthetic.appendages import ABOVE
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import skin_of
@@ -16,11 +25,9 @@ def build_ant_face(genes: Genes) -> Species:
     skin = ant_skin(genes)
     wide = u("wide", 0.32, 0.56)
     front = wide * u("front", 0.5, 0.95)
-    head = Plate(
-        "head",
-        0,
-        0.0,
-        1.0,
+    head = plate(
+        ("head", 0, 5),
+        (0.0, 1.0),
         (
             (0.0, front),
             (u("eyes at", 0.4, 0.6), wide * u("middle", 0.85, 1.0)),
@@ -35,60 +42,50 @@ def build_ant_face(genes: Genes) -> Species:
         dome=u("dome", 2.5, 6.0),
         furrow=u("furrow", 0.0, 0.6),
         edge=u("edge", 0.1, 0.5),
-        layer=5,
     )
     mouth = front * u("clypeus wide", 0.35, 0.75)
-    clypeus = Plate(
-        "clypeus",
-        0,
-        -u("lip", 0.0, 0.06),
-        u("clypeus", 0.12, 0.28),
+    clypeus = plate(
+        ("clypeus", 0, 6),
+        (-u("lip", 0.0, 0.06), u("clypeus", 0.12, 0.28)),
         ((0.0, mouth), (0.4, mouth * 0.9), (1.0, mouth * u("clypeus end", 0.1, 0.5))),
         skin["body"],
         caps=(0.2, 0.3),
         bows=(u("lip bow", 0.0, 0.3), 0.0),
         contact=(0.0, 0.5),
-        layer=6,
     )
     jaw = u("jaw", 0.25, 0.6)
-    jaws = Plate(
-        "mandibles",
-        0,
-        0.03,
-        0.03 + jaw,
+    # from the corners of the mouth forwards, and inwards until they cross
+    jaws = plate(
+        ("mandibles", 0, 4),
+        (0.03, 0.03 + jaw),
         ((0.0, jaw * 0.16), (0.5, jaw * u("jaw wide", 0.12, 0.3)), (1.0, jaw * 0.05)),
         skin["legs"],
         caps=(0.1, 0.2),
         offset=front * u("jaw x", 0.6, 0.9),
-        # from the corners of the mouth forwards, and inwards until they cross
         angle=3.14 - u("closed", -0.1, 0.9),
         paired=True,
-        layer=4,
     )
     size = u("eye", 0.02, 0.14)
     at = u("eye place", 0.35, 0.65)
-    eyes = Plate(
-        "eyes",
-        0,
-        at - size,
-        at + size,
+    eyes = plate(
+        ("eyes", 0, 7),
+        (at - size, at + size),
         ((0.0, size * u("eye wide", 0.35, 0.8)), (1.0, size * 0.6)),
         skin["eyes"],
         caps=(0.5, 0.5),
         offset=wide * u("eye out", 0.6, 0.98),
         paired=True,
         edge=0.3,
-        layer=7,
     )
-    return Species(
-        kind="ant face",
-        blocks=(Block(-1, 0.0, 0.0, 0.0), Block(0, 1.0, 0.2, 0.0)),
-        plates=(*_behind(genes.under("behind"), skin, wide), head, clypeus, jaws, eyes),
-        limbs=(_antennae(genes.under("antennae"), skin["antennae"], front),),
-        structures=("head", "clypeus", "mandibles", "antennae", "eyes"),
-        genes=genes,
+    antennae = _antennae(genes.under("antennae"), skin["antennae"], front)
+    parts = [*_behind(genes.under("behind"), skin, wide), head, clypeus, jaws, eyes, antennae]
+    return species_of(
+        "ant face",
+        genes,
+        [Block(0, 1.0, 0.2, 0.0)],
+        parts,
+        ("head", "clypeus", "mandibles", "antennae", "eyes"),
         parents=(("eyes", "head"), ("clypeus", "head")),
-        variation=u("variation", 0.6, 1.4),
         heading=180.0,
         essential="head",
         hairs=setae(genes),
@@ -99,14 +96,11 @@ def _antennae(genes: Genes, surface: Surface, front: float) -> Limb:
     u = genes.between
     scape, thin = u("scape", 0.5, 1.2), u("thin", 0.015, 0.028)
     flagellum = scape * u("flagellum", 0.9, 1.5)
-    return Limb(
-        "antennae",
-        0,
-        front * u("x", 0.2, 0.5),
-        u("y", 0.15, 0.32),
+    return limb(
+        ("antennae", 0, ABOVE),
+        (front * u("x", 0.2, 0.5), u("y", 0.15, 0.32)),
         ((scape, thin * 0.8, thin, thin * 1.15),),
-        (u("out", 1.1, 2.9),),
-        (0.25,),
+        ((u("out", 1.1, 2.9),), (0.25,)),
         surface,
         beads=10,
         bead_length=flagellum / 10,
@@ -117,7 +111,6 @@ def _antennae(genes: Genes, surface: Surface, front: float) -> Limb:
         club_width=thin * u("club", 1.4, 2.2),
         curl=u("curl", -0.8, 0.8),
         curl_wobble=0.5,
-        layer=ABOVE,
         lose=0.08,
     )
 
@@ -130,15 +123,8 @@ def _behind(genes: Genes, skin: dict[str, Surface], wide: float) -> list[Plate]:
     size = wide * u("size", 0.4, 1.1)
     shape = ((0.0, size), (0.5, size), (1.0, size * 0.7))
     turned = u("angle", -0.3, 0.3)
-    body = Plate(
-        "",
-        1,
-        u("start", 0.6, 0.9),
-        u("end", 1.1, 1.6),
-        shape,
-        skin["body"],
-        angle=turned,
-        layer=FAR,
+    body = plate(
+        ("", 1, FAR), (u("start", 0.6, 0.9), u("end", 1.1, 1.6)), shape, skin["body"], angle=turned
     )
     return [body]
 
@@ -148,26 +134,21 @@ def build_fly_face(genes: Genes) -> Species:
     u = genes.between
     skin = skin_of(genes, 0.3)
     wide = u("wide", 0.48, 0.8)
-    head = Plate(
-        "head",
-        0,
-        0.0,
-        1.0,
+    head = plate(
+        ("head", 0, 4),
+        (0.0, 1.0),
         ((0.0, wide * u("mouth wide", 0.35, 0.7)), (0.5, wide), (1.0, wide * u("crown", 0.6, 0.9))),
         skin["head"],
         caps=(u("front cap", 0.2, 0.5), u("rear cap", 0.2, 0.5)),
         flatness=u("flat", 1.6, 3.0),
         dome=u("dome", 2.0, 4.0),
-        layer=4,
     )
     tall = u("eye", 0.28, 0.46)
     place = u("eye place", 0.48, 0.62)
     broad = wide * u("eye wide", 0.22, 0.42)
-    eyes = Plate(
-        "eyes",
-        0,
-        place - tall,
-        place + tall,
+    eyes = plate(
+        ("eyes", 0, 5),
+        (place - tall, place + tall),
         ((0.0, broad * 0.7), (u("eye fullest", 0.4, 0.7), broad), (1.0, broad * 0.7)),
         replace(skin["eyes"], gloss=u("eye gloss", 0.2, 1.0)),
         caps=(0.45, 0.45),
@@ -175,14 +156,11 @@ def build_fly_face(genes: Genes) -> Species:
         angle=u("eye lean", -0.3, 0.2),
         paired=True,
         edge=0.2,
-        layer=5,
     )
     between = wide - 1.7 * broad
-    face = Plate(
-        "face",
-        0,
-        0.02,
-        place,
+    face = plate(
+        ("face", 0, 5),
+        (0.02, place),
         (
             (0.0, max(between, 0.08)),
             (0.6, max(between * 0.7, 0.06)),
@@ -190,47 +168,38 @@ def build_fly_face(genes: Genes) -> Species:
         ),
         skin["body"],
         caps=(0.2, 0.3),
-        layer=5,
     )
-    mouth = Plate(
-        "proboscis",
-        0,
-        -u("mouth", 0.1, 0.4),
-        u("mouth rear", 0.05, 0.15),
+    mouth = plate(
+        ("proboscis", 0, 6),
+        (-u("mouth", 0.1, 0.4), u("mouth rear", 0.05, 0.15)),
         ((0.0, u("labella", 0.05, 0.16)), (0.5, 0.05), (1.0, u("base", 0.06, 0.12))),
         skin["legs"],
         caps=(0.3, 0.1),
-        layer=6,
     )
     length = u("antenna", 0.08, 0.2)
     thick = length * u("thick", 0.15, 0.35)
-    horns = Limb(
-        "antennae",
-        0,
-        u("antenna x", 0.03, 0.07),
-        place + u("antenna y", -0.05, 0.1),
+    horns = limb(
+        ("antennae", 0, ABOVE),
+        (u("antenna x", 0.03, 0.07), place + u("antenna y", -0.05, 0.1)),
         (
             (length * 0.3, thick * 0.6, thick * 0.7, thick),
             (length, thick, thick * 1.2, thick * 0.7),
         ),
-        (u("antenna out", 0.1, 1.0), u("antenna bend", -0.5, 0.3)),
-        (0.2, 0.2),
+        ((u("antenna out", 0.1, 1.0), u("antenna bend", -0.5, 0.3)), (0.2, 0.2)),
         skin["antennae"],
         beads=4,
         bead_length=length * 0.4,
         bead_width=(thick * 0.2, thick * 0.1),
         bead_angle=u("arista", 0.3, 1.2),
-        layer=ABOVE,
     )
-    return Species(
-        kind="fly face",
-        blocks=(Block(-1, 0.0, 0.0, 0.0), Block(0, 1.0, 0.2, 0.0)),
-        plates=(*_behind(genes.under("behind"), skin, wide), head, eyes, face, mouth),
-        limbs=(horns,),
-        structures=("head", "eyes", "face", "proboscis", "antennae"),
-        genes=genes,
+    parts = [*_behind(genes.under("behind"), skin, wide), head, eyes, face, mouth, horns]
+    return species_of(
+        "fly face",
+        genes,
+        [Block(0, 1.0, 0.2, 0.0)],
+        parts,
+        ("head", "eyes", "face", "proboscis", "antennae"),
         parents=(("eyes", "head"), ("face", "head")),
-        variation=u("variation", 0.6, 1.4),
         heading=180.0,
         essential="head",
         hairs=setae(genes),

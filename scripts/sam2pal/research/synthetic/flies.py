@@ -2,11 +2,15 @@
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Block, Plate, Species, Surface
+from sam2pal.research.synthetic.anatomy import Block, Plate, Species, Surface, plate, species_of
 from sam2pal.research.synthetic.appendages import antennae, legs, mandibles, palps
 from sam2pal.research.synthetic.colours import cuticle, near, related
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import head_with_eyes, skin_of
+
+FLY = ["head", "thorax", "abdomen", "wings", "legs", "antennae", "eyes"]
+BUG = ["head", "pronotum", "scutellum", "wings", "abdomen", "legs", "antennae", "eyes"]
+SPIDER = ["cephalothorax", "abdomen", "legs", "palps", "mandibles"]
 
 
 def _wings(genes: Genes, block: int, x: float, y: float, length: float, pairs: int) -> list[Plate]:
@@ -21,11 +25,9 @@ def _wings(genes: Genes, block: int, x: float, y: float, length: float, pairs: i
         own = length * (1 if number == 0 else u("hind", 0.5, 0.9))
         wide = own * u(f"wide {number}", 0.12, 0.3)
         wings.append(
-            Plate(
-                "wings",
-                block,
-                y + 0.06 * number,
-                y + 0.06 * number + own,
+            plate(
+                ("wings", block, 7 if genes.chance("wings above", 0.6) else 2),
+                (y + 0.06 * number, y + 0.06 * number + own),
                 ((0, wide * 0.3), (0.6, wide), (1, wide * 0.6)),
                 surface,
                 caps=(0.2, 0.4),
@@ -37,7 +39,6 @@ def _wings(genes: Genes, block: int, x: float, y: float, length: float, pairs: i
                 flatness=6,
                 dome=8,
                 edge=0.0,
-                layer=7 if genes.chance("wings above", 0.6) else 2,
             )
         )
     return wings
@@ -60,11 +61,9 @@ def build_fly(genes: Genes) -> Species:
         chest = replace(chest, roughness=0.6, gloss=0.05, mottle=0.2)
     rings = tuple(0.12 + 0.16 * k for k in range(6))
     plates = [
-        Plate(
-            "thorax",
-            0,
-            0.0,
-            thorax,
+        plate(
+            ("thorax", 0, 5),
+            (0.0, thorax),
             (
                 (0, thorax_wide * 0.6),
                 (u("thorax full", 0.3, 0.6), thorax_wide),
@@ -75,13 +74,10 @@ def build_fly(genes: Genes) -> Species:
             seams=(u("scutellum", 0.6, 0.8),),
             flatness=u("thorax flat", 1.2, 2.4),
             dome=u("thorax dome", 1.6, 3.5),
-            layer=5,
         ),
-        Plate(
-            "abdomen",
-            1,
-            thorax - 0.02,
-            thorax + abdomen,
+        plate(
+            ("abdomen", 1, 4),
+            (thorax - 0.02, thorax + abdomen),
             (
                 (0, abdomen_wide * stalk),
                 (u("abdomen full", 0.3, 0.6), abdomen_wide),
@@ -94,7 +90,6 @@ def build_fly(genes: Genes) -> Species:
             flatness=u("abdomen flat", 1.3, 2.5),
             dome=u("abdomen dome", 2, 4),
             contact=(0.3, 0.0),
-            layer=4,
         ),
         *head_with_eyes(genes, skin, 2, 0.01, head, head_wide),
         *_wings(genes.under("wings"), 0, thorax_wide * 0.7, thorax * 0.3, u("wing", 0.5, 1.0), 2),
@@ -108,21 +103,11 @@ def build_fly(genes: Genes) -> Species:
         *legs(genes, skin, places, u("leg", 0.14, 0.26)),
         antennae(genes, skin, 2, head_wide * 0.25, -head * 0.85, u("antenna", 0.06, 0.45)),
     ]
-    return Species(
-        kind="fly",
-        blocks=(
-            Block(-1, 0.0, 0.0, 0.0),
-            Block(0, thorax, u("tail yaw", 0.03, 0.2), -0.005),
-            Block(0, 0.0, u("head yaw", 0.03, 0.2), 0.005),
-        ),
-        plates=tuple(plates),
-        limbs=tuple(limbs),
-        structures=("head", "thorax", "abdomen", "wings", "legs", "antennae", "eyes"),
-        genes=genes,
-        parents=(("eyes", "head"),),
-        variation=u("variation", 0.6, 1.4),
-        pinned_on="thorax",
-    )
+    hinged = [
+        Block(0, thorax, u("tail yaw", 0.03, 0.2), -0.005),
+        Block(0, 0.0, u("head yaw", 0.03, 0.2), 0.005),
+    ]
+    return species_of("fly", genes, hinged, [*plates, *limbs], FLY, pinned_on="thorax")
 
 
 def build_bug(genes: Genes) -> Species:
@@ -139,22 +124,17 @@ def build_bug(genes: Genes) -> Species:
         skin["rear"], colour=near(genes.under("surface.membrane"), skin["rear"].colour, 1.2)
     )
     plates = [
-        Plate(
-            "abdomen",
-            0,
-            0.0,
-            rest,
+        plate(
+            ("abdomen", 0, 3),
+            (0.0, rest),
             ((0, wide * 0.8), (0.5, wide * u("belly", 0.9, 1.15)), (1, wide * 0.5)),
             skin["rear"],
             caps=(0.05, 0.5),
             seams=(0.3, 0.45, 0.6, 0.75, 0.88),
-            layer=3,
         ),
-        Plate(
-            "wings",
-            0,
-            0.0,
-            rest * u("wing", 0.75, 1.05),
+        plate(
+            ("wings", 0, 4),
+            (0.0, rest * u("wing", 0.75, 1.05)),
             ((0, wide * 0.85), (0.4, wide * 0.9), (1, wide * 0.4)),
             membrane,
             caps=(0.05, 0.4),
@@ -162,23 +142,17 @@ def build_bug(genes: Genes) -> Species:
             dome=u("wing dome", 3, 7),
             suture=u("suture", 0.0, 0.8),
             seams=(u("membrane", 0.55, 0.75),),
-            layer=4,
         ),
-        Plate(
-            "scutellum",
-            0,
-            -0.01,
-            scutellum,
+        plate(
+            ("scutellum", 0, 5),
+            (-0.01, scutellum),
             ((0, wide * u("scutellum wide", 0.35, 0.6)), (0.5, wide * 0.3), (1, wide * 0.06)),
             related(genes.under("surface.scutellum"), skin["body"], 0.6),
             caps=(0.0, 0.15),
-            layer=5,
         ),
-        Plate(
-            "pronotum",
-            1,
-            -pronotum,
-            0.01,
+        plate(
+            ("pronotum", 1, 6),
+            (-pronotum, 0.01),
             (
                 (0, pronotum_wide * u("collar", 0.35, 0.8)),
                 (0.7, pronotum_wide),
@@ -191,7 +165,6 @@ def build_bug(genes: Genes) -> Species:
             seam_depth=u("seam depth", 0.0, 0.6),
             rim=u("rim", 0, 0.8),
             contact=(0.0, 0.3),
-            layer=6,
         ),
         *(
             replace(plate, layer=4)
@@ -207,30 +180,8 @@ def build_bug(genes: Genes) -> Species:
         *legs(genes, skin, places, u("leg", 0.13, 0.28)),
         antennae(genes, skin, 2, head_wide * 0.6, -pronotum - head * 0.5, u("antenna", 0.25, 0.8)),
     ]
-    return Species(
-        kind="bug",
-        blocks=(
-            Block(-1, 0.0, 0.0, 0.0),
-            Block(0, 0.0, 0.03, 0.005),
-            Block(1, -pronotum, 0.08, 0.005),
-        ),
-        plates=tuple(plates),
-        limbs=tuple(limbs),
-        structures=(
-            "head",
-            "pronotum",
-            "scutellum",
-            "wings",
-            "abdomen",
-            "legs",
-            "antennae",
-            "eyes",
-        ),
-        genes=genes,
-        parents=(("eyes", "head"),),
-        variation=u("variation", 0.6, 1.4),
-        pinned_on="scutellum",
-    )
+    hinged = [Block(0, 0.0, 0.03, 0.005), Block(1, -pronotum, 0.08, 0.005)]
+    return species_of("bug", genes, hinged, [*plates, *limbs], BUG, pinned_on="scutellum")
 
 
 def build_spider(genes: Genes) -> Species:
@@ -242,28 +193,22 @@ def build_spider(genes: Genes) -> Species:
     front_wide = front * u("front wide", 0.35, 0.5)
     rear_wide = rear * u("rear wide", 0.3, 0.52)
     plates = [
-        Plate(
-            "cephalothorax",
-            0,
-            0.0,
-            front,
+        plate(
+            ("cephalothorax", 0, 5),
+            (0.0, front),
             ((0, front_wide * u("face", 0.4, 0.7)), (0.6, front_wide), (1, front_wide * 0.6)),
             skin["body"],
             caps=(0.2, 0.3),
             furrow=u("furrow", 0, 0.6),
-            layer=5,
         ),
-        Plate(
-            "abdomen",
-            1,
-            front,
-            1.0,
+        plate(
+            ("abdomen", 1, 5),
+            (front, 1.0),
             ((0, rear_wide * 0.6), (u("fullest", 0.4, 0.7), rear_wide), (1, rear_wide * 0.5)),
             skin["rear"],
             caps=(0.35, 0.4),
             flatness=u("flat", 1.3, 2.2),
             dome=u("dome", 1.6, 3.5),
-            layer=5,
         ),
     ]
     places = [(0, front_wide * 0.75, front * value) for value in (0.25, 0.42, 0.58, 0.72)]
@@ -274,12 +219,4 @@ def build_spider(genes: Genes) -> Species:
             genes.under("jaws"), skin["legs"], 0, front_wide * 0.2, 0.02, u("jaw", 0.08, 0.2)
         ),
     ]
-    return Species(
-        kind="spider",
-        blocks=(Block(-1, 0.0, 0.0, 0.0), Block(0, front, 0.1, -0.005)),
-        plates=tuple(plates),
-        limbs=tuple(limbs),
-        structures=("cephalothorax", "abdomen", "legs", "palps", "mandibles"),
-        genes=genes,
-        variation=u("variation", 0.6, 1.4),
-    )
+    return species_of("spider", genes, [Block(0, front, 0.1, -0.005)], [*plates, *limbs], SPIDER)

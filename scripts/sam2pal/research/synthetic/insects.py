@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Plate, Skin
+from sam2pal.research.synthetic.anatomy import Plate, Skin, plate
 from sam2pal.research.synthetic.colours import cuticle, near, related, sample_surface
 from sam2pal.research.synthetic.genes import Genes
 
@@ -52,11 +52,9 @@ def head_with_eyes(
     front = rear - length
     eye = length * u("eye", 0.08, largest)
     place = front + length * u("eye place", 0.3, 0.65)
-    head = Plate(
-        "head",
-        block,
-        front,
-        rear,
+    head = plate(
+        ("head", block, 6),
+        (front, rear),
         (
             (0, wide * u("face", 0.4, 0.85)),
             (u("fullest", 0.35, 0.75), wide),
@@ -70,19 +68,15 @@ def head_with_eyes(
         seams=(u("clypeus", 0.12, 0.3),) if genes.chance("has clypeus", 0.6) else (),
         furrow=u("furrow", 0, 0.5),
         edge=u("edge", 0.1, 0.5),
-        layer=6,
     )
-    eyes = Plate(
-        "eyes",
-        block,
-        place - eye,
-        place + eye,
+    eyes = plate(
+        ("eyes", block, 7),
+        (place - eye, place + eye),
         ((0, eye * u("eye wide", 0.4, 0.8)), (1, eye * 0.6)),
         skin["eyes"],
         caps=(0.5, 0.5),
         offset=wide * u("eye out", 0.6, 0.92),
         paired=True,
         edge=0.2,
-        layer=7,
     )
     return [head, eyes]

@@ -4,8 +4,9 @@ What it has on both sides is drawn twice: the far one behind the body, the near 
 """
 
 from dataclasses import replace
+from typing import Any
 
-from sam2pal.research.synthetic.anatomy import Limb, Plate, Skin, Surface
+from sam2pal.research.synthetic.anatomy import Limb, Part, Plate, Skin, Surface, limb, plate
 from sam2pal.research.synthetic.appendages import BELOW, along
 from sam2pal.research.synthetic.genes import Genes
 
@@ -31,23 +32,21 @@ POSES = {
 
 
 def lateral_plate(
-    structure: str,
-    block: int,
+    part: Part,
     ends: tuple[float, float],
     contour: Contour,
     surface: Surface,
-    layer: int,
+    **more: Any,
 ) -> Plate:
-    """A plate between the lines of back and belly; `ends` are where it begins and ends."""
-    return Plate(
-        structure,
-        block,
-        *ends,
-        tuple((place, (back - belly) / 2) for place, back, belly in contour),
-        surface,
-        axis=tuple((place, (back + belly) / 2) for place, back, belly in contour),
-        layer=layer,
-    )
+    """A plate between the lines of back and belly.
+
+    Args:
+        ends: where it begins and ends.
+        more: further attributes of `Plate`.
+    """
+    widths = tuple((place, (back - belly) / 2) for place, back, belly in contour)
+    axis = tuple((place, (back + belly) / 2) for place, back, belly in contour)
+    return plate(part, ends, widths, surface, axis=axis, **more)
 
 
 def moved(part: Plate | Limb, x: float, y: float) -> Plate | Limb:
@@ -57,9 +56,9 @@ def moved(part: Plate | Limb, x: float, y: float) -> Plate | Limb:
     return replace(part, start=part.start + y, end=part.end + y, offset=part.offset + x)
 
 
-def both_sides(limb: Limb, near: int = NEAR) -> list[Limb]:
+def both_sides(one: Limb, near: int = NEAR) -> list[Limb]:
     """The limb of the far and that of the near side."""
-    return [replace(limb, layer=layer, paired=False) for layer in (FAR, near)]
+    return [replace(one, layer=layer, paired=False) for layer in (FAR, near)]
 
 
 def lateral_legs(
@@ -89,18 +88,15 @@ def lateral_legs(
         hip = coxa * own.between("hip", 0.7, 1.0 if k else 1.5)
         wide = thick * own.between("hip wide", 1.1, 1.9)
         swell = thick * own.between("swell", 1.0, 1.5)
-        limb = Limb(
-            "legs",
-            block,
-            x,
-            y,
+        one = limb(
+            ("legs", block, BELOW),
+            (x, y),
             (
                 (hip, wide, wide, thick * 0.7),
                 (femur * factor, thick * 0.6, swell, thick * 0.6),
                 (tibia * factor, thin * 0.7, thin, thin * 1.1),
             ),
-            (base, first - base, second - first),
-            (0.2, 0.35, 0.4),
+            ((base, first - base, second - first), (0.2, 0.35, 0.4)),
             skin["legs"],
             beads=5,
             bead_length=tarsus * factor / 5,
@@ -114,7 +110,7 @@ def lateral_legs(
             tip="claws",
             lose=0.07,
         )
-        limbs += both_sides(limb)
+        limbs += both_sides(one)
     return limbs
 
 
@@ -133,20 +129,16 @@ def lateral_head(
     front = nape - length
     back, belly = height * u("back", 0.85, 1.15), height * u("belly", 0.7, 1.1)
     mouth = u("mouth", 0.35, 0.75)
-    head = replace(
-        lateral_plate(
-            "head",
-            block,
-            (front, nape),
-            (
-                (0, back * mouth * u("clypeus height", 0.4, 1.0), -belly * mouth),
-                (u("frons", 0.3, 0.5), back * u("frons height", 0.75, 1.0), -belly * 0.9),
-                (u("vertex", 0.6, 0.8), back, -belly * u("gula", 0.7, 1.0)),
-                (1, back * u("occiput", 0.5, 0.9), -belly * u("throat", 0.2, 0.7)),
-            ),
-            skin["head"],
-            6,
+    head = lateral_plate(
+        ("head", block, 6),
+        (front, nape),
+        (
+            (0, back * mouth * u("clypeus height", 0.4, 1.0), -belly * mouth),
+            (u("frons", 0.3, 0.5), back * u("frons height", 0.75, 1.0), -belly * 0.9),
+            (u("vertex", 0.6, 0.8), back, -belly * u("gula", 0.7, 1.0)),
+            (1, back * u("occiput", 0.5, 0.9), -belly * u("throat", 0.2, 0.7)),
         ),
+        skin["head"],
         caps=(u("front cap", 0.08, 0.4), u("rear cap", 0.15, 0.4)),
         cap_power=u("cap power", 1.7, 2.6),
         bows=(0.0, u("bow", -0.2, 0.1)),
@@ -157,18 +149,15 @@ def lateral_head(
     )
     radius = length * u("eye", *eye)
     place = front + length * u("eye place", 0.3, 0.62)
-    eyes = Plate(
-        "eyes",
-        block,
-        place - radius,
-        place + radius,
+    eyes = plate(
+        ("eyes", block, 7),
+        (place - radius, place + radius),
         ((0, radius * u("eye wide", 0.5, 0.9)), (1, radius * u("eye end", 0.5, 0.9))),
         skin["eyes"],
         caps=(0.5, 0.5),
         offset=height * u("eye up", -0.1, 0.45),
         angle=u("eye turn", -0.6, 0.6),
         edge=0.3,
-        layer=7,
     )
     return [head, eyes]
 
@@ -193,8 +182,11 @@ def lateral_abdomen(
         (0.8, high * u("rear", 0.5, 0.85), -high * u("under", 0.5, 0.8)),
         (1.0, high * 0.2, -high * 0.2),
     )
-    return replace(
-        lateral_plate(structure, block, (-0.01, length), contour, surface, 5),
+    return lateral_plate(
+        (structure, block, 5),
+        (-0.01, length),
+        contour,
+        surface,
         caps=(u("front cap", 0.12, 0.35), u("rear cap", 0.15, 0.45)),
         bows=(0.0, u("bow", -0.3, 0.2)),
         seams=rings,
@@ -212,18 +204,15 @@ def lateral_mandibles(
     """Jaws at the mouth, which point down from it."""
     genes = genes.under("mandibles")
     wide = length * genes.between("wide", 0.15, 0.4)
-    limb = Limb(
-        "mandibles",
-        block,
-        x,
-        y,
+    jaw = limb(
+        ("mandibles", block, BELOW),
+        (x, y),
         (
             (length * 0.6, wide, wide * genes.between("swell", 0.8, 1.1), wide * 0.7),
             (length * 0.5, wide * 0.7, wide * 0.4, wide * 0.15),
         ),
-        (genes.between("out", -0.7, 0.2), genes.between("hook", -0.9, 0.2)),
-        (0.15, 0.15),
+        ((genes.between("out", -0.7, 0.2), genes.between("hook", -0.9, 0.2)), (0.15, 0.15)),
         skin["head"],
         lose=0.0,
     )
-    return both_sides(limb, BELOW)
+    return both_sides(jaw, BELOW)

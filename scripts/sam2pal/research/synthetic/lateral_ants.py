@@ -2,7 +2,17 @@
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Block, Hairs, Limb, Plate, Species, Surface
+from sam2pal.research.synthetic.anatomy import (
+    Block,
+    Hairs,
+    Limb,
+    Plate,
+    Species,
+    Surface,
+    limb,
+    species_of,
+)
+from sam2pal.research.synthetic.appendages import BELOW
 from sam2pal.research.synthetic.colours import cuticle, from_hsv, near, related
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import skin_of
@@ -77,14 +87,14 @@ def build_lateral_ant(genes: Genes) -> Species:
     deep = meso * u("deep", 0.27, 0.45)
     step = waist / nodes
     low = -deep * u("waist low", 0.1, 0.5)
-    plates, blocks = [_mesosoma(genes, skin["body"], meso, deep)], [Block(-1, 0.0, 0.0, 0.0)]
+    plates, hinged = [_mesosoma(genes, skin["body"], meso, deep)], []
     for number in range(nodes):
         own = genes.under(f"node {number}")
         hinge = meso + number * step
-        blocks.append(Block(number, hinge, 0.1, -0.004, low, own.between("turn", -0.2, 0.5)))
+        hinged.append(Block(number, hinge, 0.1, -0.004, low, own.between("turn", -0.2, 0.5)))
         plates.append(moved(_node(own, skin["body"], number + 1, step, deep), low, hinge))
     rear, front = nodes + 1, nodes + 2
-    blocks.append(
+    hinged.append(
         Block(
             nodes,
             meso + waist,
@@ -102,7 +112,7 @@ def build_lateral_ant(genes: Genes) -> Species:
         )
     )
     neck = deep * u("neck", -0.2, 0.4)
-    blocks.append(
+    hinged.append(
         Block(
             0,
             0.0,
@@ -135,19 +145,16 @@ def build_lateral_ant(genes: Genes) -> Species:
     ]
     limbs = [
         *lateral_legs(genes, skin, places, genes.scaled("leg", 0.14, 0.27)),
-        *(moved(limb, neck, 0.0) for limb in feelers),
+        *(moved(one, neck, 0.0) for one in feelers),
     ]
     if genes.chance("spined", 0.35):
         limbs += _spines(genes.under("spines"), skin["body"], meso, deep)
-    return Species(
-        kind="ant in profile",
-        blocks=tuple(blocks),
-        plates=tuple(plates),
-        limbs=tuple(limbs),
-        structures=STRUCTURES,
-        genes=genes,
-        parents=(("eyes", "head"), ("mandibles", "head")),
-        variation=u("variation", 0.6, 1.4),
+    return species_of(
+        "ant in profile",
+        genes,
+        hinged,
+        [*plates, *limbs],
+        STRUCTURES,
         heading=-90.0,
         hairs=setae(genes),
     )
@@ -165,8 +172,11 @@ def _mesosoma(genes: Genes, surface: Surface, length: float, deep: float) -> Pla
         (u("angle", 0.8, 0.88), deep * behind, -deep * 0.8),
         (1.0, deep * behind * u("declivity", 0.0, 0.7), -deep * u("rear", 0.4, 0.8)),
     )
-    return replace(
-        lateral_plate("mesosoma", 0, (0.0, length), contour, surface, 5),
+    return lateral_plate(
+        ("mesosoma", 0, 5),
+        (0.0, length),
+        contour,
+        surface,
         caps=(u("meso cap", 0.05, 0.25), u("meso end", 0.05, 0.2)),
         seams=(u("seam 1", 0.3, 0.42), groove) if genes.chance("sutures", 0.85) else (),
         seam_depth=u("seam depth", 0.1, 0.9),
@@ -188,8 +198,11 @@ def _node(genes: Genes, surface: Surface, block: int, length: float, deep: float
         (peak, high, -thin * u("below", 0.8, 1.8)),
         (1.0, thin, -thin),
     )
-    return replace(
-        lateral_plate("petiole", block, (-0.06 * length, 1.08 * length), contour, surface, 4),
+    return lateral_plate(
+        ("petiole", block, 4),
+        (-0.06 * length, 1.08 * length),
+        contour,
+        surface,
         caps=(0.1, 0.15),
         flatness=u("flat", 1.5, 3.0),
         dome=u("dome", 2.0, 4.0),
@@ -206,14 +219,11 @@ def _scapes(genes: Genes, surface: Surface, block: int, head: float, tall: float
     out = u("back", 1.6, 3.0) if back else u("forwards", -0.6, 1.2)
     elbow = u("elbow", -2.9, -1.2) if back else u("bend", -1.6, 0.6)
     flagellum = scape * u("flagellum", 0.8, 1.4)
-    limb = Limb(
-        "antennae",
-        block,
-        tall * u("x", 0.0, 0.55),
-        -head * u("y", 0.55, 0.75),
+    near = limb(
+        ("antennae", block, BELOW),
+        (tall * u("x", 0.0, 0.55), -head * u("y", 0.55, 0.75)),
         ((scape, thin * 0.8, thin, thin * 1.15),),
-        (out,),
-        (0.35,),
+        ((out,), (0.35,)),
         surface,
         beads=10,
         bead_length=flagellum / 10,
@@ -226,23 +236,19 @@ def _scapes(genes: Genes, surface: Surface, block: int, head: float, tall: float
         curl_wobble=0.5,
         lose=0.05,
     )
-    return both_sides(limb, NEAREST)
+    return both_sides(near, NEAREST)
 
 
 def _spines(genes: Genes, surface: Surface, meso: float, deep: float) -> list[Limb]:
     """A pair of spines on the propodeum; they belong to the mesosoma."""
     length = meso * genes.between("length", 0.08, 0.35)
     thick = min(length * 0.25, deep * 0.2)
-    near = Limb(
-        "mesosoma",
-        0,
-        deep * genes.between("x", 0.3, 0.7),
-        meso * 0.88,
+    near = limb(
+        ("mesosoma", 0, 6),
+        (deep * genes.between("x", 0.3, 0.7), meso * 0.88),
         ((length, thick, thick * 0.6, thick * 0.1),),
-        (genes.between("out", 1.7, 2.7),),
-        (0.08,),
+        ((genes.between("out", 1.7, 2.7),), (0.08,)),
         surface,
-        layer=6,
         paired=False,
         lose=0.0,
     )

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass, replace
 
-from sam2pal.research.synthetic.anatomy import Block, Limb, Plate, Skin, Species, Surface
+from sam2pal.research.synthetic.anatomy import (
+    Block,
+    Limb,
+    Plate,
+    Skin,
+    Species,
+    Surface,
+    limb,
+    species_of,
+)
 from sam2pal.research.synthetic.appendages import antennae
 from sam2pal.research.synthetic.beetles import surfaces
 from sam2pal.research.synthetic.colours import cuticle
@@ -22,7 +31,11 @@ from sam2pal.research.synthetic.lateral import (
 )
 from sam2pal.research.synthetic.lateral_ants import setae
 
-WITHIN_HEAD = (("eyes", "head"),)
+BEETLE = ("head", "pronotum", "elytra", "abdomen", "legs", "antennae", "eyes", "mandibles")
+BUG = (
+    *("head", "pronotum", "scutellum", "wings", "abdomen"),
+    *("legs", "antennae", "rostrum", "eyes"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +112,7 @@ def build_lateral_wasp(genes: Genes) -> Species:
     plates = [
         _thorax(genes.under("meso"), "mesosoma", skin["body"], meso, deep),
         moved(
-            lateral_plate("metasoma", 1, (-0.01, waist + 0.03), stalk, skin["body"], 4), low, meso
+            lateral_plate(("metasoma", 1, 4), (-0.01, waist + 0.03), stalk, skin["body"]), low, meso
         ),
         moved(metasoma, low, meso + waist),
     ]
@@ -112,47 +125,25 @@ def _flier(genes: Genes, form: Form, skin: Skin, plates: list[Plate], sizes: Siz
     u = genes.between
     head, tall, thorax, deep = sizes.head, sizes.tall, sizes.thorax, sizes.deep
     neck = deep * u("neck", -0.2, 0.5)
-    parts = [
+    place = (tall * 0.3, -head * u("antenna y", 0.5, 0.7))
+    feelers = replace(antennae(genes, skin, 2, *place, u("antenna", 0.06, 0.4)), lose=0.05)
+    front = [
         *lateral_head(genes, skin, 2, head, tall, form.eye),
-        *both_sides(
-            replace(
-                antennae(
-                    genes,
-                    skin,
-                    2,
-                    tall * 0.3,
-                    -head * u("antenna y", 0.5, 0.7),
-                    u("antenna", 0.06, 0.4),
-                ),
-                lose=0.05,
-            ),
-            NEAREST,
-        ),
+        *both_sides(feelers, NEAREST),
     ]
-    parts = [moved(part, neck, 0.0) for part in parts]
-    limbs = [part for part in parts if isinstance(part, Limb)]
-    limbs += _six_legs(genes, skin, 0, thorax, deep, u("leg", 0.15, 0.3))
-    return Species(
-        kind=form.kind,
-        blocks=(
-            Block(-1, 0.0, 0.0, 0.0),
-            Block(0, thorax, u("tail yaw", 0.08, 0.25), 0.0, sizes.low, u("tail turn", -0.2, 0.9)),
-            Block(0, 0.0, u("head yaw", 0.08, 0.2), 0.008, neck, -u("head turn", 0.6, 1.7)),
-        ),
-        plates=(
-            *plates,
-            *(part for part in parts if isinstance(part, Plate)),
-            *_wings(
-                genes.under("wings"), deep * u("wing x", 0.3, 0.8), thorax, sizes.wing, form.wings
-            ),
-        ),
-        limbs=tuple(limbs),
-        structures=form.structures,
-        genes=genes,
-        parents=WITHIN_HEAD,
-        variation=u("variation", 0.6, 1.4),
-        heading=-90.0,
-        hairs=setae(genes),
+    wing_x = deep * u("wing x", 0.3, 0.8)
+    hinged = [
+        Block(0, thorax, u("tail yaw", 0.08, 0.25), 0.0, sizes.low, u("tail turn", -0.2, 0.9)),
+        Block(0, 0.0, u("head yaw", 0.08, 0.2), 0.008, neck, -u("head turn", 0.6, 1.7)),
+    ]
+    parts = [
+        *plates,
+        *(moved(part, neck, 0.0) for part in front),
+        *_wings(genes.under("wings"), wing_x, thorax, sizes.wing, form.wings),
+        *_six_legs(genes, skin, 0, thorax, deep, u("leg", 0.15, 0.3)),
+    ]
+    return species_of(
+        form.kind, genes, hinged, parts, form.structures, heading=-90.0, hairs=setae(genes)
     )
 
 
@@ -164,8 +155,11 @@ def _thorax(genes: Genes, structure: str, surface: Surface, length: float, deep:
         (u("scutellum", 0.7, 0.82), deep * u("rear", 0.5, 0.95), -deep * u("belly", 0.6, 1.0)),
         (1.0, deep * u("end", 0.0, 0.5), -deep * u("under", 0.3, 0.7)),
     )
-    return replace(
-        lateral_plate(structure, 0, (0.0, length), contour, surface, 5),
+    return lateral_plate(
+        (structure, 0, 5),
+        (0.0, length),
+        contour,
+        surface,
         caps=(u("front cap", 0.1, 0.3), u("rear cap", 0.05, 0.25)),
         seams=(u("seam 1", 0.2, 0.4), u("seam 2", 0.6, 0.8)),
         seam_depth=u("seam depth", 0.1, 0.8),
@@ -206,8 +200,11 @@ def _wings(genes: Genes, x: float, thorax: float, length: float, pairs: int) -> 
             (0.55, wide, -wide * 0.8),
             (1.0, wide * 0.6, -wide * 0.3),
         )
-        near = replace(
-            lateral_plate("wings", 0, (y, y + own), contour, surface, 8),
+        near = lateral_plate(
+            ("wings", 0, 8),
+            (y, y + own),
+            contour,
+            surface,
             caps=(0.15, 0.4),
             offset=x,
             angle=raised + u(f"apart {number}", -0.1, 0.3) * number,
@@ -235,20 +232,16 @@ def build_lateral_beetle(genes: Genes) -> Species:
     tall = min(head * u("head tall", 0.35, 0.6), deep * 0.95)
     edge = high * u("edge line", -0.15, 0.25)
     plates = [
-        replace(
-            lateral_plate(
-                "elytra",
-                0,
-                (0.0, elytra),
-                (
-                    (0.0, high * u("shoulder", 0.75, 0.98), edge * u("front edge", 0.3, 1.2)),
-                    (u("fullest", 0.3, 0.6), high, edge),
-                    (0.85, high * u("slope", 0.45, 0.75), edge * 0.8),
-                    (1.0, edge * 0.5 + high * u("apex", 0.0, 0.3), edge * 0.5 - 0.01),
-                ),
-                skin["elytra"],
-                6,
+        lateral_plate(
+            ("elytra", 0, 6),
+            (0.0, elytra),
+            (
+                (0.0, high * u("shoulder", 0.75, 0.98), edge * u("front edge", 0.3, 1.2)),
+                (u("fullest", 0.3, 0.6), high, edge),
+                (0.85, high * u("slope", 0.45, 0.75), edge * 0.8),
+                (1.0, edge * 0.5 + high * u("apex", 0.0, 0.3), edge * 0.5 - 0.01),
             ),
+            skin["elytra"],
             caps=(u("front cap", 0.01, 0.1), u("rear cap", 0.08, 0.25)),
             flatness=u("flat", 1.6, 4.0),
             dome=u("dome", 2.0, 6.0),
@@ -256,37 +249,29 @@ def build_lateral_beetle(genes: Genes) -> Species:
             contact=(0.3, 0.0),
             edge=u("edge", 0.1, 0.5),
         ),
-        replace(
-            lateral_plate(
-                "abdomen",
-                0,
-                (0.0, elytra * u("abdomen", 0.88, 1.02)),
-                (
-                    (0.0, edge + high * 0.3, -under * u("breast", 0.7, 1.0)),
-                    (0.45, edge + high * 0.3, -under),
-                    (1.0, edge + high * 0.1, edge - under * u("tip", 0.0, 0.3)),
-                ),
-                skin["inside"],
-                4,
+        lateral_plate(
+            ("abdomen", 0, 4),
+            (0.0, elytra * u("abdomen", 0.88, 1.02)),
+            (
+                (0.0, edge + high * 0.3, -under * u("breast", 0.7, 1.0)),
+                (0.45, edge + high * 0.3, -under),
+                (1.0, edge + high * 0.1, edge - under * u("tip", 0.0, 0.3)),
             ),
+            skin["inside"],
             caps=(0.05, 0.15),
             seams=(0.35, 0.52, 0.64, 0.76, 0.87),
             seam_depth=u("ring depth", 0.2, 0.9),
             dome=8,
         ),
-        replace(
-            lateral_plate(
-                "pronotum",
-                1,
-                (-pronotum, 0.01),
-                (
-                    (0.0, front_high * u("collar", 0.6, 0.95), -under * u("throat", 0.3, 0.8)),
-                    (u("pronotum fullest", 0.4, 0.7), front_high, -under * u("chest", 0.6, 1.0)),
-                    (1.0, front_high * u("base", 0.75, 1.0), -under * 0.8),
-                ),
-                skin["pronotum"],
-                5,
+        lateral_plate(
+            ("pronotum", 1, 5),
+            (-pronotum, 0.01),
+            (
+                (0.0, front_high * u("collar", 0.6, 0.95), -under * u("throat", 0.3, 0.8)),
+                (u("pronotum fullest", 0.4, 0.7), front_high, -under * u("chest", 0.6, 1.0)),
+                (1.0, front_high * u("base", 0.75, 1.0), -under * 0.8),
             ),
+            skin["pronotum"],
             caps=(u("pronotum cap", 0.05, 0.3), 0.06),
             bows=(u("pronotum bow", -0.25, 0.15), 0.0),
             flatness=u("pronotum flat", 1.6, 4.0),
@@ -296,7 +281,7 @@ def build_lateral_beetle(genes: Genes) -> Species:
         ),
     ]
     size = u("antenna", 0.2, 0.6)
-    parts = [
+    front = [
         *lateral_head(genes, skin, 2, head * 1.15, tall, (0.1, 0.24)),
         *both_sides(
             antennae(genes, skin, 2, tall * 0.2, -head * 0.65, size),
@@ -304,40 +289,22 @@ def build_lateral_beetle(genes: Genes) -> Species:
         ),
         *lateral_mandibles(genes, skin, 2, 0.0, -head * 0.9, head * u("jaw", 0.2, 0.5)),
     ]
-    parts = [moved(part, 0.0, -pronotum) for part in parts]
     legs = [
         (1, -under * 0.8, -pronotum * u("fore leg", 0.2, 0.6)),
         (0, -under * 0.85, elytra * u("mid leg", 0.06, 0.18)),
         (0, -under * 0.85, elytra * u("hind leg", 0.28, 0.42)),
     ]
-    return Species(
-        kind="beetle in profile",
-        blocks=(
-            Block(-1, 0.0, 0.0, 0.0),
-            Block(0, 0.0, u("neck yaw", 0.03, 0.12), 0.0, 0.0, -u("neck turn", -0.05, 0.3)),
-            Block(1, -pronotum, u("head yaw", 0.05, 0.2), 0.0, 0.0, -u("head turn", 0.0, 1.2)),
-        ),
-        plates=(*plates, *(part for part in parts if isinstance(part, Plate))),
-        limbs=(
-            *(part for part in parts if isinstance(part, Limb)),
-            *lateral_legs(genes, skin, legs, u("leg", 0.12, 0.22)),
-        ),
-        structures=(
-            "head",
-            "pronotum",
-            "elytra",
-            "abdomen",
-            "legs",
-            "antennae",
-            "eyes",
-            "mandibles",
-        ),
-        genes=genes,
-        parents=(*WITHIN_HEAD, ("mandibles", "head")),
-        variation=u("variation", 0.6, 1.4),
-        heading=-90.0,
-        hairs=setae(genes) if genes.chance("hairy", 0.4) else None,
-    )
+    hinged = [
+        Block(0, 0.0, u("neck yaw", 0.03, 0.12), 0.0, 0.0, -u("neck turn", -0.05, 0.3)),
+        Block(1, -pronotum, u("head yaw", 0.05, 0.2), 0.0, 0.0, -u("head turn", 0.0, 1.2)),
+    ]
+    parts = [
+        *plates,
+        *(moved(part, 0.0, -pronotum) for part in front),
+        *lateral_legs(genes, skin, legs, u("leg", 0.12, 0.22)),
+    ]
+    hairs = setae(genes) if genes.chance("hairy", 0.4) else None
+    return species_of("beetle in profile", genes, hinged, parts, BEETLE, heading=-90.0, hairs=hairs)
 
 
 def build_lateral_bug(genes: Genes) -> Species:
@@ -348,84 +315,64 @@ def build_lateral_bug(genes: Genes) -> Species:
     rest = 1 - head - pronotum
     high = rest * u("high", 0.14, 0.36)
     under = high * u("under", 0.6, 1.3)
-    front = high * u("front", 0.5, 1.0)
+    front_high = high * u("front", 0.5, 1.0)
     tall = min(head * u("head tall", 0.35, 0.6), (high + under) * 0.4)
     back = high * u("back", 0.3, 0.6)
     plates = [
-        replace(
-            lateral_plate(
-                "abdomen",
-                0,
-                (0.0, rest),
-                ((0.0, high * 0.5, -under * 0.8), (0.5, back, -under), (1.0, 0.0, -under * 0.2)),
-                skin["rear"],
-                3,
-            ),
+        lateral_plate(
+            ("abdomen", 0, 3),
+            (0.0, rest),
+            ((0.0, high * 0.5, -under * 0.8), (0.5, back, -under), (1.0, 0.0, -under * 0.2)),
+            skin["rear"],
             caps=(0.05, 0.3),
             seams=(0.3, 0.45, 0.6, 0.75, 0.88),
             seam_depth=u("ring depth", 0.2, 0.9),
         ),
-        replace(
-            lateral_plate(
-                "wings",
-                0,
-                (0.0, rest * u("wing", 0.85, 1.25)),
-                (
-                    (0.0, high * 0.9, high * u("wing edge", 0.0, 0.3)),
-                    (0.45, high * u("wing back", 0.7, 1.0), high * u("wing side", -0.3, 0.2)),
-                    (1.0, high * 0.2, 0.0),
-                ),
-                skin["body"],
-                4,
+        lateral_plate(
+            ("wings", 0, 4),
+            (0.0, rest * u("wing", 0.85, 1.25)),
+            (
+                (0.0, high * 0.9, high * u("wing edge", 0.0, 0.3)),
+                (0.45, high * u("wing back", 0.7, 1.0), high * u("wing side", -0.3, 0.2)),
+                (1.0, high * 0.2, 0.0),
             ),
+            skin["body"],
             caps=(0.03, 0.25),
             seams=(u("membrane", 0.55, 0.75),),
             edge=0.3,
         ),
-        replace(
-            lateral_plate(
-                "scutellum",
-                0,
-                (-0.01, rest * u("scutellum", 0.22, 0.5)),
-                ((0.0, high, high * u("scutellum edge", 0.4, 0.7)), (1.0, high * 0.9, high * 0.8)),
-                skin["head"],
-                5,
-            ),
+        lateral_plate(
+            ("scutellum", 0, 5),
+            (-0.01, rest * u("scutellum", 0.22, 0.5)),
+            ((0.0, high, high * u("scutellum edge", 0.4, 0.7)), (1.0, high * 0.9, high * 0.8)),
+            skin["head"],
             caps=(0.02, 0.2),
         ),
-        replace(
-            lateral_plate(
-                "pronotum",
-                1,
-                (-pronotum, 0.015),
-                (
-                    (0.0, front * u("collar", 0.4, 0.8), -under * u("throat", 0.4, 0.8)),
-                    (0.7, front * 1.1, -under * 0.9),
-                    (1.0, max(front, high * 0.9), -under * 0.8),
-                ),
-                skin["body"],
-                6,
+        lateral_plate(
+            ("pronotum", 1, 6),
+            (-pronotum, 0.015),
+            (
+                (0.0, front_high * u("collar", 0.4, 0.8), -under * u("throat", 0.4, 0.8)),
+                (0.7, front_high * 1.1, -under * 0.9),
+                (1.0, max(front_high, high * 0.9), -under * 0.8),
             ),
+            skin["body"],
             caps=(u("pronotum cap", 0.05, 0.3), 0.06),
             seams=(u("collar seam", 0.2, 0.5),),
             seam_depth=u("seam depth", 0.0, 0.6),
             contact=(0.0, 0.3),
         ),
     ]
-    beak = Limb(
-        "rostrum",
-        2,
-        -tall * 0.5,
-        -head * 0.8,
+    beak = limb(
+        ("rostrum", 2, 2),
+        (-tall * 0.5, -head * 0.8),
         tuple((rest * u("beak", 0.08, 0.2), 0.008, 0.007, 0.006) for _ in range(3)),
-        (u("beak out", -2.9, -2.0), -0.15, -0.1),
-        (0.2, 0.1, 0.1),
+        ((u("beak out", -2.9, -2.0), -0.15, -0.1), (0.2, 0.1, 0.1)),
         skin["legs"],
-        layer=2,
         paired=False,
         lose=0.0,
     )
-    parts = [
+    front = [
         *lateral_head(genes, skin, 2, head, tall, (0.1, 0.22)),
         *both_sides(
             antennae(genes, skin, 2, tall * 0.2, -head * 0.7, u("antenna", 0.25, 0.7)),
@@ -433,38 +380,19 @@ def build_lateral_bug(genes: Genes) -> Species:
         ),
         beak,
     ]
-    parts = [moved(part, 0.0, -pronotum) for part in parts]
     legs = [
         (1, -under * 0.8, -pronotum * u("fore leg", 0.2, 0.6)),
         (0, -under * 0.85, rest * u("mid leg", 0.02, 0.12)),
         (0, -under * 0.85, rest * u("hind leg", 0.2, 0.32)),
     ]
-    return Species(
-        kind="bug in profile",
-        blocks=(
-            Block(-1, 0.0, 0.0, 0.0),
-            Block(0, 0.0, 0.05, 0.0, 0.0, -u("neck turn", 0.0, 0.2)),
-            Block(1, -pronotum, u("head yaw", 0.05, 0.15), 0.0, 0.0, -u("head turn", 0.0, 0.8)),
-        ),
-        plates=(*plates, *(part for part in parts if isinstance(part, Plate))),
-        limbs=(
-            *(part for part in parts if isinstance(part, Limb)),
-            *lateral_legs(genes, skin, legs, u("leg", 0.13, 0.26)),
-        ),
-        structures=(
-            "head",
-            "pronotum",
-            "scutellum",
-            "wings",
-            "abdomen",
-            "legs",
-            "antennae",
-            "rostrum",
-            "eyes",
-        ),
-        genes=genes,
-        parents=WITHIN_HEAD,
-        variation=u("variation", 0.6, 1.4),
-        heading=-90.0,
-        hairs=setae(genes) if genes.chance("hairy", 0.3) else None,
-    )
+    hinged = [
+        Block(0, 0.0, 0.05, 0.0, 0.0, -u("neck turn", 0.0, 0.2)),
+        Block(1, -pronotum, u("head yaw", 0.05, 0.15), 0.0, 0.0, -u("head turn", 0.0, 0.8)),
+    ]
+    parts = [
+        *plates,
+        *(moved(part, 0.0, -pronotum) for part in front),
+        *lateral_legs(genes, skin, legs, u("leg", 0.13, 0.26)),
+    ]
+    hairs = setae(genes) if genes.chance("hairy", 0.3) else None
+    return species_of("bug in profile", genes, hinged, parts, BUG, heading=-90.0, hairs=hairs)

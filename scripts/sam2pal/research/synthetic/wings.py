@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sam2pal.research.synthetic.anatomy import Block, Plate, Species, Surface
+from sam2pal.research.synthetic.anatomy import Plate, Species, Surface, species_of
 from sam2pal.research.synthetic.colours import cuticle, near
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.lateral import lateral_plate
@@ -32,8 +32,11 @@ def build_wing(genes: Genes) -> Species:
     )
     rear = -np.array([0.1, 0.5, 0.9, u("rear", 0.9, 1.3), 1.1, 0.8, u("rear tip", 0.3, 0.6)]) * wide
     outline = tuple(zip(ALONG.tolist(), front.tolist(), rear.tolist(), strict=True))
-    wing = replace(
-        lateral_plate("wing", 0, (0.0, 1.0), outline, membrane, 2),
+    wing = lateral_plate(
+        ("wing", 0, 2),
+        (0.0, 1.0),
+        outline,
+        membrane,
         caps=(0.02, u("round", 0.12, 0.3)),
         flatness=8,
         dome=8,
@@ -63,13 +66,12 @@ def build_wing(genes: Genes) -> Species:
         deep = lines[0] - wide * u("spot deep", 0.12, 0.25)
         plates.append(_between("stigma", lines[0] + 0.004, deep, (at, at + 0.12), dark, 7))
         structures.append("stigma")
-    return Species(
-        kind="wing",
-        blocks=(Block(-1, 0.0, 0.0, 0.0),),
-        plates=tuple(plates),
-        limbs=(),
-        structures=tuple(structures),
-        genes=genes,
+    return species_of(
+        "wing",
+        genes,
+        [],
+        plates,
+        structures,
         parents=tuple((name, "wing") for name in structures[1:]),
         variation=0.3,
         heading=-90.0,
@@ -100,7 +102,7 @@ def _between(
     there = ends[0] + ALONG * (ends[1] - ends[0])
     high, low = (np.interp(there, ALONG, line) for line in (upper, lower))
     contour = tuple(zip(ALONG.tolist(), high.tolist(), low.tolist(), strict=True))
-    plate = lateral_plate(structure, 0, ends, contour, surface, layer)
+    plate = lateral_plate((structure, 0, layer), ends, contour, surface)
     return replace(plate, caps=(0.0, 0.0), flatness=8, dome=8, edge=0.0)
 
 
