@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from judge_confidence import SCORES, judged, recognised, rescored, side_by_side, table
 from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.research.confidence.cases import Case
 from sam2pal.research.confidence.fitting import ONE, UNTURNED, fit, fit_alikeness
-from sam2pal.research.confidence.foreign import background, side_by_side
-from sam2pal.research.confidence.judging import SCORES, judged, recognised, rescored, table
+from sam2pal.research.confidence.foreign import background
 from sam2pal.research.confidence.segmenting import Found, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED, Alikeness
 from sam2pal.segmentation.confidence import Confidence, Logistic

@@ -105,18 +105,6 @@ def test_is_the_four_frames_by_hand(scene):
     assert followed.structure.tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_confidence_is_what_the_model_says_without_gradient(scene):
-    tracker, template, specimens, back = scene
-    followed = palindrome(tracker, template, specimens, back)
-    with torch.no_grad():
-        drawn = drawn_logits(template.masks.flatten(0, 1)[:, None])
-        seen = tracker.track(specimens, [tracker.memorize(template.features, drawn)])
-    expected = seen.predicted_iou.clamp(0, 1) / (1 + (-seen.object_score).exp())
-    torch.testing.assert_close(followed.confidence, expected)
-    assert not followed.confidence.requires_grad
-    assert direct(tracker, template, back).confidence is None
-
-
 def test_the_only_way_back_leads_through_the_soft_prediction(scene):
     tracker, template, specimens, back = scene
     masks = template.masks.clone().requires_grad_()

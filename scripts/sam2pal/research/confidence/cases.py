@@ -48,7 +48,7 @@ def drawn_cases(folder: Path, genera: Sequence[int]) -> Iterator[Case]:
         folder: where the drawings are kept.
     """
     for number in genera:
-        known = _draw(folder / f"{number:04d}", number, _kind(number), SPECIMENS)
+        known = drawings(folder / f"{number:04d}", number, kind_of(number), SPECIMENS)
         for count in (1, SHOWN):
             structures = _shown(known[:count])
             yield Case(
@@ -60,28 +60,11 @@ def drawn_cases(folder: Path, genera: Sequence[int]) -> Iterator[Case]:
             )
 
 
-def other_side(folder: Path, number: int) -> list[AnnotatedSpecimen]:
-    """Two specimens of a drawn genus from another side; none if there is no plan of it.
-
-    The same random numbers begin them, so that proportions and mostly colours are alike.
-    """
-    kind = _kind(number)
-    same = [one for one in KINDS if _animal(one) == _animal(kind)]
-    seen = [one for one in same if ("profile" in one) != ("profile" in kind)]
-    if not seen:
-        return []
-    return _draw(folder / f"{number:04d}-side", number, seen[number % len(seen)], 2)
-
-
-def _kind(number: int) -> str:
+def kind_of(number: int) -> str:
     return sorted(KINDS)[number % len(KINDS)]
 
 
-def _animal(kind: str) -> str:
-    return kind.removeprefix("ground ").split()[0]
-
-
-def real_cases(data: Path, draws: int = 1) -> Iterator[Case]:
+def real_cases(data: Path) -> Iterator[Case]:
     """Sets of real pictures, of which the bundled model learned nothing: other pictures, or other sets.
 
     Args:
@@ -94,44 +77,18 @@ def real_cases(data: Path, draws: int = 1) -> Iterator[Case]:
             rng = np.random.default_rng([_STREAM, zlib.crc32(group.encode())])
             most = max(len(s.annotations) for s in own)
             full = [s for s in own if len(s.annotations) == most]
-            for draw in range(draws):
-                for count in (1, SHOWN):
-                    order = rng.permutation(len(full))[:count]
-                    templates = tuple(full[i] for i in order)
-                    used = {one.specimen for one in templates}
-                    others = [s for s in own if s.specimen not in used]
-                    some = tuple(others[i] for i in rng.permutation(len(others))[:MOST])
-                    structures = _shown(templates)
-                    if len(templates) == count and some and structures:
-                        yield Case(f"{group}-{draw}-{count}", source, structures, templates, some)
+            for count in (1, SHOWN):
+                order = rng.permutation(len(full))[:count]
+                templates = tuple(full[i] for i in order)
+                used = {one.specimen for one in templates}
+                others = [s for s in own if s.specimen not in used]
+                some = tuple(others[i] for i in rng.permutation(len(others))[:MOST])
+                structures = _shown(templates)
+                if len(templates) == count and some and structures:
+                    yield Case(f"{group}-0-{count}", source, structures, templates, some)
 
 
-def beetle_cases(data: Path, parity: int | None = None) -> Iterator[Case]:
-    """The real beetles with their templates of one and of five; none of these is a specimen.
-
-    Args:
-        data: folder of the collections, `carabidae`.
-        parity: 0 or 1, specimens with even or odd numbers alone.
-    """
-    for source in ("pinned", "tray"):
-        known = read_collection(data / source, "annotations.json")
-        five = read_collection(data / source, "templates_5.json")
-        one = read_collection(data / source, "templates_1.json")
-        used = {template.specimen for template in (*five, *one)}
-        some = [s for s in known if s.specimen not in used]
-        if parity is not None:
-            some = [s for s in some if int(s.specimen) % 2 == parity]
-        for templates in (one, five):
-            yield Case(
-                f"{source}-{len(templates)}",
-                source,
-                ("head", "pronotum", "elytra", "legs", "antennae"),
-                tuple(templates),
-                tuple(some),
-            )
-
-
-def _draw(folder: Path, number: int, kind: str, specimens: int) -> list[AnnotatedSpecimen]:
+def drawings(folder: Path, number: int, kind: str, specimens: int) -> list[AnnotatedSpecimen]:
     """Drawings of a genus, kept on disk."""
     kept = folder / "specimens.pickle"
     if not kept.is_file():

@@ -1,7 +1,7 @@
-"""Photographs of what the templates do not show: other things, nothing, or two specimens."""
+"""Photographs of what the templates do not show: other things, or nothing."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.research.confidence.cases import Case, beetle_cases, drawn_cases, other_side
+from sam2pal.research.confidence.cases import Case, drawn_cases
 
 SETS = {
     "ants": "antweb_unlabelled",
@@ -22,12 +22,10 @@ SETS = {
 TRIES = 300  # squares of background
 
 
-def foreign_to_drawn(folder: Path, data: Path | None, genera: Sequence[int]) -> Iterator[Case]:
-    """Drawn genera with specimens of another one, backgrounds, and pictures of the first half of each set.
-
-    Without `data`, instead of these, with the same animal from another side, and with two specimens.
-    """
-    others = {name: pictures(data, name, 0) for name in SETS} if data else {}
+def foreign_to_drawn(
+    folder: Path, genera: Sequence[int], others: Mapping[str, Sequence[AnnotatedSpecimen]]
+) -> Iterator[Case]:
+    """Drawn genera with specimens of another one, backgrounds, and other pictures, by their set."""
     drawings = [case for case in drawn_cases(folder, genera) if len(case.templates) == 1]
     for number, case in enumerate(drawings):
         other = drawings[(number + 1) % len(drawings)].specimens
@@ -36,33 +34,7 @@ def foreign_to_drawn(folder: Path, data: Path | None, genera: Sequence[int]) -> 
         some += [(name, others[name][number]) for name in half if number < len(others[name])]
         nothing = background(case.specimens[0], folder / "backgrounds")
         some += [("background", nothing)] if nothing else []
-        if data is None:
-            there = case.specimens
-            some += [("two", side_by_side(*there[i : i + 2], folder / "two")) for i in (0, 2)]
-            some += [("side", one) for one in other_side(folder, genera[number])]
-        yield _case(f"foreign-{case.name}", case, some)
-
-
-def foreign_to_beetles(folder: Path, data: Path, parity: int, most: int = 6) -> Iterator[Case]:
-    """The real beetles from one template, with other pictures, backgrounds, two specimens, and each other.
-
-    Pictures are of the second half of each set.
-    """
-    own = {
-        case.name: case
-        for case in beetle_cases(data / "carabidae", parity)
-        if len(case.templates) == 1
-    }
-    for name, case in own.items():
-        some = [(of, one) for of in SETS for one in pictures(data, of, 1)[:most]]
-        there = case.specimens[:most]
-        nothing = [background(one, folder / "backgrounds") for one in there]
-        some += [("background", one) for one in nothing if one]
-        pairs = zip(case.specimens[::2], case.specimens[1::2], strict=False)
-        some += [("two", side_by_side(*pair, folder / "two")) for pair in list(pairs)[:most]]
-        other = {"pinned": "tray", "tray": "pinned"}[case.source]
-        some += [("collection", one) for one in own[f"{other}-1"].specimens[:most]]
-        yield _case(f"foreign-{name}", case, some)
+        yield replace(case, name=f"foreign-{case.name}", specimens=named(some))
 
 
 def pictures(data: Path, name: str, half: int) -> list[AnnotatedSpecimen]:
@@ -70,7 +42,7 @@ def pictures(data: Path, name: str, half: int) -> list[AnnotatedSpecimen]:
     files = sorted((data / SETS[name] / "images").glob("*.*"))
     chosen = [path for path in files if zlib.crc32(path.name.encode()) // 7 % 2 == half]
     order = np.random.default_rng(zlib.crc32(name.encode())).permutation(len(chosen))
-    return [_bare(chosen[i]) for i in order]
+    return [bare(chosen[i]) for i in order]
 
 
 def background(one: AnnotatedSpecimen, folder: Path) -> AnnotatedSpecimen | None:
@@ -94,33 +66,17 @@ def background(one: AnnotatedSpecimen, folder: Path) -> AnnotatedSpecimen | None
         wider = ((0, max(0, height - side)), (0, max(0, width - side)), (0, 0))
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.pad(piece, wider, mode="symmetric")).save(path)
-    return _bare(path)
+    return bare(path)
 
 
-def side_by_side(
-    one: AnnotatedSpecimen, other: AnnotatedSpecimen, folder: Path
-) -> AnnotatedSpecimen:
-    """A photograph of two specimens."""
-    path = folder / f"{Path(one.path).parent.parent.name}-{one.specimen}.png"
-    if not path.is_file():
-        left, right = (Image.open(of.path).convert("RGB") for of in (one, other))
-        right = right.resize((max(1, right.width * left.height // right.height), left.height))
-        both = Image.new("RGB", (left.width + right.width, left.height))
-        both.paste(left, (0, 0))
-        both.paste(right, (left.width, 0))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        both.save(path)
-    return _bare(path)
-
-
-def _case(name: str, case: Case, some: list[tuple[str, AnnotatedSpecimen]]) -> Case:
-    """Specimens are named by what they are."""
-    named = tuple(
+def named(some: Iterable[tuple[str, AnnotatedSpecimen]]) -> tuple[AnnotatedSpecimen, ...]:
+    """Specimens that are named by what they are; nothing is drawn on them."""
+    return tuple(
         replace(one, specimen=f"{kind}/{one.specimen}", annotations={}) for kind, one in some
     )
-    return replace(case, name=name, specimens=named)
 
 
-def _bare(path: Path) -> AnnotatedSpecimen:
+def bare(path: Path) -> AnnotatedSpecimen:
+    """A picture without masks."""
     with Image.open(path) as image:
         return AnnotatedSpecimen(path.stem, str(path), *image.size, {})

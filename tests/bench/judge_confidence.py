@@ -1,0 +1,326 @@
+"""How well confidences tell good masks from bad ones within each structure, and specimens from other things.
+
+    PYTHONPATH=scripts python tests/bench/judge_confidence.py --data ../shared/data --score odd
+
+On real beetles, of which the fit saw none (scripts/research/confidence.py), and on drawn genera beyond those
+of the fit. What was segmented is kept in the cache, so that a call that was stopped goes on.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sam2pal.cli import program, run
+from sam2pal.config.model import ModelOptions
+from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.recalibration import Recalibration, labelled_in
+from sam2pal.dataset.signals import GOOD_IOU
+from sam2pal.evaluation.calibration import (
+    auroc,
+    brier_skill,
+    expected_calibration_error,
+    spearman,
+)
+from sam2pal.io.files import sha256
+from sam2pal.model.build import BUNDLED, build_model
+from sam2pal.model.device import choose_device
+from sam2pal.model.tracker import Tracker
+from sam2pal.research.benchmark.collection import read_collection
+from sam2pal.research.confidence.cases import Case, drawings, drawn_cases, kind_of
+from sam2pal.research.confidence.foreign import (
+    SETS,
+    background,
+    bare,
+    foreign_to_drawn,
+    named,
+    pictures,
+)
+from sam2pal.research.confidence.segmenting import Found, segmented, specimens_of
+from sam2pal.research.synthetic.species import KINDS
+from sam2pal.segmentation import METHODS
+from sam2pal.segmentation.alikeness import Alikeness, shipped_alikeness
+from sam2pal.segmentation.confidence import Confidence, shipped
+
+BAD_IOU = 0.5
+ENOUGH = 10  # bad masks, for an AUROC that says something
+MEASURES = ("auroc", "spearman", "ece", "noise", "brier")
+MOST = 6  # photographs of a kind
+Score = Callable[[Mapping[str, Any]], float]
+
+
+def parse() -> argparse.Namespace:
+    parser = program(__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder with `carabidae` and `real_masks`")
+    add("--cache", type=Path, default=Path("build/confidence"))
+    add("--genera", type=int, default=15, help="drawn genera that were fitted to")
+    add("--score", choices=("even", "odd"), default="odd", help="beetles of these numbers")
+    add("--adapter", type=Path, help="of a trained model")
+    add("--device", default="auto", help="auto, cuda, mps or cpu")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse()
+    model = build_model(ModelOptions(), device=choose_device(arguments.device))
+    digest = sha256(BUNDLED / "weights.safetensors")
+    folder = arguments.cache / f"{digest[:12]}-{METHODS['segment_shard']}"
+    if arguments.adapter:
+        from sam2pal.model import adapters
+
+        adapters.load(model, arguments.adapter)
+        folder /= f"adapter-{sha256(arguments.adapter / 'adapter_model.safetensors')[:12]}"
+    tracker, options = Tracker(model), SegmentationOptions(window="photograph")
+    folder /= arguments.score
+    beetles = beetle_cases(arguments.data / "carabidae", int(arguments.score == "odd"))
+    made = segmented(beetles, tracker, options, folder)
+    found = [rescored(one, shipped()) for one in made]
+    print(table(judged(found, SCORES)), flush=True)
+    drawn, unseen = arguments.cache / "drawn", range(arguments.genera, 2 * arguments.genera)
+    others = chain(
+        foreign_to_beetles(arguments.cache, arguments.data, int(arguments.score == "odd")),
+        unlike_drawings(drawn, unseen),
+    )
+    foreign = list(segmented(others, tracker, options, folder))
+    alone = (case for case in drawn_cases(drawn, unseen) if len(case.templates) == 1)
+    one = [of for of in found if len(of.case.templates) == 1]
+    one += segmented(alone, tracker, options, folder)
+    print("\n" + recognised(one, foreign, shipped_alikeness()))
+
+
+def of_signal(name: str) -> Score:
+    """A signal as a score, between 0 and 1."""
+
+    def score(mask: Mapping[str, Any]) -> float:
+        value = mask["signals"].get(name)
+        return np.nan if value is None else min(max(value, 0.0), 1.0)
+
+    return score
+
+
+def product(mask: Mapping[str, Any]) -> float:
+    """Predicted IoU times object score: the score before confidences were fitted."""
+    signals = mask["signals"]
+    return min(max(signals["predicted_iou"], 0.0), 1.0) * signals["object_score"]
+
+
+def rescored(found: Found, confidence: Confidence) -> Found:
+    """With the scores that another confidence gives to the same signals."""
+    known = [
+        replace(one, probability=confidence.unadapted(one.signals))
+        for one in labelled_in(found.info)
+    ]
+    adapted = replace(confidence, recalibration=Recalibration.learn(known))
+    masks = [
+        mask
+        | {
+            "score": adapted(mask["structure"], mask["signals"]),
+            "unadapted": confidence.unadapted(mask["signals"]),
+        }
+        for mask in found.masks
+    ]
+    return replace(found, masks=masks)
+
+
+SCORES: dict[str, Score] = {
+    "confidence": lambda mask: mask["score"],
+    "before the genus is known": lambda mask: mask["unadapted"],
+    "predicted IoU": of_signal("predicted_iou"),
+    "former score": product,
+}
+
+
+def judged(found: Iterable[Found], scores: Mapping[str, Score]) -> list[dict[str, Any]]:
+    """A row a case, structure and score: of masks that are there, by their IoU."""
+    rows = []
+    for of in found:
+        for structure in of.case.structures:
+            known = [m for m in of.masks if m["structure"] == structure and m["iou"] is not None]
+            masks = [m for m in known if m["found"]]
+            iou = np.array([mask["iou"] for mask in masks])
+            for name, score in scores.items():
+                given = np.array([score(mask) for mask in masks])
+                there = np.isfinite(given)
+                if there.any():
+                    key = {"case": of.case.name, "structure": structure, "score": name}
+                    rows.append(key | _judge(given[there], iou[there]))
+    return rows
+
+
+def _judge(given: np.ndarray, iou: np.ndarray) -> dict[str, Any]:
+    good, bad = iou >= GOOD_IOU, iou < BAD_IOU
+    return {
+        "n": len(iou),
+        "bad": int(bad.sum()),
+        "good": int(good.sum()),
+        "auroc": auroc(-given, bad) if bad.sum() >= ENOUGH else np.nan,
+        "spearman": spearman(given, iou),
+        "ece": expected_calibration_error(given, good),
+        "noise": _noise(given),
+        "brier": brier_skill(given, good),
+    }
+
+
+def _noise(given: np.ndarray, replicates: int = 200) -> float:
+    """The calibration error that so few masks have on average if the probabilities are right."""
+    rng = np.random.default_rng(1)
+    drawn = rng.random((replicates, len(given))) < given
+    return float(np.mean([expected_calibration_error(given, of) for of in drawn]))
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Markdown: a line a case and structure, and the means of each score."""
+    lines = ["| case | structure | score | n | bad | good | " + " | ".join(MEASURES) + " |"]
+    lines.append("| --- " * (6 + len(MEASURES)) + "|")
+    for row in rows:
+        cells = [str(row[key]) for key in ("case", "structure", "score", "n", "bad", "good")]
+        lines.append("| " + " | ".join([*cells, *(_cell(row[m]) for m in MEASURES)]) + " |")
+    for name in dict.fromkeys(row["score"] for row in rows):
+        of = [row for row in rows if row["score"] == name]
+        means = [_cell(np.nanmean([row[m] for row in of] or [np.nan])) for m in MEASURES]
+        total = [str(sum(row[key] for row in of)) for key in ("n", "bad", "good")]
+        lines.append("| " + " | ".join(["all", "mean", name, *total, *means]) + " |")
+    return "\n".join(lines)
+
+
+def recognised(found: Iterable[Found], foreign: Iterable[Found], alikeness: Alikeness) -> str:
+    """Markdown: how well specimens are told from what the templates do not show, by what that is.
+
+    Cases of one source are judged together. Flagged at the shipped limit, and at the limit that flags one in
+    a hundred of these specimens.
+    """
+    lines = [
+        "| source | what | specimens | others | AUROC | others flagged | specimens flagged"
+        " | others flagged at 1 % of the specimens |",
+        "| --- " * 8 + "|",
+    ]
+    sources: dict[str, tuple[list[tuple[float, bool]], dict[str, list[tuple[float, bool]]]]] = {}
+    for own, other in zip(found, foreign, strict=True):
+        right, kinds = sources.setdefault(own.case.source, ([], {}))
+        right += [alikeness(of) for of in specimens_of(own).values()]
+        for name, of in specimens_of(other).items():
+            kinds.setdefault(name.split("/")[0], []).append(alikeness(of))
+    for source, (right, kinds) in sources.items():
+        same = kinds.pop("collection", None)
+        kinds["all of these"] = [one for of in kinds.values() for one in of]
+        if same:
+            kinds["the other collection"] = same
+        given = np.array([probability for probability, _ in right])
+        for kind, of in kinds.items():
+            values = np.array([probability for probability, _ in of])
+            area = auroc(np.r_[-given, -values], np.arange(len(given) + len(values)) >= len(given))
+            numbers = (
+                area,
+                np.mean([flagged for _, flagged in of]),
+                np.mean([flagged for _, flagged in right]),
+                np.mean(values < np.quantile(given, 0.01)),
+            )
+            cells = [source, kind, str(len(given)), str(len(values))]
+            lines.append("| " + " | ".join([*cells, *map(_cell, numbers)]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else ""
+
+
+def unlike_drawings(folder: Path, genera: Sequence[int]) -> Iterator[Case]:
+    """Drawn genera with another one, backgrounds, two specimens, and the same animal from another side."""
+    alone = (case for case in drawn_cases(folder, genera) if len(case.templates) == 1)
+    foreign = foreign_to_drawn(folder, genera, {})
+    for number, case, other in zip(genera, alone, foreign, strict=True):
+        there = case.specimens
+        some = [("two", side_by_side(*there[i : i + 2], folder / "two")) for i in (0, 2)]
+        some += [("side", one) for one in other_side(folder, number)]
+        yield replace(other, specimens=(*other.specimens, *named(some)))
+
+
+def foreign_to_beetles(folder: Path, data: Path, parity: int) -> Iterator[Case]:
+    """The real beetles from one template, with other pictures, backgrounds, two specimens, and each other.
+
+    Pictures are of the second half of each set.
+    """
+    own = {
+        case.name: case
+        for case in beetle_cases(data / "carabidae", parity)
+        if len(case.templates) == 1
+    }
+    for name, case in own.items():
+        some = [(of, one) for of in SETS for one in pictures(data, of, 1)[:MOST]]
+        there = case.specimens[:MOST]
+        nothing = [background(one, folder / "backgrounds") for one in there]
+        some += [("background", one) for one in nothing if one]
+        pairs = zip(case.specimens[::2], case.specimens[1::2], strict=False)
+        some += [("two", side_by_side(*pair, folder / "two")) for pair in list(pairs)[:MOST]]
+        other = {"pinned": "tray", "tray": "pinned"}[case.source]
+        some += [("collection", one) for one in own[f"{other}-1"].specimens[:MOST]]
+        yield replace(case, name=f"foreign-{name}", specimens=named(some))
+
+
+def beetle_cases(data: Path, parity: int) -> Iterator[Case]:
+    """The real beetles with their templates of one and of five; none of these is a specimen.
+
+    Args:
+        data: folder of the collections, `carabidae`.
+        parity: 0 or 1, specimens with even or odd numbers.
+    """
+    for source in ("pinned", "tray"):
+        known = read_collection(data / source, "annotations.json")
+        five = read_collection(data / source, "templates_5.json")
+        one = read_collection(data / source, "templates_1.json")
+        used = {template.specimen for template in (*five, *one)}
+        some = [s for s in known if s.specimen not in used and int(s.specimen) % 2 == parity]
+        for templates in (one, five):
+            yield Case(
+                f"{source}-{len(templates)}",
+                source,
+                ("head", "pronotum", "elytra", "legs", "antennae"),
+                tuple(templates),
+                tuple(some),
+            )
+
+
+def other_side(folder: Path, number: int) -> list[AnnotatedSpecimen]:
+    """Two specimens of a drawn genus from another side; none if there is no plan of it.
+
+    The same random numbers begin them, so that proportions and mostly colours are alike.
+    """
+    kind = kind_of(number)
+    same = [one for one in KINDS if _animal(one) == _animal(kind)]
+    seen = [one for one in same if ("profile" in one) != ("profile" in kind)]
+    if not seen:
+        return []
+    return drawings(folder / f"{number:04d}-side", number, seen[number % len(seen)], 2)
+
+
+def _animal(kind: str) -> str:
+    return kind.removeprefix("ground ").split()[0]
+
+
+def side_by_side(
+    one: AnnotatedSpecimen, other: AnnotatedSpecimen, folder: Path
+) -> AnnotatedSpecimen:
+    """A photograph of two specimens."""
+    path = folder / f"{Path(one.path).parent.parent.name}-{one.specimen}.png"
+    if not path.is_file():
+        left, right = (Image.open(of.path).convert("RGB") for of in (one, other))
+        right = right.resize((max(1, right.width * left.height // right.height), left.height))
+        both = Image.new("RGB", (left.width + right.width, left.height))
+        both.paste(left, (0, 0))
+        both.paste(right, (left.width, 0))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        both.save(path)
+    return bare(path)
+
+
+if __name__ == "__main__":
+    with torch.inference_mode():
+        run(main)
