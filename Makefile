@@ -91,7 +91,7 @@ pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures
 	  $(TAUGHT) --options '{$(THAWED), $(LONGEST)$(ON)}'
 	$(PRETRAIN) --folder pretraining/longest --export pretraining/weights.safetensors
 	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones:"
-	@echo "==   $(PRETRAIN) --report [pretraining/weights.safetensors]"
+	@echo "==   PYTHONPATH=scripts $(BIN)/python tests/bench/weights.py [pretraining/weights.safetensors] --real $(PICTURES)/carabidae"
 
 confidence: $(READY) ## Fit the confidence that is shipped with the bundled model (minutes; after its weights changed)
 	$(BIN)/python scripts/research/confidence.py --data $(PICTURES) $(ARGS)

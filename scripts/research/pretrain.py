@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import resource
 import sys
 from pathlib import Path
 
@@ -22,17 +21,12 @@ from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.checkpoints import load_weights
 from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.pretraining.judge import (
-    drawn_groups,
-    judge,
-    photographed_groups,
-    report_held_out,
-)
+from sam2pal.research.pretraining.judge import drawn_groups, judge, photographed_groups
 from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import imagenet_trunk
 from sam2pal.research.pretraining.options import PretrainingOptions
 from sam2pal.research.pretraining.photographs import Photographs, cached
-from sam2pal.research.pretraining.real import evaluate_real, report_real, seconds_a_specimen
+from sam2pal.research.pretraining.real import evaluate_real
 
 
 def parse() -> argparse.Namespace:
@@ -54,13 +48,6 @@ def parse() -> argparse.Namespace:
         help="folders of sets of pictures with `images/` and, if they have masks, `annotations.json`",
     )
     parser.add_argument(
-        "--left-out",
-        type=Path,
-        nargs="*",
-        default=[],
-        help="the same, to be judged on and nothing else",
-    )
-    parser.add_argument(
         "--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures"
     )
     parser.add_argument("--device", default="cpu", help="where to train; the CPU judges")
@@ -68,22 +55,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
         "--export", type=Path, help="write the weights here, half precision, and stop"
-    )
-    parser.add_argument(
-        "--report",
-        nargs="?",
-        type=Path,
-        const=BUNDLED / "weights.safetensors",
-        help="no training: tables of these weights (bundled) on the specimens of --real, on drawings, and "
-        "on pictures that are held out",
-    )
-    parser.add_argument(
-        "--even",
-        action="store_true",
-        help="report even numbers, which decide, instead of the odd ones",
-    )
-    parser.add_argument(
-        "--groups", type=int, default=24, help="drawn groups in each row of a report"
     )
     return parser.parse_args()
 
@@ -103,25 +74,20 @@ def main() -> None:
         model.load_state_dict(state["average"])
         export(model, arguments.export)
         return
-    if arguments.report:
-        load_weights(model, arguments.report, "bundled")
-        report(Tracker(model), picture_sets(arguments, options.image_size), arguments)
-        return
     if arguments.init:
         load_weights(model, arguments.init, "bundled")
     else:
         imagenet_trunk(model)
     model.to(arguments.device)
-    sets = picture_sets(arguments, options.image_size)
-    taught = [one for one in sets if not one.left_out]
-    if options.photographs and not any(one.by_class for one in taught):
+    sets = [cached(folder, arguments.cache, options.image_size) for folder in arguments.photographs]
+    if options.photographs and not any(one.by_class for one in sets):
         raise InputError("--options: photographs is above 0, but no set of --photographs has masks")
-    if options.regions and not taught:
+    if options.regions and not sets:
         raise InputError("--options: regions is above 0, but --photographs names no folder")
 
     def evaluate(tracker: Tracker, step: int) -> dict:
         result = judge_held_out(tracker, options.image_size, sets)
-        # even numbers decide; the odd ones are only looked at to report
+        # even numbers decide; the odd ones are only looked at by tests/bench/weights.py
         for collection in collections(arguments.real):
             result[collection.name] = evaluate_real(tracker, collection, parity=0)
         print(json.dumps({"step": step, **result}), flush=True)
@@ -133,7 +99,7 @@ def main() -> None:
         bar.update(step + 1 - bar.n)
         bar.set_postfix(loss=f"{numbers['loss']:.3f}", iou=f"{numbers['iou']:.3f}")
 
-    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step, taught)
+    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step, sets)
 
 
 def judge_held_out(
@@ -149,32 +115,9 @@ def judge_held_out(
     return result
 
 
-def picture_sets(arguments: argparse.Namespace, side: int) -> list[Photographs]:
-    """The sets of real pictures that teach, and those that are left out to judge."""
-    teach = [cached(folder, arguments.cache, side) for folder in arguments.photographs]
-    return teach + [cached(folder, arguments.cache, side, True) for folder in arguments.left_out]
-
-
 def collections(folder: Path | None) -> list[Path]:
     """The folders of real collections; none if they are not at hand."""
     return sorted(p for p in folder.iterdir() if p.is_dir()) if folder and folder.is_dir() else []
-
-
-def report(tracker: Tracker, sets: list[Photographs], arguments: argparse.Namespace) -> None:
-    """Print what a model reaches on what it has never learned from."""
-    folders = collections(arguments.real)
-    if not folders:
-        raise InputError("--report: --real must be a folder of real collections")
-    parity = 0 if arguments.even else 1
-    print(report_real(tracker, folders, parity))
-    print("\n" + report_held_out(tracker, sets, arguments.groups))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(
-        f"\n{tracker.model.image_size} px, {torch.get_num_threads()} threads, peak {memory:.0f} MiB"
-    )
-    for number in (1, 5):
-        seconds = seconds_a_specimen(tracker, folders[0], number)
-        print(f"{seconds:.3f} s per specimen with all its structures, {number} template(s)")
 
 
 def export(model: torch.nn.Module, path: Path) -> None:

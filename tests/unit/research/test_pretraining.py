@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from weights import report_held_out
 
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError
@@ -24,7 +25,6 @@ from sam2pal.research.pretraining.judge import (
     drawn_groups,
     judge,
     photographed_groups,
-    report_held_out,
 )
 from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import (

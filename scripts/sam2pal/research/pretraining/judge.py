@@ -83,32 +83,3 @@ def photographed_groups(
     for index in range(number):
         rng = np.random.default_rng([seed, _STREAM, index, 2])
         yield photographed_group(rng, options, photographs, judged=True)
-
-
-def report_held_out(
-    tracker: Tracker, photographs: Sequence[Photographs], number: int, seed: int = 1
-) -> str:
-    """A Markdown table of `number` groups of each kind: one template, five, and specimens turned."""
-    side, views = tracker.model.image_size, 6
-    sources = {
-        "drawn, plans that teach": list(drawn_groups(seed, number, side, False, views)),
-        "drawn, plans that only judge": list(drawn_groups(seed, number, side, True, views)),
-    }
-    for one in photographs:
-        if one.by_class:
-            label = "real, left out" if one.left_out else "real, held-out pictures"
-            groups = photographed_groups(seed, max(2, number // 4), [one], views)
-            sources[f"{label}: {one.name}"] = list(groups)
-    lines = [
-        "| held out | templates | IoU | missing recognised | present missed |",
-        "| --- " * 5 + "|",
-    ]
-    for source, groups in sources.items():
-        rows = {str(count): judge(tracker, groups, count) for count in (1, 5)}
-        rows["1, turned by 90 degrees"] = judge(tracker, groups, 1, quarters=1)
-        for label, row in rows.items():
-            absent = f"{row['absent_seen']:.2f}" if "absent_seen" in row else "none is missing"
-            lines.append(
-                f"| {source} | {label} | {row['iou']:.3f} | {absent} | {row['present_missed']:.3f} |"
-            )
-    return "\n".join(lines)

@@ -101,11 +101,8 @@ class Photographs:
         return range(int(first), int(last))
 
 
-def cached(source: Path, cache: Path, side: int, left_out: bool = False) -> Photographs:
+def cached(source: Path, cache: Path, side: int) -> Photographs:
     """A set of pictures, prepared if the cache does not hold it as it is.
-
-    Args:
-        left_out: the set judges, and never teaches.
 
     Raises:
         InputError: `source` has no folder `images`, or one without pictures.
@@ -128,7 +125,7 @@ def cached(source: Path, cache: Path, side: int, left_out: bool = False) -> Phot
         for key in ("images", "boxes", "labels", "packed", "regions", "found", "weights")
     }
     names = [path.name for path in files]
-    return Photographs(source.name, names, classes=stored["classes"], left_out=left_out, **arrays)
+    return Photographs(source.name, names, classes=stored["classes"], **arrays)
 
 
 def _prepare(source: Path, files: list[Path], folder: Path, side: int, wanted: dict) -> None:

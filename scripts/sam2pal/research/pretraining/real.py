@@ -1,7 +1,5 @@
 """Judging a model on collections of real specimens, without training: template to specimen."""
 
-import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,27 +13,6 @@ from sam2pal.model.tracker import Memory, Tracker, drawn_logits
 from sam2pal.research.benchmark.collection import read_collection
 
 BATCH = 8
-
-
-def template_draws(folder: Path, number: int = 5) -> list[AnnotatedSpecimen]:
-    """Specimens that can each be the one template: of `templates_1.json`, then even-numbered ones.
-
-    All of them are annotated for every structure, and the even-numbered ones lie evenly among all such.
-    """
-    first = read_collection(folder, "templates_1.json")
-    known = read_collection(folder, "annotations.json")
-    names = {name for template in known for name in template.masks}
-    templates = {template.specimen for template in read_collection(folder, "templates_5.json")}
-    templates |= {template.specimen for template in first}
-    even = [
-        t
-        for t in known
-        if int(t.specimen) % 2 == 0
-        and t.specimen not in templates
-        and names == {name for name, mask in t.masks.items() if mask.any()}
-    ]
-    places = np.linspace(0, len(even) - 1, number - 1).round().astype(int)
-    return [*first, *(even[place] for place in places)]
 
 
 @torch.no_grad()
@@ -63,7 +40,7 @@ def evaluate_real(
     """
     if isinstance(templates, int):
         templates = read_collection(folder, f"templates_{templates}.json")
-    names, memories = _remember(tracker, templates)
+    names, memories = remember(tracker, templates)
     used = {template.specimen for template in templates} | leave_out
     truth = [
         t
@@ -91,59 +68,7 @@ def evaluate_real(
     return {name: round(value, 4) for name, value in result.items()}
 
 
-def report_real(tracker: Tracker, folders: list[Path], parity: int) -> str:
-    """Markdown tables: one template (five draws of it), five templates, specimens turned."""
-    lines, names = [], []
-    for folder in folders:
-        # the same specimens in every row, none of them a template in any
-        score = partial(
-            evaluate_real,
-            tracker,
-            folder,
-            parity,
-            leave_out=frozenset(t.specimen for t in read_collection(folder, "templates_5.json")),
-        )
-        draws = [score([template]) for template in template_draws(folder)]
-        five = score(5)
-        if not lines:
-            names = [name for name in five if not name.startswith(("absent", "present"))]
-            lines = [
-                f"| collection | templates | {' | '.join(names)} | missing recognised | present missed |",
-                "| --- " * (len(names) + 4) + "|",
-            ]
-        rows = {f"1, draw {number}": row for number, row in enumerate(draws, 1)}
-        rows["1, mean of draws"] = {
-            name: float(np.mean([row[name] for row in draws])) for name in draws[0]
-        }
-        rows["5"] = five
-        for quarters in (1, 2, 3):
-            turned = score(1, quarters)
-            rows[f"1, draw 1, specimens turned by {90 * quarters} degrees"] = turned
-        for label, row in rows.items():
-            numbers = " | ".join(f"{row[name]:.3f}" for name in names)
-            absent = f"{row['absent_seen']:.2f}" if "absent_seen" in row else "none is missing"
-            lines.append(
-                f"| {folder.name} | {label} | {numbers} | {absent} | {row['present_missed']:.3f} |"
-            )
-    return "\n".join(lines)
-
-
-@torch.no_grad()
-def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most: int = 16) -> float:
-    """Median seconds to encode one photograph and find all structures on it, one photograph a call."""
-    names, memories = _remember(
-        tracker, read_collection(folder, f"templates_{templates}.json")
-    )
-    spent = []
-    for specimen in read_collection(folder, "annotations.json")[:most]:
-        image, _ = read_template(specimen, names, tracker.model.image_size)
-        began = time.perf_counter()
-        tracker.track(tracker.encode(image[None]), memories)
-        spent.append(time.perf_counter() - began)
-    return float(np.median(spent))
-
-
-def _remember(tracker: Tracker, templates: list[AnnotatedSpecimen]) -> tuple[list[str], list[Memory]]:
+def remember(tracker: Tracker, templates: list[AnnotatedSpecimen]) -> tuple[list[str], list[Memory]]:
     """The structures that templates show, and a memory per template of all of them."""
     names = sorted({name for template in templates for name in template.masks})
     memories = []
