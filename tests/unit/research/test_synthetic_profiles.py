@@ -128,8 +128,7 @@ def test_what_a_specimen_lacks_has_an_empty_mask(kind):
 
 def test_a_bent_plate_lies_between_its_lines_of_back_and_belly():
     contour = ((0.0, 0.25, 0.05), (0.5, 0.35, 0.15), (1.0, 0.25, 0.05))
-    plate = lateral_plate("body", 0, (0.0, 1.0), contour, RED, 5)
-    plate = replace(plate, caps=(0.0, 0.0))
+    plate = lateral_plate(("body", 0, 5), (0.0, 1.0), contour, RED, caps=(0.0, 0.0))
     drawn = Canvas(np.ones((3, 140, 140), np.float32), np.zeros((140, 140), np.uint8))
     look = Lighting(LIGHTS, 0.4, 0.0).look(RED)
     paint_plate(drawn, plate, Pose(0.0, 20.0, 20.0, 100.0), look, 0.0, 4)
