@@ -28,7 +28,7 @@ from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.checkpoints import remove_old_checkpoints
-from sam2pal.training.data import prepare
+from sam2pal.training.data import prepare, square_of_training
 from sam2pal.training.trainer import Trainer
 
 
@@ -94,7 +94,8 @@ def main() -> None:
         names = [structure.name for structure in structures]
         tracker, aligned = Tracker(model), len(options.turns) > 1
         window = stage.segmentation.window
-        known = TemplateSet.read(templates, names, tracker.image_size, aligned=aligned, window=window)
+        side = square_of_training(options, names, tracker.image_size)
+        known = TemplateSet.read(templates, names, side, aligned=aligned, window=window)
         paths = [specimen.path for specimen in pool]
         key = input_hash(arguments, stage, (sha256, model.image_size), templates)
         seed_everything(stage.seed)  # whatever building the model drew

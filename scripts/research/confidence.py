@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.stages import ENSEMBLE
 from sam2pal.io.files import atomic, sha256
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
@@ -58,7 +59,8 @@ def main() -> None:
     digest = sha256(weights)
     model = build_model(ModelOptions(), device=choose_device(arguments.device))
     folder = arguments.cache / f"{digest[:12]}-{METHODS['segment_shard']}"
-    tracker, options = Tracker(model), SegmentationOptions(window="photograph")
+    tracker = Tracker(model)
+    options = SegmentationOptions(window="photograph", ensemble=ENSEMBLE)
     drawn = arguments.cache / "drawn"
     others = {name: pictures(arguments.data, name, 0) for name in SETS}
     cases = chain(

@@ -27,6 +27,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.stages import ENSEMBLE
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.dataset.files import categories
@@ -190,7 +191,9 @@ def collect(arguments: argparse.Namespace) -> None:
     """Segment what is not in the cache yet."""
     torch.set_num_threads(1)
     tracker = Tracker(build_model(ModelOptions(), checkpoint=arguments.checkpoint))
-    options = SegmentationOptions(absent_below=0.0, faint_below=0.0, window="photograph")
+    options = SegmentationOptions(
+        absent_below=0.0, faint_below=0.0, window="photograph", ensemble=ENSEMBLE
+    )
     root = arguments.cache / "photographs"
     results = arguments.cache / weights(arguments.checkpoint)
     results.mkdir(parents=True, exist_ok=True)

@@ -70,6 +70,11 @@ class ModelOptions:
         description="where to download an official checkpoint from, if not from its publisher",
     )
 
+    @property
+    def bundled(self) -> bool:
+        """Whether it is the model that the package brings along."""
+        return self.name == "bundled" and not self.checkpoint
+
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.config is None and self.name != "bundled" and self.name not in OFFICIAL:

@@ -20,6 +20,8 @@ from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 
+ENSEMBLE = 3  # of the bundled model; docs/accuracy.md has what other numbers give
+
 
 def stage_options(
     configuration: Configuration, methods: Mapping[str, int]
@@ -46,6 +48,8 @@ def stage_options(
     told = {key: final[key] for key in ("rounds", "final_round")} | {"unreadable": configuration.unreadable}
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
+    if segmentation["ensemble"] is None:
+        segmentation["ensemble"] = ENSEMBLE if configuration.model.bundled else 1
     fetched = ("name", "sha256", "url")
     stages: dict[str, dict[str, Any]] = {
         "draw_specimens": {},
@@ -181,8 +185,7 @@ def _structures(configuration: Configuration, *keys: str) -> dict[str, dict[str,
 def _architecture(model: ModelOptions) -> dict[str, Any]:
     """What builds the model. Its file is an input of its own, but for the bundled weights."""
     sha256 = model.sha256
-    bundled = model.name == "bundled" and not model.checkpoint
-    if bundled and not sha256 and BUNDLED_WEIGHTS.is_file():
+    if model.bundled and not sha256 and BUNDLED_WEIGHTS.is_file():
         sha256 = hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()
     values = {key: getattr(model, key) for key in ("name", "image_size", "config")}
     return values | {"sha256": sha256}

@@ -98,7 +98,7 @@ class TrainingOptions(AdapterOptions):
         5,
         ge=2,
         le=8,
-        description="in how many ways the model sees an unlabelled specimen for `distillation`, as "
+        description="in how many ways the model sees an unlabelled specimen for `distillation`, those of "
         "`segmentation: ensemble`",
     )
     scores: Weight = Field(

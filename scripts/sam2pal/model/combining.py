@@ -20,7 +20,7 @@ class Decision:
     """What `k` templates say together of `N` objects.
 
     Attributes:
-        logits: [N, 1, S/4, S/4], or [N, 1, S, S] of specimens that were seen in several ways.
+        logits: [N, 1, S/4, S/4]; of specimens that were seen in several ways at the size of the largest.
         predicted_iou: [N].
         object_score: [N], a logit.
         shares: [N, k], of each template in the decision, their sum 1; 0 where it does not show the structure.
@@ -75,9 +75,16 @@ def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> De
 
 
 @torch.no_grad()
-def memorized(tracker: Tracker, templates: TemplateSet) -> tuple[Features, list[Memory]]:
-    """The features of the `T` templates, and of each the memories of its `K` structures."""
-    device, shown = tracker.device, templates.shown.to(tracker.device)
+def memorized(
+    tracker: Tracker, templates: TemplateSet, shown: Tensor | None = None
+) -> tuple[Features, list[Memory]]:
+    """The features of the `T` templates, and of each the memories of its `K` structures.
+
+    Args:
+        shown: [T, K] bool, structures that may be followed; those that the templates show if not given.
+    """
+    device = tracker.device
+    shown = (templates.shown if shown is None else shown).to(device)
     features, memories = [], []
     with autocast(device):
         for image, masks, seen in zip(templates.images, templates.masks, shown, strict=True):

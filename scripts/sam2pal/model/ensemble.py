@@ -9,25 +9,32 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.model.combining import SURE, Decision
+from sam2pal.model.loading import resized
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.views import sided
 
 
 @dataclass(frozen=True)
 class Alteration:
-    """A way to see a specimen: mirrored, then larger or smaller, then turned.
+    """A way to see a specimen: with more pixels, mirrored, then larger or smaller, then turned.
 
     Attributes:
+        pixels: of the square's side, as a share of the model's.
         scale: of the specimen on the square.
         turn: degrees.
     """
 
+    pixels: float = 1.0
     mirrored: bool = False
     scale: float = 1.0
     turn: float = 0.0
 
+    def side(self, square: int) -> int:
+        """Pixels of the square's side, for a model whose own is `square`; 32 divides it."""
+        return 32 * round(square * self.pixels / 32)
+
     def apply(self, images: Tensor) -> Tensor:
-        """[B, C, s, s] as they are seen."""
+        """[B, C, s, s] as they are seen, with as many pixels as they have."""
         return self._moved(images.flip(-1) if self.mirrored else images, inverse=False)
 
     def undo(self, masks: Tensor) -> Tensor:
@@ -52,41 +59,46 @@ class Alteration:
 
 NUMBERS = ("predicted_iou", "object_score", "shares", "agreement")
 
-# in this order, so that the first three are the best three; docs/accuracy.md has what each number gives
+# in this order, so that the first of them are the best of their number; docs/accuracy.md has what each gives
 ALTERATIONS = (
     Alteration(),
-    Alteration(mirrored=True, scale=0.9),
-    Alteration(scale=1.1),
-    Alteration(mirrored=True),
-    Alteration(turn=8),
+    Alteration(pixels=1.5, mirrored=True, scale=0.9),
+    Alteration(pixels=1.25, mirrored=True),
+    Alteration(pixels=1.25, mirrored=True, scale=0.9),
+    Alteration(pixels=1.5, mirrored=True),
+    Alteration(pixels=1.25, turn=8),
+    Alteration(pixels=1.5, scale=1.1),
     Alteration(mirrored=True, turn=-8),
-    Alteration(scale=0.9),
-    Alteration(mirrored=True, scale=1.1),
 )
 
 
 def alterations(count: int, names: Sequence[str]) -> list[Alteration]:
-    """The first of them; where a structure is named for a side none mirrors, and five are left."""
-    ways = ALTERATIONS
-    if sided(names):
-        ways = tuple(dict.fromkeys(replace(one, mirrored=False) for one in ways))
-    return list(ways[:count])
+    """The first of them; where a structure is named for a side none mirrors."""
+    mirrored = not sided(names)
+    return [replace(way, mirrored=way.mirrored and mirrored) for way in ALTERATIONS[:count]]
+
+
+def largest(ways: Sequence[Alteration], square: int) -> int:
+    """Pixels of the side of the largest square that any of them needs."""
+    return max(way.side(square) for way in ways)
 
 
 def ensemble(
-    decide: Callable[[Tensor], Decision], images: Tensor, ways: Sequence[Alteration]
+    decide: Callable[[Tensor], Decision], images: Tensor, ways: Sequence[Alteration], square: int
 ) -> Decision:
     """The mean of what is decided on specimens that are seen in several ways (test-time augmentation).
 
     Args:
-        decide: what images [B, 3, S, S] say of `N` objects, B * K.
+        decide: what images [B, 3, S, S], or of another side, say of `N` objects, B * K.
+        images: [B, 3, s, s], where s is what `largest` gives.
+        square: S.
 
     Returns:
-        The decision; its logits are those of the mean probability, [N, 1, S, S] where there are several ways.
+        The decision; its logits are those of the mean probability, [N, 1, s, s] where there are several ways.
     """
+    found = [decide(way.apply(resized(images, way.side(square)))) for way in ways]
     if len(ways) == 1:
-        return decide(ways[0].apply(images))
-    found = [decide(way.apply(images)) for way in ways]
+        return found[0]
     masks = []
     for way, one in zip(ways, found, strict=True):
         # enlarged before it is averaged: thin structures are narrower than a pixel of the logits

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
@@ -26,6 +27,13 @@ def square_image(photograph: Photograph, square: int) -> Tensor:
     """A photograph as the model sees it, [3, S, S]."""
     box = letterbox_of(photograph, square)
     return torch.from_numpy(box.image_to_square(photograph.pixels, photograph.frame))
+
+
+def resized(images: Tensor, square: int) -> Tensor:
+    """[B, 3, s, s] with fewer or more pixels."""
+    if images.shape[-1] == square:
+        return images
+    return F.interpolate(images, (square, square), mode="bilinear", antialias=True)
 
 
 def square_masks(

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import NEARLY_ALL, Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
-from sam2pal.model.loading import square_image, square_masks
+from sam2pal.model.loading import resized, square_image, square_masks
 from sam2pal.model.similarity import align, describe, near_duplicates
 from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import View
@@ -105,6 +106,13 @@ class TemplateSet:
             large=median(share or [1.0]) >= LARGE,
         )
         return as_photographed.aligned() if aligned else as_photographed
+
+    def at(self, square: int) -> "TemplateSet":
+        """The same templates with fewer or more pixels."""
+        if square == self.images.shape[-1]:
+            return self
+        masks = F.interpolate(self.masks, (square, square), mode="area")
+        return replace(self, images=resized(self.images, square), masks=masks)
 
     def but(self, template: int | None) -> "TemplateSet":
         """Without one of the templates, for a model that is to be judged by it."""

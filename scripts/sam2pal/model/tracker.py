@@ -174,14 +174,15 @@ class Tracker:
         """Run the image encoder.
 
         Args:
-            images: [B, 3, S, S], normalised as SAM 2 expects.
+            images: [B, 3, s, s], normalised as SAM 2 expects. s is the model's S, or any other side that 32
+                divides: then what is found is s/4 wide, and memories must be of the same side.
 
         Raises:
-            ValueError: the images are not squares of the model's size.
+            ValueError: the images are not such squares.
         """
-        side = self.image_size
-        if images.shape[-2:] != (side, side):
-            raise ValueError(f"expected images of {side} x {side}, got {tuple(images.shape)}")
+        height, width = images.shape[-2:]
+        if height != width or height % 32:
+            raise ValueError(f"expected squares of a side that 32 divides, got {tuple(images.shape)}")
         return _features(self.model.forward_image(images))
 
     def begin(self, images: Tensor, frozen: Frozen) -> Features | Encoded:
@@ -224,7 +225,7 @@ class Tracker:
         """
         model = self.model
         structures = _structures(features, len(mask_logits))
-        side = model.image_size
+        side = features.low.shape[-1] * model.backbone_stride
         if mask_logits.shape[-1] != side:
             mask_logits = F.interpolate(
                 mask_logits.float(), (side, side), mode="bilinear", align_corners=False
@@ -423,7 +424,10 @@ class Tracker:
             torch.zeros(objects, 1, 2, device=device),
             -torch.ones(objects, 1, dtype=torch.int32, device=device),
         )
-        sparse, dense = model.sam_prompt_encoder(points=no_points, boxes=None, masks=mask_prompt)
+        encoder = model.sam_prompt_encoder
+        sparse, dense = encoder(points=no_points, boxes=None, masks=mask_prompt)
+        if mask_prompt is None:
+            dense = encoder.no_mask_embed.weight[:, :, None, None]  # at any size
         structures = objects // len(features)
         high = [
             # one image serves all its objects by broadcasting, without a copy
@@ -432,7 +436,7 @@ class Tracker:
         ]
         return model.sam_mask_decoder(
             image_embeddings=low,
-            image_pe=model.sam_prompt_encoder.get_dense_pe(),
+            image_pe=encoder.pe_layer(tuple(low.shape[-2:]))[None],
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
             multimask_output=multimask,

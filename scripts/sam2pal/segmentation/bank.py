@@ -16,7 +16,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
 from sam2pal.model.combining import alone, each_on_each, memorized, skill
 from sam2pal.model.device import autocast, out_of_memory, too_small
-from sam2pal.model.ensemble import Alteration, alterations
+from sam2pal.model.ensemble import Alteration, alterations, largest
 from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Memory, Tracker
@@ -37,7 +37,7 @@ class Bank:
         sides: [K], the structure whose place each takes in a mirrored view.
         shown: [T, K] bool, structures that a template shows.
         followed: [F], indices of the structures that at least one template shows.
-        memory: of T * K objects, template by template.
+        memories: of T * K objects, template by template, by the side of the squares.
         descriptors: [T, V, D], to match specimens with; None where there is nothing to choose.
         found: [T, T, K], IoU of what each template finds on each other one (`each_on_each`); None where no
             template is asked alone.
@@ -57,7 +57,7 @@ class Bank:
     sides: Tensor
     shown: Tensor
     followed: Tensor
-    memory: Memory
+    memories: dict[int, Memory]
     descriptors: Tensor | None
     found: Tensor | None
     limits: Limits
@@ -79,14 +79,15 @@ class Bank:
         """The bank as if there were no such template."""
         device = self.shown.device
         kept = torch.tensor([t for t in range(len(self.shown)) if t != template], device=device)
-        objects = torch.arange(len(self.memory), device=device).unflatten(0, (len(self.shown), -1))
+        objects = torch.arange(self.shown.numel(), device=device).unflatten(0, self.shown.shape)
+        those = objects[kept].flatten()
         shown = self.shown[kept]
         either = shown | shown[:, self.sides]
         return replace(
             self,
             shown=shown,
             followed=either.any(0).nonzero()[:, 0],
-            memory=self.memory[objects[kept].flatten()],
+            memories={side: memory[those] for side, memory in self.memories.items()},
             descriptors=None if self.descriptors is None else self.descriptors[kept],
             found=None if self.found is None else self.found[kept][:, kept],
             shapes=self.shapes[kept.cpu()],
@@ -107,15 +108,16 @@ class Bank:
         shown = self.shown.cpu().numpy()
         return [list(shapes[shown[:, k], k]) for k in own]
 
-    def recall(self, templates: Tensor, structures: Tensor) -> list[Memory]:
+    def recall(self, templates: Tensor, structures: Tensor, side: int) -> list[Memory]:
         """The memories of `N` objects, one per template.
 
         Args:
             templates: [N, k], which templates each object is asked of.
             structures: [N].
+            side: of the squares on which they are looked for.
         """
         index = templates * self.shown.shape[1] + structures[:, None]
-        return [self.memory[column] for column in index.unbind(1)]
+        return [self.memories[side][column] for column in index.unbind(1)]
 
 
 @torch.no_grad()
@@ -149,9 +151,8 @@ def read_templates(
     if not templates:
         raise InputError("no template is left to segment from")
     aligned = len(views_of(options.turns, options.mirrored)) > 1
-    return TemplateSet.read(
-        templates, names, tracker.image_size, aligned=aligned, window=options.window
-    )
+    side = largest(alterations(options.ensemble or 1, names), tracker.image_size)
+    return TemplateSet.read(templates, names, side, aligned=aligned, window=options.window)
 
 
 @torch.no_grad()
@@ -162,6 +163,8 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         InputError: as `remember`.
     """
     device, names = tracker.device, known.names
+    ways = alterations(options.ensemble or 1, names)
+    as_read, known = known, known.at(tracker.image_size)
     views = views_of(options.turns, options.mirrored)
     sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
     shown = known.shown
@@ -185,6 +188,10 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         with _enough_memory(known.specimens[number], device):
             itself = alone(tracker, features[[number]], memory).object_score
         sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
+    by_side = {
+        side: Memory.cat(memorized(tracker, as_read.at(side), shown)[1])
+        for side in {way.side(tracker.image_size) for way in ways} - {tracker.image_size}
+    }
     found = None
     if len(known) > 1:
         with _enough_memory(known.specimens[0], device):
@@ -198,11 +205,11 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         finder = Finder(tracker, known, options.turns, unmirrored)
     return Bank(
         views,
-        alterations(options.ensemble, names),
+        ways,
         sides.to(device),
         shown.to(device),
         seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
-        Memory.cat(memories),
+        {tracker.image_size: Memory.cat(memories), **by_side},
         descriptors,
         found,
         learn_limits(in_views, seen, options),

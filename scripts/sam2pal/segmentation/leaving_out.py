@@ -36,7 +36,7 @@ def templates_by_others(
     if len(annotated) < 2:
         return
     names = [structure.name for structure in annotator.structures]
-    side = tracker.image_size
+    side = known.images.shape[-1]
     square = Photograph(np.zeros((side, side, 3), np.uint8), 1, side, side)
     for number, specimen in enumerate(known.specimens):
         others = bank.without(number)

@@ -18,6 +18,7 @@ from sam2pal.images.address import file_of
 from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
+from sam2pal.model.ensemble import largest
 from sam2pal.model.finding import NOTHING, Finder, Place
 from sam2pal.model.loading import ahead
 from sam2pal.model.templates import COARSE
@@ -199,11 +200,12 @@ def _photographs(
     """
 
     finder = batches.bank.finder
-    closer = round(tracker.image_size * batches.closer)
+    side = largest(batches.bank.ways, tracker.image_size)
+    closer = round(side * batches.closer)
 
     def read(specimen: Specimen) -> _Seen:
         if specimen.specimen in outlined:
-            return _read(specimen, tracker.image_size, None)
+            return _read(specimen, side, None)
         return _read(specimen, closer if finder is None else tracker.image_size * COARSE, finder)
 
     def find() -> Iterator[_Seen]:

@@ -14,8 +14,8 @@ from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
 from sam2pal.model.combining import Decision, alone, mean_of_masks, of_one
 from sam2pal.model.device import autocast, out_of_memory, too_small
-from sam2pal.model.ensemble import ensemble
-from sam2pal.model.loading import square_image
+from sam2pal.model.ensemble import ensemble, largest
+from sam2pal.model.loading import resized, square_image
 from sam2pal.model.similarity import Match, match
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.bank import Bank
@@ -28,7 +28,7 @@ class Batch:
     """What was tracked on `B` specimens: `F` followed structures each, N = B * F.
 
     Attributes:
-        logits: [B, F, S/4, S/4], on the photographs as they are.
+        logits: [B, F, s, s], on the photographs as they are; see `Decision`.
         decision: on the N objects; turned as the specimens were.
         templates: [N, k], the templates that each object was asked of.
         match: the views that were taken.
@@ -53,33 +53,40 @@ def track_batch(
     """Track the followed structures on `B` specimens.
 
     Args:
-        images: [B, 3, S, S].
+        images: [B, 3, s, s], s as large as any of the bank's ways needs.
         known: how they lie, if that was found before.
     """
+    side = tracker.image_size
     with autocast(images.device):
-        found = known or choose_view(tracker, bank, images)
+        found = known or choose_view(tracker, bank, resized(images, side))
         view = found.view
         turned = [
             bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)
         ]
         structures = bank.structures(view)
         asked = nearest_templates(bank, found.likeness, structures, options.nearest)  # [N, k]
-        memories = bank.recall(asked, structures.flatten())
-        shown = torch.stack([memory.valid for memory in memories]).any(0)
-        if not bool(shown.all()):
-            # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
-            memories[0] = replace(memories[0], valid=memories[0].valid | ~shown)
-        valid = torch.stack([memory.valid for memory in memories], dim=1)
+        valid = bank.shown[asked, structures.flatten()[:, None]]
+        shown = valid.any(1)
+        # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
+        valid[:, 0] |= ~shown
 
         def ask(seen: Tensor) -> Decision:
             features = tracker.encode(seen)
+            memories = [
+                replace(memory, valid=asks)
+                for memory, asks in zip(
+                    bank.recall(asked, structures.flatten(), seen.shape[-1]),
+                    valid.unbind(1),
+                    strict=True,
+                )
+            ]
             if len(memories) == 1:
                 return of_one(tracker, features, memories[0])
             each = [alone(tracker, features, memory) for memory in memories]
             skills = bank.skills[asked, structures.flatten()[:, None]]
             return mean_of_masks(each, valid, skills)
 
-        decision = ensemble(ask, torch.stack(turned), bank.ways)
+        decision = ensemble(ask, torch.stack(turned), bank.ways, side)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
     lying = [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
     return Batch(torch.stack(lying), decision, asked, found, shown)
@@ -184,7 +191,7 @@ def _track(
     options: SegmentationOptions,
     lie: Sequence[Outcome] | None,
 ) -> list[Outcome]:
-    side = tracker.image_size
+    side = largest(bank.ways, tracker.image_size)
     images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
     return track_images(tracker, bank, images, options, lie)
 
@@ -196,7 +203,7 @@ def track_images(
     options: SegmentationOptions,
     lie: Sequence[Outcome] | None = None,
 ) -> list[Outcome]:
-    """Track the followed structures on [B, 3, S, S].
+    """Track the followed structures on images [B, 3, s, s], as large as `track_batch` needs them.
 
     Args:
         lie: how the specimens lie, if that is known.
@@ -230,7 +237,7 @@ def track_images(
                 split(decision.object_score),
                 split(decision.agreement),
                 split(batch.known),
-                F.avg_pool2d(images, 4).float().cpu().numpy(),
+                F.avg_pool2d(resized(images, tracker.image_size), 4).float().cpu().numpy(),
                 strict=True,
             )
         )

@@ -19,9 +19,9 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.adapters import frozen_by
 from sam2pal.model.device import autocast
 from sam2pal.model.encoder import Encoded
-from sam2pal.model.ensemble import alterations
+from sam2pal.model.ensemble import alterations, largest
 from sam2pal.model.finding import NOTHING, Finder
-from sam2pal.model.loading import ahead, square_image
+from sam2pal.model.loading import ahead, resized, square_image
 from sam2pal.model.similarity import match
 from sam2pal.model.templates import COARSE, TemplateSet
 from sam2pal.model.tracker import Features, Tracker
@@ -99,6 +99,11 @@ def held_out(shown: Tensor, holdout: bool | str) -> int | None:
     return max(range(len(shared)), key=lambda template: (shared[template], template))
 
 
+def square_of_training(options: TrainingOptions, names: Sequence[str], square: int) -> int:
+    """Pixels of the side of the squares on which photographs are read, of a model whose own is `square`."""
+    return largest(alterations(options.ways if options.distillation > 0 else 1, names), square)
+
+
 @torch.no_grad()
 def prepare(
     tracker: Tracker,
@@ -112,6 +117,7 @@ def prepare(
     """Encode the templates, their augmented views and the pool: once an image, whatever the number of steps.
 
     Args:
+        templates: with as many pixels as `square_of_training` says, or fewer.
         pool: paths of unlabelled specimens; those that cannot be read are left out, with a warning.
         folder: for encoded images that are more than `keep_megabytes`.
         say: told what is being done.
@@ -123,6 +129,9 @@ def prepare(
     if mirror and (names := sided(templates.names)):
         mirror = False
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
+    ways = alterations(options.ways, templates.names) if options.distillation > 0 else ()
+    side = square_of_training(options, templates.names, tracker.image_size)
+    as_read, templates = templates, templates.at(tracker.image_size)
     _warn_of_small(templates, tracker.image_size)
     images = _Images(tracker, options, FeatureCache(options.keep_megabytes, folder))
     annotated = list(zip(templates.images, templates.masks, templates.annotated, strict=True))
@@ -137,13 +146,11 @@ def prepare(
         for t, (image, masks, known) in enumerate(annotated)
     ]
     drawn = images.encode(annotated, torch.float32)
-    unlabelled = _Pool(tracker, options, templates)
+    unlabelled = _Pool(tracker, options, templates, side)
     lessons = None
-    if options.distillation > 0:
-        kept = held_out(drawn.shown, options.holdout)
-        asked = templates.but(kept)
-        ways = alterations(options.ways, templates.names)
-        lessons = _Lessons(Teacher(tracker, asked, ways), mirror, seed)
+    if ways:
+        asked = as_read.but(held_out(drawn.shown, options.holdout))
+        lessons = _Lessons(Teacher(tracker, asked, ways), tracker.image_size, mirror, seed)
     specimens = unlabelled.read(pool)
     if lessons is not None:
         specimens = lessons.read(
@@ -202,8 +209,9 @@ class _Images:
 class _Lessons:
     """Unlabelled specimens, as they are and altered, with what the teacher finds on them."""
 
-    def __init__(self, teacher: Teacher, mirror: bool, seed: int) -> None:
-        self._teacher, self._mirror, self._seed = teacher, mirror, seed
+    def __init__(self, teacher: Teacher, square: int, mirror: bool, seed: int) -> None:
+        self._teacher, self._square = teacher, square
+        self._mirror, self._seed = mirror, seed
         self._found: list[Taught] = []
 
     @property
@@ -215,21 +223,23 @@ class _Lessons:
         )
 
     def read(self, specimens: Iterable[Tensor], tell: Callable[[int], None]) -> Iterator[Tensor]:
-        """Of each of the images [3, S, S] its copies."""
+        """Of each of the images [3, s, s] its copies [3, S, S]."""
         for number, image in enumerate(specimens):
             tell(number + 1)
             found = self._teacher(image)
             device = found.masks.device
             self._keep(found)
+            image = resized(image[None], self._square)[0]
             yield image
             for copy in range(1, COPIES):
                 rng = np.random.default_rng([self._seed, 6, number, copy])
-                altered, masks = augment(image, found.masks[0].cpu(), rng, mirror=self._mirror)
+                masks = F.interpolate(found.masks, self._square, mode="area")[0].cpu()
+                altered, masks = augment(image, masks, rng, mirror=self._mirror)
                 self._keep(Taught(masks[None].to(device), found.trusted))
                 yield altered
 
     def _keep(self, found: Taught) -> None:
-        side = min(found.masks.shape[-1], LARGEST)
+        side = min(self._square, LARGEST)
         masks = F.interpolate(found.masks, side, mode="area")
         self._found.append(Taught(masks.half(), found.trusted))
 
@@ -241,8 +251,10 @@ class _Pool:
         left_out: why photographs could not be read.
     """
 
-    def __init__(self, tracker: Tracker, options: TrainingOptions, templates: TemplateSet) -> None:
-        self._tracker = tracker
+    def __init__(
+        self, tracker: Tracker, options: TrainingOptions, templates: TemplateSet, side: int
+    ) -> None:
+        self._tracker, self._side = tracker, side
         self._turns = views_of(options.turns, mirrored=False)
         self._descriptors = None
         if len(self._turns) > 1:
@@ -253,7 +265,7 @@ class _Pool:
         self.left_out: list[str] = []
 
     def read(self, paths: Sequence[str]) -> Iterator[Tensor]:
-        """Images [3, S, S].
+        """Images [3, s, s], of the side that was asked for.
 
         Raises:
             InputError: none can be read.
@@ -263,7 +275,7 @@ class _Pool:
                 self.left_out.append(str(found))
                 log.warning("left out of the training pool: %s", found)
             else:
-                yield self._turned(square_image(found, self._tracker.image_size))
+                yield self._turned(square_image(found, self._side))
         if len(self.left_out) == len(paths):
             raise InputError(
                 "no photograph of the training pool can be read: "
@@ -272,7 +284,8 @@ class _Pool:
 
     def _found(self, paths: Sequence[str]) -> Iterator[_Located | InputError]:
         """The photographs with their windows: all of them where there is no finder."""
-        read = partial(_read, side=self._tracker.image_size, finder=self._finder)
+        side = self._side if self._finder is None else self._tracker.image_size * COARSE
+        read = partial(_read, side=side, finder=self._finder)
         for path, seen in zip(paths, ahead(read, paths), strict=True):
             if isinstance(seen, InputError):
                 yield seen
@@ -291,7 +304,7 @@ class _Pool:
         if isinstance(located, InputError):
             return located
         try:
-            return look_closer(*located, self._tracker.image_size)
+            return look_closer(*located, self._side)
         except InputError as error:
             return error
 
@@ -300,7 +313,8 @@ class _Pool:
             return image
         device = self._tracker.device
         with autocast(device):
-            found = match(self._tracker, self._descriptors, image[None].to(device))
+            shown = resized(image[None].to(device), self._tracker.image_size)
+            found = match(self._tracker, self._descriptors, shown)
         return self._turns[int(found.view)].undo(image)
 
 
@@ -308,7 +322,7 @@ def _read(
     path: str, side: int, finder: Finder | None
 ) -> tuple[Photograph, Sequence[Window]] | InputError:
     try:
-        photograph = read_photograph(path, side * (COARSE if finder else 1))
+        photograph = read_photograph(path, side)
     except InputError as error:
         return error
     return photograph, finder.regions(photograph) if finder else ()

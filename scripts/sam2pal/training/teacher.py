@@ -44,6 +44,7 @@ class Teacher:
 
     Args:
         tracker: of the model; with gates.
+        templates: with as many pixels as the largest of the ways needs, or fewer.
         ways: in which a specimen is seen, two or more.
     """
 
@@ -52,26 +53,31 @@ class Teacher:
         self, tracker: Tracker, templates: TemplateSet, ways: Sequence[Alteration]
     ) -> None:
         self._tracker, self._ways = tracker, ways
-        features, self._memories = memorized(tracker, templates)
+        square = templates.at(tracker.image_size)
+        shown = square.shown.to(tracker.device)
+        features, memories = memorized(tracker, square)
+        self._memories = {tracker.image_size: memories} | {
+            side: memorized(tracker, templates.at(side), shown)[1]
+            for side in {way.side(tracker.image_size) for way in ways} - {tracker.image_size}
+        }
         with autocast(tracker.device):
-            found = each_on_each(tracker, features, self._memories, templates)
-        shown = templates.shown.to(tracker.device)
+            found = each_on_each(tracker, features, memories, square)
         self._skills = skill(found).T  # [K, T]
         self._valid = shown.T
         self._shown = shown.any(0)  # by any template
 
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Taught:
-        """Of one specimen [3, S, S], its masks at the square's size."""
+        """Of one specimen [3, s, s], its masks at the same size; s is what `largest` gives of the ways."""
         image = image[None].to(self._tracker.device)
         with autocast(image.device):
-            found = ensemble(self._ask, image, self._ways)
+            found = ensemble(self._ask, image, self._ways, self._tracker.image_size)
         masks = found.logits.float().sigmoid()[:, 0]
         seen = self._shown & (masks.flatten(1).amax(1) > 0.5)
         return Taught(masks[None], (seen & (found.steadiness >= STEADY))[None])
 
     def _ask(self, image: Tensor) -> Decision:
         features = self._tracker.encode(image)
-        found = [alone(self._tracker, features, memory) for memory in self._memories]
+        found = [alone(self._tracker, features, memory) for memory in self._memories[image.shape[-1]]]
         # where there is nothing to follow any template stands in; what is found there is not trusted
         return mean_of_masks(found, self._valid | ~self._shown[:, None], self._skills)

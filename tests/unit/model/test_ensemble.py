@@ -38,7 +38,7 @@ def test_a_specimen_is_larger_mirrored_and_turned_as_said():
 def test_no_way_mirrors_where_a_structure_is_named_for_a_side():
     assert alterations(3, ["head", "legs"]) == list(ALTERATIONS[:3])
     ways = alterations(8, ["left_antenna", "right_antenna"])
-    assert len(ways) == len(set(ways)) == 5 and not any(way.mirrored for way in ways)
+    assert len(ways) == len(set(ways)) == 8 and not any(way.mirrored for way in ways)
 
 
 def decided(images: torch.Tensor) -> Decision:
@@ -50,11 +50,11 @@ def decided(images: torch.Tensor) -> Decision:
 
 def test_masks_that_agree_are_their_mean():
     images = torch.cat([disc(24, 40, 9), disc(40, 30, 12)])
-    once, often = decided(images), ensemble(decided, images, alterations(4, ["head"]))
+    once, often = decided(images), ensemble(decided, images, alterations(4, ["head"]), SIDE)
     assert ((once.logits > 0) == (often.logits > 0)).float().mean() > 0.995
     assert bool((often.steadiness > 0.9).all()) and often.agreement is None
     torch.testing.assert_close(often.predicted_iou, once.predicted_iou)
-    assert ensemble(decided, images, alterations(1, [])).steadiness is None
+    assert ensemble(decided, images, alterations(1, []), SIDE).steadiness is None
 
 
 def test_a_mask_that_is_found_only_once_is_outvoted():
@@ -64,6 +64,6 @@ def test_a_mask_that_is_found_only_once_is_outvoted():
         calls.append(len(calls))
         return decided(images if len(calls) == 2 else torch.zeros_like(images))
 
-    found = ensemble(sometimes, image, alterations(3, ["head"]))
+    found = ensemble(sometimes, image, alterations(3, ["head"]), SIDE)
     assert not bool((found.logits[0] > 0).any())
     assert found.steadiness[0] < 0.7

@@ -6,6 +6,8 @@ import pytest
 import torch
 from sam2.modeling.sam2_base import SAM2Base
 
+from sam2pal.config.model import ModelOptions
+from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 
 
@@ -329,3 +331,25 @@ def test_a_model_without_memory_is_refused(small_model):
     model.num_maskmem = 0
     with pytest.raises(ValueError, match="no memory"):
         Tracker(model)
+
+
+@torch.no_grad()
+def test_squares_of_another_side_are_seen_as_by_a_model_of_that_side(model, request):
+    name = request.node.callspec.params["model"]
+    side = 3 * model.image_size // 2
+    options = (
+        ModelOptions(image_size=side) if name == "bundled" else ModelOptions(name, image_size=side)
+    )
+    other = build_model(options, random_weights=True)
+    other.load_state_dict(model.state_dict())
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
+    found = []
+    for tracker in (Tracker(other), Tracker(model)):
+        memory = tracker.memorize(tracker.encode(images[:1]), drawn_logits(blobs(3, side)))
+        found.append(tracker.track(tracker.encode(images[1:]), [memory]))
+    assert found[0].logits.shape == (3, 1, side // 4, side // 4)
+    assert found[0].logits.std() > 0.02
+    torch.testing.assert_close(found[1].logits, found[0].logits)
+    torch.testing.assert_close(found[1].predicted_iou, found[0].predicted_iou)
+    with pytest.raises(ValueError, match="side that 32 divides"):
+        Tracker(model).encode(images[..., :-1, :-1])

@@ -17,7 +17,8 @@ from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
-from sam2pal.model.loading import read_template, square_image
+from sam2pal.model.ensemble import Alteration
+from sam2pal.model.loading import read_template, resized, square_image
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.similarity import Alignment, align, near_duplicates
 from sam2pal.model.tracker import Tracker, drawn_logits
@@ -285,18 +286,22 @@ def test_the_mean_is_taken_of_masks_that_are_seen_in_several_ways(tracker, genus
         remember(tracker, genus.templates[:1], NAMES, some) for some in (once, often)
     )
     assert (len(single.ways), len(several.ways)) == (1, 3)
-    photographs = [read_photograph(genus.copies[name].path, 64) for name in ("0", "180")]
-    images = torch.stack([square_image(photograph, 64) for photograph in photographs])
+    assert sorted(single.memories) == [64] and sorted(several.memories) == [64, 96]
+    photographs = [read_photograph(genus.copies[name].path, 96) for name in ("0", "180")]
+    images = torch.stack([square_image(photograph, 96) for photograph in photographs])
     found = track_batch(tracker, several, images, often)
     turned = [single.views[view] for view in found.match.view.tolist()]
     lying = torch.stack([view.undo(image) for view, image in zip(turned, images, strict=True)])
     first = dataclasses.replace(found.match, view=torch.zeros(2, dtype=torch.long))
     masks = []
     for way in several.ways:
-        seen = track_batch(tracker, single, way.apply(lying), once, first).logits
-        masks.append(way.undo(at_size_of(seen, images).sigmoid()))
+        seen = way.apply(resized(lying, way.side(64)))
+        bank = dataclasses.replace(several, ways=[Alteration(pixels=way.pixels)])
+        logits = track_batch(tracker, bank, seen, once, first).logits
+        assert logits.shape[-1] == way.side(64) // 4
+        masks.append(way.undo(at_size_of(logits, images).sigmoid()))
     expected = torch.stack(masks).mean(0)
     expected = torch.stack([view.apply(m) for view, m in zip(turned, expected, strict=True)])
     torch.testing.assert_close(found.logits.sigmoid(), expected, atol=1e-4, rtol=0)
     assert found.decision.steadiness.shape == (6,)
-    assert found.logits.shape[-1] == 64
+    assert found.logits.shape[-1] == 96

@@ -18,7 +18,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
-from sam2pal.training.data import Data, prepare
+from sam2pal.training.data import Data, prepare, square_of_training
 
 
 def read_collection(folder: Path, name: str) -> list[AnnotatedSpecimen]:
@@ -107,7 +107,8 @@ class Collection:
 
     def data(self, positions: list[int], options: TrainingOptions, seed: int) -> Data:
         """What a training with these templates looks at; the other specimens of `tune` are its pool."""
-        chosen, side = [self.tune[i] for i in positions], self._tracker.image_size
+        chosen = [self.tune[i] for i in positions]
+        side = square_of_training(options, self.structures, self._tracker.image_size)
         aligned = len(options.turns) > 1
         templates = TemplateSet.read(chosen, self.structures, side, aligned=aligned)
         pool = [specimen.path for i, specimen in enumerate(self.tune) if i not in positions]
@@ -121,7 +122,7 @@ class Collection:
         return listed, self._photograph(specimen.path)
 
     def _photograph(self, path: str) -> Photograph:
-        return read_photograph(path, at_least=self._tracker.image_size)
+        return read_photograph(path, at_least=2 * self._tracker.image_size)
 
 
 def _number(specimen: AnnotatedSpecimen, folder: Path) -> int:

@@ -19,7 +19,7 @@ from sam2pal.config.structures import Structure, read_structures
 from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError, nearest
 
-METHOD = 3
+METHOD = 4
 """Raise it when the same protocol gives other numbers, also by another default of training: runs of another
 method are run again."""
 
