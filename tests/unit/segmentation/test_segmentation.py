@@ -561,7 +561,7 @@ def test_each_template_is_found_from_the_others(tracker, genus, predictions):
     alone = remember(tracker, [second], NAMES, UPRIGHT)
     without = bank.without(0)
     assert without.specimens == ("a2",) and without.followed.tolist() == [1, 2, 3]
-    torch.testing.assert_close(without.memory.spatial, alone.memory.spatial)
+    torch.testing.assert_close(without.memories[64].spatial, alone.memories[64].spatial)
     torch.testing.assert_close(without.shapes, alone.shapes)
     one = run(tracker, genus, specimens=[], templates=[first])
     assert one["info"]["confidence"] == {"labelled": []}

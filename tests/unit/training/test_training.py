@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from filelock import FileLock
 from PIL import Image
 
@@ -910,7 +911,7 @@ def test_training_remembers_what_segmenting_remembers(small_model, photographs, 
     tracker, templates = Tracker(small_model), photographs[0]
     options = SegmentationOptions(window="photograph", turns=(0,))
     bank = remember(tracker, templates[:1], STRUCTURES, options)
-    expected = tracker.track(data.unseen.features[[0]], [bank.memory]).logits
+    expected = tracker.track(data.unseen.features[[0]], [bank.memories[64]]).logits
     found = direct(tracker, data.drawn[[0]], data.unseen[[0]]).tracked.logits
     assert torch.allclose(found, expected, atol=1e-4)
 
@@ -1054,7 +1055,8 @@ def test_a_pool_is_kept_as_it_is_and_altered_with_what_is_found_on_it(taught, da
     assert (taught.copies, taught.specimens) == (COPIES, len(pool))
     assert len(taught.pool) == COPIES * len(pool) == len(taught.taught.masks)
     plain = taught.pool[torch.arange(len(pool)) * COPIES]
-    torch.testing.assert_close(plain.low, data.pool.low)
+    # read with more pixels, and reduced
+    assert F.cosine_similarity(plain.low.flatten(1), data.pool.low.flatten(1)).min() > 0.95
     masks = taught.taught.masks.float()
     assert masks.shape[1] == len(STRUCTURES) and masks.min() >= 0 and masks.max() <= 1
     # what was found on a specimen follows it when it is altered
@@ -1112,14 +1114,13 @@ def test_the_template_that_is_held_out_teaches_nothing(small_model, photographs)
     templates, pool = photographs
     three = [*templates, dataclasses.replace(templates[0], specimen="2", path=pool[0])]
     options = dataclasses.replace(TAUGHT, holdout=True, views=1)
-    known = TemplateSet.read(three, STRUCTURES, small_model.image_size, aligned=False)
+    known = TemplateSet.read(three, STRUCTURES, 96, aligned=False)
     kept = held_out(known.shown & known.annotated, True)
     found = prepared(small_model, three, pool[1:2], options)
     without = Teacher(
         Tracker(small_model), known.but(kept), alterations(options.ways, STRUCTURES)
     )
-    image = square_image(read_photograph(pool[1], small_model.image_size), small_model.image_size)
-    expected = without(image).masks
+    expected = F.interpolate(without(square_image(read_photograph(pool[1], 96), 96)).masks, 64, mode="area")
     torch.testing.assert_close(found.taught.masks[:1].float(), expected, atol=1e-3, rtol=0)
 
 
@@ -1127,5 +1128,5 @@ def test_nothing_is_taught_of_a_structure_that_no_template_shows(small_model, ph
     templates, pool = photographs
     known = TemplateSet.read(templates[1:], STRUCTURES, small_model.image_size, aligned=False)
     teacher = Teacher(Tracker(small_model), known, alterations(2, STRUCTURES))
-    image = square_image(read_photograph(pool[0], small_model.image_size), small_model.image_size)
+    image = square_image(read_photograph(pool[0], 96), 96)
     assert not teacher(image).trusted[0, STRUCTURES.index("tail")]
