@@ -1114,7 +1114,7 @@ def test_the_template_that_is_held_out_teaches_nothing(small_model, photographs)
     templates, pool = photographs
     three = [*templates, dataclasses.replace(templates[0], specimen="2", path=pool[0])]
     options = dataclasses.replace(TAUGHT, holdout=True, views=1)
-    known = TemplateSet.read(three, STRUCTURES, 96, aligned=False)
+    known = TemplateSet.read(three, STRUCTURES, small_model.image_size, aligned=False)
     kept = held_out(known.shown & known.annotated, True)
     found = prepared(small_model, three, pool[1:2], options)
     without = Teacher(
