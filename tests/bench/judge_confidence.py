@@ -20,6 +20,7 @@ from PIL import Image
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.stages import ENSEMBLE
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.recalibration import Recalibration, labelled_in
 from sam2pal.dataset.signals import GOOD_IOU
@@ -78,7 +79,8 @@ def main() -> None:
 
         adapters.load(model, arguments.adapter)
         folder /= f"adapter-{sha256(arguments.adapter / 'adapter_model.safetensors')[:12]}"
-    tracker, options = Tracker(model), SegmentationOptions(window="photograph")
+    tracker = Tracker(model)
+    options = SegmentationOptions(window="photograph", ensemble=ENSEMBLE)
     folder /= arguments.score
     beetles = beetle_cases(arguments.data / "carabidae", int(arguments.score == "odd"))
     made = segmented(beetles, tracker, options, folder)
