@@ -132,7 +132,7 @@ def test_a_training_pool_is_cut_as_the_templates_are(tracker, genus):
     cut = look_closer(template.path, read_photograph(template.path), window, 256)
     assert torch.equal(known.images[0], square_image(cut, 256))
     options = TrainingOptions(turns=(0,))
-    pool = _Pool(tracker, options, known)
+    pool = _Pool(tracker, options, known, 256)
     paths = {one.specimen: one.path for one in specimens}
     seen = list(pool.read([paths["there"], paths["empty"]]))
     assert len(seen) == 1 and "no specimen" in pool.left_out[0] and "empty.png" in pool.left_out[0]
@@ -143,7 +143,7 @@ def test_a_training_pool_is_cut_as_the_templates_are(tracker, genus):
     closer = look_closer(paths["there"], photograph, place.window, 256)
     assert torch.equal(seen[0], square_image(closer, 256))
     with pytest.raises(InputError, match="no photograph of the training pool can be read"):
-        list(_Pool(tracker, options, known).read([paths["empty"]]))
+        list(_Pool(tracker, options, known, 256).read([paths["empty"]]))
 
 
 def test_a_template_drawn_only_in_part_is_cut_to_the_whole_specimen(genus):
