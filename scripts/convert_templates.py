@@ -16,8 +16,8 @@ from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.photographs import Photographs
+from sam2pal.images.address import content_hash, file_of
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import sha256
 
 
 def main() -> None:
@@ -32,7 +32,11 @@ def main() -> None:
         " same photograph and structure",
     )
     of = parser.add_mutually_exclusive_group(required=True)
-    of.add_argument("--photographs", nargs="+", help="the folder of each, or one for all")
+    of.add_argument(
+        "--photographs",
+        nargs="+",
+        help="the folder of each, or one for all; also a list of specimens (manifest.tsv)",
+    )
     of.add_argument(
         "--specimens",
         help="list of the genus' specimens (manifest.tsv): the annotations are their truth, which"
@@ -62,8 +66,8 @@ def main() -> None:
         raise InputError(f"{what} of genus {arguments.genus}: {error}") from error
     if what == "templates":  # another photograph of the same name and size makes other templates
         for image in data["images"]:
-            if Path(image["path"]).is_file():
-                image["sha256"] = sha256(image["path"])
+            if Path(file_of(image["path"])).is_file():
+                image["sha256"] = content_hash(image["path"])
     write_coco(arguments.output, data)
 
     names = {category["id"]: category["name"] for category in data["categories"]}

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sam2pal.cli import add_progress, program, run
+from sam2pal.dataset.codes import name_by_codes, read_codes
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.files import write as write_coco
@@ -58,6 +59,11 @@ def main() -> None:
     parser.add_argument(
         "--sheets", type=Path, required=True, help="folder for the trays with boxes"
     )
+    parser.add_argument(
+        "--codes",
+        action="store_true",
+        help="name each specimen by the barcode or QR code beside it (needs the package zxing-cpp)",
+    )
     parser.add_argument("--cut", type=Path, help="folder for a photograph of each specimen")
     add_progress(parser)
     arguments = parser.parse_args()
@@ -78,9 +84,12 @@ def main() -> None:
     trays = []
     with Progress(arguments.progress, "tray", len(photographs.photographs)) as bar:
         for file in bar.over(photographs.photographs):
-            asked = None if arguments.cut else SIDE
+            asked = None if arguments.cut or arguments.codes else SIDE
             photograph = read_photograph(file.path, asked)
             where, boxes = drawn.get(file.path) or (file.name, find(photograph, known))
+            notes = []
+            if arguments.codes:
+                boxes, notes = name_by_codes(boxes, read_codes(photograph.pixels))
             height, width = photograph.displayed
             tray = Tray(file, width, height, named(boxes, where))
             with atomic(arguments.sheets / f"{file.specimen}.png") as temporary:
@@ -88,7 +97,7 @@ def main() -> None:
             if arguments.cut:
                 cut(photograph, tray, arguments.cut)
             trays.append(tray)
-            print(told(tray), file=sys.stderr)
+            print("; ".join([told(tray), *notes]), file=sys.stderr)
     write_coco(arguments.output, as_coco(trays))
 
 

@@ -15,11 +15,14 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from running import CONFIG, REPOSITORY, SQUARE, Project, correct, make_project, photographs
 
 from sam2pal.evaluation.ending import ERRORS, INCOMPLETE
+from sam2pal.images.address import content_hash
 
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
@@ -306,6 +309,59 @@ def test_new_and_replaced_photographs_concern_their_shards_alone(again: Project)
         f"segment_shard Bus {name} 0001" for name in CONFIG["rounds"]
     }
     assert "train_palindrome" not in call.names()
+
+
+def test_specimens_of_a_tray_are_found_segmented_and_teach_when_corrected(again: Project) -> None:
+    place = again.folder
+    photographs(place / "data/trays", range(1))
+    square = np.asarray(Image.open(place / "data/trays/0000.png"))
+    tray = np.random.default_rng(7).integers(225, 250, (100, 120, 3), np.uint8)
+    for top in (8, 60):
+        for left in (10, 70):
+            tray[top : top + 24, left : left + 32] = square
+    (place / "data/trays/0000.png").unlink()
+    Image.fromarray(tray).save(place / "data/trays/T.png")
+    rounds = {"untrained": {"templates": ["first"]}}
+    rounds |= {"taught": {"templates": ["first", "corrections"]}}
+    header = "genus\tspecimens\ttruth\tpixels_per_mm\tlayout\tboxes\n"
+    table = f"{header}Cus\tdata/trays\t\t\tmany\t"
+    drawn = "genus\tround\tannotations\tphotographs\nCus\tfirst\tdata/Aus_first.json\tdata/Aus\n"
+    again.write(CONFIG | {"rounds": rounds}, table + "\n", drawn)
+    call = again.run("results/Cus/untrained/shards/0001.json")
+    assert call.code == 0, call.text
+    assert {"find_specimens", "segment_shard"} <= call.names()
+    assert Image.open(place / "results/Cus/trays/T.png").size == (120, 100)
+    shard = json.loads((place / "results/Cus/untrained/shards/0001.json").read_text())
+    names = [image["specimen"] for image in shard["images"]]
+    assert names == ["T#0101", "T#0102", "T#0201", "T#0202"]
+
+    one = shard["images"][2]
+    hash_of = {"sha256": content_hash(one["path"]), "genus": "Cus"}
+    said = {"id": 1, "image_id": one["id"], "category_id": 1, "verdict": "corrected", "iscrowd": 0}
+    said |= {"segmentation": [[1, 1, 15, 1, 15, 15, 1, 15]], "source": "corrected"}
+    data = {"images": [one | hash_of], "annotations": [said], "categories": shard["categories"]}
+    (place / "config/corrections/Aus/corrections.json").unlink()
+    (place / "config/corrections/Aus").rename(place / "config/corrections/Cus")
+    (place / "config/corrections/Cus/corrections.json").write_text(json.dumps(data))
+    call = again.run("results/Cus/taught/shards/0001.json")
+    assert call.code == 0, call.text
+    assert call.names() == {"convert_templates", "segment_shard"}
+    shard = json.loads((place / "results/Cus/taught/shards/0001.json").read_text())
+    sources = [a["source"] for a in shard["annotations"] if a["category_id"] == 1]
+    assert sources == ["predicted", "predicted", "drawn", "predicted"]
+    assert {"Aus/0000", "0000", "T#0201"} & set(shard["images"][0]["templates"])
+
+    # two boxes become one, and that which teaches keeps its own
+    found = json.loads((place / "results/Cus/specimens.json").read_text())
+    kept = found["annotations"][2]
+    both = {"id": 9, "image_id": 1, "category_id": 1, "bbox": [8, 6, 100, 30]}
+    (place / "boxes.json").write_text(json.dumps(found | {"annotations": [kept, both]}))
+    again.write(CONFIG | {"rounds": rounds}, f"{table}boxes.json\n")
+    call = again.run("--until", "list_specimens")
+    assert call.code == 0 and {"find_specimens", "list_specimens"} <= call.names(), call.text
+    listed = (place / "results/Cus/manifest.tsv").read_text().splitlines()[1:]
+    assert [line.split("\t")[0] for line in listed] == ["T#0101", "T#0201"]
+    assert "segment_shard Cus taught 0001" in again.run("--dry-run").jobs
 
 
 def test_a_failed_genus_stops_no_other_and_leaves_no_old_tables(again: Project) -> None:

@@ -69,49 +69,50 @@ def own_mappings(config):
                 config[key] = own[key]
 
 
+def judged_on(genus):
+    """Where the photographs are that people judged: a folder, or the list of the specimens found in trays."""
+    if genus.layout == "single":
+        return genus.specimens
+    return place(f"{RESULTS}/{genus.name}/manifest.tsv")
+
+
 @functools.lru_cache(maxsize=None)
-def judgements(genus, folder, structures, files):
+def judgements(genus, photographs, structures, files):
     """What people said of the specimens of a genus, checked against the photographs as they are."""
     from sam2pal.dataset.corrections import Hashes, read_corrections
     from sam2pal.dataset.photographs import Photographs
 
-    if not Path(folder).is_dir():
-        return []  # a demo not yet drawn; of any other the check of the tables tells
+    if not Path(photographs).exists():
+        return []  # a demo not yet drawn, or trays not yet searched; of others the check of the tables tells
     hashes = Hashes(HASHES)
-    found, _ = read_corrections(files, genus, Photographs.of_folder(folder), structures, hashes)
+    known = Photographs.of_place(photographs)
+    found, _ = read_corrections(files, genus, known, structures, hashes)
     hashes.save()
     return found
 
 
 def judged(project):
-    """What people said, by genus. Specimens in trays are not known before these are searched."""
+    """What people said, by genus."""
     structures = tuple(project.configuration.structures)
     return {
-        name: judgements(name, project.genera[name].specimens, structures, tuple(files))
+        name: judgements(name, judged_on(project.genera[name]), structures, tuple(files))
         for name, files in project.corrections.items()
-        if project.genera[name].layout == "single"
     }
 
 
 def corrected(configuration, genus, name, files):
     """The corrections that serve a round as templates. They are a file of their own, written only if they changed:
     another verdict trains nothing again."""
-    if genus.layout == "many":
-        raise InputError(
-            f"rounds.{name}.templates: '{genus.name}' has photographs of many specimens, whose corrections cannot be"
-            " templates; take 'corrections' out, or cut the specimens out (docs/large-photographs.md)"
-        )
     path = Path(place(f"{OPTIONS}/corrections/{genus.name}.{name}.json"))
+    photographs = judged_on(genus)
     if workflow.is_main_process and not (RUNNING and path.is_file()):
         from sam2pal.dataset.corrections import templates_of, write_templates
 
         entry = configuration.rounds[name]
-        found = judgements(
-            genus.name, genus.specimens, tuple(configuration.structures), tuple(files)
-        )
+        found = judgements(genus.name, photographs, tuple(configuration.structures), tuple(files))
         write_templates(path, templates_of(found, entry.most_accepted if entry.accepted else 0))
     if path.is_file():
-        return Source(genus.name, CORRECTIONS, str(path), genus.specimens)
+        return Source(genus.name, CORRECTIONS, str(path), photographs)
 
 
 def check_configuration(config):

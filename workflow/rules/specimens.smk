@@ -21,8 +21,9 @@ rule find_specimens:
         folder=lambda wildcards: genus_of(wildcards).specimens,
         state=folder_state,
         boxes=lambda wildcards, input: (f"--boxes {shlex.join(input.boxes)}" if input.boxes else ""),
+        codes=lambda wildcards: "--codes" if genus_of(wildcards).codes == "yes" else "",
     shell:
-        "{params.program} --photographs {params.folder:q} --templates {input.templates} {params.boxes}"
+        "{params.program} --photographs {params.folder:q} --templates {input.templates} {params.boxes} {params.codes}"
         " --sheets {output.sheets} --progress {log}.state --output {output.specimens} > {log} 2>&1"
 
 

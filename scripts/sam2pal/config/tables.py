@@ -84,6 +84,13 @@ def _layout(text: str, info: ValidationInfo) -> str:
     )
 
 
+def _codes(text: str, info: ValidationInfo) -> str:
+    """What a cell says, in lower case."""
+    if text.casefold() in ("yes", "no"):
+        return text.casefold()
+    raise _wrong(f"codes of '{info.data.get('name', '')}' is '{text}'; write yes or no")
+
+
 Filled = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string", "minLength": 1})]
 FilledPath = Annotated[Filled, AfterValidator(_path)]
 LONGEST_NAME = 100  # it becomes part of names of files, which have 255 bytes
@@ -127,6 +134,10 @@ class Genus:
         None,
         description="COCO file, or folder of such, with a box per specimen of a tray: replaces what is "
         "found there; may be empty",
+    )
+    codes: Annotated[Literal["no", "yes"], BeforeValidator(_codes)] = Field(
+        "no",
+        description="`yes` names the specimens of trays by the barcodes or QR codes beside them",
     )
     metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
 

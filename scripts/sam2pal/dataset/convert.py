@@ -111,7 +111,7 @@ def _collect(
     listed: dict[Path, Photographs] = {folders[0]: photographs} if known else {}
     for file, folder in zip(files, folders, strict=True):
         if folder not in listed:
-            listed[folder] = Photographs.of_folder(folder)
+            listed[folder] = Photographs.of_place(folder)
         with guarded(file):
             source = read_annotations(file, listed[folder], collected.structures, collected.glance)
             collected.add(file, source, listed[folder])

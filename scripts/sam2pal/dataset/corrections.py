@@ -13,7 +13,7 @@ from sam2pal.config.checking import refuse
 from sam2pal.dataset.dataset import MISSING, specimen_of
 from sam2pal.dataset.files import check, guarded, read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
-from sam2pal.images.address import content_hash, file_of
+from sam2pal.images.address import content_hash, file_of, split
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import write_if_changed
@@ -297,6 +297,8 @@ class _File:
             if self.hashes.of(photograph.path) == sha256.lower():
                 return
             what = "is not the file that was judged"
+            if split(photograph.path)[1]:
+                what += ", or its box is another (docs/large-photographs.md says how to keep boxes)"
         else:
             header = photograph.header()
             if size in ((header.width, header.height), (None, None)):

@@ -72,7 +72,7 @@ class Findings:
         whose = f"{'truth' if truth else 'templates'} of genus {source.genus}"
         try:
             if source.photographs not in self._photographs:
-                self._photographs[source.photographs] = Photographs.of_folder(source.photographs)
+                self._photographs[source.photographs] = Photographs.of_place(source.photographs)
             photographs = self._photographs[source.photographs]
             notes = look(source.annotations, photographs, structures, truth)
         except InputError as error:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import OK
+from sam2pal.images.address import file_of, split
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed
 
@@ -87,8 +88,9 @@ def find_templates(
     templates = list(templates)
     by_size: dict[int, list[AnnotatedSpecimen]] = {}
     for template in templates:
-        if os.path.isfile(template.path):
-            by_size.setdefault(os.path.getsize(template.path), []).append(template)
+        file = file_of(template.path)
+        if os.path.isfile(file):
+            by_size.setdefault(os.path.getsize(file), []).append(template)
     found = {}
     for specimen in specimens:
         if specimen.status != OK:
@@ -115,15 +117,18 @@ def _add_named(
         names = {own} & set(sizes)
         if not names:
             names = _fitting(own, sizes, ends)
-            if os.path.isfile(template.path):  # what could be compared has been
+            if os.path.isfile(file_of(template.path)):  # what could be compared has been
                 names = {name for name in names if sizes[name] < 0}
         for name in names:
             found.setdefault(spelt[name], template)
 
 
 def _same_file(one: str, other: str) -> bool:
+    (one, window), (other, its_window) = split(one), split(other)
     try:
-        return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
+        return window == its_window and (
+            os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
+        )
     except OSError:
         return False
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.manifest import DUPLICATE, Specimen
+from sam2pal.dataset.manifest import DUPLICATE, Specimen, read_list
 from sam2pal.images.address import file_of
 from sam2pal.images.folder import scan
 from sam2pal.images.header import Header
@@ -95,6 +95,17 @@ class Photographs:
         if not files:
             raise InputError(f"{folder}: the folder of the annotated photographs holds none")
         return cls((PhotographFile(file.name, file.path, file.stem) for file in files), folder)
+
+    @classmethod
+    def of_place(cls, place: str | Path) -> "Photographs":
+        """Those of a folder, or of a list of specimens (manifest.tsv), which may be windows.
+
+        Raises:
+            InputError: as `of_folder`; or the list is damaged.
+        """
+        if os.path.isfile(place):
+            return cls.of_specimens(read_list(place), place)
+        return cls.of_folder(place)
 
     @classmethod
     def of_specimens(
@@ -212,15 +223,15 @@ def _folded_stem(name: str) -> str:
 
 
 class LaterPhotographs(Photographs):
-    """Photographs of a folder that is listed only if a format needs it to be read."""
+    """Photographs of a place that is listed only if a format needs it to be read."""
 
-    def __init__(self, folder: str) -> None:
-        self.place = folder
+    def __init__(self, place: str) -> None:
+        self.place = place
 
     def __getattr__(self, name: str) -> object:
         if name not in ("photographs", "_by_name"):
             raise AttributeError(name)
-        files: list[PhotographFile] = Photographs.of_folder(self.place).photographs
+        files: list[PhotographFile] = Photographs.of_place(self.place).photographs
         Photographs.__init__(self, files, self.place)
         return self.__dict__[name]
 

@@ -35,7 +35,7 @@ class Boxed:
     """A specimen of a tray.
 
     Attributes:
-        number: row and column, as `0203`; empty until `named`.
+        number: row and column, as `0203`, or what its code says; empty until `named`.
         box: (left, top, width, height) in pixels of the upright photograph.
         source: `found`, or `drawn` by a person.
         touching: whether it touches another, or may be several.

@@ -19,6 +19,7 @@ THIN = 0.012  # no more than that width is a wall of a cell, or its shadow
 EROSIONS = 0, 2, 5, 10  # pixels by which regions are made smaller, so that what touches comes apart
 LENGTHS = 0.02, 0.7  # of the tray's longer side, that a specimen may have
 SPARSEST = 0.06  # share of its box that a specimen covers
+LABEL = 0.8  # of its box along its own axes: what covers more is a label
 APART = 0.2  # share of a region that may lie on another specimen
 ALIKE = 0.2  # no likeness below this is that of a specimen
 LIKE = 0.15  # below the usual likeness, of what is surely a specimen
@@ -26,7 +27,9 @@ UNLIKE = 0.3  # below it, of what is none
 ODD = 0.04  # below the usual overlap of shapes, of what has the shape of none
 SIZES = 0.35, 2.8  # of the usual length
 REACH = 0.5  # of its length, how far limbs reach beyond what was recognised of a specimen
-BULK = 2.5  # times its area, with limbs
+LARGEST = 2.5  # times its area, with limbs
+BULK = 0.7  # of its area, that may be added and is thicker than
+LIMB = 0.08  # of its length
 LOSS = 0.15  # likeness that limbs may cost; labels and shadows cost more
 JOIN = 0.015  # of the usual length: gaps in limbs, as under pins, that are closed
 NEAR = 2  # pixels between specimens that touch
@@ -171,15 +174,14 @@ def _regions(
         piece = numbers[place] == number
         if eroded:
             piece = maximum_filter(piece, wide) & mask[place]
-        box = place[0].start, place[1].start, *piece.shape
-        yield _Region(box, piece, *_likeness(piece, lab[place], known))
+        own = Silhouette.of(piece, lab[place])
+        if own.rectangular <= LABEL:
+            box = place[0].start, place[1].start, *piece.shape
+            yield _Region(box, piece, *_likeness(own, known))
 
 
-def _likeness(
-    mask: np.ndarray, lab: np.ndarray, known: Sequence[Silhouette]
-) -> tuple[float, float]:
+def _likeness(own: Silhouette, known: Sequence[Silhouette]) -> tuple[float, float]:
     """To the template that it resembles most; with its colour, and the overlap of shapes alone."""
-    own = Silhouette.of(mask, lab)
     return max((own.likeness(other), own.overlap(other)) for other in known)
 
 
@@ -246,7 +248,8 @@ class _Growing:
 
         self._lab, self._known = lab, known
         wide = 2 * gap + 1
-        self._masks = [minimum_filter(maximum_filter(mask, wide), wide) for mask in masks]
+        closed = (minimum_filter(maximum_filter(mask, wide), wide) for mask in masks)
+        self._masks = [_without_lines(mask) for mask in closed]  # walls had gaps, too
 
     def with_limbs(self, bodies: Sequence[_Region]) -> list[_Region]:
         """The largest region around each body that still looks like a specimen."""
@@ -274,7 +277,7 @@ class _Growing:
 
     def likeness(self, mask: np.ndarray, place: tuple[slice, slice]) -> tuple[float, float]:
         """How much a mask resembles the templates, with its colour and by shape alone."""
-        return _likeness(mask, self._lab[place], self._known)
+        return _likeness(Silhouette.of(mask, self._lab[place]), self._known)
 
     def _grown(
         self, body: _Region, number: int, numbers: np.ndarray, owner: np.ndarray
@@ -285,17 +288,28 @@ class _Growing:
         place = slice(first, top + height + reach), slice(start, left + width + reach)
         of = np.bincount(numbers[body.place][body.mask]).argmax()
         region = (numbers[place] == of) & (owner[place] == number)
-        if not body.area < region.sum() <= BULK * body.area:
+        if not body.area < region.sum() <= LARGEST * body.area:
             return None
         if region[0].any() or region[-1].any() or region[:, 0].any() or region[:, -1].any():
             return None
         likeness = self.likeness(region, place)
-        if likeness[0] < body.likeness - LOSS:
+        if likeness[0] < body.likeness - LOSS or self._thick(region, place, body):
             return None
         window = Window.holding(region)
         top, left, height, width = window
         box = first + top, start + left, height, width
         return _Region(box, region[window.slices], *likeness)
+
+    @staticmethod
+    def _thick(region: np.ndarray, place: tuple[slice, slice], body: _Region) -> bool:
+        """Whether much of what is added to a body is no limb."""
+        from scipy.ndimage import maximum_filter, minimum_filter
+
+        added = region.copy()
+        top, left = (body.box[axis] - place[axis].start for axis in (0, 1))
+        added[top : top + body.box[2], left : left + body.box[3]] &= ~body.mask
+        wide = max(3, round(LIMB * body.length))
+        return maximum_filter(minimum_filter(added, wide), wide).sum() > BULK * body.area
 
 
 def _neighbours(regions: Sequence[_Region], shape: tuple[int, int]) -> list[tuple[int, int]]:

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zxingcpp
 from PIL import Image, ImageDraw
 
+from sam2pal.dataset.convert import convert
+from sam2pal.dataset.corrections import read_corrections, templates_of, write_templates
+from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.export import WHOLE, export
 from sam2pal.dataset.files import write as write_coco
-from sam2pal.dataset.manifest import build_manifest
+from sam2pal.dataset.manifest import build_manifest, write_list
+from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.dataset.trays import Boxed, as_coco, named, read_boxes, windows_of
-from sam2pal.images.address import address_of
+from sam2pal.images.address import address_of, content_hash
 from sam2pal.images.orientation import stored
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
@@ -122,6 +127,26 @@ def test_what_is_written_is_read_again(folder: Path, monkeypatch: pytest.MonkeyP
     assert of[0] == of[1]
 
 
+def test_codes_beside_specimens_name_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tray = Image.open(folder / "trays/TRAY_1.png")
+    texts = "https://museum.org/object/NHM 101", "NHM102", "NHM102", "NHM104"
+    for text, place in zip(texts, ((105, 55), (253, 60), (405, 60), (440, 200)), strict=True):
+        code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.QRCode)
+        picture = Image.fromarray(np.array(zxingcpp.write_barcode_to_image(code, scale=2)))
+        tray.paste(picture.convert("RGB"), place)
+    tray.save(folder / "trays/TRAY_1.png")
+    drawn = [{"bbox": [x, y, 41, 81]} for x, y in PLACES]
+    drawn[5]["name"] = "TRAY_1#0203"
+    written = search(folder, monkeypatch, "--codes", "--boxes", boxes(folder, *drawn))
+    names = [one["name"].partition("#")[2] for one in written["annotations"]]
+    # one code is there twice, one lies beside a specimen that has a name
+    assert names == ["NHM-101", "0102", "0103", "0201", "0202", "0203"]
+
+    monkeypatch.setitem(sys.modules, "zxingcpp", None)
+    with pytest.raises(InputError, match="uv pip install zxing-cpp"):
+        search(folder, monkeypatch, "--codes")
+
+
 @pytest.mark.parametrize(
     ("box", "said"),
     [
@@ -201,3 +226,38 @@ def test_masks_are_put_back_on_the_photograph(tmp_path: Path, orientation: int) 
 
 def test_a_tray_without_a_specimen_is_an_image_without_a_box() -> None:
     assert as_coco([])["images"] == [] and named([], "TRAY_1.png") == ()
+
+
+def test_what_was_corrected_in_a_tray_is_a_template(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search(folder, monkeypatch)
+    windows = windows_of(folder / "out/specimens.json")
+    listed = build_manifest(folder / "trays", None, 100, windows=windows).specimens
+    write_list(folder / "manifest.tsv", listed)
+    photographs = Photographs.of_place(folder / "manifest.tsv")
+    one = listed[4]
+    mask = np.zeros((one.height, one.width), bool)
+    mask[10:60, 12:40] = True
+    image = {"id": 1, "file_name": one.name, "specimen": one.specimen, "genus": "Aus"}
+    image |= {"width": one.width, "height": one.height, "sha256": content_hash(one.path)}
+    said = {"id": 1, "image_id": 1, "category_id": 1, "verdict": "corrected", "iscrowd": 0}
+    said |= {"segmentation": encode_mask(mask), "source": "corrected"}
+    data = {"images": [image], "annotations": [said], "categories": [{"id": 1, "name": "body"}]}
+    (folder / "corrections.json").write_text(json.dumps(data))
+    found, _ = read_corrections([folder / "corrections.json"], "Aus", photographs, ["body"])
+    write_templates(folder / "templates.json", templates_of(found))
+    drawn = Dataset(convert(folder / "templates.json", folder / "manifest.tsv", ["body"]))
+    (template,) = drawn.specimens
+    assert (template.specimen, template.path) == ("TRAY_1#0202", one.path)
+    assert (template.masks["body"] == mask).all()
+    # of six windows of one file that one is the template
+    assert list(find_templates(listed, [template])) == ["TRAY_1#0202"]
+
+    moved = {"bbox": [200, 160, 60, 90], "name": "TRAY_1#0202"}
+    search(folder, monkeypatch, "--boxes", boxes(folder, moved))
+    windows = windows_of(folder / "out/specimens.json")
+    listed = build_manifest(folder / "trays", None, 100, windows=windows).specimens
+    photographs = Photographs.of_specimens(listed, "the list")
+    with pytest.raises(InputError, match="TRAY_1#0202': .* its box is another"):
+        read_corrections([folder / "corrections.json"], "Aus", photographs, ["body"])
