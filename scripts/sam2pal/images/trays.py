@@ -30,6 +30,7 @@ REACH = 0.5  # of its length, how far limbs reach beyond what was recognised of 
 LARGEST = 2.5  # times its area, with limbs
 BULK = 0.7  # of its area, that may be added and is thicker than
 LIMB = 0.08  # of its length
+STRAIGHT = 0.45  # of the usual length: no limb goes straight up or across for so long
 LOSS = 0.15  # likeness that limbs may cost; labels and shadows cost more
 JOIN = 0.015  # of the usual length: gaps in limbs, as under pins, that are closed
 NEAR = 2  # pixels between specimens that touch
@@ -101,7 +102,7 @@ def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[Found]
     fitting = [one for one in regions if SIZES[0] < one.length / length < SIZES[1]]
     taken[:] = False
     bodies = _apart((one for one in fitting if one.likeness >= usual - LIKE), taken)
-    growing = _Growing(lab, masks, known, max(1, round(JOIN * length)))
+    growing = _Growing(lab, masks, known, length)
     for one in growing.with_limbs(bodies):
         taken[one.place] |= one.mask
     least = max(usual - UNLIKE, ALIKE)
@@ -137,17 +138,18 @@ def _masks(lab: np.ndarray) -> Iterator[np.ndarray]:
         if levels[-1] < np.percentile(values[::2, ::2], 25) + CONTRAST:
             continue  # an empty tray
         for level in levels:
-            yield _without_lines(values > level)
+            mask = values > level
+            yield _without_lines(mask, *(round(share * max(mask.shape)) for share in (LINE, THIN)))
 
 
-def _without_lines(mask: np.ndarray) -> np.ndarray:
-    """Without straight runs, up or across, that are long and thin."""
+def _without_lines(mask: np.ndarray, run: int, thin: int) -> np.ndarray:
+    """Without straight runs, up or across, of at least `run` pixels that are no wider than `thin`."""
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
     def opened(mask: np.ndarray, size: int, axis: int) -> np.ndarray:
         return maximum_filter1d(minimum_filter1d(mask, size, axis), size, axis)
 
-    run, thin = (max(3, round(share * max(mask.shape))) for share in (LINE, THIN))
+    run, thin = max(run, 3), max(thin, 3)
     lines = np.zeros_like(mask)
     for axis in (0, 1):
         slim = mask & ~opened(mask, thin, 1 - axis)
@@ -242,14 +244,16 @@ class _Growing:
         lab: np.ndarray,
         masks: Sequence[np.ndarray],
         known: Sequence[Silhouette],
-        gap: int,
+        length: float,
     ) -> None:
         from scipy.ndimage import maximum_filter, minimum_filter
 
         self._lab, self._known = lab, known
-        wide = 2 * gap + 1
+        wide = 2 * max(1, round(JOIN * length)) + 1
         closed = (minimum_filter(maximum_filter(mask, wide), wide) for mask in masks)
-        self._masks = [_without_lines(mask) for mask in closed]  # walls had gaps, too
+        # of walls shorter pieces are left where labels and specimens touch them
+        run, thin = (round(share * length) for share in (STRAIGHT, LIMB))
+        self._masks = [_without_lines(mask, run, thin) for mask in closed]
 
     def with_limbs(self, bodies: Sequence[_Region]) -> list[_Region]:
         """The largest region around each body that still looks like a specimen."""

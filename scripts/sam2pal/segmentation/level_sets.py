@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sam2pal.dataset.runs import Runs, common
+from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
 
 
@@ -69,6 +69,12 @@ class Region:
     top: int
     bottom: int
 
+    def common(self, other: Region) -> Region | None:
+        """What both hold; None if that is nothing."""
+        first, top = max(self.first, other.first), max(self.top, other.top)
+        after, bottom = min(self.after, other.after), min(self.bottom, other.bottom)
+        return Region(first, after, top, bottom) if first < after and top < bottom else None
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -117,7 +123,7 @@ class Surface:
         """The pixels whose logit is above `level`.
 
         Args:
-            window: outside of which nothing is asked; pixels above and below its nodes are undefined.
+            window: outside of which nothing is asked.
             or_equal: where the logit is equal at neighbouring nodes, too.
         """
         height, width = self.rows.pixels, self.columns.pixels
@@ -132,11 +138,14 @@ class Surface:
         root = self._root(value, x, node, window)
         # a pixel right on a root is equal to the level
         begin = (np.ceil(root) if or_equal else np.floor(root) + 1).astype(np.int64)
-        begin[node == 0] = self.rows.first
+        edges = np.array([window.top, window.bottom - 1])
+        first, last = self.rows.pixel(edges)  # beyond the outermost nodes the grid goes on unchanged
+        begin[node == 0] = np.ceil(first) if window.top else self.rows.first
         x_end, node = np.nonzero(change < 0)
         root = self._root(value, x_end, node, window)
         end = (np.floor(root) + 1 if or_equal else np.ceil(root)).astype(np.int64)
-        end[node == value.shape[1]] = self.rows.after
+        cut = window.bottom < len(self.values)
+        end[node == value.shape[1]] = np.floor(last) + 1 if cut else self.rows.after
         begin, end = (part.clip(self.rows.first, self.rows.after) for part in (begin, end))
         return Runs.in_columns(height, width, x + window.first, begin, end)
 
@@ -187,12 +196,15 @@ class Likelihood:
     taken: tuple[Runs, ...] = ()
 
     @cached_property
-    def _allowed(self) -> list[Runs]:
-        window = self.surface.window(logit(LOWEST))
-        return [
-            (self.surface - rival).above(0.0, window, or_equal=number >= self.first)
-            for number, rival in enumerate(self.rivals)
-        ]
+    def _lost(self) -> list[Runs]:
+        """To each rival; only where both may be likely is there anything to compare."""
+        own, lost = self.surface.window(logit(LOWEST)), []
+        for number, rival in enumerate(self.rivals):
+            other = rival.window(logit(LOWEST))
+            both = own and other and own.common(other)
+            if both:
+                lost.append((rival - self.surface).above(0.0, both, or_equal=number < self.first))
+        return lost
 
     def above(self, probability: float) -> Runs:
         """The pixels with a probability above this one, or above `LOWEST` if that is more."""
@@ -208,10 +220,8 @@ class Likelihood:
 
     def _above(self, probability: float) -> Runs:
         found = self.surface.above(logit(probability))
-        if found:
-            found = common([found, *self._allowed])
-        for drawn in self.taken:
-            found = found - drawn
+        for others in (*self._lost, *self.taken) if found else ():
+            found = found - others
         return found
 
     def mean(self, mask: Runs, most: int = 200_000) -> float:
