@@ -74,6 +74,19 @@ def test_labels_rulers_walls_and_empty_cells_are_none(known: list[Silhouette]) -
     assert near(specimens_in(seen(image), known), PLACES[:9])
 
 
+def test_limbs_do_not_go_on_along_walls_and_dark_labels_are_none(known: list[Silhouette]) -> None:
+    image = tray(PLACES[:12], (640, 640))
+    pen = ImageDraw.Draw(image)
+    for left, top in PLACES[:12]:  # what labels leave of walls that legs touch
+        pen.line((left, top + 30, left, top + 86), DARK, 2)
+        pen.line((left, top + 85, left + 50, top + 85), DARK, 2)
+    for left in range(60, 600, 90):
+        pen.rectangle((left, 300, left + 40, 372), DARK)
+    found = specimens_in(seen(image), known)
+    assert near(found, PLACES[:12])
+    assert all(abs(one.box[2] - 73) <= 3 for one in found)
+
+
 def test_specimens_that_touch_are_parted_and_flagged(known: list[Silhouette]) -> None:
     places = [*PLACES[:6], (60, 260), (99, 252)]  # the last two touch by their legs
     found = specimens_in(seen(tray(places, (640, 400))), known)
