@@ -5,9 +5,11 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
@@ -23,6 +25,7 @@ from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
 
 OUTLINED = 256  # pixels of an outline's longer side suffice
+FAR = 0.1  # of the longest piece: what is drawn at twice that distance may be another specimen
 MARGIN = 0.05  # of a box's longer side, on each side of it
 TOUCHES = "it touches another specimen, or is more than one"
 FOUND, DRAWN = "found", "drawn"
@@ -81,15 +84,34 @@ def outline_of(template: AnnotatedSpecimen, photograph: Photograph) -> Silhouett
 
     Args:
         photograph: with all of its pixels.
+
+    Raises:
+        InputError: several specimens are outlined.
     """
     union = template.union(photograph)
     window = Window.holding(union)
     if not window.side:
         return None
     place = window.slices
-    step = max(1, max(union[place].shape) // OUTLINED)
+    step = max(1, window.side // OUTLINED)
     part = union[place][::step, ::step]
+    pieces = _far_apart(part)
+    masks = [photograph.to_upright(mask)[place][::step, ::step] for mask in template.masks.values()]
+    shown = [{n for n, mask in enumerate(masks) if mask[piece].any()} for piece in pieces]
+    if any(len(one & other) > 1 for one, other in combinations(shown, 2)):
+        raise InputError(
+            f"{template.path}: more than one specimen is outlined on it; leave the outlines of one"
+        )
     return Silhouette.of(part, to_lab(photograph.pixels[place][::step, ::step]))
+
+
+def _far_apart(drawn: np.ndarray) -> list[tuple[slice, ...]]:
+    """The places of pieces that lie far from each other, of bool [h, w]."""
+    from scipy.ndimage import find_objects, label, maximum_filter
+
+    sides = (edge.stop - edge.start for piece in find_objects(label(drawn)[0]) for edge in piece)
+    near = round(FAR * max(sides, default=0))
+    return find_objects(label(maximum_filter(drawn, 2 * near + 1))[0])
 
 
 def find(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed]:

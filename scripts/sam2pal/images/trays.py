@@ -112,7 +112,10 @@ def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[Found]
     joined = _joined(bodies, _neighbours(wholes, taken.shape), growing.likeness)
     if len(joined) < len(bodies):
         bodies, wholes = joined, growing.with_limbs(joined)
-    outer = [not _within_another(whole, wholes) for whole in wholes]
+    outer = [
+        body.likeness >= usual - LIKE / 2 or not _within_another(whole, wholes)
+        for body, whole in zip(bodies, wholes, strict=True)
+    ]
     bodies, wholes = list(compress(bodies, outer)), list(compress(wholes, outer))
     touching = set(chain(*_neighbours(wholes, taken.shape)))
     area = median(one.area for one in wholes)

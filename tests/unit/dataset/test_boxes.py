@@ -127,6 +127,25 @@ def test_what_is_written_is_read_again(folder: Path, monkeypatch: pytest.MonkeyP
     assert of[0] == of[1]
 
 
+def test_two_specimens_on_one_template_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(folder / "single/one.png", [(30, 20), (130, 20)], (200, 120))
+    label = json.loads((folder / "one.json").read_text()) | {"imageWidth": 200}
+    (shape,) = label["shapes"]
+    head = [[40, 30], [60, 30], [60, 40], [40, 40]]
+    label["shapes"].append(shape | {"label": "head", "points": head})
+    for one in list(label["shapes"]):
+        moved = [[x + 100, y] for x, y in one["points"]]
+        label["shapes"].append(one | {"points": moved})
+    (folder / "one.json").write_text(json.dumps(label))
+    with pytest.raises(InputError, match="one.png: more than one specimen is outlined"):
+        search(folder, monkeypatch)
+    label["shapes"] = label["shapes"][:2]
+    (folder / "one.json").write_text(json.dumps(label))
+    assert len(search(folder, monkeypatch)["annotations"]) == 6
+
+
 def test_codes_beside_specimens_name_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tray = Image.open(folder / "trays/TRAY_1.png")
     texts = "https://museum.org/object/NHM 101", "NHM102", "NHM102", "NHM104"
