@@ -327,7 +327,7 @@ def test_specimens_of_a_tray_are_found_segmented_and_teach_when_corrected(again:
     table = f"{header}Cus\tdata/trays\t\t\tmany\t"
     drawn = "genus\tround\tannotations\tphotographs\nCus\tfirst\tdata/Aus_first.json\tdata/Aus\n"
     again.write(CONFIG | {"rounds": rounds}, table + "\n", drawn)
-    call = again.run("results/Cus/untrained/shards/0001.json")
+    call = again.run("results/Cus/untrained/evaluation.csv")
     assert call.code == 0, call.text
     assert {"find_specimens", "segment_shard"} <= call.names()
     assert Image.open(place / "results/Cus/trays/T.png").size == (120, 100)
@@ -343,9 +343,9 @@ def test_specimens_of_a_tray_are_found_segmented_and_teach_when_corrected(again:
     (place / "config/corrections/Aus/corrections.json").unlink()
     (place / "config/corrections/Aus").rename(place / "config/corrections/Cus")
     (place / "config/corrections/Cus/corrections.json").write_text(json.dumps(data))
-    call = again.run("results/Cus/taught/shards/0001.json")
+    call = again.run("results/Cus/taught/evaluation.csv")
     assert call.code == 0, call.text
-    assert call.names() == {"convert_templates", "segment_shard"}
+    assert call.names() == {"convert_templates", "convert_corrections", "segment_shard", "evaluate"}
     shard = json.loads((place / "results/Cus/taught/shards/0001.json").read_text())
     sources = [a["source"] for a in shard["annotations"] if a["category_id"] == 1]
     assert sources == ["predicted", "predicted", "drawn", "predicted"]

@@ -112,10 +112,17 @@ def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[Found]
     joined = _joined(bodies, _neighbours(wholes, taken.shape), growing.likeness)
     if len(joined) < len(bodies):
         bodies, wholes = joined, growing.with_limbs(joined)
-    outer = [
-        body.likeness >= usual - LIKE / 2 or not _within_another(whole, wholes)
+    sure = [
+        whole
+        for body, whole in zip(bodies, wholes, strict=True)
+        if body.likeness >= usual - LIKE / 2
+    ]
+    wholes = [
+        # what reaches round another specimen is no limb
+        body if any(_within(one, whole) and not _within(one, body) for one in sure) else whole
         for body, whole in zip(bodies, wholes, strict=True)
     ]
+    outer = [not any(_within(one, other) for other in wholes) for one in wholes]
     bodies, wholes = list(compress(bodies, outer)), list(compress(wholes, outer))
     touching = set(chain(*_neighbours(wholes, taken.shape)))
     area = median(one.area for one in wholes)
@@ -190,16 +197,13 @@ def _likeness(own: Silhouette, known: Sequence[Silhouette]) -> tuple[float, floa
     return max((own.likeness(other), own.overlap(other)) for other in known)
 
 
-def _within_another(one: _Region, others: Sequence[_Region]) -> bool:
-    """Whether its box lies in that of a larger one."""
+def _within(one: _Region, other: _Region) -> bool:
+    """Whether the box of one lies in that of a larger one."""
     top, left, height, width = one.box
-    for other in others:
-        high = min(top + height, other.box[0] + other.box[2]) - max(top, other.box[0])
-        wide = min(left + width, other.box[1] + other.box[3]) - max(left, other.box[1])
-        inside = max(high, 0) * max(wide, 0) >= INSIDE * height * width
-        if inside and other.area > one.area:
-            return True
-    return False
+    high = min(top + height, other.box[0] + other.box[2]) - max(top, other.box[0])
+    wide = min(left + width, other.box[1] + other.box[3]) - max(left, other.box[1])
+    inside = max(high, 0) * max(wide, 0) >= INSIDE * height * width
+    return inside and other.area > one.area
 
 
 def _apart(regions: Iterator[_Region], taken: np.ndarray) -> list[_Region]:
