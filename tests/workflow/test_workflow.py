@@ -327,6 +327,7 @@ def test_specimens_of_a_tray_are_found_segmented_and_teach_when_corrected(again:
     table = f"{header}Cus\tdata/trays\t\t\tmany\t"
     drawn = "genus\tround\tannotations\tphotographs\nCus\tfirst\tdata/Aus_first.json\tdata/Aus\n"
     again.write(CONFIG | {"rounds": rounds}, table + "\n", drawn)
+    shutil.rmtree(place / "config/corrections/Aus")
     call = again.run("results/Cus/untrained/evaluation.csv")
     assert call.code == 0, call.text
     assert {"find_specimens", "segment_shard"} <= call.names()
@@ -336,12 +337,11 @@ def test_specimens_of_a_tray_are_found_segmented_and_teach_when_corrected(again:
     assert names == ["T#0101", "T#0102", "T#0201", "T#0202"]
 
     one = shard["images"][2]
-    hash_of = {"sha256": content_hash(one["path"]), "genus": "Cus"}
+    hash_of = {"sha256": content_hash(f"{place}/{one['path']}"), "genus": "Cus"}
     said = {"id": 1, "image_id": one["id"], "category_id": 1, "verdict": "corrected", "iscrowd": 0}
     said |= {"segmentation": [[1, 1, 15, 1, 15, 15, 1, 15]], "source": "corrected"}
     data = {"images": [one | hash_of], "annotations": [said], "categories": shard["categories"]}
-    (place / "config/corrections/Aus/corrections.json").unlink()
-    (place / "config/corrections/Aus").rename(place / "config/corrections/Cus")
+    (place / "config/corrections/Cus").mkdir()
     (place / "config/corrections/Cus/corrections.json").write_text(json.dumps(data))
     call = again.run("results/Cus/taught/evaluation.csv")
     assert call.code == 0, call.text
