@@ -3,8 +3,9 @@
     python scripts/find_specimens.py --photographs trays --annotations outlines.json \\
         --output carabids/specimens.json --sheets carabids/sheets --cut carabids/photographs
 
-writes specimens.json, COCO with a box per specimen, and each tray with numbered boxes. Look at the sheets;
-correct boxes in any tool that reads COCO, and give its file by --boxes. With --cut each specimen becomes a
+writes specimens.json, COCO with a box per specimen, each tray with numbered boxes, and a page, index.html
+among the sheets, on which boxes are added, removed, merged and split. Give the file that it exports, or that
+of any tool that writes COCO, by --boxes. With --cut each specimen becomes a
 photograph of its own. docs/large-photographs.md says what is found and what is not.
 """
 
@@ -36,6 +37,7 @@ from sam2pal.images.trays import SIDE
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
+from sam2pal.review.trays import tray_picture, write_picture, write_trays_page
 
 
 def main() -> None:
@@ -64,6 +66,7 @@ def main() -> None:
         action="store_true",
         help="name each specimen by the barcode or QR code beside it (needs the package zxing-cpp)",
     )
+    parser.add_argument("--genus", default="", help="for the title of the page of the trays")
     parser.add_argument("--cut", type=Path, help="folder for a photograph of each specimen")
     add_progress(parser)
     arguments = parser.parse_args()
@@ -94,11 +97,15 @@ def main() -> None:
             tray = Tray(file, width, height, named(boxes, where))
             with atomic(arguments.sheets / f"{file.specimen}.png") as temporary:
                 sheet(photograph, tray).save(temporary)
+            write_picture(photograph, tray_picture(arguments.sheets, file.specimen))
             if arguments.cut:
                 cut(photograph, tray, arguments.cut)
             trays.append(tray)
             print("; ".join([told(tray), *notes]), file=sys.stderr)
-    write_coco(arguments.output, as_coco(trays))
+    found = as_coco(trays)
+    names = [tray.photograph.specimen for tray in trays]
+    write_trays_page(arguments.sheets, found, names, arguments.genus)
+    write_coco(arguments.output, found)
 
 
 def drawn_on(annotations: Path, photographs: str) -> list[AnnotatedSpecimen]:

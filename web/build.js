@@ -5,8 +5,8 @@ import { build } from "esbuild";
 const PAGE = "../scripts/sam2pal/review/page";
 
 const common = { bundle: true, minify: true, format: "iife", target: ["es2022"], legalComments: "none", charset: "utf8" };
-await build({ ...common, entryPoints: { app: "src/main.js", home: "src/home.js" }, outdir: PAGE });
+await build({ ...common, entryPoints: { app: "src/main.js", home: "src/home.js", trays: "src/trays.js" }, outdir: PAGE });
 await build({ bundle: true, minify: true, entryPoints: ["src/app.css"], outfile: `${PAGE}/app.css` });
 const { name, version, license } = JSON.parse(readFileSync("node_modules/openseadragon/package.json", "utf8"));
 const text = readFileSync("node_modules/openseadragon/LICENSE.txt", "utf8");
-writeFileSync(`${PAGE}/LICENSE`, `app.js contains ${name} ${version} (${license}):\n\n${text.trim()}\n`);
+writeFileSync(`${PAGE}/LICENSE`, `app.js and trays.js contain ${name} ${version} (${license}):\n\n${text.trim()}\n`);

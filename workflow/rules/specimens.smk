@@ -24,7 +24,7 @@ rule find_specimens:
         codes=lambda wildcards: "--codes" if genus_of(wildcards).codes == "yes" else "",
     shell:
         "{params.program} --photographs {params.folder:q} --templates {input.templates} {params.boxes} {params.codes}"
-        " --sheets {output.sheets} --progress {log}.state --output {output.specimens} > {log} 2>&1"
+        " --genus {wildcards.genus} --sheets {output.sheets} --progress {log}.state --output {output.specimens} > {log} 2>&1"
 
 
 # Photographs are never Snakemake's inputs, there may be a million of them. Names, sizes and times of all files of

@@ -209,7 +209,8 @@ def _box(annotation: dict[str, Any], photograph: PhotographFile, where: str) -> 
             f"{where}: its name '{number}' becomes part of a file's name; use letters, digits, _ and -"
         )
     source = annotation.get("source") if annotation.get("source") == FOUND else DRAWN
-    return Boxed(number, (left, top, right - left, bottom - top), source)
+    touching = source == FOUND and annotation.get("touching") is True
+    return Boxed(number, (left, top, right - left, bottom - top), source, touching)
 
 
 def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:

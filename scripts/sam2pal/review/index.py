@@ -15,6 +15,7 @@ from sam2pal.io.files import atomic
 from sam2pal.review.folders import building, refuse_foreign, replace
 from sam2pal.review.records import SUMMARY, script
 from sam2pal.review.specimens import address
+from sam2pal.review.trays import PAGE
 
 _HERE = Path(__file__).parent
 _DATA = "index.js"
@@ -57,6 +58,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
         runs=found,
         failures=_failures(results / "tables/status.csv"),
         summary=_links(results, "summary.txt"),
+        trays=_trays(results, found),
         tables=_links(results, "tables/*.csv"),
         plots=_links(results, "plots/*.svg"),
         evaluated=any(run["iou"] is not None for run in found),
@@ -97,6 +99,12 @@ def _failures(path: Path) -> list[dict[str, Any]]:
         for row in piece.to_pylist()
     ]
     return [row for row in rows if row["status"] != "ok"]
+
+
+def _trays(results: Path, runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Genera that have a page of trays."""
+    pages = {run["genus"]: results / run["genus"] / "trays" / PAGE for run in runs}
+    return [(name, address(str(path), results)) for name, path in pages.items() if path.is_file()]
 
 
 def _links(results: Path, pattern: str) -> list[tuple[str, str]]:

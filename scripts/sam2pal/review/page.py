@@ -25,6 +25,7 @@ from sam2pal.review.records import (
 from sam2pal.review.shards import Entry, Group
 from sam2pal.review.specimens import UNITS, Shown, address, write_copy
 from sam2pal.review.survey import Row, Survey
+from sam2pal.review.trays import PAGE
 
 _HERE = Path(__file__).parent
 _NOTES = 5  # on what was noticed in the templates that are shown
@@ -176,6 +177,7 @@ class Pages:
             runs=address(f"{home.with_suffix('')}/index.js", self.place.output.parent)
             if home
             else "",
+            trays=self._trays(),
             tables=self._tables(),
             annotate=self.place.annotate,
             summary=_summary(survey),
@@ -195,6 +197,11 @@ class Pages:
         (self.build / SUMMARY).write_text(json.dumps(_counts(survey, self.styles)), "utf-8")
         self._cards.close()
         self._records.close()
+
+    def _trays(self) -> str:
+        """Address of the page of the genus' trays, if it has any."""
+        path = self.place.output.parent.parent / "trays" / PAGE
+        return address(str(path), self.place.output.parent) if path.is_file() else ""
 
     def _tables(self) -> list[tuple[str, str]]:
         """Names and addresses of the tables that the page tells from."""

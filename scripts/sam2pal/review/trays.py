@@ -1,0 +1,60 @@
+"""The page on which the boxes of specimens in trays are added, removed, merged and split."""
+
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from sam2pal.images.reading import Photograph
+from sam2pal.images.trays import SIDE
+from sam2pal.io.files import atomic
+from sam2pal.review.records import script
+from sam2pal.review.specimens import address
+
+_HERE = Path(__file__).parent
+PAGE = "index.html"
+_QUALITY = 88
+
+
+def tray_picture(folder: Path, name: str) -> Path:
+    """Where the page of a folder keeps the picture of a tray."""
+    return folder / "pictures" / f"{name}.jpg"
+
+
+def write_picture(photograph: Photograph, path: Path) -> None:
+    """The photograph, upright, its longer side `SIDE` pixels or less."""
+    with atomic(path) as temporary:
+        Image.fromarray(photograph.small(SIDE)).save(temporary, quality=_QUALITY)
+
+
+def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genus: str) -> Path:
+    """Write `index.html` and what it needs into a folder that has the pictures.
+
+    Args:
+        found: COCO as `dataset.trays.as_coco` gives it.
+        names: of the pictures, in the order of the images.
+    """
+    told = []
+    for image, name in zip(found["images"], names, strict=True):
+        picture = address(str(tray_picture(folder, name)), folder)
+        keys = {key: image[key] for key in ("width", "height")}
+        told.append({"file": image["file_name"], "picture": picture, **keys, "specimens": []})
+    for one in found["annotations"]:
+        keys = {key: one[key] for key in ("name", "source", "touching")}
+        told[one["image_id"] - 1]["specimens"].append({"box": one["bbox"], **keys})
+    print_ = sha256(json.dumps(told).encode()).hexdigest()[:16]
+    for name in ("trays.js", "app.css", "LICENSE"):
+        shutil.copyfile(_HERE / "page" / name, folder / name)
+    value = {"genus": genus, "print": print_, "trays": told}
+    (folder / "data.js").write_text(script("trays", value), "utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("trays.html.j2").render(genus=genus)
+    with atomic(folder / PAGE) as temporary:
+        temporary.write_text(page, "utf-8")
+    return folder / PAGE
