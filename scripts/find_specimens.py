@@ -27,6 +27,7 @@ from sam2pal.dataset.trays import (
     cut,
     find,
     named,
+    one_or_many,
     outline_of,
     read_boxes,
     sheet,
@@ -66,6 +67,11 @@ def main() -> None:
         action="store_true",
         help="name each specimen by the barcode or QR code beside it (needs the package zxing-cpp)",
     )
+    parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="leave photographs whole in which one specimen is found, or none",
+    )
     parser.add_argument("--genus", default="", help="for the title of the page of the trays")
     parser.add_argument("--cut", type=Path, help="folder for a photograph of each specimen")
     add_progress(parser)
@@ -84,17 +90,19 @@ def main() -> None:
         known = outlines(read_templates(arguments.templates), arguments.templates)
     else:
         known = outlines(drawn_on(arguments.annotations, folder), arguments.annotations)
+    search = one_or_many if arguments.auto else find
     trays = []
     with Progress(arguments.progress, "tray", len(photographs.photographs)) as bar:
         for file in bar.over(photographs.photographs):
             asked = None if arguments.cut or arguments.codes else SIDE
             photograph = read_photograph(file.path, asked)
-            where, boxes = drawn.get(file.path) or (file.name, find(photograph, known))
+            where, boxes = drawn.get(file.path) or (file.name, search(photograph, known))
+            whole, boxes = boxes is None, boxes or []
             notes = []
-            if arguments.codes:
+            if arguments.codes and not whole:
                 boxes, notes = name_by_codes(boxes, read_codes(photograph.pixels))
             height, width = photograph.displayed
-            tray = Tray(file, width, height, named(boxes, where))
+            tray = Tray(file, width, height, named(boxes, where), whole)
             with atomic(arguments.sheets / f"{file.specimen}.png") as temporary:
                 sheet(photograph, tray).save(temporary)
             write_picture(photograph, tray_picture(arguments.sheets, file.specimen))
@@ -138,6 +146,8 @@ def outlines(templates: Iterable[AnnotatedSpecimen], where: Path) -> list[Silhou
 
 def told(tray: Tray) -> str:
     """What was found in a tray."""
+    if tray.whole:
+        return f"{tray.photograph.name}: one specimen"
     touching = [one.number for one in tray.specimens if one.touching]
     text = f"{tray.photograph.name}: {len(tray.specimens)} specimens"
     if touching:

@@ -156,29 +156,29 @@ def _clutter(
     things = ["label"] * int(rng.integers(2, 5)) + ["ruler"] * int(rng.random() < 0.8)
     things += ["card"] * int(rng.random() < 0.5) + ["code"] * int(rng.random() < 0.5)
     things += ["pin"] * int(rng.integers(0, 4))
-    for thing in things:
-        if thing == "label":
+    for kind in things:
+        if kind == "label":
             size = unit * rng.uniform(0.6, 1.6), unit * rng.uniform(0.3, 0.8)
-        elif thing == "ruler":
+        elif kind == "ruler":
             size = width * rng.uniform(0.2, 0.5), width * rng.uniform(0.02, 0.035)
-        elif thing == "card":
+        elif kind == "card":
             size = width * rng.uniform(0.15, 0.35), width * rng.uniform(0.05, 0.12)
-        elif thing == "code":
+        elif kind == "code":
             size = (unit * rng.uniform(0.2, 0.6),) * 2
         else:
             size = (unit * rng.uniform(0.06, 0.16),) * 2
-        if thing != "label" and rng.random() < 0.3:
+        if kind != "label" and rng.random() < 0.3:
             size = size[::-1]
         place = _free_place(rng, taken, size, (width, height))
         if place is None:
             continue
         taken.append(place)
         left, top, right, bottom = place
-        if thing == "label":
+        if kind == "label":
             middle = (left + right) / 2, (top + bottom) / 2
             lay_label(light, rng, *middle, size, float(rng.normal(0, 0.04)))
             continue
-        drawing, cover = thing(thing, rng, right - left, bottom - top)
+        drawing, cover = thing(kind, rng, right - left, bottom - top)
         window = light[:, top:bottom, left:right]
         window += cover * (drawing - window)
 

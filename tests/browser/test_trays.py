@@ -24,10 +24,10 @@ FOUND = [
 
 
 def trays_page(results: Path, folder: Path) -> Photographs:
-    """The page of the trays of Abax, two of the same boxes, and their photographs."""
+    """The page of the trays of Abax, three of the same boxes, and their photographs."""
     folder.mkdir(parents=True)
     trays = []
-    for name in ("T1", "T#2"):
+    for name in ("T1", "T#2", "T3"):
         Image.fromarray(np.full((SIZE[1], SIZE[0], 3), 200, np.uint8)).save(folder / f"{name}.png")
     photographs = Photographs.of_folder(folder)
     place = results / "Abax/trays"
@@ -82,13 +82,15 @@ def test_specimens_are_added_removed_merged_and_split(browser: Browser, tmp_path
     tab.page.mouse.click(*at(tab, 40, 60))
     drag(tab, (60, 60), (80, 60))  # the right edge
     tab.press("Shift+ArrowDown", "u")
+    tab.page.locator(".side select").select_option("T3.png")
+    tab.page.get_by_label("one specimen").check()
     # what was done is kept by the browser
     tab.page.reload()
     tab.page.wait_for_selector(".side select")
     tab.page.locator(".side select").select_option("T1.png")
     with tab.page.expect_download() as waiting:
         tab.page.get_by_role("button", name="Export boxes.json").click()
-    assert "10 specimens of 2 trays" in said.inner_text()
+    assert "11 specimens of 3 trays" in said.inner_text()
     path = tmp_path / "boxes.json"
     waiting.value.save_as(path)
 
@@ -105,6 +107,7 @@ def test_specimens_are_added_removed_merged_and_split(browser: Browser, tmp_path
     for number, box in expected.items():
         assert np.allclose(boxes[number].box, box, atol=2), number
         assert boxes[number].source == "drawn"
+    assert read["T3.png"] is None
     untouched = [Boxed("", box, "found", box[0] == 220) for box in FOUND]
     assert list(named(read["T#2.png"], "T#2")) == list(named(untouched, "T#2"))
     assert all(

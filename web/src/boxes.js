@@ -65,9 +65,9 @@ export class Boxes {
   }
 }
 
-/** COCO as `specimens.json`; trays are [{file, width, height, boxes}]. */
+/** COCO as `specimens.json`; trays are [{file, width, height, whole, boxes}]. */
 export function coco(trays) {
-  const images = trays.map(({ file, width, height }, i) => ({ id: i + 1, file_name: file, width, height }));
+  const images = trays.map(({ file, width, height, whole }, i) => ({ id: i + 1, file_name: file, width, height, ...(whole && { whole }) }));
   const annotations = trays.flatMap(({ boxes }, i) => boxes.list.map(({ name, box, source, touching }) => (
     { image_id: i + 1, category_id: 1, bbox: box, area: box[2] * box[3], iscrowd: 0, ...(name && { name }), source, touching })));
   annotations.forEach((one, i) => { one.id = i + 1; });

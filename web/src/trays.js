@@ -14,12 +14,16 @@ class Page {
   constructor(genus, trays, print) {
     this.#saved = `sam2pal trays ${genus} ${print}`;
     const kept = this.#kept();
-    this.trays = trays.map((tray) => ({ ...tray, boxes: new Boxes(kept[tray.file] ?? tray.specimens, tray.width, tray.height) }));
+    this.trays = trays.map((tray) => {
+      const { list = tray.specimens, whole = tray.whole } = kept[tray.file] ?? {};
+      return { ...tray, whole, boxes: new Boxes(list, tray.width, tray.height) };
+    });
     this.chosen = [];
     this.adding = false;
     this.status = h("p", { class: "said", role: "status" });
     this.names = h("div", { class: "buttons", role: "group", "aria-label": "Specimens of the tray" });
     this.select = h("select", { onchange: () => this.open(this.select.selectedIndex) }, this.trays.map(({ file }) => h("option", {}, file)));
+    this.single = h("input", { type: "checkbox", onchange: () => this.toggleWhole() });
     const element = h("div", { class: "stage", tabindex: 0, "aria-label": "The tray; keys are explained beside it" });
     const button = (text, act) => h("button", { type: "button", onclick: act }, text);
     this.buttons = {
@@ -33,6 +37,7 @@ class Page {
       element,
       h("div", { class: "side" },
         h("label", {}, "Tray ", this.select),
+        h("label", {}, this.single, " one specimen, no box: the whole photograph shows it"),
         h("div", { class: "buttons" }, Object.values(this.buttons)),
         this.status,
         h("p", { class: "place" }, "Click a box to choose it, with Shift more of them. Drag the edge of a chosen box to change it, its inside to move it."
@@ -54,6 +59,7 @@ class Page {
 
   async open(index) {
     this.tray = this.trays[index];
+    this.single.checked = this.tray.whole;
     this.#choose([]);
     await this.stage.show([this.tray.picture], this.tray.width, this.tray.height);
   }
@@ -69,7 +75,7 @@ class Page {
   /** Show what is chosen now, keep the boxes, and say what was done. */
   #done(chosen, text) {
     try {
-      localStorage.setItem(this.#saved, JSON.stringify(Object.fromEntries(this.trays.map(({ file, boxes }) => [file, boxes.list]))));
+      localStorage.setItem(this.#saved, JSON.stringify(Object.fromEntries(this.trays.map(({ file, whole, boxes: { list } }) => [file, { list, whole }]))));
     } catch {
       text += "; this browser does not keep it: export before you leave";
     }
@@ -79,6 +85,7 @@ class Page {
 
   #choose(chosen) {
     this.chosen = chosen;
+    if (this.boxes.list.length) this.tray.whole = this.single.checked = false;
     const names = this.boxes.list.map((one) => h("button", {
       type: "button", "aria-pressed": String(chosen.includes(one)), onclick: (event) => this.#choose(this.#with(one, event.shiftKey)),
     }, label(one) + (one.touching ? " touching" : "")));
@@ -105,6 +112,12 @@ class Page {
     this.status.textContent = this.adding ? "Drag round a specimen. Escape ends it." : "";
   }
 
+  toggleWhole() {
+    const all = this.boxes.list;
+    this.tray.whole = this.single.checked;
+    this.#done(all.length ? this.boxes.remove(all) : [], this.tray.whole ? "The whole photograph is one specimen" : "No specimen");
+  }
+
   merge() {
     if (this.chosen.length > 1) this.#done(this.boxes.merge(this.chosen), `${this.chosen.length} boxes merged`);
   }
@@ -123,7 +136,7 @@ class Page {
 
   export() {
     save("boxes.json", new Blob([coco(this.trays)], { type: "application/json" }));
-    const number = this.trays.reduce((sum, { boxes }) => sum + boxes.list.length, 0);
+    const number = this.trays.reduce((sum, { whole, boxes }) => sum + boxes.list.length + whole, 0);
     this.status.textContent = `${counted(number, "specimen")} of ${counted(this.trays.length, "tray")} exported as boxes.json.`;
   }
 

@@ -356,8 +356,8 @@ def drawn(wildcards):
 
 def found_specimens(wildcards):
     """Where photographs show many specimens, what was found in them."""
-    many = genus_of(wildcards).layout == "many"
-    return f"{RESULTS}/{wildcards.genus}/specimens.json" if many else []
+    single = genus_of(wildcards).layout == "single"
+    return [] if single else f"{RESULTS}/{wildcards.genus}/specimens.json"
 
 
 def first_templates(wildcards):

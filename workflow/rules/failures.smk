@@ -34,7 +34,7 @@ def runs_and_their_inputs():
                 scales,
             ],
         }
-        if PROJECT.genera[genus].layout == "many":
+        if PROJECT.genera[genus].layout != "single":
             boxes = PROJECT.genera[genus].box_files
             inputs["specimens.json"] = [f"{options}/find_specimens.json", *boxes]
         if genus not in PROJECT.corrections:

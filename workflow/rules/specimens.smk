@@ -22,8 +22,9 @@ rule find_specimens:
         state=folder_state,
         boxes=lambda wildcards, input: (f"--boxes {shlex.join(input.boxes)}" if input.boxes else ""),
         codes=lambda wildcards: "--codes" if genus_of(wildcards).codes == "yes" else "",
+        auto=lambda wildcards: "--auto" if genus_of(wildcards).layout == "auto" else "",
     shell:
-        "{params.program} --photographs {params.folder:q} --templates {input.templates} {params.boxes} {params.codes}"
+        "{params.program} --photographs {params.folder:q} --templates {input.templates} {params.boxes} {params.codes} {params.auto}"
         " --genus {wildcards.genus} --sheets {output.sheets} --progress {log}.state --output {output.specimens} > {log} 2>&1"
 
 

@@ -76,11 +76,11 @@ def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
 
 def _layout(text: str, info: ValidationInfo) -> str:
     """What a cell says, in lower case."""
-    if text.casefold() in ("single", "many"):
+    if text.casefold() in ("single", "many", "auto"):
         return text.casefold()
     raise _wrong(
-        f"layout of '{info.data.get('name', '')}' is '{text}'; write single, or many for photographs of trays"
-        " and drawers"
+        f"layout of '{info.data.get('name', '')}' is '{text}'; write single, many for photographs of trays"
+        " and drawers, or auto where there are both"
     )
 
 
@@ -125,10 +125,10 @@ class Genus:
         None,
         description="scale of its photographs, pixels per millimetre; empty leaves lengths in pixels",
     )
-    layout: Annotated[Literal["single", "many"], BeforeValidator(_layout)] = Field(
+    layout: Annotated[Literal["single", "many", "auto"], BeforeValidator(_layout)] = Field(
         "single",
         description="what a photograph shows: `single` specimen, or `many` of a tray or drawer, which are "
-        "found first",
+        "found first; `auto` looks at each",
     )
     boxes: Annotated[str, AfterValidator(_path)] | None = Field(
         None,

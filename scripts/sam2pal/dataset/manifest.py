@@ -165,7 +165,7 @@ def build_manifest(
     genus: str = "",
     progress: Callable[[Iterable], Iterable] = iter,
     threads: int = 8,
-    windows: Mapping[str, Sequence[Windowed]] | None = None,
+    windows: Mapping[str, Sequence[Windowed] | None] | None = None,
 ) -> Manifest:
     """List a genus' folder, keeping every specimen in the shard it was in.
 
@@ -177,7 +177,8 @@ def build_manifest(
         previous: the specimens of the previous manifest, those removed included.
         shard_size: number of photographs a shard takes.
         progress: wraps the photographs that are opened, for a progress bar.
-        windows: of the specimens, by the name of their photograph, where photographs show many.
+        windows: of the specimens, by the name of their photograph, where photographs show many; None for
+            one that shows a single specimen.
 
     Raises:
         InputError: the folder does not exist, or holds no photograph.
@@ -204,7 +205,7 @@ def build_manifest(
     rows, opened = _examined(files, earlier, progress, threads)
     rows = _without_duplicates(_without_masks(rows))
     if windows is not None:
-        rows = [one for row in rows for one in _parted(row, windows.get(row.name))]
+        rows = [one for row in rows for one in _parted(row, windows)]
     rows = _sharded(rows, earlier, shard_size)
 
     names = {row.name for row in rows}
@@ -223,13 +224,16 @@ def build_manifest(
     return Manifest(rows, sorted(gone, key=lambda row: natural_key(row.name)), notes)
 
 
-def _parted(row: Specimen, windows: Sequence[Windowed] | None) -> list[Specimen]:
+def _parted(row: Specimen, found: Mapping[str, Sequence[Windowed] | None]) -> list[Specimen]:
     """A row per specimen of a photograph."""
     if row.status != OK:
         return [row]
-    if windows is None:
+    if row.name not in found:
         reason = "no specimen was looked for in it; run the workflow again"
         return [replace(row, status=UNREADABLE, reason=reason)]
+    windows = found[row.name]
+    if windows is None:
+        return [row]
     if not windows:
         reason = (
             "no specimen found: nothing in the tray looks like those of the templates; draw boxes"

@@ -16,16 +16,18 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.manifest import Windowed
 from sam2pal.dataset.photographs import PhotographFile, Photographs
-from sam2pal.images.foreground import Silhouette, to_lab
+from sam2pal.images.foreground import SIDE as SMALL
+from sam2pal.images.foreground import Silhouette, regions_like, to_lab
 from sam2pal.images.reading import Photograph
 from sam2pal.images.rows import names_of, numbered
-from sam2pal.images.trays import SIDE, specimens_in
+from sam2pal.images.trays import ALIKE, SIDE, specimens_in
 from sam2pal.images.window import Window
 from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
 
 OUTLINED = 256  # pixels of an outline's longer side suffice
 FAR = 0.1  # of the longest piece: what is drawn at twice that distance may be another specimen
+ALONE = 0.6  # of the photograph's longer side: beside a specimen of that length no other has room
 MARGIN = 0.05  # of a box's longer side, on each side of it
 TOUCHES = "it touches another specimen, or is more than one"
 FOUND, DRAWN = "found", "drawn"
@@ -67,12 +69,14 @@ class Tray:
 
     Attributes:
         width, height: of the upright photograph, in pixels.
+        whole: whether it shows a single one, which is not boxed.
     """
 
     photograph: PhotographFile
     width: int
     height: int
     specimens: tuple[Boxed, ...]
+    whole: bool = False
 
     def name(self, specimen: Boxed) -> str:
         """As `TRAY_017#0203`."""
@@ -126,6 +130,23 @@ def find(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed]:
     return found
 
 
+def one_or_many(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed] | None:
+    """The specimens of a tray; None if the photograph shows a single one, or nothing that is found."""
+    if _fills(photograph, known):
+        return None
+    found = find(photograph, known)
+    return found if len(found) > 1 else None
+
+
+def _fills(photograph: Photograph, known: Sequence[Silhouette]) -> bool:
+    """Whether something that looks like a template is so long that no other has room beside it."""
+    pixels = photograph.small(SMALL)
+    best = regions_like(pixels, known, 1)
+    return bool(best) and best[0].likeness >= ALIKE and max(best[0].box[2:]) >= ALONE * max(
+        pixels.shape[:2]
+    )
+
+
 def named(specimens: Sequence[Boxed], where: str) -> tuple[Boxed, ...]:
     """In reading order, each with its number; one that has a number keeps it.
 
@@ -155,19 +176,20 @@ def named(specimens: Sequence[Boxed], where: str) -> tuple[Boxed, ...]:
 
 def read_boxes(
     paths: Iterable[str | Path], photographs: Photographs
-) -> dict[str, tuple[str, list[Boxed]]]:
+) -> dict[str, tuple[str, list[Boxed] | None]]:
     """What people drew, COCO with a `bbox` per specimen, in pixels of the upright photographs.
 
-    A photograph without a box has no specimen. An annotation may have a `name`, the number of the specimen.
+    A photograph without a box has no specimen, or a single one if it is said to be `whole`. An annotation
+    may have a `name`, the number of the specimen.
 
     Returns:
-        By the path of the photograph, the file that says it and the boxes.
+        By the path of the photograph, the file that says it and the boxes; None of a whole photograph.
 
     Raises:
         InputError: a file is not sound, names a photograph that is not there or one that another file
             names, or a box is not in its photograph.
     """
-    found: dict[str, tuple[str, list[Boxed]]] = {}
+    found: dict[str, tuple[str, list[Boxed] | None]] = {}
     for path in map(Path, paths):
         data = check(read_json(path), path)
         images: dict[Any, tuple[PhotographFile, list[Boxed]]] = {}
@@ -185,6 +207,10 @@ def read_boxes(
             photograph, boxes = images[annotation["image_id"]]
             where = f"{path}: annotation {annotation.get('id', '?')} of {photograph.name}"
             boxes.append(_box(annotation, photograph, where))
+        for image in data["images"]:
+            photograph, boxes = images[image["id"]]
+            if image.get("whole") is True and not boxes:
+                found[photograph.path] = str(path), None
     return found
 
 
@@ -226,6 +252,8 @@ def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:
                 "height": tray.height,
             }
         )
+        if tray.whole:
+            images[-1]["whole"] = True
         for one in tray.specimens:
             top, left, height, width = one.window(size)
             annotations.append(
@@ -251,25 +279,26 @@ def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:
     }
 
 
-def windows_of(path: str | Path) -> dict[str, list[Windowed]]:
-    """The windows that `as_coco` wrote, by the name of the photograph.
+def windows_of(path: str | Path) -> dict[str, list[Windowed] | None]:
+    """The windows that `as_coco` wrote, by the name of the photograph; None of a whole one.
 
     Raises:
         InputError: the file is not sound.
     """
     data = check(read_json(path), path)
     names = {image["id"]: image["file_name"] for image in data["images"]}
-    found: dict[str, list[Windowed]] = {name: [] for name in names.values()}
+    windows: dict[str, list[Windowed]] = {name: [] for name in names.values()}
     try:
+        whole = {image["file_name"] for image in data["images"] if image.get("whole") is True}
         for one in data["annotations"]:
             left, top, width, height = one["window"]
             number = one["name"].rpartition("#")[2]
             reason = TOUCHES if one["touching"] else ""
             window = Windowed(number, Window(top, left, height, width), reason)
-            found[names[one["image_id"]]].append(window)
+            windows[names[one["image_id"]]].append(window)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(path, f"{path}: damaged list of windows ({error})") from error
-    return found
+    return {name: None if name in whole else found for name, found in windows.items()}
 
 
 def sheet(photograph: Photograph, tray: Tray) -> Image.Image:

@@ -3,8 +3,8 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "review_page": 10,
-    "review_index": 4,
+    "review_page": 11,
+    "review_index": 5,
     "draw_masks": 3,
     "choose_next": 2,
     "compare_masks": 2,

@@ -41,7 +41,8 @@ def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genu
     told = []
     for image, name in zip(found["images"], names, strict=True):
         picture = address(str(tray_picture(folder, name)), folder)
-        keys = {key: image[key] for key in ("width", "height")}
+        keys = {"width": image["width"], "height": image["height"]}
+        keys["whole"] = image.get("whole", False)
         told.append({"file": image["file_name"], "picture": picture, **keys, "specimens": []})
     for one in found["annotations"]:
         keys = {key: one[key] for key in ("name", "source", "touching")}

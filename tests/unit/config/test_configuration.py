@@ -427,8 +427,10 @@ def test_photographs_of_many_specimens(folder: Path) -> None:
     assert (found["Aus"].layout, found["Bus"].layout) == ("many", "single")
     assert found["Aus"].box_files == ["config/boxes/a.json", "config/boxes/b.json"]
     assert found["Bus"].box_files == []
-    with pytest.raises(InputError, match="layout of 'Aus' is 'auto'; write single, or many"):
-        checked(CONFIG, genera.replace("Many", "auto") + "Bus\tdata/Bus\t\t\n")
+    found = checked(CONFIG, genera.replace("Many", "Auto") + "Bus\tdata/Bus\t\t\n").genera
+    assert found["Aus"].layout == "auto"
+    with pytest.raises(InputError, match="layout of 'Aus' is 'tray'; write single, many"):
+        checked(CONFIG, genera.replace("Many", "tray") + "Bus\tdata/Bus\t\t\n")
     with pytest.raises(InputError, match="the boxes of 'Aus' does not exist: config/none"):
         checked(CONFIG, genera.replace("config/boxes", "config/none") + "Bus\tdata/Bus\t\t\n")
 

@@ -280,3 +280,27 @@ def test_what_was_corrected_in_a_tray_is_a_template(
     photographs = Photographs.of_specimens(listed, "the list")
     with pytest.raises(InputError, match="TRAY_1#0202': .* its box is another"):
         read_corrections([folder / "corrections.json"], "Aus", photographs, ["body"])
+
+
+def test_photographs_of_one_specimen_stay_whole_beside_trays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(folder / "trays/filled.png", [(30, 20)], (100, 120))
+    draw(folder / "trays/small.png", [(300, 90)], (500, 320))
+    draw(folder / "trays/empty.png", [], (200, 100))
+    written = search(folder, monkeypatch, "--auto")
+    assert [one["name"][:6] for one in written["annotations"]] == ["TRAY_1"] * 6
+    windows = windows_of(folder / "out/specimens.json")
+    listed = build_manifest(folder / "trays", None, 100, windows=windows).specimens
+    whole = {one.specimen: one.path for one in listed if "#" not in one.specimen}
+    assert set(whole) == {"empty", "filled", "small"} and len(listed) == 9
+    assert all(path.endswith(".png") for path in whole.values())
+    assert {one.status for one in listed} == {"ok"}
+    # what was found is read again, and a person may say so of a tray
+    data = json.loads((folder / "out/specimens.json").read_text())
+    tray = next(image for image in data["images"] if image["file_name"] == "TRAY_1.png")
+    data["annotations"] = []
+    tray["whole"] = True
+    (folder / "boxes.json").write_text(json.dumps(data))
+    again = search(folder, monkeypatch, "--boxes", str(folder / "boxes.json"))
+    assert all(image["whole"] for image in again["images"]) and again["annotations"] == []
