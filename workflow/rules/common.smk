@@ -83,7 +83,9 @@ def judgements(genus, photographs, structures, files):
     from sam2pal.dataset.photographs import Photographs
 
     if not Path(photographs).exists():
-        return []  # a demo not yet drawn, or trays not yet searched; of others the check of the tables tells
+        return (
+            []
+        )  # a demo not yet drawn, or trays not yet searched; of others the check of the tables tells
     hashes = Hashes(HASHES)
     known = Photographs.of_place(photographs)
     found, _ = read_corrections(files, genus, known, structures, hashes)
