@@ -17,6 +17,8 @@ import numpy as np
 from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.config.stages import read_options
+from sam2pal.dataset.files import read_json
+from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.landmarks import Points, read_landmarks
 from sam2pal.dataset.photographs import Photographs
@@ -54,6 +56,7 @@ def parse() -> argparse.Namespace:
     add("--corrections", type=Corrections, help="what convert_corrections wrote")
     add("--pixels-per-mm", type=float, help="scale of the genus")
     add("--specimen-table", help="CSV or TSV joined by genus and specimen; may have scales")
+    add("--scales", help="scale.csv of find_scale.py: scales found in the photographs")
     add("--landmarks", type=Path, help="file or folder of landmarks drawn on templates")
     add("--output", type=Path, required=True, help="folder to write")
     add_options(parser, "outlines", "measurement", "structures", "rounds", "final_round")
@@ -77,16 +80,24 @@ def main() -> None:
         pixels_per_mm=arguments.pixels_per_mm,
         specimen_table=arguments.specimen_table,
         corrections=arguments.corrections,
+        found_scales=arguments.scales,
     )
     statuses = read_statuses(folder / "morphometrics.parquet")
     drawn: dict[str, Points] = {}
+    marked: dict[str, Any] | None = None
     if arguments.landmarks:
         known = Photographs.of_specimens(genus.templates.values(), folder / "templates.json")
-        drawn, notes = read_landmarks(arguments.landmarks, known)
-        print("\n".join(notes))
+        landmarks = read_landmarks(arguments.landmarks, known)
+        print("\n".join(landmarks.notes))
+        drawn = landmarks.points
+        marked = landmarks.on(read_json(folder / "templates.json"))
     with Progress(arguments.progress, "specimen", genus.count) as bar:
         every = list(shapes(genus, statuses, stage.outlines, drawn, bar.update))
     write(arguments.output, genus, every, stage.outlines)
+    templates = arguments.output / "templates.json"
+    templates.unlink(missing_ok=True)
+    if marked:
+        write_coco(templates, marked)
     print(f"{arguments.genus}: round {final.round}, {final.why}; {len(every)} specimens")
     for structure in every[0].status if every else ():
         counts: dict[str, int] = {}

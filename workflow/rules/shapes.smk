@@ -7,6 +7,7 @@ rule export_shapes:
         runs=of_rounds("evaluation.csv", "morphometrics.parquet", "templates.json"),
         corrections=converted_corrections,
         specimens=SPECIMEN_TABLE,
+        scales=found_scales,
         landmarks=landmarks_of,
     output:
         folder=directory("<results>/{genus}/shapes"),
@@ -21,11 +22,12 @@ rule export_shapes:
         runs=folders_of_rounds,
         corrections=option("--corrections", "corrections"),
         specimens=option("--specimen-table", "specimens"),
+        scales=option("--scales", "scales"),
         landmarks=option("--landmarks", "landmarks"),
         scale=scale,
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --runs {params.runs} {params.scale}"
-        " {params.specimens} {params.corrections} {params.landmarks} --progress {log}.state --output {output.folder} > {log} 2>&1"
+        " {params.scales} {params.specimens} {params.corrections} {params.landmarks} --progress {log}.state --output {output.folder} > {log} 2>&1"
 
 
 rule plot_shapes:

@@ -279,7 +279,10 @@ class Dataset:
         self.info = data["info"] if isinstance(data.get("info"), dict) else {}
         self.notes = [str(note) for note in _list(self.info.get("notes"))]
         self.numbers: dict[str, int] = {}
+        outlined = {of["category_id"] for of in data["annotations"] if "segmentation" in of}
         for category in data["categories"]:
+            if category.get("keypoints") and category["id"] not in outlined:
+                continue  # landmarks are no structure
             if category["name"] in self.numbers:
                 raise InputError(
                     f"{where}: two categories are named '{category['name']}'; give each its own name"

@@ -1,4 +1,4 @@
-"""Landmarks drawn on templates: keypoints of COCO, points of LabelMe, TPS."""
+"""Landmarks drawn on templates: keypoints of COCO, points of LabelMe, TPS; and canonical COCO with them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from sam2pal.dataset.drawing import flat, positive_size
 from sam2pal.dataset.files import guarded, parse_json, read_text
 from sam2pal.dataset.formats import coco, labelme
 from sam2pal.dataset.photographs import Photographs
+from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import upright_points
 from sam2pal.io.errors import InputError
@@ -18,6 +19,9 @@ from sam2pal.io.errors import InputError
 Points = dict[str, tuple[float, float]]
 _SUFFIXES = (".json", ".tps")
 _UNDONE_BY = {6: 8, 8: 6}  # every other orientation undoes itself
+_CATEGORY = "landmarks"
+_UNSEEN, _SEEN = 1, 2  # COCO's visibility of keypoints; one that is not labelled has 0
+_DECIMALS = 3  # of pixels
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Drawn:
         size: `(width, height)` of the photograph according to the file, if it says.
         displayed: whether the program showed the photograph upright (EXIF obeyed).
         upwards: y is counted from the lower edge.
+        unseen: names of points that lie behind something.
     """
 
     photograph: str
@@ -38,6 +43,7 @@ class Drawn:
     displayed: bool = False
     upwards: bool = False
     points: Points = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)
 
     def stored(self, header: Header) -> Points:
         """The points in pixels of the photograph as stored, y down.
@@ -71,10 +77,79 @@ class Drawn:
         return dict(zip(self.points, map(tuple, xy.tolist()), strict=True))
 
 
-def read_landmarks(
-    path: str | Path, photographs: Photographs
-) -> tuple[dict[str, Points], list[str]]:
-    """The landmarks of each specimen, in pixels of its photograph as stored, and notes for people.
+@dataclass
+class Landmarks:
+    """The landmarks of templates.
+
+    Attributes:
+        points: by specimen and name, in pixels of its photograph as stored, y down.
+        unseen: of each specimen the names of points that lie behind something (COCO's visibility 1).
+        notes: for people.
+    """
+
+    points: dict[str, Points] = field(default_factory=dict)
+    unseen: dict[str, set[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def on(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Canonical COCO of templates with the landmarks as keypoints of a further category.
+
+        A landmark that a template lacks has the visibility 0. `area` and `bbox` are those of the
+        template's masks.
+
+        Raises:
+            InputError: a structure has the name of the category.
+        """
+        names = sorted({name for of in self.points.values() for name in of}, key=natural_key)
+        if any(category["name"] == _CATEGORY for category in data["categories"]):
+            raise InputError(
+                f"the structure '{_CATEGORY}' has the name of the landmarks' category; rename it"
+            )
+        number = max((category["id"] for category in data["categories"]), default=0) + 1
+        category = {"id": number, "name": _CATEGORY, "supercategory": ""}
+        annotations = list(data["annotations"])
+        for image in data["images"]:
+            points = self.points.get(image["specimen"])
+            if not points:
+                continue
+            unseen = self.unseen.get(image["specimen"], ())
+            keypoints: list[float] = []
+            for name in names:
+                x, y = points.get(name, (0, 0))
+                seen = _UNSEEN if name in unseen else _SEEN
+                place = [round(x, _DECIMALS), round(y, _DECIMALS)]
+                keypoints += [*place, seen if name in points else 0]
+            masks = [
+                of for of in data["annotations"] if of["image_id"] == image["id"] and of["area"]
+            ]
+            annotations.append(
+                {
+                    "id": max((of["id"] for of in annotations), default=0) + 1,
+                    "image_id": image["id"],
+                    "category_id": number,
+                    "iscrowd": 0,
+                    "area": sum(of["area"] for of in masks),
+                    "bbox": _around([of["bbox"] for of in masks]),
+                    "num_keypoints": len(points),
+                    "keypoints": keypoints,
+                    "source": "drawn",
+                }
+            )
+        kinds = [*data["categories"], category | {"keypoints": names, "skeleton": []}]
+        return {**data, "categories": kinds, "annotations": annotations}
+
+
+def _around(boxes: list[list[float]]) -> list[float]:
+    """The box of boxes [left, top, width, height]."""
+    if not boxes:
+        return [0, 0, 0, 0]
+    left, top, width, height = np.array(boxes).T
+    right, bottom = (left + width).max(), (top + height).max()
+    return [v.item() for v in (left.min(), top.min(), right - left.min(), bottom - top.min())]
+
+
+def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
+    """The landmarks of templates.
 
     Args:
         path: a file, or a folder of files.
@@ -87,7 +162,7 @@ def read_landmarks(
     files = [path]
     if path.is_dir():
         files = sorted(one for one in path.rglob("*") if one.suffix.lower() in _SUFFIXES)
-    found: dict[str, Points] = {}
+    found = Landmarks()
     others = []
     for file in files:
         with guarded(file):
@@ -97,17 +172,21 @@ def read_landmarks(
                     others.append(drawn.photograph)
                     continue
                 photograph = photographs.find(drawn.photograph, drawn.where)
-                points = found.setdefault(photograph.specimen, {})
+                points = found.points.setdefault(photograph.specimen, {})
                 points |= drawn.stored(photograph.header())
-    notes = []
+                unseen = found.unseen.setdefault(photograph.specimen, set())
+                unseen.difference_update(drawn.points)
+                unseen.update(drawn.unseen)
     if others:
-        notes = [f"{path}: {len(others)} photographs with landmarks are no templates of the round"]
-    if not found:
+        found.notes.append(
+            f"{path}: {len(others)} photographs with landmarks are no templates of the round"
+        )
+    if not found.points:
         raise InputError(
             f"{path}: no landmark on a template ({photographs.place}); expected keypoints of COCO, "
             "points of LabelMe or TPS" + (f"; found them on {others[0]}" if others else "")
         )
-    return found, notes
+    return found
 
 
 def _read(path: Path, photographs: Photographs) -> Iterator[Drawn]:
@@ -129,7 +208,7 @@ def _coco(data: Mapping[str, Any], path: Path) -> Iterator[Drawn]:
     names = {of.get("id"): of.get("keypoints") for of in data.get("categories") or ()}
     drawn = {
         image.get("id"): Drawn(
-            str(image.get("file_name")),
+            coco.photograph_of(image),
             f"{path}: image '{image.get('file_name')}'",
             positive_size(image.get("width"), image.get("height"), f"{path}: an image"),
             displayed,
@@ -158,6 +237,8 @@ def _coco(data: Mapping[str, Any], path: Path) -> Iterator[Drawn]:
                         f"{where}: '{one.photograph}' has the landmark '{name}' twice; remove one"
                     )
                 one.points[str(name)] = (float(x), float(y))
+                if visible == _UNSEEN:
+                    one.unseen.add(str(name))
     return iter([one for one in drawn.values() if one.points])
 
 

@@ -8,7 +8,7 @@ METHODS = {
     "measure": 14,
     "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
-    "export_shapes": 2,
+    "export_shapes": 3,
     "plot_shapes": 1,
     "export_darwin_core": 1,
 }

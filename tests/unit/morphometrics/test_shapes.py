@@ -10,12 +10,13 @@ import pyefd
 import pytest
 import yaml
 from PIL import Image
+from pycocotools.coco import COCO
 
 import export_shapes
 import plot_shapes
 from sam2pal.config.outlines import OutlineOptions, outline_problems
 from sam2pal.dataset.files import categories, write
-from sam2pal.dataset.rle import encode_mask
+from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.shapes.frame import Frame, asymmetry
@@ -160,10 +161,11 @@ def entries(specimens):
             }
         )
         for category, structure in enumerate(STRUCTURES, 1):
+            rle = encode_mask(masks[structure])
             annotations.append(
                 {"id": len(annotations) + 1, "image_id": number, "category_id": category}
-                | {"segmentation": encode_mask(masks[structure]), "iscrowd": 0, "score": 0.9}
-                | {"area": int(masks[structure].sum()), "source": "predicted", "flags": []}
+                | {"segmentation": rle, "iscrowd": 0, "score": 0.9, "source": "predicted"}
+                | {"flags": [], **rle_measures(rle)}
             )
     return images, annotations
 
@@ -196,10 +198,11 @@ def run(tmp_path):
     return folder
 
 
-def export(run, monkeypatch, *words, **outlines):
+def export(run, monkeypatch, *words, scale=("genus",), **outlines):
     options = run.parent / "options.yaml"
     outlines = {"points": 16, "harmonics": 4, "axis": ["head", "trunk"]} | outlines
     measurement = {"body": ["head", "trunk"], "curved": ["antennae"], "colour": False}
+    measurement["scale"] = list(scale)
     options.write_text(yaml.safe_dump({"outlines": outlines, "measurement": measurement}))
     folder = run.parent / "shapes"
     words = ["--genus", "G", "--runs", run, "--options", options, "--output", folder, *words]
@@ -304,6 +307,23 @@ def test_landmarks_of_a_template_come_back_on_every_specimen(run, monkeypatch):
             far = np.hypot(float(row["x_px"]) - x, SIDE - float(row["y_px"]) - y)
             assert far < 5, (specimen, name)
     assert ("e", "3") not in rows  # no axis, no landmark
+    read = COCO(folder / "templates.json")  # masks and landmarks of the templates in one file
+    (marked,) = read.loadAnns(read.getAnnIds(catIds=read.getCatIds(catNms=["landmarks"])))
+    places = [photograph(of, 0.0) for of in drawn.values()]
+    assert marked["keypoints"] == pytest.approx([n for x, y in places for n in (x, y, 2)])
+    export(run, monkeypatch)
+    assert not (folder / "templates.json").exists()
+
+
+def test_a_scale_that_was_found_in_the_photograph_is_that_of_its_points(run, monkeypatch):
+    path = run.parent / "scale.csv"
+    path.write_text(
+        "genus,specimen,status,source,pixels_per_mm,uncertainty,pixels,mm,reason,picture\n"
+        "G,a,found,bar,25,0.01,25,1,,\nG,b,doubtful,bar,,0.01,9,1,short,\n"
+    )
+    folder = export(run, monkeypatch, "--scales", path, scale=["bar"])
+    tps = {one["ID"]: one for one in read_tps(folder / "outline_trunk.tps")}
+    assert float(tps["a"]["SCALE"]) == pytest.approx(1 / 25) and "SCALE" not in tps["b"]
 
 
 def test_the_figure_and_its_table_hold_every_specimen(run, monkeypatch, tmp_path):

@@ -69,7 +69,7 @@ def read(data: Any, path: Path) -> Source:
     for image in data["images"]:
         where = f"{path}: image '{image['file_name']}'"
         size = positive_size(image.get("width"), image.get("height"), where)
-        key = (_photograph(image), size)
+        key = (photograph_of(image), size)
         of_image[image["id"]] = drawings.setdefault(
             key, Drawing(key[0], where, [], size, displayed)
         )
@@ -137,7 +137,7 @@ def _statuses(data: Mapping[str, Any], image: Mapping[str, Any]) -> Mapping[str,
     return found if isinstance(found, Mapping) else {}
 
 
-def _photograph(image: Mapping[str, Any]) -> str:
+def photograph_of(image: Mapping[str, Any]) -> str:
     """The file name, with the folders of the specimen where a file of the workflow's says them."""
     folders = os.path.dirname(specimen_of(image))
     name = image["file_name"]
