@@ -72,16 +72,14 @@ KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
 def parse() -> argparse.Namespace:
     parser = program(__doc__)
     add = parser.add_argument
-    add("--expected", help="the runs there should be: a JSON list, or a file with one")
-    add("--results", type=Path, help="folder results/: files are found there and checked for age")
+    add("--expected", required=True, help="the runs there should be: a JSON list, or its file")
+    add("--results", type=Path, help="folder results/, whose files are checked for their age")
     add("--logs", type=Path, help="folder logs/: why a missing result is missing")
-    add("--evaluation", nargs="*", default=[], help="files GENUS/ROUND/evaluation.csv")
-    add("--morphometrics", nargs="*", default=[], help="files GENUS/ROUND/morphometrics.parquet")
     add("--specimen-table", help="the table joined to the results, whose unused rows are told")
     add("--long-csv", action="store_true", help="also write morphometrics.csv, which is long")
     add("--summary", type=Path, help="text file to write: one screen on all runs")
     add("--metadata", type=options_argument, default={}, help="further columns of genera, JSON")
-    add("--output-folder", type=Path, required=True)
+    add("--output-folder", type=Path, required=True, help="in the folder of the results")
     add_options(parser, "evaluation", "seed", "rounds", "final_round", "unreadable")
     add_progress(parser)
     return parser.parse_args()
@@ -91,15 +89,15 @@ def main() -> None:
     arguments = parse()
     given = read_options(arguments.options)
     options = given.evaluation
-    files = {stage: given_files(getattr(arguments, stage)) for stage in STAGES}
-    runs = runs_of(arguments.expected, files)
+    runs = runs_of(arguments.expected)
     checked = Results(runs, arguments.results, arguments.logs) if arguments.results else None
     found: list[tuple[dict[str, Any], Path]] = []
-    steps = 2 * sum(len(run_.stages) for run_ in runs)
+    folder = arguments.output_folder
+    steps = 2 * len(runs) * len(STAGES)
     with Progress(arguments.progress, "table", steps) as bar:
-        for run_, stage in bar.over([(r, s) for r in runs for s in r.stages]):
-            at = (arguments.results or Path("results")) / run_.genus / run_.round / STAGES[stage]
-            path = files[stage].get((run_.genus, run_.round), at)
+        for run_, stage in bar.over([(r, s) for r in runs for s in STAGES]):
+            results = arguments.results or folder.parent
+            path = results / run_.genus / run_.round / STAGES[stage]
             row: dict[str, Any] = {"genus": run_.genus, "round": run_.round, "stage": stage}
             row["notes"] = noticed(path.parent, stage)
             found.append((row | survey(run_, stage, path, checked), path))
@@ -110,7 +108,6 @@ def main() -> None:
         scores = Scores(
             dict.fromkeys(run.genus for run in runs), dict.fromkeys(run.round for run in runs)
         )
-        folder = arguments.output_folder
         for stage in STAGES:
             take = scores.add if stage == "evaluation" else None
             targets = outputs(folder, stage)
@@ -161,24 +158,8 @@ def further(
         yield from of_specimen_table(str(table), genus, manifest)
 
 
-def given_files(paths: list[str]) -> dict[tuple[str, str], Path]:
-    """Files by genus and round."""
-    found: dict[tuple[str, str], Path] = {}
-    for path in paths:
-        key = run_of(path)
-        if key in found:
-            raise InputError(f"{found[key]} and {path} are both of {'/'.join(key)}; give one")
-        found[key] = Path(path)
-    return found
-
-
-def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]]) -> list[Run]:
-    """The expected runs, or without such a list those of the files given."""
-    given = dict.fromkeys(key for of_stage in files.values() for key in of_stage)
-    if expected is None:
-        if not given:
-            raise InputError("give --expected, --evaluation or --morphometrics")
-        return [Run(*key, stages=tuple(s for s in STAGES if key in files[s])) for key in given]
+def runs_of(expected: str) -> list[Run]:
+    """The expected runs."""
     text, where = expected, "--expected"
     if not expected.lstrip().startswith("["):
         where = expected
@@ -186,13 +167,9 @@ def runs_of(expected: str | None, files: dict[str, dict[tuple[str, str], Path]])
             raise InputError(f"--expected {expected}: neither a JSON list nor an existing file")
         text = Path(expected).read_text(encoding="utf-8")
     try:
-        runs = expected_runs(json.loads(text), where)
+        return expected_runs(json.loads(text), where)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: {error}") from error
-    unexpected = [key for key in given if key not in {(run.genus, run.round) for run in runs}]
-    if unexpected:
-        raise InputError(f"{where}: {'/'.join(unexpected[0])} is given but not expected")
-    return runs
 
 
 def noticed(folder: Path, stage: str) -> int | None:

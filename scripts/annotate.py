@@ -21,11 +21,7 @@ def parse() -> argparse.Namespace:
     parser = program(__doc__)
     add = parser.add_argument
     add("--genus", required=True, help="name of the genus, as in the table of genera")
-    add(
-        "--photographs",
-        required=True,
-        help="folder of photographs, such as copies of the best five",
-    )
+    add("--photographs", required=True, help="their folder, such as copies of the best five")
     add("--config", default="config/config.yaml", help="its structures can be outlined")
     add("--output", help="the page (default: annotate/GENUS.html)")
     return parser.parse_args()

@@ -25,11 +25,7 @@ def main() -> None:
     parser = program(__doc__)
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
-    add(
-        "--corrections",
-        type=Corrections,
-        help="what convert_corrections wrote: what is settled is not ranked",
-    )
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
     add("--genus", default="")
     add("--round", default="")
     add("--output", required=True, help="next.csv")

@@ -21,11 +21,7 @@ def main() -> None:
     add("--genus", required=True)
     add("--before", type=Path, required=True, help="folder of the earlier round, with its shards/")
     add("--after", type=Path, required=True, help="folder of the later round")
-    add(
-        "--corrections",
-        type=Corrections,
-        help="what convert_corrections wrote: corrected masks are left out",
-    )
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
     add("--options", type=Path, help="not read; its change computes the table again")
     add("--output", nargs="+", required=True, help="changes.csv, and .parquet if wanted")
     add("--measures", nargs="+", default=[], help="changed_measures.csv: changes beyond intervals")

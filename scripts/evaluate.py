@@ -33,11 +33,7 @@ def parse() -> argparse.Namespace:
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--truth", help="annotations; without them no row has a score")
     add("--templates", help="COCO file of the templates, which are not scored")
-    add(
-        "--corrections",
-        type=Corrections,
-        help="what convert_corrections wrote: corrected masks are not scored",
-    )
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
     add("--structure", action="append", default=[], help="only this one (may be given repeatedly)")
     add(
         "--category-id",

@@ -18,11 +18,7 @@ def main() -> None:
         "--predictions", nargs="+", type=Path, required=True, help="shards, or their folder"
     )
     parser.add_argument("--to", choices=WRITERS, required=True)
-    parser.add_argument(
-        "--corrections",
-        type=Corrections,
-        help="results/{genus}/corrections.json: what was corrected stands",
-    )
+    parser.add_argument("--corrections", type=Corrections, help="what convert_corrections wrote")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--specimens", nargs="+", help="only these")
     which.add_argument("--list", help="only those in the column 'specimen' of this table")

@@ -34,11 +34,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
     add("--templates", help="COCO file of the templates, as convert_templates.py writes it")
-    add(
-        "--corrections",
-        type=Corrections,
-        help="what convert_corrections wrote: corrected masks stand",
-    )
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
     add("--genus", help="value of the column genus (default: the one the predictions name)")
     add("--round", help="value of the column round (default: the one the predictions name)")
     add("--pixels-per-mm", help="scale of the genus; empty: not known")

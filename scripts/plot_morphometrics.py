@@ -52,10 +52,6 @@ def parse() -> argparse.Namespace:
     add("--pairs", type=Path, help="morphometrics_pairs.csv, for morphometrics_concordance")
     add_options(parser, "rounds", "final_round")
     add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
-    add(
-        "--measures", nargs="+", default=[], help=f"structure.measure (default: {', '.join(USUAL)})"
-    )
-    add("--allometry", nargs="+", default=[], help="pairs x:y, such as specimen.length:head.width")
     return parser.parse_args()
 
 
@@ -72,8 +68,7 @@ def main() -> None:
         raise InputError(f"{AGREEMENT} needs --pairs")
     data, final = read(arguments)
     unit = millimetres(data)
-    measures = quantities(arguments.measures, data, unit) or usual(data, unit)
-    pairs = [pair(text, data, True) for text in arguments.allometry] or usual_pairs(data, True)
+    measures, pairs = usual(data, unit), usual_pairs(data)
     pixels = [name for name in dict.fromkeys(data["genus"]) if not in_millimetres(data, name)]
     wanted = {*measures, *(quantity for both in pairs for quantity in both)}
     values = {quantity: select(data, quantity) for quantity in wanted}
@@ -93,13 +88,10 @@ def main() -> None:
 
 def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     """The rows of the final round of every genus, and which round that is."""
-    needed = {text.rsplit(".", 1)[-1] for text in arguments.measures} | set(USUAL)
-    for text in arguments.allometry:
-        needed |= {name.rsplit(".", 1)[-1] for name in text.split(":")}
     pieces, columns = [], {name: COLUMNS[name] for name in REQUIRED}
     for path in tqdm(arguments.tables, desc="read", disable=None):
         for piece in map(tables.to_pandas, tables.read_chunks(path, columns, others=False)):
-            wanted = piece["measure"].isin(needed) | ~piece["measure"].isin(NAMES)
+            wanted = piece["measure"].isin(USUAL) | ~piece["measure"].isin(NAMES)
             pieces.append(piece[wanted])
     if not pieces:
         raise InputError(f"{', '.join(arguments.tables)}: no rows")
@@ -155,28 +147,6 @@ def named(structure: str, measure: str, data: pd.DataFrame, unit: bool) -> Quant
     return Quantity(structure, measure, units[0]) if units else None
 
 
-def quantities(texts: list[str], data: pd.DataFrame, unit: bool) -> list[Quantity]:
-    """Quantities from `structure.measure`, or the name of an index alone."""
-    result = []
-    for text in texts:
-        structure, dot, measure = text.rpartition(".")
-        quantity = named(structure if dot else SPECIMEN, measure, data, unit)
-        if quantity is None:
-            pairs = data[["structure", "measure"]].drop_duplicates().itertuples(index=False)
-            known = [f"{name}.{of}" for name, of in pairs]
-            raise InputError(f"'{text}' is in none of the tables{nearest(text, known)}")
-        result.append(quantity)
-    return result
-
-
-def pair(text: str, data: pd.DataFrame, unit: bool) -> tuple[Quantity, Quantity]:
-    names = text.split(":")
-    if len(names) != 2:
-        raise InputError(f"--allometry {text}: expected x:y, such as specimen.length:head.width")
-    x, y = quantities(names, data, unit)
-    return x, y
-
-
 def usual(data: pd.DataFrame, unit: bool) -> list[Quantity]:
     """The indices, then length, width and area of every structure."""
     indices = [name for name in dict.fromkeys(data["measure"]) if name not in BY_NAME]
@@ -186,11 +156,11 @@ def usual(data: pd.DataFrame, unit: bool) -> list[Quantity]:
     return [quantity for quantity in found if quantity is not None]
 
 
-def usual_pairs(data: pd.DataFrame, unit: bool) -> list[tuple[Quantity, Quantity]]:
+def usual_pairs(data: pd.DataFrame) -> list[tuple[Quantity, Quantity]]:
     """The length of every structure against that of the specimen."""
-    x = named(SPECIMEN, "length", data, unit)
+    x = named(SPECIMEN, "length", data, True)
     names = [name for name in dict.fromkeys(data["structure"]) if name != SPECIMEN]
-    found = [named(name, "length", data, unit) for name in names]
+    found = [named(name, "length", data, True) for name in names]
     return [(x, y) for y in found if x is not None and y is not None]
 
 

@@ -5,7 +5,6 @@
 """
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -48,19 +47,13 @@ def main() -> None:
         Progress(arguments.progress, "photograph", len(specimens)) as bar,
         ThreadPoolExecutor(arguments.threads) as pool,
     ):
-        rows = list(counted(pool.map(search, specimens), bar))
+        rows = list(bar.over(pool.map(search, specimens)))
     write_rows(arguments.output, rows)
     for status in dict.fromkeys(row.status for row in rows):
         names = [row for row in rows if row.status == status]
         print(f"{arguments.genus}: {len(names)} {status}")
         for row in names if status != "found" else ():
             print(f"  {row.specimen}: {row.reason}")
-
-
-def counted(rows: Iterator[Row], bar: Progress) -> Iterator[Row]:
-    for row in rows:
-        bar.update()
-        yield row
 
 
 def row_of(one: Specimen, genus: str, options: MeasurementOptions, folder: Path) -> Row:

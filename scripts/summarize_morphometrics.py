@@ -52,7 +52,6 @@ def parse() -> argparse.Namespace:
     add_options(parser, "rounds", "final_round", "confirmed_only")
     add_progress(parser)
     add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
-    add("--low-confidence", action="store_true", help="count masks of low confidence")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
     add("--against", nargs="*", help="... and of drawn masks of the same specimens; may be none")
     return parser.parse_args()
@@ -93,7 +92,7 @@ def report(rows: list[dict[str, Any]], left_out: list[str], against: list[str]) 
 def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     stage = read_options(arguments.options)
     only = stage.confirmed_only
-    summary, columns = Summary(arguments.low_confidence, only), WideColumns()
+    summary, columns = Summary(only), WideColumns()
     found: dict[tuple[str, str], None] = {}
     steps = 0
     for path in arguments.tables:

@@ -55,7 +55,6 @@ class Run:
 
     genus: str
     round: str
-    stages: tuple[str, ...] = tuple(STAGES)
     trained: bool | None = None
     init: str | None = None
     inputs: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
@@ -223,9 +222,6 @@ def expected_runs(values: Any, where: str) -> list[Run]:
             if key not in known:
                 raise InputError(f"{where}: unknown key '{key}'{nearest(key, known)}")
         run = Run(**value)
-        for stage in run.stages:
-            if stage not in STAGES:
-                raise InputError(f"{where}: unknown stage '{stage}'{nearest(stage, STAGES)}")
         if (run.genus, run.round) in runs:
             raise InputError(f"{where}: {run.genus}/{run.round} is named twice")
         runs[run.genus, run.round] = run

@@ -429,27 +429,14 @@ def test_what_was_noticed_on_reading_is_counted(results, monkeypatch):
         os.utime(path, (1000, 1000))
     status = run_aggregate(monkeypatch, results)["status"]
     counted = status.set_index(["genus", "round", "stage"])["notes"]
-    folder = results / "named"  # as the rule does: files by name, no folder of results
-    files = [results / run_ / "evaluation.csv" for run_ in EXPECTED]
-    run(monkeypatch, aggregate.main, "--evaluation", *files, "--output-folder", folder)
+    folder = results / "unchecked"  # as the rule does: beside the runs, no folder of results
+    run(monkeypatch, aggregate.main, "--expected", json.dumps(EXPECTED), "--output-folder", folder)
     named = pd.read_csv(folder / "status.csv").set_index(["genus", "round", "stage"])["notes"]
-    assert named.to_dict() == {key: n for key, n in counted.items() if key[2] == "evaluation"}
+    assert named.to_dict() == counted.to_dict()
     assert counted["Formica", "untrained", "evaluation"] == 3
     assert counted["Formica", "untrained", "morphometrics"] == 2
     assert counted["Formica", "trained", "evaluation"] == 1
     assert counted["Lasius", "trained", "evaluation"] == 0
-
-
-def test_files_by_hand_without_the_layout(results, tmp_path, monkeypatch):
-    files = [results / run_ / "evaluation.csv" for run_ in EXPECTED[:2]]
-    folder = tmp_path / "by_hand"
-    run(monkeypatch, aggregate.main, "--evaluation", *files, "--output-folder", folder)
-    assert len(tables.read(folder / "evaluation.csv", COLUMNS)) == 120
-    assert statuses(read(folder / "status.csv", STATUS)) == {
-        ("Formica", "untrained", "evaluation"): "ok",
-        ("Formica", "trained", "evaluation"): "ok",
-    }
-    assert len(tables.read(folder / "morphometrics.parquet", MORPHOMETRICS)) == 0
 
 
 def test_the_long_table_is_csv_only_where_it_is_asked_for(results, monkeypatch):
@@ -488,8 +475,7 @@ def test_columns_that_only_some_genera_have(results, monkeypatch):
     [
         ({"a": 1}, "expected a list"),
         (["Formica"], "'Formica'|not a genus and a round"),
-        ([{"genus": "A", "round": "b", "stage": []}], "unknown key 'stage' .*'stages'"),
-        ([{"genus": "A", "round": "b", "stages": ["evaluate"]}], "unknown stage 'evaluate'"),
+        ([{"genus": "A", "round": "b", "input": []}], "unknown key 'input' .*'inputs'"),
         (["A/b", {"genus": "A", "round": "b"}], "A/b is named twice"),
     ],
 )

@@ -556,8 +556,6 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
             plot_morphometrics, monkeypatch, "--tables", first, better, other, "--output", *names,
             figures / "morphometrics_allometry.csv", "--options",
             options_file(tmp_path, rounds=["trained", "refined"]),
-            "--measures", "head.width", "cephalic_index", "--allometry",
-            "specimen.length:head.width",
         )  # fmt: skip
         content = [name.read_bytes() for name in names]
         assert content == [name.read_bytes() for name in names]
@@ -708,19 +706,17 @@ def test_summary_in_pieces_is_that_of_the_whole():
     frame.loc[20:24, ["status", "value"]] = ["absent", np.nan]
     frame.loc[25:27, "status"] = "outside"
     frame.loc[28, ["status", "value"]] = ["hidden", np.nan]
-    whole, pieces, all_ = Summary(), Summary(), Summary(low_confidence=True)
+    whole, pieces = Summary(), Summary()
     table = pa.Table.from_pandas(frame)
     whole.add(table)
-    all_.add(table)
     for start in range(0, 300, 37):
         pieces.add(table.slice(start, 37))
     assert whole.rows() == pieces.rows()
-    (row,), (more,) = whole.rows(), all_.rows()
+    (row,) = whole.rows()
     good = frame["value"][29:]
     assert (row["n"], row["n_low_confidence"], row["n_absent"], row["n_other"]) == (271, 20, 5, 0)
     assert (row["n_outside"], row["n_hidden"]) == (3, 1)
     assert row["sd"] == pytest.approx(good.std(), rel=1e-6)
-    assert (more["n"], more["n_other"]) == (291, 0)
 
 
 def test_values_before_and_after_a_person_looked():

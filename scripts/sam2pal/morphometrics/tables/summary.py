@@ -78,11 +78,9 @@ class Summary:
     """Collects tidy rows piece by piece.
 
     Args:
-        low_confidence: masks of low confidence count as measured.
         confirmed_only: masks that nobody drew, corrected or accepted do not count as measured.
     """
 
-    low_confidence: bool = False
     confirmed_only: bool = False
     _moments: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _others: dict[tuple[str, ...], Counter[str]] = field(default_factory=dict)
@@ -91,7 +89,6 @@ class Summary:
 
     def add(self, piece: pa.Table) -> None:
         """Take the rows of a tidy table."""
-        counted = (MEASURED, LOW) if self.low_confidence else (MEASURED,)
         good: dict[tuple[str, ...], list[float]] = {}
         columns = [piece[name].to_pylist() for name in (*KEYS, "value", *_SAID)]
         before = [None] * len(piece)
@@ -104,7 +101,7 @@ class Summary:
             if key[KEYS.index("measure")] in NOT_SUMMARISED:
                 continue
             self._others.setdefault(key, Counter())[status] += 1
-            if status in counted and value is not None and not math.isnan(value):
+            if status == MEASURED and value is not None and not math.isnan(value):
                 good.setdefault(key, []).append(value)
                 self._unchecked[key] += source not in BY_HAND and verdict != "accepted"
                 if predicted is not None and not math.isnan(predicted):
@@ -148,9 +145,7 @@ class Summary:
             row |= self._bias(key, n)
             known = {name: counts[name] for name in (LOW, *_LEFT_OUT)}
             row |= {f"n_{name}": count for name, count in known.items()}
-            low = 0 if self.low_confidence else known[LOW]
-            left_out = sum(known[name] for name in _LEFT_OUT)
-            row["n_other"] = sum(counts.values()) - n - left_out - low
+            row["n_other"] = sum(counts.values()) - n - sum(known.values())
             result.append(row)
         return result
 
