@@ -88,7 +88,7 @@ def _columns(kind: type, name: str) -> Iterator[str]:
     yield from ("| column | meaning |", "| --- | --- |")
     for key, field in _fields(kind):
         if field.description:
-            yield f"| `{field.alias or key}` | {field.description} |"
+            yield f"| `{field.alias or key}` | {_on_one_line(field.description)} |"
     if name in FURTHER:
         what = "metadata, which comes back in the tables" if name == "genera" else "joined as it is"
         yield f"| any other | {what} |"
@@ -102,7 +102,7 @@ def _options(kind: type) -> Iterator[str]:
         if field.description is None:  # a section, with a table of its own
             continue
         default = "" if field.is_required() else _shown(field.get_default(call_default_factory=True))
-        meaning = field.description + (" (*)" if is_machine(field) else "")
+        meaning = _on_one_line(field.description) + (" (*)" if is_machine(field) else "")
         yield f"| `{key}` | {default} | {_values(entry)} | {meaning} |"
 
 
@@ -137,6 +137,10 @@ def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _schema(kind: type) -> dict[str, Any]:
     schema = _plain(TypeAdapter(kind).json_schema())
     return {"$schema": DIALECT, **schema}
@@ -149,7 +153,7 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     value = {
-        key: _plain(entry)
+        key: _on_one_line(entry) if key == "description" and isinstance(entry, str) else _plain(entry)
         for key, entry in value.items()
         if not (key == "title" and isinstance(entry, str))
     }

@@ -11,35 +11,19 @@ from sam2pal.config.fields import Share, options
 class EvaluationOptions:
     """How masks are scored and how scores are summarised."""
 
-    boundary_tolerance: StrictFloat = Field(
-        0.008,
-        gt=0,
-        lt=1,
-        description="distance at which two outlines still agree, as a share of the photograph's "
-        "diagonal; at least a pixel",
-    )
-    unannotated: Literal["unknown", "absent"] = Field(
-        "unknown",
-        description="what a truth file means by a structure it does not mention: `unknown` (not "
-        "scored, counted) or `absent`",
-    )
-    good_iou: Share = Field(
-        0.75, description="summaries give the share of specimens with at least this IoU"
-    )
-    bad_iou: Share = Field(
-        0.5, description="masks below this IoU are bad; confidences are judged by how well they find them"
-    )
-    bins: StrictInt = Field(10, ge=2, le=1000, description="bins of the reliability table")
-    replicates: StrictInt = Field(
-        2000,
-        ge=100,
-        le=100_000,
-        description="replicates of the bootstrap, and random sign flips where not all can be tried",
-    )
-    level: StrictFloat = Field(
-        0.95,
-        gt=0,
-        lt=1,
-        description="coverage of intervals; a change with p < 1 - level may count as more than "
-        "noise",
-    )
+    boundary_tolerance: StrictFloat = Field(0.008, gt=0, lt=1)
+    """distance at which two outlines still agree, as a share of the photograph's diagonal; at least
+    a pixel"""
+    unannotated: Literal["unknown", "absent"] = "unknown"
+    """what a truth file means by a structure it does not mention: `unknown` (not scored, counted) or
+    `absent`"""
+    good_iou: Share = 0.75
+    """summaries give the share of specimens with at least this IoU"""
+    bad_iou: Share = 0.5
+    """masks below this IoU are bad; confidences are judged by how well they find them"""
+    bins: StrictInt = Field(10, ge=2, le=1000)
+    """bins of the reliability table"""
+    replicates: StrictInt = Field(2000, ge=100, le=100_000)
+    """replicates of the bootstrap, and random sign flips where not all can be tried"""
+    level: StrictFloat = Field(0.95, gt=0, lt=1)
+    """coverage of intervals; a change with p < 1 - level may count as more than noise"""

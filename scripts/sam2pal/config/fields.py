@@ -30,9 +30,16 @@ Machine = Annotated[Value, HowFast()]
 
 
 def options(kind: type[Value]) -> type[Value]:
-    """A frozen dataclass whose values pydantic checks; unknown keys are refused."""
-    config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    return dataclass(kind, frozen=True, config=config)  # type: ignore[return-value]
+    """A frozen dataclass whose values pydantic checks; unknown keys are refused.
+
+    The text under a field says what it is: it stands in the schema and in config/README.md.
+    """
+    config = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    made = dataclass(kind, frozen=True, config=config)
+    for name, field in made.__pydantic_fields__.items():  # or a class that inherits would lose it
+        own = made.__dataclass_fields__[name]
+        own.type = Annotated[own.type, Field(description=field.description)]
+    return made  # type: ignore[return-value]
 
 
 def _or_nothing(values: Any) -> Any:

@@ -12,53 +12,34 @@ from sam2pal.config.scale import SEEN, ScaleSearch, Source
 class MeasurementSection:
     """What is measured, and how."""
 
-    leave_out: Names = Field(default_factory=list, description="measures not to compute")
-    indices: dict[str, Name] = Field(
-        default_factory=dict, description="name: expression over measures, such as "
-        "`100 * head.width / head.length`"
-    )
-    body: Names = Field(
-        default_factory=list,
-        description="structures whose union is the body, for its axis and the specimen's length; "
-        "none means all",
-    )
-    body_axis: Literal["inertia", "ends"] = Field(
-        "inertia",
-        description="`inertia`: the main axis of inertia of the body; or `ends`: from the centre "
-        "of the first to that of the last structure of `body` that is there",
-    )
-    curved: Names = Field(
-        default_factory=list,
-        description="structures whose `length` and `width` follow their own medial axis "
-        "(antennae, legs); those of all others follow the body axis",
-    )
-    min_part: StrictFloat = Field(
-        0.01,
-        ge=0,
-        lt=0.5,
-        description="pieces smaller than this share of a structure are not measured, and flagged",
-    )
-    colour: StrictBool = Field(True, description="measure colour, for which photographs are read")
-    colour_erosion: StrictFloat = Field(
-        2.0,
-        ge=0,
-        le=100,
-        description="pixels at the edge of a mask that are left out of its colour",
-    )
+    leave_out: Names = Field(default_factory=list)
+    """measures not to compute"""
+    indices: dict[str, Name] = Field(default_factory=dict)
+    """name: expression over measures, such as `100 * head.width / head.length`"""
+    body: Names = Field(default_factory=list)
+    """structures whose union is the body, for its axis and the specimen's length; none means all"""
+    body_axis: Literal["inertia", "ends"] = "inertia"
+    """`inertia`: the main axis of inertia of the body; or `ends`: from the centre of the first to
+    that of the last structure of `body` that is there"""
+    curved: Names = Field(default_factory=list)
+    """structures whose `length` and `width` follow their own medial axis (antennae, legs); those of
+    all others follow the body axis"""
+    min_part: StrictFloat = Field(0.01, ge=0, lt=0.5)
+    """pieces smaller than this share of a structure are not measured, and flagged"""
+    colour: StrictBool = True
+    """measure colour, for which photographs are read"""
+    colour_erosion: StrictFloat = Field(2.0, ge=0, le=100)
+    """pixels at the edge of a mask that are left out of its colour"""
     scale: Annotated[list[Source], AfterValidator(unique)] = Field(
-        default_factory=lambda: ["specimen_table", "genus"],
-        description="where the scale comes from: the first of these that has one. `bar`, `ruler` and "
-        "`card` are looked for in the photograph as `scale_search` says; `exif` is the resolution in "
-        "the file",
+        default_factory=lambda: ["specimen_table", "genus"]
     )
+    """where the scale comes from: the first of these that has one. `bar`, `ruler` and `card` are
+    looked for in the photograph as `scale_search` says; `exif` is the resolution in the file"""
     scale_search: Section[ScaleSearch] = Field(default_factory=ScaleSearch)
-    proportion_range: StrictFloat = Field(
-        2.0,
-        gt=1,
-        description="how many times larger or smaller than in any template a structure's share of "
-        "the specimen's area or its elongation may be before it is flagged "
-        "`outside_template_proportions`; `segmentation.area_range` is about the area on the photograph",
-    )
+    proportion_range: StrictFloat = Field(2.0, gt=1)
+    """how many times larger or smaller than in any template a structure's share of the specimen's
+    area or its elongation may be before it is flagged `outside_template_proportions`;
+    `segmentation.area_range` is about the area on the photograph"""
 
     @model_validator(mode="after")
     def _ends_have_two(self) -> Self:

@@ -40,35 +40,19 @@ Sha256 = matching("[0-9a-fA-F]{64}", "a SHA-256 (64 hexadecimal digits)")
 class ModelOptions:
     """Which model."""
 
-    name: Name = Field(
-        "bundled",
-        description="`bundled`; `sam2_hiera_` or `sam2.1_hiera_` with `tiny`, `small`, "
-        "`base_plus` or `large` (downloaded once); or any name for a checkpoint of your own",
-    )
-    image_size: StrictInt | None = Field(
-        None,
-        ge=64,
-        le=4096,
-        multiple_of=32,
-        description="side of the square a photograph is fitted into, pixels; the model's own if "
-        "none is given",
-    )
-    checkpoint: Name | None = Field(
-        None,
-        description="path of the weights (.pt as SAM 2 writes it, or .safetensors), instead of a "
-        "download",
-    )
-    config: Name | None = Field(
-        None, description="path of a SAM 2 model configuration, for a checkpoint of your own"
-    )
-    sha256: Sha256 | None = Field(
-        None,
-        description="what the checkpoint's SHA-256 must be; those of official downloads are known",
-    )
-    url: Name | None = Field(
-        None,
-        description="where to download an official checkpoint from, if not from its publisher",
-    )
+    name: Name = "bundled"
+    """`bundled`; `sam2_hiera_` or `sam2.1_hiera_` with `tiny`, `small`, `base_plus` or `large`
+    (downloaded once); or any name for a checkpoint of your own"""
+    image_size: StrictInt | None = Field(None, ge=64, le=4096, multiple_of=32)
+    """side of the square a photograph is fitted into, pixels; the model's own if none is given"""
+    checkpoint: Name | None = None
+    """path of the weights (.pt as SAM 2 writes it, or .safetensors), instead of a download"""
+    config: Name | None = None
+    """path of a SAM 2 model configuration, for a checkpoint of your own"""
+    sha256: Sha256 | None = None
+    """what the checkpoint's SHA-256 must be; those of official downloads are known"""
+    url: Name | None = None
+    """where to download an official checkpoint from, if not from its publisher"""
 
     @property
     def bundled(self) -> bool:

@@ -15,23 +15,19 @@ Pair = Annotated[list[Name], Field(min_length=2, max_length=2), AfterValidator(u
 class OutlineOptions:
     """Outlines and landmarks for geometric morphometrics, in `results/{genus}/shapes/`."""
 
-    points: StrictInt = Field(64, ge=8, le=1000, description="semilandmarks on an outline")
-    harmonics: StrictInt = Field(12, ge=1, le=100, description="elliptic Fourier harmonics")
-    structures: Names = Field(
-        default_factory=list,
-        description="structures whose outlines are written; none means all but those of "
-        "`measurement.curved`. Only a structure in one piece has an outline",
-    )
-    axis: Pair | None = Field(
-        None,
-        description="the front and the rear structure, which say where forwards is; none takes the "
-        "first and the last of `measurement.body`",
-    )
-    pairs: list[Pair] = Field(
-        default_factory=list,
-        description="structures that are a left and a right one, such as `[left_wing, right_wing]`, "
-        "whose areas are compared",
-    )
+    points: StrictInt = Field(64, ge=8, le=1000)
+    """semilandmarks on an outline"""
+    harmonics: StrictInt = Field(12, ge=1, le=100)
+    """elliptic Fourier harmonics"""
+    structures: Names = Field(default_factory=list)
+    """structures whose outlines are written; none means all but those of `measurement.curved`. Only
+    a structure in one piece has an outline"""
+    axis: Pair | None = None
+    """the front and the rear structure, which say where forwards is; none takes the first and the
+    last of `measurement.body`"""
+    pairs: list[Pair] = Field(default_factory=list)
+    """structures that are a left and a right one, such as `[left_wing, right_wing]`, whose areas are
+    compared"""
 
     @model_validator(mode="after")
     def _points_carry_harmonics(self) -> Self:

@@ -13,22 +13,19 @@ Format = Literal["coco", "labelme", "cvat", "labelstudio", "yolo", "geojson", "m
 class ReviewSection:
     """How the review page is made."""
 
-    per_page: StrictInt = Field(200, ge=1, le=5000, description="specimens per page")
-    side: StrictInt = Field(
-        480,
-        ge=64,
-        le=4000,
-        description="longer side of the pictures, pixels; smaller photographs are not enlarged",
-    )
-    quality: StrictInt = Field(80, ge=1, le=95, description="quality of the JPEG pictures")
-    show: StrictInt | None = Field(
-        None,
-        ge=0,
-        description="how many specimens get a picture, those to look at first; none for all. The "
-        "others are in `review/specimens.tsv`, and those without masks are always shown",
-    )
-    sheet: StrictInt = Field(20, ge=1, le=200, description="specimens on the contact sheet")
-    sheet_columns: StrictInt = Field(5, ge=1, le=20, description="columns of the contact sheet")
+    per_page: StrictInt = Field(200, ge=1, le=5000)
+    """specimens per page"""
+    side: StrictInt = Field(480, ge=64, le=4000)
+    """longer side of the pictures, pixels; smaller photographs are not enlarged"""
+    quality: StrictInt = Field(80, ge=1, le=95)
+    """quality of the JPEG pictures"""
+    show: StrictInt | None = Field(None, ge=0)
+    """how many specimens get a picture, those to look at first; none for all. The others are in
+    `review/specimens.tsv`, and those without masks are always shown"""
+    sheet: StrictInt = Field(20, ge=1, le=200)
+    """specimens on the contact sheet"""
+    sheet_columns: StrictInt = Field(5, ge=1, le=20)
+    """columns of the contact sheet"""
 
 
 @options
@@ -42,8 +39,9 @@ class ReviewOptions(ReviewSection):
 class NextOptions:
     """Which specimens are said to be worth correcting."""
 
-    count: StrictInt = Field(20, ge=1, description="specimens in `next.csv`, at most")
+    count: StrictInt = Field(20, ge=1)
+    """specimens in `next.csv`, at most"""
     formats: Annotated[list[Format], AfterValidator(unique)] = Field(
-        default_factory=lambda: ["coco"],
-        description="annotation tools for which `next/` has their predicted outlines, to start from",
+        default_factory=lambda: ["coco"]
     )
+    """annotation tools for which `next/` has their predicted outlines, to start from"""

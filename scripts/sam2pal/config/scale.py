@@ -39,25 +39,18 @@ Millimetres = Annotated[StrictFloat, Field(gt=0, le=2000)]
 class ScaleSearch:
     """What is looked for in a photograph whose scale is `bar`, `ruler` or `card`."""
 
-    bar_length: StrictFloat | None = Field(
-        None,
-        gt=0,
-        le=100_000,
-        description="length of the scale bar, in `bar_unit`; none: read from the text beside it, which "
-        "needs Tesseract",
-    )
-    bar_unit: Literal["um", "mm", "cm"] = Field("mm", description="unit of `bar_length`")
-    ruler: Literal["mm", "1/16 in"] = Field(
-        "mm", description="what the closest ticks of the ruler are apart"
-    )
-    card: tuple[Millimetres, Millimetres] | None = Field(
-        None, description="both sides of the card or of another flat rectangle, mm"
-    )
-    once: Literal["photograph", "collection"] = Field(
-        "photograph",
-        description="`photograph`: every photograph has its own scale; or `collection`: all of a genus "
-        "were taken alike, so the median of what is found is the scale of all, and its spread is stated",
-    )
+    bar_length: StrictFloat | None = Field(None, gt=0, le=100_000)
+    """length of the scale bar, in `bar_unit`; none: read from the text beside it, which needs
+    Tesseract"""
+    bar_unit: Literal["um", "mm", "cm"] = "mm"
+    """unit of `bar_length`"""
+    ruler: Literal["mm", "1/16 in"] = "mm"
+    """what the closest ticks of the ruler are apart"""
+    card: tuple[Millimetres, Millimetres] | None = None
+    """both sides of the card or of another flat rectangle, mm"""
+    once: Literal["photograph", "collection"] = "photograph"
+    """`photograph`: every photograph has its own scale; or `collection`: all of a genus were taken
+    alike, so the median of what is found is the scale of all, and its spread is stated"""
 
     @property
     def bar_mm(self) -> float | None:

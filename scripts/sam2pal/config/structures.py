@@ -20,14 +20,12 @@ StructureName = matching(
 class StructureOptions:
     """What is said of a structure."""
 
-    parent: Name | None = Field(
-        None,
-        description="the structure it is part of, and round which it is looked for once more, closer",
-    )
-    exclusive: StrictBool = Field(
-        True, description="shares no pixel with the other exclusive structures of the same parent"
-    )
-    weight: StrictFloat = Field(1.0, gt=0, description="how much it counts in training")
+    parent: Name | None = None
+    """the structure it is part of, and round which it is looked for once more, closer"""
+    exclusive: StrictBool = True
+    """shares no pixel with the other exclusive structures of the same parent"""
+    weight: StrictFloat = Field(1.0, gt=0)
+    """how much it counts in training"""
 
 
 @options

@@ -17,153 +17,105 @@ Target = Literal[
 class AdapterOptions:
     """What is trained."""
 
-    rank: StrictInt = Field(16, ge=1, le=1024, description="rank of the low-rank matrices")
-    alpha: StrictFloat = Field(
-        16.0, gt=0, description="these matrices are scaled by `alpha` / `rank`"
+    rank: StrictInt = Field(16, ge=1, le=1024)
+    """rank of the low-rank matrices"""
+    alpha: StrictFloat = Field(16.0, gt=0)
+    """these matrices are scaled by `alpha` / `rank`"""
+    targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = (
+        "memory_attention",
+        "memory_encoder",
+        "mask_decoder",
+        "neck",
+        "encoder_late",
     )
-    targets: Annotated[tuple[Target, ...], Field(min_length=1), AfterValidator(unique)] = Field(
-        ("memory_attention", "memory_encoder", "mask_decoder", "neck", "encoder_late"),
-        description="which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, "
-        "`mask_decoder`, and of the image encoder `neck`, `encoder_late` (the last two stages of "
-        "its trunk) and `encoder_early`",
-    )
-    method: Literal["lora", "full"] = Field(
-        "lora",
-        description="`lora` trains low-rank matrices in the targets. `full` trains the "
-        "weights themselves: all behind the image encoder, and of the encoder the parts that are "
-        "among the targets; only weights that changed are stored. A round cannot start (`init`) from "
-        "a round with the other method",
-    )
+    """which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, `mask_decoder`, and of
+    the image encoder `neck`, `encoder_late` (the last two stages of its trunk) and
+    `encoder_early`"""
+    method: Literal["lora", "full"] = "lora"
+    """`lora` trains low-rank matrices in the targets. `full` trains the weights themselves: all
+    behind the image encoder, and of the encoder the parts that are among the targets; only
+    weights that changed are stored. A round cannot start (`init`) from a round with the other
+    method"""
 
 
 @options
 class TrainingOptions(AdapterOptions):
     """How an adapter is trained."""
 
-    steps: StrictInt = Field(100, ge=1, le=1_000_000, description="optimiser steps")
-    pairs: StrictInt = Field(
-        2,
-        ge=1,
-        le=256,
-        description="pairs of a template and a specimen per step, each with all structures",
-    )
-    views: StrictInt = Field(
-        8, ge=1, le=1024, description="augmented views of each template, each encoded once"
-    )
-    mirror: StrictBool = Field(
-        True,
-        description="mirror half of these views; never done where a structure is named for a side "
-        "(`left_antenna`, `right eye`)",
-    )
-    turns: Turns = Field(
-        (0, 90, 180, 270),
-        description="degrees by which templates and unlabelled specimens may lie turned against "
-        "the first template; training turns them to lie as it does. Use `[0]` where all lie alike",
-    )
-    learning_rate: StrictFloat = Field(
-        0.0003, gt=0, description="peak of the learning rate; a cosine to zero follows"
-    )
-    encoder_rate: StrictFloat = Field(
-        1.0,
-        ge=0,
-        description="share of the learning rate for what is trained in the image encoder",
-    )
-    warmup: StrictInt = Field(
-        10, ge=0, le=1_000_000, description="steps until the learning rate is at its peak"
-    )
-    weight_decay: Weight = Field(0.01, description="weight decay of AdamW")
-    interpolation: Annotated[StrictFloat, Field(gt=0, le=1)] = Field(
-        1.0,
-        description="how far from the weights before training towards those after it the published ones "
-        "lie (arXiv:2109.01903): 1 publishes what training ends with. Without `distillation` one template "
-        "says little of how other specimens look, and 0.5 is better",
-    )
-    clip: StrictFloat = Field(
-        1.0, gt=0, description="largest norm of the gradient; a larger one is scaled down to it"
-    )
-    palindrome: Weight = Field(1.0, description="weight of the palindrome's loss")
-    direct: Weight = Field(
-        1.0, description="weight of the loss from one template to another; needs two templates"
-    )
-    self_pair: Weight = Field(
-        1.0, description="weight of the loss from a template to another view of itself"
-    )
-    distillation: Weight = Field(
-        3.0,
-        description="weight of the loss on unlabelled specimens against the mean of the masks that the model "
-        "before training finds on them, seen in several ways (arXiv:1712.04440). Where `palindrome` has a "
-        "weight the specimen that it goes through is compared, otherwise one that is followed on its own",
-    )
-    ways: StrictInt = Field(
-        5,
-        ge=2,
-        le=8,
-        description="in how many ways the model sees an unlabelled specimen for `distillation`, those of "
-        "`segmentation: ensemble`",
-    )
-    scores: Weight = Field(
-        0.1,
-        description="weight of the loss of predicted IoU and object score",
-    )
-    mask: Literal["dice_bce", "dice_focal"] = Field(
-        "dice_focal",
-        description="loss between a predicted and a drawn mask: `dice_bce` (Dice + binary "
-        "cross-entropy) or `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained; but SAM 2 "
-        "also weighed the foreground by 0.25)",
-    )
-    holdout: Literal[True, False, "auto"] = Field(
-        False,
-        description="keep one template for validation alone: `true`, `false`, or `auto`, where "
-        "there are at least three",
-    )
-    validate_every: StrictInt = Field(
-        25, ge=1, le=1_000_000, description="steps between validations"
-    )
-    validation_pairs: StrictInt = Field(
-        32,
-        ge=1,
-        le=10_000,
-        description="largest number of pairs of templates in a validation",
-    )
-    controls: StrictInt = Field(
-        2,
-        ge=0,
-        le=10_000,
-        description="pairs for which a validation also logs the loss of the way back, and, for "
-        "comparison, the same loss from memories that do not say where the structure is; 0 for none",
-    )
-    patience: StrictInt = Field(
-        0,
-        ge=0,
-        le=1_000_000,
-        description="validations without a new best before stopping early; 0 never stops early",
-    )
-    restores: StrictInt = Field(
-        2,
-        ge=0,
-        le=1000,
-        description="how often a training that diverges (its gradient is not finite, or its "
-        "validation falls to less than half of the best, by at least 0.1) goes back to its best "
-        "and on at half the rate, before it fails",
-    )
-    checkpoint_minutes: Machine[Weight] = Field(5.0, description="minutes between checkpoints")
-    micro_batch: Machine[StrictInt] = Field(
-        0,
-        ge=0,
-        description="structures of a pair that go through the model at once; 0 takes as many as "
-        "the device's memory holds. The gradient is the same",
-    )
-    checkpoint_attention: Machine[StrictBool] = Field(
-        False,
-        description="compute the memory attention, and what is trained of the image encoder's "
-        "trunk, again in the backward pass: less memory, a third "
-        "more time, the same gradient. Done without being asked where one structure would not fit",
-    )
-    keep_megabytes: Machine[Weight] = Field(
-        8192.0,
-        description="encoded images that are kept in the device's memory; the others lie in a file "
-        "under `resources/training` while a training runs",
-    )
+    steps: StrictInt = Field(100, ge=1, le=1_000_000)
+    """optimiser steps"""
+    pairs: StrictInt = Field(2, ge=1, le=256)
+    """pairs of a template and a specimen per step, each with all structures"""
+    views: StrictInt = Field(8, ge=1, le=1024)
+    """augmented views of each template, each encoded once"""
+    mirror: StrictBool = True
+    """mirror half of these views; never done where a structure is named for a side (`left_antenna`,
+    `right eye`)"""
+    turns: Turns = (0, 90, 180, 270)
+    """degrees by which templates and unlabelled specimens may lie turned against the first template;
+    training turns them to lie as it does. Use `[0]` where all lie alike"""
+    learning_rate: StrictFloat = Field(0.0003, gt=0)
+    """peak of the learning rate; a cosine to zero follows"""
+    encoder_rate: StrictFloat = Field(1.0, ge=0)
+    """share of the learning rate for what is trained in the image encoder"""
+    warmup: StrictInt = Field(10, ge=0, le=1_000_000)
+    """steps until the learning rate is at its peak"""
+    weight_decay: Weight = 0.01
+    """weight decay of AdamW"""
+    interpolation: Annotated[StrictFloat, Field(gt=0, le=1)] = 1.0
+    """how far from the weights before training towards those after it the published ones lie
+    (arXiv:2109.01903): 1 publishes what training ends with. Without `distillation` one template
+    says little of how other specimens look, and 0.5 is better"""
+    clip: StrictFloat = Field(1.0, gt=0)
+    """largest norm of the gradient; a larger one is scaled down to it"""
+    palindrome: Weight = 1.0
+    """weight of the palindrome's loss"""
+    direct: Weight = 1.0
+    """weight of the loss from one template to another; needs two templates"""
+    self_pair: Weight = 1.0
+    """weight of the loss from a template to another view of itself"""
+    distillation: Weight = 3.0
+    """weight of the loss on unlabelled specimens against the mean of the masks that the model before
+    training finds on them, seen in several ways (arXiv:1712.04440). Where `palindrome` has a
+    weight the specimen that it goes through is compared, otherwise one that is followed on its
+    own"""
+    ways: StrictInt = Field(5, ge=2, le=8)
+    """in how many ways the model sees an unlabelled specimen for `distillation`, those of
+    `segmentation: ensemble`"""
+    scores: Weight = 0.1
+    """weight of the loss of predicted IoU and object score"""
+    mask: Literal["dice_bce", "dice_focal"] = "dice_focal"
+    """loss between a predicted and a drawn mask: `dice_bce` (Dice + binary cross-entropy) or
+    `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained; but SAM 2 also weighed the
+    foreground by 0.25)"""
+    holdout: Literal[True, False, "auto"] = False
+    """keep one template for validation alone: `true`, `false`, or `auto`, where there are at least
+    three"""
+    validate_every: StrictInt = Field(25, ge=1, le=1_000_000)
+    """steps between validations"""
+    validation_pairs: StrictInt = Field(32, ge=1, le=10_000)
+    """largest number of pairs of templates in a validation"""
+    controls: StrictInt = Field(2, ge=0, le=10_000)
+    """pairs for which a validation also logs the loss of the way back, and, for comparison, the same
+    loss from memories that do not say where the structure is; 0 for none"""
+    patience: StrictInt = Field(0, ge=0, le=1_000_000)
+    """validations without a new best before stopping early; 0 never stops early"""
+    restores: StrictInt = Field(2, ge=0, le=1000)
+    """how often a training that diverges (its gradient is not finite, or its validation falls to
+    less than half of the best, by at least 0.1) goes back to its best and on at half the rate,
+    before it fails"""
+    checkpoint_minutes: Machine[Weight] = 5.0
+    """minutes between checkpoints"""
+    micro_batch: Machine[StrictInt] = Field(0, ge=0)
+    """structures of a pair that go through the model at once; 0 takes as many as the device's memory
+    holds. The gradient is the same"""
+    checkpoint_attention: Machine[StrictBool] = False
+    """compute the memory attention, and what is trained of the image encoder's trunk, again in the
+    backward pass: less memory, a third more time, the same gradient. Done without being asked
+    where one structure would not fit"""
+    keep_megabytes: Machine[Weight] = 8192.0
+    """encoded images that are kept in the device's memory; the others lie in a file under
+    `resources/training` while a training runs"""
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
@@ -182,9 +134,5 @@ class TrainingOptions(AdapterOptions):
 class TrainingSection(TrainingOptions):
     """How an adapter is trained, and on how many unlabelled specimens."""
 
-    pool_size: StrictInt = Field(
-        32,
-        ge=1,
-        le=100_000,
-        description="unlabelled specimens that training may see, drawn once per round and kept",
-    )
+    pool_size: StrictInt = Field(32, ge=1, le=100_000)
+    """unlabelled specimens that training may see, drawn once per round and kept"""
