@@ -60,9 +60,9 @@ PICTURES := ../shared/data
 DEVICE ?= cpu
 comma := ,
 ON := $(if $(filter cuda%,$(DEVICE)),$(comma) "half": true$(comma) "workers": $(shell nproc))
-PRETRAIN := $(BIN)/python scripts/research/pretrain.py --real $(PICTURES)/carabidae --device $(DEVICE)
+PRETRAIN := $(BIN)/python scripts/research/pretrain.py --device $(DEVICE)
 FROZEN := "groups": 3, "views": 5, "trunk_rate": 0
-SMALL := "image_size": 192, "learning_rate": 8e-4, "steps": 1050, "cooldown": 1050, "evaluate_every": 150
+SMALL := "image_size": 192, "learning_rate": 8e-4, "steps": 1050, "cooldown": 1050
 THAWED := "structures": 3, "learning_rate": 3e-4, "half": true, "textures": "$(PICTURES)/antweb_unlabelled/images"
 FIRST := "steps": 500, "warmup": 15, "cooldown": 200, "average": 0.98, "ground_beetles": 0.4, "photographs": 0.06, \
   "regions": 0.05

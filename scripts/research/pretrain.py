@@ -1,7 +1,9 @@
-"""Teach the bundled model on drawings and real pictures; resumable, seeded, judged on real beetles."""
+"""Teach the bundled model on drawings and real pictures; resumable and seeded.
+
+Weights can be exported at any time, and judged by tests/bench/weights.py.
+"""
 
 import argparse
-import json
 import logging
 import sys
 from pathlib import Path
@@ -20,13 +22,10 @@ from sam2pal.io.files import atomic
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.checkpoints import load_weights
 from sam2pal.model.device import seed_everything
-from sam2pal.model.tracker import Tracker
-from sam2pal.research.pretraining.judge import drawn_groups, judge, photographed_groups
 from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import imagenet_trunk
 from sam2pal.research.pretraining.options import PretrainingOptions
-from sam2pal.research.pretraining.photographs import Photographs, cached
-from sam2pal.research.pretraining.real import evaluate_real
+from sam2pal.research.pretraining.photographs import cached
 
 
 def parse() -> argparse.Namespace:
@@ -39,7 +38,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--init", type=Path, help="weights to start from, instead of ImageNet's trunk"
     )
-    parser.add_argument("--real", type=Path, help="folder of real collections to be judged on")
     parser.add_argument(
         "--photographs",
         type=Path,
@@ -50,7 +48,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures"
     )
-    parser.add_argument("--device", default="cpu", help="where to train; the CPU judges")
+    parser.add_argument("--device", default="cpu", help="where to train")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
@@ -85,39 +83,13 @@ def main() -> None:
     if options.regions and not sets:
         raise InputError("--options: regions is above 0, but --photographs names no folder")
 
-    def evaluate(tracker: Tracker, step: int) -> dict:
-        result = judge_held_out(tracker, options.image_size, sets)
-        # even numbers decide; the odd ones are only looked at by tests/bench/weights.py
-        for collection in collections(arguments.real):
-            result[collection.name] = evaluate_real(tracker, collection, parity=0)
-        print(json.dumps({"step": step, **result}), flush=True)
-        return result
-
     bar = tqdm(total=options.steps, disable=None)
 
     def on_step(step: int, numbers: dict) -> None:
         bar.update(step + 1 - bar.n)
         bar.set_postfix(loss=f"{numbers['loss']:.3f}", iou=f"{numbers['iou']:.3f}")
 
-    pretrain(model, options, arguments.folder, arguments.seed, evaluate, on_step, sets)
-
-
-def judge_held_out(
-    tracker: Tracker, image_size: int, sets: list[Photographs]
-) -> dict[str, dict[str, float]]:
-    """Unseen drawings, drawn plans that are held out, and held-out real pictures; one template."""
-    result = {
-        "drawn": judge(tracker, drawn_groups(0, 10, image_size, held_out=False)),
-        "held-out plans": judge(tracker, drawn_groups(0, 6, image_size, held_out=True)),
-    }
-    if any(one.by_class for one in sets):
-        result["photographs"] = judge(tracker, photographed_groups(0, 6, sets))
-    return result
-
-
-def collections(folder: Path | None) -> list[Path]:
-    """The folders of real collections; none if they are not at hand."""
-    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder and folder.is_dir() else []
+    pretrain(model, options, arguments.folder, arguments.seed, on_step, sets)
 
 
 def export(model: torch.nn.Module, path: Path) -> None:

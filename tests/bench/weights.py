@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from held_out import drawn_groups, judge, photographed_groups
+from real_specimens import evaluate_real, remember
 
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
@@ -24,9 +26,7 @@ from sam2pal.model.build import build_model
 from sam2pal.model.loading import read_template
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.pretraining.judge import drawn_groups, judge, photographed_groups
 from sam2pal.research.pretraining.photographs import Photographs, cached
-from sam2pal.research.pretraining.real import evaluate_real, remember
 
 
 def parse() -> argparse.Namespace:

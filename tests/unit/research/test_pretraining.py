@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from held_out import drawn_groups, judge, photographed_groups
 from PIL import Image
 from weights import report_held_out
 
@@ -20,11 +21,6 @@ from sam2pal.research.pretraining.batches import (
     photographed_group,
     region_group,
     turn,
-)
-from sam2pal.research.pretraining.judge import (
-    drawn_groups,
-    judge,
-    photographed_groups,
 )
 from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import (
@@ -55,7 +51,6 @@ TINY = PretrainingOptions(
     warmup=1,
     cooldown=2,
     workers=0,
-    evaluate_every=2,
     checkpoint_minutes=0,
     soft_memory=0.5,
 )
@@ -170,14 +165,11 @@ def test_an_interrupted_pretraining_ends_as_an_uninterrupted_one(small_model, tm
     def run(folder, stop=None):
         model = deepcopy(small_model)
 
-        def evaluate(tracker, step):
-            return {"scored": step}
-
         def on_step(step, numbers):
             if step == stop:
                 raise KeyboardInterrupt
 
-        pretrain(model, TINY, tmp_path / folder, 7, evaluate, on_step)
+        pretrain(model, TINY, tmp_path / folder, 7, on_step)
         return model.state_dict()
 
     whole = run("whole")
@@ -200,8 +192,6 @@ def test_an_interrupted_pretraining_ends_as_an_uninterrupted_one(small_model, tm
     for folder in ("whole", "broken"):
         lines = (tmp_path / folder / "training.jsonl").read_text().splitlines()
         assert [json.loads(line)["step"] for line in lines] == [0, 1, 2, 3]
-        scored = (tmp_path / folder / "evaluation.jsonl").read_text().splitlines()
-        assert [json.loads(line)["scored"] for line in scored] == [2, 4]
 
 
 # ------------------------------------------------------------------ real pictures

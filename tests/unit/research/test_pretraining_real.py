@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from real_specimens import evaluate_real
 
 from sam2pal.dataset.files import write
 from sam2pal.dataset.rle import encode_mask
-from sam2pal.research.pretraining.real import evaluate_real
 
 
 class Oracle:

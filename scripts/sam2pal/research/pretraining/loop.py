@@ -31,14 +31,13 @@ def pretrain(
     options: PretrainingOptions,
     folder: Path,
     seed: int,
-    evaluate: Callable[[Tracker, int], dict],
     on_step: Callable[[int, dict], None] = lambda step, numbers: None,
     photographs: Sequence[Photographs] = (),
 ) -> None:
     """Train until `options.steps`, going on from the checkpoint in `folder` if there is one.
 
-    Writes `folder/state.pt` (weights, their average, optimiser, step), `folder/training.jsonl` (a line a
-    step) and `folder/evaluation.jsonl` (a line an evaluation, of the average).
+    Writes `folder/state.pt` (weights, their average, optimiser, step) and `folder/training.jsonl` (a line a
+    step).
     """
     folder.mkdir(parents=True, exist_ok=True)
     device = next(model.parameters()).device
@@ -56,7 +55,6 @@ def pretrain(
         start = state["step"]
         log.info("going on from step %d", start)
         _forget(folder / "training.jsonl", start)
-        _forget(folder / "evaluation.jsonl", start + 1)
 
     # training bypasses the gates; the trunk's batch normalisation stays frozen in eval()
     tracker = Tracker(model, gated=False)
@@ -91,13 +89,7 @@ def pretrain(
         on_step(step, numbers)
 
         last = step + 1 == options.steps
-        judged = last or (step + 1) % options.evaluate_every == 0
-        if judged:
-            result = evaluate(Tracker(average), step + 1)
-            log.info("step %d: %s", step + 1, result)
-            with (folder / "evaluation.jsonl").open("a") as file:
-                file.write(json.dumps({"step": step + 1, **result}) + "\n")
-        if judged or time.monotonic() - saved > 60 * options.checkpoint_minutes:
+        if last or time.monotonic() - saved > 60 * options.checkpoint_minutes:
             with atomic(state_path) as temporary:
                 state = {
                     "model": model.state_dict(),

@@ -23,7 +23,7 @@ class PretrainingOptions:
         trunk_rate: learning rate of the trunk's last stage as a share of `learning_rate`; 0 freezes it.
         trunk_decay: by what factor the rate falls from each of the trunk's stages to the one before it.
         trunk_frozen: how many of the trunk's first stages are frozen.
-        average: decay per step of the average of weights that is judged and exported.
+        average: decay per step of the average of weights that is exported.
         weight_decay: of AdamW.
         clip: largest norm of the gradient.
         focal, dice, object, iou: weights of the losses.
@@ -38,7 +38,6 @@ class PretrainingOptions:
             second half.
         half: compute in bfloat16 where that is safe.
         workers: processes that draw.
-        evaluate_every: steps between evaluations.
         checkpoint_minutes: minutes between checkpoints.
     """
 
@@ -72,7 +71,6 @@ class PretrainingOptions:
     soft_memory: float = 0.12
     half: bool = False
     workers: int = 1
-    evaluate_every: int = 200
     checkpoint_minutes: float = 5.0
 
     @model_validator(mode="after")
