@@ -4,8 +4,6 @@ import argparse
 import logging
 from pathlib import Path
 
-import torch
-
 from sam2pal.cli import add_machine, add_options, add_progress, run, with_machine
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import read_options, structures_of
@@ -13,11 +11,6 @@ from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import read_list
 from sam2pal.io.progress import Progress
-from sam2pal.model import adapters
-from sam2pal.model.build import build_model
-from sam2pal.model.device import choose_device, seed_everything
-from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation.shard import segment
 
 
 def parse() -> argparse.Namespace:
@@ -39,6 +32,14 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
+    # torch takes seconds to import
+    import torch
+
+    from sam2pal.model.build import build_model
+    from sam2pal.model.device import choose_device, seed_everything
+    from sam2pal.model.tracker import Tracker
+    from sam2pal.segmentation.shard import segment
+
     stage = read_options(arguments.options, arguments.checkpoint)
     options = with_machine(stage.segmentation, arguments)
     structures = structures_of(stage)
@@ -50,6 +51,8 @@ def main() -> None:
         bar.say("reading the model and the templates")
         model = build_model(stage.model, device=device)
         if arguments.adapter:
+            from sam2pal.model import adapters  # which imports peft
+
             adapters.load(model, arguments.adapter)
         with torch.inference_mode():
             tracker = Tracker(model)

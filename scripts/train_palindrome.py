@@ -10,8 +10,6 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from sam2pal.cli import add_machine, add_options, add_progress, run, with_machine
 from sam2pal.config.configuration import StageOptions
 from sam2pal.config.fields import without_machine
@@ -22,14 +20,6 @@ from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.pool import check_pool
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
-from sam2pal.model import adapters
-from sam2pal.model.build import build_model, model_hash
-from sam2pal.model.device import choose_device, seed_everything
-from sam2pal.model.templates import TemplateSet
-from sam2pal.model.tracker import Tracker
-from sam2pal.training.checkpoints import remove_old_checkpoints
-from sam2pal.training.data import prepare, square_of_training
-from sam2pal.training.trainer import Trainer
 
 
 def parse() -> argparse.Namespace:
@@ -55,11 +45,13 @@ def input_hash(
     stage: StageOptions,
     model: tuple[str, int],
     templates: list[AnnotatedSpecimen],
+    init: list[Path],
 ) -> str:
     """What the training depends on: another configuration, template or pool is another training.
 
     Args:
         model: hash of its weights, and the side of its square.
+        init: files of the adapter to start from.
     """
     # their order is that of the masks
     structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
@@ -67,9 +59,7 @@ def input_hash(
     values.append(stage.segmentation.window)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
-    if arguments.init:
-        files += adapters.files(arguments.init)
-    for path in files:
+    for path in [*files, *init]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -78,6 +68,18 @@ def main() -> None:
     began = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
+    # torch takes seconds to import, peft more
+    import torch
+
+    from sam2pal.model import adapters
+    from sam2pal.model.build import build_model, model_hash
+    from sam2pal.model.device import choose_device, seed_everything
+    from sam2pal.model.templates import TemplateSet
+    from sam2pal.model.tracker import Tracker
+    from sam2pal.training.checkpoints import remove_old_checkpoints
+    from sam2pal.training.data import prepare, square_of_training
+    from sam2pal.training.trainer import Trainer
+
     stage = read_options(arguments.options, arguments.checkpoint)
     options = with_machine(stage.training, arguments)
     structures = structures_of(stage)
@@ -97,7 +99,8 @@ def main() -> None:
         side = square_of_training(options, names, tracker.image_size)
         known = TemplateSet.read(templates, names, side, aligned=aligned, window=window)
         paths = [specimen.path for specimen in pool]
-        key = input_hash(arguments, stage, (sha256, model.image_size), templates)
+        init = adapters.files(arguments.init) if arguments.init else []
+        key = input_hash(arguments, stage, (sha256, model.image_size), templates, init)
         seed_everything(stage.seed)  # whatever building the model drew
         config = (
             adapters.load(model, arguments.init, trainable=True, options=options.adapter)
