@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from sam2pal.io.errors import InputError
+from sam2pal.research.synthetic import collection
 from sam2pal.research.synthetic.anatomy import Hairs, Plate, Surface
 from sam2pal.research.synthetic.canvas import Canvas, Pose
 from sam2pal.research.synthetic.collection import draw_collection, sample_members
@@ -161,11 +162,12 @@ def test_no_plan_is_both_trained_on_and_judged():
     assert drawn == set(TRAINING_PLANS)
 
 
-def test_genera_of_one_plan_share_its_structures():
+def test_genera_of_one_plan_share_its_structures(monkeypatch):
+    monkeypatch.setattr(collection, "SEVERAL", 1.0)
     rng = np.random.default_rng(7)
     for kind in KINDS:
         base = sample_species(rng, kind)
-        members = sample_members(base, rng, 1.0)
+        members = sample_members(base, rng)
         assert {member.structures for member in members} == {base.structures}
         if kind != "compound":
             assert len(members) > 1 and members[1].genes.layers[0] != base.genes.layers[0]

@@ -19,6 +19,7 @@ from sam2pal.research.synthetic.photograph import (
 from sam2pal.research.synthetic.species import sample_relative, sample_species
 from sam2pal.research.synthetic.specimen import Drawing, draw_specimen
 
+SEVERAL = 0.25  # share of the collections with specimens of several genera
 FLAT = 0.75  # height over width of a stereo microscope's photographs
 
 
@@ -29,7 +30,6 @@ def draw_collection(
     kind: str | None = None,
     *,
     lacking: float = 0.0,
-    genera: float = 0.25,
     photographs: Path | None = None,
 ) -> list[Drawing]:
     """Draw specimens of one plan, each letterboxed to (or filling) a square of `size` pixels.
@@ -42,7 +42,6 @@ def draw_collection(
         kind: as for `sample_species`.
         lacking: the share (0..1) of the specimens that lack a structure, any one, besides those that
             lost theirs as museum specimens do.
-        genera: the share (0..1) of the collections with specimens of several genera.
         photographs: a folder of specimens' photographs; cuticle and backgrounds of some collections are
             cut from them.
 
@@ -52,7 +51,7 @@ def draw_collection(
     if photographs is not None:
         photographs_in(photographs)
     base = sample_species(rng, kind)
-    members = sample_members(base, rng, genera)
+    members = sample_members(base, rng)
     draw_style = style_of(base, rng)
     style = draw_style(rng)
     shared = rng.random() < 0.75
@@ -90,10 +89,10 @@ def draw_collection(
     return drawings
 
 
-def sample_members(base: Species, rng: np.random.Generator, genera: float) -> list[Species]:
+def sample_members(base: Species, rng: np.random.Generator) -> list[Species]:
     """The species of a collection, all with the structures of `base`."""
     # compounds have no structures in common but by name
-    if rng.random() < genera and base.kind != "compound":
+    if rng.random() < SEVERAL and base.kind != "compound":
         others = [sample_species(rng, base.kind) for _ in range(int(rng.integers(1, 4)))]
         return [base, *(replace(other, structures=base.structures) for other in others)]
     if rng.random() < 0.5:
