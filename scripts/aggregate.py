@@ -28,6 +28,8 @@ from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.damaged import check_whole
 from sam2pal.evaluation.ending import COUNTS, screen
 from sam2pal.evaluation.final import final_rounds, read_scores
+from sam2pal.evaluation.left_out import COLUMNS as LEFT_OUT
+from sam2pal.evaluation.left_out import read_left_out, rows_of
 from sam2pal.evaluation.notices import (
     doubtful,
     named,
@@ -39,7 +41,7 @@ from sam2pal.evaluation.notices import (
 )
 from sam2pal.evaluation.report import rounded
 from sam2pal.evaluation.scores import REQUIRED, Scores
-from sam2pal.evaluation.summary import calibrate, compare_rounds, summarise
+from sam2pal.evaluation.summary import COMPARISON, calibrate, compare_rounds, summarise
 from sam2pal.evaluation.up_to_date import (
     STAGES,
     STATUS,
@@ -49,6 +51,7 @@ from sam2pal.evaluation.up_to_date import (
     expected_runs,
     incomplete,
     run_of,
+    stale,
 )
 from sam2pal.io import tables
 from sam2pal.io.errors import DamagedError, InputError
@@ -75,6 +78,7 @@ def parse() -> argparse.Namespace:
     add("--expected", required=True, help="the runs there should be: a JSON list, or its file")
     add("--results", type=Path, help="folder results/, whose files are checked for their age")
     add("--logs", type=Path, help="folder logs/: why a missing result is missing")
+    add("--left-out", nargs="*", default=[], help="files GENUS/ROUND/leave_one_out.csv")
     add("--specimen-table", help="the table joined to the results, whose unused rows are told")
     add("--long-csv", action="store_true", help="also write morphometrics.csv, which is long")
     add("--summary", type=Path, help="text file to write: one screen on all runs")
@@ -115,16 +119,31 @@ def main() -> None:
                 targets.pop(0).unlink(missing_ok=True)  # one of an earlier call would be taken for this one's
             combine(stage, good[stage], targets, take, arguments.metadata, bar.update)
     calibration, reliability = calibrate(scores, options)
-    comparison = compare_rounds(scores, options, given.seed)
     status = [row for row, _ in found]
+    apart = [Path(path) for path in arguments.left_out]
+    if checked:
+        lacking = {path: row for path in apart for row in unusable(path)}
+        status += lacking.values()
+        apart = [path for path in apart if path not in lacking]
+    judged = read_left_out(apart)
+    order = given.rounds or scores.rounds
+    comparison = pa.concat_tables(
+        [
+            compare_rounds(scores, options, given.seed),
+            tables.table(rows_of(judged, order), COMPARISON),
+        ]
+    )
     status += list(further(found, arguments.specimen_table))
-    status += list(worse_rounds(comparison, given.rounds or scores.rounds))
+    status += list(worse_rounds(comparison, order))
     derived = {
         "evaluation_summary": summarise(scores, options, given.seed),
         "evaluation_presence": scores.presence(),
         "evaluation_rounds": comparison,
         "evaluation_calibration": calibration,
         "evaluation_reliability": reliability,
+        "leave_one_out": pa.concat_tables(
+            [tables.table([], LEFT_OUT), *(tables.read(path, LEFT_OUT) for path in apart)]
+        ),
         "status": tables.table(status, STATUS),
     }
     for name, table in derived.items():
@@ -133,12 +152,27 @@ def main() -> None:
         there = [run_of(path) for path in good["morphometrics"]]
         of_rounds = read_scores(good["evaluation"])
         chosen = given.final_round if given.final_round in {of for _, of in there} else None
-        final = final_rounds(there, chosen, given.rounds or None, of_rounds)
+        final = final_rounds(there, chosen, given.rounds or None, of_rounds, judged)
         text = screen(status, final, of_rounds, arguments.summary.parent, given.unreadable)
         with atomic(arguments.summary) as temporary:
             temporary.write_text(text, encoding="utf-8")
     message = incomplete(status)
     print(message or f"all {len(runs)} runs are in {folder}", file=sys.stderr if message else None)
+
+
+def unusable(path: Path) -> Iterator[dict[str, Any]]:
+    """A row of status.csv, if a round is not compared by specimens left out because something failed."""
+    made_from = [path.with_name("templates.json"), path.with_name("adapter")]
+    lacking = f"{path} is missing" if not path.is_file() else ""
+    if reason := lacking or stale(path, [one for one in made_from if one.exists()]):
+        genus, round_ = run_of(path)
+        yield {
+            "genus": genus,
+            "round": round_,
+            "stage": "leave_one_out",
+            "status": "missing" if lacking else "stale",
+            "reason": reason,
+        }
 
 
 def further(

@@ -18,6 +18,7 @@ from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.evaluation.final import final_rounds, read_scores
+from sam2pal.evaluation.left_out import read_left_out
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.figures import save
@@ -52,6 +53,7 @@ def parse() -> argparse.Namespace:
     add("--pairs", type=Path, help="morphometrics_pairs.csv, for morphometrics_concordance")
     add_options(parser, "rounds", "final_round")
     add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
+    add("--left-out", nargs="*", help="leave_one_out.csv, which say so where there is no truth")
     return parser.parse_args()
 
 
@@ -98,8 +100,8 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     data = pd.concat(pieces, ignore_index=True)
     found = data[["genus", "round"]].drop_duplicates().itertuples(index=False, name=None)
     stage = read_options(arguments.options)
-    scores = read_scores(arguments.evaluation)
-    chosen = final_rounds(found, stage.final_round, stage.rounds, scores)
+    scores, apart = read_scores(arguments.evaluation), read_left_out(arguments.left_out)
+    chosen = final_rounds(found, stage.final_round, stage.rounds, scores, apart)
     final = {genus: of.round for genus, of in chosen.items()}
     data = data[data["round"] == data["genus"].map(final)]
     if stage.confirmed_only:

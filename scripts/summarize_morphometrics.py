@@ -22,6 +22,7 @@ import pyarrow as pa
 from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.evaluation.final import final_rounds, read_scores
+from sam2pal.evaluation.left_out import read_left_out
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -52,6 +53,7 @@ def parse() -> argparse.Namespace:
     add_options(parser, "rounds", "final_round", "confirmed_only")
     add_progress(parser)
     add("--evaluation", nargs="*", help="evaluation.csv, which say which round is best")
+    add("--left-out", nargs="*", help="leave_one_out.csv, which say so where there is no truth")
     add("--compare", nargs="+", help="measurements of predicted masks ...")
     add("--against", nargs="*", help="... and of drawn masks of the same specimens; may be none")
     return parser.parse_args()
@@ -102,7 +104,8 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             columns.add(piece)
             both = (piece[name].to_pylist() for name in ("genus", "round"))
             found |= dict.fromkeys(zip(*both, strict=True))
-    final = final_rounds(found, stage.final_round, stage.rounds, read_scores(arguments.evaluation))
+    scores, apart = read_scores(arguments.evaluation), read_left_out(arguments.left_out)
+    final = final_rounds(found, stage.final_round, stage.rounds, scores, apart)
     write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
     rounds = {genus: of.round for genus, of in final.items()}
     printed = publication.publication(summary.rows(), rounds)

@@ -300,6 +300,12 @@ RUN_FILES = [
     "next",
 ]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
+# Without truth the rounds of a genus are compared by outlined specimens that are left out of the templates.
+LEFT_OUT = [
+    f"<results>/{genus}/{name}/leave_one_out.csv"
+    for genus, name in PROJECT.runs
+    if not PROJECT.genera[genus].truth and len([of for of, _ in PROJECT.runs if of == genus]) > 1
+]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
 TRUTH_MEASURED = [
     f"<results>/{name}/truth_morphometrics.parquet"
@@ -315,6 +321,7 @@ TABLES = [
         "evaluation_rounds",
         "evaluation_calibration",
         "evaluation_reliability",
+        "leave_one_out",
         "status",
     )
     for suffix in ("csv", "parquet")
@@ -415,6 +422,23 @@ def adapter(wildcards):
     return f"{RESULTS}/{wildcards.genus}/{wildcards.round}/adapter" if trained else []
 
 
+def adapters_of(wildcards):
+    """The adapter of a round, then that from which its training started, and so on."""
+    name, run = wildcards.round, f"{RESULTS}/{wildcards.genus}"
+    while name and PROJECT.rounds[name].train is not None:
+        yield f"{run}/{name}/adapter"
+        name = PROJECT.rounds[name].init
+
+
+def other_templates(wildcards):
+    """The templates of the other rounds of a genus."""
+    return [
+        f"{RESULTS}/{genus}/{name}/templates.json"
+        for genus, name in PROJECT.runs
+        if genus == wildcards.genus and name != wildcards.round
+    ]
+
+
 def init_adapter(wildcards):
     init = PROJECT.rounds[wildcards.round].init
     return f"{RESULTS}/{wildcards.genus}/{init}/adapter" if init else []
@@ -487,13 +511,20 @@ def folders_of_rounds(wildcards):
     ]
 
 
+def left_out(genus, name):
+    """leave_one_out.csv of a round that is compared by it."""
+    there = f"<results>/{genus}/{name}/leave_one_out.csv" in LEFT_OUT
+    return [f"{RESULTS}/{genus}/{name}/leave_one_out.csv"] if there else []
+
+
 def of_rounds(*names):
-    """A function that gives files of all rounds of a genus, and all its shards."""
+    """A function that gives files of all rounds of a genus, by which one of them is chosen, and all its shards."""
 
     def files(wildcards):
         for genus, name in PROJECT.runs:
             if genus == wildcards.genus:
                 run = f"{RESULTS}/{genus}/{name}"
+                yield from left_out(genus, name)
                 shards = [f"shards/{shard}.json" for shard in shards_of(genus)]
                 yield from (f"{run}/{file}" for file in (*names, *shards))
 
@@ -525,6 +556,7 @@ def products_of(genus):
                 f"{run}/{kind}/{shard}" for kind in CONFIG.segmentation.pictures for shard in shards
             )
             yield from changes(genus, name)
+            yield from left_out(genus, name)
             if earlier_round(genus, name):
                 yield f"{run}/changed_measures.csv"
             if PROJECT.rounds[name].train is not None:

@@ -29,6 +29,37 @@ rule segment_shard:
         " --progress {log}.state --output {output.predictions} > {log} 2>&1"
 
 
+# Also of few specimens; that there are too few it finds before it loads anything.
+rule leave_one_out:
+    input:
+        options=f"{OPTIONS}/leave_one_out.json",
+        checkpoint=CHECKPOINT,
+        templates="<results>/{genus}/{round}/templates.json",
+        others=other_templates,
+        adapters=adapters_of,
+    output:
+        table="<results>/{genus}/{round}/leave_one_out.csv",
+    log:
+        "<logs>/{genus}/{round}/leave_one_out.log",
+    benchmark:
+        "<benchmarks>/{genus}/{round}/leave_one_out.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 4  # not in profiles/default, which would win over what another profile says
+    params:
+        program=program("leave_one_out", gpu=True),
+        machine=segmentation_machine,
+        checkpoint=option("--checkpoint", "checkpoint"),
+        adapters=lambda wildcards, input: (
+            f"--adapters {shlex.join(map(str, input.adapters))}" if input.adapters else ""
+        ),
+    shell:
+        "{params.program} {params.machine} --options {input.options}"
+        " --genus {wildcards.genus} --round {wildcards.round} --templates {input.templates}"
+        " --others {input.others:q} {params.adapters} {params.checkpoint}"
+        " --progress {log}.state --output {output.table} > {log} 2>&1"
+
+
 rule draw_masks:
     input:
         options=f"{OPTIONS}/draw_masks.json",

@@ -12,13 +12,13 @@ FOLDER = shlex.quote(place("<results>/tables"))
 # What the four rules here and review_index give their scripts, in this order; so does the handler of a call that failed.
 ARGUMENTS = {
     "aggregate": "--options {input.options} --expected {params.expected:q} --metadata {params.metadata:q}"
-    f" {'--long-csv ' * CONFIG.long_csv}{{params.specimens}} --summary {{output.summary}} --output-folder {FOLDER}",
+    f" {'--long-csv ' * CONFIG.long_csv}{{params.specimens}} --left-out {{input.left_out}} --summary {{output.summary}} --output-folder {FOLDER}",
     "summarize_morphometrics": "--options {input.options} --tables {input.morphometrics}"
-    " --evaluation {input.evaluation} --compare {input.morphometrics} --against {input.truth}"
+    " --evaluation {input.evaluation} --left-out {input.left_out} --compare {input.morphometrics} --against {input.truth}"
     f" --output-folder {FOLDER}",
     "plot_evaluation": "--options {input.options}" f" --tables {FOLDER} --output {{output}}",
     "plot_morphometrics": "--options {input.options} --tables {input.morphometrics}"
-    " --evaluation {input.evaluation} --pairs {input.pairs} --output {output}",
+    " --evaluation {input.evaluation} --left-out {input.left_out} --pairs {input.pairs} --output {output}",
     "review_index": "--runs {params.runs} --output {output.page}",
 }
 
@@ -28,6 +28,7 @@ rule aggregate:
         options=f"{OPTIONS}/aggregate.json",
         evaluation=collect("<results>/{run}/evaluation.csv", run=RUNS),
         morphometrics=collect("<results>/{run}/morphometrics.parquet", run=RUNS),
+        left_out=LEFT_OUT,
     output:
         tables=[
             (
@@ -78,6 +79,7 @@ rule summarize_morphometrics:
         options=f"{OPTIONS}/summarize_morphometrics.json",
         morphometrics="<results>/tables/morphometrics.parquet",
         evaluation="<results>/tables/evaluation.csv",
+        left_out="<results>/tables/leave_one_out.csv",
         truth=TRUTH_MEASURED,
     output:
         summary=shown(
@@ -126,6 +128,7 @@ rule plot_morphometrics:
         options=f"{OPTIONS}/plot_morphometrics.json",
         morphometrics="<results>/tables/morphometrics.parquet",
         evaluation="<results>/tables/evaluation.csv",
+        left_out="<results>/tables/leave_one_out.csv",
         pairs="<results>/tables/morphometrics_pairs.csv",
     output:
         distributions=shown(

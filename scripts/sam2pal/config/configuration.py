@@ -45,7 +45,8 @@ class Sections:
     final_round: Name | None = Field(
         None,
         description="round whose measurements are the result (wide table, figures) of every genus "
-        "that has it; none takes the genus' best round against truth, or without truth its last one",
+        "that has it; none takes the genus' best round against truth, or without truth its last one, unless "
+        "an earlier one is better by more than noise on outlined specimens left out of the templates",
     )
     confirmed_only: StrictBool = Field(
         False,

@@ -50,6 +50,12 @@ def stage_options(
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
     if segmentation["ensemble"] is None:
         segmentation["ensemble"] = ENSEMBLE if configuration.model.bundled else 1
+    segmented = {
+        **seed,
+        **model,
+        "structures": _structures(configuration, "parent", "exclusive"),
+        "segmentation": segmentation,
+    }
     fetched = ("name", "sha256", "url")
     stages: dict[str, dict[str, Any]] = {
         "draw_specimens": {},
@@ -58,12 +64,8 @@ def stage_options(
         "convert_templates": {"structures": _structures(configuration, "parent")},
         "convert_corrections": {"structures": _structures(configuration, "parent", "exclusive")},
         "fetch_checkpoint": {"model": {k: getattr(configuration.model, k) for k in fetched}},
-        "segment_shard": {
-            **seed,
-            **model,
-            "structures": _structures(configuration, "parent", "exclusive"),
-            "segmentation": segmentation,
-        },
+        "segment_shard": segmented,
+        "leave_one_out": segmented,
         "draw_masks": {},
         "evaluate": seed | evaluation,
         "search_scale": scale,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from sam2pal.evaluation.left_out import Comparison, LeftOut, compare, read_left_out
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
@@ -60,18 +61,20 @@ def final_rounds(
     chosen: str | None,
     order: Sequence[str] | None,
     scores: Mapping[tuple[str, str], Score],
+    left_out: Mapping[tuple[str, str], LeftOut] | None = None,
 ) -> dict[str, Final]:
     """The final round of each genus.
 
-    The best against truth, where there is any. Without truth the last one: a training keeps its adapter
-    only if that is better than what it started from, on a template it was not trained on or on unseen
-    views of the templates.
+    The best against truth, where there is any. Without truth the last one, unless an earlier one is better by
+    more than noise on outlined specimens that are left out of the templates. What a round was trained on it
+    knows, which favours later rounds: so an earlier one is not taken by mistake.
 
     Args:
         found: (genus, round) that have measurements, in order.
         chosen: this round, where a genus has it.
         order: rounds in their order; default: as found.
         scores: as `read_scores` gives them.
+        left_out: as `read_left_out` gives them.
 
     Raises:
         InputError: no genus has the chosen round.
@@ -88,7 +91,12 @@ def final_rounds(
         names = sorted(names, key=lambda name: place.get(name, -1)) if order else names
         scored = [name for name in names if (genus, name) in scores]
         best = max(reversed(scored), key=lambda name: scores[genus, name].iou, default=None)
-        result[genus] = _final(genus, names, best, chosen if chosen in names else None, scores)
+        own = chosen if chosen in names else None
+        if best is None:
+            apart = {name: (left_out or {}).get((genus, name)) for name in names}
+            result[genus] = _without_truth(apart, own)
+        else:
+            result[genus] = _final(genus, names, best, own, scores)
     return result
 
 
@@ -98,25 +106,55 @@ def final_run(
     """The folder of the final round among those of a genus' rounds, and which round it is.
 
     Args:
-        folders: with an evaluation.csv each.
+        folders: with an evaluation.csv each, and a leave_one_out.csv where rounds are compared so.
         chosen, order: see `final_rounds`.
     """
     runs = {folder.name: folder for folder in folders}
     scores = read_scores([folder / "evaluation.csv" for folder in folders])
-    final = final_rounds([(genus, name) for name in runs], chosen, order, scores)[genus]
+    apart = [path for folder in folders if (path := folder / "leave_one_out.csv").is_file()]
+    found = [(genus, name) for name in runs]
+    final = final_rounds(found, chosen, order, scores, read_left_out(apart))[genus]
     return runs[final.round], final
+
+
+def _without_truth(left_out: Mapping[str, LeftOut | None], chosen: str | None) -> Final:
+    """By specimens left out.
+
+    Args:
+        left_out: by round, in their order.
+    """
+    *earlier, best = left_out
+    why = "the only one"
+    if earlier:
+        why = "the last one; without truth and enough outlined specimens no other is known to be better"
+    rivals: dict[str, Comparison] = {}
+    for name in reversed(earlier):
+        found = compare(left_out[name], left_out[best])
+        if found and found.first_is_better:
+            best, why = name, f"by leave-one-out better than '{best}' ({found})"
+            rivals = {}
+        elif found:
+            rivals[name] = found
+    if rivals and best == list(left_out)[-1]:
+        name = max(rivals, key=lambda name: rivals[name].first - rivals[name].second)
+        said = f"'{name}': {rivals[name]}"
+        why = f"the last one; by leave-one-out no other is clearly better ({said})"
+    if chosen is None:
+        return Final(best, why)
+    warning = ""
+    found = compare(left_out[chosen], left_out[best]) if chosen != best else None
+    if found:
+        warning = f"final_round is '{chosen}', by leave-one-out '{best}' would be taken: {found}"
+    return Final(chosen, "chosen by final_round", warning)
 
 
 def _final(
     genus: str,
     names: Sequence[str],
-    best: str | None,
+    best: str,
     chosen: str | None,
     scores: Mapping[tuple[str, str], Score],
 ) -> Final:
-    if best is None:
-        last = "the last one; without truth no other is known to be better"
-        return Final(chosen, "chosen by final_round") if chosen else Final(names[-1], last)
     score = scores[genus, best]
     iou = f"mean IoU {score.iou:.3f} over {score.masks} masks"
     if chosen is None:

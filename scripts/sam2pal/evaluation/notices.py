@@ -10,11 +10,13 @@ import pyarrow as pa
 from sam2pal.dataset.files import read_json
 from sam2pal.dataset.manifest import DUPLICATE, read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.evaluation.left_out import MEASURE
 from sam2pal.evaluation.scores import ALL
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
 SHOWN = 5  # names in one sentence
+SAID = {"iou": "", MEASURE: " by leave-one-out"}
 MOST_DOUBTFUL = 1 / 3  # of the specimens of a run
 Row = dict[str, Any]
 
@@ -143,11 +145,11 @@ def of_scales(genus: str, path: Path) -> Iterator[Row]:
 
 
 def worse_rounds(comparison: pa.Table, order: Iterable[str]) -> Iterator[Row]:
-    """Rounds that are worse against truth than the one before, by more than noise."""
+    """Rounds that are worse than the one before, by more than noise: against truth, or by leave-one-out."""
     rounds = list(order)
     following = dict(zip(rounds, rounds[1:], strict=False))
     for row in comparison.to_pylist():
-        whole = row["structure"] == ALL and row["measure"] == "iou" and row["genus"] != ALL
+        whole = row["structure"] == ALL and row["genus"] != ALL and row["measure"] in SAID
         worse = row["change"] < 0 and row["more_than_noise"] == "yes"
         if whole and worse and following.get(row["round_before"]) == row["round_after"]:
             yield {
@@ -155,8 +157,8 @@ def worse_rounds(comparison: pa.Table, order: Iterable[str]) -> Iterator[Row]:
                 "round": row["round_after"],
                 "stage": "round",
                 "status": "worse",
-                "reason": f"worse than the round '{row['round_before']}': mean IoU {row['change']:+.3f} on "
-                f"{row['n']} specimens",
+                "reason": f"worse than the round '{row['round_before']}'{SAID[row['measure']]}: mean IoU "
+                f"{row['change']:+.3f} on {row['n']} specimens",
             }
 
 

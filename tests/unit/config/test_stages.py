@@ -33,7 +33,7 @@ STAGES = (
     *("draw_masks", "evaluate", "measure", "review_page", "review_index", "aggregate", "plot_evaluation"),
     *("summarize_morphometrics", "plot_morphometrics", "draw_pool", "train_palindrome"),
     *("convert_corrections", "choose_next", "compare_masks", "find_specimens"),
-    *("search_scale", "find_scale"),
+    *("search_scale", "find_scale", "leave_one_out"),
 )
 METHODS = dict.fromkeys(STAGES, 7)
 
@@ -78,7 +78,7 @@ def test_a_changed_key_changes_the_files_that_read_it():
     assert changed(next={"count": 3}) == {"choose_next"}
     assert changed(seed=4) == {
         *("draw_pool.untrained", "draw_pool.trained", "train_palindrome.trained"),
-        *("segment_shard", "evaluate", "aggregate"),
+        *("segment_shard", "leave_one_out", "evaluate", "aggregate"),
     }
 
 

@@ -17,6 +17,7 @@ from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.columns import COLUMNS
+from sam2pal.evaluation.left_out import COLUMNS as LEFT_OUT
 from sam2pal.evaluation.scores import ALL, PRESENCE, Scores
 from sam2pal.evaluation.summary import (
     CALIBRATION,
@@ -39,6 +40,7 @@ TABLES = {
     "evaluation_rounds": COMPARISON,
     "evaluation_calibration": CALIBRATION,
     "evaluation_reliability": RELIABILITY,
+    "leave_one_out": LEFT_OUT,
     "morphometrics": MORPHOMETRICS,
     "status": STATUS,
 }

@@ -3,6 +3,10 @@
 import pytest
 
 from sam2pal.evaluation.final import Score, final_rounds, read_scores
+from sam2pal.evaluation.left_out import MEASURE, LeftOut, compare, read_left_out, rows_of
+from sam2pal.evaluation.notices import worse_rounds
+from sam2pal.evaluation.summary import COMPARISON
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 
 FOUND = [("A", "one"), ("A", "two"), ("B", "one"), ("B", "two"), ("C", "one")]
@@ -39,3 +43,74 @@ def test_rounds_are_compared_by_the_masks_that_all_of_them_score(tmp_path):
     )
     assert read_scores([path]) == {("A", "one"): Score(0.6, 1), ("A", "two"): Score(0.5, 1)}
     assert read_scores(None) == {}
+
+
+def left_out(values, trained_on=()):
+    """A round in which each of the specimens a, b, c ... has a head of an IoU."""
+    return LeftOut(
+        {name: {"head": iou} for name, iou in zip("abcdefgh", values, strict=False)},
+        frozenset(trained_on),
+    )
+
+
+ROUNDS = [("A", "one"), ("A", "two"), ("A", "three")]
+GOOD, BAD = [0.80, 0.82, 0.79, 0.81], [0.70, 0.73, 0.68, 0.70]
+
+
+def without_truth(chosen=None, **rounds):
+    found = {("A", name): of for name, of in rounds.items()}
+    return final_rounds(ROUNDS, chosen, None, {}, found)["A"]
+
+
+def test_without_truth_an_earlier_round_is_taken_if_it_is_clearly_better_on_what_is_left_out():
+    found = without_truth(one=left_out(BAD), two=left_out(GOOD), three=left_out(BAD))
+    assert found.round == "two"
+    assert "better than 'three' (mean IoU 0.805 against 0.703 over 4 specimens; p 0.00" in found.why
+    # the last one where it is better, where the difference is noise, or too few specimens say something
+    assert without_truth(two=left_out(BAD), three=left_out(GOOD)).round == "three"
+    noise = without_truth(two=left_out([0.9, 0.6, 0.8, 0.7]), three=left_out(BAD))
+    assert noise.round == "three" and "no other is clearly better ('two': mean" in noise.why
+    small = without_truth(two=left_out(GOOD), three=left_out([iou - 0.005 for iou in GOOD]))
+    assert small.round == "three"
+    few = without_truth(two=left_out(GOOD[:2]), three=left_out(BAD[:2]))
+    assert few.round == "three" and "enough outlined specimens" in few.why
+    assert without_truth().round == "three"
+
+
+def test_a_round_chosen_against_what_is_left_out_is_warned_of():
+    rounds = {"two": left_out(GOOD), "three": left_out(BAD)}
+    found = without_truth("three", **rounds)
+    assert found.round == "three" and "by leave-one-out 'two' would be taken" in found.warning
+    assert not without_truth("two", **rounds).warning
+
+
+def test_specimens_that_a_round_was_trained_on_are_compared_only_if_there_are_too_few_others():
+    # the later round knows a, on which it is far better
+    first, second = left_out([0.1, *GOOD[1:]]), left_out([1.0, *BAD[1:]], "a")
+    found = compare(first, second)
+    assert (found.specimens, found.known, found.first_is_better) == (3, 0, True)
+    found = compare(first, left_out([1.0, *BAD[1:]], "ab"))
+    assert (found.specimens, found.known, found.first_is_better) == (4, 2, False)
+    assert "2 of which one of them was trained on" in str(found)
+
+
+def test_rounds_worse_on_what_is_left_out_are_told():
+    found = {("A", "one"): left_out(GOOD), ("A", "two"): left_out(BAD)}
+    table = tables.table(rows_of(found, ["one", "two"]), COMPARISON)
+    (row,) = table.to_pylist()
+    assert (row["measure"], row["n"], row["more_than_noise"]) == (MEASURE, 4, "yes")
+    assert row["change"] == pytest.approx(-0.1025) and row["lower"] < row["change"] < row["upper"]
+    (said,) = worse_rounds(table, ["one", "two"])
+    assert said["reason"].startswith("worse than the round 'one' by leave-one-out: mean IoU -0.10")
+
+
+def test_a_table_of_specimens_left_out_is_read(tmp_path):
+    path = tmp_path / "leave_one_out.csv"
+    path.write_text(
+        "genus,round,specimen,structure,iou,trained_on\n"
+        "A,one,1,head,0.6,no\nA,one,1,eye,0.2,no\nA,two,1,head,0.5,yes\n"
+    )
+    assert read_left_out([path]) == {
+        ("A", "one"): LeftOut({"1": {"head": 0.6, "eye": 0.2}}, frozenset()),
+        ("A", "two"): LeftOut({"1": {"head": 0.5}}, frozenset("1")),
+    }

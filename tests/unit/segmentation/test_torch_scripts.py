@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import leave_one_out
 from sam2pal.config.stages import read_options
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.files import load, write
 from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
 from sam2pal.dataset.rle import decode_mask, encode_mask
+from sam2pal.evaluation.left_out import COLUMNS
+from sam2pal.evaluation.overlap import iou
+from sam2pal.io import tables
 from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
@@ -42,35 +46,28 @@ def project(tmp_path_factory):
     rng = np.random.default_rng(3)
     species, style = sample_species(rng, "beetle"), sample_style(rng)
     (folder / "photographs").mkdir()
+    images, annotations = [], []
     for number in range(5):
         drawing = draw_specimen(species, rng, 80, style=style, frame="fit", missing=())
         path = folder / "photographs" / f"s{number}.png"
         Image.fromarray(drawing.pixels).save(path)
-        if number == 0:
-            height, width = drawing.masks["head"].shape
-            template = {
-                "id": 1,
-                "file_name": path.name,
-                "path": str(path),
-                "width": width,
-                "height": height,
-                "specimen": "s0",
+        height, width = drawing.masks["head"].shape
+        image = {"id": number + 1, "file_name": path.name, "path": str(path), "specimen": path.stem}
+        images.append(image | {"width": width, "height": height})
+        annotations += [
+            {
+                "id": 2 * number + k,
+                "image_id": number + 1,
+                "category_id": k,
+                "segmentation": encode_mask(drawing.masks[name]),
+                "source": "drawn",
             }
-            annotations = [
-                {
-                    "id": k,
-                    "image_id": 1,
-                    "category_id": k,
-                    "segmentation": encode_mask(drawing.masks[name]),
-                    "source": "drawn",
-                }
-                for k, name in enumerate(("head", "elytra"), 1)
-            ]
+            for k, name in enumerate(("head", "elytra"), 1)
+        ]
     categories = [{"id": k, "name": name} for k, name in enumerate(("head", "elytra"), 1)]
-    write(
-        folder / "templates.json",
-        {"images": [template], "categories": categories, "annotations": annotations},
-    )
+    for name, count in (("templates", 1), ("outlined", 5)):
+        some = {"images": images[:count], "annotations": annotations[: 2 * count]}
+        write(folder / f"{name}.json", some | {"categories": categories})
     listed = build_manifest(folder / "photographs", None, 100).specimens
     write_list(folder / "list.tsv", listed)
     write_list(folder / "pool.tsv", listed[1:3])
@@ -332,3 +329,44 @@ def test_bad_segmentation_input(project, by_hand, tmp_path, change, expected):
     assert done.code == 1
     assert "error: " in done.err and expected in done.err, done.err
     assert "Traceback" not in done.err and list(tmp_path.iterdir()) == []
+
+
+def test_a_round_is_judged_by_outlined_specimens_as_if_they_were_no_templates(project, trained):
+    def judge(templates, others, *more):
+        arguments = segment_arguments(
+            project, project / "leave_one_out.csv", templates=project / f"{templates}.json"
+        )
+        arguments = arguments[2:] + ["--others", str(project / f"{others}.json"), *more]
+        done = process("leave_one_out", arguments, "1")
+        assert done.returncode == 0, done.stderr
+        return done.stdout, tables.read(project / "leave_one_out.csv", COLUMNS).to_pylist()
+
+    _, rows = judge("templates", "outlined", "--adapters", str(trained))
+    # the only template cannot be left out; of the others the adapter knows none
+    assert {row["specimen"] for row in rows} == {"s1", "s2", "s3", "s4"}
+    assert {row["structure"] for row in rows} == {"head", "elytra"}
+    assert {row["trained_on"] for row in rows} == {"no"}
+    # as they are segmented where they are no templates
+    path = project / "shard.json"
+    done = process("segment_shard", segment_arguments(project, path, adapter=trained), "1")
+    assert done.returncode == 0, done.stderr
+    found, drawn = Dataset(path).by_specimen(), Dataset(project / "outlined.json").by_specimen()
+    for row in rows:
+        masks = [of[row["specimen"]].masks[row["structure"]] for of in (found, drawn)]
+        assert row["iou"] == pytest.approx(float(iou(*masks)), abs=1e-4)
+
+    assert {row["specimen"] for row in judge("outlined", "templates")[1]} == {f"s{n}" for n in range(5)}
+    said, rows = judge("templates", "templates")
+    assert not rows and "too few" in said
+
+
+def test_what_an_adapter_was_trained_on_is_told_by_the_records_of_the_chain(tmp_path):
+    records = {
+        "second": {"published": "trained", "templates": ["a", "b", "c"], "held_out": "c"},
+        "first": {"published": "trained", "templates": ["d"], "held_out": None},
+        "none": {"published": "init", "templates": ["e"], "held_out": None},
+    }
+    for name, record in records.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "training.json").write_text(json.dumps(record))
+    assert leave_one_out.trained_on(tmp_path / name for name in records) == {"a", "b", "d"}

@@ -1,0 +1,157 @@
+"""Rounds compared without truth: by outlined specimens, each segmented as if it were no template."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import scipy
+
+from sam2pal.evaluation.scores import ALL
+from sam2pal.io import tables
+
+COLUMNS = {
+    **dict.fromkeys(("genus", "round", "specimen", "structure"), str),
+    "iou": float,
+    "trained_on": str,
+}
+"""Columns of leave_one_out.csv. `trained_on` is `yes` if the round's adapter was trained on the specimen."""
+MEASURE = "iou_left_out"
+"""What `evaluation_rounds.csv` calls the IoU of specimens left out."""
+LEAST = 3  # specimens; of fewer no test can say anything
+MARGIN = 0.01  # of mean IoU that is worth another round
+LEVEL = 0.05  # of the one-sided paired t-test
+
+Run = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a round finds on outlined specimens when they are no templates.
+
+    Attributes:
+        iou: by specimen, then by structure.
+        trained_on: specimens that its adapter was trained on.
+    """
+
+    iou: Mapping[str, Mapping[str, float]]
+    trained_on: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two rounds on the same specimens.
+
+    Attributes:
+        specimens: how many.
+        known: on how many of them one of the two rounds was trained.
+        first, second: mean over specimens of the mean IoU over structures.
+        lower, upper: interval of the change from first to second, at 90 %.
+        p: that the better one is no better, one-sided; nan if one specimen leaves it open.
+    """
+
+    specimens: int
+    known: int
+    first: float
+    second: float
+    lower: float
+    upper: float
+    p: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether one of the rounds is better by more than noise."""
+        return abs(self.second - self.first) >= MARGIN and self.p < LEVEL
+
+    @property
+    def first_is_better(self) -> bool:
+        return self.clear and self.first > self.second
+
+    def __str__(self) -> str:
+        said = f"mean IoU {self.first:.3f} against {self.second:.3f} over {self.specimens} specimens"
+        if self.known:
+            said += f", {self.known} of which one of them was trained on"
+        return f"{said}; p {self.p:.3f}"
+
+
+def read_left_out(paths: Iterable[str | Path] | None) -> dict[Run, LeftOut]:
+    """Tables of specimens left out, by genus and round."""
+    iou: dict[Run, dict[str, dict[str, float]]] = {}
+    known: dict[Run, set[str]] = {}
+    for path in paths or ():
+        for piece in tables.read_chunks(path, COLUMNS, others=False):
+            for row in piece.to_pylist():
+                run = row["genus"], row["round"]
+                of = iou.setdefault(run, {}).setdefault(row["specimen"], {})
+                of[row["structure"]] = row["iou"]
+                if row["trained_on"] == "yes":
+                    known.setdefault(run, set()).add(row["specimen"])
+    return {run: LeftOut(of, frozenset(known.get(run, ()))) for run, of in iou.items()}
+
+
+def compare(first: LeftOut | None, second: LeftOut | None) -> Comparison | None:
+    """Two rounds on what both were asked of; None if that is too little.
+
+    Specimens that neither was trained on, if there are enough. Else all: a round is at an advantage on
+    those that it was trained on, which are more of a later one.
+    """
+    if first is None or second is None:
+        return None
+    pairs = {}
+    for specimen, of in first.iou.items():
+        shared = [name for name in of if name in second.iou.get(specimen, {})]
+        if shared:
+            pairs[specimen] = tuple(
+                fmean(one.iou[specimen][name] for name in shared) for one in (first, second)
+            )
+    trained_on = first.trained_on | second.trained_on
+    fair = {name: pair for name, pair in pairs.items() if name not in trained_on}
+    used = fair if len(fair) >= LEAST else pairs
+    if len(used) < LEAST:
+        return None
+    changes = [after - before for before, after in used.values()]
+    mean, error = fmean(changes), stdev(changes) / math.sqrt(len(changes))
+    free = len(changes) - 1
+    width = error * float(scipy.special.stdtrit(free, 1 - LEVEL))
+    t = abs(mean) / error if error else math.inf if mean else 0.0
+    return Comparison(
+        len(used),
+        sum(name in trained_on for name in used),
+        *(fmean(pair[n] for pair in used.values()) for n in (0, 1)),
+        mean - width,
+        mean + width,
+        float(scipy.special.stdtr(free, -t)),
+    )
+
+
+def rows_of(left_out: Mapping[Run, LeftOut], order: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows of evaluation_rounds.csv, one for each genus and pair of rounds."""
+    rounds = list(order)
+    rows = []
+    for genus in dict.fromkeys(genus for genus, _ in left_out):
+        for before, after in combinations(rounds, 2):
+            found = compare(left_out.get((genus, before)), left_out.get((genus, after)))
+            if found is None:
+                continue
+            rows.append(
+                {
+                    "genus": genus,
+                    "round_before": before,
+                    "round_after": after,
+                    "structure": ALL,
+                    "measure": MEASURE,
+                    "n": found.specimens,
+                    "n_unpaired": 0,
+                    "before": found.first,
+                    "after": found.second,
+                    "change": found.second - found.first,
+                    "lower": found.lower,
+                    "upper": found.upper,
+                    "p": found.p,
+                    "more_than_noise": "yes" if found.clear else "no",
+                }
+            )
+    return rows
