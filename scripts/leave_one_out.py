@@ -58,7 +58,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     own = {one.specimen: one for one in read_templates(arguments.templates)}
-    every, rounds = dict(own), Counter(own)
+    every, rounds = dict(own), Counter(list(own))
     for path in arguments.others:
         found = {one.specimen: one for one in read_templates(path)}
         rounds.update(list(found))
@@ -91,11 +91,10 @@ def judge(
     """Rows of the table."""
     known = trained_on(arguments.adapters)
     with Progress(arguments.progress, "specimen", len(asked)) as bar:
-        bar.say("loading the model")
+        bar.loads("the model")
         # here, as torch takes seconds to import and most genera have too few outlined specimens
         import torch
 
-        from sam2pal.model import adapters
         from sam2pal.model.build import build_model
         from sam2pal.model.device import choose_device, seed_everything
         from sam2pal.model.tracker import Tracker
@@ -106,6 +105,8 @@ def judge(
         seed_everything(stage.seed)
         model = build_model(stage.model, device=choose_device(arguments.device))
         if arguments.adapters:
+            from sam2pal.model import adapters  # which imports peft
+
             adapters.load(model, arguments.adapters[0])
         tracker = Tracker(model)
         for one in bar.over(asked):

@@ -32,28 +32,29 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
-    # torch takes seconds to import
-    import torch
-
-    from sam2pal.model.build import build_model
-    from sam2pal.model.device import choose_device, seed_everything
-    from sam2pal.model.tracker import Tracker
-    from sam2pal.segmentation.shard import segment
-
-    stage = read_options(arguments.options, arguments.checkpoint)
-    options = with_machine(stage.segmentation, arguments)
-    structures = structures_of(stage)
-    seed_everything(stage.seed)
-    device = choose_device(arguments.device)
     specimens = read_list(arguments.specimens)
-    templates = read_templates(arguments.templates)
     with Progress(arguments.progress, "specimen", len(specimens)) as bar:
-        bar.say("reading the model and the templates")
+        bar.loads("the model")
+        # here, as all of this takes seconds to import, a minute on a busy machine
+        import torch
+
+        from sam2pal.model.build import build_model
+        from sam2pal.model.device import choose_device, seed_everything
+        from sam2pal.model.tracker import Tracker
+        from sam2pal.segmentation.shard import segment
+
+        stage = read_options(arguments.options, arguments.checkpoint)
+        options = with_machine(stage.segmentation, arguments)
+        structures = structures_of(stage)
+        seed_everything(stage.seed)
+        device = choose_device(arguments.device)
+        templates = read_templates(arguments.templates)
         model = build_model(stage.model, device=device)
         if arguments.adapter:
             from sam2pal.model import adapters  # which imports peft
 
             adapters.load(model, arguments.adapter)
+        bar.say("reading the templates")
         with torch.inference_mode():
             tracker = Tracker(model)
             predictions = segment(tracker, specimens, templates, structures, options, bar.update)

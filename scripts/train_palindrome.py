@@ -55,6 +55,8 @@ def input_hash(
     """
     # their order is that of the masks
     structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
+    from sam2pal.model import adapters
+
     values = [*model, structures, without_machine(stage.training), stage.seed]
     values.append(stage.segmentation.window)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
@@ -83,15 +85,28 @@ def main() -> None:
     stage = read_options(arguments.options, arguments.checkpoint)
     options = with_machine(stage.training, arguments)
     structures = structures_of(stage)
-    seed_everything(stage.seed)
-    device = choose_device(arguments.device)
-    templates = read_templates(arguments.templates)
-    pool = read_list(arguments.pool)
-    check_pool(pool, arguments.pool)
     with Progress(arguments.progress, "step", options.steps) as bar:
-        bar.say("reading the model and the photographs")
+        bar.loads("the model")
+        # here, as all of this takes seconds to import, a minute on a busy machine
+        import torch
+
+        from sam2pal.model import adapters
+        from sam2pal.model.build import build_model, model_hash
+        from sam2pal.model.device import choose_device, seed_everything
+        from sam2pal.model.templates import TemplateSet
+        from sam2pal.model.tracker import Tracker
+        from sam2pal.training.checkpoints import remove_old_checkpoints
+        from sam2pal.training.data import prepare, square_of_training
+        from sam2pal.training.trainer import Trainer
+
+        seed_everything(stage.seed)
+        device = choose_device(arguments.device)
+        templates = read_templates(arguments.templates)
+        pool = read_list(arguments.pool)
+        check_pool(pool, arguments.pool)
         model = build_model(stage.model, device=device)
         sha256 = model_hash(model)
+        bar.say("reading the photographs")
 
         names = [structure.name for structure in structures]
         tracker, aligned = Tracker(model), len(options.turns) > 1

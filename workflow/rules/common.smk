@@ -141,6 +141,7 @@ def check_configuration(config):
 # What each stage is given is written there, by the main process.
 OPTIONS = "<results>/options"
 HASHES = place(f"{OPTIONS}/photographs.json")
+TRIALS = "<resources>/trials.json"
 RUNNING = any(Path(".snakemake/locks").glob("*"))  # another call
 PROJECT = check_configuration(config)
 CONFIG = PROJECT.configuration
@@ -180,6 +181,13 @@ def look_into_files():
 if workflow.is_main_process:
     look_into_files()
 
+
+def script(name):
+    """The path of a script, fetched where the workflow is hosted."""
+    path = SCRIPTS / f"{name}.py"
+    return str(path if path.is_file() else workflow.source_path(f"../../scripts/{name}.py"))
+
+
 ##### what there is to do #####
 
 # Only the main process looks: a million files are not listed again in every job of a cluster.
@@ -187,6 +195,7 @@ FOLDERS = {}
 if workflow.is_main_process:
     from sam2pal.dataset import plan
     from sam2pal.dataset.preview import Folder, problems
+    from sam2pal.dataset.trial import Trial, trial
 
     FOLDERS = {name: Folder(genus.specimens) for name, genus in PROJECT.genera.items()}
     try:
@@ -195,11 +204,16 @@ if workflow.is_main_process:
         raise WorkflowError(str(error)) from None
     dry_run = bool({"-n", "--dry-run", "--dryrun"} & set(sys.argv))
     results = Path(place("<results>"))
-    described = plan.described(
+    there = plan.work(PROJECT, FOLDERS, results)
+    timing = [sys.executable, script("time_model")]
+    try_model = lambda: trial(CONFIG, Path(place(TRIALS)), timing, logger.info)
+    known = plan.rates(
         PROJECT,
-        plan.work(PROJECT, FOLDERS, results),
-        plan.rates(PROJECT, Path(place("<benchmarks>")), results),
+        Path(place("<benchmarks>")),
+        results,
+        try_model if plan.to_compute(there) else Trial,
     )
+    described = plan.described(PROJECT, there, known)
     to_do = plan.told([*described, *plan.of_corrections(PROJECT, judged(PROJECT))])
     if dry_run:
         # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
@@ -226,12 +240,6 @@ if workflow.is_main_process:
             f"configuration now says otherwise for {', '.join(left)}. If `sam2pal status` shows none that runs, "
             "take its lock away: sam2pal run --unlock"
         )
-
-
-def script(name):
-    """The path of a script, fetched where the workflow is hosted."""
-    path = SCRIPTS / f"{name}.py"
-    return str(path if path.is_file() else workflow.source_path(f"../../scripts/{name}.py"))
 
 
 def program(name, gpu=False):

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from sam2pal.config.project import Project
 from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.dataset.corrections import Judgement
 from sam2pal.dataset.preview import Folder
+from sam2pal.dataset.trial import SOURCE, Trial
 from sam2pal.io.errors import InputError
 from sam2pal.io.machine import cores, slowdown
 
 # Seconds on two cores without a GPU, of the bundled model with five structures: 72 real beetles with one
-# template in 28 s, and 60 steps in 104 s (make real). Of other models and of a GPU nothing is known.
+# template in 28 s, and 60 steps in 104 s (make real). Other models and a GPU are tried.
 BUNDLED = {"segmentation": 0.4, "training": 1.7}
 CORES = 2  # of the machine on which that was measured
 JOB = 1.5  # processor seconds of a job beside that: Python, libraries, tables
@@ -27,11 +28,16 @@ KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, 
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds a specimen and a training step, None where not known, and where they are from."""
+    """Seconds a specimen and a training step, None where not known, and where they are from.
+
+    Attributes:
+        why: they are not known.
+    """
 
     segmentation: float | None
     training: float | None
     source: str
+    why: str = ""
 
 
 @dataclass
@@ -45,8 +51,14 @@ class Work:
     trainings: int = 0
 
 
-def rates(project: Project, benchmarks: Path, results: Path) -> Rates:
-    """From the benchmarks of earlier calls in this folder, or else as measured on an idle machine."""
+def rates(
+    project: Project, benchmarks: Path, results: Path, try_model: Callable[[], Trial] = Trial
+) -> Rates:
+    """From the benchmarks of earlier calls in this folder, or else as measured on an idle machine.
+
+    Args:
+        try_model: asked where neither is known.
+    """
     seconds, specimens = 0.0, 0
     for path in benchmarks.glob("*/*/segment_shard/*.tsv"):
         genus = path.parents[2].name
@@ -68,7 +80,9 @@ def rates(project: Project, benchmarks: Path, results: Path) -> Rates:
         usual = (seconds * max(1, CORES / cores()) for seconds in BUNDLED.values())
         known = tuple(one or other for one, other in zip(own, usual, strict=True))
         return Rates(*known, "as on two cores without a GPU; a GPU is many times faster")
-    return Rates(*own, EARLIER)
+    tried = try_model()
+    known = (own[0] or tried.segmentation, own[1] or tried.training)
+    return Rates(*known, SOURCE, tried.why)
 
 
 def _seconds(path: Path) -> float | None:
@@ -99,6 +113,11 @@ def work(project: Project, folders: Mapping[str, Folder], results: Path) -> dict
             of.trainings += 1
             of.steps += train.steps
     return found
+
+
+def to_compute(of: Mapping[str, Work]) -> bool:
+    """Whether a model has anything to do."""
+    return any(one.to_segment or one.steps for one in of.values())
 
 
 def _found(project: Project, genus: str, results: Path) -> int:
@@ -156,8 +175,7 @@ def of_corrections(project: Project, said: Mapping[str, Iterable[Judgement]]) ->
 
 def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
     if (specimens and known.segmentation is None) or (steps and known.training is None):
-        unknown = "an unknown time: no earlier call here tells how fast this model and machine are"
-        return f"{unknown} (`sam2pal status` will)"
+        return f"an unknown time: {known.why} (`sam2pal status` will tell)"
     parts = {
         "segmenting": specimens * (known.segmentation or 0),
         "training": steps * (known.training or 0),

@@ -1,6 +1,7 @@
 """How far a job is: lines in its log, and one line in a file that `sam2pal status` and the terminal show."""
 
 import json
+import math
 import os
 import socket
 import sys
@@ -20,8 +21,8 @@ _LINES, _STATES = 10.0, 1.0  # seconds between two lines of the log, and between
 class Progress:
     """Counts the steps of a job.
 
-    The log gets a line every ten seconds, none of a job that ends before that, and the state is renewed as
-    often: of a job whose state is old the process is gone.
+    The log gets a line every ten seconds, of a job that ends before that only what it loads, and the state is
+    renewed as often: of a job whose state is old the process is gone.
 
     Args:
         path: of the state; None writes none.
@@ -80,6 +81,11 @@ class Progress:
         if now - self._said >= _LINES:
             self._said = now
             print(said(self._state("running")), file=sys.stderr, flush=True)
+
+    def loads(self, text: str) -> None:
+        """What is about to be loaded, which may take a minute on a busy machine: said at once."""
+        print(f"loading {text} ...", file=sys.stderr, flush=True)
+        self.say(f"loading {text}")
 
     def say(self, text: str) -> None:
         """What is being done before the first step."""
@@ -176,19 +182,48 @@ def states(logs: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def watch(logs: Path, every: float = 10.0) -> None:
-    """Show in the terminal how far jobs of more than ten seconds are, from a thread of its own."""
+class Shown:
+    """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are.
+
+    Args:
+        every: seconds between two lines of a job.
+    """
+
+    def __init__(self, every: float = _LINES) -> None:
+        self._every, self._began = every, time.time()
+        self._told: dict[str, tuple[float, str]] = {}  # when, and which line
+
+    def lines(self, found: dict[str, dict[str, Any]]) -> Iterator[str]:
+        """What is new.
+
+        Args:
+            found: as `states` gives it.
+        """
+        now = time.time()
+        for name, state in found.items():
+            if state["status"] != "running" or state["age"] > min(2 * self._every, now - self._began):
+                continue
+            when, before = self._told.get(name, (-math.inf, ""))
+            if state["seconds"] < _LINES:
+                begins = not before and not state["done"] and state["text"]
+                line = f"{name}: {state['text']} ..." if begins else ""
+            else:
+                line = f"{name}: {said(state)}"
+            if line and line != before and now - when >= self._every:
+                self._told[name] = now, line
+                yield line
+
+
+def watch(logs: Path) -> None:
+    """Show in the terminal how far jobs are, from a thread of its own."""
 
     def show() -> None:
-        began, shown = time.time(), {}
+        shown, took = Shown(), 0.0
         while True:
-            time.sleep(every)
-            for name, state in states(logs).items():
-                fresh = state["age"] < min(2 * every, time.time() - began)
-                line = said(state)
-                if state["status"] == "running" and fresh and state["seconds"] >= _LINES:
-                    if shown.get(name) != line:
-                        print(f"{name}: {line}", file=sys.stderr, flush=True)
-                    shown[name] = line
+            time.sleep(max(1.0, 20 * took))  # a folder of very many logs is looked at less often
+            began = time.monotonic()
+            for line in shown.lines(states(logs)):
+                print(line, file=sys.stderr, flush=True)
+            took = time.monotonic() - began
 
     threading.Thread(target=show, daemon=True).start()

@@ -3,13 +3,14 @@
 import copy
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from running import CONFIG, make_project
 
 from sam2pal.config.project import check
-from sam2pal.dataset import plan
+from sam2pal.dataset import plan, trial
 from sam2pal.dataset.preview import Folder, problems
 from sam2pal.io import machine
 
@@ -126,6 +127,45 @@ def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):
     work = {"Aus": plan.Work(specimens=9, shards=1, to_segment=9, steps=4, trainings=1)}
     said = plan.described(checked, work, plan.rates(checked, benchmarks, results))[2]
     assert "About 59 s of computing" in said and "this machine is busy" in said
+
+
+def timing(folder, text):
+    """A program that stands for scripts/time_model.py, and counts its calls."""
+    path = folder / "timing.py"
+    path.write_text(f"open({str(folder / 'calls')!r}, 'a').write('.'); {text}")
+    return [sys.executable, str(path)]
+
+
+def test_a_model_that_never_ran_here_is_tried_once_for_some_seconds(project, tmp_path, monkeypatch):
+    checked = look(model={"name": "sam2.1_hiera_tiny"})[0]
+    kept, said = tmp_path / "resources/trials.json", []
+    program = timing(tmp_path, "print('{\"seconds\": 0.5}')")
+    tried = [trial.trial(checked.configuration, kept, program, said.append) for _ in range(2)]
+    assert tried[0] == tried[1] == trial.Trial(0.5 * trial.SEGMENTATION, 0.5 * trial.TRAINING)
+    assert (tmp_path / "calls").read_text() == "." and len(said) == 1
+    trial.trial(look()[0].configuration, kept, program, said.append)  # another model
+    assert (tmp_path / "calls").read_text() == ".."
+    known = plan.rates(checked, tmp_path / "none", tmp_path, lambda: tried[0])
+    work = {"Aus": plan.Work(specimens=100, to_segment=100)}
+    line = plan.described(checked, work, known)[2]
+    assert "2 min segmenting" in line and "by a trial of this model on this machine" in line
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("import sys; sys.exit('error: no such device')", "failed (no such device)"),
+        ("import time; time.sleep(9)", "longer than 1 s"),
+    ],
+)
+def test_that_a_trial_says_nothing_is_told(project, tmp_path, monkeypatch, text, why):
+    monkeypatch.setattr(trial, "LIMIT", 1)
+    checked, kept = look(model={"name": "sam2.1_hiera_tiny"})[0], tmp_path / "trials.json"
+    tried = trial.trial(checked.configuration, kept, timing(tmp_path, text), print)
+    known = plan.rates(checked, tmp_path / "none", tmp_path, lambda: tried)
+    said = plan.described(checked, {"Aus": plan.Work(specimens=9, to_segment=9)}, known)[2]
+    assert "an unknown time: a trial of the model " in said and why in said
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """How far a job is, in its log and in its state."""
 
 import json
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from sam2pal.io.progress import OnlyForward, Progress, clock, said, states
+from sam2pal.io.progress import OnlyForward, Progress, Shown, clock, said, states
 
 
 class Clock:
@@ -67,3 +68,27 @@ def test_the_share_of_jobs_done_never_goes_back():
     records = [SimpleNamespace(done=done, total=total) for done, total in parts]
     kept = [records.index(of) for of in records if shown(of)]
     assert kept == [0, 1, 4, 6]
+
+
+def test_what_a_job_loads_is_said_at_once_in_its_log_and_in_the_terminal(tmp_path, capsys, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr("sam2pal.io.progress.time.time", lambda: now)
+    shown, at = Shown(), Clock()
+    with Progress(tmp_path / "Aus/segment.log.state", "specimen", 9, at) as bar:
+        bar.loads("the model")
+        assert capsys.readouterr().err == "loading the model ...\n"
+        now += 1
+        assert list(shown.lines(states(tmp_path))) == ["Aus/segment: loading the model ..."]
+        at.now += 9
+        now += 9
+        bar.say("loading the model")
+        assert not list(shown.lines(states(tmp_path)))  # said before
+        at.now += 3
+        now += 3
+        bar.say("reading the templates")
+        line = "Aus/segment: specimen 0 of 9, 0:12 so far, reading the templates"
+        assert list(shown.lines(states(tmp_path))) == [line]
+        bar.update()
+        assert not list(shown.lines(states(tmp_path)))  # less than ten seconds ago
+    now += 20
+    assert not list(shown.lines(states(tmp_path)))  # ended

@@ -1,0 +1,77 @@
+"""How fast the configured model is on this machine, by a trial of some seconds that is kept."""
+
+import json
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sam2pal.config.configuration import Configuration
+from sam2pal.io.files import write_if_changed
+from sam2pal.io.machine import cores
+
+LIMIT = 15  # seconds, most of which the libraries take to load
+# Of the bundled model with five structures, one thread: 0.141 s of an image (time_model.py), 0.36 s of a real
+# beetle and 2.2 s of a training step in all (benchmarks of the trial in docs/own-data.md).
+SEGMENTATION, TRAINING = 2.6, 15.6
+SOURCE = "by a trial of this model on this machine"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Seconds of a specimen and of a training step; None, and why, if that is not known."""
+
+    segmentation: float | None = None
+    training: float | None = None
+    why: str = ""
+
+
+def trial(
+    configuration: Configuration, kept: Path, program: Sequence[str], say: Callable[[str], None]
+) -> Trial:
+    """What an earlier trial of this model on this machine said, or else a new one.
+
+    Args:
+        kept: file of trials; nothing else is written.
+        program: that times a model, as scripts/time_model.py does.
+        say: told that a trial begins.
+    """
+    model, structures = asdict(configuration.model), len(configuration.structures)
+    what = {key: model[key] for key in ("name", "image_size", "config")}
+    asked = [platform.node(), cores(), configuration.device, structures, what]
+    key = json.dumps(asked, sort_keys=True)
+    try:
+        known = dict(json.loads(kept.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        known = {}
+    seconds = known.get(key)
+    if not isinstance(seconds, int | float):
+        say(f"Trying how fast the model '{what['name']}' is on this machine, up to {LIMIT} s ...")
+        seconds, why = _time(what, configuration.device, structures, program)
+        if seconds is None:
+            return Trial(why=why)
+        with suppress(OSError):  # else it is timed again
+            write_if_changed(kept, json.dumps(known | {key: seconds}, indent=1) + "\n")
+    return Trial(SEGMENTATION * seconds, TRAINING * seconds)
+
+
+def _time(
+    model: dict, device: str, structures: int, program: Sequence[str]
+) -> tuple[float | None, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        options = Path(folder, "options.json")
+        options.write_text(json.dumps({"model": model}), encoding="utf-8")
+        words = ["--options", str(options), "--device", device, "--structures", str(structures)]
+        try:
+            done = subprocess.run(
+                [*program, *words], capture_output=True, text=True, timeout=LIMIT, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return None, f"a trial of the model took longer than {LIMIT} s"
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no reason is said"])[-1]
+        return None, f"a trial of the model failed ({said.removeprefix('error: ')})"
+    return float(json.loads(done.stdout.splitlines()[-1])["seconds"]), ""
