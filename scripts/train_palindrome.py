@@ -124,7 +124,7 @@ def main() -> None:
         )
         # with the adapter that training goes on from, which teaches what it finds on the pool
         data = prepare(tracker, known, paths, options, stage.seed, arguments.state, bar.say)
-        bar.say("judging the model before training")
+        bar.say("first step")
 
         def on_step(step: int, numbers: dict) -> None:
             shown = [f"{k} {numbers[k]:.3f}" for k in ("loss", "validation") if k in numbers]

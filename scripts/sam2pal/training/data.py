@@ -1,33 +1,33 @@
-"""What a training looks at, encoded once whatever the number of steps."""
+"""What a training looks at, encoded once whatever the number of steps, and not before a step asks for it."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sam2.modeling.sam2_base import SAM2Base
 from torch import Tensor
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.images.reading import Photograph, look_closer, read_photograph
-from sam2pal.images.window import Window
+from sam2pal.images.reading import look_closer, read_photograph
 from sam2pal.io.errors import InputError
-from sam2pal.model.adapters import frozen_by
+from sam2pal.model.adapters import adapter_state, frozen_by, set_state
 from sam2pal.model.device import autocast
 from sam2pal.model.encoder import Encoded
 from sam2pal.model.ensemble import alterations, largest
 from sam2pal.model.finding import NOTHING, Finder
-from sam2pal.model.loading import ahead, resized, square_image
+from sam2pal.model.loading import resized, square_image
 from sam2pal.model.similarity import match
 from sam2pal.model.templates import COARSE, TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.model.views import sided, views_of
 from sam2pal.training.augmentation import augment
-from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
+from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk, OnDemand
 from sam2pal.training.palindrome import AnnotatedViews
 from sam2pal.training.teacher import Taught, Teacher
 
@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 LARGEST = 512  # side of the masks to be learned, however large the square: there are many
 COPIES = 3  # of an unlabelled specimen that `distillation` learns from
 
-_Located = tuple[str, Photograph, Window]
+HELD = 64 * 2**20  # bytes of photographs that are kept as read
+
 Annotated = tuple[Tensor, Tensor, Tensor]  # an image, its masks, which of them were annotated
 
 
@@ -51,18 +52,18 @@ class Data:
         pool: features of the unlabelled specimens, of each as often as there are `copies`, one after another.
         copies: of which the first are the specimens as they are, and the others altered.
         taught: what the model before training finds on them; None without `distillation`.
-        left_out: why photographs of the pool could not be used, one message each.
+        left_out: why photographs of the pool could not be used, one message each; grows.
         held_out: the template that is kept for validation with all of its views, if any.
     """
 
     drawn: AnnotatedViews
     views: AnnotatedViews
     unseen: AnnotatedViews
-    pool: Features | Encoded | FeaturesOnDisk
-    left_out: tuple[str, ...] = ()
+    pool: Features | Encoded | FeaturesOnDisk | OnDemand
+    left_out: Sequence[str] = ()
     held_out: int | None = None
     copies: int = 1
-    taught: Taught | None = None
+    taught: "Taught | Lessons | None" = None
 
     @property
     def specimens(self) -> int:
@@ -114,17 +115,22 @@ def prepare(
     folder: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Data:
-    """Encode the templates, their augmented views and the pool: once an image, whatever the number of steps.
+    """Encode the templates, and say how their augmented views and the pool are encoded: once an image, when a
+    step asks for it.
 
     Args:
+        tracker: of the model as it is before training, which teaches also when it has been trained.
         templates: with as many pixels as `square_of_training` says, or fewer.
-        pool: paths of unlabelled specimens; those that cannot be read are left out, with a warning.
+        pool: paths of unlabelled specimens. One that cannot be used is left out, with a warning, and the next
+            one stands in for it.
         folder: for encoded images that are more than `keep_megabytes`.
         say: told what is being done.
 
     Raises:
-        InputError: no photograph of the pool can be read.
+        InputError: the pool is empty.
     """
+    if not pool:
+        raise InputError("no photograph of the training pool can be read: it is empty")
     mirror = options.mirror
     if mirror and (names := sided(templates.names)):
         mirror = False
@@ -135,36 +141,35 @@ def prepare(
     _warn_of_small(templates, tracker.image_size)
     images = _Images(tracker, options, FeatureCache(options.keep_megabytes, folder))
     annotated = list(zip(templates.images, templates.masks, templates.annotated, strict=True))
-    augmented = [
-        [
-            (
-                *augment(image, masks, np.random.default_rng([seed, 3, t, view]), mirror=mirror),
-                known,
-            )
-            for view in range(options.views + 1)
-        ]
-        for t, (image, masks, known) in enumerate(annotated)
-    ]
+
+    def augmented(template: int, view: int) -> Annotated:
+        rng = np.random.default_rng([seed, 3, template, view])
+        image, masks, known = annotated[template]
+        return *augment(image, masks, rng, mirror=mirror), known
+
     drawn = images.encode(annotated, torch.float32)
-    unlabelled = _Pool(tracker, options, templates, side)
-    lessons = None
+    before = BeforeTraining(tracker.model)
+    say("reading the templates")
+    unlabelled = Unlabelled(tracker, options, templates, pool, side)
+    lessons, copies = None, 1
     if ways:
-        asked = as_read.but(held_out(drawn.shown, options.holdout))
-        lessons = _Lessons(Teacher(tracker, asked, ways), tracker.image_size, mirror, seed)
-    specimens = unlabelled.read(pool)
-    if lessons is not None:
-        specimens = lessons.read(
-            specimens, lambda done: say(f"looking at unlabelled specimens: {done} of {len(pool)}")
-        )
-    features = images.keep(specimens)
+        teacher = Teacher(tracker, as_read.but(held_out(drawn.shown, options.holdout)), ways)
+        lessons, copies = Lessons(unlabelled, teacher, before, mirror, seed), COPIES
+
+    def specimen(number: int) -> Tensor:
+        with before():
+            return unlabelled.on_square(number) if lessons is None else lessons.image(number)
+
+    views = [(t, view) for t in range(len(templates)) for view in range(options.views)]
+    unseen = [(t, options.views) for t in range(len(templates))]
     return Data(
         drawn,
-        images.encode(chain.from_iterable(views[:-1] for views in augmented)),
-        images.encode(views[-1] for views in augmented),
-        features,
-        tuple(unlabelled.left_out),
-        copies=1 if lessons is None else COPIES,
-        taught=None if lessons is None else lessons.taught,
+        pool=images.later(specimen, copies * len(pool)),
+        views=images.later_views([partial(augmented, *one) for one in views]),
+        unseen=images.later_views([partial(augmented, *one) for one in unseen]),
+        left_out=unlabelled.left_out,
+        copies=copies,
+        taught=lessons,
     )
 
 
@@ -188,73 +193,145 @@ class _Images:
         self._tracker, self._cache = tracker, cache
         self._frozen = frozen_by(options.targets)
 
-    def keep(self, images: Iterable[Tensor]) -> Features | Encoded | FeaturesOnDisk:
-        """Of images [3, S, S] that come one after another."""
-        return self._cache.keep(self._encode(image) for image in images)
-
-    def encode(
-        self, annotated: Iterable[Annotated], precision: torch.dtype = torch.float16
-    ) -> AnnotatedViews:
-        """There are many views; in half precision a pixel's covered share has steps of 0.0005."""
+    def encode(self, annotated: Sequence[Annotated], precision: torch.dtype) -> AnnotatedViews:
+        """At once."""
         images, masks, known = zip(*annotated, strict=True)
-        features, device = self.keep(images), self._tracker.device
-        masks = torch.stack([mask.to(device, precision) for mask in masks])
-        return AnnotatedViews(features, masks, torch.stack(known).to(device))
+        features = self._cache.keep([self._encode(image) for image in images])
+        return self._views(features, masks, known, precision)
 
+    def later(self, image: Callable[[int], Tensor], count: int) -> OnDemand:
+        """Images [3, S, S], each when it is asked for."""
+        return OnDemand(count, lambda number: self._encode(image(number)), self._cache)
+
+    def later_views(self, views: Sequence[Callable[[], Annotated]]) -> AnnotatedViews:
+        """Masks at once, in half precision as there are many (steps of 0.0005); images when asked for."""
+        masks, known = zip(*(view()[1:] for view in views), strict=True)
+        features = self.later(lambda number: views[number]()[0], len(views))
+        return self._views(features, masks, known, torch.float16)
+
+    def _views(
+        self,
+        features: Features | OnDemand,
+        masks: Sequence[Tensor],
+        known: Sequence[Tensor],
+        precision: torch.dtype,
+    ) -> AnnotatedViews:
+        device = self._tracker.device
+        stack = torch.stack([mask.to(device, precision) for mask in masks])
+        return AnnotatedViews(features, stack, torch.stack(list(known)).to(device))
+
+    @torch.no_grad()
     def _encode(self, image: Tensor) -> Features | Encoded:
         with autocast(self._tracker.device):
             return self._tracker.begin(image[None].to(self._tracker.device), self._frozen)
 
 
-class _Lessons:
-    """Unlabelled specimens, as they are and altered, with what the teacher finds on them."""
+class BeforeTraining:
+    """A context in which a model has the weights that it had when this was made."""
 
-    def __init__(self, teacher: Teacher, square: int, mirror: bool, seed: int) -> None:
-        self._teacher, self._square = teacher, square
-        self._mirror, self._seed = mirror, seed
-        self._found: list[Taught] = []
+    def __init__(self, model: SAM2Base) -> None:
+        self._model, self._state = model, adapter_state(model)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        now = adapter_state(self._model)
+        set_state(self._model, self._state)
+        try:
+            # as outside of a step
+            with torch.no_grad(), torch.autocast(self._device, enabled=False):
+                yield
+        finally:
+            set_state(self._model, now)
 
     @property
-    def taught(self) -> Taught:
-        """Of all that was read."""
-        return Taught(
-            torch.cat([one.masks for one in self._found]),
-            torch.cat([one.trusted for one in self._found]),
-        )
-
-    def read(self, specimens: Iterable[Tensor], tell: Callable[[int], None]) -> Iterator[Tensor]:
-        """Of each of the images [3, s, s] its copies [3, S, S]."""
-        for number, image in enumerate(specimens):
-            tell(number + 1)
-            found = self._teacher(image)
-            device = found.masks.device
-            self._keep(found)
-            image = resized(image[None], self._square)[0]
-            yield image
-            for copy in range(1, COPIES):
-                rng = np.random.default_rng([self._seed, 6, number, copy])
-                masks = F.interpolate(found.masks, self._square, mode="area")[0].cpu()
-                altered, masks = augment(image, masks, rng, mirror=self._mirror)
-                self._keep(Taught(masks[None].to(device), found.trusted))
-                yield altered
-
-    def _keep(self, found: Taught) -> None:
-        side = min(self._square, LARGEST)
-        masks = F.interpolate(found.masks, side, mode="area")
-        self._found.append(Taught(masks.half(), found.trusted))
+    def _device(self) -> str:
+        return next(self._model.parameters()).device.type
 
 
-class _Pool:
-    """Unlabelled specimens, turned as the templates lie.
+class Lessons:
+    """Unlabelled specimens, as they are and altered, with what the teacher finds on them.
 
-    Attributes:
-        left_out: why photographs could not be read.
+    Asked for some of them, as `Taught` is, it gives `Taught`. Specimen 0 and its altered copies come first,
+    then specimen 1 and its copies, ...
     """
 
     def __init__(
-        self, tracker: Tracker, options: TrainingOptions, templates: TemplateSet, side: int
+        self,
+        unlabelled: "Unlabelled",
+        teacher: Teacher,
+        before: BeforeTraining,
+        mirror: bool,
+        seed: int,
     ) -> None:
-        self._tracker, self._side = tracker, side
+        self._unlabelled, self._teacher, self._before = unlabelled, teacher, before
+        self._mirror, self._seed = mirror, seed
+        self._found: dict[int, Taught] = {}
+
+    def __len__(self) -> int:
+        return COPIES * len(self._unlabelled)
+
+    def __getitem__(self, index: Tensor | slice) -> Taught:
+        if isinstance(index, slice):
+            index = torch.arange(*index.indices(len(self)))
+        some = []
+        for number in index.tolist():
+            if number not in self._found:
+                with self._before():
+                    self._teach(number // COPIES)
+            some.append(self._found[number])
+        return Taught(
+            torch.cat([one.masks for one in some]), torch.cat([one.trusted for one in some])
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """What all of them take in the device's memory."""
+        return len(self) * self[:1].masks.nbytes
+
+    def image(self, number: int) -> Tensor:
+        """One of them, [3, S, S]."""
+        specimen, copy = divmod(number, COPIES)
+        image = self._unlabelled.on_square(specimen)
+        return image if copy == 0 else self._altered(image, torch.zeros_like(image), number)[0]
+
+    def _altered(self, image: Tensor, masks: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng([self._seed, 6, *divmod(number, COPIES)])
+        return augment(image, masks, rng, mirror=self._mirror)
+
+    def _teach(self, specimen: int) -> None:
+        found = self._teacher(self._unlabelled[specimen])
+        image, first = self._unlabelled.on_square(specimen), specimen * COPIES
+        self._keep(first, found)
+        masks = F.interpolate(found.masks, image.shape[-1], mode="area")[0].cpu()
+        for number in range(first + 1, first + COPIES):
+            altered = self._altered(image, masks, number)[1]
+            self._keep(number, Taught(altered[None].to(found.masks.device), found.trusted))
+
+    def _keep(self, number: int, found: Taught) -> None:
+        side = min(self._unlabelled.square, LARGEST)
+        masks = F.interpolate(found.masks, side, mode="area")
+        self._found[number] = Taught(masks.half(), found.trusted)
+
+
+class Unlabelled:
+    """The specimens of a pool in their windows, turned as the templates lie; read when they are asked for.
+
+    Args:
+        side: s, of the squares on which they are read.
+
+    Attributes:
+        left_out: why photographs could not be used.
+    """
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        options: TrainingOptions,
+        templates: TemplateSet,
+        paths: Sequence[str],
+        side: int,
+    ) -> None:
+        self._tracker, self._paths, self._side = tracker, paths, side
         self._turns = views_of(options.turns, mirrored=False)
         self._descriptors = None
         if len(self._turns) > 1:
@@ -263,66 +340,63 @@ class _Pool:
         if templates.outlines:
             self._finder = Finder(tracker, templates, options.turns, self._descriptors)
         self.left_out: list[str] = []
+        self._useless: set[int] = set()
+        self._read: dict[int, Tensor] = {}  # the last ones
 
-    def read(self, paths: Sequence[str]) -> Iterator[Tensor]:
-        """Images [3, s, s], of the side that was asked for.
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, number: int) -> Tensor:
+        """[3, s, s]; of the next one that can be used if this one cannot.
 
         Raises:
-            InputError: none can be read.
+            InputError: none can.
         """
-        for found in ahead(self._closer, self._found(paths)):
-            if isinstance(found, InputError):
-                self.left_out.append(str(found))
-                log.warning("left out of the training pool: %s", found)
-            else:
-                yield self._turned(square_image(found, self._side))
-        if len(self.left_out) == len(paths):
-            raise InputError(
-                "no photograph of the training pool can be read: "
-                + "; ".join(self.left_out or ["it is empty"])
-            )
+        for place in range(number, number + len(self)):
+            place %= len(self)
+            if place in self._useless:
+                continue
+            if place not in self._read:
+                try:
+                    image = self._see(self._paths[place])
+                except InputError as error:
+                    self._useless.add(place)
+                    self.left_out.append(str(error))
+                    log.warning("left out of the training pool: %s", error)
+                    continue
+                while self._read and sum(one.nbytes for one in self._read.values()) > HELD:
+                    del self._read[next(iter(self._read))]
+                self._read[place] = image
+            return self._read[place]
+        said = "; ".join(self.left_out)
+        raise InputError(f"no photograph of the training pool can be read: {said}")
 
-    def _found(self, paths: Sequence[str]) -> Iterator[_Located | InputError]:
-        """The photographs with their windows: all of them where there is no finder."""
-        side = self._side if self._finder is None else self._tracker.image_size * COARSE
-        read = partial(_read, side=side, finder=self._finder)
-        for path, seen in zip(paths, ahead(read, paths), strict=True):
-            if isinstance(seen, InputError):
-                yield seen
-                continue
-            photograph, regions = seen
-            if self._finder is None:
-                yield path, photograph, photograph.shown
-                continue
-            place = self._finder.find(path, photograph, regions)
+    @property
+    def square(self) -> int:
+        """S, the side of the model's own square."""
+        return self._tracker.image_size
+
+    def on_square(self, number: int) -> Tensor:
+        """The same [3, S, S]."""
+        return resized(self[number][None], self.square)[0]
+
+    def _see(self, path: str) -> Tensor:
+        side = self._side if self._finder is None else self.square * COARSE
+        photograph = read_photograph(path, side)
+        window = photograph.shown
+        if self._finder is not None:
+            place = self._finder.find(path, photograph, self._finder.regions(photograph))
             if place.by == NOTHING:
-                yield InputError(f"{path}: no specimen like those of the templates was found")
-            else:
-                yield path, photograph, place.window
-
-    def _closer(self, located: _Located | InputError) -> Photograph | InputError:
-        if isinstance(located, InputError):
-            return located
-        try:
-            return look_closer(*located, self._side)
-        except InputError as error:
-            return error
+                raise InputError(f"{path}: no specimen like those of the templates was found")
+            window = place.window
+        closer = look_closer(path, photograph, window, self._side)
+        return self._turned(square_image(closer, self._side))
 
     def _turned(self, image: Tensor) -> Tensor:
         if self._descriptors is None:
             return image
         device = self._tracker.device
         with autocast(device):
-            shown = resized(image[None].to(device), self._tracker.image_size)
+            shown = resized(image[None].to(device), self.square)
             found = match(self._tracker, self._descriptors, shown)
         return self._turns[int(found.view)].undo(image)
-
-
-def _read(
-    path: str, side: int, finder: Finder | None
-) -> tuple[Photograph, Sequence[Window]] | InputError:
-    try:
-        photograph = read_photograph(path, side)
-    except InputError as error:
-        return error
-    return photograph, finder.regions(photograph) if finder else ()

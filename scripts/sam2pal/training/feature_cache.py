@@ -1,8 +1,7 @@
-"""Encoded images: in memory up to a limit, then in a file that is mapped into memory."""
+"""Images, each encoded when it is first asked for: kept in memory up to a limit, else in a mapped file."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,33 +16,88 @@ class FeaturesOnDisk:
     """Features of `B` images in a file; asked for some of them, as `Features` are, it gives `Features`.
 
     Args:
-        file: of the images' features one after another; closed, and with it removed, when nothing uses it.
+        file: empty; closed, and with it removed, when nothing uses it.
         one: features of one image, of the kind that all are.
-        images: how many there are.
-        device: where features are asked for.
+        images: how many there are to be.
     """
 
-    def __init__(self, file: IO[bytes], one: Features, images: int, device: torch.device) -> None:
+    def __init__(self, file: IO[bytes], one: Features, images: int) -> None:
         self._kinds = [(t.shape[1:], t.dtype) for t in one.maps]
         self._sizes = [t.numel() * t.element_size() for t in one.maps]
-        shape = (images, sum(self._sizes))
-        self._bytes = np.memmap(file, np.uint8, "r", shape=shape)
-        self._file, self._device = file, device
+        file.truncate(images * sum(self._sizes))
+        self._bytes = np.memmap(file, np.uint8, "r+", shape=(images, sum(self._sizes)))
+        self._file, self._device = file, one.maps[0].device
         self._one = one
 
     def __len__(self) -> int:
         return len(self._bytes)
 
+    def put(self, number: int, one: Features) -> None:
+        """Keep the features of an image."""
+        raw = [t.cpu().contiguous().view(torch.uint8).flatten() for t in one.maps]
+        self._bytes[number] = torch.cat(raw).numpy()
+
     def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Features:
-        if isinstance(index, slice):
-            index = range(*index.indices(len(self)))
-        rows = torch.as_tensor(self._bytes[np.asarray(index, dtype=np.int64)])
+        rows = torch.as_tensor(self._bytes[_numbers(index, len(self))])
         maps = []
         pieces = rows.split(self._sizes, dim=1)
         for piece, (shape, dtype) in zip(pieces, self._kinds, strict=True):
             flat = piece.contiguous().view(dtype)
             maps.append(flat.reshape(len(rows), *shape).to(self._device))
         return self._one.with_maps(maps)
+
+
+class _InMemory:
+    """The same in memory."""
+
+    def __init__(self, images: int) -> None:
+        self._held: list[Features | None] = [None] * images
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def put(self, number: int, one: Features) -> None:
+        self._held[number] = one
+
+    def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Features:
+        some = [self._held[number] for number in _numbers(index, len(self))]
+        maps = zip(*(one.maps for one in some), strict=True)
+        return some[0].with_maps([torch.cat(levels) for levels in maps])
+
+
+class OnDemand:
+    """Features of `B` images; asked for some of them, as `Features` are, it gives `Features`.
+
+    Args:
+        images: how many there are.
+        encode: gives the features of one.
+        cache: says where they are kept.
+    """
+
+    def __init__(self, images: int, encode: Callable[[int], Features], cache: "FeatureCache") -> None:
+        self._images, self._encode, self._cache = images, encode, cache
+        self._kept: _InMemory | FeaturesOnDisk | None = None
+        self._there: set[int] = set()
+
+    def __len__(self) -> int:
+        return self._images
+
+    @property
+    def nbytes(self) -> int:
+        """What all of them take in the device's memory."""
+        self[[0]]
+        held = isinstance(self._kept, _InMemory)
+        return self._images * _size(self._kept[[0]]) if held and self._kept else 0
+
+    def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Features:
+        for number in _numbers(index, len(self)).tolist():
+            if number not in self._there:
+                one = self._encode(number)
+                if self._kept is None:
+                    self._kept = self._cache.place(one, self._images)
+                self._kept.put(number, one)
+                self._there.add(number)
+        return self._kept[index]
 
 
 class FeatureCache:
@@ -57,30 +111,34 @@ class FeatureCache:
     def __init__(self, megabytes: float, folder: Path | None = None) -> None:
         self._free, self._folder = megabytes * 2**20, folder
 
-    def keep(self, encoded: Iterable[Features]) -> Features | FeaturesOnDisk:
-        """Features of images that come one after another, at least one."""
-        held: list[Features] = []
-        iterator = iter(encoded)
-        for one in iterator:
-            held.append(one)
-            self._free -= _size(one)
-            if self._free < 0:
-                break
-        else:
-            maps = zip(*(one.maps for one in held), strict=True)
-            return held[0].with_maps([torch.cat(levels) for levels in maps])
-        self._free += sum(_size(one) for one in held)
+    def place(self, one: Features, images: int) -> "_InMemory | FeaturesOnDisk":
+        """Room for so many images.
+
+        Args:
+            one: features of the first, of the kind that all are.
+        """
+        size = images * _size(one)
+        if size <= self._free:
+            self._free -= size
+            return _InMemory(images)
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
         # it has no name, so that nothing is left of it when the process ends, however that happens
         file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115, as long as it is mapped
-        first, images = held[0], 0
-        for one in chain(held, iterator):
-            for tensor in one.maps:
-                file.write(tensor.cpu().contiguous().view(torch.uint8).numpy().tobytes())
-            images += 1
-        file.flush()
-        return FeaturesOnDisk(file, first, images, first.maps[0].device)
+        return FeaturesOnDisk(file, one, images)
+
+    def keep(self, encoded: Sequence[Features]) -> Features | FeaturesOnDisk:
+        """Features of images that are encoded already, at least one."""
+        kept = self.place(encoded[0], len(encoded))
+        for number, one in enumerate(encoded):
+            kept.put(number, one)
+        return kept[:] if isinstance(kept, _InMemory) else kept
+
+
+def _numbers(index: Tensor | slice | Sequence[int], of: int) -> np.ndarray:
+    if isinstance(index, slice):
+        index = range(*index.indices(of))
+    return np.asarray(index, dtype=np.int64)
 
 
 def _size(features: Features) -> int:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
@@ -20,7 +19,7 @@ from sam2pal.model.device import autocast
 from sam2pal.model.encoder import Encoded, Frozen
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
-from sam2pal.training.feature_cache import FeaturesOnDisk
+from sam2pal.training.feature_cache import FeaturesOnDisk, OnDemand
 from sam2pal.training.palindrome import AnnotatedViews, object_losses, palindrome
 
 log = logging.getLogger(__name__)
@@ -225,15 +224,16 @@ def what_fits(
 
 def kept_bytes(tracker: Tracker, data: Data) -> int:
     """What a training keeps on the device between steps: weights, encoded images, drawn masks."""
-    kept: list[Tensor] = list(tracker.model.parameters())
-    for view in (data.drawn, data.views, data.unseen):
-        kept.append(view.masks)
+    kept = [tensor.nbytes for tensor in tracker.model.parameters()]
     if data.taught is not None:
-        kept.append(data.taught.masks)
-    for features in (data.drawn.features, data.views.features, data.unseen.features, data.pool):
-        if not isinstance(features, FeaturesOnDisk):
-            kept += features.maps
-    return sum(tensor.nbytes for tensor in kept)
+        kept.append(data.taught.nbytes)
+    kept += [view.masks.nbytes for view in (data.drawn, data.views, data.unseen)]
+    for features in (data.drawn.features, data.pool, data.views.features, data.unseen.features):
+        if isinstance(features, OnDemand):
+            kept.append(features.nbytes)
+        elif not isinstance(features, FeaturesOnDisk):
+            kept += [tensor.nbytes for tensor in features.maps]
+    return sum(kept)
 
 
 def _taken(

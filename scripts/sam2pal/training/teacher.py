@@ -35,6 +35,10 @@ class Taught:
     def __getitem__(self, index: Tensor | slice) -> "Taught":
         return Taught(self.masks[index], self.trusted[index])
 
+    @property
+    def nbytes(self) -> int:
+        return self.masks.nbytes
+
     def of_structures(self, index: Tensor) -> "Taught":
         return Taught(self.masks[:, index], self.trusted[:, index])
 

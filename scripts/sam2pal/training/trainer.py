@@ -178,9 +178,8 @@ class Trainer:
         self._refuse_what_has_no_loss()
         self.loss = StepLoss(self.tracker, self.data, self.options)
         self.memory = what_fits(self.tracker, self.data, self.options)
+        self.state.before = self.state.best_state = adapters.adapter_state(self.model)
         self._resume()
-        if self.state.step == 0:
-            self._judge_untrained()
 
     def _refuse_what_has_no_loss(self) -> None:
         options, shown = self.options, self.data.drawn.shown[self.data.trained.tolist()]
@@ -193,9 +192,11 @@ class Trainer:
             )
 
     def _judge_untrained(self) -> None:
-        state = self.state
-        state.before = state.best_state = adapters.adapter_state(self.model)
+        """With the first validation, so that the first step need not wait."""
+        state, own = self.state, adapters.adapter_state(self.model)
+        adapters.set_state(self.model, state.before)
         state.untrained, state.controls = self._validate()
+        adapters.set_state(self.model, own)
         if math.isnan(state.untrained):
             raise InputError(
                 "no view that is kept for validation shows any structure: nothing could be judged; outline "
@@ -298,6 +299,8 @@ class Trainer:
     def _select(self) -> Numbers:
         """Validate; keep the adapter if it is the best, go back to the best if this one has collapsed."""
         state = self.state
+        if state.untrained == -math.inf:
+            self._judge_untrained()
         own = adapters.adapter_state(self.model)
         published = self._interpolated(own)
         adapters.set_state(self.model, published)

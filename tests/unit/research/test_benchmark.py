@@ -201,7 +201,7 @@ def test_training_data(collection):
     # the other two specimens with an even number, without their masks
     assert data.specimens == 2
     other = collection.data([0], options, 1)
-    assert torch.equal(data.pool.low[0], other.drawn.features.low[0])
+    assert torch.equal(data.pool[[0]].low[0], other.drawn.features.low[0])
     # all specimens as templates leave nothing unlabelled
     assert collection.data([0, 1, 2], options, 1).specimens == 3
 

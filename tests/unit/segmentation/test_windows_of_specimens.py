@@ -32,7 +32,7 @@ from sam2pal.segmentation.annotations import make_room
 from sam2pal.segmentation.parents import OUTSIDE, flag_outside
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.states import Least
-from sam2pal.training.data import _Pool
+from sam2pal.training.data import Unlabelled
 
 NAMES = ["head", "pronotum", "elytra"]
 SIZE = 700, 1000
@@ -132,18 +132,18 @@ def test_a_training_pool_is_cut_as_the_templates_are(tracker, genus):
     cut = look_closer(template.path, read_photograph(template.path), window, 256)
     assert torch.equal(known.images[0], square_image(cut, 256))
     options = TrainingOptions(turns=(0,))
-    pool = _Pool(tracker, options, known, 256)
     paths = {one.specimen: one.path for one in specimens}
-    seen = list(pool.read([paths["there"], paths["empty"]]))
-    assert len(seen) == 1 and "no specimen" in pool.left_out[0] and "empty.png" in pool.left_out[0]
+    pool = Unlabelled(tracker, options, known, [paths["there"], paths["empty"]], 256)
+    seen = pool[1]  # which the next one stands in for
+    assert "no specimen" in pool.left_out[0] and "empty.png" in pool.left_out[0]
     # of the window that segmentation takes
     finder = pool._finder
     photograph = read_photograph(paths["there"])
     place = finder.find(paths["there"], photograph, finder.regions(photograph))
     closer = look_closer(paths["there"], photograph, place.window, 256)
-    assert torch.equal(seen[0], square_image(closer, 256))
+    assert torch.equal(seen, square_image(closer, 256)) and torch.equal(seen, pool[0])
     with pytest.raises(InputError, match="no photograph of the training pool can be read"):
-        list(_Pool(tracker, options, known, 256).read([paths["empty"]]))
+        Unlabelled(tracker, options, known, [paths["empty"]], 256)[0]
 
 
 def test_a_template_drawn_only_in_part_is_cut_to_the_whole_specimen(genus):

@@ -29,8 +29,8 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
 from sam2pal.training.augmentation import augment
-from sam2pal.training.data import COPIES, held_out, prepare
-from sam2pal.training.palindrome import direct, palindrome
+from sam2pal.training.data import COPIES, Data, held_out, prepare
+from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.teacher import Taught, Teacher
@@ -115,7 +115,18 @@ def data(small_model, photographs):
 def prepared(model, templates, pool, options=OPTIONS, seed=1, names=STRUCTURES):
     aligned = len(options.turns) > 1
     templates = TemplateSet.read(templates, names, model.image_size, aligned=aligned)
-    return prepare(Tracker(model), templates, pool, options, seed)
+    return whole(prepare(Tracker(model), templates, pool, options, seed))
+
+
+def whole(data: Data) -> Data:
+    """With all that is encoded when a step asks for it."""
+    views, unseen = (replace_features(view) for view in (data.views, data.unseen))
+    taught = None if data.taught is None else data.taught[:]
+    return dataclasses.replace(data, pool=data.pool[:], views=views, unseen=unseen, taught=taught)
+
+
+def replace_features(views: AnnotatedViews) -> AnnotatedViews:
+    return dataclasses.replace(views, features=views.features[:])
 
 
 def fresh(model, options=OPTIONS, seed=1):
@@ -868,7 +879,7 @@ def test_options_that_are_refused(values, expected):
 
 def test_prepared_data(small_model, photographs, data):
     templates, pool = photographs
-    assert len(data.pool) == len(pool) and data.left_out == ()
+    assert len(data.pool) == len(pool) and not data.left_out
     assert data.drawn.masks.shape == data.unseen.masks.shape == (2, 3, 64, 64)
     assert data.views.masks.shape == (4, 3, 64, 64)
     assert data.drawn.known.tolist() == [[True, True, True], [True, True, False]]
@@ -973,7 +984,7 @@ def test_unreadable_photographs_of_the_pool_are_named(small_model, photographs, 
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
     options = dataclasses.replace(OPTIONS, views=1)
     some = prepared(small_model, templates[:1], [pool[0], str(broken)], options)
-    assert len(some.pool) == 1
+    assert torch.equal(some.pool.low[0], some.pool.low[1])  # the next one stands in for it
     assert len(some.left_out) == 1 and str(broken) in some.left_out[0]
     assert str(broken) in caplog.text
     for left in ([str(broken)], []):
@@ -1062,6 +1073,49 @@ def test_a_pool_is_kept_as_it_is_and_altered_with_what_is_found_on_it(taught, da
     # what was found on a specimen follows it when it is altered
     assert not torch.equal(masks[0], masks[1])
     assert torch.equal(taught.taught.trusted[0], taught.taught.trusted[COPIES - 1])
+
+
+def test_what_is_taught_is_found_when_it_is_asked_for_by_the_model_before_training(
+    small_model, photographs, taught, monkeypatch
+):
+    templates, pool = photographs
+    known = TemplateSet.read(templates, STRUCTURES, small_model.image_size, aligned=False)
+    model, asked = fresh(small_model, TAUGHT), []
+    call = Teacher.__call__
+    monkeypatch.setattr(Teacher, "__call__", lambda *a: asked.append(1) or call(*a))
+    data = prepare(Tracker(model), known, pool, TAUGHT, 1)
+    assert not asked
+    with torch.no_grad():  # as after some steps
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(std=0.1)
+    trained = adapters.adapter_state(model)
+    some = torch.tensor([len(pool) * COPIES - 1, 0])
+    found, features = data.taught[some], data.pool[some]
+    assert len(asked) == 2
+    assert torch.equal(found.masks, taught.taught.masks[some])
+    assert torch.equal(features.low, taught.pool.low[some])
+    data.taught[some], data.pool[some]
+    assert len(asked) == 2
+    # training goes on where it was
+    for name, value in adapters.adapter_state(model).items():
+        assert torch.equal(value, trained[name]), name
+
+
+def test_training_on_demand_gives_the_same_bits(small_model, photographs, taught, tmp_path):
+    templates, pool = photographs
+    known = TemplateSet.read(templates, STRUCTURES, small_model.image_size, aligned=False)
+    options = dataclasses.replace(TAUGHT, steps=2, validate_every=1)
+
+    def trained(name, data_of):
+        model = fresh(small_model, options)
+        data = data_of(prepare(Tracker(model), known, pool, options, 1))
+        trainer_of(model, data, tmp_path / name, options).train()
+        return adapters.adapter_state(model)
+
+    at_once, on_demand = trained("whole", whole), trained("demand", lambda data: data)
+    for name, value in at_once.items():
+        assert torch.equal(on_demand[name], value), name
 
 
 def test_a_specimen_of_a_palindrome_is_compared_with_what_was_found_on_it(small_model, taught):

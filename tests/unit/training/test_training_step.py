@@ -13,7 +13,7 @@ from sam2pal.model import adapters
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training import step_memory as budget
 from sam2pal.training.data import Data
-from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk
+from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk, OnDemand
 from sam2pal.training.palindrome import AnnotatedViews, object_losses, palindrome
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import StepMemory, peak_bytes, what_fits
@@ -257,8 +257,8 @@ def test_encoded_images_on_disk_are_the_same(data, tmp_path, kind):
     pool = data.views.features.to(kind)
     one = sum(t[0].numel() * t.element_size() for t in (pool.low, *pool.high)) / 2**20
     images = [pool[[i]] for i in (0, 1, 0)]
-    assert isinstance(FeatureCache(3.01 * one).keep(iter(images)), Features)
-    kept = FeatureCache(2.5 * one, tmp_path / "scratch").keep(iter(images))
+    assert isinstance(FeatureCache(3.01 * one).keep(images), Features)
+    kept = FeatureCache(2.5 * one, tmp_path / "scratch").keep(images)
     assert isinstance(kept, FeaturesOnDisk) and len(kept) == 3
     assert list((tmp_path / "scratch").iterdir()) == []  # nothing to clean up
     expected = Features.cat(images)
@@ -276,7 +276,7 @@ def test_memory_goes_to_those_that_come_first(data):
     pool = data.pool
     one = sum(t[0].numel() * t.element_size() for t in (pool.low, *pool.high)) / 2**20
     keeper = FeatureCache(3.5 * one)
-    kinds = [type(keeper.keep(iter([pool[[0]]] * count))) for count in (2, 2, 1, 1)]
+    kinds = [type(keeper.keep([pool[[0]]] * count)) for count in (2, 2, 1, 1)]
     assert kinds == [Features, FeaturesOnDisk, Features, FeaturesOnDisk]
 
 
@@ -289,7 +289,7 @@ def test_training_from_disk_gives_the_same_bits(small_model, data, tmp_path):
         return adapters.adapter_state(model)
 
     def on_disk(features):
-        return FeatureCache(0).keep(features[[i]] for i in range(len(features)))
+        return OnDemand(len(features), lambda i: features[[i]], FeatureCache(0))
 
     moved = dataclasses.replace(
         data,
