@@ -26,7 +26,7 @@ from sam2pal.dataset.manifest import DUPLICATE, read_list
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.damaged import check_whole
-from sam2pal.evaluation.ending import COUNTS, screen
+from sam2pal.evaluation.ending import COUNTS, chosen, screen
 from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.evaluation.left_out import COLUMNS as LEFT_OUT
 from sam2pal.evaluation.left_out import read_left_out, rows_of
@@ -121,9 +121,10 @@ def main() -> None:
     calibration, reliability = calibrate(scores, options)
     status = [row for row, _ in found]
     apart = [Path(path) for path in arguments.left_out]
+    there = [run_of(path) for path in good["morphometrics"]]
     if checked:
         lacking = {path: row for path in apart for row in unusable(path)}
-        status += lacking.values()
+        status += [row for path, row in lacking.items() if run_of(path) in there]
         apart = [path for path in apart if path not in lacking]
     judged = read_left_out(apart)
     order = given.rounds or scores.rounds
@@ -135,6 +136,10 @@ def main() -> None:
     )
     status += list(further(found, arguments.specimen_table))
     status += list(worse_rounds(comparison, order))
+    of_rounds = read_scores(good["evaluation"])
+    asked = given.final_round if given.final_round in {of for _, of in there} else None
+    final = final_rounds(there, asked, given.rounds or None, of_rounds, judged)
+    status += chosen(final)
     derived = {
         "evaluation_summary": summarise(scores, options, given.seed),
         "evaluation_presence": scores.presence(),
@@ -149,10 +154,6 @@ def main() -> None:
     for name, table in derived.items():
         tables.write(rounded(table), *outputs(folder, name))
     if arguments.summary:
-        there = [run_of(path) for path in good["morphometrics"]]
-        of_rounds = read_scores(good["evaluation"])
-        chosen = given.final_round if given.final_round in {of for _, of in there} else None
-        final = final_rounds(there, chosen, given.rounds or None, of_rounds, judged)
         text = screen(status, final, of_rounds, arguments.summary.parent, given.unreadable)
         with atomic(arguments.summary) as temporary:
             temporary.write_text(text, encoding="utf-8")

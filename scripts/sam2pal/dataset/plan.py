@@ -175,7 +175,8 @@ def of_corrections(project: Project, said: Mapping[str, Iterable[Judgement]]) ->
 
 def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
     if (specimens and known.segmentation is None) or (steps and known.training is None):
-        return f"an unknown time: {known.why} (`sam2pal status` will tell)"
+        why = known.why or "no earlier call here tells how fast this model and machine are"
+        return f"an unknown time: {why} (`sam2pal status` will tell)"
     parts = {
         "segmenting": specimens * (known.segmentation or 0),
         "training": steps * (known.training or 0),

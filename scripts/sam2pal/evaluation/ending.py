@@ -17,6 +17,8 @@ INCOMPLETE = 2
 """Exit status where nothing failed, but photographs could not be read."""
 ERRORS = "NOT IN THE TABLES:"
 """Heads what is an error: runs that failed and photographs that could not be read. All else is a warning."""
+CHOSEN = "final_round"
+"""Stage of the rows of status.csv that say which round is the result of a genus, and why."""
 MOST_RUNS, MOST_LINES = 30, 12  # that fit on a screen; the rest is in status.csv
 
 
@@ -47,7 +49,7 @@ def screen(
     warnings += [
         f"{_name(row)}: {row['reason']}"
         for row in status
-        if row["status"] not in bad and row["reason"]
+        if row["status"] not in bad and row["reason"] and row["stage"] != CHOSEN
     ]
     if warnings:
         parts += ["", "To know:", *_cut(dict.fromkeys(warnings), results)]
@@ -59,6 +61,20 @@ def screen(
         lines = dict.fromkeys(f"{_run(row)} {row['status']}: {row['reason']}" for row in failed)
         parts += ["", ERRORS, *_cut(lines, results)]
     return "\n".join(parts) + "\n"
+
+
+def chosen(final: Mapping[str, Final]) -> list[dict[str, Any]]:
+    """Rows of status.csv that say which round is the result."""
+    return [
+        {
+            "genus": genus,
+            "round": of.round,
+            "stage": CHOSEN,
+            "status": "note" if of.warning else "ok",
+            "reason": "; ".join(filter(None, (of.why, of.warning))),
+        }
+        for genus, of in final.items()
+    ]
 
 
 def _table(

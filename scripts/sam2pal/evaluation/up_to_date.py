@@ -30,8 +30,8 @@ STATUS = {
 
 Of the stages evaluation and morphometrics the status is `ok`, `partial` (photographs could not be read),
 `missing`, `stale`, `failed` or `damaged`; of others `note`, `unchanged`, `unmatched` or `worse`, and there is
-only a row if there is something to say. Masks are counted by their status, photographs if `unreadable` or
-if they show `no_specimen`;
+only a row if there is something to say. The stage `final_round` says which round is the result of a genus.
+Masks are counted by their status, photographs if `unreadable` or if they show `no_specimen`;
 `specimens_doubtful` counts specimens of which no mask is `measured`.
 `notes` is how many things were noticed when templates (of the evaluation: also the truth) were read.
 """

@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from sam2pal.evaluation.ending import CHOSEN
 from sam2pal.evaluation.up_to_date import STATUS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
@@ -47,6 +48,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
         "runs": [{key: run[key] for key in known} for run in pages],
         "structures": list(structures.values()),
     }
+    status = _status(results / "tables/status.csv")
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -56,7 +58,8 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     )
     page = environment.get_template("index.html.j2").render(
         runs=found,
-        failures=_failures(results / "tables/status.csv"),
+        failures=[row for row in status if row["status"] != "ok"],
+        final=[row for row in status if row["stage"] == CHOSEN],
         summary=_links(results, "summary.txt"),
         trays=_trays(results, found),
         tables=_links(results, "tables/*.csv"),
@@ -89,16 +92,12 @@ def _run(results: Path, genus: str, round_: str) -> dict[str, Any]:
     return run | {"page": address(str(page), results)} | data
 
 
-def _failures(path: Path) -> list[dict[str, Any]]:
+def _status(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     columns = {name: STATUS[name] for name in ("genus", "round", "stage", "status", "reason")}
-    rows = [
-        row
-        for piece in tables.read_chunks(path, columns, others=False)
-        for row in piece.to_pylist()
-    ]
-    return [row for row in rows if row["status"] != "ok"]
+    pieces = tables.read_chunks(path, columns, others=False)
+    return [row for piece in pieces for row in piece.to_pylist()]
 
 
 def _trays(results: Path, runs: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -166,7 +166,10 @@ def statuses(status):
 
 
 def test_everything_is_in_the_tables(complete, out):
-    assert set(out["status"]["status"]) == {"ok"} and len(out["status"]) == 8
+    assert set(out["status"]["status"]) == {"ok"} and len(out["status"]) == 10
+    (of, _) = out["status"].iloc[8:].to_dict("records")
+    assert (of["genus"], of["round"], of["stage"]) == ("Formica", "trained", "final_round")
+    assert of["reason"].startswith("the best against truth (mean IoU 0.")
     assert out["status"]["rows"].tolist()[:2] == [60, 30]
     assert out["status"]["specimens"].tolist()[:2] == [30, 30]
     files = [complete / genus_round / "evaluation.csv" for genus_round in EXPECTED]
@@ -412,7 +415,8 @@ def test_the_reason_of_a_failure_is_found_in_its_log(results, tmp_path, monkeypa
     touch(logs / "Lasius/trained/measure.log", 1200, "all well\n")
     touch(logs / "Formica/trained/train_palindrome.log", 300, "error: not this one\n")
     out = run_aggregate(monkeypatch, results, EXPECTED, "--logs", logs)
-    reasons = set(out["status"]["reason"])
+    told = out["status"][out["status"]["stage"] != "final_round"]
+    reasons = set(told["reason"])
     assert reasons == {"", f"segment_shard failed: 0007.jpg is truncated ({log})"}
 
 
@@ -558,3 +562,26 @@ def test_what_the_figures_show(out):
     assert len(texts) == 2 * 3
     rows = plots.change_between_rounds(out["evaluation_rounds"]).axes[0].get_yticklabels()
     assert len(rows) == 3 and "untrained to trained: head, n = 58" in rows[0].get_text()
+
+
+def test_rounds_of_a_genus_without_truth_are_compared_by_specimens_left_out(results, monkeypatch):
+    for name, iou in (("untrained", 0.9), ("trained", 0.7)):
+        rows = [
+            {"genus": "Lasius", "round": name, "specimen": f"s{n}", "structure": "head"}
+            | {"iou": iou + 0.01 * (n % 2), "trained_on": "no"}
+            for n in range(4)
+        ]
+        tables.write(tables.table(rows, LEFT_OUT), results / f"Lasius/{name}/leave_one_out.csv")
+    files = [results / f"{genus}/leave_one_out.csv" for genus in ("Lasius/untrained", "Lasius/trained")]
+    out = run_aggregate(monkeypatch, results, EXPECTED, "--left-out", *files)
+    assert len(out["leave_one_out"]) == 8
+    (row,) = out["evaluation_rounds"].query("measure == 'iou_left_out'").to_dict("records")
+    assert (row["genus"], row["n"], row["more_than_noise"]) == ("Lasius", 4, "yes")
+    assert row["change"] == pytest.approx(-0.2)
+    worse = out["status"].query("status == 'worse'")["reason"].tolist()
+    assert any("worse than the round 'untrained' by leave-one-out" in reason for reason in worse)
+    # what failed is said, and the other rounds are compared
+    files[1].unlink()
+    status = run_aggregate(monkeypatch, results, EXPECTED, "--left-out", *files)["status"]
+    (row,) = status.query("stage == 'leave_one_out'").to_dict("records")
+    assert (row["round"], row["status"]) == ("trained", "missing")
