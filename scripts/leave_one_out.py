@@ -20,6 +20,7 @@ from sam2pal.cli import add_machine, add_options, add_progress, program, run, wi
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.evaluation.left_out import COLUMNS, LEAST
@@ -45,6 +46,7 @@ def parse() -> argparse.Namespace:
         default=[],
         help="folder of the round's adapter, then of that from which its training started, ...",
     )
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
     add("--genus", default="")
     add("--round", default="")
     add_options(parser, "structures", "model", "segmentation", "seed")
@@ -90,6 +92,7 @@ def judge(
 ) -> Iterator[dict[str, Any]]:
     """Rows of the table."""
     known = trained_on(arguments.adapters)
+    begun = begun_from(arguments.corrections, arguments.round)
     with Progress(arguments.progress, "specimen", len(asked)) as bar:
         bar.loads("the model")
         # here, as torch takes seconds to import and most genera have too few outlined specimens
@@ -131,6 +134,7 @@ def judge(
                     "structure": name,
                     "iou": 0.0 if mask is None else round(float(iou(mask, outline.mask())), 4),
                     "trained_on": "yes" if one.specimen in known else "no",
+                    "begun_from": "yes" if (one.specimen, name) in begun else "no",
                 }
 
 
@@ -143,6 +147,16 @@ def listed(one: AnnotatedSpecimen) -> Specimen:
     return Specimen(
         one.specimen, one.path, stat.st_size, stat.st_mtime_ns, one.width, one.height, "0000"
     )
+
+
+def begun_from(corrections: Corrections | None, round_: str) -> set[tuple[str, str]]:
+    """Specimens and structures whose outlines were begun from masks of the round, or are these."""
+    said = corrections.records() if corrections else ()
+    return {
+        (one["specimen"], one["structure"])
+        for one in said
+        if one["round"] == round_ and one["verdict"] in ("corrected", "accepted")
+    }
 
 
 def trained_on(chain: Iterable[Path]) -> set[str]:

@@ -152,7 +152,7 @@ def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[st
     runs = sum(bool(one.to_segment) for one in works) * rounds
     times = _times(to_segment, steps, JOB * (JOBS * runs + MORE_JOBS) / cores(), known)
     disk = to_segment * KILOBYTES / 1000
-    lines.append(f"About {times}, about {max(disk, 1):.0f} MB of results")
+    lines.append(f"{times}, about {max(disk, 1):.0f} MB of results")
     return lines
 
 
@@ -176,7 +176,7 @@ def of_corrections(project: Project, said: Mapping[str, Iterable[Judgement]]) ->
 def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
     if (specimens and known.segmentation is None) or (steps and known.training is None):
         why = known.why or "no earlier call here tells how fast this model and machine are"
-        return f"an unknown time: {why} (`sam2pal status` will tell)"
+        return f"Time unknown: {why} (`sam2pal status` will tell)"
     parts = {
         "segmenting": specimens * (known.segmentation or 0),
         "training": steps * (known.training or 0),
@@ -191,7 +191,7 @@ def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
         # earlier calls may have been as slow
         range_ += f" to {duration(times * time)}" if known.source != EARLIER else ""
     each = ", ".join(f"{duration(seconds)} {what}" for what, seconds in parts.items() if seconds)
-    return f"{range_} of computing one job after another ({each}; {known.source}{busy})"
+    return f"About {range_} of computing one job after another ({each}; {known.source}{busy})"
 
 
 def duration(seconds: float) -> str:

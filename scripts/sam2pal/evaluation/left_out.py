@@ -16,9 +16,10 @@ from sam2pal.io import tables
 COLUMNS = {
     **dict.fromkeys(("genus", "round", "specimen", "structure"), str),
     "iou": float,
-    "trained_on": str,
+    **dict.fromkeys(("trained_on", "begun_from"), str),
 }
-"""Columns of leave_one_out.csv. `trained_on` is `yes` if the round's adapter was trained on the specimen."""
+"""Columns of leave_one_out.csv. `trained_on` is `yes` if the round's adapter was trained on the specimen,
+`begun_from` if the outline was begun from what the round had found."""
 MEASURE = "iou_left_out"
 """What `evaluation_rounds.csv` calls the IoU of specimens left out."""
 LEAST = 3  # specimens; of fewer no test can say anything
@@ -35,10 +36,12 @@ class LeftOut:
     Attributes:
         iou: by specimen, then by structure.
         trained_on: specimens that its adapter was trained on.
+        begun_from: specimens and structures whose outlines were begun from its masks.
     """
 
     iou: Mapping[str, Mapping[str, float]]
-    trained_on: frozenset[str]
+    trained_on: frozenset[str] = frozenset()
+    begun_from: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def read_left_out(paths: Iterable[str | Path] | None) -> dict[Run, LeftOut]:
     """Tables of specimens left out, by genus and round."""
     iou: dict[Run, dict[str, dict[str, float]]] = {}
     known: dict[Run, set[str]] = {}
+    begun: dict[Run, set[tuple[str, str]]] = {}
     for path in paths or ():
         for piece in tables.read_chunks(path, COLUMNS, others=False):
             for row in piece.to_pylist():
@@ -89,20 +93,30 @@ def read_left_out(paths: Iterable[str | Path] | None) -> dict[Run, LeftOut]:
                 of[row["structure"]] = row["iou"]
                 if row["trained_on"] == "yes":
                     known.setdefault(run, set()).add(row["specimen"])
-    return {run: LeftOut(of, frozenset(known.get(run, ()))) for run, of in iou.items()}
+                if row["begun_from"] == "yes":
+                    begun.setdefault(run, set()).add((row["specimen"], row["structure"]))
+    return {
+        run: LeftOut(of, frozenset(known.get(run, ())), frozenset(begun.get(run, ())))
+        for run, of in iou.items()
+    }
 
 
 def compare(first: LeftOut | None, second: LeftOut | None) -> Comparison | None:
-    """Two rounds on what both were asked of; None if that is too little.
+    """An earlier round and a later one on what both were asked of; None if that is too little.
 
-    Specimens that neither was trained on, if there are enough. Else all: a round is at an advantage on
-    those that it was trained on, which are more of a later one.
+    Outlines that were begun from a mask of the first are like it, and are left out. Of the others those of
+    specimens that neither was trained on, if there are enough. Else all: a round is at an advantage on those
+    that it was trained on, which are more of a later one.
     """
     if first is None or second is None:
         return None
     pairs = {}
     for specimen, of in first.iou.items():
-        shared = [name for name in of if name in second.iou.get(specimen, {})]
+        shared = [
+            name
+            for name in of
+            if name in second.iou.get(specimen, {}) and (specimen, name) not in first.begun_from
+        ]
         if shared:
             pairs[specimen] = tuple(
                 fmean(one.iou[specimen][name] for name in shared) for one in (first, second)

@@ -164,7 +164,7 @@ def test_that_a_trial_says_nothing_is_told(project, tmp_path, monkeypatch, text,
     tried = trial.trial(checked.configuration, kept, timing(tmp_path, text), print)
     known = plan.rates(checked, tmp_path / "none", tmp_path, lambda: tried)
     said = plan.described(checked, {"Aus": plan.Work(specimens=9, to_segment=9)}, known)[2]
-    assert "an unknown time: a trial of the model " in said and why in said
+    assert "Time unknown: a trial of the model " in said and why in said
     assert not kept.exists()
 
 

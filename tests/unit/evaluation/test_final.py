@@ -45,11 +45,12 @@ def test_rounds_are_compared_by_the_masks_that_all_of_them_score(tmp_path):
     assert read_scores(None) == {}
 
 
-def left_out(values, trained_on=()):
+def left_out(values, trained_on=(), begun_from=()):
     """A round in which each of the specimens a, b, c ... has a head of an IoU."""
     return LeftOut(
         {name: {"head": iou} for name, iou in zip("abcdefgh", values, strict=False)},
         frozenset(trained_on),
+        frozenset((name, "head") for name in begun_from),
     )
 
 
@@ -94,6 +95,14 @@ def test_specimens_that_a_round_was_trained_on_are_compared_only_if_there_are_to
     assert "2 of which one of them was trained on" in str(found)
 
 
+def test_outlines_begun_from_a_round_do_not_speak_for_it():
+    found = compare(left_out([1.0, *GOOD[1:]], begun_from="a"), left_out(BAD))
+    assert found.specimens == 3 and found.first == pytest.approx(sum(GOOD[1:]) / 3)
+    assert compare(left_out(GOOD, begun_from="ab"), left_out(BAD)) is None
+    # for the later round they may
+    assert compare(left_out(GOOD), left_out(BAD, begun_from="ab")).specimens == 4
+
+
 def test_rounds_worse_on_what_is_left_out_are_told():
     found = {("A", "one"): left_out(GOOD), ("A", "two"): left_out(BAD)}
     table = tables.table(rows_of(found, ["one", "two"]), COMPARISON)
@@ -107,10 +116,12 @@ def test_rounds_worse_on_what_is_left_out_are_told():
 def test_a_table_of_specimens_left_out_is_read(tmp_path):
     path = tmp_path / "leave_one_out.csv"
     path.write_text(
-        "genus,round,specimen,structure,iou,trained_on\n"
-        "A,one,1,head,0.6,no\nA,one,1,eye,0.2,no\nA,two,1,head,0.5,yes\n"
+        "genus,round,specimen,structure,iou,trained_on,begun_from\n"
+        "A,one,1,head,0.6,no,no\nA,one,1,eye,0.2,no,yes\nA,two,1,head,0.5,yes,no\n"
     )
     assert read_left_out([path]) == {
-        ("A", "one"): LeftOut({"1": {"head": 0.6, "eye": 0.2}}, frozenset()),
+        ("A", "one"): LeftOut(
+            {"1": {"head": 0.6, "eye": 0.2}}, begun_from=frozenset({("1", "eye")})
+        ),
         ("A", "two"): LeftOut({"1": {"head": 0.5}}, frozenset("1")),
     }

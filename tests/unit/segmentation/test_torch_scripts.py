@@ -370,3 +370,15 @@ def test_what_an_adapter_was_trained_on_is_told_by_the_records_of_the_chain(tmp_
         (tmp_path / name).mkdir()
         (tmp_path / name / "training.json").write_text(json.dumps(record))
     assert leave_one_out.trained_on(tmp_path / name for name in records) == {"a", "b", "d"}
+
+
+def test_outlines_that_were_begun_from_masks_of_a_round_are_known():
+    said = [
+        {"specimen": "a", "structure": "head", "round": "one", "verdict": "corrected"},
+        {"specimen": "b", "structure": "head", "round": "two", "verdict": "corrected"},
+        {"specimen": "c", "structure": "head", "round": "one", "verdict": "rejected"},
+        {"specimen": "d", "structure": "head", "round": "one", "verdict": "accepted"},
+    ]
+    corrections = SimpleNamespace(records=lambda: said)
+    assert leave_one_out.begun_from(corrections, "one") == {("a", "head"), ("d", "head")}
+    assert leave_one_out.begun_from(None, "one") == set()
