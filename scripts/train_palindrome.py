@@ -55,7 +55,6 @@ def input_hash(
     """
     # their order is that of the masks
     structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
-    from sam2pal.model import adapters
 
     values = [*model, structures, without_machine(stage.training), stage.seed]
     values.append(stage.segmentation.window)
@@ -70,18 +69,6 @@ def main() -> None:
     began = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
-    # torch takes seconds to import, peft more
-    import torch
-
-    from sam2pal.model import adapters
-    from sam2pal.model.build import build_model, model_hash
-    from sam2pal.model.device import choose_device, seed_everything
-    from sam2pal.model.templates import TemplateSet
-    from sam2pal.model.tracker import Tracker
-    from sam2pal.training.checkpoints import remove_old_checkpoints
-    from sam2pal.training.data import prepare, square_of_training
-    from sam2pal.training.trainer import Trainer
-
     stage = read_options(arguments.options, arguments.checkpoint)
     options = with_machine(stage.training, arguments)
     structures = structures_of(stage)
