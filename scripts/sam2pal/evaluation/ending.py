@@ -42,7 +42,8 @@ def screen(
     parts = [_table(measured[:MOST_RUNS], final, scores)]
     if len(measured) > MOST_RUNS:
         parts.append(f"... and {len(measured) - MOST_RUNS} more in {results}/tables/status.csv")
-    parts.append("* the round whose measurements are the result")
+    if final:
+        parts.append("* the round whose measurements are the result")
     for genus, of in list(final.items())[:MOST_LINES]:
         parts.append(f"  {genus}: {of.round}, {of.why}")
     warnings = [f"{genus}: {of.warning}" for genus, of in final.items() if of.warning]
