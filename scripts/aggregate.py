@@ -55,7 +55,7 @@ from sam2pal.evaluation.up_to_date import (
 )
 from sam2pal.io import tables
 from sam2pal.io.errors import DamagedError, InputError
-from sam2pal.io.files import atomic, set_aside
+from sam2pal.io.files import set_aside, write_text
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.measures.dictionary import SPECIMEN
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
@@ -155,8 +155,7 @@ def main() -> None:
         tables.write(rounded(table), *outputs(folder, name))
     if arguments.summary:
         text = screen(status, final, of_rounds, arguments.summary.parent, given.unreadable)
-        with atomic(arguments.summary) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(arguments.summary, text)
     message = incomplete(status)
     print(message or f"all {len(runs)} runs are in {folder}", file=sys.stderr if message else None)
 

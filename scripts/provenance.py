@@ -7,7 +7,7 @@ from pathlib import Path
 from sam2pal.cli import run
 from sam2pal.config import provenance
 from sam2pal.config.stages import read_mapping
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 
 
 def main() -> None:
@@ -25,11 +25,7 @@ def main() -> None:
         arguments.files,
         arguments.checkpoint,
     )
-    with atomic(arguments.output) as temporary:
-        temporary.write_text(
-            json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
-            encoding="utf-8",
-        )
+    write_text(arguments.output, json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.evaluation.left_out import read_left_out
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.tables import publication, short
 from sam2pal.morphometrics.tables.columns import COLUMNS
@@ -163,8 +163,7 @@ def write_guide(folder: Path, *of_tables: dict[str, type]) -> None:
     texts = {"columns.tsv": "\n".join(lines) + "\n"}
     texts |= {path.name: path.read_text(encoding="utf-8") for path in READERS}
     for name, text in texts.items():
-        with atomic(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
 
 
 def write(folder: Path, name: str, table: pa.Table) -> None:

@@ -18,7 +18,7 @@ from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.pool import check_pool
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 from sam2pal.io.progress import Progress
 
 
@@ -123,9 +123,8 @@ def main() -> None:
         state = trainer.train(began + 60 * arguments.time_limit, on_step)
     better = trainer.publish()
     arguments.output.mkdir(parents=True, exist_ok=True)
-    with atomic(arguments.output / "training.jsonl") as temporary:
-        lines = (json.dumps(line) for line in state.history)
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = (json.dumps(line) for line in state.history)
+    write_text(arguments.output / "training.jsonl", "\n".join(lines) + "\n")
     from sam2pal.training.plot import plot  # importing matplotlib takes a second
 
     plot(state, arguments.output / "training.svg")
@@ -156,8 +155,7 @@ def main() -> None:
         "device": device.type,
         "versions": {name: version(name) for name in ("torch", "sam2", "numpy")},
     }
-    with atomic(arguments.output / "training.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(arguments.output / "training.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
     adapters.save(model, config, arguments.output)
     remove_old_checkpoints(arguments.state, key[:16])
     print(

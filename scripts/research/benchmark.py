@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 from sam2pal.cli import run
 from sam2pal.config.provenance import commit
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
@@ -136,8 +136,7 @@ def write_table(protocol: Protocol, store: Store, key, path: Path) -> int:
     runs = plan.merge(runs, on=list(KEY))  # in the order of the protocol
     scores = scores.merge(runs[list(KEY)], on=list(KEY))
     if len(runs):
-        with atomic(path) as temporary:
-            temporary.write_text(report(protocol, runs, scores), encoding="utf-8")
+        write_text(path, report(protocol, runs, scores))
     return len(plan) - len(runs)
 
 

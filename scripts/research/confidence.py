@@ -22,7 +22,7 @@ from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import ENSEMBLE
-from sam2pal.io.files import atomic, sha256
+from sam2pal.io.files import sha256, write_text
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
@@ -77,8 +77,7 @@ def main() -> None:
         "masks": [fit(known, names) for names in (SEVERAL, ONE)],
         "specimens": [fit_alikeness(alike, foreign, names) for names in (TURNED, UNTURNED)],
     }
-    with atomic(arguments.output) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(arguments.output, json.dumps(content, indent=1) + "\n")
     for of in content["masks"]:
         print(f"{of['masks']} masks, {of['good']} good: {[f['name'] for f in of['features']]}")
 

@@ -16,7 +16,7 @@ from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.images.folder import scan
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 
 FILES = ("config.yaml", "genera.tsv", "templates.tsv")
 _PLAIN = {"images", "image", "photographs", "photos", "pictures", "specimens", "data", "jpg", "tif"}
@@ -175,8 +175,7 @@ def write(folder: Path, found: Found) -> list[Path]:
     )
     for path in paths:
         try:
-            with atomic(path) as temporary:
-                temporary.write_text(texts[path.name], encoding="utf-8")
+            write_text(path, texts[path.name])
         except OSError as error:
             raise InputError(
                 f"{path}: cannot be written ({error.strerror}); choose a folder of your own"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import atomic, write_text
 from sam2pal.io.text import wide_encoding
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -239,8 +239,7 @@ def write(path: str | Path, data: dict[str, Any]) -> None:
 
 def write_json(path: str | Path, data: Any) -> None:
     """Write JSON for another program, whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_text(_dumps(data) + "\n", encoding="utf-8")
+    write_text(path, _dumps(data) + "\n")
 
 
 def _dumps(value: Any) -> str:

@@ -81,6 +81,12 @@ def set_aside(path: str | Path) -> Path:
     return aside
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_if_changed(path: str | Path, text: str) -> bool:
     """Write `text` unless the file already holds exactly it; say whether it was written.
 
@@ -89,6 +95,5 @@ def write_if_changed(path: str | Path, text: str) -> bool:
     path = Path(path)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return True

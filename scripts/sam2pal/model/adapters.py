@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from sam2pal.config.training import AdapterOptions
 from sam2pal.io.errors import DamagedError, InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import atomic, write_text
 from sam2pal.model.build import model_hash
 from sam2pal.model.checkpoints import check_values
 from sam2pal.model.encoder import Frozen, StagedEncoder
@@ -279,8 +279,8 @@ def save(model: SAM2Base, config: Config, folder: Path) -> None:
     content = {k: sorted(v) if isinstance(v, set) else v for k, v in content.items()}
     content["inference_mode"] = True
     content["peft_type"] = "LORA"
-    with atomic(folder / "adapter_config.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True, default=str) + "\n")
+    text = json.dumps(content, indent=2, sort_keys=True, default=str)
+    write_text(folder / "adapter_config.json", f"{text}\n")
     with atomic(folder / "adapter_model.safetensors") as temporary:
         save_file({_PREFIX + k: v for k, v in adapter_state(model).items()}, temporary)
 
@@ -293,8 +293,7 @@ def _save_full(model: SAM2Base, config: FullConfig, folder: Path) -> None:
         if not torch.equal(value, config.before[name])
     }
     content = {"base_sha256": config.base_sha256, "method": "full", "weights": sorted(changed)}
-    with atomic(folder / "full_weights.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    write_text(folder / "full_weights.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
     with atomic(folder / "full_weights.safetensors") as temporary:
         save_file(changed, temporary)
 

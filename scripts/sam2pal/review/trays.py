@@ -11,7 +11,7 @@ from PIL import Image
 
 from sam2pal.images.reading import Photograph
 from sam2pal.images.trays import SIDE
-from sam2pal.io.files import atomic
+from sam2pal.io.files import atomic, write_text
 from sam2pal.review.records import script
 from sam2pal.review.specimens import address
 
@@ -56,6 +56,5 @@ def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genu
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
     )
     page = environment.get_template("trays.html.j2").render(genus=genus)
-    with atomic(folder / PAGE) as temporary:
-        temporary.write_text(page, "utf-8")
+    write_text(folder / PAGE, page)
     return folder / PAGE

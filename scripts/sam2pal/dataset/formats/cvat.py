@@ -22,7 +22,7 @@ from sam2pal.dataset.drawing import (
 )
 from sam2pal.dataset.exported import Exported, marks, missing_structure
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import atomic, write_text
 
 _START = re.compile(r"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*<annotations[\s>]", re.S)
 
@@ -142,9 +142,6 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
         file.write("</annotations>\n")
     labels = [{"name": name, "type": "polygon", "attributes": []} for name in structures]
     labels += [{"name": mark, "type": "tag", "attributes": []} for mark in marks(structures)]
-    with atomic(folder / "labels.md") as temporary:
-        text = "Paste this into the tab *Raw* of the labels of a new task:\n\n"
-        temporary.write_text(
-            text + json.dumps(labels, indent=1, ensure_ascii=False) + "\n", "utf-8"
-        )
+    text = "Paste this into the tab *Raw* of the labels of a new task:\n\n"
+    write_text(folder / "labels.md", text + json.dumps(labels, indent=1, ensure_ascii=False) + "\n")
     return written

@@ -25,7 +25,7 @@ from sam2pal.dataset.files import write_json
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 
 _KINDS = {
     "polygonlabels": "polygon",
@@ -239,13 +239,12 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
     write_json(folder / "tasks.json", tasks)
     labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in structures)
     choices = "".join(f"    <Choice value={quoteattr(mark)}/>\n" for mark in marks(structures))
-    with atomic(folder / "interface.md") as temporary:
-        temporary.write_text(
-            "Paste this into *Settings*, *Labeling interface*, *Code* of the project:\n\n<View>\n"
-            '  <Image name="image" value="$image" zoom="true"/>\n'
-            f'  <PolygonLabels name="structure" toName="image">\n{labels}  </PolygonLabels>\n'
-            '  <Choices name="absent" toName="image" choice="multiple">\n'
-            f"{choices}  </Choices>\n</View>\n",
-            "utf-8",
-        )
+    text = (
+        "Paste this into *Settings*, *Labeling interface*, *Code* of the project:\n\n<View>\n"
+        '  <Image name="image" value="$image" zoom="true"/>\n'
+        f'  <PolygonLabels name="structure" toName="image">\n{labels}  </PolygonLabels>\n'
+        '  <Choices name="absent" toName="image" choice="multiple">\n'
+        f"{choices}  </Choices>\n</View>\n"
+    )
+    write_text(folder / "interface.md", text)
     return len(tasks)

@@ -14,7 +14,7 @@ from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 
 _LISTS = ("data.yaml", "dataset.yaml", "data.yml", "classes.txt", "obj.names")
 
@@ -120,8 +120,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
             for structure in one.present
             for points in one.rings(structure)
         ]
-        with atomic(folder / "labels" / f"{one.stem}.txt") as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        write_text(folder / "labels" / f"{one.stem}.txt", "".join(f"{line}\n" for line in lines))
         if one.missing:
             lacking[one.stem] = list(one.missing)
         written += 1
@@ -132,6 +131,5 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
         "names": dict(enumerate(structures)),
         "absent": lacking,
     }
-    with atomic(folder / "data.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), "utf-8")
+    write_text(folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
     return written

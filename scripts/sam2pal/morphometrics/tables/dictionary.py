@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sam2pal.config.measurement import MeasurementOptions
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 from sam2pal.morphometrics.measures.dictionary import MEANINGS, SPECIMEN, Measure, chosen
 from sam2pal.morphometrics.measures.indices import Index
 
@@ -32,9 +32,8 @@ def write_dictionary(
         rows += [("index", index.name, SPECIMEN, unit, *same) for unit in index.units]
     for kind, meanings in MEANINGS.items():
         rows += [(kind, name, "", "", meaning, "", "", "") for name, meaning in meanings.items()]
-    with atomic(path) as temporary:
-        text = "".join("\t".join(row) + "\n" for row in rows)
-        temporary.write_text(text, encoding="utf-8")
+    text = "".join("\t".join(row) + "\n" for row in rows)
+    write_text(path, text)
 
 
 def _measures(structures: Sequence[str], options: MeasurementOptions) -> list[tuple[str, ...]]:

@@ -14,7 +14,7 @@ from sam2pal.config.structures import read_structures
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, State
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
-from sam2pal.io.files import atomic
+from sam2pal.io.files import write_text
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import Case
 from sam2pal.segmentation.alikeness import combined
@@ -58,8 +58,7 @@ def segmented(
         kept = cache / f"{case.name}.json"
         if not kept.is_file():
             found = _segment(case, tracker, options)
-            with atomic(kept) as temporary:
-                temporary.write_text(json.dumps(found), encoding="utf-8")
+            write_text(kept, json.dumps(found))
         yield Found(case, **json.loads(kept.read_text(encoding="utf-8")))
 
 

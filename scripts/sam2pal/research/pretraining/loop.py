@@ -14,7 +14,7 @@ from sam2.modeling.sam2_base import SAM2Base
 from torch import nn
 from torch.utils.data import DataLoader
 
-from sam2pal.io.files import atomic
+from sam2pal.io.files import atomic, write_text
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.pretraining.batches import Batches
 from sam2pal.research.pretraining.optimizer import trainable, update_average
@@ -104,5 +104,4 @@ def _forget(path: Path, step: int) -> None:
     """Leave out of a log what was done after the checkpoint and will be done again."""
     if path.is_file():
         lines = path.read_text().splitlines(keepends=True)
-        with atomic(path) as temporary:
-            temporary.write_text("".join(x for x in lines if json.loads(x)["step"] < step))
+        write_text(path, "".join(x for x in lines if json.loads(x)["step"] < step))
