@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -99,46 +100,32 @@ FolderName = Annotated[
     str, AfterValidator(_folder_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})
 ]
 Text = WithJsonSchema({"type": "string"})
+DESCRIBED = ConfigDict(use_attribute_docstrings=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=DESCRIBED)
 class Genus:
     """A row of genera.tsv. Any further column is metadata, which comes back in the tables."""
 
-    name: FolderName = Field(
-        alias="genus",
-        description="its name, a folder of `results/`: letters, digits, `_` and `-`",
-    )
-    specimens: FilledPath = Field(
-        description="folder of its photographs, searched with all folders below it"
-    )
-    truth: Annotated[str, AfterValidator(_path)] | None = Field(
-        None,
-        description="annotations of specimens, used to score masks and nothing else; may be empty",
-    )
-    landmarks: Annotated[str, AfterValidator(_path)] | None = Field(
-        None,
-        description="landmarks drawn on its templates, a file or a folder of COCO keypoints, LabelMe points "
-        "or TPS, which `outlines` takes over to specimens; may be empty",
-    )
-    pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = Field(
-        None,
-        description="scale of its photographs, pixels per millimetre; empty leaves lengths in pixels",
-    )
-    layout: Annotated[Literal["single", "many", "auto"], BeforeValidator(_layout)] = Field(
-        "single",
-        description="what a photograph shows: `single` specimen, or `many` of a tray or drawer, which are "
-        "found first; `auto` looks at each",
-    )
-    boxes: Annotated[str, AfterValidator(_path)] | None = Field(
-        None,
-        description="COCO file, or folder of such, with a box per specimen of a tray: replaces what is "
-        "found there; may be empty",
-    )
-    codes: Annotated[Literal["no", "yes"], BeforeValidator(_codes)] = Field(
-        "no",
-        description="`yes` names the specimens of trays by the barcodes or QR codes beside them",
-    )
+    name: FolderName = Field(alias="genus")
+    """its name, a folder of `results/`: letters, digits, `_` and `-`"""
+    specimens: FilledPath = Field()
+    """folder of its photographs, searched with all folders below it"""
+    truth: Annotated[str, AfterValidator(_path)] | None = None
+    """annotations of specimens, used to score masks and nothing else; may be empty"""
+    landmarks: Annotated[str, AfterValidator(_path)] | None = None
+    """landmarks drawn on its templates, a file or a folder of COCO keypoints, LabelMe points or TPS,
+    which `outlines` takes over to specimens; may be empty"""
+    pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = None
+    """scale of its photographs, pixels per millimetre; empty leaves lengths in pixels"""
+    layout: Annotated[Literal["single", "many", "auto"], BeforeValidator(_layout)] = "single"
+    """what a photograph shows: `single` specimen, or `many` of a tray or drawer, which are found
+    first; `auto` looks at each"""
+    boxes: Annotated[str, AfterValidator(_path)] | None = None
+    """COCO file, or folder of such, with a box per specimen of a tray: replaces what is found there;
+    may be empty"""
+    codes: Annotated[Literal["no", "yes"], BeforeValidator(_codes)] = "no"
+    """`yes` names the specimens of trays by the barcodes or QR codes beside them"""
     metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
 
     @property
@@ -150,33 +137,30 @@ class Genus:
         return sorted(map(str, place.glob("*.json"))) if place.is_dir() else [self.boxes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=DESCRIBED)
 class Source:
     """A row of templates.tsv: a set of annotations and the folder of their photographs."""
 
-    genus: Filled = Field(description="a genus of `genera.tsv`")
-    label: Filled = Field(
-        alias="round",
-        description="a label of your choice, by which the configuration's rounds name this row",
-    )
-    annotations: FilledPath = Field(
-        description="a file of COCO, LabelMe, VIA, CVAT, Label Studio, QuPath, ImageJ or Supervisely, "
-        "or a folder of such files, of YOLO outlines or of masks (`{specimen}_{structure}.png`, or "
-        "indexed with a `legend.csv`); the content says which"
-    )
-    photographs: Annotated[str, AfterValidator(_path)] = Field(
-        "", description="folder of the annotated photographs; empty means the genus' own"
-    )
+    genus: Filled
+    """a genus of `genera.tsv`"""
+    label: Filled = Field(alias="round")
+    """a label of your choice, by which the configuration's rounds name this row"""
+    annotations: FilledPath = Field()
+    """a file of COCO, LabelMe, VIA, CVAT, Label Studio, QuPath, ImageJ or Supervisely, or a folder
+    of such files, of YOLO outlines or of masks (`{specimen}_{structure}.png`, or indexed with a
+    `legend.csv`); the content says which"""
+    photographs: Annotated[str, AfterValidator(_path)] = ""
+    """folder of the annotated photographs; empty means the genus' own"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=DESCRIBED)
 class SpecimenRow:
     """A row of the table of specimens. Any further column is joined to every result of it."""
 
-    genus: Filled = Field(description="a genus of `genera.tsv`")
-    specimen: Filled = Field(
-        description="path of its photograph within the genus' folder, without the extension"
-    )
+    genus: Filled
+    """a genus of `genera.tsv`"""
+    specimen: Filled
+    """path of its photograph within the genus' folder, without the extension"""
 
 
 def columns(kind: type) -> list[str]:
