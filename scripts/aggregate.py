@@ -103,8 +103,8 @@ def main() -> None:
             results = arguments.results or folder.parent
             path = results / run_.genus / run_.round / STAGES[stage]
             row: dict[str, Any] = {"genus": run_.genus, "round": run_.round, "stage": stage}
-            row["notes"] = noticed(path.parent, stage)
-            found.append((row | survey(run_, stage, path, checked), path))
+            row["notes"] = notes_behind(path.parent, stage)
+            found.append((row | status_of(run_, stage, path, checked), path))
         good = {
             stage: [p for row, p in found if row["stage"] == stage and row["status"] in USABLE]
             for stage in STAGES
@@ -134,7 +134,7 @@ def main() -> None:
             tables.table(rows_of(judged, order), COMPARISON),
         ]
     )
-    status += list(further(found, arguments.specimen_table))
+    status += list(further_notices(found, arguments.specimen_table))
     status += list(worse_rounds(comparison, order))
     of_rounds = read_scores(good["evaluation"])
     asked = given.final_round if given.final_round in {of for _, of in there} else None
@@ -175,7 +175,7 @@ def unusable(path: Path) -> Iterator[dict[str, Any]]:
         }
 
 
-def further(
+def further_notices(
     found: list[tuple[dict[str, Any], Path]], table: str | None
 ) -> Iterator[dict[str, Any]]:
     """What is to be said of templates, trainings and the table of specimens."""
@@ -206,7 +206,7 @@ def runs_of(expected: str) -> list[Run]:
         raise InputError(f"{where}: {error}") from error
 
 
-def noticed(folder: Path, stage: str) -> int | None:
+def notes_behind(folder: Path, stage: str) -> int | None:
     """How many things were noticed in the annotations that a result in a folder is made from."""
     files = [folder / "templates.json"]
     truth = folder.parent / "truth.json"
@@ -218,7 +218,7 @@ def noticed(folder: Path, stage: str) -> int | None:
         return None
 
 
-def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[str, Any]:
+def status_of(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[str, Any]:
     """Status and reason of a result, and its rows and specimens; all of its cells are read."""
     state, reason = checked.check(run_, stage) if checked else ("ok", "")
     if state == "ok" and not path.is_file():
@@ -239,7 +239,7 @@ def survey(run_: Run, stage: str, path: Path, checked: Results | None) -> dict[s
                         f"{path}: the column {name} has '{other[0]}' instead of '{value}'"
                     )
         if checked:
-            check_whole(path, rows, listed(path.parents[1] / "manifest.tsv"))
+            check_whole(path, rows, expected_specimens(path.parents[1] / "manifest.tsv"))
     except InputError as error:
         if not checked:
             return {"status": "damaged", "reason": str(error)}
@@ -299,7 +299,7 @@ class Counts:
         }
 
 
-def listed(manifest: Path) -> list[str]:
+def expected_specimens(manifest: Path) -> list[str]:
     """The specimens of a genus that its tables must have; none where there is no such list."""
     try:
         found = read_list(manifest) if manifest.is_file() else []

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options
-from sam2pal.morphometrics.scales.collection import judged, read_rows, said, together, write_rows
+from sam2pal.morphometrics.scales.collection import (
+    judged,
+    read_rows,
+    with_one_scale,
+    without_scale,
+    write_rows,
+)
 
 
 def main() -> None:
@@ -17,9 +23,9 @@ def main() -> None:
     search = read_options(arguments.options).measurement.scale_search
     rows = judged(read_rows(arguments.tables))
     if search.once == "collection":
-        rows = together(rows)
+        rows = with_one_scale(rows)
     write_rows(arguments.output, rows)
-    print(said(rows) or f"all {len(rows)} photographs have a scale")
+    print(without_scale(rows) or f"all {len(rows)} photographs have a scale")
 
 
 if __name__ == "__main__":

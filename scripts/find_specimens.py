@@ -109,7 +109,7 @@ def main() -> None:
             if arguments.cut:
                 cut(photograph, tray, arguments.cut)
             trays.append(tray)
-            print("; ".join([told(tray), *notes]), file=sys.stderr)
+            print("; ".join([line_of(tray), *notes]), file=sys.stderr)
     found = as_coco(trays)
     names = [tray.photograph.specimen for tray in trays]
     write_trays_page(arguments.sheets, found, names, arguments.genus)
@@ -144,7 +144,7 @@ def outlines(templates: Iterable[AnnotatedSpecimen], where: Path) -> list[Silhou
     return known
 
 
-def told(tray: Tray) -> str:
+def line_of(tray: Tray) -> str:
     """What was found in a tray."""
     if tray.whole:
         return f"{tray.photograph.name}: one specimen"

@@ -18,8 +18,8 @@ from sam2pal.morphometrics.scales.collection import (
     Row,
     judged,
     read_rows,
-    said,
-    together,
+    with_one_scale,
+    without_scale,
     write_rows,
 )
 from sam2pal.morphometrics.scales.finding import Search, other_thing
@@ -238,23 +238,23 @@ def test_a_scale_far_from_all_others_is_doubtful_unless_others_have_it():
     assert found[-1].reason == (
         "63 pixels per mm, but the median of 6 photographs is 99.95 and their spread 1.0%"
     )
-    assert "1 doubtful and left empty (5)" in said(found)
+    assert "1 doubtful and left empty (5)" in without_scale(found)
     two = judged(rows(100, 100.4, 99.8, 100.2, 99.9, 200.1, 200.2, 199.9))
     assert {row.status for row in two} == {"found"}  # another magnification
     assert {row.status for row in judged(rows(100, 100, 50))} == {"found"}  # too few to tell
-    assert said(two) == ""
+    assert without_scale(two) == ""
 
 
 def test_once_a_collection_takes_the_median_and_says_the_spread():
-    found = together(rows(100, 101, None, 99))
+    found = with_one_scale(rows(100, 101, None, 99))
     assert [row.pixels_per_mm for row in found] == [100.0] * 4
     assert found[2].status == "found"
     assert found[2].reason == "median of 3 of 4 photographs, spread 1.48%"
     assert found[2].uncertainty == pytest.approx(0.0148, abs=1e-3)
-    different = together(rows(100, 130, 80, 99))
+    different = with_one_scale(rows(100, 130, 80, 99))
     assert {(row.status, row.pixels_per_mm) for row in different} == {("doubtful", None)}
     assert "not taken alike" in different[0].reason
-    assert together(rows(None)) == rows(None)
+    assert with_one_scale(rows(None)) == rows(None)
 
 
 def test_measuring_takes_the_next_source_where_the_table_says_nothing(tmp_path):

@@ -101,7 +101,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def together(rows: Sequence[Row]) -> list[Row]:
+def with_one_scale(rows: Sequence[Row]) -> list[Row]:
     """Rows of photographs that were taken alike: all have the median scale, and its spread."""
     known = [row for row in rows if row.pixels_per_mm]
     if not known:
@@ -129,7 +129,7 @@ def together(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def said(rows: Sequence[Row]) -> str:
+def without_scale(rows: Sequence[Row]) -> str:
     """What there is to know of the scales of a genus; empty if every photograph has one."""
     doubtful = [row.specimen for row in rows if row.status == DOUBTFUL]
     without = [row.specimen for row in rows if row.status == NONE]
