@@ -205,8 +205,11 @@ if workflow.is_main_process:
     dry_run = bool({"-n", "--dry-run", "--dryrun"} & set(sys.argv))
     results = Path(place("<results>"))
     there = plan.work(PROJECT, FOLDERS, results)
-    timing = [sys.executable, script("time_model")]
-    try_model = lambda: trial(CONFIG, Path(place(TRIALS)), timing, logger.info)
+
+    def try_model():
+        timing = [sys.executable, script("time_model")]
+        return trial(CONFIG, Path(place(TRIALS)), timing, logger.info)
+
     known = plan.rates(
         PROJECT,
         Path(place("<benchmarks>")),
