@@ -15,6 +15,7 @@ from sam2pal.cli import add_options, program, run
 from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.config.stages import read_options
 from sam2pal.config.text_files import read_yaml
+from sam2pal.io.machine import cores
 
 SMALL = 256  # side of the square on a CPU; of a larger one the time grows as its area
 ENOUGH = 2.0  # seconds of timing
@@ -45,7 +46,7 @@ def main() -> None:
 
     # processor time of a CPU, which is as on an idle machine whatever else it does
     clock = time.process_time if device.type == "cpu" else time.monotonic
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    threads = min(torch.get_num_threads(), cores()) if device.type == "cpu" else 1
 
     @torch.inference_mode()
     def once() -> float:
