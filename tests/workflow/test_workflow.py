@@ -174,6 +174,11 @@ def test_the_report_carries_labelled_tables_and_pictures(finished: Project) -> N
         page = archive.read("report/report.html").decode("utf-8")
         names = archive.namelist()
     assert str(finished.folder) in page  # the project, of the metadata
+    begin = page.index("var categories = ") + len("var categories = ")
+    categories = json.JSONDecoder().raw_decode(page, begin)[0]
+    short = {"tables/measurements.csv", "plots/morphometrics_distributions.svg", "summary.txt"}
+    assert min(categories) == "Begin here"  # they are listed by name
+    assert set(categories["Begin here"]["Other"]) == {f"results/{name}" for name in short}
     labels = dict(re.findall(r'"results/([^"]+)": \{"name": [^{}]*"labels": (\{[^{}]*\})', page))
     assert json.loads(labels["tables/status.csv"]) == {"table": "status"}
     assert json.loads(labels["tables/evaluation_summary.csv"]) == {"table": "evaluation_summary"}
