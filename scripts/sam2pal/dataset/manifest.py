@@ -90,6 +90,7 @@ class Manifest:
     notes: list[str] = field(default_factory=list)
 
 
+THREADS = 8  # that open photographs
 _COLUMNS = [column.name for column in fields(Specimen)]
 
 
@@ -164,7 +165,6 @@ def build_manifest(
     shard_size: int,
     genus: str = "",
     progress: Callable[[Iterable], Iterable] = iter,
-    threads: int = 8,
     windows: Mapping[str, Sequence[Windowed] | None] | None = None,
 ) -> Manifest:
     """List a genus' folder, keeping every specimen in the shard it was in.
@@ -202,7 +202,7 @@ def build_manifest(
     if listing.unsupported:
         files.sort(key=lambda file: natural_key(file.name))
     earlier = {specimen.name: specimen for specimen in previous or ()}
-    rows, opened = _examined(files, earlier, progress, threads)
+    rows, opened = _examined(files, earlier, progress)
     rows = _without_duplicates(_without_masks(rows))
     if windows is not None:
         rows = [one for row in rows for one in _parted(row, windows)]
@@ -266,7 +266,6 @@ def _examined(
     files: Sequence[Found],
     earlier: dict[str, Specimen],
     progress: Callable[[Iterable], Iterable],
-    threads: int,
 ) -> tuple[list[Specimen], set[str]]:
     """A row per file, without shard, and the names of the files that had to be opened."""
     rows: list[Specimen | None] = []
@@ -280,7 +279,7 @@ def _examined(
         else:
             rows.append(None)
             to_open.append(place)
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         probed = pool.map(_opened, [files[place] for place in to_open])
         for place, row in zip(progress(to_open), probed, strict=True):
             rows[place] = row

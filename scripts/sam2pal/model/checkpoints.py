@@ -197,6 +197,6 @@ def check_values(
             )
 
 
-def _some(what: str, names: list[str], shown: int = 3) -> str:
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"{what}: {', '.join(names[:shown]) or 'none'}{more}"
+def _some(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{what}: {', '.join(names[:3]) or 'none'}{more}"

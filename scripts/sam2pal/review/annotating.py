@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.files import categories
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.images.folder import scan
@@ -20,7 +19,6 @@ def write_annotation_page(
     genus: str,
     photographs: str | Path,
     structures: Mapping[str, Any],
-    options: ReviewOptions | None = None,
 ) -> Result:
     """Write the page of a folder of photographs, on none of which anything is outlined.
 
@@ -42,7 +40,7 @@ def write_annotation_page(
         nothing = Path(folder) / "nothing.json"
         write_coco(nothing, data)
         place = Place(Path(output), annotate=True)
-        return write_review(place, [nothing], genus=genus, options=options)
+        return write_review(place, [nothing], genus=genus)
 
 
 def _image(number: int, found: Any) -> dict[str, Any]:

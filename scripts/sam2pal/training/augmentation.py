@@ -9,21 +9,16 @@ from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 
 
 def augment(
-    image: Tensor,
-    masks: Tensor,
-    rng: np.random.Generator,
-    turn: float = 25.0,
-    mirror: bool = True,
+    image: Tensor, masks: Tensor, rng: np.random.Generator, mirror: bool = True
 ) -> tuple[Tensor, Tensor]:
     """A random view of a normalised image [3, S, S] with masks [K, S, S].
 
     Args:
-        turn: largest rotation, degrees.
         mirror: exchange left and right in half of the views.
     """
     side = image.shape[-1]
     place = {
-        "angle": float(rng.uniform(-turn, turn)),
+        "angle": float(rng.uniform(-25, 25)),
         "translate": [int(v) for v in np.round(rng.uniform(-0.06, 0.06, 2) * side)],
         "scale": float(np.exp(rng.uniform(np.log(0.8), np.log(1.15)))),
         "shear": [float(rng.uniform(-6, 6)), 0.0],

@@ -17,9 +17,9 @@ def bce_loss(logits: Tensor, target: Tensor) -> Tensor:
     return loss.flatten(1).mean(1)
 
 
-def focal_loss(logits: Tensor, target: Tensor, gamma: float = 2.0) -> Tensor:
-    """Focal loss (Lin et al. 2017) without class weight, mean over pixels; [N, 1, h, w] twice to [N]."""
+def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Focal loss (Lin et al. 2017), gamma 2, no class weight, mean over pixels; [N, 1, h, w] twice to [N]."""
     logits, target = logits.float(), target.float()
     loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     wrong = (logits.sigmoid() - target).abs()  # 1 - p of the true class
-    return (loss * wrong**gamma).flatten(1).mean(1)
+    return (loss * wrong**2).flatten(1).mean(1)

@@ -47,9 +47,9 @@ def erode(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
     return result[1:-1, 1:-1]
 
 
-def colour(pixels: NDArray[np.uint8], least: int = 9) -> dict[str, float]:
-    """Mean and standard deviation of L*, a*, b* of sRGB pixels [3, n]; {} of fewer than `least`."""
-    if pixels.shape[1] < least:
+def colour(pixels: NDArray[np.uint8]) -> dict[str, float]:
+    """Mean and standard deviation of L*, a*, b* of sRGB pixels [3, n]; {} of fewer than nine."""
+    if pixels.shape[1] < 9:
         return {}
     lab = to_lab(pixels)
     mean = lab.mean(axis=1, dtype=np.float64)

@@ -14,6 +14,7 @@ COLUMNS = {
     **dict.fromkeys(("reduced_slope", "reduced_low", "reduced_high"), float),
 }
 """Columns of the table of allometries."""
+LEVEL = 0.95  # coverage of the intervals
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,11 @@ class Allometry:
     reduced_high: float
 
 
-def allometry(x: NDArray, y: NDArray, level: float = 0.95) -> Allometry | None:
+def allometry(x: NDArray, y: NDArray) -> Allometry | None:
     """Fit the allometry of paired values; None if there are fewer than three different ones.
 
     Args:
         x, y: [n]; pairs that are not both positive and finite are left out.
-        level: coverage of the intervals.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     good = np.isfinite(x) & np.isfinite(y) & (x > 0) & (y > 0)
@@ -57,12 +57,9 @@ def allometry(x: NDArray, y: NDArray, level: float = 0.95) -> Allometry | None:
     r = float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
     reduced = math.copysign(float(y.std() / x.std()), r)
     slope = abs(r) * reduced
-    half = (
-        scipy.special.stdtrit(n - 2, (1 + level) / 2)
-        * abs(reduced)
-        * math.sqrt((1 - r**2) / (n - 2))
-    )
-    b = scipy.special.fdtri(1, n - 2, level) * (1 - r**2) / (n - 2)
+    t = scipy.special.stdtrit(n - 2, (1 + LEVEL) / 2)
+    half = t * abs(reduced) * math.sqrt((1 - r**2) / (n - 2))
+    b = scipy.special.fdtri(1, n - 2, LEVEL) * (1 - r**2) / (n - 2)
     low, high = sorted(reduced * (math.sqrt(b + 1) + sign * math.sqrt(b)) for sign in (-1, 1))
     slopes = (float(slope + sign * half) for sign in (0, -1, 1))
     return Allometry(n, *slopes, float(y.mean() - slope * x.mean()), r, reduced, low, high)

@@ -33,17 +33,16 @@ PAIR_COLUMNS = {**dict.fromkeys(PAIRS, str), "predicted": float, "drawn": float}
 """Columns of the table of pairs."""
 
 
-def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict[str, float | None]:
+def concordance(predicted: NDArray, drawn: NDArray) -> dict[str, float | None]:
     """Agreement of paired values.
 
     Bias is the mean of predicted - drawn; the limits of agreement are bias -+ 1.96 standard
     deviations of the differences (Bland and Altman 1986). ccc is Lin's concordance correlation
-    coefficient with the interval by Fisher's transformation (Lin 1989, corrected 2000). What cannot
-    be known from so few or so equal values is None.
+    coefficient with the 95 % interval by Fisher's transformation (Lin 1989, corrected 2000). What
+    cannot be known from so few or so equal values is None.
 
     Args:
         predicted, drawn: [n], finite.
-        level: coverage of the interval of ccc.
     """
     x, y = np.asarray(predicted, float), np.asarray(drawn, float)
     if x.shape != y.shape or x.ndim != 1 or not len(x):
@@ -82,7 +81,7 @@ def concordance(predicted: NDArray, drawn: NDArray, level: float = 0.95) -> dict
             + 2 * c**3 * (1 - c) * u**2 / (r * d**2)
             - c**4 * u**4 / (2 * r**2 * d**2)
         ) / (n - 2)
-        half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(max(variance, 0.0))
+        half = NormalDist().inv_cdf(0.975) * math.sqrt(max(variance, 0.0))
         result["ccc_low"] = math.tanh(math.atanh(c) - half)
         result["ccc_high"] = math.tanh(math.atanh(c) + half)
     return result

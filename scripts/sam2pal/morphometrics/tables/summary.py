@@ -150,9 +150,9 @@ class Summary:
         return result
 
 
-def _interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Of a mean, by Student's t."""
-    t = scipy.special.stdtrit(len(values) - 1, (1 + level) / 2)
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a mean, by Student's t."""
+    t = scipy.special.stdtrit(len(values) - 1, 0.975)
     reach = t * values.std(ddof=1) / len(values) ** 0.5
     return float(values.mean() - reach), float(values.mean() + reach)
 
