@@ -53,7 +53,7 @@ def run(main: Callable[[], None]) -> None:
         print(f"error: {error}{_mended(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("interrupted: run again to go on", file=sys.stderr)
         sys.exit(130)
     except MemoryError as error:
         said = f" ({error})" if str(error) else ""
