@@ -76,7 +76,7 @@ def test_results_are_whole(finished: Project) -> None:
         assert (results / run / "adapter").is_dir() == (not run.endswith("untrained"))
     assert statuses(results / "tables") == {("Aus", "ok"), ("Bus", "ok")}
     text = (results / "summary.txt").read_text()
-    assert all(run.split("/")[1] in text for run in RUNS) and "review.html" in text
+    assert all(run.split("/")[1] in text for run in RUNS) and "results/index.html" in text
     short = rows(results / "tables/measurements.csv")
     assert [(row["genus"], row["specimen"]) for row in short[5:7]] == [("Aus", "0005"), ("Bus", "0000")]
     for table in ("evaluation", "morphometrics"):

@@ -54,9 +54,8 @@ def screen(
     ]
     if warnings:
         parts += ["", "To know:", *_cut(dict.fromkeys(warnings), results)]
-    page = _page(results, measured, final)
-    if page is not None:
-        parts += ["", f"Next: open {page} and look at the first masks"]
+    if final:
+        parts += ["", f"Next: open {results / 'index.html'}, a page, and there the first masks"]
     failed = [row for row in status if row["status"] in bad]
     if failed:
         lines = dict.fromkeys(f"{_run(row)} {row['status']}: {row['reason']}" for row in failed)
@@ -114,15 +113,3 @@ def _name(row: Mapping[str, Any]) -> str:
 
 def _run(row: Mapping[str, Any]) -> str:
     return "/".join(part for part in (row["genus"], row["round"]) if part)
-
-
-def _page(
-    results: Path, measured: Sequence[Mapping[str, Any]], final: Mapping[str, Final]
-) -> Path | None:
-    if (results / "index.html").is_file():
-        return results / "index.html"
-    for row in measured:
-        genus = row["genus"]
-        if genus in final:
-            return results / genus / final[genus].round / "review.html"
-    return None

@@ -4,7 +4,7 @@
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
     "review_page": 11,
-    "review_index": 5,
+    "review_index": 6,
     "draw_masks": 3,
     "choose_next": 2,
     "compare_masks": 2,

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from sam2pal.evaluation.ending import CHOSEN
+from sam2pal.evaluation.ending import CHOSEN, FAILED
 from sam2pal.evaluation.up_to_date import STATUS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
@@ -48,7 +48,8 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
         "runs": [{key: run[key] for key in known} for run in pages],
         "structures": list(structures.values()),
     }
-    status = _status(results / "tables/status.csv")
+    said = _status(results / "tables/status.csv")
+    status = [row for row in said if row["stage"] != CHOSEN]
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -58,8 +59,9 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     )
     page = environment.get_template("index.html.j2").render(
         runs=found,
-        failures=[row for row in status if row["status"] != "ok"],
-        final=[row for row in status if row["stage"] == CHOSEN],
+        failures=[row for row in status if row["status"] in (*FAILED, "partial")],
+        notes=[row for row in status if row["status"] not in (*FAILED, "partial", "ok")],
+        final={row["genus"]: row for row in said if row["stage"] == CHOSEN},
         summary=_links(results, "summary.txt"),
         trays=_trays(results, found),
         tables=_links(results, "tables/*.csv"),

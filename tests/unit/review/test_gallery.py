@@ -701,16 +701,17 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     (results / "tables/status.csv").write_text(
         "genus,round,stage,status,specimens,rows,reason\n"
         "Abax,one,evaluation,ok,1,3,\nAbax,two,evaluation,failed,,,<b>no</b> memory\n"
-        "Abax,one,final_round,ok,,,the last one\n"
+        "Abax,one,final_round,ok,,,the last one\nAbax,one,specimen_table,unmatched,,,5 rows join nothing\n"
     )
     (results / "summary.txt").write_text("one screen")
-    assert write_index(results / "index.html", ["Abax/one", "Abax/two"]) == 1
+    assert write_index(results / "index.html", ["Abax/one", "Abax/two", "Bus/two"]) == 1
     html = (results / "index.html").read_text("utf-8")
     row = re.search(r'href="Abax/one/review.html".*?</tr>', html, re.S)[0]
     cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
     assert cells == ["10", "4", "1", "3", "1", "2", "0.90", "0.80", "", ""]
     assert "round two, evaluation: failed: &lt;b&gt;no&lt;/b&gt; memory" in html
     assert html.count("final_round") == 0 and "<li>Abax: round one, the last one</li>" in html
+    assert "one (result)</td>" in html and "<li>Abax, round one: 5 rows join nothing</li>" in html
     assert 'href="summary.txt"' in html
     assert ">no page<" in html and 'href="tables/status.csv"' in html
     told = left((results / "index" / "index.js").read_text("utf-8"))
