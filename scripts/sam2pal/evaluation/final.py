@@ -126,7 +126,7 @@ def _without_truth(left_out: Mapping[str, LeftOut | None], chosen: str | None) -
     *earlier, best = left_out
     why = "the only one"
     if earlier:
-        why = "the last one; without truth and enough outlined specimens no other is known to be better"
+        why = "the last one; without truth, and with few outlined specimens, no other is known to be better"
     rivals: dict[str, Comparison] = {}
     for name in reversed(earlier):
         found = compare(left_out[name], left_out[best])

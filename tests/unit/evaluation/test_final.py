@@ -74,7 +74,7 @@ def test_without_truth_an_earlier_round_is_taken_if_it_is_clearly_better_on_what
     small = without_truth(two=left_out(GOOD), three=left_out([iou - 0.005 for iou in GOOD]))
     assert small.round == "three"
     few = without_truth(two=left_out(GOOD[:2]), three=left_out(BAD[:2]))
-    assert few.round == "three" and "enough outlined specimens" in few.why
+    assert few.round == "three" and "with few outlined specimens" in few.why
     assert without_truth().round == "three"
 
 
