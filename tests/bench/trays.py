@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True, help="folder of the collections")
     parser.add_argument("--collections", nargs="+", default=["pinned", "tray"])
     parser.add_argument("--parity", type=int, default=1, help="0 decides, 1 reports")
+    parser.add_argument("--seed", type=int, default=0, help="of the trays")
     parser.add_argument("--gaps", type=float, nargs="+", default=[0.5, 0.25, 0.1, -0.05])
     parser.add_argument("--clutter", nargs="+", choices=CLUTTER, default=list(CLUTTER))
     parser.add_argument("--counts", type=int, nargs="+", default=[6, 24, 60])
@@ -47,6 +48,7 @@ def main() -> None:
                 specimens, outline = known[name]
                 for count in arguments.counts:
                     seed = [arguments.parity, count, CLUTTER.index(clutter), round(gap * 100) + 50]
+                    seed += [arguments.seed] if arguments.seed else []
                     rng = np.random.default_rng(seed)
                     tray = compose_tray(specimens, count, gap, clutter, rng, TURNS[name])
                     search(tray, outline, counted)

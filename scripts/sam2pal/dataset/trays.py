@@ -20,7 +20,7 @@ from sam2pal.images.foreground import SIDE as SMALL
 from sam2pal.images.foreground import Silhouette, regions_like, to_lab
 from sam2pal.images.reading import Photograph
 from sam2pal.images.rows import names_of, numbered
-from sam2pal.images.trays import ALIKE, SIDE, specimens_in
+from sam2pal.images.trays import ALIKE, LIKE, SIDE, specimens_in
 from sam2pal.images.window import Window
 from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
@@ -131,11 +131,16 @@ def find(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed]:
 
 
 def one_or_many(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed] | None:
-    """The specimens of a tray; None if the photograph shows a single one, or nothing that is found."""
+    """The specimens of a tray; None if the photograph shows a single one, or nothing that is found.
+
+    What is much less alike than the most alike is no second specimen: it may be a label.
+    """
     if _fills(photograph, known):
         return None
     found = find(photograph, known)
-    return found if len(found) > 1 else None
+    likeness = [one.likeness or 0.0 for one in found]
+    alike = [one for one in likeness if one >= max(likeness) - LIKE]
+    return found if len(alike) > 1 else None
 
 
 def _fills(photograph: Photograph, known: Sequence[Silhouette]) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, compress
+from itertools import accumulate, chain, compress
 from statistics import median
 
 import numpy as np
@@ -97,7 +97,8 @@ def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[Found]
     taken = np.zeros(lab.shape[:2], bool)
     likely = _apart((one for one in regions if one.likeness >= regions[0].likeness - UNLIKE), taken)
     usual, overlap, length = (
-        median(getattr(one, name) for one in likely) for name in ("likeness", "overlap", "length")
+        _usual((getattr(one, name), one.area) for one in likely)
+        for name in ("likeness", "overlap", "length")
     )
     fitting = [one for one in regions if SIZES[0] < one.length / length < SIZES[1]]
     taken[:] = False
@@ -134,6 +135,18 @@ def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[Found]
         )
         for index, (body, whole) in enumerate(zip(bodies, wholes, strict=True))
     ]
+
+
+def _usual(values: Iterable[tuple[float, int]]) -> float:
+    """The median of pixels, not of regions: few specimens are larger than all letters on their labels.
+
+    Args:
+        values: of each region, with its area.
+    """
+    ranked = sorted(values)
+    half = sum(area for _, area in ranked) / 2
+    below = accumulate(area for _, area in ranked)
+    return next(value for (value, _), area in zip(ranked, below, strict=True) if area >= half)
 
 
 def _masks(lab: np.ndarray) -> Iterator[np.ndarray]:
