@@ -16,7 +16,6 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +50,11 @@ def main() -> None:
     parser.add_argument("--parity", type=int, default=1, help="0 decides, 1 reports")
     parser.add_argument("--specimens", type=int, default=24, help="of each collection at most")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--ensemble", type=int, default=1, help="times that each is seen")
+    parser.add_argument("--refine", action="store_true", help="fit edges to the picture")
     parser.add_argument("--parts", action="store_true", help="parts of the head instead")
     arguments = parser.parse_args()
+    shared = {"ensemble": arguments.ensemble, "refine": arguments.refine}
     torch.set_num_threads(1)
     tracker = Tracker(build_model(ModelOptions()))
     names = [*NAMES, *PARTS] if arguments.parts else NAMES
@@ -65,22 +67,24 @@ def main() -> None:
             arguments.specimens,
             "annotations_9class.json",
         )
+        options = SegmentationOptions(**shared)
         for row, parents in (("flat", {}), ("parent", PARTS)):
             structures = {name: {"parent": parents.get(name)} for name in names}
-            print(f"| pinned | {row} {score(tracker, shown, 'specimen', structures)}", flush=True)
+            cells = score(tracker, shown, options, structures)
+            print(f"| pinned | {row} {cells}", flush=True)
         return
     for name in arguments.collections:
         folder = arguments.real / name
         cropped = choose(folder, arguments.parity, arguments.specimens)
         with tempfile.TemporaryDirectory() as place:
-            composed = list(compose_all(cropped, Path(place), name == "tray"))
+            needed = any(ROWS[row][0] == "composed" for row in arguments.rows)
+            composed = list(compose_all(cropped, Path(place), name == "tray")) if needed else []
             for row in arguments.rows:
                 kind, window = ROWS[row]
                 shown = cropped if kind == "cropped" else composed
-                print(
-                    f"| {name} | {row} {score(tracker, shown, window, dict.fromkeys(NAMES))}",
-                    flush=True,
-                )
+                options = SegmentationOptions(window=window, **shared)
+                cells = score(tracker, shown, options, dict.fromkeys(NAMES))
+                print(f"| {name} | {row} {cells}", flush=True)
 
 
 def choose(
@@ -97,7 +101,7 @@ def choose(
 def score(
     tracker: Tracker,
     shown: list[AnnotatedSpecimen],
-    window: str,
+    options: SegmentationOptions,
     structures: dict[str, dict | None],
 ) -> str:
     """The cells of a row.
@@ -105,7 +109,6 @@ def score(
     Args:
         shown: the template, then the specimens, of one folder.
     """
-    options = replace(SegmentationOptions(), window=window)
     template, *specimens = shown
     wanted = {specimen.specimen for specimen in specimens}
     manifest = build_manifest(Path(template.path).parent, None, 1000)

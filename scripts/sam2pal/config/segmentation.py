@@ -17,6 +17,10 @@ class SegmentationOptions:
     """what fills the model's square: the `specimen`, which is found first and cut out as the
     templates are (where it fills its photograph, that is all of it), or the whole `photograph`.
     Training cuts its photographs alike"""
+    refine: StrictBool = False
+    """fit the edges of masks to the picture: the colours of what belongs to a mask and of what lies
+    around it decide about each pixel of the square. Worth most on legs and antennae; confidences do
+    not know of it"""
     threshold: StrictFloat = Field(0.5, ge=0, lt=1)
     """probability above which a pixel belongs to a structure"""
     min_area: StrictFloat = Field(0.02, ge=0, lt=1)

@@ -63,6 +63,9 @@ class Annotator:
             if outcome.known is None or outcome.known[i]
         }
         surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
+        fitted = surfaces
+        if outcome.fitted is not None:
+            fitted = {name: Surface.over(outcome.fitted[i], box) for name, i in place.items()}
         apart, cells = [None] * len(self.followed), outcome.logits
         if outcome.colours is not None:
             cells = in_cells(outcome.logits, outcome.colours.shape[-1])
@@ -84,24 +87,25 @@ class Annotator:
                 s.name for s in self.structures if s != structure and _share_nothing(s, structure)
             ]
             tracked = [name for name in rivals if name in surfaces and name not in drawn]
-            likelihood = Likelihood(
-                surfaces[structure.name],
-                tuple(surfaces[name] for name in tracked),
-                sum(place[name] < i for name in tracked),  # of equal logits the first one wins
-                tuple(
-                    _upright_runs(photograph, drawn[name].mask())
-                    for name in rivals
-                    if name in drawn
-                ),
+            first = sum(place[name] < i for name in tracked)  # of equal logits the first one wins
+            taken = tuple(
+                _upright_runs(photograph, drawn[name].mask()) for name in rivals if name in drawn
             )
+            # confidences were fitted to the model's own logits
+            told, likelihood = (
+                Likelihood(of[structure.name], tuple(of[name] for name in tracked), first, taken)
+                for of in (surfaces, fitted)
+            )
+            if fitted is surfaces:
+                told = likelihood
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
             limit = limits[number] if limits else None
             flags = check_mask(mask, limit, box) if limit and mask else []
             signals = {
                 "predicted_iou": _number(outcome.predicted_iou[i]),
                 "object_score": _number(1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))),
-                "mean_probability": _number(likelihood.mean(mask)) if mask else None,
-                "stability": _stability(likelihood, self.options.threshold),
+                "mean_probability": _number(told.mean(mask)) if mask else None,
+                "stability": _stability(told, self.options.threshold),
                 "contrast": apart[i],
                 "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
             }

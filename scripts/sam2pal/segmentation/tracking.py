@@ -19,6 +19,7 @@ from sam2pal.model.loading import resized, square_image
 from sam2pal.model.similarity import Match, match
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.bank import Bank
+from sam2pal.segmentation.refining import fit_edges
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,7 @@ class Outcome:
     """One specimen's share of a batch: [F, ...] arrays.
 
     Attributes:
+        fitted: [F, S, S], logits fitted to the picture, of which masks are then made.
         colours: [3, S/4, S/4], of the photograph, normalised as the model sees it.
         view: index of the view that was taken.
         view_scores: [V], NaN where there was nothing to choose.
@@ -142,6 +144,7 @@ class Outcome:
     view_scores: np.ndarray | None = None
     likeness: np.ndarray | None = None
     shares: np.ndarray | None = None
+    fitted: np.ndarray | None = None
 
 
 def track_halving(
@@ -209,8 +212,14 @@ def track_images(
         lie: how the specimens lie, if that is known.
     """
     known = _lying(lie, tracker.device) if lie else None
-    batch = track_batch(tracker, bank, images.to(tracker.device), options, known)
+    images = images.to(tracker.device)
+    batch = track_batch(tracker, bank, images, options, known)
     count = len(images)
+    fitted: list[np.ndarray | None] = [None] * count
+    if options.refine:
+        cells = tracker.image_size // 4
+        pairs = zip(batch.logits, images, strict=True)
+        fitted = [fit_edges(*pair, cells).cpu().numpy() for pair in pairs]
 
     def split(values: Tensor | None) -> list:
         if values is None:
@@ -229,6 +238,7 @@ def track_images(
             view_scores=batch.match.scores[i].cpu().numpy(),
             likeness=batch.match.likeness[i].float().cpu().numpy(),
             shares=shares[i].cpu().numpy(),
+            fitted=fitted[i],
         )
         for i, values in enumerate(
             zip(

@@ -329,6 +329,21 @@ def test_masks_lie_where_the_logits_say():
     assert not mask_of(entry)[:32].any() and mask_of(entry)[32:].all()
 
 
+def test_masks_are_made_of_fitted_logits_and_confidences_of_the_models_own():
+    logits = np.full((16, 16), -9.0)
+    logits[:, 8:] = np.log(4)
+    fitted = np.repeat(np.repeat(logits, 4, 0), 4, 1)[None].astype(np.float32)
+    fitted[:, :, 44:] = 9
+    fitted[:, :, :44] = -9
+    plain = outcome(logits)
+    (entry,) = entries(dataclasses.replace(plain, fitted=fitted), shape=(128, 128))
+    (own,) = entries(plain, shape=(128, 128))
+    mask = mask_of(entry)
+    assert mask[:, 88:].all() and not mask[:, :88].any() and mask_of(own)[:, 67:].all()
+    assert entry["confidence"]["mean_probability"] == pytest.approx(0.8, abs=1e-3)
+    assert entry["confidence"]["stability"] == own["confidence"]["stability"]
+
+
 def test_confidence_by_hand():
     logits = np.full((16, 16), -9.0)
     logits[:, 8:] = np.log(4)  # p = 0.8 on the right half
