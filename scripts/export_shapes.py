@@ -9,6 +9,7 @@ the final one is written. docs/shape.md says what the files hold.
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,12 @@ from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.shapes import files
 from sam2pal.morphometrics.shapes.files import Configuration
 from sam2pal.morphometrics.shapes.frame import asymmetry
-from sam2pal.morphometrics.shapes.genus import SpecimenShapes, read_statuses, shapes
+from sam2pal.morphometrics.shapes.genus import (
+    SpecimenShapes,
+    read_statuses,
+    refused_scales,
+    shapes,
+)
 from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.genus import Genus
 
@@ -93,6 +99,8 @@ def main() -> None:
         marked = landmarks.on(read_json(folder / "templates.json"))
     with Progress(arguments.progress, "specimen", genus.count) as bar:
         every = list(shapes(genus, statuses, stage.outlines, drawn, bar.update))
+    refused = refused_scales(folder / "morphometrics.parquet")
+    every = [replace(one, pixels_per_mm=None) if one.specimen in refused else one for one in every]
     write(arguments.output, genus, every, stage.outlines)
     templates = arguments.output / "templates.json"
     templates.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.scales import text
 from sam2pal.morphometrics.scales.collection import NONE, Row, write_rows
-from sam2pal.morphometrics.scales.finding import Search
+from sam2pal.morphometrics.scales.finding import Search, taken_with
 
 
 def main() -> None:
@@ -58,10 +58,11 @@ def main() -> None:
 
 def row_of(one: Specimen, genus: str, options: MeasurementOptions, folder: Path) -> Row:
     """What one photograph says of its scale."""
+    taken = taken_with(one.path, one.width, one.height)
     try:
         found = Search(one.path).find(options.seen, options.scale_search)
     except InputError as error:
-        return Row(genus, one.specimen, NONE, reason=str(error))
+        return Row(genus, one.specimen, NONE, reason=str(error), taken=taken)
     name = ""
     if found.picture is not None:
         name = f"{one.specimen}.png"
@@ -79,6 +80,7 @@ def row_of(one: Specimen, genus: str, options: MeasurementOptions, folder: Path)
         found.mm,
         found.reason,
         os.path.join(folder.name, name) if name else "",
+        taken,
     )
 
 

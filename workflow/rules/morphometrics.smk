@@ -27,6 +27,7 @@ rule find_scale:
     input:
         options=f"{OPTIONS}/find_scale.json",
         tables=searched_scales,
+        specimens=SPECIMEN_TABLE,
     output:
         scales="<results>/{genus}/scale.csv",
     log:
@@ -37,8 +38,9 @@ rule find_scale:
         "../../envs/light.yaml"
     params:
         program=program("find_scale"),
+        specimens=option("--specimen-table", "specimens"),
     shell:
-        "{params.program} --options {input.options} --tables {input.tables} --output {output.scales} > {log} 2>&1"
+        "{params.program} --options {input.options} --tables {input.tables} {params.specimens} --output {output.scales} > {log} 2>&1"
 
 
 rule measure:

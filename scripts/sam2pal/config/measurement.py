@@ -53,6 +53,12 @@ class MeasurementSection:
             raise ValueError("scale lists 'card', so scale_search needs card, its two sides in mm")
         return self
 
+    @model_validator(mode="after")
+    def _a_column_serves(self) -> Self:
+        if self.scale_search.alike is not None and self.scale_search.once != "alike":
+            raise ValueError("scale_search: 'alike' names a column, so once must be 'alike', too")
+        return self
+
     @property
     def seen(self) -> list[str]:
         """Sources of the scale that are looked for in the picture, in their order."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictFloat
 
-from sam2pal.config.fields import options
+from sam2pal.config.fields import Name, options
 from sam2pal.io.errors import InputError
 
 Source = Literal["specimen_table", "genus", "bar", "ruler", "card", "exif"]
@@ -48,9 +48,13 @@ class ScaleSearch:
     """what the closest ticks of the ruler are apart"""
     card: tuple[Millimetres, Millimetres] | None = None
     """both sides of the card or of another flat rectangle, mm"""
-    once: Literal["photograph", "collection"] = "photograph"
-    """`photograph`: every photograph has its own scale; or `collection`: all of a genus were taken
-    alike, so the median of what is found is the scale of all, and its spread is stated"""
+    once: Literal["photograph", "alike", "collection"] = "photograph"
+    """`photograph`: every photograph has its own scale; `alike`: where none is found, it is the
+    median of the photographs of the genus that were taken alike, see `alike`; `collection`: all of
+    a genus were taken alike, so the median of what is found is the scale of all"""
+    alike: Name | None = None
+    """column of `specimen_table`, such as the magnification: photographs with the same entry were
+    taken alike; none: those of the same camera and size in pixels"""
 
     @property
     def bar_mm(self) -> float | None:

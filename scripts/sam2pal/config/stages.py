@@ -39,6 +39,8 @@ def stage_options(
     measurement = {"measurement": dataclasses.asdict(configuration.measurement) | low}
     searched = ("scale", "scale_search")
     scale = {"measurement": {key: measurement["measurement"][key] for key in searched}}
+    looked_for = {k: v for k, v in scale["measurement"]["scale_search"].items() if k not in ("once", "alike")}
+    search = {"measurement": scale["measurement"] | {"scale_search": looked_for}}
     model = {"model": _architecture(configuration.model)}
     final = {
         "rounds": list(configuration.rounds),
@@ -68,7 +70,7 @@ def stage_options(
         "leave_one_out": segmented,
         "draw_masks": {},
         "evaluate": seed | evaluation,
-        "search_scale": scale,
+        "search_scale": search,
         "find_scale": scale,
         "measure": measurement,
         "measure_truth": {"structures": names} | measurement,

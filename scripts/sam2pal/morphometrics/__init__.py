@@ -3,9 +3,9 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "search_scale": 2,
-    "find_scale": 1,
-    "measure": 14,
+    "search_scale": 3,
+    "find_scale": 2,
+    "measure": 15,
     "summarize_morphometrics": 6,
     "plot_morphometrics": 2,
     "export_shapes": 3,

@@ -42,7 +42,7 @@ def judged(odd, source="predicted"):
     ]
     found = measuring.measure(cases)
     for measured in found:
-        measuring.plausibility.add(measured.quantities)
+        measuring.learn(measured)
     for measured in found:
         measuring.doubt(measured)
     return found
@@ -98,3 +98,52 @@ def test_of_few_specimens_only_templates_tell():
         plausibility.add(plausibility.quantities(shapes))
     assert plausibility.flags(plausibility.quantities(template)) == {}
     assert plausibility.flags(plausibility.quantities(odd)) == {"head": ["unlike_templates"]}
+
+
+def scaled(scales, sizes, source="bar"):
+    """The last of specimens of these sizes and scales, and its body's length in pixels."""
+    measuring = Measuring(BODY, MeasurementOptions(body=BODY, colour=False))
+    cases = [
+        Case(str(i), {n: Drawn(m, "drawn") for n, m in beetle(size).items()}, Scale(scale, source))
+        for i, (size, scale) in enumerate(zip(sizes, scales, strict=True))
+    ]
+    found = measuring.measure(cases)
+    for measured in found:
+        measuring.learn(measured)
+    for measured in found:
+        measuring.doubt(measured)
+    assert all("implausible_scale" not in of.structures["head"].flags for of in found[:-1])
+    return found[-1]
+
+
+ORDINARY = [0.9, 1.0, 1.05, 0.95, 1.1, 1.0, 0.92, 1.03]
+
+
+def test_a_scale_that_makes_a_giant_of_a_specimen_is_not_trusted():
+    odd = scaled([20.0] * 8 + [4.0], [*ORDINARY, 1.0])  # a fifth of the bar was taken for the bar
+    assert odd.scale.pixels_per_mm is None and odd.scale.reason == odd.reason
+    assert "at 4 pixels per mm, but the median of 9 specimens is" in odd.reason
+    for name in (*BODY, "specimen"):
+        assert {"implausible_scale", "scale_refused"} <= {*odd.structures[name].flags}
+        assert odd.structures[name].status == "measured"  # the mask is right
+
+
+def test_a_scale_that_a_person_typed_is_flagged_and_kept():
+    odd = scaled([20.0] * 8 + [4.0], [*ORDINARY, 1.0], "specimen_table")
+    assert odd.scale.pixels_per_mm == 4.0 and "is the scale right?" in odd.reason
+    assert "implausible_scale" in odd.structures["head"].flags
+    assert "scale_refused" not in odd.structures["head"].flags
+
+
+@pytest.mark.parametrize(
+    ("scale", "size", "others"),
+    [
+        (40.0, 2.0, ORDINARY),  # seen larger, and as long as the others
+        (20.0, 0.45, ORDINARY),  # small at everyone's scale: the specimen, or its mask
+        (14.0, 1.0, ORDINARY),  # within what a genus may differ by
+        (4.0, 1.0, ORDINARY[:6]),  # too few to tell
+    ],
+)
+def test_a_scale_that_may_be_right_is_kept(scale, size, others):
+    odd = scaled([20.0] * len(others) + [scale], [*others, size])
+    assert odd.scale.pixels_per_mm == scale and odd.reason == ""

@@ -1,11 +1,15 @@
 """Scale bars, rulers and cards that are drawn, and what is none."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 from scale_overlays import STYLES, Overlay, draw_bar, draw_ruler, rectangle
 
+import find_scale
 from sam2pal.config.checking import validated
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.config.scale import ScaleSearch
@@ -16,13 +20,14 @@ from sam2pal.morphometrics.scales.bar import Bar
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.collection import (
     Row,
+    alike,
     judged,
     read_rows,
     with_one_scale,
     without_scale,
     write_rows,
 )
-from sam2pal.morphometrics.scales.finding import Search, other_thing
+from sam2pal.morphometrics.scales.finding import Search, other_thing, taken_with
 from sam2pal.morphometrics.scales.strip import Line, grey
 
 MM = ScaleSearch(bar_length=1.0, card=(85.6, 54.0))
@@ -248,13 +253,95 @@ def test_a_scale_far_from_all_others_is_doubtful_unless_others_have_it():
 def test_once_a_collection_takes_the_median_and_says_the_spread():
     found = with_one_scale(rows(100, 101, None, 99))
     assert [row.pixels_per_mm for row in found] == [100.0] * 4
-    assert found[2].status == "found"
+    assert found[2].status == "found" and found[2].source == "bar_median"
     assert found[2].reason == "median of 3 of 4 photographs, spread 1.48%"
     assert found[2].uncertainty == pytest.approx(0.0148, abs=1e-3)
     different = with_one_scale(rows(100, 130, 80, 99))
     assert {(row.status, row.pixels_per_mm) for row in different} == {("doubtful", None)}
     assert "not taken alike" in different[0].reason
     assert with_one_scale(rows(None)) == rows(None)
+    stray = with_one_scale(rows(100, 100.2, 99.9, 104, None))
+    assert [row.pixels_per_mm for row in stray] == [100.1, 100.1, 100.1, None, 100.1]
+    assert stray[3].status == "doubtful"
+    assert "104 pixels per mm, but 100.1 is the median of 4 of 5" in stray[3].reason
+
+
+ALIKE = (100, 100.4, 99.8, 100.2, 99.9)
+
+
+def test_photographs_taken_alike_lend_their_scale_to_those_without_one():
+    one, other = (rows(*of, taken=of[0]) for of in ((*ALIKE, None, 104), (50, 50.1, 50, None)))
+    one = [replace(row, taken="6000 x 4000, Canon") for row in one]
+    other = [replace(row, specimen=f"z{row.specimen}", taken="800 x 600") for row in other]
+    found = alike([*one, *other])
+    assert found[:5] == one[:5]  # what was found in a photograph is its own
+    assert (found[5].status, found[5].source, found[5].pixels_per_mm) == (
+        "found",
+        "bar_median",
+        100.1,
+    )
+    assert found[5].reason == "median of 6 of 7 photographs, spread 0.37%"
+    assert (found[6].status, found[6].pixels_per_mm) == ("doubtful", None)
+    assert found[7:] == other  # too few to tell
+    assert judged(found) == found  # what was lent is not judged once more
+
+
+def test_photographs_are_not_alike_where_their_scales_differ():
+    two = rows(*ALIKE, 63, 63.1, 62.9, None, taken="800 x 600")  # two magnifications
+    assert alike(two) == two
+    wide = rows(90, 95, 100, 105, 110, None, taken="800 x 600")
+    assert alike(wide) == wide
+    groups = {str(i): "1x" if i < 5 or i == 8 else "0.63x" for i in range(9)}
+    assert alike(two, groups)[8].pixels_per_mm == 100.0
+    assert alike(two, groups | {"8": ""})[8].pixels_per_mm is None
+
+
+def test_a_column_says_which_photographs_were_taken_alike(tmp_path, monkeypatch):
+    write_rows(tmp_path / "0001.csv", rows(*ALIKE, 63, 63.1, 62.9, None, taken="800 x 600"))
+    table = tmp_path / "specimens.csv"
+    cells = [f"G,{i},{'1x' if i < 5 or i == 8 else '0.63x'}" for i in range(9)]
+    table.write_text("\n".join(["genus,specimen,zoom", *cells, ""]))
+    options = tmp_path / "options.yaml"
+    options.write_text(
+        "measurement: {scale: [bar], scale_search: {bar_length: 1.0, once: alike, alike: zoom}}"
+    )
+    words = ["--tables", tmp_path / "0001.csv", "--options", options]
+    words += ["--output", tmp_path / "scale.csv"]
+    monkeypatch.setattr(sys, "argv", ["find_scale.py", *map(str, words)])
+    with pytest.raises(InputError, match="'zoom', a column of the table of specimens"):
+        find_scale.main()
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--specimen-table", str(table)])
+    find_scale.main()
+    scale = Scales(["bar"], None, None, "G", tmp_path / "scale.csv").of("8", None)
+    assert (scale.pixels_per_mm, scale.source) == (100.0, "bar_median")
+    table.write_text("genus,specimen,magnification\nG,0,1x\n")
+    with pytest.raises(InputError, match="no column 'zoom', .* found magnification"):
+        find_scale.main()
+    with pytest.raises(InputError, match="once must be 'alike', too"):
+        validated(MeasurementOptions, {"scale_search": {"alike": "zoom"}})
+
+
+def test_size_and_camera_say_how_a_photograph_was_taken(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Canon", "EOS 5D"
+    Image.new("RGB", (60, 80)).save(tmp_path / "a.jpg", exif=exif)
+    assert taken_with(tmp_path / "a.jpg", 60, 80) == "80 x 60, Canon, EOS 5D"
+    assert taken_with(f"{tmp_path}/a.jpg", 60, 80) == "80 x 60, Canon, EOS 5D"
+    (tmp_path / "b.tif").write_bytes(b"no picture")
+    assert taken_with(tmp_path / "b.tif", 60, 80) == "80 x 60"
+
+
+def test_a_part_of_a_bar_that_alternates_is_doubtful():
+    picture = np.full((400, 800, 3), 38, np.uint8)  # the dark parts of the bar are hardly seen,
+    picture[:, :370] = 218  # and not all light ones look like bars
+    noise = np.random.default_rng(0).normal(0, 3, (400, 800, 1))
+    picture = (picture + noise).clip(0, 255).astype(np.uint8)
+    colours = (20, 20, 20), (250, 250, 250)
+    choice = find_bar(
+        grey(draw_bar(picture, Overlay((400, 200)), 400, 20, "alternating", *colours))
+    )
+    assert choice.bar is not None and choice.bar.line.length == pytest.approx(80, abs=1)
+    assert choice.doubt == "it may be a part of a longer bar"
 
 
 def test_measuring_takes_the_next_source_where_the_table_says_nothing(tmp_path):

@@ -318,8 +318,8 @@ def test_landmarks_of_a_template_come_back_on_every_specimen(run, monkeypatch):
 def test_a_scale_that_was_found_in_the_photograph_is_that_of_its_points(run, monkeypatch):
     path = run.parent / "scale.csv"
     path.write_text(
-        "genus,specimen,status,source,pixels_per_mm,uncertainty,pixels,mm,reason,picture\n"
-        "G,a,found,bar,25,0.01,25,1,,\nG,b,doubtful,bar,,0.01,9,1,short,\n"
+        "genus,specimen,status,source,pixels_per_mm,uncertainty,pixels,mm,reason,picture,taken\n"
+        "G,a,found,bar,25,0.01,25,1,,,\nG,b,doubtful,bar,,0.01,9,1,short,,\n"
     )
     folder = export(run, monkeypatch, "--scales", path, scale=["bar"])
     tps = {one["ID"]: one for one in read_tps(folder / "outline_trunk.tps")}

@@ -11,10 +11,12 @@ from sam2pal.config.scale import SEEN, check_scale
 from sam2pal.images.header import FORMATS
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed, number, read_user_table
-from sam2pal.morphometrics.scales.collection import read_rows
+from sam2pal.morphometrics.scales.collection import MEDIAN, read_rows
 
 TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
 """Columns of the specimen table, and what makes pixels per millimetre of them."""
+TYPED = ("specimen_table", "genus")
+"""Sources of scales that a person gave."""
 
 # Per inch, what cameras and programs write that know no resolution: 72 and 96 most, 180 Canon, 240 Lightroom,
 # 300 Photoshop and Nikon, 314 and 350 Sony, Pentax and others.
@@ -85,7 +87,9 @@ def exif_scale(path: str | Path) -> float:
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: its resolution cannot be read ({error})") from error
     if (x is None or y is None) and sensor:
-        raise InputError(f"{path}: its resolution is that of the camera's sensor, not of the specimen")
+        raise InputError(
+            f"{path}: its resolution is that of the camera's sensor, not of the specimen"
+        )
     if x is None or y is None:
         raise InputError(f"{path}: it has no resolution")
     try:
@@ -147,9 +151,9 @@ class Scales:
                 return Scale(self._genus, source)
             if source in SEEN and specimen in self._found:
                 row = self._found[specimen]
-                if row.source == source and row.pixels_per_mm:
+                if row.source.removesuffix(MEDIAN) == source and row.pixels_per_mm:
                     value = check_scale(row.pixels_per_mm, f"scale.csv: '{specimen}'")
-                    return Scale(value, source, uncertainty=row.uncertainty)
+                    return Scale(value, row.source, uncertainty=row.uncertainty)
                 reason = reason or row.reason
             if source == "exif" and path is not None:
                 try:

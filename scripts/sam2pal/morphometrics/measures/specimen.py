@@ -18,6 +18,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
 from sam2pal.morphometrics.geometry.outline import outlines
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together, upward
+from sam2pal.morphometrics.measures.body_lengths import BodyLengths
 from sam2pal.morphometrics.measures.calibrated import calibrated
 from sam2pal.morphometrics.measures.colour import colour, erode
 from sam2pal.morphometrics.measures.dictionary import (
@@ -44,13 +45,15 @@ from sam2pal.morphometrics.measures.intervals import (
 )
 from sam2pal.morphometrics.measures.plausibility import ORDER, UNLIKE, Plausibility
 from sam2pal.morphometrics.measures.proportions import Proportions
-from sam2pal.morphometrics.measures.scale import Scale
+from sam2pal.morphometrics.measures.scale import TYPED, Scale
 
 Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
 """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
 
-COLOURED = 100_000  # pixels of a structure whose colours are taken at least; of twice as many every 2nd
+COLOURED = (
+    100_000  # pixels of a structure whose colours are taken at least; of twice as many every 2nd
+)
 VERDICTS = (*REFUSED, "needs_correction", "", "accepted", *MISSING, "corrected")
 """From the one that needs most care to the one that needs least."""
 
@@ -176,6 +179,7 @@ class Measuring:
         self.ranges = ranges or {}
         self.body = list(options.body) or self.structures
         self.plausibility = Plausibility(self.structures, self.body, templates)
+        self.body_lengths = BodyLengths()
         self._names = [measure.name for measure in chosen(options)]
         self._colours = any(name.startswith("lab_") for name in self._names)
 
@@ -277,10 +281,38 @@ class Measuring:
         quantities, disordered = plausible.quantities(shapes), plausible.out_of_order(shapes)
         return Measured(case.specimen, case.scale, results, indices, reason, quantities, disordered)
 
+    def learn(self, measured: Measured) -> None:
+        """Take a specimen: what it looks like, and how long it is."""
+        if measured.quantities is not None:
+            self.plausibility.add(measured.quantities)
+        body, scale = measured.structures[SPECIMEN], measured.scale.pixels_per_mm
+        if body.status == MEASURED and scale and body.values.get("length"):
+            self.body_lengths.add(body.values["length"], scale)
+
     def doubt(self, measured: Measured) -> None:
-        """Mark what does not look like the masks that `plausibility` has seen, and all made of it."""
+        """Mark what does not look like what was learned, and all made of it.
+
+        A scale that does not fit is flagged, and one that nobody typed is left out.
+        """
         if measured.quantities is None:
             return
+        self._doubt_masks(measured)
+        body, scale = measured.structures[SPECIMEN], measured.scale
+        if body.status != MEASURED or not scale.pixels_per_mm or not body.values.get("length"):
+            return
+        why = self.body_lengths.doubt(body.values["length"], scale.pixels_per_mm)
+        if not why:
+            return
+        measured.reason = measured.reason or why
+        typed = scale.source in TYPED
+        if not typed:
+            measured.scale = Scale(reason=why)
+        for result in (*measured.structures.values(), *measured.indices.values()):
+            flags = ["implausible_scale", *([] if typed else ["scale_refused"])]
+            result.flags = in_order([*result.flags, *flags])
+
+    def _doubt_masks(self, measured: Measured) -> None:
+        assert measured.quantities is not None
         found = self.plausibility.flags(measured.quantities)
         for name in measured.disordered:
             found.setdefault(name, []).append(ORDER)

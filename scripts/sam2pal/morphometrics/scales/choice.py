@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sam2pal.morphometrics.scales.bar import BOX, PLAIN, Bar, measure_bar
 from sam2pal.morphometrics.scales.letters import Letters
-from sam2pal.morphometrics.scales.strip import STEP, Line
+from sam2pal.morphometrics.scales.strip import STEP, Line, sample, spaced
 from sam2pal.morphometrics.scales.stripes import find_stripes
 
 MOST = 16  # stripes that are measured
@@ -37,9 +37,14 @@ SHORTEST = 12.0  # pixels: strokes of letters are shorter
 TRUSTED = 30.0  # pixels at full size: tips of limbs and strokes of letters are found below
 FAINT = 25.0  # of 255: the least contrast
 SAME = 0.02  # two bars whose lengths differ by no more say the same
+SAME_INK, OTHER_INK = (
+    0.2,
+    0.5,
+)  # of its contrast: by how much what is the bar differs, and what is not
 RIVAL = 0.7  # how much less speaks for a second bar, so that it is none
 STROKE = 0.09  # width over length of the most slender stroke of a letter
 CROWD = 5  # letters of a bar's own size near it: it is rather a stroke of a letter
+PART = "it may be a part of a longer bar"
 TALL = 0.15  # of the picture's longer side: letters are not larger
 
 
@@ -65,7 +70,10 @@ def find_bar(picture: NDArray[np.float32]) -> Choice:
             bars.append(bar)
     if not bars:
         return Choice()
-    return choose(bars, {dark: Letters(picture, dark) for dark in (True, False)})
+    choice = choose(bars, {dark: Letters(picture, dark) for dark in (True, False)})
+    if choice.bar is not None and not choice.doubt and _repeated(picture, choice.bar):
+        return Choice(choice.bar, PART)
+    return choice
 
 
 def likely(bar: Bar) -> bool:
@@ -120,12 +128,37 @@ def choose(bars: Sequence[Bar], letters: dict[bool, Letters]) -> Choice:
         said = ", ".join(map(str, lengths))
         return Choice(best, f"{len(rivals) + 1} things look like a bar ({said} pixels long)")
     if any(_in_line(bar, best) for bar in bars if bar is not best):
-        return Choice(best, "it may be a part of a longer bar")
+        return Choice(best, PART)
     if may_be_letter(best) and letters[best.dark].alike(best.line) >= CROWD:
         return Choice(best, "it is as long as the letters around it are tall")
     if evidence(best) < SURE:
         return Choice(best, "it is not much like a bar: uneven, faint or touched by other things")
     return Choice(best)
+
+
+def _repeated(picture: NDArray[np.float32], bar: Bar) -> bool:
+    """Whether the same lies once more in line with a bar, a gap of its length away: it alternates.
+
+    The other parts of a bar that alternates may have the grey value of what is around it, so that
+    each of the parts that differ looks like a bar.
+    """
+    line, half = bar.line, bar.line.width / 2
+    inner, short = (spaced(-share * line.length, share * line.length) for share in (0.3, 0.15))
+    rows = spaced(-0.6 * half, 0.6 * half)
+    own = float(np.median(sample(picture, line, inner, rows)[0]))
+
+    def apart(s: float, across: NDArray[np.float64]) -> float:
+        values, inside = sample(picture, line, short + s, across)
+        return abs(float(np.median(values)) - own) / bar.contrast if inside.all() else 0.0
+
+    beside = spaced(half + 1.5, half + 3.0)
+    for s in (-2 * line.length, 2 * line.length):
+        values, inside = sample(picture, line, inner + s, rows)
+        same = inside.all() and np.abs(values - own).mean() < SAME_INK * bar.contrast
+        around = ((s / 2, rows), (1.5 * s, rows), (s, -beside), (s, beside))
+        if same and min(apart(*of) for of in around) > OTHER_INK:
+            return True
+    return False
 
 
 def sharpened(choice: Choice, picture: NDArray[np.float32], line: Line) -> Choice:

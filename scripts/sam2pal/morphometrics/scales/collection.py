@@ -17,15 +17,20 @@ FOUND, DOUBTFUL, NONE = "found", "doubtful", "none"
 COLUMNS = {
     **dict.fromkeys(("genus", "specimen", "status", "source"), str),
     **dict.fromkeys(("pixels_per_mm", "uncertainty", "pixels", "mm"), float),
-    **dict.fromkeys(("reason", "picture"), str),
+    **dict.fromkeys(("reason", "picture", "taken"), str),
 }
-"""Columns of scale.csv: `uncertainty` is a standard one, as a share; `pixels` and `mm` were measured."""
+"""Columns of scale.csv: `uncertainty` is a standard one, as a share; `pixels` and `mm` were measured;
+`taken` is the size in pixels and the camera."""
+MEDIAN = "_median"
+"""Follows the source of a scale that is the median of other photographs."""
 FAR = 5.0  # robust standard deviations
 NARROWEST = 0.01  # as a share: photographs of one magnification do not differ by less
 FEWEST = 5  # scales among which one can be an outlier
 ALIKE = 0.02  # as a share: scales of one magnification
 ALONE = 2  # others with the same scale make it no outlier but another magnification
 SPREAD = 0.02  # as a share: photographs that differ by more were not taken alike
+OFF = 0.03  # as a share: a scale that is farther from the median of photographs taken alike is doubtful
+MOST_OFF = 0.1  # of the photographs: if more are off, they were not taken alike
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class Row:
     mm: float | None = None
     reason: str = ""
     picture: str = ""
+    taken: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether it was found in the photograph itself."""
+        return self.pixels_per_mm is not None and not self.source.endswith(MEDIAN)
 
 
 def read_rows(paths: Iterable[str | Path]) -> list[Row]:
@@ -75,11 +86,11 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:
-    """Rows of a genus, with scales that are far from all others doubtful.
+    """Rows of a genus, with scales found in a photograph that are far from all others doubtful.
 
     A scale that others have too is another magnification and no outlier.
     """
-    known = np.array([row.pixels_per_mm for row in rows if row.pixels_per_mm], float)
+    known = np.array([row.pixels_per_mm for row in rows if row.own], float)
     if len(known) < FEWEST:
         return list(rows)
     logs = np.log(known)
@@ -87,7 +98,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
     spread = max(1.4826 * float(np.median(np.abs(logs - middle))), NARROWEST)
     found = []
     for row in rows:
-        if row.pixels_per_mm:
+        if row.pixels_per_mm and row.own:
             value = math.log(row.pixels_per_mm)
             z = (value - middle) / spread
             others = int((np.abs(logs - value) < ALIKE).sum()) - 1
@@ -102,31 +113,107 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 
 
 def with_one_scale(rows: Sequence[Row]) -> list[Row]:
-    """Rows of photographs that were taken alike: all have the median scale, and its spread."""
-    known = [row for row in rows if row.pixels_per_mm]
-    if not known:
+    """Rows of photographs that were taken alike: all have the median scale, and its spread.
+
+    A scale of a photograph's own that is far from it is doubtful, and the photograph has none.
+    """
+    shared = _Shared.of(rows)
+    if shared is None:
         return list(rows)
-    scales = np.array([row.pixels_per_mm for row in known], float)
-    middle = float(np.median(scales))
-    spread = 1.4826 * float(np.median(np.abs(np.log(scales / middle))))
-    said = f"median of {len(known)} of {len(rows)} photographs, spread {spread:.2%}"
-    if spread > SPREAD:
-        reason = f"{said}: they were not taken alike, so `once: collection` does not fit"
+    if not shared.alike:
+        reason = f"{shared.said}: they were not taken alike, so `once: collection` does not fit"
         return [replace(row, status=DOUBTFUL, pixels_per_mm=None, reason=reason) for row in rows]
-    sources = [row.source for row in known]
-    source = max(dict.fromkeys(sources), key=sources.count)
-    least = min(row.uncertainty or 0.0 for row in known)
-    return [
-        replace(
+    return [shared.doubted(row) if shared.off(row) else shared.given(row) for row in rows]
+
+
+def alike(rows: Sequence[Row], groups: Mapping[str, str] | None = None) -> list[Row]:
+    """Rows of which those without a scale have the median of photographs that were taken alike.
+
+    Without five scales, or where these differ, nobody knows that photographs were taken alike, and
+    rows stay as they are. A scale of a photograph's own that is far from the median is doubtful.
+
+    Args:
+        groups: what says which were taken alike, by specimen; those without it were not. None: the
+            camera and the size.
+    """
+    of = {row.specimen: row.taken for row in rows} if groups is None else groups
+    members: dict[str, list[Row]] = {}
+    for row in rows:
+        if of.get(row.specimen):
+            members.setdefault(of[row.specimen], []).append(row)
+    shared = {name: _Shared.of(group) for name, group in members.items()}
+    found = []
+    for row in rows:
+        one = shared.get(of.get(row.specimen, ""))
+        if one is not None and one.alike and one.count >= FEWEST:
+            row = one.doubted(row) if one.off(row) else row if row.own else one.given(row)
+        found.append(row)
+    return found
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """The scale of photographs that may have been taken alike.
+
+    Attributes:
+        count: of the scales found in them.
+        spread: robust standard deviation, as a share.
+        strays: how many are farther from the median than `OFF`.
+        source: of most.
+        uncertainty: of the median for one photograph, as a share.
+        said: for people.
+    """
+
+    pixels_per_mm: float
+    count: int
+    spread: float
+    strays: int
+    source: str
+    uncertainty: float
+    said: str
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> _Shared | None:
+        known = [row for row in rows if row.pixels_per_mm]
+        if not known:
+            return None
+        scales = np.array([row.pixels_per_mm for row in known], float)
+        middle = float(np.median(scales))
+        apart = np.abs(np.log(scales / middle))
+        spread = 1.4826 * float(np.median(apart))
+        sources = [row.source for row in known]
+        return cls(
+            middle,
+            len(known),
+            spread,
+            int((apart > OFF).sum()),
+            max(dict.fromkeys(sources), key=sources.count),
+            max(spread, min(row.uncertainty or 0.0 for row in known)),
+            f"median of {len(known)} of {len(rows)} photographs, spread {spread:.2%}",
+        )
+
+    @property
+    def alike(self) -> bool:
+        """Whether nothing speaks against it; one stray may be a wrong bar."""
+        return self.spread <= SPREAD and self.strays <= max(1, MOST_OFF * self.count)
+
+    def off(self, row: Row) -> bool:
+        own = row.pixels_per_mm
+        return own is not None and abs(math.log(own / self.pixels_per_mm)) > OFF
+
+    def doubted(self, row: Row) -> Row:
+        reason = f"{row.pixels_per_mm:.4g} pixels per mm, but {self.pixels_per_mm:.4g} is the {self.said}"
+        return replace(row, status=DOUBTFUL, pixels_per_mm=None, reason=reason)
+
+    def given(self, row: Row) -> Row:
+        return replace(
             row,
             status=FOUND,
-            source=source,
-            pixels_per_mm=middle,
-            uncertainty=max(spread, least),
-            reason=f"{said}; {row.reason}" if row.reason else said,
+            source=self.source + MEDIAN,
+            pixels_per_mm=self.pixels_per_mm,
+            uncertainty=self.uncertainty,
+            reason=f"{self.said}; {row.reason}" if row.reason else self.said,
         )
-        for row in rows
-    ]
 
 
 def without_scale(rows: Sequence[Row]) -> str:

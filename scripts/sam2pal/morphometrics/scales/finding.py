@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from sam2pal.config.scale import ScaleSearch, check_scale
+from sam2pal.images.address import file_of
+from sam2pal.images.header import FORMATS
 from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
@@ -26,6 +28,7 @@ SIDE = 1600  # pixels of the longer side in which bars and cards are looked for
 TWO_GROUNDS = 60.0  # between the mean colours on the two sides, in RGB of 255
 SHOWN = 480  # pixels of the picture of what was found
 FOUND, DOUBTFUL, NONE = "found", "doubtful", "none"
+_CAMERA = (0x010F, 0x0110)  # EXIF: make and model
 _TICK_MM = {"mm": 1.0, "1/16 in": 25.4 / 16}
 
 
@@ -144,14 +147,33 @@ class Search:
         return Window(top, left, min(high, bottom) - top, min(wide, right) - left)
 
 
+def taken_with(path: str | Path, width: int, height: int) -> str:
+    """Size and camera of a photograph, or of the one that it is a window of.
+
+    Args:
+        width, height: pixels, where the file does not say them.
+    """
+    camera: list[str] = []
+    try:
+        with Image.open(file_of(path), formats=FORMATS) as image:
+            width, height = image.size
+            tags = image.getexif()
+            camera = [str(tags[tag]).strip(" \0") for tag in _CAMERA if tags.get(tag)]
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError):
+        pass  # a format that Pillow does not read; its size is known
+    longer, shorter = sorted((width, height), reverse=True)
+    return ", ".join([f"{longer} x {shorter}", *camera])
+
+
 def other_thing(pixels: NDArray[np.uint8], bar: Bar) -> str:
     """Why what looks like a bar may be another thing, by its colours; empty if nothing says so."""
     line = bar.line
     along = spaced(-0.4 * line.length, 0.4 * line.length, max(STEP, line.length / 100))
     across = spaced(line.width / 2 + 2, line.width / 2 + 5)
     channels = pixels.transpose(2, 0, 1).astype(np.float32)
+    ground = 70 if bar.dark else 30  # text beside a bar is as dark as it, or as light
     one, other = (
-        [sample(channel, line, along, v)[0].mean() for channel in channels]
+        [np.percentile(sample(channel, line, along, v)[0], ground) for channel in channels]
         for v in (-across, across)
     )
     if np.linalg.norm(np.subtract(one, other)) > max(TWO_GROUNDS, 0.5 * bar.contrast):

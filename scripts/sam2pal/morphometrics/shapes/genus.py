@@ -71,6 +71,21 @@ def read_statuses(path: str | Path) -> dict[tuple[str, str], str]:
     return found
 
 
+def refused_scales(path: str | Path) -> set[str]:
+    """Specimens of a table of measurements whose scale is not trusted.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    columns = {name: COLUMNS[name] for name in ("specimen", "flags")}
+    return {
+        name
+        for piece in tables.read_chunks(path, columns, others=False)
+        for name, flags in zip(*(piece[of].to_pylist() for of in columns), strict=True)
+        if "scale_refused" in (flags or "").split(";")
+    }
+
+
 def shapes(
     genus: Genus,
     statuses: Statuses,

@@ -109,12 +109,14 @@ class Genus:
                 pickle.dump(result, file)
                 count += 1
                 progress()
-                if result.quantities is not None:
-                    self.measuring.plausibility.add(result.quantities)
+                self.measuring.learn(result)
             file.seek(0)
             for _ in range(count):
                 result = pickle.load(file)  # what was written above
+                known = result.scale
                 self.measuring.doubt(result)
+                if result.scale is not known:
+                    self._leave_out("without a scale", result.specimen, reason=result.scale.reason)
                 for name, counter in self.counts.items():
                     counter[result.structures[name].status] += 1
                 yield result
