@@ -7,7 +7,7 @@ from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.model import OFFICIAL, SHA256
 from sam2pal.config.stages import read_options
 from sam2pal.io.errors import InputError
-from sam2pal.model.checkpoints import fetch
+from sam2pal.model.fetching import fetch
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.config.model import SHA256 as SHA256_OF
 from sam2pal.io.errors import InputError
-from sam2pal.model.checkpoints import fetch
+from sam2pal.model.fetching import fetch
 
 CONTENT = bytes(range(256)) * 2000  # half a megabyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
