@@ -15,6 +15,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.evaluation.final import final_run
 from sam2pal.io import tables
+from sam2pal.morphometrics.measures.dictionary import MEASURED, OUTSIDE
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.darwin_core import (
     MEASUREMENTS,
@@ -37,12 +38,16 @@ def main() -> None:
     stage = read_options(arguments.options)
     folder, final = final_run(arguments.genus, arguments.runs, stage.final_round, stage.rounds)
     known: dict[str, str] = {}
+    trusted: dict[str, set[str]] = {}
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "measurement_or_fact.csv"
     with tables.Writer([path], MEASUREMENTS) as writer:
         for piece in tables.read_chunks(folder / "morphometrics.parquet", COLUMNS):
             rows = piece.to_pylist()
             known |= {row["specimen"]: occurrence(row) for row in rows}
+            for row in rows:
+                if row["status"] in (MEASURED, OUTSIDE):
+                    trusted.setdefault(row["specimen"], set()).add(row["structure"])
             found = (measurement(row, stage.measurement.indices) for row in rows)
             writer.write(tables.table([row for row in found if row], MEASUREMENTS))
         count = writer.rows
@@ -55,7 +60,9 @@ def main() -> None:
                 row
                 for one in dataset.by_specimen().values()
                 if one.status == "ok" and one.width
-                for row in media(arguments.genus, one, known.get(one.specimen, ""))
+                for row in media(
+                    arguments.genus, one, known.get(one.specimen, ""), trusted.get(one.specimen, ())
+                )
             ]
             writer.write(tables.table(rows, MEDIA))
         print(

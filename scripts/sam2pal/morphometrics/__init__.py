@@ -6,9 +6,9 @@ METHODS = {
     "search_scale": 3,
     "find_scale": 2,
     "measure": 15,
-    "summarize_morphometrics": 6,
+    "summarize_morphometrics": 7,
     "plot_morphometrics": 2,
     "export_shapes": 3,
-    "plot_shapes": 1,
-    "export_darwin_core": 1,
+    "plot_shapes": 2,
+    "export_darwin_core": 2,
 }

@@ -58,6 +58,8 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
         row("a", 100.0, "px", occurrenceID="urn:x:1"),
         row("a", 6.25, "mm2", measure="area", occurrenceID="urn:x:1"),
         row("a", 1.3, occurrenceID="urn:x:1", **index) | index,
+        row("a", 3.0, "1", measure="holes", occurrenceID="urn:x:1"),
+        row("a", 41.5, "CIELAB", measure="lab_l", occurrenceID="urn:x:1"),
         row("b", 2.7, status="low_confidence"),
     ]
     save(folder / "morphometrics.parquet", rows, occurrenceID=str)
@@ -72,8 +74,9 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     ]
     head = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": encode_mask(mask)}
     head |= {"area": 500, "source": "predicted", "score": 0.91, "iscrowd": 0}
+    unsure = head | {"id": 2, "image_id": 2, "score": 0.2}
     coco = {"info": {}, "images": images, "categories": categories(["head"])}
-    write(folder / "shards/0001.json", coco | {"annotations": [head]})
+    write(folder / "shards/0001.json", coco | {"annotations": [head, unsure]})
     options = tmp_path / "options.yaml"
     expression = "head.length / head.width"
     options.write_text(yaml.safe_dump({"measurement": {"indices": {"ratio": expression}}}))
@@ -84,8 +87,10 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
 
     found = read(tmp_path / "out/measurement_or_fact.csv")
     assert set(found[0]) <= DARWIN_CORE
-    assert [one["measurementType"] for one in found] == ["head length", "head area", "ratio"]
-    first, area, ratio = found
+    assert [one["measurementType"] for one in found] == [
+        *("head length", "head area", "ratio", "head mean of CIELAB L*"),
+    ]
+    first, area, ratio, _ = found
     assert (first["measurementValue"], first["measurementUnit"]) == ("2.5", "mm")
     assert first["occurrenceID"] == "urn:x:1" and first["measurementAccuracy"].startswith(
         "2.4 to 2.75"
@@ -93,11 +98,14 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     assert "scale from genus" in first["measurementMethod"]
     assert area["measurementUnit"] == "mm²" and ratio["measurementUnit"] == ""
     assert expression in ratio["measurementMethod"]
-    assert len({one["measurementID"] for one in found}) == 3
+    assert len({one["measurementID"] for one in found}) == 4
 
     pictures = read(tmp_path / "out/audiovisual.csv")
     assert set(pictures[0]) <= AUDIOVISUAL_CORE
-    photograph, region, other = pictures
+    photograph, region, other = (
+        pictures  # of b there is a mask of low confidence, which is left out
+    )
+    assert photograph["ac:providerManagedID"] == "a.JPG"
     assert photograph["dc:format"] == "image/jpeg" and photograph["exif:PixelXDimension"] == "100"
     assert region["ac:isROIOf"] == photograph["dcterms:identifier"] == "Formica/a.JPG"
     box = [float(region[f"ac:{name}Frac"]) for name in ("x", "y", "width", "height")]
@@ -119,7 +127,7 @@ def test_a_publication_gets_the_final_round_in_millimetres():
         0.258,
         11.2,
     )
-    assert length["text"] == "2.3 ± 0.258 (2 to 2.6)" and length["unit"] == "mm"
+    assert length["text"] == "2.30 ± 0.26 (2.00 to 2.60)" and length["unit"] == "mm"
     assert ratio["text"] == "1.23 (1.23 to 1.23)" and ratio["sd"] is None
 
 

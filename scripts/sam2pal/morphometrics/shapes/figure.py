@@ -59,6 +59,8 @@ def _panel(panel: SubFigure, structure: str, space: Space, genera: Sequence[str]
                 own[:, 0], own[:, 1], s=12, alpha=0.7, linewidths=0, label=f"{genus}, n = {len(own)}",
                 color=COLOURS[place % len(COLOURS)], marker=MARKERS[place % len(MARKERS)],
             )  # fmt: skip
+    # distances in the figure are those of the shapes
+    centre.set_aspect("equal", adjustable="datalim")
     centre.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     centre.axvline(0, color="0.8", linewidth=0.6, zorder=0)
     centre.set_xlabel(f"PC 1 ({100 * shares[0]:.0f} %)", fontsize=8)

@@ -1,7 +1,7 @@
 """Measurements, photographs and masks in the terms of Darwin Core and Audiovisual (Audubon) Core."""
 
 import mimetypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import sam2pal
@@ -33,6 +33,14 @@ MEDIA: dict[str, type] = {
     **dict.fromkeys(("ac:subjectPartLiteral", "dcterms:description"), str),
 }
 """Columns of audiovisual.csv: terms of Audiovisual Core, http://rs.tdwg.org/ac/doc/termlist/."""
+OF_MASKS = ("parts", "holes")
+"""Measures that are no traits of a specimen: a pin makes a hole."""
+NAMES = {
+    f"lab_{letter}{end}": f"{said} of CIELAB {letter.replace('l', 'L')}*"
+    for letter in "lab"
+    for end, said in (("", "mean"), ("_sd", "standard deviation"))
+}
+"""What measures are called where their own name is short."""
 UNITS = {"1": "", "mm2": "mm²", "mm3": "mm³", "degree": "°"}
 MADE_BY = f"SAM2-PAL {sam2pal.__version__}"
 
@@ -51,9 +59,10 @@ def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str,
     structure, measure, unit = row["structure"], row["measure"], row["unit"]
     if row["status"] != MEASURED or row["value"] is None or measure in NOT_SUMMARISED:
         return None
-    if unit.startswith("px"):
+    if unit.startswith("px") or measure in OF_MASKS:
         return None
     known = BY_NAME.get(measure)
+    name = NAMES.get(measure, measure.replace("_", " "))
     is_index = structure == SPECIMEN and known is None
     defined = known.definition if known else f"index {indices.get(measure, measure)}"
     scale = f"; scale from {row['scale_source']}" if unit.startswith("mm") else ""
@@ -65,7 +74,7 @@ def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str,
     return {
         "measurementID": ":".join((row["genus"], row["specimen"], structure, measure, unit)),
         "occurrenceID": occurrence(row),
-        "measurementType": measure if is_index else f"{structure} {measure.replace('_', ' ')}",
+        "measurementType": measure if is_index else f"{structure} {name}",
         "measurementValue": row["value"],
         "measurementAccuracy": accuracy,
         "measurementUnit": UNITS.get(unit, unit),
@@ -78,10 +87,15 @@ def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str,
     }
 
 
-def media(genus: str, specimen: AnnotatedSpecimen, occurrence_id: str) -> Iterator[dict[str, Any]]:
-    """The photograph of a specimen, then the bounding box of each of its masks as a region of interest.
+def media(
+    genus: str, specimen: AnnotatedSpecimen, occurrence_id: str, trusted: Container[str]
+) -> Iterator[dict[str, Any]]:
+    """The photograph of a specimen, then the bounding boxes of its masks as regions of interest.
 
     Boxes are fractions of the photograph as stored.
+
+    Args:
+        trusted: structures whose masks are given.
     """
     identifier = f"{genus}/{specimen.name}"
     common = {"dc:type": "StillImage", "ac:associatedSpecimenReference": occurrence_id}
@@ -90,12 +104,13 @@ def media(genus: str, specimen: AnnotatedSpecimen, occurrence_id: str) -> Iterat
         "dc:format": mimetypes.guess_type(specimen.name)[0] or "",
         "dcterms:title": f"{genus} {specimen.specimen}",
         "ac:subtypeLiteral": "Photograph",
-        "ac:providerManagedID": specimen.path or specimen.file_name,
+        "ac:providerManagedID": specimen.file_name,
         "exif:PixelXDimension": specimen.width,
         "exif:PixelYDimension": specimen.height,
     }
     for structure, annotation in specimen.annotations.items():
-        if annotation.state == State.UNKNOWN or not annotation.area:
+        unknown = annotation.state == State.UNKNOWN or not annotation.area
+        if unknown or structure not in trusted:
             continue
         left, top, width, height = rle_measures(annotation.pieces[0])["bbox"]
         score = annotation.score

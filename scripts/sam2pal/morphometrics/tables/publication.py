@@ -1,5 +1,6 @@
 """The summary of measurements as publications print it."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ COLUMNS = {
     **dict.fromkeys(("mean", "sd", "cv_percent", "min", "max"), float),
     "text": str,
 }
-"""Columns of publication.csv; text is `mean ± sd (min to max)`."""
+"""Columns of publication.csv; text is `mean ± sd (min to max)`, all with the mean's decimals."""
 DIGITS = 3  # significant ones of what is printed
 
 
@@ -35,15 +36,22 @@ def publication(
             continue
         sd, cv = row.get("sd"), row.get("cv")
         low, high = _digits(row["min"]), _digits(row["max"])
-        spread = "" if sd is None else f" ± {_digits(sd):g}"
+        decimals = _decimals(row["mean"])
+        spread = "" if sd is None else f" ± {sd:.{decimals}f}"
+        limits = f"{row['min']:.{decimals}f} to {row['max']:.{decimals}f}"
         result.append(
             {key: row[key] for key in ("genus", "structure", "measure", "n")}
             | {"unit": "" if row["unit"] == "1" else row["unit"]}
             | {"mean": _digits(row["mean"]), "sd": None if sd is None else _digits(sd)}
             | {"cv_percent": None if cv is None else _digits(100 * cv), "min": low, "max": high}
-            | {"text": f"{_digits(row['mean']):g}{spread} ({low:g} to {high:g})"}
+            | {"text": f"{row['mean']:.{decimals}f}{spread} ({limits})"}
         )
     return result
+
+
+def _decimals(value: float) -> int:
+    """Decimals with which a value has `DIGITS` significant digits."""
+    return max(0, DIGITS - 1 - math.floor(math.log10(abs(value)))) if value else DIGITS - 1
 
 
 def _digits(value: float) -> float:
