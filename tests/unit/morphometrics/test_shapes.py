@@ -324,6 +324,9 @@ def test_a_scale_that_was_found_in_the_photograph_is_that_of_its_points(run, mon
     folder = export(run, monkeypatch, "--scales", path, scale=["bar"])
     tps = {one["ID"]: one for one in read_tps(folder / "outline_trunk.tps")}
     assert float(tps["a"]["SCALE"]) == pytest.approx(1 / 25) and "SCALE" not in tps["b"]
+    rows = (folder / "outline_trunk_morphoj.txt").read_text().splitlines()
+    points = [[float(n) for n in row.split("\t")[1:3]] for row in rows[1:]]
+    assert points[0] == pytest.approx(tps["a"]["LM"][0], abs=1e-3)  # all in pixels, or all in mm
 
 
 def test_the_figure_and_its_table_hold_every_specimen(run, monkeypatch, tmp_path):

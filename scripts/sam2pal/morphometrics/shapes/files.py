@@ -64,21 +64,20 @@ def write_tps(path: Path, configurations: Sequence[Configuration], fixed: int) -
 
 
 def write_morphoj(path: Path, configurations: Sequence[Configuration]) -> None:
-    """Write a text file for MorphoJ: a row a specimen, tabs, in mm where the scale is known, else pixels.
+    """Write a text file for MorphoJ: a row a specimen, tabs, in mm if all scales are known, else in pixels.
 
     MorphoJ takes no missing points, so specimens that lack one are left out.
     """
+    whole = [one for one in configurations if one.complete]
+    known = all(one.pixels_per_mm for one in whole)  # sizes in two units cannot be compared
 
     def lines() -> Iterator[str]:
-        first = True
-        for one in configurations:
-            if one.complete:
-                if first:
-                    numbers = range(1, len(one.points) + 1)
-                    yield "\t".join(["ID", *(f"{axis}{i}" for i in numbers for axis in "XY")])
-                    first = False
-                scaled = one.upwards / (one.pixels_per_mm or 1.0)
-                yield "\t".join([one.specimen, *(f"{value:.7g}" for value in scaled.ravel())])
+        for number, one in enumerate(whole):
+            if not number:
+                numbers = range(1, len(one.points) + 1)
+                yield "\t".join(["ID", *(f"{axis}{i}" for i in numbers for axis in "XY")])
+            scaled = one.upwards / ((known and one.pixels_per_mm) or 1.0)
+            yield "\t".join([one.specimen, *(f"{value:.7g}" for value in scaled.ravel())])
 
     _write(path, lines())
 
