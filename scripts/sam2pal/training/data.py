@@ -196,12 +196,14 @@ class _Images:
     def encode(self, annotated: Sequence[Annotated], precision: torch.dtype) -> AnnotatedViews:
         """At once."""
         images, masks, known = zip(*annotated, strict=True)
-        features = self._cache.keep([self._encode(image) for image in images])
-        return self._views(features, masks, known, precision)
+        encoded = [self._encode(image) for image in images]
+        self._one = encoded[0]
+        return self._views(self._cache.keep(encoded), masks, known, precision)
 
     def later(self, image: Callable[[int], Tensor], count: int) -> OnDemand:
-        """Images [3, S, S], each when it is asked for."""
-        return OnDemand(count, lambda number: self._encode(image(number)), self._cache)
+        """Images [3, S, S], each when it is asked for; after some were encoded at once."""
+        kept = self._cache.place(self._one, count)
+        return OnDemand(lambda number: self._encode(image(number)), kept)
 
     def later_views(self, views: Sequence[Callable[[], Annotated]]) -> AnnotatedViews:
         """Masks at once, in half precision as there are many (steps of 0.0005); images when asked for."""
@@ -265,6 +267,7 @@ class Lessons:
     ) -> None:
         self._unlabelled, self._teacher, self._before = unlabelled, teacher, before
         self._mirror, self._seed = mirror, seed
+        self._side = min(unlabelled.square, LARGEST)
         self._found: dict[int, Taught] = {}
 
     def __len__(self) -> int:
@@ -286,7 +289,7 @@ class Lessons:
     @property
     def nbytes(self) -> int:
         """What all of them take in the device's memory."""
-        return len(self) * self[:1].masks.nbytes
+        return 2 * len(self) * self._teacher.structures * self._side**2
 
     def image(self, number: int) -> Tensor:
         """One of them, [3, S, S]."""
@@ -308,8 +311,7 @@ class Lessons:
             self._keep(number, Taught(altered[None].to(found.masks.device), found.trusted))
 
     def _keep(self, number: int, found: Taught) -> None:
-        side = min(self._unlabelled.square, LARGEST)
-        masks = F.interpolate(found.masks, side, mode="area")
+        masks = F.interpolate(found.masks, self._side, mode="area")
         self._found[number] = Taught(masks.half(), found.trusted)
 
 

@@ -21,6 +21,8 @@ class FeaturesOnDisk:
         images: how many there are to be.
     """
 
+    nbytes = 0  # in the device's memory
+
     def __init__(self, file: IO[bytes], one: Features, images: int) -> None:
         self._kinds = [(t.shape[1:], t.dtype) for t in one.maps]
         self._sizes = [t.numel() * t.element_size() for t in one.maps]
@@ -50,8 +52,9 @@ class FeaturesOnDisk:
 class _InMemory:
     """The same in memory."""
 
-    def __init__(self, images: int) -> None:
+    def __init__(self, one: Features, images: int) -> None:
         self._held: list[Features | None] = [None] * images
+        self.nbytes = images * _size(one)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -69,33 +72,26 @@ class OnDemand:
     """Features of `B` images; asked for some of them, as `Features` are, it gives `Features`.
 
     Args:
-        images: how many there are.
         encode: gives the features of one.
-        cache: says where they are kept.
+        kept: where they are kept, as `FeatureCache.place` gives it.
     """
 
-    def __init__(self, images: int, encode: Callable[[int], Features], cache: "FeatureCache") -> None:
-        self._images, self._encode, self._cache = images, encode, cache
-        self._kept: _InMemory | FeaturesOnDisk | None = None
+    def __init__(self, encode: Callable[[int], Features], kept: _InMemory | FeaturesOnDisk) -> None:
+        self._encode, self._kept = encode, kept
         self._there: set[int] = set()
 
     def __len__(self) -> int:
-        return self._images
+        return len(self._kept)
 
     @property
     def nbytes(self) -> int:
         """What all of them take in the device's memory."""
-        self[[0]]
-        held = isinstance(self._kept, _InMemory)
-        return self._images * _size(self._kept[[0]]) if held and self._kept else 0
+        return self._kept.nbytes
 
     def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Features:
         for number in _numbers(index, len(self)).tolist():
             if number not in self._there:
-                one = self._encode(number)
-                if self._kept is None:
-                    self._kept = self._cache.place(one, self._images)
-                self._kept.put(number, one)
+                self._kept.put(number, self._encode(number))
                 self._there.add(number)
         return self._kept[index]
 
@@ -115,12 +111,12 @@ class FeatureCache:
         """Room for so many images.
 
         Args:
-            one: features of the first, of the kind that all are.
+            one: features of one, of the kind that all are.
         """
         size = images * _size(one)
         if size <= self._free:
             self._free -= size
-            return _InMemory(images)
+            return _InMemory(one, images)
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
         # it has no name, so that nothing is left of it when the process ends, however that happens

@@ -229,10 +229,8 @@ def kept_bytes(tracker: Tracker, data: Data) -> int:
         kept.append(data.taught.nbytes)
     kept += [view.masks.nbytes for view in (data.drawn, data.views, data.unseen)]
     for features in (data.drawn.features, data.pool, data.views.features, data.unseen.features):
-        if isinstance(features, OnDemand):
-            kept.append(features.nbytes)
-        elif not isinstance(features, FeaturesOnDisk):
-            kept += [tensor.nbytes for tensor in features.maps]
+        own = isinstance(features, OnDemand | FeaturesOnDisk)
+        kept.append(features.nbytes if own else sum(tensor.nbytes for tensor in features.maps))
     return sum(kept)
 
 

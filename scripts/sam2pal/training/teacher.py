@@ -70,6 +70,11 @@ class Teacher:
         self._valid = shown.T
         self._shown = shown.any(0)  # by any template
 
+    @property
+    def structures(self) -> int:
+        """K, of how many masks are found."""
+        return len(self._shown)
+
     @torch.no_grad()
     def __call__(self, image: Tensor) -> Taught:
         """Of one specimen [3, s, s], its masks at the same size; s is what `largest` gives of the ways."""

@@ -1084,6 +1084,9 @@ def test_what_is_taught_is_found_when_it_is_asked_for_by_the_model_before_traini
     call = Teacher.__call__
     monkeypatch.setattr(Teacher, "__call__", lambda *a: asked.append(1) or call(*a))
     data = prepare(Tracker(model), known, pool, TAUGHT, 1)
+    # what it will take is known before
+    assert data.taught.nbytes == taught.taught.nbytes
+    assert data.pool.nbytes == sum(level.nbytes for level in taught.pool.maps)
     assert not asked
     with torch.no_grad():  # as after some steps
         for parameter in model.parameters():

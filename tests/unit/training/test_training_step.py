@@ -289,7 +289,8 @@ def test_training_from_disk_gives_the_same_bits(small_model, data, tmp_path):
         return adapters.adapter_state(model)
 
     def on_disk(features):
-        return OnDemand(len(features), lambda i: features[[i]], FeatureCache(0))
+        kept = FeatureCache(0).place(features[[0]], len(features))
+        return OnDemand(lambda number: features[[number]], kept)
 
     moved = dataclasses.replace(
         data,
