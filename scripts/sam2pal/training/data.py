@@ -229,21 +229,33 @@ class _Images:
 
 
 class BeforeTraining:
-    """A context in which a model has the weights that it had when this was made."""
+    """A context in which a model has the weights that it had when this was made.
+
+    Fresh adapters may be put into it afterwards: they then change nothing in the context.
+    """
 
     def __init__(self, model: SAM2Base) -> None:
         self._model, self._state = model, adapter_state(model)
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
+        """Raises: ValueError: weights themselves are trained, and were not yet when this was made."""
         now = adapter_state(self._model)
-        set_state(self._model, self._state)
+        before = {name: self._weight(name, value) for name, value in now.items()}
+        set_state(self._model, before)
         try:
             # as outside of a step
             with torch.no_grad(), torch.autocast(self._device, enabled=False):
                 yield
         finally:
             set_state(self._model, now)
+
+    def _weight(self, name: str, now: Tensor) -> Tensor:
+        if name in self._state:
+            return self._state[name]
+        if ".lora_" not in name:
+            raise ValueError(f"'{name}' was made trainable after the data of the training")
+        return torch.zeros_like(now)
 
     @property
     def _device(self) -> str:

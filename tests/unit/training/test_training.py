@@ -1105,6 +1105,26 @@ def test_what_is_taught_is_found_when_it_is_asked_for_by_the_model_before_traini
         assert torch.equal(value, trained[name]), name
 
 
+def test_adapters_that_are_put_in_later_teach_nothing(small_model, photographs, taught):
+    templates, pool = photographs
+    known = TemplateSet.read(templates, STRUCTURES, small_model.image_size, aligned=False)
+    model = copy.deepcopy(small_model)
+    data = prepare(Tracker(model), known, pool, TAUGHT, 1)
+    adapters.inject(model, TAUGHT.adapter)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(std=0.1)
+    found = data.taught[:1].masks
+    torch.testing.assert_close(found, taught.taught.masks[:1], atol=1e-3, rtol=0)
+    full = dataclasses.replace(TAUGHT, method="full")
+    model = copy.deepcopy(small_model)
+    data = prepare(Tracker(model), known, pool, full, 1)
+    adapters.inject(model, full.adapter)
+    with pytest.raises(ValueError, match="made trainable after"):
+        data.taught[:1]
+
+
 def test_training_on_demand_gives_the_same_bits(small_model, photographs, taught, tmp_path):
     templates, pool = photographs
     known = TemplateSet.read(templates, STRUCTURES, small_model.image_size, aligned=False)
