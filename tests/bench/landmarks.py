@@ -4,7 +4,8 @@
 
 Truth are the points that drawn masks define (shapes/landmarks.py). From one template and predicted masks:
 `mask` takes the same points of the predicted masks, `scaled` the template's points scaled by the box of
-their structure in the body's frame, `warped` those of shapes/transfer.py, and `feature` the place in the
+their structure in the body's frame, `along` those at the same share of the structure's length and of its
+width there, `warped` those of shapes/transfer.py, and `feature` the place in the
 structure's mask whose features are most like the template's at the landmark, on photographs cut alike along
 the body's axis (the maps of the model's encoder, normalised, on the finest grid, refined by a parabola).
 `return` is the rank correlation of an error with that of the way back. Cells: median and 95th percentile of
@@ -17,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import shapely
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -41,7 +43,8 @@ from sam2pal.segmentation.shard import segment
 
 BODY, SLENDER = ["head", "pronotum", "elytra"], ["antennae"]
 NAMES = [*BODY, "legs", *SLENDER]
-METHODS = ("mask", "scaled", "warped", "feature")
+METHODS = ("mask", "scaled", "along", "warped", "feature")
+END = 0.02  # of a structure's length: its width is taken no nearer to its ends
 GROUPS = {
     "where structures meet": lambda name: "-" in name,
     "front and rear": lambda name: name.endswith((".front", ".rear")),
@@ -75,6 +78,13 @@ class Known:
         every = np.concatenate([points[name] for name in BODY if name in points])
         self.low, self.high = every.min(0), every.max(0)
         self.length = float(self.high[1] - self.low[1])
+
+    def across(self, name: str, forward: float) -> tuple[float, float] | None:
+        """Left and right of an outlined structure, where it is so far forwards in the frame."""
+        area = shapely.Polygon(self.frame.local(self.outlines[name].points)).buffer(0)
+        far = 10 * self.length
+        cut = shapely.intersection(area, shapely.LineString([(-far, forward), (far, forward)]))
+        return None if cut.is_empty else (cut.bounds[0], cut.bounds[2])
 
     def cut(self, image: Image.Image, side: int, resampling: Image.Resampling) -> np.ndarray:
         """A picture with the body upright in a square."""
@@ -134,6 +144,24 @@ def structures_of(name: str) -> list[str]:
     return name.split(".")[0].split("-")
 
 
+def along(template: Known, one: Known, name: str, point: np.ndarray) -> np.ndarray | None:
+    """The place at the same share of the structure's length, and of its width there."""
+    if name not in template.outlines or name not in one.outlines:
+        return None
+    (low, high), (low_here, high_here) = template.boxes[name], one.boxes[name]
+    across, forward = template.frame.local(point[None])[0]
+    share = (forward - low[1]) / (high[1] - low[1])
+    inner = min(max(share, END), 1 - END)
+    sides = template.across(name, low[1] + inner * (high[1] - low[1]))
+    here = one.across(name, low_here[1] + inner * (high_here[1] - low_here[1]))
+    if sides is None or here is None or sides[0] == sides[1]:
+        return None
+    place = here[0] + (across - sides[0]) / (sides[1] - sides[0]) * (here[1] - here[0])
+    return one.frame.photograph(
+        np.array([place, low_here[1] + share * (high_here[1] - low_here[1])])
+    )
+
+
 def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[dict]:
     """Of each landmark the error of each method, and that of the ways back."""
     side = tracker.image_size
@@ -154,6 +182,7 @@ def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[
         share = (template.frame.local(point[None])[0] - low) / (high - low)
         found = {"mask": one.landmarks.get(name)}
         found["scaled"] = one.frame.photograph(low_here + share * (high_here - low_here))
+        found["along"] = along(template, one, names[0], point)
         found["warped"] = warped[name].point if name in warped else None
         start = template.photograph_to_square(point, side) / cell
         place = nearest(other, at(own, start), one.where(names, side, own.shape[-1]))
