@@ -233,7 +233,7 @@ def bound(bench: Bench, tracker: Tracker, drawn: list, specimens: list) -> float
     side = tracker.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])
     images = images.to(bench.device)
-    memories = [memory.repeat(len(images)) for memory in memories_of(bank)[:1]]
+    memories = [memory.repeat(len(images)) for memory in memories_of(bank, side)[:1]]
 
     def call() -> None:
         with autocast(bench.device):
@@ -256,7 +256,7 @@ def compiled(bench: Bench) -> Iterator[Row]:
             with torch.no_grad(), autocast(bench.device):
                 features = tracker.encode(images)
                 bank = remember(tracker, drawn, NAMES, SegmentationOptions(turns=(0,)))
-                memories = [memory.repeat(batch) for memory in memories_of(bank)]
+                memories = [memory.repeat(batch) for memory in memories_of(bank, side)]
             calls = {
                 "image_encoder": lambda: tracker.encode(images),  # noqa: B023
                 "memory_attention": lambda: tracker.track(features, memories),  # noqa: B023

@@ -100,7 +100,7 @@ def bench(
     images = images[: upright.batch_size]
     bank = remember(tracker, templates, NAMES, upright)
     features = tracker.encode(images)
-    memories = [memory.repeat(len(images)) for memory in memories_of(bank)]
+    memories = [memory.repeat(len(images)) for memory in memories_of(bank, side)]
 
     def one(call: Callable, times: int = repeats) -> tuple[float, float]:
         """GFLOP and seconds of a call, for each image."""
@@ -132,11 +132,11 @@ def bench(
     return rows
 
 
-def memories_of(bank) -> list:
-    """One a template, of all structures, upright."""
+def memories_of(bank, side: int) -> list:
+    """One a template, of all structures, upright, for squares of a side."""
     structures = torch.arange(len(NAMES))
     every = torch.arange(len(bank.shown)).expand(len(NAMES), -1)
-    return bank.recall(every, structures)
+    return bank.recall(every, structures, side)
 
 
 def four_encodings(tracker: Tracker, images: torch.Tensor, memories: list) -> torch.Tensor:
@@ -152,7 +152,7 @@ def four_encodings(tracker: Tracker, images: torch.Tensor, memories: list) -> to
 
 def loop(tracker: Tracker, images: torch.Tensor, bank) -> None:
     """One call of `track` for each structure of each specimen."""
-    memories = memories_of(bank)
+    memories = memories_of(bank, images.shape[-1])
     for image in images:
         features = tracker.encode(image[None])
         for structure in range(len(NAMES)):
