@@ -189,15 +189,14 @@ def test_another_training_has_another_state(project, trained, tmp_path):
 
     def key(model=("a" * 64, 64), pixels=b"pixels", pool="pool.tsv", init=None, **sections):
         photograph.write_bytes(pixels)
-        arguments = SimpleNamespace(
-            templates=project / "templates.json", pool=project / pool, init=init
-        )
+        arguments = SimpleNamespace(templates=project / "templates.json", pool=project / pool)
         template = AnnotatedSpecimen("s0", str(photograph), 9, 9, {})
         return script["input_hash"](
             arguments,
             read_options(options_file(project, **sections)),
             model,
             [template],
+            [] if init is None else sorted(init.iterdir()),
         )
 
     keys = [
