@@ -45,3 +45,9 @@ def test_morphometrics_rooms_import_one_way():
         if f"sam2pal.morphometrics.{later}" in path.read_text(encoding="utf-8")
     ]
     assert not upwards
+
+
+def test_no_two_files_of_tests_have_the_same_name():
+    """They could not be collected in one run, as CI collects them."""
+    names = [path.name for path in LIBRARY.parents[1].glob("tests/**/test_*.py")]
+    assert len(names) == len(set(names)), sorted({n for n in names if names.count(n) > 1})
