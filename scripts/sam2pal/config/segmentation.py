@@ -39,11 +39,11 @@ class SegmentationOptions:
     or one and a quarter times the pixels, mirrored, scaled or turned a little. The mean of the
     masks is taken. 3 is worth three to five points of IoU, and takes the model five times as
     long. None is 3 with the bundled model, and 1 with others, of which it was not measured"""
-    absent_below: Share = 0.2
+    absent_below: Share = 0.0
     """a structure is called absent, and its mask dropped, where the logit that it is there is below
-    this share of the logit on the templates themselves; with 0 only where the model is more sure
-    that it is not there"""
-    faint_below: Share = 0.5
+    this share of the logit on the templates themselves; 0 is where the model is more sure that it is
+    not there"""
+    faint_below: Share = 0.4
     """a structure of which the model is less sure than on the templates is also called absent where
     its colour differs from what surrounds it by less than this share of the difference on the
     templates; 0 for never"""
