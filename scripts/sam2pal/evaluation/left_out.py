@@ -76,7 +76,7 @@ class Comparison:
     def __str__(self) -> str:
         said = f"mean IoU {self.first:.3f} against {self.second:.3f} over {self.specimens} specimens"
         if self.known:
-            said += f", {self.known} of which one of them was trained on"
+            said += f", one of the two was trained on {self.known} of these"
         return f"{said}; p {self.p:.3f}"
 
 

@@ -92,7 +92,7 @@ def test_specimens_that_a_round_was_trained_on_are_compared_only_if_there_are_to
     assert (found.specimens, found.known, found.first_is_better) == (3, 0, True)
     found = compare(first, left_out([1.0, *BAD[1:]], "ab"))
     assert (found.specimens, found.known, found.first_is_better) == (4, 2, False)
-    assert "2 of which one of them was trained on" in str(found)
+    assert "one of the two was trained on 2 of these" in str(found)
 
 
 def test_outlines_begun_from_a_round_do_not_speak_for_it():
