@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2pal.model.combining import SURE, Decision
+from sam2pal.model.combining import SURE, Decision, memorized
 from sam2pal.model.loading import resized
 from sam2pal.model.masks import at_size_of, hard_iou
+from sam2pal.model.templates import TemplateSet
+from sam2pal.model.tracker import Features, Memory, Tracker
 from sam2pal.model.views import sided
 
 
@@ -81,6 +83,25 @@ def alterations(count: int, names: Sequence[str]) -> list[Alteration]:
 def largest(ways: Sequence[Alteration], square: int) -> int:
     """Pixels of the side of the largest square that any of them needs."""
     return max(way.side(square) for way in ways)
+
+
+def memorized_for(
+    tracker: Tracker, templates: TemplateSet, ways: Sequence[Alteration]
+) -> tuple[Features, dict[int, list[Memory]]]:
+    """What `memorized` gives on the model's own squares, and the memories of squares of every side needed.
+
+    Args:
+        templates: with as many pixels as `largest` gives, or fewer.
+    """
+    own = tracker.image_size
+    square = templates.at(own)
+    features, memories = memorized(tracker, square)
+    others = {way.side(own) for way in ways} - {own}
+    return features, {own: memories} | {
+        # what the model's own square shows is followed on all
+        side: memorized(tracker, templates.at(side), square.shown)[1]
+        for side in others
+    }
 
 
 def ensemble(

@@ -63,7 +63,7 @@ class Annotator:
             if outcome.known is None or outcome.known[i]
         }
         surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
-        fitted = surfaces
+        fitted = None
         if outcome.fitted is not None:
             fitted = {name: Surface.over(outcome.fitted[i], box) for name, i in place.items()}
         apart, cells = [None] * len(self.followed), outcome.logits
@@ -92,12 +92,12 @@ class Annotator:
                 _upright_runs(photograph, drawn[name].mask()) for name in rivals if name in drawn
             )
             # confidences were fitted to the model's own logits
-            told, likelihood = (
+            told, *other = (
                 Likelihood(of[structure.name], tuple(of[name] for name in tracked), first, taken)
                 for of in (surfaces, fitted)
+                if of is not None
             )
-            if fitted is surfaces:
-                told = likelihood
+            likelihood = other[0] if other else told
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
             limit = limits[number] if limits else None
             flags = check_mask(mask, limit, box) if limit and mask else []

@@ -14,9 +14,9 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
-from sam2pal.model.combining import alone, each_on_each, memorized, skill
+from sam2pal.model.combining import alone, each_on_each, skill
 from sam2pal.model.device import autocast, out_of_memory, too_small
-from sam2pal.model.ensemble import Alteration, alterations, largest
+from sam2pal.model.ensemble import Alteration, alterations, largest, memorized_for
 from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Memory, Tracker
@@ -151,7 +151,7 @@ def read_templates(
     if not templates:
         raise InputError("no template is left to segment from")
     aligned = len(views_of(options.turns, options.mirrored)) > 1
-    side = largest(alterations(options.ensemble or 1, names), tracker.image_size)
+    side = largest(_ways(options, names), tracker.image_size)
     return TemplateSet.read(templates, names, side, aligned=aligned, window=options.window)
 
 
@@ -163,7 +163,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         InputError: as `remember`.
     """
     device, names = tracker.device, known.names
-    ways = alterations(options.ensemble or 1, names)
+    ways = _ways(options, names)
     as_read, known = known, known.at(tracker.image_size)
     views = views_of(options.turns, options.mirrored)
     sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
@@ -182,16 +182,13 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
     )
     seen = torch.stack([shown[:, sides] if view.mirrored else shown for view in views], 1)
 
-    features, memories = memorized(tracker, known)
+    features, by_side = memorized_for(tracker, as_read, ways)
+    memories = by_side[tracker.image_size]
     sure = []
     for number, memory in enumerate(memories):
         with _enough_memory(known.specimens[number], device):
             itself = alone(tracker, features[[number]], memory).object_score
         sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
-    by_side = {
-        side: Memory.cat(memorized(tracker, as_read.at(side), shown)[1])
-        for side in {way.side(tracker.image_size) for way in ways} - {tracker.image_size}
-    }
     found = None
     if len(known) > 1:
         with _enough_memory(known.specimens[0], device):
@@ -209,7 +206,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         sides.to(device),
         shown.to(device),
         seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
-        {tracker.image_size: Memory.cat(memories), **by_side},
+        {side: Memory.cat(of) for side, of in by_side.items()},
         descriptors,
         found,
         learn_limits(in_views, seen, options),
@@ -222,6 +219,10 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         known.reference,
         finder,
     )
+
+
+def _ways(options: SegmentationOptions, names: Sequence[str]) -> list[Alteration]:
+    return alterations(options.ensemble or 1, names)
 
 
 def _contrast(known: TemplateSet) -> tuple[float, ...]:

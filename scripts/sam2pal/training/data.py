@@ -19,7 +19,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.adapters import adapter_state, frozen_by, set_state
 from sam2pal.model.device import autocast
 from sam2pal.model.encoder import Encoded
-from sam2pal.model.ensemble import alterations, largest
+from sam2pal.model.ensemble import Alteration, alterations, largest
 from sam2pal.model.finding import NOTHING, Finder
 from sam2pal.model.loading import resized, square_image
 from sam2pal.model.similarity import match
@@ -102,7 +102,11 @@ def held_out(shown: Tensor, holdout: bool | str) -> int | None:
 
 def square_of_training(options: TrainingOptions, names: Sequence[str], square: int) -> int:
     """Pixels of the side of the squares on which photographs are read, of a model whose own is `square`."""
-    return largest(alterations(options.ways if options.distillation > 0 else 1, names), square)
+    return largest(_ways(options, names), square)
+
+
+def _ways(options: TrainingOptions, names: Sequence[str]) -> list[Alteration]:
+    return alterations(options.ways if options.distillation > 0 else 1, names)
 
 
 @torch.no_grad()
@@ -135,8 +139,8 @@ def prepare(
     if mirror and (names := sided(templates.names)):
         mirror = False
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
-    ways = alterations(options.ways, templates.names) if options.distillation > 0 else ()
-    side = square_of_training(options, templates.names, tracker.image_size)
+    ways = _ways(options, templates.names)
+    side = largest(ways, tracker.image_size)
     as_read, templates = templates, templates.at(tracker.image_size)
     _warn_of_small(templates, tracker.image_size)
     images = _Images(tracker, options, FeatureCache(options.keep_megabytes, folder))
@@ -152,7 +156,7 @@ def prepare(
     say("reading the templates")
     unlabelled = Unlabelled(tracker, options, templates, pool, side)
     lessons, copies = None, 1
-    if ways:
+    if options.distillation > 0:
         teacher = Teacher(tracker, as_read.but(held_out(drawn.shown, options.holdout)), ways)
         lessons, copies = Lessons(unlabelled, teacher, before, mirror, seed), COPIES
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2pal.model.combining import Decision, alone, each_on_each, mean_of_masks, memorized, skill
+from sam2pal.model.combining import Decision, alone, each_on_each, mean_of_masks, skill
 from sam2pal.model.device import autocast
-from sam2pal.model.ensemble import Alteration, ensemble
+from sam2pal.model.ensemble import Alteration, ensemble, memorized_for
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 
@@ -59,11 +59,8 @@ class Teacher:
         self._tracker, self._ways = tracker, ways
         square = templates.at(tracker.image_size)
         shown = square.shown.to(tracker.device)
-        features, memories = memorized(tracker, square)
-        self._memories = {tracker.image_size: memories} | {
-            side: memorized(tracker, templates.at(side), shown)[1]
-            for side in {way.side(tracker.image_size) for way in ways} - {tracker.image_size}
-        }
+        features, self._memories = memorized_for(tracker, templates, ways)
+        memories = self._memories[tracker.image_size]
         with autocast(tracker.device):
             found = each_on_each(tracker, features, memories, square)
         self._skills = skill(found).T  # [K, T]

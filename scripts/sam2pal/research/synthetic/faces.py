@@ -79,13 +79,26 @@ def build_ant_face(genes: Genes) -> Species:
     )
     antennae = _antennae(genes.under("antennae"), skin["antennae"], front)
     parts = [*_behind(genes.under("behind"), skin, wide), head, clypeus, jaws, eyes, antennae]
+    return _face(
+        "ant face", genes, parts, ("head", "clypeus", "mandibles", "antennae", "eyes"), "clypeus"
+    )
+
+
+def _face(
+    kind: str,
+    genes: Genes,
+    parts: list[Plate | Limb],
+    structures: tuple[str, ...],
+    middle: str,
+) -> Species:
+    """A head that fills the drawing; its eyes and what lies in its middle are parts of it."""
     return species_of(
-        "ant face",
+        kind,
         genes,
         [Block(0, 1.0, 0.2, 0.0)],
         parts,
-        ("head", "clypeus", "mandibles", "antennae", "eyes"),
-        parents=(("eyes", "head"), ("clypeus", "head")),
+        structures,
+        parents=(("eyes", "head"), (middle, "head")),
         heading=180.0,
         essential="head",
         hairs=setae(genes),
@@ -193,14 +206,6 @@ def build_fly_face(genes: Genes) -> Species:
         bead_angle=u("arista", 0.3, 1.2),
     )
     parts = [*_behind(genes.under("behind"), skin, wide), head, eyes, face, mouth, horns]
-    return species_of(
-        "fly face",
-        genes,
-        [Block(0, 1.0, 0.2, 0.0)],
-        parts,
-        ("head", "eyes", "face", "proboscis", "antennae"),
-        parents=(("eyes", "head"), ("face", "head")),
-        heading=180.0,
-        essential="head",
-        hairs=setae(genes),
+    return _face(
+        "fly face", genes, parts, ("head", "eyes", "face", "proboscis", "antennae"), "face"
     )
