@@ -20,8 +20,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
-from sam2pal.config.segmentation import SegmentationOptions
-from sam2pal.config.stages import ENSEMBLE
 from sam2pal.io.files import sha256, write_text
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
@@ -36,8 +34,7 @@ from sam2pal.research.confidence.fitting import (
     fit_alikeness,
 )
 from sam2pal.research.confidence.foreign import SETS, foreign_to_drawn, pictures
-from sam2pal.research.confidence.segmenting import segmented
-from sam2pal.segmentation import METHODS
+from sam2pal.research.confidence.segmenting import OPTIONS, folder_of, segmented
 from sam2pal.segmentation.confidence import SHIPPED
 
 
@@ -58,9 +55,8 @@ def main() -> None:
     weights = BUNDLED / "weights.safetensors"
     digest = sha256(weights)
     model = build_model(ModelOptions(), device=choose_device(arguments.device))
-    folder = arguments.cache / f"{digest[:12]}-{METHODS['segment_shard']}"
+    folder = folder_of(arguments.cache, digest)
     tracker = Tracker(model)
-    options = SegmentationOptions(window="photograph", ensemble=ENSEMBLE)
     drawn = arguments.cache / "drawn"
     others = {name: pictures(arguments.data, name, 0) for name in SETS}
     cases = chain(
@@ -68,7 +64,7 @@ def main() -> None:
         drawn_cases(drawn, range(arguments.genera)),
         foreign_to_drawn(drawn, range(8), others),
     )
-    found = list(segmented(cases, tracker, options, folder / "fit"))
+    found = list(segmented(cases, tracker, OPTIONS, folder / "fit"))
     foreign = [of for of in found if of.case.name.startswith("foreign-")]
     known = [of for of in found if not of.case.name.startswith("foreign-")]
     alike = [of for of in known if of.case.source == "drawn"]

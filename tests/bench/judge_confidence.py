@@ -19,8 +19,6 @@ from PIL import Image
 
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
-from sam2pal.config.segmentation import SegmentationOptions
-from sam2pal.config.stages import ENSEMBLE
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.recalibration import Recalibration, labelled_in
 from sam2pal.dataset.signals import GOOD_IOU
@@ -44,9 +42,14 @@ from sam2pal.research.confidence.foreign import (
     named,
     pictures,
 )
-from sam2pal.research.confidence.segmenting import Found, segmented, specimens_of
+from sam2pal.research.confidence.segmenting import (
+    OPTIONS,
+    Found,
+    folder_of,
+    segmented,
+    specimens_of,
+)
 from sam2pal.research.synthetic.species import KINDS
-from sam2pal.segmentation import METHODS
 from sam2pal.segmentation.alikeness import Alikeness, shipped_alikeness
 from sam2pal.segmentation.confidence import Confidence, shipped
 
@@ -73,17 +76,16 @@ def main() -> None:
     arguments = parse()
     model = build_model(ModelOptions(), device=choose_device(arguments.device))
     digest = sha256(BUNDLED / "weights.safetensors")
-    folder = arguments.cache / f"{digest[:12]}-{METHODS['segment_shard']}"
+    folder = folder_of(arguments.cache, digest)
     if arguments.adapter:
         from sam2pal.model import adapters
 
         adapters.load(model, arguments.adapter)
         folder /= f"adapter-{sha256(arguments.adapter / 'adapter_model.safetensors')[:12]}"
     tracker = Tracker(model)
-    options = SegmentationOptions(window="photograph", ensemble=ENSEMBLE)
     folder /= arguments.score
     beetles = beetle_cases(arguments.data / "carabidae", int(arguments.score == "odd"))
-    made = segmented(beetles, tracker, options, folder)
+    made = segmented(beetles, tracker, OPTIONS, folder)
     found = [rescored(one, shipped()) for one in made]
     print(table(judged(found, SCORES)), flush=True)
     drawn, unseen = arguments.cache / "drawn", range(arguments.genera, 2 * arguments.genera)
@@ -91,10 +93,10 @@ def main() -> None:
         foreign_to_beetles(arguments.cache, arguments.data, int(arguments.score == "odd")),
         unlike_drawings(drawn, unseen),
     )
-    foreign = list(segmented(others, tracker, options, folder))
+    foreign = list(segmented(others, tracker, OPTIONS, folder))
     alone = (case for case in drawn_cases(drawn, unseen) if len(case.templates) == 1)
     one = [of for of in found if len(of.case.templates) == 1]
-    one += segmented(alone, tracker, options, folder)
+    one += segmented(alone, tracker, OPTIONS, folder)
     print("\n" + recognised(one, foreign, shipped_alikeness()))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.stages import ENSEMBLE
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, State
 from sam2pal.dataset.manifest import Specimen
@@ -17,8 +18,17 @@ from sam2pal.dataset.rle import decode_mask
 from sam2pal.io.files import write_text
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import Case
+from sam2pal.segmentation import METHODS
 from sam2pal.segmentation.alikeness import combined
 from sam2pal.segmentation.shard import segment
+
+# as the workflow segments photographs that are cut to their specimens
+OPTIONS = SegmentationOptions(window="photograph", ensemble=ENSEMBLE)
+
+
+def folder_of(cache: Path, digest: str) -> Path:
+    """Where the cache keeps what was segmented with the weights of a SHA-256."""
+    return cache / f"{digest[:12]}-{METHODS['segment_shard']}"
 
 
 @dataclass(frozen=True)
