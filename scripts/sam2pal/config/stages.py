@@ -23,6 +23,14 @@ from sam2pal.io.files import write_if_changed
 ENSEMBLE = 3  # of the bundled model; docs/accuracy.md has what other numbers give
 
 
+def resolved_ensemble(configuration: Configuration) -> int:
+    """In how many ways a specimen is seen."""
+    asked = configuration.segmentation.ensemble
+    if asked is None:
+        return ENSEMBLE if configuration.model.bundled else 1
+    return asked
+
+
 def stage_options(
     configuration: Configuration, methods: Mapping[str, int]
 ) -> dict[str, dict[str, Any]]:
@@ -50,8 +58,7 @@ def stage_options(
     told = {key: final[key] for key in ("rounds", "final_round")} | {"unreadable": configuration.unreadable}
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
-    if segmentation["ensemble"] is None:
-        segmentation["ensemble"] = ENSEMBLE if configuration.model.bundled else 1
+    segmentation["ensemble"] = resolved_ensemble(configuration)
     segmented = {
         **seed,
         **model,

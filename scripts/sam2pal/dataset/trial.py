@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sam2pal.config.configuration import Configuration
+from sam2pal.config.stages import resolved_ensemble
 from sam2pal.io.files import write_if_changed
 from sam2pal.io.machine import cores
 
 LIMIT = 15  # seconds, most of which the libraries take to load
 # Of the bundled model with five structures, one thread: 0.141 s of an image (time_model.py), 0.36 s of a real
-# beetle and 2.2 s of a training step in all (benchmarks of the trial in docs/own-data.md).
+# beetle that is seen once, and 2.2 s of a training step in all (benchmarks of the trial in docs/own-data.md).
 SEGMENTATION, TRAINING = 2.6, 15.6
+# pixels of each of the ways in which `segmentation: ensemble` sees a specimen, as a share of the model's own
+PIXELS = (1.0, 2.25, 1.5625, 1.5625, 2.25, 1.5625, 2.25, 1.0)
 SOURCE = "by a trial of this model on this machine"
 
 
@@ -55,7 +58,8 @@ def trial(
             return Trial(why=why)
         with suppress(OSError):  # else it is timed again
             write_if_changed(kept, json.dumps(known | {key: seconds}, indent=1) + "\n")
-    return Trial(SEGMENTATION * seconds, TRAINING * seconds)
+    further = sum(PIXELS[1 : resolved_ensemble(configuration)])
+    return Trial((SEGMENTATION + further) * seconds, TRAINING * seconds)
 
 
 def _time(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sam2pal.dataset.trial import PIXELS
 from sam2pal.model.combining import Decision
 from sam2pal.model.ensemble import ALTERATIONS, Alteration, alterations, ensemble
 
@@ -67,3 +68,7 @@ def test_a_mask_that_is_found_only_once_is_outvoted():
     found = ensemble(sometimes, image, alterations(3, ["head"]), SIDE)
     assert not bool((found.logits[0] > 0).any())
     assert found.steadiness[0] < 0.7
+
+
+def test_the_time_of_a_run_is_estimated_with_the_pixels_of_these_ways():
+    assert tuple(way.pixels**2 for way in ALTERATIONS) == PIXELS
