@@ -32,7 +32,6 @@ from sam2pal.evaluation.left_out import COLUMNS as LEFT_OUT
 from sam2pal.evaluation.left_out import read_left_out, rows_of
 from sam2pal.evaluation.notices import (
     doubtful,
-    named,
     of_duplicates,
     of_run,
     of_scales,
@@ -48,13 +47,14 @@ from sam2pal.evaluation.up_to_date import (
     USABLE,
     Results,
     Run,
+    entry,
     expected_runs,
     incomplete,
     run_of,
     stale,
 )
 from sam2pal.io import tables
-from sam2pal.io.errors import DamagedError, InputError
+from sam2pal.io.errors import DamagedError, InputError, some
 from sam2pal.io.files import set_aside, write_text
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.measures.dictionary import SPECIMEN
@@ -114,7 +114,7 @@ def main() -> None:
         )
         for stage in STAGES:
             take = scores.add if stage == "evaluation" else None
-            targets = outputs(folder, stage)
+            targets = tables.both(folder, stage)
             if stage == "morphometrics" and not arguments.long_csv:
                 targets.pop(0).unlink(missing_ok=True)  # one of an earlier call would be taken for this one's
             combine(stage, good[stage], targets, take, arguments.metadata, bar.update)
@@ -152,7 +152,7 @@ def main() -> None:
         "status": tables.table(status, STATUS),
     }
     for name, table in derived.items():
-        tables.write(rounded(table), *outputs(folder, name))
+        tables.write(rounded(table), *tables.both(folder, name))
     if arguments.summary:
         text = screen(status, final, of_rounds, arguments.summary.parent, given.unreadable)
         write_text(arguments.summary, text)
@@ -166,13 +166,7 @@ def unusable(path: Path) -> Iterator[dict[str, Any]]:
     lacking = f"{path} is missing" if not path.is_file() else ""
     if reason := lacking or stale(path, [one for one in made_from if one.exists()]):
         genus, round_ = run_of(path)
-        yield {
-            "genus": genus,
-            "round": round_,
-            "stage": "leave_one_out",
-            "status": "missing" if lacking else "stale",
-            "reason": reason,
-        }
+        yield entry(genus, round_, "leave_one_out", "missing" if lacking else "stale", reason)
 
 
 def further_notices(
@@ -289,7 +283,7 @@ class Counts:
         found |= {status: len(names) for status, names in self._lost.items()}
         found["specimens_doubtful"] = self._doubtful + (not self._last[1])
         said = [
-            LOST[status].format(f"{len(names)} photograph{'s' * (len(names) > 1)}", named(names))
+            LOST[status].format(f"{len(names)} photograph{'s' * (len(names) > 1)}", some(names))
             for status, names in self._lost.items()
             if names
         ]
@@ -349,10 +343,6 @@ def pieces(paths: list[Path], stage: str, progress: Callable[[], None]) -> Itera
     for path in paths:
         yield from tables.read_chunks(path, TYPES[stage], KEYS[stage])
         progress()
-
-
-def outputs(folder: Path, name: str) -> list[Path]:
-    return [folder / f"{name}.csv", folder / f"{name}.parquet"]
 
 
 if __name__ == "__main__":

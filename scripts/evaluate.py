@@ -17,7 +17,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.columns import COLUMNS
-from sam2pal.evaluation.evaluation import Evaluation
+from sam2pal.evaluation.evaluation import Evaluation, Scope
 from sam2pal.evaluation.report import describe, rounded
 from sam2pal.evaluation.scores import Scores
 from sam2pal.io import tables
@@ -72,11 +72,8 @@ def main() -> None:
         arguments.predictions,
         truth,
         Dataset(arguments.templates, source="drawn") if arguments.templates else None,
-        arguments.structure,
-        arguments.category_id,
+        Scope(arguments.structure, arguments.category_id, arguments.genus, arguments.round),
         options,
-        arguments.genus,
-        arguments.round,
         arguments.corrections,
     )
     columns = COLUMNS | (more.columns if more else {})
@@ -89,11 +86,8 @@ def main() -> None:
             table = rounded(tables.table(piece, COLUMNS))
             scores.add(table)
             writer.write(more.join(table) if more else table)
-    print(
-        describe(
-            scores, options, stage.seed, [*evaluation.notes, *notes, *(more.notes if more else ())]
-        )
-    )
+    notes = [*evaluation.notes, *notes, *(more.notes if more else ())]
+    print(describe(scores, options, stage.seed, notes))
 
 
 if __name__ == "__main__":

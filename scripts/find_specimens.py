@@ -35,7 +35,7 @@ from sam2pal.dataset.trays import (
 from sam2pal.images.foreground import Silhouette
 from sam2pal.images.reading import read_photograph
 from sam2pal.images.trays import SIDE
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, some
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 from sam2pal.review.trays import tray_picture, write_picture, write_trays_page
@@ -117,11 +117,7 @@ def main() -> None:
 
 
 def drawn_on(annotations: Path, photographs: str) -> list[AnnotatedSpecimen]:
-    """The specimens that are outlined, by whatever structures.
-
-    Raises:
-        InputError: a file cannot be read.
-    """
+    """The specimens that are outlined, by whatever structures; InputError if a file cannot be read."""
     source = read_annotations(annotations, Photographs.of_folder(photographs), [])
     labels = sorted({outline.label for drawing in source.drawings for outline in drawing.outlines})
     if not labels:
@@ -130,11 +126,7 @@ def drawn_on(annotations: Path, photographs: str) -> list[AnnotatedSpecimen]:
 
 
 def outlines(templates: Iterable[AnnotatedSpecimen], where: Path) -> list[Silhouette]:
-    """The outlines of templates.
-
-    Raises:
-        InputError: nothing is drawn, or a photograph cannot be read.
-    """
+    """The outlines of templates; InputError if nothing is drawn, or a photograph cannot be read."""
     found = [outline_of(template, read_photograph(template.path)) for template in templates]
     known = [outline for outline in found if outline]
     if not known:
@@ -151,8 +143,7 @@ def line_of(tray: Tray) -> str:
     touching = [one.number for one in tray.specimens if one.touching]
     text = f"{tray.photograph.name}: {len(tray.specimens)} specimens"
     if touching:
-        shown = ", ".join(touching[:10]) + (" ..." if touching[10:] else "")
-        text += f"; touching or more than one: {shown}"
+        text += f"; touching or more than one: {some(touching, 10, '')}"
     return text
 
 

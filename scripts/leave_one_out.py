@@ -171,7 +171,7 @@ def trained_on(chain: Iterable[Path]) -> set[str]:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             if record["published"] == "trained":
-                known |= set(record["templates"]) - {record["held_out"]}
+                known |= set(record["templates"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: damaged; delete {folder}, and run again") from error
     return known

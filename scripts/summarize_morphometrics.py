@@ -17,8 +17,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.evaluation.final import final_rounds, read_scores
@@ -72,8 +70,10 @@ def main() -> None:
 
         pairs, left_out = agreement.pair(arguments.compare, arguments.against)
         rows = agreement.compare(pairs)
-        write(folder, "morphometrics_pairs", tables.from_pandas(pairs, agreement.PAIR_COLUMNS))
-        write(folder, "morphometrics_concordance", tables.table(rows, agreement.COLUMNS))
+        both = tables.from_pandas(pairs, agreement.PAIR_COLUMNS)
+        tables.write(both, *tables.both(folder, "morphometrics_pairs"))
+        found = tables.table(rows, agreement.COLUMNS)
+        tables.write(found, *tables.both(folder, "morphometrics_concordance"))
         print(report(rows, left_out, arguments.against))
     if arguments.tables:
         summarise(arguments, folder)
@@ -106,7 +106,8 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             found |= dict.fromkeys(zip(*both, strict=True))
     scores, apart = read_scores(arguments.evaluation), read_left_out(arguments.left_out)
     final = final_rounds(found, stage.final_round, stage.rounds, scores, apart)
-    write(folder, "morphometrics_summary", tables.table(summary.rows(), SUMMARY))
+    of_genera = tables.table(summary.rows(), SUMMARY)
+    tables.write(of_genera, *tables.both(folder, "morphometrics_summary"))
     rounds = {genus: of.round for genus, of in final.items()}
     printed = publication.publication(summary.rows(), rounds)
     tables.write(tables.table(printed, publication.COLUMNS), folder / "publication.csv")
@@ -114,7 +115,7 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     short_columns = short.columns(columns.structures, columns.measures, more)
     with ExitStack() as stack:
         wide, brief = (
-            stack.enter_context(tables.Writer(outputs(folder, name), of))
+            stack.enter_context(tables.Writer(tables.both(folder, name), of))
             for name, of in (
                 ("morphometrics_wide", columns.columns()),
                 ("measurements", short_columns),
@@ -164,14 +165,6 @@ def write_guide(folder: Path, *of_tables: dict[str, type]) -> None:
     texts |= {path.name: path.read_text(encoding="utf-8") for path in READERS}
     for name, text in texts.items():
         write_text(folder / name, text)
-
-
-def write(folder: Path, name: str, table: pa.Table) -> None:
-    tables.write(table, *outputs(folder, name))
-
-
-def outputs(folder: Path, name: str) -> list[Path]:
-    return [folder / f"{name}.csv", folder / f"{name}.parquet"]
 
 
 if __name__ == "__main__":

@@ -128,7 +128,6 @@ def main() -> None:
     from sam2pal.training.plot import plot  # importing matplotlib takes a second
 
     plot(state, arguments.output / "training.svg")
-    held = trainer.data.held_out
     record = {
         "published": "trained" if better else "init" if arguments.init else "untrained",
         "validation_untrained": state.untrained,
@@ -137,7 +136,6 @@ def main() -> None:
         "interpolation": options.interpolation,
         "steps": state.step,
         "templates": [template.specimen for template in templates],
-        "held_out": None if held is None else templates[held].specimen,
         "controls": {
             "before": state.controls,
             "published": state.controls_of_best,

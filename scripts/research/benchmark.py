@@ -49,11 +49,7 @@ def parse() -> argparse.Namespace:
 
 
 def chosen(protocol: Protocol, arguments: argparse.Namespace) -> list[Run]:
-    """The runs that the arguments ask for.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+    """The runs that the arguments ask for; InputError if there is none of that name."""
     names = {"variants": protocol.variants, "collections": protocol.collections}
     for key, known in names.items():
         for name in getattr(arguments, key) or ():

@@ -90,7 +90,7 @@ def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
 
     def gradients(followed: Followed, logits: Tensor | None = None) -> dict[int, Tensor]:
         """Of each structure's loss, over the weights or at its own of the logits [N, 1, S/4, S/4]."""
-        losses = object_losses(followed, OPTIONS.mask)
+        losses = object_losses(followed)
         at, found = weights if logits is None else [logits], {}
         for row, structure in enumerate(followed.structure.tolist()):
             parts = torch.autograd.grad(losses[row], at, retain_graph=True, allow_unused=True)
@@ -112,7 +112,7 @@ def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
         seen = known.tracked
         trust = (seen.predicted_iou.clamp(0, 1) * seen.object_score.sigmoid()).tolist()
         trust = dict(zip(known.structure.tolist(), trust, strict=True))
-        losses = object_losses(way, OPTIONS.mask).tolist()
+        losses = object_losses(way).tolist()
         losses = dict(zip(way.structure.tolist(), losses, strict=True))
         for k in right:
             yield {

@@ -35,7 +35,6 @@ from sam2pal.training.palindrome import AnnotatedViews, mask_loss, palindrome
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import palindrome_bytes, peak_bytes
 
-FORM = TrainingOptions().mask
 CARDS = (8, 16, 24, 40, 80)  # GB
 KEPT = 42  # images of a template, its views and the pool, by default
 FORMS = ("step", "at_once", "again", "naive")
@@ -123,7 +122,7 @@ def bench(
 
     def one(first: AnnotatedViews, on: object, second: AnnotatedViews) -> None:
         optimizer.zero_grad(set_to_none=True)
-        mask_loss(palindrome(tracker, first, on, second), weights[:1], FORM).backward()
+        mask_loss(palindrome(tracker, first, on, second), weights[:1]).backward()
         optimizer.step()
 
     single = AnnotatedViews(template[[0]], masks[:1, :1], known[:1, :1])
@@ -198,7 +197,7 @@ def taken(tracker: Tracker, targets: Sequence[str], again: bool, precise: bool) 
             frozen = adapters.frozen_by(targets)
             template, specimens, back = (tracker.begin(some, frozen) for some in images)
         start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
-        return palindrome_bytes(tracker, start, specimens, goal, FORM)
+        return palindrome_bytes(tracker, start, specimens, goal)
 
 
 def table(rows: list[tuple]) -> str:

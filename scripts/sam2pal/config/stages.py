@@ -166,11 +166,7 @@ def read_options(path: Path | None, checkpoint: Path | None = None) -> StageOpti
 
 
 def structures_of(options: StageOptions) -> list[Structure]:
-    """The structures that the options name, in their order.
-
-    Raises:
-        InputError: they name none.
-    """
+    """The structures that the options name, in their order; InputError if they name none."""
     if not options.structures:
         raise InputError("no structures are named; give a file that names them by --options")
     return with_names(options.structures)

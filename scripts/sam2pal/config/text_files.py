@@ -50,11 +50,7 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a small file.
-
-    Raises:
-        InputError: it is no regular file, larger than `LARGEST`, or no UTF-8.
-    """
+    """The text of a small file; InputError if it is no regular file, larger than `LARGEST`, or no UTF-8."""
     path = Path(path)
     try:
         if path.exists() and not path.is_file():

@@ -31,11 +31,6 @@ class AdapterOptions:
     """which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, `mask_decoder`, and of
     the image encoder `neck`, `encoder_late` (the last two stages of its trunk) and
     `encoder_early`"""
-    method: Literal["lora", "full"] = "lora"
-    """`lora` trains low-rank matrices in the targets. `full` trains the weights themselves: all
-    behind the image encoder, and of the encoder the parts that are among the targets; only
-    weights that changed are stored. A round cannot start (`init`) from a round with the other
-    method"""
 
 
 @options
@@ -56,8 +51,6 @@ class TrainingOptions(AdapterOptions):
     training turns them to lie as it does. Use `[0]` where all lie alike"""
     learning_rate: StrictFloat = Field(0.0003, gt=0)
     """peak of the learning rate; a cosine to zero follows"""
-    encoder_rate: StrictFloat = Field(1.0, ge=0)
-    """share of the learning rate for what is trained in the image encoder"""
     warmup: StrictInt = Field(10, ge=0, le=1_000_000)
     """steps until the learning rate is at its peak"""
     weight_decay: Weight = 0.01
@@ -84,13 +77,6 @@ class TrainingOptions(AdapterOptions):
     `segmentation: ensemble`"""
     scores: Weight = 0.1
     """weight of the loss of predicted IoU and object score"""
-    mask: Literal["dice_bce", "dice_focal"] = "dice_focal"
-    """loss between a predicted and a drawn mask: `dice_bce` (Dice + binary cross-entropy) or
-    `dice_focal` (Dice + 20 x focal loss, as SAM 2 was trained; but SAM 2 also weighed the
-    foreground by 0.25)"""
-    holdout: Literal[True, False, "auto"] = False
-    """keep one template for validation alone: `true`, `false`, or `auto`, where there are at least
-    three"""
     validate_every: StrictInt = Field(25, ge=1, le=1_000_000)
     """steps between validations"""
     validation_pairs: StrictInt = Field(32, ge=1, le=10_000)
@@ -127,7 +113,7 @@ class TrainingOptions(AdapterOptions):
 
     @property
     def adapter(self) -> AdapterOptions:
-        return AdapterOptions(self.rank, self.alpha, self.targets, self.method)
+        return AdapterOptions(self.rank, self.alpha, self.targets)
 
 
 @options

@@ -26,11 +26,7 @@ class Code(NamedTuple):
 
 
 def read_codes(pixels: np.ndarray) -> list[Code]:
-    """The codes in a photograph, uint8 [h, w, 3].
-
-    Raises:
-        InputError: the package zxing-cpp is not installed.
-    """
+    """The codes in a photograph, uint8 [h, w, 3]; InputError if the package zxing-cpp is not installed."""
     try:
         import zxingcpp  # wanted by few: the only use of it
     except ImportError:

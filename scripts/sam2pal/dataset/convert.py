@@ -43,7 +43,7 @@ from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.images.window import Window
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError, nearest, some
 from sam2pal.io.user_tables import composed
 
 _SHOWN = 20  # outlines left out that are named
@@ -256,11 +256,11 @@ class _Collected:
     ) -> InputError:
         """Why a file has no mask, as far as can be told."""
         if unknown:
-            why = f"it has {_quoted(sorted(unknown))}: rename them there or in the configuration"
+            why = f"it has {some(sorted(unknown))}: rename them there or in the configuration"
         elif passed:
             why = f"it has {', '.join(passed)}, which are no outlines: draw polygons or masks"
         elif bare:
-            why = f"none is drawn on {_quoted(bare)}; is it the right file?"
+            why = f"none is drawn on {some(bare)}; is it the right file?"
         else:
             why = "is it the right file?"
         return InputError(
@@ -294,7 +294,7 @@ class _Collected:
 
     def _note_names(self, file: Path, names: list[str], what: str) -> None:
         if names:
-            self.notes.append(f"{file}: {len(names)} photographs {what}: {_quoted(names)}")
+            self.notes.append(f"{file}: {len(names)} photographs {what}: {some(names)}")
 
     def _structure(self, label: str) -> str | None:
         """The configuration's name for a label: the same, or else the same but for case."""
@@ -374,7 +374,7 @@ class _Collected:
             image.whys[structure] = "" if mask.any() else min(whys, default="")
         if replaced:
             self.notes.append(
-                f"{drawing.where}: its {_quoted(replaced)} replaces that of an earlier file"
+                f"{drawing.where}: its {some(replaced)} replaces that of an earlier file"
             )
         return drawn
 
@@ -545,8 +545,3 @@ def _folded(name: str) -> str:
 
 def _pixels(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]} pixels"
-
-
-def _quoted(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(f"'{name}'" for name in names[:5]) + more

@@ -79,11 +79,7 @@ class Hashes:
             self._known = json.loads(self._path.read_text(encoding="utf-8"))
 
     def of(self, photograph: str) -> str:
-        """64 hexadecimal digits.
-
-        Raises:
-            InputError: the file cannot be read.
-        """
+        """64 hexadecimal digits; InputError if the file cannot be read."""
         try:
             status = Path(file_of(photograph)).stat()
             state = [status.st_size, status.st_mtime_ns]

@@ -56,11 +56,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_json(path: str | Path) -> Any:
-    """Parse a JSON file.
-
-    Raises:
-        InputError: it is missing, empty or not JSON.
-    """
+    """Parse a JSON file; InputError if it is missing, empty or not JSON."""
     return parse_json(read_text(path), path)
 
 

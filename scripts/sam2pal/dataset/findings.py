@@ -11,10 +11,8 @@ from sam2pal.config.project import Project
 from sam2pal.config.sources import source_state
 from sam2pal.config.tables import Source
 from sam2pal.dataset import METHODS
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError, nearest, some
 from sam2pal.io.files import write_if_changed
-
-_SHOWN = 5
 
 
 class Findings:
@@ -111,9 +109,8 @@ def _table(path: str, genera: Mapping[str, str], reserved: Sequence[str]) -> dic
                 genus, [f.stem for f in scan(genera[genus]).photographs]
             )
             if unknown:
-                shown = ", ".join(f"'{name}'{nearest(name, bare)}" for name in unknown[:_SHOWN])
-                more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-                notes.append(f"{path}: {genus} has no photograph of {shown}{more}")
+                shown = some([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
+                notes.append(f"{path}: {genus} has no photograph of {shown}")
     return {"errors": [], "notes": notes}
 
 

@@ -17,7 +17,7 @@ from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.images.window import Window
 from sam2pal.io.cells import inert, original
-from sam2pal.io.errors import DamagedError, InputError
+from sam2pal.io.errors import DamagedError, InputError, some
 from sam2pal.io.files import write_if_changed
 from sam2pal.io.user_tables import composed
 
@@ -210,11 +210,11 @@ def build_manifest(
 
     names = {row.name for row in rows}
     gone = [row for row in earlier.values() if row.name not in names]
-    newly = [row for row in gone if row.status != REMOVED]
+    newly = [row.name for row in gone if row.status != REMOVED]
     notes = [f"{sum(listing.others.values())} other files left out: {others}"] if others else []
     if newly:
         notes.append(f"{len(newly)} photographs are gone since the last listing: {some(newly)}")
-    replaced = [row for row in rows if row.name in opened and _known(earlier.get(row.name))]
+    replaced = [row.name for row in rows if row.name in opened and _known(earlier.get(row.name))]
     if replaced:
         notes.append(f"{len(replaced)} photographs were opened again: {some(replaced)}")
     gone = [
@@ -254,12 +254,6 @@ def _parted(row: Specimen, found: Mapping[str, Sequence[Windowed] | None]) -> li
 
 def _known(row: Specimen | None) -> bool:
     return row is not None and row.status != REMOVED
-
-
-def some(rows: Sequence[Specimen]) -> str:
-    """The names of the first few, for a message."""
-    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return ", ".join(row.name for row in rows[:5]) + more
 
 
 def _examined(

@@ -49,11 +49,7 @@ class PhotographFile:
             return None
 
     def header(self) -> Header:
-        """Size and orientation.
-
-        Raises:
-            InputError: the photograph cannot be read.
-        """
+        """Size and orientation; InputError if the photograph cannot be read."""
         if self.width and not os.path.exists(file_of(self.path)):
             return Header(self.width, self.height)
         return _inspect(self.path)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.manifest import OK, Specimen, some
+from sam2pal.dataset.manifest import OK, Specimen
 from sam2pal.dataset.matching import find_templates
 from sam2pal.images.address import file_of
 from sam2pal.images.folder import natural_key
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, some
 
 
 def draw_pool(
@@ -60,15 +60,15 @@ def check_pool(pool: Iterable[Specimen], where: str | Path) -> None:
         try:
             status = os.stat(file_of(specimen.path))
         except OSError:
-            gone.append(specimen)
+            gone.append(specimen.name)
         else:
             if (status.st_size, status.st_mtime_ns) != (specimen.size, specimen.mtime_ns):
-                changed.append(specimen)
+                changed.append(specimen.name)
     if gone or changed:
         parts = [
-            f"{len(rows)} photographs {what} since it was drawn: {some(rows)}"
-            for rows, what in ((gone, "disappeared"), (changed, "changed"))
-            if rows
+            f"{len(names)} photographs {what} since it was drawn: {some(names)}"
+            for names, what in ((gone, "disappeared"), (changed, "changed"))
+            if names
         ]
         raise InputError(
             f"{where}: {'; '.join(parts)}; put them back, or delete this file to draw another"

@@ -11,10 +11,8 @@ from sam2pal.dataset.photographs import LaterPhotographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.images.folder import walk
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError, nearest, some
 from sam2pal.io.user_tables import composed
-
-_SHOWN = 5
 
 
 class Folder:
@@ -88,7 +86,7 @@ def _undrawn(project: Project, made: Callable[[str], bool]) -> list[str]:
     where = project.configuration.templates
     return [
         f"structures.{name}: it is drawn in no file of {where}{nearest(name, unknown)}; drawn are "
-        f"{_named([*drawn, *unknown])}. Correct the name, outline it, or take it out"
+        f"{some(sorted([*drawn, *unknown]))}. Correct the name, outline it, or take it out"
         for name in structures
         if name not in drawn
     ]
@@ -115,16 +113,11 @@ def _unjoined(table: SpecimenTable, genus: str, folder: Folder) -> list[str]:
         return []
     return [
         f"{table.path}: {len(unused)} rows of '{genus}' are no photograph of {folder.path}, and no "
-        f"photograph has a row: the table says {_named(unused)}, the photographs are called "
-        f"{_named(without)}. Write the path within the folder, without the extension, as text: a "
+        f"photograph has a row: the table says {some(unused)}, the photographs are called "
+        f"{some(without)}. Write the path within the folder, without the extension, as text: a "
         "spreadsheet drops zeros at the beginning of a number"
     ]
 
 
 def _folded(name: str) -> str:
     return " ".join(composed(name).replace("_", " ").split()).casefold()
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in sorted(names)[:_SHOWN]) if names else "none"
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -48,11 +48,7 @@ class Runs:
 
     @staticmethod
     def from_rle(rle: Mapping[str, Any]) -> Runs:
-        """The runs of a COCO RLE, compressed or not.
-
-        Raises:
-            ValueError: size or counts are malformed.
-        """
+        """The runs of a COCO RLE, compressed or not; ValueError if size or counts are malformed."""
         height, width = rle_size(rle)
         ends = np.cumsum(rle_counts(rle))
         start, end = ends[0:-1:2], ends[1::2]

@@ -6,7 +6,7 @@ from typing import Any
 
 from sam2pal.evaluation.final import Final, Score
 from sam2pal.evaluation.report import layout
-from sam2pal.evaluation.up_to_date import STAGES
+from sam2pal.evaluation.up_to_date import STAGES, entry
 
 COUNTS = (
     *("measured", "low_confidence", "doubtful", "outside", "absent"),
@@ -66,13 +66,13 @@ def screen(
 def chosen(final: Mapping[str, Final]) -> list[dict[str, Any]]:
     """Rows of status.csv that say which round is the result."""
     return [
-        {
-            "genus": genus,
-            "round": of.round,
-            "stage": CHOSEN,
-            "status": "note" if of.warning else "ok",
-            "reason": "; ".join(filter(None, (of.why, of.warning))),
-        }
+        entry(
+            genus,
+            of.round,
+            CHOSEN,
+            "note" if of.warning else "ok",
+            "; ".join(filter(None, (of.why, of.warning))),
+        )
         for genus, of in final.items()
     ]
 

@@ -32,7 +32,7 @@ from sam2pal.dataset.matching import find_templates, match
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.evaluation.overlap import Mask
 from sam2pal.evaluation.pair import evaluate_pair
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, some
 
 _STATUS_OF = {  # by whether truth and prediction have a pixel
     (True, True): "scored",
@@ -51,6 +51,23 @@ class Pairing:
     true: str | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Scope:
+    """What of the predictions is scored, and of which run it is.
+
+    Attributes:
+        structures: names, all that the predictions have if empty.
+        category_ids: ids of categories that are the same structure in both files, whatever their
+            names.
+        genus, round: where they are not as the predictions say.
+    """
+
+    structures: Sequence[str] = ()
+    category_ids: Sequence[int] = ()
+    genus: str | None = None
+    round: str | None = None
+
+
 class Evaluation:
     """Scores prediction files against a truth file, one file in memory at a time.
 
@@ -58,10 +75,7 @@ class Evaluation:
         predictions: COCO files, in the order in which their rows come.
         truth: dataset, or None: then no row is scored.
         templates: dataset whose specimens are not scored, or None.
-        structures: names, all that the predictions have if empty.
         corrections: what people said of the specimens: corrected masks are not scored.
-        category_ids: ids of categories that are the same structure in both files, whatever their
-            names.
 
     Attributes:
         notes: sentences on what is left out, for the reader of the table.
@@ -76,19 +90,15 @@ class Evaluation:
         predictions: Sequence[str | Path],
         truth: Dataset | None = None,
         templates: Dataset | None = None,
-        structures: Sequence[str] = (),
-        category_ids: Sequence[int] = (),
+        scope: Scope | None = None,
         options: EvaluationOptions | None = None,
-        genus: str | None = None,
-        round_: str | None = None,
         corrections: Corrections | None = None,
     ) -> None:
         self.options = options or EvaluationOptions()
         self.files = [Path(path) for path in predictions]
         self.truth = truth
         self.notes: list[str] = []
-        self._genus, self._round, self._corrections = genus, round_, corrections
-        self._structures, self._category_ids = list(structures), list(category_ids)
+        self._scope, self._corrections = scope or Scope(), corrections
         if corrections:
             corrections.learn(self.files)
         self._true = self.truth.by_specimen() if self.truth else {}
@@ -115,8 +125,8 @@ class Evaluation:
                 self._corrections.apply(dataset, settle=False)
             pairings = self._pairings(dataset)
             names = {
-                "genus": self._genus or str(dataset.info.get("genus") or ""),
-                "round": self._round or str(dataset.info.get("round") or ""),
+                "genus": self._scope.genus or str(dataset.info.get("genus") or ""),
+                "round": self._scope.round or str(dataset.info.get("round") or ""),
             }
             for specimen in dataset.specimens:
                 if specimen.status == "duplicate":
@@ -198,14 +208,14 @@ class Evaluation:
     def _pairings(self, dataset: Dataset, note: bool = False) -> list[Pairing]:
         predicted = dataset.structures
         true = self.truth.structures if self.truth else []
-        if self._category_ids:
+        if self._scope.category_ids:
             return self._pairings_by_id(dataset, note)
-        if self._structures:
-            for name in self._structures:
+        if self._scope.structures:
+            for name in self._scope.structures:
                 self._require(name, predicted, dataset.path)
                 if self.truth:
                     self._require(name, true, self.truth.path)
-            return [Pairing(name, name, name) for name in self._structures]
+            return [Pairing(name, name, name) for name in self._scope.structures]
         if self.truth and not set(predicted) & set(true):
             raise InputError(
                 f"{dataset.path} and {self.truth.path} have no structure in common: "
@@ -226,7 +236,7 @@ class Evaluation:
         names = {number: name for name, number in dataset.numbers.items()}
         true = {n: name for name, n in self.truth.numbers.items()} if self.truth else {}
         pairings = []
-        for number in self._category_ids:
+        for number in self._scope.category_ids:
             for known, path in ((names, dataset.path), (true, self.truth and self.truth.path)):
                 if path and number not in known:
                     found = ", ".join(f"{n} ({name})" for n, name in known.items())
@@ -266,8 +276,7 @@ class Evaluation:
 
     def _note_names(self, what: str, names: Sequence[str]) -> None:
         if names:
-            shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-            self.notes.append(f"{what}: {len(names)} ({shown})")
+            self.notes.append(f"{what}: {len(names)} ({some(names, 10, '')})")
 
 
 def check_same_size(

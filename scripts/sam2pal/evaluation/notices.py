@@ -12,10 +12,10 @@ from sam2pal.dataset.manifest import DUPLICATE, read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.left_out import MEASURE
 from sam2pal.evaluation.scores import ALL
+from sam2pal.evaluation.up_to_date import entry
 from sam2pal.io import tables
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, some
 
-SHOWN = 5  # names in one sentence
 SAID = {"iou": "", MEASURE: " by leave-one-out"}
 MOST_DOUBTFUL = 1 / 3  # of the specimens of a run
 Row = dict[str, Any]
@@ -27,13 +27,11 @@ def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
     Args:
         folder: results/GENUS/ROUND.
     """
-    row = {"genus": genus, "round": round_}
     notes = [note for note in _notes(folder / "templates.json") if _matters(note)]
     if notes:
-        yield row | {"stage": "templates", "status": "note", "reason": "; ".join(notes)}
-    said = _unchanged(folder / "adapter/training.json")
-    if said:
-        yield row | {"stage": "training", "status": "unchanged", "reason": said}
+        yield entry(genus, round_, "templates", "note", "; ".join(notes))
+    if said := _unchanged(folder / "adapter/training.json"):
+        yield entry(genus, round_, "training", "unchanged", said)
 
 
 def doubtful(row: Row) -> Iterator[Row]:
@@ -44,15 +42,12 @@ def doubtful(row: Row) -> Iterator[Row]:
     """
     count, of = row.get("specimens_doubtful") or 0, row.get("specimens") or 0
     if count > MOST_DOUBTFUL * of:
-        yield {
-            "genus": row["genus"],
-            "round": row["round"],
-            "stage": "specimens",
-            "status": "doubtful",
-            "reason": f"{count} of {of} specimens are doubtful: none of their masks is sure enough to be"
+        reason = (
+            f"{count} of {of} specimens are doubtful: none of their masks is sure enough to be"
             " measured. See on the review page what was found; then outline more templates, take another"
-            " `model`, or let `segmentation: turns, mirrored` say how specimens lie",
-        }
+            " `model`, or let `segmentation: turns, mirrored` say how specimens lie"
+        )
+        yield entry(row["genus"], row["round"], "specimens", "doubtful", reason)
 
 
 def _notes(path: Path) -> list[str]:
@@ -94,14 +89,11 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
         return  # said by the rules that read them
     without, unused = table.unmatched(genus, listed)
     if unused:
-        yield {
-            "genus": genus,
-            "round": "",
-            "stage": "specimen_table",
-            "status": "unmatched",
-            "reason": f"{len(unused)} rows of {path} are no photograph of {genus}: {named(unused)}; "
-            f"{len(without)} photographs have no row",
-        }
+        reason = (
+            f"{len(unused)} rows of {path} are no photograph of {genus}: {some(unused)}; "
+            f"{len(without)} photographs have no row"
+        )
+        yield entry(genus, "", "specimen_table", "unmatched", reason)
 
 
 def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
@@ -111,14 +103,11 @@ def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
     except InputError:
         return  # said by the rules that read it
     if names:
-        yield {
-            "genus": genus,
-            "round": "",
-            "stage": "photographs",
-            "status": "note",
-            "reason": f"{len(names)} photographs are not used, as others have their names but for the "
-            f"extension: {named(names)}; rename or remove them ({manifest} says which are kept)",
-        }
+        reason = (
+            f"{len(names)} photographs are not used, as others have their names but for the "
+            f"extension: {some(names)}; rename or remove them ({manifest} says which are kept)"
+        )
+        yield entry(genus, "", "photographs", "note", reason)
 
 
 def of_scales(genus: str, path: Path) -> Iterator[Row]:
@@ -138,10 +127,9 @@ def of_scales(genus: str, path: Path) -> Iterator[Row]:
     if names:
         reason = (
             f"{len(names)} of {len(found)} photographs have no scale of their own, {doubtful} of them a "
-            f"doubtful one: {named(names)}; see {path}"
+            f"doubtful one: {some(names)}; see {path}"
         )
-        row = {"genus": genus, "round": "", "stage": "scale", "status": "note", "reason": reason}
-        yield row
+        yield entry(genus, "", "scale", "note", reason)
 
 
 def worse_rounds(comparison: pa.Table, order: Iterable[str]) -> Iterator[Row]:
@@ -152,17 +140,8 @@ def worse_rounds(comparison: pa.Table, order: Iterable[str]) -> Iterator[Row]:
         whole = row["structure"] == ALL and row["genus"] != ALL and row["measure"] in SAID
         worse = row["change"] < 0 and row["more_than_noise"] == "yes"
         if whole and worse and following.get(row["round_before"]) == row["round_after"]:
-            yield {
-                "genus": row["genus"],
-                "round": row["round_after"],
-                "stage": "round",
-                "status": "worse",
-                "reason": f"worse than the round '{row['round_before']}'{SAID[row['measure']]}: mean IoU "
-                f"{row['change']:+.3f} on {row['n']} specimens",
-            }
-
-
-def named(names: list[str]) -> str:
-    """The first few of some names."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(f"'{name}'" for name in names[:SHOWN]) + more
+            reason = (
+                f"worse than the round '{row['round_before']}'{SAID[row['measure']]}: mean IoU "
+                f"{row['change']:+.3f} on {row['n']} specimens"
+            )
+            yield entry(row["genus"], row["round_after"], "round", "worse", reason)

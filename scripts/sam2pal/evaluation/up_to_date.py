@@ -236,6 +236,11 @@ def run_of(path: str | Path) -> tuple[str, str]:
     return parts[-3], parts[-2]
 
 
+def entry(genus: str, round_: str, stage: str, status: str, reason: str) -> dict[str, Any]:
+    """A row of status.csv that counts nothing."""
+    return {"genus": genus, "round": round_, "stage": stage, "status": status, "reason": reason}
+
+
 def incomplete(rows: Sequence[dict[str, Any]]) -> str:
     """A sentence per stage on the runs whose results are not in the tables, or nothing."""
     lines = []

@@ -45,11 +45,7 @@ def suffix_of(address: str | Path) -> str:
 
 
 def check_inside(address: str | Path, window: Window, size: tuple[int, int]) -> None:
-    """Make sure that a window lies in its photograph of (height, width).
-
-    Raises:
-        InputError: it does not.
-    """
+    """Make sure that a window lies in its photograph of (height, width); InputError if it does not."""
     fits = window.top + window.height <= size[0] and window.left + window.width <= size[1]
     if not fits or min(window.height, window.width) < 1:
         raise InputError(

@@ -168,11 +168,7 @@ def _usable(found: Found) -> Found:
 
 
 def scan(folder: str | Path) -> Listing:
-    """List the photographs of a folder.
-
-    Raises:
-        InputError: the folder does not exist or cannot be listed.
-    """
+    """List the photographs of a folder; InputError if the folder does not exist or cannot be listed."""
     photographs: list[Found] = []
     unsupported: list[Found] = []
     others: Counter = Counter()

@@ -1,7 +1,7 @@
 """The one exception whose message is meant for the person who runs the workflow."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -23,6 +23,12 @@ class DamagedError(InputError):
     def __init__(self, path: str | Path, message: str) -> None:
         super().__init__(message)
         self.path = Path(path)
+
+
+def some(names: Sequence[str], most: int = 5, quote: str = "'") -> str:
+    """The first few of some names, and how many more there are; `none` without any."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"{quote}{name}{quote}" for name in names[:most]) + more or "none"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -18,11 +18,7 @@ _SAID = ("No space left", "quota exceeded", "PytorchStreamWriter failed", "unexp
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of the bytes of a file, 64 hexadecimal digits.
-
-    Raises:
-        InputError: it cannot be read.
-    """
+    """SHA-256 of the bytes of a file, 64 hexadecimal digits; InputError if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -232,6 +232,11 @@ class Writer:
         return pc.if_else(pc.is_nan(column), None, column) if of is float else column
 
 
+def both(folder: Path, name: str) -> list[Path]:
+    """The two files of a table."""
+    return [folder / f"{name}.csv", folder / f"{name}.parquet"]
+
+
 def write(table: pa.Table, *paths: str | Path) -> None:
     """Write a whole table to every path (.csv or .parquet)."""
     types = {arrow: of for of, arrow in _ARROW.items()}

@@ -1,14 +1,11 @@
-"""What training adds to a SAM 2: put it in, save it, load it again.
+"""The low-rank matrices that training adds to a SAM 2: put them in, save them, load them again.
 
-`lora`, low-rank matrices through peft, is a standard PEFT folder (`adapter_config.json`,
-`adapter_model.safetensors`). `full` trains weights themselves; its folder holds those that
-changed (`full_weights.safetensors`) and which weights they belong to (`full_weights.json`).
+On disk they are a standard PEFT folder (`adapter_config.json`, `adapter_model.safetensors`).
 """
 
 import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -42,22 +39,6 @@ TARGETS = (*BEHIND_ENCODER, *ENCODER)
 _TRUNK = "image_encoder.trunk."
 _NECK = ("image_encoder.neck.", "sam_mask_decoder.conv_s0", "sam_mask_decoder.conv_s1")
 _PREFIX = "base_model.model."  # what peft itself puts before every name when it loads a folder
-
-
-@dataclass(frozen=True)
-class FullConfig:
-    """What `full` training began with.
-
-    Attributes:
-        base_sha256: of all weights of the model that it belongs to.
-        before: the weights that are trained, as they are in that model.
-    """
-
-    base_sha256: str
-    before: dict[str, Tensor]
-
-
-Config = LoraConfig | FullConfig
 
 
 def frozen_by(targets: Sequence[str]) -> Frozen:
@@ -103,16 +84,8 @@ def _part_of_encoder(name: str, late: tuple[str, ...]) -> str | None:
     return "encoder_late" if name.startswith(late) else "encoder_early"
 
 
-def in_encoder(name: str) -> bool:
-    """Whether a weight of this name lies in the image encoder."""
-    return name.startswith((_TRUNK, *_NECK))
-
-
-def inject(model: SAM2Base, options: AdapterOptions) -> Config:
-    """Put fresh adapters (which change nothing yet) into the model; only they, or with `full` the weights
-    behind the image encoder, have gradients."""
-    if options.method == "full":
-        return _open(model, model_hash(model), options.targets)
+def inject(model: SAM2Base, options: AdapterOptions) -> LoraConfig:
+    """Put fresh adapters (which change nothing yet) into the model; only they have gradients."""
     config = LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,
@@ -123,43 +96,6 @@ def inject(model: SAM2Base, options: AdapterOptions) -> Config:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_("lora_" in name)
     return config
-
-
-def _open(
-    model: SAM2Base, base_sha256: str, targets: tuple[str, ...], also: Iterable[str] = ()
-) -> FullConfig:
-    """Let weights be trained.
-
-    Args:
-        also: names of weights that may differ from those of the model that `base_sha256` names.
-    """
-    late = _late_blocks(model, targets)
-    frozen = tuple(  # its statistics are those of many images, and its scale belongs to them
-        f"{name}."
-        for name, module in model.named_modules()
-        if isinstance(module, nn.BatchNorm2d)
-    )
-    trained = {}
-    for name, parameter in sorted(model.named_parameters()):
-        part = _part_of_encoder(name, late)
-        some = part is None or (part in targets and not name.startswith(frozen))
-        parameter.requires_grad_(some)
-        if some or name in also:
-            trained[name] = parameter
-    return FullConfig(base_sha256, _copies(trained))
-
-
-def _copies(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    kept = torch.contiguous_format
-    return {
-        # a copy: training goes on changing the weights in place
-        name: value.detach().to("cpu", copy=True, memory_format=kept)
-        for name, value in sorted(state.items())
-    }
-
-
-def _has_lora(model: SAM2Base) -> bool:
-    return any(isinstance(module, LoraLayer) for module in model.modules())
 
 
 def _inject(config: LoraConfig, model: SAM2Base) -> None:
@@ -218,7 +154,7 @@ def _check_form(config: LoraConfig, folder: Path) -> None:
         )
 
 
-def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig | None = None) -> None:
+def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig) -> None:
     """Refuse an adapter whose training says that it belongs to other weights of the same form."""
     record = folder / "training.json"
     if not record.is_file():
@@ -226,10 +162,10 @@ def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig | None = N
     try:
         said = json.loads(record.read_text(encoding="utf-8"))
         trained_on, options = said.get("model_sha256"), said.get("options", {})
-        other = config is not None and [
+        other = [
             f"{key} is {found}, the training's was {options[key]}"
             for key, found in (("rank", config.r), ("alpha", config.lora_alpha))
-            if options.get("method") == "lora" and options.get(key, found) != found
+            if options.get(key, found) != found
         ]
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{record}: not readable ({error}); train the adapter again") from error
@@ -246,34 +182,30 @@ def _expect_weights(model: SAM2Base, folder: Path, config: LoraConfig | None = N
 
 
 def adapter_state(model: SAM2Base) -> dict[str, Tensor]:
-    """A copy of the weights that are trained by their names inside the model, on the CPU."""
-    if _has_lora(model):
-        return _copies(get_peft_model_state_dict(model))
-    return _copies({name: p for name, p in model.named_parameters() if p.requires_grad})
+    """A copy of the adapters' weights by their names inside the model, on the CPU; {} without adapters."""
+    if not hasattr(model, "peft_config"):
+        return {}
+    kept = torch.contiguous_format
+    return {
+        # a copy: training goes on changing the weights in place
+        name: value.detach().to("cpu", copy=True, memory_format=kept)
+        for name, value in sorted(get_peft_model_state_dict(model).items())
+    }
 
 
 def set_state(model: SAM2Base, state: dict[str, Tensor]) -> None:
     """Put back what `adapter_state` gave."""
-    if _has_lora(model):
+    if state:
         set_peft_model_state_dict(model, state)
-        return
-    parameters = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, value in state.items():
-            parameters[name].copy_(value)
 
 
 def files(folder: Path) -> list[Path]:
     """Of an adapter's folder, those that decide what it computes."""
-    return sorted([*folder.glob("adapter_*"), *folder.glob("full_weights.*")])
+    return sorted(folder.glob("adapter_*"))
 
 
-def save(model: SAM2Base, config: Config, folder: Path) -> None:
-    """Write `adapter_config.json` and `adapter_model.safetensors`, or with `full` `full_weights.json` and
-    `full_weights.safetensors`; the same bytes for the same weights."""
-    if isinstance(config, FullConfig):
-        _save_full(model, config, folder)
-        return
+def save(model: SAM2Base, config: LoraConfig, folder: Path) -> None:
+    """Write `adapter_config.json` and `adapter_model.safetensors`; the same bytes for the same weights."""
     content = config.to_dict()
     # peft keeps sets, whose order changes from run to run
     content = {k: sorted(v) if isinstance(v, set) else v for k, v in content.items()}
@@ -285,60 +217,13 @@ def save(model: SAM2Base, config: Config, folder: Path) -> None:
         save_file({_PREFIX + k: v for k, v in adapter_state(model).items()}, temporary)
 
 
-def _save_full(model: SAM2Base, config: FullConfig, folder: Path) -> None:
-    weights = dict(model.named_parameters())
-    changed = {
-        name: value
-        for name, value in _copies({name: weights[name] for name in config.before}).items()
-        if not torch.equal(value, config.before[name])
-    }
-    content = {"base_sha256": config.base_sha256, "method": "full", "weights": sorted(changed)}
-    write_text(folder / "full_weights.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
-    with atomic(folder / "full_weights.safetensors") as temporary:
-        save_file(changed, temporary)
-
-
-def _load_full(
-    model: SAM2Base, folder: Path, trainable: bool, options: AdapterOptions | None
-) -> FullConfig:
-    if options is not None and options.method != "full":
-        raise InputError(
-            f"{folder}: training cannot go on from here with `method: lora`: `method: full` trained the "
-            "model's own weights, and an adapter on top of them would need a model that is not kept; "
-            "give both rounds the same method, or remove `init`"
-        )
-    try:
-        content = json.loads((folder / "full_weights.json").read_text(encoding="utf-8"))
-        base, names = content["base_sha256"], content["weights"]
-        state = load_file(folder / "full_weights.safetensors")
-    except Exception as error:  # whatever damaged files make safetensors raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DamagedError(folder, f"{folder}: not readable weights ({reason})") from error
-    if base != model_hash(model):
-        raise InputError(
-            f"{folder}: these weights were trained from others than this model has; train again, or use the "
-            "model they were trained from"
-        )
-    own = dict(model.named_parameters())
-    if sorted(state) != sorted(map(str, names)) or any(
-        name not in own or own[name].shape != value.shape for name, value in state.items()
-    ):
-        raise InputError(f"{folder}: the weights are not those that full_weights.json names")
-    check_values(state, own, folder / "full_weights.safetensors")
-    config = _open(model, base, options.targets if options else (), state)
-    set_state(model, state)
-    if not trainable:
-        model.requires_grad_(False)
-    return config
-
-
 def load(
     model: SAM2Base,
     folder: str | Path,
     trainable: bool = False,
     options: AdapterOptions | None = None,
-) -> Config:
-    """Put a saved adapter, or the weights of `full` training, into the model.
+) -> LoraConfig:
+    """Put a saved adapter into the model.
 
     Args:
         trainable: keep the low-rank matrices apart, with gradient; otherwise they are merged into the
@@ -346,12 +231,10 @@ def load(
         options: what the adapter must be like, for training that goes on from it.
 
     Raises:
-        InputError: the folder holds no adapter, one for another model, or one of another method, rank, alpha
-            or targets than `options`.
+        InputError: the folder holds no adapter, one for another model, or one of another rank, alpha or
+            targets than `options`.
     """
     folder = Path(folder)
-    if (folder / "full_weights.json").is_file():
-        return _load_full(model, folder, trainable, options)
     weights = folder / "adapter_model.safetensors"
     if not weights.is_file() or not (folder / "adapter_config.json").is_file():
         raise InputError(
@@ -370,12 +253,6 @@ def load(
     if missing:
         raise InputError(
             f"{folder}: the adapter belongs to another model (this one has no layer {missing[0]})"
-        )
-    if options is not None and options.method == "full":
-        raise InputError(
-            f"{folder}: training cannot go on from this adapter with `method: full`: it would "
-            "change the weights of the model together with this adapter, and only the model's own are kept; "
-            "give both rounds the same method, or remove `init`"
         )
     if options is not None:
         _expect(config, options, model, folder)

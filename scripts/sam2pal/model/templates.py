@@ -114,21 +114,6 @@ class TemplateSet:
         masks = F.interpolate(self.masks, (square, square), mode="area")
         return replace(self, images=resized(self.images, square), masks=masks)
 
-    def but(self, template: int | None) -> "TemplateSet":
-        """Without one of the templates, for a model that is to be judged by it."""
-        if template is None:
-            return self
-        kept = [t for t in range(len(self)) if t != template]
-        return replace(
-            self,
-            specimens=tuple(self.specimens[t] for t in kept),
-            turns=tuple(self.turns[t] for t in kept),
-            images=self.images[kept],
-            masks=self.masks[kept],
-            annotated=self.annotated[kept],
-            windows=tuple(self.windows[t] for t in kept if self.windows),
-        )
-
     def within(
         self, parent: str, names: Sequence[str], templates: Sequence[AnnotatedSpecimen]
     ) -> "TemplateSet | None":

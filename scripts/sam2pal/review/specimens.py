@@ -138,11 +138,7 @@ def write_copy(shown: Shown, target: Path) -> None:
 
 
 def rle_of(annotation: Annotation) -> dict[str, Any]:
-    """The mask of an annotation as compressed RLE.
-
-    Raises:
-        InputError: it is damaged.
-    """
+    """The mask of an annotation as compressed RLE; InputError if it is damaged."""
     piece = annotation.pieces[0]
     single = len(annotation.pieces) == 1 and isinstance(piece, dict)
     if single and isinstance(piece.get("counts"), str) and annotation.area >= 0:

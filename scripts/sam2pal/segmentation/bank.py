@@ -143,11 +143,7 @@ def read_templates(
     names: list[str],
     options: SegmentationOptions,
 ) -> TemplateSet:
-    """The templates as they are remembered.
-
-    Raises:
-        InputError: there is none.
-    """
+    """The templates as they are remembered; InputError if there is none."""
     if not templates:
         raise InputError("no template is left to segment from")
     aligned = len(views_of(options.turns, options.mirrored)) > 1

@@ -53,7 +53,6 @@ class Data:
         copies: of which the first are the specimens as they are, and the others altered.
         taught: what the model before training finds on them; None without `distillation`.
         left_out: why photographs of the pool could not be used, one message each; grows.
-        held_out: the template that is kept for validation with all of its views, if any.
     """
 
     drawn: AnnotatedViews
@@ -61,7 +60,6 @@ class Data:
     unseen: AnnotatedViews
     pool: Features | Encoded | FeaturesOnDisk | OnDemand
     left_out: Sequence[str] = ()
-    held_out: int | None = None
     copies: int = 1
     taught: "Taught | Lessons | None" = None
 
@@ -69,35 +67,6 @@ class Data:
     def specimens(self) -> int:
         """B, how many unlabelled specimens there are."""
         return len(self.pool) // self.copies
-
-    @property
-    def trained(self) -> np.ndarray:
-        """The templates that training looks at."""
-        return np.array([t for t in range(len(self.drawn.masks)) if t != self.held_out])
-
-
-def held_out(shown: Tensor, holdout: bool | str) -> int | None:
-    """The template that is held back for validation: of those that share most structures with the others, the
-    last.
-
-    Args:
-        shown: [T, K] bool, structures that a template shows.
-        holdout: True, False, or `auto`: if there are at least three templates.
-
-    Raises:
-        InputError: it is True and there is no other template that shows one of its structures.
-    """
-    if holdout is False or (holdout == "auto" and len(shown) < 3):
-        return None
-    shared = (shown & (shown.sum(0) > 1)).sum(1).tolist()
-    if max(shared) == 0:
-        if holdout == "auto":
-            return None
-        raise InputError(
-            "training: `holdout` needs two templates that show the same structure; outline another specimen, "
-            "or leave it out"
-        )
-    return max(range(len(shared)), key=lambda template: (shared[template], template))
 
 
 def square_of_training(options: TrainingOptions, names: Sequence[str], square: int) -> int:
@@ -157,7 +126,7 @@ def prepare(
     unlabelled = Unlabelled(tracker, options, templates, pool, side)
     lessons, copies = None, 1
     if options.distillation > 0:
-        teacher = Teacher(tracker, as_read.but(held_out(drawn.shown, options.holdout)), ways)
+        teacher = Teacher(tracker, as_read, ways)
         lessons, copies = Lessons(unlabelled, teacher, before, mirror, seed), COPIES
 
     def specimen(number: int) -> Tensor:
@@ -243,9 +212,8 @@ class BeforeTraining:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Raises: ValueError: weights themselves are trained, and were not yet when this was made."""
         now = adapter_state(self._model)
-        before = {name: self._weight(name, value) for name, value in now.items()}
+        before = {name: self._state.get(name, torch.zeros_like(v)) for name, v in now.items()}
         set_state(self._model, before)
         try:
             # as outside of a step
@@ -253,13 +221,6 @@ class BeforeTraining:
                 yield
         finally:
             set_state(self._model, now)
-
-    def _weight(self, name: str, now: Tensor) -> Tensor:
-        if name in self._state:
-            return self._state[name]
-        if ".lora_" not in name:
-            raise ValueError(f"'{name}' was made trainable after the data of the training")
-        return torch.zeros_like(now)
 
     @property
     def _device(self) -> str:

@@ -11,12 +11,6 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     return 1 - (overlap + 1) / (probability.sum(1) + target.sum(1) + 1)
 
 
-def bce_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy, mean over pixels; [N, 1, h, w] twice to [N]."""
-    loss = F.binary_cross_entropy_with_logits(logits.float(), target.float(), reduction="none")
-    return loss.flatten(1).mean(1)
-
-
 def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
     """Focal loss (Lin et al. 2017), gamma 2, no class weight, mean over pixels; [N, 1, h, w] twice to [N]."""
     logits, target = logits.float(), target.float()

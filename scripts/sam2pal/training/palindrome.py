@@ -11,7 +11,6 @@ After OC-CCL of "Static Segmentation by Tracking" (arXiv 2501.06749), for all st
 The only way from y0 to z0' leads through z1, so the loss on z0' teaches where z1 should be.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,23 +21,13 @@ from torch.utils.checkpoint import checkpoint
 from sam2pal.model.encoder import Encoded
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
-from sam2pal.training.losses import bce_loss, dice_loss, focal_loss
+from sam2pal.training.losses import dice_loss, focal_loss
 
 FOCAL_WEIGHT = 20.0  # of the focal loss beside Dice, as in SAM 2, whose loss has class weights too
 
 
-def _dice_bce(logits: Tensor, target: Tensor) -> Tensor:
-    return dice_loss(logits, target) + bce_loss(logits, target)
-
-
 def _dice_focal(logits: Tensor, target: Tensor) -> Tensor:
     return dice_loss(logits, target) + FOCAL_WEIGHT * focal_loss(logits, target)
-
-
-MASK_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "dice_bce": _dice_bce,
-    "dice_focal": _dice_focal,
-}
 
 
 @dataclass(frozen=True)
@@ -164,31 +153,27 @@ def direct(tracker: Tracker, source: AnnotatedViews, goal: AnnotatedViews) -> Fo
     return Followed(tracked, objects.masks(goal.masks), objects.structure)
 
 
-def object_losses(followed: Followed, form: str = "dice_bce") -> Tensor:
-    """[N], the loss of each mask, at the size of the drawn ones.
-
-    Args:
-        form: `dice_bce`, Dice + binary cross-entropy, or `dice_focal`, Dice + 20 x focal loss.
-    """
+def object_losses(followed: Followed) -> Tensor:
+    """[N], the loss of each mask, at the size of the drawn ones: Dice + 20 x focal loss."""
     logits, target = followed.tracked.logits, followed.target
     if logits.shape == target.shape:
-        return MASK_LOSSES[form](logits, target)
+        return _dice_focal(logits, target)
     # what is as large as the square is computed again in the backward pass, not kept
-    return checkpoint(_at_full_size, MASK_LOSSES[form], logits, target, use_reentrant=False)
+    return checkpoint(_at_full_size, logits, target, use_reentrant=False)
 
 
-def _at_full_size(loss: Callable, logits: Tensor, target: Tensor) -> Tensor:
-    return loss(at_size_of(logits, target), target)
+def _at_full_size(logits: Tensor, target: Tensor) -> Tensor:
+    return _dice_focal(at_size_of(logits, target), target)
 
 
-def mask_loss(followed: Followed, weights: Tensor, form: str = "dice_bce") -> Tensor:
+def mask_loss(followed: Followed, weights: Tensor) -> Tensor:
     """The weighted mean of `object_losses`.
 
     Args:
         weights: [K], one per structure.
     """
     own = weights[followed.structure]
-    return (own * object_losses(followed, form)).sum() / own.sum()
+    return (own * object_losses(followed)).sum() / own.sum()
 
 
 def score_losses(followed: Followed) -> Tensor:

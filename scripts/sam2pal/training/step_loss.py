@@ -150,9 +150,8 @@ class StepLoss:
     def draw(self, rng: np.random.Generator) -> list[LossTerm]:
         """The pairs of a step, and the terms between them that count."""
         data, options = self.data, self.options
-        trained = data.trained
-        place = rng.integers(len(trained), size=options.pairs)
-        source = trained[place]
+        templates = len(data.drawn.masks)
+        source = rng.integers(templates, size=options.pairs)
         # x0' is another view of x0, so that "x0 -> y0" cannot be learned past m1
         back = self._views(source, rng)
         start = data.drawn[_index(source)]
@@ -176,9 +175,9 @@ class StepLoss:
             add("distillation", AnnotatedViews(data.pool[specimens], taught.masks, taught.trusted))
         if options.self_pair > 0:
             add("self_pair", back)
-        if options.direct > 0 and len(trained) > 1:
-            further = rng.integers(1, len(trained), size=options.pairs)
-            add("direct", self._views(trained[(place + further) % len(trained)], rng))
+        if options.direct > 0 and templates > 1:
+            further = rng.integers(1, templates, size=options.pairs)
+            add("direct", self._views((source + further) % templates, rng))
         return terms
 
     def _views(self, templates: np.ndarray, rng: np.random.Generator) -> AnnotatedViews:
@@ -206,7 +205,7 @@ class StepLoss:
         if followed is None:
             return False
         structures = term.structures[followed.structure]
-        each = object_losses(followed, options.mask)
+        each = object_losses(followed)
         loss = (weights[structures] * each).sum() / term.weight
         part.log(term.name, loss)
         part.log(f"{term.name}_iou", followed.iou().sum() / term.objects)
@@ -230,7 +229,7 @@ class StepLoss:
         found = replace(
             followed, tracked=replace(followed.tracked, logits=followed.middle), target=target
         )
-        each = term.taught.trusted[images, structure] * object_losses(found, self.options.mask)
+        each = term.taught.trusted[images, structure] * object_losses(found)
         return (weights[term.structures[structure]] * each).sum() / term.weight
 
 

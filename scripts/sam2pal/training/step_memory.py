@@ -155,14 +155,13 @@ def palindrome_bytes(
     template: AnnotatedViews,
     specimens: Features | Encoded,
     back: AnnotatedViews,
-    form: str = "dice_bce",
 ) -> int:
     """`peak_bytes` of a palindrome and its backward pass."""
     parameters = [p for p in tracker.model.parameters() if p.requires_grad]
 
     def run() -> None:
         followed = palindrome(tracker, template, specimens, back)
-        torch.autograd.grad(object_losses(followed, form).sum(), parameters, allow_unused=True)
+        torch.autograd.grad(object_losses(followed).sum(), parameters, allow_unused=True)
 
     with torch.enable_grad():
         return peak_bytes(run, compute=False)
@@ -244,6 +243,6 @@ def _taken(
     tracker.checkpoint_attention = checkpointed
     try:
         with autocast(data.drawn.masks.device):
-            return palindrome_bytes(tracker, start, data.pool[[0]], start, options.mask)
+            return palindrome_bytes(tracker, start, data.pool[[0]], start)
     finally:
         tracker.checkpoint_attention = before

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from sam2pal.model import adapters
 from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.checkpoints import locked
-from sam2pal.training.data import Data, held_out
+from sam2pal.training.data import Data
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import what_fits
@@ -84,9 +84,6 @@ class Trainer:
         model: with adapters; only they have gradients.
         weights: [K], how much each structure counts.
         folder: of this training alone; holds `checkpoint.pt`, and a lock while it runs.
-
-    Raises:
-        InputError: no template can be held out as the options ask.
     """
 
     def __init__(
@@ -99,22 +96,12 @@ class Trainer:
         folder: Path,
     ) -> None:
         self.model, self.options, self.seed, self.folder = model, options, seed, folder
-        self.data = replace(data, held_out=held_out(data.drawn.shown, options.holdout))
-        self.weights, self.device = weights, weights.device
+        self.data, self.weights, self.device = data, weights, weights.device
         self.tracker, self.judge = Tracker(model, gated=False), Tracker(model)
         self.state = TrainingState()
-        inside = [
-            (adapters.in_encoder(n), p) for n, p in model.named_parameters() if p.requires_grad
-        ]
-        self.parameters = [parameter for _, parameter in inside]
-        groups = [
-            {"params": [p for within, p in inside if within == encoder], "share": share}
-            for encoder, share in ((False, 1.0), (True, options.encoder_rate))
-        ]
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=options.learning_rate,
-            weight_decay=options.weight_decay,
+            self.parameters, lr=options.learning_rate, weight_decay=options.weight_decay
         )
 
     def train(
@@ -182,7 +169,7 @@ class Trainer:
         self._resume()
 
     def _refuse_what_has_no_loss(self) -> None:
-        options, shown = self.options, self.data.drawn.shown[self.data.trained.tolist()]
+        options, shown = self.options, self.data.drawn.shown
         if not bool(shown.any()):
             raise InputError("no template shows any structure to follow: nothing can be trained")
         if max(options.palindrome, options.self_pair) <= 0 and int(shown.sum(0).max()) < 2:
@@ -252,7 +239,7 @@ class Trainer:
         share = schedule(state.step, options.steps, options.warmup)
         rate = options.learning_rate * share / 2**state.restored
         for group in self.optimizer.param_groups:
-            group["lr"] = group["share"] * rate
+            group["lr"] = rate
         while failed:
             try:
                 numbers = self._backward()
@@ -337,8 +324,7 @@ class Trainer:
             iou = validate(self.judge, self.data, options.validation_pairs, options.pairs)
             if options.controls < 1:
                 return iou, {}
-            pairs, mask = options.controls, options.mask
-            found = controls(self.tracker, self.data, self.weights, pairs, mask)
+            found = controls(self.tracker, self.data, self.weights, options.controls)
         found = {name: round(value, 6) for name, value in found.items()}
         said = ", ".join(f"{name.removeprefix('control_')} {v:.3f}" for name, v in found.items())
         log.info("loss of the way back: %s", said or "none, no pair shows a structure")

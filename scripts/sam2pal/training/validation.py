@@ -1,24 +1,21 @@
 """What the model as it is makes of the templates and of the pool: validation and controls."""
 
 import math
-from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.training.data import Data
-from sam2pal.training.palindrome import AnnotatedViews, Followed, direct, drawn_in_both, mask_loss
+from sam2pal.training.palindrome import Followed, direct, drawn_in_both, mask_loss
 
 
 @torch.no_grad()
 def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> float:
-    """Mean IoU from each template to the one that is held out: as photographed, then its other views.
+    """Mean IoU from each template to unseen views of the others.
 
-    If none is held out, from each template to unseen views of the others, on other views of which it was
-    trained if `direct` has a weight. To unseen views of itself if there is only one template, or if no two
-    share a structure; NaN if no unseen view shows any.
+    To unseen views of itself if there is only one template, or if no two share a structure; NaN if no unseen
+    view shows any.
 
     Args:
         pairs: no further templates are paired once so many pairs have been judged.
@@ -27,43 +24,18 @@ def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> f
     scores: list[Tensor] = []
     judged = 0
 
-    def judge(sources: Tensor, views: AnnotatedViews, goals: Tensor) -> None:
-        nonlocal judged
-        for some in torch.arange(len(sources)).split(batch):
-            followed = direct(tracker, data.drawn[sources[some]], views[goals[some]])
+    templates = len(data.drawn.masks)
+    for shift in [*range(1, templates), 0]:
+        if judged >= pairs or (shift == 0 and scores):
+            break
+        # of very many templates, some that are evenly spread
+        for sources in _spread(templates, min(templates, max(1, pairs - judged))).split(batch):
+            goals = (sources + shift) % templates
+            followed = direct(tracker, data.drawn[sources], data.unseen[goals])
             if followed is not None:
                 scores.append(followed.iou())
-                judged += len(some)
-
-    trained = torch.as_tensor(data.trained)
-    templates = len(trained)
-
-    def spread() -> Tensor:
-        # of very many templates, some that are evenly spread
-        return _spread(templates, min(templates, max(1, pairs - judged)))
-
-    if data.held_out is not None:
-        for view, goal in _views_of(data, data.held_out):
-            if judged >= pairs:
-                break
-            sources = trained[spread()]
-            judge(sources, view, torch.full_like(sources, goal))
-    else:
-        for shift in [*range(1, templates), 0]:
-            if judged >= pairs or (shift == 0 and scores):
-                break
-            sources = spread()
-            judge(sources, data.unseen, (sources + shift) % templates)
+                judged += len(sources)
     return torch.cat(scores).mean().item() if scores else math.nan
-
-
-def _views_of(data: Data, template: int) -> Iterator[tuple[AnnotatedViews, int]]:
-    """Where all views of a template are, and at which places there."""
-    views = len(data.views.masks) // len(data.drawn.masks)
-    yield data.drawn, template
-    yield data.unseen, template
-    for view in range(views):
-        yield data.views, template * views + view
 
 
 def _spread(of: int, count: int) -> Tensor:
@@ -71,9 +43,7 @@ def _spread(of: int, count: int) -> Tensor:
 
 
 @torch.no_grad()
-def controls(
-    tracker: Tracker, data: Data, weights: Tensor, pairs: int, form: str = "dice_bce"
-) -> dict[str, float]:
+def controls(tracker: Tracker, data: Data, weights: Tensor, pairs: int) -> dict[str, float]:
     """The loss of the way back from what was seen on an unlabelled specimen to an unseen view of the
     template, and what it is from memories that do not say where the structure is.
 
@@ -90,7 +60,7 @@ def controls(
         Weighted means; without those that cannot be made (a pool of one specimen, templates of one
         structure).
     """
-    templates = torch.as_tensor(np.resize(data.trained, pairs))
+    templates = torch.arange(pairs) % len(data.drawn.masks)
     chosen = _spread(data.specimens, pairs) * data.copies
     start, back = data.drawn[templates], data.unseen[templates]
     usable = drawn_in_both(start, back)
@@ -118,7 +88,7 @@ def controls(
     numbers = {}
     for name, remembered in memories.items():
         followed = Followed(tracker.track(on_way_back, [remembered]), target, structure)
-        numbers[f"control_{name}"] = mask_loss(followed, weights, form).item()
+        numbers[f"control_{name}"] = mask_loss(followed, weights).item()
     return numbers
 
 

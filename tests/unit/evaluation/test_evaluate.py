@@ -16,7 +16,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.matching import match
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.evaluation.columns import COLUMNS
-from sam2pal.evaluation.evaluation import Evaluation
+from sam2pal.evaluation.evaluation import Evaluation, Scope
 from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.io.errors import InputError
 
@@ -294,14 +294,14 @@ def test_a_specimen_in_two_files_is_refused(files):
 
 def test_structures_and_categories_can_be_chosen(files, tmp_path):
     truth, shards = files
-    rows = rows_of(Evaluation(shards, Dataset(truth), structures=["legs"]))
+    rows = rows_of(Evaluation(shards, Dataset(truth), scope=Scope(["legs"])))
     assert {structure for _, structure in rows} == {"legs"}
     with pytest.raises(InputError, match="no structure 'scape'; it has head, legs"):
-        Evaluation(shards, Dataset(truth), structures=["scape"])
+        Evaluation(shards, Dataset(truth), scope=Scope(["scape"]))
     with pytest.raises(InputError, match=r"no category 7; it has 1 \(head\), 2 \(legs\)"):
-        Evaluation(shards, Dataset(truth), category_ids=[7])
+        Evaluation(shards, Dataset(truth), scope=Scope(category_ids=[7]))
     change(truth, rename_structures)
-    evaluation = Evaluation(shards, Dataset(truth), category_ids=[1])
+    evaluation = Evaluation(shards, Dataset(truth), scope=Scope(category_ids=[1]))
     assert rows_of(evaluation)["a", "HEAD"]["iou"] == pytest.approx(14 / 18)
     assert any("'HEAD' in the truth and 'head' in the predictions" in n for n in evaluation.notes)
 

@@ -1,7 +1,6 @@
 """encoder: stopped between stages and finished it is the same; gradient reaches what lies behind."""
 
 import copy
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -128,23 +127,20 @@ def test_maps_of_frozen_layers_are_kept_on_disk(small_model):
         assert all(torch.equal(a, b[[4, 1]]) for a, b in zip(some.maps, begun.maps, strict=True))
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
-def test_training_changes_the_late_encoder_and_nothing_before_it(small_model, method, tmp_path):
-    options = dataclasses.replace(OPTIONS, method=method, encoder_rate=0.5)
+def test_training_changes_the_late_encoder_and_nothing_before_it(small_model, tmp_path):
+    options = OPTIONS
     model = copy.deepcopy(small_model)
     adapters.inject(model, options.adapter)
     before = adapters.adapter_state(model)
     data = data_of(small_model, Frozen.EARLY_STAGES)
     trainer = Trainer(model, data, options, torch.ones(2), 1, Path(tmp_path))
-    rates = [group["share"] for group in trainer.optimizer.param_groups]
-    assert rates == [1.0, 0.5]
     trainer.train()
     changed = [n for n, v in adapters.adapter_state(model).items() if not torch.equal(v, before[n])]
     inside = [name for name in changed if name.startswith("image_encoder.trunk")]
     assert len(inside) > 10
     assert all(name.split("blocks.")[1][0] in "3456" for name in inside)
     lora = [m for m in model.modules() if isinstance(m, LoraLayer)]
-    assert bool(lora) == (method == "lora")
+    assert lora
     for name, value in small_model.state_dict().items():
         if "running_" in name or name.startswith("image_encoder.trunk.body.blocks.0"):
             same = model.state_dict().get(name, value)

@@ -140,7 +140,6 @@ def test_training_writes_an_adapter_and_its_record(project, trained):
     assert (record["steps"], record["pool"], record["templates"]) == (2, 2, ["s0"])
     assert record["options"]["rank"] == 2 and record["options"]["learning_rate"] > 0
     assert record["structures"] == ["head", "elytra"] and record["pool_left_out"] == []
-    assert record["held_out"] is None
     assert record["structure_weights"] == {"head": 1.0, "elytra": 2.0}
     controlled = {f"control_{name}" for name in ("true", "blank", "structure", "specimen")}
     assert record["controls"]["before"].keys() == record["controls"]["published"].keys() == controlled
@@ -361,9 +360,9 @@ def test_a_round_is_judged_by_outlined_specimens_as_if_they_were_no_templates(pr
 
 def test_what_an_adapter_was_trained_on_is_told_by_the_records_of_the_chain(tmp_path):
     records = {
-        "second": {"published": "trained", "templates": ["a", "b", "c"], "held_out": "c"},
-        "first": {"published": "trained", "templates": ["d"], "held_out": None},
-        "none": {"published": "init", "templates": ["e"], "held_out": None},
+        "second": {"published": "trained", "templates": ["a", "b"]},
+        "first": {"published": "trained", "templates": ["d"]},
+        "none": {"published": "init", "templates": ["e"]},
     }
     for name, record in records.items():
         (tmp_path / name).mkdir()

@@ -11,7 +11,7 @@ from sam2pal.model import adapters
 from sam2pal.model.adapters import BEHIND_ENCODER
 from sam2pal.model.masks import hard_iou
 from sam2pal.model.tracker import Features, Tracked, Tracker, drawn_logits
-from sam2pal.training.losses import bce_loss, dice_loss, focal_loss
+from sam2pal.training.losses import dice_loss, focal_loss
 from sam2pal.training.palindrome import (
     AnnotatedViews,
     Followed,
@@ -180,9 +180,7 @@ def test_a_structure_that_is_not_drawn_gives_no_loss(small_model, scene, how):
     torch.testing.assert_close(
         followed.tracked.logits, whole.tracked.logits[keep], atol=2e-5, rtol=2e-5
     )
-    each = dice_loss(whole.tracked.logits, whole.target) + bce_loss(
-        whole.tracked.logits, whole.target
-    )
+    each = object_losses(whole)
     expected = (each * weights.repeat(2))[keep].sum() / weights.repeat(2)[keep].sum()
     torch.testing.assert_close(mask_loss(followed, weights), expected, atol=1e-6, rtol=1e-5)
 
@@ -233,7 +231,7 @@ def test_gradient_reaches_confident_pixels(small_model, scene, present):
     def shares(memory):
         tracked = tracker.track(back.features, [memory])
         assert ((tracked.object_score > 0) == present).all()
-        loss = dice_loss(tracked.logits, target) + bce_loss(tracked.logits, target)
+        loss = dice_loss(tracked.logits, target) + 20 * focal_loss(tracked.logits, target)
         (gradient,) = torch.autograd.grad(loss.sum(), z1)
         assert torch.isfinite(gradient).all()
         sizes, sure = gradient.abs(), z1.abs() > 2
@@ -310,9 +308,6 @@ def test_losses_against_their_formulas():
         dice = 1 - (2 * (own * truth).sum() + 1) / (own.sum() + truth.sum() + 1)
         assert dice_loss(logits, target)[row].item() == pytest.approx(dice.item(), rel=1e-5)
         right = own * truth + (1 - own) * (1 - truth)
-        assert bce_loss(logits, target)[row].item() == pytest.approx(
-            -right.log().mean().item(), rel=1e-5
-        )
         focal = -((1 - right) ** 2 * right.log()).mean()
         assert focal_loss(logits, target)[row].item() == pytest.approx(focal.item(), rel=1e-4)
         hard = own > 0.5
@@ -324,8 +319,7 @@ def test_losses_against_their_formulas():
     assert hard_iou(empty + 1, empty).item() == 0
 
 
-@pytest.mark.parametrize("form", ["dice_bce", "dice_focal"])
-def test_losses_at_the_size_of_the_drawn_masks(form):
+def test_losses_at_the_size_of_the_drawn_masks():
     """A prediction is interpolated as it is when it is applied; drawn masks are not averaged."""
     logits = (smooth(2, seed=7)[:, None] * 4).requires_grad_()
     target = torch.zeros(2, 1, 64, 64)
@@ -333,15 +327,14 @@ def test_losses_at_the_size_of_the_drawn_masks(form):
     tracked = Tracked(logits, *[torch.zeros(2)] * 3, logits, torch.zeros(2, 1))
     followed = Followed(tracked, target.half(), torch.zeros(2, dtype=torch.long))
     large = torch.nn.functional.interpolate(logits, (64, 64), mode="bilinear", align_corners=False)
-    other = bce_loss if form == "dice_bce" else lambda *masks: 20 * focal_loss(*masks)
-    expected = dice_loss(large, target) + other(large, target)
-    losses = object_losses(followed, form)
+    expected = dice_loss(large, target) + 20 * focal_loss(large, target)
+    losses = object_losses(followed)
     torch.testing.assert_close(losses, expected)
     found, wanted = (torch.autograd.grad(loss.sum(), logits)[0] for loss in (losses, expected))
     torch.testing.assert_close(found, wanted)
     torch.testing.assert_close(followed.iou(), hard_iou(large, target))
     weights = torch.tensor([2.0])
-    torch.testing.assert_close(mask_loss(followed, weights, form), expected.mean())
+    torch.testing.assert_close(mask_loss(followed, weights), expected.mean())
 
 
 def test_a_thin_limb_is_taught_to_be_seen_at_full_size_only():
@@ -357,7 +350,10 @@ def test_a_thin_limb_is_taught_to_be_seen_at_full_size_only():
         for _ in range(300):
             tracked = Tracked(logits, *[torch.zeros(1)] * 3, logits, torch.zeros(1, 1))
             followed = Followed(tracked, target, torch.zeros(1, dtype=torch.long))
-            loss = bce_loss(logits, target) if size == "quarter" else object_losses(followed)
+            if size == "quarter":
+                loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
+            else:
+                loss = object_losses(followed)
             optimizer.zero_grad()
             loss.sum().backward()
             optimizer.step()

@@ -29,7 +29,7 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
 from sam2pal.training.augmentation import augment
-from sam2pal.training.data import COPIES, Data, held_out, prepare
+from sam2pal.training.data import COPIES, Data, prepare
 from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
@@ -192,32 +192,6 @@ def test_only_adapter_weights_change(small_model, undisturbed):
     for name, value in adapters.adapter_state(model).items():
         assert not torch.equal(value, started[name]), name
     assert not any(module.training for module in model.modules())
-
-
-def test_full_training_changes_all_but_the_encoder(small_model, data, tmp_path):
-    options = dataclasses.replace(OPTIONS, method="full", steps=1, warmup=0, direct=0.0)
-    model = copy.deepcopy(small_model)
-    config = adapters.inject(model, options.adapter)
-    progress = run(model, data, tmp_path / "state", options)
-    changed = {
-        name
-        for name, value in small_model.state_dict().items()
-        if not torch.equal(model.state_dict()[name], value)
-    }
-    assert len(changed) > 100 and not [n for n in changed if n.startswith("image_encoder.")]
-    # what is published is what validation chose, and a folder gives it to another process
-    best = dataclasses.replace(progress, best=2.0, best_state=adapters.adapter_state(model))
-    publish(model, data, best)
-    (tmp_path / "full").mkdir()
-    adapters.save(model, config, tmp_path / "full")
-    again = copy.deepcopy(small_model)
-    adapters.load(again, tmp_path / "full")
-    for name, value in model.state_dict().items():
-        assert torch.equal(again.state_dict()[name], value), name
-    # and if nothing is better, the model as it was
-    publish(model, data, dataclasses.replace(progress, best=0.0, best_state=config.before))
-    for name, value in small_model.state_dict().items():
-        assert torch.equal(model.state_dict()[name], value), name
 
 
 def test_numbers_of_every_step(undisturbed):
@@ -676,70 +650,6 @@ def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
         assert sum(judged) == expected
 
 
-def test_a_template_that_is_held_out_is_seen_by_validation_alone(small_model, data):
-    tracker, three = Tracker(small_model), only(data, [0, 1, 0])
-    held = dataclasses.replace(three, held_out=held_out(three.drawn.shown, "auto"))
-    assert held.held_out == 2  # of the two that show a tail the last
-    scores = []
-    goals = [(three.drawn, 2), (three.unseen, 2), (three.views, 4), (three.views, 5)]
-    for view, goal in goals:
-        for start in (0, 1):
-            followed = direct(tracker, three.drawn[[start]], view[[goal]])
-            scores += judged(followed).tolist()
-    # at 64 x 64 a batch of another size moves a pixel across the edge of a mask
-    assert validate(tracker, held) == pytest.approx(np.mean(scores), rel=0.01)
-    assert validate(tracker, held, pairs=2) == pytest.approx(np.mean(scores[:5]), rel=0.01)
-    # the other two are all that a step looks at: every place carries its template's number
-    marked = dataclasses.replace(
-        held,
-        drawn=numbered(three.drawn, [0, 1, 2]),
-        views=numbered(three.views, [0, 0, 1, 1, 2, 2]),
-    )
-    options = dataclasses.replace(OPTIONS, self_pair=1.0, pairs=4)
-    starts, ends = set(), set()
-    for seed in range(20):
-        for term in StepLoss(tracker, marked, options).draw(np.random.default_rng(seed)):
-            starts |= set(term.start.masks[:, 0, 0, 0].tolist())
-            ends |= set(term.goal.masks[:, 0, 0, 0].tolist())
-    assert starts == ends == {0.0, 1.0}
-
-
-def numbered(view, numbers):
-    masks = view.masks.clone()
-    masks[:] = torch.tensor(numbers)[:, None, None, None]
-    return dataclasses.replace(view, masks=masks)
-
-
-@pytest.mark.parametrize(
-    ("templates", "holdout", "expected"),
-    [
-        ([0, 1], "auto", None),
-        ([0, 1, 0], False, None),
-        ([0, 1], True, 1),
-        ([0, 1, 0, 1], "auto", 2),
-    ],
-)
-def test_which_template_is_held_out(data, templates, holdout, expected):
-    assert held_out(only(data, templates).drawn.shown, holdout) == expected
-
-
-def test_no_template_can_be_held_out(data):
-    with pytest.raises(InputError, match="`holdout` needs two templates"):
-        held_out(only(data, [0]).drawn.shown, True)
-    known = [[True, False, False], [False, True, False], [False, False, True]]
-    three = only(data, [0, 1, 0])
-    apart = dataclasses.replace(three, drawn=without(three.drawn, known))
-    assert held_out(apart.drawn.shown, "auto") is None
-
-
-def test_training_with_a_template_held_out(small_model, data, tmp_path):
-    options = dataclasses.replace(OPTIONS, holdout="auto", steps=1)
-    three = only(data, [0, 1, 0])
-    progress = run(fresh(small_model), three, tmp_path, options)
-    expected = validate(Tracker(small_model), dataclasses.replace(three, held_out=2))
-    assert progress.untrained == pytest.approx(expected, abs=1e-6)
-
-
 def without(view, known):
     return dataclasses.replace(view, known=torch.tensor(known))
 
@@ -858,9 +768,6 @@ def test_the_rate_rises_stays_and_falls_to_a_hundredth():
             "must have a weight above zero",
         ),
         ({"turns": [45]}, "turns.0: 45 is not one of 0, 90, 180, 270"),
-        ({"holdout": "last"}, "holdout: 'last' is not one of true, false, auto"),
-        ({"method": "dora"}, "method: 'dora' is not one of lora, full"),
-        ({"mask": "dice"}, "mask: 'dice' is not one of dice_bce, dice_focal"),
         ({"loss_size": "full"}, "unknown key 'loss_size'"),
         ({"rank": 0}, "rank: must be at least 1, found 0"),
         ({"learning_rate": "1e-4"}, "expected a number, found '1e-4' (text; write 1.0e-4)"),
@@ -902,7 +809,7 @@ def test_prepared_data(small_model, photographs, data):
 
 
 def test_training_at_full_size(small_model, photographs, tmp_path):
-    options = dataclasses.replace(OPTIONS, mask="dice_focal", steps=1, views=1)
+    options = dataclasses.replace(OPTIONS, steps=1, views=1)
     full = prepared(small_model, *photographs, options)
     model = fresh(small_model, options)
     tracker = Tracker(model, gated=False)
@@ -1117,12 +1024,6 @@ def test_adapters_that_are_put_in_later_teach_nothing(small_model, photographs, 
                 parameter.normal_(std=0.1)
     found = data.taught[:1].masks
     torch.testing.assert_close(found, taught.taught.masks[:1], atol=1e-3, rtol=0)
-    full = dataclasses.replace(TAUGHT, method="full")
-    model = copy.deepcopy(small_model)
-    data = prepare(Tracker(model), known, pool, full, 1)
-    adapters.inject(model, full.adapter)
-    with pytest.raises(ValueError, match="made trainable after"):
-        data.taught[:1]
 
 
 def test_training_on_demand_gives_the_same_bits(small_model, photographs, taught, tmp_path):
@@ -1185,20 +1086,6 @@ def test_specimens_are_learned_from_without_a_palindrome(small_model, taught, tm
     state = run(fresh(small_model, options), own, tmp_path, options)
     assert state.step == 2 and all(line["distillation"] > 0 for line in state.history)
     assert "scores" not in state.history[0]
-
-
-def test_the_template_that_is_held_out_teaches_nothing(small_model, photographs):
-    templates, pool = photographs
-    three = [*templates, dataclasses.replace(templates[0], specimen="2", path=pool[0])]
-    options = dataclasses.replace(TAUGHT, holdout=True, views=1)
-    known = TemplateSet.read(three, STRUCTURES, small_model.image_size, aligned=False)
-    kept = held_out(known.shown & known.annotated, True)
-    found = prepared(small_model, three, pool[1:2], options)
-    without = Teacher(
-        Tracker(small_model), known.but(kept), alterations(options.ways, STRUCTURES)
-    )
-    expected = F.interpolate(without(square_image(read_photograph(pool[1], 96), 96)).masks, 64, mode="area")
-    torch.testing.assert_close(found.taught.masks[:1].float(), expected, atol=1e-3, rtol=0)
 
 
 def test_nothing_is_taught_of_a_structure_that_no_template_shows(small_model, photographs):

@@ -18,7 +18,7 @@ from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.training.data import prepare
-from sam2pal.training.losses import bce_loss, dice_loss
+from sam2pal.training.losses import dice_loss, focal_loss
 from sam2pal.training.palindrome import palindrome
 from sam2pal.training.validation import controls
 
@@ -65,7 +65,7 @@ def test_the_loss_of_the_way_back_is_that_of_the_palindrome(beetles):
         followed = palindrome(tracker, data.drawn[[0]], data.pool[[0]], data.unseen[[0]])
     target = followed.target
     logits = at_size_of(followed.tracked.logits, target)
-    each = dice_loss(logits, target) + bce_loss(logits, target)
+    each = dice_loss(logits, target) + 20 * focal_loss(logits, target)
     weights = torch.tensor([1.0, 2.0, 0.5])
     expected = (weights * each).sum() / weights.sum()
     found = controls(tracker, data, weights, 1)

@@ -47,11 +47,7 @@ def _small(path: str) -> Image.Image:
 
 @lru_cache(maxsize=8)
 def photographs_in(folder: Path) -> tuple[str, ...]:
-    """The photographs in a folder, by name.
-
-    Raises:
-        InputError: there are none.
-    """
+    """The photographs in a folder, by name; InputError if there are none."""
     found = sorted(str(p) for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
