@@ -41,11 +41,7 @@ def main() -> None:
 def groups(
     rows: Sequence[Row], table: str | Path | None, column: str | None
 ) -> dict[str, str] | None:
-    """What the specimen table says of how each specimen was taken; None if no column is named.
-
-    Raises:
-        InputError: there is no table, or it lacks the column.
-    """
+    """What the specimen table says of how each specimen was taken; None if no column is named."""
     if column is None:
         return None
     if table is None:

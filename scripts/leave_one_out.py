@@ -160,11 +160,7 @@ def begun_from(corrections: Corrections | None, round_: str) -> set[tuple[str, s
 
 
 def trained_on(chain: Iterable[Path]) -> set[str]:
-    """Templates that changed an adapter.
-
-    Args:
-        chain: folder of the adapter, then of the one from which its training started, ...
-    """
+    """Templates that changed an adapter."""
     known: set[str] = set()
     for folder in chain:
         path = folder / "training.json"

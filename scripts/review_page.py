@@ -7,12 +7,14 @@ Beside review.html it makes the folder review/ (pictures, masks, pages without s
 """
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
 from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
 from sam2pal.review.page import Place
+from sam2pal.review.survey import Sources
 from sam2pal.review.tables import TableFiles
 from sam2pal.review.writing import write_review
 
@@ -41,15 +43,17 @@ def main() -> None:
     arguments = parse()
     result = write_review(
         Place(Path(arguments.output), arguments.home),
-        arguments.predictions,
-        arguments.templates,
-        TableFiles(arguments.evaluation, arguments.measurements, arguments.next, arguments.changes),
-        arguments.genus,
-        arguments.round,
+        Sources(
+            arguments.predictions,
+            arguments.templates,
+            TableFiles(*(getattr(arguments, field.name) for field in fields(TableFiles))),
+            arguments.genus,
+            arguments.round,
+            arguments.corrections,
+        ),
         read_options(arguments.options).review,
         arguments.sheet,
         arguments.progress,
-        arguments.corrections,
     )
     print(f"{arguments.output}: {result.specimens} specimens, {result.pages} pages")
     for group, count in sorted(result.groups.items()):

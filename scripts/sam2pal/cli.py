@@ -21,11 +21,7 @@ Options = TypeVar("Options")
 
 
 def repository() -> Path:
-    """The folder with workflow/, config/ and profiles/: a clone, or what an installed package brings.
-
-    Raises:
-        InputError: the library is used without the workflow.
-    """
+    """The folder with workflow/, config/ and profiles/: a clone, or what an installed package brings."""
     here = Path(__file__).resolve().parents[2]
     if (here / "workflow/Snakefile").is_file():
         return here
@@ -76,11 +72,7 @@ def _mended(error: InputError) -> str:
 
 
 def add_options(parser: argparse.ArgumentParser, *sections: str) -> None:
-    """Add `--options`, whose file `config.stages.read_options` reads.
-
-    Args:
-        sections: what the program reads of it.
-    """
+    """Add `--options`, whose file `config.stages.read_options` reads."""
     parser.add_argument(
         "--options",
         type=Path,
@@ -111,11 +103,7 @@ def with_machine(options: Options, arguments: argparse.Namespace) -> Options:
 
 
 def options_argument(text: str) -> dict[str, Any]:
-    """Parse the value of `--options`: a JSON object, or the path of a JSON or YAML file.
-
-    Raises:
-        argparse.ArgumentTypeError: it is neither, or it does not hold a mapping.
-    """
+    """Parse the value of `--options`: a JSON object, or the path of a JSON or YAML file."""
     try:
         if text.lstrip().startswith("{"):
             value = json.loads(text)  # not as YAML, which reads 1e-05 as a string

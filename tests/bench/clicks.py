@@ -25,6 +25,7 @@ from sam2pal.dataset.rle import decode_mask
 from sam2pal.dataset.tracing import pieces
 from sam2pal.evaluation.overlap import iou
 from sam2pal.review.next import rank
+from sam2pal.review.survey import Sources
 from sam2pal.review.writing import write_review
 
 SLACKS = (12, 8, 6, 5, 4, 3, 2.5, 2, 1.5, 1, 0.7, 0.5)  # pixels
@@ -123,7 +124,7 @@ def main() -> None:
     wanted = [row["specimen"] for row in ranked if row["specimen"] in truth][: arguments.specimens]
     costs = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        write_review(Path(folder) / "review.html", arguments.predictions)
+        write_review(Path(folder) / "review.html", Sources(arguments.predictions))
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )

@@ -148,6 +148,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     from sam2pal.model.finding import Finder
     from sam2pal.model.tracker import Tracker
     from sam2pal.morphometrics.tables.genus import Genus
+    from sam2pal.review.survey import Sources
     from sam2pal.review.writing import write_review
     from sam2pal.segmentation import shard, tracking
     from sam2pal.segmentation.annotations import Annotator
@@ -187,7 +188,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
         genus.layout.tidy("Bench", "bench", measured)
     spent["measure"] = time.process_time() - began
     began = time.process_time()
-    write_review(folder / "review.html", [folder / "shard.json"])
+    write_review(folder / "review.html", Sources([folder / "shard.json"]))
     spent["page"] = time.process_time() - began
     spent |= {"loop": loop, "all": every}
     each = {stage: spent[stage] / len(specimens) for stage in (*STAGES, "loop", "all")}

@@ -15,8 +15,8 @@ from scipy.stats import spearmanr
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.review.shards import Group
-from sam2pal.review.survey import Survey
-from sam2pal.review.tables import TableFiles, Tables
+from sam2pal.review.survey import Sources, Survey
+from sam2pal.review.tables import TableFiles
 
 WORST = 6
 
@@ -34,10 +34,10 @@ def main() -> None:
                     iou.setdefault(row["specimen"], {})[row["structure"]] = float(row["iou"])
         names = {name for of in iou.values() for name in of}
         middle = {n: np.median([of[n] for of in iou.values() if n in of]) for n in names}
-        tables = Tables(TableFiles(path, path.with_name("morphometrics.parquet")))
+        tables = TableFiles(path, path.with_name("morphometrics.parquet"))
         shards = sorted(path.parent.glob("shards/*.json"))
         options = ReviewOptions()
-        survey = Survey(shards, path.with_name("templates.json"), tables, options)
+        survey = Survey(Sources(shards, path.with_name("templates.json"), tables), options)
         for odd, numbers in enumerate(("even", "odd")):
             rows = [of for of in survey.rows if int(of.specimen) % 2 == odd and of.specimen in iou]
             worst = [min(of - middle[s] for s, of in iou[row.specimen].items()) for row in rows]

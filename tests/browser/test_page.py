@@ -14,6 +14,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.images.orientation import stored
+from sam2pal.review.survey import Sources
 from sam2pal.review.writing import write_review
 
 Y, X = np.mgrid[:HEIGHT, :WIDTH] + 0.5  # centres of the pixels
@@ -139,7 +140,7 @@ def test_what_the_workflow_was_given_is_shown_until_this_browser_says_otherwise(
     path.write_text(json.dumps(given), "utf-8")
     page = browser.results / "given/one/review.html"
     shard = browser.results.parent / "shards/Bembidion.json"
-    write_review(page, [shard], corrections=Corrections(path))
+    write_review(page, Sources([shard], corrections=Corrections(path)))
     tab = browser.open("given/one/review.html")
     tab.look("other")
     as_given = ", as given to the workflow"

@@ -67,12 +67,7 @@ def machine_fields(kind: type) -> dict[str, FieldInfo]:
 
 
 def without_machine(values: Any, kind: type | None = None) -> dict[str, Any]:
-    """What a result depends on, by name.
-
-    Args:
-        values: an instance of options.
-        kind: a class it inherits from, of which only the options are taken.
-    """
+    """What a result depends on, by name."""
     return {
         name: getattr(values, name)
         for name, field in (kind or type(values)).__pydantic_fields__.items()

@@ -39,21 +39,12 @@ class OutlineOptions:
         return self
 
     def ends(self, body: Sequence[str]) -> tuple[str, str]:
-        """The front and the rear structure.
-
-        Args:
-            body: of the measurements, from front to rear.
-        """
+        """The front and the rear structure."""
         front, *_, rear = self.axis or body
         return front, rear
 
     def outlined(self, structures: Iterable[str], curved: Collection[str]) -> list[str]:
-        """The structures whose outlines are written.
-
-        Args:
-            structures: all, in their order.
-            curved: of the measurements.
-        """
+        """The structures whose outlines are written."""
         return self.structures or [name for name in structures if name not in curved]
 
 

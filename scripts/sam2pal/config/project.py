@@ -28,7 +28,6 @@ class Project:
         runs: the rows of templates.tsv that together serve each pair of genus and round, in the
             order of the files. A pair without any is no run.
         corrections: the files of corrections of each genus that has any.
-        notes: what is unusual about the tables, for people.
     """
 
     configuration: Configuration
@@ -53,17 +52,12 @@ def check(
     """Check a configuration, and read and check the tables that it names.
 
     Args:
-        values: the mapping of config.yaml.
-        file: what to call it in a message.
         check_measures: raises an `InputError` if the options of measuring name a structure or a
             measure that there is not.
         made: says of a path whether the workflow makes it itself, so that it need not exist yet;
             None looks for no files (a job need not repeat what the main process has done).
         taken: columns of the results, as which no column of metadata may be called.
         corrected: gives the corrections that serve a genus and round as templates, if there are any.
-
-    Raises:
-        InputError: anything is wrong.
     """
     here = os.getcwd()
     if made is not None and {*here} & {*"{}"}:
@@ -110,11 +104,7 @@ def check(
 
 
 def find_corrections(folder: str, genera: Mapping[str, Genus]) -> dict[str, list[str]]:
-    """The files of corrections of each genus: those in its folder, and those of several genera.
-
-    Raises:
-        InputError: a folder is of no genus.
-    """
+    """The files of corrections of each genus: those in its folder, and those of several genera."""
     place = Path(folder)
     if not place.is_dir():
         return {}

@@ -64,14 +64,7 @@ def record(
     files: Sequence[str] = (),
     weights: str | Path | None = None,
 ) -> dict[str, Any]:
-    """What results/provenance.json holds.
-
-    Args:
-        configuration: with its defaults filled in.
-        options: what each stage was given, its method included.
-        files: tables that belong to the configuration.
-        weights: of the model; the bundled ones if none are given.
-    """
+    """What results/provenance.json holds."""
     text = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
     versions = {name: installed(name) for name in PACKAGES}
     return {

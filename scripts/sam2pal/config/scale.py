@@ -17,11 +17,7 @@ LEAST, MOST = 0.5, 20_000.0
 
 
 def check_scale(value: float, where: str) -> float:
-    """A plausible number of pixels per millimetre.
-
-    Raises:
-        InputError: it is not positive, or no photograph of a specimen has it.
-    """
+    """A plausible number of pixels per millimetre; InputError if no photograph of a specimen has it."""
     if not math.isfinite(value) or value <= 0:
         raise InputError(f"{where}: {value:g} pixels per mm; a scale is a positive number")
     if not LEAST <= value <= MOST:

@@ -37,9 +37,6 @@ def stage_options(
     """What each stage depends on, by the name of its rule; a round's training by `RULE.ROUND`.
 
     What says how fast a stage is, and not what it computes, is left out.
-
-    Args:
-        methods: the version of each stage's method, by the name of its rule.
     """
     seed = {"seed": configuration.seed}
     evaluation = {"evaluation": dataclasses.asdict(configuration.evaluation)}
@@ -128,9 +125,6 @@ def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked:
 
     Args:
         locked: a run is going on: its files are left as they are.
-
-    Returns:
-        The stages whose files were left although what they say changed.
     """
     left = []
     for stage, values in stages.items():
@@ -144,15 +138,7 @@ def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked:
 
 
 def read_options(path: Path | None, checkpoint: Path | None = None) -> StageOptions:
-    """What a stage is to do; without a file the defaults.
-
-    Args:
-        path: a JSON or YAML file with some keys of `StageOptions`.
-        checkpoint: weights of the model.
-
-    Raises:
-        InputError: the file cannot be read, or a key or value in it is not as it should be.
-    """
+    """What a stage is to do; without a file the defaults."""
     values = {} if path is None else read_mapping(path)
     if checkpoint is not None:
         values["model"] = {**(values.get("model") or {}), "checkpoint": str(checkpoint)}

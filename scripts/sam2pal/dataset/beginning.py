@@ -40,8 +40,6 @@ class Found:
 
     Attributes:
         labels: structures, and on how many photographs each is drawn, in the order in which they were met.
-        missing: what is needed before the first run, for people.
-        notes: what else they should know.
     """
 
     genera: list[GenusFound]
@@ -55,9 +53,6 @@ def look(photographs: Path, annotations: Sequence[Path], genus: str | None = Non
 
     Args:
         genus: name of the only genus; default: its folder's name.
-
-    Raises:
-        InputError: there is no photograph, or annotations cannot be read or are of none of them.
     """
     found = Found(_genera(photographs, genus))
     if not annotations:
@@ -154,10 +149,7 @@ def machine() -> tuple[str, str]:
 
 
 def write(folder: Path, found: Found) -> list[Path]:
-    """Write `config/config.yaml`, `genera.tsv` and `templates.tsv` into a folder.
-
-    Raises:
-        InputError: one of them is there.
+    """Write `config/config.yaml`, `genera.tsv` and `templates.tsv` into a folder; InputError if one is there.
     """
     place = folder / "config"
     paths = [place / name for name in FILES]

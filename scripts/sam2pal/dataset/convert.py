@@ -64,18 +64,10 @@ def convert(
     """Read annotations of any known format into canonical COCO.
 
     Args:
-        annotations: annotation files or folders, earlier ones first.
         photographs: the folder of the photographs of each (or one for all), or all photographs
-            that the annotations may mean.
         structures: the configuration's structures in order; a mapping may name the `parent`.
         truth: keep photographs without an outline, and those that are not there, with a note,
             instead of leaving them out.
-
-    Returns:
-        COCO as in the design; `info.notes` lists what was left out or decided, for people.
-
-    Raises:
-        InputError: naming the file and the entry that is wrong, and what to do.
     """
     collected = _collect(annotations, photographs, _Collected(structures, truth), genus)
     what = "truth" if truth else "templates"

@@ -66,11 +66,7 @@ class Judgement:
 
 
 class Hashes:
-    """SHA-256 of photographs; each is computed once as long as size and time of its file stay.
-
-    Args:
-        path: where they are kept between calls; None keeps them nowhere.
-    """
+    """SHA-256 of photographs; each is computed once as long as size and time of its file stay."""
 
     def __init__(self, path: str | Path | None = None) -> None:
         self._path = Path(path) if path else None
@@ -103,12 +99,7 @@ def read_corrections(
     structures: Sequence[str],
     hashes: Hashes | None = None,
 ) -> tuple[list[Judgement], list[str]]:
-    """What files of corrections say of one genus, and notes on what is left out.
-
-    Raises:
-        InputError: naming each entry that is wrong: a photograph that changed or is not there, a
-            file of another genus, a structure that is judged twice and not alike.
-    """
+    """What files of corrections say of one genus, and notes on what is left out."""
     problems: list[str] = []
     notes: list[str] = []
     found: list[Judgement] = []
@@ -123,11 +114,7 @@ def read_corrections(
 
 
 def check_genera(files: Iterable[str | Path], genera: Sequence[str]) -> None:
-    """Make sure that files of several genera name the genus of each specimen, and only known ones.
-
-    Raises:
-        InputError: they do not.
-    """
+    """Make sure that files of several genera name the genus of each specimen, and only known ones."""
     problems = []
     for file in sorted(map(Path, files)):
         with guarded(file):

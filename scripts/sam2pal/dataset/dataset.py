@@ -55,11 +55,8 @@ class Annotation:
     Attributes:
         pieces: RLE, or lists of polygons; together they are the mask.
         height, width: of the photograph as stored on disk, in pixels; 0 if the file has none.
-        source: `drawn`, `predicted` or `corrected`.
-        score: overall confidence, 0 to 1; None if there is none.
         confidence: further signals by name.
         areas: pixels of the mask at other probability thresholds, by threshold.
-        flags: from segmentation.
         before: what was predicted, if a person's mask or verdict stands in its place.
         why: without a mask: `hidden` or `outside` if that is known.
         where: what messages call it, beginning with the file.
@@ -103,11 +100,7 @@ class Annotation:
 
     @cached_property
     def area(self) -> int:
-        """Pixels of the mask; an RLE is not decoded for it.
-
-        Raises:
-            InputError: the mask is damaged.
-        """
+        """Pixels of the mask; an RLE is not decoded for it."""
         if len(self.pieces) > 1 or not isinstance(self.pieces[0], dict):
             return int(self.mask().sum())
         try:
@@ -116,10 +109,7 @@ class Annotation:
             raise self._damaged(error) from error
 
     def mask(self) -> np.ndarray:
-        """The mask, bool `[height, width]` as stored on disk.
-
-        Raises:
-            InputError: it is damaged, or its size is not that of the photograph.
+        """The mask, bool `[height, width]` as stored on disk; InputError if it is damaged or of another size.
         """
         united: np.ndarray | None = None
         for piece in self.pieces:
@@ -160,12 +150,10 @@ class AnnotatedSpecimen:
     Attributes:
         specimen: its id.
         path: its photograph, as it is opened; may be empty.
-        width, height: of the photograph as stored on disk, in pixels; 0 if not known.
         annotations: by structure, in the order of the dataset's structures. A structure without
             an entry is unknown.
         file_name: as the file has it.
         status: `ok`, or as in the manifest; `missing` if the photograph is not there.
-        reason: why the status is not `ok`.
         view: in which view of the templates it was matched; empty if in the plain one.
         size: of the photograph's file in bytes, -1 if not known.
         likeness: of its photograph to the templates', up to 1; None if that was not asked.
@@ -192,10 +180,7 @@ class AnnotatedSpecimen:
 
     @property
     def masks(self) -> Mapping[str, np.ndarray]:
-        """The masks of all structures that have one, each decoded when it is asked for.
-
-        A mask without a pixel says that the specimen lacks the structure.
-        """
+        """The masks of all structures that have one, decoded when asked for; without a pixel it is absent."""
         return _Masks(self.annotations)
 
     def union(self, photograph: Photograph) -> np.ndarray:
@@ -246,12 +231,9 @@ class Dataset:
         where: what messages call the file, if `path` is its content.
 
     Attributes:
-        info: the file's own.
-        notes: what was noticed when the annotations were converted.
         structures: names in the order of the categories.
         numbers: the category's id by structure.
         parents: the structure that each is a part of, or an empty text.
-        specimens: in the order of the file, duplicates and unreadable ones included.
 
     Raises:
         InputError: the file is not sound COCO.
@@ -299,11 +281,7 @@ class Dataset:
         ]
 
     def by_specimen(self) -> dict[str, AnnotatedSpecimen]:
-        """The specimens by id, without those that the listing marked as duplicates.
-
-        Raises:
-            InputError: two images are the same specimen.
-        """
+        """The specimens by id, without those that are duplicates; InputError if two images are the same."""
         found: dict[str, AnnotatedSpecimen] = {}
         for specimen, image in zip(self.specimens, self._head["images"], strict=True):
             if specimen.status == "duplicate":
@@ -344,11 +322,7 @@ class Dataset:
 
 
 def read_templates(path: str | Path) -> list[AnnotatedSpecimen]:
-    """The specimens of a canonical COCO file, in its order; their masks are sound.
-
-    Raises:
-        InputError: the file is not canonical (`convert` makes such a file), or a mask is damaged.
-    """
+    """The specimens of a canonical COCO file, in its order; their masks are sound."""
     dataset = Dataset(path, source="drawn")
     for image, specimen in zip(dataset._head["images"], dataset.specimens, strict=True):
         for key in ("specimen", "path", "width", "height"):
@@ -462,3 +436,13 @@ def _list(value: Any) -> list[Any]:
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]} x {shape[0]}"
+
+
+def check_structures(dataset: Dataset, first: Path, structures: list[str]) -> None:
+    """Raise `InputError` if a file has other structures than the first one of its genus and round."""
+    if dataset.structures != structures:
+        raise InputError(
+            f"{dataset.path} has the structures {', '.join(dataset.structures)}, but {first} has"
+            f" {', '.join(structures)}; one of them is of another configuration: run the workflow"
+            " again"
+        )

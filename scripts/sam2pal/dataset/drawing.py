@@ -25,7 +25,6 @@ class Outline:
     """One drawn piece of one structure.
 
     Attributes:
-        label: the structure as the annotation calls it.
         where: what messages call this piece, beginning with the file.
         draw: makes the mask, bool `[height, width]`, from height and width.
         size: `(width, height)` that the piece itself has, if it has one (RLE, PNG).
@@ -36,7 +35,6 @@ class Outline:
             outline; what they contradict is settled or told.
         rings: of a polygon, each `[x1, y1, x2, y2, ...]`.
         fault: why it cannot be drawn; its structure is then unknown.
-        notes: what was noticed on reading.
     """
 
     label: str
@@ -58,9 +56,7 @@ class Drawing:
     """All outlines of one photograph in one annotation file.
 
     Attributes:
-        photograph: its file name, as the annotation writes it.
         where: what messages call this entry, beginning with the file.
-        size: `(width, height)` of the photograph according to the annotation, if it says.
         displayed: whether the program that drew showed the photograph upright (EXIF obeyed);
             None if that is not known.
         bytes: of the photograph's file according to the annotation, if it says.
@@ -79,8 +75,6 @@ class Source:
     """The content of one annotation file or folder.
 
     Attributes:
-        ignored: how many entries of a kind that is no outline were passed over.
-        notes: what else was noticed, for people.
         faults: entries that cannot be used, beside the outlines that cannot.
     """
 
@@ -125,9 +119,6 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
     Args:
         rings: each `[x1, y1, x2, y2, ...]` in pixels; `(0, 0)` is the corner of the photograph,
             not the centre of its first pixel.
-
-    Raises:
-        InputError: a coordinate is missing or not a number, or a ring has fewer than 3 points.
     """
     for ring in rings:
         if not all(_is_number(v) for v in ring):
@@ -214,12 +205,7 @@ def finite(value: object) -> float:
 
 def flat(points: object, where: str, more: bool = False) -> list[float]:
     """A ring `[x1, y1, ...]` of a list of pairs of numbers.
-
-    Args:
-        more: whether points may have further numbers, such as a height.
-
-    Raises:
-        InputError: it is something else.
+        Further numbers, such as a height, are left out with `more`; InputError if it is something else.
     """
     sound = isinstance(points, list) and all(
         isinstance(point, list | tuple)
@@ -266,11 +252,7 @@ def drawn(label: str, where: str, mask: np.ndarray) -> Outline:
 def placed(
     crop: tuple[int, int], left: int, top: int, size: tuple[int, int], where: str
 ) -> tuple[slice, slice]:
-    """Rows and columns of a mask of `(width, height)` pixels that is pasted into a photograph.
-
-    Raises:
-        InputError: it does not fit.
-    """
+    """Where a mask of `(width, height)` pixels is pasted into a photograph; InputError if it does not fit."""
     if min(left, top) < 0 or left + crop[0] > size[0] or top + crop[1] > size[1]:
         raise InputError(
             f"{where}: its mask of {crop[0]} x {crop[1]} pixels at ({left}, {top}) does not fit into"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.dataset import Dataset, check_structures
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.formats import coco, cvat, geojson, labelme, labelstudio, masks, yolo
 from sam2pal.dataset.judged import Corrections
@@ -39,18 +39,11 @@ def export(
     lacks stays absent, in the way that the tool (or its file) has for it.
 
     Args:
-        predictions: shards of a genus and round, or any canonical files.
         tool: a key of `WRITERS`, or `WHOLE` for specimens of trays on the photographs of the trays.
         folder: is made; must be empty.
         wanted: ids of specimens; all if not given. Those that cannot be used are left out.
         corrections: what people said: corrected and accepted masks stand.
         tolerance: how far, in pixels, a polygon may stray from its mask; 0 keeps every pixel.
-
-    Returns:
-        How many specimens were written.
-
-    Raises:
-        InputError: a file is not sound, a wanted specimen is in none, or the folder is not empty.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -62,11 +55,7 @@ def export(
         raise InputError("no predictions are given; give results/{genus}/{round}/shards/*.json")
     structures = datasets[0].structures
     for other in datasets:
-        if other.structures != structures:
-            raise InputError(
-                f"{other.path} has the structures {', '.join(other.structures)}, but"
-                f" {datasets[0].path} has {', '.join(structures)}; export them one by one"
-            )
+        check_structures(other, datasets[0].path, structures)
     known = {composed(s.specimen): s.status for data in datasets for s in data.specimens}
     chosen = None if wanted is None else {composed(name) for name in wanted}
     for name in sorted((chosen or set()) - set(known)):

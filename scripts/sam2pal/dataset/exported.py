@@ -25,7 +25,6 @@ class Exported:
     """A specimen with its masks, turned as a tool shows its photograph.
 
     Attributes:
-        specimen: as the predictions have it.
         orientation: EXIF orientation of its photograph, 1 to 8.
         tolerance: how far an outline may stray from its mask, in pixels; 0 leaves all pixels.
     """

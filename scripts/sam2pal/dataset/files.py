@@ -61,11 +61,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def parse_json(text: str, path: str | Path) -> Any:
-    """Parse JSON; `path` is what messages call it.
-
-    Raises:
-        InputError: it is empty or not JSON.
-    """
+    """Parse JSON; `path` is what messages call it."""
     if not text.strip():
         raise InputError(f"{path}: the annotation file is empty; export the annotations again")
     try:
@@ -90,9 +86,6 @@ def load(path: str | Path) -> dict[str, Any]:
     """Read a COCO file and check its structure: lists, ids and what they refer to.
 
     Ids become ints. Masks are not decoded.
-
-    Raises:
-        InputError: naming the entry that is wrong.
     """
     return check(read_json(path), path)
 
@@ -193,11 +186,7 @@ def _identifier(value: Any, place: str, key: str) -> int | str:
 
 
 def notes_of(path: str | Path) -> list[str]:
-    """What was noticed when a canonical file was made; the rest of it is not parsed.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
+    """What was noticed when a canonical file was made; the rest of it is not parsed."""
     for line in read_text(path).splitlines():
         if line.startswith('"info": '):
             info = parse_json(line.removeprefix('"info": ').rstrip(","), path)

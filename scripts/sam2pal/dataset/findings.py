@@ -21,12 +21,7 @@ class Findings:
     Args:
         made: says of a path whether the workflow makes it itself.
         reserved: columns that the specimen table must not have.
-        memory: file that remembers what was found.
         state_of: the state of the files of a source, such as `source_state`.
-
-    Attributes:
-        errors: each names the file, the row or entry, and what to do.
-        notes: what was left out, decided or is doubtful.
     """
 
     def __init__(

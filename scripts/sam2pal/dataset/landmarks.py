@@ -29,9 +29,6 @@ class Drawn:
     """The landmarks of one photograph in one file.
 
     Attributes:
-        photograph: its file name, as the file writes it.
-        where: what messages call this entry.
-        size: `(width, height)` of the photograph according to the file, if it says.
         displayed: whether the program showed the photograph upright (EXIF obeyed).
         upwards: y is counted from the lower edge.
         unseen: names of points that lie behind something.
@@ -46,11 +43,7 @@ class Drawn:
     unseen: set[str] = field(default_factory=set)
 
     def stored(self, header: Header) -> Points:
-        """The points in pixels of the photograph as stored, y down.
-
-        Raises:
-            InputError: they were drawn on a photograph of another size, or lie outside of it.
-        """
+        """The points in pixels of the photograph as stored, y down."""
         turned = header.orientation > 4
         shown = (header.height, header.width) if turned else (header.width, header.height)
         if self.size not in (None, shown, (header.width, header.height)):
@@ -79,13 +72,7 @@ class Drawn:
 
 @dataclass
 class Landmarks:
-    """The landmarks of templates.
-
-    Attributes:
-        points: by specimen and name, in pixels of its photograph as stored, y down.
-        unseen: of each specimen the names of points that lie behind something (COCO's visibility 1).
-        notes: for people.
-    """
+    """The landmarks of templates: by specimen and name, in pixels of the photograph as stored, y down."""
 
     points: dict[str, Points] = field(default_factory=dict)
     unseen: dict[str, set[str]] = field(default_factory=dict)
@@ -96,9 +83,6 @@ class Landmarks:
 
         A landmark that a template lacks has the visibility 0. `area` and `bbox` are those of the
         template's masks.
-
-        Raises:
-            InputError: a structure has the name of the category.
         """
         names = sorted({name for of in self.points.values() for name in of}, key=natural_key)
         if any(category["name"] == _CATEGORY for category in data["categories"]):
@@ -149,15 +133,7 @@ def _around(boxes: list[list[float]]) -> list[float]:
 
 
 def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
-    """The landmarks of templates.
-
-    Args:
-        path: a file, or a folder of files.
-        photographs: the templates'; landmarks on others are left out, with a note.
-
-    Raises:
-        InputError: no landmark is found on a template, or an entry cannot be used.
-    """
+    """The landmarks of templates."""
     path = Path(path)
     files = [path]
     if path.is_dir():

@@ -33,7 +33,6 @@ class Specimen:
         specimen: id: the path relative to the genus' folder, without extension; of a window also `#` and
             its number.
         path: as it is opened; the address of a window (see `images.address`).
-        size: of the file, in bytes; -1 if it cannot be examined.
         mtime_ns: time of the file's last change, in nanoseconds.
         width, height: in pixels as stored on disk, a window's upright; 0 if the photograph is unreadable.
         shard: four or more digits.
@@ -66,7 +65,6 @@ class Windowed(NamedTuple):
     Attributes:
         number: what follows the photograph's name in its id, as `0203`.
         window: in the upright photograph.
-        reason: what to know about it, as that it touches another.
     """
 
     number: str
@@ -79,7 +77,6 @@ class Manifest:
     """The specimens of a genus.
 
     Attributes:
-        specimens: in natural order.
         removed: earlier specimens that are gone, kept because shard numbers are not reused and
             because a photograph that comes back returns to its shard.
         notes: what was left out, and what changed, for people.
@@ -95,11 +92,7 @@ _COLUMNS = [column.name for column in fields(Specimen)]
 
 
 def read_list(path: str | Path) -> list[Specimen]:
-    """Read a manifest, a shard's list or a training pool.
-
-    Raises:
-        InputError: the file is missing, or is not such a table.
-    """
+    """Read a manifest, a shard's list or a training pool; InputError if the file is not such a table."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
@@ -142,11 +135,7 @@ def write_list(path: str | Path, specimens: Iterable[Specimen]) -> bool:
 
 
 def write_shard_lists(folder: str | Path, specimens: Iterable[Specimen]) -> tuple[int, int]:
-    """Write `{shard}.tsv` of every shard, only if it changed; remove lists of emptied shards.
-
-    Returns:
-        How many lists there are, and how many of them were written.
-    """
+    """Write `{shard}.tsv` of every shard that changed; how many there are, and how many were written."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     shards: dict[str, list[Specimen]] = {}
@@ -174,14 +163,9 @@ def build_manifest(
     was unreadable then.
 
     Args:
-        previous: the specimens of the previous manifest, those removed included.
-        shard_size: number of photographs a shard takes.
         progress: wraps the photographs that are opened, for a progress bar.
         windows: of the specimens, by the name of their photograph, where photographs show many; None for
             one that shows a single specimen.
-
-    Raises:
-        InputError: the folder does not exist, or holds no photograph.
     """
     if shard_size < 1:
         raise InputError(

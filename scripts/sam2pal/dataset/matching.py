@@ -18,12 +18,6 @@ def match(specimens: Iterable[str], others: Iterable[str], what: str) -> dict[st
     Two ids are the same specimen if they are equal, or else if one is the end of the other,
     whole folders only (`ants/0040` and `0040`, but not `ants/0040` and `bees/0040`). It makes no
     difference whether letters are composed.
-
-    Args:
-        what: the two files, for the message.
-
-    Raises:
-        InputError: an id fits several.
     """
     specimens, spelt = list(specimens), {composed(other): other for other in others}
     found = _match([composed(name) for name in specimens], set(spelt), what)
@@ -81,9 +75,6 @@ def find_templates(
         by_name: also those that have the id of a template; and where one of the photographs is not
             there to be compared, all that its id may mean (see `match`). For what must not be
             done with a template: score it, or train on it as if it were not outlined.
-
-    Returns:
-        The template of each such specimen's id.
     """
     templates = list(templates)
     by_size: dict[int, list[AnnotatedSpecimen]] = {}

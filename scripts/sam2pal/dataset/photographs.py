@@ -30,7 +30,6 @@ class PhotographFile:
 
     Attributes:
         name: path relative to the folder of photographs, with `/` on every system.
-        path: as it is opened.
         specimen: id: `name` without its extension.
         width, height: as stored on disk; 0 where only the file knows.
     """
@@ -65,12 +64,7 @@ class AmbiguousNameError(InputError):
 
 
 class Photographs:
-    """Photographs, found by the names that annotations use.
-
-    Args:
-        photographs: all that a name may mean.
-        place: where they are, for messages.
-    """
+    """Photographs, found by the names that annotations use; `place` is where they are, for messages."""
 
     def __init__(self, photographs: Iterable[PhotographFile], place: str | Path) -> None:
         self.photographs, self.place = list(photographs), str(place)
@@ -81,11 +75,7 @@ class Photographs:
 
     @classmethod
     def of_folder(cls, folder: str | Path) -> "Photographs":
-        """All photographs of a folder and its subfolders.
-
-        Raises:
-            InputError: the folder does not exist or holds no photograph.
-        """
+        """All photographs of a folder and its subfolders; InputError if it holds none."""
         listing = scan(folder)
         files = [*listing.photographs, *listing.unsupported]
         if not files:
@@ -94,11 +84,7 @@ class Photographs:
 
     @classmethod
     def of_place(cls, place: str | Path) -> "Photographs":
-        """Those of a folder, or of a list of specimens (manifest.tsv), which may be windows.
-
-        Raises:
-            InputError: as `of_folder`; or the list is damaged.
-        """
+        """Those of a folder, or of a list of specimens (manifest.tsv), which may be windows."""
         if os.path.isfile(place):
             return cls.of_specimens(read_list(place), place)
         return cls.of_folder(place)
@@ -127,9 +113,6 @@ class Photographs:
 
         Args:
             size: bytes of its file, if known; of several of that name it tells which is meant.
-
-        Raises:
-            InputError: no photograph is called so, or several are.
         """
         found = self.candidates(name)
         if len(found) > 1 and size:
@@ -165,10 +148,7 @@ class Photographs:
         return []
 
     def name_of_file(self, path: str | Path) -> str | None:
-        """The name by which an annotation file means a photograph: with its folders, or without.
-
-        None if no photograph has either.
-        """
+        """The name by which an annotation file means a photograph, with its folders or without; or None."""
         path = Path(path)
         stem = path.name.removesuffix(path.suffix)
         for name in ((path.parent / stem).as_posix(), stem):

@@ -28,11 +28,7 @@ KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, 
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds a specimen and a training step, None where not known, and where they are from.
-
-    Attributes:
-        why: they are not known.
-    """
+    """Seconds a specimen and a training step, None where not known, and where they are from."""
 
     segmentation: float | None
     training: float | None
@@ -54,11 +50,7 @@ class Work:
 def rates(
     project: Project, benchmarks: Path, results: Path, try_model: Callable[[], Trial] = Trial
 ) -> Rates:
-    """From the benchmarks of earlier calls in this folder, or else as measured on an idle machine.
-
-    Args:
-        try_model: asked where neither is known.
-    """
+    """From the benchmarks of earlier calls in this folder, or else as measured on an idle machine."""
     seconds, specimens = 0.0, 0
     for path in benchmarks.glob("*/*/segment_shard/*.tsv"):
         genus = path.parents[2].name

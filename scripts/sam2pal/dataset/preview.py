@@ -29,11 +29,7 @@ class Folder:
 
     @cached_property
     def state(self) -> str:
-        """A hash of the names, sizes and modification times.
-
-        Raises:
-            InputError: the folder does not exist or cannot be listed.
-        """
+        """A hash of the names, sizes and modification times."""
         digest = hashlib.sha256()
         for name, _, size, mtime_ns in self._files:
             digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode(errors="surrogateescape"))
@@ -56,10 +52,6 @@ def problems(
     """Structures that are drawn nowhere, and genera whose photographs have no row in the table of specimens.
 
     A file that cannot be read is left to the job that converts it, which stops its own genus only.
-
-    Args:
-        folders: of each genus.
-        made: says of a path whether the workflow makes it itself, so that it need not exist yet.
     """
     found = _undrawn(project, made)
     table = project.configuration.specimen_table

@@ -37,9 +37,6 @@ def read_annotations(
 
     Args:
         glance: do not open mask pictures further than for their sizes.
-
-    Raises:
-        InputError: the format is not known, or an entry is wrong.
     """
     if path.is_dir():
         return _read_folder(path, photographs, structures, glance)

@@ -36,7 +36,6 @@ class Recalibration:
     """What masks of a genus that are known say of the others.
 
     Attributes:
-        masks: how many were known.
         shifts: of the log odds, by structure; `other` is that of a structure of which no mask was known.
     """
 

@@ -11,14 +11,7 @@ from sam2pal.images.header import MAX_PIXELS
 
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
-    """Compressed RLE of a mask.
-
-    Args:
-        mask: bool (or 0 and 1) `[height, width]`.
-
-    Returns:
-        `{"size": [height, width], "counts": str}`.
-    """
+    """Compressed RLE, `{"size": [height, width], "counts": str}`, of a mask `[height, width]`."""
     if mask.ndim != 2:
         raise ValueError(f"expected a mask [height, width], got shape {mask.shape}")
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
@@ -26,14 +19,7 @@ def encode_mask(mask: np.ndarray) -> dict[str, Any]:
 
 
 def decode_mask(rle: Mapping[str, Any]) -> np.ndarray:
-    """Mask of an RLE, compressed (`counts` a str or bytes) or not (a list of whole numbers).
-
-    Returns:
-        bool `[height, width]`.
-
-    Raises:
-        ValueError: size or counts are malformed, or the runs do not fill the size.
-    """
+    """Mask bool `[height, width]` of an RLE, compressed or not; ValueError if it is malformed."""
     height, width = rle_size(rle)
     counts = rle_counts(rle)
     left, top, wide, high = rle_measures(rle)["bbox"]
@@ -54,11 +40,7 @@ def rle_area(rle: Mapping[str, Any]) -> int:
 
 
 def fingerprint(rle: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits that tell a mask from another of the same photograph, whoever encoded it.
-
-    Raises:
-        ValueError: size or counts are malformed.
-    """
+    """16 hexadecimal digits that tell a mask from another of the same photograph, whoever encoded it."""
     counts = rle["counts"]
     if not isinstance(counts, str):
         counts = encode_mask(decode_mask(rle))["counts"]

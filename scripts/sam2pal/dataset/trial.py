@@ -35,13 +35,7 @@ class Trial:
 def trial(
     configuration: Configuration, kept: Path, program: Sequence[str], say: Callable[[str], None]
 ) -> Trial:
-    """What an earlier trial of this model on this machine said, or else a new one.
-
-    Args:
-        kept: file of trials; nothing else is written.
-        program: that times a model, as scripts/time_model.py does.
-        say: told that a trial begins.
-    """
+    """What an earlier trial of this model on this machine said, or else a new one."""
     model, structures = asdict(configuration.model), len(configuration.structures)
     what = {key: model[key] for key in ("name", "image_size", "config")}
     asked = [platform.node(), cores(), configuration.device, structures, what]

@@ -20,12 +20,6 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
     """Write `annotations.json`, COCO with an image per photograph, its masks as stored on disk.
 
     Each annotation has the id of its `specimen`.
-
-    Returns:
-        How many specimens were written.
-
-    Raises:
-        InputError: a specimen is no part of a photograph, or a photograph cannot be read.
     """
     images: dict[str, dict[str, Any]] = {}
     headers: dict[str, Header] = {}

@@ -24,12 +24,7 @@ _EXACT = 12  # up to so many specimens all sign flips are tried
 
 @dataclasses.dataclass(frozen=True)
 class Means:
-    """Means over specimens with bootstrap intervals; each [K + 1, M], the last row all structures.
-
-    Attributes:
-        n: specimens that have a value.
-        replicates: the bootstrapped means [B, K + 1, M].
-    """
+    """Means over specimens with bootstrap intervals; each [K + 1, M], the last row all structures."""
 
     n: NDArray[np.int64]
     mean: Array
@@ -83,13 +78,10 @@ def percentile_interval(
 
 
 def sign_flip_p(changes: Array, generator: np.random.Generator, replicates: int = 10_000) -> Array:
-    """Two-sided p of "the mean change is zero" for paired changes [n, K, M].
+    """Two-sided p of "the mean change is zero" for paired changes [n, K, M]: [K + 1, M], the last for all.
 
     The sign of all changes of a specimen is flipped together: all 2^n ways for up to 12 specimens,
     otherwise at random. With five specimens no p is below 2/32: they never suffice at 0.05.
-
-    Returns:
-        [K + 1, M], the last row for all structures; NaN without any change known.
     """
     changes = _three_dimensional(changes)
     shape = changes.shape[1:]
@@ -133,10 +125,6 @@ def crossed_means(
 
     Args:
         draws: the template draw of each run [R].
-
-    Returns:
-        as `bootstrap_means`; `n` counts specimens, and the interval is widened for the smaller
-        of the numbers of specimens and draws. One draw alone gives no interval.
     """
     runs, n, structures, measures = values.shape
     labels, draw_of = np.unique(draws, return_inverse=True)

@@ -8,15 +8,9 @@ Array = NDArray[np.float64]
 
 
 def auroc(warning: Array, bad: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve of `warning` [n] for telling bad masks [n] from good ones.
+    """Area under the ROC curve of `warning` [n] for telling bad masks [n] from good ones; NaN without both.
 
     The chance that a bad mask has the larger warning than a good one, ties counting half.
-
-    Args:
-        warning: large where a mask is expected to be bad (for example minus a confidence).
-
-    Returns:
-        NaN where all masks are good or all are bad.
     """
     n_bad, n_good = int(np.sum(bad)), int(np.sum(~bad))
     if not n_bad or not n_good:
@@ -60,13 +54,7 @@ def spearman(confidence: Array, iou: Array) -> float:
 
 
 def reliability(probability: Array, good: NDArray[np.bool_], bins: int = 10) -> list[dict[str, float]]:
-    """Mean probability and share of good masks in equally wide bins of a number between 0 and 1.
-
-    Bins are closed below and open above, the last one closed; empty ones are left out.
-
-    Returns:
-        for each bin `low`, `high`, `n`, `mean_confidence`, `share_good`.
-    """
+    """Mean probability and share of good masks in equally wide bins of a number between 0 and 1."""
     index = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
     table = []
     for b in np.unique(index):

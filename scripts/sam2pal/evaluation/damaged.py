@@ -18,13 +18,7 @@ _HEADER = 8  # bytes that say how long the header of safetensors is
 
 def set_aside_damaged(results: str | Path, runs: Iterable[tuple[str, str]]) -> list[str]:
     """Set aside what is damaged of some runs, and have genera listed again whose lists are.
-
-    Args:
-        results: the folder `results`.
-        runs: genus and round of each.
-
-    Returns:
-        What was done, a line a file.
+        A line a file on what was done.
     """
     results, runs, notes = Path(results), list(runs), []
     for genus in dict.fromkeys(genus for genus, _ in runs):
@@ -124,15 +118,7 @@ def _weights_problem(path: Path) -> str | None:
 
 
 def check_whole(path: Path, rows: dict[str, int], listed: Iterable[str]) -> None:
-    """Check that a table has all rows of all specimens.
-
-    Args:
-        rows: how many rows each specimen has.
-        listed: the specimens that it must have.
-
-    Raises:
-        InputError: it lacks some.
-    """
+    """Check that a table has all rows of all specimens."""
     missing = [name for name in listed if name not in rows]
     if missing:
         raise InputError(

@@ -29,14 +29,7 @@ def screen(
     results: Path,
     unreadable: str = "error",
 ) -> str:
-    """The text of summary.txt.
-
-    Args:
-        status: rows of status.csv.
-        final: of every genus that has measurements.
-        results: folder of the results, as the reader knows it.
-        unreadable: whether photographs that could not be read are an `error` or a `note`.
-    """
+    """The text of summary.txt."""
     bad = (*FAILED, "partial") if unreadable == "error" else FAILED
     measured = [row for row in status if row["stage"] == "morphometrics"]
     parts = [_table(measured[:MOST_RUNS], final, scores)]

@@ -72,17 +72,8 @@ class Evaluation:
     """Scores prediction files against a truth file, one file in memory at a time.
 
     Args:
-        predictions: COCO files, in the order in which their rows come.
-        truth: dataset, or None: then no row is scored.
-        templates: dataset whose specimens are not scored, or None.
+        truth, templates: without truth no row is scored, and specimens of templates never are.
         corrections: what people said of the specimens: corrected masks are not scored.
-
-    Attributes:
-        notes: sentences on what is left out, for the reader of the table.
-        count: how many specimens are predicted.
-
-    Raises:
-        InputError: see `Dataset`, `match` and `check_same_size`; or a structure is in neither file.
     """
 
     def __init__(
@@ -113,11 +104,7 @@ class Evaluation:
         self._note_left_out(predicted)
 
     def rows(self, progress: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
-        """The rows, keys as in `COLUMNS`; specimens in the order of the files.
-
-        Args:
-            progress: called after every specimen.
-        """
+        """The rows, keys as in `COLUMNS`; specimens in the order of the files."""
         pairings: list[Pairing] = []
         for path in self.files:
             dataset = Dataset(path, images_of=self.truth)

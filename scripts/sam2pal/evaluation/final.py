@@ -22,12 +22,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Final:
-    """A genus' final round.
-
-    Attributes:
-        why: in words.
-        warning: what speaks against it, or empty.
-    """
+    """A genus' final round."""
 
     round: str
     why: str
@@ -73,11 +68,6 @@ def final_rounds(
         found: (genus, round) that have measurements, in order.
         chosen: this round, where a genus has it.
         order: rounds in their order; default: as found.
-        scores: as `read_scores` gives them.
-        left_out: as `read_left_out` gives them.
-
-    Raises:
-        InputError: no genus has the chosen round.
     """
     rounds: dict[str, list[str]] = {}
     for genus, round_ in found:
@@ -103,12 +93,7 @@ def final_rounds(
 def final_run(
     genus: str, folders: Sequence[Path], chosen: str | None, order: Sequence[str] | None
 ) -> tuple[Path, Final]:
-    """The folder of the final round among those of a genus' rounds, and which round it is.
-
-    Args:
-        folders: with an evaluation.csv each, and a leave_one_out.csv where rounds are compared so.
-        chosen, order: see `final_rounds`.
-    """
+    """The folder of the final round among those of a genus' rounds, and which round it is."""
     runs = {folder.name: folder for folder in folders}
     scores = read_scores([folder / "evaluation.csv" for folder in folders])
     apart = [path for folder in folders if (path := folder / "leave_one_out.csv").is_file()]
@@ -118,11 +103,7 @@ def final_run(
 
 
 def _without_truth(left_out: Mapping[str, LeftOut | None], chosen: str | None) -> Final:
-    """By specimens left out.
-
-    Args:
-        left_out: by round, in their order.
-    """
+    """By specimens left out."""
     *earlier, best = left_out
     why = "the only one"
     if earlier:

@@ -49,7 +49,6 @@ class Comparison:
     """Two rounds on the same specimens.
 
     Attributes:
-        specimens: how many.
         known: on how many of them one of the two rounds was trained.
         first, second: mean over specimens of the mean IoU over structures.
         lower, upper: interval of the change from first to second, at 90 %.

@@ -22,11 +22,7 @@ Row = dict[str, Any]
 
 
 def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
-    """What is to be said of the templates and of the training of a genus and round.
-
-    Args:
-        folder: results/GENUS/ROUND.
-    """
+    """What is to be said of the templates and of the training of a genus and round."""
     notes = [note for note in _notes(folder / "templates.json") if _matters(note)]
     if notes:
         yield entry(genus, round_, "templates", "note", "; ".join(notes))
@@ -35,11 +31,7 @@ def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
 
 
 def doubtful(row: Row) -> Iterator[Row]:
-    """What is to be said of a genus of which little can be measured.
-
-    Args:
-        row: of status.csv, of the stage morphometrics.
-    """
+    """What is to be said of a genus of which little can be measured."""
     count, of = row.get("specimens_doubtful") or 0, row.get("specimens") or 0
     if count > MOST_DOUBTFUL * of:
         reason = (
@@ -111,11 +103,7 @@ def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
 
 
 def of_scales(genus: str, path: Path) -> Iterator[Row]:
-    """Photographs in which no scale was found, or one that is not trusted.
-
-    Args:
-        path: results/GENUS/scale.csv; it need not be there.
-    """
+    """Photographs in which no scale was found, or one that is not trusted."""
     if not path.is_file():
         return
     try:

@@ -100,10 +100,7 @@ def change_between_rounds(comparison: pd.DataFrame) -> Figure:
 
 
 def reliability(table: pd.DataFrame, good_iou: float) -> Figure:
-    """Share of good masks by their confidence, a row a round and a panel a structure.
-
-    The more masks, the larger the dot.
-    """
+    """Share of good masks by their confidence, a row a round and a panel a structure."""
     table = table[(table["signal"] == "confidence") & (table["genus"] == ALL)]
     if not len(table):
         return empty_figure("No mask has both a confidence and truth.")

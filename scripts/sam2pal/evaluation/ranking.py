@@ -26,15 +26,7 @@ class Standing:
 
 
 class Ranking:
-    """Learns how the scores of each structure are spread.
-
-    Args:
-        scores: of all predicted masks that are there, by structure.
-        low: scores below it are low.
-
-    Attributes:
-        weak: structures whose median is low: said once, not of every specimen.
-    """
+    """Learns how the scores of each structure are spread."""
 
     def __init__(self, scores: Mapping[str, Sequence[float]], low: float) -> None:
         self.low = low

@@ -34,9 +34,6 @@ class Scores:
     """What summaries need of evaluation rows, collected from pieces of tables.
 
     Only rows with scores are kept, with numbers for names: 10^6 rows take about 130 MB.
-
-    Args:
-        genera, rounds: names in the order in which summaries list them; others follow.
     """
 
     def __init__(self, genera: Iterable[str] = (), rounds: Iterable[str] = ()) -> None:
@@ -84,9 +81,6 @@ class Scores:
     def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Of scored rows: numbers [rows, 4] of genus, round, structure and specimen, and values
         [rows, measures and confidences].
-
-        Raises:
-            InputError: a specimen has two rows for a structure in a round.
         """
         if not self._codes:
             return np.zeros((0, 4), np.int32), np.zeros((0, len(MEASURES) + len(CONFIDENCES)))
@@ -120,8 +114,7 @@ class Scores:
         return tables.table(rows, PRESENCE)
 
     def scopes(self) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
-        """Genus (all together, then each), round, and the numbers of their rows; rounds without
-        a row are given too."""
+        """Genus (all together, then each), round, and the numbers of their rows; rounds without"""
         codes, _ = self.arrays()
         every = np.arange(len(codes))
         of_genus = [(ALL, every)]

@@ -28,9 +28,6 @@ class Found(NamedTuple):
     """A photograph's file.
 
     Attributes:
-        name: path relative to the folder, with `/` on every system.
-        path: path as it is opened.
-        size: in bytes; -1 if the file cannot be examined (a dangling link).
         mtime_ns: time of the last change, in nanoseconds.
         problem: why it is not to be opened, or nothing.
     """
@@ -57,7 +54,6 @@ class Listing:
     """What a folder holds.
 
     Attributes:
-        photographs: files with a suffix of `IMAGE_SUFFIXES`, in natural order.
         unsupported: photographs of formats that cannot be read, in natural order. A raw file
             beside a readable photograph of the same name is not among them but in `others`.
         others: number of other files by suffix; hidden and sidecar files are not counted.
@@ -86,9 +82,6 @@ def walk(folder: str | Path) -> Iterator[Found | str]:
     Hidden and sidecar files are left out. Links are followed, but no folder is walked twice: where several
     names lead to it, its own place counts before those of links. What cannot be walked or opened is
     `Found`, too, with its `problem`.
-
-    Raises:
-        InputError: the folder does not exist or cannot be listed.
     """
     root, seen = os.fspath(folder), set()
     folders, links = [(root, "")], []

@@ -17,13 +17,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "AVIF", "TIFF
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about its photograph without all of its pixels.
-
-    Attributes:
-        width, height: in pixels, as stored on disk.
-        orientation: EXIF orientation, 1 to 8.
-        notes: what a user should know, for example that only the first page is read.
-    """
+    """What a file says about its photograph without all of its pixels."""
 
     width: int
     height: int
@@ -49,11 +43,7 @@ def check_size(path: str | Path, width: int, height: int) -> None:
 
 
 def check_memory(path: str | Path, width: int, height: int, bytes_per_pixel: float) -> None:
-    """Refuse a large photograph that cannot be decoded with the memory that is left.
-
-    Args:
-        bytes_per_pixel: that decoding takes at its most.
-    """
+    """Refuse a large photograph that cannot be decoded with the memory that is left."""
     needed = width * height * bytes_per_pixel
     if width * height >= LARGE and needed > (free := free_bytes()):
         raise InputError(

@@ -64,10 +64,7 @@ def _ends_well(path: str | Path, kind: str | None) -> bool:
 
 
 def decode(path: str | Path, at_least: int | None = None) -> Decoded:
-    """The photograph as stored, reduced where it is much larger than `at_least`.
-
-    A JPEG is decoded at its reduced size, the others in full and then averaged.
-    """
+    """The photograph as stored, reduced where it is much larger than `at_least`."""
     with Image.open(path, formats=FORMATS) as image:
         header = _header(path, image)
         if image.format in ("JPEG", "MPO"):

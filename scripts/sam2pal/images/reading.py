@@ -71,8 +71,6 @@ class Photograph:
     Attributes:
         pixels: uint8 `[h, w, 3]`, RGB, upright, of the window; fewer than it has if fewer were asked for.
         orientation: EXIF orientation, 1 to 8, of the file.
-        width, height: in pixels, as stored on disk (exchanged for orientations 5 to 8).
-        notes: see `Header`.
         frame: (left, top, right, bottom), where the edges of the window lie in `pixels` if these are
             fewer: the last row and column may belong to it only in part.
         window: what of the photograph the pixels show; all of it if not given.
@@ -185,15 +183,7 @@ def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph
 def look_closer(
     path: str | Path, photograph: Photograph, window: Window, at_least: int
 ) -> Photograph:
-    """A window of a photograph, decoded again where the pixels that were read do not suffice.
-
-    Args:
-        photograph: all of the file, perhaps reduced.
-        at_least: longer side of the window in pixels that is needed.
-
-    Raises:
-        InputError: as `read_photograph`.
-    """
+    """A window of a photograph, decoded again where the pixels that were read do not suffice."""
     if window == photograph.shown:
         return photograph
     needed = math.ceil(at_least * max(photograph.displayed) / window.side)
@@ -213,10 +203,6 @@ def read_window(path: str | Path, top: int, left: int, height: int, width: int) 
 
     Returns:
         uint8 `[height, width, 3]`.
-
-    Raises:
-        InputError: as `read_photograph`.
-        ValueError: the window is empty, or reaches beyond the photograph.
     """
     if _decoder(path) is not tiff:
         state = os.stat(path)
@@ -268,9 +254,6 @@ def inspect(path: str | Path, full: bool = False) -> Header:
 
     PNG and JPEG are checked by how they end, TIFF by where its data lie; a file that fails such
     a check, or has no cheap one, is decoded to find out. `full` decodes every file.
-
-    Raises:
-        InputError: as `read_photograph`.
     """
     file, window = split(path)
     if window is not None:

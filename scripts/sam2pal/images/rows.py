@@ -15,9 +15,6 @@ def numbered(boxes: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
     """The row, from above, and the column, from the left, of each box, counted from 1.
 
     Rows are laid level first: of the turns of up to five degrees the one with the sharpest rows.
-
-    Args:
-        boxes: (left, top, width, height) each.
     """
     if not boxes:
         return []

@@ -21,9 +21,6 @@ def to_uint8(
 
     Returns:
         The uint8 samples and the largest value that the input could have had.
-
-    Raises:
-        ValueError: floats above 65535, or complex numbers.
     """
     if values.dtype == np.uint8 and bits is None:
         return values, 255
@@ -53,11 +50,7 @@ def with_alpha(
 
 
 def limit_of(largest: float, limits: Sequence[int] = _LIMITS, stated: int | None = None) -> int:
-    """The stated limit if it holds the largest value, else the smallest of some that does.
-
-    Raises:
-        ValueError: none does.
-    """
+    """The stated limit if it holds the largest value, else the smallest of some that does."""
     if stated is not None and largest <= stated:
         return stated
     limit = next((limit for limit in limits if largest <= limit), None)

@@ -54,9 +54,6 @@ class Window(NamedTuple):
 
     def part(self, box: tuple[float, float, float, float], filled: float) -> Window:
         """The square inside of this window whose side a box fills to some share, round the middle of the box.
-
-        Args:
-            box, filled: as in `around`.
         """
         top, left, height, width = box
         side = max(1, round(max(height, width) / filled))

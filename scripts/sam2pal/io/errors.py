@@ -14,11 +14,7 @@ class InputError(Exception):
 
 
 class DamagedError(InputError):
-    """A file that the workflow makes itself is damaged.
-
-    Attributes:
-        path: of the file or folder, which `sam2pal.cli.run` sets aside if it lies among results.
-    """
+    """A file or folder that the workflow makes itself is damaged; `sam2pal.cli.run` sets it aside."""
 
     def __init__(self, path: str | Path, message: str) -> None:
         super().__init__(message)

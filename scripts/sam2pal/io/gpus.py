@@ -35,12 +35,7 @@ def devices() -> list[str]:
 
 
 def take(names: list[str], wait: Callable[[], None] = lambda: time.sleep(1)) -> str:
-    """Take one that no other process has taken; the lock stays with this process and what it becomes.
-
-    Args:
-        names: of which to take one.
-        wait: called as long as all are taken.
-    """
+    """Take one that no other process has taken; the lock stays with this process and what it becomes."""
     while True:
         for name in names:
             lock = _open(name)

@@ -23,11 +23,6 @@ class Progress:
 
     The log gets a line every ten seconds, of a job that ends before that only what it loads, and the state is
     renewed as often: of a job whose state is old the process is gone.
-
-    Args:
-        path: of the state; None writes none.
-        unit: what is counted, such as `step`.
-        total: how many there are.
     """
 
     def __init__(
@@ -64,11 +59,7 @@ class Progress:
         self._write("failed" if error else "done", force=True, error=first)
 
     def update(self, steps: int = 1, text: str = "") -> None:
-        """Some steps are done.
-
-        Args:
-            text: what else to show, such as the loss.
-        """
+        """Some steps are done; `text` is what else to show, such as the loss."""
         self.done = min(self.done + steps, self.total)
         self._text = text
         if self._first is None:
@@ -183,22 +174,14 @@ def states(logs: Path) -> dict[str, dict[str, Any]]:
 
 
 class Shown:
-    """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are.
-
-    Args:
-        every: seconds between two lines of a job.
-    """
+    """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are."""
 
     def __init__(self, every: float = _LINES) -> None:
         self._every, self._began = every, time.time()
         self._told: dict[str, tuple[float, str]] = {}  # when, and which line
 
     def lines(self, found: dict[str, dict[str, Any]]) -> Iterator[str]:
-        """What is new.
-
-        Args:
-            found: as `states` gives it.
-        """
+        """What is new."""
         now = time.time()
         for name, state in found.items():
             if state["status"] != "running" or state["age"] > min(2 * self._every, now - self._began):

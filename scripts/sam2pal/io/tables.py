@@ -39,11 +39,7 @@ def delimiter(path: str | Path) -> str:
 
 
 def header(path: str | Path) -> list[str]:
-    """The column names of a CSV, TSV or Parquet file.
-
-    Raises:
-        InputError: no such file, not text, no header line, or a column twice.
-    """
+    """The column names of a CSV, TSV or Parquet file; InputError if it has none, or one twice."""
     path = Path(path)
     try:
         if path.suffix == ".parquet":
@@ -77,9 +73,6 @@ def read_chunks(
         required: columns that must be there (default: all of `columns`).
         others: also read what is not in `columns`.
         megabytes: about how much of the file a piece holds.
-
-    Raises:
-        InputError: a column is missing, or a cell is not of its column's type.
     """
     path, names = Path(path), header(path)
     for name in columns if required is None else required:
@@ -245,14 +238,7 @@ def write(table: pa.Table, *paths: str | Path) -> None:
 
 
 def typed(cells: pa.Array, of: type, name: str, path: Path, first: int = 2) -> pa.Array:
-    """Text cells of a column as a type, `str`, `float` or `int`; empty ones are null.
-
-    Args:
-        name, path, first: the column, the file and the line of the first cell, for the message.
-
-    Raises:
-        InputError: a cell is not of the type.
-    """
+    """Text cells of a column as a type, `str`, `float` or `int`; empty ones are null."""
     if of is str:
         return cells
     text = pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)

@@ -22,9 +22,7 @@ class UserTable:
     """A table as text.
 
     Attributes:
-        columns: their names, without empty ones.
         rows: line number in the file, and the cells by column, without blanks around them.
-        notes: what was found that is unusual, for people.
     """
 
     columns: list[str]
@@ -41,9 +39,6 @@ def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
 
     Args:
         known: names of columns that are meant in whatever case they are written.
-
-    Raises:
-        InputError: no such file, no text, no column, a column twice, or a row of too many cells.
     """
     text, notes = _text(path)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -102,11 +97,7 @@ def composed(name: str) -> str:
 
 
 def number(cell: str, where: str) -> float | None:
-    """What a cell of numbers says; None if it is empty or says that there is none.
-
-    Raises:
-        InputError: it is no number.
-    """
+    """What a cell of numbers says; None if it is empty or says that there is none."""
     if cell.strip().casefold() in MISSING:
         return None
     try:

@@ -78,11 +78,7 @@ def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> De
 def memorized(
     tracker: Tracker, templates: TemplateSet, shown: Tensor | None = None
 ) -> tuple[Features, list[Memory]]:
-    """The features of the `T` templates, and of each the memories of its `K` structures.
-
-    Args:
-        shown: [T, K] bool, structures that may be followed; those that the templates show if not given.
-    """
+    """The features of the `T` templates, and of each the memories of its structures `shown`, [T, K]."""
     device = tracker.device
     shown = (templates.shown if shown is None else shown).to(device)
     features, memories = [], []
@@ -104,10 +100,6 @@ def each_on_each(
     """IoU of the masks that each template finds on each other one, [T, T, K].
 
     NaN on the template itself, and where the other does not show the structure.
-
-    Args:
-        features: of the `T` templates.
-        memories: of the `K` structures, one per template.
     """
     device, count = tracker.device, len(templates)
     shown = templates.shown.to(device)
@@ -147,14 +139,9 @@ def alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
 
 
 def agreement_of(found: Sequence[Tracked], valid: Tensor, logits: Tensor) -> Tensor:
-    """IoU of each single mask with the joint one, mean over the templates that show the structure, [N].
+    """IoU of each single mask with the joint one [N, 1, s, s], mean over those that are `valid` [N, k]: [N].
 
     NaN where fewer than two show it.
-
-    Args:
-        found: of the single templates.
-        valid: [N, k].
-        logits: [N, 1, s, s], the joint mask.
     """
     joint = (logits > 0).float()
     iou = torch.stack([hard_iou(one.logits, joint) for one in found], dim=1)

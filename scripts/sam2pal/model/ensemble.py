@@ -88,11 +88,7 @@ def largest(ways: Sequence[Alteration], square: int) -> int:
 def memorized_for(
     tracker: Tracker, templates: TemplateSet, ways: Sequence[Alteration]
 ) -> tuple[Features, dict[int, list[Memory]]]:
-    """What `memorized` gives on the model's own squares, and the memories of squares of every side needed.
-
-    Args:
-        templates: with as many pixels as `largest` gives, or fewer.
-    """
+    """What `memorized` gives on the model's own squares, and the memories of squares of every side needed."""
     own = tracker.image_size
     square = templates.at(own)
     features, memories = memorized(tracker, square)
@@ -113,9 +109,6 @@ def ensemble(
         decide: what images [B, 3, S, S], or of another side, say of `N` objects, B * K.
         images: [B, 3, s, s], where s is what `largest` gives.
         square: S.
-
-    Returns:
-        The decision; its logits are those of the mean probability, [N, 1, s, s] where there are several ways.
     """
     found = [decide(way.apply(resized(images, way.side(square)))) for way in ways]
     if len(ways) == 1:

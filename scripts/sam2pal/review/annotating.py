@@ -11,6 +11,7 @@ from sam2pal.images.folder import scan
 from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError
 from sam2pal.review.page import Place
+from sam2pal.review.survey import Sources
 from sam2pal.review.writing import Result, write_review
 
 
@@ -20,16 +21,7 @@ def write_annotation_page(
     photographs: str | Path,
     structures: Mapping[str, Any],
 ) -> Result:
-    """Write the page of a folder of photographs, on none of which anything is outlined.
-
-    Args:
-        output: the page (.html); a folder of its name without `.html` is made beside it.
-        photographs: folder; its subfolders belong to it.
-        structures: what is said of each (`parent`), by name.
-
-    Raises:
-        InputError: the folder is missing or holds no photograph that can be read.
-    """
+    """Write the page of a folder of photographs, on none of which anything is outlined."""
     listing = scan(photographs)
     images = [_image(number, found) for number, found in enumerate(listing.photographs, 1)]
     if not any(image["status"] == "ok" for image in images):
@@ -40,7 +32,7 @@ def write_annotation_page(
         nothing = Path(folder) / "nothing.json"
         write_coco(nothing, data)
         place = Place(Path(output), annotate=True)
-        return write_review(place, [nothing], genus=genus)
+        return write_review(place, Sources([nothing], genus=genus))
 
 
 def _image(number: int, found: Any) -> dict[str, Any]:

@@ -43,10 +43,6 @@ def changes(
     Args:
         before, after: shards of the two rounds, of the same names.
         folders: of the two rounds, with their evaluation.csv and morphometrics.parquet.
-        progress: called after every shard.
-
-    Raises:
-        InputError: the rounds do not have the same shards.
     """
     names = [[path.name for path in paths] for paths in (before, after)]
     if names[0] != names[1]:

@@ -27,10 +27,7 @@ class LineStyle:
 
 
 def line_styles(structures: Sequence[str]) -> dict[str, LineStyle]:
-    """A style for every structure, by its place: colours first, then the same colours dashed.
-
-    After 21 structures the styles repeat.
-    """
+    """A style for every structure, by its place: colours first, then the same colours dashed."""
     n = len(PALETTE)
     return {
         name: LineStyle(PALETTE[i % n], DASHES[i // n % len(DASHES)])

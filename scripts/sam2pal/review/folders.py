@@ -15,9 +15,6 @@ def refuse_foreign(folder: Path, name: str, start: str) -> None:
 
     Args:
         name, start: the file that ours have, and how it begins.
-
-    Raises:
-        InputError: it is something else.
     """
     if not folder.exists():
         return

@@ -6,19 +6,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from sam2pal.evaluation.ending import CHOSEN, FAILED
 from sam2pal.evaluation.up_to_date import STATUS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.review.folders import building, refuse_foreign, replace
-from sam2pal.review.records import SUMMARY, script
+from sam2pal.review.records import ASSETS, SUMMARY, TEMPLATES, script
 from sam2pal.review.specimens import address
 from sam2pal.review.trays import PAGE
 
-_HERE = Path(__file__).parent
 _DATA = "index.js"
 _SAID = ("specimens", "groups", "score", "iou", "structures", "weak", "doubtful")
 _READ = ("names", "given")  # of the folder of each page
@@ -30,12 +27,6 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     Args:
         output: in the folder of all results.
         runs: `genus/round`, in the order in which they are listed. One without a page is listed as such.
-
-    Returns:
-        How many runs have a page.
-
-    Raises:
-        InputError: a file of a page is damaged, or the folder holds something else.
     """
     output = Path(output)
     results, folder = output.parent, output.with_suffix("")
@@ -50,14 +41,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     }
     said = _status(results / "tables/status.csv")
     status = [row for row in said if row["stage"] != CHOSEN]
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("index.html.j2").render(
+    page = TEMPLATES.get_template("index.html.j2").render(
         runs=found,
         failures=[row for row in status if row["status"] in (*FAILED, "partial")],
         notes=[row for row in status if row["status"] not in (*FAILED, "partial", "ok")],
@@ -71,7 +55,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     )
     with building(folder) as build:
         for name in ("home.js", "app.css"):
-            shutil.copyfile(_HERE / "page" / name, build / name)
+            shutil.copyfile(ASSETS / "page" / name, build / name)
         (build / _DATA).write_text(script("index", told), "utf-8")
         with atomic(output) as temporary:
             temporary.write_text(page, "utf-8")

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.dataset.dataset import Annotation, Dataset
+from sam2pal.dataset.dataset import Annotation, Dataset, check_structures
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.recalibration import SURE
-from sam2pal.io.errors import InputError
 
 Values = NDArray[np.float64]
 COLUMNS = {
@@ -48,12 +47,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Specimens in the order in which they are worth correcting.
-
-    Attributes:
-        rows: of `COLUMNS`.
-        specimens: how many could be corrected.
-    """
+    """Specimens in the order in which they are worth correcting."""
 
     rows: list[dict[str, Any]]
     specimens: int
@@ -70,13 +64,6 @@ def rank(
 
     Those come first of which a person said that a mask is wrong, then those of the lowest confidence: the
     mean over structures of how far the confidence of each mask lies below that of others of its structure.
-
-    Args:
-        files: shards of a genus and round.
-        count: how many at most.
-
-    Raises:
-        InputError: a file is not sound, or they differ in their structures.
     """
     if corrections:
         corrections.learn(files)
@@ -146,11 +133,7 @@ def _datasets(
     for file in files:
         dataset = Dataset(file)
         structures[:] = structures or dataset.structures
-        if dataset.structures != structures:
-            raise InputError(
-                f"{file} has the structures {', '.join(dataset.structures)}, another shard"
-                f" {', '.join(structures)}; run the workflow again"
-            )
+        check_structures(dataset, Path(files[0]), structures)
         yield corrections.apply(dataset, settle=False) if corrections else dataset
 
 

@@ -48,11 +48,10 @@ def render_overlay(
     masks: Mapping[str, np.ndarray],
     structures: Sequence[str] | None = None,
     side: int | None = None,
-    line: float | None = None,
     fill: float = 0.0,
     legend: bool = False,
 ) -> np.ndarray:
-    """Draw the outlines of masks over a photograph.
+    """Draw the outlines of masks over a photograph: uint8 `[h, w, 3]`.
 
     Args:
         pixels: uint8 `[H, W, 3]`, upright.
@@ -60,15 +59,8 @@ def render_overlay(
         structures: all structures in the configuration's order, which decides their colours; the
             order of `masks` if not given.
         side: longer side of the result, in pixels; as large as the photograph if not given.
-        line: width of the lines in pixels of the result; by its size if not given.
         fill: opacity of the masks' interior, 0 to 1.
         legend: add a strip below that names the structures.
-
-    Returns:
-        uint8 `[h, w, 3]`.
-
-    Raises:
-        ValueError: a mask has another size than the photograph, or is none of `structures`.
     """
     structures = list(masks) if structures is None else list(structures)
     styles = line_styles(structures)
@@ -83,13 +75,12 @@ def render_overlay(
             )
     image = shrink(pixels, side)
     longer = max(image.size)
-    line = max(1.4, longer / 320) if line is None else line
     polygons = {name: trace(masks[name], longer) for name in structures if name in masks}
     scale = np.array([image.width / width, image.height / height])
     for name in polygons:
         if fill > 0:
             image = _filled(image, masks[name], styles[name], fill)
-    image = _stroked(image, polygons, styles, scale, line)
+    image = _stroked(image, polygons, styles, scale, max(1.4, longer / 320))
     if legend:
         shown = {name: styles[name] for name in structures}
         image = _stacked([image, legend_strip(shown, image.width)])
@@ -111,13 +102,10 @@ def contact_sheet(
     size: int = 300,
     title: str = "",
 ) -> np.ndarray:
-    """Pictures in rows, with a title above, captions and a legend below.
+    """Pictures in rows, with a title above, captions and a legend below: uint8 `[h, w, 3]`.
 
     Args:
         size: of a cell, in pixels; larger pictures are reduced, smaller ones are not enlarged.
-
-    Returns:
-        uint8 `[h, w, 3]`.
     """
     columns = max(1, min(columns, len(cells)))
     gap, font = size // 25, _font(max(11, size // 20))

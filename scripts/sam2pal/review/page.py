@@ -9,12 +9,13 @@ from statistics import fmean, median
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from sam2pal.images.address import content_hash, file_of
 from sam2pal.review.records import (
+    ASSETS,
     SUMMARY,
+    TEMPLATES,
     escape_lines,
     numbered,
     record,
@@ -27,7 +28,6 @@ from sam2pal.review.specimens import UNITS, Shown, address, write_copy
 from sam2pal.review.survey import Row, Survey
 from sam2pal.review.trays import PAGE
 
-_HERE = Path(__file__).parent
 _NOTES = 5  # on what was noticed in the templates that are shown
 
 TITLES = {
@@ -102,14 +102,6 @@ class Pages:
         self.evaluated = survey.tables.evaluated
         self.styles = style_records(survey.parents, survey.structures)
         self.titles = TITLES | ({Group.NOTHING: "Nothing outlined yet"} if place.annotate else {})
-        self._environment = Environment(
-            loader=FileSystemLoader(_HERE),
-            autoescape=True,
-            auto_reload=False,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
         self._cards, self._records = Spool(build / ".cards"), Spool(build / ".records")
         self._rows: dict[int, list[Row]] = {}
         for row in survey.rows:
@@ -133,7 +125,7 @@ class Pages:
             if not shown.problem:
                 found["sha256"] = content_hash(entry.path)
         self._records.add(row.rank, json.dumps(found, ensure_ascii=False, separators=(",", ":")))
-        html = self._environment.get_template("card.html.j2").render(
+        html = TEMPLATES.get_template("card.html.j2").render(
             row=row,
             group=row.group.name.lower(),
             masked=row.group < Group.NO_SPECIMEN,
@@ -155,7 +147,7 @@ class Pages:
         """Write the page as `target`, and its data and further pages into the folder."""
         survey = self.survey
         for name in ("app.js", "app.css", "LICENSE"):
-            shutil.copyfile(_HERE / "page" / name, self.build / name)
+            shutil.copyfile(ASSETS / "page" / name, self.build / name)
         title = f"Review: {survey.title}" if survey.title else "Review"
         if self.place.annotate:
             title = f"Outlines: {survey.title}" if survey.title else "Outlines"
@@ -245,7 +237,7 @@ class Pages:
 
     def _stream(self, template: str, target: Path, shared: dict[str, Any], **more: Any) -> None:
         with target.open("w", encoding="utf-8", newline="\n") as file:
-            for piece in self._environment.get_template(template).generate(**shared, **more):
+            for piece in TEMPLATES.get_template(template).generate(**shared, **more):
                 file.write(piece)
 
     def _pages(self) -> list[dict[str, int]]:

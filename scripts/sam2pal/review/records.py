@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.rle import fingerprint
 from sam2pal.review.colours import line_styles
@@ -11,6 +13,15 @@ from sam2pal.review.shards import Entry, Group, Mark
 from sam2pal.review.specimens import Shown, rle_of
 from sam2pal.review.survey import Row, Survey
 
+ASSETS = Path(__file__).parent
+TEMPLATES = Environment(
+    loader=FileSystemLoader(ASSETS),
+    autoescape=True,
+    auto_reload=False,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 SUMMARY = "summary.json"
 """In the folder of a page: what the page of all genera and rounds says of it."""
 

@@ -1,14 +1,11 @@
 """What the prediction files say of every specimen, as the page needs it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
 from sam2pal.dataset.manifest import NO_SPECIMEN
-from sam2pal.io.errors import InputError
 from sam2pal.review.tables import Tables
 
 _EXPECTED = frozenset({"absent", "no_template"})
@@ -34,8 +31,6 @@ class Mark:
 
     Attributes:
         structure, number: name, and place among all structures from 1.
-        annotation: what the file says of it, if it does.
-        iou: against the truth, or None.
         verdict: the `status` of its row in evaluation.csv, or empty.
         doubts: flags of its shape, from the table of measurements.
         change: since the earlier round, from changes.csv.
@@ -147,20 +142,3 @@ def entries(dataset: Dataset, tables: Tables | None = None) -> list[Entry]:
             marks.append(Mark(name, number, specimen.annotations.get(name), *known, change))
         found.append(Entry(place, specimen, tuple(marks)))
     return found
-
-
-def same_structures(shards: Sequence[tuple[Path, list[str]]]) -> list[str]:
-    """The structures of all files.
-
-    Raises:
-        InputError: two files differ.
-    """
-    (first, names), *others = shards
-    for path, other in others:
-        if other != names:
-            raise InputError(
-                f"{path} has the structures {', '.join(other)}, but {first} has"
-                f" {', '.join(names)}; one of them is of another configuration: run the workflow"
-                " again"
-            )
-    return names

@@ -11,7 +11,7 @@ from statistics import fmean, median
 from typing import Any
 
 from sam2pal.config.review import ReviewOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, check_structures
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.recalibration import labelled_in
@@ -19,8 +19,8 @@ from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.address import file_of
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
-from sam2pal.review.shards import Entry, Group, entries, same_structures
-from sam2pal.review.tables import Tables
+from sam2pal.review.shards import Entry, Group, entries
+from sam2pal.review.tables import TableFiles, Tables
 
 _SCORED = ("scored", "missed")
 
@@ -37,8 +37,6 @@ class Row:
         lowest, lowest_structure: score and name of the mask that stands lowest among those of its
             structure, if there is one; `deviation` says how low, in robust standard deviations.
         absent: structures without a pixel.
-        flags: of its masks.
-        iou: mean over its scored structures, or None.
         rank, page: where it is shown, from 1; page 0 is on no page.
     """
 
@@ -98,11 +96,30 @@ class Count:
         return fmean(self.ious) if self.ious else None
 
 
+@dataclass(frozen=True)
+class Sources:
+    """The files of a genus and round.
+
+    Attributes:
+        predictions: COCO files, such as the shards of a genus.
+        templates: COCO file of the templates; those that are no specimens get cards of their own.
+        tables: of the round, for what they say of each specimen.
+        genus, round: what the files must be of; if empty, what they say they are.
+        corrections: what people said: masks they drew are shown, their verdicts stand beside the others.
+    """
+
+    predictions: Sequence[str | Path]
+    templates: str | Path | None = None
+    tables: TableFiles | None = None
+    genus: str = ""
+    round: str = ""
+    corrections: Corrections | None = None
+
+
 class Survey:
     """Reads every file once and sorts the specimens.
 
     Attributes:
-        genus, round: as given, or as the files say.
         structures: names in the configuration's order; `parents` has the parent of each, or an
             empty text.
         rows: all specimens, those to look at first first.
@@ -112,40 +129,29 @@ class Survey:
         known: how many masks of the genus are known that its confidences are moved to.
         outside: templates that are not among the specimens (and have rows of their own).
         notes: what was noticed when the annotations of the templates were read.
-
-    Raises:
-        InputError: a file is not sound, belongs to another genus or round, or has other
-            structures; or two files have the same specimen.
     """
 
-    def __init__(
-        self,
-        predictions: Sequence[str | Path],
-        templates: str | Path | None,
-        tables: Tables,
-        options: ReviewOptions,
-        genus: str = "",
-        round_: str = "",
-        corrections: Corrections | None = None,
-    ) -> None:
-        self.files = [Path(path) for path in predictions]
-        self.templates = None if templates is None else Path(templates)
-        self.tables, self.options = tables, options
-        self.genus, self.round, self._corrections = genus, round_, corrections
-        if corrections:
-            corrections.learn(self.files)
+    def __init__(self, sources: Sources, options: ReviewOptions) -> None:
+        self.files = [Path(path) for path in sources.predictions]
+        self.templates = None if sources.templates is None else Path(sources.templates)
+        self.tables, self.options = Tables(sources.tables), options
+        self.genus, self.round = sources.genus, sources.round
+        self._corrections = sources.corrections
+        if self._corrections:
+            self._corrections.learn(self.files)
         self.rows: list[Row] = []
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
         self.notes: list[str] = []
         self.known = 0
-        self._named: list[tuple[Path, list[str]]] = []
+        self.structures: list[str] = []
+        self._first: Path | None = None
         self._drawn: list[AnnotatedSpecimen] = []  # may be templates
         seen: dict[str, Path] = {}
         for number, path in enumerate(self.files):
             dataset = self.read(number)
             self._check(dataset)
-            for entry in entries(dataset, tables):
+            for entry in entries(dataset, self.tables):
                 name = entry.specimen.specimen
                 if entry.specimen.status != "duplicate":
                     if name in seen:
@@ -156,7 +162,6 @@ class Survey:
                     seen[name] = path
                 self._add(number, entry)
         self.outside = self._add_templates()
-        self.structures = same_structures(self._named) if self._named else []
         self._sort()
 
     def read(self, number: int) -> Dataset:
@@ -169,14 +174,14 @@ class Survey:
         return list(self._corrections.records()) if self._corrections else []
 
     def _check(self, dataset: Dataset) -> None:
-        self._named.append((dataset.path, dataset.structures))
-        if not self.counts:
+        if self._first is not None:
+            check_structures(dataset, self._first, self.structures)
+        else:
+            self._first, self.structures = dataset.path, dataset.structures
             self.parents = dataset.parents
             self.counts = [Count(name) for name in dataset.structures]
             known = labelled_in(dataset.info)
             self.known = self._corrections.known if self._corrections else len(known)
-        elif dataset.structures != self._named[0][1]:
-            same_structures(self._named)
         for key in ("genus", "round"):
             said, wanted = dataset.info.get(key), getattr(self, key)
             if not said:

@@ -18,14 +18,7 @@ Of = dict[tuple[str, str], Any]
 
 @dataclass(frozen=True)
 class TableFiles:
-    """Where the tables are; each may be missing.
-
-    Attributes:
-        evaluation: evaluation.csv: IoU, and status against the truth.
-        measurements: morphometrics.parquet or .csv: which masks are doubtful by their shape.
-        next: next.csv: what to correct next.
-        changes: changes.csv: what changed since an earlier round.
-    """
+    """Where the tables are; each may be missing."""
 
     evaluation: str | Path | None = None
     measurements: str | Path | None = None
@@ -34,18 +27,7 @@ class TableFiles:
 
 
 class Tables:
-    """The content of `TableFiles`, as far as the page shows it.
-
-    Attributes:
-        scores: IoU and status.
-        doubts: flags of masks that are unlike others by their shape.
-        doubtful: masks whose status is doubtful: unlike others, and not of low confidence.
-        next: rank, structure and reason by specimen.
-        changes: overlap with the mask of the round `before`, and the measure that changed most.
-
-    Raises:
-        InputError: a file is missing, or lacks a column, or a number is none.
-    """
+    """The content of `TableFiles`, as far as the page shows it."""
 
     def __init__(self, files: TableFiles | None = None) -> None:
         self.files = files = files or TableFiles()

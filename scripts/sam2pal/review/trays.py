@@ -6,16 +6,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from sam2pal.images.reading import Photograph
 from sam2pal.images.trays import SIDE
 from sam2pal.io.files import atomic, write_text
-from sam2pal.review.records import script
+from sam2pal.review.records import ASSETS, TEMPLATES, script
 from sam2pal.review.specimens import address
 
-_HERE = Path(__file__).parent
 PAGE = "index.html"
 _QUALITY = 88
 
@@ -32,12 +30,7 @@ def write_picture(photograph: Photograph, path: Path) -> None:
 
 
 def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genus: str) -> Path:
-    """Write `index.html` and what it needs into a folder that has the pictures.
-
-    Args:
-        found: COCO as `dataset.trays.as_coco` gives it.
-        names: of the pictures, in the order of the images.
-    """
+    """Write `index.html` and what it needs into a folder that has the pictures."""
     told = []
     for image, name in zip(found["images"], names, strict=True):
         picture = address(str(tray_picture(folder, name)), folder)
@@ -49,12 +42,8 @@ def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genu
         told[one["image_id"] - 1]["specimens"].append({"box": one["bbox"], **keys})
     print_ = sha256(json.dumps(told).encode()).hexdigest()[:16]
     for name in ("trays.js", "app.css", "LICENSE"):
-        shutil.copyfile(_HERE / "page" / name, folder / name)
+        shutil.copyfile(ASSETS / "page" / name, folder / name)
     value = {"genus": genus, "print": print_, "trays": told}
     (folder / "data.js").write_text(script("trays", value), "utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("trays.html.j2").render(genus=genus)
-    write_text(folder / PAGE, page)
+    write_text(folder / PAGE, TEMPLATES.get_template("trays.html.j2").render(genus=genus))
     return folder / PAGE

@@ -10,7 +10,6 @@ from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import Dataset
-from sam2pal.dataset.judged import Corrections
 from sam2pal.io.cells import inert
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -21,8 +20,7 @@ from sam2pal.review.page import Pages, Place
 from sam2pal.review.records import numbered
 from sam2pal.review.shards import Entry, Group, entries
 from sam2pal.review.specimens import Shown, picture, show
-from sam2pal.review.survey import Row, Survey
-from sam2pal.review.tables import TableFiles, Tables
+from sam2pal.review.survey import Row, Sources, Survey
 
 COLUMNS = (
     *("rank", "page", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
@@ -45,32 +43,15 @@ class Result:
 
 def write_review(
     place: Place | Path,
-    predictions: Sequence[str | Path],
-    templates: str | Path | None = None,
-    tables: TableFiles | None = None,
-    genus: str = "",
-    round_: str = "",
+    sources: Sources,
     options: ReviewOptions | None = None,
     sheet: str | Path | None = None,
     progress: str | Path | None = None,
-    corrections: Corrections | None = None,
 ) -> Result:
     """Write the page (an HTML file), a folder of its name without `.html` beside it, and a sheet.
 
     The folder holds all that the page shows, pages without scripts, and `specimens.tsv`. Photographs are read
     one at a time; what stays in memory is about a kilobyte per specimen.
-
-    Args:
-        predictions: COCO files, such as the shards of a genus.
-        templates: COCO file of the templates; those that are no specimens get cards of their own.
-        tables: of the round, for what they say of each specimen.
-        genus, round_: what the files must be of; if empty, what they say they are.
-        sheet: PNG of the contact sheet, if wanted.
-        progress: file to keep: how far it is.
-        corrections: what people said: masks they drew are shown, their verdicts stand beside the others.
-
-    Raises:
-        InputError: an input is not sound, or the folder holds something else.
     """
     place = place if isinstance(place, Place) else Place(Path(place))
     output = place.output
@@ -79,8 +60,7 @@ def write_review(
     if folder == output:
         raise InputError(f"--output {output}: expected a name ending in .html")
     refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
-    known = Tables(tables)
-    survey = Survey(predictions, templates, known, options, genus, round_, corrections)
+    survey = Survey(sources, options)
     with building(folder) as build:
         pages = Pages(survey, place, build)
         problems, cells = _render(survey, pages, build, sheet is not None, progress)
@@ -96,11 +76,7 @@ def write_review(
 def _render(
     survey: Survey, pages: Pages, build: Path, with_sheet: bool, progress: str | Path | None
 ) -> tuple[list[str], dict[int, Cell]]:
-    """Draw every specimen that is on a page, file by file.
-
-    Returns:
-        Why photographs could not be shown, and the cells of the sheet by rank.
-    """
+    """Draw every specimen that is on a page, file by file."""
     on_sheet = {row.rank for row in survey.sheet_rows()} if with_sheet else set()
     wanted: dict[int, list[Row]] = {}
     for row in sorted(survey.rows, key=lambda row: row.number):

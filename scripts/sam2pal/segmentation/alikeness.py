@@ -52,9 +52,6 @@ class Alikeness:
 def mark(entries: Sequence[dict[str, Any]], likeness: float | None, alikeness: Alikeness) -> float:
     """Flag the predicted masks of a photograph that is unlike the templates.
 
-    Args:
-        entries: annotations of a specimen of which nothing was drawn.
-
     Returns:
         The probability that it is like them.
     """

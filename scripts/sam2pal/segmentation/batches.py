@@ -81,9 +81,6 @@ class Batches:
 
         Args:
             own: those that are templates; what was drawn on them stands.
-
-        Raises:
-            InputError: not even one specimen fits into the device's memory.
         """
         outcomes, fits = track_halving(self._tracker, self.bank, list(specimens), self._options)
         self.size = min(self.size, fits)

@@ -37,11 +37,7 @@ class Level:
     templates: list[int]
 
     def window(self, photograph: Photograph, bbox: Sequence[int]) -> Window:
-        """Round a mask of the structure, inside of what is shown of the photograph.
-
-        Args:
-            bbox: (left, top, width, height) as stored.
-        """
+        """Round a mask of the structure, inside of what is shown of the photograph."""
         return photograph.shown.part(photograph.upright_box(*bbox), self.filled)
 
     def lying(self, outcome: Outcome) -> Outcome:
@@ -60,9 +56,6 @@ def levels_of(
 
     Those are left out of whose parts one is drawn only where the structure is not, that fill their specimen,
     or whose sides a mirrored view would exchange.
-
-    Args:
-        known: the templates, with all structures.
     """
     levels = []
     parents = {structure.name: structure.parent for structure in structures}
@@ -91,7 +84,6 @@ def flag_outside(
     """Flag predicted masks that lie apart from the structure that they are part of.
 
     Args:
-        found: annotations by structure.
         margin: how far the boxes may lie apart, as a share of the whole's longer side.
     """
     for structure in structures:

@@ -156,9 +156,6 @@ def track_halving(
 ) -> tuple[list[Outcome], int]:
     """Track photographs in one batch, or in halves of it when the device has not enough memory.
 
-    Args:
-        lie: outcomes in whose views the specimens are seen; chosen anew if not given.
-
     Returns:
         An outcome per specimen, and how many specimens a batch may have from now on.
     """
@@ -206,11 +203,7 @@ def track_images(
     options: SegmentationOptions,
     lie: Sequence[Outcome] | None = None,
 ) -> list[Outcome]:
-    """Track the followed structures on images [B, 3, s, s], as large as `track_batch` needs them.
-
-    Args:
-        lie: how the specimens lie, if that is known.
-    """
+    """Track the followed structures on images [B, 3, s, s], as large as `track_batch` needs them."""
     known = _lying(lie, tracker.device) if lie else None
     images = images.to(tracker.device)
     batch = track_batch(tracker, bank, images, options, known)

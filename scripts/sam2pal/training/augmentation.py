@@ -11,11 +11,7 @@ from sam2pal.images.letterbox import IMAGENET_MEAN, IMAGENET_STD
 def augment(
     image: Tensor, masks: Tensor, rng: np.random.Generator, mirror: bool = True
 ) -> tuple[Tensor, Tensor]:
-    """A random view of a normalised image [3, S, S] with masks [K, S, S].
-
-    Args:
-        mirror: exchange left and right in half of the views.
-    """
+    """A random view of a normalised image [3, S, S] with masks [K, S, S]."""
     side = image.shape[-1]
     place = {
         "angle": float(rng.uniform(-25, 25)),

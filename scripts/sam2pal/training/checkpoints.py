@@ -14,14 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def locked(folder: Path, deadline: float) -> AbstractContextManager:
-    """The lock of a training, taken as soon as no other process holds it.
-
-    Args:
-        deadline: value of `time.monotonic()` after which not to wait.
-
-    Raises:
-        InputError: another process held it until then.
-    """
+    """The lock of a training, taken as soon as no other process holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock")
     try:
@@ -44,13 +37,6 @@ def remove_old_checkpoints(folder: Path, kept: str) -> int:
 
     A training that another process is running keeps its own. Locks stay: another process may be about to take
     one.
-
-    Args:
-        folder: of all trainings of the genus and round, each in a folder of its own.
-        kept: the training whose checkpoint stays, by the name of its folder.
-
-    Returns:
-        How many files were removed.
     """
     removed = 0
     for place in sorted(path for path in folder.iterdir() if (path / "lock").is_file()):

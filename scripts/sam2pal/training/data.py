@@ -97,10 +97,6 @@ def prepare(
         pool: paths of unlabelled specimens. One that cannot be used is left out, with a warning, and the next
             one stands in for it.
         folder: for encoded images that are more than `keep_megabytes`.
-        say: told what is being done.
-
-    Raises:
-        InputError: the pool is empty.
     """
     if not pool:
         raise InputError("no photograph of the training pool can be read: it is empty")
@@ -293,14 +289,7 @@ class Lessons:
 
 
 class Unlabelled:
-    """The specimens of a pool in their windows, turned as the templates lie; read when they are asked for.
-
-    Args:
-        side: s, of the squares on which they are read.
-
-    Attributes:
-        left_out: why photographs could not be used.
-    """
+    """The specimens of a pool in their windows, turned as the templates lie; read when they are asked for."""
 
     def __init__(
         self,
@@ -326,11 +315,7 @@ class Unlabelled:
         return len(self._paths)
 
     def __getitem__(self, number: int) -> Tensor:
-        """[3, s, s]; of the next one that can be used if this one cannot.
-
-        Raises:
-            InputError: none can.
-        """
+        """[3, s, s]; of the next one that can be used if this one cannot."""
         for place in range(number, number + len(self)):
             place %= len(self)
             if place in self._useless:

@@ -13,13 +13,7 @@ from sam2pal.model.tracker import Features
 
 
 class FeaturesOnDisk:
-    """Features of `B` images in a file; asked for some of them, as `Features` are, it gives `Features`.
-
-    Args:
-        file: empty; closed, and with it removed, when nothing uses it.
-        one: features of one image, of the kind that all are.
-        images: how many there are to be.
-    """
+    """Features of `B` images in a file; asked for some of them, as `Features` are, it gives `Features`."""
 
     nbytes = 0  # in the device's memory
 
@@ -69,12 +63,7 @@ class _InMemory:
 
 
 class OnDemand:
-    """Features of `B` images; asked for some of them, as `Features` are, it gives `Features`.
-
-    Args:
-        encode: gives the features of one.
-        kept: where they are kept, as `FeatureCache.place` gives it.
-    """
+    """Features of `B` images; asked for some of them, as `Features` are, it gives `Features`."""
 
     def __init__(self, encode: Callable[[int], Features], kept: _InMemory | FeaturesOnDisk) -> None:
         self._encode, self._kept = encode, kept
@@ -108,11 +97,7 @@ class FeatureCache:
         self._free, self._folder = megabytes * 2**20, folder
 
     def place(self, one: Features, images: int) -> "_InMemory | FeaturesOnDisk":
-        """Room for so many images.
-
-        Args:
-            one: features of one, of the kind that all are.
-        """
+        """Room for so many images."""
         size = images * _size(one)
         if size <= self._free:
             self._free -= size

@@ -167,11 +167,7 @@ def _at_full_size(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def mask_loss(followed: Followed, weights: Tensor) -> Tensor:
-    """The weighted mean of `object_losses`.
-
-    Args:
-        weights: [K], one per structure.
-    """
+    """The mean of `object_losses`, weighted by structure, [K]."""
     own = weights[followed.structure]
     return (own * object_losses(followed)).sum() / own.sum()
 

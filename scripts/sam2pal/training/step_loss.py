@@ -28,7 +28,6 @@ class LossTerm:
     """One of the losses of a step: from drawn masks on `P` images to drawn masks on `P` others.
 
     Attributes:
-        name: of the loss.
         factor: of the loss in the sum of all.
         start, goal: the images and their masks.
         structures: [K], which structures the masks are of.
@@ -95,12 +94,7 @@ class LossTerm:
 
 @dataclass
 class LossPart:
-    """A part of a step's loss, to be followed by its backward pass.
-
-    Attributes:
-        loss: a scalar.
-        numbers: its share in the numbers for the log.
-    """
+    """A part of a step's loss, to be followed by its backward pass."""
 
     loss: Tensor
     numbers: dict[str, float] = field(default_factory=dict)
@@ -110,11 +104,7 @@ class LossPart:
 
 
 class StepLoss:
-    """The loss of optimiser steps.
-
-    Args:
-        tracker: without gates.
-    """
+    """The loss of optimiser steps."""
 
     def __init__(self, tracker: Tracker, data: Data, options: TrainingOptions) -> None:
         self.tracker, self.data, self.options = tracker, data, options

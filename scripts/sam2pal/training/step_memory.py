@@ -58,11 +58,7 @@ class StepMemory:
         return None if self.frames >= self.whole else self.frames
 
     def less(self) -> bool:
-        """Hold half as much; at the least one palindrome of one structure with the attention checkpointed.
-
-        Returns:
-            False if there is nothing less.
-        """
+        """Hold half as much; at the least one palindrome of one structure with the attention checkpointed."""
         frames = min(self.frames, self.whole)
         if frames > 2:
             self.frames = max(2, frames // 2)

@@ -44,13 +44,7 @@ class Taught:
 
 
 class Teacher:
-    """The model as it is, and the memories of its templates.
-
-    Args:
-        tracker: of the model; with gates.
-        templates: with as many pixels as the largest of the ways needs, or fewer.
-        ways: in which a specimen is seen, two or more.
-    """
+    """The model as it is, and the memories of its templates."""
 
     @torch.no_grad()
     def __init__(

@@ -43,7 +43,6 @@ class TrainingState:
     """What a checkpoint keeps beside the optimiser.
 
     Attributes:
-        step: steps done.
         untrained: validation before the first step, of the model or of the adapter of `init`.
         best, best_step: the best validation, and after which step.
         best_state: what would be published of that step; the adapter before training if that was better.
@@ -115,10 +114,6 @@ class Trainer:
 
         Args:
             deadline: value of `time.monotonic()` before which to stop and keep a checkpoint.
-
-        Raises:
-            InputError: the time is over, also that of waiting, training diverged, or nothing can be learned
-                or judged.
         """
         with locked(self.folder, deadline):
             self._start()
@@ -144,11 +139,7 @@ class Trainer:
         return self.state
 
     def publish(self) -> bool:
-        """Put the best adapter by validation into the model; what training started from, if none beats it.
-
-        Returns:
-            Whether a trained adapter is used.
-        """
+        """Put the best adapter by validation into the model; what training started from, if none beats it."""
         if not self.state.improved:
             log.info(
                 "no step was better than the model before training (validation IoU %.4f, best %.4f): it is "
@@ -335,11 +326,7 @@ class Trainer:
         return found < share * best and best - found > least
 
     def _restore(self, why: str) -> None:
-        """Go back to the best adapter so far, from which training goes on at half the rate.
-
-        Raises:
-            InputError: it has gone back too often.
-        """
+        """Go back to the best adapter so far, from which training goes on at half the rate."""
         state = self.state
         step = len(state.history) + 1
         if state.restored >= self.options.restores:

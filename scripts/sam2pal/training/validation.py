@@ -51,11 +51,6 @@ def controls(tracker: Tracker, data: Data, weights: Tensor, pairs: int) -> dict[
     empty mask on the same specimen; `control_structure`, the memory of the template's next structure; and
     `control_specimen`, a memory of the same mask laid on another specimen.
 
-    Args:
-        tracker: without gates, as in training.
-        weights: [K], one per structure.
-        pairs: of a template and a specimen, spread evenly over both.
-
     Returns:
         Weighted means; without those that cannot be made (a pool of one specimen, templates of one
         structure).

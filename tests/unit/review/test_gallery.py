@@ -36,6 +36,7 @@ from sam2pal.review.outlines import outlines, simplify, svg_path
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay, shrink
 from sam2pal.review.page import Place
 from sam2pal.review.shards import Group
+from sam2pal.review.survey import Sources
 from sam2pal.review.tables import TableFiles
 from sam2pal.review.writing import write_review
 
@@ -180,7 +181,7 @@ def test_twenty_one_structures_have_distinct_lines() -> None:
 
 def test_an_overlay_draws_lines_on_the_boundary_and_nothing_elsewhere() -> None:
     pixels = np.full((64, 50, 3), 128, np.uint8)
-    over = render_overlay(pixels, {"legs": disc()}, STRUCTURES, line=2.0)
+    over = render_overlay(pixels, {"legs": disc()}, STRUCTURES)
     assert over.shape == pixels.shape and over.dtype == np.uint8
     yy, xx = np.mgrid[:64, :50]
     away = abs(np.hypot(yy - 31.5, xx - 24.5) - 20)
@@ -393,7 +394,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files) -> None:
     output = files.folder / "review.html"
-    result = write_review(output, files.write(), files.templates("drawn"))
+    result = write_review(output, Sources(files.write(), files.templates("drawn")))
     rows = listed(files.folder)
     assert [(row["specimen"], row["group"]) for row in rows] == ORDER
     assert [row["rank"] for row in rows] == [str(n) for n in range(1, 12)]
@@ -415,7 +416,7 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
 
 def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
     output = files.folder / "review.html"
-    write_review(output, files.write(), files.templates("drawn"))
+    write_review(output, Sources(files.write(), files.templates("drawn")))
     html = cards(files.folder)
     worst = card_of(html, "worst")
     assert len(re.findall(r"<path id=", worst)) == 3
@@ -462,7 +463,7 @@ def test_what_people_said_is_shown(files: Files) -> None:
     Image.fromarray(own).save(files.folder / "photographs/empty.png")
     templates = files.templates("drawn", "empty")  # as of a round that learned from corrections
     page = files.folder / "review.html"
-    write_review(page, files.write(), templates, corrections=Corrections(path))
+    write_review(page, Sources(files.write(), templates, corrections=Corrections(path)))
     assert "from elsewhere" not in page.read_text("utf-8")
     rows = {row["name"]: row for row in data(files.folder)["rows"] if "w" in row}
     head, legs, wing = rows["worst"]["marks"]
@@ -486,7 +487,7 @@ def test_what_people_said_is_shown(files: Files) -> None:
 def test_a_photograph_that_disappeared_is_shown_as_such(files: Files) -> None:
     output = files.folder / "review.html"
     files.write()
-    result = write_review(output, sorted(files.folder.glob("shards/*.json")))
+    result = write_review(output, Sources(sorted(files.folder.glob("shards/*.json"))))
     lost = card_of(cards(files.folder), "lost")
     assert "cannot be shown" in lost and "<img" not in lost
     assert lost.count("<path id=") == 3
@@ -499,7 +500,7 @@ def test_a_photograph_that_disappeared_is_shown_as_such(files: Files) -> None:
 def test_a_photograph_that_was_replaced_gets_no_outlines(files: Files) -> None:
     paths = files.write()
     Image.new("RGB", (30, 30)).save(files.folder / "photographs" / "worst.png")
-    result = write_review(files.folder / "review.html", paths)
+    result = write_review(files.folder / "review.html", Sources(paths))
     worst = card_of(cards(files.folder), "worst")
     assert "30 x 30 pixels now, but had 40 x 60" in worst
     assert "<img" in worst and "<path id=" not in worst
@@ -512,7 +513,7 @@ def test_masks_are_turned_upright_with_their_photograph(tmp_path: Path, orientat
     head = stored(mask_at(6, 20, 8, 15), orientation)
     window = rle_measures(encode_mask(head))["bbox"]
     made.add("turned", [0.9], masks={"head": head}, orientation=orientation, window=window)
-    write_review(tmp_path / "review.html", made.write())
+    write_review(tmp_path / "review.html", Sources(made.write()))
     card = card_of(cards(tmp_path), "turned")
     (frame,) = parse_path(re.search(r'class="window" d="([^"]*)"', card)[1], 10)
     assert frame.min(0).tolist() == [20, 6] and frame.max(0).tolist() == [35, 14]
@@ -526,7 +527,7 @@ def test_a_photograph_without_a_specimen_and_windows_of_parts_are_shown(tmp_path
     made.add("label", [], "no_specimen", reason="no specimen found: cut the photograph")
     parts = {"head": [4, 6, 10, 10]}
     made.add("there", [0.9], window=[0, 0, WIDTH, HEIGHT], part_windows=parts)
-    write_review(tmp_path / "review.html", made.write())
+    write_review(tmp_path / "review.html", Sources(made.write()))
     groups = {row["specimen"]: row["group"] for row in listed(tmp_path)}
     assert groups == {"there": "fine", "label": "no_specimen"}
     card = card_of(cards(tmp_path), "label")
@@ -538,7 +539,9 @@ def test_a_photograph_without_a_specimen_and_windows_of_parts_are_shown(tmp_path
 
 def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> None:
     output = files.folder / "review.html"
-    write_review(output, files.write(), files.templates("drawn", elsewhere="type specimen"))
+    write_review(
+        output, Sources(files.write(), files.templates("drawn", elsewhere="type specimen"))
+    )
     assert [row["specimen"] for row in listed(files.folder) if row["group"] == "template"] == [
         "drawn",
         "type specimen",
@@ -559,7 +562,7 @@ def test_a_copy_of_a_template_among_the_specimens_is_the_template(files: Files) 
     coco = load(templates)
     coco["images"][0] |= {"path": str(copy), "specimen": "copy"}
     write_coco(templates, coco)
-    write_review(files.folder / "review.html", paths, templates)
+    write_review(files.folder / "review.html", Sources(paths, templates))
     assert [row["specimen"] for row in listed(files.folder) if row["group"] == "template"] == [
         "drawn"
     ]
@@ -574,7 +577,7 @@ def test_iou_stands_beside_the_confidence_where_there_is_truth(files: Files) -> 
         "Carabus,one,fine9,legs,unannotated,\nCarabus,one,drawn,head,template,\n"
     )
     output = files.folder / "review.html"
-    write_review(output, files.write(), tables=TableFiles(evaluation))
+    write_review(output, Sources(files.write(), tables=TableFiles(evaluation)))
     html = cards(files.folder)
     worst = card_of(html, "worst")
     assert re.search(r">head</th>\s*<td class=\"n\">0.30</td>\s*<td class=\"n\">0.81<", worst)
@@ -585,7 +588,7 @@ def test_iou_stands_beside_the_confidence_where_there_is_truth(files: Files) -> 
     html = output.read_text("utf-8")
     assert re.search(r">wing</th><td>.*<td>0.04</td><td>2</td>", html)  # mean of 0.07 and 0
     assert [row["mean_iou"] for row in listed(files.folder)][:3] == ["", "0.4400", "0.0000"]
-    write_review(output, sorted(files.folder.glob("shards/*.json")))
+    write_review(output, Sources(sorted(files.folder.glob("shards/*.json"))))
     assert "Mean IoU" not in output.read_text("utf-8") and "IoU" not in cards(files.folder)
 
 
@@ -594,7 +597,7 @@ def test_the_same_inputs_give_the_same_bytes(files: Files) -> None:
     trees = []
     for _ in range(2):
         sheet = files.folder / "sheet.png"
-        write_review(files.folder / "review.html", paths, templates, sheet=sheet)
+        write_review(files.folder / "review.html", Sources(paths, templates), sheet=sheet)
         trees.append(tree(files.folder) | {"sheet": sheet.read_bytes()})
     assert trees[0] == trees[1]
     assert not [p.name for p in files.folder.iterdir() if p.name.startswith(".")]
@@ -602,7 +605,7 @@ def test_the_same_inputs_give_the_same_bytes(files: Files) -> None:
 
 def test_many_specimens_are_split_into_pages_that_link_to_each_other(files: Files) -> None:
     options = ReviewOptions(per_page=3)
-    result = write_review(files.folder / "review.html", files.write(), options=options)
+    result = write_review(files.folder / "review.html", Sources(files.write()), options=options)
     assert result.pages == 4
     pages = [files.folder / "review.html", *sorted((files.folder / "review").glob("page-*.html"))]
     assert [page.name for page in pages[1:]] == [f"page-{n}.html" for n in range(1, 5)]
@@ -619,13 +622,13 @@ def test_many_specimens_are_split_into_pages_that_link_to_each_other(files: File
     assert "No warning (3) <small>continued" in pages[3].read_text("utf-8")
     assert [row["page"] for row in listed(files.folder)] == list("11122233344")
     assert 'href="review/page-1.html"' in pages[0].read_text("utf-8")
-    write_review(files.folder / "review.html", sorted(files.folder.glob("shards/*.json")))
+    write_review(files.folder / "review.html", Sources(sorted(files.folder.glob("shards/*.json"))))
     assert len(list((files.folder / "review").glob("page-*"))) == 1
 
 
 def test_only_the_first_may_be_shown_but_all_are_listed_and_counted(files: Files) -> None:
     options = ReviewOptions(show=2)
-    result = write_review(files.folder / "review.html", files.write(), options=options)
+    result = write_review(files.folder / "review.html", Sources(files.write()), options=options)
     html = (files.folder / "review.html").read_text("utf-8")
     names = [row["name"] for row in data(files.folder)["rows"]]
     assert names == ["empty", "worst", "drawn", "damaged", "fine10"]
@@ -637,7 +640,7 @@ def test_only_the_first_may_be_shown_but_all_are_listed_and_counted(files: Files
 def test_the_sheet_runs_from_the_first_to_the_last(files: Files) -> None:
     sheet = files.folder / "plots" / "sheet.png"
     options = ReviewOptions(sheet=4, sheet_columns=2)
-    write_review(files.folder / "review.html", files.write(), options=options, sheet=sheet)
+    write_review(files.folder / "review.html", Sources(files.write()), options=options, sheet=sheet)
     with Image.open(sheet) as image:
         pixels = np.asarray(image)
         assert image.format == "PNG" and image.width == 2 * 312 + 12
@@ -650,7 +653,7 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     made = Files(tmp_path)
     name = """drawer 7/<b>"100%" & 'co' #2</b>"""
     made.add(name, [0.4, 0.5, 0.6])
-    write_review(tmp_path / "review.html", made.write(), genus="<i>Carabus</i>")
+    write_review(tmp_path / "review.html", Sources(made.write(), genus="<i>Carabus</i>"))
     html = cards(tmp_path)
     assert data(tmp_path)["rows"][0]["name"] == name
     assert "<i>Carabus" not in (tmp_path / "review.html").read_text("utf-8")
@@ -664,7 +667,7 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
 def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
     made = Files(tmp_path)
     made.add("one", [0.9, 0.8, (0.0, "no_template")], masks={"wing": np.zeros((60, 40), bool)})
-    write_review(tmp_path / "review.html", made.write())
+    write_review(tmp_path / "review.html", Sources(made.write()))
     html = (tmp_path / "review.html").read_text("utf-8")
     card = card_of(cards(tmp_path), "one")
     assert listed(tmp_path)[0]["group"] == "fine" and listed(tmp_path)[0]["absent"] == ""
@@ -675,7 +678,9 @@ def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
 def test_no_specimen_makes_a_page_that_says_so(tmp_path: Path) -> None:
     made = Files(tmp_path)
     made.shards.append(([], []))
-    result = write_review(tmp_path / "review.html", made.write(), sheet=tmp_path / "sheet.png")
+    result = write_review(
+        tmp_path / "review.html", Sources(made.write()), sheet=tmp_path / "sheet.png"
+    )
     assert "There is no specimen to show." in cards(tmp_path) and result.specimens == 0
     assert (tmp_path / "sheet.png").is_file()
 
@@ -684,7 +689,7 @@ def test_a_structure_that_is_weak_everywhere_is_said_once(tmp_path: Path) -> Non
     made = Files(tmp_path)
     for number in range(5):
         made.add(f"s{number}", [0.9, 0.3 + number / 100, 0.9])
-    write_review(tmp_path / "review.html", made.write())
+    write_review(tmp_path / "review.html", Sources(made.write()))
     page = (tmp_path / "review.html").read_text("utf-8")
     assert page.count("Weak on most specimens: legs. ") == 1
     assert {row["group"] for row in listed(tmp_path)} == {"fine"}
@@ -695,7 +700,7 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     evaluation = files.folder / "evaluation.csv"
     evaluation.write_text("specimen,structure,status,iou\nworst,head,scored,0.8\n")
     page = Place(results / "Abax/one/review.html", results / "index.html")
-    write_review(page, files.write(), files.templates("drawn"), TableFiles(evaluation))
+    write_review(page, Sources(files.write(), files.templates("drawn"), TableFiles(evaluation)))
     assert 'href="../../index.html"' in page.output.read_text("utf-8")
     (results / "tables").mkdir()
     (results / "tables/status.csv").write_text(
@@ -739,7 +744,7 @@ def test_a_photograph_that_no_browser_shows_gets_a_copy(tmp_path: Path, orientat
     rle = encode_mask(stored(mask_at(6, 20), orientation))
     coco["annotations"][0] |= {"segmentation": rle}
     write_coco(paths[0], coco)
-    write_review(tmp_path / "review.html", paths)
+    write_review(tmp_path / "review.html", Sources(paths))
     (row,) = data(tmp_path)["rows"]
     with Image.open(tmp_path / row["photograph"]) as copy:
         assert (copy.format, copy.size) == ("JPEG", (WIDTH, HEIGHT))
@@ -760,35 +765,35 @@ def test_wrong_inputs_are_named(files: Files) -> None:
     output = files.folder / "review.html"
     paths = files.write()
     with pytest.raises(InputError, match="'fine10' is in both .*0000.json and .*0000.json"):
-        write_review(output, [paths[0], paths[0]])
+        write_review(output, Sources([paths[0], paths[0]]))
     with pytest.raises(InputError, match="templates.json is of the genus 'Carabus', not of 'Abax'"):
-        write_review(output, paths, files.templates("drawn"), genus="Abax")
+        write_review(output, Sources(paths, files.templates("drawn"), genus="Abax"))
     other = json.loads(paths[1].read_text())
     other["categories"][2]["name"] = "tail"
     write_coco(files.folder / "other.json", other)
     with pytest.raises(InputError, match="other.json has the structures head, legs, tail, but"):
-        write_review(output, [paths[0], files.folder / "other.json"])
+        write_review(output, Sources([paths[0], files.folder / "other.json"]))
     table = files.folder / "evaluation.csv"
     table.write_text("specimen,structure,iou\n")
     with pytest.raises(InputError, match="evaluation.csv: no column 'status'"):
-        write_review(output, paths, tables=TableFiles(table))
+        write_review(output, Sources(paths, tables=TableFiles(table)))
     table.write_text("specimen,structure,status,iou\nworst,head,scored,high\n")
     with pytest.raises(
         InputError, match="evaluation.csv, line 2: 'high' in the column 'iou' is not"
     ):
-        write_review(output, paths, tables=TableFiles(table))
+        write_review(output, Sources(paths, tables=TableFiles(table)))
     assert not output.exists() and not (files.folder / "review").exists()
 
 
 def test_a_page_that_fails_leaves_the_earlier_one_untouched(files: Files) -> None:
     paths = files.write()
-    write_review(files.folder / "review.html", paths)
+    write_review(files.folder / "review.html", Sources(paths))
     before = tree(files.folder)
     damaged = json.loads(paths[1].read_text())
     damaged["annotations"][3]["segmentation"]["counts"] = "00"
     write_coco(paths[1], damaged)
     with pytest.raises(InputError, match="0001.json: specimen 'flagged', structure 'head': damag"):
-        write_review(files.folder / "review.html", paths)
+        write_review(files.folder / "review.html", Sources(paths))
     assert tree(files.folder) == before
     assert not [p.name for p in files.folder.iterdir() if p.name.startswith(".")]
 
@@ -798,10 +803,10 @@ def test_a_folder_of_the_users_is_never_replaced(files: Files) -> None:
     with pytest.raises(
         InputError, match="photographs exists and is not the folder of a review page"
     ):
-        write_review(files.folder / "photographs.html", paths)
+        write_review(files.folder / "photographs.html", Sources(paths))
     assert (files.folder / "photographs" / "worst.png").is_file()
     with pytest.raises(InputError, match="expected a name ending in .html"):
-        write_review(files.folder / "review", paths)
+        write_review(files.folder / "review", Sources(paths))
 
 
 @pytest.mark.parametrize(
@@ -864,7 +869,7 @@ def check_outlines(folder: Path, pixels: np.ndarray, masks: dict[str, np.ndarray
     ]
     data = {"images": [image | {"height": height, "width": width}], "annotations": annotations}
     write_coco(folder / "0001.json", data | {"categories": coco_categories(list(masks))})
-    write_review(folder / "review.html", [folder / "0001.json"])
+    write_review(folder / "review.html", Sources([folder / "0001.json"]))
     card = card_of(cards(folder), "one")
     box = [int(n) for n in re.search(r'viewBox="0 0 (\d+) (\d+)"', card).groups()]
     for number, mask in enumerate(masks.values(), 1):

@@ -69,9 +69,6 @@ def read(
 
     Args:
         glance: look at names, sizes and legend only; the outlines cannot be drawn.
-
-    Raises:
-        InputError: a mask fits no photograph or several, or a legend is missing.
     """
     if Path(photographs.place).resolve() == folder.resolve():
         raise InputError(
@@ -256,14 +253,7 @@ def _binary(path: Path, photograph: PhotographFile) -> np.ndarray:
 
 
 def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> np.ndarray:
-    """The mask of a picture of a black ground and one other value, soft edges cut in the middle.
-
-    Args:
-        colours: what the values were made of, if not grey.
-
-    Raises:
-        InputError: it is something else.
-    """
+    """The mask of a picture of a black ground and one other value, soft edges cut in the middle."""
     low, high = values.min().item(), values.max().item()
     if low == high and not low:
         return np.zeros(values.shape, bool)

@@ -33,9 +33,6 @@ def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
 
     Programs of YOLO turn photographs upright. `absent` in `data.yaml` names structures that
     specimens lack.
-
-    Args:
-        classes: as `classes_of` found it.
     """
     source = Source()
     names, lacking = _content(classes)

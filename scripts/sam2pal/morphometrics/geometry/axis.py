@@ -68,11 +68,7 @@ class Axis:
 
 
 class _Within:
-    """The largest circles inside several parts, found when they are asked for.
-
-    Args:
-        dense: for each part points on its loops.
-    """
+    """The largest circles inside several parts, found when they are asked for."""
 
     def __init__(
         self, parts: Sequence["_Part"], samples: Sequence[Sequence[Points]], boundary: Boundary

@@ -140,9 +140,6 @@ def _farthest(
     """The nodes of the longest shortest path of each piece of a graph.
 
     Twice to the farthest node: exact in a tree, as triangles without a hole between them are.
-
-    Args:
-        first, last: the range of the nodes of each piece.
     """
     reach = scipy.sparse.csgraph.dijkstra(graph, indices=first, min_only=True)
     spans = list(zip(first.tolist(), last.tolist(), strict=True))
@@ -188,11 +185,7 @@ def _ring(
     boundary: Boundary,
     part: int,
 ) -> NDArray[np.complex128] | None:
-    """The way round, if a part is one ring without a tail longer than its own thickness.
-
-    Args:
-        links: of each node those beside it; emptied of tails.
-    """
+    """The way round, if a part is one ring without a tail longer than its own thickness."""
     tail = np.zeros(len(nodes))
     leaves = [i for i, near in enumerate(links) if len(near) == 1]
     while leaves:

@@ -51,10 +51,7 @@ class Loop:
 def outlines(
     masks: Sequence[NDArray[np.bool_]], offsets: Sequence[tuple[int, int]]
 ) -> list[list[Loop]]:
-    """The loops of several masks [h, w], each moved by its offset (x, y), largest first.
-
-    All at once takes half the time of one after another.
-    """
+    """The loops of several masks [h, w], each moved by its offset (x, y), largest first."""
     traced = [
         [(corners + np.array(offset), area) for corners, area in loops]
         for loops, offset in zip(trace_all(masks), offsets, strict=True)

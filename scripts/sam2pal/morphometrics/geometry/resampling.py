@@ -19,11 +19,7 @@ def spans(sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def evenly(lines: Sequence[Line], spacing: NDArray[np.float64], least: int) -> list[Line]:
-    """Points about `spacing` [m] apart along each line, from its first point to its last.
-
-    Args:
-        least: steps that a line has however short it is.
-    """
+    """Points about `spacing` [m] apart along each line, from its first point to its last."""
     if not lines:
         return []
     sizes = np.array([len(line) for line in lines])

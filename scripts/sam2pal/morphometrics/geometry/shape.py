@@ -39,8 +39,7 @@ class Part:
 class Shape:
     """A structure on one photograph.
 
-    Args:
-        loops: its outlines, at least one.
+    Attributes:
         min_part: pieces with a smaller share of the area are left out (`specks` counts them).
     """
 

@@ -27,12 +27,7 @@ COLUMNS = ("of", "measure", "end", *FEATURES)
 def features(
     signals: Mapping[str, float | None], value: float, by_threshold: Interval
 ) -> NDArray[np.float64] | None:
-    """What the interval of a value depends on, as `FEATURES`; None where it is not known.
-
-    Args:
-        signals: of the mask.
-        by_threshold: the range of the value while the threshold moves.
-    """
+    """What the interval of a value depends on, as `FEATURES`; None where it is not known."""
     known = [signals.get(name) for name in ("predicted_iou", "object_score", "mean_probability")]
     if value <= 0 or any(one is None for one in known):
         return None

@@ -39,13 +39,7 @@ APART, REVERSED = (
 
 
 class Plausibility:
-    """Learns what masks of a genus look like, and says which do not.
-
-    Args:
-        structures: names in their order.
-        body: structures in order along the body on every template.
-        templates: shapes by structure of each template.
-    """
+    """Learns what masks of a genus look like, and says which do not."""
 
     def __init__(
         self,

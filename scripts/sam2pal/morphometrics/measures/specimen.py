@@ -64,13 +64,7 @@ class Drawn:
 
     Attributes:
         mask: bool [H, W] as stored; None if nothing is known about the structure.
-        source: drawn, predicted or corrected.
-        confidence: overall, 0 to 1; None if there is none.
-        signals: further confidence signals by name.
         areas: pixels of the mask at other probability thresholds, by threshold.
-        flags: from segmentation.
-        verdict: of a person; empty if there is none.
-        state: of the structure on the photograph.
         box: (left, top, width, height) of the mask's pixels, if that is known.
     """
 
@@ -140,11 +134,7 @@ class Result:
 
 @dataclass
 class Measured:
-    """One specimen: results by structure (the whole one under `SPECIMEN`) and by index.
-
-    Attributes:
-        quantities, disordered: what `Plausibility` found; None without masks.
-    """
+    """One specimen: results by structure (the whole one under `SPECIMEN`) and by index."""
 
     specimen: str
     scale: Scale
@@ -156,14 +146,7 @@ class Measured:
 
 
 class Measuring:
-    """Measures specimens with one set of options.
-
-    Args:
-        structures: names in their order.
-        indices: of the options, parsed.
-        ranges: what the templates' structures look like, by structure.
-        templates: their shapes by structure.
-    """
+    """Measures specimens with one set of options."""
 
     def __init__(
         self,

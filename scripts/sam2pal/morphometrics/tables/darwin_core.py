@@ -51,11 +51,7 @@ def occurrence(row: Mapping[str, Any]) -> str:
 
 
 def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str, Any] | None:
-    """A tidy row as MeasurementOrFact; None of what was not measured, and of pixels, which are no unit.
-
-    Args:
-        indices: expressions of the configuration by name.
-    """
+    """A tidy row as MeasurementOrFact; None of what was not measured, and of pixels, which are no unit."""
     structure, measure, unit = row["structure"], row["measure"], row["unit"]
     if row["status"] != MEASURED or row["value"] is None or measure in NOT_SUMMARISED:
         return None
@@ -93,9 +89,6 @@ def media(
     """The photograph of a specimen, then the bounding boxes of its masks as regions of interest.
 
     Boxes are fractions of the photograph as stored.
-
-    Args:
-        trusted: structures whose masks are given.
     """
     identifier = f"{genus}/{specimen.name}"
     common = {"dc:type": "StillImage", "ac:associatedSpecimenReference": occurrence_id}

@@ -36,17 +36,11 @@ class Genus:
         structures: names in their order; default: the categories of the first file.
         photographs: folder in which `file_name` is looked up; default: each image's `path`.
         genus, round: default: what the predictions say.
-        pixels_per_mm: of the genus.
-        specimen_table: may have scales.
-        found_scales: table of those found in the photographs.
         listed: the specimens of the genus. A photograph of the predictions that is none of them is
             left out, the others are called as there, and looked for where the list says. So are
             structures left out that are not in `structures`. For annotations, which were not
             made from the list.
         corrections: what people said of the specimens: corrected and accepted masks stand.
-
-    Raises:
-        InputError: anything in the options or the tables is wrong; before any mask is measured.
     """
 
     predictions: Sequence[str | Path]
@@ -99,9 +93,6 @@ class Genus:
 
         What all masks look like is known once all are measured; until then they lie in a file. A
         duplicate (another file of a specimen that is there) has no result, but is listed.
-
-        Args:
-            progress: called when a specimen is measured.
         """
         with tempfile.TemporaryFile() as file:
             count = 0

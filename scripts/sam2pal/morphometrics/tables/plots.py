@@ -105,11 +105,7 @@ def _boxes(axes: Axes, table: pd.DataFrame, genera: Sequence[str]) -> None:
 def allometries(
     pairs: Sequence[tuple[Quantity, Quantity]], values: Values, without_scale: Sequence[str] = ()
 ) -> tuple[Figure, list[dict[str, object]]]:
-    """A panel per pair of quantities on logarithmic axes, a line per genus; and the slopes.
-
-    Args:
-        without_scale: genera that are left out, as pixels of different photographs are different lengths.
-    """
+    """A panel per pair of quantities on logarithmic axes, a line per genus; and the slopes."""
     refused = ""
     if without_scale:
         refused = (
@@ -149,11 +145,7 @@ def allometries(
 
 
 def agreement(values: Values) -> Figure:
-    """A panel per quantity: predicted against drawn, with the concordance, bias and limits.
-
-    Args:
-        values: of each quantity a table with the columns genus, predicted and drawn.
-    """
+    """A panel per quantity: predicted against drawn, with the concordance, bias and limits."""
     shown = {quantity: table for quantity, table in values.items() if len(table) >= FEWEST}
     if not shown:
         return empty_figure(

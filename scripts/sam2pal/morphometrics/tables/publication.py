@@ -23,10 +23,6 @@ def publication(
     """Length, width and area of every structure in millimetres, and what has no unit of length.
 
     Pixels are left out: between photographs without a scale their means say nothing.
-
-    Args:
-        rows: of the summary, see `Summary.rows`.
-        final: the final round by genus.
     """
     result = []
     for row in rows:

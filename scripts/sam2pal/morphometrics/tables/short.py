@@ -48,12 +48,7 @@ def meaning(column: str) -> str:
 
 
 def row(rows: Sequence[Mapping[str, Any]], more: Iterable[str]) -> dict[str, Any]:
-    """The row of one specimen.
-
-    Args:
-        rows: its tidy rows.
-        more: further columns to take from them.
-    """
+    """The row of one specimen."""
     unit = "px" if rows[0]["pixels_per_mm"] is None else "mm"
     found: dict[str, Any] = {key: rows[0][key] for key in (*FIRST, "round")}
     found |= {name: rows[0].get(name) for name in more} | {"unit": unit}

@@ -19,12 +19,7 @@ STATE = ("status", "state", "source", "verdict", "confidence", "flags")
 
 
 class Layout:
-    """Which rows a specimen has, in their order.
-
-    Args:
-        structures: names in their order.
-        indices: parsed, in their order.
-    """
+    """Which rows a specimen has, in their order."""
 
     def __init__(
         self, structures: Sequence[str], options: MeasurementOptions, indices: Sequence[Index]
@@ -76,12 +71,7 @@ class Layout:
 
 
 def wide_columns(values: Mapping[str, Iterable[str]], indices: Iterable[str]) -> dict[str, type]:
-    """Columns of a wide table.
-
-    Args:
-        values: of each structure, the columns of its measures.
-        indices: the columns of the indices, which follow.
-    """
+    """Columns of a wide table."""
     columns: dict[str, type] = {name: COLUMNS[name] for name in KEYS}
     for structure, names in values.items():
         columns |= {f"{structure}.{name}": COLUMNS[name] for name in STATE}

@@ -40,9 +40,6 @@ class Collection:
         tune: specimens whose number is even.
         scored: those that are scored, if they are not among the templates.
         digest: of the annotations and the photographs.
-
-    Raises:
-        InputError: it has no annotated specimen of one of both kinds, or one without a number.
     """
 
     def __init__(
@@ -76,9 +73,6 @@ class Collection:
         """Positions among `tune` of the templates of a draw: specimens that show every structure.
 
         No two draws are of the same templates as long as there are others.
-
-        Raises:
-            InputError: there are fewer such specimens.
         """
         complete = [i for i in range(len(self.tune)) if self._shows_all(i)]
         if len(complete) < templates:

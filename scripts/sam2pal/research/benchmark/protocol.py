@@ -129,10 +129,6 @@ class Protocol:
     def configuration(self, variant: str, model: str, side: int) -> str:
         """A hash of all that decides what a variant computes, apart from the photographs, the draw and
         the seed.
-
-        Args:
-            model: hash of the weights.
-            side: of the model's square.
         """
         chosen = self.variants[variant]
         how = {k: v for k, v in asdict(chosen).items() if k != "of"}
@@ -151,11 +147,7 @@ class Protocol:
 
 
 def read_protocol(path: Path) -> Protocol:
-    """Read the table, whose `training` is of every variant that trains.
-
-    Raises:
-        InputError: not YAML, an unknown key, or something missing.
-    """
+    """Read the table, whose `training` is of every variant that trains."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

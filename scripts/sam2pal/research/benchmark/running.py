@@ -25,23 +25,14 @@ from sam2pal.training.trainer import Trainer
 
 @dataclass
 class Trained:
-    """A model, and what its training was.
-
-    Attributes:
-        record: seconds (of the clock and of this process), steps and validation.
-    """
+    """A model, and what its training was."""
 
     model: SAM2Base
     record: dict[str, Any] = field(default_factory=dict)
 
 
 class Runner:
-    """Runs of a protocol in one process.
-
-    Args:
-        model: before training; its weights are not changed.
-        scratch: folder for checkpoints of the training under way.
-    """
+    """Runs of a protocol in one process."""
 
     def __init__(
         self,

@@ -10,10 +10,6 @@ class PretrainingOptions:
     """How the bundled model is taught.
 
     Attributes:
-        steps: optimiser steps in all.
-        groups: groups per step: drawn genera, classes of real pictures, or single pictures.
-        views: images of each group; each is template and specimen in turn.
-        structures: structures sampled from each group.
         photographs: share of the groups that are real pictures with drawn masks.
         regions: share of the groups that are views of one real picture, with its regions as structures.
         real: weight of the losses of what is not drawn; their gradients are larger, and drawings lead.
@@ -24,8 +20,6 @@ class PretrainingOptions:
         trunk_decay: by what factor the rate falls from each of the trunk's stages to the one before it.
         trunk_frozen: how many of the trunk's first stages are frozen.
         average: decay per step of the average of weights that is exported.
-        weight_decay: of AdamW.
-        clip: largest norm of the gradient.
         focal, dice, object, iou: weights of the losses.
         ground_beetles: share of the drawn genera that are ground beetles whatever chance says.
         lacking: share of the drawn specimens that lack one of their structures.
@@ -37,8 +31,6 @@ class PretrainingOptions:
         soft_memory: share of the steps in which memories come from predictions, as in the palindrome's
             second half.
         half: compute in bfloat16 where that is safe.
-        workers: processes that draw.
-        checkpoint_minutes: minutes between checkpoints.
     """
 
     steps: int = 1600

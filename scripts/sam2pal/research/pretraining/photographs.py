@@ -41,8 +41,6 @@ class Photographs:
     """One set of real pictures, `S` pixels on each side.
 
     Attributes:
-        name: of its folder.
-        pictures: file names, in order.
         images: uint8 [n, S, S, 3], letterboxed.
         boxes: int [n, 4], where the picture lies in its square: top, left, height, width.
         labels: int [m], picture of each mask; and `classes`, its class.
@@ -102,11 +100,7 @@ class Photographs:
 
 
 def cached(source: Path, cache: Path, side: int) -> Photographs:
-    """A set of pictures, prepared if the cache does not hold it as it is.
-
-    Raises:
-        InputError: `source` has no folder `images`, or one without pictures.
-    """
+    """A set of pictures, prepared if the cache does not hold it as it is."""
     files = sorted((source / "images").glob("*.*"))
     if not files:
         raise InputError(f"{source}: no pictures in its folder images")

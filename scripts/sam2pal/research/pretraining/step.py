@@ -14,11 +14,7 @@ from sam2pal.training.losses import dice_loss, focal_loss
 def step_loss(
     tracker: Tracker, batch: Batch, rng: np.random.Generator, options: PretrainingOptions
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of one step and its parts.
-
-    Returns:
-        A scalar with gradient, and numbers for the log: each loss, the mean IoU, and that of each source.
-    """
+    """The loss of one step and its parts."""
     views = options.views
     structures = batch.masks.shape[1]
     # [G * V, K, S, S] to [N, 1, S, S], N = G * V * K

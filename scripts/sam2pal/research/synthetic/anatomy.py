@@ -207,13 +207,7 @@ def species_of(
     structures: Iterable[str],
     **more: Any,
 ) -> Species:
-    """A species; its eyes and mandibles lie within its head if nothing else is said.
-
-    Args:
-        hinged: the blocks behind the first one, which carries them.
-        parts: plates and limbs, those of a layer in the order in which they are drawn.
-        more: further attributes.
-    """
+    """A species; its eyes and mandibles lie within its head if nothing else is said."""
     parts, names = list(parts), tuple(structures)
     within = [part for part in ("eyes", "mandibles") if "head" in names and part in names]
     return Species(

@@ -38,12 +38,7 @@ def lateral_plate(
     surface: Surface,
     **more: Any,
 ) -> Plate:
-    """A plate between the lines of back and belly.
-
-    Args:
-        ends: where it begins and ends.
-        more: further attributes of `Plate`.
-    """
+    """A plate between the lines of back and belly."""
     widths = tuple((place, (back - belly) / 2) for place, back, belly in contour)
     axis = tuple((place, (back + belly) / 2) for place, back, belly in contour)
     return plate(part, ends, widths, surface, axis=axis, **more)

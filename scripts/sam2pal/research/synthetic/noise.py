@@ -105,11 +105,7 @@ def photograph(index: int) -> Image.Image:
 
 @lru_cache(maxsize=16)
 def cloth(source: int | Crop) -> NDArray[np.float32]:
-    """A photograph as a tile that repeats by mirroring, flat: [3, 256 * 256], 0..1.
-
-    Args:
-        source: which of `PHOTOGRAPHS`, or a piece of another.
-    """
+    """A photograph as a tile that repeats by mirroring, flat: [3, 256 * 256], 0..1."""
     half = TILE // 2
     if isinstance(source, Crop):
         image = source.image(half, half)
