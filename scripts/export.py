@@ -14,27 +14,26 @@ from sam2pal.io.user_tables import read_user_table
 
 def main() -> None:
     parser = program(__doc__)
-    parser.add_argument(
-        "--predictions", nargs="+", type=Path, required=True, help="shards, or their folder"
-    )
-    parser.add_argument("--to", choices=WRITERS, required=True)
-    parser.add_argument("--corrections", type=Corrections, help="what convert_corrections wrote")
+    add = parser.add_argument
+    add("--predictions", nargs="+", type=Path, required=True, help="shards, or their folder")
+    add("--to", choices=WRITERS, required=True)
+    add("--corrections", type=Corrections, help="what convert_corrections wrote")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--specimens", nargs="+", help="only these")
     which.add_argument("--list", help="only those in the column 'specimen' of this table")
-    parser.add_argument(
+    add(
         "--tolerance",
         type=float,
         default=0.0,
         help="pixels by which a polygon may stray from its mask, for fewer points; 0 (the default)"
         " leaves every pixel as it is",
     )
-    parser.add_argument(
+    add(
         "--whole",
         action="store_true",
         help="masks of specimens of trays on the photographs of the trays, with --to coco",
     )
-    parser.add_argument("--output", type=Path, required=True, help="new folder")
+    add("--output", type=Path, required=True, help="new folder")
     arguments = parser.parse_args()
     files = [
         file

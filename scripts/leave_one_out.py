@@ -77,11 +77,7 @@ def main() -> None:
 
 
 def drawn(rounds: Counter[str]) -> list[str]:
-    """Which specimens all rounds of the genus are asked of: those that are templates of fewest, at random.
-
-    Args:
-        rounds: how many rounds each is a template of.
-    """
+    """Which specimens all rounds are asked of: those that are templates of the fewest `rounds`, at random."""
     return sorted(rounds, key=lambda name: (rounds[name], zlib.crc32(name.encode()), name))[:MOST]
 
 

@@ -109,8 +109,9 @@ def main() -> None:
             if arguments.init
             else adapters.inject(model, options.adapter)
         )
+        bar.say("reading the templates")
         # with the adapter that training goes on from, which teaches what it finds on the pool
-        data = prepare(tracker, known, paths, options, stage.seed, arguments.state, bar.say)
+        data = prepare(tracker, known, paths, options, stage.seed, arguments.state)
         bar.say("first step")
 
         def on_step(step: int, numbers: dict) -> None:

@@ -30,30 +30,23 @@ from sam2pal.research.pretraining.photographs import cached
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--folder", type=Path, default=Path("pretraining"), help="checkpoints and logs"
-    )
-    parser.add_argument("--options", type=options_argument, default={}, help="PretrainingOptions")
-    parser.add_argument("--config", type=Path, default=BUNDLED / "config.yaml", help="architecture")
-    parser.add_argument(
-        "--init", type=Path, help="weights to start from, instead of ImageNet's trunk"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--folder", type=Path, default=Path("pretraining"), help="checkpoints and logs")
+    add("--options", type=options_argument, default={}, help="PretrainingOptions")
+    add("--config", type=Path, default=BUNDLED / "config.yaml", help="architecture")
+    add("--init", type=Path, help="weights to start from, instead of ImageNet's trunk")
+    add(
         "--photographs",
         type=Path,
         nargs="*",
         default=[],
         help="folders of sets of pictures with `images/` and, if they have masks, `annotations.json`",
     )
-    parser.add_argument(
-        "--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures"
-    )
-    parser.add_argument("--device", default="cpu", help="where to train")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument(
-        "--export", type=Path, help="write the weights here, half precision, and stop"
-    )
+    add("--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures")
+    add("--device", default="cpu", help="where to train")
+    add("--seed", type=int, default=1)
+    add("--threads", type=int, default=torch.get_num_threads())
+    add("--export", type=Path, help="write the weights here, half precision, and stop")
     return parser.parse_args()
 
 

@@ -121,11 +121,7 @@ def as_given(values: Mapping[str, Any], configuration: Configuration) -> dict[st
 
 
 def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked: bool) -> list[str]:
-    """Write a file per stage, `{stage}.json`, but only if what it says changed.
-
-    Args:
-        locked: a run is going on: its files are left as they are.
-    """
+    """Write `{stage}.json` of each stage if it changed, and no run goes on (`locked`); those left behind."""
     left = []
     for stage, values in stages.items():
         path = folder / f"{stage}.json"

@@ -17,12 +17,7 @@ _DECIMAL = re.compile("[-+]?(0|[1-9][0-9]*)")
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The content of a YAML or JSON file; None if it is empty.
-
-    Raises:
-        InputError: it is no regular file, too large, no UTF-8 or no YAML, holds several documents, a
-            key twice, a key that is no text, or aliases that repeat too much.
-    """
+    """The content of a YAML or JSON file; InputError also for what YAML lets pass and nobody means."""
     text = read_text(path)
     # the C parser gives the same nodes in a twentieth of the time
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)

@@ -36,11 +36,7 @@ class GenusFound:
 
 @dataclass
 class Found:
-    """What a folder of photographs and files of annotations hold.
-
-    Attributes:
-        labels: structures, and on how many photographs each is drawn, in the order in which they were met.
-    """
+    """What photographs and annotations hold; `labels` are structures and on how many they are drawn."""
 
     genera: list[GenusFound]
     labels: Counter[str] = field(default_factory=Counter)
@@ -49,10 +45,7 @@ class Found:
 
 
 def look(photographs: Path, annotations: Sequence[Path], genus: str | None = None) -> Found:
-    """Find genera (a folder each, or one of all), and which of them the annotations are of.
-
-    Args:
-        genus: name of the only genus; default: its folder's name.
+    """Find genera (a folder each, or one of all, called `genus`), and which of them the annotations are of.
     """
     found = Found(_genera(photographs, genus))
     if not annotations:
@@ -149,8 +142,7 @@ def machine() -> tuple[str, str]:
 
 
 def write(folder: Path, found: Found) -> list[Path]:
-    """Write `config/config.yaml`, `genera.tsv` and `templates.tsv` into a folder; InputError if one is there.
-    """
+    """Write `FILES` into a folder's `config/`; InputError if one of them is there."""
     place = folder / "config"
     paths = [place / name for name in FILES]
     for path in paths:

@@ -1,20 +1,4 @@
-"""Any annotation format into the canonical COCO file of the workflow.
-
-Decisions, which config/README.md states too:
-
-- Masks are written for the photograph as stored on disk. An annotation as large as the stored
-  photograph is taken as drawn on it, one as large as the displayed photograph (EXIF 5 to 8) is
-  turned. Where both have one size (EXIF 2 to 4, or a square), LabelMe and VIA annotations are
-  taken as drawn on the displayed photograph, others as `info.orientation` of a COCO file says,
-  and else as stored, with a note.
-- Several pieces of a structure in one annotation file are united. A later annotation file
-  replaces what an earlier one says of the same photograph and structure.
-- An annotation without a pixel says that the specimen lacks the structure; a structure without
-  annotation is unknown.
-- Templates are the photographs with an outline. Truth keeps all that the annotations list, so
-  that none goes missing from the evaluation; a photograph that is not there has the status
-  `missing`.
-"""
+"""Any annotation format into canonical COCO; config/README.md says what is decided on the way."""
 
 import os
 from collections import Counter, defaultdict
@@ -64,7 +48,7 @@ def convert(
     """Read annotations of any known format into canonical COCO.
 
     Args:
-        photographs: the folder of the photographs of each (or one for all), or all photographs
+        photographs: the folder of the photographs of each, or one for all; or all that may be meant.
         structures: the configuration's structures in order; a mapping may name the `parent`.
         truth: keep photographs without an outline, and those that are not there, with a note,
             instead of leaving them out.
@@ -77,11 +61,7 @@ def convert(
 def look(
     annotations: str | Path, photographs: Photographs, structures: Sequence[str], truth: bool
 ) -> list[str]:
-    """What `convert` would note, as far as can be told without drawing the outlines.
-
-    Raises:
-        InputError: see `convert`.
-    """
+    """What `convert` would note, as far as can be told without drawing the outlines."""
     return _collect(annotations, photographs, _Collected(structures, truth, glance=True)).notes
 
 
@@ -116,11 +96,7 @@ def convert_judged(
     photographs: Photographs,
     structures: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """COCO of corrections, as `dataset.corrections` merged them, into canonical COCO.
-
-    Raises:
-        InputError: a mask cannot be drawn on its photograph.
-    """
+    """COCO of corrections, as `dataset.corrections` merged them, into canonical COCO."""
     collected = _Collected(structures, truth=False)
     if data["annotations"]:
         source = coco.read(data, Path(where))
@@ -138,11 +114,7 @@ def convert_judged(
 
 
 def read_truth(path: str | Path, predictions: Sequence[str | Path]) -> Dataset:
-    """Truth as `convert` wrote it, or annotations of any known format of predicted specimens.
-
-    Raises:
-        InputError: see `convert`; or the predictions are not sound.
-    """
+    """Truth as `convert` wrote it, or annotations of any known format of predicted specimens."""
     path = Path(path)
     if path.suffix.lower() == ".json" and path.is_file():
         data = read_json(path)

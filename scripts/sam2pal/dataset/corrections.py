@@ -33,8 +33,6 @@ class Judgement:
         where: what messages call it, beginning with the file.
         round: whose mask was judged; empty if there was none.
         judged: fingerprint of that mask; empty if there was none.
-        segmentation: of `accepted`, and of what a person drew, as the file has it.
-        at, by: when, ISO 8601, and who; may be empty.
         source: `corrected` if the mask is a person's.
     """
 
@@ -340,12 +338,9 @@ def _twice(judgements: Iterable[Judgement]) -> list[str]:
         known = first.setdefault((kind, one.specimen, one.structure, of_round), one)
         if known.content != one.content:
             what = known.where if known.where != one.where else "the same file"
+            other = " with another outline" if known.verdict == one.verdict else ""
             problems.append(
-                f"{one.where}: it is {one.verdict}, but {known.verdict}{_other(known, one)} in {what};"
+                f"{one.where}: it is {one.verdict}, but {known.verdict}{other} in {what};"
                 " keep one of them: delete the older file or entry"
             )
     return problems
-
-
-def _other(known: Judgement, one: Judgement) -> str:
-    return " with another outline" if known.verdict == one.verdict else ""

@@ -55,11 +55,9 @@ class Annotation:
     Attributes:
         pieces: RLE, or lists of polygons; together they are the mask.
         height, width: of the photograph as stored on disk, in pixels; 0 if the file has none.
-        confidence: further signals by name.
         areas: pixels of the mask at other probability thresholds, by threshold.
         before: what was predicted, if a person's mask or verdict stands in its place.
         why: without a mask: `hidden` or `outside` if that is known.
-        where: what messages call it, beginning with the file.
         verdict: of a person (see `dataset.corrections`); empty if there is none.
     """
 
@@ -109,8 +107,7 @@ class Annotation:
             raise self._damaged(error) from error
 
     def mask(self) -> np.ndarray:
-        """The mask, bool `[height, width]` as stored on disk; InputError if it is damaged or of another size.
-        """
+        """The mask, bool `[height, width]` as stored; InputError if it is damaged or of another size."""
         united: np.ndarray | None = None
         for piece in self.pieces:
             try:
@@ -148,11 +145,9 @@ class AnnotatedSpecimen:
     """A specimen with what is known of its structures; a template is one of them.
 
     Attributes:
-        specimen: its id.
         path: its photograph, as it is opened; may be empty.
         annotations: by structure, in the order of the dataset's structures. A structure without
             an entry is unknown.
-        file_name: as the file has it.
         status: `ok`, or as in the manifest; `missing` if the photograph is not there.
         view: in which view of the templates it was matched; empty if in the plain one.
         size: of the photograph's file in bytes, -1 if not known.
@@ -227,16 +222,12 @@ class Dataset:
     Args:
         path: of the file, or its content as read.
         images_of: for a bare list of COCO results: the dataset whose images and categories it has.
-        source: of annotations that do not say theirs.
         where: what messages call the file, if `path` is its content.
 
     Attributes:
         structures: names in the order of the categories.
         numbers: the category's id by structure.
         parents: the structure that each is a part of, or an empty text.
-
-    Raises:
-        InputError: the file is not sound COCO.
     """
 
     def __init__(
@@ -303,7 +294,11 @@ class Dataset:
         annotations = {}
         for structure, number in self.numbers.items():
             where = f"{self.path}: specimen '{name}', structure '{structure}'"
-            entries = [entry for entry in pieces.get(number, ()) if not _box_alone(entry)]
+            entries = [
+                entry  # without those that have a box alone, and do not say that it is absent
+                for entry in pieces.get(number, ())
+                if entry.get("segmentation") not in ([], [[]]) or entry.get("area") == 0
+            ]
             if entries:
                 annotations[structure] = _annotation(entries, height, width, source, where)
         return AnnotatedSpecimen(
@@ -373,11 +368,6 @@ def _annotation(
         str(best.get("verdict") or ""),
         str(best.get("state") or ""),
     )
-
-
-def _box_alone(entry: Mapping[str, Any]) -> bool:
-    """Whether an annotation has no outline, and does not say either that the structure is absent."""
-    return entry.get("segmentation") in ([], [[]]) and entry.get("area") != 0
 
 
 def _polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:

@@ -25,10 +25,8 @@ class Outline:
     """One drawn piece of one structure.
 
     Attributes:
-        where: what messages call this piece, beginning with the file.
         draw: makes the mask, bool `[height, width]`, from height and width.
         size: `(width, height)` that the piece itself has, if it has one (RLE, PNG).
-        bounds: `(left, top, right, bottom)` of a polygon, in pixels.
         empty: the annotation says that the specimen does not show the structure.
         why: of an empty one: `absent`, `hidden` or `outside` (of the photograph).
         area, box: pixels, and `(left, top, width, height)`, that the annotation gives beside the
@@ -56,7 +54,6 @@ class Drawing:
     """All outlines of one photograph in one annotation file.
 
     Attributes:
-        where: what messages call this entry, beginning with the file.
         displayed: whether the program that drew showed the photograph upright (EXIF obeyed);
             None if that is not known.
         bytes: of the photograph's file according to the annotation, if it says.
@@ -72,11 +69,7 @@ class Drawing:
 
 @dataclass
 class Source:
-    """The content of one annotation file or folder.
-
-    Attributes:
-        faults: entries that cannot be used, beside the outlines that cannot.
-    """
+    """The content of one annotation file or folder."""
 
     drawings: list[Drawing] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
@@ -105,7 +98,7 @@ def outline_or_fault(
         return read(*arguments)
     except InputError as error:
         return faulty(label, where, error)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         what = f"{type(error).__name__}: {str(error)[:100]}"
         return faulty(label, where, InputError(f"{where}: it is damaged ({what}); redraw it"))
 
@@ -204,9 +197,7 @@ def finite(value: object) -> float:
 
 
 def flat(points: object, where: str, more: bool = False) -> list[float]:
-    """A ring `[x1, y1, ...]` of a list of pairs of numbers.
-        Further numbers, such as a height, are left out with `more`; InputError if it is something else.
-    """
+    """A ring `[x1, y1, ...]` of a list of pairs of numbers; with `more` of pairs and further numbers."""
     sound = isinstance(points, list) and all(
         isinstance(point, list | tuple)
         and (len(point) == 2 or (more and len(point) > 2))

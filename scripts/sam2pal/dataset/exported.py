@@ -22,12 +22,7 @@ def missing_structure(mark: object) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Exported:
-    """A specimen with its masks, turned as a tool shows its photograph.
-
-    Attributes:
-        orientation: EXIF orientation of its photograph, 1 to 8.
-        tolerance: how far an outline may stray from its mask, in pixels; 0 leaves all pixels.
-    """
+    """A specimen with its masks, turned as a tool shows its photograph."""
 
     specimen: AnnotatedSpecimen
     orientation: int = 1

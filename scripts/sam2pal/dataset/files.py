@@ -32,11 +32,7 @@ def guarded(path: str | Path) -> Iterator[None]:
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a user's file, UTF-8 or what its first bytes say.
-
-    Raises:
-        InputError: it is missing, no regular file, too large or no text.
-    """
+    """The text of a user's file, UTF-8 or what its first bytes say; InputError if it is none."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: the file does not exist; correct its path")
@@ -93,13 +89,7 @@ def load(path: str | Path) -> dict[str, Any]:
 def check(
     data: Any, where: str | Path, dropped: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
-    """See `load`.
-
-    Args:
-        where: what messages call the file.
-        dropped: told of what is left out, such as an annotation of no known category; without it,
-            such entries are errors.
-    """
+    """See `load`; `dropped` is told of what is left out, and without it such entries are errors."""
     if not isinstance(data, dict):
         raise InputError(
             f"{where}: expected COCO with images, annotations and categories, found a"

@@ -16,13 +16,7 @@ from sam2pal.io.files import write_if_changed
 
 
 class Findings:
-    """What is wrong and what is worth knowing, found once for each state of the files.
-
-    Args:
-        made: says of a path whether the workflow makes it itself.
-        reserved: columns that the specimen table must not have.
-        state_of: the state of the files of a source, such as `source_state`.
-    """
+    """What is wrong and what is worth knowing, found once for each state of the files."""
 
     def __init__(
         self,
@@ -42,7 +36,7 @@ class Findings:
             if not made(source.annotations) and not made(source.photographs):
                 what = [METHODS["convert_templates"], structures, truth, source.annotations]
                 key = _key(*what, source.photographs, state_of(source), _stat(source.annotations))
-                found[key] = known.get(key) or self._look(source, truth, structures)
+                found[key] = known.get(key) or self._findings_of(source, truth, structures)
         table = project.configuration.specimen_table
         if table and not made(table):
             genera = {
@@ -58,7 +52,7 @@ class Findings:
         if found:
             write_if_changed(memory, json.dumps(found))
 
-    def _look(self, source: Source, truth: bool, structures: Sequence[str]) -> dict[str, list[str]]:
+    def _findings_of(self, source: Source, truth: bool, structures: Sequence[str]) -> dict[str, list[str]]:
         from sam2pal.dataset.convert import look  # takes a second, for nothing if nothing changed
         from sam2pal.dataset.photographs import Photographs
 

@@ -34,9 +34,6 @@ def convert_corrections(
 ) -> dict[str, Any]:
     """All that is said of the specimens of a genus, as canonical COCO.
 
-    Args:
-        structures: the configuration's, with their `parent` and `exclusive`.
-
     Returns:
         COCO of the masks that stand, with their verdict and its source. The list `verdicts` has all
         that was said, with the mask, or the `annotation` whose mask it is; the list `photographs`

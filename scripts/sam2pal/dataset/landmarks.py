@@ -26,13 +26,7 @@ _DECIMALS = 3  # of pixels
 
 @dataclass
 class Drawn:
-    """The landmarks of one photograph in one file.
-
-    Attributes:
-        displayed: whether the program showed the photograph upright (EXIF obeyed).
-        upwards: y is counted from the lower edge.
-        unseen: names of points that lie behind something.
-    """
+    """The landmarks of one photograph in one file; `upwards`: y is counted from the lower edge."""
 
     photograph: str
     where: str

@@ -33,9 +33,7 @@ class Specimen:
         specimen: id: the path relative to the genus' folder, without extension; of a window also `#` and
             its number.
         path: as it is opened; the address of a window (see `images.address`).
-        mtime_ns: time of the file's last change, in nanoseconds.
         width, height: in pixels as stored on disk, a window's upright; 0 if the photograph is unreadable.
-        shard: four or more digits.
         status: `ok`, `unreadable` (also what is no photograph but a mask), or `duplicate`
             (another photograph has the same id and is kept); `removed` only in the state that
             outlives a listing.
@@ -60,12 +58,7 @@ class Specimen:
 
 
 class Windowed(NamedTuple):
-    """A specimen of a photograph that shows many.
-
-    Attributes:
-        number: what follows the photograph's name in its id, as `0203`.
-        window: in the upright photograph.
-    """
+    """A specimen of many in a photograph: what its id adds to the name, and its upright window."""
 
     number: str
     window: Window
@@ -79,7 +72,6 @@ class Manifest:
     Attributes:
         removed: earlier specimens that are gone, kept because shard numbers are not reused and
             because a photograph that comes back returns to its shard.
-        notes: what was left out, and what changed, for people.
     """
 
     specimens: list[Specimen]

@@ -14,11 +14,7 @@ SURE = 0.001  # probabilities are taken as this far from 0 and 1, so that a labe
 
 @dataclass(frozen=True)
 class Labelled:
-    """A predicted mask of which it is known whether it is good.
-
-    Attributes:
-        probability: that was given to it before anything was known of the genus; of these `signals`.
-    """
+    """A predicted mask of which it is known whether it is good."""
 
     structure: str
     probability: float

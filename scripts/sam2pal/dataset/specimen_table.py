@@ -19,15 +19,7 @@ SHOWN = 5
 
 
 class SpecimenTable:
-    """Further columns of specimens, text as it was typed.
-
-    Args:
-        path: CSV or TSV with the columns genus, specimen and any others.
-        reserved: columns of the results it is joined to, which it must not use.
-
-    Attributes:
-        columns: the further columns and their types; `pixels_per_mm` is a number.
-    """
+    """Further columns of specimens, text as it was typed, but for the numbers of `pixels_per_mm`."""
 
     def __init__(self, path: str | Path, reserved: Iterable[str] = ()) -> None:
         self.path = Path(path)

@@ -122,9 +122,6 @@ def crossed_means(
     Statistics 1: 386), so the interval covers another choice of templates as well as other
     specimens. Runs that share a template draw (seeds) stay together and share its weight. To compare
     two variants give the differences of their runs.
-
-    Args:
-        draws: the template draw of each run [R].
     """
     runs, n, structures, measures = values.shape
     labels, draw_of = np.unique(draws, return_inverse=True)

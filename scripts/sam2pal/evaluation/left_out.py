@@ -34,7 +34,6 @@ class LeftOut:
     """What a round finds on outlined specimens when they are no templates.
 
     Attributes:
-        iou: by specimen, then by structure.
         trained_on: specimens that its adapter was trained on.
         begun_from: specimens and structures whose outlines were begun from its masks.
     """

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from sam2pal.dataset.files import read_json
+from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.manifest import DUPLICATE, read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.evaluation.left_out import MEASURE
@@ -23,7 +24,10 @@ Row = dict[str, Any]
 
 def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
     """What is to be said of the templates and of the training of a genus and round."""
-    notes = [note for note in _notes(folder / "templates.json") if _matters(note)]
+    notes = []
+    with suppress(InputError):  # that it is damaged is said where it is used
+        notes = notes_of(folder / "templates.json")
+    notes = [one for one in notes if "is drawn on no photograph" in one or "left out" in one]
     if notes:
         yield entry(genus, round_, "templates", "note", "; ".join(notes))
     if said := _unchanged(folder / "adapter/training.json"):
@@ -40,17 +44,6 @@ def doubtful(row: Row) -> Iterator[Row]:
             " `model`, or let `segmentation: turns, mirrored` say how specimens lie"
         )
         yield entry(row["genus"], row["round"], "specimens", "doubtful", reason)
-
-
-def _notes(path: Path) -> list[str]:
-    try:
-        return list(read_json(path)["info"].get("notes", []))
-    except (InputError, KeyError, TypeError, AttributeError):
-        return []  # that it is damaged is said where it is used
-
-
-def _matters(note: str) -> bool:
-    return "is drawn on no photograph" in note or "left out" in note
 
 
 def _unchanged(path: Path) -> str:

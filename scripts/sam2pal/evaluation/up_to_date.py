@@ -79,11 +79,7 @@ class Results:
         self._results, self._logs = results, logs
 
     def check(self, run: Run, stage: str) -> tuple[str, str]:
-        """Status of a result and the reason, without reading it; `ok` and nothing if it may be read.
-
-        Args:
-            stage: one of `STAGES`, or `truth` for what the truth of the genus measures.
-        """
+        """Status of a result and the reason, without reading it; `ok` and nothing if it may be read."""
         *before, last = self._truth(run) if stage == "truth" else self._steps(run, stage)
         for step in (*before, last):
             failed, reason = problem(step)
@@ -116,7 +112,7 @@ class Results:
         yield listed
         before = [folder / "templates.json"]
         yield self._step(run, "convert_templates", before[0])
-        if self._trains(run):
+        if (folder / "adapter").exists() if run.trained is None else run.trained:
             yield from self._training(run)
             before.append(folder / "adapter")
         shards = []
@@ -150,9 +146,6 @@ class Results:
         part = f"{rule}/{output.stem}" if rule == "segment_shard" else rule
         given = [Path(path) for path in run.inputs.get(own, ())]
         return Step(rule, output, (*given, *inputs), self._log(f"{run.genus}/{run.round}", part))
-
-    def _trains(self, run: Run) -> bool:
-        return (self._folder(run) / "adapter").exists() if run.trained is None else run.trained
 
     def _folder(self, run: Run) -> Path:
         return self._results / run.genus / run.round

@@ -25,12 +25,7 @@ DEEPEST = 100  # folders within each other
 
 
 class Found(NamedTuple):
-    """A photograph's file.
-
-    Attributes:
-        mtime_ns: time of the last change, in nanoseconds.
-        problem: why it is not to be opened, or nothing.
-    """
+    """A photograph's file."""
 
     name: str
     path: str

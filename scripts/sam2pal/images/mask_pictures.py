@@ -56,7 +56,8 @@ def is_mask_picture(path: str | Path) -> bool:
 
 def _black_and_one_grey(image: Image.Image) -> bool:
     for height in (min(_ROWS, image.height), image.height):
-        values = np.asarray(_rgb(image.crop((0, 0, image.width, height))))
+        part = image.crop((0, 0, image.width, height))
+        values = np.asarray(part.convert("RGB") if image.mode == "P" else part)
         grey = values if values.ndim == 2 else values[..., 0]
         if values.ndim == 3 and (values != grey[..., None]).any():
             return False
@@ -64,7 +65,3 @@ def _black_and_one_grey(image: Image.Image) -> bool:
         if not ((grey == least) | (grey == most)).all():
             return False
     return least == 0 < most
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    return image.convert("RGB") if image.mode == "P" else image

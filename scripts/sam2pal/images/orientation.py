@@ -24,7 +24,6 @@ def upright_points(points: np.ndarray, orientation: int, width: int, height: int
 
     Args:
         points: `[n, 2]` (x, y) in pixels of the array as stored, `(0, 0)` its upper left corner.
-        width, height: of the array as stored.
     """
     x, y = points[:, 0], points[:, 1]
     turned = {

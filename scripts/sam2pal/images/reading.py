@@ -1,17 +1,5 @@
 """Reading photographs of any usual kind into upright 8-bit RGB.
 
-Decisions, which the README states too:
-
-- Whole numbers of more than 8 bits are scaled by the maximum that the file states (BitsPerSample
-  other than 8, 16 and 32, SMaxSampleValue, the end of ImageJ's range rounded up to whole bits), unless
-  a value is larger; else by the smallest of 8, 10, 12, 14, 16, 20, 24 and 32 bits that holds the file's
-  largest value, because cameras store 10 to 14 bits in 16-bit files; transparency is scaled by itself.
-  Floats are scaled by the smallest of 1, 255 and 65535 that holds the largest value; negative values and
-  NaN become black.
-- Transparent pixels are composited on white. Colour profiles are not applied.
-- Of a file with several pages the first is read, or the largest if the first is a preview; the channels
-  of an ImageJ composite are one photograph in colour. This is said in `Photograph.notes`.
-
 Where less than the whole is asked for, each format gives what its library can:
 
 | format | a smaller photograph | a window |
@@ -154,9 +142,6 @@ def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph
         at_least: longer side in pixels that is needed. The pixels of a much larger photograph are reduced by
             2, 4 or 8 (a TIFF pyramid: to one of its levels), so that their longer side is still twice this
             or more, and antialiased resizing decides what comes out. All pixels of a window, or if not given.
-
-    Raises:
-        InputError: the file is missing, empty, truncated, too large, or not a readable photograph.
     """
     file, window = split(path)
     if window is not None:

@@ -15,7 +15,6 @@ def to_uint8(
     """Scale samples of any type to uint8.
 
     Args:
-        values: of any shape; bool, whole numbers or floats.
         bits: the depth the file declares, where it is none of 8, 16 and 32.
         stated: the largest value that the file states, for samples of more than 8 bits.
 

@@ -45,7 +45,6 @@ class Window(NamedTuple):
 
         Args:
             box: (top, left, height, width), in pixels.
-            filled: the box's longer side over the window's.
             size: (height, width) of the photograph.
         """
         whole = Window.whole(*size)
@@ -53,8 +52,7 @@ class Window(NamedTuple):
         return whole if window.side >= NEARLY_ALL * whole.side else window
 
     def part(self, box: tuple[float, float, float, float], filled: float) -> Window:
-        """The square inside of this window whose side a box fills to some share, round the middle of the box.
-        """
+        """The square inside of this window whose side a box fills to some share, round the box's middle."""
         top, left, height, width = box
         side = max(1, round(max(height, width) / filled))
         high, wide = min(side, self.height), min(side, self.width)

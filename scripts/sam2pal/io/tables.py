@@ -72,7 +72,6 @@ def read_chunks(
         columns: the types of its columns; any other is text.
         required: columns that must be there (default: all of `columns`).
         others: also read what is not in `columns`.
-        megabytes: about how much of the file a piece holds.
     """
     path, names = Path(path), header(path)
     for name in columns if required is None else required:
@@ -164,10 +163,6 @@ class Writer:
     """Writes a table piece by piece as CSV, Parquet or both; the files appear at the end.
 
     Use as a context manager: when its block raises, older files are left untouched.
-
-    Args:
-        paths: one or more of name.csv, name.parquet.
-        columns: all columns in their order; a piece may lack some (empty cells), but has no others.
     """
 
     def __init__(self, paths: Iterable[str | Path], columns: Columns) -> None:

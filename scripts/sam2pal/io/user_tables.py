@@ -19,11 +19,7 @@ _LONGEST_TEXT = 32_767
 
 @dataclass(frozen=True)
 class UserTable:
-    """A table as text.
-
-    Attributes:
-        rows: line number in the file, and the cells by column, without blanks around them.
-    """
+    """A table as text; of each row its line in the file, and cells by column without blanks around."""
 
     columns: list[str]
     rows: list[tuple[int, dict[str, str]]]
@@ -36,9 +32,6 @@ def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
     The first line tells what separates columns. Letters are composed (NFC), blanks around cells
     dropped, short rows filled up, empty columns and rows left out; a quote that is not closed
     is part of its cell.
-
-    Args:
-        known: names of columns that are meant in whatever case they are written.
     """
     text, notes = _text(path)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -144,7 +137,9 @@ def _cells(lines: list[str], sign: str) -> Iterable[tuple[int, list[str]]]:
     while start < len(lines):
         row = lines[start]
         if row.count('"') % 2 == 0:
-            cells, end = _parsed(row, sign), start + 1
+            quoted = '"' in row
+            cells = next(csv.reader([row], delimiter=sign), []) if quoted else row.split(sign)
+            end = start + 1
         else:
             cells, end = _over_lines(lines, start, sign, width)
         if row.strip():
@@ -165,9 +160,3 @@ def _over_lines(lines: list[str], start: int, sign: str, width: int) -> tuple[li
                 break
             return cells, end + 1
     return lines[start].split(sign), start + 1
-
-
-def _parsed(row: str, sign: str) -> list[str]:
-    if '"' not in row:
-        return row.split(sign)
-    return next(csv.reader([row], delimiter=sign), [])

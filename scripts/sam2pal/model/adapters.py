@@ -47,8 +47,7 @@ def frozen_by(targets: Sequence[str]) -> Frozen:
 
 
 def target_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
-    """Names of the layers that get an adapter, sorted: linear ones, and in the image encoder pointwise
-    convolutions."""
+    """Names of the layers that get an adapter, sorted: linear ones, in the encoder pointwise convolutions."""
     behind = tuple(BEHIND_ENCODER[target] for target in targets if target in BEHIND_ENCODER)
     late = _late_blocks(model, targets)
     return sorted(
@@ -60,16 +59,14 @@ def target_modules(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
 
 
 def _adaptable(name: str, module: nn.Module) -> bool:
-    """Of the layers of the image encoder: queries, keys, values and the MLP of Hiera, pointwise convolutions
-    elsewhere."""
+    """Of the image encoder: queries, keys, values and the MLP of Hiera, pointwise convolutions elsewhere."""
     if isinstance(module, nn.Linear):
         return ".attn.qkv" in name or ".mlp." in name
     return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
 
 
 def _late_blocks(model: nn.Module, targets: tuple[str, ...]) -> tuple[str, ...]:
-    """With what the names of layers in the trunk's last two stages begin; of no layers if no target is in the
-    trunk."""
+    """How the names of the trunk's last two stages begin; () if no target is in the trunk."""
     if not {"encoder_late", "encoder_early"} & set(targets):
         return ()
     return tuple(f"{name}." for name in StagedEncoder(model).late_blocks())

@@ -81,11 +81,7 @@ class StagedEncoder:
         return Encoded(frozen, tuple(self._stages(images, (), last, _plain)))
 
     def finish(self, encoded: Encoded, run: Run | None = None) -> dict:
-        """The rest, as `SAM2Base.forward_image` gives it.
-
-        Args:
-            run: calls a block with its input; may keep less of it for the backward pass.
-        """
+        """The rest, as `SAM2Base.forward_image` gives it."""
         maps, every = encoded.maps, len(self._ends)
         if encoded.frozen == Frozen.NOTHING:
             maps = tuple(self._stages(maps[0], (), every, run or _plain))

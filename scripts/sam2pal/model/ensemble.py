@@ -18,13 +18,7 @@ from sam2pal.model.views import sided
 
 @dataclass(frozen=True)
 class Alteration:
-    """A way to see a specimen: with more pixels, mirrored, then larger or smaller, then turned.
-
-    Attributes:
-        pixels: of the square's side, as a share of the model's.
-        scale: of the specimen on the square.
-        turn: degrees.
-    """
+    """A way to see a specimen: with more pixels, mirrored, then larger or smaller, then turned."""
 
     pixels: float = 1.0
     mirrored: bool = False

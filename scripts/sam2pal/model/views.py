@@ -18,9 +18,6 @@ class View:
     """A template mirrored (left and right exchanged), then turned counterclockwise.
 
     A specimen that is matched in a view lies on its photograph as the template does in that view.
-
-    Attributes:
-        turn: degrees; 0, 90, 180 or 270.
     """
 
     turn: int = 0

@@ -11,11 +11,7 @@ from sam2pal.io.errors import InputError
 
 
 def refuse_foreign(folder: Path, name: str, start: str) -> None:
-    """Make sure that a folder that will be replaced is an earlier one of ours.
-
-    Args:
-        name, start: the file that ours have, and how it begins.
-    """
+    """Make sure that a folder that will be replaced is ours: its file `name` begins with `start`."""
     if not folder.exists():
         return
     mark = folder / name

@@ -22,12 +22,7 @@ _READ = ("names", "given")  # of the folder of each page
 
 
 def write_index(output: str | Path, runs: Iterable[str]) -> int:
-    """Write the index and the folder of its name without `.html`.
-
-    Args:
-        output: in the folder of all results.
-        runs: `genus/round`, in the order in which they are listed. One without a page is listed as such.
-    """
+    """Write the index and its folder beside the results; a run without a page is listed as such."""
     output = Path(output)
     results, folder = output.parent, output.with_suffix("")
     refuse_foreign(folder, _DATA, "(globalThis.sam2pal")

@@ -34,11 +34,7 @@ def shrink(photograph: np.ndarray | Photograph, side: int | None) -> Image.Image
 
 
 def trace(mask: np.ndarray, side: int, longer: int | None = None) -> list[Polygon]:
-    """Outlines of a mask, as fine as a picture of longer side `side` can show (and some more).
-
-    Args:
-        longer: longer side of the photograph where `mask` is only a window of it.
-    """
+    """Outlines of a mask, as fine as a picture of longer side `side` can show (and some more)."""
     longer = max(mask.shape) if longer is None else longer
     return outlines(mask, max(1, longer // (4 * side)), 0.4 * max(1.0, longer / side))
 
@@ -59,8 +55,6 @@ def render_overlay(
         structures: all structures in the configuration's order, which decides their colours; the
             order of `masks` if not given.
         side: longer side of the result, in pixels; as large as the photograph if not given.
-        fill: opacity of the masks' interior, 0 to 1.
-        legend: add a strip below that names the structures.
     """
     structures = list(masks) if structures is None else list(structures)
     styles = line_styles(structures)
@@ -102,11 +96,7 @@ def contact_sheet(
     size: int = 300,
     title: str = "",
 ) -> np.ndarray:
-    """Pictures in rows, with a title above, captions and a legend below: uint8 `[h, w, 3]`.
-
-    Args:
-        size: of a cell, in pixels; larger pictures are reduced, smaller ones are not enlarged.
-    """
+    """Pictures in rows, with a title above, captions and a legend below: uint8 `[h, w, 3]`."""
     columns = max(1, min(columns, len(cells)))
     gap, font = size // 25, _font(max(11, size // 20))
     step = round(font.size * 1.35)

@@ -76,13 +76,7 @@ class Spool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page lies and what it belongs to.
-
-    Attributes:
-        output: the page; its folder has its name without `.html`.
-        home: the page of all genera and rounds, if there is one.
-        annotate: whether the page is for drawing outlines before any round.
-    """
+    """Where a page lies, what it links to, and whether it is for drawing before any round."""
 
     output: Path
     home: Path | None = None

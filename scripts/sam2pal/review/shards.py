@@ -30,7 +30,6 @@ class Mark:
     """One structure of one specimen.
 
     Attributes:
-        structure, number: name, and place among all structures from 1.
         verdict: the `status` of its row in evaluation.csv, or empty.
         doubts: flags of its shape, from the table of measurements.
         change: since the earlier round, from changes.csv.

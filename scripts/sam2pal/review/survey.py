@@ -36,7 +36,6 @@ class Row:
         other: the group if no score is low.
         lowest, lowest_structure: score and name of the mask that stands lowest among those of its
             structure, if there is one; `deviation` says how low, in robust standard deviations.
-        absent: structures without a pixel.
         rank, page: where it is shown, from 1; page 0 is on no page.
     """
 
@@ -101,9 +100,7 @@ class Sources:
     """The files of a genus and round.
 
     Attributes:
-        predictions: COCO files, such as the shards of a genus.
         templates: COCO file of the templates; those that are no specimens get cards of their own.
-        tables: of the round, for what they say of each specimen.
         genus, round: what the files must be of; if empty, what they say they are.
         corrections: what people said: masks they drew are shown, their verdicts stand beside the others.
     """
@@ -120,11 +117,7 @@ class Survey:
     """Reads every file once and sorts the specimens.
 
     Attributes:
-        structures: names in the configuration's order; `parents` has the parent of each, or an
-            empty text.
         rows: all specimens, those to look at first first.
-        counts: a `Count` a structure.
-        groups, flags: how many specimens are in each group, and have each flag.
         weak: structures whose scores are low on most specimens: said once, not of each.
         known: how many masks of the genus are known that its confidences are moved to.
         outside: templates that are not among the specimens (and have rows of their own).

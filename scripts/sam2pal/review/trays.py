@@ -40,10 +40,10 @@ def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genu
     for one in found["annotations"]:
         keys = {key: one[key] for key in ("name", "source", "touching")}
         told[one["image_id"] - 1]["specimens"].append({"box": one["bbox"], **keys})
-    print_ = sha256(json.dumps(told).encode()).hexdigest()[:16]
+    digest = sha256(json.dumps(told).encode()).hexdigest()[:16]
     for name in ("trays.js", "app.css", "LICENSE"):
         shutil.copyfile(ASSETS / "page" / name, folder / name)
-    value = {"genus": genus, "print": print_, "trays": told}
+    value = {"genus": genus, "print": digest, "trays": told}
     (folder / "data.js").write_text(script("trays", value), "utf-8")
     write_text(folder / PAGE, TEMPLATES.get_template("trays.html.j2").render(genus=genus))
     return folder / PAGE

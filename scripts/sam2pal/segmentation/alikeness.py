@@ -16,12 +16,7 @@ Signals = Mapping[str, float | None]
 
 
 def combined(masks: Sequence[Signals], likeness: float | None) -> dict[str, float | None]:
-    """Means over the structures of a specimen, of log odds; one without a mask has the lowest.
-
-    Args:
-        masks: the signals of each structure that was looked for.
-        likeness: of the photograph to the templates; None if that was not asked.
-    """
+    """Means over the structures of a specimen, of log odds; one without a mask has the lowest."""
     found: dict[str, float | None] = {"likeness": likeness}
     for name in COMBINED:
         odds = [scaled("log odds", signals.get(name) or 0.0) for signals in masks]
@@ -50,11 +45,7 @@ class Alikeness:
 
 
 def mark(entries: Sequence[dict[str, Any]], likeness: float | None, alikeness: Alikeness) -> float:
-    """Flag the predicted masks of a photograph that is unlike the templates.
-
-    Returns:
-        The probability that it is like them.
-    """
+    """Flag the masks of a photograph that is unlike the templates; the probability that it is like them."""
     asked = [entry for entry in entries if entry["confidence"]]
     probability, unlike = alikeness(combined([of["confidence"] for of in asked], likeness))
     for entry in asked:

@@ -28,10 +28,8 @@ class Annotator:
     """Makes the annotations of specimens.
 
     Attributes:
-        structures: all that there are.
         followed: [F], names of those that were tracked.
         annotated: names of those that are annotated; all if not given.
-        confidence: of the signals of a mask.
     """
 
     structures: Sequence[Structure]
@@ -84,13 +82,15 @@ class Annotator:
                 yield unknown_annotation(category, photograph)
                 continue
             rivals = [
-                s.name for s in self.structures if s != structure and _share_nothing(s, structure)
+                s.name
+                for s in self.structures
+                if s != structure
+                and (s.parent == structure.parent and s.exclusive and structure.exclusive)
             ]
             tracked = [name for name in rivals if name in surfaces and name not in drawn]
             first = sum(place[name] < i for name in tracked)  # of equal logits the first one wins
-            taken = tuple(
-                _upright_runs(photograph, drawn[name].mask()) for name in rivals if name in drawn
-            )
+            upright = (photograph.to_upright(drawn[n].mask()) for n in rivals if n in drawn)
+            taken = tuple(Runs.of(mask, *mask.shape) for mask in upright)
             # confidences were fitted to the model's own logits
             told, *other = (
                 Likelihood(of[structure.name], tuple(of[name] for name in tracked), first, taken)
@@ -126,15 +126,6 @@ class Annotator:
                 "areas": {str(level): likelihood.above(level).area for level in AREA_LEVELS},
                 "flags": flags,
             }
-
-
-def _share_nothing(one: Structure, other: Structure) -> bool:
-    return one.parent == other.parent and one.exclusive and other.exclusive
-
-
-def _upright_runs(photograph: Photograph, mask: np.ndarray) -> Runs:
-    upright = photograph.to_upright(mask)
-    return Runs.of(upright, *upright.shape)
 
 
 def _stored_runs(photograph: Photograph, mask: Runs) -> Runs:

@@ -24,8 +24,6 @@ class Segmented:
     """One specimen.
 
     Attributes:
-        outcome: of the structures in its window.
-        found: annotations by structure.
         windows: (left, top, width, height) as stored, in which the parts of a structure were looked for, by
             structure.
     """
@@ -41,8 +39,6 @@ class Batches:
     """Segments batches of specimens from the templates of a round.
 
     Attributes:
-        bank: the templates in their windows.
-        followed: names of the structures that a template shows.
         size: how many specimens a batch may have; falls when memory runs out.
         labelled: masks of templates that were found from the others; confidences are moved to them.
         closer: how many times shorter than a specimen's window the smallest one in it is.
@@ -77,11 +73,7 @@ class Batches:
         specimens: Sequence[tuple[Specimen, Photograph]],
         own: Mapping[str, AnnotatedSpecimen],
     ) -> list[Segmented]:
-        """Annotate every structure of specimens.
-
-        Args:
-            own: those that are templates; what was drawn on them stands.
-        """
+        """Annotate every structure of specimens; what was drawn on templates (`own`) stands."""
         outcomes, fits = track_halving(self._tracker, self.bank, list(specimens), self._options)
         self.size = min(self.size, fits)
         done = []

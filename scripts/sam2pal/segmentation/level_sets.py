@@ -21,7 +21,6 @@ class Axis:
     """The grid coordinate of the pixels of one axis: pixel `i` lies at `offset + step * i`, node 0 at 0.
 
     Attributes:
-        pixels: of the photograph.
         first, after: pixels `first` to `after` (exclusive) are those of the window; nothing lies outside.
     """
 
@@ -184,7 +183,6 @@ class Likelihood:
     """The probability of one structure over a photograph, zero where it is not allowed.
 
     Attributes:
-        surface: of its logits.
         rivals: surfaces of the structures with which it shares no pixel; the larger logit wins.
         first: how many of the rivals win over it also where their logits are equal.
         taken: pixels that are drawn as a rival's.

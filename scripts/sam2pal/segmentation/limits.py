@@ -89,11 +89,7 @@ def _ends(line: Tensor) -> tuple[int, int]:
 
 
 def check_mask(mask: Runs, limit: Limit, box: Letterbox) -> list[str]:
-    """The flags of a mask that is larger, smaller or elsewhere than the templates' ones.
-
-    Args:
-        mask: upright; not empty.
-    """
+    """The flags of a mask that is larger, smaller or elsewhere than the templates' ones."""
     flags = []
     share = mask.area * box.scale**2 / box.square**2
     if not limit.smallest <= share <= limit.largest:

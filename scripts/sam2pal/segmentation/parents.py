@@ -23,10 +23,8 @@ class Level:
     """The parts of one structure, and the templates cut to it.
 
     Attributes:
-        names: of the parts.
         filled: how much of its window's side the structure fills.
         closer: how many times shorter than the specimens' windows these are.
-        templates: which of the round's they are.
     """
 
     parent: str
@@ -81,11 +79,7 @@ def levels_of(
 def flag_outside(
     found: Mapping[str, dict[str, Any]], structures: Sequence[Structure], margin: float
 ) -> None:
-    """Flag predicted masks that lie apart from the structure that they are part of.
-
-    Args:
-        margin: how far the boxes may lie apart, as a share of the whole's longer side.
-    """
+    """Flag masks further than `margin` (of its longer side) from the structure that they are part of."""
     for structure in structures:
         whole, part = found.get(structure.parent or ""), found[structure.name]
         if whole is None or part["source"] != "predicted" or not (whole["area"] and part["area"]):

@@ -154,11 +154,7 @@ def track_halving(
     options: SegmentationOptions,
     lie: Sequence[Outcome] | None = None,
 ) -> tuple[list[Outcome], int]:
-    """Track photographs in one batch, or in halves of it when the device has not enough memory.
-
-    Returns:
-        An outcome per specimen, and how many specimens a batch may have from now on.
-    """
+    """Track photographs in one batch, or in halves where memory lacks; also how many fit from now on."""
     if not specimens:
         return [], options.batch_size
     try:

@@ -86,7 +86,6 @@ def prepare(
     options: TrainingOptions,
     seed: int,
     folder: Path | None = None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Data:
     """Encode the templates, and say how their augmented views and the pool are encoded: once an image, when a
     step asks for it.
@@ -118,7 +117,6 @@ def prepare(
 
     drawn = images.encode(annotated, torch.float32)
     before = BeforeTraining(tracker.model)
-    say("reading the templates")
     unlabelled = Unlabelled(tracker, options, templates, pool, side)
     lessons, copies = None, 1
     if options.distillation > 0:

@@ -35,7 +35,6 @@ class AnnotatedViews:
     """`P` images of templates with their drawn masks.
 
     Attributes:
-        features: of the `P` images.
         masks: [P, K, S, S], drawn masks in 0..1.
         known: [P, K] bool, False where the structure was not annotated; its mask is then meaningless.
     """
@@ -91,9 +90,7 @@ class Followed:
     """What one way through two or more frames gives: the last prediction and the drawn mask it should be.
 
     Attributes:
-        tracked: of the `N` objects, on the last frame.
         target: [N, 1, S, S].
-        structure: [N].
         middle: [N, 1, S/4, S/4], the logits on the unlabelled specimen (palindrome only).
     """
 
@@ -119,9 +116,6 @@ def palindrome(
         template: x0 and its masks.
         specimens: x1, one for each template.
         back: x0', another view of the same templates.
-
-    Returns:
-        None when no pair has a drawn structure to follow.
     """
     objects = _to_follow(template, back)
     if objects is None:
@@ -173,8 +167,7 @@ def mask_loss(followed: Followed, weights: Tensor) -> Tensor:
 
 
 def score_losses(followed: Followed) -> Tensor:
-    """[N], to keep the score heads honest where truth exists: predicted IoU against IoU, the structure is
-    visible."""
+    """[N], that keep the score heads honest: predicted IoU against IoU, the structure is visible."""
     tracked = followed.tracked
     iou = torch.stack(
         [

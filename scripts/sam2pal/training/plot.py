@@ -1,6 +1,7 @@
 """Loss, validation and controls of a training, drawn over its steps."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -23,12 +24,13 @@ def plot(state: TrainingState, path: Path) -> None:
     figure = Figure(figsize=(12 if controlled else 8, 3.6), layout="constrained")
     loss, validation, *more = figure.subplots(1, 3 if controlled else 2)
     for name, colour in zip(_LOSSES, COLOURS, strict=False):
-        _line(loss, state.history, name, name.replace("_", "-"), colour, width=0.8)
+        _line(loss, state.history, name, label=name.replace("_", "-"), color=colour, lw=0.8)
     loss.set(title="Loss of each step", xlabel="step", ylabel="loss")
     if loss.lines:
         loss.legend(fontsize="small")
 
-    _line(validation, state.history, "validation", "validation", COLOURS[0], "o")
+    style = {"label": "validation", "color": COLOURS[0], "marker": "o"}
+    _line(validation, state.history, "validation", **style)
     validation.axhline(state.untrained, color=COLOURS[6], linestyle="--", label="before training")
     if state.improved:
         best = f"published: step {state.best_step}"
@@ -39,23 +41,13 @@ def plot(state: TrainingState, path: Path) -> None:
     for axes in more:
         before = [{"step": 0, **state.controls}]
         for (name, label), colour in zip(_CONTROLS.items(), COLOURS, strict=False):
-            _line(axes, before + state.history, name, label, colour, "o")
+            _line(axes, before + state.history, name, label=label, color=colour, marker="o")
         axes.set(title="Way back, from a memory of", xlabel="step", ylabel="loss")
         axes.legend(fontsize="small")
     save(figure, path)
 
 
-def _line(
-    axes: Axes,
-    history: list[dict],
-    name: str,
-    label: str,
-    colour: str,
-    marker: str = "",
-    width: float = 1.2,
-) -> None:
+def _line(axes: Axes, history: list[dict], name: str, **style: Any) -> None:
     points = [(line["step"], line[name]) for line in history if name in line]
     if points:
-        axes.plot(
-            *zip(*points, strict=True), marker=marker, color=colour, lw=width, ms=4, label=label
-        )
+        axes.plot(*zip(*points, strict=True), **{"lw": 1.2, "ms": 4} | style)

@@ -6,11 +6,7 @@ import math
 def schedule(
     step: int, steps: int, warmup: int, cooldown: int | None = None, floor: float = 0.0
 ) -> float:
-    """Share of the peak rate: a linear warm-up, constant, then a cosine to `floor` over the last steps.
-
-    Args:
-        cooldown: how many steps the cosine takes; all that follow the warm-up if not given.
-    """
+    """Share of the peak rate: warm-up, constant, then `cooldown` steps (or all) of a cosine to `floor`."""
     if step < warmup:
         return (step + 1) / warmup
     begin = warmup if cooldown is None else max(warmup, steps - cooldown)

@@ -66,11 +66,7 @@ class LossTerm:
         return replace(self, weight=(usable * weights).sum(), objects=usable.sum())
 
     def encoded(self, tracker: Tracker, done: dict[int, AnnotatedViews]) -> "LossTerm":
-        """With the trained layers of the image encoder run, once for all terms that share its views.
-
-        Args:
-            done: views for which they have been run, by the identity of those they were run on; grows.
-        """
+        """With the trained layers of the image encoder run, once for all terms that share its views."""
         for views in (self.start, self.goal):
             if id(views) not in done:
                 done[id(views)] = replace(views, features=tracker.finish(views.features))
@@ -118,9 +114,6 @@ class StepLoss:
             weights: [K], one per structure.
             at_once: how many frames of structures may be held for the backward pass (a palindrome of one
                 structure has two); None holds all of them.
-
-        Yields:
-            Nothing when no pair shares a drawn structure.
         """
         drawn = (term.weighed(weights) for term in self.draw(rng))
         terms = [term for term in drawn if term is not None]
@@ -184,14 +177,13 @@ class StepLoss:
             return chosen
         return chosen + _index(rng.integers(copies, size=count))
 
-    def _follow(self, term: LossTerm) -> Followed | None:
-        if term.through is None:
-            return direct(self.tracker, term.start, term.goal)
-        return palindrome(self.tracker, term.start, term.through, term.goal)
-
     def _add(self, part: LossPart, term: LossTerm, weights: Tensor) -> bool:
         """Add a term, or a part of one; False if none of its structures can be followed."""
-        followed, options = self._follow(term), self.options
+        options = self.options
+        if term.through is None:
+            followed = direct(self.tracker, term.start, term.goal)
+        else:
+            followed = palindrome(self.tracker, term.start, term.through, term.goal)
         if followed is None:
             return False
         structures = term.structures[followed.structure]

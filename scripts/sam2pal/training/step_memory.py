@@ -81,11 +81,7 @@ _COSTLY = {
 
 
 class _Alive(TorchDispatchMode):
-    """Counts the bytes of the tensors that operations make, as long as they are alive.
-
-    Args:
-        compute: False leaves what costly operations on a CPU give uninitialised.
-    """
+    """Counts bytes of living tensors; without `compute` costly operations leave them uninitialised."""
 
     def __init__(self, compute: bool = True) -> None:
         super().__init__()
@@ -177,12 +173,7 @@ def device_bytes(device: torch.device) -> int:
 def what_fits(
     tracker: Tracker, data: Data, options: TrainingOptions, limit: int | None = None
 ) -> StepMemory:
-    """What the device can hold of a step: all of it, or fewer structures at once, or with the memory
-    attention computed again.
-
-    Args:
-        limit: bytes for a step; the device's own, less what is kept between steps, if not given.
-    """
+    """What the device holds of a step: all, fewer structures at once, or with attention computed again."""
     structures = data.drawn.known.shape[1]
     frames = 2  # of a palindrome
     ways = frames * (options.palindrome > 0) + (options.self_pair > 0) + (options.direct > 0)

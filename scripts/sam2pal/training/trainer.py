@@ -46,9 +46,7 @@ class TrainingState:
         untrained: validation before the first step, of the model or of the adapter of `init`.
         best, best_step: the best validation, and after which step.
         best_state: what would be published of that step; the adapter before training if that was better.
-        before: the adapter before the first step.
         restored: how often training went back to `best_state` because it diverged.
-        history: the numbers of every step.
         controls: of the model before the first step, see `validation.controls`.
     """
 
@@ -111,9 +109,6 @@ class Trainer:
         """Take all steps, going on from the checkpoint if there is one.
 
         Waits for another process that runs this training, left over from a workflow that was killed.
-
-        Args:
-            deadline: value of `time.monotonic()` before which to stop and keep a checkpoint.
         """
         with locked(self.folder, deadline):
             self._start()

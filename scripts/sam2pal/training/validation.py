@@ -16,10 +16,6 @@ def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> f
 
     To unseen views of itself if there is only one template, or if no two share a structure; NaN if no unseen
     view shows any.
-
-    Args:
-        pairs: no further templates are paired once so many pairs have been judged.
-        batch: pairs that go through the model together.
     """
     scores: list[Tensor] = []
     judged = 0
@@ -50,10 +46,6 @@ def controls(tracker: Tracker, data: Data, weights: Tensor, pairs: int) -> dict[
     If the way back needs what was seen, the loss is higher from the others: `control_blank`, a memory of an
     empty mask on the same specimen; `control_structure`, the memory of the template's next structure; and
     `control_specimen`, a memory of the same mask laid on another specimen.
-
-    Returns:
-        Weighted means; without those that cannot be made (a pool of one specimen, templates of one
-        structure).
     """
     templates = torch.arange(pairs) % len(data.drawn.masks)
     chosen = _spread(data.specimens, pairs) * data.copies

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from aggregate import Counts
+from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import Specimen, write_list
 from sam2pal.evaluation.ending import ERRORS, screen
 from sam2pal.evaluation.final import Final, Score
@@ -82,7 +83,7 @@ def test_a_training_that_changed_nothing_says_why(tmp_path):
 def test_what_was_left_out_of_templates_is_told(tmp_path):
     notes = ["'legs' is drawn on no photograph", "read as stored", "a.json: left out 2 of 'antena'"]
     content = {"info": {"canonical": True, "notes": notes}, "images": []}
-    (tmp_path / "templates.json").write_text(json.dumps(content))
+    write(tmp_path / "templates.json", content)
     (found,) = of_run("Aus", "one", tmp_path)
     assert found["stage"] == "templates"
     assert found["reason"] == "'legs' is drawn on no photograph; a.json: left out 2 of 'antena'"

@@ -132,7 +132,7 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
     renamed = {"again": SMALL["variants"]["palindrome"], **SMALL["variants"]}
     assert read_protocol(write(variants=renamed)).configuration("again", "abc", 64) == base
     assert read_protocol(write(draws=5, compare=[])).configuration("palindrome", "abc", 64) == base
-    same = read_protocol(write(training={**SMALL["training"], "mask": TrainingOptions().mask}))
+    same = read_protocol(write(training={**SMALL["training"], "clip": TrainingOptions().clip}))
     assert same.configuration("palindrome", "abc", 64) == base
     others = [
         protocol.configuration("self_pair", "abc", 64),

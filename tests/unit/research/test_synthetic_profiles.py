@@ -9,7 +9,7 @@ from PIL import Image
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic import collection
 from sam2pal.research.synthetic.anatomy import Hairs, Plate, Surface
-from sam2pal.research.synthetic.canvas import Canvas, Pose
+from sam2pal.research.synthetic.canvas import OTHER, Canvas, Pose
 from sam2pal.research.synthetic.collection import draw_collection, sample_members
 from sam2pal.research.synthetic.crops import Crop, cut_cuticle, cut_scene
 from sam2pal.research.synthetic.hairs import paint_hairs
@@ -95,10 +95,10 @@ def test_near_legs_hide_the_body_and_the_body_hides_far_ones(kind):
 
     def body(limbs):
         skeleton.limbs = limbs
-        blank = Canvas(np.ones((3, 300, 300), np.float32), np.zeros((300, 300), np.uint8))
+        blank = Canvas(np.ones((3, 300, 300), np.float32), np.zeros((300, 300), np.uint8), names)
         pose = Pose(-np.pi / 2, 60, 120, 160.0)
         lights = Lighting(LIGHTS, 0.4, 0.0)
-        draw_animal(blank, skeleton, pose, lights, names, np.random.default_rng(0))
+        draw_animal(blank, skeleton, pose, lights, np.random.default_rng(0))
         return np.isin(blank.labels, plates)
 
     legs = [pair for pair in skeleton.limbs if pair[0].structure == "legs"]
@@ -148,8 +148,8 @@ def test_hairs_and_scale_bars_belong_to_no_structure():
     brighter = (canvas.pixels[0] > 0.55).sum()
     assert 50 < brighter < 3000
     assert (canvas.labels == 3).all()
-    add_scale_bar(canvas, np.random.default_rng(4), 9)
-    covered = canvas.labels == 9
+    add_scale_bar(canvas, np.random.default_rng(4))
+    covered = canvas.labels == OTHER
     assert 10 < covered.sum() < 1200
     assert not covered[:60].any()
 

@@ -15,7 +15,7 @@ from sam2pal.dataset.drawing import (
     absent,
     drawn,
     ellipse,
-    faulty,
+    outline_or_fault,
     placed,
     polygons,
     positive_size,
@@ -62,13 +62,7 @@ def read(text: str, path: Path) -> Source:
             if shape.tag not in ("polygon", "ellipse", "mask"):
                 source.ignore(f"shapes of type {shape.tag[:40]}")
                 continue
-            try:
-                outline = _outline(shape, label, place, size)
-            except (ValueError, TypeError) as error:
-                message = f"{place}: its {shape.tag} is damaged ({error}); export it again"
-                outline = faulty(label, place, InputError(message))
-            except InputError as error:
-                outline = faulty(label, place, error)
+            outline = outline_or_fault(label, place, _outline, shape, label, place, size)
             drawing.outlines.append(outline)
         source.drawings.append(drawing)
     return source

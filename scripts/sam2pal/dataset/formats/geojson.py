@@ -5,7 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sam2pal.dataset.drawing import Drawing, Source, absent, faulty, flat, polygons
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    absent,
+    flat,
+    outline_or_fault,
+    polygons,
+)
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
@@ -46,21 +54,18 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
             source.faults.append(InputError(f"{where} has no class; set it in QuPath"))
             continue
         parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
-        try:
-            for part in parts:
-                rings = [flat(ring, where, more=True) for ring in part]
-                # which rings are holes is said by their order
-                drawing.outlines.append(replace(polygons(label, where, rings), rings=()))
-        except (TypeError, ValueError) as error:
-            message = f"{where}: its coordinates are damaged ({error}); export it again"
-            drawing.outlines.append(faulty(label, where, InputError(message)))
-        except InputError as error:
-            drawing.outlines.append(faulty(label, where, error))
+        for part in parts:
+            drawing.outlines.append(outline_or_fault(label, where, _polygon, part, label, where))
     lacking = data.get("absent") if isinstance(data, dict) else None
     for label in lacking if isinstance(lacking, list) else ():
         drawing.outlines.append(absent(str(label), f"{path}: absent '{label}'"))
     source.drawings.append(drawing)
     return source
+
+
+def _polygon(part: Sequence[Any], label: str, where: str) -> Outline:
+    rings = [flat(ring, where, more=True) for ring in part]
+    return replace(polygons(label, where, rings), rings=())  # their order says which are holes
 
 
 def _label(properties: Mapping[str, Any]) -> str:

@@ -14,9 +14,9 @@ from sam2pal.dataset.drawing import (
     Outline,
     Source,
     drawn,
-    faulty,
     finite,
     flat,
+    outline_or_fault,
     placed,
     polygons,
     positive_size,
@@ -40,30 +40,29 @@ def read(data: dict[str, Any], path: Path) -> Source:
         if kind not in ("polygon", "bitmap"):
             source.ignore(f"objects of type {str(kind)[:40]}")
             continue
-        try:
-            if kind == "polygon":
-                points = entry["points"]
-                rings = [points["exterior"], *(points.get("interior") or [])]
-                outline = polygons(label, where, [flat(ring, where) for ring in rings])
-            else:
-                outline = _bitmap(entry["bitmap"], label, where, size)
-        except (KeyError, TypeError, ValueError, OSError, zlib.error) as error:
-            message = f"{where}: its {kind} is damaged ({error}); export it again"
-            outline = faulty(label, where, InputError(message))
-        except InputError as error:
-            outline = faulty(label, where, error)
-        drawing.outlines.append(outline)
+        read_one = _polygon if kind == "polygon" else _bitmap
+        drawing.outlines.append(outline_or_fault(label, where, read_one, entry, label, where, size))
     source.drawings.append(drawing)
     return source
 
 
+def _polygon(entry: dict[str, Any], label: str, where: str, _: object) -> Outline:
+    points = entry["points"]
+    rings = [points["exterior"], *(points.get("interior") or [])]
+    return polygons(label, where, [flat(ring, where) for ring in rings])
+
+
 def _bitmap(
-    bitmap: dict[str, Any], label: str, where: str, size: tuple[int, int] | None
+    entry: dict[str, Any], label: str, where: str, size: tuple[int, int] | None
 ) -> Outline:
+    bitmap = entry["bitmap"]
     if size is None:
         raise InputError(f"{where}: a bitmap needs the size of its photograph")
     expand = zlib.decompressobj()
-    content = expand.decompress(base64.b64decode(bitmap["data"]), 2**28)
+    try:
+        content = expand.decompress(base64.b64decode(bitmap["data"]), 2**28)
+    except zlib.error as error:
+        raise InputError(f"{where}: its bitmap is damaged ({error}); export it again") from error
     left, top = (int(finite(value)) for value in bitmap["origin"])
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         place = placed(image.size, left, top, size, where)

@@ -121,12 +121,7 @@ def _read(
     structures: Collection[str],
     options: Mapping[str, Mapping[str, str]],
 ) -> Source:
-    """The regions of each photograph.
-
-    Args:
-        regions: name of the photograph, bytes of its file, shape and attributes of its regions.
-        options: the descriptions of what menus store, by attribute.
-    """
+    """The regions of each photograph."""
     source = Source()
     if not any(listed for *_, listed in regions):
         raise InputError(f"{path}: none of its {len(regions)} photographs has a region; draw some")

@@ -36,7 +36,6 @@ class Axis:
 
     Attributes:
         points: [n, 2], the axis from tip to tip (closed: the last joins the first).
-        length: its length in pixels.
         closed: the part is a ring, the axis runs once round it.
         straight: the part is not slender; the axis is its extent along its main axis of inertia.
         width: mean width across the axis, area / length.

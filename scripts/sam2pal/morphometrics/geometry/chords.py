@@ -13,7 +13,7 @@ from sam2pal.morphometrics.geometry.moments import following
 from sam2pal.morphometrics.geometry.outline import Points
 
 TAIL = 4.0  # radii that a branch of a ring may be long
-Way = tuple[NDArray[np.complex128], bool]
+Route = tuple[NDArray[np.complex128], bool]
 """A line, and whether its last point joins the first."""
 
 
@@ -40,9 +40,6 @@ def triangulate(samples: Sequence[Sequence[Points]]) -> Triangles:
 
     A triangle whose corners lie on one loop is inside if, taken in walking order, it turns the way
     the outline does; one that joins two loops is inside.
-
-    Args:
-        samples: for each part points on its loops.
     """
     simplices, neighbours, starts, count = [], [], [0], 0
     first_point = 0
@@ -83,7 +80,7 @@ def longest_ways(
     boundary: Boundary,
     parts: NDArray[np.int64],
     may_close: NDArray[np.bool_],
-) -> list[Way | None]:
+) -> list[Route | None]:
     """The longest shortest path from triangle to triangle of each part, or the way round a ring.
 
     A triangle stands at the middle of its two chords; at its outline point if it is an end (one
@@ -105,7 +102,7 @@ def longest_ways(
     # from node to chord to node: the way does not leave the part where it bends
     length = np.abs(np.repeat(nodes, degree) - chord) + np.abs(nodes[target] - chord)
     pointer = np.concatenate([[0], np.cumsum(degree)])
-    result: list[Way | None] = [None] * len(parts)
+    result: list[Route | None] = [None] * len(parts)
     first, last = triangles.starts[parts], triangles.starts[parts + 1]
     wanted = last - first >= 4
     for index in np.flatnonzero(wanted & may_close):

@@ -105,11 +105,7 @@ def _smooth(pieces: list[Line], closed: NDArray[np.bool_]) -> list[Line]:
 def _continued(
     every: Line, sizes: NDArray[np.int64], margins: NDArray[np.int64], closed: NDArray[np.bool_]
 ) -> tuple[Line, NDArray[np.bool_]]:
-    """Lines after each other [n], each continued by its margin on either side.
-
-    Returns:
-        The points, and for which of them no point of another line counts in the curvature.
-    """
+    """Lines after each other [n], each continued by its margin on either side."""
     longer = sizes + 2 * margins
     of, number = spans(longer)
     place, last, start = number - margins[of], sizes[of] - 1, (np.cumsum(sizes) - sizes)[of]

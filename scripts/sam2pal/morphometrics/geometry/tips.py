@@ -65,11 +65,6 @@ def _padded(lines: Sequence[NDArray], counts: NDArray[np.int64]) -> NDArray:
     return np.concatenate(lines)[starts[:, None] + places]
 
 
-def _travelled(lines: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """How far each point but the first of lines [m, k] is along them."""
-    return np.cumsum(np.abs(lines[:, 1:] - lines[:, :-1]), axis=1)
-
-
 def _reaching(
     lines: Sequence[Line], far: NDArray[np.float64], least: int
 ) -> tuple[NDArray[np.complex128], NDArray[np.int64], NDArray[np.float64]]:
@@ -80,7 +75,7 @@ def _reaching(
     """
     sizes = np.array([len(line) for line in lines])
     points = _padded(lines, sizes)
-    travelled = _travelled(points)
+    travelled = np.cumsum(np.abs(points[:, 1:] - points[:, :-1]), axis=1)
     counts = (travelled < far[:, None]).sum(
         axis=1, where=np.arange(1, sizes.max()) < sizes[:, None]
     )

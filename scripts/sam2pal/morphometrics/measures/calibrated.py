@@ -50,11 +50,7 @@ def calibrated(
     by_threshold: Mapping[str, Interval],
     of: str = "structure",
 ) -> dict[str, Interval]:
-    """The intervals of all measures of a mask that have one.
-
-    Args:
-        of: `structure`, or `specimen` for a union of masks, whose signals are the lowest of theirs.
-    """
+    """The intervals of all measures of a mask that have one."""
     found = {}
     for measure, ends in by_threshold.items():
         value = values.get(measure)

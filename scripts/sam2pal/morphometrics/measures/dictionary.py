@@ -20,12 +20,9 @@ class Measure:
     """One measure of a structure.
 
     Attributes:
-        name: value of the column `measure`.
         exponent: 1 for a length, 2 for an area, 0 for what has no length in it.
         unit: of a measure without length in it, or pixels of a position.
         specimen: it is also given for the whole specimen.
-        definition: what it is.
-        formula: how it is computed.
         landmarks: the points or curve on the specimen it is taken from.
         growth: by how many times d it grows if the outline moves outwards by d everywhere, as text;
             empty if it has no interval.

@@ -35,7 +35,6 @@ class Index:
     """A parsed index.
 
     Attributes:
-        name, expression: as configured.
         exponent: power of a length that it is; 0 for a ratio.
         names: the (structure, measure) pairs it uses, in order of appearance.
     """

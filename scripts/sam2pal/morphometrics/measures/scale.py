@@ -28,11 +28,7 @@ _X, _Y, _UNIT = 0x011A, 0x011B, 0x0128
 
 @dataclass(frozen=True)
 class Scale:
-    """Pixels per millimetre and where they are from; both empty when unknown, then why in `reason`.
-
-    Attributes:
-        uncertainty: standard uncertainty as a share; None where nobody knows it.
-    """
+    """Pixels per millimetre, or why they are unknown, and their standard uncertainty as a share."""
 
     pixels_per_mm: float | None = None
     source: str = ""
@@ -107,14 +103,7 @@ def exif_scale(path: str | Path) -> float:
 
 
 class Scales:
-    """The scale of every specimen of a genus, from the first source that has one.
-
-    Args:
-        order: sources, see `MeasurementOptions.scale`.
-        genus_scale: of the genus.
-        table, genus: specimen table and the genus whose rows count.
-        found: what `find_scale` wrote, of sources that are looked for in the photographs.
-    """
+    """The scale of every specimen of a genus, from the first source that has one."""
 
     def __init__(
         self,

@@ -64,7 +64,6 @@ class Drawn:
 
     Attributes:
         mask: bool [H, W] as stored; None if nothing is known about the structure.
-        areas: pixels of the mask at other probability thresholds, by threshold.
         box: (left, top, width, height) of the mask's pixels, if that is known.
     """
 
@@ -496,8 +495,7 @@ class Measuring:
 
 
 def combined(results: Sequence[Result]) -> Result:
-    """What is true of a value made from several: the worst status, the lowest confidence, and the
-    source and verdict that need most care."""
+    """Of a value made from several: worst status, lowest confidence, source and verdict of most care."""
     worst = (UNREADABLE, NO_SPECIMEN, DUPLICATE, *REFUSED, UNKNOWN, ABSENT, HIDDEN, LOW, OUTSIDE)
     status = min((result.status for result in results), key=(*worst, DOUBTFUL, MEASURED).index)
     states = ("", UNKNOWN, ABSENT, HIDDEN, OUTSIDE, State.FOUND)

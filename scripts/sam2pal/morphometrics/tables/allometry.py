@@ -22,10 +22,7 @@ class Allometry:
     """log10 y = intercept + slope log10 x.
 
     Attributes:
-        n: pairs of positive values.
         slope, slope_low, slope_high: least squares slope and its interval (Student's t).
-        intercept: of that line.
-        r: correlation of the logarithms.
         reduced_slope, reduced_low, reduced_high: slope of the reduced major axis, sd(y) / sd(x) with
             the sign of r, which treats both measures alike, and its interval (McArdle 1988).
     """

@@ -30,17 +30,14 @@ class Genus:
     """The shards of one genus and round, and everything that is known beside them.
 
     Attributes:
-        predictions: COCO files, read one after another.
         templates: canonical COCO file; its masks are the drawn ones of these specimens, and show
             what to expect of others.
         structures: names in their order; default: the categories of the first file.
         photographs: folder in which `file_name` is looked up; default: each image's `path`.
-        genus, round: default: what the predictions say.
         listed: the specimens of the genus. A photograph of the predictions that is none of them is
             left out, the others are called as there, and looked for where the list says. So are
             structures left out that are not in `structures`. For annotations, which were not
             made from the list.
-        corrections: what people said of the specimens: corrected and accepted masks stand.
     """
 
     predictions: Sequence[str | Path]

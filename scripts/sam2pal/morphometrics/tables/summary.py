@@ -75,11 +75,7 @@ def _confirmed(status: str, source: str, verdict: str) -> str:
 
 @dataclass
 class Summary:
-    """Collects tidy rows piece by piece.
-
-    Args:
-        confirmed_only: masks that nobody drew, corrected or accepted do not count as measured.
-    """
+    """Collects tidy rows in pieces; `confirmed_only` takes what a person drew, corrected or accepted."""
 
     confirmed_only: bool = False
     _moments: dict[tuple[str, ...], list[float]] = field(default_factory=dict)

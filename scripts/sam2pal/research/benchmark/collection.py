@@ -31,15 +31,12 @@ class Collection:
     """Annotated specimens: those with an even number may be trained on, those with an odd one are scored.
 
     Args:
-        folder: holds `images/` and `annotations.json`.
         tracker: of the model before training; its encoder is frozen, so its features serve all runs.
         score: `odd`, or `even` to choose settings without a look at the odd ones: the specimens that are
             trained on unlabelled are then scored.
 
     Attributes:
         tune: specimens whose number is even.
-        scored: those that are scored, if they are not among the templates.
-        digest: of the annotations and the photographs.
     """
 
     def __init__(

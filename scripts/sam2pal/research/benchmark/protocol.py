@@ -29,7 +29,6 @@ class Variant:
     """One way to train, or not to.
 
     Attributes:
-        training: None leaves the model as it is.
         templates: what it trains on: `draw`, the templates of the draw, or `all`, every annotated
             specimen that may be trained on.
         of: only of draws of so many templates; None is of all.
@@ -68,10 +67,6 @@ class Protocol:
     """What a benchmark runs.
 
     Attributes:
-        collections: folders with `images/` and `annotations.json`, by name.
-        templates: how many templates a draw has, one part of the benchmark each.
-        seed: of the drawing of templates.
-        score: which specimens are scored, see `Collection`.
         ceiling: the variant whose mean counts as 100 %.
         compare: pairs of variants (before, after) to compare beside `untrained`.
     """
@@ -113,8 +108,7 @@ class Protocol:
         return next(name for name, variant in self.variants.items() if variant.training is None)
 
     def runs(self) -> Iterator[Run]:
-        """All runs; those of the first seed and the fewest templates first, draw by draw, so that a table of
-        some of them is balanced."""
+        """All runs, draw by draw, so that a table of some of them is balanced."""
         for seed in range(1, self.seeds + 1):
             for templates in self.templates:
                 for draw in range(1, self.draws + 1):

@@ -80,15 +80,11 @@ def _append(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, Any]]
     if not path.is_file():
         writer.writeheader()
     for row in rows:
-        writer.writerow({k: _rounded(v) for k, v in row.items()})
+        writer.writerow({k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()})
     with path.open("a", encoding="utf-8", newline="") as file:
         file.write(text.getvalue())
         file.flush()
         os.fsync(file.fileno())
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, 6) if isinstance(value, float) else value
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -166,11 +166,7 @@ def photographed_group(
     photographs: Sequence[Photographs],
     judged: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Pictures of a set that show the same classes, or views of one of its pictures.
-
-    Args:
-        judged: of the pictures that are held out, as they are, and never views of one.
-    """
+    """Pictures of a set that show the same classes, or views of one; held out ones as they are (`judged`)."""
     usable = [one for one in photographs if one.by_class]
     if not usable:
         raise ValueError("no set of photographs has masks")

@@ -13,14 +13,12 @@ class PretrainingOptions:
         photographs: share of the groups that are real pictures with drawn masks.
         regions: share of the groups that are views of one real picture, with its regions as structures.
         real: weight of the losses of what is not drawn; their gradients are larger, and drawings lead.
-        image_size: side of the model's square, pixels.
         learning_rate: peak, after `warmup` steps; it stays there until the last `cooldown` steps, in which
             it falls along a cosine to one hundredth.
         trunk_rate: learning rate of the trunk's last stage as a share of `learning_rate`; 0 freezes it.
         trunk_decay: by what factor the rate falls from each of the trunk's stages to the one before it.
         trunk_frozen: how many of the trunk's first stages are frozen.
         average: decay per step of the average of weights that is exported.
-        focal, dice, object, iou: weights of the losses.
         ground_beetles: share of the drawn genera that are ground beetles whatever chance says.
         lacking: share of the drawn specimens that lack one of their structures.
         textures: a folder of photographs that cuticle and backgrounds of some drawings are cut from.
@@ -30,7 +28,6 @@ class PretrainingOptions:
         single: share of the steps with one template; the others have two to `views - 1`.
         soft_memory: share of the steps in which memories come from predictions, as in the palindrome's
             second half.
-        half: compute in bfloat16 where that is safe.
     """
 
     steps: int = 1600

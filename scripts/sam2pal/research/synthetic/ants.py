@@ -78,7 +78,7 @@ def build_ant(genes: Genes) -> Species:
             edge=u("edge", 0.1, 0.5),
         )
     )
-    plates += head_with_eyes(genes, skin, 3, 0.01, head, head_wide, 0.19)
+    plates += head_with_eyes(genes, skin, 3, 0.01, (head, head_wide), 0.19)
     size = u("leg", 0.2, 0.34)
     scape = head * u("scape", 0.7, 1.3)
     thin = u("antenna thin", 0.005, 0.009)

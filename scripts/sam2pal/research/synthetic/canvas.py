@@ -8,6 +8,8 @@ from PIL import Image, ImageFilter
 
 from sam2pal.research.synthetic.shading import Array
 
+OTHER = 250  # label of what hides structures without being one
+
 
 @dataclass(frozen=True)
 class Pose:
@@ -41,11 +43,13 @@ class Pose:
 class Canvas:
     """Light (0..~1, [3, H, W]) and the label of what is visible (0: no structure).
 
-    `solid` is how far the annotated animal covers each pixel: it receives no cast shadow.
+    `names` has the label of each structure. `solid` is how far the annotated animal covers each pixel: it
+    receives no cast shadow.
     """
 
     pixels: Array
     labels: NDArray[np.uint8]
+    names: dict[str, int] = field(default_factory=dict)
     solid: Array = field(init=False)
 
     def __post_init__(self) -> None:

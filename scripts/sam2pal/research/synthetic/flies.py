@@ -91,7 +91,7 @@ def build_fly(genes: Genes) -> Species:
             dome=u("abdomen dome", 2, 4),
             contact=(0.3, 0.0),
         ),
-        *head_with_eyes(genes, skin, 2, 0.01, head, head_wide),
+        *head_with_eyes(genes, skin, 2, 0.01, (head, head_wide)),
         *_wings(genes.under("wings"), 0, thorax_wide * 0.7, thorax * 0.3, u("wing", 0.5, 1.0), 2),
     ]
     places = [
@@ -168,7 +168,7 @@ def build_bug(genes: Genes) -> Species:
         ),
         *(
             replace(plate, layer=4)
-            for plate in head_with_eyes(genes, skin, 2, -pronotum + 0.02, head, head_wide)
+            for plate in head_with_eyes(genes, skin, 2, -pronotum + 0.02, (head, head_wide))
         ),
     ]
     places = [

@@ -42,11 +42,11 @@ def head_with_eyes(
     skin: Skin,
     block: int,
     rear: float,
-    length: float,
-    wide: float,
+    size: tuple[float, float],
     largest: float = 0.32,
 ) -> list[Plate]:
-    """A head that ends at `rear`, with eyes at its sides, at most `largest` of its length."""
+    """A head of `size` (length, half width) that ends at `rear`; eyes are at most `largest` of its length."""
+    length, wide = size
     genes = genes.under("head")
     u = genes.between
     front = rear - length

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from sam2pal.research.synthetic.canvas import Canvas, Pose
+from sam2pal.research.synthetic.canvas import OTHER, Canvas, Pose
 from sam2pal.research.synthetic.labels import fonts
 from sam2pal.research.synthetic.noise import clouds, grain
 from sam2pal.research.synthetic.shading import Array
@@ -54,15 +54,15 @@ def add_mount(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
         _lay(canvas, rng, _blob(pose, rng, 0.2), paper, sharp, rng.uniform(0.05, 0.3))
 
 
-def add_glue(canvas: Canvas, pose: Pose, rng: np.random.Generator, occluder: int) -> None:
-    """A drop of glue or the end of the card before the animal's legs (label `occluder`)."""
+def add_glue(canvas: Canvas, pose: Pose, rng: np.random.Generator) -> None:
+    """A drop of glue or the end of the card before the animal's legs."""
     paper = rng.uniform(0.6, 1.0) * (1 - np.array([0, 0.4, 1.0]) * rng.uniform(0, 0.3))
     cover = _lay(canvas, rng, _blob(pose, rng, 0.08), paper, 0.5, rng.uniform(0.05, 0.3))
-    canvas.labels[cover > 0.5] = occluder
+    canvas.labels[cover > 0.5] = OTHER
 
 
-def add_scale_bar(canvas: Canvas, rng: np.random.Generator, occluder: int) -> None:
-    """A bar with its length in print, near a lower corner (label `occluder`)."""
+def add_scale_bar(canvas: Canvas, rng: np.random.Generator) -> None:
+    """A bar with its length in print, near a lower corner."""
     side = min(canvas.height, canvas.width)
     bar = int(side * rng.uniform(0.08, 0.22))
     thick = max(1, int(side * rng.uniform(0.003, 0.012)))
@@ -88,7 +88,7 @@ def add_scale_bar(canvas: Canvas, rng: np.random.Generator, occluder: int) -> No
     level = np.float32(0.0 if rng.random() < 0.9 else 1.0)
     window = canvas.pixels[:, rows, columns]
     window += ink * (level - window)
-    canvas.labels[rows, columns][ink > 0.4] = occluder
+    canvas.labels[rows, columns][ink > 0.4] = OTHER
 
 
 def _lay(

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from sam2pal.research.synthetic.canvas import Canvas
+from sam2pal.research.synthetic.canvas import OTHER, Canvas
 from sam2pal.research.synthetic.labels import lay_label
 from sam2pal.research.synthetic.limbs import LimbLayer
 from sam2pal.research.synthetic.mounts import blurred_backdrop
@@ -98,14 +98,13 @@ def background(rng: np.random.Generator, kind: str, height: int, width: int, uni
 def pin(
     canvas: Canvas,
     rng: np.random.Generator,
-    x: float,
-    y: float,
+    at: tuple[float, float],
     unit: float,
     head: Look,
     shaft: Look,
-    occluder: int,
 ) -> None:
-    """Stick a pin into (x, y); its head and shaft hide what is below (label `occluder`)."""
+    """Stick a pin into (x, y); its head and shaft hide what is below."""
+    x, y = at
     radius = unit * rng.uniform(0.02, 0.075)
     reach = unit * abs(rng.normal(0, 0.13)) if rng.random() < 0.8 else 0.0
     turn = rng.uniform(0, 2 * np.pi)
@@ -118,7 +117,7 @@ def pin(
     if reach > radius * 0.5:
         layer = LimbLayer()
         thin = max(radius * rng.uniform(0.15, 0.4), 0.6)
-        code = layer.code(occluder, shaft)
+        code = layer.code(OTHER, shaft)
         widths = np.array([[thin, thin, thin * 1.4]])
         layer.add(np.array([[x, y, hx, hy]]), widths, np.array([0.5]), code)
         layer.paint(canvas)
@@ -132,4 +131,4 @@ def pin(
         light * np.float32(first) + shine.take(index)
         for first, shine in zip(head.surface.colour, head.shine, strict=True)
     ]
-    canvas.paint(where, shape.take(where), colour, occluder)
+    canvas.paint(where, shape.take(where), colour, OTHER)

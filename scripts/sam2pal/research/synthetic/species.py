@@ -58,12 +58,7 @@ def sample_species(rng: np.random.Generator, kind: str | None = None) -> Species
 def sample_relative(
     species: Species, rng: np.random.Generator, shape: float = 0.35, surface: float = 0.6
 ) -> Species:
-    """Another species of the same genus, with the same list of structures.
-
-    Args:
-        shape: the share (0..1) of the proportions that differ.
-        surface: the same for colours, sculpture and gloss.
-    """
+    """Another species of the genus, whose `shape` and `surface` differ by a share (0..1) of their numbers."""
     build = KINDS[species.kind][0]
     relative = build(species.genes.mutated(int(rng.integers(1 << 40)), shape, surface))
     return replace(relative, structures=species.structures)

@@ -1,13 +1,14 @@
 """Draw a specimen of a species with the mask of every structure."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from sam2pal.research.synthetic.anatomy import Plate, Species, Surface
-from sam2pal.research.synthetic.canvas import Canvas, Pose
+from sam2pal.research.synthetic.canvas import OTHER, Canvas, Pose
 from sam2pal.research.synthetic.hairs import paint_hairs
 from sam2pal.research.synthetic.labels import lay_label
 from sam2pal.research.synthetic.lateral import FAR
@@ -21,7 +22,6 @@ from sam2pal.research.synthetic.skeleton import Skeleton, individual
 
 FILL = (124, 116, 104)  # what a letterbox's margin looks like before normalisation
 FRAMES = ("square", "fit", "letterbox")
-OTHER = 250  # label of what hides structures without being one
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,16 @@ class Drawing:
     scale: float
 
 
-def draw_specimen(
+class Frame(NamedTuple):
+    """A kind of `FRAMES`, its size in pixels, and the share of the body that may lie outside of it."""
+
+    kind: str
+    height: int
+    width: int
+    partial: float
+
+
+def draw_specimen(  # each keyword is a choice of its own, and most calls make one or two
     species: Species,
     rng: np.random.Generator,
     size: int | tuple[int, int] = 320,
@@ -56,12 +65,10 @@ def draw_specimen(
 
     Args:
         size: the longer side in pixels, or (height, width) of a `square` frame.
-        style: the photographic set-up; drawn if not given.
         frame: `square` (the whole canvas is photograph), `fit` (the photograph is as narrow as
             the specimen needs), or `letterbox` (as `fit`, then padded to a square).
         orientation: range of the head's direction in degrees clockwise from the top; None
             follows the style (upright, or any).
-        mirrored: flip the photograph, its text included.
         missing: structures this specimen lacks; None leaves it to chance.
         pinned: with a pin or not; None follows the style.
         crowd: with other specimens, not annotated, in view; None follows the style.
@@ -81,23 +88,23 @@ def draw_specimen(
         turn = np.radians(rng.uniform(*orientation))
     person = individual(species, rng)
     lost = sample_missing(species, rng) if missing is None else missing
-    height, width = (size, size) if isinstance(size, int) else size
     skeleton = Skeleton(person, rng, lost, supple)
-    pose, height, width = place(skeleton, rng, style, float(turn), height, width, frame, partial)
+    asked = Frame(frame, *((size, size) if isinstance(size, int) else size), partial)
+    pose, height, width = place(skeleton, rng, style, float(turn), asked)
     unit = pose.scale
     if style.scene:
         behind = style.scene.light(height, width)
     else:
         behind = background(rng, style.backdrop, height, width, unit)
-    canvas = Canvas(behind, np.zeros((height, width), np.uint8))
+    names = {name: k + 1 for k, name in enumerate(all_names(person))}
+    canvas = Canvas(behind, np.zeros((height, width), np.uint8), names)
     if style.backdrop == "mount":
         add_mount(canvas, pose, rng)
     if (rng.random() < style.crowd) if crowd is None else crowd:
         add_strangers(canvas, person, rng, style, pose)
     canvas.solid[:] = 0
-    names = {name: k + 1 for k, name in enumerate(all_names(person))}
     looks = Lighting(style.lights, style.ambient, style.sky)
-    draw_animal(canvas, skeleton, pose, looks, names, rng, style.depth)
+    draw_animal(canvas, skeleton, pose, looks, rng, style.depth)
     cast = style.shadow
     if cast > 0.05:
         far = unit * rng.uniform(0.01, 0.07)
@@ -115,9 +122,9 @@ def draw_specimen(
     if rng.random() < style.scrap:
         add_scrap(canvas, rng, unit)
     if style.glue and rng.random() < style.glue:
-        add_glue(canvas, pose, rng, OTHER)
+        add_glue(canvas, pose, rng)
     if style.bar and rng.random() < style.bar:
-        add_scale_bar(canvas, rng, OTHER)
+        add_scale_bar(canvas, rng)
     pixels = develop(rng, canvas.pixels, style)
     masks = masks_of(canvas.labels, person, names)
     if mirrored:
@@ -181,12 +188,10 @@ def place(
     rng: np.random.Generator,
     style: Style,
     turn: float,
-    height: int,
-    width: int,
-    frame: str,
-    partial: float,
+    frame: Frame,
 ) -> tuple[Pose, int, int]:
     """Where the animal lies in the frame, and the frame's height and width."""
+    kind, height, width, partial = frame
     root = Pose(turn, 0.0, 0.0, 1.0)
     body = skeleton.points(root, False)
     whole = skeleton.points(root, True)
@@ -194,7 +199,7 @@ def place(
     high = whole.max(0) + (body.max(0) - whole.max(0)) * style.tightness * rng.uniform(0, 1, 2)
     margin = (
         rng.uniform(0.0, 0.04, 4)
-        if frame != "square" or rng.random() < 0.6
+        if kind != "square" or rng.random() < 0.6
         else rng.uniform(0, 0.35, 4)
     )
     low, high = low - margin[:2], high + margin[2:]
@@ -204,7 +209,7 @@ def place(
         sign = rng.random(2) < 0.5
         low, high = low + cut * sign, high - cut * ~sign
         extent = high - low
-    if frame == "square":
+    if kind == "square":
         scale = float(min(width / extent[0], height / extent[1]))
         room = np.array([width, height]) / scale - extent
         origin = low - room * rng.uniform(0.2, 0.8, 2)
@@ -221,7 +226,6 @@ def draw_animal(
     skeleton: Skeleton,
     root: Pose,
     looks: Lighting,
-    names: dict[str, int],
     rng: np.random.Generator,
     depth: float = 0.0,
 ) -> None:
@@ -237,13 +241,13 @@ def draw_animal(
             layer = LimbLayer()
             for limb, pieces in limbs:
                 pose = poses[limb.block]
-                code = layer.code(names.get(limb.structure, OTHER), looks.look(limb.surface))
+                code = layer.code(canvas.names.get(limb.structure, OTHER), looks.look(limb.surface))
                 ends = pose.points(pieces[:, :4].reshape(-1, 2)).reshape(-1, 4)
                 layer.add(ends, pieces[:, 4:7] * pose.scale, pieces[:, 7], code)
             layer.paint(canvas)
         for plate in skeleton.plates:
             if plate.layer == number:
-                draw_plate(canvas, plate, poses[plate.block], looks, skeleton.roll, names)
+                draw_plate(canvas, plate, poses[plate.block], looks, skeleton.roll)
         if number == FAR and depth > 0:
             soften(canvas.pixels, depth)
     hairs = skeleton.species.hairs
@@ -252,11 +256,9 @@ def draw_animal(
         paint_hairs(canvas, [(plate, poses[plate.block]) for plate in coated], hairs, rng)
 
 
-def draw_plate(
-    canvas: Canvas, plate: Plate, pose: Pose, looks: Lighting, roll: float, names: dict[str, int]
-) -> None:
+def draw_plate(canvas: Canvas, plate: Plate, pose: Pose, looks: Lighting, roll: float) -> None:
     """Paint a plate, or both of a pair."""
-    label = names.get(plate.structure, OTHER)
+    label = canvas.names.get(plate.structure, OTHER)
     look = looks.look(plate.surface)
     paint_plate(canvas, plate, pose, look, roll, label)
     if plate.paired:
@@ -277,7 +279,7 @@ def add_strangers(
         x, y = centre + np.array([np.cos(angle), np.sin(angle)]) * far * 0.7 * centre.max()
         other = Skeleton(individual(species, rng), rng, ())
         there = Pose(float(rng.uniform(0, 2 * np.pi)), float(x), float(y), pose.scale)
-        draw_animal(canvas, other, there, looks, {}, rng)
+        draw_animal(canvas, other, there, looks, rng)
     canvas.labels[:] = 0
 
 
@@ -291,12 +293,12 @@ def add_pin(
             along = rng.uniform(0.1, 0.5)
             wide = max(width for _, width in plate.widths)
             y = plate.start + along * (plate.end - plate.start)
-            x, y = poses[plate.block].point(float(rng.normal(0.4, 0.25)) * wide, y)
+            at = poses[plate.block].point(float(rng.normal(0.4, 0.25)) * wide, y)
             tone = rng.uniform(0.5, 0.85)
             head = Surface((tone, tone * 0.88, tone * 0.68), (1, 1, 1), gloss=0.5, shininess=12)
             grey = float(rng.uniform(0.02, 0.35))
             shaft = Surface((grey, grey, grey), (0, 0, 0), gloss=0.6, shininess=20)
-            pin(canvas, rng, x, y, root.scale, looks.look(head), looks.look(shaft), OTHER)
+            pin(canvas, rng, at, root.scale, looks.look(head), looks.look(shaft))
             return
 
 
