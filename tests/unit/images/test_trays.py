@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from sam2pal.images.bodies import Body, completed
 from sam2pal.images.foreground import Silhouette, to_lab
 from sam2pal.images.rows import names_of, numbered
 from sam2pal.images.trays import specimens_in
@@ -93,6 +94,25 @@ def test_specimens_that_touch_are_parted_and_flagged(known: list[Silhouette]) ->
     assert len(found) == 8
     flags = [one.touching for one in sorted(found, key=lambda one: one.box[0])]
     assert flags == [False] * 6 + [True] * 2
+
+
+def test_specimens_that_a_shadow_joins_do_not_touch(known: list[Silhouette]) -> None:
+    image = tray([*PLACES[:6], (60, 260), (110, 252)], (640, 400))
+    ImageDraw.Draw(image).line((101, 280, 109, 280), (150, 147, 142), 2)  # paler than the legs
+    found = specimens_in(seen(image), known)
+    assert len(found) == 8
+    assert not any(one.touching for one in found)
+
+
+def test_a_whole_that_is_nearly_as_alike_takes_the_place_of_its_parts() -> None:
+    def region(top: int, height: int, likeness: float) -> Body:
+        return Body((top, 10, height, 20), np.ones((height, 20), bool), likeness)
+
+    head, abdomen, other = region(10, 20, 0.60), region(30, 30, 0.65), region(90, 30, 0.7)
+    bent, with_limbs = region(10, 50, 0.6), region(28, 35, 0.64)
+    assert completed([head, abdomen, other], [with_limbs, bent]) == [other, bent]
+    two = region(30, 90, 0.5)  # two that touch are less alike together
+    assert completed([abdomen, other], [two]) == [abdomen, other]
 
 
 @pytest.mark.parametrize("ground", [PAPER, DARK])
