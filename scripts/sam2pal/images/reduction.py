@@ -72,8 +72,18 @@ def _box_means(samples: np.ndarray, factor: int) -> np.ndarray:
     """Means of boxes, those at the far edges of what is left there."""
     sums, count = samples, np.ones((1, 1, 1), np.uint32)
     for axis in (0, 1):
-        starts = np.arange(0, samples.shape[axis], factor)
-        sums = np.add.reduceat(sums, starts, axis, dtype=np.uint32)
-        length = np.diff(starts, append=samples.shape[axis]).astype(np.uint32)
+        sums = _sums(sums, factor, axis)
+        length = np.full(sums.shape[axis], factor, np.uint32)
+        length[-1] = samples.shape[axis] - factor * (len(length) - 1)
         count = count * (length[:, None, None] if axis == 0 else length[None, :, None])
     return ((sums + count // 2) // count).astype(samples.dtype)
+
+
+def _sums(samples: np.ndarray, factor: int, axis: int) -> np.ndarray:
+    """Of so many rows (axis 0) or columns (axis 1) each; fewer in the last."""
+    every = [slice(None)] * axis
+    sums = samples[(*every, slice(None, None, factor))].astype(np.uint32)
+    for first in range(1, min(factor, samples.shape[axis])):
+        more = samples[(*every, slice(first, None, factor))]
+        sums[(*every, slice(more.shape[axis]))] += more
+    return sums
