@@ -7,8 +7,9 @@
 A drawn beetle is enlarged to each size, with grain, and written once a format; the specimens of a shard are
 that file under several names, and so is the one template. The shard is segmented with the bundled model (a
 batch of four, two threads that decode), measured, and shown on a page. Seconds are those of the processor, of
-all threads, so waiting for a shared machine does not count; the job's start (templates) is left out. Each
-case is a process of its own, whose largest resident memory counts.
+all threads, so waiting for a shared machine does not count; the jobs' start (imports, templates) is left out.
+Each case is a process of its own, whose largest resident memory counts. `network` holds what the model is
+asked to find the specimen, too.
 
 With `--instant` the network answers at once, as on a very fast device: what it said of the first batch is
 said of all others. `loop` are then the seconds of the one thread that calls it and makes the masks, while
@@ -23,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -138,6 +140,14 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
 
     Also `loop` and `all`, see above, without those of the network.
     """
+    # at first use, which is no specimen's
+    import imagecodecs  # noqa: F401
+    import scipy.cluster.vq
+    import scipy.ndimage
+    import scipy.sparse.csgraph  # noqa: F401
+    import simplejpeg  # noqa: F401
+    import tifffile  # noqa: F401
+
     from sam2pal.config.measurement import MeasurementOptions
     from sam2pal.config.model import ModelOptions
     from sam2pal.config.segmentation import SegmentationOptions
@@ -160,6 +170,8 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     watch(spent, "decode", shard, "look_closer")
     watch(spent, "find", Finder, "regions")
     watch(spent, "find", Finder, "find")
+    watch(spent, "network", Finder, "_judge")
+    watch(spent, "start", Finder.__dict__["_memory"], "func")
     watch(spent, "square", tracking, "square_image")
     if instant:
         answer_at_once(tracking)
@@ -181,15 +193,20 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
 
     body = ["head", "pronotum", "elytra"]
     measuring = MeasurementOptions(body=body, curved=["legs", "antennae"])
-    began = time.process_time()
-    for measured in (
-        genus := Genus([folder / "shard.json"], measuring, pixels_per_mm=20.0)
-    ).measured():
-        genus.layout.tidy("Bench", "bench", measured)
-    spent["measure"] = time.process_time() - began
-    began = time.process_time()
-    write_review(folder / "review.html", Sources([folder / "shard.json"]))
-    spent["page"] = time.process_time() - began
+    first = {
+        key: [one for one in found[key] if one.get("image_id", one["id"]) == 1]
+        for key in ("images", "annotations")
+    }
+    write_coco(folder / "first.json", found | first)
+    for name in ("first", "shard"):  # what is imported at first use counts for the job's start
+        began = time.process_time()
+        genus = Genus([folder / f"{name}.json"], measuring, pixels_per_mm=20.0)
+        for measured in genus.measured():
+            genus.layout.tidy("Bench", "bench", measured)
+        spent["measure"] = time.process_time() - began
+        began = time.process_time()
+        write_review(folder / f"{name}.html", Sources([folder / f"{name}.json"]))
+        spent["page"] = time.process_time() - began
     spent |= {"loop": loop, "all": every}
     each = {stage: spent[stage] / len(specimens) for stage in (*STAGES, "loop", "all")}
     return each | {"segmenting": segmenting, "peak": memory()}
@@ -207,20 +224,26 @@ def answer_at_once(module: ModuleType) -> None:
     module.track_batch = at_once
 
 
+within = threading.local()  # seconds of watched functions in those that call them
+
+
 def watch(
-    spent: Counter, stage: str, module: ModuleType, name: str, whole: Callable = lambda found: found
+    spent: Counter, stage: str, of: Any, name: str, whole: Callable = lambda found: found
 ) -> None:
-    """Add up the processor's seconds of a function that a module calls, in any thread."""
-    call = getattr(module, name)
+    """Add up the seconds of a function, in any thread, without those of others that are watched."""
+    call = getattr(of, name)
 
     def watched(*given: Any, **more: Any) -> Any:
+        outer, within.seconds = getattr(within, "seconds", 0.0), 0.0
         began = time.thread_time()
         try:
             return whole(call(*given, **more))
         finally:
-            spent[stage] += time.thread_time() - began
+            every = time.thread_time() - began
+            spent[stage] += every - within.seconds
+            within.seconds = outer + every
 
-    setattr(module, name, watched)
+    setattr(of, name, watched)
 
 
 def memory() -> float:

@@ -16,6 +16,7 @@ from pycocotools import mask as coco_mask
 from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.rle import (
     at_edge,
+    decode_box,
     decode_mask,
     encode_mask,
     rle_area,
@@ -23,6 +24,7 @@ from sam2pal.dataset.rle import (
     rle_size,
 )
 from sam2pal.images.address import suffix_of
+from sam2pal.images.window import Window
 from sam2pal.io.errors import DamagedError, InputError
 
 if TYPE_CHECKING:
@@ -114,11 +116,7 @@ class Annotation:
                 mask = self._decode(piece)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise self._damaged(error) from error
-            if self.width and mask.shape != (self.height, self.width):
-                raise InputError(
-                    f"{self.where}: the mask has {_size(mask.shape)} pixels, the photograph"
-                    f" {self.width} x {self.height} (width x height)"
-                )
+            self._check(mask.shape)
             if united is not None and united.shape != mask.shape:
                 raise InputError(
                     f"{self.where}: it has masks of different sizes: {_size(united.shape)} and"
@@ -127,6 +125,31 @@ class Annotation:
             united = mask if united is None else united | mask
         assert united is not None
         return united
+
+    def part(self) -> tuple[np.ndarray, tuple[int, int, int, int], tuple[int, int]]:
+        """The part of the mask that holds its pixels, its (left, top, width, height), and the mask's shape.
+
+        Raises:
+            InputError: as `mask`.
+        """
+        piece = self.pieces[0]
+        if len(self.pieces) > 1 or not isinstance(piece, dict):
+            mask = self.mask()
+            box = Window.holding(mask)
+            return mask[box.slices], box.bbox, mask.shape
+        try:
+            found, shape = decode_box(piece), rle_size(piece)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise self._damaged(error) from error
+        self._check(shape)
+        return *found, shape
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if self.width and shape != (self.height, self.width):
+            raise InputError(
+                f"{self.where}: the mask has {_size(shape)} pixels, the photograph"
+                f" {self.width} x {self.height} (width x height)"
+            )
 
     def _decode(self, piece: Any) -> np.ndarray:
         if isinstance(piece, dict):

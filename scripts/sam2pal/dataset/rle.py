@@ -21,17 +21,28 @@ def encode_mask(mask: np.ndarray) -> dict[str, Any]:
 def decode_mask(rle: Mapping[str, Any]) -> np.ndarray:
     """Mask bool `[height, width]` of an RLE, compressed or not; ValueError if it is malformed."""
     height, width = rle_size(rle)
+    part, (left, top, wide, high) = decode_box(rle)
+    mask = np.zeros((height, width), dtype=bool)
+    mask[top : top + high, left : left + wide] = part
+    return mask
+
+
+def decode_box(rle: Mapping[str, Any]) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """The part of a mask that holds its pixels, bool `[h, w]`, and its (left, top, w, h).
+
+    Raises:
+        ValueError: as `decode_mask`.
+    """
+    height, _ = rle_size(rle)
     counts = rle_counts(rle)
     left, top, wide, high = rle_measures(rle)["bbox"]
-    mask = np.zeros((height, width), dtype=bool)
     values = np.zeros(len(counts), dtype=bool)
     values[1::2] = True
     # only the columns that have pixels are filled, and of these only the rows turned back
     first = left * height
     ends = np.clip(np.cumsum(counts), first, first + wide * height)
     turned = np.repeat(values, np.diff(ends, prepend=first)).reshape(wide, height)
-    mask[top : top + high, left : left + wide] = turned[:, top : top + high].T
-    return mask
+    return np.ascontiguousarray(turned[:, top : top + high].T), (left, top, wide, high)
 
 
 def rle_area(rle: Mapping[str, Any]) -> int:

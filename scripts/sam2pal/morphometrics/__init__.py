@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 3,
     "find_scale": 2,
-    "measure": 15,
+    "measure": 16,
     "summarize_morphometrics": 7,
     "plot_morphometrics": 2,
     "export_shapes": 3,

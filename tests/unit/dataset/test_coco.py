@@ -8,7 +8,7 @@ from pycocotools import mask as reference
 
 from sam2pal.dataset.dataset import Annotation, read_templates
 from sam2pal.dataset.files import load, write
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
+from sam2pal.dataset.rle import decode_box, decode_mask, encode_mask, rle_area
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.io.errors import InputError
 
@@ -38,6 +38,9 @@ def test_masks_survive_and_agree_with_pycocotools(mask):
     assert decoded.dtype == bool and decoded.flags.c_contiguous and np.array_equal(decoded, mask)
     assert rle_area(rle) == mask.sum()
     assert np.array_equal(decode_mask({**rle, "counts": rle["counts"].encode()}), mask)
+    part, (left, top, wide, high) = decode_box(rle)
+    assert part.shape == (high, wide) and part.sum() == mask.sum()
+    assert np.array_equal(part, mask[top : top + high, left : left + wide])
 
 
 def test_long_runs_and_uncompressed_counts():

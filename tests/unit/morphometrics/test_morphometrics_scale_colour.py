@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.measures.colour import colour, erode, to_lab
+from sam2pal.morphometrics.measures.colour import colour, erode, inner_pixels, to_lab
 from sam2pal.morphometrics.measures.scale import Scales, check_scale, exif_scale, table_scales
 from sam2pal.morphometrics.tables.allometry import allometry
 from sam2pal.morphometrics.tables.concordance import concordance
@@ -146,6 +146,20 @@ def test_erosion_is_nearly_a_disc():
         assert (inner ^ expected).sum() <= 0.12 * expected.sum()
     assert not erode(np.ones((4, 4), bool), 2).any()  # the border is an edge
     assert erode(np.ones((5, 9), bool), 2).sum() == 5
+
+
+@pytest.mark.parametrize("distance", [0, 1, 2, 3, 6])
+def test_of_a_large_mask_inner_pixels_are_looked_at_here_and_there(distance):
+    mask = np.random.default_rng(1).random((300, 200)) < 0.999
+    mask[:, 50:60] = False
+    every = erode(mask, distance)
+    rows, columns = inner_pixels(mask, distance, 10**9)
+    assert np.array_equal(np.stack([rows, columns]), np.nonzero(every))
+    step = mask.sum() // 10_000
+    rows, columns = inner_pixels(mask, distance, 10_000)
+    number = rows * 200 + columns
+    assert (number % step == step // 2).all()
+    assert np.array_equal(number, [n for n in np.flatnonzero(every) if n % step == step // 2])
 
 
 def test_concordance_against_the_definition():

@@ -17,6 +17,7 @@ _LINEAR = np.where(_VALUE <= 0.04045, _VALUE / 12.92, ((_VALUE + 0.055) / 1.055)
 )
 _TO_XYZ = _TO_XYZ.astype(np.float32)
 _STEP = 6 / 29
+_NEAR = 4  # pixels of erosion up to which it is cheaper to look around single pixels
 
 
 def to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -45,6 +46,41 @@ def erode(mask: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
             inner &= result[row : row + height, column : column + width]
         result[1:-1, 1:-1] = inner
     return result[1:-1, 1:-1]
+
+
+def inner_pixels(
+    mask: NDArray[np.bool_], distance: float, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the pixels of `mask` [h, w] that `erode` leaves.
+
+    Of a mask of twice `most` pixels only every second place along the rows is looked at, and so on.
+    """
+    reach, step = round(distance), max(1, np.count_nonzero(mask) // most)
+    looked_at = slice(step // 2, None, step)
+    if step == 1 or reach > _NEAR:
+        return _at(np.flatnonzero(erode(mask, distance).ravel()[looked_at]), step, mask.shape[1])
+    row, column = _at(np.flatnonzero(mask.ravel()[looked_at]), step, mask.shape[1])
+    wide = mask.shape[1] + 2 * reach
+    around, place = np.pad(mask, reach).ravel(), (row + reach) * wide + column + reach
+    inner = np.ones(len(place), bool)
+    for down, right in _disc(reach):
+        inner &= around[place + down * wide + right]
+    return row[inner], column[inner]
+
+
+def _at(
+    number: NDArray[np.int64], step: int, width: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of every `step`th pixel, by its number."""
+    return np.divmod(number * step + step // 2, width)
+
+
+def _disc(reach: int) -> NDArray[np.int64]:
+    """The pixels around one, (down, right) [n, 2], without any of which `erode` does not leave it."""
+    whole = np.ones((6 * reach + 1,) * 2, bool)
+    whole[3 * reach, 3 * reach] = False
+    near = erode(whole, reach)[2 * reach : 4 * reach + 1, 2 * reach : 4 * reach + 1]
+    return np.argwhere(~near) - reach
 
 
 def colour(pixels: NDArray[np.uint8]) -> dict[str, float]:

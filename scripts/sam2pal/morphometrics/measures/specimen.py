@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import BY_HAND, MISSING, Annotation, State
-from sam2pal.dataset.rle import rle_measures
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
@@ -20,7 +19,7 @@ from sam2pal.morphometrics.geometry.outline import outlines
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together, upward
 from sam2pal.morphometrics.measures.body_lengths import BodyLengths
 from sam2pal.morphometrics.measures.calibrated import calibrated
-from sam2pal.morphometrics.measures.colour import colour, erode
+from sam2pal.morphometrics.measures.colour import colour, inner_pixels
 from sam2pal.morphometrics.measures.dictionary import (
     ABSENT,
     DOUBTFUL,
@@ -63,8 +62,9 @@ class Drawn:
     """The mask of one structure and what is known about it.
 
     Attributes:
-        mask: bool [H, W] as stored; None if nothing is known about the structure.
-        box: (left, top, width, height) of the mask's pixels, if that is known.
+        mask: bool [H, W] as stored, or [h, w] of its `box`; None if nothing is known about the structure.
+        box: (left, top, width, height), if the mask is only that part.
+        size: (H, W) of the photograph, if the mask is only a part.
     """
 
     mask: Mask | None
@@ -76,14 +76,27 @@ class Drawn:
     verdict: str = ""
     state: State = State.UNKNOWN
     box: tuple[int, int, int, int] | None = None
+    size: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of a mask of the whole photograph."""
+        assert self.mask is not None
+        return self.size or self.mask.shape
+
+    def whole(self) -> Mask:
+        """The mask of the whole photograph, [H, W]."""
+        part, (left, top) = self.crop()
+        mask = np.zeros(self.shape, bool)
+        mask[top : top + part.shape[0], left : left + part.shape[1]] = part
+        return mask
 
     def crop(self) -> Crop:
         """The part of the mask that holds its pixels; an empty array if there are none."""
         assert self.mask is not None
         if self.box is None:
             return crop(self.mask)
-        left, top, width, height = self.box
-        return self.mask[top : top + height, left : left + width], (left, top)
+        return self.mask, self.box[:2]
 
 
 @dataclass(frozen=True)
@@ -358,8 +371,7 @@ class Measuring:
             if (width := "medial_width_max" if bent else "body_width") in of:
                 of["width"] = of[width]
         result.values, result.intervals = self._kept(values), found
-        assert entry.mask is not None
-        height, width = entry.mask.shape
+        height, width = entry.shape
         if shape.touches(width, height):
             result.flags.append("touches_border")
             result.state = OUTSIDE
@@ -456,7 +468,7 @@ class Measuring:
         if path is not None:
             try:
                 photograph = read_photograph(path)
-                size = next(m.shape for name in shapes if (m := entries[name].mask) is not None)
+                size = next(of.shape for name in shapes if (of := entries[name]).mask is not None)
                 if (photograph.height, photograph.width) != size:
                     reason = (
                         f"{path}: the photograph has {photograph.width} x {photograph.height} "
@@ -466,21 +478,20 @@ class Measuring:
             except InputError as error:
                 reason = str(error)
         for name in shapes:
-            result, mask = results[name], entries[name].mask
+            result, entry = results[name], entries[name]
             found = {}
-            if photograph is not None and mask is not None:
-                found = self._colour(crops[name], mask, photograph)
+            if photograph is not None and entry.mask is not None:
+                found = self._colour(crops[name], entry, photograph)
             if not found:
                 result.flags.append("no_colour")
             result.values |= self._kept(found)
         return reason if photograph is None else ""
 
-    def _colour(self, cut: Crop, mask: Mask, photograph: Photograph) -> dict[str, float]:
-        part, (x, y) = cut if photograph.orientation == 1 else crop(photograph.to_upright(mask))
-        inner = erode(part, self.options.colour_erosion).ravel()
-        step = max(1, np.count_nonzero(inner) // COLOURED)
-        place = np.flatnonzero(inner[step // 2 :: step]) * step + step // 2
-        rows, columns = np.divmod(place, part.shape[1])
+    def _colour(self, cut: Crop, entry: Drawn, photograph: Photograph) -> dict[str, float]:
+        part, (x, y) = cut
+        if photograph.orientation != 1:
+            part, (x, y) = crop(photograph.to_upright(entry.whole()))
+        rows, columns = inner_pixels(part, self.options.colour_erosion, COLOURED)
         return colour(np.ascontiguousarray(photograph.pixels[y + rows, x + columns].T))
 
     def _index(self, index: Index, results: Mapping[str, Result]) -> Result:
@@ -551,9 +562,9 @@ def united(crops: Sequence[Crop]) -> Crop:
 
 def drawn_of(annotation: Annotation) -> Drawn:
     """An annotation with its mask, unless that is refused."""
-    mask = None if annotation.verdict in REFUSED else annotation.mask()
-    piece = annotation.pieces[0]
-    whole = mask is not None and len(annotation.pieces) == 1 and isinstance(piece, dict)
+    mask, box, size = None, None, None
+    if annotation.verdict not in REFUSED:
+        mask, box, size = annotation.part()
     return Drawn(
         mask,
         annotation.source,
@@ -563,5 +574,6 @@ def drawn_of(annotation: Annotation) -> Drawn:
         annotation.flags,
         annotation.verdict,
         annotation.state,
-        tuple(rle_measures(piece)["bbox"]) if whole else None,
+        box,
+        size,
     )

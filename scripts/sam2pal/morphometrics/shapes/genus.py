@@ -13,7 +13,7 @@ from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together
 from sam2pal.morphometrics.measures.dictionary import MEASURED
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import Case, Drawn, crop
+from sam2pal.morphometrics.measures.specimen import Case, Drawn
 from sam2pal.morphometrics.shapes.frame import Frame
 from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
 from sam2pal.morphometrics.shapes.outlines import Described, Outline, in_one_piece
@@ -135,13 +135,13 @@ def _specimen(
     structures = list(genus.structures or ())
     status = {name: statuses.get((case.specimen, name), "") for name in structures}
     crops = {
-        name: crop(mask)
+        name: drawn.crop()
         for name, of in status.items()
-        if of == MEASURED and name in case.drawn and (mask := case.drawn[name].mask) is not None
+        if of == MEASURED and (drawn := case.drawn.get(name)) and drawn.mask is not None
     }
     known = {name: Shape.of(*crops[name], min_part=genus.options.min_part) for name in crops}
     wanted = outlines.outlined(structures, genus.options.curved)
-    sizes = (of.mask.shape for of in case.drawn.values() if of.mask is not None)
+    sizes = (of.shape for of in case.drawn.values() if of.mask is not None)
     height, width = next(sizes, (0, 0))
     image = case.photograph.name if case.photograph else case.specimen
     scale = case.scale.pixels_per_mm

@@ -202,7 +202,7 @@ class Genus:
                 or (entries[name].source == "predicted" and not entries[name].verdict)
             ):
                 entries[name] = drawn_of(known)
-        sizes = {drawn.mask.shape for drawn in entries.values() if drawn.mask is not None}
+        sizes = {drawn.shape for drawn in entries.values() if drawn.mask is not None}
         if len(sizes) > 1:
             raise InputError(
                 f"{path}: the masks of specimen '{entry.specimen}' have different sizes; its "
