@@ -17,6 +17,7 @@ others decode; two cores segment 1 / max(loop, all / 2) specimens a second; `all
 """
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -46,6 +47,15 @@ NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF, 16 bits"}
 STAGES = ("decode", "find", "square", "network", "masks", "rest", "measure", "page")
 BAND = 256
+# what the first specimen imports
+IMPORTED = [
+    "imagecodecs",
+    "scipy.cluster.vq",
+    "scipy.ndimage",
+    "scipy.sparse.csgraph",
+    "simplejpeg",
+]
+IMPORTED += ["skimage.color.colorconv", "skimage.filters.thresholding", "tifffile"]
 
 
 def main() -> None:
@@ -140,14 +150,8 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
 
     Also `loop` and `all`, see above, without those of the network.
     """
-    # at first use, which is no specimen's
-    import imagecodecs  # noqa: F401
-    import scipy.cluster.vq
-    import scipy.ndimage
-    import scipy.sparse.csgraph  # noqa: F401
-    import simplejpeg  # noqa: F401
-    import tifffile  # noqa: F401
-
+    for name in IMPORTED:
+        importlib.import_module(name)
     from sam2pal.config.measurement import MeasurementOptions
     from sam2pal.config.model import ModelOptions
     from sam2pal.config.segmentation import SegmentationOptions
