@@ -6,17 +6,25 @@ Trays are composed of the real beetles at their native size (`composed_trays.py`
 collection, and searched with the outline of its one template. Found: a box whose IoU with the drawn masks'
 is 0.5 or more. Split: there is none, but two or more boxes lie in the specimen's. Missed: neither. False:
 all other boxes. Even numbers decide, odd ones report.
+
+With `--layout` photographs of one specimen, cut to it or among clutter (`composites.py`), and trays of two to
+six are asked for which of both they are, as `layout: auto` does; so many of each kind and collection.
 """
 
 import argparse
+import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from composed_trays import CLUTTER, Tray, compose_tray
+from composites import compose
 from PIL import Image
 
+from sam2pal.dataset.trays import one_or_many
 from sam2pal.images.foreground import overlap
 from sam2pal.images.reading import read_photograph
 from sam2pal.images.trays import SIDE, specimens_in
@@ -36,7 +44,11 @@ def main() -> None:
     parser.add_argument("--gaps", type=float, nargs="+", default=[0.5, 0.25, 0.1, -0.05])
     parser.add_argument("--clutter", nargs="+", choices=CLUTTER, default=list(CLUTTER))
     parser.add_argument("--counts", type=int, nargs="+", default=[6, 24, 60])
+    parser.add_argument("--layout", type=int, help="specimens that are asked for one or many")
     arguments = parser.parse_args()
+    if arguments.layout:
+        one_or_many_of(arguments)
+        return
     print(HEADER + "\n" + "| --- " * HEADER.count(" | ") + "| --- |")
     known = {
         name: collection(arguments.real / name, arguments.parity) for name in arguments.collections
@@ -55,6 +67,42 @@ def main() -> None:
             for touching, of in counted.items():
                 if of["specimens"]:
                     print(row(gap, clutter, touching, of), flush=True)
+
+
+def one_or_many_of(arguments: argparse.Namespace) -> None:
+    """Print how many photographs are taken for one of a single specimen, and for a tray."""
+    print("| photographs | asked | one | many |\n| --- | --- | --- | --- |")
+    counted: dict[str, Counter] = {}
+    for name in arguments.collections:
+        specimens, outline = collection(arguments.real / name, arguments.parity)
+        for kind, pixels in photographs(specimens, arguments, name):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "photograph.png"
+                Image.fromarray(pixels).save(path, compress_level=1)
+                found = one_or_many(read_photograph(path), [outline])
+            of = counted.setdefault(kind, Counter())
+            of["one" if found is None else "many"] += 1
+            print(name, kind, "one" if found is None else len(found), file=sys.stderr, flush=True)
+    for kind, of in counted.items():
+        print(f"| {kind} | {of.total()} | {of['one']} | {of['many']} |")
+
+
+def photographs(
+    specimens: list, arguments: argparse.Namespace, name: str
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Pixels of photographs of each kind."""
+    chosen = specimens[: arguments.layout]
+    for one in chosen:
+        yield "cut to a specimen", read_photograph(one.path).pixels
+        rng = np.random.default_rng([arguments.parity, arguments.seed, int(one.specimen)])
+        yield "one among clutter", compose(one, rng, name == "tray").pixels
+    for number in range(arguments.layout):
+        count, clutter = (2, 3, 6)[number % 3], ("all", "none")[number % 2]
+        rng = np.random.default_rng([arguments.parity, arguments.seed, number])
+        yield (
+            f"tray of {count}",
+            compose_tray(specimens, count, 0.25, clutter, rng, TURNS[name]).pixels,
+        )
 
 
 def collection(folder: Path, parity: int) -> tuple:
