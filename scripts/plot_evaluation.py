@@ -13,8 +13,7 @@ from sam2pal.config.stages import read_options
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
 from sam2pal.io import tables
-from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.figures import save
+from sam2pal.io.figures import check_names, save
 
 NEEDS = {
     "iou_by_structure": ("evaluation_summary", SUMMARY),
@@ -43,12 +42,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     options = read_options(arguments.options).evaluation
-    for path in arguments.output:
-        if path.stem not in NEEDS:
-            hint = nearest(path.stem, NEEDS)
-            raise InputError(f"--output {path}: no figure '{path.stem}'{hint}: {', '.join(NEEDS)}")
-        if path.suffix not in (".svg", ".png", ".pdf"):
-            raise InputError(f"--output {path}: a figure ends in .svg, .png or .pdf")
+    check_names(arguments.output, NEEDS)
     for path in arguments.output:
         name, columns = NEEDS[path.stem]
         table = tables.to_pandas(tables.read(arguments.tables / f"{name}.csv", columns))

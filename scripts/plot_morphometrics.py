@@ -20,8 +20,8 @@ from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.evaluation.final import final_rounds, read_scores
 from sam2pal.evaluation.left_out import read_left_out
 from sam2pal.io import tables
-from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.figures import save
+from sam2pal.io.errors import InputError
+from sam2pal.io.figures import check_names, save
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, NAMES, SPECIMEN
 from sam2pal.morphometrics.tables import plots
 from sam2pal.morphometrics.tables.allometry import COLUMNS as ALLOMETRIES
@@ -59,13 +59,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    for path in arguments.output:
-        table = path.suffix in (".csv", ".parquet") and path.stem == ALLOMETRY
-        if path.stem not in FIGURES:
-            hint = nearest(path.stem, FIGURES)
-            raise InputError(f"--output {path}: no figure '{path.stem}'{hint}")
-        if path.suffix not in (".svg", ".png", ".pdf") and not table:
-            raise InputError(f"--output {path}: a figure ends in .svg, .png or .pdf")
+    check_names(arguments.output, FIGURES, [ALLOMETRY])
     if any(path.stem == AGREEMENT for path in arguments.output) and arguments.pairs is None:
         raise InputError(f"{AGREEMENT} needs --pairs")
     data, final = read(arguments)

@@ -78,18 +78,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def load(path: str | Path) -> dict[str, Any]:
-    """Read a COCO file and check its structure: lists, ids and what they refer to.
-
-    Ids become ints. Masks are not decoded.
-    """
-    return check(read_json(path), path)
-
-
 def check(
     data: Any, where: str | Path, dropped: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
-    """See `load`; `dropped` is told of what is left out, and without it such entries are errors."""
+    """Check the structure of a COCO file: lists, ids, which become ints, and what they refer to.
+
+    What cannot be used is an error, or left out and told to `dropped`. Masks are not decoded.
+    """
     if not isinstance(data, dict):
         raise InputError(
             f"{where}: expected COCO with images, annotations and categories, found a"

@@ -114,7 +114,7 @@ class Scores:
         return tables.table(rows, PRESENCE)
 
     def scopes(self) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
-        """Genus (all together, then each), round, and the numbers of their rows; rounds without"""
+        """Genus (all together, then each), round, and the numbers of their rows, which may be none."""
         codes, _ = self.arrays()
         every = np.arange(len(codes))
         of_genus = [(ALL, every)]

@@ -1,16 +1,29 @@
 """What all figures share: colours, and files that are the same bytes for the same figure."""
 
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import atomic
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""
 MARKERS = "osD^vPX*<"
+
+
+def check_names(paths: Iterable[Path], known: Iterable[str], tables: Iterable[str] = ()) -> None:
+    """Refuse files whose names are none of figures or have no suffix of one, or are not of `tables`."""
+    for path in paths:
+        if path.stem not in known:
+            hint = nearest(path.stem, known)
+            raise InputError(f"--output {path}: no figure '{path.stem}'{hint}: {', '.join(known)}")
+        table = path.suffix in (".csv", ".parquet") and path.stem in tables
+        if path.suffix not in (".svg", ".png", ".pdf") and not table:
+            raise InputError(f"--output {path}: a figure ends in .svg, .png or .pdf")
 
 
 def save(figure: Figure, path: str | Path) -> None:

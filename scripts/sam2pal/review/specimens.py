@@ -21,9 +21,7 @@ from sam2pal.review.overlay import fit, shrink, trace
 from sam2pal.review.shards import Entry
 
 UNITS = 10  # units of the SVG's coordinates a pixel of the picture
-COPIED_PIXELS = (
-    100_000_000  # of a copy of a photograph that no browser shows; larger ones are reduced
-)
+COPIED_PIXELS = 100_000_000  # of a copy of what no browser shows; larger photographs are reduced
 _COPY_QUALITY = 90
 _ORIENTED = (b"\xff\xd8\xff",)  # JPEG: browsers obey its EXIF orientation
 _IN_BROWSERS = (*_ORIENTED, b"\x89PNG", b"RIFF", b"BM")

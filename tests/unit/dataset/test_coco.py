@@ -7,7 +7,7 @@ import pytest
 from pycocotools import mask as reference
 
 from sam2pal.dataset.dataset import Annotation, read_templates
-from sam2pal.dataset.files import load, write
+from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.rle import decode_box, decode_mask, encode_mask, rle_area
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.io.errors import InputError
@@ -189,7 +189,7 @@ def test_files_that_are_not_coco(tmp_path, text, message):
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError, match=message):
-        load(path)
+        check(read_json(path), path)
 
 
 def test_ids_that_are_whole_numbers_in_disguise_are_accepted(tmp_path):
@@ -197,11 +197,11 @@ def test_ids_that_are_whole_numbers_in_disguise_are_accepted(tmp_path):
     data["images"][0]["id"] = "1"
     data["annotations"][0]["image_id"] = 1.0
     (tmp_path / "t.json").write_text(json.dumps(data))
-    assert load(tmp_path / "t.json")["annotations"][0]["image_id"] == 1
+    assert check(read_json(tmp_path / "t.json"), "the file")["annotations"][0]["image_id"] == 1
 
 
 def test_real_annotations_round_trip(carabidae):
-    data = load(carabidae / "tray" / "annotations.json")
+    data = check(read_json(carabidae / "tray" / "annotations.json"), "the file")
     for entry in data["annotations"]:
         mask = decode_mask(entry["segmentation"])
         assert mask.sum() == entry["area"]
@@ -209,7 +209,7 @@ def test_real_annotations_round_trip(carabidae):
 
 
 def test_real_masks_survive_the_square(carabidae):
-    data = load(carabidae / "tray" / "templates_5.json")
+    data = check(read_json(carabidae / "tray" / "templates_5.json"), "the file")
     for entry in data["annotations"]:
         mask = decode_mask(entry["segmentation"])
         box = Letterbox(*mask.shape, 1024)

@@ -13,7 +13,7 @@ from pycocotools import mask as reference
 
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.dataset import read_templates
-from sam2pal.dataset.files import load
+from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.images.orientation import stored, upright
@@ -587,7 +587,7 @@ def test_real_templates(carabidae, tmp_path):
     assert len(templates) == 5 and data["info"]["notes"] == []
     unknown = [t.specimen for t in templates if "elytra" not in t.masks]
     assert unknown == ["0063"]
-    original = load(folder / "templates_5.json")
+    original = check(read_json(folder / "templates_5.json"), "the file")
     areas = {(i["id"]): i["file_name"] for i in original["images"]}
     expected = sorted(
         (areas[a["image_id"]][:-4], names[a["category_id"] - 1], a["area"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
-from sam2pal.dataset.files import load
+from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.manifest import (
     DUPLICATE,
     OK,
@@ -411,7 +411,10 @@ def test_real_collection(carabidae):
     manifest = build_manifest(carabidae / "tray" / "images", None, 30, genus="tray")
     assert len(manifest.specimens) == 72 and {row.status for row in manifest.specimens} == {OK}
     assert [len(rows) for rows in shards(manifest).values()] == [30, 30, 12]
-    truth = {i["file_name"]: i for i in load(carabidae / "tray/annotations.json")["images"]}
+    truth = {
+        i["file_name"]: i
+        for i in check(read_json(carabidae / "tray/annotations.json"), "the file")["images"]
+    }
     for row in manifest.specimens:
         entry = truth[os.path.basename(row.path)]
         assert (row.width, row.height) == (entry["width"], entry["height"])

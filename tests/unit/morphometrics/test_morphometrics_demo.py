@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import measure
-from sam2pal.dataset.files import load
+from sam2pal.dataset.files import check, read_json
 from sam2pal.io import tables
 from sam2pal.morphometrics.tables.columns import COLUMNS
 
@@ -55,7 +55,7 @@ def test_indices_in_millimetres_are_those_of_the_drawing(tmp_path, monkeypatch):
             row["specimen"]: float(row["pixels_per_mm"])
             for row in csv.DictReader(file, delimiter="\t")
         }
-    truth = load(tmp_path / "truth.json")
+    truth = check(read_json(tmp_path / "truth.json"), "the file")
     lost = 0
     for image, drawing in zip(truth["images"], drawings, strict=True):
         specimen = Path(image["file_name"]).stem

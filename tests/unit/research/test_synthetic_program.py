@@ -9,7 +9,7 @@ import draw_specimens
 import numpy as np
 import pytest
 
-from sam2pal.dataset.files import load
+from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
@@ -31,8 +31,8 @@ def drawn(tmp_path_factory) -> Path:
 
 
 def test_files_fit_together(drawn):
-    truth = load(drawn / "truth.json")
-    templates = load(drawn / "templates.json")
+    truth = check(read_json(drawn / "truth.json"), "the file")
+    templates = check(read_json(drawn / "templates.json"), "the file")
     assert len(truth["images"]) == 9 and len(templates["images"]) == 2
     per_image = {image["id"]: [] for image in truth["images"]}
     for annotation in truth["annotations"]:

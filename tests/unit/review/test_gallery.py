@@ -21,7 +21,7 @@ from sam2pal.config.checking import validated
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.files import categories as coco_categories
-from sam2pal.dataset.files import load
+from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measures
@@ -559,7 +559,7 @@ def test_a_copy_of_a_template_among_the_specimens_is_the_template(files: Files) 
     templates = files.templates("drawn")
     copy = files.folder / "photographs" / "copy.png"
     shutil.copy(files.folder / "photographs" / "drawn.png", copy)
-    coco = load(templates)
+    coco = check(read_json(templates), "the file")
     coco["images"][0] |= {"path": str(copy), "specimen": "copy"}
     write_coco(templates, coco)
     write_review(files.folder / "review.html", Sources(paths, templates))
@@ -739,7 +739,7 @@ def test_a_photograph_that_no_browser_shows_gets_a_copy(tmp_path: Path, orientat
     turned = stored(pixels, orientation)
     tag = [(274, 3, 1, orientation, True)]
     tifffile.imwrite(photograph, turned, extratags=tag, photometric="minisblack")
-    coco = load(paths[0])
+    coco = check(read_json(paths[0]), "the file")
     coco["images"][0] |= {"height": turned.shape[0], "width": turned.shape[1]}
     rle = encode_mask(stored(mask_at(6, 20), orientation))
     coco["annotations"][0] |= {"segmentation": rle}

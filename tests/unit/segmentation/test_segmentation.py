@@ -14,7 +14,7 @@ from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
-from sam2pal.dataset.files import load, write
+from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import decode_mask, encode_mask
@@ -193,7 +193,9 @@ def test_empty_shard(tracker, genus, tmp_path):
     found = run(tracker, genus, specimens=[])
     assert found["images"] == found["annotations"] == []
     write(tmp_path / "0001.json", found)
-    assert [c["name"] for c in load(tmp_path / "0001.json")["categories"]] == NAMES
+    assert [
+        c["name"] for c in check(read_json(tmp_path / "0001.json"), "the file")["categories"]
+    ] == NAMES
 
 
 # ------------------------------------------------------------------ templates

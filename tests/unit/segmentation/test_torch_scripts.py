@@ -16,7 +16,7 @@ import leave_one_out
 from sam2pal.config.stages import read_options
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
-from sam2pal.dataset.files import load, write
+from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.evaluation.left_out import COLUMNS
@@ -142,7 +142,9 @@ def test_training_writes_an_adapter_and_its_record(project, trained):
     assert record["structures"] == ["head", "elytra"] and record["pool_left_out"] == []
     assert record["structure_weights"] == {"head": 1.0, "elytra": 2.0}
     controlled = {f"control_{name}" for name in ("true", "blank", "structure", "specimen")}
-    assert record["controls"]["before"].keys() == record["controls"]["published"].keys() == controlled
+    assert (
+        record["controls"]["before"].keys() == record["controls"]["published"].keys() == controlled
+    )
     assert "Loss of each step" in (trained / "training.svg").read_text()
     assert record["model"]["image_size"] == 64 and len(record["model_sha256"]) == 64
     lines = [json.loads(line) for line in (trained / "training.jsonl").read_text().splitlines()]
@@ -223,7 +225,7 @@ def test_segmenting(project, trained, by_hand, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "5 specimens, 0 without masks" in done.stdout and "%|" not in done.stderr
-    found = load(tmp_path / "a.json")
+    found = check(read_json(tmp_path / "a.json"), "the file")
     assert found["info"] == {
         "genus": "Fictus",
         "round": "trained",
@@ -257,16 +259,14 @@ def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
     (folder / "bad.png").write_bytes(b"")
-    write_list(
-        tmp_path / "bad.tsv", build_manifest(folder, None, 100).specimens
-    )
+    write_list(tmp_path / "bad.tsv", build_manifest(folder, None, 100).specimens)
     done = by_hand(
         "segment_shard",
         *segment_arguments(project, tmp_path / "b.json", specimens=tmp_path / "bad.tsv"),
     )
     assert done.code == 0 and "1 specimens, 1 without masks" in done.out
     assert "bad: unreadable, the file is empty" in done.out
-    assert load(tmp_path / "b.json")["annotations"] == []
+    assert check(read_json(tmp_path / "b.json"), "the file")["annotations"] == []
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,10 @@ def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
         ({"sections": {"model": {"name": "sam2.1_hiera_tiny"}}}, "needs its checkpoint"),
         ({"checkpoint": "nowhere.pt"}, "nowhere.pt: the checkpoint does not exist"),
         ({"init": "nowhere"}, "nowhere: not an adapter"),
-        ({"init": "itself", "sections": {"training": {"rank": 4}}}, "its rank is 2, this round's 4"),
+        (
+            {"init": "itself", "sections": {"training": {"rank": 4}}},
+            "its rank is 2, this round's 4",
+        ),
         ({"device": "gpu"}, "device: 'gpu' is unknown"),
     ],
 )
@@ -319,7 +322,10 @@ def test_a_changed_pool_is_refused(project, by_hand, tmp_path):
             {"sections": {"segmentation": {"batch": 3}}},
             "options.json: segmentation: unknown key 'batch' (did you mean 'batch_size'?)",
         ),
-        ({"sections": {"structures": {"wing": None}}}, "no template shows any of the structures wing"),
+        (
+            {"sections": {"structures": {"wing": None}}},
+            "no template shows any of the structures wing",
+        ),
     ],
 )
 def test_bad_segmentation_input(project, by_hand, tmp_path, change, expected):
@@ -353,7 +359,9 @@ def test_a_round_is_judged_by_outlined_specimens_as_if_they_were_no_templates(pr
         masks = [of[row["specimen"]].masks[row["structure"]] for of in (found, drawn)]
         assert row["iou"] == pytest.approx(float(iou(*masks)), abs=1e-4)
 
-    assert {row["specimen"] for row in judge("outlined", "templates")[1]} == {f"s{n}" for n in range(5)}
+    assert {row["specimen"] for row in judge("outlined", "templates")[1]} == {
+        f"s{n}" for n in range(5)
+    }
     said, rows = judge("templates", "templates")
     assert not rows and "too few" in said
 

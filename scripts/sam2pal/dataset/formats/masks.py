@@ -36,9 +36,7 @@ _BACKGROUND = {"background", "_background_", "__ignore__"}
 _VALUE_NAMES = {"id", "value", "index", "pixel", "number", "class_id", "label_id"}
 _STRUCTURE_NAMES = {"name", "structure", "label", "class", "class_name"}
 _INSTANCE = re.compile(r"([ _-]?(\d+|masks?))+$", re.I)
-_HOLLOW = (
-    2  # how many times larger a mask is without its holes, at which it seems to be an edge alone
-)
+_HOLLOW = 2  # times larger without its holes a mask seems to be an edge alone
 _SOFT = 5  # pixels: how wide a soft edge is not, and steps from black or white that JPEG makes
 
 Value = int | tuple[int, int, int]

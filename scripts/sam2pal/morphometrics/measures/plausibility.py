@@ -32,10 +32,8 @@ LIMIT = 5.0  # robust standard deviations: tests/bench/plausibility.py says what
 SPREAD = dict(zip(QUANTITIES, (0.06, 0.06, 0.06, 0.05, 0.05, 0.06), strict=True))
 """The least spread of each quantity: what even careful outlines differ by."""
 FAR = np.log(2.0)  # a side twice or half as long as any template's, the specimen's size taken out
-APART, REVERSED = (
-    0.15,
-    0.05,
-)  # shares of the body's length: in order on a template, and not on a mask
+# shares of the body's length: in order on a template, and not on a mask
+APART, REVERSED = 0.15, 0.05
 
 
 class Plausibility:

@@ -50,9 +50,7 @@ Mask = NDArray[np.bool_]
 Crop = tuple[Mask, tuple[int, int]]
 """The part of a mask that holds its pixels, and the (x, y) of its first pixel."""
 
-COLOURED = (
-    100_000  # pixels of a structure whose colours are taken at least; of twice as many every 2nd
-)
+COLOURED = 100_000  # pixels of a structure whose colours are taken; of twice as many every 2nd
 VERDICTS = (*REFUSED, "needs_correction", "", "accepted", *MISSING, "corrected")
 """From the one that needs most care to the one that needs least."""
 

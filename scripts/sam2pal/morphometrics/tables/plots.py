@@ -39,23 +39,28 @@ Values = Mapping[Quantity, pd.DataFrame]
 """Of each quantity a table with the columns genus, specimen and value."""
 
 
+def _enough(values: Values) -> tuple[Values, list[str], str]:
+    """What is drawn of quantities with enough values, its genera, and what the title says of the others."""
+    enough = {quantity: table for quantity, table in values.items() if len(table) >= FEWEST}
+    shown = dict(list(enough.items())[:MOST_PANELS])
+    genera = list(dict.fromkeys(name for table in shown.values() for name in table["genus"]))
+    left = len(enough) - len(shown)
+    return shown, genera, f"; {left} further measures are in the tables" if left else ""
+
+
 def distributions(values: Values) -> Figure:
     """A panel per quantity, a box per genus: quartiles, 5th to 95th percentile, and the specimens."""
-    shown = {quantity: table for quantity, table in values.items() if len(table) >= FEWEST}
+    shown, genera, more = _enough(values)
     if not shown:
         return empty_figure(
             f"No measure has {FEWEST} values: too few specimens are measured, or too few of them with "
             "confidence (results/summary.txt counts them)."
         )
-    chosen = list(shown)[:MOST_PANELS]
-    genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
     height = max(1.9, 0.7 + 0.24 * len(genera))
-    figure, panels = _panels(len(chosen), 4.2, height, 0.5, sharey=True)
-    for panel, quantity in zip(panels, chosen, strict=True):
-        _boxes(panel, shown[quantity], genera)
+    figure, panels = _panels(len(shown), 4.2, height, 0.5, sharey=True)
+    for panel, (quantity, table) in zip(panels, shown.items(), strict=True):
+        _boxes(panel, table, genera)
         panel.set_xlabel(quantity.label)
-    left = len(shown) - len(chosen)
-    more = f"; {left} further measures are in the tables" if left else ""
     entitle(figure, f"Distributions by genus (box: quartiles, whiskers: 5 to 95 %){more}")
     return figure
 
@@ -146,16 +151,13 @@ def allometries(
 
 def agreement(values: Values) -> Figure:
     """A panel per quantity: predicted against drawn, with the concordance, bias and limits."""
-    shown = {quantity: table for quantity, table in values.items() if len(table) >= FEWEST}
+    shown, genera, more = _enough(values)
     if not shown:
         return empty_figure(
             f"Fewer than {FEWEST} specimens have drawn masks beside their predicted ones."
         )
-    chosen = list(shown)[:MOST_PANELS]
-    genera = list(dict.fromkeys(name for q in chosen for name in shown[q]["genus"]))
-    figure, panels = _panels(len(chosen), 4.0, 3.9, 0.6)
-    for panel, quantity in zip(panels, chosen, strict=True):
-        table = shown[quantity]
+    figure, panels = _panels(len(shown), 4.0, 3.9, 0.6)
+    for panel, (quantity, table) in zip(panels, shown.items(), strict=True):
         for place, genus in enumerate(genera):
             of = table[table["genus"] == genus]
             panel.scatter(
@@ -173,8 +175,6 @@ def agreement(values: Values) -> Figure:
         panel.tick_params(labelsize=7)
         panel.grid(color="0.92", linewidth=0.5)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
-    left = len(shown) - len(chosen)
-    more = f"; {left} further measures are in the tables" if left else ""
     entitle(figure, f"Measurements from predicted against those from drawn masks{more}")
     return figure
 
