@@ -13,17 +13,24 @@ from sam2pal.images.address import split, suffix_of
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import inspect
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+
+BOX = "left", "top", "width", "height"
+POSITIONS = {"file_name": str, "specimen": str, "structure": str}
+POSITIONS |= {"centroid_x": float, "centroid_y": float, **dict.fromkeys(BOX, int)}
 
 
 def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
     """Write `annotations.json`, COCO with an image per photograph, its masks as stored on disk.
 
-    Each annotation has the id of its `specimen`.
+    Each annotation has the id of its `specimen`. `positions.csv` says where each structure lies in the
+    upright photograph, in pixels.
     """
     images: dict[str, dict[str, Any]] = {}
     headers: dict[str, Header] = {}
     annotations: list[dict[str, Any]] = []
+    positions: list[dict[str, Any]] = []
     numbers = {name: number for number, name in enumerate(structures, 1)}
     written = 0
     for one in specimens:
@@ -40,6 +47,10 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
         width, height = headers[file].displayed
         for structure in one.present:
             runs = Runs.of(one.mask(structure), height, width, window.top, window.left)
+            y, x = runs.middle()
+            place = {"file_name": images[file]["file_name"], "specimen": one.stem}
+            place |= {"structure": structure, "centroid_x": x, "centroid_y": y}
+            positions.append(place | dict(zip(BOX, runs.bbox(), strict=True)))
             rle = runs.rle()
             if headers[file].orientation != 1:
                 rle = encode_mask(stored(decode_mask(rle), headers[file].orientation))
@@ -63,4 +74,5 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
         "annotations": annotations,
     }
     write_coco(folder / "annotations.json", content)
+    tables.write(tables.table(positions, POSITIONS), folder / "positions.csv")
     return written

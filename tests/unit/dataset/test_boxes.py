@@ -241,6 +241,12 @@ def test_masks_are_put_back_on_the_photograph(tmp_path: Path, orientation: int) 
     assert found["annotations"][0]["specimen"] == "T#0101"
     whole = decode_mask(found["annotations"][0]["segmentation"])
     assert (whole == stored(upright, orientation)).all()
+    positions = (tmp_path / "out/positions.csv").read_text().splitlines()
+    y, x = (np.mean(of) + 0.5 for of in np.nonzero(upright))
+    row = positions[1].split(",")
+    assert positions[0].startswith("file_name,specimen,structure,centroid_x,centroid_y,left,top")
+    assert row[:3] == ["T.png", "T#0101", "head"] and row[5:] == ["60", "20", "30", "20"]
+    assert [float(cell) for cell in row[3:5]] == pytest.approx([x, y])
 
 
 def test_a_tray_without_a_specimen_is_an_image_without_a_box() -> None:
