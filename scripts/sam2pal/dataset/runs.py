@@ -112,10 +112,11 @@ class Runs:
         """The mask within its bounding box, bool `[h, w]`, and the box's top and left."""
         left, top, width, height = self.bbox()
         x, first, after = self.columns()
-        edges = np.zeros((width, height + 1), np.int8)
-        edges[x - left, first - top] = 1
-        edges[x - left, after - top] -= 1
-        return np.cumsum(edges[:, :-1], axis=1, dtype=np.int8).T.astype(bool), top, left
+        start = (x - left) * height + first - top
+        edges = np.c_[start, start + after - first].ravel()
+        lengths = np.diff(edges, prepend=0, append=width * height)
+        inside = np.arange(len(lengths)) % 2 == 1
+        return np.repeat(inside, lengths).reshape(width, height).T, top, left
 
     def __and__(self, other: Runs) -> Runs:
         """The pixels of both."""
