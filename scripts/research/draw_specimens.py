@@ -21,9 +21,8 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
 from sam2pal.cli import program, run
-from sam2pal.dataset.files import categories as coco_categories
-from sam2pal.dataset.files import write as write_coco
-from sam2pal.dataset.rle import encode_mask, rle_measures
+from sam2pal.dataset.files import Coco
+from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import atomic
 from sam2pal.research.synthetic.anatomy import Species
@@ -101,7 +100,12 @@ def main() -> None:
         ("truth.json", images),
         ("templates.json", images[: arguments.templates]),
     ):
-        write_coco(arguments.output / file, as_coco(described, shown, structures))
+        coco = Coco(structures, description=described)
+        for name, width, height, masks in shown:
+            number = coco.image(file_name=name, width=width, height=height)
+            for structure in structures:  # one that the specimen lacks has an empty mask
+                coco.mask(number, structure, encode_mask(masks[structure]))
+        coco.write(arguments.output / file)
     with (
         atomic(arguments.output / "specimens.tsv") as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
@@ -223,37 +227,6 @@ def write_truncated(path: Path) -> None:
         half = buffer.getvalue()[: buffer.tell() // 2]
     with atomic(path) as temporary:
         temporary.write_bytes(half)
-
-
-def as_coco(
-    description: str,
-    images: list[tuple[str, int, int, dict[str, NDArray[np.bool_]]]],
-    structures: list[str],
-) -> dict:
-    """A COCO file of these images; a structure that a specimen lacks has an empty mask."""
-    annotations = []
-    for image, (_, _, _, masks) in enumerate(images, 1):
-        for category, structure in enumerate(structures, 1):
-            rle = encode_mask(masks[structure])
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image,
-                    "category_id": category,
-                    "iscrowd": 0,
-                    **rle_measures(rle),
-                    "segmentation": rle,
-                }
-            )
-    return {
-        "info": {"description": description},
-        "images": [
-            {"id": number, "file_name": name, "width": width, "height": height}
-            for number, (name, width, height, _) in enumerate(images, 1)
-        ],
-        "categories": coco_categories(structures),
-        "annotations": annotations,
-    }
 
 
 if __name__ == "__main__":

@@ -45,8 +45,7 @@ class Found:
 
 
 def look(photographs: Path, annotations: Sequence[Path], genus: str | None = None) -> Found:
-    """Find genera (a folder each, or one of all, called `genus`), and which of them the annotations are of.
-    """
+    """Find genera (a folder each, or one called `genus`), and which of them the annotations are of."""
     found = Found(_genera(photographs, genus))
     if not annotations:
         found.missing.append(

@@ -12,7 +12,7 @@ import numpy as np
 from sam2pal.dataset.dataset import FAR, Dataset, State, specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source
 from sam2pal.dataset.evidence import settle
-from sam2pal.dataset.files import categories, guarded, read_json
+from sam2pal.dataset.files import Coco, guarded, read_json
 from sam2pal.dataset.formats import coco
 from sam2pal.dataset.photographs import (
     AmbiguousNameError,
@@ -21,7 +21,6 @@ from sam2pal.dataset.photographs import (
     is_renamed,
 )
 from sam2pal.dataset.reading import read_annotations
-from sam2pal.dataset.rle import rle_measures
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
@@ -438,49 +437,27 @@ class _Collected:
         self, info: dict[str, Any], structures: Mapping[str, Any] | Sequence[str]
     ) -> dict[str, Any]:
         """The canonical file."""
-        images, annotations = [], []
-        identifiers = {name: place for place, name in enumerate(self.structures, 1)}
+        file = Coco(structures, **info, canonical=True, notes=self.notes)
         there = {image.specimen for image in self.images.values() if image.header}
         kept = [i for i in self.images.values() if i.header or i.specimen not in there]
         if not self.truth:
             kept = [image for image in kept if image.masks]
         ordered = sorted(kept, key=lambda image: natural_key(image.specimen))
-        for number, image in enumerate(ordered, 1):
-            entry = {
-                "id": number,
-                "file_name": image.name,
-                "path": image.path,
-                "specimen": image.specimen,
-            }
+        for image in ordered:
             if image.header is None:
-                entry |= {"status": "missing", "reason": "not among the photographs"}
+                more = {"status": "missing", "reason": "not among the photographs"}
             else:
-                entry |= {"width": image.header.width, "height": image.header.height}
-            images.append(entry)
-            for structure in sorted(image.masks, key=identifiers.__getitem__):
-                rle = image.masks[structure]
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,
-                        "image_id": number,
-                        "category_id": identifiers[structure],
-                        "iscrowd": 0,
-                        **rle_measures(rle),
-                        "segmentation": rle,
-                        "source": "drawn",
-                        **({"state": why} if (why := image.whys[structure]) else {}),
-                    }
-                )
+                more = {"width": image.header.width, "height": image.header.height}
+            names = {"file_name": image.name, "path": image.path, "specimen": image.specimen}
+            number = file.image(**names, **more)
+            for structure in sorted(image.masks, key=self.structures.index):
+                why = image.whys[structure] or None
+                file.mask(number, structure, image.masks[structure], source="drawn", state=why)
         drawn = {structure for image in self.images.values() for structure in image.masks}
         for structure in self.structures:
             if structure not in drawn:
                 self.notes.append(f"'{structure}' is drawn on no photograph")
-        return {
-            "info": {**info, "canonical": True, "notes": self.notes},
-            "images": images,
-            "categories": categories(structures),
-            "annotations": annotations,
-        }
+        return file.data
 
 
 def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing:

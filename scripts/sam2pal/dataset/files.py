@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sam2pal.dataset.rle import rle_measures
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic, write_text
 from sam2pal.io.text import wide_encoding
@@ -187,6 +188,37 @@ def categories(structures: Mapping[str, Any] | Sequence[str]) -> list[dict[str, 
         {"id": number, "name": name, "supercategory": (options[name] or {}).get("parent") or ""}
         for number, name in enumerate(options, 1)
     ]
+
+
+class Coco:
+    """A COCO file that is put together; images and masks are numbered from 1."""
+
+    def __init__(self, structures: Mapping[str, Any] | Sequence[str], **info: Any) -> None:
+        self.info, self.categories = info, categories(structures)
+        self.images: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+        self._numbers = {category["name"]: category["id"] for category in self.categories}
+
+    def image(self, **entry: Any) -> int:
+        """Add an image."""
+        self.images.append({"id": len(self.images) + 1, **entry})
+        return len(self.images)
+
+    def mask(self, image: int, structure: str, rle: Mapping[str, Any], **more: Any) -> None:
+        """Add a mask of an image; what `more` gives as None is left out."""
+        entry = {"id": len(self.annotations) + 1, "image_id": image, "iscrowd": 0}
+        entry |= {"category_id": self._numbers[structure], "segmentation": rle, **rle_measures(rle)}
+        self.annotations.append(entry | {k: v for k, v in more.items() if v is not None})
+
+    def write(self, path: str | Path) -> None:
+        """See `write`."""
+        write(path, self.data)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The content of the file."""
+        names = ("info", "images", "categories", "annotations")
+        return {name: getattr(self, name) for name in names}
 
 
 def write(path: str | Path, data: dict[str, Any]) -> None:

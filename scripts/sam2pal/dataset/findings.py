@@ -52,7 +52,9 @@ class Findings:
         if found:
             write_if_changed(memory, json.dumps(found))
 
-    def _findings_of(self, source: Source, truth: bool, structures: Sequence[str]) -> dict[str, list[str]]:
+    def _findings_of(
+        self, source: Source, truth: bool, structures: Sequence[str]
+    ) -> dict[str, list[str]]:
         from sam2pal.dataset.convert import look  # takes a second, for nothing if nothing changed
         from sam2pal.dataset.photographs import Photographs
 

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.dataset.exported import Exported
-from sam2pal.dataset.files import write as write_coco
-from sam2pal.dataset.formats.coco import categories
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
+from sam2pal.dataset.files import Coco
+from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.address import split, suffix_of
 from sam2pal.images.header import Header
@@ -27,11 +26,10 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
     Each annotation has the id of its `specimen`. `positions.csv` says where each structure lies in the
     upright photograph, in pixels.
     """
-    images: dict[str, dict[str, Any]] = {}
+    coco = Coco(structures, description="predictions of SAM2-PAL", orientation="stored")
+    images: dict[str, int] = {}
     headers: dict[str, Header] = {}
-    annotations: list[dict[str, Any]] = []
     positions: list[dict[str, Any]] = []
-    numbers = {name: number for number, name in enumerate(structures, 1)}
     written = 0
     for one in specimens:
         file, window = split(one.specimen.path)
@@ -39,40 +37,24 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
             raise InputError(
                 f"specimen '{one.stem}' fills a photograph of its own; --whole is for the specimens of trays"
             )
+        name = one.stem.rpartition("#")[0] + suffix_of(file)
         if file not in images:
             header = headers[file] = inspect(file)
-            size = {"width": header.width, "height": header.height}
-            name = one.stem.rpartition("#")[0] + suffix_of(file)
-            images[file] = {"id": len(images) + 1, "file_name": name, **size}
+            images[file] = coco.image(file_name=name, width=header.width, height=header.height)
         width, height = headers[file].displayed
         for structure in one.present:
             runs = Runs.of(one.mask(structure), height, width, window.top, window.left)
             y, x = runs.middle()
-            place = {"file_name": images[file]["file_name"], "specimen": one.stem}
+            place = {"file_name": name, "specimen": one.stem}
             place |= {"structure": structure, "centroid_x": x, "centroid_y": y}
             positions.append(place | dict(zip(BOX, runs.bbox(), strict=True)))
             rle = runs.rle()
             if headers[file].orientation != 1:
                 rle = encode_mask(stored(decode_mask(rle), headers[file].orientation))
             known = one.specimen.annotations[structure]
-            entry = {
-                "id": len(annotations) + 1,
-                "image_id": images[file]["id"],
-                "category_id": numbers[structure],
-                "iscrowd": 0,
-                "segmentation": rle,
-                "source": known.source,
-                "specimen": one.stem,
-                **rle_measures(rle),
-            }
-            annotations.append(entry if known.score is None else {**entry, "score": known.score})
+            more = {"source": known.source, "score": known.score}
+            coco.mask(images[file], structure, rle, specimen=one.stem, **more)
         written += 1
-    content = {
-        "info": {"description": "predictions of SAM2-PAL", "orientation": "stored"},
-        "images": list(images.values()),
-        "categories": categories(structures),
-        "annotations": annotations,
-    }
-    write_coco(folder / "annotations.json", content)
+    coco.write(folder / "annotations.json")
     tables.write(tables.table(positions, POSITIONS), folder / "positions.csv")
     return written

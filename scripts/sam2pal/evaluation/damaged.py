@@ -17,9 +17,7 @@ _HEADER = 8  # bytes that say how long the header of safetensors is
 
 
 def set_aside_damaged(results: str | Path, runs: Iterable[tuple[str, str]]) -> list[str]:
-    """Set aside what is damaged of some runs, and have genera listed again whose lists are.
-        A line a file on what was done.
-    """
+    """Set aside what is damaged of some runs, and have genera listed again whose lists are; a line a file."""
     results, runs, notes = Path(results), list(runs), []
     for genus in dict.fromkeys(genus for genus, _ in runs):
         if reason := _lists_problem(results / genus):

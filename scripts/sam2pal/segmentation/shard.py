@@ -12,6 +12,7 @@ import numpy as np
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
 from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.files import categories
 from sam2pal.dataset.manifest import NO_SPECIMEN, OK, UNREADABLE, Specimen
 from sam2pal.dataset.matching import find_templates
 from sam2pal.images.address import file_of
@@ -122,10 +123,6 @@ def segment(
             if len(to_track) >= batches.size:
                 flush()
     flush()
-    categories = [
-        {"id": i + 1, "name": s.name, "supercategory": s.parent or ""}
-        for i, s in enumerate(structures)
-    ]
     return {
         "info": {
             "near_duplicate_templates": [list(pair) for pair in bank.duplicates],
@@ -136,7 +133,7 @@ def segment(
             "confidence": {"labelled": [asdict(one) for one in batches.labelled]},
         },
         "images": images,
-        "categories": categories,
+        "categories": categories({s.name: {"parent": s.parent} for s in structures}),
         "annotations": annotations,
     }
 

@@ -22,9 +22,8 @@ from sam2pal.dataset.drawing import (
     positive_size,
 )
 from sam2pal.dataset.exported import Exported
-from sam2pal.dataset.files import categories, check
-from sam2pal.dataset.files import write as write_coco
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area, rle_measures, rle_size
+from sam2pal.dataset.files import Coco, check
+from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area, rle_size
 from sam2pal.io.errors import InputError
 
 KEYPOINTS = "keypoints"
@@ -243,32 +242,14 @@ def _evidence(
 
 def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
     """Write `annotations.json`: RLE on the photographs as stored, an empty one where absent."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    numbers = {name: number for number, name in enumerate(structures, 1)}
+    coco = Coco(structures, description="predictions of SAM2-PAL", orientation="stored")
     for one in specimens:
         size = {"width": one.specimen.width, "height": one.specimen.height}
-        number = len(images) + 1
-        images.append({"id": number, "file_name": one.name, "specimen": one.stem, **size})
+        number = coco.image(file_name=one.name, specimen=one.stem, **size)
         for structure in (*one.present, *one.missing):
+            known = one.specimen.annotations[structure]
+            more = {"source": known.source, "score": known.score}
             rle = encode_mask(one.mask(structure))
-            entry = {
-                "id": len(annotations) + 1,
-                "image_id": number,
-                "category_id": numbers[structure],
-                "iscrowd": 0,
-                "segmentation": rle,
-                "source": one.specimen.annotations[structure].source,
-                "state": one.specimen.state(structure),
-                **rle_measures(rle),
-            }
-            score = one.specimen.annotations[structure].score
-            annotations.append(entry if score is None else {**entry, "score": score})
-    content = {
-        "info": {"description": "predictions of SAM2-PAL", "orientation": "stored"},
-        "images": images,
-        "categories": categories(structures),
-        "annotations": annotations,
-    }
-    write_coco(folder / "annotations.json", content)
-    return len(images)
+            coco.mask(number, structure, rle, state=one.specimen.state(structure), **more)
+    coco.write(folder / "annotations.json")
+    return len(coco.images)

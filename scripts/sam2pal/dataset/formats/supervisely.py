@@ -52,9 +52,7 @@ def _polygon(entry: dict[str, Any], label: str, where: str, _: object) -> Outlin
     return polygons(label, where, [flat(ring, where) for ring in rings])
 
 
-def _bitmap(
-    entry: dict[str, Any], label: str, where: str, size: tuple[int, int] | None
-) -> Outline:
+def _bitmap(entry: dict[str, Any], label: str, where: str, size: tuple[int, int] | None) -> Outline:
     bitmap = entry["bitmap"]
     if size is None:
         raise InputError(f"{where}: a bitmap needs the size of its photograph")
