@@ -23,6 +23,10 @@ from torch.utils.checkpoint import checkpoint
 
 from sam2pal.model.encoder import Encoded, Frozen, StagedEncoder
 
+# pixels of squares that a CPU works on at once where nothing is kept for a gradient: more of them take as long
+# and more memory
+AT_ONCE = 2**20
+
 # SAM 2 writes a drawn mask as logits of this size: sigmoid(10) differs from 1 by 5e-5
 DRAWN_LOGIT = 10.0
 
@@ -69,6 +73,8 @@ class Features:
     @staticmethod
     def cat(parts: Sequence[Features]) -> Features:
         """Join batches of images into one."""
+        if len(parts) == 1:
+            return parts[0]
         high = tuple(torch.cat([part.high[i] for part in parts]) for i in (0, 1))
         return Features(torch.cat([part.low for part in parts]), high, parts[0].position)
 
@@ -183,7 +189,8 @@ class Tracker:
         height, width = images.shape[-2:]
         if height != width or height % 32:
             raise ValueError(f"expected squares of a side that 32 divides, got {tuple(images.shape)}")
-        return _features(self.model.forward_image(images))
+        parts = self._parts(len(images), height)
+        return Features.cat([_features(self.model.forward_image(images[part])) for part in parts])
 
     def begin(self, images: Tensor, frozen: Frozen) -> Features | Encoded:
         """Run the layers of the image encoder that are frozen; `finish` runs those that are left."""
@@ -226,6 +233,16 @@ class Tracker:
         model = self.model
         structures = _structures(features, len(mask_logits))
         side = features.low.shape[-1] * model.backbone_stride
+        if valid is None:
+            valid = torch.ones(len(mask_logits), dtype=torch.bool, device=mask_logits.device)
+        parts = self._parts(len(mask_logits), side)
+        if len(parts) > 1:
+            images = torch.arange(len(features)).repeat_interleave(structures)
+            each = [
+                self.memorize(features[images[part]], mask_logits[part], valid[part])
+                for part in parts
+            ]
+            return Memory.cat(each)
         if mask_logits.shape[-1] != side:
             mask_logits = F.interpolate(
                 mask_logits.float(), (side, side), mode="bilinear", align_corners=False
@@ -252,8 +269,6 @@ class Tracker:
             if model.no_obj_embed_spatial is not None:
                 missing = model.no_obj_embed_spatial[..., None, None].to(spatial)
                 spatial = spatial + absent[:, None, None, None] * missing
-        if valid is None:
-            valid = torch.ones(len(pointer), dtype=torch.bool, device=pointer.device)
         return Memory(spatial, position, pointer, valid)
 
     # ------------------------------------------------------------------ track
@@ -346,6 +361,13 @@ class Tracker:
 
     # ------------------------------------------------------------------ parts
 
+    def _parts(self, count: int, side: int) -> list[slice]:
+        """Images or objects on squares of a side that are worked on at once."""
+        if torch.is_grad_enabled() or self.device.type != "cpu":
+            return [slice(0, count)]
+        each = max(1, AT_ONCE // side**2)
+        return [slice(start, start + each) for start in range(0, count, each)]
+
     def _bank(
         self, memories: Sequence[Memory], positions: Sequence[float]
     ) -> tuple[Tensor, Tensor, int]:
@@ -391,22 +413,27 @@ class Tracker:
         if attention.pos_enc_at_input:
             output = output + 0.1 * position
         first, *others = attention.layers
+        images = torch.arange(len(features), device=bank.device).repeat_interleave(structures)
 
-        def begin(output: Tensor) -> Tensor:
-            # no memory has been seen yet, so the first self-attention is the same for all structures
-            output = first._forward_sa(output, position).repeat_interleave(structures, dim=0)
-            output = first._forward_ca(output, bank, position, bank_position, pointer_tokens)
+        def begin(seen: Tensor, images: Tensor, bank: Tensor, where: Tensor) -> Tensor:
+            output = first._forward_ca(seen.index_select(0, images), bank, position, where, pointer_tokens)
             hidden = first.dropout(first.activation(first.linear1(first.norm3(output))))
             return output + first.dropout3(first.linear2(hidden))
 
-        where = {"pos": bank_position, "query_pos": position, "num_k_exclude_rope": pointer_tokens}
         run = _run
         if self.checkpoint_attention and torch.is_grad_enabled():
             run = partial(checkpoint, use_reentrant=False)
-        output = run(begin, output)
-        for layer in others:
-            output = run(partial(layer, **where), output, bank)
-        output = attention.norm(output)
+        # no memory has been seen yet, so the first self-attention is the same for all structures
+        seen = run(first._forward_sa, output, position)
+        each = []
+        for part in self._parts(len(bank), features.low.shape[-1] * self.model.backbone_stride):
+            where = bank_position[part]
+            keywords = {"pos": where, "query_pos": position, "num_k_exclude_rope": pointer_tokens}
+            output = run(begin, seen, images[part], bank[part], where)
+            for layer in others:
+                output = run(partial(layer, **keywords), output, bank[part])
+            each.append(attention.norm(output))
+        output = torch.cat(each)
         return output.transpose(1, 2).reshape(len(output), -1, *features.low.shape[-2:])
 
     def _decode(
@@ -419,6 +446,20 @@ class Tracker:
         """
         model = self.model
         objects, device = len(low), low.device
+        structures = objects // len(features)
+        parts = self._parts(objects, low.shape[-1] * model.backbone_stride)
+        if len(parts) > 1:
+            images = torch.arange(len(features)).repeat_interleave(structures)
+            each = [
+                self._decode(
+                    features if len(features) == 1 else features[images[part]],
+                    low[part],
+                    None if mask_prompt is None else mask_prompt[part],
+                    multimask,
+                )
+                for part in parts
+            ]
+            return tuple(map(torch.cat, zip(*each, strict=True)))
         # SAM 2 stands an empty point in for "no clicks"
         no_points = (
             torch.zeros(objects, 1, 2, device=device),
@@ -428,7 +469,6 @@ class Tracker:
         sparse, dense = encoder(points=no_points, boxes=None, masks=mask_prompt)
         if mask_prompt is None:
             dense = encoder.no_mask_embed.weight[:, :, None, None]  # at any size
-        structures = objects // len(features)
         high = [
             # one image serves all its objects by broadcasting, without a copy
             level if len(features) == 1 else level.repeat_interleave(structures, dim=0)

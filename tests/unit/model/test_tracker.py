@@ -169,6 +169,36 @@ def test_encode_batched_equals_one_at_a_time_and_cat(scene):
     assert whole.to(torch.float64).high[1].dtype == torch.float64
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+@torch.no_grad()
+def test_in_parts_it_is_the_whole(scene, monkeypatch, at_once):
+    tracker, _, memories, _ = scene
+    images = torch.randn(IMAGES, 3, 64, 64, generator=torch.Generator().manual_seed(5))
+    drawn = drawn_logits(blobs(IMAGES * STRUCTURES, 64))
+    memories = [memory.repeat(IMAGES) for memory in memories]
+    layer = type(tracker.model.memory_attention.layers[0])
+    forward, calls = layer._forward_ca, []
+
+    def counted(self, output, *more):
+        calls.append(len(output))
+        return forward(self, output, *more)
+
+    def everything():
+        seen = tracker.encode(images)
+        return seen.low, *seen.high, tracker.memorize(seen, drawn), tracker.track(seen, memories)
+
+    *whole, memory, tracked = everything()
+    monkeypatch.setattr("sam2pal.model.tracker.AT_ONCE", at_once * 64**2)
+    monkeypatch.setattr(layer, "_forward_ca", counted)
+    *parts, other, found = everything()
+    assert max(calls) == at_once  # of three structures: parts hold objects of two images
+    for one, part in zip(whole, parts, strict=True):
+        torch.testing.assert_close(part, one, atol=2e-5, rtol=2e-5)
+    torch.testing.assert_close(other.spatial, memory.spatial, atol=2e-5, rtol=2e-5)
+    torch.testing.assert_close(other.pointer, memory.pointer, atol=2e-5, rtol=2e-5)
+    assert_same(found, tracked)
+
+
 @pytest.mark.parametrize(
     "pattern",
     [
