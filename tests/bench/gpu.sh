@@ -5,8 +5,8 @@
 #     bash tests/bench/gpu.sh --wheels WHEELS     # before, where there is a package index: fetch what may be missing
 #     bash tests/bench/gpu.sh --dry-run OUT       # on any machine: the same calls on the CPU, small, with more time
 #
-# Every part has its time; one that fails says so in OUT/log.txt and the others go on. Results: OUT/*.jsonl as they
-# come, OUT/table.md at the end. PYTHON names the interpreter (default: python3). Packages that it lacks are taken from
+# Every part has its time; one that fails says so in OUT/log.txt and the others go on. Called again with the same OUT it
+# goes on with the parts that are not done. Results: OUT/*.jsonl as they come, OUT/table.md at the end. PYTHON names the interpreter (default: python3). Packages that it lacks are taken from
 # WHEELS into a folder of their own; nothing of the machine is changed, and torch is never replaced.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -63,13 +63,16 @@ if [ -n "$missing" ]; then
 fi
 
 part() { # seconds, name, command
-  local seconds=$1 name=$2 began=$SECONDS
+  local seconds=$1 name=$2 began=$SECONDS mark=$OUT/$2.done
+  [ ! -e "$mark" ] || { echo "== $name was done before"; return; }
   [ -z "$DRY" ] || seconds=$((20 * seconds)) # on a CPU, and a busy one perhaps
   shift 2
   echo "== $name (at most $seconds s)"
   timeout -k 5 "$seconds" "$@"
   local code=$?
-  [ $code -eq 0 ] || echo "FAILED: $name (status $code, 124 is out of time); the others go on"
+  if [ $code -eq 0 ]; then touch "$mark"; else
+    echo "FAILED: $name (status $code, 124 is out of time); the others go on"
+  fi
   echo "-- $name: $((SECONDS - began)) s"
 }
 bench() { part "$1" "$2" "$PYTHON" tests/bench/gpu.py "$2" --output "$OUT" --device "$DEVICE" $DRY; }

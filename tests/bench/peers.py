@@ -10,15 +10,17 @@ calls with more and fewer of them, so that what is left is the start. Of a train
 first of two optimiser steps ends later than the second one lasts. The peer is called so that it sees the
 specimen at all (`--interleave_template`), without its extraction of the foreground, which fetches a model
 of its own. It takes one template and trains one structure per step; ours does all structures in a step, and
-its seconds are divided by them. `as many pixels on the specimen` are squares of 512 pixels for specimens that
-fill half of the side of their photographs, which the peer sees whole: cut before, or found. Random weights
-are never sure that they found it, so finding costs more than with trained ones.
+its seconds are divided by them. All specimens fill their photographs: of random weights it would mean nothing
+where they find others. `as many pixels on the specimen` is a window of 512 pixels cut round a specimen that
+fills half of the side of the photograph, which the peer sees whole; finding it is not in it, and takes about
+as long again.
 """
 
 import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,32 +30,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from segmentation import NAMES, draw
 
 from sam2pal.config.model import ModelOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
 from sam2pal.dataset.files import categories, write_json
 from sam2pal.dataset.manifest import Specimen, build_manifest, write_list
 from sam2pal.dataset.rle import encode_mask
+from sam2pal.images.window import Window
 from sam2pal.model.build import build_model
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 MODEL = "sam2.1_hiera_tiny"
 PEER_MODEL = "configs/sam2.1/sam2.1_hiera_t.yaml"
-WINDOWED = "as many pixels on the specimen, which is found"
 OURS = {
     "default": {},
     "upright": {"turns": [0]},
     "as many pixels on the specimen": {"image_size": 512, "window": "photograph"},
-    WINDOWED: {"image_size": 512},
 }
 THEIRS = {
     "default": [],
     "any orientation": ["--orientation_search", "rot4"],
-    WINDOWED: [],
 }
 Row = dict[str, Any]
 
@@ -95,6 +93,7 @@ def write_coco(path: Path, templates: list[AnnotatedSpecimen]) -> None:
         images.append({"id": number, "file_name": name} | size)
         for category, structure in enumerate(NAMES, 1):
             mask = template.masks[structure]
+            top, left, high, wide = Window.holding(mask)
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -102,7 +101,7 @@ def write_coco(path: Path, templates: list[AnnotatedSpecimen]) -> None:
                     "category_id": category,
                     "iscrowd": 0,
                     "area": int(mask.sum()),
-                    "bbox": [0, 0, template.width, template.height],
+                    "bbox": [left, top, wide, high],
                     "segmentation": encode_mask(mask),
                 }
             )
@@ -136,6 +135,9 @@ class Ours:
             *("--photographs", Path(templates[0].path).parent, "--genus", "Fictus"),
             *("--round", "first", "--output", self._folder / "templates.json"),
         )
+        read = read_templates(self._folder / "templates.json")
+        if any(set(one.masks) != set(NAMES) for one in read):
+            raise SystemExit("a template lost a structure: see convert_templates.log")
 
     def segment(self, specimens: list[Specimen], options: dict) -> Cost:
         write_list(self._folder / "list.tsv", specimens)
@@ -246,8 +248,7 @@ class Bench:
     def further(self, program: str, way: str, count: int) -> Row:
         """What a further specimen costs, and the start."""
         templates, specimens = draw(self.folder / "drawn", count, max(*self.numbers, 2))
-        if way == WINDOWED:
-            templates, specimens = widened(self.folder / "wide", templates, specimens)
+        specimens = same(self.folder / f"specimens{count}", specimens)
         self.ours.prepare(templates)  # both read what it writes
 
         def call(number: int) -> Cost:
@@ -291,32 +292,12 @@ def _row(program: str, what: str, templates: int, each: float, start: float, mem
     }
 
 
-def widened(
-    folder: Path, templates: Sequence[AnnotatedSpecimen], specimens: Sequence[Specimen]
-) -> tuple[list[AnnotatedSpecimen], list[Specimen]]:
-    """The same specimens, each in a photograph of twice the side."""
-    (folder / "specimens").mkdir(parents=True, exist_ok=True)
-
-    def paste(path: str, target: Path) -> tuple[int, int]:
-        picture = Image.open(path).convert("RGB")
-        wide = Image.new("RGB", (2 * picture.width, 2 * picture.height), picture.getpixel((0, 0)))
-        wide.paste(picture, (picture.width // 2, picture.height // 2))
-        wide.save(target)
-        return wide.size
-
-    annotated = []
-    for one in templates:
-        path = folder / Path(one.path).name
-        width, height = paste(one.path, path)
-        masks = {}
-        for name, mask in one.masks.items():
-            masks[name] = np.zeros((height, width), bool)
-            top, left = one.height // 2, one.width // 2
-            masks[name][top : top + one.height, left : left + one.width] = mask
-        annotated.append(AnnotatedSpecimen(path.stem, str(path), width, height, drawn(masks)))
+def same(folder: Path, specimens: Sequence[Specimen]) -> list[Specimen]:
+    """The first specimen as many times: it fills its photograph, so that random weights find it."""
+    folder.mkdir(parents=True, exist_ok=True)
     for one in specimens:
-        paste(one.path, folder / "specimens" / Path(one.path).name)
-    return annotated, build_manifest(folder / "specimens", None, 1000).specimens
+        shutil.copy(specimens[0].path, folder / Path(one.path).name)
+    return build_manifest(folder, None, 1000).specimens
 
 
 def main() -> None:

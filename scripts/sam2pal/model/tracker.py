@@ -16,15 +16,17 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
+from sam2.modeling.memory_attention import MemoryAttentionLayer
 from sam2.modeling.sam2_base import NO_OBJ_SCORE, SAM2Base
 from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from sam2pal.model.attention import attend_memory, pays
 from sam2pal.model.encoder import Encoded, Frozen, StagedEncoder
 
-# pixels of squares that a CPU works on at once where nothing is kept for a gradient: more of them take as long
-# and more memory
+# pixels of squares that a CPU works on at once where nothing is kept for a gradient: with more of them it is
+# no faster and takes more memory
 AT_ONCE = 2**20
 
 # SAM 2 writes a drawn mask as logits of this size: sigmoid(10) differs from 1 by 5e-5
@@ -188,7 +190,9 @@ class Tracker:
         """
         height, width = images.shape[-2:]
         if height != width or height % 32:
-            raise ValueError(f"expected squares of a side that 32 divides, got {tuple(images.shape)}")
+            raise ValueError(
+                f"expected squares of a side that 32 divides, got {tuple(images.shape)}"
+            )
         parts = self._parts(len(images), height)
         return Features.cat([_features(self.model.forward_image(images[part])) for part in parts])
 
@@ -412,26 +416,19 @@ class Tracker:
         output = features.low.flatten(2).transpose(1, 2)
         if attention.pos_enc_at_input:
             output = output + 0.1 * position
-        first, *others = attention.layers
         images = torch.arange(len(features), device=bank.device).repeat_interleave(structures)
-
-        def begin(seen: Tensor, images: Tensor, bank: Tensor, where: Tensor) -> Tensor:
-            output = first._forward_ca(seen.index_select(0, images), bank, position, where, pointer_tokens)
-            hidden = first.dropout(first.activation(first.linear1(first.norm3(output))))
-            return output + first.dropout3(first.linear2(hidden))
-
         run = _run
         if self.checkpoint_attention and torch.is_grad_enabled():
             run = partial(checkpoint, use_reentrant=False)
+        first, *others = attention.layers
         # no memory has been seen yet, so the first self-attention is the same for all structures
         seen = run(first._forward_sa, output, position)
         each = []
         for part in self._parts(len(bank), features.low.shape[-1] * self.model.backbone_stride):
-            where = bank_position[part]
-            keywords = {"pos": where, "query_pos": position, "num_k_exclude_rope": pointer_tokens}
-            output = run(begin, seen, images[part], bank[part], where)
+            memory = bank[part], position, bank_position[part], pointer_tokens
+            output = run(partial(_first_layer, first), seen, images[part], *memory)
             for layer in others:
-                output = run(partial(layer, **keywords), output, bank[part])
+                output = run(partial(_layer, layer), output, *memory)
             each.append(attention.norm(output))
         output = torch.cat(each)
         return output.transpose(1, 2).reshape(len(output), -1, *features.low.shape[-2:])
@@ -491,8 +488,26 @@ def _features(output: dict) -> Features:
     return Features(low, (fine, middle), output["vision_pos_enc"][-1][:1])
 
 
-def _run(layer: Callable, *inputs: Tensor) -> Tensor:
+def _run(layer: Callable, *inputs: Tensor | int) -> Tensor:
     return layer(*inputs)
+
+
+def _first_layer(
+    layer: MemoryAttentionLayer, seen: Tensor, images: Tensor, *memory: Tensor | int
+) -> Tensor:
+    """A layer of the memory attention behind its self-attention, which images [B, ...] went through."""
+    return _behind(layer, seen.index_select(0, images), *memory)
+
+
+def _layer(layer: MemoryAttentionLayer, output: Tensor, *memory: Tensor | int) -> Tensor:
+    return _behind(layer, layer._forward_sa(output, memory[1]), *memory)
+
+
+def _behind(layer: MemoryAttentionLayer, output: Tensor, *memory: Tensor | int) -> Tensor:
+    attend = attend_memory if pays(layer, output) else MemoryAttentionLayer._forward_ca
+    output = attend(layer, output, *memory)
+    hidden = layer.dropout(layer.activation(layer.linear1(layer.norm3(output))))
+    return output + layer.dropout3(layer.linear2(hidden))
 
 
 def _structures(features: Features, objects: int) -> int:

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from sam2.modeling.memory_attention import MemoryAttentionLayer
 from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal.config.model import ModelOptions
@@ -84,6 +85,20 @@ def test_same_masks_pointers_and_memories_as_track_step(model, structures, templ
     again = tracker.memorize(features[[templates]], tracked.logits)
     torch.testing.assert_close(again.spatial, last["maskmem_features"], atol=1e-3, rtol=1e-3)
     assert (tracked.object_score > 0).all() and tracked.logits.std() > 0.05
+
+
+@torch.no_grad()
+def test_memories_averaged_before_they_become_values(model, monkeypatch):
+    side = model.image_size
+    images = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(1))
+    tracker = Tracker(model)
+    features = tracker.encode(images)
+    memories = [tracker.memorize(features[[i]], drawn_logits(blobs(2, side))) for i in (0, 1)]
+    expected = tracker.track(features[[2]], memories)
+    monkeypatch.setattr("sam2pal.model.attention.LONG", 1)
+    monkeypatch.setattr("sam2pal.model.attention.ROWS", 7)
+    monkeypatch.setattr(MemoryAttentionLayer, "_forward_ca", None)  # is not called
+    assert_same(tracker.track(features[[2]], memories), expected, atol=1e-4)
 
 
 @torch.no_grad()
