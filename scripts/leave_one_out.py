@@ -95,7 +95,7 @@ def judge(
         import torch
 
         from sam2pal.model.build import build_model
-        from sam2pal.model.device import choose_device, seed_everything
+        from sam2pal.model.device import choose_device, half_on_cpu, seed_everything
         from sam2pal.model.tracker import Tracker
         from sam2pal.segmentation.shard import segment
 
@@ -111,7 +111,7 @@ def judge(
         for one in bar.over(asked):
             others = [template for name, template in own.items() if name != one.specimen]
             try:
-                with torch.inference_mode():
+                with torch.inference_mode(), half_on_cpu(options.half, stage.model):
                     found = segment(tracker, [listed(one)], others, structures, options)
             except InputError as error:
                 print(f"{one.specimen}: not judged: {error}")

@@ -39,7 +39,7 @@ def main() -> None:
         import torch
 
         from sam2pal.model.build import build_model
-        from sam2pal.model.device import choose_device, seed_everything
+        from sam2pal.model.device import choose_device, half_on_cpu, seed_everything
         from sam2pal.model.tracker import Tracker
         from sam2pal.segmentation.shard import segment
 
@@ -55,7 +55,7 @@ def main() -> None:
 
             adapters.load(model, arguments.adapter)
         bar.say("reading the templates")
-        with torch.inference_mode():
+        with torch.inference_mode(), half_on_cpu(options.half, stage.model):
             tracker = Tracker(model)
             predictions = segment(tracker, specimens, templates, structures, options, bar.update)
     predictions["info"] |= {

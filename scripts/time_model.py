@@ -32,7 +32,7 @@ def main() -> None:
     import torch
 
     from sam2pal.model.build import build_model
-    from sam2pal.model.device import autocast, choose_device
+    from sam2pal.model.device import autocast, choose_device, half_on_cpu
     from sam2pal.model.tracker import Tracker, drawn_logits
 
     device = choose_device(arguments.device)
@@ -51,7 +51,7 @@ def main() -> None:
     @torch.inference_mode()
     def once() -> float:
         began = clock()
-        with autocast(device):
+        with half_on_cpu(None, options), autocast(device):
             features = tracker.encode(image)
             memory = tracker.memorize(features, drawn_logits(masks))
             tracked = tracker.track(features, [memory])

@@ -39,6 +39,10 @@ class SegmentationOptions:
     or one and a quarter times the pixels, mirrored, scaled or turned a little. The mean of the
     masks is taken. 3 is worth three to five points of IoU, and takes the model five times as
     long. None is 3 with the bundled model, and 1 with others, of which it was not measured"""
+    half: StrictBool | None = None
+    """compute in bfloat16 on a CPU, as GPUs do by themselves. None does so with official models where
+    the processor has instructions for it (AVX512-BF16, AMX): two thirds of the time, and
+    masks that differ as those of a GPU do"""
     absent_below: Share = 0.0
     """a structure is called absent, and its mask dropped, where the logit that it is there is below
     this share of the logit on the templates themselves; 0 is where the model is more sure that it is

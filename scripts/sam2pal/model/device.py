@@ -1,9 +1,10 @@
 """Where and in which precision a model runs."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.io.errors import InputError
 
 
@@ -26,9 +27,25 @@ def choose_device(wanted: str = "auto") -> torch.device:
 
 
 def autocast(device: torch.device) -> AbstractContextManager:
-    """bfloat16 where the device computes in it, else full precision."""
+    """bfloat16 where the device computes in it, else full precision; on a CPU as it is round the call."""
+    if device.type == "cpu":
+        return nullcontext()
     supported = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, torch.bfloat16, enabled=supported)
+
+
+def half_on_cpu(wanted: bool | None, options: ModelOptions) -> AbstractContextManager:
+    """bfloat16 on a CPU.
+
+    Args:
+        wanted: None for official models where the processor has instructions for it.
+    """
+    if wanted is None:
+        official = options.name in OFFICIAL and options.config is None
+        wanted = official and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted)
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -17,7 +17,7 @@ from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import BUNDLED, build_model, model_hash
 from sam2pal.model.checkpoints import load_weights, read_weights, verify
-from sam2pal.model.device import choose_device
+from sam2pal.model.device import autocast, choose_device, half_on_cpu
 
 
 def hollow(model) -> dict[str, torch.Tensor]:
@@ -318,3 +318,27 @@ def test_device(monkeypatch):
     assert choose_device() == torch.device("cuda")
     assert choose_device("cuda:1") == torch.device("cuda", 1)
     assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "options", "instructions", "expected"),
+    [
+        (None, ModelOptions("sam2.1_hiera_tiny"), True, True),
+        (None, ModelOptions("sam2.1_hiera_tiny"), False, False),
+        (None, ModelOptions(), True, False),
+        (
+            None,
+            ModelOptions("sam2.1_hiera_tiny", config="own.yaml", checkpoint="own.pt"),
+            True,
+            False,
+        ),
+        (True, ModelOptions(), False, True),
+        (False, ModelOptions("sam2.1_hiera_tiny"), True, False),
+    ],
+)
+def test_half_precision_on_a_cpu(monkeypatch, wanted, options, instructions, expected):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: instructions)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    some = torch.ones(2, 2)
+    with half_on_cpu(wanted, options), autocast(torch.device("cpu")):
+        assert (some @ some).dtype == (torch.bfloat16 if expected else torch.float32)

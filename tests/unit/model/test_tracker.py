@@ -102,6 +102,23 @@ def test_memories_averaged_before_they_become_values(model, monkeypatch):
 
 
 @torch.no_grad()
+def test_half_precision_finds_nearly_the_same(model, monkeypatch):
+    monkeypatch.setattr("sam2pal.model.attention.LONG", 1)
+    side = model.image_size
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
+    tracker, drawn = Tracker(model), drawn_logits(blobs(2, side))
+    found = {}
+    for half in (True, False):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            features = tracker.encode(images)
+            memory = tracker.memorize(features[[0]], drawn)
+            found[half] = tracker.track(features[[1]], [memory]).logits
+    assert not torch.equal(found[True], found[False])
+    alike = torch.corrcoef(torch.stack([found[half].flatten() for half in (True, False)]))[0, 1]
+    assert alike > 0.9  # weights that were made to depend much on what is remembered
+
+
+@torch.no_grad()
 def test_an_absent_structure_is_remembered_as_in_track_step(model):
     side = model.image_size
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(1))
