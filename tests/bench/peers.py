@@ -46,6 +46,7 @@ MODEL = "sam2.1_hiera_tiny"
 PEER_MODEL = "configs/sam2.1/sam2.1_hiera_t.yaml"
 OURS = {
     "default": {},
+    "float32": {"half": False},
     "upright": {"turns": [0]},
     "as many pixels on the specimen": {"image_size": 512, "window": "photograph"},
 }
