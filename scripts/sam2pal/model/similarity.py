@@ -53,7 +53,9 @@ def match(tracker: Tracker, templates: Tensor, images: Tensor) -> Match:
         templates: their descriptors in every view, [T, V, D].
         images: [B, 3, S, S].
     """
-    alike = torch.einsum("bd, tvd -> bvt", describe(tracker, images), templates)
+    described = describe(tracker, images)
+    with torch.autocast(images.device.type, enabled=False):  # half precision knows three digits
+        alike = torch.einsum("bd, tvd -> bvt", described, templates)
     scores = alike.mean(2)
     view = scores.argmax(1)
     return Match(view, scores, alike[torch.arange(len(view), device=view.device), view])

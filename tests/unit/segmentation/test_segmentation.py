@@ -454,6 +454,19 @@ def test_batches_change_nothing(tracker, genus, predictions, batch_size):
     assert_same_predictions(found, predictions)
 
 
+def test_in_half_precision_it_finds_nearly_the_same(tracker, genus, predictions):
+    with torch.autocast("cpu", torch.bfloat16):
+        found = run(tracker, genus)
+    alike = []
+    for one, other in zip(found["annotations"], predictions["annotations"], strict=True):
+        if other["area"]:
+            alike.append((mask_of(one) == mask_of(other)).mean())
+    assert len(alike) > 5 and 0.97 < np.mean(alike) < 1
+    assert [one["view"] for one in found["images"] if "view" in one] == [
+        one["view"] for one in predictions["images"] if "view" in one
+    ]
+
+
 def test_same_bytes_again(tracker, genus, predictions, tmp_path):
     write(tmp_path / "one.json", predictions)
     write(tmp_path / "two.json", run(tracker, genus))
