@@ -18,6 +18,7 @@ from sam2pal.config.outlines import OutlineOptions, outline_problems
 from sam2pal.dataset.files import categories, write
 from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.io import tables
+from sam2pal.morphometrics.geometry.moments import pixel_moments
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.shapes.frame import Frame, asymmetry
 from sam2pal.morphometrics.shapes.landmarks import landmarks
@@ -351,3 +352,30 @@ def test_what_the_options_name_must_be_there():
     assert outline_problems(OutlineOptions(), ["head", "trunk"], STRUCTURES) == []
     with pytest.raises(ValueError, match="12 harmonics need 24 points"):
         OutlineOptions(points=20)
+
+
+def test_the_sides_of_real_beetles_stay_when_turned_and_change_places_when_mirrored(carabidae):
+    coco = COCO(carabidae / "pinned" / "annotations_9class.json")
+    names = {one["id"]: one["name"] for one in coco.cats.values()}
+    for image in coco.getImgIds()[1:4]:
+        masks = {names[of["category_id"]]: coco.annToMask(of) for of in coco.imgToAnns[image]}
+
+        def sides(masks, mirrored=False):
+            shapes = {
+                name: Shape.of(mask.astype(bool), min_part=0.01) for name, mask in masks.items()
+            }
+            body = pixel_moments(masks["head"] | masks["pronotum"] | masks["elytra"])
+            ends = shapes["head"].moments, shapes["elytra"].moments
+            frame = Frame.of(body, body.angle, *ends, mirrored)
+            return {name: frame.sides(shapes[name].parts) for name in ("eyes", "legs", "antennae")}
+
+        upright = sides(masks)
+        assert all(left and right for left, right in upright.values())
+        for quarters in (1, 2):
+            turned = {name: np.rot90(mask, quarters) for name, mask in masks.items()}
+            assert sides(turned) == upright
+            other = {name: mask[:, ::-1] for name, mask in turned.items()}
+            assert sides(other) == {name: (b, a) for name, (a, b) in upright.items()}
+            assert sides(other, mirrored=True) == upright
+            for name, (left, right) in sides(other).items():
+                assert asymmetry(left, right) == -asymmetry(*upright[name])
