@@ -16,7 +16,6 @@ from sam2pal.config.scale import ScaleSearch
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.scales import text
-from sam2pal.morphometrics.scales.bar import Bar
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.collection import (
     Row,
@@ -27,8 +26,8 @@ from sam2pal.morphometrics.scales.collection import (
     without_scale,
     write_rows,
 )
-from sam2pal.morphometrics.scales.finding import Search, other_thing, taken_with
-from sam2pal.morphometrics.scales.strip import Line, grey
+from sam2pal.morphometrics.scales.finding import Search, taken_with
+from sam2pal.morphometrics.scales.strip import grey
 
 MM = ScaleSearch(bar_length=1.0, card=(85.6, 54.0))
 
@@ -54,15 +53,6 @@ def test_what_is_as_short_as_a_limb_is_doubtful(tmp_path):
         assert found.status == status, found.reason
     found = search(tmp_path, draw_bar(ground(), Overlay((80, 76), 0.0), 24.0, 3.0, "plain"))
     assert "it is only 24 pixels long" in found.reason
-
-
-def test_an_edge_between_two_grounds_is_doubtful():
-    picture = ground()
-    bar = Bar(Line((105.0, 200.0), (1.0, 0.0), 90.0, 3.0), True, "line", 100.0, 0.3, {})
-    assert other_thing(picture, bar) == ""
-    label = picture[200:270, 50:160].astype(float) + (70, -12, -125)  # as bright as the ground
-    picture[200:270, 50:160] = label.clip(0, 255)
-    assert "edge of a label" in other_thing(picture, bar)
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +15,11 @@ from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, crossing, sa
 
 FAINTEST = 18.0  # of 255: a bar differs more from what is around it
 COVERED = 0.85  # of its length, along a row that belongs to the bar
-LEAVES = 0.7  # of the level that it had before: a profile that is below has ended
+SAME = 8.0  # of 255: a bar's own grey value may differ by as much
+ASIDE = 0.75  # pixels: how far from its line an edge may lie
 CLEAR = 0.6  # of a bar's contrast: that of a tick
-RIM = 0.1  # of its contrast: what goes round it differs by more from what is around both
-TALLEST = 0.35  # of its length: ticks are not longer
+RIM = 0.2  # of the contrast to the frame round a filled box: its four sides differ by less
+THIN, WIDE = 1.6, 0.6  # pixels, and share of its thickness: of the frame round a filled box
 PLAIN, TICKED, BOX = "line", "line with ticks", "box"
 
 
@@ -50,9 +53,9 @@ class _Strip:
     """A bar's surroundings, straightened.
 
     Attributes:
-        values: [v, s]; 0 is what is beside it there, 1 the bar's ink; NaN outside of the picture.
-        grey: the same in grey values, higher where it is more like the bar; known outside, too.
-        contrast: [s], between ink and surroundings.
+        values: [v, s], grey values; the bar is darker than what is beside it.
+        known: [v, s], whether it lies in the picture.
+        ink, contrast: [s], the bar's own grey value, and how much lighter what is beside it is.
         spine: rows that the bar covers; one run of them, or two of a box.
     """
 
@@ -60,15 +63,29 @@ class _Strip:
     s: Numbers
     v: Numbers
     values: Numbers
-    grey: Numbers
+    known: NDArray[np.bool_]
+    ink: Numbers
     contrast: Numbers
     spine: NDArray[np.bool_]
     box: bool
 
-    @property
+    @cached_property
+    def like(self) -> Numbers:
+        """[v, s]: 0 is what is beside it there, 1 the bar's ink; 0 outside of the picture."""
+        relative = 1 - (self.values - self.ink) / np.maximum(self.contrast, FAINTEST)
+        return np.where(self.known, relative, 0.0)
+
+    @cached_property
     def profile(self) -> Numbers:
-        """[s]: along the bar."""
-        return self.values[self.spine].mean(0)
+        """[s]: its grey value along the bar, less what it typically is there."""
+        inner = ndimage.binary_erosion(self.spine, iterations=2)  # the others are half ground
+        grey = self.values[inner if inner.any() else self.spine].mean(0) - self.ink
+        return grey - np.median(grey[self.core])
+
+    @property
+    def core(self) -> NDArray[np.bool_]:
+        """[s]: the middle part, in which its ends do not lie."""
+        return np.abs(self.s) < 0.4 * self.line.length
 
     @property
     def top(self) -> float:
@@ -79,9 +96,9 @@ class _Strip:
         return float(self.v[self.spine][-1])
 
     def rows(self, low: float, high: float) -> Numbers:
-        """[s]: mean of the rows from `low` to `high` pixels across; 0 outside of the picture."""
+        """[s]: mean likeness of the rows from `low` to `high` pixels across."""
         rows = (self.v >= low) & (self.v <= high)
-        return np.nan_to_num(self.values[rows]).mean(0) if rows.any() else np.zeros(len(self.s))
+        return self.like[rows].mean(0) if rows.any() else np.zeros(len(self.s))
 
 
 def measure_bar(
@@ -96,25 +113,31 @@ def measure_bar(
     """
     picture = picture if dark else 255 - picture
     strip = _straightened(picture, line, step)
-    ends = None if strip is None else _ends(strip)
-    if strip is None or ends is None:
+    if strip is None:
+        return None
+    edges = [_fitted(strip.s, y, seen, 0.4 * line.length) for y, seen in _edges(strip)]
+    ends = None if None in edges else _ends(strip, edges)
+    if ends is None:
         return None
     (first, last), rises, cut = ends
     inner = (strip.s > first + (last - first) * 0.1) & (strip.s < last - (last - first) * 0.1)
     if inner.sum() < 3:
         return None
-    stroke, odd, tall = (0.0, False, False) if strip.box else _ticks(picture, strip, first, last)
-    thickness = _thickness(strip)
-    quality = _quality(strip, (first, last), rises, stroke) | {"frame": float(tall)}
-    kind = BOX if strip.box else TICKED if stroke else PLAIN
-    first, last = first + stroke / 2, last - stroke / 2
-    thick = strip.bottom - strip.top + STEP if strip.box else float(np.median(thickness[inner]))
-    found = strip.line.between(first, last, thick).moved((strip.top + strip.bottom) / 2, 0.0)
-    error = math.sqrt(
-        2 * (0.1**2 + (_noise(strip) * max(rises)) ** 2) + (stroke * 0.15) ** 2 + 0.29**2
-    )
+    (high, top), (low, bottom) = edges[0].line, edges[1].line
+    stroke, odd = (0.0, False) if strip.box else _ticks(strip, first, last)
+    one, other, rim = (0.0, 0.0, 0.0) if strip.box else _rim(strip, (first, last))
+    quality = _quality(strip, (first, last), rises, stroke or rim, edges)
+    if strip.box or rim:  # what is drawn is as thick as its frame
+        quality["stout"] = (rim or STEP * len(_runs(strip.spine)[0])) / (last - first)
+    kind = BOX if strip.box or rim else TICKED if stroke else PLAIN
+    first, last = first + stroke / 2 - one, last - stroke / 2 + other
+    middle, slope = (first + last) / 2, (high + low) / 2
+    across = (top + bottom) / 2 + slope * middle
+    found = strip.line.between(first, last, bottom - top + 2 * rim).moved(across, math.atan(slope))
+    noise = _noise(strip)
+    error = math.sqrt(2 * (0.1**2 + (noise * max(rises)) ** 2) + (stroke * 0.15) ** 2 + 0.29**2)
     contrast = float(np.median(strip.contrast[inner]))
-    return Bar(found, dark, kind, contrast, error, quality, cut, odd)
+    return Bar(found, dark, kind, contrast, error, quality, cut, odd and not rim)
 
 
 def _straightened(picture: NDArray[np.float32], line: Line, step: float) -> _Strip | None:
@@ -123,155 +146,203 @@ def _straightened(picture: NDArray[np.float32], line: Line, step: float) -> _Str
     side = max(4.0, min(line.width, 15.0))
     s = spaced(-line.length / 2 - margin, line.length / 2 + margin, step)
     v = spaced(-line.width / 2 - side, line.width / 2 + side)
-    size = max(3, int(min(line.length / 3, 120) / step) | 1)
+    size = max(3, int(min(line.length / 2, 120) / step) | 1)
     core, near = np.abs(s) < 0.4 * line.length, np.abs(v) < line.width / 2 + 1
     above, below = v < -line.width / 2 - 1.5, v > line.width / 2 + 1.5
     for turn in range(3):
-        values, inside = sample(picture, line, s, v)
+        values, known = sample(picture, line, s, v)
         # the lighter ones of what is beside it: text, and ticks at its ends, are as dark as it
         sides = [np.median(values[rows], axis=0) for rows in (above, below)]
         sides = [ndimage.percentile_filter(of, 70, size, mode="nearest") for of in sides]
-        difference = (sides[0] + sides[1]) / 2 - values
-        best = near & (v == v[near][np.median(difference[np.ix_(near, core)], axis=1).argmax()])
-        ink = ndimage.median_filter(values[best][0][core], size, mode="nearest")
+        lighter = (sides[0] + sides[1]) / 2
+        best = values[near][np.median((lighter - values)[np.ix_(near, core)], axis=1).argmax()]
+        ink = ndimage.median_filter(best[core], size, mode="reflect")
         ink = np.interp(s, s[core], ink)  # what is at its ends goes on
-        contrast = (sides[0] + sides[1]) / 2 - ink
+        contrast = lighter - ink
         if np.percentile(contrast[core], 20) < FAINTEST:
             return None
-        relative = difference / np.maximum(contrast, FAINTEST)
-        weights = np.clip(relative[np.ix_(near, core)], 0, 1.2) ** 2
-        total = weights.sum(0)
-        good = total > 0.3 * np.median(total)
-        if turn == 2 or good.sum() < 4:
+        covered = (values - ink < 0.5 * np.maximum(contrast, FAINTEST))[:, core].mean(1) > COVERED
+        spine = covered & (np.abs(v) < line.width / 2 + 2)
+        runs = _runs(spine)
+        hollow = len(runs) == 2
+        if not runs or len(runs) > 2:
+            return None
+        if hollow and max(map(len, runs)) > WIDE * (runs[1][0] - runs[0][-1]):
+            return None  # the panel on which a bar is drawn
+        strip = _Strip(line, s, v, values, known, ink, contrast, spine, hollow)
+        edges = [_fitted(s, y, seen, 0.4 * line.length) for y, seen in _edges(strip)]
+        if turn == 2 or None in edges:
             break
-        middle = (weights * v[near][:, None]).sum(0)[good] / total[good]
-        slope, offset = _straight(s[core][good], middle)
+        slope, offset = (sum(of) / 2 for of in zip(*(of.line for of in edges), strict=True))
         if abs(slope) * line.length < 0.1 and abs(offset) < 0.1:
             break
         line = line.moved(offset, math.atan(slope))
-    spine = ((relative[:, core] > 0.5).mean(1) > COVERED) & (np.abs(v) < line.width / 2 + 2)
-    runs = int(np.count_nonzero(np.diff(np.concatenate([[0], spine.astype(int)])) == 1))
-    if runs not in (1, 2):
+    return strip
+
+
+def _runs(spine: NDArray[np.bool_]) -> list[NDArray[np.int_]]:
+    """The rows of a spine, those that follow each other together."""
+    rows = np.flatnonzero(spine)
+    return np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """A long edge of a bar: slope and place in the middle, [s] how far off it lies (NaN: it is not seen), and
+    where it is seen on its line."""
+
+    line: tuple[float, float]
+    rest: Numbers
+    seen: NDArray[np.bool_]
+
+
+def _fitted(s: Numbers, y: Numbers, seen: NDArray[np.bool_], half: float) -> _Edge | None:
+    """A line through most of the places where an edge is seen in the middle part; None of fewer than four."""
+    here = seen & (np.abs(s) < half)
+    if here.sum() < 4:
         return None
-    relative[~inside] = np.nan
-    return _Strip(line, s, v, relative, -values, contrast, spine, runs == 2)
+    slope, offset = _straight(s[here], y[here])
+    rest = np.where(seen, y - offset - slope * s, np.nan)
+    return _Edge((slope, offset), rest, np.abs(rest) < ASIDE)
+
+
+def _edges(strip: _Strip) -> list[tuple[Numbers, NDArray[np.bool_]]]:
+    """Where its two long edges lie, [s] across, halfway between ink and ground; and where they are seen."""
+    runs, found = _runs(strip.spine), []
+    smooth = ndimage.uniform_filter1d(strip.values, 3, axis=1)
+    for sign, start, edge in (
+        (-1, runs[0][len(runs[0]) // 2], strip.top),
+        (1, runs[-1][len(runs[-1]) // 2], strip.bottom),
+    ):
+        v = sign * strip.v
+        beside = (v > sign * edge + 1.5) & (v < sign * edge + 4.0)
+        ground = ndimage.median_filter(smooth[beside].mean(0), 5, mode="nearest")
+        order = np.arange(start, len(v)) if sign > 0 else np.arange(start, -1, -1)
+        order = order[v[order] < sign * edge + 4.0]
+        level = strip.ink + (ground - strip.ink) / 2
+        over = smooth[order] >= level
+        first = np.argmax(over, 0)
+        columns = np.arange(len(strip.s))
+        high, low = smooth[order[first], columns], smooth[order[first - 1], columns]
+        share = (level - low) / np.where(high > low, high - low, 1.0)
+        place = strip.v[order[first - 1]] + sign * STEP * np.clip(share, 0, 1)
+        found.append((place, (first > 0) & (ground - strip.ink > FAINTEST / 2)))
+    return found
 
 
 def _straight(x: Numbers, y: Numbers) -> tuple[float, float]:
     """Slope, and value at 0, of a line through most of the points."""
-    keep = np.ones(len(x), bool)
-    for _ in range(3):
-        slope, offset = np.polyfit(x[keep], y[keep], 1)
+    half = len(x) // 2
+    slope = float(np.median((y[half:] - y[: len(x) - half]) / (x[half:] - x[: len(x) - half])))
+    offset = float(np.median(y - slope * x))
+    for _ in range(2):
         rest = np.abs(y - offset - slope * x)
         keep = rest <= max(0.25, 2.5 * float(np.median(rest)))
-        if keep.sum() < 4:
-            break
+        slope, offset = np.polyfit(x[keep], y[keep], 1)
     return float(slope), float(offset)
 
 
-def _ends(strip: _Strip) -> tuple[tuple[float, float], list[float], bool] | None:
+def _ends(
+    strip: _Strip, edges: Sequence[_Edge]
+) -> tuple[tuple[float, float], list[float], bool] | None:
     """Both ends, halfway between ink and ground, how long the rise takes, and whether the picture ends there.
 
-    An end is where the profile leaves the level that it had before: something less dark may touch it.
+    The bar is the longest stretch from its middle that has its own grey value: what interrupts it is
+    shorter than what follows.
     """
-    half, step = strip.line.length / 2, strip.s[1] - strip.s[0]
-    grey, contrast = strip.grey[strip.spine].mean(0), np.maximum(strip.contrast, FAINTEST)
+    step = strip.s[1] - strip.s[0]
+    spread = 1.48 * float(np.median(np.abs(strip.profile[strip.core])))
+    half = np.maximum(strip.contrast, FAINTEST) / 2
+    darker = strip.profile < 0  # as the filled parts of a box are
+    differs = np.where(darker, half, np.clip(3 * spread, SAME, half))
+    same = np.clip(1 - np.abs(strip.profile) / differs, -1.0, 0.5)
+    bare = edges[0].seen | edges[1].seen
+    known = strip.known[strip.spine].all(0)
     ends, rises, cut = [], [], False
+    thick = 2 * (strip.bottom - strip.top) + 3
     for sign in (-1, 1):
-        order = slice(None, None, sign)
-        t, p, q = sign * strip.s[order], strip.profile[order], (grey / contrast)[order]
-        known = np.isfinite(p) & (t > 0)
-        t, p, q = t[known], p[known], q[known]
-        if not len(t):
+        t, p = sign * strip.s[::sign], strip.profile[::sign]
+        of = np.where(known, np.where(bare, same, np.minimum(same, -0.25)), -1.0)[::sign]
+        onwards = np.flatnonzero(t >= 0)
+        last = onwards[np.argmax(np.cumsum(of[onwards]))]
+        after = np.flatnonzero(same[::sign][last + 1 :] < -0.5)
+        tick = len(after) and after[0] * step < thick  # on its end stands a tick, or another thing
+        last += after[0] if tick else 0
+        if last + 1 >= len(t):
             return None
-        left = np.flatnonzero((t > 0.5 * half) & (p < LEAVES))
-        if not len(left):
-            if t[-1] > strip.s[-1] - 2 * step:
-                return None
-            ends.append(sign * t[-1])  # it goes on to the edge of the picture
+        if not known[::sign][last + 1]:
+            ends.append(sign * t[last])  # it goes on to the edge of the picture
             rises.append(1.0)
             cut = True
             continue
-        rough = t[left[0]]
-        within = (t > rough - min(max(6.0, 0.15 * half), 12.0)) & (t < rough - 1.5)
-        without = (t > rough + 1.5) & (t < rough + 5.0)
-        if within.sum() < 2:
-            return None
-        high, low, fall = float(np.median(p[within])), 0.0, 1.0
-        if without.any():
-            low = float(np.median(p[without]))
-            fall = float(np.median(q[within]) - np.median(q[without]))
-        else:
-            cut = True
-        if high - low < 0.25 or fall < 0.25:  # its surroundings end there, and not the bar
-            return None
-        near = np.abs(t - rough) < 6
-        places = [
-            crossing(t[near], p[near], low + share * (high - low), rough)
-            for share in (0.75, 0.5, 0.25)
-        ]
-        if None in places:
-            return None
-        ends.append(sign * places[1])
+        place, known_there = float(t[last]) + step / 2, known[::sign]
+        for _ in range(2):
+            within = (t > place - min(max(6.0, 0.1 * place), 12.0)) & (t < place - 1.5)
+            without = (t > place + 2.0) & (t < place + 5.0) & known_there
+            if within.sum() < 2 or not without.any():
+                return None
+            inside, outside = float(np.median(p[within])), float(np.median(p[without]))
+            if abs(outside - inside) < max(3 * spread, FAINTEST / 2):
+                return None
+            near = np.abs(t - place) < 6
+            rise = (p[near] - inside) / (outside - inside)
+            places = [crossing(t[near], rise, share, place) for share in (0.25, 0.5, 0.75)]
+            if None in places:
+                return None
+            place = places[1]
+        ends.append(sign * place)
         rises.append(abs(places[2] - places[0]))
     return (ends[0], ends[1]), rises, cut
 
 
-def _ticks(
-    picture: NDArray[np.float32], strip: _Strip, first: float, last: float
-) -> tuple[float, bool, bool]:
+def _ticks(strip: _Strip, first: float, last: float) -> tuple[float, bool]:
     """The width of the ticks at both ends, or 0; whether something hangs on one end only, as on a stroke of
-    a letter; and whether the ticks are so long that they are rather the sides of a frame."""
-    reach = max(6.0, 0.05 * (last - first), 1.5 * (strip.bottom - strip.top) + 4)
-    widths, odd, tall = [], False, False
+    a letter."""
+    reach = max(6.0, 1.5 * (strip.bottom - strip.top) + 4)
+    widths, odd = [], False
     for sign, edge in ((-1, -strip.top), (1, strip.bottom)):
-        beside = strip.rows(*sorted((sign * (edge + 1.5), sign * (edge + 3.5))))
-        pair = [_tick(strip.s, beside, first, reach), _tick(-strip.s, beside, -last, reach)]
+        v = sign * strip.v
+        beside = strip.values[(v > edge + 1.5) & (v < edge + 3.5)].mean(0) - strip.ink
+        pair = [
+            _tick(strip.s - first, beside, reach),
+            _tick(last - strip.s[::-1], beside[::-1], reach),
+        ]
         if all(pair):
             widths.append(min(pair))
-            places = np.array([first + min(pair) / 2, last - min(pair) / 2])
-            v = sign * spaced(edge + 1.5, edge + TALLEST * (last - first) + 2)
-            values, inside = sample(picture, strip.line, places, v)
-            ink = -np.interp(places, strip.s, strip.grey[strip.spine].mean(0))
-            like = values - ink < 0.4 * np.interp(places, strip.s, strip.contrast)
-            tall = tall or bool((inside & like).all())
         odd = odd or any(pair) != all(pair)
-    return min(widths, default=0.0), odd, tall
+    return min(widths, default=0.0), odd
 
 
-def _tick(s: Numbers, beside: Numbers, end: float, reach: float) -> float:
-    """How wide what stands on an end is, inwards from there; 0 if nothing stands there."""
-    peak = beside[np.abs(s - end - 1) < 2].max(initial=0.0)
-    if peak < CLEAR:
+def _tick(inwards: Numbers, beside: Numbers, reach: float) -> float:
+    """How wide what stands on an end is; 0 if nothing stands there.
+
+    Args:
+        inwards: pixels from the end.
+        beside: grey value beside the bar, less its ink.
+    """
+    near = (inwards > 0) & (inwards < 3 * reach)
+    ground = np.percentile(beside[near], 70) if near.any() else 0.0
+    if (
+        ground < FAINTEST
+        or np.abs(beside[(inwards > 0.5) & (inwards < 2)]).min(initial=ground)
+        > (1 - CLEAR) * ground
+    ):
         return 0.0
-    order = np.argsort(s)
-    s, beside = s[order], beside[order]
-    inwards = np.flatnonzero((s > end + 1) & (s < end + reach) & (beside < peak / 2))
-    outer = crossing(s, beside, peak / 2, end)
-    if not len(inwards) or outer is None or abs(outer - end) > 1.5:
+    over = np.flatnonzero((inwards > 1) & (inwards < reach) & (beside > ground / 2))
+    if not len(over):
         return 0.0
-    inner = crossing(s, beside, peak / 2, s[inwards].min())
-    return max(0.0, inner - end) if inner is not None else 0.0
-
-
-def _thickness(strip: _Strip) -> Numbers:
-    """[s]: pixels, of all between the outer rows."""
-    near = (strip.v > strip.top - 2) & (strip.v < strip.bottom + 2)
-    return np.clip(np.nan_to_num(strip.values[near]), 0, None).sum(0) * (strip.v[1] - strip.v[0])
+    return crossing(inwards, beside, ground / 2, float(inwards[over[0]])) or 0.0
 
 
 def _noise(strip: _Strip) -> float:
     """Robust standard deviation beside the bar, as a share of its contrast."""
-    beside = strip.values[(strip.v < strip.top - 1.5) | (strip.v > strip.bottom + 1.5)]
-    steps = np.diff(beside[:, ::2], axis=1)
-    steps = np.abs(steps[np.isfinite(steps)])
-    return float(np.median(steps) / 0.954) if len(steps) else 0.0
+    beside = strip.like[(strip.v < strip.top - 1.5) | (strip.v > strip.bottom + 1.5)]
+    return float(np.median(np.abs(np.diff(beside[:, ::2], axis=1))) / 0.954)
 
 
 def _edge(strip: _Strip) -> float:
     """How many pixels the rise across the bar takes, on the sharper side."""
-    core = np.abs(strip.s) < 0.4 * strip.line.length
-    values = np.median(np.nan_to_num(strip.values[:, core]), axis=1)
+    values = np.median(strip.like[:, strip.core], axis=1)
     widths = []
     for v, p, edge in (
         (strip.v, values, strip.bottom),
@@ -285,16 +356,20 @@ def _edge(strip: _Strip) -> float:
 
 
 def _quality(
-    strip: _Strip, ends: tuple[float, float], rises: list[float], stroke: float
+    strip: _Strip,
+    ends: tuple[float, float],
+    rises: list[float],
+    stroke: float,
+    edges: Sequence[_Edge],
 ) -> dict[str, float]:
     """How little it is like a bar; 0 is perfect.
 
-    - uneven: spread of the grey value along it, as a share of the contrast.
-    - ragged: spread of its thickness, as a share. tapered: change of thickness from end to end.
-    - beside: share of its length beside which something as dark lies. beyond: what lies in line with
-      it beyond its ends. hemmed: how much its surroundings change close to it, on the better side.
+    - uneven: spread of its own grey value along it, as a share of the contrast.
+    - ragged: spread of its edges about straight lines, over its thickness. tapered: change of
+      thickness from end to end.
+    - beyond: what lies in line with it beyond its ends. hemmed: how much its surroundings change
+      close to it, on the better side.
     - soft: how much longer the rise at an end takes than across. stout: width over length.
-    - framed: whether it is the inside of a box.
     """
     (first, last), s = ends, strip.s
     length, top, bottom = last - first, strip.top, strip.bottom
@@ -302,12 +377,15 @@ def _quality(
     inner = next(
         (of for pad in pads if (of := (s > first + pad) & (s < last - pad)).sum() >= 3),
         np.ones(len(s), bool),
-    ) & np.isfinite(strip.profile)
-    thick = _thickness(strip)[inner]
-    typical = max(float(np.median(thick)), 1e-6)
-    slope = np.polyfit(s[inner], thick, 1)[0] * length
-    bands = (top - 3.5, top - 2.0), (bottom + 2.0, bottom + 3.5)
-    beside = max(float((strip.rows(*of)[inner] > 0.4).mean()) for of in bands)
+    )
+    grey = strip.profile[inner] + strip.ink[inner]
+    if strip.box:  # of which up to half may be filled
+        spread = float(np.percentile(np.abs(grey - np.median(grey)), 25)) / 0.32
+    else:  # light falls off along a line
+        grey = grey - np.polyval(np.polyfit(s[inner], grey, 2), s[inner])
+        spread = 1.48 * float(np.median(np.abs(grey)))
+    rough = [1.48 * float(np.nanmedian(np.abs(of.rest[inner]))) for of in edges]
+    typical = max(edges[1].line[1] - edges[0].line[1], 0.5)
     reach = 6 + 0.02 * length
     line = strip.rows(top - 1.5, bottom + 1.5)
     beyond = max(
@@ -315,60 +393,63 @@ def _quality(
         for a, b in ((first - reach, first - 2.5), (last + 2.5, last + reach))
     )
     near = max(3.5, typical)
-    core = np.median(np.nan_to_num(strip.values[:, inner]), axis=1)
+    core = np.median(strip.like[:, inner], axis=1)
     v = strip.v
     hemmed = min(
         float(core[rows].max(initial=0.0))
         for rows in ((v < top - 1.5) & (v > top - near), (v > bottom + 1.5) & (v < bottom + near))
     )
     return {
-        "uneven": float(np.std(strip.profile[inner])),
-        "ragged": float(np.std(thick)) / typical,
-        "tapered": abs(slope) / typical,
-        "beside": beside,
+        "uneven": spread / float(np.median(strip.contrast[inner])),
+        "ragged": max(rough) / typical,
+        "tapered": abs(edges[1].line[0] - edges[0].line[0]) * length / typical,
         "beyond": beyond,
         "soft": max(rises) / (1.5 if strip.box or stroke else max(_edge(strip), 0.8)),
         "stout": typical / length,
         "hemmed": hemmed,
-        "framed": float(_framed(strip, ends)),
     }
 
 
-def _framed(strip: _Strip, ends: tuple[float, float]) -> bool:
-    """Whether something equally wide goes all round it, so that it is the inside of a box."""
-    values = np.nan_to_num(strip.values)
-    core = np.abs(strip.s) < 0.4 * strip.line.length
-    across = strip.v, np.median(values[:, core], axis=1)
-    along = strip.s, np.median(values[strip.spine], axis=0)
-    far = min(15.0, max(strip.bottom - strip.top, 4.0))
-    distance = np.arange(0.0, far, STEP)
-    sides = np.array(
-        [
-            np.interp(edge + sign * distance, *profile)
-            for profile, edge, sign in (
-                (across, strip.top, -1),
-                (across, strip.bottom, 1),
-                (along, ends[0], -1),
-                (along, ends[1], 1),
-            )
-        ]
-    )
-    gaps, rims = [], []
-    for (
-        side
-    ) in sides:  # where a line as the bar is begins beyond a gap, and where another level ends
-        line = np.flatnonzero((distance > 1.5) & (side > 0.3))
-        gaps += [float(distance[line[0]])] if len(line) else []
-        flat = np.flatnonzero((np.abs(np.diff(side)) < 0.03) & (np.abs(side[1:]) > RIM))
-        flat = flat[flat > 1]
-        if len(flat):
-            over = np.flatnonzero(np.abs(side[flat[0] :]) < np.abs(side[flat[0]]) / 2)
-            rims += [float(distance[flat[0] + over[0]])] if len(over) else []
-    for widths, least in ((gaps, 4), (rims, 3)):
-        near = (
-            np.abs(np.array(widths) - np.median(widths or [0]))
-            < 0.25 * np.median(widths or [0]) + 1
-        )
-        if near.sum() >= least:
-            return True
-    return False
+def _rim(strip: _Strip, ends: tuple[float, float]) -> tuple[float, float, float]:
+    """How wide the line round it is, where it is the inside of a filled box: at its first end, at its last
+    one, and beside it; all 0 where there is none."""
+    far = min(15.0, WIDE * (strip.bottom - strip.top) + 4.0)
+    distance, core = spaced(0.0, far), strip.core
+    sides = [
+        _rows_at(strip.s, strip.values[strip.spine], ends[0] - distance),
+        _rows_at(strip.s, strip.values[strip.spine], ends[1] + distance),
+        _rows_at(strip.v, strip.values[:, core].T, strip.top - distance),
+        _rows_at(strip.v, strip.values[:, core].T, strip.bottom + distance),
+    ]
+    typical = np.array([np.median(of, axis=0) for of in sides])
+    flat = np.abs(np.diff(typical)).sum(0) + np.where((distance < 1) | (distance > 4), 1e9, 0)[1:]
+    at = int(np.argmin(flat))
+    levels = typical[:, at]
+    apart = abs(float(np.median(levels) - np.median(strip.ink)))
+    spread = max(float(np.median(np.abs(of[:, at] - np.median(of[:, at])))) for of in sides)
+    if apart < FAINTEST or max(spread, np.ptp(levels) / 2) > RIM * apart:
+        return 0.0, 0.0, 0.0
+    widths = []
+    for of, level in zip(sides, levels, strict=True):
+        of = ndimage.uniform_filter1d(of, 3, axis=0) - level
+        first = at + np.argmax(np.abs(of[:, at:]) > FAINTEST, axis=1)
+        of, first = of[first > at], first[first > at]
+        if len(of) < 0.3 * len(sides[0]) and len(of) < 0.3 * strip.core.sum():
+            return 0.0, 0.0, 0.0
+        beyond = of[np.arange(len(of)), np.minimum(first + int(3 / STEP), len(distance) - 1)]
+        past = of * np.sign(beyond)[:, None] > np.abs(beyond)[:, None] / 2
+        past[:, :at] = False
+        widths.append(float(np.median(distance[np.argmax(past, axis=1)])) - STEP / 2)
+    one, last, beside = widths[0], widths[1], (widths[2] + widths[3]) / 2
+    usual = float(np.median(widths))
+    even = max(abs(of - usual) for of in widths) < 1.0 + 0.25 * usual
+    if even and THIN <= usual <= WIDE * (strip.bottom - strip.top):
+        return one, last, beside
+    return 0.0, 0.0, 0.0
+
+
+def _rows_at(where: Numbers, values: Numbers, places: Numbers) -> Numbers:
+    """[n, len(places)]: rows of values [n, len(where)] at other places, the outermost ones beyond."""
+    at = np.clip(np.interp(places, where, np.arange(len(where))), 0, len(where) - 1)
+    low = np.minimum(at.astype(int), len(where) - 2)
+    return values[:, low] + (at - low) * (values[:, low + 1] - values[:, low])

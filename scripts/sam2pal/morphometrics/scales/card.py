@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.filters import threshold_multiotsu
-from skimage.measure import approximate_polygon
 
 from sam2pal.morphometrics.scales.strip import Line, Numbers, crossing, sample, spaced
+from sam2pal.morphometrics.scales.stripes import Edges, find_edges
 
-SMALLEST = 0.003  # of the picture's area
+SHORTEST = 0.035  # of the picture's longer side: a card's shorter side
+FACING = 0.1  # radians: between opposite sides, and by how much corners may not be square
+SEEN = 0.3  # of a side, of which an edge is found
+MOST, MEASURED = 400, 40  # edges that are compared; rectangles that are measured
 SHAPE = 0.04  # by how much the ratio of its sides may differ from that of the card
 LEVEL = 0.02  # by how much opposite sides may differ, else it is seen at an angle
 SQUARE = math.radians(1.5)  # the same of its angles
@@ -53,61 +54,98 @@ def find_card(picture: NDArray[np.float32], sides: tuple[float, float]) -> Card 
         sides: of the card, mm.
     """
     found = []
-    for outline in _outlines(picture):
-        corners = _quadrangle(outline)
-        corners = None if corners is None else _refined(picture, corners)
-        card = None if corners is None else _card(corners, sides)
+    for corners in _rectangles(find_edges(picture), max(sides) / min(sides), max(picture.shape)):
+        refined = _refined(picture, corners)
+        card = None if refined is None else _card(refined, sides)
         if card is not None:
             found.append(card)
-    # the inside of a card's border has nearly its shape
+    # parts of a card, and the inside of its border, may have nearly its shape
     return max(found, key=lambda card: (not card.doubt, card.line.length), default=None)
 
 
-def _outlines(picture: NDArray[np.float32]) -> Iterator[Numbers]:
-    """Convex outlines [n, 2], x and y, of regions that are lighter or darker than the others."""
-    smooth = ndimage.uniform_filter(picture, 3)
-    if np.ptp(smooth) < 20:
-        return
-    for level in threshold_multiotsu(smooth, 4, 64):
-        for mask in (smooth > level, smooth <= level):
-            labels, _ = ndimage.label(mask)
-            for i, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
-                high, wide = rows.stop - rows.start, columns.stop - columns.start
-                if high * wide < SMALLEST * picture.size or min(high, wide) < 12:
-                    continue
-                if 0 in (rows.start, columns.start):
-                    continue  # it reaches the edge of the photograph
-                if rows.stop == picture.shape[0] or columns.stop == picture.shape[1]:
-                    continue
-                y, x = np.nonzero(labels[rows, columns] == i)
-                points = np.stack([x + columns.start, y + rows.start], 1) + 0.5
-                yield _hull(points)
+@dataclass(frozen=True)
+class _Pairs:
+    """Edges that face each other, as opposite sides of a rectangle do.
+
+    Attributes:
+        along: [n, 2], unit vectors.
+        middle: [n], how far the line between both lies from the origin, across.
+        apart: [n], pixels from one to the other. dark: [n], what lies between them is darker.
+        reach: [n, 2, 2], of both edges, from where to where they go along, from the origin.
+    """
+
+    along: Numbers
+    middle: Numbers
+    apart: Numbers
+    dark: NDArray[np.bool_]
+    reach: Numbers
+
+    @classmethod
+    def of(cls, edges: Edges, least: float) -> _Pairs:
+        """All pairs that are at least so far apart, pixels."""
+        i, j = np.triu_indices(len(edges.length), 1)
+        opposite = (edges.along[i] * edges.along[j]).sum(1) < -math.cos(FACING)
+        i, j = i[opposite], j[opposite]
+        along = edges.along[i] * edges.length[i, None] - edges.along[j] * edges.length[j, None]
+        along /= np.hypot(*along.T)[:, None]
+        across = np.stack([-along[:, 1], along[:, 0]], 1)
+        middles = (edges.first + edges.last) / 2
+        one, other = ((middles[of] * across).sum(1) for of in (i, j))
+        ends = np.stack([edges.first, edges.last])
+        reach = np.stack([(ends[:, of] * along).sum(2) for of in (i, j)])  # [2 edges, 2 ends, n]
+        reach = np.sort(reach, axis=1).transpose(2, 0, 1)
+        pairs = along, (one + other) / 2, np.abs(other - one), other > one, reach
+        far = pairs[2] >= least
+        return cls(*(of[far] for of in pairs))
+
+    def chosen(self, ratio: float) -> _Pairs:
+        """Those whose edges are about `ratio` times as long as they are apart, or a part of that."""
+        length = self.reach[..., 1] - self.reach[..., 0]
+        side = (ratio * self.apart)[:, None]
+        fit = ((length >= SEEN * side) & (length <= (1 + 2 * SHAPE) * side)).all(1)
+        every = self.along, self.middle, self.apart, self.dark, self.reach
+        return _Pairs(*(of[fit] for of in every))
 
 
-def _hull(points: Numbers) -> Numbers:
-    from scipy.spatial import ConvexHull
+def _rectangles(edges: Edges, ratio: float, side: int) -> list[Numbers]:
+    """Corners [4, 2] of rectangles whose sides have about a ratio, those with most of their edges first."""
+    least = SHORTEST * side
+    long = edges.length >= SEEN * least
+    pairs = _Pairs.of(Edges(edges.first[long][:MOST], edges.last[long][:MOST]), least)
+    found: list[tuple[float, Numbers]] = []
+    level = pairs.chosen(ratio)  # its edges may be the long sides
+    across = np.stack([-level.along[:, 1], level.along[:, 0]], 1)
+    upright = pairs.chosen(1 / ratio)
+    for k in range(len(upright.apart)):
+        u, wide = upright.along[k], upright.apart[k]
+        may = np.abs(np.log(wide / level.apart / ratio)) < 2 * SHAPE
+        may &= (np.abs(level.along @ u) < math.sin(FACING)) & (level.dark == upright.dark[k])
+        if not may.any():
+            continue
+        n, normal = across[may], np.array([-u[1], u[0]])
+        matrix = np.stack([n, np.broadcast_to(normal, n.shape)], 1)
+        middle = np.stack([level.middle[may], np.full(len(n), upright.middle[k])], 1)
+        centre = np.linalg.solve(matrix, middle[..., None])[..., 0]
+        tall, along = level.apart[may], level.along[may]
+        seen = np.minimum(
+            _share(
+                level.reach[may] - (centre * along).sum(1)[:, None, None], np.full(len(n), wide)
+            ),
+            _share(upright.reach[k] - (centre @ u)[:, None, None], tall),
+        )
+        for i in np.flatnonzero(seen >= SEEN):
+            half = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (wide / 2, tall[i] / 2)
+            found.append((float(seen[i]), centre[i] + half @ np.stack([along[i], n[i]])))
+    found.sort(key=lambda of: -of[0])
+    return [corners for _, corners in found[:MEASURED]]
 
-    return points[ConvexHull(points).vertices]
 
-
-def _quadrangle(hull: Numbers) -> Numbers | None:
-    """The four corners of an outline that has four."""
-    closed = np.concatenate([hull, hull[:1]])
-    size = float(np.hypot(*np.ptp(hull, axis=0)))
-    # begin at a corner: the point that is farthest from the middle
-    start = int(np.argmax(np.hypot(*(hull - hull.mean(0)).T)))
-    closed = np.concatenate([hull[start:], hull[: start + 1]])
-    for tolerance in (0.02, 0.035, 0.05):
-        corners = approximate_polygon(closed, tolerance * size)[:-1]
-        if len(corners) == 4:
-            filled = _area(hull) / max(_area(corners), 1.0)
-            return corners if 0.94 < filled < 1.08 else None
-    return None
-
-
-def _area(points: Numbers) -> float:
-    x, y = points.T
-    return abs(float(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))) / 2
+def _share(reach: Numbers, length: Numbers) -> Numbers:
+    """[n]: of two edges [n, 2, 2], from where to where they go along a side from its middle, the smaller
+    share of the side that one covers; 0 if one goes on beyond the side."""
+    farthest = np.abs(reach).max((1, 2))
+    share = (reach[..., 1] - reach[..., 0]).min(1) / length
+    return np.where(farthest > (0.5 + 2 * SHAPE) * length, 0.0, share)
 
 
 def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:

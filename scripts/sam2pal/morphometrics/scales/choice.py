@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,24 +14,21 @@ from sam2pal.morphometrics.scales.letters import Letters
 from sam2pal.morphometrics.scales.strip import STEP, Line, sample, spaced
 from sam2pal.morphometrics.scales.stripes import find_stripes
 
-MOST = 16  # stripes that are measured
-LIMITS = {
-    "uneven": 0.15,
-    "ragged": 0.25,
-    "tapered": 0.3,
-    "beside": 0.4,
-    "beyond": 1.5,
-    "soft": 3.0,
-    "stout": 0.25,
-    "hemmed": 0.5,
-    "framed": 0.5,
-    "frame": 1.0,
+MOST = 40  # stripes that are measured
+EVIDENCE = {
+    "uneven": (-37.0, 0.2),
+    "ragged": (-29.0, 0.3),
+    "tapered": (-10.0, 0.5),
+    "beyond": (-1.8, 1.5),
+    "soft": (-2.0, 4.0),
+    "stout": (-41.0, 1.0),
+    "hemmed": (-6.0, 0.6),
 }
-"""What a bar's `quality` may be at most; chosen with tests/bench/scale.py."""
-OF_BOX = {"uneven": 0.25, "ragged": 1.0, "tapered": 1.0}
-"""The same of a box, of which parts may be filled."""
-LIKELY = 3.6  # the most that all of them, as shares of their limits, may sum to
-POSSIBLE, SURE = 5.4, 6.4  # the least of what speaks for a bar, so that it may be one, and is one
+"""What each of a bar's qualities says against it, and the value from which on it says no more."""
+OF_CONTRAST, OF_LENGTH, PRIOR = 1.7, 0.9, -2.2
+"""Log odds that a stripe is a bar: a logistic regression of drawn bars against what is none on real
+photographs, by `tests/bench/scale_evidence.py`."""
+POSSIBLE, SURE = -1.5, 0.9  # the least log odds, so that it may be one, and is one
 UNCERTAIN = 0.03  # of its length: a bar whose length is less certain is doubtful
 SHORTEST = 12.0  # pixels: strokes of letters are shorter
 TRUSTED = 30.0  # pixels at full size: tips of limbs and strokes of letters are found below
@@ -41,7 +38,7 @@ SAME_INK, OTHER_INK = (
     0.2,
     0.5,
 )  # of its contrast: by how much what is the bar differs, and what is not
-RIVAL = 0.7  # how much less speaks for a second bar, so that it is none
+RIVAL = 1.5  # how much less speaks for a second bar, so that it is none
 STROKE = 0.09  # width over length of the most slender stroke of a letter
 CROWD = 5  # letters of a bar's own size near it: it is rather a stroke of a letter
 PART = "it may be a part of a longer bar"
@@ -62,12 +59,7 @@ def find_bar(picture: NDArray[np.float32]) -> Choice:
     Args:
         picture: float [h, w], 0 to 255.
     """
-    bars = []
-    for stripe in find_stripes(picture, MOST):
-        step = min(max(STEP, stripe.line.length / 300), 2.0)
-        bar = measure_bar(picture, stripe.line, stripe.dark, step)
-        if bar is not None and likely(bar):
-            bars.append(bar)
+    bars = [bar for bar in measured(picture, MOST) if evidence(bar) > POSSIBLE]
     if not bars:
         return Choice()
     choice = choose(bars, {dark: Letters(picture, dark) for dark in (True, False)})
@@ -76,16 +68,25 @@ def find_bar(picture: NDArray[np.float32]) -> Choice:
     return choice
 
 
-def likely(bar: Bar) -> bool:
-    """Whether a stripe has all that makes a bar."""
-    seen = bar.contrast >= FAINT and bar.line.length >= SHORTEST
-    return seen and max(_shares(bar)) <= 1 and sum(_shares(bar)) <= LIKELY
+def measured(picture: NDArray[np.float32], most: int) -> Iterator[Bar]:
+    """What may be a bar, measured, whether or not it is one."""
+    for stripe in find_stripes(picture, most):
+        step = min(max(STEP, stripe.line.length / 300), 2.0)
+        bar = measure_bar(picture, stripe.line, stripe.dark, step)
+        if bar is not None:
+            yield bar
 
 
-def _shares(bar: Bar) -> list[float]:
-    """What is wrong with a bar, as shares of the limits."""
-    limits = LIMITS | (OF_BOX if bar.kind == BOX else {})
-    return [bar.quality[name] / limits[name] for name in limits]
+def evidence(bar: Bar) -> float:
+    """What speaks for a bar, as log odds; none where it is too short or faint."""
+    length = bar.line.length
+    if bar.contrast < FAINT or length < SHORTEST:
+        return -math.inf
+    seen = OF_CONTRAST * math.log(bar.contrast) + OF_LENGTH * math.log(length)
+    against = sum(
+        weight * min(bar.quality[name], most) for name, (weight, most) in EVIDENCE.items()
+    )
+    return PRIOR + seen + against
 
 
 def choose(bars: Sequence[Bar], letters: dict[bool, Letters]) -> Choice:
@@ -95,42 +96,34 @@ def choose(bars: Sequence[Bar], letters: dict[bool, Letters]) -> Choice:
         letters: of the picture, dark and light ones.
     """
 
-    def may_be_letter(bar: Bar) -> bool:
+    def letter(bar: Bar) -> bool:  # it may be the stroke of one
         small = bar.line.length <= TALL * letters[bar.dark].side
-        return small and bar.line.width > STROKE * bar.line.length
-
-    def evidence(bar: Bar) -> float:  # what speaks for it
-        (ux, uy), length = bar.line.along, bar.line.length
-        upright = min(abs(ux), abs(uy)) * length < 1.0
-        text = any(of.label(bar.line) for of in letters.values())
-        seen = 0.7 * math.log(length) + math.log(bar.contrast)
-        return seen + text + 0.3 * upright - sum(_shares(bar))
+        stout = bar.line.width > STROKE * bar.line.length
+        return small and stout and letters[bar.dark].alike(bar.line) >= CROWD
 
     found: list[Bar] = []
-    for bar in sorted(bars, key=lambda bar: (bar.kind != BOX, sum(_shares(bar)))):  # not its sides
-        stroke = may_be_letter(bar) and (bar.odd or letters[bar.dark].hold(bar.line))
-        if not stroke and not any(_overlaps(bar, other) for other in found):
+    for bar in sorted(bars, key=lambda bar: (bar.kind != BOX, -evidence(bar))):  # not its sides
+        if not any(_overlaps(bar, other) for other in found):
             found.append(bar)
     found = [bar for bar in found if not any(_wrong_one(bar, other) for other in found)]
-    found = [bar for bar in found if evidence(bar) > POSSIBLE]
     if not found:
         return Choice()
-    found.sort(key=evidence, reverse=True)
-    best = found[0]
+    best = max(found, key=lambda bar: (not letter(bar), evidence(bar)))
     rivals = [
         bar
         for bar in found
-        if evidence(bar) > evidence(best) - RIVAL
+        if evidence(bar) > max(SURE, evidence(best) - RIVAL)
         and abs(bar.line.length / best.line.length - 1) > SAME
+        and not letter(bar)
     ]
     if rivals:
         lengths = sorted({round(bar.line.length) for bar in (best, *rivals)})[:4]
         said = ", ".join(map(str, lengths))
         return Choice(best, f"{len(rivals) + 1} things look like a bar ({said} pixels long)")
+    if letter(best):
+        return Choice(best, "it is as long as the letters around it are tall")
     if any(_in_line(bar, best) for bar in bars if bar is not best):
         return Choice(best, PART)
-    if may_be_letter(best) and letters[best.dark].alike(best.line) >= CROWD:
-        return Choice(best, "it is as long as the letters around it are tall")
     if evidence(best) < SURE:
         return Choice(best, "it is not much like a bar: uneven, faint or touched by other things")
     return Choice(best)
@@ -208,14 +201,16 @@ def _overlaps(bar: Bar, other: Bar) -> bool:
 
 
 def _wrong_one(bar: Bar, other: Bar) -> bool:
-    """Whether it is the panel on which another bar is drawn, or the inside of a box."""
+    """Whether it is a part of another bar, that is a box, or the panel on which another bar is drawn."""
     s, v, parallel = _placed(bar, other)
-    outer, inner = sorted((bar.line, other.line), key=lambda line: -line.length)
-    inside = s < 0.3 * outer.length and v < 2 * (bar.line.width + other.line.width)
-    ends, sides = outer.length - inner.length, outer.width - inner.width
-    even = abs(ends - sides) < 0.35 * max(ends, sides) + 3 and max(s, v) < 2 + 0.1 * outer.width
-    wrong = inner if even else outer  # the stroke of a box is equally wide all round
-    return parallel and inside and bar.dark != other.dark and bar.line is wrong
+    inner, outer = sorted((bar, other), key=lambda of: of.line.length)
+    inside = s < (outer.line.length - inner.line.length) / 2 + 2
+    touching = v < (outer.line.width + inner.line.width) / 2 + 3
+    if bar is other or not parallel or not inside or not touching:
+        return False
+    if outer.kind == BOX:
+        return bar is inner
+    return bar is outer and bar.dark != other.dark
 
 
 def _in_line(bar: Bar, other: Bar) -> bool:

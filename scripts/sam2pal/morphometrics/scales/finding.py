@@ -18,14 +18,12 @@ from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.scales import text
-from sam2pal.morphometrics.scales.bar import Bar
 from sam2pal.morphometrics.scales.card import find_card
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.ruler import find_ruler
-from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, grey, sample, spaced
+from sam2pal.morphometrics.scales.strip import Line, Numbers, grey
 
 SIDE = 1600  # pixels of the longer side in which bars and cards are looked for
-TWO_GROUNDS = 60.0  # between the mean colours on the two sides, in RGB of 255
 SHOWN = 480  # pixels of the picture of what was found
 FOUND, DOUBTFUL, NONE = "found", "doubtful", "none"
 _CAMERA = (0x010F, 0x0110)  # EXIF: make and model
@@ -98,7 +96,7 @@ class Search:
         moved = (-float(window.left), -float(window.top))
         choice = sharpened(choice, values, line.scaled(1.0, moved))
         assert choice.bar is not None
-        line, doubt = choice.bar.line, choice.doubt or other_thing(pixels, choice.bar)
+        line, doubt = choice.bar.line, choice.doubt
         length = options.bar_mm
         if length is None and not doubt:
             try:
@@ -163,22 +161,6 @@ def taken_with(path: str | Path, width: int, height: int) -> str:
         pass  # a format that Pillow does not read; its size is known
     longer, shorter = sorted((width, height), reverse=True)
     return ", ".join([f"{longer} x {shorter}", *camera])
-
-
-def other_thing(pixels: NDArray[np.uint8], bar: Bar) -> str:
-    """Why what looks like a bar may be another thing, by its colours; empty if nothing says so."""
-    line = bar.line
-    along = spaced(-0.4 * line.length, 0.4 * line.length, max(STEP, line.length / 100))
-    across = spaced(line.width / 2 + 2, line.width / 2 + 5)
-    channels = pixels.transpose(2, 0, 1).astype(np.float32)
-    ground = 70 if bar.dark else 30  # text beside a bar is as dark as it, or as light
-    one, other = (
-        [np.percentile(sample(channel, line, along, v)[0], ground) for channel in channels]
-        for v in (-across, across)
-    )
-    if np.linalg.norm(np.subtract(one, other)) > max(TWO_GROUNDS, 0.5 * bar.contrast):
-        return "the ground has another colour on its other side: it may be the edge of a label"
-    return ""
 
 
 def _judged(

@@ -47,24 +47,3 @@ class Letters:
         apart = np.hypot(s, v) / line.length
         alike = (size > 0.5 * line.length) & (size < 1.7 * line.length)
         return int((alike & (apart < 8) & (apart > 0.3)).sum())
-
-    def hold(self, line: Line) -> bool:
-        """Whether a line stands among regions as large as itself, as a stroke of a letter does."""
-        length = line.length
-        s, v, size = self._seen_from(line)
-        s, v, size = np.abs(s) / length, np.abs(v) / length, size / length
-        across = (size > 0.55) & (size < 1.7) & (s < 0.3) & (v > 0.2) & (v < 1.4)
-        along = (size > 0.8) & (size < 2.5) & (v < 0.6) & (s > 0.6) & (s < 2.5)
-        return max(across.sum(), along.sum()) > 1
-
-    def label(self, line: Line) -> bool:
-        """Whether a row of small regions stands beside a line, as its length does."""
-        length = line.length
-        s, v, size = self._seen_from(line)
-        near = (np.abs(s) < 0.75 * length) & (size < 0.5 * length) & (size >= 3)
-        near &= (np.abs(v) > line.width / 2 + 1) & (np.abs(v) < max(0.5 * length, 25))
-        for place, tall in zip(v[near], size[near], strict=True):
-            row = s[near][np.abs(v[near] - place) < 0.4 * tall]
-            if len(row) >= 2 and np.abs(row).min() < 0.4 * length:
-                return True
-        return False

@@ -76,20 +76,25 @@ def find_stripes(picture: NDArray[np.float32], most: int) -> list[Stripe]:
         picture: float [h, w], 0 to 255.
         most: how many.
     """
+    return _clearest(picture, _pairs(find_edges(picture)), most)
+
+
+def find_edges(picture: NDArray[np.float32]) -> Edges:
+    """The straight edges of a picture [h, w], and those made of several that lie in one line."""
     detector = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD)
     found = detector.detect(np.clip(np.round(picture), 0, 255).astype(np.uint8))[0]
     if found is None:
-        return []
+        return Edges(np.zeros((0, 2)), np.zeros((0, 2)))
     single = Edges.of(found.reshape(-1, 4).astype(float) + 0.5)  # pixels' middles
     points = np.concatenate([single.first, single.last], axis=1)
-    return _clearest(picture, _pairs(Edges.of(np.concatenate([points, *_joined(single)]))), most)
+    return Edges.of(np.concatenate([points, *_joined(single)]))
 
 
 def _joined(single: Edges) -> list[Numbers]:
     """Edges [1, 4] made of several that lie in one line."""
     found = []
     used = np.zeros(len(single.length), bool)
-    for i in np.flatnonzero(single.length >= 1.5 * SHORTEST):
+    for i in range(len(single.length)):
         if used[i]:
             continue
         s, v = single.seen_from(i)
