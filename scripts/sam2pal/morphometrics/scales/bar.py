@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, crossing, sample, spaced
+from sam2pal.morphometrics.scales.straightened import (
+    FAINTEST,
+    FRAME,
+    Edge,
+    Straightened,
+    long_edges,
+    runs_of,
+    straightened,
+)
+from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, crossing, spaced
 
-FAINTEST = 18.0  # of 255: a bar differs more from what is around it
-COVERED = 0.85  # of its length, along a row that belongs to the bar
 SAME = 8.0  # of 255: a bar's own grey value may differ by as much
-ASIDE = 0.75  # pixels: how far from its line an edge may lie
 CLEAR = 0.6  # of a bar's contrast: that of a tick
 RIM = 0.2  # of the contrast to the frame round a filled box: its four sides differ by less
-THIN, WIDE = 1.6, 0.6  # pixels, and share of its thickness: of the frame round a filled box
+THIN = 1.6  # pixels: the frame round a filled box is not thinner
 PLAIN, TICKED, BOX = "line", "line with ticks", "box"
 
 
@@ -48,59 +53,6 @@ class Bar:
     odd: bool = False
 
 
-@dataclass(frozen=True)
-class _Strip:
-    """A bar's surroundings, straightened.
-
-    Attributes:
-        values: [v, s], grey values; the bar is darker than what is beside it.
-        known: [v, s], whether it lies in the picture.
-        ink, contrast: [s], the bar's own grey value, and how much lighter what is beside it is.
-        spine: rows that the bar covers; one run of them, or two of a box.
-    """
-
-    line: Line
-    s: Numbers
-    v: Numbers
-    values: Numbers
-    known: NDArray[np.bool_]
-    ink: Numbers
-    contrast: Numbers
-    spine: NDArray[np.bool_]
-    box: bool
-
-    @cached_property
-    def like(self) -> Numbers:
-        """[v, s]: 0 is what is beside it there, 1 the bar's ink; 0 outside of the picture."""
-        relative = 1 - (self.values - self.ink) / np.maximum(self.contrast, FAINTEST)
-        return np.where(self.known, relative, 0.0)
-
-    @cached_property
-    def profile(self) -> Numbers:
-        """[s]: its grey value along the bar, less what it typically is there."""
-        inner = ndimage.binary_erosion(self.spine, iterations=2)  # the others are half ground
-        grey = self.values[inner if inner.any() else self.spine].mean(0) - self.ink
-        return grey - np.median(grey[self.core])
-
-    @property
-    def core(self) -> NDArray[np.bool_]:
-        """[s]: the middle part, in which its ends do not lie."""
-        return np.abs(self.s) < 0.4 * self.line.length
-
-    @property
-    def top(self) -> float:
-        return float(self.v[self.spine][0])
-
-    @property
-    def bottom(self) -> float:
-        return float(self.v[self.spine][-1])
-
-    def rows(self, low: float, high: float) -> Numbers:
-        """[s]: mean likeness of the rows from `low` to `high` pixels across."""
-        rows = (self.v >= low) & (self.v <= high)
-        return self.like[rows].mean(0) if rows.any() else np.zeros(len(self.s))
-
-
 def measure_bar(
     picture: NDArray[np.float32], line: Line, dark: bool, step: float = STEP
 ) -> Bar | None:
@@ -112,12 +64,12 @@ def measure_bar(
         step: between samples, pixels.
     """
     picture = picture if dark else 255 - picture
-    strip = _straightened(picture, line, step)
+    strip = straightened(picture, line, step)
     if strip is None:
         return None
-    edges = [_fitted(strip.s, y, seen, 0.4 * line.length) for y, seen in _edges(strip)]
-    ends = None if None in edges else _ends(strip, edges)
-    if ends is None:
+    edges = long_edges(strip)
+    ends = None if edges is None else _ends(strip, edges)
+    if edges is None or ends is None:
         return None
     (first, last), rises, cut = ends
     inner = (strip.s > first + (last - first) * 0.1) & (strip.s < last - (last - first) * 0.1)
@@ -128,7 +80,7 @@ def measure_bar(
     one, other, rim = (0.0, 0.0, 0.0) if strip.box else _rim(strip, (first, last))
     quality = _quality(strip, (first, last), rises, stroke or rim, edges)
     if strip.box or rim:  # what is drawn is as thick as its frame
-        quality["stout"] = (rim or STEP * len(_runs(strip.spine)[0])) / (last - first)
+        quality["stout"] = (rim or STEP * len(runs_of(strip.spine)[0])) / (last - first)
     kind = BOX if strip.box or rim else TICKED if stroke else PLAIN
     first, last = first + stroke / 2 - one, last - stroke / 2 + other
     middle, slope = (first + last) / 2, (high + low) / 2
@@ -140,110 +92,8 @@ def measure_bar(
     return Bar(found, dark, kind, contrast, error, quality, cut, odd and not rim)
 
 
-def _straightened(picture: NDArray[np.float32], line: Line, step: float) -> _Strip | None:
-    """The surroundings of a dark bar."""
-    margin = min(max(10.0, line.length / 4), 80.0)
-    side = max(4.0, min(line.width, 15.0))
-    s = spaced(-line.length / 2 - margin, line.length / 2 + margin, step)
-    v = spaced(-line.width / 2 - side, line.width / 2 + side)
-    size = max(3, int(min(line.length / 2, 120) / step) | 1)
-    core, near = np.abs(s) < 0.4 * line.length, np.abs(v) < line.width / 2 + 1
-    above, below = v < -line.width / 2 - 1.5, v > line.width / 2 + 1.5
-    for turn in range(3):
-        values, known = sample(picture, line, s, v)
-        # the lighter ones of what is beside it: text, and ticks at its ends, are as dark as it
-        sides = [np.median(values[rows], axis=0) for rows in (above, below)]
-        sides = [ndimage.percentile_filter(of, 70, size, mode="nearest") for of in sides]
-        lighter = (sides[0] + sides[1]) / 2
-        best = values[near][np.median((lighter - values)[np.ix_(near, core)], axis=1).argmax()]
-        ink = ndimage.median_filter(best[core], size, mode="reflect")
-        ink = np.interp(s, s[core], ink)  # what is at its ends goes on
-        contrast = lighter - ink
-        if np.percentile(contrast[core], 20) < FAINTEST:
-            return None
-        covered = (values - ink < 0.5 * np.maximum(contrast, FAINTEST))[:, core].mean(1) > COVERED
-        spine = covered & (np.abs(v) < line.width / 2 + 2)
-        runs = _runs(spine)
-        hollow = len(runs) == 2
-        if not runs or len(runs) > 2:
-            return None
-        if hollow and max(map(len, runs)) > WIDE * (runs[1][0] - runs[0][-1]):
-            return None  # the panel on which a bar is drawn
-        strip = _Strip(line, s, v, values, known, ink, contrast, spine, hollow)
-        edges = [_fitted(s, y, seen, 0.4 * line.length) for y, seen in _edges(strip)]
-        if turn == 2 or None in edges:
-            break
-        slope, offset = (sum(of) / 2 for of in zip(*(of.line for of in edges), strict=True))
-        if abs(slope) * line.length < 0.1 and abs(offset) < 0.1:
-            break
-        line = line.moved(offset, math.atan(slope))
-    return strip
-
-
-def _runs(spine: NDArray[np.bool_]) -> list[NDArray[np.int_]]:
-    """The rows of a spine, those that follow each other together."""
-    rows = np.flatnonzero(spine)
-    return np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1) if len(rows) else []
-
-
-@dataclass(frozen=True)
-class _Edge:
-    """A long edge of a bar: slope and place in the middle, [s] how far off it lies (NaN: it is not seen), and
-    where it is seen on its line."""
-
-    line: tuple[float, float]
-    rest: Numbers
-    seen: NDArray[np.bool_]
-
-
-def _fitted(s: Numbers, y: Numbers, seen: NDArray[np.bool_], half: float) -> _Edge | None:
-    """A line through most of the places where an edge is seen in the middle part; None of fewer than four."""
-    here = seen & (np.abs(s) < half)
-    if here.sum() < 4:
-        return None
-    slope, offset = _straight(s[here], y[here])
-    rest = np.where(seen, y - offset - slope * s, np.nan)
-    return _Edge((slope, offset), rest, np.abs(rest) < ASIDE)
-
-
-def _edges(strip: _Strip) -> list[tuple[Numbers, NDArray[np.bool_]]]:
-    """Where its two long edges lie, [s] across, halfway between ink and ground; and where they are seen."""
-    runs, found = _runs(strip.spine), []
-    smooth = ndimage.uniform_filter1d(strip.values, 3, axis=1)
-    for sign, start, edge in (
-        (-1, runs[0][len(runs[0]) // 2], strip.top),
-        (1, runs[-1][len(runs[-1]) // 2], strip.bottom),
-    ):
-        v = sign * strip.v
-        beside = (v > sign * edge + 1.5) & (v < sign * edge + 4.0)
-        ground = ndimage.median_filter(smooth[beside].mean(0), 5, mode="nearest")
-        order = np.arange(start, len(v)) if sign > 0 else np.arange(start, -1, -1)
-        order = order[v[order] < sign * edge + 4.0]
-        level = strip.ink + (ground - strip.ink) / 2
-        over = smooth[order] >= level
-        first = np.argmax(over, 0)
-        columns = np.arange(len(strip.s))
-        high, low = smooth[order[first], columns], smooth[order[first - 1], columns]
-        share = (level - low) / np.where(high > low, high - low, 1.0)
-        place = strip.v[order[first - 1]] + sign * STEP * np.clip(share, 0, 1)
-        found.append((place, (first > 0) & (ground - strip.ink > FAINTEST / 2)))
-    return found
-
-
-def _straight(x: Numbers, y: Numbers) -> tuple[float, float]:
-    """Slope, and value at 0, of a line through most of the points."""
-    half = len(x) // 2
-    slope = float(np.median((y[half:] - y[: len(x) - half]) / (x[half:] - x[: len(x) - half])))
-    offset = float(np.median(y - slope * x))
-    for _ in range(2):
-        rest = np.abs(y - offset - slope * x)
-        keep = rest <= max(0.25, 2.5 * float(np.median(rest)))
-        slope, offset = np.polyfit(x[keep], y[keep], 1)
-    return float(slope), float(offset)
-
-
 def _ends(
-    strip: _Strip, edges: Sequence[_Edge]
+    strip: Straightened, edges: Sequence[Edge]
 ) -> tuple[tuple[float, float], list[float], bool] | None:
     """Both ends, halfway between ink and ground, how long the rise takes, and whether the picture ends there.
 
@@ -295,7 +145,7 @@ def _ends(
     return (ends[0], ends[1]), rises, cut
 
 
-def _ticks(strip: _Strip, first: float, last: float) -> tuple[float, bool]:
+def _ticks(strip: Straightened, first: float, last: float) -> tuple[float, bool]:
     """The width of the ticks at both ends, or 0; whether something hangs on one end only, as on a stroke of
     a letter."""
     reach = max(6.0, 1.5 * (strip.bottom - strip.top) + 4)
@@ -334,13 +184,13 @@ def _tick(inwards: Numbers, beside: Numbers, reach: float) -> float:
     return crossing(inwards, beside, ground / 2, float(inwards[over[0]])) or 0.0
 
 
-def _noise(strip: _Strip) -> float:
+def _noise(strip: Straightened) -> float:
     """Robust standard deviation beside the bar, as a share of its contrast."""
     beside = strip.like[(strip.v < strip.top - 1.5) | (strip.v > strip.bottom + 1.5)]
     return float(np.median(np.abs(np.diff(beside[:, ::2], axis=1))) / 0.954)
 
 
-def _edge(strip: _Strip) -> float:
+def _edge(strip: Straightened) -> float:
     """How many pixels the rise across the bar takes, on the sharper side."""
     values = np.median(strip.like[:, strip.core], axis=1)
     widths = []
@@ -356,11 +206,11 @@ def _edge(strip: _Strip) -> float:
 
 
 def _quality(
-    strip: _Strip,
+    strip: Straightened,
     ends: tuple[float, float],
     rises: list[float],
     stroke: float,
-    edges: Sequence[_Edge],
+    edges: Sequence[Edge],
 ) -> dict[str, float]:
     """How little it is like a bar; 0 is perfect.
 
@@ -410,10 +260,10 @@ def _quality(
     }
 
 
-def _rim(strip: _Strip, ends: tuple[float, float]) -> tuple[float, float, float]:
+def _rim(strip: Straightened, ends: tuple[float, float]) -> tuple[float, float, float]:
     """How wide the line round it is, where it is the inside of a filled box: at its first end, at its last
     one, and beside it; all 0 where there is none."""
-    far = min(15.0, WIDE * (strip.bottom - strip.top) + 4.0)
+    far = min(15.0, FRAME * (strip.bottom - strip.top) + 4.0)
     distance, core = spaced(0.0, far), strip.core
     sides = [
         _rows_at(strip.s, strip.values[strip.spine], ends[0] - distance),
@@ -443,7 +293,7 @@ def _rim(strip: _Strip, ends: tuple[float, float]) -> tuple[float, float, float]
     one, last, beside = widths[0], widths[1], (widths[2] + widths[3]) / 2
     usual = float(np.median(widths))
     even = max(abs(of - usual) for of in widths) < 1.0 + 0.25 * usual
-    if even and THIN <= usual <= WIDE * (strip.bottom - strip.top):
+    if even and THIN <= usual <= FRAME * (strip.bottom - strip.top):
         return one, last, beside
     return 0.0, 0.0, 0.0
 
