@@ -41,6 +41,7 @@ class Bar:
         quality: of what a bar has, each 0 (perfect) and more; see `_quality`.
         cut: whether it reaches the edge of the picture.
         odd: whether something hangs on one of its ends only, as on a stroke of a letter.
+        rim: pixels, how thick the frame is that goes round it, where it is a box that is filled.
     """
 
     line: Line
@@ -51,6 +52,7 @@ class Bar:
     quality: dict[str, float]
     cut: bool = False
     odd: bool = False
+    rim: float = 0.0
 
 
 def measure_bar(
@@ -89,7 +91,7 @@ def measure_bar(
     noise = _noise(strip)
     error = math.sqrt(2 * (0.1**2 + (noise * max(rises)) ** 2) + (stroke * 0.15) ** 2 + 0.29**2)
     contrast = float(np.median(strip.contrast[inner]))
-    return Bar(found, dark, kind, contrast, error, quality, cut, odd and not rim)
+    return Bar(found, dark, kind, contrast, error, quality, cut, odd and not rim, rim)
 
 
 def _ends(

@@ -163,7 +163,9 @@ def sharpened(choice: Choice, picture: NDArray[np.float32], line: Line) -> Choic
     """
     if choice.bar is None:
         return choice
-    bar = measure_bar(picture, line, choice.bar.dark)
+    rim = choice.bar.rim * line.length / choice.bar.line.length
+    filling = line.between(rim - line.length / 2, line.length / 2 - rim, line.width - 2 * rim)
+    bar = measure_bar(picture, filling, choice.bar.dark)
     if bar is None or abs(bar.line.length / line.length - 1) > 0.05 + 2 / line.length:
         small = replace(choice.bar, line=line)
         return Choice(small, choice.doubt or "at full size it does not look like a bar")
@@ -204,9 +206,10 @@ def _wrong_one(bar: Bar, other: Bar) -> bool:
     """Whether it is a part of another bar, that is a box, or the panel on which another bar is drawn."""
     s, v, parallel = _placed(bar, other)
     inner, outer = sorted((bar, other), key=lambda of: of.line.length)
-    inside = s < (outer.line.length - inner.line.length) / 2 + 2
+    shorter = inner.line.length < (1 - SAME) * outer.line.length
+    inside = shorter and s < (outer.line.length - inner.line.length) / 2 + 2
     touching = v < (outer.line.width + inner.line.width) / 2 + 3
-    if bar is other or not parallel or not inside or not touching:
+    if not parallel or not inside or not touching:
         return False
     if outer.kind == BOX:
         return bar is inner
