@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sam2pal.morphometrics.scales.strip import Line, Numbers, crossing, sample, spaced
+from sam2pal.morphometrics.scales.straightened import straight
+from sam2pal.morphometrics.scales.strip import Line, Numbers, sample, spaced
 from sam2pal.morphometrics.scales.stripes import Edges, find_edges
 
 SHORTEST = 0.035  # of the picture's longer side: a card's shorter side
 FACING = 0.1  # radians: between opposite sides, and by how much corners may not be square
-SEEN = 0.3  # of a side, of which an edge is found
+SEEN = 0.25  # of a side, of which an edge is found
+REACH = 5.0  # pixels from where a side should be
+FAINTEST = 12.0  # of 255: what is beside a card differs more from it
 MOST, MEASURED = 400, 40  # edges that are compared; rectangles that are measured
-SHAPE = 0.04  # by how much the ratio of its sides may differ from that of the card
+ABOUT = 0.08  # the same before its sides are measured
+SHAPE = 0.01  # by how much, and by half a pixel, the ratio of its sides may differ from the card's
 LEVEL = 0.02  # by how much opposite sides may differ, else it is seen at an angle
 SQUARE = math.radians(1.5)  # the same of its angles
 
@@ -102,7 +106,7 @@ class _Pairs:
         """Those whose edges are about `ratio` times as long as they are apart, or a part of that."""
         length = self.reach[..., 1] - self.reach[..., 0]
         side = (ratio * self.apart)[:, None]
-        fit = ((length >= SEEN * side) & (length <= (1 + 2 * SHAPE) * side)).all(1)
+        fit = ((length >= SEEN * side) & (length <= (1 + ABOUT) * side)).all(1)
         every = self.along, self.middle, self.apart, self.dark, self.reach
         return _Pairs(*(of[fit] for of in every))
 
@@ -118,7 +122,7 @@ def _rectangles(edges: Edges, ratio: float, side: int) -> list[Numbers]:
     upright = pairs.chosen(1 / ratio)
     for k in range(len(upright.apart)):
         u, wide = upright.along[k], upright.apart[k]
-        may = np.abs(np.log(wide / level.apart / ratio)) < 2 * SHAPE
+        may = np.abs(np.log(wide / level.apart / ratio)) < ABOUT
         may &= (np.abs(level.along @ u) < math.sin(FACING)) & (level.dark == upright.dark[k])
         if not may.any():
             continue
@@ -145,7 +149,7 @@ def _share(reach: Numbers, length: Numbers) -> Numbers:
     share of the side that one covers; 0 if one goes on beyond the side."""
     farthest = np.abs(reach).max((1, 2))
     share = (reach[..., 1] - reach[..., 0]).min(1) / length
-    return np.where(farthest > (0.5 + 2 * SHAPE) * length, 0.0, share)
+    return np.where(farthest > (0.5 + ABOUT) * length, 0.0, share)
 
 
 def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:
@@ -155,31 +159,12 @@ def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:
         length = float(np.hypot(*(b - a)))
         ux, uy = (b - a) / length
         line = Line(((a[0] + b[0]) / 2, (a[1] + b[1]) / 2), (ux, uy), length, 1.0)
-        reach = min(max(5.0, 0.03 * length), 15.0)
-        s, v = spaced(-0.42 * length, 0.42 * length, 1.0), spaced(-reach, reach)
-        values, _ = sample(picture, line, s, v)
-        smooth = ndimage.uniform_filter1d(values, 3, axis=1)
-        at, places = [], []
-        for i in range(len(s)):
-            low, high = float(smooth[:5, i].mean()), float(smooth[-5:, i].mean())
-            if abs(high - low) < 15:
-                continue
-            place = crossing(v, smooth[:, i], (low + high) / 2, 0.0)
-            if place is not None:
-                at.append(s[i])
-                places.append(place)
-        if len(at) < 0.5 * len(s):
-            return None
-        x, y = np.array(at), np.array(places)
-        keep = np.abs(y - np.median(y)) < 3
-        for _ in range(3):
-            slope, offset = np.polyfit(x[keep], y[keep], 1)
-            rest = np.abs(y - offset - slope * x)
-            keep = rest < max(0.4, 2.5 * float(np.median(rest[keep])))
-        if keep.sum() < 0.5 * len(s):
-            return None
-        moved = line.moved(float(offset), math.atan(slope))
-        lines.append(moved)
+        for _ in range(2):
+            moved = _fitted(picture, line)
+            if moved is None:
+                return None
+            line = moved
+        lines.append(line)
     found = []
     for first, second in zip([lines[-1], *lines[:-1]], lines, strict=True):
         matrix = np.array([first.along, [-second.along[0], -second.along[1]]]).T
@@ -190,6 +175,30 @@ def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:
     return np.array(found)
 
 
+def _fitted(picture: NDArray[np.float32], line: Line) -> Line | None:
+    """A side, whose inside lies across it, moved to where most of its edge is."""
+    s, v = spaced(-0.45 * line.length, 0.45 * line.length, 1.0), spaced(-REACH, REACH, 0.25)
+    values, _ = sample(picture, line, s, v)
+    values = ndimage.uniform_filter1d(values, 3, axis=1)
+    own = float(np.median(values[(v > 1.5) & (v < 2.5)]))  # the border of a card has one colour
+    ground = values[(v > -3.5) & (v < -2.0)].mean(0)
+    seen = np.abs(ground - own) > FAINTEST
+    if seen.sum() < max(4, SEEN * len(s)):
+        return None
+    rise = ((values[:, seen] - own) / (ground[seen] - own))[::-1]  # 0 inside, then 1 outside
+    over = rise > 0.5
+    over[v[::-1] > 2.0] = False
+    first = over.argmax(0)
+    known = first > 0
+    if known.sum() < max(4, SEEN * len(s)):
+        return None
+    columns = np.flatnonzero(known)
+    high, low = rise[first[known], columns], rise[first[known] - 1, columns]
+    back = np.clip((high - 0.5) / np.maximum(high - low, 0.01), 0, 1) * (v[1] - v[0])
+    slope, offset = straight(s[seen][known], v[::-1][first[known]] + back)
+    return line.moved(offset, math.atan(slope))
+
+
 def _card(corners: Numbers, sides: tuple[float, float]) -> Card | None:
     steps = np.roll(corners, -1, axis=0) - corners
     lengths = np.hypot(*steps.T)
@@ -198,7 +207,7 @@ def _card(corners: Numbers, sides: tuple[float, float]) -> Card | None:
     long, short = (lengths[0] + lengths[2]) / 2, (lengths[1] + lengths[3]) / 2
     largest, smallest = max(sides), min(sides)
     ratio = (long / short) / (largest / smallest)
-    if abs(math.log(ratio)) > 3 * SHAPE:
+    if abs(math.log(ratio)) > ABOUT:
         return None
     directions = np.arctan2(steps[:, 1], steps[:, 0])
     turns = np.abs((np.roll(directions, -1) - directions + math.pi) % (2 * math.pi) - math.pi)
@@ -210,7 +219,7 @@ def _card(corners: Numbers, sides: tuple[float, float]) -> Card | None:
     error = math.hypot(abs(math.log(ratio)) / 4, math.hypot(0.4 / short, max(uneven / 4, 5e-4)))
     if uneven > LEVEL or skew > SQUARE:
         doubt = f"opposite sides of the card differ by {uneven:.1%}: it is seen at an angle"
-    elif abs(math.log(ratio)) > SHAPE:
+    elif abs(math.log(ratio)) > SHAPE + 0.5 / short:
         doubt = (
             f"its sides are as {long / short:.3f} to 1, those of the card as {largest / smallest:.3f} "
             "to 1"

@@ -145,7 +145,7 @@ def _fitted(s: Numbers, y: Numbers, seen: NDArray[np.bool_], half: float) -> Edg
     here = seen & (np.abs(s) < half)
     if here.sum() < 4:
         return None
-    slope, offset = _straight(s[here], y[here])
+    slope, offset = straight(s[here], y[here])
     rest = np.where(seen, y - offset - slope * s, np.nan)
     return Edge((slope, offset), rest, np.abs(rest) < ASIDE)
 
@@ -174,7 +174,7 @@ def _edges(strip: Straightened) -> list[tuple[Numbers, NDArray[np.bool_]]]:
     return found
 
 
-def _straight(x: Numbers, y: Numbers) -> tuple[float, float]:
+def straight(x: Numbers, y: Numbers) -> tuple[float, float]:
     """Slope, and value at 0, of a line through most of the points."""
     half = len(x) // 2
     slope = float(np.median((y[half:] - y[: len(x) - half]) / (x[half:] - x[: len(x) - half])))
