@@ -70,10 +70,8 @@ def init(arguments: argparse.Namespace) -> None:
     """Look at what there is, and write config/."""
     from sam2pal.dataset import beginning
 
-    photographs, annotations = (
-        arguments.photographs.expanduser(),
-        [p.expanduser() for p in arguments.annotations],
-    )
+    photographs = arguments.photographs.expanduser()
+    annotations = [path.expanduser() for path in arguments.annotations]
     for path in annotations:
         if not path.exists():
             raise InputError(f"--annotations {path}: there is no such file or folder")

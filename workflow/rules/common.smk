@@ -82,10 +82,9 @@ def judgements(genus, photographs, structures, files):
     from sam2pal.dataset.corrections import Hashes, read_corrections
     from sam2pal.dataset.photographs import Photographs
 
+    # a demo not yet drawn, or trays not yet searched; of others the check of the tables tells
     if not Path(photographs).exists():
-        return (
-            []
-        )  # a demo not yet drawn, or trays not yet searched; of others the check of the tables tells
+        return []
     hashes = Hashes(HASHES)
     known = Photographs.of_place(photographs)
     found, _ = read_corrections(files, genus, known, structures, hashes)
@@ -151,9 +150,8 @@ SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
 ##### what the annotations and the tables of specimens say #####
 
 
-@functools.lru_cache(maxsize=None)
-def state_of(source):
-    return source_state(source)
+state_of = functools.lru_cache(maxsize=None)(source_state)
+DRY_RUN = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
 
 
 def look_into_files():
@@ -167,13 +165,12 @@ def look_into_files():
     made = lambda path: path.startswith(DEMO)
     memory = Path(".snakemake/sam2pal/findings.json")
     findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
-    dry = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
     if findings.notes:
-        shown = findings.notes if dry else cut(findings.notes)
+        shown = findings.notes if DRY_RUN else cut(findings.notes)
         logger.warning("\n".join(["Noticed in the annotations and tables:", *shown]))
     if findings.errors:
         text = "\n".join(["These files cannot be used:", *findings.errors])
-        if dry or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
+        if DRY_RUN or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
             raise WorkflowError(text)
         logger.warning(text)
 
@@ -202,7 +199,6 @@ if workflow.is_main_process:
         refuse(problems(PROJECT, FOLDERS, lambda path: path.startswith(DEMO)), "")
     except InputError as error:
         raise WorkflowError(str(error)) from None
-    dry_run = bool({"-n", "--dry-run", "--dryrun"} & set(sys.argv))
     results = Path(place("<results>"))
     there = plan.work(PROJECT, FOLDERS, results)
 
@@ -218,7 +214,7 @@ if workflow.is_main_process:
     )
     described = plan.described(PROJECT, there, known)
     to_do = plan.told([*described, *plan.of_corrections(PROJECT, judged(PROJECT))])
-    if dry_run:
+    if DRY_RUN:
         # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
         atexit.register(print, f"\n{to_do}", file=sys.stderr, flush=True)
     else:

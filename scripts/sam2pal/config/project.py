@@ -215,16 +215,11 @@ def _missing_files(
                 f"{where}: {what} is {'not a folder' if folder else 'a folder'}: {path}"
             )
 
+    table = configuration.genera
     for genus in project.genera.values():
-        need(
-            genus.specimens,
-            configuration.genera,
-            f"the folder of specimens of '{genus.name}'",
-            True,
-        )
-        need(genus.truth, configuration.genera, f"the truth of '{genus.name}'")
-        need(genus.landmarks, configuration.genera, f"the landmarks of '{genus.name}'")
-        need(genus.boxes, configuration.genera, f"the boxes of '{genus.name}'")
+        need(genus.specimens, table, f"the folder of specimens of '{genus.name}'", True)
+        for key in ("truth", "landmarks", "boxes"):
+            need(getattr(genus, key), table, f"the {key} of '{genus.name}'")
     for row in sources:
         whose = f"of '{row.genus}', round '{row.label}',"
         need(row.annotations, configuration.templates, f"the file of annotations {whose}")

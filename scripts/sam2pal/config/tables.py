@@ -75,23 +75,19 @@ def _pixels_per_mm(text: str, info: ValidationInfo) -> float | None:
         raise _wrong(str(error)) from None
 
 
-def _layout(text: str, info: ValidationInfo) -> str:
-    """What a cell says, in lower case."""
-    if text.casefold() in ("single", "many", "auto"):
-        return text.casefold()
-    raise _wrong(
-        f"layout of '{info.data.get('name', '')}' is '{text}'; write single, many for photographs of trays"
-        " and drawers, or auto where there are both"
-    )
+def _choice(*choices: str, advice: str) -> BeforeValidator:
+    """One of these, in lower case."""
+
+    def check(text: str, info: ValidationInfo) -> str:
+        if text.casefold() in choices:
+            return text.casefold()
+        genus = info.data.get("name", "")
+        raise _wrong(f"{info.field_name} of '{genus}' is '{text}'; {advice}")
+
+    return BeforeValidator(check)
 
 
-def _codes(text: str, info: ValidationInfo) -> str:
-    """What a cell says, in lower case."""
-    if text.casefold() in ("yes", "no"):
-        return text.casefold()
-    raise _wrong(f"codes of '{info.data.get('name', '')}' is '{text}'; write yes or no")
-
-
+_LAYOUT = "write single, many for photographs of trays and drawers, or auto where there are both"
 Filled = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string", "minLength": 1})]
 FilledPath = Annotated[Filled, AfterValidator(_path)]
 LONGEST_NAME = 100  # it becomes part of names of files, which have 255 bytes
@@ -118,13 +114,15 @@ class Genus:
     which `outlines` takes over to specimens; may be empty"""
     pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = None
     """scale of its photographs, pixels per millimetre; empty leaves lengths in pixels"""
-    layout: Annotated[Literal["single", "many", "auto"], BeforeValidator(_layout)] = "single"
+    layout: Annotated[
+        Literal["single", "many", "auto"], _choice("single", "many", "auto", advice=_LAYOUT)
+    ] = "single"
     """what a photograph shows: `single` specimen, or `many` of a tray or drawer, which are found
     first; `auto` looks at each"""
     boxes: Annotated[str, AfterValidator(_path)] | None = None
     """COCO file, or folder of such, with a box per specimen of a tray: replaces what is found there;
     may be empty"""
-    codes: Annotated[Literal["no", "yes"], BeforeValidator(_codes)] = "no"
+    codes: Annotated[Literal["no", "yes"], _choice("yes", "no", advice="write yes or no")] = "no"
     """`yes` names the specimens of trays by the barcodes or QR codes beside them"""
     metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
 

@@ -149,16 +149,10 @@ def write(folder: Path, found: Found) -> list[Path]:
             raise InputError(
                 f"{path}: it is there and stays as it is; edit it, or begin in another folder"
             )
-    texts = dict(
-        zip(
-            FILES,
-            (_config(found), _genera_table(folder, found), _templates(folder, found)),
-            strict=True,
-        )
-    )
-    for path in paths:
+    texts = (_config(found), _genera_table(folder, found), _templates(folder, found))
+    for path, text in zip(paths, texts, strict=True):
         try:
-            write_text(path, texts[path.name])
+            write_text(path, text)
         except OSError as error:
             raise InputError(
                 f"{path}: cannot be written ({error.strerror}); choose a folder of your own"

@@ -27,7 +27,7 @@ from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError, nearest, some
-from sam2pal.io.user_tables import composed
+from sam2pal.io.user_tables import composed, folded
 
 _SHOWN = 20  # outlines left out that are named
 _LABEL = 60  # characters of an unknown label that are shown
@@ -263,7 +263,7 @@ class _Collected:
         """The configuration's name for a label: the same, or else the same but for case."""
         if label in self.structures:
             return label
-        for alike in (composed, _folded):
+        for alike in (composed, folded):
             same = [name for name in self.structures if alike(name) == alike(label)]
             if len(same) == 1:
                 break
@@ -462,7 +462,7 @@ class _Collected:
 
 def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing:
     """A photograph's structures from two entries, where each has structures of its own."""
-    labels = [{_folded(outline.label) for outline in drawing.outlines} for drawing in (one, other)]
+    labels = [{folded(outline.label) for outline in drawing.outlines} for drawing in (one, other)]
     alike = (one.photograph, one.size, one.displayed) == (
         *(other.photograph, other.size, other.displayed),
     )
@@ -478,10 +478,6 @@ def _encoded(mask: np.ndarray) -> dict[str, Any]:
     """RLE of a mask, of which only the part that has pixels is turned into columns."""
     window = Window.holding(mask)
     return Runs.of(mask[window.slices], *mask.shape, window.top, window.left).rle()
-
-
-def _folded(name: str) -> str:
-    return " ".join(composed(name).replace("_", " ").split()).casefold()
 
 
 def _pixels(size: tuple[int, int]) -> str:

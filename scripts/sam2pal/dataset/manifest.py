@@ -81,6 +81,7 @@ class Manifest:
 
 THREADS = 8  # that open photographs
 _COLUMNS = [column.name for column in fields(Specimen)]
+_NUMBERS = ("size", "mtime_ns", "width", "height")
 
 
 def read_list(path: str | Path) -> list[Specimen]:
@@ -99,17 +100,12 @@ def read_list(path: str | Path) -> list[Specimen]:
     try:
         return [
             Specimen(
-                original(s),
-                original(p),
-                int(size),
-                int(mtime),
-                int(w),
-                int(h),
-                shard,
-                status,
-                original(why),
+                **{
+                    column: int(cell) if column in _NUMBERS else original(cell)
+                    for column, cell in zip(_COLUMNS, row, strict=True)
+                }
             )
-            for s, p, size, mtime, w, h, shard, status, why in rows
+            for row in rows
         ]
     except (ValueError, csv.Error) as error:
         raise DamagedError(path, f"{path}: row {rows.line_num} is damaged ({error})") from error

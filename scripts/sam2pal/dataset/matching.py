@@ -3,10 +3,9 @@
 import filecmp
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.manifest import OK
+from sam2pal.dataset.manifest import OK, Specimen
 from sam2pal.images.address import file_of, split
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed
@@ -50,20 +49,7 @@ def _match(specimens: Sequence[str], others: set[str], what: str) -> dict[str, s
     return found
 
 
-class Listed(Protocol):
-    """A specimen and its photograph, as a manifest or a file of annotations lists it.
-
-    `size` of the photograph's file, in bytes; -1 if it is not known.
-    """
-
-    @property
-    def specimen(self) -> str: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def status(self) -> str: ...
+Listed = Specimen | AnnotatedSpecimen
 
 
 def find_templates(

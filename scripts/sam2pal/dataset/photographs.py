@@ -142,7 +142,7 @@ class Photographs:
         """All photographs that `name` may mean; see `find`."""
         wanted = _plain(name)
         for spelling in (wanted, *_spellings(wanted)):
-            for same in (_whole, _stem, _folded, _folded_stem):
+            for same in _ALIKE:
                 if found := self._named(spelling, same):
                     return found
         return []
@@ -180,22 +180,18 @@ def _plain(name: str) -> str:
     return "/".join(part for part in parts if part not in ("", ".", ".."))
 
 
-def _whole(name: str) -> str:
-    return name
-
-
 def _stem(name: str) -> str:
     """Without the extension, if it is one of photographs: `NHM.1` has none."""
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in _SUFFIXES else name
 
 
-def _folded(name: str) -> str:
-    return name.casefold()
-
-
 def _folded_stem(name: str) -> str:
     return _stem(name).casefold()
+
+
+# ways to compare names, from the strictest
+_ALIKE: tuple[Callable[[str], str], ...] = (str, _stem, str.casefold, _folded_stem)
 
 
 class LaterPhotographs(Photographs):
@@ -214,7 +210,7 @@ class LaterPhotographs(Photographs):
 
 def _keys(name: str) -> set[str]:
     base = _plain(name).rsplit("/", 1)[-1]
-    return {same(base) for same in (_whole, _stem, _folded, _folded_stem)}
+    return {same(base) for same in _ALIKE}
 
 
 def is_renamed(name: str) -> bool:

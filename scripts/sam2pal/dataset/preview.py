@@ -12,7 +12,7 @@ from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.images.folder import walk
 from sam2pal.io.errors import InputError, nearest, some
-from sam2pal.io.user_tables import composed
+from sam2pal.io.user_tables import folded
 
 
 class Folder:
@@ -66,15 +66,15 @@ def problems(
 def _undrawn(project: Project, made: Callable[[str], bool]) -> list[str]:
     """Structures of the configuration against labels of the annotations."""
     structures = list(project.configuration.structures)
-    by_name = {_folded(name): name for name in structures}
+    by_name = {folded(name): name for name in structures}
     drawn: set[str] = set()
     unknown: set[str] = set()
     for source in dict.fromkeys(row for rows in project.runs.values() for row in rows):
         labels = None if made(source.annotations) else _read(source, structures)
         if labels is None:
             return []
-        drawn |= {by_name[_folded(label)] for label in labels if _folded(label) in by_name}
-        unknown |= {label for label in labels if _folded(label) not in by_name}
+        drawn |= {by_name[folded(label)] for label in labels if folded(label) in by_name}
+        unknown |= {label for label in labels if folded(label) not in by_name}
     where = project.configuration.templates
     return [
         f"structures.{name}: it is drawn in no file of {where}{nearest(name, unknown)}; drawn are "
@@ -109,7 +109,3 @@ def _unjoined(table: SpecimenTable, genus: str, folder: Folder) -> list[str]:
         f"{some(without)}. Write the path within the folder, without the extension, as text: a "
         "spreadsheet drops zeros at the beginning of a number"
     ]
-
-
-def _folded(name: str) -> str:
-    return " ".join(composed(name).replace("_", " ").split()).casefold()

@@ -70,9 +70,9 @@ def _traced(mask: np.ndarray) -> Iterator[Polygon]:
     # contours count from the centres of pixels, and the padding shifts them by one
     lines = skimage.measure.find_contours(np.pad(mask, 1).astype(np.uint8), 0.5)
     rings = [line[:, ::-1] - 0.5 for line in lines]
-    shapes = shapely.polygons([shapely.linearrings(ring) for ring in rings])
-    turn = np.array([_signed_area(ring) for ring in rings])
-    edges, holes = np.flatnonzero(turn > 0), np.flatnonzero(turn < 0)
+    lines = [shapely.linearrings(ring) for ring in rings]
+    shapes, around_pixels = shapely.polygons(lines), shapely.is_ccw(lines)
+    edges, holes = np.flatnonzero(around_pixels), np.flatnonzero(~around_pixels)
     inside: dict[int, list[np.ndarray]] = {int(edge): [] for edge in edges}
     if len(holes):
         tree = shapely.STRtree(shapes[edges])
@@ -85,11 +85,6 @@ def _traced(mask: np.ndarray) -> Iterator[Polygon]:
             inside[smallest].append(rings[holes[hole]])
     for edge, within in inside.items():
         yield Polygon(rings[edge], within)
-
-
-def _signed_area(ring: np.ndarray) -> float:
-    x, y = ring[:-1].T
-    return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
 def _rings(polygon: Polygon, left: int = 0, top: int = 0) -> list[Ring]:

@@ -5,6 +5,8 @@ structures a mean, median or share is the unweighted mean of the structures' val
 calibration pools masks.
 """
 
+import warnings
+from collections.abc import Callable
 from itertools import combinations, groupby
 
 import numpy as np
@@ -66,9 +68,9 @@ def summarise(scores: Scores, options: EvaluationOptions, seed: int) -> pa.Table
             options.replicates,
             options.level,
         )
-        median = _with_mean(_nanmedian(values))
+        median = _with_mean(_over(np.nanmedian, values))
         good = np.where(np.isfinite(values), values >= options.good_iou, np.nan)
-        share = _with_mean(_nanmean(good[:, :, :1]))
+        share = _with_mean(_over(np.nanmean, good[:, :, :1]))
         for k, structure in enumerate([*names, ALL]):
             for m, measure in enumerate(MEASURES):
                 rows.append(
@@ -200,12 +202,12 @@ def _compare(
     improved = np.where(paired, change > 0, np.nan)
     return {
         "n": means.n.astype(float),
-        "before": _with_mean(_nanmean(np.where(paired, before, np.nan))),
-        "after": _with_mean(_nanmean(np.where(paired, after, np.nan))),
+        "before": _with_mean(_over(np.nanmean, np.where(paired, before, np.nan))),
+        "after": _with_mean(_over(np.nanmean, np.where(paired, after, np.nan))),
         "change": means.mean,
         "lower": means.lower,
         "upper": means.upper,
-        "share_improved": _with_mean(_nanmean(improved)),
+        "share_improved": _with_mean(_over(np.nanmean, improved)),
         "p": p,
         "p_holm": adjusted,
     }
@@ -225,24 +227,15 @@ def _aligned(
     return out[0], out[1]
 
 
-def _nanmean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over specimens of [n, K, M], NaN where none has a value, without numpy's warning."""
-    known = np.isfinite(values)
-    counts = known.sum(0)
-    sums = np.where(known, values, 0.0).sum(0)
-    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-
-
-def _nanmedian(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    out = np.full(values.shape[1:], np.nan)
-    for index in np.ndindex(out.shape):
-        column = values[(slice(None), *index)]
-        column = column[np.isfinite(column)]
-        if len(column):
-            out[index] = np.median(column)
-    return out
+def _over(
+    statistic: Callable[..., NDArray[np.float64]], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """`np.nanmean` or `np.nanmedian` over the specimens of [n, K, M], NaN where none has a value."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return statistic(values, axis=0)
 
 
 def _with_mean(by_structure: NDArray[np.float64]) -> NDArray[np.float64]:
     """[K, M] with the mean over structures appended: [K + 1, M]."""
-    return np.concatenate([by_structure, _nanmean(by_structure)[None]])
+    return np.concatenate([by_structure, _over(np.nanmean, by_structure)[None]])

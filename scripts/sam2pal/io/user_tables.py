@@ -89,6 +89,11 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def folded(name: str) -> str:
+    """What a label has in common with others in another case, or with other blanks or `_`."""
+    return " ".join(composed(name).replace("_", " ").split()).casefold()
+
+
 def number(cell: str, where: str) -> float | None:
     """What a cell of numbers says; None if it is empty or says that there is none."""
     if cell.strip().casefold() in MISSING:

@@ -1,7 +1,7 @@
 """From logits on the model's square to COCO annotations at the photograph's own size."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sam2pal.dataset.rle import at_edge
 from sam2pal.dataset.runs import Runs
 from sam2pal.dataset.signals import UNADAPTED
 from sam2pal.images.reading import Photograph
+from sam2pal.images.window import Window
 from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.confidence import Confidence, shipped
 from sam2pal.segmentation.level_sets import Likelihood, Surface
@@ -132,13 +133,11 @@ def _stored_runs(photograph: Photograph, mask: Runs) -> Runs:
     """An upright mask in the orientation on disk."""
     if photograph.orientation == 1:
         return mask
-    window, top, left = mask.window()
-    height, width = window.shape
-    # the margins round the window turn as the photograph does
-    bottom, right = mask.height - top - height, mask.width - left - width
-    margins = photograph.to_stored(np.array([[0, top, 0], [left, 0, right], [0, bottom, 0]]))
-    stored = photograph.to_stored(window)
-    return Runs.of(stored, photograph.height, photograph.width, margins[0, 1], margins[1, 0])
+    part, top, left = mask.window()
+    window = Window(top, left, *part.shape)
+    at_x, at_y, _, _ = replace(photograph, window=window).stored_box()
+    stored = photograph.to_stored(part)
+    return Runs.of(stored, photograph.height, photograph.width, at_y, at_x)
 
 
 def _stability(likelihood: Likelihood, threshold: float, delta: float = 0.2) -> float:

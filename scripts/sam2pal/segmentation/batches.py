@@ -78,7 +78,7 @@ class Batches:
         self.size = min(self.size, fits)
         done = []
         for (specimen, photograph), outcome in zip(specimens, outcomes, strict=True):
-            limits = self.bank.limits.by_view[outcome.view]
+            limits = self.bank.limits[outcome.view]
             drawn = _drawn(own, specimen)
             shapes = self.bank.shapes_in(outcome.view)
             found = self._annotator.annotate(photograph, outcome, drawn, limits, shapes)
@@ -115,7 +115,7 @@ class Batches:
         )
         for (one, cut), outcome in zip(seen, outcomes, strict=True):
             one.windows[level.parent] = list(cut.stored_box())
-            limits = level.bank.limits.by_view[outcome.view]
+            limits = level.bank.limits[outcome.view]
             shapes = level.bank.shapes_in(outcome.view)
             closer = annotator.annotate(cut, outcome, _drawn(own, one.specimen), limits, shapes)
             closer = settle(closer, cut, limits, Least.of(level.bank, self._options))

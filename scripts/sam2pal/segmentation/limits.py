@@ -34,15 +34,12 @@ class Limit:
         return complex(left + right, top + bottom) / 2
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Of every view and structure: `by_view[v][k]`, None where no template says anything."""
-
-    by_view: list[list[Limit | None]]
+Limits = list[list[Limit | None]]
+"""Of every view and structure."""
 
 
 def learn_limits(masks: Tensor, shown: Tensor, options: SegmentationOptions) -> Limits:
-    """The range over the templates, widened as the options say.
+    """The range over the templates, widened as the options say; None where none of them says anything.
 
     Args:
         masks: [T, V, K, s, s] drawn, in 0..1.
@@ -51,7 +48,7 @@ def learn_limits(masks: Tensor, shown: Tensor, options: SegmentationOptions) -> 
     side = masks.shape[-1]
     areas = (masks.sum((-2, -1)) / side**2).cpu()
     rows, columns = (masks.amax(axis).cpu() > 0 for axis in (-1, -2))
-    by_view = []
+    by_view: Limits = []
     for view in range(masks.shape[1]):
         limits: list[Limit | None] = []
         for structure in range(masks.shape[2]):
@@ -80,7 +77,7 @@ def learn_limits(masks: Tensor, shown: Tensor, options: SegmentationOptions) -> 
                 )
             )
         by_view.append(limits)
-    return Limits(by_view)
+    return by_view
 
 
 def _ends(line: Tensor) -> tuple[int, int]:

@@ -97,32 +97,13 @@ def test_the_protocol_of_the_repository():
     assert len(set(runs)) == len(runs)
     assert protocol.draws >= 5 and protocol.seeds >= 3
     trained = [v for v in protocol.variants.values() if v.training is not None]
-    sizes = sum(len(v.of or protocol.templates) for v in trained)
-    cells = len(protocol.collections) * protocol.draws
-    assert len(runs) == cells * (len(protocol.templates) + protocol.seeds * sizes)
+    cells = len(protocol.collections) * protocol.draws * len(protocol.templates)
+    assert len(runs) == cells * (1 + protocol.seeds * len(trained))
     assert {run.seed for run in runs if run.variant == protocol.untrained} == {1}
     # every variant is done with a draw before the next draw begins
     first = [run for run in runs if (run.seed, run.templates) == (1, protocol.templates[0])]
     assert [run.draw for run in first] == sorted(run.draw for run in first)
-    found = {run.variant for run in first if run.draw == 1}
-    fewest = protocol.templates[0]
-    assert found == {n for n, v in protocol.variants.items() if v.of is None or fewest in v.of}
-
-
-def test_a_variant_can_be_for_some_numbers_of_templates(write):
-    variants = {**SMALL["variants"], "among five": {"of": [2], "training": {"self_pair": 0.0}}}
-    protocol = read_protocol(write(templates=[1, 2], variants=variants))
-    assert {run.templates for run in protocol.runs() if run.variant == "among five"} == {2}
-    # which numbers it is for decides nothing of what is computed
-    variants["among five"]["of"] = [1, 2]
-    other = read_protocol(write(templates=[1, 2], variants=variants))
-    hashes = {p.configuration("among five", "abc", 64) for p in (protocol, other)}
-    assert len(hashes) == 1
-    variants["among five"]["of"] = [5]
-    with pytest.raises(InputError, match="no draw has 5 templates"):
-        read_protocol(write(templates=[1, 2], variants=variants))
-    with pytest.raises(InputError, match="take `of` away"):
-        read_protocol(write(variants={"untrained": {"of": [1]}}))
+    assert {run.variant for run in first if run.draw == 1} == set(protocol.variants)
 
 
 def test_configurations_differ_by_what_decides_and_by_nothing_else(write):

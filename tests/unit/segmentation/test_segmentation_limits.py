@@ -30,7 +30,7 @@ def test_limits_are_those_of_the_templates():
     masks[1, 0, 1, 0:8, 0:8] = 1
     shown = torch.tensor([[[True, False, False]], [[True, False, False]]])
     options = SegmentationOptions(area_range=2, place_margin=0.125)
-    first, second, third = learn_limits(masks, shown, options).by_view[0]
+    first, second, third = learn_limits(masks, shown, options)[0]
     assert second is None and third is None
     assert (first.smallest, first.largest) == (2 / 256, 32 / 256)
     assert first.box == (0.0, 0.25, 0.625, 0.75)

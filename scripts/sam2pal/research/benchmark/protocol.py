@@ -31,20 +31,16 @@ class Variant:
     Attributes:
         templates: what it trains on: `draw`, the templates of the draw, or `all`, every annotated
             specimen that may be trained on.
-        of: only of draws of so many templates; None is of all.
     """
 
     name: str
     training: TrainingOptions | None = None
     templates: Literal["draw", "all"] = "draw"
-    of: tuple[StrictInt, ...] | None = None
 
     @model_validator(mode="after")
     def _trained(self) -> "Variant":
         if self.training is None and self.templates == "all":
             raise ValueError("`templates` says how to train; give `training` too")
-        if self.training is None and self.of is not None:
-            raise ValueError("what is not trained is of all draws; take `of` away")
         return self
 
 
@@ -95,8 +91,6 @@ class Protocol:
                     f"'{variant.name}' trains on all specimens with an even number, and `score: even` "
                     "scores them"
                 )
-            if unknown := sorted(set(variant.of or ()) - set(self.templates)):
-                raise ValueError(f"variants: of: no draw has {unknown[0]} templates (`templates`)")
         for name in [name for pair in self.compare for name in pair] + [self.ceiling]:
             if name is not None and name not in self.variants:
                 raise ValueError(f"no variant '{name}'{nearest(name, self.variants)}")
@@ -115,8 +109,6 @@ class Protocol:
                     for variant in self.variants.values():
                         if seed > 1 and variant.training is None:
                             continue  # nothing random is in it
-                        if variant.of is not None and templates not in variant.of:
-                            continue
                         for collection in self.collections:
                             yield Run(collection, templates, draw, seed, variant.name)
 
@@ -125,13 +117,12 @@ class Protocol:
         the seed.
         """
         chosen = self.variants[variant]
-        how = {k: v for k, v in asdict(chosen).items() if k != "of"}
         values = {
             "method": METHOD,
             "model": model,
             "side": side,
             "structures": [asdict(structure) for structure in self.structures],
-            "variant": how | {"name": "", "training": _given(chosen.training)},
+            "variant": asdict(chosen) | {"name": "", "training": _given(chosen.training)},
             "segmentation": asdict(self.segmentation),
             "boundary_tolerance": self.evaluation.boundary_tolerance,
             "seed": self.seed,

@@ -115,7 +115,7 @@ def segment_and_score(
         some = [collection.listed(s) for s in scored[start : start + options.batch_size]]
         outcomes, _ = track_halving(tracker, bank, some, options)
         for specimen, (_, photograph), outcome in zip(scored[start:], some, outcomes, strict=False):
-            limits = bank.limits.by_view[outcome.view]
+            limits = bank.limits[outcome.view]
             annotations = annotator.annotate(photograph, outcome, {}, limits)
             for name, annotation in zip(names, annotations, strict=True):
                 row = {"specimen": specimen.specimen, "structure": name}

@@ -57,14 +57,6 @@ def _curve(places: Array, widths: Array, t: Array) -> Array:
     )
 
 
-def _differences(table: Array) -> Array:
-    """The slope of a table at each of its entries, in entries."""
-    result = np.empty_like(table)
-    result[1:-1] = (table[2:] - table[:-2]) / 2
-    result[0], result[-1] = table[1] - table[0], table[-1] - table[-2]
-    return result
-
-
 def _hill(x: Array) -> Array:
     """A smooth bump: 1 at 0, 0 from distance 1 on."""
     rest = np.clip(1 - x * x, 0, 1)
@@ -148,10 +140,10 @@ def paint_plate(
         side *= side
         t -= side * (front + (rear - front) * t)
     step = np.clip(t * np.float32(STEPS - 1), 0, STEPS - 1).astype(np.intp)
-    slopes_out = np.clip(_differences(table) * ((STEPS - 1) / length), -4, 4).astype(np.float32)
+    slopes_out = np.clip(np.gradient(table) * ((STEPS - 1) / length), -4, 4).astype(np.float32)
     lean = 1 / np.sqrt(1 + slopes_out**2)
     if axis is not None:
-        bent = np.clip(_differences(axis) * ((STEPS - 1) / length), -4, 4).astype(np.float32)
+        bent = np.clip(np.gradient(axis) * ((STEPS - 1) / length), -4, 4).astype(np.float32)
         lean = 1 / np.sqrt(1 + (np.abs(slopes_out) + np.abs(bent)) ** 2)
         lx -= axis.take(step)
     inside = (table * lean).take(step) - np.abs(lx) * lean.take(step)
