@@ -151,7 +151,7 @@ SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
 
 
 state_of = functools.lru_cache(maxsize=None)(source_state)
-DRY_RUN = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
+DRY = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
 
 
 def look_into_files():
@@ -166,11 +166,11 @@ def look_into_files():
     memory = Path(".snakemake/sam2pal/findings.json")
     findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
     if findings.notes:
-        shown = findings.notes if DRY_RUN else cut(findings.notes)
+        shown = findings.notes if DRY else cut(findings.notes)
         logger.warning("\n".join(["Noticed in the annotations and tables:", *shown]))
     if findings.errors:
         text = "\n".join(["These files cannot be used:", *findings.errors])
-        if DRY_RUN or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
+        if DRY or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
             raise WorkflowError(text)
         logger.warning(text)
 
@@ -214,7 +214,7 @@ if workflow.is_main_process:
     )
     described = plan.described(PROJECT, there, known)
     to_do = plan.told([*described, *plan.of_corrections(PROJECT, judged(PROJECT))])
-    if DRY_RUN:
+    if DRY:
         # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
         atexit.register(print, f"\n{to_do}", file=sys.stderr, flush=True)
     else:
