@@ -26,7 +26,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.measures.dictionary import MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
-from sam2pal.morphometrics.measures.proportions import template_proportions
+from sam2pal.morphometrics.measures.proportions import shapes_of, template_proportions
 from sam2pal.morphometrics.measures.scale import Scale
 from sam2pal.morphometrics.measures.specimen import FLAGS, Case, Drawn, Measuring
 from sam2pal.morphometrics.tables import genus
@@ -449,7 +449,8 @@ def test_template_proportions():
         AnnotatedSpecimen("a", "a.png", *SIZE[::-1], drawn(masks)),
         AnnotatedSpecimen("b", "b.png", *SIZE[::-1], drawn({"head": beetle(1.2)["head"]})),
     ]
-    ranges = template_proportions(templates, STRUCTURES, 0.01)
+    shapes = [shapes_of(template, 0.01) for template in templates]
+    ranges = template_proportions(templates, shapes, STRUCTURES)
     assert ranges["antennae"].parts == 2
     assert ranges["head"].share[0] == ranges["head"].share[1]  # the second has no whole specimen
     assert ranges["head"].elongation == pytest.approx((2, 2), rel=0.05)

@@ -43,23 +43,22 @@ def shapes_of(template: AnnotatedSpecimen, min_part: float) -> dict[str, Shape]:
 
 
 def template_proportions(
-    templates: Sequence[AnnotatedSpecimen], body: Sequence[str], min_part: float
+    templates: Sequence[AnnotatedSpecimen],
+    shapes: Sequence[Mapping[str, Shape]],
+    body: Sequence[str],
 ) -> Mapping[str, Proportions]:
-    """Ranges over the templates of every structure that is drawn in one.
+    """Ranges over the templates, whose `shapes_of` are given, of every structure that is drawn in one.
 
     A share of the specimen counts only where all structures of `body` are annotated.
     """
     parts: dict[str, list[int]] = {}
     shares: dict[str, list[float]] = {}
     ratios: dict[str, list[float]] = {}
-    for template in templates:
+    for template, there in zip(templates, shapes, strict=True):
         masks = template.masks
         known = all(name in masks for name in body)
         union = np.logical_or.reduce([masks[name] for name in body]) if known and body else None
-        for name, mask in masks.items():
-            if not mask.any():
-                continue
-            shape = Shape.of(mask, min_part=min_part)
+        for name, shape in there.items():
             parts.setdefault(name, []).append(len(shape.parts))
             ratios.setdefault(name, []).append(elongation(shape))
             if union is not None and union.any():

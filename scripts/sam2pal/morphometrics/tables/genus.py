@@ -72,8 +72,8 @@ class Genus:
             self._listed = {one.specimen: one for one in self.listed if one.status != DUPLICATE}
         templates = read_templates(self.templates) if self.templates else []
         self.templates = {template.specimen: template for template in templates}
-        ranges = template_proportions(templates, options.body or self.structures, options.min_part)
         drawn = [shapes_of(template, options.min_part) for template in templates]
+        ranges = template_proportions(templates, drawn, options.body or self.structures)
         self.measuring = Measuring(self.structures, options, self.indices, ranges, drawn)
         self.layout = Layout(self.structures, options, self.indices)
         self.specimens: dict[str, str] = {}  # to the file it is in
