@@ -15,11 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.recalibration import Recalibration, labelled_in
 from sam2pal.dataset.signals import GOOD_IOU
 from sam2pal.evaluation.calibration import (
@@ -33,14 +31,14 @@ from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.confidence.cases import Case, drawings, drawn_cases, kind_of
+from sam2pal.research.confidence.cases import Case, drawn_cases
 from sam2pal.research.confidence.foreign import (
     SETS,
     background,
-    bare,
     foreign_to_drawn,
     named,
     pictures,
+    side_by_side,
 )
 from sam2pal.research.confidence.segmenting import (
     OPTIONS,
@@ -49,7 +47,6 @@ from sam2pal.research.confidence.segmenting import (
     segmented,
     specimens_of,
 )
-from sam2pal.research.synthetic.species import KINDS
 from sam2pal.segmentation.alikeness import Alikeness, shipped_alikeness
 from sam2pal.segmentation.confidence import Confidence, shipped
 
@@ -68,6 +65,7 @@ def parse() -> argparse.Namespace:
     add("--genera", type=int, default=15, help="drawn genera that were fitted to")
     add("--score", choices=("even", "odd"), default="odd", help="beetles of these numbers")
     add("--adapter", type=Path, help="of a trained model")
+    add("--cases", nargs="*", help="pinned-1, pinned-5, tray-1, tray-5; then these alone")
     add("--device", default="auto", help="auto, cuda, mps or cpu")
     return parser.parse_args()
 
@@ -85,13 +83,16 @@ def main() -> None:
     tracker = Tracker(model)
     folder /= arguments.score
     beetles = beetle_cases(arguments.data / "carabidae", int(arguments.score == "odd"))
-    made = segmented(beetles, tracker, OPTIONS, folder)
+    asked = (case for case in beetles if case.name in (arguments.cases or [case.name]))
+    made = segmented(asked, tracker, OPTIONS, folder)
     found = [rescored(one, shipped()) for one in made]
     print(table(judged(found, SCORES)), flush=True)
+    if arguments.cases:
+        return
     drawn, unseen = arguments.cache / "drawn", range(arguments.genera, 2 * arguments.genera)
     others = chain(
         foreign_to_beetles(arguments.cache, arguments.data, int(arguments.score == "odd")),
-        unlike_drawings(drawn, unseen),
+        foreign_to_drawn(drawn, unseen, {}),
     )
     foreign = list(segmented(others, tracker, OPTIONS, folder))
     alone = (case for case in drawn_cases(drawn, unseen) if len(case.templates) == 1)
@@ -236,17 +237,6 @@ def _cell(value: float) -> str:
     return f"{value:.2f}" if np.isfinite(value) else ""
 
 
-def unlike_drawings(folder: Path, genera: Sequence[int]) -> Iterator[Case]:
-    """Drawn genera with another one, backgrounds, two specimens, and the same animal from another side."""
-    alone = (case for case in drawn_cases(folder, genera) if len(case.templates) == 1)
-    foreign = foreign_to_drawn(folder, genera, {})
-    for number, case, other in zip(genera, alone, foreign, strict=True):
-        there = case.specimens
-        some = [("two", side_by_side(*there[i : i + 2], folder / "two")) for i in (0, 2)]
-        some += [("side", one) for one in other_side(folder, number)]
-        yield replace(other, specimens=(*other.specimens, *named(some)))
-
-
 def foreign_to_beetles(folder: Path, data: Path, parity: int) -> Iterator[Case]:
     """The real beetles from one template, with other pictures, backgrounds, two specimens, and each other.
 
@@ -290,39 +280,6 @@ def beetle_cases(data: Path, parity: int) -> Iterator[Case]:
                 tuple(templates),
                 tuple(some),
             )
-
-
-def other_side(folder: Path, number: int) -> list[AnnotatedSpecimen]:
-    """Two specimens of a drawn genus from another side; none if there is no plan of it.
-
-    The same random numbers begin them, so that proportions and mostly colours are alike.
-    """
-    kind = kind_of(number)
-    same = [one for one in KINDS if _animal(one) == _animal(kind)]
-    seen = [one for one in same if ("profile" in one) != ("profile" in kind)]
-    if not seen:
-        return []
-    return drawings(folder / f"{number:04d}-side", number, seen[number % len(seen)], 2)
-
-
-def _animal(kind: str) -> str:
-    return kind.removeprefix("ground ").split()[0]
-
-
-def side_by_side(
-    one: AnnotatedSpecimen, other: AnnotatedSpecimen, folder: Path
-) -> AnnotatedSpecimen:
-    """A photograph of two specimens."""
-    path = folder / f"{Path(one.path).parent.parent.name}-{one.specimen}.png"
-    if not path.is_file():
-        left, right = (Image.open(of.path).convert("RGB") for of in (one, other))
-        right = right.resize((max(1, right.width * left.height // right.height), left.height))
-        both = Image.new("RGB", (left.width + right.width, left.height))
-        both.paste(left, (0, 0))
-        both.paste(right, (left.width, 0))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        both.save(path)
-    return bare(path)
 
 
 if __name__ == "__main__":

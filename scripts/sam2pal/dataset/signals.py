@@ -11,6 +11,7 @@ SIGNALS = (
     "contested",
     "shape_likeness",
     "agreement",
+    "steadiness",
 )
 """The confidence signals kept with every predicted mask, from which its confidence is made."""
 GOOD_IOU = 0.75

@@ -108,7 +108,8 @@ class Annotator:
                 "mean_probability": _number(told.mean(mask)) if mask else None,
                 "stability": _stability(told, self.options.threshold),
                 "contrast": apart[i],
-                "agreement": None if outcome.agreement is None else _number(outcome.agreement[i]),
+                "agreement": _of(outcome.agreement, i),
+                "steadiness": _of(outcome.steadiness, i),
             }
             signals |= mask_signals(
                 cells[i],
@@ -144,6 +145,10 @@ def _stability(likelihood: Likelihood, threshold: float, delta: float = 0.2) -> 
     """IoU of the masks at a higher and a lower threshold, as SAM's stability score; 1 for two empty ones."""
     low = likelihood.above(threshold - delta).area
     return _number(likelihood.above(threshold + delta).area / low) if low else 1.0
+
+
+def _of(values: np.ndarray | None, i: int) -> float | None:
+    return None if values is None else _number(values[i])
 
 
 def _number(value: float | None) -> float | None:

@@ -138,6 +138,7 @@ class Outcome:
     predicted_iou: np.ndarray
     object_score: np.ndarray
     agreement: np.ndarray | None = None
+    steadiness: np.ndarray | None = None
     known: np.ndarray | None = None
     colours: np.ndarray | None = None
     view: int = 0
@@ -235,6 +236,7 @@ def track_images(
                 split(decision.predicted_iou),
                 split(decision.object_score),
                 split(decision.agreement),
+                split(decision.steadiness),
                 split(batch.known),
                 F.avg_pool2d(resized(images, tracker.image_size), 4).float().cpu().numpy(),
                 strict=True,

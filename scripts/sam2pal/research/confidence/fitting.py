@@ -25,6 +25,7 @@ SCALES = {
     "contested": "plain",
     "shape_likeness": "log odds",
     "agreement": "log odds",
+    "steadiness": "log odds",
 }
 ONE = ("expected_iou", "thickness", "contested", "stability")
 SEVERAL = (*ONE, "agreement")

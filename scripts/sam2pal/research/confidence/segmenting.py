@@ -2,8 +2,9 @@
 
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ OPTIONS = SegmentationOptions(window="photograph", ensemble=ENSEMBLE)
 
 
 def folder_of(cache: Path, digest: str) -> Path:
-    """Where the cache keeps what was segmented with the weights of a SHA-256."""
-    return cache / f"{digest[:12]}-{METHODS['segment_shard']}"
+    """Where the cache keeps what was segmented with `OPTIONS` and the weights of a SHA-256."""
+    how = zlib.crc32(json.dumps([METHODS["segment_shard"], asdict(OPTIONS)]).encode())
+    return cache / f"{digest[:12]}-{how:08x}"
 
 
 @dataclass(frozen=True)
