@@ -26,12 +26,13 @@ from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import drawn_cases, real_cases
 from sam2pal.research.confidence.fitting import (
-    ONE,
-    SEVERAL,
+    ONCE,
+    STEADY,
     TURNED,
     UNTURNED,
     fit,
     fit_alikeness,
+    fit_single,
 )
 from sam2pal.research.confidence.foreign import SETS, foreign_to_drawn, pictures
 from sam2pal.research.confidence.segmenting import OPTIONS, folder_of, segmented
@@ -70,8 +71,9 @@ def main() -> None:
     alike = [of for of in known if of.case.source == "drawn"]
     content = {
         "weights": digest,
-        "masks": [fit(known, names) for names in (SEVERAL, ONE)],
+        "masks": [fit(known, names) for names in (STEADY, ONCE)],
         "specimens": [fit_alikeness(alike, foreign, names) for names in (TURNED, UNTURNED)],
+        "single": fit_single(alike, foreign),
     }
     write_text(arguments.output, json.dumps(content, indent=1) + "\n")
     for of in content["masks"]:

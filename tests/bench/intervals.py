@@ -62,6 +62,8 @@ def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
         )
         for specimen in predicted.keys() & drawn.keys():
             number = int(name.removeprefix("drawn")) if collection == "drawn" else int(specimen)
+            # of which masks go wrong together: a drawn collection, a beetle from one template and from five
+            group = name if collection == "drawn" else f"{collection}/{specimen}"
             for structure, found in predicted[specimen].items():
                 real = drawn[specimen][structure]
                 parts = [predicted[specimen][name].signals for name in body]
@@ -74,7 +76,7 @@ def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
                         continue
                     yield {
                         "set": collection, "templates": templates, "even": number % 2 == 0,
-                        "specimen": f"{name}/{specimen}", "structure": structure, "measure": measure,
+                        "group": group, "structure": structure, "measure": measure,
                         "value": value, "true": true, "low": low, "high": high,
                         "key": ("specimen" if structure == SPECIMEN else "structure", measure),
                         "features": features(signals, value, (low, high)),
@@ -91,22 +93,21 @@ def line(x: NDArray, y: NDArray, share: float) -> NDArray:
 
 
 def fit(rows: list[dict]) -> tuple[NDArray, NDArray]:
-    """The lower and the upper line, widened to hold specimens that were left out."""
+    """The lower and the upper line, moved apart until they hold enough of groups that were left out."""
     x, y = np.stack([row["features"] for row in rows]), _errors(rows)
     tail = (1 - COVERAGE) / 2
-    names = sorted({row["specimen"] for row in rows})
-    fold = np.array([names.index(row["specimen"]) % FOLDS for row in rows])
-    beyond = np.zeros((2, len(rows)))
+    names = sorted({row["group"] for row in rows})
+    fold = np.array([names.index(row["group"]) % FOLDS for row in rows])
+    beyond = np.zeros(len(rows))
     for number in range(FOLDS):
         out = fold == number
         low, high = (line(x[~out], y[~out], share) for share in (tail, 1 - tail))
-        beyond[:, out] = x[out] @ low - y[out], y[out] - x[out] @ high
-    ends = []
-    for share, sign, of in ((tail, -1, beyond[0]), (1 - tail, 1, beyond[1])):
-        found = line(x, y, share)
-        found[0] += sign * np.quantile(of, 1 - tail)
-        ends.append(found)
-    return ends[0], ends[1]
+        # the predicted value itself is in every interval
+        beyond[out] = np.where(y[out] < 0, x[out] @ low - y[out], y[out] - x[out] @ high)
+    low, high = (line(x, y, share) for share in (tail, 1 - tail))
+    wider = np.quantile(beyond, COVERAGE)
+    low[0], high[0] = low[0] - wider, high[0] + wider
+    return low, high
 
 
 def _errors(rows: list[dict]) -> NDArray:
@@ -116,7 +117,7 @@ def _errors(rows: list[dict]) -> NDArray:
 def held(row: dict, ends: tuple[NDArray, NDArray]) -> tuple[bool, float]:
     """Whether an interval holds the drawn value, and how many times its lower end its upper one is."""
     low, high = (row["value"] * float(np.exp(row["features"] @ end)) for end in ends)
-    low, high = min(low, row["low"], row["value"]), max(high, row["high"], row["value"])
+    low, high = min(low, row["value"]), max(high, row["value"])
     return low <= row["true"] <= high, high / max(low, 1e-9)
 
 

@@ -15,9 +15,14 @@ COMBINED = ("expected_iou", "shape_likeness", "predicted_iou", "object_score")
 Signals = Mapping[str, float | None]
 
 
-def combined(masks: Sequence[Signals], likeness: float | None) -> dict[str, float | None]:
-    """Means over the structures of a specimen, of log odds; one without a mask has the lowest."""
-    found: dict[str, float | None] = {"likeness": likeness}
+def combined(masks: Sequence[Signals], seen: Signals) -> dict[str, float | None]:
+    """Means over the structures of a specimen, of log odds; one without a mask has the lowest.
+
+    Args:
+        seen: signals of the photograph: its `likeness` to the templates, None if that was not asked, and how
+            far its masks lie `apart`.
+    """
+    found = dict(seen)
     for name in COMBINED:
         odds = [scaled("log odds", signals.get(name) or 0.0) for signals in masks]
         found[name] = sum(odds) / len(odds) if odds else None
@@ -30,24 +35,32 @@ class Alikeness:
     models: of combined signals to the probability that the photograph shows what the templates show; of
         the first one that knows all signals.
     limits: of each model; below it a photograph is unlike the templates.
+    single: of `apart` to the probability that it shows one specimen.
     """
 
     models: tuple[Logistic, ...]
     limits: tuple[float, ...]
+    single: Logistic
 
     def __call__(self, signals: Signals) -> tuple[float, bool]:
         """The probability, and whether the photograph is unlike the templates."""
         for model, limit in zip(self.models, self.limits, strict=True):
             if model.knows(signals):
                 probability = model(signals)
+                if self.single.knows(signals):
+                    probability = min(probability, self.single(signals))
                 return probability, probability < limit
         return 1.0, False  # no structure was looked for
 
 
-def mark(entries: Sequence[dict[str, Any]], likeness: float | None, alikeness: Alikeness) -> float:
-    """Flag the masks of a photograph that is unlike the templates; the probability that it is like them."""
+def mark(entries: Sequence[dict[str, Any]], seen: Signals, alikeness: Alikeness) -> float:
+    """Flag the masks of a photograph that is unlike the templates; the probability that it is like them.
+
+    Args:
+        seen: signals of the photograph, as `combined` takes them.
+    """
     asked = [entry for entry in entries if entry["confidence"]]
-    probability, unlike = alikeness(combined([of["confidence"] for of in asked], likeness))
+    probability, unlike = alikeness(combined([of["confidence"] for of in asked], seen))
     for entry in asked:
         if unlike and entry["area"]:
             entry["flags"].append(UNLIKE)
@@ -57,6 +70,7 @@ def mark(entries: Sequence[dict[str, Any]], likeness: float | None, alikeness: A
 @cache
 def shipped_alikeness(path: Path = SHIPPED) -> Alikeness:
     """What is shipped with the bundled model: `make confidence` fits it."""
-    content = json.loads(path.read_text(encoding="utf-8"))["specimens"]
-    models = tuple(Logistic.of(one) for one in content)
-    return Alikeness(models, tuple(one["limit"] for one in content))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    models = tuple(Logistic.of(one) for one in content["specimens"])
+    limits = tuple(one["limit"] for one in content["specimens"])
+    return Alikeness(models, limits, Logistic.of(content["single"]))

@@ -18,7 +18,7 @@ from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.confidence import Confidence, shipped
 from sam2pal.segmentation.level_sets import Likelihood, Surface
 from sam2pal.segmentation.limits import Limit, check_mask
-from sam2pal.segmentation.signals import Grid, contrasts, in_cells, mask_signals
+from sam2pal.segmentation.signals import Grid, contrasts, mask_signals
 from sam2pal.segmentation.tracking import Outcome
 
 AREA_LEVELS = (0.25, 0.5, 0.75)
@@ -65,9 +65,8 @@ class Annotator:
         fitted = None
         if outcome.fitted is not None:
             fitted = {name: Surface.over(outcome.fitted[i], box) for name, i in place.items()}
-        apart, cells = [None] * len(self.followed), outcome.logits
+        apart, cells = [None] * len(self.followed), outcome.cells
         if outcome.colours is not None:
-            cells = in_cells(outcome.logits, outcome.colours.shape[-1])
             apart = contrasts(outcome.colours, cells > 0)
         annotated = [
             (category, structure)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sam2pal.config.segmentation import SegmentationOptions
@@ -22,9 +23,11 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Memory, Tracker
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.limits import Limits, learn_limits
-from sam2pal.segmentation.signals import Grid, contrasts, shape_of
+from sam2pal.segmentation.signals import Grid, contrasts, second_piece, shape_of
 
 log = logging.getLogger(__name__)
+
+SPECK = 0.05  # share of a mask's largest piece; less is no piece
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Bank:
         limits: area and place of the structures in each view.
         sure: [K], the logit that a structure is there, on the templates themselves.
         contrast: [K], of what is drawn with what surrounds it (see `contrasts`); NaN of what none shows.
+        whole: [K], whether no template shows a structure in pieces.
         shapes: [T, K, side, side], of what is drawn, each in its own frame (see `shape_of`).
         duplicates: pairs of templates that are nearly the same photograph.
         specimens: [T], ids of the templates.
@@ -63,6 +67,7 @@ class Bank:
     limits: Limits
     sure: tuple[float, ...]
     contrast: tuple[float, ...]
+    whole: tuple[bool, ...]
     shapes: Tensor
     duplicates: list[tuple[str, str]]
     specimens: tuple[str, ...]
@@ -199,6 +204,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         learn_limits(in_views, seen, options),
         tuple(torch.stack(sure).nanmean(0).tolist()),
         _contrast(known),
+        _whole(drawn.numpy() > 0.5),
         torch.from_numpy(np.array([[shape_of(one) for one in of] for of in drawn.numpy()])),
         duplicates,
         known.specimens,
@@ -220,6 +226,12 @@ def _contrast(known: TemplateSet) -> tuple[float, ...]:
     ]
     there = np.array(found, np.float32)
     return tuple(torch.from_numpy(there).nanmean(0).tolist())
+
+
+def _whole(masks: NDArray[np.bool_]) -> tuple[bool, ...]:
+    """Of masks [T, K, s, s]."""
+    pieces = np.array([[second_piece(mask) for mask in of] for of in masks])
+    return tuple((pieces.max(0) < SPECK).tolist())
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from sam2pal.segmentation.alikeness import mark, shipped_alikeness
 from sam2pal.segmentation.annotations import drawn_annotation, unknown_annotation
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.batches import Batches
+from sam2pal.segmentation.signals import apart
 from sam2pal.segmentation.tracking import Outcome
 
 NOT_FOUND = (
@@ -91,7 +92,8 @@ def segment(
             found = [one.found[name] for name in names]
             more = _how(bank, one.outcome) | _where(one.photograph, place)
             if one.specimen.specimen not in own:
-                more["alikeness"] = mark(found, more["view_score"], shipped_alikeness())
+                seen = {"likeness": more["view_score"], "apart": more["apart"]}
+                more["alikeness"] = mark(found, seen, shipped_alikeness())
             more |= {"part_windows": one.windows} if one.windows else {}
             add(one.specimen, OK, one.specimen.reason, found, more)
         to_track.clear()
@@ -141,8 +143,8 @@ def segment(
 def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
     """How a specimen was segmented.
 
-    The view that was taken, how alike specimen and templates are in it, and its lead over the next one; the
-    share of each template in the masks.
+    The view that was taken, how alike specimen and templates are in it, and its lead over the next one; how
+    far its masks lie apart; the share of each template in the masks.
     """
     scores, score, margin = outcome.view_scores, None, None
     if scores is not None and not np.isnan(scores).any():
@@ -150,11 +152,13 @@ def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
         others = np.delete(scores, outcome.view)
         if len(others):
             margin = round(float(scores[outcome.view]) - float(others.max()), 4)
+    masks, whole = outcome.cells > 0, [bank.whole[k] for k in bank.followed.tolist()]
     shares = zip(bank.specimens, outcome.shares.tolist(), strict=True)
     return {
         "view": bank.views[outcome.view].name,
         "view_score": score,
         "view_margin": margin,
+        "apart": round(apart(masks, whole), 4),
         "templates": {name: round(share, 3) for name, share in shares if share > 0},
     }
 

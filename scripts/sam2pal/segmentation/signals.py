@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, label
 
 Grid = NDArray[np.float32]
 
 SIDE = 32  # of a shape's own frame
 REACH = 2.5  # how far that reaches from the shape's centre, in its standard deviations
+SOME = 12  # cells
 RIM, NEAR = 1, 3  # cells round a mask: of mixed colour, and of what surrounds it
 
 
@@ -90,6 +91,30 @@ def contrasts(colours: Grid, masks: NDArray[np.bool_]) -> list[float | None]:
             apart = float(np.linalg.norm(means))
         found.append(apart)
     return found
+
+
+def apart(masks: NDArray[np.bool_], whole: Sequence[bool]) -> float:
+    """How far the masks of a photograph are those of two specimens that do not touch.
+
+    The area of the second largest piece over that of the largest, of all masks together or of the structure
+    that is most in pieces, whichever is less: where a part was not found, the masks of one specimen are in
+    pieces too.
+
+    Args:
+        masks: [K, s, s].
+        whole: [K], structures that are in one piece on the templates.
+    """
+    own = [second_piece(mask) for mask, one in zip(masks, whole, strict=True) if one]
+    return min(max(own, default=0.0), second_piece(masks.any(0)))
+
+
+def second_piece(mask: NDArray[np.bool_]) -> float:
+    """Its area over that of the largest piece; 0 of masks of a few cells, whose pieces say nothing."""
+    pieces, count = label(mask)
+    if count < 2 or mask.sum() < SOME:
+        return 0.0
+    *_, second, first = np.sort(np.bincount(pieces.ravel())[1:])
+    return float(second / first)
 
 
 def _outline(mask: NDArray[np.bool_]) -> int:

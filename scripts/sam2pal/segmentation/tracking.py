@@ -20,6 +20,7 @@ from sam2pal.model.similarity import Match, match
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.refining import fit_edges
+from sam2pal.segmentation.signals import in_cells
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +147,13 @@ class Outcome:
     likeness: np.ndarray | None = None
     shares: np.ndarray | None = None
     fitted: np.ndarray | None = None
+
+    @property
+    def cells(self) -> np.ndarray:
+        """The logits on the grid of the colours, [F, S/4, S/4]."""
+        return (
+            self.logits if self.colours is None else in_cells(self.logits, self.colours.shape[-1])
+        )
 
 
 def track_halving(

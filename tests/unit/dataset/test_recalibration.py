@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from sam2pal.dataset.recalibration import Labelled, Recalibration, log_odds
+from sam2pal.dataset.recalibration import (
+    GENUS_SPREAD,
+    STRUCTURE_SPREAD,
+    Labelled,
+    Recalibration,
+    log_odds,
+)
 
 
 def known(structure, probability, good, bad):
@@ -26,7 +32,7 @@ def test_many_masks_give_their_own_share():
 
 
 def test_few_masks_move_little_and_the_order_stays():
-    learned = Recalibration.learn(known("head", 0.5, 2, 0))
+    learned = Recalibration.learn(known("head", 0.5, 1, 0))
     assert 0.5 < learned("head", 0.5) < 0.8
     moved = [learned("head", p) for p in (0.1, 0.4, 0.8)]
     assert moved == sorted(moved) and all(0 < p < 1 for p in moved)
@@ -42,7 +48,8 @@ def test_the_shifts_are_the_most_probable_ones():
         odds = np.array([log_odds(of.probability) + shift[of.structure] for of in labels])
         good = np.array([of.good for of in labels])
         likely = np.log1p(np.exp(np.where(good, -odds, odds))).sum()
-        return likely + (whole**2 + head**2 + legs**2) / 2
+        unlikely = (whole / GENUS_SPREAD) ** 2 + (head**2 + legs**2) / STRUCTURE_SPREAD**2
+        return likely + unlikely / 2
 
     own = np.array([learned.other, *(learned.shifts[n] - learned.other for n in ("head", "legs"))])
     for step in np.vstack([np.eye(3), -np.eye(3)]) * 1e-3:

@@ -31,7 +31,7 @@ def test_the_ends_follow_the_lines_and_hold_the_value(lines):
     unsure = 1 - 0.5 * 0.8
     assert low == pytest.approx(100 * math.exp(0.1 - unsure - math.log(100 / 80)))
     assert high == pytest.approx(100 * math.exp(-0.5 + unsure + 2 * math.log(1.1)))
-    # a line on the wrong side of the range while the threshold moves ends at it
+    # a line on the wrong side of the value ends at it
     assert calibrated(SURE, {"area": 100.0}, {"area": (100.0, 100.0)})["area"] == (100.0, 100.0)
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.research.confidence.cases import Case
-from sam2pal.research.confidence.fitting import ONE, UNTURNED, fit, fit_alikeness
+from sam2pal.research.confidence.fitting import ONCE, UNTURNED, fit, fit_alikeness, fit_single
 from sam2pal.research.confidence.foreign import background
 from sam2pal.research.confidence.segmenting import Found, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED, Alikeness
@@ -37,8 +37,8 @@ def known(count, seed, source="drawn", offset=0.0):
 
 
 def test_the_probability_that_a_mask_is_good():
-    content = fit([known(3000, 1)], ONE)
-    assert (content["masks"], [of["name"] for of in content["features"]]) == (3000, list(ONE))
+    content = fit([known(3000, 1)], ONCE)
+    assert (content["masks"], [of["name"] for of in content["features"]]) == (3000, list(ONCE))
     model = Logistic.of(content)
     for expected in (0.5, 0.7, 0.9):
         right = 1 / (1 + np.exp(-(np.log(expected / (1 - expected)) - np.log(3)) / 0.5))
@@ -49,15 +49,15 @@ def test_the_probability_that_a_mask_is_good():
 def test_sets_of_pictures_count_alike_however_many_they_are():
     """Half the weight is the drawings', the rest that of the real sets together."""
     many, few = known(2000, 2, offset=2), known(200, 3, "real", offset=-2)
-    only = [Logistic.of(fit([of], ONE)) for of in (many, few)]
-    both = Logistic.of(fit([many, few], ONE))
+    only = [Logistic.of(fit([of], ONCE)) for of in (many, few)]
+    both = Logistic.of(fit([many, few], ONCE))
     low, high = sorted(of(BESIDE | {"expected_iou": 0.7}) for of in only)
     assert low + 0.15 < both(BESIDE | {"expected_iou": 0.7}) < high - 0.15
 
 
 def test_judged_within_structures():
     found = known(400, 4)
-    confidence = Confidence((Logistic.of(fit([known(3000, 5)], ONE)),))
+    confidence = Confidence((Logistic.of(fit([known(3000, 5)], ONCE)),))
     rows = {row["score"]: row for row in judged([rescored(found, confidence)], SCORES)}
     assert rows["confidence"]["n"] == 400
     assert rows["confidence"]["ece"] < 0.06 < 0.09 < rows["predicted IoU"]["ece"]
@@ -67,7 +67,7 @@ def test_judged_within_structures():
 
 
 def test_specimens_are_told_from_what_templates_do_not_show():
-    def some(name, mean, count=60):
+    def some(name, mean, apart, count=60):
         rng = np.random.default_rng(len(name))
         masks = [
             {
@@ -77,17 +77,21 @@ def test_specimens_are_told_from_what_templates_do_not_show():
             }
             for number in range(count)
         ]
-        likeness = {mask["specimen"]: None for mask in masks}
-        return Found(Case(name, "drawn", ("head",), (), ()), masks, likeness, {})
+        seen = {mask["specimen"]: {"likeness": None, "apart": apart} for mask in masks}
+        return Found(Case(name, "drawn", ("head",), (), ()), masks, seen, {})
 
-    own, other = some("own", 2), some("ants", -2)
+    own, other, two = some("own", 2, 0.01), some("ants", -2, 0.01), some("two", 2, 0.6)
     content = fit_alikeness([own], [other], UNTURNED)
     assert (content["alike"], content["foreign"]) == (60, 60)
-    alikeness = Alikeness((Logistic.of(content),), (content["limit"],))
+    single = fit_single([own], [other, two])
+    assert (single["one"], single["two"]) == (60, 60)
+    alikeness = Alikeness((Logistic.of(content),), (content["limit"],), Logistic.of(single))
     flagged = [alikeness(of)[1] for of in specimens_of(own).values()]
     assert not any(flagged)
     line = recognised([own], [other], alikeness).splitlines()[2]
     assert line == "| drawn | ants | 60 | 60 | 1.00 | 1.00 | 0.00 | 1.00 |"
+    line = recognised([own], [two], alikeness).splitlines()[2]
+    assert line == "| drawn | two | 60 | 60 | 1.00 | 1.00 | 0.00 | 1.00 |"
 
 
 def test_a_background_shows_nothing_of_the_specimen(tmp_path):

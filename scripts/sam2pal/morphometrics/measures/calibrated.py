@@ -2,9 +2,9 @@
 
 The logarithm of drawn over predicted value lies, for `COVERAGE` of the masks, between two lines in what is
 known of a mask: how sure the model is, and how far the value moves with the threshold. `calibrated.tsv` holds
-the lines of each measure, fitted by quantile regression and widened until they held as many masks of
-specimens that were left out (Romano, Patterson and Candes 2019). The range while the threshold moves is
-part of the interval.
+the lines of each measure, fitted by quantile regression and moved apart, or together, until they held as
+many masks of specimens that were left out (Romano, Patterson and Candes 2019). The value itself is in the
+interval.
 tests/bench/intervals.py fits and judges them.
 """
 
@@ -60,7 +60,7 @@ def calibrated(
         known = features(signals, value, ends)
         if known is not None:
             low, high = (value * float(np.exp(line @ known)) for line in lines)
-            found[measure] = min(low, *ends, value), max(high, *ends, value)
+            found[measure] = min(low, value), max(high, value)
     return found
 
 

@@ -16,22 +16,19 @@ from sam2pal.segmentation.confidence import Feature, scaled
 Values = NDArray[np.float64]
 
 SCALES = {
-    "predicted_iou": "log odds",
-    "object_score": "log odds",
-    "mean_probability": "log odds",
     "stability": "log odds",
+    "steadiness": "log odds",
     "expected_iou": "log odds",
+    "shape_likeness": "log odds",
     "thickness": "log",
     "contested": "plain",
-    "shape_likeness": "log odds",
-    "agreement": "log odds",
-    "steadiness": "log odds",
 }
-ONE = ("expected_iou", "thickness", "contested", "stability")
-SEVERAL = (*ONE, "agreement")
+STEADY = ("stability", "contested", "steadiness", "shape_likeness")
+ONCE = ("expected_iou", "thickness", "contested", "stability")  # of a specimen that was seen once
 UNTURNED = COMBINED  # where no view had to be chosen, likeness is not known
 TURNED = (*COMBINED, "likeness")
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+PIECES = "log odds"  # scale of how far masks lie apart
 DRAWN = 0.5  # weight of the drawings among all; sets of real pictures share the rest alike
 
 
@@ -72,6 +69,24 @@ def fit_alikeness(
     scales = ["plain"] * len(names)
     content = _described(model.intercept_[0], names, scales, mean, spread, model.coef_[0])
     return content | {"limit": 0.5, "alike": len(own), "foreign": len(other)}
+
+
+def fit_single(one: Sequence[Found], two: Sequence[Found]) -> dict[str, Any]:
+    """A regression of how far masks lie apart to whether a photograph shows one specimen.
+
+    Args:
+        two: of which the photographs named `two/...` show two.
+    """
+    own = [seen["apart"] for of in one for seen in of.seen.values()]
+    other = [
+        seen["apart"] for of in two for name, seen in of.seen.items() if name.startswith("two/")
+    ]
+    values = np.array([[scaled(PIECES, of)] for of in (*own, *other)])
+    mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
+    model = LogisticRegression(class_weight="balanced")
+    model.fit((values - mean) / spread, np.arange(len(values)) < len(own))
+    content = _described(model.intercept_[0], ["apart"], [PIECES], mean, spread, model.coef_[0])
+    return content | {"one": len(own), "two": len(other)}
 
 
 def _described(intercept: float, *columns: Sequence[Any]) -> dict[str, Any]:

@@ -40,13 +40,14 @@ class Found:
     Attributes:
         masks: of each `specimen`, `structure`, `iou` (None if not known), `signals`, `score`, and whether it
             is `found`.
-        likeness: of each specimen to the templates in the view that was taken.
+        seen: of each specimen its `likeness` to the templates in the view that was taken, and how far its
+            masks lie `apart`.
         info: of the predictions.
     """
 
     case: Case
     masks: list[dict[str, Any]]
-    likeness: dict[str, float | None]
+    seen: dict[str, dict[str, float | None]]
     info: dict[str, Any]
 
 
@@ -55,7 +56,7 @@ def specimens_of(found: Found) -> dict[str, dict[str, float | None]]:
     masks: dict[str, list[dict[str, float | None]]] = {}
     for mask in found.masks:
         masks.setdefault(mask["specimen"], []).append(mask["signals"])
-    return {name: combined(of, found.likeness[name]) for name, of in masks.items()}
+    return {name: combined(of, found.seen[name]) for name, of in masks.items()}
 
 
 @torch.no_grad()
@@ -96,8 +97,11 @@ def _segment(case: Case, tracker: Tracker, options: SegmentationOptions) -> dict
                 "signals": entry["confidence"],
             }
         )
-    likeness = {image["specimen"]: image["view_score"] for image in predictions["images"]}
-    return {"masks": masks, "likeness": likeness, "info": predictions["info"]}
+    seen = {
+        image["specimen"]: {"likeness": image["view_score"], "apart": image["apart"]}
+        for image in predictions["images"]
+    }
+    return {"masks": masks, "seen": seen, "info": predictions["info"]}
 
 
 def _iou(entry: dict[str, Any], annotation: Annotation | None) -> float | None:
