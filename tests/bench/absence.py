@@ -34,6 +34,7 @@ from sam2pal.dataset.files import categories
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.files import sha256
+from sam2pal.model import adapters
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
@@ -190,12 +191,15 @@ def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, 
 def collect(arguments: argparse.Namespace) -> None:
     """Segment what is not in the cache yet."""
     torch.set_num_threads(1)
-    tracker = Tracker(build_model(ModelOptions(), checkpoint=arguments.checkpoint))
+    model = build_model(ModelOptions(), checkpoint=arguments.checkpoint)
+    if arguments.adapter:
+        adapters.load(model, arguments.adapter)
+    tracker = Tracker(model)
     options = SegmentationOptions(
         absent_below=0.0, faint_below=0.0, window="photograph", ensemble=ENSEMBLE
     )
     root = arguments.cache / "photographs"
-    results = arguments.cache / weights(arguments.checkpoint)
+    results = arguments.cache / weights(arguments.checkpoint, arguments.adapter)
     results.mkdir(parents=True, exist_ok=True)
 
     def one(name: str, templates: list, there: dict, folder: Path) -> None:
@@ -286,9 +290,10 @@ def _met(
     return Least(absent_below * sure, faint_below * contrast, SURE * sure).is_met(signals)
 
 
-def weights(checkpoint: Path = BUNDLED_WEIGHTS) -> str:
-    """What tells weights from others."""
-    return sha256(checkpoint)[:12]
+def weights(checkpoint: Path = BUNDLED_WEIGHTS, adapter: Path | None = None) -> str:
+    """What tells weights, and what training made of them, from others."""
+    name = sha256(checkpoint)[:12]
+    return f"{name}-{sha256(adapter / 'adapter_model.safetensors')[:12]}" if adapter else name
 
 
 def main() -> None:
@@ -298,12 +303,14 @@ def main() -> None:
     parser.add_argument("--harm", nargs="*", choices=HARMED, default=list(HARMED))
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
+    parser.add_argument("--adapter", type=Path, help="of a trained model")
     parser.add_argument("--templates", type=int, nargs="*", default=[1, 5])
     parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
     arguments = parser.parse_args()
     collect(arguments)
-    shares = [(0.0, 0.0), (0.25, 0.0), (0.2, 0.5), (0.25, 0.4), (0.25, 0.5), (0.3, 0.5)]
-    judge(arguments.cache / weights(arguments.checkpoint), shares)
+    today = SegmentationOptions()
+    shares = [(0.0, 0.0), (today.absent_below, today.faint_below), (0.0, 0.3), (0.2, 0.5)]
+    judge(arguments.cache / weights(arguments.checkpoint, arguments.adapter), shares)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from sam2pal.morphometrics.measures.calibrated import (
     COVERAGE,
     TABLE,
     features,
+    shipped,
 )
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.measures.specimen import worst
@@ -37,7 +38,7 @@ BODY = ["head", "pronotum", "elytra"]
 
 def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
     """Predicted and drawn values: of every measure that has a range by threshold."""
-    results = arguments.cache / weights(arguments.checkpoint)
+    results = arguments.cache / weights(arguments.checkpoint, arguments.adapter)
     for path in sorted(results.glob("*.json")):
         name = path.stem
         if name.endswith("_unharmed"):
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="collections with annotations")
     parser.add_argument("--cache", type=Path, required=True, help="of absence.py")
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
+    parser.add_argument("--adapter", type=Path, help="of a trained model: judges what is shipped")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     arguments = parser.parse_args()
     rows = [row for row in pairs(arguments) if row["features"] is not None]
@@ -133,7 +135,9 @@ def main() -> None:
     for row in rows:
         if row["even"]:
             of_measure[row["key"]].append(row)
-    ends = {key: fit(of) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
+    ends = dict(shipped())
+    if not arguments.adapter:
+        ends = {key: fit(of) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
     rows = [row for row in rows if row["key"] in ends]
     if arguments.write:
         lines = ["\t".join(COLUMNS)]
@@ -142,7 +146,7 @@ def main() -> None:
                 lines.append("\t".join([*key, name, *(f"{value:.4g}" for value in of)]))
         TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
     report([row for row in rows if not row["even"]], ends)
-    print(f"weights {weights(arguments.checkpoint)}")
+    print(f"weights {weights(arguments.checkpoint, arguments.adapter)}")
 
 
 def report(rows: list[dict], ends: dict) -> None:

@@ -54,7 +54,7 @@ def calibrated(
     found = {}
     for measure, ends in by_threshold.items():
         value = values.get(measure)
-        lines = _lines().get((of, measure))
+        lines = shipped().get((of, measure))
         if value is None or lines is None:
             continue
         known = features(signals, value, ends)
@@ -65,7 +65,7 @@ def calibrated(
 
 
 @cache
-def _lines() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def shipped() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """The coefficients of the lower and the upper line, by what is measured and the measure."""
     ends: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
     with TABLE.open(encoding="utf-8", newline="") as file:
