@@ -69,11 +69,13 @@ def main() -> None:
     foreign = [of for of in found if of.case.name.startswith("foreign-")]
     known = [of for of in found if not of.case.name.startswith("foreign-")]
     alike = [of for of in known if of.case.source == "drawn"]
+    genera = {of.case.name.removeprefix("foreign-") for of in foreign}
+    same = [of for of in known if of.case.name in genera]
     content = {
         "weights": digest,
         "masks": [fit(known, names) for names in (STEADY, ONCE)],
         "specimens": [fit_alikeness(alike, foreign, names) for names in (TURNED, UNTURNED)],
-        "single": fit_single(alike, foreign),
+        "single": fit_single(same, foreign),
     }
     write_text(arguments.output, json.dumps(content, indent=1) + "\n")
     for of in content["masks"]:

@@ -18,6 +18,7 @@ import torch
 
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.recalibration import Recalibration, labelled_in
 from sam2pal.dataset.signals import GOOD_IOU
 from sam2pal.evaluation.calibration import (
@@ -31,7 +32,7 @@ from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.confidence.cases import Case, drawn_cases
+from sam2pal.research.confidence.cases import Case, drawings, drawn_cases, kind_of
 from sam2pal.research.confidence.foreign import (
     SETS,
     background,
@@ -47,6 +48,7 @@ from sam2pal.research.confidence.segmenting import (
     segmented,
     specimens_of,
 )
+from sam2pal.research.synthetic.species import KINDS
 from sam2pal.segmentation.alikeness import Alikeness, shipped_alikeness
 from sam2pal.segmentation.confidence import Confidence, shipped
 
@@ -92,7 +94,7 @@ def main() -> None:
     drawn, unseen = arguments.cache / "drawn", range(arguments.genera, 2 * arguments.genera)
     others = chain(
         foreign_to_beetles(arguments.cache, arguments.data, int(arguments.score == "odd")),
-        foreign_to_drawn(drawn, unseen, {}),
+        unlike_drawings(drawn, unseen),
     )
     foreign = list(segmented(others, tracker, OPTIONS, folder))
     alone = (case for case in drawn_cases(drawn, unseen) if len(case.templates) == 1)
@@ -237,6 +239,13 @@ def _cell(value: float) -> str:
     return f"{value:.2f}" if np.isfinite(value) else ""
 
 
+def unlike_drawings(folder: Path, genera: Sequence[int]) -> Iterator[Case]:
+    """Drawn genera with what is foreign to them, and the same animal from another side."""
+    for number, case in zip(genera, foreign_to_drawn(folder, genera, {}), strict=True):
+        sides = [("side", one) for one in other_side(folder, number)]
+        yield replace(case, specimens=(*case.specimens, *named(sides)))
+
+
 def foreign_to_beetles(folder: Path, data: Path, parity: int) -> Iterator[Case]:
     """The real beetles from one template, with other pictures, backgrounds, two specimens, and each other.
 
@@ -280,6 +289,23 @@ def beetle_cases(data: Path, parity: int) -> Iterator[Case]:
                 tuple(templates),
                 tuple(some),
             )
+
+
+def other_side(folder: Path, number: int) -> list[AnnotatedSpecimen]:
+    """Two specimens of a drawn genus from another side; none if there is no plan of it.
+
+    The same random numbers begin them, so that proportions and mostly colours are alike.
+    """
+    kind = kind_of(number)
+    same = [one for one in KINDS if _animal(one) == _animal(kind)]
+    seen = [one for one in same if ("profile" in one) != ("profile" in kind)]
+    if not seen:
+        return []
+    return drawings(folder / f"{number:04d}-side", number, seen[number % len(seen)], 2)
+
+
+def _animal(kind: str) -> str:
+    return kind.removeprefix("ground ").split()[0]
 
 
 if __name__ == "__main__":

@@ -58,9 +58,13 @@ def fit_alikeness(
 ) -> dict[str, Any]:
     """A regression of combined signals to whether a specimen is what the templates show.
 
-    Both kinds weigh the same, so that at one half a photograph is as likely the one as the other.
+    Two specimens in a photograph are left out: `fit_single` tells them. Both kinds weigh the same, so that at
+    one half a photograph is as likely the one as the other.
     """
-    own, other = (_combined(found, names) for found in (alike, foreign))
+    own, other = (
+        np.array([[of[n] for n in names] for one in found for of in _but_two(one)])
+        for found in (alike, foreign)
+    )
     values = np.concatenate([own, other])
     right = np.arange(len(values)) < len(own)
     mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
@@ -75,12 +79,10 @@ def fit_single(one: Sequence[Found], two: Sequence[Found]) -> dict[str, Any]:
     """A regression of how far masks lie apart to whether a photograph shows one specimen.
 
     Args:
-        two: of which the photographs named `two/...` show two.
+        two: of which some photographs show two.
     """
     own = [seen["apart"] for of in one for seen in of.seen.values()]
-    other = [
-        seen["apart"] for of in two for name, seen in of.seen.items() if name.startswith("two/")
-    ]
+    other = [seen["apart"] for of in two for name, seen in of.seen.items() if _shows_two(name)]
     values = np.array([[scaled(PIECES, of)] for of in (*own, *other)])
     mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
     model = LogisticRegression(class_weight="balanced")
@@ -99,8 +101,13 @@ def _described(intercept: float, *columns: Sequence[Any]) -> dict[str, Any]:
     return {"intercept": _short(intercept), "features": features}
 
 
-def _combined(found: Sequence[Found], names: Sequence[str]) -> Values:
-    return np.array([[of[n] for n in names] for one in found for of in specimens_of(one).values()])
+def _but_two(found: Found) -> list[dict[str, float | None]]:
+    return [of for name, of in specimens_of(found).items() if not _shows_two(name)]
+
+
+def _shows_two(name: str) -> bool:
+    """As `foreign_to_drawn` names what is foreign."""
+    return name.startswith("two/")
 
 
 def _ordinal(plain: Values, iou: Values, weight: Values) -> Values:

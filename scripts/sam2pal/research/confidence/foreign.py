@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.research.confidence.cases import Case, drawings, drawn_cases, kind_of
-from sam2pal.research.synthetic.species import KINDS
+from sam2pal.research.confidence.cases import Case, drawn_cases
 
 SETS = {
     "ants": "antweb_unlabelled",
@@ -26,13 +25,11 @@ TRIES = 300  # squares of background
 def foreign_to_drawn(
     folder: Path, genera: Sequence[int], others: Mapping[str, Sequence[AnnotatedSpecimen]]
 ) -> Iterator[Case]:
-    """Drawn genera with what their template does not show.
-
-    Specimens of another genus, of the same one from another side, and two in a photograph; backgrounds, and
-    other pictures, by their set.
+    """Drawn genera with specimens of another one, backgrounds, other pictures, by their set, and two of their
+    own in a photograph.
     """
     alone = [case for case in drawn_cases(folder, genera) if len(case.templates) == 1]
-    for number, (genus, case) in enumerate(zip(genera, alone, strict=True)):
+    for number, case in enumerate(alone):
         there, other = case.specimens, alone[(number + 1) % len(alone)].specimens
         some = [("genus", other[0]), ("genus", other[1])]
         half = list(others)[number % 2 :: 2]
@@ -40,7 +37,6 @@ def foreign_to_drawn(
         nothing = background(there[0], folder / "backgrounds")
         some += [("background", nothing)] if nothing else []
         some += [("two", side_by_side(*there[i : i + 2], folder / "two")) for i in (0, 2)]
-        some += [("side", one) for one in other_side(folder, genus)]
         yield replace(case, name=f"foreign-{case.name}", specimens=named(some))
 
 
@@ -74,23 +70,6 @@ def background(one: AnnotatedSpecimen, folder: Path) -> AnnotatedSpecimen | None
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.pad(piece, wider, mode="symmetric")).save(path)
     return bare(path)
-
-
-def other_side(folder: Path, number: int) -> list[AnnotatedSpecimen]:
-    """Two specimens of a drawn genus from another side; none if there is no plan of it.
-
-    The same random numbers begin them, so that proportions and mostly colours are alike.
-    """
-    kind = kind_of(number)
-    same = [one for one in KINDS if _animal(one) == _animal(kind)]
-    seen = [one for one in same if ("profile" in one) != ("profile" in kind)]
-    if not seen:
-        return []
-    return drawings(folder / f"{number:04d}-side", number, seen[number % len(seen)], 2)
-
-
-def _animal(kind: str) -> str:
-    return kind.removeprefix("ground ").split()[0]
 
 
 def side_by_side(
