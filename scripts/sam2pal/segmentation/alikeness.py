@@ -47,7 +47,7 @@ class Alikeness:
         for model, limit in zip(self.models, self.limits, strict=True):
             if model.knows(signals):
                 probability = model(signals)
-                if self.single.knows(signals):
+                if self.single.knows(signals) and self.single(signals) < limit:
                     probability = min(probability, self.single(signals))
                 return probability, probability < limit
         return 1.0, False  # no structure was looked for
