@@ -165,6 +165,23 @@ def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph
     )
 
 
+def read_part(path: str | Path, box: tuple[int, int, int, int]) -> Photograph:
+    """All pixels of a photograph, or of a TIFF those of a box, with the tiles or strips around it.
+
+    Args:
+        box: (left, top, width, height), as stored on disk; one that reaches beyond the photograph is ignored.
+    """
+    left, top, width, height = box
+    if split(path)[1] is None and _decoder(path) is tiff:
+        header = _guarded(path, tiff.inspect)
+        nothing = np.zeros((0, 0, 3), np.uint8)
+        whole = Photograph(nothing, header.orientation, header.width, header.height, header.notes)
+        if left + width <= header.width and top + height <= header.height:
+            window = Window(*whole.upright_box(*box))
+            return replace(whole, pixels=read_window(path, *window), window=window)
+    return read_photograph(path)
+
+
 def look_closer(
     path: str | Path, photograph: Photograph, window: Window, at_least: int
 ) -> Photograph:

@@ -9,7 +9,7 @@ from PIL import Image
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.images import header
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
-from sam2pal.images.reading import inspect, read_photograph, read_window
+from sam2pal.images.reading import inspect, read_part, read_photograph, read_window
 from sam2pal.io.errors import InputError
 
 HEIGHT, WIDTH = 320, 400
@@ -30,6 +30,20 @@ def views(path):
     header = inspect(path)
     assert (header.width, header.height) == (whole.width, whole.height) == (WIDTH, HEIGHT)
     return whole
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_of_a_tiff_a_part_is_read(tmp_path, orientation):
+    path, tag = tmp_path / "a.tif", (274, "H", 1, orientation, True)
+    samples = scene().astype(np.uint16) * 257
+    tifffile.imwrite(path, samples, photometric="rgb", tile=(64, 64), extratags=[tag])
+    whole, part = read_photograph(path), read_part(path, (100, 50, 70, 30))
+    assert part.window == whole.upright_box(100, 50, 70, 30)
+    assert np.array_equal(part.pixels, whole.pixels[part.window.slices])
+    assert part.displayed == whole.displayed and part.orientation == orientation
+    assert np.array_equal(read_part(path, (0, 0, 2000, 30)).pixels, whole.pixels)
+    Image.fromarray(scene()).save(tmp_path / "a.png")
+    assert np.array_equal(read_part(tmp_path / "a.png", (100, 50, 70, 30)).pixels, scene())
 
 
 PREVIEW = np.full((40, 50, 3), 7, np.uint8)

@@ -1,7 +1,7 @@
 """All measures of one specimen, from its masks and, for colours, its photograph."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import BY_HAND, MISSING, Annotation, State
-from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.images.reading import Photograph, read_part
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
@@ -465,7 +465,7 @@ class Measuring:
         reason, photograph = "no photograph is named", None
         if path is not None:
             try:
-                photograph = read_photograph(path)
+                photograph = read_part(path, _around(crops.values()))
                 size = next(of.shape for name in shapes if (of := entries[name]).mask is not None)
                 if (photograph.height, photograph.width) != size:
                     reason = (
@@ -490,7 +490,8 @@ class Measuring:
         if photograph.orientation != 1:
             part, (x, y) = crop(photograph.to_upright(entry.whole()))
         rows, columns = inner_pixels(part, self.options.colour_erosion, COLOURED)
-        return colour(np.ascontiguousarray(photograph.pixels[y + rows, x + columns].T))
+        rows, columns = rows + y - photograph.shown.top, columns + x - photograph.shown.left
+        return colour(np.ascontiguousarray(photograph.pixels[rows, columns].T))
 
     def _index(self, index: Index, results: Mapping[str, Result]) -> Result:
         names = dict.fromkeys(structure for structure, _ in index.names)
@@ -545,14 +546,20 @@ def crop(mask: Mask) -> Crop:
     return mask[window.slices], (window.left, window.top)
 
 
+def _around(crops: Collection[Crop]) -> tuple[int, int, int, int]:
+    """(left, top, width, height) of all."""
+    left, top = (min(place[axis] for _, place in crops) for axis in (0, 1))
+    right = max(x + part.shape[1] for part, (x, _) in crops)
+    bottom = max(y + part.shape[0] for part, (_, y) in crops)
+    return left, top, right - left, bottom - top
+
+
 def united(crops: Sequence[Crop]) -> Crop:
     """Of masks of one photograph."""
     if len(crops) == 1:
         return crops[0]
-    left, top = (min(place[axis] for _, place in crops) for axis in (0, 1))
-    right = max(x + part.shape[1] for part, (x, _) in crops)
-    bottom = max(y + part.shape[0] for part, (_, y) in crops)
-    union = np.zeros((bottom - top, right - left), bool)
+    left, top, width, height = _around(crops)
+    union = np.zeros((height, width), bool)
     for part, (x, y) in crops:
         union[y - top : y - top + part.shape[0], x - left : x - left + part.shape[1]] |= part
     return union, (left, top)
