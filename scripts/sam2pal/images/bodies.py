@@ -64,16 +64,21 @@ def completed(bodies: Sequence[Body], regions: Iterable[Body]) -> list[Body]:
         regions: the most alike first.
     """
     bodies = list(bodies)
+    boxes = np.array([body.box for body in bodies]).reshape(-1, 4)
     for one in regions:
-        shares = [_share_in(body, one) for body in bodies]
-        parts = [body for body, share in zip(bodies, shares, strict=True) if share > APART]
+        place, size = np.array(one.box[:2]), np.array(one.box[2:])
+        meets = (boxes[:, :2] < place + size) & (boxes[:, :2] + boxes[:, 2:] > place)
+        near = [bodies[index] for index in np.flatnonzero(meets.all(1))]
+        shares = [_share_in(body, one) for body in near]
+        parts = [body for body, share in zip(near, shares, strict=True) if share > APART]
         if (
             parts
             and all(share <= APART or share >= INSIDE for share in shares)
-            and one.area >= LARGER * max(part.area for part in parts)
             and one.likeness >= max(part.likeness for part in parts) - PART
+            and one.area >= LARGER * max(part.area for part in parts)
         ):
             bodies = [body for body in bodies if body not in parts] + [one]
+            boxes = np.array([body.box for body in bodies])
     return bodies
 
 
