@@ -18,7 +18,8 @@ CONTRAST = 6.0  # of the highest threshold with the background, in units of CIEL
 LINE = 0.1  # of the tray's longer side: a straight run of that length and
 THIN = 0.012  # no more than that width is a wall of a cell, or its shadow
 EROSIONS = 0, 2, 5, 10  # pixels by which regions are made smaller, so that what touches comes apart
-LENGTHS = 0.02, 0.7  # of the tray's longer side, that a specimen may have
+SHORTEST = 24  # pixels of a specimen's longer side; less has no shape to compare
+LONGEST = 0.7  # of the tray's longer side
 SPARSEST = 0.06  # share of its box that a specimen covers
 LABEL = 0.8  # of its box along its own axes: what covers more is a label
 ALIKE = 0.2  # no likeness below this is that of a specimen
@@ -148,7 +149,7 @@ def _regions(
     areas = np.bincount(numbers.ravel(), minlength=count + 1)
     for number, part in enumerate(find_objects(numbers), 1):
         height, width = (extent.stop - extent.start + 2 * eroded for extent in part)
-        if not LENGTHS[0] * longer <= max(height, width) <= LENGTHS[1] * longer:
+        if not SHORTEST <= max(height, width) <= LONGEST * longer:
             continue
         if areas[number] < max(SPARSEST * height * width, 30):
             continue

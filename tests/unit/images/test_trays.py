@@ -96,6 +96,14 @@ def test_specimens_that_touch_are_parted_and_flagged(known: list[Silhouette]) ->
     assert flags == [False] * 6 + [True] * 2
 
 
+def test_small_specimens_of_a_wide_tray_are_found(known: list[Silhouette]) -> None:
+    image = Image.new("RGB", (2000, 240), PAPER)
+    image.paste(tray(PLACES, (640, 480)).resize((288, 216), Image.Resampling.BILINEAR), (40, 10))
+    found = specimens_in(seen(image), known)
+    assert len(found) == 24
+    assert all(28 <= one.box[2] <= 36 for one in found)
+
+
 def test_specimens_that_a_shadow_joins_do_not_touch(known: list[Silhouette]) -> None:
     image = tray([*PLACES[:6], (60, 260), (110, 252)], (640, 400))
     ImageDraw.Draw(image).line((101, 280, 109, 280), (150, 147, 142), 2)  # paler than the legs
