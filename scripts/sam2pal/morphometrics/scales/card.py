@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from sam2pal.morphometrics.scales.stripes import Edges, find_edges
 SHORTEST = 0.035  # of the picture's longer side: a card's shorter side
 FACING = 0.1  # radians: between opposite sides, and by how much corners may not be square
 SEEN = 0.25  # of a side, of which an edge is found
+BORDER = 0.015  # of its diagonal, within which a card has one colour
+EVEN = 0.2  # of the contrast to what is around it: how much that colour may vary
 REACH = 5.0  # pixels from where a side should be
 FAINTEST = 12.0  # of 255: what is beside a card differs more from it
 MOST, MEASURED = 400, 40  # edges that are compared; rectangles that are measured
@@ -49,6 +51,13 @@ class Card:
         centre = self.corners.mean(0)
         return Line((centre[0], centre[1]), (along[0] / length, along[1] / length), length, width)
 
+    def holds(self, other: Card) -> bool:
+        """Whether another one lies in it, or is the same."""
+        line = self.line
+        apart = other.corners - line.centre
+        s, v = np.abs(apart @ line.along).max(), np.abs(apart @ line.across).max()
+        return bool(s < line.length / 2 + REACH and v < line.width / 2 + REACH)
+
 
 def find_card(picture: NDArray[np.float32], sides: tuple[float, float]) -> Card | None:
     """The card of a picture, or None; the largest of several.
@@ -64,7 +73,10 @@ def find_card(picture: NDArray[np.float32], sides: tuple[float, float]) -> Card 
         if card is not None:
             found.append(card)
     # parts of a card, and the inside of its border, may have nearly its shape
-    return max(found, key=lambda card: (not card.doubt, card.line.length), default=None)
+    best = max(found, key=lambda card: (not card.doubt, card.line.length), default=None)
+    if best is None or best.doubt or all(best.holds(of) for of in found if not of.doubt):
+        return best
+    return replace(best, doubt="several rectangles have its shape: they may be parts of one")
 
 
 @dataclass(frozen=True)
@@ -155,12 +167,13 @@ def _share(reach: Numbers, length: Numbers) -> Numbers:
 def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:
     """Corners where straight lines through the edges of all sides meet."""
     lines = []
+    depth = min(2.0, BORDER * float(np.hypot(*np.ptp(corners, axis=0))))
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         length = float(np.hypot(*(b - a)))
         ux, uy = (b - a) / length
         line = Line(((a[0] + b[0]) / 2, (a[1] + b[1]) / 2), (ux, uy), length, 1.0)
         for _ in range(2):
-            moved = _fitted(picture, line)
+            moved = _fitted(picture, line, depth)
             if moved is None:
                 return None
             line = moved
@@ -175,13 +188,20 @@ def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:
     return np.array(found)
 
 
-def _fitted(picture: NDArray[np.float32], line: Line) -> Line | None:
-    """A side, whose inside lies across it, moved to where most of its edge is."""
+def _fitted(picture: NDArray[np.float32], line: Line, depth: float) -> Line | None:
+    """A side, whose inside lies across it, moved to where most of its edge is.
+
+    Args:
+        depth: pixels from there at which a card's border has one colour.
+    """
     s, v = spaced(-0.45 * line.length, 0.45 * line.length, 1.0), spaced(-REACH, REACH, 0.25)
     values, _ = sample(picture, line, s, v)
     values = ndimage.uniform_filter1d(values, 3, axis=1)
-    own = float(np.median(values[(v > 1.5) & (v < 2.5)]))  # the border of a card has one colour
+    border = values[np.abs(v - depth) < 0.6].mean(0)
+    own = float(np.median(border))
     ground = values[(v > -3.5) & (v < -2.0)].mean(0)
+    if np.median(np.abs(border - own)) > EVEN * np.median(np.abs(ground - own)):
+        return None  # a row of patches
     seen = np.abs(ground - own) > FAINTEST
     if seen.sum() < max(4, SEEN * len(s)):
         return None
@@ -217,7 +237,7 @@ def _card(corners: Numbers, sides: tuple[float, float]) -> Card | None:
         return None
     scale = (long / largest + short / smallest) / 2
     error = math.hypot(abs(math.log(ratio)) / 4, math.hypot(0.4 / short, max(uneven / 4, 5e-4)))
-    if uneven > LEVEL or skew > SQUARE:
+    if uneven > LEVEL + 1 / short or skew > SQUARE + 1 / short:
         doubt = f"opposite sides of the card differ by {uneven:.1%}: it is seen at an angle"
     elif abs(math.log(ratio)) > SHAPE + 0.5 / short:
         doubt = (
