@@ -68,6 +68,15 @@ def test_a_bar_of_any_kind_and_angle_is_measured(tmp_path, style, angle):
     assert found.pixels_per_mm == found.pixels
 
 
+@pytest.mark.parametrize("style", ["plain", "box"])
+def test_a_bar_across_a_beetle_ends_where_its_own_grey_value_does(tmp_path, style):
+    thickness = 4.0 if style == "plain" else 16.0
+    bar = Overlay((170.3, 150.2), 0.2), 220.5, thickness, style, (15, 15, 15)
+    found = search(tmp_path, draw_bar(ground(), *bar))  # one end on it, one beside it
+    assert (found.status, found.source) == ("found", "bar"), found.reason
+    assert found.pixels == pytest.approx(220.5, rel=0.006)
+
+
 @pytest.mark.parametrize("colour", [(255, 255, 255), (250, 240, 60)])
 def test_a_light_bar_in_a_large_jpeg_is_measured_in_all_of_its_pixels(tmp_path, colour):
     picture = np.full((1500, 3700, 3), 60, np.uint8)
@@ -191,6 +200,17 @@ def test_a_card_of_known_sides(tmp_path, vanish):
     else:
         assert (found.status, found.source) == ("found", "card")
         assert found.pixels_per_mm == pytest.approx(2.0, rel=0.01)
+
+
+def test_patches_of_a_card_whose_edge_is_not_seen_are_no_card(tmp_path):
+    picture = np.full((300, 400, 3), 240, np.uint8)
+    random = np.random.default_rng(1)
+    for i in range(6):
+        for j in range(4):
+            left, top = 50 + 40 * i, 60 + 40 * j
+            picture[top : top + 32, left : left + 32] = random.integers(0, 200, 3)
+    block = ScaleSearch(card=(112, 72))  # the shape of three by two of them
+    assert search(tmp_path, picture, "card", options=block).status != "found"
 
 
 def test_the_first_source_that_is_not_doubtful_counts(tmp_path):

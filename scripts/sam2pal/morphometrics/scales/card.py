@@ -24,6 +24,9 @@ MOST, MEASURED = 400, 40  # edges that are compared; rectangles that are measure
 ABOUT = 0.08  # the same before its sides are measured
 SHAPE = 0.01  # by how much, and by half a pixel, the ratio of its sides may differ from the card's
 LEVEL = 0.02  # by how much opposite sides may differ, else it is seen at an angle
+PATCHES = (
+    "its border has several colours, or other rectangles have its shape: it may be a part of a card"
+)
 SQUARE = math.radians(1.5)  # the same of its angles
 
 
@@ -68,15 +71,16 @@ def find_card(picture: NDArray[np.float32], sides: tuple[float, float]) -> Card 
     """
     found = []
     for corners in _rectangles(find_edges(picture), max(sides) / min(sides), max(picture.shape)):
-        refined = _refined(picture, corners)
+        refined, even = _refined(picture, corners)
         card = None if refined is None else _card(refined, sides)
         if card is not None:
-            found.append(card)
+            found.append(card if even or card.doubt else replace(card, doubt=PATCHES))
     # parts of a card, and the inside of its border, may have nearly its shape
     best = max(found, key=lambda card: (not card.doubt, card.line.length), default=None)
-    if best is None or best.doubt or all(best.holds(of) for of in found if not of.doubt):
+    shaped = [card for card in found if card.doubt in ("", PATCHES)]
+    if best is None or best.doubt or all(best.holds(of) for of in shaped):
         return best
-    return replace(best, doubt="several rectangles have its shape: they may be parts of one")
+    return replace(best, doubt=PATCHES)
 
 
 @dataclass(frozen=True)
@@ -164,9 +168,10 @@ def _share(reach: Numbers, length: Numbers) -> Numbers:
     return np.where(farthest > (0.5 + ABOUT) * length, 0.0, share)
 
 
-def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:
-    """Corners where straight lines through the edges of all sides meet."""
-    lines = []
+def _refined(picture: NDArray[np.float32], corners: Numbers) -> tuple[Numbers | None, bool]:
+    """Corners where straight lines through the edges of all sides meet, and whether the border within
+    has one colour."""
+    lines, even = [], True
     depth = min(2.0, BORDER * float(np.hypot(*np.ptp(corners, axis=0))))
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         length = float(np.hypot(*(b - a)))
@@ -175,21 +180,23 @@ def _refined(picture: NDArray[np.float32], corners: Numbers) -> Numbers | None:
         for _ in range(2):
             moved = _fitted(picture, line, depth)
             if moved is None:
-                return None
-            line = moved
+                return None, False
+            line, one_colour = moved
+            even = even and one_colour
         lines.append(line)
     found = []
     for first, second in zip([lines[-1], *lines[:-1]], lines, strict=True):
         matrix = np.array([first.along, [-second.along[0], -second.along[1]]]).T
         if abs(np.linalg.det(matrix)) < 0.2:
-            return None
+            return None, False
         step = np.linalg.solve(matrix, np.subtract(second.centre, first.centre))
         found.append(first.point(float(step[0])))
-    return np.array(found)
+    return np.array(found), even
 
 
-def _fitted(picture: NDArray[np.float32], line: Line, depth: float) -> Line | None:
-    """A side, whose inside lies across it, moved to where most of its edge is.
+def _fitted(picture: NDArray[np.float32], line: Line, depth: float) -> tuple[Line, bool] | None:
+    """A side, whose inside lies across it, moved to where most of its edge is, and whether the border
+    within has one colour.
 
     Args:
         depth: pixels from there at which a card's border has one colour.
@@ -200,8 +207,7 @@ def _fitted(picture: NDArray[np.float32], line: Line, depth: float) -> Line | No
     border = values[np.abs(v - depth) < 0.6].mean(0)
     own = float(np.median(border))
     ground = values[(v > -3.5) & (v < -2.0)].mean(0)
-    if np.median(np.abs(border - own)) > EVEN * np.median(np.abs(ground - own)):
-        return None  # a row of patches
+    even = np.median(np.abs(border - own)) <= EVEN * np.median(np.abs(ground - own))
     seen = np.abs(ground - own) > FAINTEST
     if seen.sum() < max(4, SEEN * len(s)):
         return None
@@ -216,7 +222,7 @@ def _fitted(picture: NDArray[np.float32], line: Line, depth: float) -> Line | No
     high, low = rise[first[known], columns], rise[first[known] - 1, columns]
     back = np.clip((high - 0.5) / np.maximum(high - low, 0.01), 0, 1) * (v[1] - v[0])
     slope, offset = straight(s[seen][known], v[::-1][first[known]] + back)
-    return line.moved(offset, math.atan(slope))
+    return line.moved(offset, math.atan(slope)), bool(even)
 
 
 def _card(corners: Numbers, sides: tuple[float, float]) -> Card | None:
