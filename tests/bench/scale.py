@@ -1,6 +1,6 @@
 """How often bars, rulers and cards are found and how well they are measured, drawn over real specimens.
 
-    python tests/bench/scale.py bars --first 1 --count 300 --folder build/scale
+    python tests/bench/scale.py bars --first 80001 --count 140 --folder build/scale
     python tests/bench/scale.py table --first 1 --folder build/scale
 
 Even seeds and photographs decide, odd ones report. Results are kept: a call goes on where the last one ended.
