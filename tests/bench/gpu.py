@@ -41,6 +41,9 @@ from sam2pal.training.step_memory import palindrome_bytes, what_fits
 
 Row = dict[str, Any]
 MEGAPIXELS = (2, 24)
+WINDOW = (
+    "photograph"  # a model with random weights finds no specimen, and searches for it at length
+)
 PARTS: dict[str, Callable[["Bench"], Iterator[Row]]] = {}
 
 
@@ -201,7 +204,7 @@ def segmentation(bench: Bench) -> Iterator[Row]:
             tracker = bench.tracker(name)
             for templates in (1, 5):
                 drawn, specimens = draw(Path(folder), templates, count)
-                options = SegmentationOptions(batch_size=min(8, count))
+                options = SegmentationOptions(batch_size=min(8, count), window=WINDOW)
                 first = bound(bench, tracker, drawn, specimens[: options.batch_size])
                 with torch.no_grad():
                     start = bench.time(lambda: remember(tracker, drawn, NAMES, options), warm=1)  # noqa: B023
@@ -228,7 +231,7 @@ def segmentation(bench: Bench) -> Iterator[Row]:
 @torch.no_grad()
 def bound(bench: Bench, tracker: Tracker, drawn: list, specimens: list) -> float:
     """Seconds a specimen of one encoding and one tracking of all structures from one template."""
-    upright = SegmentationOptions(turns=(0,))
+    upright = SegmentationOptions(turns=(0,), window=WINDOW)
     bank = remember(tracker, drawn, NAMES, upright)
     side = tracker.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])
@@ -255,7 +258,9 @@ def compiled(bench: Bench) -> Iterator[Row]:
             images = torch.randn(batch, 3, side, side, device=bench.device)
             with torch.no_grad(), autocast(bench.device):
                 features = tracker.encode(images)
-                bank = remember(tracker, drawn, NAMES, SegmentationOptions(turns=(0,)))
+                bank = remember(
+                    tracker, drawn, NAMES, SegmentationOptions(turns=(0,), window=WINDOW)
+                )
                 memories = [memory.repeat(batch) for memory in memories_of(bank, side)]
             calls = {
                 "image_encoder": lambda: tracker.encode(images),  # noqa: B023
@@ -335,7 +340,7 @@ def busy(bench: Bench) -> Iterator[Row]:
                 picture.resize(size, Image.Resampling.BILINEAR).save(target, quality=92)
             listed = build_manifest(place, None, 1000).specimens
             for threads in (2, 8):
-                options = SegmentationOptions(batch_size=8, decode_threads=threads)
+                options = SegmentationOptions(batch_size=8, decode_threads=threads, window=WINDOW)
 
                 def call(options=options, listed=listed) -> None:
                     with torch.inference_mode():
