@@ -1,8 +1,10 @@
 """What large photographs cost: CPU seconds per specimen by stage, and peak memory, by size and format.
 
-    python tests/bench/photographs.py
-    python tests/bench/photographs.py --megapixels 24 --formats jpg tif --specimens 2
-    python tests/bench/photographs.py --megapixels 24 --formats jpg --specimens 8 --instant
+    PYTHONPATH=scripts python tests/bench/photographs.py
+    PYTHONPATH=scripts python tests/bench/photographs.py --megapixels 24 --formats jpg tif --specimens 2
+    PYTHONPATH=scripts python tests/bench/photographs.py --megapixels 24 --formats jpg --specimens 8 --instant
+
+From the repository's root; without PYTHONPATH it may find no library, or that of another folder.
 
 A drawn beetle is enlarged to each size, with grain, and written once a format; the specimens of a shard are
 that file under several names, and so is the one template. The shard is segmented with the bundled model (a
@@ -49,6 +51,7 @@ STAGES = ("decode", "find", "square", "network", "masks", "rest", "measure", "pa
 BAND = 256
 # what the first specimen imports
 IMPORTED = [
+    "cv2",
     "imagecodecs",
     "scipy.cluster.vq",
     "scipy.ndimage",

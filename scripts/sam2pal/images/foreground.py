@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -46,16 +47,27 @@ class Silhouette:
     @staticmethod
     def of(mask: np.ndarray, lab: np.ndarray) -> Silhouette:
         """Of a mask [h, w] with at least three pixels, and the colours [h, w, 3] there."""
-        y, x = np.nonzero(mask)
-        place = np.stack([x, y], 1) - np.array([x.mean(), y.mean()])
-        variance, axes = np.linalg.eigh(place.T @ place / len(place))
+        import cv2  # here, as few jobs need it
+
+        covered = np.ascontiguousarray(mask, np.uint8)
+        of = cv2.moments(covered, binaryImage=True)
+        area, x, y = of["m00"], of["m10"] / of["m00"], of["m01"] / of["m00"]
+        spread = np.array([[of["mu20"], of["mu11"]], [of["mu11"], of["mu02"]]]) / area
+        variance, axes = np.linalg.eigh(spread)
         reach = REACH * max(float(variance[1]), 0.1) ** 0.5
-        down, across = ((place @ axes[:, n] + reach) * (GRID / (2 * reach)) for n in (1, 0))
-        inside = (np.minimum(down, across) >= 0) & (np.maximum(down, across) < GRID)
-        where = down[inside].astype(int) * GRID + across[inside].astype(int)
-        count = np.bincount(where, minlength=GRID * GRID).reshape(GRID, GRID)
-        cells = np.clip(count / (2 * reach / GRID) ** 2, 0, 1)
-        return Silhouette(cells, lab[y, x].mean(0))
+        scale = GRID / (2 * reach)
+        # a frame of cells, one wide, takes what lies beyond
+        down, across = (
+            np.add.outer(
+                (np.arange(mask.shape[0]) - y) * (scale * axes[1, n]) + (GRID / 2 + 1),
+                (np.arange(mask.shape[1]) - x) * (scale * axes[0, n]),
+            )[mask].clip(0, GRID + 1)
+            for n in (1, 0)
+        )
+        where = down.astype(np.intp) * (GRID + 2) + across.astype(np.intp)
+        count = np.bincount(where, minlength=(GRID + 2) ** 2).reshape(GRID + 2, GRID + 2)
+        cells = np.clip(count[1:-1, 1:-1] * scale**2, 0, 1)
+        return Silhouette(cells, np.array(cv2.mean(lab, covered)[:3]))
 
     @property
     def rectangular(self) -> float:
@@ -132,10 +144,13 @@ def region_around(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def to_lab(pixels: np.ndarray) -> np.ndarray:
-    """CIELAB, float32 [h, w, 3]."""
-    from skimage.color import rgb2lab  # here, as it takes a second that no other job needs
+    """CIELAB, float32 [h, w, 3], of uint8 sRGB."""
+    # here, as it takes a second that no other job needs
+    from skimage.color.colorconv import xyz2lab, xyz_from_rgb
 
-    return rgb2lab(pixels).astype(np.float32)
+    value = np.arange(256) / 255  # a table of them is far quicker than a power for each pixel
+    linear = np.where(value > 0.04045, ((value + 0.055) / 1.055) ** 2.4, value / 12.92)
+    return xyz2lab(linear[pixels] @ xyz_from_rgb.T).astype(np.float32)
 
 
 def overlap(one: Sequence[float], other: Sequence[float]) -> float:
@@ -148,37 +163,42 @@ def overlap(one: Sequence[float], other: Sequence[float]) -> float:
 
 def _regions(lab: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
     """Boxes and masks of all that stands out at several thresholds: at one alone labels hide specimens."""
-    from scipy.ndimage import binary_closing
+    import cv2
     from skimage.filters import threshold_multiotsu
 
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    nothing_beyond = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
     for values in (distance_to_edge(lab), 100 - lab[..., 0]):
         try:
             levels = threshold_multiotsu(values, classes=4, nbins=BINS)
         except ValueError:  # too few values differ
             continue
         for level in levels:
-            above = values > level
+            above = (values > level).view(np.uint8)
             # limbs break; closed, they join their body, and perhaps more
-            closed = binary_closing(np.pad(above, 2), iterations=2)[2:-2, 2:-2]
+            closed = cv2.morphologyEx(
+                np.pad(above, 2), cv2.MORPH_CLOSE, cross, iterations=2, **nothing_beyond
+            )[2:-2, 2:-2]
             yield from _pieces(above)
             yield from _pieces(closed)
 
 
 def _pieces(above: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
     """Connected parts that are as large as a specimen can be."""
-    from scipy.ndimage import find_objects, label
+    import cv2
 
-    numbers, count = label(above, np.ones((3, 3)))
-    areas = np.bincount(numbers.ravel(), minlength=count + 1)
+    _, numbers, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        above, 8, cv2.CV_32S, cv2.CCL_GRANA
+    )
     longer = max(above.shape)
-    for number, part in enumerate(find_objects(numbers), 1):
-        height, width = (extent.stop - extent.start for extent in part)
+    for number, (left, top, width, height, area) in enumerate(found[1:].tolist(), 1):
         if (
             max(height, width) >= SMALLEST * longer
             and min(height, width) >= SLIMMEST * longer
-            and areas[number] >= SPARSEST * height * width
+            and area >= SPARSEST * height * width
         ):
-            yield (part[0].start, part[1].start, height, width), numbers[part] == number
+            part = numbers[top : top + height, left : left + width]
+            yield (top, left, height, width), part == number
 
 
 def distance_to_edge(lab: np.ndarray) -> np.ndarray:
@@ -192,4 +212,5 @@ def distance_to_edge(lab: np.ndarray) -> np.ndarray:
     if np.ptp(edge, 0).max() > 1:
         colours, which = kmeans2(edge, 3, seed=0, minit="++")
     often = np.bincount(which, minlength=len(colours)) > OFTEN * len(which)
-    return np.min([np.linalg.norm(lab - colour, axis=-1) for colour in colours[often]], axis=0)
+    apart = (lab - colour for colour in colours[often])
+    return np.sqrt(reduce(np.minimum, (np.einsum("hwc,hwc->hw", one, one) for one in apart)))
