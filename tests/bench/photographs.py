@@ -56,6 +56,7 @@ IMPORTED = [
     "scipy.cluster.vq",
     "scipy.ndimage",
     "scipy.sparse.csgraph",
+    "scipy.spatial.distance",
     "simplejpeg",
 ]
 IMPORTED += ["skimage.color.colorconv", "skimage.filters.thresholding", "tifffile"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -204,6 +203,7 @@ def _pieces(above: np.ndarray) -> Iterator[tuple[Box, np.ndarray]]:
 def distance_to_edge(lab: np.ndarray) -> np.ndarray:
     """How far each pixel's colour is from those of the photograph's edge, [h, w]."""
     from scipy.cluster.vq import kmeans2
+    from scipy.spatial.distance import cdist
 
     wide = max(2, round(EDGE * max(lab.shape[:2])))
     strips = lab[:wide], lab[-wide:], lab[:, :wide], lab[:, -wide:]
@@ -212,5 +212,5 @@ def distance_to_edge(lab: np.ndarray) -> np.ndarray:
     if np.ptp(edge, 0).max() > 1:
         colours, which = kmeans2(edge, 3, seed=0, minit="++")
     often = np.bincount(which, minlength=len(colours)) > OFTEN * len(which)
-    apart = (lab - colour for colour in colours[often])
-    return np.sqrt(reduce(np.minimum, (np.einsum("hwc,hwc->hw", one, one) for one in apart)))
+    apart = cdist(colours[often], lab.reshape(-1, 3), "sqeuclidean")
+    return np.sqrt(apart.min(0)).reshape(lab.shape[:2])
