@@ -50,7 +50,8 @@ class Silhouette:
 
         covered = np.ascontiguousarray(mask, np.uint8)
         of = cv2.moments(covered, binaryImage=True)
-        area, x, y = of["m00"], of["m10"] / of["m00"], of["m01"] / of["m00"]
+        area = max(of["m00"], 1)  # an empty mask is like nothing
+        x, y = of["m10"] / area, of["m01"] / area
         spread = np.array([[of["mu20"], of["mu11"]], [of["mu11"], of["mu02"]]]) / area
         variance, axes = np.linalg.eigh(spread)
         reach = REACH * max(float(variance[1]), 0.1) ** 0.5

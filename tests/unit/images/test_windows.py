@@ -130,3 +130,12 @@ def test_what_stands_out_round_a_part_is_the_specimen():
     around = region_around(pixels, part)
     rows, columns = (np.flatnonzero(around.any(axis)) for axis in (1, 0))
     assert overlap((rows[0], columns[0], np.ptp(rows) + 1, np.ptp(columns) + 1), box) > 0.9
+
+
+def test_an_empty_mask_is_like_nothing():
+    lab = np.full((20, 30, 3), 50.0, np.float32)
+    drawn = np.zeros((20, 30), bool)
+    drawn[4:16, 10:18] = True
+    known, empty = Silhouette.of(drawn, lab), Silhouette.of(np.zeros_like(drawn), lab)
+    assert known.overlap(known) == 1
+    assert empty.overlap(known) == 0
