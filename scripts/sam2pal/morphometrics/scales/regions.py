@@ -13,7 +13,6 @@ from sam2pal.morphometrics.scales.strip import Line
 
 SIDES = (7, 21, 61)  # of the squares that regions are narrower than, in pixels
 LEVELS = (20, 45, 90)  # of 255: how much they differ from what is around them
-RUN = 0.03  # of the picture's longer side
 SHORTEST, SLENDEREST = 7.0, 1.6  # length in pixels, and length over width
 
 
@@ -47,20 +46,7 @@ def long_regions(picture: NDArray[np.float32]) -> Iterator[Region]:
             closed = ndimage.grey_closing(values, (side, side), mode="nearest")
             difference = closed - values
             for level in LEVELS:
-                mask = difference > level
-                yield from _regions(mask, dark, level)
-                for axis in (0, 1):
-                    yield from _regions(_runs(mask, axis), dark, level)
-
-
-def _runs(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    """A mask without what is short along an axis: what touches a bar that lies along it."""
-    size = max(12, round(RUN * max(mask.shape)))
-    values = ndimage.minimum_filter1d(mask.view(np.uint8), size, axis, mode="constant")
-    # of an even size the two filters are shifted to opposite sides
-    shift = 0 if size % 2 else -1
-    opened = ndimage.maximum_filter1d(values, size, axis, mode="constant", origin=shift)
-    return opened.view(bool) & mask
+                yield from _regions(difference > level, dark, level)
 
 
 def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[Region]:

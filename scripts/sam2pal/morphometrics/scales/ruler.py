@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sam2pal.morphometrics.scales.regions import Region, long_regions
-from sam2pal.morphometrics.scales.strip import Line, Numbers, sample, spaced
+from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, sample, spaced
 
 FEWEST = 10  # ticks
 CLOSEST = 3.0  # pixels from one tick to the next
 PARALLEL = math.radians(4)  # ticks of one ruler
 UNEVEN = 0.03  # change of the period from one end to the other: more is seen at an angle
 ROUGH = 0.08  # of the period: how far ticks may lie from where they should be
+IN_LINE = 0.6  # of the ticks: they begin in one line
+REACH = 6.0  # periods: half of the length of the longest tick
 LONGER = {"mm": (5, 10), "1/16 in": (2, 4, 8, 16)}
 """Which ticks of a ruler are longer than their neighbours."""
 
@@ -88,9 +90,12 @@ def _rows(regions: Sequence[Region]) -> list[_Row]:
             break
         angle = (peak + 0.5) * math.pi / 60
         away = np.abs((angles - angle + math.pi / 2) % math.pi - math.pi / 2)
-        row = _row(centres[away < PARALLEL + 0.03], lengths[away < PARALLEL + 0.03], angle)
-        if row is not None:
-            rows.append(row)
+        near = away < PARALLEL + 0.03
+        # what is long beside short ticks, such as the lines of an elytron, crosses them all
+        for may in (near, near & (lengths < np.median(lengths[near]))):
+            row = _row(centres[may], lengths[may], angle)
+            if row is not None:
+                rows.append(row)
         for i in (peak - 1, peak, peak + 1):
             smooth[i % 60] = 0
     return rows
@@ -98,6 +103,8 @@ def _rows(regions: Sequence[Region]) -> list[_Row]:
 
 def _row(centres: Numbers, lengths: Numbers, angle: float) -> _Row | None:
     """The longest row among lines of one direction; their own angle is `angle`."""
+    if len(centres) < FEWEST:
+        return None
     middle = centres.mean(0)
     axis = Line((middle[0], middle[1]), (math.sin(angle), -math.cos(angle)), 1.0, 1.0)
     kept = np.ones(len(centres), bool)
@@ -124,7 +131,6 @@ def _row(centres: Numbers, lengths: Numbers, angle: float) -> _Row | None:
 
 def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) -> Ruler | None:
     places, which = np.unique(np.round(row.places / 1.5), return_inverse=True)
-    lengths = np.array([row.lengths[which == i].max() for i in range(len(places))])
     places = np.array([np.median(row.places[which == i]) for i in range(len(places))])
     steps = np.diff(places)
     steps = steps[steps > CLOSEST * 0.8]
@@ -143,6 +149,12 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
     if ticks is None:
         return None
     number, place = ticks
+    ends = _ends(picture, row.axis, place, dark)
+    begins = max((_in_line(number, end, 0.3 * period) for end in ends), key=np.count_nonzero)
+    begins = begins & (ends < REACH * period).all(0)
+    if begins.sum() >= FEWEST:  # what follows it at its ends is no tick
+        here = slice(begins.argmax(), len(begins) - begins[::-1].argmax())
+        number, place, begins, ends = number[here], place[here], begins[here], ends[:, here]
     even = np.polyfit(number, place, 1)
     bent = np.polyfit(number, place, 2)
     rest = place - np.polyval(bent, number)
@@ -160,8 +172,10 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
             f"its ticks lie {abs(change):.0%} closer together at one end: it is seen at an angle, or "
             "not flat"
         )
+    elif begins.mean() < IN_LINE:
+        doubt = "its ticks do not begin in one line"
     else:
-        doubt = _unlike(unit, places, lengths, number, place)
+        doubt = _unlike(unit, number, ends.sum(0))
     return Ruler(line, float(even[0]), count, error, doubt)
 
 
@@ -228,22 +242,49 @@ def _ticks(
     return np.array(numbers, float), np.array([found[i] for i in numbers])
 
 
-def _unlike(unit: str, places: Numbers, lengths: Numbers, number: Numbers, place: Numbers) -> str:
-    """Why the longer ticks are not those of a ruler of this unit; empty if they are, or none is longer."""
-    tall = np.zeros(len(number))
-    for i, at in enumerate(place):
-        near = np.abs(places - at) < 0.3 * (place[1] - place[0])
-        if near.any():
-            tall[i] = lengths[near].max()
-    known = tall > 0
-    if known.sum() < FEWEST:
-        return ""
-    long = known & (tall > 1.2 * np.percentile(tall[known], 30))
-    if not 2 <= long.sum() <= 0.7 * known.sum():
-        return ""
-    gaps = np.diff(number[long])
-    usual = int(np.median(gaps))
-    if usual in LONGER[unit]:
+def _ends(picture: NDArray[np.float32], axis: Line, places: Numbers, dark: bool) -> Numbers:
+    """[2, n]: how far ticks reach to either side of the axis, in pixels.
+
+    A tick ends where it differs from what is beside it by half of what it does on the axis.
+    """
+    period = float(np.median(np.diff(places)))
+    v = spaced(-REACH * period, REACH * period)
+    aside = np.linspace(-0.5, 0.5, 11) * period
+    values, inside = sample(picture, axis, (places[:, None] + aside).ravel(), v)
+    marked = np.where(inside, values, np.nan) * (-1 if dark else 1)
+    marked = marked.reshape(len(v), len(places), len(aside))
+    beside = np.minimum(marked[..., :2].mean(-1), marked[..., -2:].mean(-1))
+    # the axis may be turned by a degree against the ticks
+    rise = np.nan_to_num(np.sort(marked[..., 3:8], axis=-1)[..., -2:].mean(-1) - beside)
+    rise = ndimage.uniform_filter1d(rise, max(3, int(0.3 * period / STEP)), axis=0)
+    middle = len(v) // 2
+    over = rise < 0.5 * np.median(rise[middle - 2 : middle + 3], axis=0)
+    sides = over[middle::-1], over[middle:]
+    runs = [np.where(of.any(0), of.argmax(0), len(of)) for of in sides]
+    return np.array(runs) * (v[1] - v[0])
+
+
+def _in_line(number: Numbers, ends: Numbers, off: float) -> NDArray[np.bool_]:
+    """Which ends lie in one line, but for `off` or a pixel."""
+    rest = ends - np.median(ends)
+    most = np.abs(rest) <= 3 * np.median(np.abs(rest)) + 1
+    rest = ends - np.polyval(np.polyfit(number[most], ends[most], 1), number)
+    return np.asarray(np.abs(rest) < max(1.0, off))
+
+
+def _unlike(unit: str, number: Numbers, lengths: Numbers) -> str:
+    """Why the longer ticks are not those of a ruler of this unit; empty if they may be, or none is longer."""
+    lengths = np.clip(lengths, None, 2 * np.percentile(lengths, 40))
+    alike = {}
+    for every in range(2, min(20, len(number) // 3) + 1):
+        for first in range(every):
+            long = number % every == first
+            if lengths[long].mean() > 1.15 * lengths[~long].mean():
+                fit = float(np.corrcoef(long, lengths)[0, 1])
+                alike[every] = max(fit, alike.get(every, 0.0))
+    own = max((alike.get(every, 0.0) for every in LONGER[unit]), default=0.0)
+    usual = max(alike, key=lambda every: alike[every], default=0)
+    if not alike or alike[usual] < 0.6 or alike[usual] - own < 0.15:
         return ""
     other = {2: "sixteenths of an inch or half millimetres", 5: "millimetres", 10: "millimetres"}
     said = other.get(
