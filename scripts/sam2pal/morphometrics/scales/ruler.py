@@ -18,7 +18,7 @@ CLOSEST = 3.0  # pixels from one tick to the next
 PARALLEL = math.radians(4)  # ticks of one ruler
 UNEVEN = 0.03  # change of the period from one end to the other: more is seen at an angle
 ROUGH = 0.08  # of the period: how far ticks may lie from where they should be
-IN_LINE = 0.6  # of the ticks: they begin in one line
+IN_LINE = 0.75  # of the ticks: they begin in one line
 REACH = 6.0  # periods: half of the length of the longest tick
 LONGER = {"mm": (5, 10), "1/16 in": (2, 4, 8, 16)}
 """Which ticks of a ruler are longer than their neighbours."""
@@ -90,12 +90,9 @@ def _rows(regions: Sequence[Region]) -> list[_Row]:
             break
         angle = (peak + 0.5) * math.pi / 60
         away = np.abs((angles - angle + math.pi / 2) % math.pi - math.pi / 2)
-        near = away < PARALLEL + 0.03
-        # what is long beside short ticks, such as the lines of an elytron, crosses them all
-        for may in (near, near & (lengths < np.median(lengths[near]))):
-            row = _row(centres[may], lengths[may], angle)
-            if row is not None:
-                rows.append(row)
+        row = _row(centres[away < PARALLEL + 0.03], lengths[away < PARALLEL + 0.03], angle)
+        if row is not None:
+            rows.append(row)
         for i in (peak - 1, peak, peak + 1):
             smooth[i % 60] = 0
     return rows
@@ -103,8 +100,6 @@ def _rows(regions: Sequence[Region]) -> list[_Row]:
 
 def _row(centres: Numbers, lengths: Numbers, angle: float) -> _Row | None:
     """The longest row among lines of one direction; their own angle is `angle`."""
-    if len(centres) < FEWEST:
-        return None
     middle = centres.mean(0)
     axis = Line((middle[0], middle[1]), (math.sin(angle), -math.cos(angle)), 1.0, 1.0)
     kept = np.ones(len(centres), bool)
