@@ -34,6 +34,7 @@ class Ruler:
         ticks: how many.
         error: standard uncertainty of the period, as a share of it.
         doubt: why it is not to be trusted.
+        unlike: whether that is because its longer ticks are those of another unit.
     """
 
     line: Line
@@ -41,6 +42,7 @@ class Ruler:
     ticks: int
     error: float
     doubt: str = ""
+    unlike: bool = False
 
 
 def find_ruler(picture: NDArray[np.float32], unit: str) -> Ruler | None:
@@ -50,18 +52,20 @@ def find_ruler(picture: NDArray[np.float32], unit: str) -> Ruler | None:
         picture: float [h, w], 0 to 255.
         unit: what its ticks are apart, a key of `LONGER`.
     """
-    best: Ruler | None = None
+    found: list[Ruler] = []
     regions = [of for of in long_regions(picture) if of.line.length > 2 * of.line.width]
     for dark in (True, False):
         for row in _rows([of for of in regions if of.dark == dark]):
-            found = _measured(picture, row, dark, unit)
-            if found is not None and (best is None or _better(found, best)):
-                best = found
+            ruler = _measured(picture, row, dark, unit)
+            if ruler is not None:
+                found.append(ruler)
+    best = max(found, key=lambda of: (not of.doubt, of.ticks), default=None)
+    for other in found:  # the gaps between ticks are a row as well, and say less of the unit
+        if best is None or not other.unlike or other.ticks < 0.8 * best.ticks:
+            continue
+        if abs(other.period / best.period - 1) < UNEVEN:
+            return other
     return best
-
-
-def _better(ruler: Ruler, other: Ruler) -> bool:
-    return (not ruler.doubt, ruler.ticks) > (not other.doubt, other.ticks)
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
         return None
     error = math.hypot(rough / count**1.5 * math.sqrt(12), max(abs(change) / 4, 5e-4))
     line = row.axis.between(float(place[0]), float(place[-1]), short)
-    doubt = ""
+    unlike = doubt = ""
     if abs(change) > UNEVEN:
         doubt = (
             f"its ticks lie {abs(change):.0%} closer together at one end: it is seen at an angle, or "
@@ -170,8 +174,8 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
     elif begins.mean() < IN_LINE:
         doubt = "its ticks do not begin in one line"
     else:
-        doubt = _unlike(unit, number, ends.sum(0))
-    return Ruler(line, float(even[0]), count, error, doubt)
+        unlike = doubt = _unlike(unit, number, ends.sum(0))
+    return Ruler(line, float(even[0]), count, error, doubt, bool(unlike))
 
 
 def _period(profile: Numbers, s: Numbers, about: float) -> float | None:
