@@ -186,6 +186,19 @@ def test_a_ruler_in_the_other_unit_is_doubtful(tmp_path):
     assert "sixteenths of an inch" in found.reason
 
 
+def test_stripes_that_do_not_begin_in_one_line_are_no_ticks(tmp_path):
+    random = np.random.default_rng(0)
+    stripes = [
+        rectangle(x, -40 * random.uniform(0.2, 1), x + 2, 40 * random.uniform(0.2, 1))
+        for x in range(-150, 150, 8)
+    ]
+    picture = np.full((300, 400, 3), 200, np.uint8)
+    picture = Overlay((200, 150), 0.3).paint(picture, stripes, (20, 20, 20))
+    found = search(tmp_path, picture, "ruler")
+    assert found.status == "doubtful"
+    assert "begin in one line" in found.reason
+
+
 @pytest.mark.parametrize("vanish", [0.0, 5e-4])
 def test_a_card_of_known_sides(tmp_path, vanish):
     card = Overlay((200, 150), 0.3, vanish)
