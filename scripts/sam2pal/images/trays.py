@@ -18,7 +18,7 @@ CONTRAST = 6.0  # of the highest threshold with the background, in units of CIEL
 LINE = 0.1  # of the tray's longer side: a straight run of that length and
 THIN = 0.012  # no more than that width is a wall of a cell, or its shadow
 EROSIONS = 0, 2, 5, 10  # pixels by which regions are made smaller, so that what touches comes apart
-SHORTEST = 24  # pixels of a specimen's longer side; less has no shape to compare
+SHORTEST = 24, 0.02  # pixels of a specimen's longer side, or share of the tray's, whichever is less
 LONGEST = 0.7  # of the tray's longer side
 SPARSEST = 0.06  # share of its box that a specimen covers
 LABEL = 0.8  # of its box along its own axes: what covers more is a label
@@ -145,11 +145,13 @@ def _regions(
     from scipy.ndimage import find_objects, label, maximum_filter, minimum_filter
 
     wide, longer = 2 * eroded + 1, max(mask.shape)
+    pixels, share = SHORTEST
+    shortest = min(pixels, share * longer)
     numbers, count = label(minimum_filter(mask, wide) if eroded else mask, np.ones((3, 3)))
     areas = np.bincount(numbers.ravel(), minlength=count + 1)
     for number, part in enumerate(find_objects(numbers), 1):
         height, width = (extent.stop - extent.start + 2 * eroded for extent in part)
-        if not SHORTEST <= max(height, width) <= LONGEST * longer:
+        if not shortest <= max(height, width) <= LONGEST * longer:
             continue
         if areas[number] < max(SPARSEST * height * width, 30):
             continue
