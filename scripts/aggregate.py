@@ -310,7 +310,15 @@ def combine(
     metadata: dict[str, dict[str, str]],
     progress: Callable[[], None],
 ) -> None:
-    """Write the rows of all files one after another, a piece in memory at a time."""
+    """Write the rows of all files one after another, a piece in memory at a time.
+
+    Args:
+        metadata: further columns of each genus, as text.
+        progress: called after every file.
+
+    Raises:
+        InputError: a further column has the name of a column of the results.
+    """
     found = dict.fromkeys(name for path in paths for name in tables.header(path))
     further = dict.fromkeys(key for of in metadata.values() for key in of)
     for name in further:

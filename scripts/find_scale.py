@@ -41,7 +41,11 @@ def main() -> None:
 def groups(
     rows: Sequence[Row], table: str | Path | None, column: str | None
 ) -> dict[str, str] | None:
-    """What the specimen table says of how each specimen was taken; None if no column is named."""
+    """What the specimen table says of how each specimen was taken; None if no column is named.
+
+    Raises:
+        InputError: there is no table, or it lacks the column.
+    """
     if column is None:
         return None
     if table is None:

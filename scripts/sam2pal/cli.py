@@ -21,7 +21,11 @@ Options = TypeVar("Options")
 
 
 def repository() -> Path:
-    """The folder with workflow/, config/ and profiles/: a clone, or what an installed package brings."""
+    """The folder with workflow/, config/ and profiles/: a clone, or what an installed package brings.
+
+    Raises:
+        InputError: the library is used without the workflow.
+    """
     here = Path(__file__).resolve().parents[2]
     if (here / "workflow/Snakefile").is_file():
         return here
@@ -103,7 +107,11 @@ def with_machine(options: Options, arguments: argparse.Namespace) -> Options:
 
 
 def options_argument(text: str) -> dict[str, Any]:
-    """Parse the value of `--options`: a JSON object, or the path of a JSON or YAML file."""
+    """Parse the value of `--options`: a JSON object, or the path of a JSON or YAML file.
+
+    Raises:
+        argparse.ArgumentTypeError: it is neither, or it does not hold a mapping.
+    """
     try:
         if text.lstrip().startswith("{"):
             value = json.loads(text)  # not as YAML, which reads 1e-05 as a string

@@ -32,7 +32,14 @@ Kind = TypeVar("Kind")
 
 
 def validated(kind: type[Kind], values: Any, where: str = "") -> Kind:
-    """Make `kind` of the values of a YAML or JSON file; what is not given keeps its default."""
+    """Make `kind` of the values of a YAML or JSON file; what is not given keeps its default.
+
+    Args:
+        where: path of these values, put before the keys in messages, for example `training`.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value is not as it should be.
+    """
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:

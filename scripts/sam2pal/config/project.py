@@ -104,7 +104,11 @@ def check(
 
 
 def find_corrections(folder: str, genera: Mapping[str, Genus]) -> dict[str, list[str]]:
-    """The files of corrections of each genus: those in its folder, and those of several genera."""
+    """The files of corrections of each genus: those in its folder, and those of several genera.
+
+    Raises:
+        InputError: a folder is of no genus.
+    """
     place = Path(folder)
     if not place.is_dir():
         return {}

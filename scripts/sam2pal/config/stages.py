@@ -134,7 +134,15 @@ def write_options(folder: Path, stages: Mapping[str, Mapping[str, Any]], locked:
 
 
 def read_options(path: Path | None, checkpoint: Path | None = None) -> StageOptions:
-    """What a stage is to do; without a file the defaults."""
+    """What a stage is to do; without a file the defaults.
+
+    Args:
+        path: a JSON or YAML file with some keys of `StageOptions`.
+        checkpoint: weights of the model.
+
+    Raises:
+        InputError: the file cannot be read, or a key or value in it is not as it should be.
+    """
     values = {} if path is None else read_mapping(path)
     if checkpoint is not None:
         values["model"] = {**(values.get("model") or {}), "checkpoint": str(checkpoint)}

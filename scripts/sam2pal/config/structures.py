@@ -39,7 +39,11 @@ Structures = dict[StructureName, Section[StructureOptions]]
 
 
 def read_structures(mapping: Mapping[str, Mapping[str, Any] | None]) -> list[Structure]:
-    """The configuration's `structures`, in their order."""
+    """The configuration's `structures`, in their order.
+
+    Raises:
+        InputError: an unknown key or parent, or a structure that lies within itself.
+    """
     entries = validated(Structures, mapping, "structures")
     refuse(parent_problems(entries), "")
     return with_names(entries)

@@ -168,7 +168,14 @@ def columns(kind: type) -> list[str]:
 
 
 def read_table(path: str, kind: type, further: bool) -> UserTable:
-    """A table whose rows are of a class."""
+    """A table whose rows are of a class.
+
+    Args:
+        further: whether it may have other columns.
+
+    Raises:
+        InputError: the file is missing or has no rows, lacks a column or has one too many.
+    """
     known = columns(kind)
     table = read_user_table(path, known)
     fields = kind.__pydantic_fields__.values()
@@ -191,7 +198,11 @@ def read_table(path: str, kind: type, further: bool) -> UserTable:
 
 
 def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
-    """The rows of genera.tsv by genus, in their order; and what is unusual about the file."""
+    """The rows of genera.tsv by genus, in their order; and what is unusual about the file.
+
+    Raises:
+        InputError: a name is malformed or twice there, or pixels_per_mm is not plausible.
+    """
     genera: dict[str, Genus] = {}
     problems = []
     known = columns(Genus)
@@ -221,6 +232,9 @@ def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[tuple[Source, 
     """The rows of templates.tsv, and what is unusual about the file.
 
     An empty `photographs` means the folder of the genus' specimens.
+
+    Raises:
+        InputError: a genus is not in genera.tsv, a row names no annotations or is there twice.
     """
     sources: list[Source] = []
     problems = []

@@ -45,7 +45,14 @@ class Found:
 
 
 def look(photographs: Path, annotations: Sequence[Path], genus: str | None = None) -> Found:
-    """Find genera (a folder each, or one called `genus`), and which of them the annotations are of."""
+    """Find genera (a folder each, or one of all), and which of them the annotations are of.
+
+    Args:
+        genus: name of the only genus; default: its folder's name.
+
+    Raises:
+        InputError: there is no photograph, or annotations cannot be read or are of none of them.
+    """
     found = Found(_genera(photographs, genus))
     if not annotations:
         found.missing.append(

@@ -47,10 +47,18 @@ def convert(
     """Read annotations of any known format into canonical COCO.
 
     Args:
-        photographs: the folder of the photographs of each, or one for all; or all that may be meant.
+        annotations: annotation files or folders, earlier ones first.
+        photographs: the folder of the photographs of each (or one for all), or all photographs
+            that the annotations may mean.
         structures: the configuration's structures in order; a mapping may name the `parent`.
         truth: keep photographs without an outline, and those that are not there, with a note,
             instead of leaving them out.
+
+    Returns:
+        COCO as in the design; `info.notes` lists what was left out or decided, for people.
+
+    Raises:
+        InputError: naming the file and the entry that is wrong, and what to do.
     """
     collected = _collect(annotations, photographs, _Collected(structures, truth), genus)
     what = "truth" if truth else "templates"
@@ -60,7 +68,11 @@ def convert(
 def look(
     annotations: str | Path, photographs: Photographs, structures: Sequence[str], truth: bool
 ) -> list[str]:
-    """What `convert` would note, as far as can be told without drawing the outlines."""
+    """What `convert` would note, as far as can be told without drawing the outlines.
+
+    Raises:
+        InputError: see `convert`.
+    """
     return _collect(annotations, photographs, _Collected(structures, truth, glance=True)).notes
 
 
@@ -95,7 +107,11 @@ def convert_judged(
     photographs: Photographs,
     structures: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """COCO of corrections, as `dataset.corrections` merged them, into canonical COCO."""
+    """COCO of corrections, as `dataset.corrections` merged them, into canonical COCO.
+
+    Raises:
+        InputError: a mask cannot be drawn on its photograph.
+    """
     collected = _Collected(structures, truth=False)
     if data["annotations"]:
         source = coco.read(data, Path(where))
@@ -113,7 +129,11 @@ def convert_judged(
 
 
 def read_truth(path: str | Path, predictions: Sequence[str | Path]) -> Dataset:
-    """Truth as `convert` wrote it, or annotations of any known format of predicted specimens."""
+    """Truth as `convert` wrote it, or annotations of any known format of predicted specimens.
+
+    Raises:
+        InputError: see `convert`; or the predictions are not sound.
+    """
     path = Path(path)
     if path.suffix.lower() == ".json" and path.is_file():
         data = read_json(path)

@@ -97,7 +97,12 @@ def read_corrections(
     structures: Sequence[str],
     hashes: Hashes | None = None,
 ) -> tuple[list[Judgement], list[str]]:
-    """What files of corrections say of one genus, and notes on what is left out."""
+    """What files of corrections say of one genus, and notes on what is left out.
+
+    Raises:
+        InputError: naming each entry that is wrong: a photograph that changed or is not there, a
+            file of another genus, a structure that is judged twice and not alike.
+    """
     problems: list[str] = []
     notes: list[str] = []
     found: list[Judgement] = []
@@ -112,7 +117,11 @@ def read_corrections(
 
 
 def check_genera(files: Iterable[str | Path], genera: Sequence[str]) -> None:
-    """Make sure that files of several genera name the genus of each specimen, and only known ones."""
+    """Make sure that files of several genera name the genus of each specimen, and only known ones.
+
+    Raises:
+        InputError: they do not.
+    """
     problems = []
     for file in sorted(map(Path, files)):
         with guarded(file):

@@ -100,7 +100,11 @@ class Annotation:
 
     @cached_property
     def area(self) -> int:
-        """Pixels of the mask; an RLE is not decoded for it."""
+        """Pixels of the mask; an RLE is not decoded for it.
+
+        Raises:
+            InputError: the mask is damaged.
+        """
         if len(self.pieces) > 1 or not isinstance(self.pieces[0], dict):
             return int(self.mask().sum())
         try:
@@ -245,12 +249,19 @@ class Dataset:
     Args:
         path: of the file, or its content as read.
         images_of: for a bare list of COCO results: the dataset whose images and categories it has.
+        source: of annotations that do not say theirs.
         where: what messages call the file, if `path` is its content.
 
     Attributes:
+        info: the file's own.
+        notes: what was noticed when the annotations were converted.
         structures: names in the order of the categories.
         numbers: the category's id by structure.
         parents: the structure that each is a part of, or an empty text.
+        specimens: in the order of the file, duplicates and unreadable ones included.
+
+    Raises:
+        InputError: the file is not sound COCO.
     """
 
     def __init__(
@@ -340,7 +351,11 @@ class Dataset:
 
 
 def read_templates(path: str | Path) -> list[AnnotatedSpecimen]:
-    """The specimens of a canonical COCO file, in its order; their masks are sound."""
+    """The specimens of a canonical COCO file, in its order; their masks are sound.
+
+    Raises:
+        InputError: the file is not canonical (`convert` makes such a file), or a mask is damaged.
+    """
     dataset = Dataset(path, source="drawn")
     for image, specimen in zip(dataset._head["images"], dataset.specimens, strict=True):
         for key in ("specimen", "path", "width", "height"):

@@ -112,6 +112,9 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
     Args:
         rings: each `[x1, y1, x2, y2, ...]` in pixels; `(0, 0)` is the corner of the photograph,
             not the centre of its first pixel.
+
+    Raises:
+        InputError: a coordinate is missing or not a number, or a ring has fewer than 3 points.
     """
     for ring in rings:
         if not all(_is_number(v) for v in ring):
@@ -197,7 +200,14 @@ def finite(value: object) -> float:
 
 
 def flat(points: object, where: str, more: bool = False) -> list[float]:
-    """A ring `[x1, y1, ...]` of a list of pairs of numbers; with `more` of pairs and further numbers."""
+    """A ring `[x1, y1, ...]` of a list of pairs of numbers.
+
+    Args:
+        more: whether points may have further numbers, such as a height.
+
+    Raises:
+        InputError: it is something else.
+    """
     sound = isinstance(points, list) and all(
         isinstance(point, list | tuple)
         and (len(point) == 2 or (more and len(point) > 2))

@@ -18,6 +18,12 @@ def settle(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
     An RLE that runs along rows is turned; a polygon through the centres of pixels, as
     OpenCV's `findContours` gives it, includes them; a ring within another is a hole unless
     the area says that it was filled.
+
+    Returns:
+        The mask `[height, width]`, and notes on what was settled or remains doubtful.
+
+    Raises:
+        InputError: box and mask contradict each other.
     """
     notes: list[str] = []
     if outline.empty or not mask.any():

@@ -44,6 +44,9 @@ def export(
         wanted: ids of specimens; all if not given. Those that cannot be used are left out.
         corrections: what people said: corrected and accepted masks stand.
         tolerance: how far, in pixels, a polygon may stray from its mask; 0 keeps every pixel.
+
+    Raises:
+        InputError: a file is not sound, a wanted specimen is in none, or the folder is not empty.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -58,7 +58,11 @@ def read_json(path: str | Path) -> Any:
 
 
 def parse_json(text: str, path: str | Path) -> Any:
-    """Parse JSON; `path` is what messages call it."""
+    """Parse JSON; `path` is what messages call it.
+
+    Raises:
+        InputError: it is empty or not JSON.
+    """
     if not text.strip():
         raise InputError(f"{path}: the annotation file is empty; export the annotations again")
     try:
@@ -172,7 +176,11 @@ def _identifier(value: Any, place: str, key: str) -> int | str:
 
 
 def notes_of(path: str | Path) -> list[str]:
-    """What was noticed when a canonical file was made; the rest of it is not parsed."""
+    """What was noticed when a canonical file was made; the rest of it is not parsed.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     for line in read_text(path).splitlines():
         if line.startswith('"info": '):
             info = parse_json(line.removeprefix('"info": ').rstrip(","), path)

@@ -34,10 +34,16 @@ def convert_corrections(
 ) -> dict[str, Any]:
     """All that is said of the specimens of a genus, as canonical COCO.
 
+    Args:
+        structures: the configuration's, with their `parent` and `exclusive`.
+
     Returns:
         COCO of the masks that stand, with their verdict and its source. The list `verdicts` has all
         that was said, with the mask, or the `annotation` whose mask it is; the list `photographs`
         what these were said of.
+
+    Raises:
+        InputError: see `read_corrections`; or a mask does not fit its photograph.
     """
     hashes = hashes or Hashes()
     judgements, notes = read_corrections(files, genus, photographs, list(structures), hashes)
@@ -96,7 +102,11 @@ def _photograph(photograph: PhotographFile, hashes: Hashes) -> dict[str, Any]:
 
 
 class Corrections:
-    """What people said of the specimens of a genus, from the file of `convert_corrections`."""
+    """What people said of the specimens of a genus, from the file of `convert_corrections`.
+
+    Raises:
+        InputError: the file is not sound.
+    """
 
     def __init__(self, path: str | Path) -> None:
         data = read_json(path)

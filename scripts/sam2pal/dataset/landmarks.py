@@ -37,7 +37,11 @@ class Drawn:
     unseen: set[str] = field(default_factory=set)
 
     def stored(self, header: Header) -> Points:
-        """The points in pixels of the photograph as stored, y down."""
+        """The points in pixels of the photograph as stored, y down.
+
+        Raises:
+            InputError: they were drawn on a photograph of another size, or lie outside of it.
+        """
         turned = header.orientation > 4
         shown = (header.height, header.width) if turned else (header.width, header.height)
         if self.size not in (None, shown, (header.width, header.height)):
@@ -77,6 +81,9 @@ class Landmarks:
 
         A landmark that a template lacks has the visibility 0. `area` and `bbox` are those of the
         template's masks.
+
+        Raises:
+            InputError: a structure has the name of the category.
         """
         names = sorted({name for of in self.points.values() for name in of}, key=natural_key)
         if any(category["name"] == _CATEGORY for category in data["categories"]):
@@ -127,7 +134,15 @@ def _around(boxes: list[list[float]]) -> list[float]:
 
 
 def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
-    """The landmarks of templates."""
+    """The landmarks of templates.
+
+    Args:
+        path: a file, or a folder of files.
+        photographs: the templates'; landmarks on others are left out, with a note.
+
+    Raises:
+        InputError: no landmark is found on a template, or an entry cannot be used.
+    """
     path = Path(path)
     files = [path]
     if path.is_dir():

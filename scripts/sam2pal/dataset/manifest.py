@@ -154,6 +154,9 @@ def build_manifest(
         progress: wraps the photographs that are opened, for a progress bar.
         windows: of the specimens, by the name of their photograph, where photographs show many; None for
             one that shows a single specimen.
+
+    Raises:
+        InputError: the folder does not exist, or holds no photograph.
     """
     if shard_size < 1:
         raise InputError(

@@ -17,6 +17,12 @@ def match(specimens: Iterable[str], others: Iterable[str], what: str) -> dict[st
     Two ids are the same specimen if they are equal, or else if one is the end of the other,
     whole folders only (`ants/0040` and `0040`, but not `ants/0040` and `bees/0040`). It makes no
     difference whether letters are composed.
+
+    Args:
+        what: the two files, for the message.
+
+    Raises:
+        InputError: an id fits several.
     """
     specimens, spelt = list(specimens), {composed(other): other for other in others}
     found = _match([composed(name) for name in specimens], set(spelt), what)

@@ -84,7 +84,11 @@ class Photographs:
 
     @classmethod
     def of_place(cls, place: str | Path) -> "Photographs":
-        """Those of a folder, or of a list of specimens (manifest.tsv), which may be windows."""
+        """Those of a folder, or of a list of specimens (manifest.tsv), which may be windows.
+
+        Raises:
+            InputError: as `of_folder`; or the list is damaged.
+        """
         if os.path.isfile(place):
             return cls.of_specimens(read_list(place), place)
         return cls.of_folder(place)
@@ -113,6 +117,9 @@ class Photographs:
 
         Args:
             size: bytes of its file, if known; of several of that name it tells which is meant.
+
+        Raises:
+            InputError: no photograph is called so, or several are.
         """
         found = self.candidates(name)
         if len(found) > 1 and size:

@@ -19,6 +19,16 @@ def draw_pool(
     """Draw the unlabelled specimens of a round's training, without replacement.
 
     A specimen's place in the draw depends on the seed and its id alone.
+
+    Args:
+        size: how many; all there are if there are fewer.
+
+    Returns:
+        Readable specimens in natural order. None is a template (see
+        `find_templates`, by name).
+
+    Raises:
+        InputError: there is none.
     """
     if size < 1:
         raise InputError(f"the training pool has size {size}; it must be 1 or more")
@@ -40,7 +50,11 @@ def draw_pool(
 
 
 def check_pool(pool: Iterable[Specimen], where: str | Path) -> None:
-    """Make sure that the photographs of a frozen training pool are still those that were drawn."""
+    """Make sure that the photographs of a frozen training pool are still those that were drawn.
+
+    Raises:
+        InputError: naming those that disappeared or changed.
+    """
     gone, changed = [], []
     for specimen in pool:
         try:

@@ -29,7 +29,11 @@ class Folder:
 
     @cached_property
     def state(self) -> str:
-        """A hash of the names, sizes and modification times."""
+        """A hash of the names, sizes and modification times.
+
+        Raises:
+            InputError: the folder does not exist or cannot be listed.
+        """
         digest = hashlib.sha256()
         for name, _, size, mtime_ns in self._files:
             digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode(errors="surrogateescape"))

@@ -33,7 +33,14 @@ _SUFFIXES = (".json", ".rlejson", ".geojson", ".xml", ".csv", ".zip", ".roi")
 def read_annotations(
     path: Path, photographs: Photographs, structures: Sequence[str], glance: bool = False
 ) -> Source:
-    """Read one annotation file or folder, whose content says its format; a `glance` opens no mask picture."""
+    """Read one annotation file or folder; the content says which format it is.
+
+    Args:
+        glance: do not open mask pictures further than for their sizes.
+
+    Raises:
+        InputError: the format is not known, or an entry is wrong.
+    """
     if path.is_dir():
         return _read_folder(path, photographs, structures, glance)
     with guarded(path):

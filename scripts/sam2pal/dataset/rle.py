@@ -11,7 +11,14 @@ from sam2pal.images.header import MAX_PIXELS
 
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
-    """Compressed RLE, `{"size": [height, width], "counts": str}`, of a mask `[height, width]`."""
+    """Compressed RLE of a mask.
+
+    Args:
+        mask: bool (or 0 and 1) `[height, width]`.
+
+    Returns:
+        `{"size": [height, width], "counts": str}`.
+    """
     if mask.ndim != 2:
         raise ValueError(f"expected a mask [height, width], got shape {mask.shape}")
     rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
@@ -51,7 +58,11 @@ def rle_area(rle: Mapping[str, Any]) -> int:
 
 
 def fingerprint(rle: Mapping[str, Any]) -> str:
-    """16 hexadecimal digits that tell a mask from another of the same photograph, whoever encoded it."""
+    """16 hexadecimal digits that tell a mask from another of the same photograph, whoever encoded it.
+
+    Raises:
+        ValueError: size or counts are malformed.
+    """
     counts = rle["counts"]
     if not isinstance(counts, str):
         counts = encode_mask(decode_mask(rle))["counts"]

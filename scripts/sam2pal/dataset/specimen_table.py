@@ -19,7 +19,19 @@ SHOWN = 5
 
 
 class SpecimenTable:
-    """Further columns of specimens, text as it was typed, but for the numbers of `pixels_per_mm`."""
+    """Further columns of specimens, text as it was typed.
+
+    Args:
+        path: CSV or TSV with the columns genus, specimen and any others.
+        reserved: columns of the results it is joined to, which it must not use.
+
+    Attributes:
+        columns: the further columns and their types; `pixels_per_mm` is a number.
+        notes: what is unusual about the file, for people.
+
+    Raises:
+        InputError: a column is missing or reserved, or a specimen has two rows.
+    """
 
     def __init__(self, path: str | Path, reserved: Iterable[str] = ()) -> None:
         self.path = Path(path)
@@ -52,7 +64,11 @@ class SpecimenTable:
         self._rows[key] = line, [row[name] for name in self.columns]
 
     def cells(self, genus: str, specimen: str) -> dict[str, Any]:
-        """The further columns of a specimen; empty text and None if it has no row."""
+        """The further columns of a specimen; empty text and None if it has no row.
+
+        Raises:
+            InputError: a number is none.
+        """
         line, cells = self._rows.get((genus, composed(specimen)), (0, [""] * len(self.columns)))
         result: dict[str, Any] = dict(zip(self.columns, cells, strict=True))
         for name in NUMBERS.keys() & result.keys():

@@ -14,7 +14,14 @@ _SHOWN = 20
 
 
 def report(folder: Path, config: str = "config/config.yaml") -> str:
-    """The report as text; `folder`, where the workflow runs, becomes the current one."""
+    """The report as text.
+
+    Args:
+        folder: where the workflow runs; it becomes the current one.
+
+    Raises:
+        InputError: there is no configuration, or it is not sound.
+    """
     path = folder / config
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; give the folder of the project")

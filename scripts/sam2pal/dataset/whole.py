@@ -25,6 +25,9 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
 
     Each annotation has the id of its `specimen`. `positions.csv` says where each structure lies in the
     upright photograph, in pixels.
+
+    Raises:
+        InputError: a specimen is no part of a photograph, or a photograph cannot be read.
     """
     coco = Coco(structures, description="predictions of SAM2-PAL", orientation="stored")
     images: dict[str, int] = {}

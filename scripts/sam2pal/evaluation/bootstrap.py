@@ -122,6 +122,13 @@ def crossed_means(
     Statistics 1: 386), so the interval covers another choice of templates as well as other
     specimens. Runs that share a template draw (seeds) stay together and share its weight. To compare
     two variants give the differences of their runs.
+
+    Args:
+        draws: the template draw of each run [R].
+
+    Returns:
+        as `bootstrap_means`; `n` counts specimens, and the interval is widened for the smaller
+        of the numbers of specimens and draws. One draw alone gives no interval.
     """
     runs, n, structures, measures = values.shape
     labels, draw_of = np.unique(draws, return_inverse=True)

@@ -25,6 +25,9 @@ def boundary_distances(
     """Distance of every boundary pixel of each mask to the nearest one of the other.
 
     Neither mask may be empty.
+
+    Returns:
+        the distances of the first mask's boundary pixels, and those of the second's.
     """
     check_sizes(first, second)
     a, b = np.argwhere(boundary(first)), np.argwhere(boundary(second))
@@ -43,10 +46,14 @@ def tolerance_px(fraction: float, height: int, width: int) -> float:
 def boundary_measures(predicted: Mask, truth: Mask, tolerance: float) -> dict[str, float]:
     """Boundary F and the 95th percentile Hausdorff distance of two masks [H, W].
 
+    Args:
+        tolerance: in pixels.
+
     Returns:
         `boundary_f`: harmonic mean of the share of predicted boundary pixels within `tolerance` of
         the true boundary and the share of true boundary pixels within it of the predicted one;
         `hd95_px`: the larger of the two directed 95th percentiles of the distances.
+        Truth must not be empty; with an empty prediction `boundary_f` is 0 and `hd95_px` NaN.
     """
     if not predicted.any():
         return {"boundary_f": 0.0, "hd95_px": float("nan")}

@@ -116,7 +116,15 @@ def _weights_problem(path: Path) -> str | None:
 
 
 def check_whole(path: Path, rows: dict[str, int], listed: Iterable[str]) -> None:
-    """Check that a table has all rows of all specimens."""
+    """Check that a table has all rows of all specimens.
+
+    Args:
+        rows: how many rows each specimen has.
+        listed: the specimens that it must have.
+
+    Raises:
+        InputError: it lacks some.
+    """
     missing = [name for name in listed if name not in rows]
     if missing:
         raise InputError(

@@ -74,6 +74,9 @@ class Evaluation:
     Args:
         truth, templates: without truth no row is scored, and specimens of templates never are.
         corrections: what people said of the specimens: corrected masks are not scored.
+
+    Raises:
+        InputError: see `Dataset`, `match` and `check_same_size`; or a structure is in neither file.
     """
 
     def __init__(

@@ -63,6 +63,16 @@ def final_rounds(
     The best against truth, where there is any. Without truth the last one, unless an earlier one is better by
     more than noise on outlined specimens that are left out of the templates. What a round was trained on it
     knows, which favours later rounds: so an earlier one is not taken by mistake.
+
+    Args:
+        found: (genus, round) that have measurements, in order.
+        chosen: this round, where a genus has it.
+        order: rounds in their order; default: as found.
+        scores: as `read_scores` gives them.
+        left_out: as `read_left_out` gives them.
+
+    Raises:
+        InputError: no genus has the chosen round.
     """
     rounds: dict[str, list[str]] = {}
     for genus, round_ in found:

@@ -10,6 +10,9 @@ def iou(first: Mask, second: Mask) -> float | NDArray[np.float64]:
     """Intersection over union of masks [..., H, W]; a float for two single masks.
 
     NaN where both masks are empty: there is nothing to agree about.
+
+    Raises:
+        ValueError: the masks differ in height or width.
     """
     first, second = np.asarray(first, bool), np.asarray(second, bool)
     check_sizes(first, second)

@@ -26,6 +26,9 @@ def evaluate_pair(
         rightly found absent is another question than how well it was outlined. If only the
         prediction is empty, IoU, Dice, recall and boundary F are 0, the area error is -1,
         precision and HD95 are NaN.
+
+    Raises:
+        ValueError: the masks differ in size.
     """
     predicted, truth = np.asarray(predicted, bool), np.asarray(truth, bool)
     check_sizes(predicted, truth)

@@ -81,6 +81,9 @@ class Scores:
     def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Of scored rows: numbers [rows, 4] of genus, round, structure and specimen, and values
         [rows, measures and confidences].
+
+        Raises:
+            InputError: a specimen has two rows for a structure in a round.
         """
         if not self._codes:
             return np.zeros((0, 4), np.int32), np.zeros((0, len(MEASURES) + len(CONFIDENCES)))

@@ -197,7 +197,11 @@ def _text(path: Path) -> str:
 
 
 def expected_runs(values: Any, where: str) -> list[Run]:
-    """The runs of a list of `"genus/round"` or objects with the fields of `Run`."""
+    """The runs of a list of `"genus/round"` or objects with the fields of `Run`.
+
+    Raises:
+        InputError: it is none of these, or names a run twice.
+    """
     if not isinstance(values, list):
         raise InputError(f"{where}: expected a list of genus and round, such as Formica/trained")
     known = [field.name for field in dataclasses.fields(Run)]

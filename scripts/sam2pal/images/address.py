@@ -55,7 +55,11 @@ def check_inside(address: str | Path, window: Window, size: tuple[int, int]) -> 
 
 
 def content_hash(address: str | Path) -> str:
-    """SHA-256 of the bytes of a photograph; of a window, of those of its file and the window."""
+    """SHA-256 of the bytes of a photograph; of a window, of those of its file and the window.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     file, window = split(address)
     found = sha256(file)
     return found if window is None else hashlib.sha256(f"{found} {window}".encode()).hexdigest()

@@ -77,6 +77,9 @@ def walk(folder: str | Path) -> Iterator[Found | str]:
     Hidden and sidecar files are left out. Links are followed, but no folder is walked twice: where several
     names lead to it, its own place counts before those of links. What cannot be walked or opened is
     `Found`, too, with its `problem`.
+
+    Raises:
+        InputError: the folder does not exist or cannot be listed.
     """
     root, seen = os.fspath(folder), set()
     folders, links = [(root, "")], []

@@ -43,7 +43,11 @@ def check_size(path: str | Path, width: int, height: int) -> None:
 
 
 def check_memory(path: str | Path, width: int, height: int, bytes_per_pixel: float) -> None:
-    """Refuse a large photograph that cannot be decoded with the memory that is left."""
+    """Refuse a large photograph that cannot be decoded with the memory that is left.
+
+    Args:
+        bytes_per_pixel: that decoding takes at its most.
+    """
     needed = width * height * bytes_per_pixel
     if width * height >= LARGE and needed > (free := free_bytes()):
         raise InputError(

@@ -52,6 +52,10 @@ def decode(content: bytes, size: tuple[int, int], mode: str) -> np.ndarray:
 
     Returns:
         uint8 `[h, w, 3]`, or `[h, w, 4]` for `CMYK`.
+
+    Raises:
+        DamagedError: pixels are missing or wrong.
+        ValueError: a kind of JPEG that libjpeg-turbo cannot decode.
     """
     import simplejpeg  # here, as not all photographs need it
 
@@ -98,7 +102,11 @@ def is_short(path: str | Path, width: int, height: int) -> bool:
 
 
 def check_scans(content: bytes) -> None:
-    """Check without decoding that a JPEG has enough bytes and every bit of every coefficient."""
+    """Check without decoding that a JPEG has enough bytes and every bit of every coefficient.
+
+    Raises:
+        DamagedError: the file is too short for its size, or was cut between two scans.
+    """
     frame, known = 0, {}
     for number, (marker, segment, _) in enumerate(_segments(content)):
         if marker in _FRAMES and not frame and len(segment) >= 6:

@@ -61,11 +61,14 @@ class Letterbox:
     def image_to_square(
         self, pixels: np.ndarray, frame: tuple[float, float, float, float] | None = None
     ) -> np.ndarray:
-        """Resize (antialiased bilinear), normalise as ImageNet, and pad with zeros: float32 `[3, S, S]`.
+        """Resize (antialiased bilinear), normalise as ImageNet, and pad with zeros.
 
         Args:
             pixels: uint8 `[h, w, 3]` of the window, upright RGB; of another size if `frame` is given.
             frame: (left, top, right, bottom), where the edges of the window lie in `pixels`.
+
+        Returns:
+            float32 `[3, S, S]`; the padding is 0, which is the mean colour.
         """
         if frame is None:
             self._expect(pixels.shape, (self.window.height, self.window.width, 3))
@@ -85,7 +88,14 @@ class Letterbox:
         return square
 
     def mask_to_square(self, mask: np.ndarray) -> np.ndarray:
-        """The fraction [S, S] of every square pixel that an upright mask `[H, W]` covers; padding is 0."""
+        """The fraction of every square pixel that the mask covers.
+
+        Args:
+            mask: bool `[H, W]`, upright, of the whole photograph.
+
+        Returns:
+            float32 `[S, S]` in 0..1; the padding is 0.
+        """
         self._expect(mask.shape, (self.height, self.width))
         first, start, high, wide = self.window
         mask = mask[first : first + high, start : start + wide]
@@ -98,13 +108,16 @@ class Letterbox:
         return square
 
     def square_to_native(self, values: np.ndarray) -> np.ndarray:
-        """Bilinear values at the window's own pixels, `[..., h, w]`; the padding is cut off.
+        """Bilinear values at the window's own pixels; the padding is cut off.
 
         Antialiased where the window is smaller than the values' grid.
 
         Args:
             values: float `[..., s, s]` on a grid that spans the square; `s` is any size,
                 usually the square's or a quarter of it.
+
+        Returns:
+            float32 `[..., h, w]`.
         """
         values = np.asarray(values)
         size = values.shape[-1]

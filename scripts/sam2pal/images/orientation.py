@@ -4,7 +4,15 @@ import numpy as np
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn an array `[height, width, ...]` from the EXIF orientation on disk to the one that is displayed."""
+    """Turn an array from the orientation on disk to the one that viewers display.
+
+    Args:
+        array: `[height, width, ...]` as stored.
+        orientation: EXIF orientation, 1 to 8.
+
+    Returns:
+        A contiguous array; rows and columns are exchanged for orientations 5 to 8.
+    """
     return np.ascontiguousarray(_TO_UPRIGHT[orientation](array))
 
 

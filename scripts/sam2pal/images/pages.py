@@ -69,7 +69,11 @@ def stated_maximum(page: tifffile.TiffPage) -> int | None:
 
 
 def composite_channels(path: str | Path, tiff: tifffile.TiffFile) -> int:
-    """How many grey channels of an ImageJ file make its colours; 1 if it is no composite."""
+    """How many grey channels of an ImageJ file make its colours; 1 if it is no composite.
+
+    Raises:
+        InputError: more than seven, which ImageJ does not show in colour either.
+    """
     found = tiff.imagej_metadata or {} if tiff.is_imagej else {}
     if tiff.pages.first.samplesperpixel > 1:
         return 1
@@ -90,6 +94,9 @@ def compose(path: str | Path, tiff: tifffile.TiffFile, count: int) -> tuple[np.n
     Returns:
         uint8 `[height, width, 3]`, the sum of the channels, each in the colour of its table; and the value
         that becomes 255, the same for all channels.
+
+    Raises:
+        InputError: the file does not hold that many channels, or they are not whole numbers.
     """
     page = tiff.pages.first
     if page.dtype not in (np.uint8, np.uint16):

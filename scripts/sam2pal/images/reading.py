@@ -142,6 +142,9 @@ def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph
         at_least: longer side in pixels that is needed. The pixels of a much larger photograph are reduced by
             2, 4 or 8 (a TIFF pyramid: to one of its levels), so that their longer side is still twice this
             or more, and antialiased resizing decides what comes out. All pixels of a window, or if not given.
+
+    Raises:
+        InputError: the file is missing, empty, truncated, too large, or not a readable photograph.
     """
     file, window = split(path)
     if window is not None:
@@ -185,7 +188,15 @@ def read_part(path: str | Path, box: tuple[int, int, int, int]) -> Photograph:
 def look_closer(
     path: str | Path, photograph: Photograph, window: Window, at_least: int
 ) -> Photograph:
-    """A window of a photograph, decoded again where the pixels that were read do not suffice."""
+    """A window of a photograph, decoded again where the pixels that were read do not suffice.
+
+    Args:
+        photograph: all of the file, perhaps reduced.
+        at_least: longer side of the window in pixels that is needed.
+
+    Raises:
+        InputError: as `read_photograph`.
+    """
     if window == photograph.shown:
         return photograph
     needed = math.ceil(at_least * max(photograph.displayed) / window.side)
@@ -205,6 +216,10 @@ def read_window(path: str | Path, top: int, left: int, height: int, width: int) 
 
     Returns:
         uint8 `[height, width, 3]`.
+
+    Raises:
+        InputError: as `read_photograph`.
+        ValueError: the window is empty, or reaches beyond the photograph.
     """
     if _decoder(path) is not tiff:
         state = os.stat(path)
@@ -256,6 +271,9 @@ def inspect(path: str | Path, full: bool = False) -> Header:
 
     PNG and JPEG are checked by how they end, TIFF by where its data lie; a file that fails such
     a check, or has no cheap one, is decoded to find out. `full` decodes every file.
+
+    Raises:
+        InputError: as `read_photograph`.
     """
     file, window = split(path)
     if window is not None:

@@ -50,7 +50,10 @@ def reduced(header: Header, pixels: np.ndarray, at_least: int | None) -> Decoded
 
 
 def reduced_bands(bands: Iterable[np.ndarray], factor: int) -> tuple[np.ndarray, int]:
-    """A photograph averaged in boxes while its bands, uint8 or uint16 `[h, w, c]`, arrive from the top.
+    """A photograph averaged in boxes while it arrives.
+
+    Args:
+        bands: uint8 or uint16 `[h, w, c]`, of any heights, from top to bottom.
 
     Returns:
         Rounded means of the same type, `[ceil(H / factor), ceil(w / factor), c]`, and the largest value.

@@ -15,11 +15,15 @@ def to_uint8(
     """Scale samples of any type to uint8.
 
     Args:
+        values: of any shape; bool, whole numbers or floats.
         bits: the depth the file declares, where it is none of 8, 16 and 32.
         stated: the largest value that the file states, for samples of more than 8 bits.
 
     Returns:
         The uint8 samples and the largest value that the input could have had.
+
+    Raises:
+        ValueError: floats above 65535, or complex numbers.
     """
     if values.dtype == np.uint8 and bits is None:
         return values, 255
@@ -49,7 +53,11 @@ def with_alpha(
 
 
 def limit_of(largest: float, limits: Sequence[int] = _LIMITS, stated: int | None = None) -> int:
-    """The stated limit if it holds the largest value, else the smallest of some that does."""
+    """The stated limit if it holds the largest value, else the smallest of some that does.
+
+    Raises:
+        ValueError: none does.
+    """
     if stated is not None and largest <= stated:
         return stated
     limit = next((limit for limit in limits if largest <= limit), None)

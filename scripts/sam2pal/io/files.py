@@ -34,6 +34,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
     never mix; the suffix is kept because some writers choose the format by it. When the block
     raises, the temporary file is removed and an older `path` is left untouched. Whoever may read new files
     may read this one, whatever a writer says.
+
+    Raises:
+        InputError: the disk is full, or the file cannot be written there.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix}")

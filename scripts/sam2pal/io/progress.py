@@ -174,7 +174,11 @@ def states(logs: Path) -> dict[str, dict[str, Any]]:
 
 
 class Shown:
-    """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are."""
+    """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are.
+
+    Args:
+        every: seconds between two lines of a job.
+    """
 
     def __init__(self, every: float = _LINES) -> None:
         self._every, self._began = every, time.time()

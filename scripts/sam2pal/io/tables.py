@@ -72,6 +72,10 @@ def read_chunks(
         columns: the types of its columns; any other is text.
         required: columns that must be there (default: all of `columns`).
         others: also read what is not in `columns`.
+        megabytes: about how much of the file a piece holds.
+
+    Raises:
+        InputError: a column is missing, or a cell is not of its column's type.
     """
     path, names = Path(path), header(path)
     for name in columns if required is None else required:
@@ -233,7 +237,14 @@ def write(table: pa.Table, *paths: str | Path) -> None:
 
 
 def typed(cells: pa.Array, of: type, name: str, path: Path, first: int = 2) -> pa.Array:
-    """Text cells of a column as a type, `str`, `float` or `int`; empty ones are null."""
+    """Text cells of a column as a type, `str`, `float` or `int`; empty ones are null.
+
+    Args:
+        name, path, first: the column, the file and the line of the first cell, for the message.
+
+    Raises:
+        InputError: a cell is not of the type.
+    """
     if of is str:
         return cells
     text = pc.if_else(pc.equal(cells, ""), pa.scalar(None, pa.string()), cells)

@@ -32,6 +32,12 @@ def read_user_table(path: str | Path, known: Iterable[str] = ()) -> UserTable:
     The first line tells what separates columns. Letters are composed (NFC), blanks around cells
     dropped, short rows filled up, empty columns and rows left out; a quote that is not closed
     is part of its cell.
+
+    Args:
+        known: names of columns that are meant in whatever case they are written.
+
+    Raises:
+        InputError: no such file, no text, no column, a column twice, or a row of too many cells.
     """
     text, notes = _text(path)
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -95,7 +101,11 @@ def folded(name: str) -> str:
 
 
 def number(cell: str, where: str) -> float | None:
-    """What a cell of numbers says; None if it is empty or says that there is none."""
+    """What a cell of numbers says; None if it is empty or says that there is none.
+
+    Raises:
+        InputError: it is no number.
+    """
     if cell.strip().casefold() in MISSING:
         return None
     try:

@@ -226,6 +226,10 @@ def load(
         trainable: keep the low-rank matrices apart, with gradient; otherwise they are merged into the
             model's weights, which costs nothing at run time.
         options: what the adapter must be like, for training that goes on from it.
+
+    Raises:
+        InputError: the folder holds no adapter, one for another model, or one of another rank, alpha
+            or targets than `options`.
     """
     folder = Path(folder)
     weights = folder / "adapter_model.safetensors"

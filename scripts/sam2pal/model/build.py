@@ -52,6 +52,10 @@ def build_model(
         checkpoint: path of the weights, before `options.checkpoint`; the bundled model has its own, and while
             it has none its weights are random, with a warning.
         random_weights: leave the weights untrained (for measuring cost, never for masks).
+
+    Raises:
+        InputError: a file is missing, is not the one of `options.sha256`, or holds the weights of another
+            model.
     """
     own = checkpoint or options.checkpoint
     official = options.name in OFFICIAL and options.config is None

@@ -34,7 +34,11 @@ def verify(path: Path, sha256: str | None) -> None:
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read a state dict from .safetensors, or from .pt with `weights_only=True` so that no code runs."""
+    """Read a state dict from .safetensors, or from .pt with `weights_only=True` so that no code runs.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds something else.
+    """
     if not path.is_file():
         raise InputError(f"{path}: the checkpoint does not exist")
     with path.open("rb") as file:
@@ -65,7 +69,12 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def load_weights(model: nn.Module, path: str | Path, name: str) -> None:
-    """Load a checkpoint strictly; half-precision weights become the model's single precision."""
+    """Load a checkpoint strictly; half-precision weights become the model's single precision.
+
+    Raises:
+        InputError: a weight is missing, left over or of another size; the message says when the
+            checkpoint is SAM 2 and the configuration SAM 2.1, or the reverse.
+    """
     path = Path(path)
     weights = read_weights(path)
     expected = model.state_dict()

@@ -78,7 +78,11 @@ def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> De
 def memorized(
     tracker: Tracker, templates: TemplateSet, shown: Tensor | None = None
 ) -> tuple[Features, list[Memory]]:
-    """The features of the `T` templates, and of each the memories of its structures `shown`, [T, K]."""
+    """The features of the `T` templates, and of each the memories of its `K` structures.
+
+    Args:
+        shown: [T, K] bool, structures that may be followed; those that the templates show if not given.
+    """
     device = tracker.device
     shown = (templates.shown if shown is None else shown).to(device)
     features, memories = [], []
@@ -139,9 +143,14 @@ def alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
 
 
 def agreement_of(found: Sequence[Tracked], valid: Tensor, logits: Tensor) -> Tensor:
-    """IoU of each single mask with the joint one [N, 1, s, s], mean over those that are `valid` [N, k]: [N].
+    """IoU of each single mask with the joint one, mean over the templates that show the structure, [N].
 
     NaN where fewer than two show it.
+
+    Args:
+        found: of the single templates.
+        valid: [N, k].
+        logits: [N, 1, s, s], the joint mask.
     """
     joint = (logits > 0).float()
     iou = torch.stack([hard_iou(one.logits, joint) for one in found], dim=1)

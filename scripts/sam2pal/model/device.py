@@ -9,7 +9,11 @@ from sam2pal.io.errors import InputError
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
-    """`auto` takes cuda, then mps, then cpu; anything else is taken at its word."""
+    """`auto` takes cuda, then mps, then cpu; anything else is taken at its word.
+
+    Raises:
+        InputError: the device is unknown or not there.
+    """
     present = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),

@@ -50,7 +50,11 @@ class Encoded:
 
 
 class StagedEncoder:
-    """The encoder of a SAM 2 whose trunk can be stopped between stages, and goes on from there."""
+    """The encoder of a SAM 2 whose trunk can be stopped between stages, and goes on from there.
+
+    Raises:
+        InputError: the trunk is of a kind that is not known here.
+    """
 
     def __init__(self, model: SAM2Base) -> None:
         self._model, trunk = model, model.image_encoder.trunk

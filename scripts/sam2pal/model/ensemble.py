@@ -103,6 +103,9 @@ def ensemble(
         decide: what images [B, 3, S, S], or of another side, say of `N` objects, B * K.
         images: [B, 3, s, s], where s is what `largest` gives.
         square: S.
+
+    Returns:
+        The decision; its logits are those of the mean probability, [N, 1, s, s] where there are several ways.
     """
     found = [decide(way.apply(resized(images, way.side(square)))) for way in ways]
     if len(ways) == 1:

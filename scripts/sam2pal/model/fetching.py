@@ -18,7 +18,17 @@ def fetch(
     timeout: float = 60.0,
     limit: float = 7200.0,
 ) -> Path:
-    """Download `url` to `path`, which appears only when the file is whole and, if known, the right one."""
+    """Download `url` to `path`, which appears only when the file is whole and, if known, the right one.
+
+    Args:
+        progress: file to keep: how far it is.
+        timeout: seconds without a byte from the server after which to give up.
+        limit: seconds after which to give up in any case.
+
+    Raises:
+        InputError: the server cannot be reached, the transfer was cut or took too long, what came is a
+            page or nothing, or the checksum is another.
+    """
     import requests  # here, so that segmenting, which asks `is_page`, does not load it
 
     path, deadline = Path(path), time.monotonic() + limit

@@ -62,7 +62,11 @@ def match(tracker: Tracker, templates: Tensor, images: Tensor) -> Match:
 
 
 def near_duplicates(images: Sequence[Tensor], names: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs of templates [3, S, S] that are nearly the same photograph, saved anew or slightly cut."""
+    """Pairs of templates that are nearly the same photograph, saved anew or slightly cut.
+
+    Args:
+        images: [3, S, S] each.
+    """
     small = torch.stack([F.adaptive_avg_pool2d(image, 32).flatten() for image in images])
     small = F.normalize(small - small.mean(1, keepdim=True), dim=1)
     alike = small @ small.T

@@ -77,6 +77,9 @@ class TemplateSet:
             square: S.
             aligned: turn them by quarter turns so that all lie alike; otherwise they stay as photographed.
             window: what of a photograph fills the square.
+
+        Raises:
+            InputError: there is no template, or a photograph cannot be read.
         """
         if not templates:
             raise InputError("at least one template is needed")
@@ -117,9 +120,15 @@ class TemplateSet:
         All windows are laid round the middle of the structure, and as much longer than it as is needed to
         show its parts on each template.
 
+        Args:
+            templates: those of this set.
+
         Returns:
             Those of the templates on which the structure is drawn. None if a part is drawn on none of these,
             or if the windows are hardly smaller than the ones of this set.
+
+        Raises:
+            InputError: a photograph cannot be read.
         """
         square = self.images.shape[-1]
         own = [number for number, one in enumerate(templates) if _drawn(one, [parent])]

@@ -57,6 +57,9 @@ def other_side(names: Sequence[str]) -> list[int]:
 
     The left antenna of a mirrored template lies where a right one would: structures that are named for a side
     (`left` or `right` as a word or between underscores) exchange their masks.
+
+    Raises:
+        InputError: a structure is named for a side and its counterpart is not a structure.
     """
     partners = []
     for name in names:

@@ -21,7 +21,11 @@ def write_annotation_page(
     photographs: str | Path,
     structures: Mapping[str, Any],
 ) -> Result:
-    """Write the page of a folder of photographs, on none of which anything is outlined."""
+    """Write the page of a folder of photographs, on none of which anything is outlined.
+
+    Raises:
+        InputError: the folder is missing or holds no photograph that can be read.
+    """
     listing = scan(photographs)
     images = [_image(number, found) for number, found in enumerate(listing.photographs, 1)]
     if not any(image["status"] == "ok" for image in images):

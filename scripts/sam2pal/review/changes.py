@@ -38,7 +38,16 @@ def changes(
     corrections: Corrections | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """Rows of `COLUMNS`, those that changed most first; masks that a person made are left out."""
+    """Rows of `COLUMNS`, those that changed most first; masks that a person made are left out.
+
+    Args:
+        before, after: shards of the two rounds, of the same names.
+        folders: of the two rounds, with their evaluation.csv and morphometrics.parquet.
+        progress: called after every shard.
+
+    Raises:
+        InputError: the rounds do not have the same shards.
+    """
     names = [[path.name for path in paths] for paths in (before, after)]
     if names[0] != names[1]:
         raise InputError(

@@ -11,7 +11,14 @@ from sam2pal.io.errors import InputError
 
 
 def refuse_foreign(folder: Path, name: str, start: str) -> None:
-    """Make sure that a folder that will be replaced is ours: its file `name` begins with `start`."""
+    """Make sure that a folder that will be replaced is an earlier one of ours.
+
+    Args:
+        name, start: the file that ours have, and how it begins.
+
+    Raises:
+        InputError: it is something else.
+    """
     if not folder.exists():
         return
     mark = folder / name

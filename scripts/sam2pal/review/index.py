@@ -22,7 +22,11 @@ _READ = ("names", "given")  # of the folder of each page
 
 
 def write_index(output: str | Path, runs: Iterable[str]) -> int:
-    """Write the index and its folder beside the results; a run without a page is listed as such."""
+    """Write the index and its folder beside the results; a run without a page is listed as such.
+
+    Raises:
+        InputError: a file of a page is damaged, or the folder holds something else.
+    """
     output = Path(output)
     results, folder = output.parent, output.with_suffix("")
     refuse_foreign(folder, _DATA, "(globalThis.sam2pal")

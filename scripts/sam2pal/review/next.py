@@ -64,6 +64,13 @@ def rank(
 
     Those come first of which a person said that a mask is wrong, then those of the lowest confidence: the
     mean over structures of how far the confidence of each mask lies below that of others of its structure.
+
+    Args:
+        files: shards of a genus and round.
+        count: how many at most.
+
+    Raises:
+        InputError: a file is not sound, or they differ in their structures.
     """
     if corrections:
         corrections.learn(files)

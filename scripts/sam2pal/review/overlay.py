@@ -55,6 +55,9 @@ def render_overlay(
         structures: all structures in the configuration's order, which decides their colours; the
             order of `masks` if not given.
         side: longer side of the result, in pixels; as large as the photograph if not given.
+
+    Raises:
+        ValueError: a mask has another size than the photograph, or is none of `structures`.
     """
     structures = list(masks) if structures is None else list(structures)
     styles = line_styles(structures)
@@ -96,7 +99,14 @@ def contact_sheet(
     size: int = 300,
     title: str = "",
 ) -> np.ndarray:
-    """Pictures in rows, with a title above, captions and a legend below: uint8 `[h, w, 3]`."""
+    """Pictures in rows, with a title above, captions and a legend below.
+
+    Args:
+        size: of a cell, in pixels; larger pictures are reduced, smaller ones are not enlarged.
+
+    Returns:
+        uint8 `[h, w, 3]`.
+    """
     columns = max(1, min(columns, len(cells)))
     gap, font = size // 25, _font(max(11, size // 20))
     step = round(font.size * 1.35)

@@ -32,6 +32,14 @@ def write_pictures(
     Args:
         kind: `overlays`, JPEG: filled outlines over the photograph, upright, at its size; or `indexed`, PNG
             as large and as turned as the photograph on disk: 0 or the place of the structure in `legend.csv`.
+        corrections: what people said: corrected masks stand, and what was rejected is not drawn.
+        progress: file to keep: how far it is.
+
+    Returns:
+        How many were written: of all specimens that have masks.
+
+    Raises:
+        InputError: the predictions are damaged, or a photograph is not the one they were made from.
     """
     if kind not in KINDS:
         raise InputError(f"pictures of masks are {' or '.join(KINDS)}; found '{kind}'")

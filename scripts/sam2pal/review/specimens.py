@@ -61,7 +61,14 @@ class Shown:
 
 
 def show(entry: Entry, at_least: int | None = None) -> Shown:
-    """Read the photograph of an entry that has masks."""
+    """Read the photograph of an entry that has masks.
+
+    Args:
+        at_least: longer side in pixels that the photograph is needed with; see `read_photograph`.
+
+    Raises:
+        InputError: a mask is damaged, or has another size than the photograph.
+    """
     specimen = entry.specimen
     masks = {m.structure: rle_of(m.annotation) for m in entry.marks if m.there and m.annotation}
     try:

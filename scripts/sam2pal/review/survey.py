@@ -122,6 +122,10 @@ class Survey:
         known: how many masks of the genus are known that its confidences are moved to.
         outside: templates that are not among the specimens (and have rows of their own).
         notes: what was noticed when the annotations of the templates were read.
+
+    Raises:
+        InputError: a file is not sound, belongs to another genus or round, or has other
+            structures; or two files have the same specimen.
     """
 
     def __init__(self, sources: Sources, options: ReviewOptions) -> None:

@@ -27,7 +27,18 @@ class TableFiles:
 
 
 class Tables:
-    """The content of `TableFiles`, as far as the page shows it."""
+    """The content of `TableFiles`, as far as the page shows it.
+
+    Attributes:
+        scores: IoU and status.
+        doubts: flags of masks that are unlike others by their shape.
+        doubtful: masks whose status is doubtful: unlike others, and not of low confidence.
+        next: rank, structure and reason by specimen.
+        changes: overlap with the mask of the round `before`, and the measure that changed most.
+
+    Raises:
+        InputError: a file is missing, or lacks a column, or a number is none.
+    """
 
     def __init__(self, files: TableFiles | None = None) -> None:
         self.files = files = files or TableFiles()

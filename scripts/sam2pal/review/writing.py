@@ -52,6 +52,9 @@ def write_review(
 
     The folder holds all that the page shows, pages without scripts, and `specimens.tsv`. Photographs are read
     one at a time; what stays in memory is about a kilobyte per specimen.
+
+    Raises:
+        InputError: an input is not sound, or the folder holds something else.
     """
     place = place if isinstance(place, Place) else Place(Path(place))
     output = place.output

@@ -164,7 +164,12 @@ def drawn_annotation(category: int, of: Annotation) -> dict[str, Any]:
 
 
 def make_room(found: Mapping[str, dict[str, Any]], structures: Sequence[Structure]) -> None:
-    """Take pixels that exclusive structures share from those of which the model is less sure."""
+    """Take pixels that exclusive structures share from those of which the model is less sure.
+
+    Args:
+        found: annotations by structure; predicted ones may lose pixels.
+        structures: of one parent.
+    """
     exclusive = [found[structure.name] for structure in structures if structure.exclusive]
     exclusive.sort(key=lambda one: (one["source"] == "predicted", -one["score"]))
     for number, one in enumerate(exclusive):

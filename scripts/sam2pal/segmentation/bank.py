@@ -132,7 +132,12 @@ def remember(
     names: list[str],
     options: SegmentationOptions,
 ) -> Bank:
-    """Encode and memorize the templates in every view that is needed."""
+    """Encode and memorize the templates in every view that is needed.
+
+    Raises:
+        InputError: there is no template, none shows any of the structures, or a mirrored view would exchange
+            a structure with one that is not there.
+    """
     known = read_templates(tracker, templates, names, options)
     return remember_set(tracker, known, options)
 
@@ -153,7 +158,11 @@ def read_templates(
 
 @torch.no_grad()
 def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOptions) -> Bank:
-    """Encode and memorize templates in every view that is needed."""
+    """Encode and memorize templates in every view that is needed.
+
+    Raises:
+        InputError: as `remember`.
+    """
     device, names = tracker.device, known.names
     ways = _ways(options, names)
     as_read, known = known, known.at(tracker.image_size)

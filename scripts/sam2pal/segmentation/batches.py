@@ -73,7 +73,11 @@ class Batches:
         specimens: Sequence[tuple[Specimen, Photograph]],
         own: Mapping[str, AnnotatedSpecimen],
     ) -> list[Segmented]:
-        """Annotate every structure of specimens; what was drawn on templates (`own`) stands."""
+        """Annotate every structure of specimens; what was drawn on templates (`own`) stands.
+
+        Raises:
+            InputError: not even one specimen fits into the device's memory.
+        """
         outcomes, fits = track_halving(self._tracker, self.bank, list(specimens), self._options)
         self.size = min(self.size, fits)
         done = []

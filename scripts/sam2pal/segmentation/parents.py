@@ -79,7 +79,12 @@ def levels_of(
 def flag_outside(
     found: Mapping[str, dict[str, Any]], structures: Sequence[Structure], margin: float
 ) -> None:
-    """Flag masks further than `margin` (of its longer side) from the structure that they are part of."""
+    """Flag predicted masks that lie apart from the structure that they are part of.
+
+    Args:
+        found: annotations by structure.
+        margin: how far the boxes may lie apart, as a share of the whole's longer side.
+    """
     for structure in structures:
         whole, part = found.get(structure.parent or ""), found[structure.name]
         if whole is None or part["source"] != "predicted" or not (whole["area"] and part["area"]):

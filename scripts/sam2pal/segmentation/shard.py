@@ -51,6 +51,9 @@ def segment(
         COCO: an image per specimen (also the unreadable ones, with the reason), and for each readable one an
         annotation per structure, empty where the structure is absent; see README, "What comes out". A
         template keeps what was drawn on it; what was not annotated there is predicted.
+
+    Raises:
+        InputError: no usable template, or not even one specimen fits into the device's memory.
     """
     names = [structure.name for structure in structures]
     batches = Batches(tracker, templates, structures, options)

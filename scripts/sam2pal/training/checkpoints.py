@@ -14,7 +14,14 @@ log = logging.getLogger(__name__)
 
 
 def locked(folder: Path, deadline: float) -> AbstractContextManager:
-    """The lock of a training, taken as soon as no other process holds it."""
+    """The lock of a training, taken as soon as no other process holds it.
+
+    Args:
+        deadline: value of `time.monotonic()` after which not to wait.
+
+    Raises:
+        InputError: another process held it until then.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "lock")
     try:

@@ -96,6 +96,9 @@ def prepare(
         pool: paths of unlabelled specimens. One that cannot be used is left out, with a warning, and the next
             one stands in for it.
         folder: for encoded images that are more than `keep_megabytes`.
+
+    Raises:
+        InputError: the pool is empty.
     """
     if not pool:
         raise InputError("no photograph of the training pool can be read: it is empty")

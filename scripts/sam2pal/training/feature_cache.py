@@ -86,7 +86,12 @@ class OnDemand:
 
 
 class FeatureCache:
-    """Puts encoded images where there is place: in the device's memory, else into files of `folder`."""
+    """Puts encoded images where there is place.
+
+    Args:
+        megabytes: of features that are kept in the device's memory.
+        folder: for the files of all others; the system's folder for temporary files if not given.
+    """
 
     def __init__(self, megabytes: float, folder: Path | None = None) -> None:
         self._free, self._folder = megabytes * 2**20, folder

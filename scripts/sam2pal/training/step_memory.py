@@ -173,7 +173,12 @@ def device_bytes(device: torch.device) -> int:
 def what_fits(
     tracker: Tracker, data: Data, options: TrainingOptions, limit: int | None = None
 ) -> StepMemory:
-    """What the device holds of a step: all, fewer structures at once, or with attention computed again."""
+    """What the device can hold of a step: all of it, or fewer structures at once, or with the memory
+    attention computed again.
+
+    Args:
+        limit: bytes for a step; the device's own, less what is kept between steps, if not given.
+    """
     structures = data.drawn.known.shape[1]
     frames = 2  # of a palindrome
     ways = frames * (options.palindrome > 0) + (options.self_pair > 0) + (options.direct > 0)

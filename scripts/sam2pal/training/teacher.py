@@ -44,7 +44,13 @@ class Taught:
 
 
 class Teacher:
-    """The model as it is, and the memories of its templates."""
+    """The model as it is, and the memories of its templates.
+
+    Args:
+        tracker: of the model; with gates.
+        templates: with as many pixels as the largest of the ways needs, or fewer.
+        ways: in which a specimen is seen, two or more.
+    """
 
     @torch.no_grad()
     def __init__(

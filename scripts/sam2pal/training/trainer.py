@@ -81,6 +81,9 @@ class Trainer:
         model: with adapters; only they have gradients.
         weights: [K], how much each structure counts.
         folder: of this training alone; holds `checkpoint.pt`, and a lock while it runs.
+
+    Raises:
+        InputError: no template can be held out as the options ask.
     """
 
     def __init__(
@@ -109,6 +112,13 @@ class Trainer:
         """Take all steps, going on from the checkpoint if there is one.
 
         Waits for another process that runs this training, left over from a workflow that was killed.
+
+        Args:
+            deadline: value of `time.monotonic()` before which to stop and keep a checkpoint.
+
+        Raises:
+            InputError: the time is over, also that of waiting, training diverged, or nothing can be learned
+                or judged.
         """
         with locked(self.folder, deadline):
             self._start()

@@ -45,6 +45,9 @@ def read(data: Any, path: Path) -> Source:
     `info.orientation`, `stored` or `displayed`, says for which orientation of photographs with
     an EXIF orientation the annotation was made, where sizes do not tell. A photograph may be
     listed several times.
+
+    Raises:
+        InputError: naming the entry that is wrong.
     """
     source = Source()
     data = check(data, path, lambda wrong: source.faults.append(InputError(wrong)))

@@ -37,6 +37,9 @@ def read(text: str, path: Path) -> Source:
 
     CVAT turns photographs upright. A tag such as `head absent` or `head hidden` says why
     the specimen does not show the structure.
+
+    Raises:
+        InputError: it is not sound XML, or of a video.
     """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError(f"{path}: XML with definitions of its own is not read; export it again")

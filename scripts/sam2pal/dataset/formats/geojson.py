@@ -32,6 +32,9 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
 
     The class names the structure; GeoJSON names no photograph, so the file must have its name.
     Beside the features `absent` lists structures that the specimen lacks.
+
+    Raises:
+        InputError: no photograph has the name of the file.
     """
     name = photographs.name_of_file(path)
     if name is None:

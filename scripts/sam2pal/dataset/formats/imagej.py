@@ -43,6 +43,9 @@ def read(path: Path, photographs: Photographs) -> Source:
 
     A single ROI may instead lie in a folder of the photograph's name. A number at the end of a
     ROI's name is that of an instance.
+
+    Raises:
+        InputError: there are too many ROIs, or no photograph has the name of the file.
     """
     source = Source()
     own = path.stem.removesuffix("_RoiSet").removeprefix("RoiSet_")

@@ -42,6 +42,9 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
     LabelMe turns photographs upright before it shows them, so its coordinates are taken as
     those of the displayed photograph wherever sizes do not tell. X-AnyLabeling does not.
     A flag such as `head absent` or `head hidden` that is set says why the specimen does not show it.
+
+    Raises:
+        InputError: the file does not say for certain which photograph it is of.
     """
     source = Source()
     size = positive_size(data.get("imageWidth"), data.get("imageHeight"), f"{path}: its photograph")

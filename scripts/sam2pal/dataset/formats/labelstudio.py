@@ -163,6 +163,9 @@ def decode_brush(content: bytes, length: int) -> np.ndarray:
     A head gives the number of values, the bits of one, and four widths of run lengths; then each
     run is a bit (1: one value repeated), two bits that choose a width, its length less one,
     and its value or values.
+
+    Raises:
+        ValueError: it holds another number of values, or ends too early.
     """
     bits = np.unpackbits(np.frombuffer(content, np.uint8))
     place = 0

@@ -67,6 +67,9 @@ def read(
 
     Args:
         glance: look at names, sizes and legend only; the outlines cannot be drawn.
+
+    Raises:
+        InputError: a mask fits no photograph or several, or a legend is missing.
     """
     if Path(photographs.place).resolve() == folder.resolve():
         raise InputError(

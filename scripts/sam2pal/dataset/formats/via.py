@@ -53,6 +53,9 @@ def read(data: Any, path: Path, structures: Collection[str]) -> Source:
 
     VIA draws on what the browser shows, and browsers turn photographs upright; it does not write
     down their size. So its coordinates are those of the displayed photograph.
+
+    Raises:
+        InputError: naming the region that is wrong.
     """
     if "metadata" in data and "view" in data:
         raise InputError(

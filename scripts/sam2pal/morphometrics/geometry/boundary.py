@@ -89,7 +89,11 @@ class Boundary:
         starts: Sequence[NDArray[np.complex128]],
         part: NDArray[np.int64],
     ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
-        """Centre and radius of the largest circle of each of `part` [m], uphill from a start."""
+        """Centre and radius of the largest circle of each of `part` [m], uphill from a start.
+
+        Args:
+            starts: for each some points inside it.
+        """
         count = len(part)
         owner = np.repeat(np.arange(count), [len(of) for of in starts])
         every = np.concatenate(starts)
@@ -135,7 +139,12 @@ def _with_part(where: NDArray[np.complex128], part: NDArray[np.int64]) -> NDArra
 
 
 def inner_circles(triangles: NDArray[np.float64], outer: Points) -> NDArray[np.complex128]:
-    """Centres of some large circles that touch the outline from inside, of triangles [t, 3, 2]."""
+    """Centres of some large circles that touch the outline from inside.
+
+    Args:
+        triangles: [t, 3, 2], between points of the outline.
+        outer: the outline without its holes.
+    """
     if len(triangles) == 0:
         return outer.mean(axis=0, keepdims=True).view(np.complex128)[:, 0]
     a, b, c = triangles.view(np.complex128)[..., 0].T

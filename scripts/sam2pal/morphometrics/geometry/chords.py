@@ -40,6 +40,9 @@ def triangulate(samples: Sequence[Sequence[Points]]) -> Triangles:
 
     A triangle whose corners lie on one loop is inside if, taken in walking order, it turns the way
     the outline does; one that joins two loops is inside.
+
+    Args:
+        samples: for each part points on its loops.
     """
     simplices, neighbours, starts, count = [], [], [0], 0
     first_point = 0

@@ -11,7 +11,12 @@ BAND = 256  # rows of a mask that are summed together
 
 
 def following(points: NDArray, sizes: NDArray[np.int64] | None = None) -> NDArray:
-    """Of each point [n, ...] of a closed line, or of lines of `sizes` [m] points, the next one."""
+    """Of each point of a closed line the next one.
+
+    Args:
+        points: [n, ...]
+        sizes: [m], of several lines after each other; None: it is one line.
+    """
     if sizes is None:
         return np.concatenate([points[1:], points[:1]])
     after = np.empty_like(points)

@@ -37,7 +37,12 @@ class Part:
 
 
 class Shape:
-    """A structure on one photograph; pieces with a smaller share of the area than `min_part` are specks."""
+    """A structure on one photograph.
+
+    Args:
+        loops: its outlines, at least one.
+        min_part: pieces with a smaller share of the area are left out (`specks` counts them).
+    """
 
     def __init__(self, loops: list[Loop], min_part: float = 0.0) -> None:
         parts = _parts(loops)

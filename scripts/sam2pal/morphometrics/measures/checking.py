@@ -9,7 +9,12 @@ from sam2pal.morphometrics.measures.indices import Index, parse_index
 
 
 def check_structures(options: MeasurementSection, structures: Collection[str]) -> list[Index]:
-    """Check every name in the options against measures and structures; return the parsed indices."""
+    """Check every name in the options against measures and structures; return the parsed indices.
+
+    Raises:
+        InputError: an unknown measure or structure, with the nearest right one; an index that is not
+            understood or that uses a measure that is left out.
+    """
     if SPECIMEN in structures:
         raise InputError(
             f"a structure is named '{SPECIMEN}', which stands for the whole specimen in the "

@@ -62,6 +62,10 @@ def parse_index(name: str, expression: str, structures: Collection[str]) -> Inde
     Numbers, + - * / **, parentheses, sqrt, log, log10, exp, abs, and structure.measure; names with
     other signs than letters, digits and _ in quotes: `"fore wing".length`. The whole specimen is
     `specimen`.
+
+    Raises:
+        InputError: not understood, an unknown structure or measure (with the nearest right one), or
+            quantities that cannot be combined, such as a length plus an area.
     """
     if not isinstance(expression, str) or not expression.strip():
         raise InputError(f"index '{name}': expected an expression, found {expression!r}")

@@ -22,7 +22,12 @@ LEVELS = ("0.25", "0.5", "0.75")
 def intervals(
     shape: Shape, values: Mapping[str, float], areas: Mapping[str, int]
 ) -> dict[str, Interval]:
-    """Lowest and highest value of the measures that move with the outline; {} where unknown."""
+    """Lowest and highest value of the measures that move with the outline; {} where unknown.
+
+    Args:
+        values: measures of `shape`, in pixels.
+        areas: pixels of the mask at each of `LEVELS`.
+    """
     change = area_change(areas)
     if change is None:
         return {}
@@ -68,7 +73,13 @@ def body_intervals(
     changes: Sequence[tuple[float, float]],
     angle: float,
 ) -> dict[str, Interval]:
-    """Ranges of the area, length and width of the union of several structures."""
+    """Ranges of the area, length and width of the union of several structures.
+
+    Args:
+        values: of the union, in pixels.
+        changes: `area_change` of each structure; zeros where the mask was drawn.
+        angle: direction of the length (radians, y down).
+    """
     less, more = (sum(change) for change in zip(*changes, strict=True))
     found = {"area": (max(values["area"] - less, 0.0), values["area"] + more)}
     for name, turn in (("length", 0.0), ("width", math.pi / 2)):

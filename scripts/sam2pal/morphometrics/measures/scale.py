@@ -40,6 +40,9 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
     """Pixels per millimetre of the specimens of a genus in the specimen table.
 
     Taken from `pixels_per_mm`, or `ac:scaleConversionFactor` (Audiovisual Core: pixels per cm).
+
+    Raises:
+        InputError: not a number, implausible, or the two columns contradict each other.
     """
     table = read_user_table(path, ("genus", "specimen", *TABLE_COLUMNS))
     names = [name for name in TABLE_COLUMNS if name in table.columns]
@@ -64,7 +67,12 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
 
 
 def exif_scale(path: str | Path) -> float:
-    """Pixels per millimetre from the resolution in a photograph's EXIF or TIFF tags."""
+    """Pixels per millimetre from the resolution in a photograph's EXIF or TIFF tags.
+
+    Raises:
+        InputError: there is none, or only that of the camera's sensor, it has no unit, differs between x
+            and y, is one that programs write by default, or implausible.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
             tags = image.getexif()
@@ -103,7 +111,17 @@ def exif_scale(path: str | Path) -> float:
 
 
 class Scales:
-    """The scale of every specimen of a genus, from the first source that has one."""
+    """The scale of every specimen of a genus, from the first source that has one.
+
+    Args:
+        order: sources, see `MeasurementOptions.scale`.
+        genus_scale: of the genus.
+        table, genus: specimen table and the genus whose rows count.
+        found: what `find_scale` wrote, of sources that are looked for in the photographs.
+
+    Raises:
+        InputError: the genus' scale or one in the table is implausible.
+    """
 
     def __init__(
         self,

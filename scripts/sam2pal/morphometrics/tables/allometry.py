@@ -39,7 +39,11 @@ class Allometry:
 
 
 def allometry(x: NDArray, y: NDArray) -> Allometry | None:
-    """Fit the allometry of paired values [n]; None if there are fewer than three different ones."""
+    """Fit the allometry of paired values; None if there are fewer than three different ones.
+
+    Args:
+        x, y: [n]; pairs that are not both positive and finite are left out.
+    """
     x, y = np.asarray(x, float), np.asarray(y, float)
     good = np.isfinite(x) & np.isfinite(y) & (x > 0) & (y > 0)
     x, y = np.log10(x[good]), np.log10(y[good])

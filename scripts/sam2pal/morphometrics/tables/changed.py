@@ -69,6 +69,9 @@ def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
 
     Only what is measured in both from predicted masks, has an interval, and no millimetres, which would count
     the same twice.
+
+    Raises:
+        InputError: the tables have other specimens, or another order.
     """
     sums: dict[tuple[str, ...], _Sum] = {}
     for one, other in _pairs(before, after):

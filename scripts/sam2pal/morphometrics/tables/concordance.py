@@ -34,12 +34,15 @@ PAIR_COLUMNS = {**dict.fromkeys(PAIRS, str), "predicted": float, "drawn": float}
 
 
 def concordance(predicted: NDArray, drawn: NDArray) -> dict[str, float | None]:
-    """Agreement of paired values [n].
+    """Agreement of paired values.
 
     Bias is the mean of predicted - drawn; the limits of agreement are bias -+ 1.96 standard
     deviations of the differences (Bland and Altman 1986). ccc is Lin's concordance correlation
     coefficient with the 95 % interval by Fisher's transformation (Lin 1989, corrected 2000). What
     cannot be known from so few or so equal values is None.
+
+    Args:
+        predicted, drawn: [n], finite.
     """
     x, y = np.asarray(predicted, float), np.asarray(drawn, float)
     if x.shape != y.shape or x.ndim != 1 or not len(x):
@@ -98,6 +101,9 @@ def pair(
     Returns:
         A table of `PAIR_COLUMNS`, in the order of `predicted`, a value that one side lacks being empty;
         and the specimens of which something was left out, as genus/specimen.
+
+    Raises:
+        InputError: a specimen is measured twice.
     """
     ours = _values(predicted).rename(columns={"value": "predicted"})
     theirs = _values(drawn).drop(columns=["round", "source"]).rename(columns={"value": "drawn"})

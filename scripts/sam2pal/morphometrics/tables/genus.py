@@ -30,14 +30,23 @@ class Genus:
     """The shards of one genus and round, and everything that is known beside them.
 
     Attributes:
+        predictions: COCO files, read one after another.
         templates: canonical COCO file; its masks are the drawn ones of these specimens, and show
             what to expect of others.
         structures: names in their order; default: the categories of the first file.
         photographs: folder in which `file_name` is looked up; default: each image's `path`.
+        genus, round: default: what the predictions say.
+        pixels_per_mm: of the genus.
+        specimen_table: may have scales.
+        found_scales: table of those found in the photographs.
         listed: the specimens of the genus. A photograph of the predictions that is none of them is
             left out, the others are called as there, and looked for where the list says. So are
             structures left out that are not in `structures`. For annotations, which were not
             made from the list.
+        corrections: what people said of the specimens: corrected and accepted masks stand.
+
+    Raises:
+        InputError: anything in the options or the tables is wrong; before any mask is measured.
     """
 
     predictions: Sequence[str | Path]

@@ -110,7 +110,11 @@ def _boxes(axes: Axes, table: pd.DataFrame, genera: Sequence[str]) -> None:
 def allometries(
     pairs: Sequence[tuple[Quantity, Quantity]], values: Values, without_scale: Sequence[str] = ()
 ) -> tuple[Figure, list[dict[str, object]]]:
-    """A panel per pair of quantities on logarithmic axes, a line per genus; and the slopes."""
+    """A panel per pair of quantities on logarithmic axes, a line per genus; and the slopes.
+
+    Args:
+        without_scale: genera that are left out, as pixels of different photographs are different lengths.
+    """
     refused = ""
     if without_scale:
         refused = (

@@ -195,7 +195,11 @@ class WideColumns:
                 self._states.setdefault(structure, {})[name] = None
 
     def columns(self) -> dict[str, type]:
-        """The whole specimen and the indices after the structures, then further columns."""
+        """The whole specimen and the indices after the structures, then further columns.
+
+        Raises:
+            InputError: a further column has the name of another.
+        """
         order = sorted(self._states, key=lambda name: name == SPECIMEN)
         result = wide_columns({name: self._states[name] for name in order}, self._indices)
         for name in self.more:

@@ -31,12 +31,18 @@ class Collection:
     """Annotated specimens: those with an even number may be trained on, those with an odd one are scored.
 
     Args:
+        folder: holds `images/` and `annotations.json`.
         tracker: of the model before training; its encoder is frozen, so its features serve all runs.
         score: `odd`, or `even` to choose settings without a look at the odd ones: the specimens that are
             trained on unlabelled are then scored.
 
     Attributes:
         tune: specimens whose number is even.
+        scored: those that are scored, if they are not among the templates.
+        digest: of the annotations and the photographs.
+
+    Raises:
+        InputError: it has no annotated specimen of one of both kinds, or one without a number.
     """
 
     def __init__(
@@ -70,6 +76,9 @@ class Collection:
         """Positions among `tune` of the templates of a draw: specimens that show every structure.
 
         No two draws are of the same templates as long as there are others.
+
+        Raises:
+            InputError: there are fewer such specimens.
         """
         complete = [i for i in range(len(self.tune)) if self._shows_all(i)]
         if len(complete) < templates:

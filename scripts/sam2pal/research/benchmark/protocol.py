@@ -132,7 +132,11 @@ class Protocol:
 
 
 def read_protocol(path: Path) -> Protocol:
-    """Read the table, whose `training` is of every variant that trains."""
+    """Read the table, whose `training` is of every variant that trains.
+
+    Raises:
+        InputError: not YAML, an unknown key, or something missing.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -32,7 +32,12 @@ class Trained:
 
 
 class Runner:
-    """Runs of a protocol in one process."""
+    """Runs of a protocol in one process.
+
+    Args:
+        model: before training; its weights are not changed.
+        scratch: folder for checkpoints of the training under way.
+    """
 
     def __init__(
         self,

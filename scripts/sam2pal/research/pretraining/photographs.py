@@ -100,7 +100,11 @@ class Photographs:
 
 
 def cached(source: Path, cache: Path, side: int) -> Photographs:
-    """A set of pictures, prepared if the cache does not hold it as it is."""
+    """A set of pictures, prepared if the cache does not hold it as it is.
+
+    Raises:
+        InputError: `source` has no folder `images`, or one without pictures.
+    """
     files = sorted((source / "images").glob("*.*"))
     if not files:
         raise InputError(f"{source}: no pictures in its folder images")

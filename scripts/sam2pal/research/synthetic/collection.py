@@ -39,10 +39,14 @@ def draw_collection(
     that varies a little. All drawings have the same structures.
 
     Args:
+        kind: as for `sample_species`.
         lacking: the share (0..1) of the specimens that lack a structure, any one, besides those that
             lost theirs as museum specimens do.
         photographs: a folder of specimens' photographs; cuticle and backgrounds of some collections are
             cut from them.
+
+    Raises:
+        InputError: `photographs` holds none that can be read.
     """
     if photographs is not None:
         photographs_in(photographs)

@@ -46,7 +46,11 @@ TRAINING_PLANS = tuple(kind for kind in KINDS if kind not in JUDGING_PLANS)
 
 
 def sample_species(rng: np.random.Generator, kind: str | None = None) -> Species:
-    """Draw a species, of any of `TRAINING_PLANS` unless `kind` says which; most are beetles."""
+    """Draw a species, of any of `TRAINING_PLANS` unless `kind` says which; most are beetles.
+
+    Raises:
+        ValueError: `kind` is not one of `KINDS`.
+    """
     if kind is None:
         shares = np.array([KINDS[plan][1] for plan in TRAINING_PLANS])
         kind = str(rng.choice(TRAINING_PLANS, p=shares / shares.sum()))

@@ -74,6 +74,9 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
         crowd: with other specimens, not annotated, in view; None follows the style.
         partial: the share (0..1) of the body that may lie outside the frame.
         supple: how far the joints bend at random, as a multiple of the species' own.
+
+    Raises:
+        ValueError: `frame` is none of the three, or `missing` has what no specimen lacks.
     """
     if frame not in FRAMES:
         raise ValueError(f"frame: expected one of {', '.join(FRAMES)}, found {frame}")
