@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sam2pal.images.samples import LINEAR
 from sam2pal.images.window import Window
 
 SIDE = 512  # photographs are searched this small
@@ -148,9 +149,7 @@ def to_lab(pixels: np.ndarray) -> np.ndarray:
     # here, as it takes a second that no other job needs
     from skimage.color.colorconv import xyz2lab, xyz_from_rgb
 
-    value = np.arange(256) / 255  # a table of them is far quicker than a power for each pixel
-    linear = np.where(value > 0.04045, ((value + 0.055) / 1.055) ** 2.4, value / 12.92)
-    return xyz2lab(linear[pixels] @ xyz_from_rgb.T).astype(np.float32)
+    return xyz2lab(LINEAR[pixels] @ xyz_from_rgb.T).astype(np.float32)
 
 
 def overlap(one: Sequence[float], other: Sequence[float]) -> float:

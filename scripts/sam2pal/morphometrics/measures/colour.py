@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# IEC 61966-2-1 (sRGB) to CIE 1931 XYZ, divided by the white point D65 (2 degrees)
+from sam2pal.images.samples import LINEAR
+
+# linear sRGB to CIE 1931 XYZ, divided by the white point D65 (2 degrees)
 _TO_XYZ = np.array(
     [
         [0.4124564, 0.3575761, 0.1804375],
@@ -11,10 +13,7 @@ _TO_XYZ = np.array(
         [0.0193339, 0.1191920, 0.9503041],
     ]
 ) / np.array([[0.95047], [1.0], [1.08883]])
-_VALUE = np.arange(256) / 255
-_LINEAR = np.where(_VALUE <= 0.04045, _VALUE / 12.92, ((_VALUE + 0.055) / 1.055) ** 2.4).astype(
-    np.float32
-)
+_LINEAR = LINEAR.astype(np.float32)
 _TO_XYZ = _TO_XYZ.astype(np.float32)
 _STEP = 6 / 29
 _NEAR = 4  # pixels of erosion up to which it is cheaper to look around single pixels
