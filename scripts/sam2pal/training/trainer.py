@@ -81,9 +81,6 @@ class Trainer:
         model: with adapters; only they have gradients.
         weights: [K], how much each structure counts.
         folder: of this training alone; holds `checkpoint.pt`, and a lock while it runs.
-
-    Raises:
-        InputError: no template can be held out as the options ask.
     """
 
     def __init__(
