@@ -29,7 +29,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.shapes import files
-from sam2pal.morphometrics.shapes.files import Configuration
+from sam2pal.morphometrics.shapes.files import LandmarkConfiguration
 from sam2pal.morphometrics.shapes.frame import asymmetry
 from sam2pal.morphometrics.shapes.genus import (
     SpecimenShapes,
@@ -38,7 +38,7 @@ from sam2pal.morphometrics.shapes.genus import (
     shapes,
 )
 from sam2pal.morphometrics.tables.columns import rounded
-from sam2pal.morphometrics.tables.genus import Genus
+from sam2pal.morphometrics.tables.genus import GenusShards
 
 FIRST = dict.fromkeys(("genus", "round", "specimen", "structure"), str)
 SYMMETRY = {
@@ -76,7 +76,7 @@ def main() -> None:
     if stage.outlines.axis is None and len(stage.measurement.body) < 2:
         raise InputError("--options: give `outlines: {axis: [FRONT, REAR]}`, or measurement.body")
     folder, final = final_run(arguments.genus, arguments.runs, stage.final_round, stage.rounds)
-    genus = Genus(
+    genus = GenusShards(
         sorted(folder.glob("shards/*.json")),
         stage.measurement,
         folder / "templates.json",
@@ -116,7 +116,7 @@ def main() -> None:
 
 
 def write(
-    folder: Path, genus: Genus, every: Sequence[SpecimenShapes], options: OutlineOptions
+    folder: Path, genus: GenusShards, every: Sequence[SpecimenShapes], options: OutlineOptions
 ) -> None:
     """All files of a genus."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -157,10 +157,10 @@ def write(
         temporary.write_bytes(MEANINGS.read_bytes())
 
 
-def configuration(one: SpecimenShapes, points: np.ndarray) -> Configuration:
+def configuration(one: SpecimenShapes, points: np.ndarray) -> LandmarkConfiguration:
     if one.mirrored:  # as its templates lie, so that shapes can be compared
         points = points * (-1, 1) + (one.width, 0)
-    return Configuration(one.specimen, one.image, points, one.height, one.pixels_per_mm)
+    return LandmarkConfiguration(one.specimen, one.image, points, one.height, one.pixels_per_mm)
 
 
 def marked(one: SpecimenShapes) -> dict[str, dict[str, Any]]:
@@ -180,7 +180,9 @@ def marked(one: SpecimenShapes) -> dict[str, dict[str, Any]]:
 
 
 def landmark_rows(
-    one: Configuration, names: Sequence[str], marks: Mapping[str, Mapping[str, dict[str, Any]]]
+    one: LandmarkConfiguration,
+    names: Sequence[str],
+    marks: Mapping[str, Mapping[str, dict[str, Any]]],
 ) -> Iterable[dict[str, Any]]:
     for name, (x, y) in zip(names, one.upwards.tolist(), strict=True):
         found = {"specimen": one.specimen, "landmark": name}

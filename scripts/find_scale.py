@@ -9,7 +9,7 @@ from sam2pal.config.stages import read_options
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.scales.collection import (
-    Row,
+    ScaleRow,
     alike,
     judged,
     read_rows,
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def groups(
-    rows: Sequence[Row], table: str | Path | None, column: str | None
+    rows: Sequence[ScaleRow], table: str | Path | None, column: str | None
 ) -> dict[str, str] | None:
     """What the specimen table says of how each specimen was taken; None if no column is named.
 

@@ -23,7 +23,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.dictionary import write_dictionary
-from sam2pal.morphometrics.tables.genus import Genus
+from sam2pal.morphometrics.tables.genus import GenusShards
 from sam2pal.morphometrics.tables.table import wide
 
 PIECE = 100  # specimens
@@ -60,7 +60,7 @@ def main() -> None:
         if Path(path).suffix not in (".csv", ".parquet"):
             raise InputError(f"{path}: expected a name ending in .csv or .parquet")
     stage = read_options(arguments.options)
-    genus = Genus(
+    genus = GenusShards(
         arguments.predictions,
         stage.measurement,
         arguments.templates,
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def write(
-    genus: Genus,
+    genus: GenusShards,
     table: SpecimenTable | None,
     output: list[str],
     wide_: list[str],

@@ -13,7 +13,7 @@ from pathlib import Path
 from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
-from sam2pal.review.page import Place
+from sam2pal.review.page import PageLocation
 from sam2pal.review.survey import Sources
 from sam2pal.review.tables import TableFiles
 from sam2pal.review.writing import write_review
@@ -42,7 +42,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     result = write_review(
-        Place(Path(arguments.output), arguments.home),
+        PageLocation(Path(arguments.output), arguments.home),
         Sources(
             arguments.predictions,
             arguments.templates,

@@ -17,7 +17,7 @@ from sam2pal.dataset.manifest import OK, Specimen, read_list
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.scales import text
-from sam2pal.morphometrics.scales.collection import NONE, Row, write_rows
+from sam2pal.morphometrics.scales.collection import NONE, ScaleRow, write_rows
 from sam2pal.morphometrics.scales.finding import Search, taken_with
 
 
@@ -40,7 +40,7 @@ def main() -> None:
     specimens = [one for one in read_list(arguments.specimens) if one.status == OK]
     arguments.pictures.mkdir(parents=True, exist_ok=True)
 
-    def search(one: Specimen) -> Row:
+    def search(one: Specimen) -> ScaleRow:
         return row_of(one, arguments.genus, options, arguments.pictures)
 
     with (
@@ -56,20 +56,20 @@ def main() -> None:
             print(f"  {row.specimen}: {row.reason}")
 
 
-def row_of(one: Specimen, genus: str, options: MeasurementOptions, folder: Path) -> Row:
+def row_of(one: Specimen, genus: str, options: MeasurementOptions, folder: Path) -> ScaleRow:
     """What one photograph says of its scale."""
     taken = taken_with(one.path, one.width, one.height)
     try:
         found = Search(one.path).find(options.seen, options.scale_search)
     except InputError as error:
-        return Row(genus, one.specimen, NONE, reason=str(error), taken=taken)
+        return ScaleRow(genus, one.specimen, NONE, reason=str(error), taken=taken)
     name = ""
     if found.picture is not None:
         name = f"{one.specimen}.png"
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(found.picture).save(path)
-    return Row(
+    return ScaleRow(
         genus,
         one.specimen,
         found.status,

@@ -25,7 +25,7 @@ from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
-from sam2pal.research.benchmark.protocol import Protocol, Run, read_protocol
+from sam2pal.research.benchmark.protocol import BenchmarkRun, Protocol, read_protocol
 from sam2pal.research.benchmark.report import report
 from sam2pal.research.benchmark.running import Runner
 from sam2pal.research.benchmark.store import KEY, Store, key_of
@@ -38,7 +38,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--protocol", type=Path, default=PROTOCOL, help="YAML")
     parser.add_argument("--output", type=Path, default=Path("build/benchmark"), help="folder")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
-    only = parser.add_argument_group("run a part of the protocol (the table shows all that is there)")
+    only = parser.add_argument_group(
+        "run a part of the protocol (the table shows all that is there)"
+    )
     only.add_argument("--variants", nargs="+", metavar="NAME")
     only.add_argument("--collections", nargs="+", metavar="NAME")
     for name in ("templates", "draws", "seeds"):
@@ -48,7 +50,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(protocol: Protocol, arguments: argparse.Namespace) -> list[Run]:
+def chosen(protocol: Protocol, arguments: argparse.Namespace) -> list[BenchmarkRun]:
     """The runs that the arguments ask for; InputError if there is none of that name."""
     names = {"variants": protocol.variants, "collections": protocol.collections}
     for key, known in names.items():
@@ -100,7 +102,7 @@ def main() -> None:
         for name, folder in protocol.collections.items()
     }
 
-    def key(one: Run) -> dict:
+    def key(one: BenchmarkRun) -> dict:
         configuration = protocol.configuration(one.variant, weights, model.image_size)
         return key_of(one, configuration, collections[one.collection].digest)
 

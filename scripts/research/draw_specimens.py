@@ -28,7 +28,7 @@ from sam2pal.io.files import atomic
 from sam2pal.research.synthetic.anatomy import Species
 from sam2pal.research.synthetic.photograph import Style, sample_style
 from sam2pal.research.synthetic.species import KINDS, sample_relative, sample_species
-from sam2pal.research.synthetic.specimen import Drawing, draw_specimen
+from sam2pal.research.synthetic.specimen import DrawnPhotograph, draw_specimen
 
 KEYS = ("genus", "specimen", "catalog_number", "species", "sex", "pixels_per_mm")
 LOST = ("antennae", "head")  # what the last specimens but one have lost
@@ -171,7 +171,7 @@ def draw_whole(
     style: Style,
     structures: list[str],
     lost: str | None,
-) -> Drawing:
+) -> DrawnPhotograph:
     """Draw until every structure shows that the specimen has not lost."""
     size = int(arguments.size * rng.uniform(0.9, 1.0))
     hidden = {child for child, parent in species.parents if parent == lost} | {lost}
@@ -194,7 +194,7 @@ def draw_whole(
 
 
 def save(
-    folder: Path, name: str, drawing: Drawing, form: str, structures: list[str]
+    folder: Path, name: str, drawing: DrawnPhotograph, form: str, structures: list[str]
 ) -> tuple[str, dict[str, NDArray[np.bool_]]]:
     """Write the photograph in one of the forms; its file name, and the masks as it is stored."""
     masks = {structure: drawing.masks[structure] for structure in structures}

@@ -11,7 +11,7 @@ from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.tracker import Tracker, drawn_logits
 from sam2pal.research.pretraining.batches import drawn_group, photographed_group
 from sam2pal.research.pretraining.options import PretrainingOptions
-from sam2pal.research.pretraining.photographs import Photographs
+from sam2pal.research.pretraining.photographs import PictureSet
 from sam2pal.research.pretraining.step import other_view, presence
 from sam2pal.research.synthetic.species import JUDGING_PLANS
 
@@ -76,7 +76,7 @@ def drawn_groups(
 
 
 def photographed_groups(
-    seed: int, number: int, photographs: Sequence[Photographs], views: int = 4
+    seed: int, number: int, photographs: Sequence[PictureSet], views: int = 4
 ) -> Iterable[Group]:
     """Held-out pictures that show the same class, `number` groups in all."""
     options = replace(_JUDGED, views=views, structures=2)

@@ -30,7 +30,7 @@ from sam2pal.morphometrics.measures.calibrated import (
 )
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.measures.specimen import worst
-from sam2pal.morphometrics.tables.genus import Genus
+from sam2pal.morphometrics.tables.genus import GenusShards
 
 FOLDS, LEAST = 5, 30
 BODY = ["head", "pronotum", "elytra"]
@@ -57,7 +57,9 @@ def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
         predicted, drawn = (
             {
                 one.specimen: one.structures
-                for one in Genus([file], options, structures=known, genus="g", round="r").measured()
+                for one in GenusShards(
+                    [file], options, structures=known, genus="g", round="r"
+                ).measured()
             }
             for file in (path, truth)
         )

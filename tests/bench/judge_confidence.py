@@ -43,7 +43,7 @@ from sam2pal.research.confidence.foreign import (
 )
 from sam2pal.research.confidence.segmenting import (
     OPTIONS,
-    Found,
+    SegmentedCase,
     folder_of,
     segmented,
     specimens_of,
@@ -119,7 +119,7 @@ def product(mask: Mapping[str, Any]) -> float:
     return min(max(signals["predicted_iou"], 0.0), 1.0) * signals["object_score"]
 
 
-def rescored(found: Found, confidence: Confidence) -> Found:
+def rescored(found: SegmentedCase, confidence: Confidence) -> SegmentedCase:
     """With the scores that another confidence gives to the same signals."""
     known = [
         replace(one, probability=confidence.unadapted(one.signals))
@@ -145,7 +145,7 @@ SCORES: dict[str, Score] = {
 }
 
 
-def judged(found: Iterable[Found], scores: Mapping[str, Score]) -> list[dict[str, Any]]:
+def judged(found: Iterable[SegmentedCase], scores: Mapping[str, Score]) -> list[dict[str, Any]]:
     """A row a case, structure and score: of masks that are there, by their IoU."""
     rows = []
     for of in found:
@@ -198,7 +198,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def recognised(found: Iterable[Found], foreign: Iterable[Found], alikeness: Alikeness) -> str:
+def recognised(
+    found: Iterable[SegmentedCase], foreign: Iterable[SegmentedCase], alikeness: Alikeness
+) -> str:
     """Markdown: how well specimens are told from what the templates do not show, by what that is.
 
     Cases of one source are judged together. Flagged at the shipped limit, and at the limit that flags one in

@@ -35,9 +35,9 @@ from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
 from sam2pal.morphometrics.geometry.moments import pixel_moments
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together
-from sam2pal.morphometrics.shapes.frame import Frame
+from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.landmarks import landmarks
-from sam2pal.morphometrics.shapes.outlines import Outline, in_one_piece
+from sam2pal.morphometrics.shapes.outlines import OrientedOutline, in_one_piece
 from sam2pal.morphometrics.shapes.transfer import Template, transfer
 from sam2pal.segmentation.shard import segment
 
@@ -64,11 +64,13 @@ class Known:
         body = np.logical_or.reduce([self.masks[name] for name in BODY if name in shapes])
         moments = pixel_moments(body)
         ends = shapes["head"].moments, shapes["elytra"].moments
-        self.frame = Frame.of(moments, moments.angle, *ends, False)
+        self.frame = BodyFrame.of(moments, moments.angle, *ends, False)
         slender = {name: shapes[name] for name in SLENDER if name in shapes}
         measure_together(list(slender.values()))
         whole = {n: of for n, of in shapes.items() if n in BODY and in_one_piece(of.parts)}
-        self.outlines = {name: Outline(of.parts[0], self.frame) for name, of in whole.items()}
+        self.outlines = {
+            name: OrientedOutline(of.parts[0], self.frame) for name, of in whole.items()
+        }
         self.landmarks = landmarks(self.outlines, slender, BODY, self.frame)
         points = {
             name: self.frame.local(np.concatenate([part.outer.points for part in of.parts]))

@@ -151,7 +151,7 @@ def work(shard: Path) -> dict[str, float]:
     """Seconds of the processor for a shard, whole and by part, and how many specimens it has."""
     from sam2pal.config.measurement import MeasurementOptions
     from sam2pal.morphometrics.measures import specimen
-    from sam2pal.morphometrics.tables.genus import Genus
+    from sam2pal.morphometrics.tables.genus import GenusShards
 
     indices = {
         "body": "head.length + pronotum.length + elytra.length",
@@ -179,7 +179,7 @@ def work(shard: Path) -> dict[str, float]:
         watch(what, name)
 
     def once() -> int:
-        genus = Genus([shard], options, pixels_per_mm=20.0)
+        genus = GenusShards([shard], options, pixels_per_mm=20.0)
         return sum(
             bool(genus.layout.tidy("Bench", "bench", measured)) for measured in genus.measured()
         )
@@ -190,7 +190,7 @@ def work(shard: Path) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             tidy, wide = ([f"{folder}/{name}.{kind}" for kind in ("csv", "parquet")]
                           for name in ("tidy", "wide"))  # fmt: skip
-            write(Genus([shard], options, pixels_per_mm=20.0), None, tidy, wide)
+            write(GenusShards([shard], options, pixels_per_mm=20.0), None, tidy, wide)
 
     once()  # imports, and what is kept
     spent.clear()

@@ -165,12 +165,12 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     from sam2pal.model.build import build_model
     from sam2pal.model.finding import Finder
     from sam2pal.model.tracker import Tracker
-    from sam2pal.morphometrics.tables.genus import Genus
+    from sam2pal.morphometrics.tables.genus import GenusShards
     from sam2pal.review.survey import Sources
     from sam2pal.review.writing import write_review
     from sam2pal.segmentation import shard, tracking
     from sam2pal.segmentation.annotations import Annotator
-    from sam2pal.segmentation.batches import Batches
+    from sam2pal.segmentation.batches import BatchSegmenter
 
     specimens = build_manifest(folder / "specimens", None, 1000).specimens
     spent: Counter[str] = Counter()
@@ -185,7 +185,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
         answer_at_once(tracking)
     watch(spent, "network", tracking, "track_batch")
     watch(spent, "masks", Annotator, "annotate", list)
-    watch(spent, "start", Batches, "__init__")
+    watch(spent, "start", BatchSegmenter, "__init__")
     options = SegmentationOptions(batch_size=4, decode_threads=2)
     tracker = Tracker(build_model(ModelOptions("bundled")))
     templates = read_templates(folder / "templates.json")
@@ -208,7 +208,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     write_coco(folder / "first.json", found | first)
     for name in ("first", "shard"):  # what is imported at first use counts for the job's start
         began = time.process_time()
-        genus = Genus([folder / f"{name}.json"], measuring, pixels_per_mm=20.0)
+        genus = GenusShards([folder / f"{name}.json"], measuring, pixels_per_mm=20.0)
         for measured in genus.measured():
             genus.layout.tidy("Bench", "bench", measured)
         spent["measure"] = time.process_time() - began

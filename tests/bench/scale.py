@@ -17,7 +17,7 @@ from drawn_scales import CARD, DATA, Drawn, backgrounds, drawn_bar, drawn_card, 
 from PIL import Image
 
 from sam2pal.config.scale import ScaleSearch
-from sam2pal.morphometrics.scales.finding import Found, Search
+from sam2pal.morphometrics.scales.finding import FoundScale, Search
 
 KNOWN = ("length", "angle", "blur", "glare", "quality", "contrast", "ground", "unread")
 COLUMNS = ("seed", "what", "kind", *KNOWN, "status", "error", "uncertainty", "seconds", "reason")
@@ -35,7 +35,7 @@ STEPS = {
 }
 
 
-def found_in(path: Path, what: str, options: ScaleSearch) -> tuple[Found, float]:
+def found_in(path: Path, what: str, options: ScaleSearch) -> tuple[FoundScale, float]:
     began = time.process_time()
     found = Search(path).find([what], options)
     return found, round(time.process_time() - began, 2)
@@ -59,7 +59,7 @@ def of_drawn(what: str, seed: int, folder: Path) -> dict:
     )
 
 
-def said(found: Found, true: float | None, seconds: float) -> dict:
+def said(found: FoundScale, true: float | None, seconds: float) -> dict:
     return {
         "status": found.status,
         "error": "" if found.pixels is None or true is None else round(found.pixels / true - 1, 5),

@@ -26,7 +26,7 @@ from sam2pal.model.build import build_model
 from sam2pal.model.loading import read_template
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.pretraining.photographs import Photographs, cached
+from sam2pal.research.pretraining.photographs import PictureSet, cached
 
 
 def parse() -> argparse.Namespace:
@@ -125,7 +125,7 @@ def report_real(tracker: Tracker, folders: list[Path], parity: int) -> str:
 
 
 def report_held_out(
-    tracker: Tracker, photographs: Sequence[Photographs], number: int, seed: int = 1
+    tracker: Tracker, photographs: Sequence[PictureSet], number: int, seed: int = 1
 ) -> str:
     """A Markdown table of `number` groups of each kind: one template, five, and specimens turned."""
     side, views = tracker.model.image_size, 6

@@ -17,7 +17,7 @@ from sam2pal.dataset.judged import Corrections, convert_corrections
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
 from sam2pal.images.orientation import stored
-from sam2pal.review.page import Place
+from sam2pal.review.page import PageLocation
 from sam2pal.review.survey import Sources
 from sam2pal.review.tables import TableFiles
 from sam2pal.review.writing import write_review
@@ -82,7 +82,9 @@ def draw_genus(
     data = {"images": images, "annotations": annotations, "categories": categories(STRUCTURES)}
     write_coco(shard, data | {"info": {"genus": genus, "round": round_}})
     output = folder / "results" / genus / round_ / "review.html"
-    write_review(Place(output, folder / "results/index.html"), Sources([shard], tables=tables))
+    write_review(
+        PageLocation(output, folder / "results/index.html"), Sources([shard], tables=tables)
+    )
     return output
 
 
@@ -94,7 +96,9 @@ def told(results: Path, files: list[Path], folder: str) -> tuple[Path, Path]:
     write_coco(path, convert_corrections(files, "Abax", photographs, structures))
     page = results / folder / "one/review.html"
     shard = results.parent / "shards/Abax.json"
-    write_review(Place(page, results / "index.html"), Sources([shard], corrections=Corrections(path)))
+    write_review(
+        PageLocation(page, results / "index.html"), Sources([shard], corrections=Corrections(path))
+    )
     return path, page
 
 

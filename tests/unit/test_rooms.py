@@ -51,3 +51,13 @@ def test_no_two_files_of_tests_have_the_same_name():
     """They could not be collected in one run, as CI collects them."""
     names = [path.name for path in LIBRARY.parents[1].glob("tests/**/test_*.py")]
     assert len(names) == len(set(names)), sorted({n for n in names if names.count(n) > 1})
+
+
+def test_no_two_classes_of_the_library_have_the_same_name():
+    names = [
+        node.name
+        for path in LIBRARY.rglob("*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert sorted({n for n in names if names.count(n) > 1 and not n.startswith("_")}) == []

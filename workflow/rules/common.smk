@@ -26,7 +26,7 @@ from sam2pal.config.project import check
 from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.config.sources import source_state
 from sam2pal.config.stages import as_given, stage_options, write_options
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.evaluation.columns import COLUMNS as SCORES
 from sam2pal.evaluation.damaged import set_aside_damaged
 from sam2pal.io.errors import InputError
@@ -113,7 +113,7 @@ def corrected(configuration, genus, name, files):
         found = judgements(genus.name, photographs, tuple(configuration.structures), tuple(files))
         write_templates(path, templates_of(found, entry.most_accepted if entry.accepted else 0))
     if path.is_file():
-        return Source(genus.name, CORRECTIONS, str(path), photographs)
+        return AnnotationSet(genus.name, CORRECTIONS, str(path), photographs)
 
 
 def check_configuration(config):
@@ -601,7 +601,7 @@ def truth_state(wildcards):
     genus, truth = genus_of(wildcards), Path(truth_of(wildcards))
     if not workflow.is_main_process or not truth.is_dir():
         return ""
-    return state_of(Source(genus.name, "truth", genus.truth, genus.specimens))
+    return state_of(AnnotationSet(genus.name, "truth", genus.truth, genus.specimens))
 
 
 def pool_manifest(wildcards):

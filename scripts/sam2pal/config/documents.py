@@ -20,7 +20,7 @@ from sam2pal.config.rounds import Round
 from sam2pal.config.scale import ScaleSearch
 from sam2pal.config.segmentation import SegmentationSection
 from sam2pal.config.structures import StructureOptions
-from sam2pal.config.tables import Genus, Source, SpecimenRow
+from sam2pal.config.tables import AnnotationSet, Genus, SpecimenRow
 from sam2pal.config.training import TrainingSection
 
 HEADER = "# Generated from scripts/sam2pal/config by `make docs`. Do not edit.\n"
@@ -39,7 +39,7 @@ SECTIONS: dict[str, type] = {
     "review": ReviewSection,
     "next": NextOptions,
 }
-TABLES: dict[str, type] = {"genera": Genus, "templates": Source, "specimens": SpecimenRow}
+TABLES: dict[str, type] = {"genera": Genus, "templates": AnnotationSet, "specimens": SpecimenRow}
 FURTHER = {"genera", "specimens"}  # tables that may have further columns
 KINDS = {
     "integer": "whole number",
@@ -101,7 +101,9 @@ def _options(kind: type) -> Iterator[str]:
         entry = schema["properties"][key]
         if field.description is None:  # a section, with a table of its own
             continue
-        default = "" if field.is_required() else _shown(field.get_default(call_default_factory=True))
+        default = (
+            "" if field.is_required() else _shown(field.get_default(call_default_factory=True))
+        )
         meaning = _on_one_line(field.description) + (" (*)" if is_machine(field) else "")
         yield f"| `{key}` | {default} | {_values(entry)} | {meaning} |"
 
@@ -153,7 +155,9 @@ def _plain(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     value = {
-        key: _on_one_line(entry) if key == "description" and isinstance(entry, str) else _plain(entry)
+        key: _on_one_line(entry)
+        if key == "description" and isinstance(entry, str)
+        else _plain(entry)
         for key, entry in value.items()
         if not (key == "title" and isinstance(entry, str))
     }

@@ -14,10 +14,10 @@ from sam2pal.config.measurement import MeasurementSection
 from sam2pal.config.outlines import outline_problems
 from sam2pal.config.rounds import CORRECTIONS, Round
 from sam2pal.config.structures import parent_problems
-from sam2pal.config.tables import Genus, Source, name_problem, read_genera, read_sources
+from sam2pal.config.tables import AnnotationSet, Genus, name_problem, read_genera, read_sources
 from sam2pal.io.errors import InputError, nearest
 
-Corrected = Callable[[Configuration, Genus, str, list[str]], Source | None]
+Corrected = Callable[[Configuration, Genus, str, list[str]], AnnotationSet | None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Project:
 
     configuration: Configuration
     genera: Mapping[str, Genus]
-    runs: Mapping[tuple[str, str], list[Source]]
+    runs: Mapping[tuple[str, str], list[AnnotationSet]]
     corrections: Mapping[str, list[str]]
     notes: tuple[str, ...] = ()
 
@@ -129,9 +129,9 @@ def find_corrections(folder: str, genera: Mapping[str, Genus]) -> dict[str, list
 
 
 def _runs(
-    genera: Iterable[str], rounds: Mapping[str, Round], sources: Iterable[Source]
-) -> dict[tuple[str, str], list[Source]]:
-    rows: dict[tuple[str, str], list[Source]] = {}
+    genera: Iterable[str], rounds: Mapping[str, Round], sources: Iterable[AnnotationSet]
+) -> dict[tuple[str, str], list[AnnotationSet]]:
+    rows: dict[tuple[str, str], list[AnnotationSet]] = {}
     for source in sources:
         rows.setdefault((source.genus, source.label), []).append(source)
     return {
@@ -141,7 +141,7 @@ def _runs(
     }
 
 
-def _round_problems(configuration: Configuration, sources: Iterable[Source]) -> list[str]:
+def _round_problems(configuration: Configuration, sources: Iterable[AnnotationSet]) -> list[str]:
     problems = []
     rounds, final = configuration.rounds, configuration.final_round
     labels = list(dict.fromkeys(source.label for source in sources))
@@ -204,7 +204,7 @@ def _coverage_problems(project: Project) -> list[str]:
 
 
 def _missing_files(
-    project: Project, sources: Iterable[Source], made: Callable[[str], bool]
+    project: Project, sources: Iterable[AnnotationSet], made: Callable[[str], bool]
 ) -> list[str]:
     problems = []
     configuration = project.configuration

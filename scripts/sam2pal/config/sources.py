@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 
 _WORD = re.compile(r"""[^"'\n\t,;]+""")
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.S)  # of JSON, whose numbers name no file
@@ -17,7 +17,7 @@ _FILE_NAME = re.compile(r"[^\s:].*\.[A-Za-z0-9]{2,5}")
 _LONGEST = 4096  # characters of a path; what is longer is an image in base64
 
 
-def source_state(source: Source) -> str:
+def source_state(source: AnnotationSet) -> str:
     """A hash of names, sizes and times of a folder of annotations and of the photographs annotated.
 
     Only photographs that the annotations name count: the folder may hold thousands of others, whose

@@ -136,7 +136,7 @@ class Genus:
 
 
 @dataclass(frozen=True, config=DESCRIBED)
-class Source:
+class AnnotationSet:
     """A row of templates.tsv: a set of annotations and the folder of their photographs."""
 
     genus: Filled
@@ -228,7 +228,9 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     return genera, [*table.notes, *same]
 
 
-def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[tuple[Source, ...], list[str]]:
+def read_sources(
+    path: str, genera: Mapping[str, Genus]
+) -> tuple[tuple[AnnotationSet, ...], list[str]]:
     """The rows of templates.tsv, and what is unusual about the file.
 
     An empty `photographs` means the folder of the genus' specimens.
@@ -236,9 +238,9 @@ def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[tuple[Source, 
     Raises:
         InputError: a genus is not in genera.tsv, a row names no annotations or is there twice.
     """
-    sources: list[Source] = []
+    sources: list[AnnotationSet] = []
     problems = []
-    table = read_table(path, Source, further=False)
+    table = read_table(path, AnnotationSet, further=False)
     for number, row in table.rows:
         genus, where = row["genus"], f"line {number}"
         if genus not in genera:
@@ -247,7 +249,7 @@ def read_sources(path: str, genera: Mapping[str, Genus]) -> tuple[tuple[Source, 
             )
             continue
         photographs = row.get("photographs") or genera[genus].specimens
-        source, found = _row(Source, row | {"photographs": photographs})
+        source, found = _row(AnnotationSet, row | {"photographs": photographs})
         problems += [f"{where}: {text}" for text in found]
         if source in sources:
             problems.append(f"{where}: the same row is there twice")

@@ -35,7 +35,7 @@ class GenusFound:
 
 
 @dataclass
-class Found:
+class ProjectContent:
     """What photographs and annotations hold; `labels` are structures and on how many they are drawn."""
 
     genera: list[GenusFound]
@@ -44,7 +44,9 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
-def look(photographs: Path, annotations: Sequence[Path], genus: str | None = None) -> Found:
+def look(
+    photographs: Path, annotations: Sequence[Path], genus: str | None = None
+) -> ProjectContent:
     """Find genera (a folder each, or one of all), and which of them the annotations are of.
 
     Args:
@@ -53,7 +55,7 @@ def look(photographs: Path, annotations: Sequence[Path], genus: str | None = Non
     Raises:
         InputError: there is no photograph, or annotations cannot be read or are of none of them.
     """
-    found = Found(_genera(photographs, genus))
+    found = ProjectContent(_genera(photographs, genus))
     if not annotations:
         found.missing.append(
             "outlines: draw the structures on one to five specimens of each genus (docs/own-data.md "
@@ -121,7 +123,7 @@ def _those_of(drawn: Iterable[Drawing], photographs: Photographs) -> set[str]:
     return names
 
 
-def _say(found: Found, given: bool) -> None:
+def _say(found: ProjectContent, given: bool) -> None:
     for of in found.genera:
         if given and not of.annotations:
             found.missing.append(
@@ -147,7 +149,7 @@ def machine() -> tuple[str, str]:
     return "bundled", "there is no GPU: a small model that a processor runs"
 
 
-def write(folder: Path, found: Found) -> list[Path]:
+def write(folder: Path, found: ProjectContent) -> list[Path]:
     """Write `FILES` into a folder's `config/`; InputError if one of them is there."""
     place = folder / "config"
     paths = [place / name for name in FILES]
@@ -173,20 +175,20 @@ def _path(path: Path, folder: Path) -> str:
     return os.path.relpath(path, folder) if path.is_relative_to(folder) else str(path)
 
 
-def _genera_table(folder: Path, found: Found) -> str:
+def _genera_table(folder: Path, found: ProjectContent) -> str:
     lines = ["genus\tspecimens\ttruth\tpixels_per_mm"]
     lines += [f"{of.name}\t{_path(of.folder, folder)}\t\t" for of in found.genera]
     return "\n".join(lines) + "\n"
 
 
-def _templates(folder: Path, found: Found) -> str:
+def _templates(folder: Path, found: ProjectContent) -> str:
     lines = ["genus\tround\tannotations"]
     for of in found.genera:
         lines += [f"{of.name}\tfirst\t{_path(path, folder)}" for path in of.annotations]
     return "\n".join(lines) + "\n"
 
 
-def _config(found: Found) -> str:
+def _config(found: ProjectContent) -> str:
     model, why = machine()
     names = [name for name, _ in found.labels.most_common() if _may_be(name)]
     curved = [name for name in names if _CURVED.search(name)]

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from sam2pal.config.sources import source_state
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.drawing import Drawing, Outline
 from sam2pal.dataset.photographs import LaterPhotographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.io.errors import InputError
 
 
-def content_state(source: Source, structures: Sequence[str]) -> str:
+def content_state(source: AnnotationSet, structures: Sequence[str]) -> str:
     """A hash of outlines and labels, and of names, sizes and times of the photographs they are on.
 
     Not of how a tool writes them: dates, order of keys, embedded pictures. What cannot be read, or
@@ -61,7 +61,7 @@ def _of_file(path: Path) -> bytes:
     return f"{status.st_size} {status.st_mtime_ns}".encode()
 
 
-def _as_written(path: Path, source: Source) -> str:
+def _as_written(path: Path, source: AnnotationSet) -> str:
     if path.is_dir():
         return source_state(source)
     try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sam2pal.config.project import Project
 from sam2pal.config.sources import source_state
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset import METHODS
 from sam2pal.io.errors import InputError, nearest, some
 from sam2pal.io.files import write_if_changed
@@ -24,7 +24,7 @@ class Findings:
         made: Callable[[str], bool],
         reserved: Iterable[str],
         memory: Path,
-        state_of: Callable[[Source], str] = source_state,
+        state_of: Callable[[AnnotationSet], str] = source_state,
     ) -> None:
         self.errors: list[str] = []
         self.notes: list[str] = list(project.notes)
@@ -53,7 +53,7 @@ class Findings:
             write_if_changed(memory, json.dumps(found))
 
     def _findings_of(
-        self, source: Source, truth: bool, structures: Sequence[str]
+        self, source: AnnotationSet, truth: bool, structures: Sequence[str]
     ) -> dict[str, list[str]]:
         from sam2pal.dataset.convert import look  # takes a second, for nothing if nothing changed
         from sam2pal.dataset.photographs import Photographs
@@ -69,14 +69,14 @@ class Findings:
         return {"errors": [], "notes": [f"{whose}: {note}" for note in notes]}
 
 
-def _sources(project: Project) -> Iterator[tuple[Source, bool]]:
+def _sources(project: Project) -> Iterator[tuple[AnnotationSet, bool]]:
     """Every set of annotations once, and whether it is truth."""
     yield from {source: False for run in project.runs.values() for source in run}.items()
     for genus in project.genera.values():
         if (
             genus.truth and genus.layout == "single"
         ):  # names of specimens in trays are not known yet
-            yield Source(genus.name, "truth", genus.truth, genus.specimens), True
+            yield AnnotationSet(genus.name, "truth", genus.truth, genus.specimens), True
 
 
 def _table(path: str, genera: Mapping[str, str], reserved: Sequence[str]) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ _DECIMALS = 3  # of pixels
 
 
 @dataclass
-class Drawn:
+class DrawnLandmarks:
     """The landmarks of one photograph in one file; `upwards`: y is counted from the lower edge."""
 
     photograph: str
@@ -174,7 +174,7 @@ def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
     return found
 
 
-def _read(path: Path, photographs: Photographs) -> Iterator[Drawn]:
+def _read(path: Path, photographs: Photographs) -> Iterator[DrawnLandmarks]:
     text = read_text(path)
     if path.suffix.lower() == ".tps":
         return _tps(text, path)
@@ -186,13 +186,13 @@ def _read(path: Path, photographs: Photographs) -> Iterator[Drawn]:
     raise InputError(f"{path}: the format is not known; expected COCO, LabelMe or TPS")
 
 
-def _coco(data: Mapping[str, Any], path: Path) -> Iterator[Drawn]:
+def _coco(data: Mapping[str, Any], path: Path) -> Iterator[DrawnLandmarks]:
     """Keypoints that are there, called as their category says, or by their numbers where it says nothing."""
     info = data.get("info")
     displayed = isinstance(info, dict) and info.get("orientation") == "displayed"
     names = {of.get("id"): of.get("keypoints") for of in data.get("categories") or ()}
     drawn = {
-        image.get("id"): Drawn(
+        image.get("id"): DrawnLandmarks(
             coco.photograph_of(image),
             f"{path}: image '{image.get('file_name')}'",
             positive_size(image.get("width"), image.get("height"), f"{path}: an image"),
@@ -227,13 +227,15 @@ def _coco(data: Mapping[str, Any], path: Path) -> Iterator[Drawn]:
     return iter([one for one in drawn.values() if one.points])
 
 
-def _labelme(data: Mapping[str, Any], path: Path, photographs: Photographs) -> Iterator[Drawn]:
+def _labelme(
+    data: Mapping[str, Any], path: Path, photographs: Photographs
+) -> Iterator[DrawnLandmarks]:
     size = positive_size(data.get("imageWidth"), data.get("imageHeight"), f"{path}: its photograph")
     name = data.get("imagePath")
     name = name if isinstance(name, str) and name else path.stem
     if not photographs.candidates(name) and photographs.candidates(path.stem):
         name = path.stem
-    drawn = Drawn(name, str(path), size, displayed=True)
+    drawn = DrawnLandmarks(name, str(path), size, displayed=True)
     for shape in data["shapes"]:
         if isinstance(shape, dict) and shape.get("shape_type") == "point":
             label = str(shape.get("label") or "").strip()
@@ -246,9 +248,9 @@ def _labelme(data: Mapping[str, Any], path: Path, photographs: Photographs) -> I
     return iter([drawn] if drawn.points else [])
 
 
-def _tps(text: str, path: Path) -> Iterator[Drawn]:
+def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
     """Landmarks are called by their numbers; negative ones are missing; curves are passed over."""
-    left, drawn = 0, Drawn("", str(path), upwards=True)
+    left, drawn = 0, DrawnLandmarks("", str(path), upwards=True)
     for line, content in enumerate(text.splitlines(), 1):
         key, equals, value = content.strip().partition("=")
         where = f"{path}, line {line}"
@@ -257,7 +259,7 @@ def _tps(text: str, path: Path) -> Iterator[Drawn]:
                 raise InputError(
                     f"{where}: '{content.strip()}'; expected LM=NUMBER, in two dimensions"
                 )
-            drawn, left, number = Drawn("", where, upwards=True), int(value), 0
+            drawn, left, number = DrawnLandmarks("", where, upwards=True), int(value), 0
         elif equals:
             if key.upper() == "IMAGE":
                 drawn.photograph = value.strip()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sam2pal.images.address import address_of, suffix_of
-from sam2pal.images.folder import Found, natural_key, scan
+from sam2pal.images.folder import FoundFile, natural_key, scan
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.images.window import Window
@@ -232,7 +232,7 @@ def _known(row: Specimen | None) -> bool:
 
 
 def _examined(
-    files: Sequence[Found],
+    files: Sequence[FoundFile],
     earlier: dict[str, Specimen],
     progress: Callable[[Iterable], Iterable],
 ) -> tuple[list[Specimen], set[str]]:
@@ -255,7 +255,7 @@ def _examined(
     return rows, {composed(files[place].name) for place in to_open}  # type: ignore[return-value]
 
 
-def _opened(file: Found) -> Specimen:
+def _opened(file: FoundFile) -> Specimen:
     """The row of a file, without shard."""
     row = Specimen(file.stem, file.path, file.size, file.mtime_ns, 0, 0, "")
     if file.problem:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sam2pal.config.project import Project
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.photographs import LaterPhotographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.specimen_table import SpecimenTable
@@ -88,7 +88,7 @@ def _undrawn(project: Project, made: Callable[[str], bool]) -> list[str]:
     ]
 
 
-def _read(source: Source, structures: Sequence[str]) -> set[str] | None:
+def _read(source: AnnotationSet, structures: Sequence[str]) -> set[str] | None:
     """The labels of a row of templates.tsv; None if they cannot be read."""
     path = Path(source.annotations)
     try:

@@ -24,7 +24,7 @@ _NO_FOLDERS = {"__MACOSX", "@eaDir", "@Recycle", "@Recently-Snapshot", "@tmp", "
 DEEPEST = 100  # folders within each other
 
 
-class Found(NamedTuple):
+class FoundFile(NamedTuple):
     """A photograph's file."""
 
     name: str
@@ -54,8 +54,8 @@ class Listing:
         others: number of other files by suffix; hidden and sidecar files are not counted.
     """
 
-    photographs: list[Found]
-    unsupported: list[Found]
+    photographs: list[FoundFile]
+    unsupported: list[FoundFile]
     others: Counter = field(default_factory=Counter)
 
 
@@ -71,12 +71,12 @@ def natural_key(name: str) -> tuple:
 _DIGITS = re.compile("([0-9]+)")
 
 
-def walk(folder: str | Path) -> Iterator[Found | str]:
-    """Photographs, readable or not, as `Found`, and other files as their suffix; in no order.
+def walk(folder: str | Path) -> Iterator[FoundFile | str]:
+    """Photographs, readable or not, as `FoundFile`, and other files as their suffix; in no order.
 
     Hidden and sidecar files are left out. Links are followed, but no folder is walked twice: where several
     names lead to it, its own place counts before those of links. What cannot be walked or opened is
-    `Found`, too, with its `problem`.
+    `FoundFile`, too, with its `problem`.
 
     Raises:
         InputError: the folder does not exist or cannot be listed.
@@ -99,7 +99,7 @@ def walk(folder: str | Path) -> Iterator[Found | str]:
             if path == root:
                 raise _unlisted(error, root) from error
             why = f"the folder cannot be listed ({error.strerror})"
-            yield Found(prefix[:-1], path, -1, 0, why)
+            yield FoundFile(prefix[:-1], path, -1, 0, why)
             continue
         for entry in listed:
             if entry.name[0] == "." or entry.name in _NO_FOLDERS:
@@ -112,7 +112,7 @@ def walk(folder: str | Path) -> Iterator[Found | str]:
                 yield from _file(entry, prefix + entry.name)
 
 
-def _file(entry: os.DirEntry, name: str) -> Iterator[Found | str]:
+def _file(entry: os.DirEntry, name: str) -> Iterator[FoundFile | str]:
     suffix = os.path.splitext(name)[1].lower()
     if suffix not in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES:
         if suffix not in SIDECAR_SUFFIXES:
@@ -123,10 +123,10 @@ def _file(entry: os.DirEntry, name: str) -> Iterator[Found | str]:
     except OSError as error:
         lost = isinstance(error, FileNotFoundError)
         problem = "" if lost else f"it cannot be examined ({error.strerror})"
-        yield Found(name, entry.path, -1, 0, problem)
+        yield FoundFile(name, entry.path, -1, 0, problem)
         return
     problem = "" if stat.S_ISREG(status.st_mode) else NO_FILE
-    yield Found(name, entry.path, status.st_size, status.st_mtime_ns, problem)
+    yield FoundFile(name, entry.path, status.st_size, status.st_mtime_ns, problem)
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -145,7 +145,7 @@ def _unlisted(error: OSError, root: str) -> InputError:
     )
 
 
-def _usable(found: Found) -> Found:
+def _usable(found: FoundFile) -> FoundFile:
     """With a name that a table can hold."""
     bad = [c for c in found.name if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")]
     if not bad:
@@ -155,13 +155,13 @@ def _usable(found: Found) -> Found:
         for text in (found.name, found.path)
     )
     what = "its name holds a tab, a line break or bytes that are not text; rename the photograph"
-    return Found(name, path, found.size, found.mtime_ns, what)
+    return FoundFile(name, path, found.size, found.mtime_ns, what)
 
 
 def scan(folder: str | Path) -> Listing:
     """List the photographs of a folder; InputError if the folder does not exist or cannot be listed."""
-    photographs: list[Found] = []
-    unsupported: list[Found] = []
+    photographs: list[FoundFile] = []
+    unsupported: list[FoundFile] = []
     others: Counter = Counter()
     for entry in walk(folder):
         if isinstance(entry, str):

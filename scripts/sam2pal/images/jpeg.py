@@ -32,7 +32,7 @@ _HARMLESS = (
 )
 
 
-class DamagedError(ValueError):
+class DamagedPixelsError(ValueError):
     """A JPEG of which pixels are missing or wrong."""
 
 
@@ -69,7 +69,7 @@ def decode(content: bytes, size: tuple[int, int], mode: str) -> np.ndarray:
         pixels = decoded(content)
     except ValueError as error:
         if not _harmless(str(error)):
-            kind = DamagedError if str(error).startswith(_DAMAGE) else ValueError
+            kind = DamagedPixelsError if str(error).startswith(_DAMAGE) else ValueError
             raise kind(str(error)) from error
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -114,7 +114,7 @@ def check_scans(content: bytes) -> None:
             height, width, count = struct.unpack(">HHB", segment[1:6])
             known = dict.fromkeys(segment[6 : 6 + 3 * count : 3])
             if frame in _SEQUENTIAL | _PROGRESSIVE and len(content) < width * height // LEAST:
-                raise DamagedError(
+                raise DamagedPixelsError(
                     f"{len(content):,} bytes are too few for {width} x {height} pixels"
                 )
         elif marker == 0xDA and frame:
@@ -126,18 +126,18 @@ def check_scans(content: bytes) -> None:
             if frame not in _PROGRESSIVE and all(known.values()):
                 return  # all components are in it, and what follows is pixels
         if number > 4 * MAX_SCANS:
-            raise DamagedError(f"more than {MAX_SCANS} scans")
+            raise DamagedPixelsError(f"more than {MAX_SCANS} scans")
     lacking = any(shifts is None for shifts in known.values())
     if frame in _PROGRESSIVE and not lacking:
         lacking = any(shift != 0 for shifts in known.values() for shift in shifts)
     if lacking:
-        raise DamagedError("it ends before its last scan")
+        raise DamagedPixelsError("it ends before its last scan")
 
 
 def _scan(segment: bytes) -> _Scan:
     count = segment[0] if segment else 0
     if len(segment) < 4 + 2 * count:
-        raise DamagedError("the header of a scan is cut")
+        raise DamagedPixelsError("the header of a scan is cut")
     first, last, bits = segment[1 + 2 * count : 4 + 2 * count]
     return _Scan(segment[1 : 1 + 2 * count : 2], min(first, 63), min(last, 63), bits & 15)
 

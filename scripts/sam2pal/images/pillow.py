@@ -17,7 +17,7 @@ from PIL import Image
 
 from sam2pal.images import jpeg
 from sam2pal.images.header import FORMATS, Header, check_memory, check_size, noted
-from sam2pal.images.jpeg import DamagedError
+from sam2pal.images.jpeg import DamagedPixelsError
 from sam2pal.images.reduction import Decoded, factor_for, reduced
 from sam2pal.images.samples import to_rgb, to_uint8, with_alpha
 
@@ -127,12 +127,12 @@ def _png_ends_with_exif(path: str | Path) -> bool:
 
 
 def _check_png(path: str | Path) -> None:
-    """Raise `DamagedError` if a checksum of the pixels is wrong; Pillow does not look at them."""
+    """Raise `DamagedPixelsError` if a checksum of the pixels is wrong; Pillow does not look at them."""
     with open(path, "rb") as file:
         for kind, length in _png_chunks(file):
             found = kind == b"IDAT" and zlib.crc32(file.read(length), zlib.crc32(kind))
             if kind == b"IDAT" and found != int.from_bytes(file.read(4), "big"):
-                raise DamagedError("the checksum of its pixels is wrong")
+                raise DamagedPixelsError("the checksum of its pixels is wrong")
 
 
 def _png_depth(path: str | Path) -> int:

@@ -29,7 +29,7 @@ from PIL import Image, UnidentifiedImageError
 from sam2pal.images import pillow, tiff
 from sam2pal.images.address import check_inside, split
 from sam2pal.images.header import MAX_PIXELS, Header
-from sam2pal.images.jpeg import DamagedError
+from sam2pal.images.jpeg import DamagedPixelsError
 from sam2pal.images.orientation import stored, upright
 from sam2pal.images.reduction import large_enough
 from sam2pal.images.window import Window
@@ -327,7 +327,7 @@ def _guarded(path: str | Path, decode: Callable[[str | Path], Any]) -> Any:
             f"{path}: more than {MAX_PIXELS:,} pixels; cut the photograph into specimens"
             " or reduce it"
         ) from error
-    except DamagedError as error:
+    except DamagedPixelsError as error:
         raise InputError(
             f"{path}: damaged: {error}; it is truncated, or part of it was overwritten: copy it again"
             f" from its source, or export it again as {_READABLE}"

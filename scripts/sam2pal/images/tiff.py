@@ -231,7 +231,7 @@ def _part(page: tifffile.TiffPage, rows: slice, columns: slice) -> np.ndarray:
 
 
 def _check_jpeg(page: tifffile.TiffPage, data: bytes) -> None:
-    """Raise `DamagedError` if libjpeg, which fills with grey what it cannot read, would warn."""
+    """Raise `DamagedPixelsError` if libjpeg, which fills with grey what it cannot read, would warn."""
     content = bytes(page.jpegtables[:-2] + data[2:]) if page.jpegtables else bytes(data)
     jpeg.decode(content, (1, 1), "L" if page.samplesperpixel == 1 else "RGB")
 

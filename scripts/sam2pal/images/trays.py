@@ -31,7 +31,7 @@ SEVERAL = 1.7  # times the usual area, of what may be several specimens
 
 
 @dataclass(frozen=True)
-class Found:
+class TraySpecimen:
     """A specimen in a tray.
 
     Attributes:
@@ -45,7 +45,7 @@ class Found:
     touching: bool
 
 
-def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[Found]:
+def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[TraySpecimen]:
     """What looks like the templates in a tray, in no order.
 
     Regions that differ from the colours of the photograph's edge, or are dark, at three thresholds each, as
@@ -101,7 +101,7 @@ def specimens_in(pixels: np.ndarray, known: Sequence[Silhouette]) -> list[Found]
     touching = limbs.touching(wholes, neighbours(wholes, taken.shape))
     area = median(one.area for one in wholes)
     return [
-        Found(
+        TraySpecimen(
             whole.box,
             body.likeness,
             index in touching or (whole.area > SEVERAL * area and body.likeness < usual - LIKE / 2),

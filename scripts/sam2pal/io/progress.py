@@ -173,7 +173,7 @@ def states(logs: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-class Shown:
+class ProgressDisplay:
     """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are.
 
     Args:
@@ -188,7 +188,9 @@ class Shown:
         """What is new."""
         now = time.time()
         for name, state in found.items():
-            if state["status"] != "running" or state["age"] > min(2 * self._every, now - self._began):
+            if state["status"] != "running" or state["age"] > min(
+                2 * self._every, now - self._began
+            ):
                 continue
             when, before = self._told.get(name, (-math.inf, ""))
             if state["seconds"] < _LINES:
@@ -205,7 +207,7 @@ def watch(logs: Path) -> None:
     """Show in the terminal how far jobs are, from a thread of its own."""
 
     def show() -> None:
-        shown, took = Shown(), 0.0
+        shown, took = ProgressDisplay(), 0.0
         while True:
             time.sleep(max(1.0, 20 * took))  # a folder of very many logs is looked at less often
             began = time.monotonic()

@@ -35,7 +35,7 @@ PHOTOGRAPH, FOREGROUND, MODEL, NOTHING = "photograph", "foreground", "model", "n
 _Box = tuple[float, float, float, float]
 
 
-class Place(NamedTuple):
+class FoundWindow(NamedTuple):
     """Where a specimen was found.
 
     Attributes:
@@ -107,7 +107,7 @@ class Finder:
             self._around(tuple(edge * scale for edge in region.box), photograph) for region in found
         ]
 
-    def find(self, path: str, photograph: Photograph, regions: Sequence[Window]) -> Place:
+    def find(self, path: str, photograph: Photograph, regions: Sequence[Window]) -> FoundWindow:
         """The window of the specimen.
 
         Args:
@@ -125,10 +125,10 @@ class Finder:
                 raise
             raise too_small(path, self._tracker.device) from error
 
-    def _find(self, photograph: Photograph, regions: Sequence[Window]) -> Place:
+    def _find(self, photograph: Photograph, regions: Sequence[Window]) -> FoundWindow:
         whole = photograph.shown
         if self._fill and regions[:1] == [whole]:
-            return Place(whole, PHOTOGRAPH, None)
+            return FoundWindow(whole, PHOTOGRAPH, None)
         asked: list[_Judged] = []
         places = [(whole, PHOTOGRAPH)] if self._fill else []
         for window, by in [*places, *((window, FOREGROUND) for window in regions)]:
@@ -145,11 +145,11 @@ class Finder:
                 asked.append(self._judge(photograph, window, MODEL))
             best = max(asked, key=lambda one: one.quality)
         if best.quality < FOUND:
-            return Place(whole, PHOTOGRAPH if self._large else NOTHING, best.quality)
+            return FoundWindow(whole, PHOTOGRAPH if self._large else NOTHING, best.quality)
         if best.box is None or (self._fill and best.window == whole):
-            return Place(whole, PHOTOGRAPH, best.quality)
+            return FoundWindow(whole, PHOTOGRAPH, best.quality)
         window = self._around(self._whole_of(best, photograph), photograph)
-        return Place(window, PHOTOGRAPH if window == whole else best.by, best.quality)
+        return FoundWindow(window, PHOTOGRAPH if window == whole else best.by, best.quality)
 
     def _whole_of(self, found: _Judged, photograph: Photograph) -> _Box:
         """The box of masks, with limbs that reach far beyond the window in which they were found."""

@@ -66,7 +66,7 @@ class Normalisation(nn.BatchNorm2d):
         return F.relu6(maps, inplace=True) if self.active else maps
 
 
-class Block(nn.Sequential):
+class InvertedResidual(nn.Sequential):
     """An inverted residual: expand (but in the first stage), filter each channel, project."""
 
     def __init__(self, inputs: int, outputs: int, side: int, stride: int, expanded: bool) -> None:
@@ -87,7 +87,7 @@ class Block(nn.Sequential):
         return found + maps if self.skips else found
 
 
-class Body(nn.Module):
+class ConvolutionalStages(nn.Module):
     """The convolutions: [B, 3, S, S] to the maps of the stages in `TAKEN`."""
 
     def __init__(self) -> None:
@@ -99,7 +99,7 @@ class Body(nn.Module):
             stage = []
             for place in range(blocks):
                 step = stride if place == 0 else 1
-                stage.append(Block(inputs, outputs, side, step, expanded=number > 0))
+                stage.append(InvertedResidual(inputs, outputs, side, step, expanded=number > 0))
                 inputs = outputs
             stages.append(nn.Sequential(*stage))
         self.blocks = nn.Sequential(*stages)
@@ -129,7 +129,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = Body()
+        self.body = ConvolutionalStages()
         # sam2's neck wants the coarsest first
         self.channel_list = [STAGES[stage][3] for stage in reversed(TAKEN)]
         # the workflow normalises as SAM 2 does; these weights were trained on (x - 0.5) / 0.5

@@ -10,9 +10,9 @@ from sam2pal.dataset.files import write as write_coco
 from sam2pal.images.folder import scan
 from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError
-from sam2pal.review.page import Place
+from sam2pal.review.page import PageLocation
 from sam2pal.review.survey import Sources
-from sam2pal.review.writing import Result, write_review
+from sam2pal.review.writing import WrittenPages, write_review
 
 
 def write_annotation_page(
@@ -20,7 +20,7 @@ def write_annotation_page(
     genus: str,
     photographs: str | Path,
     structures: Mapping[str, Any],
-) -> Result:
+) -> WrittenPages:
     """Write the page of a folder of photographs, on none of which anything is outlined.
 
     Raises:
@@ -35,7 +35,7 @@ def write_annotation_page(
     with TemporaryDirectory() as folder:
         nothing = Path(folder) / "nothing.json"
         write_coco(nothing, data)
-        place = Place(Path(output), annotate=True)
+        place = PageLocation(Path(output), annotate=True)
         return write_review(place, Sources([nothing], genus=genus))
 
 

@@ -24,8 +24,8 @@ from sam2pal.review.records import (
     write_detail,
 )
 from sam2pal.review.shards import Entry, Group
-from sam2pal.review.specimens import UNITS, Shown, address, write_copy
-from sam2pal.review.survey import Row, Survey
+from sam2pal.review.specimens import UNITS, ShownSpecimen, address, write_copy
+from sam2pal.review.survey import PageRow, Survey
 from sam2pal.review.trays import PAGE
 
 _NOTES = 5  # on what was noticed in the templates that are shown
@@ -75,7 +75,7 @@ class Spool:
 
 
 @dataclass(frozen=True)
-class Place:
+class PageLocation:
     """Where a page lies, what it links to, and whether it is for drawing before any round."""
 
     output: Path
@@ -91,19 +91,19 @@ class Place:
 class Pages:
     """Takes what is drawn of each specimen, then writes the pages in their order."""
 
-    def __init__(self, survey: Survey, place: Place, build: Path) -> None:
+    def __init__(self, survey: Survey, place: PageLocation, build: Path) -> None:
         self.survey, self.place, self.build = survey, place, build
         self.evaluated = survey.tables.evaluated
         self.styles = style_records(survey.parents, survey.structures)
         self.titles = TITLES | ({Group.NOTHING: "Nothing outlined yet"} if place.annotate else {})
         self._cards, self._records = Spool(build / ".cards"), Spool(build / ".records")
-        self._rows: dict[int, list[Row]] = {}
+        self._rows: dict[int, list[PageRow]] = {}
         for row in survey.rows:
             if row.page:
                 self._rows.setdefault(row.page, []).append(row)
 
     def add(
-        self, row: Row, entry: Entry, shown: Shown | None, drawn: dict[str, Any] | None
+        self, row: PageRow, entry: Entry, shown: ShownSpecimen | None, drawn: dict[str, Any] | None
     ) -> None:
         """Take a specimen with what `show` and `picture` gave."""
         found = record(row, entry, shown, drawn, self.survey)

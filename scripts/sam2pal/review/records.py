@@ -10,8 +10,8 @@ from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.rle import fingerprint
 from sam2pal.review.colours import line_styles
 from sam2pal.review.shards import Entry, Group, Mark
-from sam2pal.review.specimens import Shown, rle_of
-from sam2pal.review.survey import Row, Survey
+from sam2pal.review.specimens import ShownSpecimen, rle_of
+from sam2pal.review.survey import PageRow, Survey
 
 ASSETS = Path(__file__).parent
 TEMPLATES = Environment(
@@ -49,7 +49,7 @@ def numbered(kind: str, number: int, suffix: str) -> str:
 
 
 def write_detail(
-    folder: Path, row: Row, structures: list[str], drawn: dict[str, Any], shown: Shown
+    folder: Path, row: PageRow, structures: list[str], drawn: dict[str, Any], shown: ShownSpecimen
 ) -> None:
     """Outlines of the small picture and masks at the photograph's size, of one specimen."""
     detail = {
@@ -66,9 +66,9 @@ def write_detail(
 
 
 def record(
-    row: Row,
+    row: PageRow,
     entry: Entry,
-    shown: Shown | None,
+    shown: ShownSpecimen | None,
     drawn: dict[str, Any] | None,
     survey: Survey,
 ) -> dict[str, Any]:

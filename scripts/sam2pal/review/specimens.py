@@ -28,7 +28,7 @@ _IN_BROWSERS = (*_ORIENTED, b"\x89PNG", b"RIFF", b"BM")
 
 
 @dataclass
-class Shown:
+class ShownSpecimen:
     """One specimen with its photograph, ready to be drawn.
 
     Attributes:
@@ -60,7 +60,7 @@ class Shown:
         return {name: self.photograph.to_upright(mask) for name, mask in masks.items()}
 
 
-def show(entry: Entry, at_least: int | None = None) -> Shown:
+def show(entry: Entry, at_least: int | None = None) -> ShownSpecimen:
     """Read the photograph of an entry that has masks.
 
     Args:
@@ -80,7 +80,7 @@ def show(entry: Entry, at_least: int | None = None) -> Shown:
             copy, photograph = True, read_photograph(entry.path)
     except InputError as error:
         problem = f"The photograph cannot be shown: {error}. Masks are as stored on disk."
-        return Shown(entry, None, masks, specimen.width, specimen.height, problem)
+        return ShownSpecimen(entry, None, masks, specimen.width, specimen.height, problem)
     height, width = photograph.displayed
     size = photograph.width, photograph.height
     if specimen.width and size != (specimen.width, specimen.height):
@@ -88,7 +88,7 @@ def show(entry: Entry, at_least: int | None = None) -> Shown:
             f"The photograph has {photograph.width} x {photograph.height} pixels now, but had"
             f" {specimen.width} x {specimen.height} when it was segmented: run the workflow again."
         )
-        return Shown(entry, photograph, {}, width, height, problem, copy)
+        return ShownSpecimen(entry, photograph, {}, width, height, problem, copy)
     for name, rle in masks.items():
         high, wide = rle_size(rle)
         if (wide, high) != size:
@@ -96,10 +96,10 @@ def show(entry: Entry, at_least: int | None = None) -> Shown:
                 f"{specimen.annotations[name].where}: the mask has {wide} x {high} pixels, the"
                 f" photograph {size[0]} x {size[1]}; run the workflow again"
             )
-    return Shown(entry, photograph, masks, width, height, copy=copy)
+    return ShownSpecimen(entry, photograph, masks, width, height, copy=copy)
 
 
-def picture(shown: Shown, options: ReviewOptions, target: Path) -> dict[str, Any] | None:
+def picture(shown: ShownSpecimen, options: ReviewOptions, target: Path) -> dict[str, Any] | None:
     """Write the picture of a specimen, and give its size and its outlines as SVG paths.
 
     Returns:
@@ -126,7 +126,7 @@ def picture(shown: Shown, options: ReviewOptions, target: Path) -> dict[str, Any
     }
 
 
-def write_copy(shown: Shown, target: Path) -> None:
+def write_copy(shown: ShownSpecimen, target: Path) -> None:
     """Write a JPEG of a photograph that no browser shows, upright and at its size where that is possible."""
     assert shown.photograph is not None
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ def address(path: str, folder: Path) -> str:
     return quote(Path(relative).as_posix())
 
 
-def _path(shown: Shown, rle: dict[str, Any], side: int, scale: tuple[float, float]) -> str:
+def _path(shown: ShownSpecimen, rle: dict[str, Any], side: int, scale: tuple[float, float]) -> str:
     mask, top, left = Runs.from_rle(rle).window()
     height, width = rle_size(rle)
     polygons = [
@@ -163,7 +163,7 @@ def _path(shown: Shown, rle: dict[str, Any], side: int, scale: tuple[float, floa
     return svg_path(polygons, scale)
 
 
-def _frames(shown: Shown, scale: tuple[float, float]) -> str:
+def _frames(shown: ShownSpecimen, scale: tuple[float, float]) -> str:
     specimen = shown.entry.specimen
     frames = []
     for left, top, width, height in specimen.windows if not shown.problem else ():

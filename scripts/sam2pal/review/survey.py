@@ -26,7 +26,7 @@ _SCORED = ("scored", "missed")
 
 
 @dataclass(slots=True)
-class Row:
+class PageRow:
     """One specimen's place on the pages; everything that is kept of it between two readings.
 
     Attributes:
@@ -136,7 +136,7 @@ class Survey:
         self._corrections = sources.corrections
         if self._corrections:
             self._corrections.learn(self.files)
-        self.rows: list[Row] = []
+        self.rows: list[PageRow] = []
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
         self.notes: list[str] = []
@@ -195,7 +195,7 @@ class Survey:
             m.iou for m in entry.marks if m.iou is not None and m.verdict in _SCORED and file >= 0
         ]
         self.rows.append(
-            Row(
+            PageRow(
                 group,
                 file,
                 entry.place,
@@ -268,7 +268,7 @@ class Survey:
 
     def _sort(self) -> None:
         self._rank()
-        self.rows.sort(key=Row.key)
+        self.rows.sort(key=PageRow.key)
         self.groups = Counter(row.group for row in self.rows)
         self.flags = Counter(flag for row in self.rows for flag in row.flags)
         left, shown = self.options.show, 0
@@ -294,7 +294,7 @@ class Survey:
         """Whether any specimen has masks."""
         return any(row.group < Group.NO_SPECIMEN and row.file >= 0 for row in self.rows)
 
-    def sheet_rows(self) -> list[Row]:
+    def sheet_rows(self) -> list[PageRow]:
         """Specimens of the contact sheet, at even distances from the first to the last to look at.
 
         Templates and specimens without masks are none of them.

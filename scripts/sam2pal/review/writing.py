@@ -16,11 +16,11 @@ from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 from sam2pal.review.folders import building, refuse_foreign, replace
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
-from sam2pal.review.page import Pages, Place
+from sam2pal.review.page import PageLocation, Pages
 from sam2pal.review.records import numbered
 from sam2pal.review.shards import Entry, Group, entries
-from sam2pal.review.specimens import Shown, picture, show
-from sam2pal.review.survey import Row, Sources, Survey
+from sam2pal.review.specimens import ShownSpecimen, picture, show
+from sam2pal.review.survey import PageRow, Sources, Survey
 
 COLUMNS = (
     *("rank", "page", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
@@ -31,7 +31,7 @@ _CELL = 300  # pixels of a picture on the contact sheet
 
 
 @dataclass(frozen=True)
-class Result:
+class WrittenPages:
     """What was written: numbers of specimens, pages, and photographs that could not be shown."""
 
     specimens: int
@@ -42,12 +42,12 @@ class Result:
 
 
 def write_review(
-    place: Place | Path,
+    place: PageLocation | Path,
     sources: Sources,
     options: ReviewOptions | None = None,
     sheet: str | Path | None = None,
     progress: str | Path | None = None,
-) -> Result:
+) -> WrittenPages:
     """Write the page (an HTML file), a folder of its name without `.html` beside it, and a sheet.
 
     The folder holds all that the page shows, pages without scripts, and `specimens.tsv`. Photographs are read
@@ -56,7 +56,7 @@ def write_review(
     Raises:
         InputError: an input is not sound, or the folder holds something else.
     """
-    place = place if isinstance(place, Place) else Place(Path(place))
+    place = place if isinstance(place, PageLocation) else PageLocation(Path(place))
     output = place.output
     options = options or ReviewOptions()
     folder = output.with_suffix("")
@@ -73,7 +73,7 @@ def write_review(
             if sheet is not None:
                 _write_sheet(Path(sheet), cells, survey)
             replace(folder, build)
-    return Result(len(survey.rows), survey.pages, survey.shown, problems, dict(survey.groups))
+    return WrittenPages(len(survey.rows), survey.pages, survey.shown, problems, dict(survey.groups))
 
 
 def _render(
@@ -81,7 +81,7 @@ def _render(
 ) -> tuple[list[str], dict[int, Cell]]:
     """Draw every specimen that is on a page, file by file."""
     on_sheet = {row.rank for row in survey.sheet_rows()} if with_sheet else set()
-    wanted: dict[int, list[Row]] = {}
+    wanted: dict[int, list[PageRow]] = {}
     for row in sorted(survey.rows, key=lambda row: row.number):
         if row.page or row.rank in on_sheet:
             wanted.setdefault(row.file, []).append(row)
@@ -107,7 +107,7 @@ def _render(
     return problems, cells
 
 
-def _in_files(survey: Survey, wanted: dict[int, list[Row]]) -> Iterator[tuple[Row, Entry]]:
+def _in_files(survey: Survey, wanted: dict[int, list[PageRow]]) -> Iterator[tuple[PageRow, Entry]]:
     for number in sorted(wanted):
         if number < 0:
             found = entries(Dataset(survey.templates, source="drawn"))
@@ -117,7 +117,7 @@ def _in_files(survey: Survey, wanted: dict[int, list[Row]]) -> Iterator[tuple[Ro
             yield row, found[row.place]
 
 
-def _cell(row: Row, shown: Shown, structures: list[str]) -> Cell:
+def _cell(row: PageRow, shown: ShownSpecimen, structures: list[str]) -> Cell:
     worst = f"{row.lowest:.2f} ({row.lowest_structure})" if row.lowest is not None else ""
     if shown.photograph is not None:
         pixels = shown.photograph.pixels
@@ -134,7 +134,9 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
     title = f"{survey.title}: {len(cells)} of {total} specimens".lstrip(": ")
     if len(cells) < total:
         title += ", at even distances"
-    title += " from the one to look at first (top left) to the last; below each its lowest confidence"
+    title += (
+        " from the one to look at first (top left) to the last; below each its lowest confidence"
+    )
     ordered = [cells[rank] for rank in sorted(cells)]
     columns = survey.options.sheet_columns
     pixels = contact_sheet(ordered, survey.structures, columns, _CELL, title)
@@ -142,7 +144,7 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
         Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
 
 
-def _write_list(path: Path, rows: Sequence[Row]) -> None:
+def _write_list(path: Path, rows: Sequence[PageRow]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)

@@ -16,7 +16,7 @@ from sam2pal.images.reading import Photograph
 from sam2pal.images.window import Window
 from sam2pal.model.loading import letterbox_of
 from sam2pal.segmentation.confidence import Confidence, shipped
-from sam2pal.segmentation.level_sets import Likelihood, Surface
+from sam2pal.segmentation.level_sets import Likelihood, LogitSurface
 from sam2pal.segmentation.limits import Limit, check_mask
 from sam2pal.segmentation.signals import Grid, contrasts, mask_signals
 from sam2pal.segmentation.tracking import Outcome
@@ -61,10 +61,10 @@ class Annotator:
             for i, name in enumerate(self.followed)
             if outcome.known is None or outcome.known[i]
         }
-        surfaces = {name: Surface.over(outcome.logits[i], box) for name, i in place.items()}
+        surfaces = {name: LogitSurface.over(outcome.logits[i], box) for name, i in place.items()}
         fitted = None
         if outcome.fitted is not None:
-            fitted = {name: Surface.over(outcome.fitted[i], box) for name, i in place.items()}
+            fitted = {name: LogitSurface.over(outcome.fitted[i], box) for name, i in place.items()}
         apart, cells = [None] * len(self.followed), outcome.cells
         if outcome.colours is not None:
             apart = contrasts(outcome.colours, cells > 0)

@@ -35,7 +35,7 @@ class Segmented:
     windows: dict[str, list[int]] = field(default_factory=dict)
 
 
-class Batches:
+class BatchSegmenter:
     """Segments batches of specimens from the templates of a round.
 
     Attributes:

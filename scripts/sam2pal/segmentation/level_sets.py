@@ -17,7 +17,7 @@ from sam2pal.images.letterbox import Letterbox
 
 
 @dataclass(frozen=True)
-class Axis:
+class GridAxis:
     """The grid coordinate of the pixels of one axis: pixel `i` lies at `offset + step * i`, node 0 at 0.
 
     Attributes:
@@ -31,9 +31,9 @@ class Axis:
     after: int
 
     @staticmethod
-    def over(pixels: int, first: int, count: int, offset: float, step: float) -> Axis:
+    def over(pixels: int, first: int, count: int, offset: float, step: float) -> GridAxis:
         """The axis of a window of `count` pixels, the first of which lies at `offset`."""
-        return Axis(pixels, offset - step * first, step, first, first + count)
+        return GridAxis(pixels, offset - step * first, step, first, first + count)
 
     def pixel(self, node: np.ndarray) -> np.ndarray:
         """Where a grid coordinate lies, in pixels from the centre of the first one."""
@@ -60,7 +60,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Region:
+class GridRegion:
     """Columns `first` to `after` of the photograph, and nodes `top` to `bottom` (exclusive) of its rows."""
 
     first: int
@@ -68,15 +68,15 @@ class Region:
     top: int
     bottom: int
 
-    def common(self, other: Region) -> Region | None:
+    def common(self, other: GridRegion) -> GridRegion | None:
         """What both hold; None if that is nothing."""
         first, top = max(self.first, other.first), max(self.top, other.top)
         after, bottom = min(self.after, other.after), min(self.bottom, other.bottom)
-        return Region(first, after, top, bottom) if first < after and top < bottom else None
+        return GridRegion(first, after, top, bottom) if first < after and top < bottom else None
 
 
 @dataclass(frozen=True)
-class Surface:
+class LogitSurface:
     """Logits over a photograph, bilinear between the nodes of a grid.
 
     Attributes:
@@ -85,11 +85,11 @@ class Surface:
     """
 
     values: np.ndarray
-    rows: Axis
-    columns: Axis
+    rows: GridAxis
+    columns: GridAxis
 
     @staticmethod
-    def over(values: np.ndarray, box: Letterbox) -> Surface:
+    def over(values: np.ndarray, box: Letterbox) -> LogitSurface:
         """Logits `[s, s]` on a grid that spans the square of `box`.
 
         Where the window is smaller than the grid, the values are first averaged at its own pixels
@@ -102,23 +102,25 @@ class Surface:
         offsets = top * grid + 0.5 * steps[0] - 0.5, left * grid + 0.5 * steps[1] - 0.5
         if max(steps) > 1:
             values, offsets, steps = box.square_to_native(values), (0.0, 0.0), (1.0, 1.0)
-        rows = Axis.over(box.height, window.top, window.height, offsets[0], steps[0])
-        columns = Axis.over(box.width, window.left, window.width, offsets[1], steps[1])
-        return Surface(np.asarray(values, np.float32), rows, columns)
+        rows = GridAxis.over(box.height, window.top, window.height, offsets[0], steps[0])
+        columns = GridAxis.over(box.width, window.left, window.width, offsets[1], steps[1])
+        return LogitSurface(np.asarray(values, np.float32), rows, columns)
 
-    def __sub__(self, other: Surface) -> Surface:
-        return Surface(self.values - other.values, self.rows, self.columns)
+    def __sub__(self, other: LogitSurface) -> LogitSurface:
+        return LogitSurface(self.values - other.values, self.rows, self.columns)
 
-    def window(self, level: float) -> Region | None:
+    def window(self, level: float) -> GridRegion | None:
         """The columns and nodes that the pixels above `level` can depend on; None where there are none."""
         high = self.values > level
         rows = np.flatnonzero(high.any(1))
         if not len(rows):
             return None
         first, after = self.columns.reach(high.any(0))
-        return Region(first, after, max(0, rows[0] - 1), min(len(high), rows[-1] + 2))
+        return GridRegion(first, after, max(0, rows[0] - 1), min(len(high), rows[-1] + 2))
 
-    def above(self, level: float, window: Region | None = None, *, or_equal: bool = False) -> Runs:
+    def above(
+        self, level: float, window: GridRegion | None = None, *, or_equal: bool = False
+    ) -> Runs:
         """The pixels whose logit is above `level`.
 
         Args:
@@ -138,7 +140,9 @@ class Surface:
         # a pixel right on a root is equal to the level
         begin = (np.ceil(root) if or_equal else np.floor(root) + 1).astype(np.int64)
         edges = np.array([window.top, window.bottom - 1])
-        first, last = self.rows.pixel(edges)  # beyond the outermost nodes the grid goes on unchanged
+        first, last = self.rows.pixel(
+            edges
+        )  # beyond the outermost nodes the grid goes on unchanged
         begin[node == 0] = np.ceil(first) if window.top else self.rows.first
         x_end, node = np.nonzero(change < 0)
         root = self._root(value, x_end, node, window)
@@ -149,7 +153,7 @@ class Surface:
         return Runs.in_columns(height, width, x + window.first, begin, end)
 
     def _root(
-        self, value: np.ndarray, x: np.ndarray, node: np.ndarray, window: Region
+        self, value: np.ndarray, x: np.ndarray, node: np.ndarray, window: GridRegion
     ) -> np.ndarray:
         """The pixel coordinate of the root between nodes `node - 1` and `node` of column `x`."""
         before = value[x, np.maximum(node - 1, 0)].astype(np.float64)
@@ -158,7 +162,7 @@ class Surface:
         share = before / np.where(inside, before - behind, 1.0)
         return self.rows.pixel(window.top + node - 1 + share)
 
-    def _in_columns(self, window: Region) -> np.ndarray:
+    def _in_columns(self, window: GridRegion) -> np.ndarray:
         """[columns, nodes] of the window: the nodes' rows, interpolated at columns of the photograph."""
         pixels = np.arange(window.first, window.after)
         node, share = self.columns.weights(pixels, self.values.shape[1])
@@ -188,8 +192,8 @@ class Likelihood:
         taken: pixels that are drawn as a rival's.
     """
 
-    surface: Surface
-    rivals: tuple[Surface, ...] = ()
+    surface: LogitSurface
+    rivals: tuple[LogitSurface, ...] = ()
     first: int = 0
     taken: tuple[Runs, ...] = ()
 

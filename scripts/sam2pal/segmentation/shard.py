@@ -20,14 +20,14 @@ from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.ensemble import largest
-from sam2pal.model.finding import NOTHING, Finder, Place
+from sam2pal.model.finding import NOTHING, Finder, FoundWindow
 from sam2pal.model.loading import ahead
 from sam2pal.model.templates import COARSE
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.alikeness import mark, shipped_alikeness
 from sam2pal.segmentation.annotations import drawn_annotation, unknown_annotation
 from sam2pal.segmentation.bank import Bank
-from sam2pal.segmentation.batches import Batches
+from sam2pal.segmentation.batches import BatchSegmenter
 from sam2pal.segmentation.signals import apart
 from sam2pal.segmentation.tracking import Outcome
 
@@ -56,7 +56,7 @@ def segment(
         InputError: no usable template, or not even one specimen fits into the device's memory.
     """
     names = [structure.name for structure in structures]
-    batches = Batches(tracker, templates, structures, options)
+    batches = BatchSegmenter(tracker, templates, structures, options)
     bank = batches.bank
     own = find_templates(specimens, templates)
     images, annotations = [], []
@@ -88,7 +88,7 @@ def segment(
         on_specimen()
 
     to_track: list[tuple[Specimen, Photograph]] = []
-    places: list[Place | None] = []
+    places: list[FoundWindow | None] = []
 
     def flush() -> None:
         for one, place in zip(batches.segment(to_track, own), places, strict=True):
@@ -166,7 +166,7 @@ def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _where(photograph: Photograph | None, place: Place | None) -> dict[str, Any]:
+def _where(photograph: Photograph | None, place: FoundWindow | None) -> dict[str, Any]:
     """The window that was taken, (left, top, width, height) as stored, and how it was found."""
     if place is None:
         return {}
@@ -184,12 +184,12 @@ class _Seen:
     status: str = OK
     reason: str = ""
     regions: Sequence[Window] = ()
-    place: Place | None = None
+    place: FoundWindow | None = None
 
 
 def _photographs(
     tracker: Tracker,
-    batches: Batches,
+    batches: BatchSegmenter,
     specimens: Sequence[Specimen],
     outlined: Collection[str],
     threads: int,

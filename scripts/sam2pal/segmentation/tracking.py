@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrackedBatch:
     """What was tracked on `B` specimens: `F` followed structures each, N = B * F.
 
     Attributes:
@@ -51,7 +51,7 @@ def track_batch(
     images: Tensor,
     options: SegmentationOptions,
     known: Match | None = None,
-) -> Batch:
+) -> TrackedBatch:
     """Track the followed structures on `B` specimens.
 
     Args:
@@ -62,9 +62,7 @@ def track_batch(
     with autocast(images.device):
         found = known or choose_view(tracker, bank, resized(images, side))
         view = found.view
-        turned = [
-            bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)
-        ]
+        turned = [bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)]
         structures = bank.structures(view)
         asked = nearest_templates(bank, found.likeness, structures, options.nearest)  # [N, k]
         valid = bank.shown[asked, structures.flatten()[:, None]]
@@ -91,7 +89,7 @@ def track_batch(
         decision = ensemble(ask, torch.stack(turned), bank.ways, side)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
     lying = [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
-    return Batch(torch.stack(lying), decision, asked, found, shown)
+    return TrackedBatch(torch.stack(lying), decision, asked, found, shown)
 
 
 def choose_view(tracker: Tracker, bank: Bank, images: Tensor) -> Match:

@@ -13,7 +13,7 @@ import pytest
 
 from sam2pal.config.project import Project, check
 from sam2pal.config.sources import source_state
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
@@ -238,7 +238,9 @@ MISTAKES = {
         "config/genera.tsv: the folder of specimens of 'Bus' is not a folder: data/Bus_first.json",
     ),
     "landmarks that nothing reads": (
-        genera("pixels_per_mm\nAus\tdata/Aus\t12.5", "landmarks\nAus\tdata/Aus\tdata/Aus_first.json"),
+        genera(
+            "pixels_per_mm\nAus\tdata/Aus\t12.5", "landmarks\nAus\tdata/Aus\tdata/Aus_first.json"
+        ),
         "config/genera.tsv: the landmarks of 'Aus' serve nothing, as the configuration has no `outlines`",
     ),
     "missing annotations": (
@@ -409,7 +411,10 @@ def test_the_table_of_genera_however_it_was_saved(folder: Path, change, encoding
     Path("config/saved.tsv").write_text(change(GENERA), encoding)
     project = checked(copy.deepcopy(CONFIG) | {"genera": "config/saved.tsv"})
     assert list(project.genera) == ["Aus", "Bus"]
-    assert (project.genera["Aus"].pixels_per_mm, project.genera["Bus"].pixels_per_mm) == (12.5, None)
+    assert (project.genera["Aus"].pixels_per_mm, project.genera["Bus"].pixels_per_mm) == (
+        12.5,
+        None,
+    )
     assert [note in said for said in project.notes] == ([True] if note else [])
 
 
@@ -454,9 +459,7 @@ def test_a_round_overrides_training(folder: Path) -> None:
 def test_a_mistake_in_training_is_told_once(folder: Path) -> None:
     with pytest.raises(InputError) as error:
         checked(copy.deepcopy(CONFIG) | {"training": {"steps": 0}})
-    assert str(error.value) == (
-        "config/config.yaml: training.steps: must be at least 1, found 0"
-    )
+    assert str(error.value) == ("config/config.yaml: training.steps: must be at least 1, found 0")
 
 
 def test_files_the_workflow_makes_need_not_exist(folder: Path) -> None:
@@ -464,7 +467,9 @@ def test_files_the_workflow_makes_need_not_exist(folder: Path) -> None:
     with pytest.raises(InputError, match="does not exist: made/Bus"):
         checked(copy.deepcopy(CONFIG), genera)
     config = copy.deepcopy(CONFIG)
-    assert check(config, "config.yaml", check_structures, made=lambda path: path.startswith("made/"))
+    assert check(
+        config, "config.yaml", check_structures, made=lambda path: path.startswith("made/")
+    )
 
 
 def test_many_problems_are_cut_short(folder: Path) -> None:
@@ -487,16 +492,18 @@ class TestFingerprint:
     """Of a row of templates.tsv."""
 
     @pytest.fixture
-    def source(self, tmp_path: Path) -> Source:
+    def source(self, tmp_path: Path) -> AnnotationSet:
         (tmp_path / "photographs").mkdir()
         for number in range(3):
             (tmp_path / f"photographs/{number}.png").write_bytes(b"x")
         (tmp_path / "outlines.json").write_text('{"images": [{"file_name": "1.png"}]}')
         (tmp_path / "masks").mkdir()
         (tmp_path / "masks/1.png").write_bytes(b"m")
-        return Source("A", "first", str(tmp_path / "outlines.json"), str(tmp_path / "photographs"))
+        return AnnotationSet(
+            "A", "first", str(tmp_path / "outlines.json"), str(tmp_path / "photographs")
+        )
 
-    def test_changes_with_an_annotated_photograph_alone(self, source: Source) -> None:
+    def test_changes_with_an_annotated_photograph_alone(self, source: AnnotationSet) -> None:
         before = source_state(source)
         Path(source.photographs, "2.png").write_bytes(b"another")
         Path(source.photographs, "3.png").write_bytes(b"more")
@@ -504,8 +511,8 @@ class TestFingerprint:
         Path(source.photographs, "1.png").write_bytes(b"another")
         assert source_state(source) != before
 
-    def test_of_a_folder_of_masks(self, source: Source, tmp_path: Path) -> None:
-        source = Source("A", "first", str(tmp_path / "masks"), source.photographs)
+    def test_of_a_folder_of_masks(self, source: AnnotationSet, tmp_path: Path) -> None:
+        source = AnnotationSet("A", "first", str(tmp_path / "masks"), source.photographs)
         seen = {source_state(source)}
         Path(source.photographs, "2.png").write_bytes(b"another")
         assert source_state(source) in seen
@@ -517,7 +524,7 @@ class TestFingerprint:
         seen.add(source_state(source))
         assert len(seen) == 4
 
-    def test_of_a_file_with_photographs_in_it_takes_no_time(self, source: Source) -> None:
+    def test_of_a_file_with_photographs_in_it_takes_no_time(self, source: AnnotationSet) -> None:
         """LabelMe saves the photograph in base64: a regular expression that backtracks never ends."""
         text = '{"imageData": "' + "aB3/" * 500_000 + '", "imagePath": "..\\\\photographs\\/1.png"}'
         Path(source.annotations).write_text(text)

@@ -5,7 +5,7 @@ import os
 
 from running import outline, photographs
 
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.content import content_state
 
 STRUCTURES = ["head", "eye"]
@@ -13,7 +13,7 @@ STRUCTURES = ["head", "eye"]
 
 def state(folder):
     path = folder / "drawn.json"
-    return content_state(Source("Aus", "first", str(path), str(folder / "Aus")), STRUCTURES)
+    return content_state(AnnotationSet("Aus", "first", str(path), str(folder / "Aus")), STRUCTURES)
 
 
 def test_what_a_template_says_counts_and_not_how_it_is_written(tmp_path):

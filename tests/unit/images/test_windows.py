@@ -10,7 +10,7 @@ from sam2pal.images.foreground import Silhouette, overlap, region_around, region
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import look_closer, read_photograph
 from sam2pal.images.window import Window
-from sam2pal.segmentation.level_sets import Surface
+from sam2pal.segmentation.level_sets import LogitSurface
 from sam2pal.segmentation.limits import Limit, check_mask
 
 
@@ -40,9 +40,9 @@ def test_a_window_goes_to_the_square_and_back_as_a_photograph_of_its_own_does():
         logits = rng.normal(0, 2, (side // 8, side // 8)).astype(np.float32)
         logits = np.asarray(Image.fromarray(logits).resize((side, side), Image.Resampling.BILINEAR))
         for level in (-1.0, 0.0, 1.0, -9.0):  # the last of all of the window and of nothing else
-            found = decode_mask(Surface.over(logits, inside).above(level).rle())
+            found = decode_mask(LogitSurface.over(logits, inside).above(level).rle())
             expected = np.zeros(size, bool)
-            expected[part] = decode_mask(Surface.over(logits, own).above(level).rle())
+            expected[part] = decode_mask(LogitSurface.over(logits, own).above(level).rle())
             assert expected.any() and (found == expected).all()
     there = np.zeros(size, bool)
     there[41:61, 67:87] = True

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sam2pal.io.progress import OnlyForward, Progress, Shown, clock, said, states
+from sam2pal.io.progress import OnlyForward, Progress, ProgressDisplay, clock, said, states
 
 
 class Clock:
@@ -70,10 +70,12 @@ def test_the_share_of_jobs_done_never_goes_back():
     assert kept == [0, 1, 4, 6]
 
 
-def test_what_a_job_loads_is_said_at_once_in_its_log_and_in_the_terminal(tmp_path, capsys, monkeypatch):
+def test_what_a_job_loads_is_said_at_once_in_its_log_and_in_the_terminal(
+    tmp_path, capsys, monkeypatch
+):
     now = time.time()
     monkeypatch.setattr("sam2pal.io.progress.time.time", lambda: now)
-    shown, at = Shown(), Clock()
+    shown, at = ProgressDisplay(), Clock()
     with Progress(tmp_path / "Aus/segment.log.state", "specimen", 9, at) as bar:
         bar.loads("the model")
         assert capsys.readouterr().err == "loading the model ...\n"

@@ -28,11 +28,11 @@ from sam2pal.morphometrics.measures.dictionary import MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
 from sam2pal.morphometrics.measures.proportions import shapes_of, template_proportions
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import FLAGS, Case, Drawn, Measuring
+from sam2pal.morphometrics.measures.specimen import FLAGS, Measuring, SpecimenMasks, StructureMask
 from sam2pal.morphometrics.tables import genus
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
-from sam2pal.morphometrics.tables.genus import Genus
+from sam2pal.morphometrics.tables.genus import GenusShards
 from sam2pal.morphometrics.tables.summary import Summary, confirmed_only
 
 STRUCTURES = ("head", "trunk", "antennae")
@@ -298,9 +298,9 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
 def one(masks, options=None, **keys):
     """Measure one specimen that is made of masks."""
     options = options or MeasurementOptions(colour=False)
-    drawn = {name: Drawn(mask, **keys) for name, mask in masks.items()}
+    drawn = {name: StructureMask(mask, **keys) for name, mask in masks.items()}
     measuring = Measuring(STRUCTURES, options)
-    return measuring.measure([Case("a", drawn, Scale())])[0].structures
+    return measuring.measure([SpecimenMasks("a", drawn, Scale())])[0].structures
 
 
 def test_flags():
@@ -406,8 +406,8 @@ def test_intervals_of_the_whole_specimen():
             area, edge = int(mask.sum()), Shape.of(mask).perimeter
             areas = {"0.25": area + round(2 * edge), "0.5": area, "0.75": area - round(edge)}
             source = sources.get(name, "predicted")
-            drawn[name] = Drawn(mask, source, 0.9, {}, areas if change else {})
-        return measuring.measure([Case("a", drawn, scale)])[0].structures["specimen"]
+            drawn[name] = StructureMask(mask, source, 0.9, {}, areas if change else {})
+        return measuring.measure([SpecimenMasks("a", drawn, scale)])[0].structures["specimen"]
 
     both = found({}, True)
     length, width, area = (both.values[name] for name in ("length", "width", "area"))
@@ -687,10 +687,10 @@ def test_a_corrected_mask_needs_no_confidence():
     found = one(beetle(), source="corrected", confidence=0.1)
     assert found["head"].status == "measured" and found["head"].source == "corrected"
     assert found["head"].intervals == {} and found["specimen"].source == "corrected"
-    masks = {name: Drawn(mask, "drawn") for name, mask in beetle().items()}
-    masks["head"] = Drawn(masks["head"].mask, "corrected")
+    masks = {name: StructureMask(mask, "drawn") for name, mask in beetle().items()}
+    masks["head"] = StructureMask(masks["head"].mask, "corrected")
     measuring = Measuring(STRUCTURES, MeasurementOptions(colour=False))
-    both = measuring.measure([Case("a", masks, Scale())])[0].structures
+    both = measuring.measure([SpecimenMasks("a", masks, Scale())])[0].structures
     assert [both[name].source for name in ("head", "trunk", "specimen")] == [
         "corrected",
         "drawn",
@@ -724,19 +724,25 @@ def test_summary_in_pieces_is_that_of_the_whole():
 def test_values_before_and_after_a_person_looked():
     masks = beetle()
     wider = masks["head"] | np.roll(masks["head"], 3, 1)
-    drawn = {name: Drawn(mask, verdict="accepted") for name, mask in masks.items()}
-    drawn["head"] = Drawn(masks["head"], "corrected", verdict="corrected")
-    before = {name: Drawn(mask) for name, mask in masks.items()} | {"head": Drawn(wider)}
+    drawn = {name: StructureMask(mask, verdict="accepted") for name, mask in masks.items()}
+    drawn["head"] = StructureMask(masks["head"], "corrected", verdict="corrected")
+    before = {name: StructureMask(mask) for name, mask in masks.items()} | {
+        "head": StructureMask(wider)
+    }
     options = MeasurementOptions(colour=False, body=["head", "trunk"])
-    case = Case("a", drawn, Scale(), predicted=before)
+    case = SpecimenMasks("a", drawn, Scale(), predicted=before)
     found = Measuring(STRUCTURES, options).measure([case])[0].structures
     assert found["head"].predicted["area"] == wider.sum() > found["head"].values["area"]
     assert found["trunk"].predicted["area"] == found["trunk"].values["area"]
     body = found["specimen"]
     assert body.predicted["area"] > body.values["area"]
     # what would not have counted says nothing of the means
-    low = before | {"head": Drawn(wider, confidence=0.0)}
-    unsure = Measuring(STRUCTURES, options).measure([dataclasses.replace(case, predicted=low)])[0].structures
+    low = before | {"head": StructureMask(wider, confidence=0.0)}
+    unsure = (
+        Measuring(STRUCTURES, options)
+        .measure([dataclasses.replace(case, predicted=low)])[0]
+        .structures
+    )
     assert unsure["head"].predicted == unsure["specimen"].predicted == {}
     assert unsure["trunk"].predicted
 
@@ -816,7 +822,7 @@ def test_real_beetles(carabidae, tmp_path, monkeypatch):
 @pytest.mark.parametrize("limit", [{"SPECIMENS": 1}, {"PIXELS": 1}, {"SPECIMENS": 2}])
 def test_how_many_are_measured_together_changes_nothing(project, monkeypatch, limit):
     def rows():
-        formica = Genus(project[1], MeasurementOptions(**OPTIONS), pixels_per_mm=10.0)
+        formica = GenusShards(project[1], MeasurementOptions(**OPTIONS), pixels_per_mm=10.0)
         tables_ = [formica.layout.tidy("Formica", "r", one) for one in formica.measured()]
         return tables_, formica.report(None)
 
@@ -855,7 +861,7 @@ def test_memory_does_not_grow_with_the_number_of_specimens(tmp_path, monkeypatch
             for number in range(shards)
         ]
         outputs = [str(folder / name) for name in ("a.csv", "a.parquet", "w.csv", "w.parquet")]
-        formica = Genus(paths, options)
+        formica = GenusShards(paths, options)
         tracemalloc.start()
         try:
             measure.write(formica, None, outputs[:2], outputs[2:])

@@ -8,7 +8,7 @@ from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.measures.indices import parse_index
 from sam2pal.morphometrics.measures.plausibility import Plausibility
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import Case, Drawn, Measuring
+from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks, StructureMask
 
 BODY = ["head", "pronotum", "elytra"]
 
@@ -37,7 +37,9 @@ def judged(odd, source="predicted"):
     sizes = np.linspace(0.5, 1.3, 11)
     all_masks = [beetle(scale, (22 + i % 3, 16 - i % 2)) for i, scale in enumerate(sizes)]
     cases = [
-        Case(str(i), {n: Drawn(m, source, 0.9) for n, m in masks.items()}, Scale(None, ""))
+        SpecimenMasks(
+            str(i), {n: StructureMask(m, source, 0.9) for n, m in masks.items()}, Scale(None, "")
+        )
         for i, masks in enumerate([*all_masks, odd])
     ]
     found = measuring.measure(cases)
@@ -104,7 +106,11 @@ def scaled(scales, sizes, source="bar"):
     """The last of specimens of these sizes and scales, and its body's length in pixels."""
     measuring = Measuring(BODY, MeasurementOptions(body=BODY, colour=False))
     cases = [
-        Case(str(i), {n: Drawn(m, "drawn") for n, m in beetle(size).items()}, Scale(scale, source))
+        SpecimenMasks(
+            str(i),
+            {n: StructureMask(m, "drawn") for n, m in beetle(size).items()},
+            Scale(scale, source),
+        )
         for i, (size, scale) in enumerate(zip(sizes, scales, strict=True))
     ]
     found = measuring.measure(cases)

@@ -18,7 +18,7 @@ from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.scales import text
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.collection import (
-    Row,
+    ScaleRow,
     alike,
     judged,
     read_rows,
@@ -254,7 +254,7 @@ def test_the_text_beside_a_bar_is_read_where_tesseract_is(tmp_path, monkeypatch)
 
 def rows(*scales, **more):
     return [
-        Row("G", str(i), "found" if of else "none", "bar" if of else "", of, 0.004, **more)
+        ScaleRow("G", str(i), "found" if of else "none", "bar" if of else "", of, 0.004, **more)
         for i, of in enumerate(scales)
     ]
 
@@ -369,8 +369,10 @@ def test_a_part_of_a_bar_that_alternates_is_doubtful():
 
 def test_measuring_takes_the_next_source_where_the_table_says_nothing(tmp_path):
     path = tmp_path / "scale.csv"
-    doubtful = Row("G", "c", "doubtful", "bar", None, 0.01, 50.0, 1.0, "2 things look like a bar")
-    write_rows(path, [Row("G", "a", "found", "bar", 90.0, 0.004, 90.0, 1.0), doubtful])
+    doubtful = ScaleRow(
+        "G", "c", "doubtful", "bar", None, 0.01, 50.0, 1.0, "2 things look like a bar"
+    )
+    write_rows(path, [ScaleRow("G", "a", "found", "bar", 90.0, 0.004, 90.0, 1.0), doubtful])
     assert read_rows([path])[1] == doubtful
     table = tmp_path / "specimens.csv"
     table.write_text("genus,specimen,pixels_per_mm\nG,b,84\n")

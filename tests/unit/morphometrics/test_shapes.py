@@ -20,9 +20,9 @@ from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.moments import pixel_moments
 from sam2pal.morphometrics.geometry.shape import Shape
-from sam2pal.morphometrics.shapes.frame import Frame, asymmetry
+from sam2pal.morphometrics.shapes.frame import BodyFrame, asymmetry
 from sam2pal.morphometrics.shapes.landmarks import landmarks
-from sam2pal.morphometrics.shapes.outlines import Outline
+from sam2pal.morphometrics.shapes.outlines import OrientedOutline
 from sam2pal.morphometrics.shapes.procrustes import shape_space
 from sam2pal.morphometrics.tables.columns import COLUMNS
 
@@ -54,7 +54,7 @@ def frame_of(masks, mirrored=False):
     shapes = {name: Shape.of(mask) for name, mask in masks.items()}
     body = Shape.of(masks["head"] | masks["trunk"]).moments
     front, rear = shapes["head"].moments, shapes["trunk"].moments
-    return shapes, Frame.of(body, body.angle, front, rear, mirrored)
+    return shapes, BodyFrame.of(body, body.angle, front, rear, mirrored)
 
 
 def photograph(point, turn):
@@ -68,7 +68,7 @@ def photograph(point, turn):
 def test_points_are_even_from_the_front_and_landmarks_lie_where_they_were_drawn(turn):
     masks = draw(turn)
     shapes, frame = frame_of(masks)
-    outlines = {name: Outline(shapes[name].parts[0], frame) for name in ("head", "trunk")}
+    outlines = {name: OrientedOutline(shapes[name].parts[0], frame) for name in ("head", "trunk")}
     assert frame.forward @ (math.sin(turn), -math.cos(turn)) > 0.99
 
     points = outlines["trunk"].semilandmarks(64)
@@ -100,7 +100,7 @@ def test_fourier_coefficients_are_of_the_shape_alone_and_draw_it_again():
     found = []
     for masks, mirrored in zip(turned, (False, False, False, True), strict=True):
         shapes, frame = frame_of(masks, mirrored)
-        outline = Outline(shapes["trunk"].parts[0], frame)
+        outline = OrientedOutline(shapes["trunk"].parts[0], frame)
         found.append(outline.fourier(12))
     for other in found[1:]:
         assert np.abs(other - found[0]).max() < 0.01  # sizes are 1
@@ -366,7 +366,7 @@ def test_the_sides_of_real_beetles_stay_when_turned_and_change_places_when_mirro
             }
             body = pixel_moments(masks["head"] | masks["pronotum"] | masks["elytra"])
             ends = shapes["head"].moments, shapes["elytra"].moments
-            frame = Frame.of(body, body.angle, *ends, mirrored)
+            frame = BodyFrame.of(body, body.angle, *ends, mirrored)
             return {name: frame.sides(shapes[name].parts) for name in ("eyes", "legs", "antennae")}
 
         upright = sides(masks)

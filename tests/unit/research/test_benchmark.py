@@ -19,7 +19,7 @@ from sam2pal.evaluation.pair import MEASURES, evaluate_pair
 from sam2pal.io.errors import InputError
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
-from sam2pal.research.benchmark.protocol import Run, Variant, read_protocol
+from sam2pal.research.benchmark.protocol import BenchmarkRun, Variant, read_protocol
 from sam2pal.research.benchmark.report import report
 from sam2pal.research.benchmark.running import Runner
 from sam2pal.research.benchmark.store import KEY, SCORES, Store, key_of
@@ -139,7 +139,10 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
         ({"variants": ...}, "the key 'variants' is missing"),
         ({"variants": {"one": {"training": {}}}}, "no variant is untrained"),
         ({"ceiling": "everthing"}, "no variant 'everthing' (did you mean 'everything'?)"),
-        ({"variants": {"none": None, "x": {"training": {"step": 1}}}}, "variants.x.training: unknown key"),
+        (
+            {"variants": {"none": None, "x": {"training": {"step": 1}}}},
+            "variants.x.training: unknown key",
+        ),
         ({"variants": {"none": {"templates": "all"}}}, "variants.none: `templates` says how"),
         ({"score": "all"}, "score: 'all' is not one of odd, even"),
         ({"score": "even"}, "'everything' trains on all specimens with an even number"),
@@ -201,7 +204,7 @@ def runner(write, small_model, collection, tmp_path):
 
 def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collection):
     run = runner()
-    rows, record = run(Run("drawn", 1, 1, 1, "untrained"))
+    rows, record = run(BenchmarkRun("drawn", 1, 1, 1, "untrained"))
     templates = [collection.tune[i] for i in collection.draw(1, 1, 1)]
     assert record["template_specimens"] == templates[0].specimen
     specimens = []
@@ -232,15 +235,13 @@ def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collect
     assert scored > 2  # empty masks would agree as well
 
 
-def test_choosing_settings_looks_at_no_odd_number(
-    write, small_model, collection, folder, tmp_path
-):
+def test_choosing_settings_looks_at_no_odd_number(write, small_model, collection, folder, tmp_path):
     even = Collection(folder, ["head", "body"], collection._tracker, CPU, score="even")
     variants = {"untrained": None}
     protocol = read_protocol(write(score="even", variants=variants, ceiling=None, compare=[]))
     run = Runner(protocol, small_model, {"drawn": even}, CPU, tmp_path)
     for draw in (1, 2, 3):
-        rows, record = run(Run("drawn", 1, draw, 1, "untrained"))
+        rows, record = run(BenchmarkRun("drawn", 1, draw, 1, "untrained"))
         scored = {row["specimen"] for row in rows}
         assert scored == {"0002", "0004", "0006"} - {record["template_specimens"]}
 
@@ -252,9 +253,9 @@ def test_training_on_all_specimens_is_done_once(runner, small_model):
     fit = run._fit
     run._fit = lambda *arguments: fits.append(arguments[2]) or fit(*arguments)
     for draw in (1, 2):
-        run(Run("drawn", 1, draw, 1, "everything"))
+        run(BenchmarkRun("drawn", 1, draw, 1, "everything"))
     assert fits == [[0, 1, 2]]
-    run(Run("drawn", 1, 1, 2, "everything"))
+    run(BenchmarkRun("drawn", 1, 1, 2, "everything"))
     assert len(fits) == 2
     for name, value in small_model.state_dict().items():
         assert torch.equal(value, before[name]), name
@@ -322,7 +323,7 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
 
 
 def some_run(draw=1, variant="untrained"):
-    run = Run("drawn", 1, draw, 1, variant)
+    run = BenchmarkRun("drawn", 1, draw, 1, variant)
     return {**key_of(run, "123456789012", "000000000012"), "commit": "0123456789", "model": "11"}
 
 

@@ -9,7 +9,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
 from sam2pal.research.confidence.cases import Case
 from sam2pal.research.confidence.fitting import ONCE, UNTURNED, fit, fit_alikeness, fit_single
 from sam2pal.research.confidence.foreign import background
-from sam2pal.research.confidence.segmenting import Found, specimens_of
+from sam2pal.research.confidence.segmenting import SegmentedCase, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED, Alikeness
 from sam2pal.segmentation.confidence import Confidence, Logistic
 
@@ -33,7 +33,7 @@ def known(count, seed, source="drawn", offset=0.0):
         }
         for number, (of, value) in enumerate(zip(odds, iou, strict=True))
     ]
-    return Found(Case(source, source, ("head",), (), ()), masks, {}, {})
+    return SegmentedCase(Case(source, source, ("head",), (), ()), masks, {}, {})
 
 
 def test_the_probability_that_a_mask_is_good():
@@ -78,7 +78,7 @@ def test_specimens_are_told_from_what_templates_do_not_show():
             for number in range(count)
         ]
         seen = {mask["specimen"]: {"likeness": None, "apart": apart} for mask in masks}
-        return Found(Case(name, "drawn", ("head",), (), ()), masks, seen, {})
+        return SegmentedCase(Case(name, "drawn", ("head",), (), ()), masks, seen, {})
 
     own, other, two = some("own", 2, 0.01), some("ants", -2, 0.01), some("two", 2, 0.6)
     content = fit_alikeness([own], [other], UNTURNED)

@@ -34,7 +34,7 @@ from sam2pal.review.colours import PALETTE, line_styles
 from sam2pal.review.index import write_index
 from sam2pal.review.outlines import outlines, simplify, svg_path
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay, shrink
-from sam2pal.review.page import Place
+from sam2pal.review.page import PageLocation
 from sam2pal.review.shards import Group
 from sam2pal.review.survey import Sources
 from sam2pal.review.tables import TableFiles
@@ -699,7 +699,7 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     results = files.folder / "results"
     evaluation = files.folder / "evaluation.csv"
     evaluation.write_text("specimen,structure,status,iou\nworst,head,scored,0.8\n")
-    page = Place(results / "Abax/one/review.html", results / "index.html")
+    page = PageLocation(results / "Abax/one/review.html", results / "index.html")
     write_review(page, Sources(files.write(), files.templates("drawn"), TableFiles(evaluation)))
     assert 'href="../../index.html"' in page.output.read_text("utf-8")
     (results / "tables").mkdir()

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
-from sam2pal.segmentation.level_sets import Likelihood, Surface
+from sam2pal.segmentation.level_sets import Likelihood, LogitSurface
 
 # photographs larger and smaller than the grid of 16 x 16, wide, high, a single row
 SHAPES = [(64, 48), (97, 130), (300, 41), (1, 50), (50, 1), (12, 9), (16, 16)]
@@ -35,7 +35,7 @@ def test_above_a_level(shape, seed):
     box = Letterbox(*shape, 64)
     values = logits(seed, 1, rough=(0.0, 0.7, 1.5, 4.0)[seed])
     p = probability(values, box)[0]
-    likelihood = Likelihood(Surface.over(values[0], box))
+    likelihood = Likelihood(LogitSurface.over(values[0], box))
     for level in (0.05, 0.25, 0.5, 0.75, 0.95):
         assert alike(likelihood.above(level), p > level, p, level)
     mask = likelihood.above(0.5)
@@ -49,7 +49,7 @@ def test_the_larger_of_rivals_wins(shape):
     box = Letterbox(*shape, 64)
     values = logits(7)
     p = probability(values, box)
-    surfaces = [Surface.over(value, box) for value in values]
+    surfaces = [LogitSurface.over(value, box) for value in values]
     drawn = np.random.default_rng(1).random(shape) < 0.3
     for i in range(3):
         others = [j for j in range(3) if j != i]
@@ -66,9 +66,9 @@ def test_the_larger_of_rivals_wins(shape):
 
 def test_nothing_and_everything():
     box = Letterbox(30, 20, 64)
-    everywhere = Likelihood(Surface.over(np.full((16, 16), 9.0, np.float32), box))
+    everywhere = Likelihood(LogitSurface.over(np.full((16, 16), 9.0, np.float32), box))
     assert everywhere.above(0.5).area == 600
-    nowhere = Likelihood(Surface.over(np.full((16, 16), -1024.0, np.float32), box))
+    nowhere = Likelihood(LogitSurface.over(np.full((16, 16), -1024.0, np.float32), box))
     assert not nowhere.above(0.25) and nowhere.above(0.0).area == 0
 
 
@@ -78,7 +78,7 @@ def test_of_equal_rivals_the_first_wins(shape):
     values = logits(3, 2)
     values[1] = values[0]
     values[1, 8:] += 1  # the second wins below
-    one, two = (Surface.over(value, box) for value in values)
+    one, two = (LogitSurface.over(value, box) for value in values)
     first = Likelihood(one, (two,), 0).above(0.5)
     second = Likelihood(two, (one,), 1).above(0.5)
     both = decode_mask(first.rle()), decode_mask(second.rle())

@@ -56,7 +56,7 @@ VERDICTS = (*REFUSED, "needs_correction", "", "accepted", *MISSING, "corrected")
 
 
 @dataclass(frozen=True)
-class Drawn:
+class StructureMask:
     """The mask of one structure and what is known about it.
 
     Attributes:
@@ -98,7 +98,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Case:
+class SpecimenMasks:
     """A specimen to be measured.
 
     Attributes:
@@ -111,16 +111,16 @@ class Case:
     """
 
     specimen: str
-    drawn: Mapping[str, Drawn]
+    drawn: Mapping[str, StructureMask]
     scale: Scale
     photograph: Path | None = None
-    predicted: Mapping[str, Drawn] = field(default_factory=dict)
+    predicted: Mapping[str, StructureMask] = field(default_factory=dict)
     mirrored: bool = False
     calibrated: bool = False
 
 
 @dataclass
-class Result:
+class MeasureResult:
     """Measures of one structure, of the whole specimen, or one index: all in pixels.
 
     Attributes:
@@ -148,8 +148,8 @@ class Measured:
 
     specimen: str
     scale: Scale
-    structures: dict[str, Result]
-    indices: dict[str, Result]
+    structures: dict[str, MeasureResult]
+    indices: dict[str, MeasureResult]
     reason: str = ""
     quantities: NDArray[np.float32] | None = None
     disordered: list[str] = field(default_factory=list)
@@ -184,12 +184,12 @@ class Measuring:
         return Measured(
             specimen,
             scale,
-            {name: Result(status) for name in (*self.structures, SPECIMEN)},
-            {index.name: Result(status) for index in self.indices},
+            {name: MeasureResult(status) for name in (*self.structures, SPECIMEN)},
+            {index.name: MeasureResult(status) for index in self.indices},
             reason,
         )
 
-    def measure(self, cases: Sequence[Case]) -> list[Measured]:
+    def measure(self, cases: Sequence[SpecimenMasks]) -> list[Measured]:
         """Measure several specimens: the outlines and axes of all at once, which takes less time."""
         results = self._together(cases)
         checked = [number for number, case in enumerate(cases) if case.predicted]
@@ -210,7 +210,7 @@ class Measuring:
             and predicted.structures[name].source == "predicted"
         }
 
-        def keep(result: Result, before: Result, structures: Iterable[str]) -> None:
+        def keep(result: MeasureResult, before: MeasureResult, structures: Iterable[str]) -> None:
             if looked_at.issuperset(structures) and before.status == MEASURED:
                 result.predicted = before.values
 
@@ -221,7 +221,7 @@ class Measuring:
             of = [name for name, _ in index.names]
             keep(checked.indices[index.name], predicted.indices[index.name], of)
 
-    def _together(self, cases: Sequence[Case]) -> list[Measured]:
+    def _together(self, cases: Sequence[SpecimenMasks]) -> list[Measured]:
         found = [self._present(case) for case in cases]
         crops = [crop for there in found for crop in there.values()]
         loops = iter(outlines([mask for mask, _ in crops], [xy for _, xy in crops]))
@@ -234,16 +234,16 @@ class Measuring:
             for case, there, of in zip(cases, found, shapes, strict=True)
         ]
 
-    def _present(self, case: Case) -> dict[str, Crop]:
+    def _present(self, case: SpecimenMasks) -> dict[str, Crop]:
         """The structures that are there."""
         drawn = {name: case.drawn[name] for name in self.structures if name in case.drawn}
         crops = {name: of.crop() for name, of in drawn.items() if of.mask is not None}
         return {name: cut for name, cut in crops.items() if cut[0].size}
 
     def _measure(
-        self, case: Case, there: Mapping[str, Crop], shapes: Mapping[str, Shape]
+        self, case: SpecimenMasks, there: Mapping[str, Crop], shapes: Mapping[str, Shape]
     ) -> Measured:
-        unknown = Drawn(None)
+        unknown = StructureMask(None)
         entries = {name: case.drawn.get(name, unknown) for name in self.structures}
         whole, angle = self.axis(entries, shapes)
         results = {}
@@ -330,7 +330,7 @@ class Measuring:
             if result.status == MEASURED and doubtful.intersection(name for name, _ in index.names):
                 result.status = DOUBTFUL
 
-    def _state(self, entry: Drawn, present: bool) -> Result:
+    def _state(self, entry: StructureMask, present: bool) -> MeasureResult:
         """Status, source and confidence of one structure."""
         flags = [flag for flag in entry.flags if flag != "absent"]
         if entry.verdict in REFUSED:
@@ -348,13 +348,15 @@ class Measuring:
         if low and not looked_at and status == MEASURED:
             status = LOW
             flags.append("low_confidence")
-        return Result(status, state, source, entry.verdict, entry.confidence, entry.signals, flags)
+        return MeasureResult(
+            status, state, source, entry.verdict, entry.confidence, entry.signals, flags
+        )
 
     def _fill(
         self,
-        result: Result,
+        result: MeasureResult,
         name: str,
-        entry: Drawn,
+        entry: StructureMask,
         shape: Shape,
         angle: float,
         whole: Moments | None,
@@ -385,7 +387,7 @@ class Measuring:
                 result.flags.append("outside_template_proportions")
 
     def axis(
-        self, entries: Mapping[str, Drawn], shapes: Mapping[str, Shape]
+        self, entries: Mapping[str, StructureMask], shapes: Mapping[str, Shape]
     ) -> tuple[Moments | None, float]:
         """Moments of the specimen and the direction of its body axis (radians, y down)."""
         # of whatever there is if the body is not, so that the structures keep a direction
@@ -403,12 +405,12 @@ class Measuring:
 
     def _body(
         self,
-        entries: Mapping[str, Drawn],
-        results: Mapping[str, Result],
+        entries: Mapping[str, StructureMask],
+        results: Mapping[str, MeasureResult],
         shapes: Mapping[str, Shape],
         whole: Moments | None,
         angle: float,
-    ) -> Result:
+    ) -> MeasureResult:
         """The whole specimen."""
         there = [name for name in self.body if name in shapes]
         if not there or whole is None:
@@ -416,7 +418,7 @@ class Measuring:
             if self.body and all(results[name].status == UNKNOWN for name in self.body):
                 status = UNKNOWN
             refused = [r for name in self.body if (r := results[name]).status in REFUSED]
-            return combined(refused) if refused else Result(status)
+            return combined(refused) if refused else MeasureResult(status)
         result = combined([results[name] for name in there])
         hull = np.concatenate([shapes[name].hull for name in there])
         along = np.array([math.cos(angle), math.sin(angle)])
@@ -453,8 +455,8 @@ class Measuring:
 
     def _add_colours(
         self,
-        results: Mapping[str, Result],
-        entries: Mapping[str, Drawn],
+        results: Mapping[str, MeasureResult],
+        entries: Mapping[str, StructureMask],
         shapes: Mapping[str, Shape],
         crops: Mapping[str, Crop],
         path: Path | None,
@@ -485,7 +487,7 @@ class Measuring:
             result.values |= self._kept(found)
         return reason if photograph is None else ""
 
-    def _colour(self, cut: Crop, entry: Drawn, photograph: Photograph) -> dict[str, float]:
+    def _colour(self, cut: Crop, entry: StructureMask, photograph: Photograph) -> dict[str, float]:
         part, (x, y) = cut
         if photograph.orientation != 1:
             part, (x, y) = crop(photograph.to_upright(entry.whole()))
@@ -493,7 +495,7 @@ class Measuring:
         rows, columns = rows + y - photograph.shown.top, columns + x - photograph.shown.left
         return colour(np.ascontiguousarray(photograph.pixels[rows, columns].T))
 
-    def _index(self, index: Index, results: Mapping[str, Result]) -> Result:
+    def _index(self, index: Index, results: Mapping[str, MeasureResult]) -> MeasureResult:
         names = dict.fromkeys(structure for structure, _ in index.names)
         result = combined([results[name] for name in names])
         value = index.value({key: results[key[0]].values.get(key[1]) for key in index.names})
@@ -504,7 +506,7 @@ class Measuring:
         return result
 
 
-def combined(results: Sequence[Result]) -> Result:
+def combined(results: Sequence[MeasureResult]) -> MeasureResult:
     """Of a value made from several: worst status, lowest confidence, source and verdict of most care."""
     worst = (UNREADABLE, NO_SPECIMEN, DUPLICATE, *REFUSED, UNKNOWN, ABSENT, HIDDEN, LOW, OUTSIDE)
     status = min((result.status for result in results), key=(*worst, DOUBTFUL, MEASURED).index)
@@ -515,7 +517,7 @@ def combined(results: Sequence[Result]) -> Result:
     known = [result.confidence for result in results if result.confidence is not None]
     flags = [flag for result in results for flag in result.flags]
     verdicts = [result.verdict for result in results if result.source != "drawn"]
-    return Result(
+    return MeasureResult(
         status,
         state,
         source,
@@ -565,12 +567,12 @@ def united(crops: Sequence[Crop]) -> Crop:
     return union, (left, top)
 
 
-def drawn_of(annotation: Annotation) -> Drawn:
+def drawn_of(annotation: Annotation) -> StructureMask:
     """An annotation with its mask, unless that is refused."""
     mask, box, size = None, None, None
     if annotation.verdict not in REFUSED:
         mask, box, size = annotation.part()
-    return Drawn(
+    return StructureMask(
         mask,
         annotation.source,
         annotation.score,

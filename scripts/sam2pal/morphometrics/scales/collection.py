@@ -34,7 +34,7 @@ MOST_OFF = 0.1  # of the photographs: if more are off, they were not taken alike
 
 
 @dataclass(frozen=True)
-class Row:
+class ScaleRow:
     """What was found in one photograph, see `COLUMNS`; `pixels_per_mm` is empty where it is not trusted."""
 
     genus: str
@@ -55,23 +55,23 @@ class Row:
         return self.pixels_per_mm is not None and not self.source.endswith(MEDIAN)
 
 
-def read_rows(paths: Iterable[str | Path]) -> list[Row]:
+def read_rows(paths: Iterable[str | Path]) -> list[ScaleRow]:
     """Rows of tables in their order.
 
     Raises:
         InputError: a table is damaged, or a specimen is in two.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, ScaleRow] = {}
     for path in paths:
         for cells in tables.read(path, COLUMNS, others=False).to_pylist():
-            row = Row(**cells)
+            row = ScaleRow(**cells)
             if row.specimen in rows:
                 raise InputError(f"{path}: the specimen '{row.specimen}' is there twice")
             rows[row.specimen] = row
     return list(rows.values())
 
 
-def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
+def write_rows(path: str | Path, rows: Iterable[ScaleRow]) -> None:
     """Write scale.csv."""
     cells: list[Mapping[str, Any]] = [
         vars(row)
@@ -85,7 +85,7 @@ def write_rows(path: str | Path, rows: Iterable[Row]) -> None:
     tables.write(tables.table(cells, COLUMNS), path)
 
 
-def judged(rows: Sequence[Row]) -> list[Row]:
+def judged(rows: Sequence[ScaleRow]) -> list[ScaleRow]:
     """Rows of a genus, with scales found in a photograph that are far from all others doubtful.
 
     A scale that others have too is another magnification and no outlier.
@@ -112,7 +112,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
     return found
 
 
-def with_one_scale(rows: Sequence[Row]) -> list[Row]:
+def with_one_scale(rows: Sequence[ScaleRow]) -> list[ScaleRow]:
     """Rows of photographs that were taken alike: all have the median scale, and its spread.
 
     A scale of a photograph's own that is far from it is doubtful, and the photograph has none.
@@ -126,7 +126,7 @@ def with_one_scale(rows: Sequence[Row]) -> list[Row]:
     return [shared.doubted(row) if shared.off(row) else shared.given(row) for row in rows]
 
 
-def alike(rows: Sequence[Row], groups: Mapping[str, str] | None = None) -> list[Row]:
+def alike(rows: Sequence[ScaleRow], groups: Mapping[str, str] | None = None) -> list[ScaleRow]:
     """Rows of which those without a scale have the median of photographs that were taken alike.
 
     Without five scales, or where these differ, nobody knows that photographs were taken alike, and
@@ -137,7 +137,7 @@ def alike(rows: Sequence[Row], groups: Mapping[str, str] | None = None) -> list[
             camera and the size.
     """
     of = {row.specimen: row.taken for row in rows} if groups is None else groups
-    members: dict[str, list[Row]] = {}
+    members: dict[str, list[ScaleRow]] = {}
     for row in rows:
         if of.get(row.specimen):
             members.setdefault(of[row.specimen], []).append(row)
@@ -173,7 +173,7 @@ class _Shared:
     said: str
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> _Shared | None:
+    def of(cls, rows: Sequence[ScaleRow]) -> _Shared | None:
         known = [row for row in rows if row.pixels_per_mm]
         if not known:
             return None
@@ -197,15 +197,15 @@ class _Shared:
         """Whether nothing speaks against it; one stray may be a wrong bar."""
         return self.spread <= SPREAD and self.strays <= max(1, MOST_OFF * self.count)
 
-    def off(self, row: Row) -> bool:
+    def off(self, row: ScaleRow) -> bool:
         own = row.pixels_per_mm
         return own is not None and abs(math.log(own / self.pixels_per_mm)) > OFF
 
-    def doubted(self, row: Row) -> Row:
+    def doubted(self, row: ScaleRow) -> ScaleRow:
         reason = f"{row.pixels_per_mm:.4g} pixels per mm, but {self.pixels_per_mm:.4g} is the {self.said}"
         return replace(row, status=DOUBTFUL, pixels_per_mm=None, reason=reason)
 
-    def given(self, row: Row) -> Row:
+    def given(self, row: ScaleRow) -> ScaleRow:
         return replace(
             row,
             status=FOUND,
@@ -216,7 +216,7 @@ class _Shared:
         )
 
 
-def without_scale(rows: Sequence[Row]) -> str:
+def without_scale(rows: Sequence[ScaleRow]) -> str:
     """What there is to know of the scales of a genus; empty if every photograph has one."""
     doubtful = [row.specimen for row in rows if row.status == DOUBTFUL]
     without = [row.specimen for row in rows if row.status == NONE]

@@ -31,7 +31,7 @@ _TICK_MM = {"mm": 1.0, "1/16 in": 25.4 / 16}
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundScale:
     """What a photograph says of its scale.
 
     Attributes:
@@ -70,7 +70,7 @@ class Search:
         self.path = path
         self.photograph = read_photograph(path, at_least=SIDE)
 
-    def find(self, sources: Sequence[str], options: ScaleSearch) -> Found:
+    def find(self, sources: Sequence[str], options: ScaleSearch) -> FoundScale:
         """The first source that is not doubtful, else the first that is there at all."""
         doubtful = None
         for source in sources:
@@ -79,14 +79,14 @@ class Search:
                 return found
             if found.status == DOUBTFUL and doubtful is None:
                 doubtful = found
-        return doubtful or Found(NONE, reason=f"no {' or '.join(sources)} was found")
+        return doubtful or FoundScale(NONE, reason=f"no {' or '.join(sources)} was found")
 
-    def bar(self, options: ScaleSearch) -> Found:
+    def bar(self, options: ScaleSearch) -> FoundScale:
         """The scale bar."""
         small = self.photograph.small(SIDE)
         choice = find_bar(grey(small))
         if choice.bar is None:
-            return Found(NONE)
+            return FoundScale(NONE)
         factor = self.photograph.shown.side / max(small.shape[:2])
         line = choice.bar.line.scaled(factor)
         window = self._window(line, 90.0)
@@ -107,21 +107,21 @@ class Search:
         share = choice.bar.error / line.length
         return _judged("bar", line.length, length, share, doubt, picture)
 
-    def ruler(self, options: ScaleSearch) -> Found:
+    def ruler(self, options: ScaleSearch) -> FoundScale:
         """The ruler with most ticks."""
         found = find_ruler(grey(self.photograph.pixels), options.ruler)
         if found is None:
-            return Found(NONE)
+            return FoundScale(NONE)
         picture = _shown(self.photograph.pixels, found.line)
         period = found.period * self._factor
         return _judged("ruler", period, _TICK_MM[options.ruler], found.error, found.doubt, picture)
 
-    def card(self, options: ScaleSearch) -> Found:
+    def card(self, options: ScaleSearch) -> FoundScale:
         """The card of known sides."""
         assert options.card is not None
         found = find_card(grey(self.photograph.pixels), options.card)
         if found is None:
-            return Found(NONE)
+            return FoundScale(NONE)
         picture = _shown(self.photograph.pixels, found.line)
         longer = max(options.card)
         pixels = found.pixels_per_mm * self._factor * longer
@@ -170,14 +170,14 @@ def _judged(
     share: float,
     doubt: str,
     picture: NDArray[np.uint8],
-) -> Found:
+) -> FoundScale:
     if mm is not None and not doubt:
         try:
             check_scale(pixels / mm, f"the {source}")
         except InputError as error:
             doubt = str(error)
     status = DOUBTFUL if doubt else FOUND
-    return Found(status, source, pixels, mm, share, doubt, picture)
+    return FoundScale(status, source, pixels, mm, share, doubt, picture)
 
 
 def _shown(pixels: NDArray[np.uint8], line: Line) -> NDArray[np.uint8]:

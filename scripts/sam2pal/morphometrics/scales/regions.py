@@ -17,7 +17,7 @@ SHORTEST, SLENDEREST = 7.0, 1.6  # length in pixels, and length over width
 
 
 @dataclass(frozen=True)
-class Region:
+class OrientedRegion:
     """A region, as the rectangle that holds it along its main axis.
 
     Attributes:
@@ -32,7 +32,7 @@ class Region:
     filled: float
 
 
-def long_regions(picture: NDArray[np.float32]) -> Iterator[Region]:
+def long_regions(picture: NDArray[np.float32]) -> Iterator[OrientedRegion]:
     """All regions that may be a bar, in no order; the same place may come several times.
 
     Args:
@@ -49,7 +49,7 @@ def long_regions(picture: NDArray[np.float32]) -> Iterator[Region]:
                 yield from _regions(difference > level, dark, level)
 
 
-def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[Region]:
+def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[OrientedRegion]:
     labels, count = ndimage.label(mask, np.ones((3, 3), int))
     if not count:
         return
@@ -86,4 +86,4 @@ def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[Regi
         line = Line((cx[i], cy[i]), (ux[i], uy[i]), length[i], width[i])
         line = line.moved((top[i] + bottom[i]) / 2, 0.0)
         line = line.between(first[i] - half[i], last[i] + half[i], width[i])
-        yield Region(line, dark, level, area[i] / (length[i] * width[i]))
+        yield OrientedRegion(line, dark, level, area[i] / (length[i] * width[i]))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sam2pal.morphometrics.scales.regions import Region, long_regions
+from sam2pal.morphometrics.scales.regions import OrientedRegion, long_regions
 from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, sample, spaced
 
 FEWEST = 10  # ticks
@@ -77,7 +77,7 @@ class _Row:
     lengths: Numbers
 
 
-def _rows(regions: Sequence[Region]) -> list[_Row]:
+def _rows(regions: Sequence[OrientedRegion]) -> list[_Row]:
     """Rows of parallel lines that may be ticks."""
     if len(regions) < FEWEST:
         return []

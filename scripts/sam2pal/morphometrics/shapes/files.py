@@ -15,7 +15,7 @@ MISSING = -1
 
 
 @dataclass(frozen=True)
-class Configuration:
+class LandmarkConfiguration:
     """The same points on one specimen.
 
     Attributes:
@@ -40,7 +40,7 @@ class Configuration:
         return self.points * (1, -1) + (0, self.height)
 
 
-def write_tps(path: Path, configurations: Sequence[Configuration], fixed: int) -> None:
+def write_tps(path: Path, configurations: Sequence[LandmarkConfiguration], fixed: int) -> None:
     """Write TPS (Rohlf): coordinates in pixels, y upwards, SCALE in mm a pixel, missing ones -1 -1.
 
     Args:
@@ -63,7 +63,7 @@ def write_tps(path: Path, configurations: Sequence[Configuration], fixed: int) -
     _write(path, lines())
 
 
-def write_morphoj(path: Path, configurations: Sequence[Configuration]) -> None:
+def write_morphoj(path: Path, configurations: Sequence[LandmarkConfiguration]) -> None:
     """Write a text file for MorphoJ: a row a specimen, tabs, in mm if all scales are known, else in pixels.
 
     MorphoJ takes no missing points, so specimens that lack one are left out.
@@ -89,7 +89,7 @@ def columns(points: int) -> dict[str, type]:
     return known | {f"{axis}{i}": float for i in range(1, points + 1) for axis in "xy"}
 
 
-def row(one: Configuration) -> Mapping[str, Any]:
+def row(one: LandmarkConfiguration) -> Mapping[str, Any]:
     """The row of a specimen: pixels, y upwards; genus and round are not in it."""
     values = [None if np.isnan(v) else round(float(v), DECIMALS) for v in one.upwards.ravel()]
     names = list(columns(len(one.points)))[4:]

@@ -14,7 +14,7 @@ from sam2pal.morphometrics.geometry.shape import Part
 
 
 @dataclass(frozen=True)
-class Frame:
+class BodyFrame:
     """The body's own coordinates: x to its right, y forwards, as the photograph shows it.
 
     Attributes:
@@ -30,7 +30,7 @@ class Frame:
     @classmethod
     def of(
         cls, body: Moments, axis: float, front: Moments, rear: Moments, mirrored: bool
-    ) -> "Frame":
+    ) -> "BodyFrame":
         """The frame of a body.
 
         Args:

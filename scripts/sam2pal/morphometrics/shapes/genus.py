@@ -13,13 +13,13 @@ from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together
 from sam2pal.morphometrics.measures.dictionary import MEASURED
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import Case, Drawn
-from sam2pal.morphometrics.shapes.frame import Frame
+from sam2pal.morphometrics.measures.specimen import SpecimenMasks, StructureMask
+from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
-from sam2pal.morphometrics.shapes.outlines import Described, Outline, in_one_piece
+from sam2pal.morphometrics.shapes.outlines import Described, OrientedOutline, in_one_piece
 from sam2pal.morphometrics.shapes.transfer import Template, Transferred, transfer
 from sam2pal.morphometrics.tables.columns import COLUMNS
-from sam2pal.morphometrics.tables.genus import Genus
+from sam2pal.morphometrics.tables.genus import GenusShards
 
 NO_AXIS, IN_PIECES = "no_axis", "in_pieces"
 """Why a measured structure has no outline: front or rear structure not measured, several pieces."""
@@ -87,7 +87,7 @@ def refused_scales(path: str | Path) -> set[str]:
 
 
 def shapes(
-    genus: Genus,
+    genus: GenusShards,
     statuses: Statuses,
     outlines: OutlineOptions,
     drawn: Mapping[str, Points] | None = None,
@@ -103,7 +103,7 @@ def shapes(
     drawn = drawn or {}
     templates = _templates(genus, outlines, drawn)
     for case in genus.cases():
-        if isinstance(case, Case):
+        if isinstance(case, SpecimenMasks):
             one, frame, found = _specimen(case, genus, statuses, outlines)
             if one.specimen in drawn:
                 one = replace(one, drawn=drawn[one.specimen])
@@ -114,13 +114,15 @@ def shapes(
 
 
 def _templates(
-    genus: Genus, outlines: OutlineOptions, drawn: Mapping[str, Points]
+    genus: GenusShards, outlines: OutlineOptions, drawn: Mapping[str, Points]
 ) -> list[Template]:
     """The templates with landmarks and outlines."""
     found = []
     for name, points in drawn.items():
-        masks = {of: Drawn(mask, "drawn") for of, mask in genus.templates[name].masks.items()}
-        case = Case(name, masks, Scale(), Path(genus.templates[name].path))
+        masks = {
+            of: StructureMask(mask, "drawn") for of, mask in genus.templates[name].masks.items()
+        }
+        case = SpecimenMasks(name, masks, Scale(), Path(genus.templates[name].path))
         there = {(name, of): MEASURED for of, one in masks.items() if one.mask.any()}
         _, frame, own = _specimen(case, genus, there, outlines)
         if frame is not None:
@@ -129,8 +131,8 @@ def _templates(
 
 
 def _specimen(
-    case: Case, genus: Genus, statuses: Statuses, outlines: OutlineOptions
-) -> tuple[SpecimenShapes, Frame | None, Mapping[str, Outline]]:
+    case: SpecimenMasks, genus: GenusShards, statuses: Statuses, outlines: OutlineOptions
+) -> tuple[SpecimenShapes, BodyFrame | None, Mapping[str, OrientedOutline]]:
     """The shapes of a specimen, its frame, and its outlines, which take a hundred times the memory."""
     structures = list(genus.structures or ())
     status = {name: statuses.get((case.specimen, name), "") for name in structures}
@@ -152,9 +154,9 @@ def _specimen(
         lost = {name: NO_AXIS if name in known else status[name] for name in wanted}
         return SpecimenShapes(*common, lost), None, {}
     body, axis = genus.measuring.axis(case.drawn, known)
-    frame = Frame.of(body, axis, known[front].moments, known[rear].moments, mirrored)
+    frame = BodyFrame.of(body, axis, known[front].moments, known[rear].moments, mirrored)
     whole = {name: in_one_piece(of.parts) for name, of in known.items()}
-    found = {name: Outline(of.parts[0], frame) for name, of in known.items() if whole[name]}
+    found = {name: OrientedOutline(of.parts[0], frame) for name, of in known.items() if whole[name]}
     slender = {name: known[name] for name in genus.options.curved if name in known}
     measure_together(list(slender.values()))
     order = list(genus.options.body) or structures

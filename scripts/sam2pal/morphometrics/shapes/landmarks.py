@@ -7,8 +7,8 @@ import shapely
 
 from sam2pal.morphometrics.geometry.outline import Points
 from sam2pal.morphometrics.geometry.shape import Shape
-from sam2pal.morphometrics.shapes.frame import Frame
-from sam2pal.morphometrics.shapes.outlines import Outline
+from sam2pal.morphometrics.shapes.frame import BodyFrame
+from sam2pal.morphometrics.shapes.outlines import OrientedOutline
 
 GAP = 0.01  # of the body's length: structures this near to each other meet
 SEAM = 0.2  # of the narrower structure's width: a shorter contact is none
@@ -17,10 +17,10 @@ Landmarks = dict[str, Points]
 
 
 def landmarks(
-    outlines: Mapping[str, Outline],
+    outlines: Mapping[str, OrientedOutline],
     slender: Mapping[str, Shape],
     body: Sequence[str],
-    frame: Frame,
+    frame: BodyFrame,
 ) -> Landmarks:
     """Every landmark of a specimen that its masks define, (x, y) on the photograph by name.
 
@@ -45,7 +45,7 @@ def landmarks(
     return found
 
 
-def _seam(one: Outline, other: Outline, frame: Frame, gap: float) -> Landmarks:
+def _seam(one: OrientedOutline, other: OrientedOutline, frame: BodyFrame, gap: float) -> Landmarks:
     """The ends and the middle of the line along which two structures meet, if they do."""
     ring = shapely.LinearRing(other.points)
     points = shapely.points(one.points)
@@ -65,7 +65,7 @@ def _seam(one: Outline, other: Outline, frame: Frame, gap: float) -> Landmarks:
     return {"left": middle[0], "middle": centre, "right": middle[-1]}
 
 
-def _tips(shape: Shape, trunk: shapely.MultiLineString, frame: Frame) -> Landmarks:
+def _tips(shape: Shape, trunk: shapely.MultiLineString, frame: BodyFrame) -> Landmarks:
     """Base and tip of the one piece on each side; a side with none or several has neither."""
     sides: dict[str, list[Points]] = {"left": [], "right": []}
     for part, axis in zip(shape.parts, shape.axes, strict=True):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.outline import Points
 from sam2pal.morphometrics.geometry.shape import Part
-from sam2pal.morphometrics.shapes.frame import Frame
+from sam2pal.morphometrics.shapes.frame import BodyFrame
 
 WHOLE = 0.9  # share of a structure's area from which one piece of it stands for all
 
@@ -21,8 +21,8 @@ class Described:
 
     Attributes:
         semilandmarks: [n, 2] on the photograph.
-        fourier: [h, 4], see `Outline.fourier`.
-        area, solidity: see `Outline`.
+        fourier: [h, 4], see `OrientedOutline.fourier`.
+        area, solidity: see `OrientedOutline`.
     """
 
     semilandmarks: Points
@@ -31,7 +31,7 @@ class Described:
     solidity: float
 
 
-class Outline:
+class OrientedOutline:
     """The outer outline of one piece, walked clockwise from where its midline leaves it in front.
 
     The start is the farthest point in which the ray forwards from the piece's centroid crosses the
@@ -44,7 +44,7 @@ class Outline:
         area: enclosed, in pixels; solidity: that over the area of its convex hull.
     """
 
-    def __init__(self, part: Part, frame: Frame) -> None:
+    def __init__(self, part: Part, frame: BodyFrame) -> None:
         ring = shapely.Polygon(part.outer.points)
         centre = shapely.get_coordinates(ring.centroid)[0]
         self.centre = (float(centre[0]), float(centre[1]))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
 from sam2pal.morphometrics.geometry.outline import Points
-from sam2pal.morphometrics.shapes.frame import Frame
-from sam2pal.morphometrics.shapes.outlines import Outline
+from sam2pal.morphometrics.shapes.frame import BodyFrame
+from sam2pal.morphometrics.shapes.outlines import OrientedOutline
 
 POINTS = 64  # of an outline
 BESIDE = 0.03  # of the body's length: a landmark farther from all outlines belongs to none
@@ -30,8 +30,8 @@ class Template:
         landmarks: (x, y) on its photograph by name.
     """
 
-    frame: Frame
-    outlines: Mapping[str, Outline]
+    frame: BodyFrame
+    outlines: Mapping[str, OrientedOutline]
     landmarks: Mapping[str, tuple[float, float]]
 
 
@@ -49,7 +49,7 @@ class Transferred:
 
 
 def transfer(
-    templates: Sequence[Template], frame: Frame, outlines: Mapping[str, Outline]
+    templates: Sequence[Template], frame: BodyFrame, outlines: Mapping[str, OrientedOutline]
 ) -> dict[str, Transferred]:
     """The templates' landmarks on a specimen, by name.
 
@@ -70,7 +70,7 @@ def transfer(
 
 
 def _from(
-    template: Template, frame: Frame, outlines: Mapping[str, Outline]
+    template: Template, frame: BodyFrame, outlines: Mapping[str, OrientedOutline]
 ) -> list[tuple[str, Points]]:
     common = [name for name in template.outlines if name in outlines]
     if not common:
@@ -99,6 +99,6 @@ def _from(
 
 
 def _semilandmarks(
-    frame: Frame, outlines: Mapping[str, Outline], names: Sequence[str]
+    frame: BodyFrame, outlines: Mapping[str, OrientedOutline], names: Sequence[str]
 ) -> NDArray[np.float64]:
     return np.concatenate([frame.local(outlines[name].semilandmarks(POINTS)) for name in names])

@@ -18,7 +18,13 @@ from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.dictionary import DUPLICATE
 from sam2pal.morphometrics.measures.proportions import shapes_of, template_proportions
 from sam2pal.morphometrics.measures.scale import Scales
-from sam2pal.morphometrics.measures.specimen import Case, Drawn, Measured, Measuring, drawn_of
+from sam2pal.morphometrics.measures.specimen import (
+    Measured,
+    Measuring,
+    SpecimenMasks,
+    StructureMask,
+    drawn_of,
+)
 from sam2pal.morphometrics.tables.table import Layout
 
 SHOWN = 20
@@ -26,7 +32,7 @@ PIXELS, SPECIMENS = 8_000_000, 50  # that are measured together: what a computer
 
 
 @dataclass
-class Genus:
+class GenusShards:
     """The shards of one genus and round, and everything that is known beside them.
 
     Attributes:
@@ -120,15 +126,19 @@ class Genus:
 
     def _measured(self) -> Iterator[Measured]:
         for together in _together(self.cases()):
-            readable = [case for case in together if isinstance(case, Case)]
+            readable = [case for case in together if isinstance(case, SpecimenMasks)]
             found = iter(self.measuring.measure(readable))
             for case in together:
                 result = case if isinstance(case, Measured) else next(found)
-                if isinstance(case, Case) and result.reason and result.reason != case.scale.reason:
+                if (
+                    isinstance(case, SpecimenMasks)
+                    and result.reason
+                    and result.reason != case.scale.reason
+                ):
                     self._leave_out("without colours", result.specimen, reason=result.reason)
                 yield result
 
-    def cases(self) -> Iterator[Case | Measured]:
+    def cases(self) -> Iterator[SpecimenMasks | Measured]:
         """What is to be measured; of an unreadable photograph that it has no measures."""
         for path in self.predictions:
             dataset = Dataset(path, source="drawn")
@@ -157,7 +167,7 @@ class Genus:
                 self.specimens[entry.specimen] = str(path)
                 case = self._case(path, entry, drawn.get(entry.specimen), self._photograph(entry))
                 known = dataset.info.get("model") == "bundled" and not dataset.info.get("trained")
-                yield replace(case, calibrated=known) if isinstance(case, Case) else case
+                yield replace(case, calibrated=known) if isinstance(case, SpecimenMasks) else case
 
     def _named(self, dataset: Dataset) -> list[AnnotatedSpecimen]:
         """The specimens of a file, as the list of specimens calls them."""
@@ -190,7 +200,7 @@ class Genus:
         entry: AnnotatedSpecimen,
         template: AnnotatedSpecimen | None,
         photograph: Path | None,
-    ) -> Case | Measured:
+    ) -> SpecimenMasks | Measured:
         readable = entry.status == "ok"
         scale = self.scales.of(entry.specimen, photograph if readable else None)
         if not readable:
@@ -201,7 +211,7 @@ class Genus:
             )
             self._leave_out(why, entry.specimen, entry)
             return self.measuring.nothing(entry.specimen, entry.status, entry.reason, scale)
-        entries: dict[str, Drawn] = {}
+        entries: dict[str, StructureMask] = {}
         for name in self.structures:
             if name in entry.annotations:
                 entries[name] = drawn_of(entry.annotations[name])
@@ -227,7 +237,7 @@ class Genus:
                 if name in entries
             }
         mirrored = entry.view.startswith("mirrored")
-        return Case(entry.specimen, entries, scale, photograph, before, mirrored)
+        return SpecimenMasks(entry.specimen, entries, scale, photograph, before, mirrored)
 
     def _photograph(self, entry: AnnotatedSpecimen) -> Path | None:
         if self.photographs is not None:
@@ -251,13 +261,15 @@ class Genus:
         return "\n".join(lines)
 
 
-def _together(cases: Iterable[Case | Measured]) -> Iterator[list[Case | Measured]]:
+def _together(
+    cases: Iterable[SpecimenMasks | Measured],
+) -> Iterator[list[SpecimenMasks | Measured]]:
     """Specimens in groups of at most `SPECIMENS`, and of masks of about `PIXELS`."""
-    group: list[Case | Measured] = []
+    group: list[SpecimenMasks | Measured] = []
     pixels = 0
     for case in cases:
         group.append(case)
-        if isinstance(case, Case):
+        if isinstance(case, SpecimenMasks):
             pixels += sum(of.mask.size for of in case.drawn.values() if of.mask is not None)
         if pixels >= PIXELS or len(group) == SPECIMENS:
             yield group

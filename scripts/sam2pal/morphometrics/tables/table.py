@@ -10,7 +10,7 @@ from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 
 if TYPE_CHECKING:  # measuring takes a second to import, and summaries need none of it
-    from sam2pal.morphometrics.measures.specimen import Measured, Result
+    from sam2pal.morphometrics.measures.specimen import Measured, MeasureResult
 
 KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_uncertainty", "scale_source")
 """Columns that a wide row has once ..."""
@@ -120,7 +120,7 @@ def wide(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _state(structure: str, result: "Result") -> dict[str, Any]:
+def _state(structure: str, result: "MeasureResult") -> dict[str, Any]:
     return {
         "structure": structure,
         "status": result.status,
@@ -135,7 +135,7 @@ def _state(structure: str, result: "Result") -> dict[str, Any]:
 
 def _row(
     shared: Mapping[str, Any],
-    result: "Result",
+    result: "MeasureResult",
     measure: str,
     unit: str,
     exponent: float,

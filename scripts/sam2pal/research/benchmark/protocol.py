@@ -45,7 +45,7 @@ class Variant:
 
 
 @dataclass(frozen=True, order=True)
-class Run:
+class BenchmarkRun:
     """One line of the plan: a variant with one draw of templates and one seed of training."""
 
     collection: str
@@ -101,7 +101,7 @@ class Protocol:
         """The first variant that does not train, which all others are compared with."""
         return next(name for name, variant in self.variants.items() if variant.training is None)
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[BenchmarkRun]:
         """All runs, draw by draw, so that a table of some of them is balanced."""
         for seed in range(1, self.seeds + 1):
             for templates in self.templates:
@@ -110,7 +110,7 @@ class Protocol:
                         if seed > 1 and variant.training is None:
                             continue  # nothing random is in it
                         for collection in self.collections:
-                            yield Run(collection, templates, draw, seed, variant.name)
+                            yield BenchmarkRun(collection, templates, draw, seed, variant.name)
 
     def configuration(self, variant: str, model: str, side: int) -> str:
         """A hash of all that decides what a variant computes, apart from the photographs, the draw and

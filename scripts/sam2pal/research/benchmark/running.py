@@ -16,7 +16,7 @@ from sam2pal.model import adapters
 from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
-from sam2pal.research.benchmark.protocol import Protocol, Run, Variant
+from sam2pal.research.benchmark.protocol import BenchmarkRun, Protocol, Variant
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.tracking import track_halving
@@ -51,7 +51,7 @@ class Runner:
         self.device, self.scratch = device, scratch
         self._latest: dict[tuple[str, str], tuple[int, Trained]] = {}
 
-    def __call__(self, run: Run) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    def __call__(self, run: BenchmarkRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """A row per specimen and structure, and what is to be known of the training."""
         collection = self.collections[run.collection]
         templates = collection.draw(run.templates, run.draw, self.protocol.seed)
@@ -62,7 +62,7 @@ class Runner:
         seconds = {"segment_seconds": round(time.monotonic() - began, 2)}
         return rows, {"template_specimens": " ".join(names), **trained.record, **seconds}
 
-    def _train(self, run: Run, templates: list[int]) -> Trained:
+    def _train(self, run: BenchmarkRun, templates: list[int]) -> Trained:
         variant = self.protocol.variants[run.variant]
         collection = self.collections[run.collection]
         if variant.training is None:

@@ -12,7 +12,7 @@ import pandas as pd
 from sam2pal.evaluation.pair import MEASURES
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.research.benchmark.protocol import Run
+from sam2pal.research.benchmark.protocol import BenchmarkRun
 
 KEY = ("configuration", "data", "collection", "templates", "draw", "seed", "variant")
 """What makes a run: one with the same values is not run again."""
@@ -44,7 +44,9 @@ class Store:
         runs, scores = self.read()
         keys = list(KEY)
         self._done = {tuple(row) for row in runs[keys].astype(str).itertuples(index=False)}
-        known = [tuple(row) in self._done for row in scores[keys].astype(str).itertuples(index=False)]
+        known = [
+            tuple(row) in self._done for row in scores[keys].astype(str).itertuples(index=False)
+        ]
         if not all(known):
             scores = scores[known]
             with atomic(self.scores) as temporary:
@@ -69,7 +71,7 @@ class Store:
         return _read(self.runs, RUNS), _read(self.scores, SCORES)
 
 
-def key_of(run: Run, configuration: str, data: str) -> dict[str, Any]:
+def key_of(run: BenchmarkRun, configuration: str, data: str) -> dict[str, Any]:
     """The values of `KEY`."""
     return {"configuration": configuration, "data": data} | {
         name: getattr(run, name) for name in KEY[2:]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from sam2pal.dataset.signals import GOOD_IOU
-from sam2pal.research.confidence.segmenting import Found, specimens_of
+from sam2pal.research.confidence.segmenting import SegmentedCase, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED
 from sam2pal.segmentation.confidence import Feature, scaled
 
@@ -32,7 +32,7 @@ PIECES = "log odds"  # scale of how far masks lie apart
 DRAWN = 0.5  # weight of the drawings among all; sets of real pictures share the rest alike
 
 
-def fit(found: Sequence[Found], names: Sequence[str]) -> dict[str, Any]:
+def fit(found: Sequence[SegmentedCase], names: Sequence[str]) -> dict[str, Any]:
     """A regression on the masks that have all these signals.
 
     One slope serves several thresholds of IoU (proportional odds), so that the order of masks that are all
@@ -54,7 +54,7 @@ def fit(found: Sequence[Found], names: Sequence[str]) -> dict[str, Any]:
 
 
 def fit_alikeness(
-    alike: Sequence[Found], foreign: Sequence[Found], names: Sequence[str]
+    alike: Sequence[SegmentedCase], foreign: Sequence[SegmentedCase], names: Sequence[str]
 ) -> dict[str, Any]:
     """A regression of combined signals to whether a specimen is what the templates show.
 
@@ -75,7 +75,7 @@ def fit_alikeness(
     return content | {"limit": 0.5, "alike": len(own), "foreign": len(other)}
 
 
-def fit_single(one: Sequence[Found], two: Sequence[Found]) -> dict[str, Any]:
+def fit_single(one: Sequence[SegmentedCase], two: Sequence[SegmentedCase]) -> dict[str, Any]:
     """A regression of how far masks lie apart to whether a photograph shows one specimen.
 
     Args:
@@ -101,7 +101,7 @@ def _described(intercept: float, *columns: Sequence[Any]) -> dict[str, Any]:
     return {"intercept": _short(intercept), "features": features}
 
 
-def _but_two(found: Found) -> list[dict[str, float | None]]:
+def _but_two(found: SegmentedCase) -> list[dict[str, float | None]]:
     return [of for name, of in specimens_of(found).items() if not _shows_two(name)]
 
 

@@ -34,7 +34,7 @@ def folder_of(cache: Path, digest: str) -> Path:
 
 
 @dataclass(frozen=True)
-class Found:
+class SegmentedCase:
     """The masks of a case.
 
     Attributes:
@@ -51,7 +51,7 @@ class Found:
     info: dict[str, Any]
 
 
-def specimens_of(found: Found) -> dict[str, dict[str, float | None]]:
+def specimens_of(found: SegmentedCase) -> dict[str, dict[str, float | None]]:
     """The combined signals of each specimen of a case."""
     masks: dict[str, list[dict[str, float | None]]] = {}
     for mask in found.masks:
@@ -65,14 +65,14 @@ def segmented(
     tracker: Tracker,
     options: SegmentationOptions,
     cache: Path,
-) -> Iterator[Found]:
+) -> Iterator[SegmentedCase]:
     """Segment cases as a job of the workflow does; what the cache has is not made again."""
     for case in cases:
         kept = cache / f"{case.name}.json"
         if not kept.is_file():
             found = _segment(case, tracker, options)
             write_text(kept, json.dumps(found))
-        yield Found(case, **json.loads(kept.read_text(encoding="utf-8")))
+        yield SegmentedCase(case, **json.loads(kept.read_text(encoding="utf-8")))
 
 
 def _segment(case: Case, tracker: Tracker, options: SegmentationOptions) -> dict[str, Any]:

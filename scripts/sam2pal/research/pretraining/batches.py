@@ -11,7 +11,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.research.pretraining.options import PretrainingOptions
-from sam2pal.research.pretraining.photographs import Photographs
+from sam2pal.research.pretraining.photographs import PictureSet
 from sam2pal.research.pretraining.views import (
     MILD,
     STRONG,
@@ -21,7 +21,7 @@ from sam2pal.research.pretraining.views import (
     view,
 )
 from sam2pal.research.synthetic.collection import draw_collection
-from sam2pal.research.synthetic.specimen import Drawing
+from sam2pal.research.synthetic.specimen import DrawnPhotograph
 
 # how often a structure is asked for: eyes and mandibles are a few pixels at this size and would take the
 # place of what can be learned; thin limbs are what needs most practice
@@ -60,7 +60,7 @@ class Batches(IterableDataset):
         options: PretrainingOptions,
         seed: int,
         start: int = 0,
-        photographs: Sequence[Photographs] = (),
+        photographs: Sequence[PictureSet] = (),
     ) -> None:
         self.options, self.seed, self.start = options, seed, start
         self.photographs = photographs
@@ -78,7 +78,7 @@ class Batches(IterableDataset):
 def make_batch(
     rng: np.random.Generator,
     options: PretrainingOptions,
-    photographs: Sequence[Photographs] = (),
+    photographs: Sequence[PictureSet] = (),
 ) -> Batch:
     """The images of one step; every group's source is drawn by the shares of the options.
 
@@ -132,7 +132,7 @@ def drawn_group(
 
 
 def _to_tensors(
-    drawings: list[Drawing], rng: np.random.Generator, options: PretrainingOptions
+    drawings: list[DrawnPhotograph], rng: np.random.Generator, options: PretrainingOptions
 ) -> Iterator[tuple[Tensor, Tensor]]:
     shown = {name: sum(d.masks[name].any() for d in drawings) for name in drawings[0].masks}
     present = [name for name, number in shown.items() if number > 1]
@@ -167,7 +167,7 @@ def turn(rng: np.random.Generator, image: Tensor, mask: Tensor) -> tuple[Tensor,
 def photographed_group(
     rng: np.random.Generator,
     options: PretrainingOptions,
-    photographs: Sequence[Photographs],
+    photographs: Sequence[PictureSet],
     judged: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Pictures of a set that show the same classes, or views of one; held out ones as they are (`judged`)."""
@@ -202,7 +202,7 @@ def photographed_group(
 
 
 def region_group(
-    rng: np.random.Generator, options: PretrainingOptions, photographs: Sequence[Photographs]
+    rng: np.random.Generator, options: PretrainingOptions, photographs: Sequence[PictureSet]
 ) -> tuple[Tensor, Tensor]:
     """Strongly different views of one picture with some of its regions as structures."""
     sizes = np.array([len(one.pictures) for one in photographs], float)

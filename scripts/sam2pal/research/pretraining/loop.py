@@ -19,7 +19,7 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.research.pretraining.batches import Batches
 from sam2pal.research.pretraining.optimizer import trainable, update_average
 from sam2pal.research.pretraining.options import PretrainingOptions
-from sam2pal.research.pretraining.photographs import Photographs
+from sam2pal.research.pretraining.photographs import PictureSet
 from sam2pal.research.pretraining.step import step_loss
 from sam2pal.training.schedule import schedule
 
@@ -32,7 +32,7 @@ def pretrain(
     folder: Path,
     seed: int,
     on_step: Callable[[int, dict], None] = lambda step, numbers: None,
-    photographs: Sequence[Photographs] = (),
+    photographs: Sequence[PictureSet] = (),
 ) -> None:
     """Train until `options.steps`, going on from the checkpoint in `folder` if there is one.
 

@@ -37,7 +37,7 @@ _SMALLEST, _LARGEST = 50, 0.3  # of a region: pixels; share of the picture
 
 
 @dataclass(frozen=True)
-class Photographs:
+class PictureSet:
     """One set of real pictures, `S` pixels on each side.
 
     Attributes:
@@ -99,7 +99,7 @@ class Photographs:
         return range(int(first), int(last))
 
 
-def cached(source: Path, cache: Path, side: int) -> Photographs:
+def cached(source: Path, cache: Path, side: int) -> PictureSet:
     """A set of pictures, prepared if the cache does not hold it as it is.
 
     Raises:
@@ -123,7 +123,7 @@ def cached(source: Path, cache: Path, side: int) -> Photographs:
         for key in ("images", "boxes", "labels", "packed", "regions", "found", "weights")
     }
     names = [path.name for path in files]
-    return Photographs(source.name, names, classes=stored["classes"], **arrays)
+    return PictureSet(source.name, names, classes=stored["classes"], **arrays)
 
 
 def _prepare(source: Path, files: list[Path], folder: Path, side: int, wanted: dict) -> None:

@@ -17,7 +17,7 @@ from sam2pal.research.synthetic.photograph import (
     vary_style,
 )
 from sam2pal.research.synthetic.species import sample_relative, sample_species
-from sam2pal.research.synthetic.specimen import Drawing, draw_specimen
+from sam2pal.research.synthetic.specimen import DrawnPhotograph, draw_specimen
 
 SEVERAL = 0.25  # share of the collections with specimens of several genera
 FLAT = 0.75  # height over width of a stereo microscope's photographs
@@ -31,7 +31,7 @@ def draw_collection(
     *,
     lacking: float = 0.0,
     photographs: Path | None = None,
-) -> list[Drawing]:
+) -> list[DrawnPhotograph]:
     """Draw specimens of one plan, each letterboxed to (or filling) a square of `size` pixels.
 
     The specimens are of one species, of several of a genus, more or less alike, as when a template of
@@ -128,7 +128,7 @@ def clad(species: Species, rng: np.random.Generator, photographs: Path) -> Speci
     return replace(species, plates=tuple(plates))
 
 
-def stretched(drawing: Drawing, size: int) -> Drawing:
+def stretched(drawing: DrawnPhotograph, size: int) -> DrawnPhotograph:
     """The drawing resized to a square, whatever its shape."""
     pixels = Image.fromarray(drawing.pixels).resize((size, size), Image.Resampling.BILINEAR)
     masks = {
@@ -136,4 +136,4 @@ def stretched(drawing: Drawing, size: int) -> Drawing:
         for name, mask in drawing.masks.items()
     }
     height = drawing.pixels.shape[0]
-    return Drawing(np.array(pixels), masks, drawing.scale * size / height)
+    return DrawnPhotograph(np.array(pixels), masks, drawing.scale * size / height)

@@ -25,7 +25,7 @@ FRAMES = ("square", "fit", "letterbox")
 
 
 @dataclass(frozen=True)
-class Drawing:
+class DrawnPhotograph:
     """A drawn photograph: pixels uint8 [H, W, 3] and a bool mask [H, W] for every structure.
 
     A structure the specimen lacks, or that is hidden or outside the frame, has an empty mask.
@@ -37,7 +37,7 @@ class Drawing:
     scale: float
 
 
-class Frame(NamedTuple):
+class PictureFrame(NamedTuple):
     """A kind of `FRAMES`, its size in pixels, and the share of the body that may lie outside of it."""
 
     kind: str
@@ -60,7 +60,7 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
     crowd: bool | None = None,
     partial: float = 0.0,
     supple: float = 1.0,
-) -> Drawing:
+) -> DrawnPhotograph:
     """Draw one specimen.
 
     Args:
@@ -92,7 +92,7 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
     person = individual(species, rng)
     lost = sample_missing(species, rng) if missing is None else missing
     skeleton = Skeleton(person, rng, lost, supple)
-    asked = Frame(frame, *((size, size) if isinstance(size, int) else size), partial)
+    asked = PictureFrame(frame, *((size, size) if isinstance(size, int) else size), partial)
     pose, height, width = place(skeleton, rng, style, float(turn), asked)
     unit = pose.scale
     if style.scene:
@@ -134,11 +134,11 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
         pixels = np.ascontiguousarray(pixels[:, ::-1])
         masks = {name: np.ascontiguousarray(mask[:, ::-1]) for name, mask in masks.items()}
     if frame == "letterbox":
-        return letterbox(Drawing(pixels, masks, unit))
-    return Drawing(pixels, masks, unit)
+        return letterbox(DrawnPhotograph(pixels, masks, unit))
+    return DrawnPhotograph(pixels, masks, unit)
 
 
-def letterbox(drawing: Drawing) -> Drawing:
+def letterbox(drawing: DrawnPhotograph) -> DrawnPhotograph:
     """Pad a drawing to a square, centred, with the colour that normalises to zero."""
     height, width = drawing.pixels.shape[:2]
     side = max(height, width)
@@ -149,7 +149,7 @@ def letterbox(drawing: Drawing) -> Drawing:
     for name, mask in drawing.masks.items():
         masks[name] = np.zeros((side, side), bool)
         masks[name][top : top + height, left : left + width] = mask
-    return Drawing(pixels, masks, drawing.scale)
+    return DrawnPhotograph(pixels, masks, drawing.scale)
 
 
 def all_names(species: Species) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def place(
     rng: np.random.Generator,
     style: Style,
     turn: float,
-    frame: Frame,
+    frame: PictureFrame,
 ) -> tuple[Pose, int, int]:
     """Where the animal lies in the frame, and the frame's height and width."""
     kind, height, width, partial = frame
