@@ -64,14 +64,13 @@ PRETRAIN := $(BIN)/python scripts/research/pretrain.py --device $(DEVICE)
 FROZEN := "groups": 3, "views": 5, "trunk_rate": 0
 SMALL := "image_size": 192, "learning_rate": 8e-4, "steps": 1050, "cooldown": 1050
 THAWED := "structures": 3, "learning_rate": 3e-4, "half": true, "textures": "$(PICTURES)/antweb_unlabelled/images"
-FIRST := "steps": 500, "warmup": 15, "cooldown": 200, "average": 0.98, "ground_beetles": 0.4, "photographs": 0.06, \
-  "regions": 0.05
+FIRST := "steps": 500, "warmup": 15, "cooldown": 200, "average": 0.98, "ground_beetles": 0.4, "photographs": 0.06
 LONGER := "steps": 1150, "warmup": 20, "cooldown": 500, "average": 0.985, "ground_beetles": 0.38, "lacking": 0.22, \
-  "turned": 0.45, "photographs": 0.08, "regions": 0.06
+  "turned": 0.45, "photographs": 0.08
 LONGEST := "steps": 1000, "warmup": 20, "cooldown": 480, "average": 0.985, "ground_beetles": 0.36, "lacking": 0.22, \
-  "turned": 0.5, "photographs": 0.08, "regions": 0.04
-TAUGHT := --photographs $(addprefix $(PICTURES)/,antweb_unlabelled $(addprefix real_masks/, \
-  chicken_parts davis_car_shadow faces_generated insects_whole))
+  "turned": 0.5, "photographs": 0.08
+TAUGHT := --photographs $(addprefix $(PICTURES)/real_masks/, \
+  chicken_parts davis_car_shadow faces_generated insects_whole)
 
 pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures (hours; goes on where it was; DEVICE=cuda)
 	@VIRTUAL_ENV=.venv $(UV) pip install --require-hashes --no-deps -r envs/lock-pretrain.txt

@@ -25,7 +25,7 @@ from sam2pal.model.device import seed_everything
 from sam2pal.research.pretraining.loop import pretrain
 from sam2pal.research.pretraining.optimizer import imagenet_trunk
 from sam2pal.research.pretraining.options import PretrainingOptions
-from sam2pal.research.pretraining.photographs import cached
+from sam2pal.research.pretraining.photographs import PictureSet
 
 
 def parse() -> argparse.Namespace:
@@ -40,9 +40,8 @@ def parse() -> argparse.Namespace:
         type=Path,
         nargs="*",
         default=[],
-        help="folders of sets of pictures with `images/` and, if they have masks, `annotations.json`",
+        help="folders of sets of pictures with `images/` and `annotations.json`",
     )
-    add("--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures")
     add("--device", default="cpu", help="where to train")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=torch.get_num_threads())
@@ -70,11 +69,9 @@ def main() -> None:
     else:
         imagenet_trunk(model)
     model.to(arguments.device)
-    sets = [cached(folder, arguments.cache, options.image_size) for folder in arguments.photographs]
-    if options.photographs and not any(one.by_class for one in sets):
-        raise InputError("--options: photographs is above 0, but no set of --photographs has masks")
-    if options.regions and not sets:
-        raise InputError("--options: regions is above 0, but --photographs names no folder")
+    sets = [PictureSet.read(folder, options.image_size) for folder in arguments.photographs]
+    if options.photographs and not sets:
+        raise InputError("--options: photographs is above 0, but --photographs names no folder")
 
     bar = tqdm(total=options.steps, disable=None)
 

@@ -26,7 +26,7 @@ from sam2pal.model.build import build_model
 from sam2pal.model.loading import read_template
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.pretraining.photographs import PictureSet, cached
+from sam2pal.research.pretraining.photographs import PictureSet
 
 
 def parse() -> argparse.Namespace:
@@ -37,7 +37,6 @@ def parse() -> argparse.Namespace:
     add("--even", action="store_true", help="even numbers, which decide, instead of the odd ones")
     add("--photographs", type=Path, nargs="*", default=[], help="sets that taught the model")
     add("--left-out", type=Path, nargs="*", default=[], help="sets that did not")
-    add("--cache", type=Path, default=Path("pretraining/cache"), help="prepared pictures")
     add("--size", type=int, default=256, help="side of the model's square, pixels")
     add("--groups", type=int, default=24, help="drawn groups in each row")
     add("--threads", type=int, default=torch.get_num_threads())
@@ -49,11 +48,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     side = arguments.size
     tracker = Tracker(build_model(ModelOptions(image_size=side), arguments.weights))
-    sets = [cached(folder, arguments.cache, side) for folder in arguments.photographs]
-    sets += [
-        replace(cached(folder, arguments.cache, side), left_out=True)
-        for folder in arguments.left_out
-    ]
+    sets = [PictureSet.read(folder, side) for folder in arguments.photographs]
+    sets += [replace(PictureSet.read(of, side), left_out=True) for of in arguments.left_out]
     folders = sorted(path for path in arguments.real.iterdir() if path.is_dir())
     if not folders:
         raise InputError(f"{arguments.real}: it holds no folders of real collections")
@@ -134,10 +130,9 @@ def report_held_out(
         "drawn, plans that only judge": list(drawn_groups(seed, number, side, True, views)),
     }
     for one in photographs:
-        if one.by_class:
-            label = "real, left out" if one.left_out else "real, held-out pictures"
-            groups = photographed_groups(seed, max(2, number // 4), [one], views)
-            sources[f"{label}: {one.name}"] = list(groups)
+        label = "real, left out" if one.left_out else "real, held-out pictures"
+        groups = photographed_groups(seed, max(2, number // 4), [one], views)
+        sources[f"{label}: {one.name}"] = list(groups)
     lines = [
         "| held out | templates | IoU | missing recognised | present missed |",
         "| --- " * 5 + "|",

@@ -11,6 +11,7 @@ from held_out import drawn_groups, judge, photographed_groups
 from PIL import Image
 from weights import report_held_out
 
+from sam2pal.config.checking import validated
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError
 from sam2pal.model.tracker import Tracked, Tracker
@@ -19,7 +20,6 @@ from sam2pal.research.pretraining.batches import (
     SLIVER,
     make_batch,
     photographed_group,
-    region_group,
     turn,
 )
 from sam2pal.research.pretraining.loop import pretrain
@@ -29,7 +29,7 @@ from sam2pal.research.pretraining.optimizer import (
     update_average,
 )
 from sam2pal.research.pretraining.options import PretrainingOptions
-from sam2pal.research.pretraining.photographs import HELD_OUT, LEVELS, cached
+from sam2pal.research.pretraining.photographs import HELD_OUT, PictureSet
 from sam2pal.research.pretraining.step import losses, presence
 from sam2pal.research.pretraining.views import (
     MILD,
@@ -197,7 +197,7 @@ def test_an_interrupted_pretraining_ends_as_an_uninterrupted_one(small_model, tm
 # ------------------------------------------------------------------ real pictures
 
 
-def picture_set(folder, number=12, masks=True, side=(48, 64)):
+def picture_set(folder, number=12, side=(48, 64)):
     """Pictures of a red square (two annotations) and a blue bar on grey, at another place in each."""
     (folder / "images").mkdir(parents=True)
     names = ["square", "bar", "spot"]
@@ -218,17 +218,16 @@ def picture_set(folder, number=12, masks=True, side=(48, 64)):
         for k, mask in ((1, left), (1, right), (2, bar), (3, bar)):
             row = {"id": len(data["annotations"]), "image_id": n, "category_id": k}
             data["annotations"].append({**row, "segmentation": encode_mask(mask)})
-    if masks:
-        (folder / "annotations.json").write_text(json.dumps(data))
+    (folder / "annotations.json").write_text(json.dumps(data))
     return folder
 
 
 def test_a_set_is_kept_letterboxed_with_all_instances_of_a_class_together(tmp_path):
-    one = cached(picture_set(tmp_path / "set"), tmp_path / "cache", 64)
+    one = PictureSet.read(picture_set(tmp_path / "set"), 64)
     assert one.name == "set" and one.images.shape == (12, 64, 64, 3)
     assert one.boxes[0].tolist() == [8, 0, 48, 64]
     assert sorted(one.by_class) == ["bar", "square"]  # a crowd of spots is no structure
-    square = one.mask(one.by_class["square"][3])
+    square = one.mask("square", 3)
     assert square.sum() == 12 * 12 and square[18:30, 9:21].all()
     picture = one.picture(3)
     assert picture[:, :8].isnan().all() and not picture[:, 8:56].isnan().any()
@@ -236,46 +235,17 @@ def test_a_set_is_kept_letterboxed_with_all_instances_of_a_class_together(tmp_pa
     assert (picture[0, 18:30, 9:21] > 0.8).all() and picture[1, 18:30, 9:21].max() < 0.2
 
 
-def test_regions_follow_the_edges_of_the_picture_and_leave_out_the_background(tmp_path):
-    one = cached(picture_set(tmp_path / "set", masks=False), tmp_path / "cache", 64)
-    assert not one.by_class and one.regions.shape == (12, len(LEVELS), 64, 64)
-    for number in range(12):
-        rows = one.regions_of(number)
-        assert {one.found[row][0] for row in rows} == {number}
-        regions = [one.region(row) for row in rows]
-        truth = torch.zeros(64, 64)
-        truth[18:30, 6 + number : 18 + number] = 1  # the square
-
-        def overlap(region, truth=truth):
-            return float((region * truth).sum() / torch.maximum(region, truth).sum())
-
-        assert max(overlap(region) for region in regions) > 0.6
-        assert max(float(region.sum()) for region in regions) < 0.3 * 48 * 64 + 1
-
-
-def test_a_set_is_prepared_again_if_its_files_differ(tmp_path):
-    folder = picture_set(tmp_path / "set")
-    cached(folder, tmp_path / "cache", 64)
-    index = tmp_path / "cache" / "set-64" / "index.json"
-    first = index.stat().st_mtime_ns
-    assert len(cached(folder, tmp_path / "cache", 64).pictures) == 12
-    assert index.stat().st_mtime_ns == first
-    (folder / "images" / "11.png").unlink()
-    assert len(cached(folder, tmp_path / "cache", 64).images) == 11
-
-
 def test_a_set_without_pictures_is_named(tmp_path):
     (tmp_path / "set" / "images").mkdir(parents=True)
     with pytest.raises(InputError, match=r"set: no pictures in its folder images"):
-        cached(tmp_path / "set", tmp_path / "cache", 64)
+        PictureSet.read(tmp_path / "set", 64)
 
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sets")
-    marked = picture_set(folder / "marked", number=30)
-    plain = picture_set(folder / "plain", masks=False)
-    return [cached(marked, folder / "cache", 64), cached(plain, folder / "cache", 64)]
+    sets = picture_set(folder / "marked", number=30), picture_set(folder / "few")
+    return [PictureSet.read(one, 64) for one in sets]
 
 
 def red_and_blue(images):
@@ -310,7 +280,6 @@ def test_held_out_pictures_judge_and_never_teach(sets):
     class Spy:
         name, by_class, pictures = marked.name, marked.by_class, marked.pictures
         held_out, mask = marked.held_out, marked.mask
-        regions_of, weights, region = marked.regions_of, marked.weights, marked.region
 
         def picture(self, number):
             asked.add(number)
@@ -318,38 +287,22 @@ def test_held_out_pictures_judge_and_never_teach(sets):
 
     for seed in range(40):
         photographed_group(np.random.default_rng(seed), TINY, [Spy()])
-        region_group(np.random.default_rng(seed), TINY, [Spy()])
     assert asked and not asked & judged
     asked.clear()
     list(photographed_groups(0, 10, [Spy()]))
     assert asked <= judged and len(asked) > 1
 
 
-def test_a_region_is_found_again_on_every_view(sets, monkeypatch):
-    monkeypatch.setattr(batches_module, "STRONG", Strength(light=0))
-    for seed in range(5):
-        images, masks = region_group(np.random.default_rng(seed), TINY, sets)
-        assert images.shape == (3, 3, 64, 64) and masks.shape == (3, 2, 64, 64)
-        assert not torch.equal(images[0], images[1])
-        colours = torch.stack([denormalised(image).nan_to_num(0) for image in images])
-        for k in range(2):
-            means = [
-                colours[v][:, masks[v, k] > 0].mean(1) for v in range(3) if masks[v, k].sum() > 20
-            ]
-            for mean in means[1:]:
-                torch.testing.assert_close(mean, means[0], atol=0.12, rtol=0)
-
-
 def test_a_step_mixes_its_sources_by_their_shares(sets):
-    options = replace(TINY, photographs=0.3, regions=0.3, groups=60)
+    options = replace(TINY, photographs=0.3, groups=60)
     batch = make_batch(np.random.default_rng(1), options, sets)
-    counts = {source: batch.source.count(source) for source in ("drawn", "photographs", "regions")}
+    counts = {source: batch.source.count(source) for source in ("drawn", "photographs")}
     assert sum(counts.values()) == 60 and min(counts.values()) > 8
     assert len(batch.images) == len(batch.masks) == 180
-    with pytest.raises(ValueError, match="no set of photographs has masks"):
-        make_batch(np.random.default_rng(1), replace(TINY, photographs=1.0), sets[1:])
-    with pytest.raises(ValueError, match="sum is at most 1"):
-        PretrainingOptions(photographs=0.7, regions=0.6)
+    with pytest.raises(ValueError, match="no set of photographs is given"):
+        make_batch(np.random.default_rng(1), replace(TINY, photographs=1.0))
+    with pytest.raises(InputError, match="photographs: must be at most 1, found 1.3"):
+        validated(PretrainingOptions, {"photographs": 1.3})
 
 
 # ------------------------------------------------------------------ views
@@ -476,7 +429,7 @@ def test_turned_specimens_are_judged_by_turned_masks_from_upright_templates():
 
 
 def test_a_report_names_drawings_and_sets_and_whether_a_set_taught(sets, small_model):
-    table = report_held_out(Tracker(small_model), [replace(sets[0], left_out=True), *sets], 1)
+    table = report_held_out(Tracker(small_model), [replace(sets[0], left_out=True), sets[0]], 1)
     rows = [line.split(" | ") for line in table.splitlines()[2:]]
     names = ["| drawn, plans that teach", "| drawn, plans that only judge"]
     names += ["| real, left out: marked", "| real, held-out pictures: marked"]

@@ -1,4 +1,4 @@
-"""What a step sees: groups of images that show the same structures, from three sources."""
+"""What a step sees: groups of images that show the same structures, from two sources."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Batch:
         images: [G * V, 3, S, S], group by group.
         masks: [G * V, K, S, S], 0 or 1. At S/4 a limb covers less than half of every cell, so that
             neither a memory nor a mask would show it.
-        source: of each group: `drawn`, `photographs` or `regions`.
+        source: of each group: `drawn` or `photographs`.
     """
 
     images: Tensor
@@ -83,7 +83,7 @@ def make_batch(
     """The images of one step; every group's source is drawn by the shares of the options.
 
     Raises:
-        ValueError: the options ask for a source that the sets of photographs do not offer.
+        ValueError: the options ask for photographs, and there are none.
     """
     groups, sources = [], []
     for _ in range(options.groups):
@@ -91,9 +91,6 @@ def make_batch(
         if chance < options.photographs:
             groups.append(photographed_group(rng, options, photographs))
             sources.append("photographs")
-        elif chance < options.photographs + options.regions:
-            groups.append(region_group(rng, options, photographs))
-            sources.append("regions")
         else:
             groups.append(drawn_group(rng, options))
             sources.append("drawn")
@@ -171,14 +168,13 @@ def photographed_group(
     judged: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Pictures of a set that show the same classes, or views of one; held out ones as they are (`judged`)."""
-    usable = [one for one in photographs if one.by_class]
-    if not usable:
-        raise ValueError("no set of photographs has masks")
-    size = np.array([min(len(one.pictures), _ENOUGH) for one in usable], float)
-    chosen = usable[int(rng.choice(len(usable), p=size / size.sum()))]
+    if not photographs:
+        raise ValueError("no set of photographs is given")
+    size = np.array([min(len(one.pictures), _ENOUGH) for one in photographs], float)
+    chosen = photographs[int(rng.choice(len(photographs), p=size / size.sum()))]
     shows = {
-        name: [number for number in rows if chosen.held_out(number) == judged]
-        for name, rows in chosen.by_class.items()
+        name: [number for number in numbers if chosen.held_out(number) == judged]
+        for name, numbers in chosen.by_class.items()
     }
     shows = {name: numbers for name, numbers in shows.items() if len(numbers) > 1 or not judged}
     shows = {name: numbers for name, numbers in shows.items() if numbers}
@@ -196,27 +192,8 @@ def photographed_group(
         enough = len(together) >= options.views
         pictures = rng.choice(together, options.views, replace=not enough).tolist()
         strength = None if judged else MILD
-    rows = [[chosen.by_class[name][number] for name in names] for number in pictures]
-    masks = [torch.stack([chosen.mask(row) for row in of_picture]) for of_picture in rows]
+    masks = [torch.stack([chosen.mask(name, number) for name in names]) for number in pictures]
     return _views([chosen.picture(number) for number in pictures], masks, rng, strength)
-
-
-def region_group(
-    rng: np.random.Generator, options: PretrainingOptions, photographs: Sequence[PictureSet]
-) -> tuple[Tensor, Tensor]:
-    """Strongly different views of one picture with some of its regions as structures."""
-    sizes = np.array([len(one.pictures) for one in photographs], float)
-    while True:
-        chosen = photographs[int(rng.choice(len(photographs), p=sizes / sizes.sum()))]
-        number = int(rng.integers(len(chosen.pictures)))
-        rows = chosen.regions_of(number)
-        if len(rows) >= options.structures and not chosen.held_out(number):
-            break
-    weights = chosen.weights[rows.start : rows.stop]
-    some = rng.choice(rows, options.structures, replace=False, p=weights / weights.sum())
-    masks = torch.stack([chosen.region(int(row)) for row in some])
-    picture = chosen.picture(number)
-    return _views([picture] * options.views, [masks] * options.views, rng, STRONG)
 
 
 def _views(

@@ -1,6 +1,6 @@
 """How the bundled model is taught."""
 
-from pydantic import model_validator
+from pydantic import Field
 
 from sam2pal.config.fields import options
 
@@ -11,7 +11,6 @@ class PretrainingOptions:
 
     Attributes:
         photographs: share of the groups that are real pictures with drawn masks.
-        regions: share of the groups that are views of one real picture, with its regions as structures.
         real: weight of the losses of what is not drawn; their gradients are larger, and drawings lead.
         learning_rate: peak, after `warmup` steps; it stays there until the last `cooldown` steps, in which
             it falls along a cosine to one hundredth.
@@ -34,8 +33,7 @@ class PretrainingOptions:
     groups: int = 4
     views: int = 4
     structures: int = 2
-    photographs: float = 0.0
-    regions: float = 0.0
+    photographs: float = Field(0.0, ge=0, le=1)
     real: float = 0.3
     image_size: int = 256
     learning_rate: float = 2e-4
@@ -61,9 +59,3 @@ class PretrainingOptions:
     half: bool = False
     workers: int = 1
     checkpoint_minutes: float = 5.0
-
-    @model_validator(mode="after")
-    def _shares(self) -> "PretrainingOptions":
-        if not 0 <= self.photographs + self.regions <= 1:
-            raise ValueError("photographs and regions are shares whose sum is at most 1")
-        return self
