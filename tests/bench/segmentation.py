@@ -134,9 +134,7 @@ def bench(
 
 def memories_of(bank, side: int) -> list:
     """One a template, of all structures, upright, for squares of a side."""
-    structures = torch.arange(len(NAMES))
-    every = torch.arange(len(bank.shown)).expand(len(NAMES), -1)
-    return bank.recall(every, structures, side)
+    return bank.recall(torch.arange(len(NAMES)), side)
 
 
 def four_encodings(tracker: Tracker, images: torch.Tensor, memories: list) -> torch.Tensor:

@@ -31,9 +31,6 @@ class SegmentationOptions:
     mirrored: StrictBool = False
     """specimens may also lie mirrored; structures named for a side (`left_antenna`, `right eye`)
     then exchange their places"""
-    nearest: StrictInt = Field(0, ge=0, le=1000)
-    """templates that a structure is tracked from: those that show it and that the specimen resembles
-    most; 0 for all"""
     ensemble: StrictInt | None = Field(None, ge=1, le=8)
     """how many times each specimen is seen: the first time as it is, then with one and a half times
     or one and a quarter times the pixels, mirrored, scaled or turned a little. The mean of the

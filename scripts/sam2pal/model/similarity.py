@@ -38,12 +38,10 @@ class Match:
     Attributes:
         view: [B], index of the view in which the templates resemble each specimen most.
         scores: [B, V], how alike the specimen and the templates are in each view, mean over templates.
-        likeness: [B, T], how alike the specimen and each template are in the chosen view.
     """
 
     view: Tensor
     scores: Tensor
-    likeness: Tensor
 
 
 def match(tracker: Tracker, templates: Tensor, images: Tensor) -> Match:
@@ -57,8 +55,7 @@ def match(tracker: Tracker, templates: Tensor, images: Tensor) -> Match:
     with torch.autocast(images.device.type, enabled=False):  # half precision knows three digits
         alike = torch.einsum("bd, tvd -> bvt", described, templates)
     scores = alike.mean(2)
-    view = scores.argmax(1)
-    return Match(view, scores, alike[torch.arange(len(view), device=view.device), view])
+    return Match(scores.argmax(1), scores)
 
 
 def near_duplicates(images: Sequence[Tensor], names: Sequence[str]) -> list[tuple[str, str]]:

@@ -287,13 +287,12 @@ class Tracker:
 
         Args:
             features: of `B` images.
-            memories: one a view, each of the same `N` objects, `N` a multiple of `B`. An object attends
-                only to the memories that are valid for it; the others are left out, not padded.
+            memories: one a view, each of the same `N` objects, `N` a multiple of `B`; all valid.
             pointer_position: temporal position of the pointers in SAM 2.1, as a share of the longest
                 distance; one number for all views, so that their order does not matter, or one a view.
 
         Raises:
-            ValueError: no memories, sizes that do not fit, or an object without any valid memory.
+            ValueError: no memories, sizes that do not fit, or a memory that is not valid.
         """
         if not memories:
             raise ValueError("tracking needs at least one memory")
@@ -310,38 +309,8 @@ class Tracker:
         )
         if len(positions) != len(memories):
             raise ValueError(f"{len(positions)} pointer positions for {len(memories)} memories")
-        valid = torch.stack([memory.valid for memory in memories], dim=1)  # [N, views]
-        if bool(valid.all()):
-            return self._track(features, structures, memories, positions)
-        if not bool(valid.any(dim=1).all()):
-            raise ValueError("a structure has no valid memory in any view")
-
-        # one call a pattern of valid views; each object is an image of its own there
-        patterns, group_of = valid.unique(dim=0, return_inverse=True)
-        groups, parts = [], []
-        for group, pattern in enumerate(patterns.tolist()):
-            index = (group_of == group).nonzero()[:, 0]
-            views = [view for view, used in enumerate(pattern) if used]
-            parts.append(
-                self._track(
-                    features[index // structures],
-                    1,
-                    [memories[view][index] for view in views],
-                    [positions[view] for view in views],
-                )
-            )
-            groups.append(index)
-        order = torch.cat(groups).argsort()
-        names = Tracked.__dataclass_fields__
-        return Tracked(*(torch.cat([getattr(part, n) for part in parts])[order] for n in names))
-
-    def _track(
-        self,
-        features: Features,
-        structures: int,
-        memories: Sequence[Memory],
-        positions: Sequence[float],
-    ) -> Tracked:
+        if not all(bool(memory.valid.all()) for memory in memories):
+            raise ValueError("a memory says nothing of a structure; track those that it shows")
         bank, bank_position, pointer_tokens = self._bank(memories, positions)
         low = self._attend(features, structures, bank, bank_position, pointer_tokens)
         multimask = self.model._use_multimask(is_init_cond_frame=False, point_inputs=None)

@@ -113,16 +113,15 @@ class Bank:
         shown = self.shown.cpu().numpy()
         return [list(shapes[shown[:, k], k]) for k in own]
 
-    def recall(self, templates: Tensor, structures: Tensor, side: int) -> list[Memory]:
+    def recall(self, structures: Tensor, side: int) -> list[Memory]:
         """The memories of `N` objects, one per template.
 
         Args:
-            templates: [N, k], which templates each object is asked of.
             structures: [N].
             side: of the squares on which they are looked for.
         """
-        index = templates * self.shown.shape[1] + structures[:, None]
-        return [self.memories[side][column] for column in index.unbind(1)]
+        templates, each = self.shown.shape
+        return [self.memories[side][each * number + structures] for number in range(templates)]
 
 
 @torch.no_grad()
@@ -195,7 +194,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
         with _enough_memory(known.specimens[0], device):
             found = each_on_each(tracker, features, memories, known)
     descriptors = None
-    if must_choose(views, options.nearest, len(known)):
+    if len(views) > 1:
         descriptors = known.describe(tracker, views, device)
     finder = None
     if known.outlines:  # mirrored views are the last
@@ -253,8 +252,3 @@ def _enough_memory(template: str, device: torch.device) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise too_small(f"template '{template}'", device) from error
-
-
-def must_choose(views: Sequence[View], nearest: int, templates: int) -> bool:
-    """Whether specimens are compared with templates: to choose a view, or the nearest templates."""
-    return len(views) > 1 or 0 < nearest < templates

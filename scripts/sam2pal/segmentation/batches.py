@@ -110,7 +110,7 @@ class BatchSegmenter:
             level.bank,
             [(one.specimen, cut) for one, cut in seen],
             self._options,
-            [level.lying(one.outcome) for one, _ in seen],
+            [one.outcome for one, _ in seen],
         )
         self.size = min(self.size, fits)
         followed = [level.names[index] for index in level.bank.followed.tolist()]

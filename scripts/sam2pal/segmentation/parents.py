@@ -1,7 +1,7 @@
 """Structures that are parts of others, looked for in windows round these."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sam2pal.config.segmentation import SegmentationOptions
@@ -13,7 +13,6 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import sided
 from sam2pal.segmentation.bank import Bank, remember_set
-from sam2pal.segmentation.tracking import Outcome
 
 OUTSIDE = "outside_parent"
 
@@ -32,15 +31,10 @@ class Level:
     bank: Bank
     filled: float
     closer: float
-    templates: list[int]
 
     def window(self, photograph: Photograph, bbox: Sequence[int]) -> Window:
         """Round a mask of the structure, inside of what is shown of the photograph."""
         return photograph.shown.part(photograph.upright_box(*bbox), self.filled)
-
-    def lying(self, outcome: Outcome) -> Outcome:
-        """How a specimen lies against these templates, from what is known of all."""
-        return replace(outcome, likeness=outcome.likeness[self.templates])
 
 
 def levels_of(
@@ -72,7 +66,7 @@ def levels_of(
             for one, window in zip(own, cut.windows, strict=True)
         )
         bank = remember_set(tracker, cut, options)
-        levels.append(Level(parent, names, bank, cut.filled, closer, own))
+        levels.append(Level(parent, names, bank, cut.filled, closer))
     return levels
 
 

@@ -32,14 +32,12 @@ class TrackedBatch:
     Attributes:
         logits: [B, F, s, s], on the photographs as they are; see `Decision`.
         decision: on the N objects; turned as the specimens were.
-        templates: [N, k], the templates that each object was asked of.
         match: the views that were taken.
         known: [N] bool; False where no template shows the structure in that view.
     """
 
     logits: Tensor
     decision: Decision
-    templates: Tensor
     match: Match
     known: Tensor
 
@@ -49,7 +47,6 @@ def track_batch(
     tracker: Tracker,
     bank: Bank,
     images: Tensor,
-    options: SegmentationOptions,
     known: Match | None = None,
 ) -> TrackedBatch:
     """Track the followed structures on `B` specimens.
@@ -64,8 +61,7 @@ def track_batch(
         view = found.view
         turned = [bank.views[v].undo(image) for v, image in zip(view.tolist(), images, strict=True)]
         structures = bank.structures(view)
-        asked = nearest_templates(bank, found.likeness, structures, options.nearest)  # [N, k]
-        valid = bank.shown[asked, structures.flatten()[:, None]]
+        valid = bank.shown.T[structures.flatten()]  # [N, T]
         shown = valid.any(1)
         # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
         valid[:, 0] |= ~shown
@@ -75,49 +71,26 @@ def track_batch(
             memories = [
                 replace(memory, valid=asks)
                 for memory, asks in zip(
-                    bank.recall(asked, structures.flatten(), seen.shape[-1]),
-                    valid.unbind(1),
-                    strict=True,
+                    bank.recall(structures.flatten(), seen.shape[-1]), valid.unbind(1), strict=True
                 )
             ]
             if len(memories) == 1:
                 return of_one(tracker, features, memories[0])
             each = [alone(tracker, features, memory) for memory in memories]
-            skills = bank.skills[asked, structures.flatten()[:, None]]
-            return mean_of_masks(each, valid, skills)
+            return mean_of_masks(each, valid, bank.skills.T[structures.flatten()])
 
         decision = ensemble(ask, torch.stack(turned), bank.ways, side)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
     lying = [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
-    return TrackedBatch(torch.stack(lying), decision, asked, found, shown)
+    return TrackedBatch(torch.stack(lying), decision, found, shown)
 
 
 def choose_view(tracker: Tracker, bank: Bank, images: Tensor) -> Match:
-    """How the specimens lie; scores and likeness are NaN where nothing had to be compared."""
+    """How the specimens lie; scores are NaN where nothing had to be compared."""
     if bank.descriptors is not None:
         return match(tracker, bank.descriptors, images)
-    unknown = torch.full((len(images), len(bank.shown)), torch.nan, device=images.device)
     first = torch.zeros(len(images), dtype=torch.long, device=images.device)
-    return Match(first, unknown[:, :1], unknown)
-
-
-def nearest_templates(bank: Bank, likeness: Tensor, structures: Tensor, nearest: int) -> Tensor:
-    """Which templates each object is asked of: all, or the nearest of those that show the structure.
-
-    Args:
-        likeness: [B, T].
-        structures: [B, F], of the templates.
-        nearest: how many; 0 for all.
-
-    Returns:
-        [N, k].
-    """
-    templates = len(bank.shown)
-    if not 0 < nearest < templates:
-        return torch.arange(templates, device=likeness.device).expand(structures.numel(), -1)
-    shown = bank.shown.T[structures]  # [B, F, T]
-    ranked = likeness[:, None].masked_fill(~shown, -torch.inf)
-    return ranked.argsort(dim=-1, descending=True, stable=True)[..., :nearest].flatten(0, 1)
+    return Match(first, torch.full((len(images), 1), torch.nan, device=images.device))
 
 
 @dataclass(frozen=True)
@@ -129,7 +102,6 @@ class Outcome:
         colours: [3, S/4, S/4], of the photograph, normalised as the model sees it.
         view: index of the view that was taken.
         view_scores: [V], NaN where there was nothing to choose.
-        likeness: [T], to each template in that view.
         shares: [T], of each template in the decision, mean over the structures that were followed.
     """
 
@@ -142,7 +114,6 @@ class Outcome:
     colours: np.ndarray | None = None
     view: int = 0
     view_scores: np.ndarray | None = None
-    likeness: np.ndarray | None = None
     shares: np.ndarray | None = None
     fitted: np.ndarray | None = None
 
@@ -209,7 +180,7 @@ def track_images(
     """Track the followed structures on images [B, 3, s, s], as large as `track_batch` needs them."""
     known = _lying(lie, tracker.device) if lie else None
     images = images.to(tracker.device)
-    batch = track_batch(tracker, bank, images, options, known)
+    batch = track_batch(tracker, bank, images, known)
     count = len(images)
     fitted: list[np.ndarray | None] = [None] * count
     if options.refine:
@@ -223,8 +194,7 @@ def track_images(
         return list(values.unflatten(0, (count, -1)).float().cpu().numpy())
 
     decision = batch.decision
-    shares = decision.shares.new_zeros(len(decision.shares), len(bank.shown))
-    shares = shares.scatter(1, batch.templates, decision.shares) * batch.known[:, None]
+    shares = decision.shares * batch.known[:, None]
     followed = batch.known.unflatten(0, (count, -1)).sum(1).clamp(min=1)
     shares = shares.unflatten(0, (count, -1)).sum(1) / followed[:, None]
     return [
@@ -232,7 +202,6 @@ def track_images(
             *values,
             view=int(batch.match.view[i]),
             view_scores=batch.match.scores[i].cpu().numpy(),
-            likeness=batch.match.likeness[i].float().cpu().numpy(),
             shares=shares[i].cpu().numpy(),
             fitted=fitted[i],
         )
@@ -256,5 +225,4 @@ def _lying(outcomes: Sequence[Outcome], device: torch.device) -> Match:
     return Match(
         torch.tensor([outcome.view for outcome in outcomes], device=device),
         torch.from_numpy(np.stack([outcome.view_scores for outcome in outcomes])).to(device),
-        torch.from_numpy(np.stack([outcome.likeness for outcome in outcomes])).to(device),
     )

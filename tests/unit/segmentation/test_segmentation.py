@@ -548,7 +548,6 @@ def test_progress_counts_every_specimen(genus, tracker):
         ({"turns": [0, 45]}, "turns.1: 45 is not one of 0, 90, 180, 270"),
         ({"turns": []}, "turns: must not be empty"),
         ({"turns": [90, 90]}, "turns: has 90 twice"),
-        ({"nearest": -1}, "nearest: must be at least 0, found -1"),
         ({"area_range": 1}, "area_range: must be more than 1, found 1"),
         ({"place_margin": -0.1}, "place_margin: must be at least 0, found -0.1"),
     ],

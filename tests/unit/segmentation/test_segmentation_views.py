@@ -203,35 +203,12 @@ def test_sides():
 # ------------------------------------------------------------------ which templates
 
 
-def test_the_nearest_templates_are_asked(tracker, genus):
-    options = dataclasses.replace(OPTIONS, nearest=1)
-    _, nearest = run(tracker, genus, options, ["0", "90"], genus.templates[::-1])
-    _, alone = run(tracker, genus, names=["0", "90"])
-    _, both = run(tracker, genus, names=["0", "90"], templates=genus.templates)
-    for copy in ("0", "90"):
-        for name in NAMES:
-            assert (nearest[copy][name] == alone[copy][name]).mean() > 0.999
-    assert (both["0"]["elytra"] != alone["0"]["elytra"]).any()
-
-
-def test_the_nearest_of_those_that_show_the_structure(tracker, genus):
-    first, second = genus.templates
-    bare = dataclasses.replace(first, annotations=drawn({"elytra": first.masks["elytra"]}))
-    options = SegmentationOptions(window="photograph", nearest=1, turns=(0,), min_area=0.0)
-    _, nearest = run(tracker, genus, options, ["0"], [bare, second])
-    _, of_first = run(tracker, genus, options, ["0"], [first])
-    _, of_second = run(tracker, genus, options, ["0"], [second])
-    assert (nearest["0"]["elytra"] == of_first["0"]["elytra"]).mean() > 0.999
-    assert (nearest["0"]["left_leg"] == of_second["0"]["left_leg"]).mean() > 0.999
-    assert (of_first["0"]["left_leg"] != of_second["0"]["left_leg"]).any()
-
-
 @torch.no_grad()
 def test_agreement_between_templates(tracker, genus):
     options = SegmentationOptions(window="photograph", turns=(0,))
     bank = remember(tracker, genus.templates, NAMES, options)
     images = square_image(read_photograph(genus.copies["0"].path), 64)[None]
-    batch = track_batch(tracker, bank, images, options)
+    batch = track_batch(tracker, bank, images)
     joint = (batch.decision.logits > 0).float()
     features = tracker.encode(images)
     alone = []
@@ -244,7 +221,7 @@ def test_agreement_between_templates(tracker, genus):
     )
     assert batch.decision.agreement.min() < 0.99
     single = remember(tracker, genus.templates[:1], NAMES, options)
-    assert track_batch(tracker, single, images, options).decision.agreement is None
+    assert track_batch(tracker, single, images).decision.agreement is None
 
 
 def test_near_duplicates_are_pointed_out(tracker, genus, caplog):
@@ -289,7 +266,7 @@ def test_the_mean_is_taken_of_masks_that_are_seen_in_several_ways(tracker, genus
     assert sorted(single.memories) == [64] and sorted(several.memories) == [64, 96]
     photographs = [read_photograph(genus.copies[name].path, 96) for name in ("0", "180")]
     images = torch.stack([square_image(photograph, 96) for photograph in photographs])
-    found = track_batch(tracker, several, images, often)
+    found = track_batch(tracker, several, images)
     turned = [single.views[view] for view in found.match.view.tolist()]
     lying = torch.stack([view.undo(image) for view, image in zip(turned, images, strict=True)])
     first = dataclasses.replace(found.match, view=torch.zeros(2, dtype=torch.long))
@@ -297,7 +274,7 @@ def test_the_mean_is_taken_of_masks_that_are_seen_in_several_ways(tracker, genus
     for way in several.ways:
         seen = way.apply(resized(lying, way.side(64)))
         bank = dataclasses.replace(several, ways=[Alteration(pixels=way.pixels)])
-        logits = track_batch(tracker, bank, seen, once, first).logits
+        logits = track_batch(tracker, bank, seen, first).logits
         assert logits.shape[-1] == way.side(64) // 4
         masks.append(way.undo(at_size_of(logits, images).sigmoid()))
     expected = torch.stack(masks).mean(0)
