@@ -36,10 +36,6 @@ class MeasurementSection:
     """where the scale comes from: the first of these that has one. `bar`, `ruler` and `card` are
     looked for in the photograph as `scale_search` says; `exif` is the resolution in the file"""
     scale_search: Section[ScaleSearch] = Field(default_factory=ScaleSearch)
-    proportion_range: StrictFloat = Field(2.0, gt=1)
-    """how many times larger or smaller than in any template a structure's share of the specimen's
-    area or its elongation may be before it is flagged `outside_template_proportions`;
-    `segmentation.area_range` is about the area on the photograph"""
 
     @model_validator(mode="after")
     def _ends_have_two(self) -> Self:

@@ -132,7 +132,6 @@ def test_an_expression_that_is_no_text():
         ({"body_axis": "ends", "body": ["head"]}, "two or more structures"),
         ({"colour_erosion": True}, "expected a number, found true"),
         ({"min_part": 0.5}, "must be less than 0.5"),
-        ({"proportion_range": 1}, "must be more than 1"),
         ({"low_confidence": 1.5}, "must be at most 1"),
         ({"indices": ["a"]}, "indices: expected keys and values"),
         ({"colour": "yes"}, "expected true or false, found 'yes'"),

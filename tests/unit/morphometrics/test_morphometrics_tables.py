@@ -26,7 +26,6 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.measures.dictionary import MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
-from sam2pal.morphometrics.measures.proportions import shapes_of, template_proportions
 from sam2pal.morphometrics.measures.scale import Scale
 from sam2pal.morphometrics.measures.specimen import FLAGS, Measuring, SpecimenMasks, StructureMask
 from sam2pal.morphometrics.tables import genus
@@ -273,7 +272,7 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
     torn["trunk"][:, 104:107] = False  # in two pieces
     torn["head"][70:] = False  # half a head
     more = shard(folder / "0002.json", [entry("e", torn, folder)])
-    options = OPTIONS | {"colour": False, "proportion_range": 1.4}
+    options = OPTIONS | {"colour": False}
     run(
         measure, monkeypatch, "--predictions", *shards, more, "--templates", templates,
         "--output", folder / "m.csv", "--options",
@@ -288,8 +287,7 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
     assert math.isnan(head["low_by_threshold"]) and math.isnan(head["confidence"])
     assert rows.loc[("a", "antennae", "length", "px"), "source"] == "predicted"
     assert rows.loc[("c", "head", "width", "px"), "flags"] == ""
-    found = "outside_template_proportions;unlike_templates"
-    assert rows.loc[("e", "head", "width", "px"), "flags"] == found
+    assert rows.loc[("e", "head", "width", "px"), "flags"] == "unlike_templates"
     assert "fragments" in rows.loc[("e", "trunk", "width", "px"), "flags"]
     assert rows.loc[("a", "specimen", "length", "px"), "source"] == "drawn"
     assert not any(name.startswith("lab_") for name in rows.index.get_level_values("measure"))
@@ -439,21 +437,6 @@ def test_intervals_in_both_units(project, monkeypatch):
     length = rows.loc[("a", "trunk", "length", "px")]
     assert length["low_by_threshold"] < length["value"] < length["high_by_threshold"]
     assert np.isnan(rows.loc[("a", "trunk", "solidity", "1"), "low_by_threshold"])
-
-
-def test_template_proportions():
-    from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
-
-    masks = beetle()
-    templates = [
-        AnnotatedSpecimen("a", "a.png", *SIZE[::-1], drawn(masks)),
-        AnnotatedSpecimen("b", "b.png", *SIZE[::-1], drawn({"head": beetle(1.2)["head"]})),
-    ]
-    shapes = [shapes_of(template, 0.01) for template in templates]
-    ranges = template_proportions(templates, shapes, STRUCTURES)
-    assert ranges["antennae"].parts == 2
-    assert ranges["head"].share[0] == ranges["head"].share[1]  # the second has no whole specimen
-    assert ranges["head"].elongation == pytest.approx((2, 2), rel=0.05)
 
 
 @pytest.mark.parametrize(

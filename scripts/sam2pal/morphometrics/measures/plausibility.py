@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.morphometrics.geometry.shape import Shape
 
 SIZES = ("area", "length", "width")
@@ -34,6 +35,12 @@ SPREAD = dict(zip(QUANTITIES, (0.06, 0.06, 0.06, 0.05, 0.05, 0.06), strict=True)
 FAR = np.log(2.0)  # a side twice or half as long as any template's, the specimen's size taken out
 # shares of the body's length: in order on a template, and not on a mask
 APART, REVERSED = 0.15, 0.05
+
+
+def shapes_of(template: AnnotatedSpecimen, min_part: float) -> dict[str, Shape]:
+    """The shapes of the structures that a template shows."""
+    there = {name: mask for name, mask in template.masks.items() if mask.any()}
+    return {name: Shape.of(mask, min_part=min_part) for name, mask in there.items()}
 
 
 class Plausibility:

@@ -43,7 +43,6 @@ from sam2pal.morphometrics.measures.intervals import (
     intervals,
 )
 from sam2pal.morphometrics.measures.plausibility import ORDER, UNLIKE, Plausibility
-from sam2pal.morphometrics.measures.proportions import Proportions
 from sam2pal.morphometrics.measures.scale import TYPED, Scale
 
 Mask = NDArray[np.bool_]
@@ -163,13 +162,14 @@ class Measuring:
         structures: Sequence[str],
         options: MeasurementOptions,
         indices: Sequence[Index] = (),
-        ranges: Mapping[str, Proportions] | None = None,
         templates: Sequence[Mapping[str, Shape]] = (),
     ) -> None:
         self.structures = list(structures)
         self.options = options
         self.indices = list(indices)
-        self.ranges = ranges or {}
+        self._pieces: dict[str, int] = {}  # the most that any template has
+        for name, shape in (item for of in templates for item in of.items()):
+            self._pieces[name] = max(len(shape.parts), self._pieces.get(name, 0))
         self.body = list(options.body) or self.structures
         self.plausibility = Plausibility(self.structures, self.body, templates)
         self.body_lengths = BodyLengths()
@@ -250,7 +250,7 @@ class Measuring:
         for name, entry in entries.items():
             results[name] = result = self._state(entry, name in shapes)
             if name in shapes:
-                self._fill(result, name, entry, shapes[name], angle, whole)
+                self._fill(result, name, entry, shapes[name], angle)
         body = self._body(entries, results, shapes, whole, angle)
         if case.calibrated:
             for result in results.values():
@@ -359,7 +359,6 @@ class Measuring:
         entry: StructureMask,
         shape: Shape,
         angle: float,
-        whole: Moments | None,
     ) -> None:
         """Measures, intervals and flags of a structure that is there."""
         values = shape.measures(angle, self.options.leave_out)
@@ -378,13 +377,8 @@ class Measuring:
             result.status = OUTSIDE if result.status == MEASURED else result.status
         if shape.specks:
             result.flags.append("specks")
-        known = self.ranges.get(name)
-        if known is not None:
-            if len(shape.parts) > known.parts:
-                result.flags.append("fragments")
-            share = shape.area / whole.area if whole is not None and whole.area else None
-            if known.outside(share, shape, self.options.proportion_range):
-                result.flags.append("outside_template_proportions")
+        if len(shape.parts) > self._pieces.get(name, len(shape.parts)):
+            result.flags.append("fragments")
 
     def axis(
         self, entries: Mapping[str, StructureMask], shapes: Mapping[str, Shape]

@@ -16,7 +16,7 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.dictionary import DUPLICATE
-from sam2pal.morphometrics.measures.proportions import shapes_of, template_proportions
+from sam2pal.morphometrics.measures.plausibility import shapes_of
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.measures.specimen import (
     Measured,
@@ -88,8 +88,7 @@ class GenusShards:
         templates = read_templates(self.templates) if self.templates else []
         self.templates = {template.specimen: template for template in templates}
         drawn = [shapes_of(template, options.min_part) for template in templates]
-        ranges = template_proportions(templates, drawn, options.body or self.structures)
-        self.measuring = Measuring(self.structures, options, self.indices, ranges, drawn)
+        self.measuring = Measuring(self.structures, options, self.indices, drawn)
         self.layout = Layout(self.structures, options, self.indices)
         self.specimens: dict[str, str] = {}  # to the file it is in
         self.left_out: dict[str, dict[str, str]] = {}  # by what is missing: specimen to reason
