@@ -22,7 +22,6 @@ from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from sam2pal.model.attention import attend_memory, pays
 from sam2pal.model.encoder import Encoded, Frozen, StagedEncoder
 
 # pixels of squares that a CPU works on at once where nothing is kept for a gradient: with more of them it is
@@ -394,10 +393,10 @@ class Tracker:
         seen = run(first._forward_sa, output, position)
         each = []
         for part in self._parts(len(bank), features.low.shape[-1] * self.model.backbone_stride):
-            memory = bank[part], position, bank_position[part], pointer_tokens
+            memory = bank[part], bank_position[part], position, pointer_tokens
             output = run(partial(_first_layer, first), seen, images[part], *memory)
             for layer in others:
-                output = run(partial(_layer, layer), output, *memory)
+                output = run(layer, output, *memory)
             each.append(attention.norm(output))
         output = torch.cat(each)
         return output.transpose(1, 2).reshape(len(output), -1, *features.low.shape[-2:])
@@ -462,19 +461,17 @@ def _run(layer: Callable, *inputs: Tensor | int) -> Tensor:
 
 
 def _first_layer(
-    layer: MemoryAttentionLayer, seen: Tensor, images: Tensor, *memory: Tensor | int
+    layer: MemoryAttentionLayer,
+    seen: Tensor,
+    images: Tensor,
+    bank: Tensor,
+    bank_position: Tensor,
+    position: Tensor,
+    pointer_tokens: int,
 ) -> Tensor:
     """A layer of the memory attention behind its self-attention, which images [B, ...] went through."""
-    return _behind(layer, seen.index_select(0, images), *memory)
-
-
-def _layer(layer: MemoryAttentionLayer, output: Tensor, *memory: Tensor | int) -> Tensor:
-    return _behind(layer, layer._forward_sa(output, memory[1]), *memory)
-
-
-def _behind(layer: MemoryAttentionLayer, output: Tensor, *memory: Tensor | int) -> Tensor:
-    attend = attend_memory if pays(layer, output) else MemoryAttentionLayer._forward_ca
-    output = attend(layer, output, *memory)
+    seen = seen.index_select(0, images)
+    output = layer._forward_ca(seen, bank, position, bank_position, pointer_tokens)
     hidden = layer.dropout(layer.activation(layer.linear1(layer.norm3(output))))
     return output + layer.dropout3(layer.linear2(hidden))
 

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from sam2.modeling.memory_attention import MemoryAttentionLayer
 from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal.config.model import ModelOptions
@@ -88,22 +87,7 @@ def test_same_masks_pointers_and_memories_as_track_step(model, structures, templ
 
 
 @torch.no_grad()
-def test_memories_averaged_before_they_become_values(model, monkeypatch):
-    side = model.image_size
-    images = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(1))
-    tracker = Tracker(model)
-    features = tracker.encode(images)
-    memories = [tracker.memorize(features[[i]], drawn_logits(blobs(2, side))) for i in (0, 1)]
-    expected = tracker.track(features[[2]], memories)
-    monkeypatch.setattr("sam2pal.model.attention.LONG", 1)
-    monkeypatch.setattr("sam2pal.model.attention.ROWS", 7)
-    monkeypatch.setattr(MemoryAttentionLayer, "_forward_ca", None)  # is not called
-    assert_same(tracker.track(features[[2]], memories), expected, atol=1e-4)
-
-
-@torch.no_grad()
-def test_half_precision_finds_nearly_the_same(model, monkeypatch):
-    monkeypatch.setattr("sam2pal.model.attention.LONG", 1)
+def test_half_precision_finds_nearly_the_same(model):
     side = model.image_size
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     tracker, drawn = Tracker(model), drawn_logits(blobs(2, side))
