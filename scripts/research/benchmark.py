@@ -1,7 +1,8 @@
 """Compare ways of training on real specimens by a protocol: many draws of templates, paired with no training.
 
-Runs that are in the output folder are not run again, so it goes on where it was stopped. Writes scores.csv
-(a row per run, specimen and structure), runs.csv (a row per run) and table.md.
+Runs that are in the output folder are not run again, so it goes on where it was stopped. Writes runs/ (a file
+per run) and, of the runs of the protocol, scores.csv (a row per run, specimen and structure), runs.csv and
+table.md.
 """
 
 import argparse
@@ -74,11 +75,11 @@ def chosen(protocol: Protocol, arguments: argparse.Namespace) -> list[BenchmarkR
     return found
 
 
-def short_commit() -> str:
-    """Of the repository, with a plus sign if it has been changed since; empty without a repository."""
+def short_commit() -> str | None:
+    """Of the repository, with a plus sign if it has been changed since; None without a repository."""
     found = commit()
     if found["commit"] == "unknown":
-        return ""
+        return None
     return found["commit"][:10] + ("+" if found["changed"] else "")
 
 
@@ -122,19 +123,21 @@ def main() -> None:
                 break
             rows, record = runner(one)
             store.add(rows, {**record, **same, **key(one)})
-            write_table(protocol, store, key, arguments.output / "table.md")
-        missing = write_table(protocol, store, key, arguments.output / "table.md")
+            write_tables(protocol, store, key, arguments.output)
+        missing = write_tables(protocol, store, key, arguments.output)
     print(f"{arguments.output}/table.md: {missing} runs of the protocol are still to be done")
 
 
-def write_table(protocol: Protocol, store: Store, key, path: Path) -> int:
-    """The table of the runs there are of this protocol; returns how many are missing."""
+def write_tables(protocol: Protocol, store: Store, key, folder: Path) -> int:
+    """The tables of the runs there are of this protocol; returns how many are missing."""
     plan = pd.DataFrame([key(one) for one in protocol.runs()])
     runs, scores = store.read()
     runs = plan.merge(runs, on=list(KEY))  # in the order of the protocol
-    scores = scores.merge(runs[list(KEY)], on=list(KEY))
+    scores = runs[list(KEY)].merge(scores, on=list(KEY))
     if len(runs):
-        write_text(path, report(protocol, runs, scores))
+        write_text(folder / "table.md", report(protocol, runs, scores))
+        for name, table in (("runs", runs), ("scores", scores)):
+            write_text(folder / f"{name}.csv", table.to_csv(index=False))
     return len(plan) - len(runs)
 
 
