@@ -9,7 +9,6 @@ genus that is shown has a scale, otherwise in pixels. Allometry is of genera wit
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -22,7 +21,7 @@ from sam2pal.evaluation.left_out import read_left_out
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.figures import check_names, save
-from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, NAMES, SPECIMEN
+from sam2pal.morphometrics.measures.dictionary import MEASURED, NAMES, SPECIMEN
 from sam2pal.morphometrics.tables import plots
 from sam2pal.morphometrics.tables.allometry import COLUMNS as ALLOMETRIES
 from sam2pal.morphometrics.tables.columns import COLUMNS
@@ -63,12 +62,16 @@ def main() -> None:
     if any(path.stem == AGREEMENT for path in arguments.output) and arguments.pairs is None:
         raise InputError(f"{AGREEMENT} needs --pairs")
     data, final = read(arguments)
-    unit = millimetres(data)
-    measures, pairs = usual(data, unit), usual_pairs(data)
-    pixels = [name for name in dict.fromkeys(data["genus"]) if not in_millimetres(data, name)]
-    wanted = {*measures, *(quantity for both in pairs for quantity in both)}
-    values = {quantity: select(data, quantity) for quantity in wanted}
-    figure, slopes = plots.allometries(pairs, values, pixels)
+    known = data[data["value"].notna()]
+    in_pixels, in_mm = (set(known["genus"][known["unit"] == unit]) for unit in ("px", "mm"))
+    unit = "mm" if in_pixels and in_pixels == in_mm else "px"
+    measured = known[known["status"] == MEASURED]
+    structures = list(dict.fromkeys(data["structure"]))
+    lengths = quantities(measured[measured["measure"] == "length"], "mm", structures)
+    x = Quantity(SPECIMEN, "length", "mm")
+    pairs = [(x, y) for y in lengths if x in lengths and y != x]
+    unscaled = [genus for genus in dict.fromkeys(data["genus"]) if genus in in_pixels - in_mm]
+    figure, slopes = plots.allometries(pairs, lengths, unscaled)
     for path in arguments.output:
         if path.suffix in (".csv", ".parquet"):
             rounds = dict(zip(data["genus"], data["round"], strict=True))
@@ -77,9 +80,12 @@ def main() -> None:
         elif path.stem == ALLOMETRY:
             save(figure, path)
         elif path.stem == AGREEMENT:
-            save(plots.agreement(pairs_of(arguments.pairs, final, unit)), path)
+            compared = tables.to_pandas(tables.read(arguments.pairs, PAIR_COLUMNS))
+            compared = compared[compared["round"] == compared["genus"].map(final)]
+            both = compared.dropna(subset=["predicted", "drawn"])
+            save(plots.agreement(quantities(both, unit, structures)), path)
         else:
-            save(plots.distributions({q: values[q] for q in measures}), path)
+            save(plots.distributions(quantities(measured, unit, structures)), path)
 
 
 def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -87,8 +93,7 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     pieces, columns = [], {name: COLUMNS[name] for name in REQUIRED}
     for path in tqdm(arguments.tables, desc="read", disable=None):
         for piece in map(tables.to_pandas, tables.read_chunks(path, columns, others=False)):
-            wanted = piece["measure"].isin(USUAL) | ~piece["measure"].isin(NAMES)
-            pieces.append(piece[wanted])
+            pieces.append(piece[is_usual(piece)])
     if not pieces:
         raise InputError(f"{', '.join(arguments.tables)}: no rows")
     data = pd.concat(pieces, ignore_index=True)
@@ -104,72 +109,26 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     return data, final
 
 
-def pairs_of(path: Path, final: dict[str, str], unit: bool) -> dict[Quantity, pd.DataFrame]:
-    """Predicted and drawn values of the final rounds, in millimetres or pixels."""
-    table = tables.to_pandas(tables.read(path, PAIR_COLUMNS))
-    table = table[table["round"] == table["genus"].map(final)].dropna(subset=["predicted", "drawn"])
-    every = table[["structure", "measure"]].drop_duplicates().itertuples(index=False)
-    chosen = [(name, of) for name, of in every if of in USUAL or of not in BY_NAME]
-    chosen.sort(key=lambda pair: (pair[1] in BY_NAME, pair[1] in USUAL and USUAL.index(pair[1])))
-    result = {}
-    for structure, measure in chosen:
-        quantity = named(structure, measure, table, unit)
-        if quantity is not None:
-            rows = (table["structure"] == structure) & (table["measure"] == measure)
-            result[quantity] = table[rows & (table["unit"] == quantity.unit)]
-    return result
+def is_usual(data: pd.DataFrame) -> pd.Series:
+    """Which rows are of lengths, widths, areas and indices."""
+    return data["measure"].isin(USUAL) | ~data["measure"].isin(NAMES)
 
 
-def in_millimetres(data: pd.DataFrame, genus: str) -> bool:
-    """Whether a genus has any length in millimetres, or no length at all."""
-    units = set(data["unit"][(data["genus"] == genus) & data["value"].notna()])
-    return "mm" in units or "px" not in units
+def quantities(
+    data: pd.DataFrame, unit: str, structures: list[str]
+) -> dict[Quantity, pd.DataFrame]:
+    """The rows of the indices, then of length, width and area of every structure, in mm or px."""
+    has_length = data["unit"].str.startswith(("px", "mm"))
+    data = data[is_usual(data) & (~has_length | data["unit"].str.startswith(unit))]
+    groups = data.groupby(["structure", "measure", "unit"], sort=False)
+    found = {Quantity(*key): rows for key, rows in groups}
 
+    def place(of: Quantity) -> tuple[int, int]:
+        return 1 + USUAL.index(of.measure) if of.measure in NAMES else 0, structures.index(
+            of.structure
+        )
 
-def millimetres(data: pd.DataFrame) -> bool:
-    """Whether every genus that has lengths in pixels has them in millimetres."""
-    known = data[data["value"].notna()]
-    in_pixels = set(known["genus"][known["unit"] == "px"])
-    return bool(in_pixels) and in_pixels == set(known["genus"][known["unit"] == "mm"])
-
-
-def named(structure: str, measure: str, data: pd.DataFrame, unit: bool) -> Quantity | None:
-    """The quantity in millimetres or pixels; None if no table has it."""
-    rows = data[(data["structure"] == structure) & (data["measure"] == measure)]
-    units = list(dict.fromkeys(rows["unit"]))
-    for name in units:
-        if not name.startswith(("px", "mm")) or name.startswith("mm") == unit:
-            return Quantity(structure, measure, name)
-    return Quantity(structure, measure, units[0]) if units else None
-
-
-def usual(data: pd.DataFrame, unit: bool) -> list[Quantity]:
-    """The indices, then length, width and area of every structure."""
-    indices = [name for name in dict.fromkeys(data["measure"]) if name not in BY_NAME]
-    found: list[Any] = [named(SPECIMEN, name, data, unit) for name in indices]
-    for measure in USUAL:
-        found += [named(name, measure, data, unit) for name in dict.fromkeys(data["structure"])]
-    return [quantity for quantity in found if quantity is not None]
-
-
-def usual_pairs(data: pd.DataFrame) -> list[tuple[Quantity, Quantity]]:
-    """The length of every structure against that of the specimen."""
-    x = named(SPECIMEN, "length", data, True)
-    names = [name for name in dict.fromkeys(data["structure"]) if name != SPECIMEN]
-    found = [named(name, "length", data, True) for name in names]
-    return [(x, y) for y in found if x is not None and y is not None]
-
-
-def select(data: pd.DataFrame, quantity: Quantity) -> pd.DataFrame:
-    """Genus, specimen and value of what is measured with confidence."""
-    rows = data[
-        (data["structure"] == quantity.structure)
-        & (data["measure"] == quantity.measure)
-        & (data["unit"] == quantity.unit)
-        & (data["status"] == MEASURED)
-        & data["value"].notna()
-    ]
-    return rows[["genus", "specimen", "value"]].reset_index(drop=True)
+    return {quantity: found[quantity] for quantity in sorted(found, key=place)}
 
 
 if __name__ == "__main__":
