@@ -11,7 +11,7 @@ from pathlib import Path
 from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.evaluation import plots
-from sam2pal.evaluation.summary import CALIBRATION, COMPARISON, RELIABILITY, SUMMARY
+from sam2pal.evaluation.summary import COMPARISON, RELIABILITY, SUMMARY
 from sam2pal.io import tables
 from sam2pal.io.figures import check_names, save
 
@@ -20,7 +20,6 @@ NEEDS = {
     "iou_by_genus": ("evaluation_summary", SUMMARY),
     "change_between_rounds": ("evaluation_rounds", COMPARISON),
     "reliability": ("evaluation_reliability", RELIABILITY),
-    "warning_by_signal": ("evaluation_calibration", CALIBRATION),
 }
 
 
@@ -46,8 +45,7 @@ def main() -> None:
     for path in arguments.output:
         name, columns = NEEDS[path.stem]
         table = tables.to_pandas(tables.read(arguments.tables / f"{name}.csv", columns))
-        limits = {"warning_by_signal": options.bad_iou, "reliability": options.good_iou}
-        more = [limits[path.stem]] if path.stem in limits else []
+        more = [options.good_iou] if path.stem == "reliability" else []
         save(plots.FIGURES[path.stem](table, *more), path)
 
 

@@ -172,7 +172,7 @@ rule plot_evaluation:
         options=f"{OPTIONS}/plot_evaluation.json",
         tables=collect(
             "<results>/tables/evaluation_{name}.csv",
-            name=["summary", "rounds", "reliability", "calibration"],
+            name=["summary", "rounds", "reliability"],
         ),
     output:
         structures=shown(
@@ -192,11 +192,6 @@ rule plot_evaluation:
         ),
         reliability=shown(
             "<results>/plots/reliability.svg", "Masks against truth", figure="IoU by confidence"
-        ),
-        warning=shown(
-            "<results>/plots/warning_by_signal.svg",
-            "Masks against truth",
-            figure="signals that warn of bad masks",
         ),
     log:
         "<logs>/plot_evaluation.log",

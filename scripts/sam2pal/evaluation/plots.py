@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sam2pal.evaluation.scores import ALL, CONFIDENCES
+from sam2pal.evaluation.scores import ALL
 from sam2pal.io.figures import COLOURS, MARKERS, empty_figure, entitle
 
 _ANNOTATED = 40  # up to so many genera each cell of the heat map holds its number
@@ -26,7 +26,9 @@ def iou_by_structure(summary: pd.DataFrame) -> Figure:
         shift = (i - (len(rounds) - 1) / 2) * 0.8 / max(len(rounds), 2)
         rows = pooled[pooled["round"] == round_]
         place = _places(rows["structure"], structures) + shift
-        _points(axes, place, rows, "mean", i, round_)
+        known, marker = rows["lower"].notna().to_numpy(), MARKERS[i % len(MARKERS)]
+        axes.vlines(place[known], rows["lower"][known], rows["upper"][known], color=_colour(i))
+        axes.scatter(place, rows["mean"], s=26, color=_colour(i), marker=marker, label=round_)
         genera = iou[(iou["round"] == round_) & (iou["genus"] != ALL)]
         if genera["genus"].nunique() > 1:
             dots = _places(genera["structure"], structures) + shift
@@ -34,7 +36,10 @@ def iou_by_structure(summary: pd.DataFrame) -> Figure:
     axes.set_xticks(range(len(structures)), _names(structures, "all structures"))
     axes.set(ylim=(0, 1), ylabel="mean IoU", xlabel="structure")
     entitle(figure, "Agreement with truth; bars: interval over specimens, small dots: genera")
-    _finish(axes, "y", len(rounds))
+    axes.grid(axis="y", color="0.9")
+    axes.set_axisbelow(True)
+    columns = 1 + len(rounds) // 16
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, ncols=columns)
     return figure
 
 
@@ -125,55 +130,12 @@ def reliability(table: pd.DataFrame, good_iou: float) -> Figure:
     return figure
 
 
-def warning_by_signal(calibration: pd.DataFrame, bad_iou: float) -> Figure:
-    """How well each signal of the last round tells bad masks from good ones, by structure."""
-    table = calibration[calibration["genus"] == ALL]
-    table = table[table["auroc"].notna()]
-    if not len(table):
-        return empty_figure(f"All scored masks are on one side of an IoU of {bad_iou:g}.")
-    last = _order(table["round"])[-1]
-    table = table[table["round"] == last]
-    structures = _order(table["structure"])
-    signals = [name for name in CONFIDENCES if (table["signal"] == name).any()]
-    figure = Figure(figsize=(max(6.5, 1.4 * len(structures) + 3), 4.2), layout="constrained")
-    axes = figure.subplots()
-    for i, signal in enumerate(signals):
-        shift = (i - (len(signals) - 1) / 2) * 0.8 / max(len(signals), 2)
-        rows = table[table["signal"] == signal]
-        place = _places(rows["structure"], structures) + shift
-        rows = rows.rename(columns={"auroc_lower": "lower", "auroc_upper": "upper"})
-        _points(axes, place, rows, "auroc", i, signal)
-    axes.axhline(0.5, color="0.6", linestyle="--", linewidth=0.8)
-    axes.set_xticks(range(len(structures)), _names(structures, "all masks"))
-    axes.set(ylim=(0, 1.02), xlabel="structure", ylabel=f"AUROC for IoU < {bad_iou:g}")
-    entitle(figure, f"Which signal warns of bad masks, round {last} (0.5: by chance, 1: always)")
-    _finish(axes, "y", len(signals))
-    return figure
-
-
 FIGURES: dict[str, Callable[..., Figure]] = {
     "iou_by_structure": iou_by_structure,
     "iou_by_genus": iou_by_genus,
     "change_between_rounds": change_between_rounds,
     "reliability": reliability,
-    "warning_by_signal": warning_by_signal,
 }
-
-
-def _points(
-    axes: Axes, place: np.ndarray, rows: pd.DataFrame, value: str, i: int, label: str
-) -> None:
-    known = rows["lower"].notna().to_numpy()
-    axes.vlines(place[known], rows["lower"][known], rows["upper"][known], color=_colour(i))
-    axes.scatter(
-        place, rows[value], s=26, color=_colour(i), marker=MARKERS[i % len(MARKERS)], label=label
-    )
-
-
-def _finish(axes: Axes, grid: str, entries: int) -> None:
-    axes.grid(axis=grid, color="0.9")
-    axes.set_axisbelow(True)
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, ncols=1 + entries // 16)
 
 
 def _colour(i: int) -> str:
