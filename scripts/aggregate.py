@@ -250,9 +250,8 @@ class Counts:
     def __init__(self) -> None:
         self._first: tuple[str, str] | None = None  # a measure and unit that every structure has
         self._masks: Counter[str] = Counter()
-        self._lost: dict[str, list[str]] = {status: [] for status in LOST}
-        self._last: tuple[str, bool] = ("", True)  # a specimen, and whether any of it is measured
-        self._doubtful = 0
+        self._lost: dict[str, dict[str, None]] = {status: {} for status in LOST}
+        self._trusted: dict[str, bool] = {}  # of each specimen, whether any mask is
 
     def add(self, piece: pa.Table) -> None:
         """Take some rows of the table."""
@@ -264,26 +263,20 @@ class Counts:
         once = pc.and_(pc.equal(piece["measure"], measure), pc.equal(piece["unit"], unit))
         whole = pc.equal(piece["structure"], SPECIMEN)
         masks = piece.filter(pc.and_(once, pc.invert(whole)))
-        self._masks.update(masks["status"].to_pylist())
-        for name, status in zip(
-            masks["specimen"].to_pylist(), masks["status"].to_pylist(), strict=True
-        ):
-            if name != self._last[0]:
-                self._doubtful += not self._last[1]
-                self._last = (name, False)
-            self._last = (name, self._last[1] or status in TRUSTED)
-        for status, names in self._lost.items():
-            lost = masks.filter(pc.equal(masks["status"], status))
-            known = set(names)
-            names += [n for n in lost["specimen"].unique().to_pylist() if n not in known]
+        of_masks = (masks[name].to_pylist() for name in ("specimen", "status"))
+        for name, status in zip(*of_masks, strict=True):
+            self._masks[status] += 1
+            self._trusted[name] = self._trusted.get(name, False) or status in TRUSTED
+            if status in self._lost:
+                self._lost[status][name] = None
 
     def cells(self) -> dict[str, Any]:
         """Cells of status.csv."""
         found = {name: self._masks[name] for name in COUNTS}
         found |= {status: len(names) for status, names in self._lost.items()}
-        found["specimens_doubtful"] = self._doubtful + (not self._last[1])
+        found["specimens_doubtful"] = len(self._trusted) - sum(self._trusted.values())
         said = [
-            LOST[status].format(f"{len(names)} photograph{'s' * (len(names) > 1)}", some(names))
+            LOST[status].format(f"{len(names)} photograph{'s' * (len(names) > 1)}", some(list(names)))
             for status, names in self._lost.items()
             if names
         ]
