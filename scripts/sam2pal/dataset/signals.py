@@ -10,7 +10,6 @@ SIGNALS = (
     "thickness",
     "contested",
     "shape_likeness",
-    "agreement",
     "steadiness",
 )
 """The confidence signals kept with every predicted mask, from which its confidence is made."""

@@ -24,8 +24,6 @@ class Decision:
         predicted_iou: [N].
         object_score: [N], a logit.
         shares: [N, k], of each template in the decision, their sum 1; 0 where it does not show the structure.
-        agreement: [N], IoU of the masks of single templates with that of all together, mean over templates;
-            None where there is one only.
         steadiness: [N], IoU of the masks of a specimen that is seen in several ways with that of all, mean
             over the ways; None where it was seen once.
     """
@@ -34,7 +32,6 @@ class Decision:
     predicted_iou: Tensor
     object_score: Tensor
     shares: Tensor
-    agreement: Tensor | None = None
     steadiness: Tensor | None = None
 
 
@@ -70,7 +67,6 @@ def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> De
         sum(share * one.predicted_iou for share, one in zip(columns, found, strict=True)),
         sum(share * one.object_score for share, one in zip(columns, found, strict=True)),
         shares,
-        agreement_of(found, valid, logits),
     )
 
 
@@ -140,22 +136,6 @@ def alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
         places[name] = part.new_zeros(len(memory), *part.shape[1:])
         places[name][some] = part[: len(some)]
     return Tracked(**places)
-
-
-def agreement_of(found: Sequence[Tracked], valid: Tensor, logits: Tensor) -> Tensor:
-    """IoU of each single mask with the joint one, mean over the templates that show the structure, [N].
-
-    NaN where fewer than two show it.
-
-    Args:
-        found: of the single templates.
-        valid: [N, k].
-        logits: [N, 1, s, s], the joint mask.
-    """
-    joint = (logits > 0).float()
-    iou = torch.stack([hard_iou(one.logits, joint) for one in found], dim=1)
-    mean = torch.where(valid, iou, torch.nan).nanmean(1)
-    return torch.where(valid.sum(1) > 1, mean, torch.nan)  # one alone agrees with itself
 
 
 def _quality(found: Tracked) -> Tensor:

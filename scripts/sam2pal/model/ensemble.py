@@ -53,7 +53,7 @@ class Alteration:
         return moved.to(values.dtype)
 
 
-NUMBERS = ("predicted_iou", "object_score", "shares", "agreement")
+NUMBERS = ("predicted_iou", "object_score", "shares")
 
 # in this order, so that the first of them are the best of their number; docs/accuracy.md has what each gives
 ALTERATIONS = (

@@ -107,7 +107,6 @@ class Annotator:
                 "mean_probability": _number(told.mean(mask)) if mask else None,
                 "stability": _stability(told, self.options.threshold),
                 "contrast": apart[i],
-                "agreement": _of(outcome.agreement, i),
                 "steadiness": _of(outcome.steadiness, i),
             }
             signals |= mask_signals(

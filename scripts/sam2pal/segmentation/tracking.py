@@ -108,7 +108,6 @@ class Outcome:
     logits: np.ndarray
     predicted_iou: np.ndarray
     object_score: np.ndarray
-    agreement: np.ndarray | None = None
     steadiness: np.ndarray | None = None
     known: np.ndarray | None = None
     colours: np.ndarray | None = None
@@ -210,7 +209,6 @@ def track_images(
                 batch.logits.float().cpu().numpy(),
                 split(decision.predicted_iou),
                 split(decision.object_score),
-                split(decision.agreement),
                 split(decision.steadiness),
                 split(batch.known),
                 F.avg_pool2d(resized(images, tracker.image_size), 4).float().cpu().numpy(),

@@ -75,7 +75,7 @@ def write(path, masks, structures=STRUCTURES, suffix=".jpg", drawn=(), extra=(),
 
 @pytest.fixture
 def files(tmp_path):
-    confidence = {"predicted_iou": 0.8, "object_score": -2.5, "agreement": None}
+    confidence = {"predicted_iou": 0.8, "object_score": -2.5, "steadiness": None}
     truth = write(tmp_path / "truth.json", TRUTH)
     first = {name: PREDICTED[name] for name in ("a", "b", "c")}
     second = {name: PREDICTED[name] for name in ("d", "t", "new")}
@@ -126,7 +126,7 @@ def test_statuses_and_measures(files):
     assert row["iou"] == pytest.approx(14 / 18)
     assert (row["genus"], row["round"], row["source"]) == ("Formica", "trained", "predicted")
     assert (row["confidence"], row["predicted_iou"], row["object_score"]) == (0.75, 0.8, -2.5)
-    assert row["agreement"] is None and row["flags"] == "border;specks"
+    assert row["steadiness"] is None and row["flags"] == "border;specks"
     assert rows["b", "head"]["iou"] == 0 and np.isnan(rows["b", "head"]["precision"])
     assert np.isnan(rows["d", "head"]["iou"]) and rows["d", "head"]["predicted_area_px"] == 192
     assert rows["c", "legs"]["predicted_area_px"] == 192 and "iou" not in rows["c", "legs"]

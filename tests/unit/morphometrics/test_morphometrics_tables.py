@@ -71,7 +71,7 @@ def entry(specimen, masks, folder=None, **keys):
         annotations.append(
             {"category_id": STRUCTURES.index(name) + 1, "segmentation": rle, "iscrowd": 0}
             | {"area": area, "source": "predicted", "score": 0.9, "flags": [], **keys}
-            | {"confidence": {"predicted_iou": 0.8, "object_score": 0.95, "agreement": None}}
+            | {"confidence": {"predicted_iou": 0.8, "object_score": 0.95, "steadiness": None}}
             | {"areas": {"0.25": area + 60, "0.5": area, "0.75": area - 30}}
         )
     return image, annotations

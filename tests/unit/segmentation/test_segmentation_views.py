@@ -19,9 +19,9 @@ from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
 from sam2pal.model.ensemble import Alteration
 from sam2pal.model.loading import read_template, resized, square_image
-from sam2pal.model.masks import at_size_of, hard_iou
+from sam2pal.model.masks import at_size_of
 from sam2pal.model.similarity import Alignment, align, near_duplicates
-from sam2pal.model.tracker import Tracker, drawn_logits
+from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.synthetic.photograph import sample_style
@@ -198,30 +198,6 @@ def test_sides():
     assert other_side(names) == [1, 0, 2, 4, 3, 5]
     with pytest.raises(InputError, match="'antenna_left' has no counterpart 'antenna_right'"):
         other_side(["head", "antenna_left"])
-
-
-# ------------------------------------------------------------------ which templates
-
-
-@torch.no_grad()
-def test_agreement_between_templates(tracker, genus):
-    options = SegmentationOptions(window="photograph", turns=(0,))
-    bank = remember(tracker, genus.templates, NAMES, options)
-    images = square_image(read_photograph(genus.copies["0"].path), 64)[None]
-    batch = track_batch(tracker, bank, images)
-    joint = (batch.decision.logits > 0).float()
-    features = tracker.encode(images)
-    alone = []
-    for template in genus.templates:
-        image, drawn = read_template(template, NAMES, 64)
-        memory = tracker.memorize(tracker.encode(image[None]), drawn_logits(drawn[:, None]))
-        alone.append(hard_iou(tracker.track(features, [memory]).logits, joint))
-    torch.testing.assert_close(
-        batch.decision.agreement, torch.stack(alone).mean(0), atol=1e-2, rtol=0
-    )
-    assert batch.decision.agreement.min() < 0.99
-    single = remember(tracker, genus.templates[:1], NAMES, options)
-    assert track_batch(tracker, single, images).decision.agreement is None
 
 
 def test_near_duplicates_are_pointed_out(tracker, genus, caplog):
