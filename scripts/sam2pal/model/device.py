@@ -1,6 +1,7 @@
 """Where and in which precision a model runs."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -61,12 +62,22 @@ def out_of_memory(error: RuntimeError) -> bool:
     )
 
 
-def too_small(path: str, device: torch.device) -> InputError:
-    """What is said where not even one photograph fits into the device's memory."""
-    return InputError(
-        f"{path}: the memory of the device '{device}' is too small for one specimen; use a smaller model, "
-        "a smaller `image_size`, fewer templates, or another device"
-    )
+@contextmanager
+def enough_memory(what: str, device: torch.device) -> Iterator[None]:
+    """Name what not even alone fits into the device's memory.
+
+    Raises:
+        InputError: the memory ran out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise InputError(
+            f"{what}: the memory of the device '{device}' is too small for one specimen; use a smaller "
+            "model, a smaller `image_size`, fewer templates, or another device"
+        ) from error
 
 
 def seed_everything(seed: int) -> None:

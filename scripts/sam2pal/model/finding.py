@@ -14,7 +14,7 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.images.foreground import SIDE, regions_like
 from sam2pal.images.reading import Photograph
 from sam2pal.images.window import Window
-from sam2pal.model.device import autocast, out_of_memory, too_small
+from sam2pal.model.device import autocast, enough_memory
 from sam2pal.model.loading import letterbox_of, square_image
 from sam2pal.model.similarity import match
 from sam2pal.model.templates import TemplateSet
@@ -118,12 +118,8 @@ class Finder:
         Raises:
             InputError: the device has not enough memory for one image.
         """
-        try:
+        with enough_memory(path, self._tracker.device):
             return self._find(photograph, regions)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            raise too_small(path, self._tracker.device) from error
 
     def _find(self, photograph: Photograph, regions: Sequence[Window]) -> FoundWindow:
         whole = photograph.shown

@@ -1,8 +1,7 @@
 """The templates as the tracker needs them: each in every view, encoded and memorized once per job."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
 from sam2pal.model.combining import alone, each_on_each, skill
-from sam2pal.model.device import autocast, out_of_memory, too_small
+from sam2pal.model.device import autocast, enough_memory
 from sam2pal.model.ensemble import Alteration, alterations, largest, memorized_for
 from sam2pal.model.finding import Finder
 from sam2pal.model.templates import TemplateSet
@@ -186,12 +185,12 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
     memories = by_side[tracker.image_size]
     sure = []
     for number, memory in enumerate(memories):
-        with _enough_memory(known.specimens[number], device):
+        with enough_memory(f"template '{known.specimens[number]}'", device), autocast(device):
             itself = alone(tracker, features[[number]], memory).object_score
         sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
     found = None
     if len(known) > 1:
-        with _enough_memory(known.specimens[0], device):
+        with enough_memory(f"template '{known.specimens[0]}'", device), autocast(device):
             found = each_on_each(tracker, features, memories, known)
     descriptors = None
     if len(views) > 1:
@@ -240,15 +239,3 @@ def _whole(masks: NDArray[np.bool_]) -> tuple[bool, ...]:
     """Of masks [T, K, s, s]."""
     pieces = np.array([[second_piece(mask) for mask in of] for of in masks])
     return tuple((pieces.max(0) < SPECK).tolist())
-
-
-@contextmanager
-def _enough_memory(template: str, device: torch.device) -> Iterator[None]:
-    """Name the template for which the device has not enough memory."""
-    try:
-        with autocast(device):
-            yield
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        raise too_small(f"template '{template}'", device) from error

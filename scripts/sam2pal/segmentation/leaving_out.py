@@ -11,7 +11,7 @@ from sam2pal.dataset.recalibration import Labelled
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.dataset.signals import GOOD_IOU, UNADAPTED
 from sam2pal.images.reading import Photograph
-from sam2pal.model.device import out_of_memory, too_small
+from sam2pal.model.device import enough_memory
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.annotations import Annotator
@@ -42,12 +42,8 @@ def templates_by_others(
         others = bank.without(number)
         if specimen in twins or not len(others.followed):
             continue
-        try:
+        with enough_memory(annotated[number].path, tracker.device):
             (outcome,) = track_images(tracker, others, known.images[[number]], options)
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            raise too_small(annotated[number].path, tracker.device) from error
         followed = [names[k] for k in others.followed.tolist()]
         shapes = others.shapes_in(outcome.view)
         found = replace(annotator, followed=followed).annotate(square, outcome, {}, (), shapes)

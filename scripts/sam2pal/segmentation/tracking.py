@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
 from sam2pal.model.combining import Decision, alone, mean_of_masks, of_one
-from sam2pal.model.device import autocast, out_of_memory, too_small
+from sam2pal.model.device import autocast, enough_memory, out_of_memory
 from sam2pal.model.ensemble import ensemble, largest
 from sam2pal.model.loading import resized, square_image
 from sam2pal.model.similarity import Match, match
@@ -134,13 +135,15 @@ def track_halving(
     """Track photographs in one batch, or in halves where memory lacks; also how many fit from now on."""
     if not specimens:
         return [], options.batch_size
+    side = largest(bank.ways, tracker.image_size)
+    images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
     try:
-        return _track(tracker, bank, specimens, options, lie), options.batch_size
+        alone = enough_memory(specimens[0][0].path, tracker.device)
+        with alone if len(specimens) == 1 else nullcontext():
+            return track_images(tracker, bank, images, options, lie), options.batch_size
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        if len(specimens) == 1:
-            raise too_small(specimens[0][0].path, tracker.device) from error
     # outside of the handler, which would keep the tensors of the failed try alive
     if tracker.device.type == "cuda":
         torch.cuda.empty_cache()
@@ -155,18 +158,6 @@ def track_halving(
         outcomes += more
         fits = min(fits, fits_now)
     return outcomes, fits
-
-
-def _track(
-    tracker: Tracker,
-    bank: Bank,
-    specimens: list[tuple[Specimen, Photograph]],
-    options: SegmentationOptions,
-    lie: Sequence[Outcome] | None,
-) -> list[Outcome]:
-    side = largest(bank.ways, tracker.image_size)
-    images = torch.stack([square_image(photograph, side) for _, photograph in specimens])
-    return track_images(tracker, bank, images, options, lie)
 
 
 def track_images(
