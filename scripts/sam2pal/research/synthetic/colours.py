@@ -8,6 +8,13 @@ import numpy as np
 from sam2pal.research.synthetic.anatomy import Colour, Surface
 from sam2pal.research.synthetic.genes import Genes
 
+CUTICLE = {
+    "black": ((-0.1, 0.12), (0, 0.45), (0.018, 0.1)),
+    "brown": ((0.0, 0.085), (0.4, 0.85), (0.06, 0.32)),
+    "pale": ((0.03, 0.14), (0.25, 0.8), (0.3, 0.75)),
+    "bright": ((0.0, 1.0), (0.3, 0.95), (0.12, 0.9)),
+}
+"""Ranges of hue, saturation and value of each kind of cuticle."""
 PATTERNS = ("margin", "apex", "base", "bands", "stripe", "vitta", "fade", "centre", "spots")
 
 
@@ -26,27 +33,18 @@ def shifted(colour: Colour, hue: float, saturation: float, value: float) -> Colo
 def cuticle(genes: Genes, bright: float = 0.05, pale: float = 0.08) -> Colour:
     """A colour of insect cuticle: mostly black and dark brown, `bright` and `pale` by weight."""
     kind = genes.pick("kind", {"black": 0.54, "brown": 0.33, "pale": pale, "bright": bright})
-    if kind == "black":
-        return from_hsv(
-            genes.between("hue", -0.1, 0.12),
-            genes.between("saturation", 0, 0.45),
-            genes.scaled("value", 0.018, 0.1),
-        )
-    if kind == "brown":
-        return from_hsv(
-            genes.between("hue", 0.0, 0.085),
-            genes.between("saturation", 0.4, 0.85),
-            genes.scaled("value", 0.06, 0.32),
-        )
-    if kind == "pale":
-        return from_hsv(
-            genes.between("hue", 0.03, 0.14),
-            genes.between("saturation", 0.25, 0.8),
-            genes.between("value", 0.3, 0.75),
-        )
+    hue, saturation, value = CUTICLE[kind]
+    spread = genes.between if kind == "pale" else genes.scaled
     return from_hsv(
-        genes.unit("hue"), genes.between("saturation", 0.3, 0.95), genes.scaled("value", 0.12, 0.9)
+        genes.between("hue", *hue), genes.between("saturation", *saturation), spread("value", *value)
     )
+
+
+def clear(genes: Genes, tint: Colour) -> Surface:
+    """The membrane of a wing, clear or smoky."""
+    pale = genes.between("surface pale", 0.3, 0.8)
+    colour = tuple(pale + (1 - pale) * value * 0.5 for value in tint)
+    return Surface(colour, tint, gloss=genes.between("surface gloss", 0.0, 0.4), shininess=20)
 
 
 def near(genes: Genes, colour: Colour, spread: float) -> Colour:

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from sam2pal.research.synthetic.anatomy import Block, Plate, Species, Surface, plate, species_of
+from sam2pal.research.synthetic.anatomy import Block, Plate, Species, plate, species_of
 from sam2pal.research.synthetic.appendages import antennae, legs, mandibles, palps
-from sam2pal.research.synthetic.colours import cuticle, near, related
+from sam2pal.research.synthetic.colours import clear, cuticle, near, related
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import head_with_eyes, skin_of
 
@@ -16,10 +16,7 @@ SPIDER = ["cephalothorax", "abdomen", "legs", "palps", "mandibles"]
 def _wings(genes: Genes, block: int, x: float, y: float, length: float, pairs: int) -> list[Plate]:
     """Clear or smoky wings that point outwards and back."""
     u = genes.between
-    tint = cuticle(genes.under("surface"), 0.15)
-    pale = u("surface pale", 0.3, 0.8)
-    colour = tuple(pale + (1 - pale) * value * 0.5 for value in tint)
-    surface = Surface(colour, tint, gloss=u("surface gloss", 0.0, 0.4), shininess=20)
+    surface = clear(genes, cuticle(genes.under("surface"), 0.15))
     wings = []
     for number in range(pairs):
         own = length * (1 if number == 0 else u("hind", 0.5, 0.9))

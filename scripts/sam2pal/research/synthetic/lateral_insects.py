@@ -14,7 +14,7 @@ from sam2pal.research.synthetic.anatomy import (
 )
 from sam2pal.research.synthetic.appendages import antennae
 from sam2pal.research.synthetic.beetles import surfaces
-from sam2pal.research.synthetic.colours import cuticle
+from sam2pal.research.synthetic.colours import clear, cuticle
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import skin_of
 from sam2pal.research.synthetic.lateral import (
@@ -185,10 +185,7 @@ def _six_legs(
 def _wings(genes: Genes, x: float, thorax: float, length: float, pairs: int) -> list[Plate]:
     """Clear wings on the back of the thorax, the near ones before the body."""
     u = genes.between
-    tint = cuticle(genes.under("surface"), 0.15)
-    pale = u("surface pale", 0.3, 0.8)
-    colour = tuple(pale + (1 - pale) * value * 0.5 for value in tint)
-    surface = Surface(colour, tint, gloss=u("surface gloss", 0.0, 0.4), shininess=20)
+    surface = clear(genes, cuticle(genes.under("surface"), 0.15))
     raised = -u("raised", 0.0, 1.5) if genes.chance("is raised", 0.5) else u("lowered", -0.2, 0.35)
     wings = []
     for number in range(pairs):
