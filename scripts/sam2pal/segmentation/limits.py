@@ -113,11 +113,11 @@ def beyond(
     shifted), and with them the place of the missing one.
 
     Args:
-        found: of two or more structures the limit, and the (left, top, width, height) of the mask, upright.
+        found: of two or more structures the limit, and the (top, left, height, width) of the mask, upright.
         size: (height, width) of the photograph, upright.
     """
     drawn = np.array([limit.middle for limit, _ in found])
-    here = np.array([complex(x + w / 2, y + h / 2) for _, (x, y, w, h) in found])
+    here = np.array([complex(x + w / 2, y + h / 2) for _, (y, x, h, w) in found])
     apart = drawn - drawn.mean() if len(found) else drawn
     spread = (abs(apart) ** 2).sum()
     if not spread:

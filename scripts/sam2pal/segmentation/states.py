@@ -66,7 +66,7 @@ def settle(
         for entry, of in zip(entries, least, strict=True)
     ]
     known = [
-        (limit, _upright_box(entry["bbox"], photograph), entry["state"] == State.OUTSIDE)
+        (limit, photograph.upright_box(*entry["bbox"]), entry["state"] == State.OUTSIDE)
         for entry, limit in zip(entries, limits, strict=True)
         if limit is not None and entry["area"]
     ]
@@ -92,14 +92,3 @@ def _dropped(entry: dict[str, Any], photograph: Photograph) -> dict[str, Any]:
         "flags": [*entry["flags"], "absent"],
         "state": State.ABSENT,
     }
-
-
-def _upright_box(box: Sequence[int], photograph: Photograph) -> tuple[int, int, int, int]:
-    """(left, top, width, height) on the upright photograph, of a box on the stored one."""
-    left, top, wide, high = box
-    right, bottom = photograph.width - left - wide, photograph.height - top - high
-    # the margins round the box turn as the photograph does
-    margins = photograph.to_upright(np.array([[0, top, 0], [left, 0, right], [0, bottom, 0]]))
-    left, top = int(margins[1, 0]), int(margins[0, 1])
-    height, width = photograph.displayed
-    return left, top, width - left - int(margins[1, 2]), height - top - int(margins[2, 1])

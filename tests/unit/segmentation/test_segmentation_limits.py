@@ -64,7 +64,7 @@ def test_what_the_templates_place_beyond_the_photograph(turn):
 
     def box(name):
         place = 100 * turn * body[name] + shift
-        return (round(place.real) - 4, round(place.imag) - 4, 8, 8)
+        return (round(place.imag) - 4, round(place.real) - 4, 8, 8)
 
     found = [(limit(body[name]), box(name)) for name in ("trunk", "tail")]
     head = 100 * turn * body["head"] + shift
