@@ -12,7 +12,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,11 +179,12 @@ def further_notices(
             yield from of_run(row["genus"], row["round"], path.parent)
             yield from doubtful(row)
             genera[row["genus"]] = path.parents[1] / "manifest.tsv"
-    for genus, manifest in genera.items():
-        yield from of_duplicates(genus, manifest)
-        yield from of_scales(genus, manifest.parent / "scale.csv")
-    for genus, manifest in genera.items() if table else ():
-        yield from of_specimen_table(str(table), genus, manifest)
+    more = [of_duplicates(*genus) for genus in genera.items()]
+    more += [of_scales(genus, path.with_name("scale.csv")) for genus, path in genera.items()]
+    more += [of_specimen_table(str(table), *genus) for genus in genera.items()] if table else []
+    for notices in more:
+        with suppress(InputError):  # of a damaged file, which the rule that reads it names
+            yield from notices
 
 
 def runs_of(expected: str) -> list[Run]:

@@ -1,4 +1,7 @@
-"""What a person should know of a run although no job failed: rows of status.csv."""
+"""What a person should know of a run although no job failed: rows of status.csv.
+
+Of a damaged file an InputError is raised; the rules that read the file have said so.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -67,11 +70,8 @@ def _unchanged(path: Path) -> str:
 
 def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[Row]:
     """Rows of the table of specimens that joined nothing."""
-    try:
-        table = SpecimenTable(path)
-        listed = [one.specimen for one in read_list(manifest) if one.status != DUPLICATE]
-    except InputError:
-        return  # said by the rules that read them
+    table = SpecimenTable(path)
+    listed = [one.specimen for one in read_list(manifest) if one.status != DUPLICATE]
     without, unused = table.unmatched(genus, listed)
     if unused:
         reason = (
@@ -83,10 +83,7 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
 
 def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
     """Photographs that are not used because another one in their folder has their name."""
-    try:
-        names = [one.specimen for one in read_list(manifest) if one.status == DUPLICATE]
-    except InputError:
-        return  # said by the rules that read it
+    names = [one.specimen for one in read_list(manifest) if one.status == DUPLICATE]
     if names:
         reason = (
             f"{len(names)} photographs are not used, as others have their names but for the "
@@ -99,10 +96,7 @@ def of_scales(genus: str, path: Path) -> Iterator[Row]:
     """Photographs in which no scale was found, or one that is not trusted."""
     if not path.is_file():
         return
-    try:
-        found = tables.read(path, dict.fromkeys(("specimen", "status"), str), others=False).to_pylist()
-    except InputError:
-        return  # said by the rules that read it
+    found = tables.read(path, dict.fromkeys(("specimen", "status"), str), others=False).to_pylist()
     names = [row["specimen"] for row in found if row["status"] != "found"]
     doubtful = sum(row["status"] == "doubtful" for row in found)
     if names:

@@ -150,10 +150,8 @@ def test_pin_makes_a_hole():
     holes = 0
     for seed in range(6):
         masks = [
-            draw_specimen(
-                species, np.random.default_rng(seed), 240, style=plain_style(), pinned=pinned
-            ).masks["elytra"]
-            for pinned in (False, True)
+            draw_specimen(species, np.random.default_rng(seed), 240, style=style).masks["elytra"]
+            for style in (plain_style(), replace(plain_style(), pin=1.0))
         ]
         assert not (masks[1] & ~masks[0]).any()
         holes += (masks[0] & ~masks[1]).sum() > 20
@@ -184,15 +182,15 @@ def test_children_lie_within_their_parent():
 def test_strangers_are_not_annotated():
     species = sample_species(np.random.default_rng(3), "beetle")
 
-    def draw(crowd: bool) -> float:
-        total = 0
+    def draw(crowd: float) -> float:
+        total, style = 0, replace(plain_style(), crowd=crowd)
         for seed in range(5):
             rng = np.random.default_rng(seed)
-            masks = draw_specimen(species, rng, 120, style=plain_style(), crowd=crowd).masks
+            masks = draw_specimen(species, rng, 120, style=style).masks
             total += masks["elytra"].sum()
         return total
 
-    assert draw(True) == pytest.approx(draw(False), rel=0.25)
+    assert draw(1.0) == pytest.approx(draw(0.0), rel=0.25)
 
 
 def test_mirrored_is_the_mirror_image():

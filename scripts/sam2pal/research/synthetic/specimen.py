@@ -56,8 +56,6 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
     orientation: tuple[float, float] | None = None,
     mirrored: bool = False,
     missing: tuple[str, ...] | None = None,
-    pinned: bool | None = None,
-    crowd: bool | None = None,
     partial: float = 0.0,
     supple: float = 1.0,
 ) -> DrawnPhotograph:
@@ -70,8 +68,6 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
         orientation: range of the head's direction in degrees clockwise from the top; None
             follows the style (upright, or any).
         missing: structures this specimen lacks; None leaves it to chance.
-        pinned: with a pin or not; None follows the style.
-        crowd: with other specimens, not annotated, in view; None follows the style.
         partial: the share (0..1) of the body that may lie outside the frame.
         supple: how far the joints bend at random, as a multiple of the species' own.
 
@@ -103,7 +99,7 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
     canvas = Canvas(behind, np.zeros((height, width), np.uint8), names)
     if style.backdrop == "mount":
         add_mount(canvas, pose, rng)
-    if (rng.random() < style.crowd) if crowd is None else crowd:
+    if rng.random() < style.crowd:
         add_strangers(canvas, person, rng, style, pose)
     canvas.solid[:] = 0
     looks = Lighting(style.lights, style.ambient, style.sky)
@@ -119,8 +115,7 @@ def draw_specimen(  # each keyword is a choice of its own, and most calls make o
             cast,
             True,
         )
-    with_pin = (rng.random() < style.pin) if pinned is None else pinned
-    if with_pin and person.pinned_on:
+    if rng.random() < style.pin and person.pinned_on:
         add_pin(canvas, skeleton, pose, looks, rng)
     if rng.random() < style.scrap:
         add_scrap(canvas, rng, unit)
