@@ -104,6 +104,4 @@ LOW_CONFIDENCE = Field(
     description="predicted masks with a lower confidence have the status `low_confidence` in the "
     "measurements, are left out of summaries, and come first on the review page",
 )
-Turns = Annotated[
-    tuple[Literal[0, 90, 180, 270], ...], Field(min_length=1), AfterValidator(unique)
-]
+Turns = Annotated[tuple[Literal[0, 90, 180, 270], ...], Field(min_length=1), AfterValidator(unique)]
