@@ -37,7 +37,7 @@ class ReviewOptions(ReviewSection):
 
 @options
 class NextOptions:
-    """Which specimens are said to be worth correcting."""
+    """Which specimens to correct next."""
 
     count: StrictInt = Field(20, ge=1)
     """largest number of specimens in `next.csv`"""

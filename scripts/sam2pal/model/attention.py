@@ -11,7 +11,7 @@ LONG = 1024  # queries: with fewer of them nothing is saved
 ROWS = 512  # queries at once: their weights stay in the processor's cache
 
 
-def pays(layer: MemoryAttentionLayer, queries: Tensor) -> bool:
+def is_faster(layer: MemoryAttentionLayer, queries: Tensor) -> bool:
     """Whether `attend_memory` is faster than the layer's own function."""
     return (
         not torch.is_grad_enabled()

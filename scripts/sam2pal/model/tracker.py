@@ -22,7 +22,7 @@ from sam2.modeling.sam2_utils import get_1d_sine_pe
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from sam2pal.model.attention import attend_memory, pays
+from sam2pal.model.attention import attend_memory, is_faster
 from sam2pal.model.encoder import Encoded, Frozen, StagedEncoder
 
 # pixels of squares that a CPU works on at once where nothing is kept for a gradient: with more of them it is
@@ -504,7 +504,7 @@ def _layer(layer: MemoryAttentionLayer, output: Tensor, *memory: Tensor | int) -
 
 
 def _behind(layer: MemoryAttentionLayer, output: Tensor, *memory: Tensor | int) -> Tensor:
-    attend = attend_memory if pays(layer, output) else MemoryAttentionLayer._forward_ca
+    attend = attend_memory if is_faster(layer, output) else MemoryAttentionLayer._forward_ca
     output = attend(layer, output, *memory)
     hidden = layer.dropout(layer.activation(layer.linear1(layer.norm3(output))))
     return output + layer.dropout3(layer.linear2(hidden))

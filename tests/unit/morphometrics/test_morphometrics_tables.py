@@ -24,11 +24,11 @@ from sam2pal.dataset.rle import encode_mask
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.shape import Shape
-from sam2pal.morphometrics.measures.dictionary import MEASURES
+from sam2pal.morphometrics.measures.dictionary import FLAGS, MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
 from sam2pal.morphometrics.measures.proportions import shapes_of, template_proportions
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import FLAGS, Measuring, SpecimenMasks, StructureMask
+from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks, StructureMask
 from sam2pal.morphometrics.tables import genus
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
@@ -442,12 +442,14 @@ def test_intervals_in_both_units(project, monkeypatch):
 
 
 def test_template_proportions():
-    from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+    from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
 
     masks = beetle()
     templates = [
-        AnnotatedSpecimen("a", "a.png", *SIZE[::-1], drawn(masks)),
-        AnnotatedSpecimen("b", "b.png", *SIZE[::-1], drawn({"head": beetle(1.2)["head"]})),
+        AnnotatedSpecimen("a", "a.png", *SIZE[::-1], annotations_of_masks(masks)),
+        AnnotatedSpecimen(
+            "b", "b.png", *SIZE[::-1], annotations_of_masks({"head": beetle(1.2)["head"]})
+        ),
     ]
     shapes = [shapes_of(template, 0.01) for template in templates]
     ranges = template_proportions(templates, shapes, STRUCTURES)

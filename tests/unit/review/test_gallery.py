@@ -691,7 +691,7 @@ def test_a_structure_that_is_weak_everywhere_is_said_once(tmp_path: Path) -> Non
         made.add(f"s{number}", [0.9, 0.3 + number / 100, 0.9])
     write_review(tmp_path / "review.html", Sources(made.write()))
     page = (tmp_path / "review.html").read_text("utf-8")
-    assert page.count("Weak on most specimens: legs. ") == 1
+    assert page.count("Low confidence on most specimens: legs. ") == 1
     assert {row["group"] for row in listed(tmp_path)} == {"fine"}
 
 

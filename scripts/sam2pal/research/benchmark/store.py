@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sam2pal.evaluation.pair import MEASURES
+from sam2pal.evaluation.columns import MEASURES
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.research.benchmark.protocol import BenchmarkRun
