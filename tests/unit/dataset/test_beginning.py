@@ -56,7 +56,7 @@ def test_several_genera_in_folders_of_their_own(tmp_path, monkeypatch, capsys):
     for seed, genus in enumerate(("Aus", "Bus cus", "tables")):
         photographs(tmp_path / "photos" / genus, range(seed * 10, seed * 10 + 3), seed)
     outline(tmp_path / "photos/drawn.json", [0, 10])
-    with pytest.raises(InputError, match="outlines of 'tables_': none of the annotations") as error:
+    with pytest.raises(InputError, match="outlines of 'tables_': none of its 3 photographs") as error:
         call(monkeypatch, "init", tmp_path, "--photographs", tmp_path / "photos", "--annotations",
              tmp_path / "photos/drawn.json")  # fmt: skip
     assert "Bus_cus" not in str(error.value)

@@ -122,7 +122,7 @@ def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):
     idle(monkeypatch, load=25.0)
     work = {"Aus": plan.Work(specimens=9, shards=1, to_segment=9, steps=4, trainings=1)}
     said = plan.plan_lines(checked, work, plan.rates(checked, benchmarks, results))[2]
-    assert "About 59 s of computing" in said and "this machine is busy" in said
+    assert "About 59 s if jobs" in said and "other programs use" in said
 
 
 def timing(folder, text):
