@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 from sam2pal.cli import add_options, add_progress, options_argument, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.files import notes_of
-from sam2pal.dataset.manifest import DUPLICATE, read_list
+from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import NUMBERS
+from sam2pal.dataset.states import DUPLICATE
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.damaged import check_whole
 from sam2pal.evaluation.ending import COUNTS, chosen, screen
@@ -54,7 +55,7 @@ from sam2pal.evaluation.up_to_date import (
     stale,
 )
 from sam2pal.io import tables
-from sam2pal.io.errors import DamagedError, InputError, some
+from sam2pal.io.errors import DamagedError, InputError, first_few
 from sam2pal.io.files import set_aside, write_text
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.measures.dictionary import SPECIMEN
@@ -63,7 +64,7 @@ from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 COLUMNS = {"evaluation": EVALUATION, "morphometrics": MORPHOMETRICS}
 LOST = {
     "unreadable": "{} could not be read: {}; manifest.tsv says why",
-    "no_specimen": "no specimen was found in {}: {}; cut them, or set `window: photograph`",
+    "no_specimen": "no specimen was found in {}: {}; crop them, or set `window: photograph`",
 }
 """What is said of photographs without masks, by status."""
 TYPES = {stage: NUMBERS | columns for stage, columns in COLUMNS.items()}
@@ -116,7 +117,9 @@ def main() -> None:
             take = scores.add if stage == "evaluation" else None
             targets = tables.both(folder, stage)
             if stage == "morphometrics" and not arguments.long_csv:
-                targets.pop(0).unlink(missing_ok=True)  # one of an earlier call would be taken for this one's
+                targets.pop(0).unlink(
+                    missing_ok=True
+                )  # one of an earlier call would be taken for this one's
             combine(stage, good[stage], targets, take, arguments.metadata, bar.update)
     calibration, reliability = calibrate(scores, options)
     status = [row for row, _ in found]
@@ -239,7 +242,7 @@ def status_of(run_: Run, stage: str, path: Path, checked: Results | None) -> dic
         if not checked:
             return {"status": "damaged", "reason": str(error)}
         aside = set_aside(path).name
-        again = f"it was set aside as {aside}: run the workflow again, which makes it anew"
+        again = f"it was set aside as {aside}: run the workflow again, which writes it again"
         return {"status": "damaged", "reason": f"{error}; {again}"}
     row = {"status": "ok", "specimens": len(rows), "rows": rows.total(), "reason": ""}
     return row | counts.cells() if stage == "morphometrics" else row
@@ -277,7 +280,9 @@ class Counts:
         found |= {status: len(names) for status, names in self._lost.items()}
         found["specimens_doubtful"] = len(self._trusted) - sum(self._trusted.values())
         said = [
-            LOST[status].format(f"{len(names)} photograph{'s' * (len(names) > 1)}", some(list(names)))
+            LOST[status].format(
+                f"{len(names)} photograph{'s' * (len(names) > 1)}", first_few(list(names))
+            )
             for status, names in self._lost.items()
             if names
         ]

@@ -1,4 +1,4 @@
-"""Make a page on which the templates of a genus are outlined, from nothing but photographs.
+"""Make a page on which the templates of a genus are outlined, from photographs alone.
 
     python scripts/annotate.py --genus Carabus --photographs photographs/Carabus
     make annotate GENUS=Carabus PHOTOGRAPHS=photographs/Carabus

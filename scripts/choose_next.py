@@ -12,7 +12,7 @@ from sam2pal.dataset.export import export
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.review.folders import building, refuse_foreign, replace
+from sam2pal.review.folders import refuse_foreign, replace_folder, temporary_folder
 from sam2pal.review.next import COLUMNS, rank
 
 README = "README.txt"
@@ -45,7 +45,7 @@ def main() -> None:
     if arguments.outlines:
         wanted = [row["specimen"] for row in found.rows]
         refuse_foreign(arguments.outlines, README, TEXT)
-        with building(arguments.outlines) as build:
+        with temporary_folder(arguments.outlines) as build:
             (build / README).write_text(f"{TEXT}\n", encoding="utf-8")
             for tool in options.formats if wanted else ():
                 export(
@@ -55,7 +55,7 @@ def main() -> None:
                     wanted,
                     corrections=arguments.corrections,
                 )
-            replace(arguments.outlines, build)
+            replace_folder(arguments.outlines, build)
     tables.write(tables.table(found.rows, COLUMNS), arguments.output)
     print(f"{arguments.output}: {len(found.rows)} of {found.specimens} specimens to be corrected")
     for row in found.rows[:20]:

@@ -1,4 +1,4 @@
-"""Compare the masks of a round with those of the round before: what changed most, without truth too.
+"""Compare the masks of a round with those of the round before: what changed most. No truth is needed.
 
     python scripts/compare_masks.py --genus G --before results/G/untrained --after results/G/trained \\
         --output results/G/trained/changes.csv

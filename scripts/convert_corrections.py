@@ -1,4 +1,4 @@
-"""Turn what people said of the masks of a genus (corrections.json of the review page) into one file."""
+"""Convert the corrections and verdicts of a genus (corrections.json of the review page) into one file."""
 
 import argparse
 import sys

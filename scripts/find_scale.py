@@ -10,10 +10,10 @@ from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.scales.collection import (
     ScaleRow,
-    alike,
-    judged,
     read_rows,
     with_one_scale,
+    with_outliers_doubtful,
+    with_shared_scale,
     without_scale,
     write_rows,
 )
@@ -31,9 +31,11 @@ def main() -> None:
     if search.once == "collection":
         rows = with_one_scale(rows)
     elif search.once == "alike":
-        rows = judged(alike(rows, groups(rows, arguments.specimen_table, search.alike)))
+        rows = with_outliers_doubtful(
+            with_shared_scale(rows, groups(rows, arguments.specimen_table, search.alike))
+        )
     else:
-        rows = judged(rows)
+        rows = with_outliers_doubtful(rows)
     write_rows(arguments.output, rows)
     print(without_scale(rows) or f"all {len(rows)} photographs have a scale")
 

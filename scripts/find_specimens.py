@@ -35,7 +35,7 @@ from sam2pal.dataset.trays import (
 from sam2pal.images.foreground import Silhouette
 from sam2pal.images.reading import read_photograph
 from sam2pal.images.trays import SIDE
-from sam2pal.io.errors import InputError, some
+from sam2pal.io.errors import InputError, first_few
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 from sam2pal.review.trays import tray_picture, write_picture, write_trays_page
@@ -143,7 +143,7 @@ def line_of(tray: Tray) -> str:
     touching = [one.number for one in tray.specimens if one.touching]
     text = f"{tray.photograph.name}: {len(tray.specimens)} specimens"
     if touching:
-        text += f"; touching or more than one: {some(touching, 10, '')}"
+        text += f"; touching or more than one: {first_few(touching, 10, '')}"
     return text
 
 

@@ -1,7 +1,7 @@
-"""How well a round finds the outlined specimens of its genus, each as if it were no template.
+"""Score a round on the outlined specimens of its genus, each segmented without its own outline.
 
-With that rounds are compared where there is no truth. A specimen that is a template of the round is segmented
-from its other templates, one that is outlined only for other rounds from all of them.
+Rounds are compared by these scores if there is no truth. A template of the round is segmented from its other
+templates, a specimen that is outlined only for other rounds from all of them.
 
     python scripts/leave_one_out.py --templates results/G/R/templates.json \\
         --others results/G/S/templates.json --output results/G/R/leave_one_out.csv

@@ -16,13 +16,13 @@ from typing import Any
 from sam2pal.cli import add_options, add_progress, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.manifest import (
-    OK,
     Specimen,
     build_manifest,
     read_list,
     write_list,
     write_shard_lists,
 )
+from sam2pal.dataset.states import OK
 from sam2pal.dataset.trays import windows_of
 from sam2pal.io.errors import DamagedError
 from sam2pal.io.files import set_aside

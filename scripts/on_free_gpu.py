@@ -1,8 +1,8 @@
-"""Run a command on a GPU that no other command started like this is using, where there are several.
+"""Run a command on a GPU that no other command started in this way is using.
 
     python scripts/on_free_gpu.py python scripts/segment_shard.py ...
 
-It waits as long as all are taken. Without a GPU, or with a single one, the command is just run.
+It waits while all are taken. Without a GPU, or with a single one, the command simply runs.
 """
 
 import os

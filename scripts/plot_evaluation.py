@@ -1,4 +1,4 @@
-"""Figures of the overall tables of evaluation.
+"""Figures of the evaluation of all genera.
 
     python scripts/plot_evaluation.py --tables results/tables --output plots/reliability.svg
 

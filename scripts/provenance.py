@@ -1,4 +1,4 @@
-"""Say what the results were computed by and from: versions, commit, configuration, model, seed."""
+"""Write how the results were computed: versions, commit, configuration, model, seed."""
 
 import argparse
 import json

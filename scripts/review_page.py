@@ -1,4 +1,4 @@
-"""Make the page that shows the masks of a genus and round, those to look at first first.
+"""Make the page that shows the masks of a genus and round, the least trusted first.
 
     python scripts/review_page.py --predictions results/G/R/shards/*.json \\
         --templates results/G/R/templates.json --output results/G/R/review.html

@@ -13,7 +13,8 @@ from PIL import Image
 from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.config.stages import read_options
-from sam2pal.dataset.manifest import OK, Specimen, read_list
+from sam2pal.dataset.manifest import Specimen, read_list
+from sam2pal.dataset.states import OK
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.scales import text

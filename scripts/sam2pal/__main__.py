@@ -75,9 +75,9 @@ def init(arguments: argparse.Namespace) -> None:
     for path in annotations:
         if not path.exists():
             raise InputError(f"--annotations {path}: there is no such file or folder")
-    found = beginning.look(photographs, annotations, arguments.genus)
+    found = beginning.find_content(photographs, annotations, arguments.genus)
     folder = arguments.folder.expanduser()
-    paths = beginning.write(folder, found)
+    paths = beginning.write_project(folder, found)
     for of in found.genera:
         print(f"{of.name}: {of.photographs} photographs, {len(of.annotated)} of them outlined")
     if found.labels:
@@ -143,7 +143,9 @@ def _refuse_second() -> None:
     known = states(Path("logs")).items()
     alive = [name for name, of in known if of["status"] == "running" and of["age"] < SILENT]
     if alive:
-        raise InputError(f"{Path.cwd()}: another run is going on here ({alive[0]}): see sam2pal status")
+        raise InputError(
+            f"{Path.cwd()}: another run is going on here ({alive[0]}): see sam2pal status"
+        )
     raise InputError(
         f"{Path.cwd()}: another run is going on here, or was killed. If sam2pal status shows none that "
         "runs: sam2pal run --unlock, and then run again; what is finished stays"

@@ -72,7 +72,7 @@ def _mended(error: InputError) -> str:
     made = isinstance(error, DamagedError) and error.path.parts[:1] in (("results",), ("resources",))
     if not made or not error.path.exists():
         return ""
-    return f"; it was set aside as {set_aside(error.path).name}: run the workflow again, which makes it anew"
+    return f"; it was set aside as {set_aside(error.path).name}: run the workflow again to write it anew"
 
 
 def add_options(parser: argparse.ArgumentParser, *sections: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
 from sam2pal.images.reading import read_photograph
 from sam2pal.research.synthetic.labels import fonts, lay_label
 from sam2pal.research.synthetic.noise import clouds, grain
@@ -85,7 +85,9 @@ def compose_all(
         path = folder / f"{specimen.specimen}.jpg"
         Image.fromarray(made.pixels).save(path, quality=93)
         height, width = made.pixels.shape[:2]
-        yield AnnotatedSpecimen(specimen.specimen, str(path), width, height, drawn(made.masks))
+        yield AnnotatedSpecimen(
+            specimen.specimen, str(path), width, height, annotations_of_masks(made.masks)
+        )
 
 
 def _resized(crop: Pixels, masks: Mapping, factor: float) -> tuple[Pixels, dict]:

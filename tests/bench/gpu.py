@@ -37,7 +37,7 @@ from sam2pal.segmentation.shard import segment
 from sam2pal.training.data import Data
 from sam2pal.training.palindrome import AnnotatedViews
 from sam2pal.training.step_loss import StepLoss
-from sam2pal.training.step_memory import palindrome_bytes, what_fits
+from sam2pal.training.step_memory import fit_to_memory, palindrome_bytes
 
 Row = dict[str, Any]
 MEGAPIXELS = (2, 24)
@@ -141,7 +141,7 @@ def fits(bench: Bench) -> Iterator[Row]:
             before = torch.cuda.memory_allocated() / 2**30 if bench.device.type == "cuda" else 0
             measured = bench.peak(call) - before
             options = TrainingOptions(views=1, turns=(0,), checkpoint_attention=again)
-            memory = what_fits(tracker, training_data(tracker, 1, 5), options)
+            memory = fit_to_memory(tracker, training_data(tracker, 1, 5), options)
             yield {
                 "model": name,
                 "attention_again": again,
@@ -160,7 +160,7 @@ def train(bench: Bench) -> Iterator[Row]:
             options = TrainingOptions(views=1, turns=(0,))
             data = training_data(tracker, options.pairs, structures)
             began = time.perf_counter()
-            memory = what_fits(tracker, data, options)
+            memory = fit_to_memory(tracker, data, options)
             bench.wait()
             probed = time.perf_counter() - began
             parameters = [p for p in tracker.model.parameters() if p.requires_grad]

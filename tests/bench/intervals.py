@@ -26,7 +26,7 @@ from sam2pal.morphometrics.measures.calibrated import (
     COVERAGE,
     TABLE,
     features,
-    shipped,
+    shipped_intervals,
 )
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
 from sam2pal.morphometrics.measures.specimen import worst
@@ -137,7 +137,7 @@ def main() -> None:
     for row in rows:
         if row["even"]:
             of_measure[row["key"]].append(row)
-    ends = dict(shipped())
+    ends = dict(shipped_intervals())
     if not arguments.adapter:
         ends = {key: fit(of) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
     rows = [row for row in rows if row["key"] in ends]

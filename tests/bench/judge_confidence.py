@@ -50,7 +50,7 @@ from sam2pal.research.confidence.segmenting import (
 )
 from sam2pal.research.synthetic.species import KINDS
 from sam2pal.segmentation.alikeness import Alikeness, shipped_alikeness
-from sam2pal.segmentation.confidence import Confidence, shipped
+from sam2pal.segmentation.confidence import Confidence, shipped_confidence
 
 BAD_IOU = 0.5
 ENOUGH = 10  # bad masks, for an AUROC that says something
@@ -87,7 +87,7 @@ def main() -> None:
     beetles = beetle_cases(arguments.data / "carabidae", int(arguments.score == "odd"))
     asked = (case for case in beetles if case.name in (arguments.cases or [case.name]))
     made = segmented(asked, tracker, OPTIONS, folder)
-    found = [rescored(one, shipped()) for one in made]
+    found = [rescored(one, shipped_confidence()) for one in made]
     print(table(judged(found, SCORES)), flush=True)
     if arguments.cases:
         return
@@ -170,7 +170,7 @@ def _judge(given: np.ndarray, iou: np.ndarray) -> dict[str, Any]:
         "good": int(good.sum()),
         "auroc": auroc(-given, bad) if bad.sum() >= ENOUGH else np.nan,
         "spearman": spearman(given, iou),
-        "ece": expected_calibration_error(given, good),
+        "ece": expected_calibration_error(given, good, 10),
         "noise": _noise(given),
         "brier": brier_skill(given, good),
     }
@@ -180,7 +180,7 @@ def _noise(given: np.ndarray, replicates: int = 200) -> float:
     """The calibration error that so few masks have on average if the probabilities are right."""
     rng = np.random.default_rng(1)
     drawn = rng.random((replicates, len(given))) < given
-    return float(np.mean([expected_calibration_error(given, of) for of in drawn]))
+    return float(np.mean([expected_calibration_error(given, of, 10) for of in drawn]))
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

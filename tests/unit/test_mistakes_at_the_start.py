@@ -407,7 +407,7 @@ WHAT_IT_NAMES = {
     ),
     "corrections in another folder": (
         lambda: Path("config/corrections").rename("config/correction"),
-        "Corrections: none yet, which the round",
+        "Corrections: none yet for the round",
     ),
 }  # fmt: skip
 MISTAKES = IN_YAML | IN_KEYS | IN_TABLES | HOW_IT_IS_WRITTEN | WHAT_IT_NAMES

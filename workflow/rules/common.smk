@@ -167,7 +167,7 @@ def look_into_files():
     findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
     if findings.notes:
         shown = findings.notes if DRY else cut(findings.notes)
-        logger.warning("\n".join(["Noticed in the annotations and tables:", *shown]))
+        logger.warning("\n".join(["Notes on the annotations and tables:", *shown]))
     if findings.errors:
         text = "\n".join(["These files cannot be used:", *findings.errors])
         if DRY or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
@@ -200,7 +200,7 @@ if workflow.is_main_process:
     except InputError as error:
         raise WorkflowError(str(error)) from None
     results = Path(place("<results>"))
-    there = plan.work(PROJECT, FOLDERS, results)
+    there = plan.work_of_genera(PROJECT, FOLDERS, results)
 
     def try_model():
         timing = [sys.executable, script("time_model")]
@@ -212,8 +212,8 @@ if workflow.is_main_process:
         results,
         try_model if plan.to_compute(there) else Trial,
     )
-    described = plan.described(PROJECT, there, known)
-    to_do = plan.told([*described, *plan.of_corrections(PROJECT, judged(PROJECT))])
+    described = plan.plan_lines(PROJECT, there, known)
+    to_do = plan.plan_text([*described, *plan.of_corrections(PROJECT, judged(PROJECT))])
     if DRY:
         # a dry run lists no job that waits for the listing of specimens: what it ends with counts them
         atexit.register(print, f"\n{to_do}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in the words of a person who writes a configuration."""
+"""Pydantic's errors as messages for a person who writes a configuration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass

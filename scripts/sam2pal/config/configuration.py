@@ -40,28 +40,31 @@ class Sections:
         description="seed of everything random; the same seed gives the same results",
     )
     shard_size: StrictInt = Field(
-        500, ge=1, le=100_000, description="specimens per segmentation job; one job takes minutes on a GPU"
+        500,
+        ge=1,
+        le=100_000,
+        description="specimens per segmentation job; one job takes minutes on a GPU",
     )
     final_round: Name | None = Field(
         None,
-        description="round whose measurements are the result (wide table, figures) of every genus "
-        "that has it; none takes the genus' best round against truth, or without truth its last one, unless "
-        "an earlier one is better by more than noise on outlined specimens left out of the templates",
+        description="round whose measurements are the result (wide table, figures); `none` takes for each "
+        "genus the best round against truth, or without truth the last one, unless an earlier one is clearly "
+        "better by leave-one-out",
     )
     confirmed_only: StrictBool = Field(
         False,
-        description="the summary of measurements, the wide table of all genera and the figures take only "
-        "masks that a person drew, corrected or accepted; `n_unconfirmed` counts the others",
+        description="use only masks that a person drew, corrected or accepted in the summary of "
+        "measurements, the wide table of all genera and the figures; `n_unconfirmed` counts the others",
     )
     long_csv: StrictBool = Field(
         False,
-        description="the tables with a row per specimen, structure and measure (`morphometrics.parquet`) are "
-        "also written as CSV, which takes twelve times the space",
+        description="also write the tables with a row per specimen, structure and measure "
+        "(`morphometrics.parquet`) as CSV, which takes twelve times the space",
     )
     unreadable: Literal["error", "note"] = Field(
         "error",
-        description="photographs that cannot be read: `error` names them last, and exits with 2; "
-        "`note` names them among what is to know. Either way all others are in the tables",
+        description="how photographs that cannot be read are reported: `error` names them at the end and "
+        "exits with 2; `note` lists them as a warning. All others are in the tables either way",
     )
     model: Section[ModelOptions] = Field(default_factory=ModelOptions)
     evaluation: Section[EvaluationOptions] = Field(default_factory=EvaluationOptions)
@@ -75,20 +78,20 @@ class Configuration(Sections):
     templates: FilePath = Field(description="path of the table of templates")
     corrections: FilePath = Field(
         "config/corrections",
-        description="folder of what the review page exports: files of one genus in a folder of its "
-        "name, files of several genera beside these folders. What is there is found by itself",
+        description="folder of the files that the review page exports: files of one genus in a folder of its "
+        "name, files of several genera beside these folders. All files there are read",
     )
     specimen_table: FilePath | None = Field(
-        None, description="path of a table of specimens, whose columns are joined to every result"
+        None, description="path of a table of specimens, whose columns are joined to all results"
     )
     device: Literal["auto", "cuda", "mps", "cpu"] = Field(
         "auto", description="what computes: `auto` takes a CUDA GPU, else Apple's, else the CPU"
     )
     structures: Annotated[Structures, Field(min_length=1)] = Field(
-        description="what is said of each structure, by the names used in the annotations"
+        description="the structures, by the names used in the annotations"
     )
     rounds: Annotated[dict[Name, Round], Field(min_length=1)] = Field(
-        description="which templates each round uses, and how it trains, by its name"
+        description="the rounds, by name: which templates each uses, and how it trains"
     )
     low_confidence: Share = LOW_CONFIDENCE
     training: Section[TrainingSection] = Field(default_factory=TrainingSection)

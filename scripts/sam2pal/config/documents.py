@@ -1,4 +1,4 @@
-"""What is generated from the classes of this room: JSON schemas, and the tables of config/README.md."""
+"""Generated documents: JSON schemas, and the tables of config/README.md."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the fields of the options have in common."""
+"""Types and helpers for the fields of options."""
 
 import os
 import re
@@ -22,7 +22,7 @@ Value = TypeVar("Value")
 
 
 class HowFast:
-    """Marks an option that fits a job to a machine and changes nothing of its result."""
+    """Marks an option that affects the speed of a job, not its result."""
 
 
 Machine = Annotated[Value, HowFast()]
@@ -104,6 +104,4 @@ LOW_CONFIDENCE = Field(
     description="predicted masks with a lower confidence have the status `low_confidence` in the "
     "measurements, are left out of summaries, and come first on the review page",
 )
-Turns = Annotated[
-    tuple[Literal[0, 90, 180, 270], ...], Field(min_length=1), AfterValidator(unique)
-]
+Turns = Annotated[tuple[Literal[0, 90, 180, 270], ...], Field(min_length=1), AfterValidator(unique)]

@@ -17,24 +17,25 @@ class MeasurementSection:
     indices: dict[str, Name] = Field(default_factory=dict)
     """name: expression over measures, such as `100 * head.width / head.length`"""
     body: Names = Field(default_factory=list)
-    """structures whose union is the body, for its axis and the specimen's length; none means all"""
+    """structures whose union is the body, from which the axis and the specimen's length are
+    taken; if empty, all"""
     body_axis: Literal["inertia", "ends"] = "inertia"
-    """`inertia`: the main axis of inertia of the body; or `ends`: from the centre of the first to
-    that of the last structure of `body` that is there"""
+    """`inertia`: the main axis of inertia of the body; `ends`: from the centre of the first to
+    that of the last structure of `body` that is present"""
     curved: Names = Field(default_factory=list)
-    """structures whose `length` and `width` follow their own medial axis (antennae, legs); those of
-    all others follow the body axis"""
+    """structures whose `length` and `width` follow their own medial axis (antennae, legs); those
+    of the others follow the body axis"""
     min_part: StrictFloat = Field(0.01, ge=0, lt=0.5)
-    """pieces smaller than this share of a structure are not measured, and flagged"""
+    """pieces smaller than this share of a structure are flagged and not measured"""
     colour: StrictBool = True
-    """measure colour, for which photographs are read"""
+    """measure colour; this needs the photographs"""
     colour_erosion: StrictFloat = Field(2.0, ge=0, le=100)
     """pixels at the edge of a mask that are left out of its colour"""
     scale: Annotated[list[Source], AfterValidator(unique)] = Field(
         default_factory=lambda: ["specimen_table", "genus"]
     )
-    """where the scale comes from: the first of these that has one. `bar`, `ruler` and `card` are
-    looked for in the photograph as `scale_search` says; `exif` is the resolution in the file"""
+    """sources of the scale, in order; the first that has one is used. `bar`, `ruler` and `card`
+    are looked for in the photograph (see `scale_search`); `exif` is the resolution in the file"""
     scale_search: Section[ScaleSearch] = Field(default_factory=ScaleSearch)
 
     @model_validator(mode="after")

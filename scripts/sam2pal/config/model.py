@@ -44,15 +44,16 @@ class ModelOptions:
     """`bundled`; `sam2_hiera_` or `sam2.1_hiera_` with `tiny`, `small`, `base_plus` or `large`
     (downloaded once); or any name for a checkpoint of your own"""
     image_size: StrictInt | None = Field(None, ge=64, le=4096, multiple_of=32)
-    """side of the square a photograph is fitted into, pixels; the model's own if none is given"""
+    """side of the square into which a photograph is fitted, pixels; `none` takes the model's
+    own"""
     checkpoint: Name | None = None
     """path of the weights (.pt as SAM 2 writes it, or .safetensors), instead of a download"""
     config: Name | None = None
     """path of a SAM 2 model configuration, for a checkpoint of your own"""
     sha256: Sha256 | None = None
-    """what the checkpoint's SHA-256 must be; those of official downloads are known"""
+    """expected SHA-256 of the checkpoint; those of official downloads are known"""
     url: Name | None = None
-    """where to download an official checkpoint from, if not from its publisher"""
+    """address of an official checkpoint, if not its publisher's"""
 
     @property
     def bundled(self) -> bool:

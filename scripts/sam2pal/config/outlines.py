@@ -20,13 +20,13 @@ class OutlineOptions:
     harmonics: StrictInt = Field(12, ge=1, le=100)
     """elliptic Fourier harmonics"""
     structures: Names = Field(default_factory=list)
-    """structures whose outlines are written; none means all but those of `measurement.curved`. Only
-    a structure in one piece has an outline"""
+    """structures whose outlines are written; if empty, all but those of `measurement.curved`.
+    Only a structure in one piece has an outline"""
     axis: Pair | None = None
-    """the front and the rear structure, which say where forwards is; none takes the first and the
-    last of `measurement.body`"""
+    """the front and the rear structure; `none` takes the first and the last of
+    `measurement.body`"""
     pairs: list[Pair] = Field(default_factory=list)
-    """structures that are a left and a right one, such as `[left_wing, right_wing]`, whose areas are
+    """pairs of a left and a right structure, such as `[left_wing, right_wing]`, whose areas are
     compared"""
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What results were computed by and from: enough to compute them again, and no times."""
+"""Versions, commit, configuration and hashes of a run: enough to repeat it, without times."""
 
 import hashlib
 import json

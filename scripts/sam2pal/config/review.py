@@ -20,8 +20,8 @@ class ReviewSection:
     quality: StrictInt = Field(80, ge=1, le=95)
     """quality of the JPEG pictures"""
     show: StrictInt | None = Field(None, ge=0)
-    """how many specimens get a picture, those to look at first; none for all. The others are in
-    `review/specimens.tsv`, and those without masks are always shown"""
+    """number of specimens with a picture, the least trusted first; `none` for all. The others are
+    listed in `review/specimens.tsv`; specimens without masks are always shown"""
     sheet: StrictInt = Field(20, ge=1, le=200)
     """specimens on the contact sheet"""
     sheet_columns: StrictInt = Field(5, ge=1, le=20)
@@ -37,11 +37,11 @@ class ReviewOptions(ReviewSection):
 
 @options
 class NextOptions:
-    """Which specimens are said to be worth correcting."""
+    """Which specimens to correct next."""
 
     count: StrictInt = Field(20, ge=1)
-    """specimens in `next.csv`, at most"""
+    """largest number of specimens in `next.csv`"""
     formats: Annotated[list[Format], AfterValidator(unique)] = Field(
         default_factory=lambda: ["coco"]
     )
-    """annotation tools for which `next/` has their predicted outlines, to start from"""
+    """annotation tools for which `next/` has the predicted outlines to start from"""

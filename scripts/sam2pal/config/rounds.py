@@ -23,16 +23,16 @@ class Round:
     """Which templates a round uses, and how it trains."""
 
     templates: Annotated[list[Name], Field(min_length=1), AfterValidator(unique)]
-    """labels of `templates.tsv`'s column `round`; all rows so labelled serve this round. A genus
-    without any is left out of it. `corrections` also means what was corrected so far (key
+    """labels from the column `round` of `templates.tsv`; all rows with such a label serve this
+    round. A genus without any has no such round. `corrections` adds all corrections so far (key
     `corrections` of the configuration)"""
     train: Annotated[TrainingSection | None, BeforeValidator(_given)] = None
     """overrides of `training` (`{}` for none); without this key the model is used untrained"""
     accepted: StrictBool = False
-    """with `corrections` among the templates, accepted masks serve as templates too: those of
-    corrected specimens, and of `most_accepted` others"""
+    """if `corrections` is among the templates, accepted masks also serve as templates: those of
+    corrected specimens, and of up to `most_accepted` others"""
     most_accepted: StrictInt = Field(5, ge=1)
-    """specimens of which nothing was corrected whose accepted masks serve, at most: those with most
-    of them"""
+    """largest number of specimens without a correction whose accepted masks serve as templates:
+    those with the most accepted masks"""
     init: Name | None = None
-    """an earlier round whose adapter training starts from"""
+    """an earlier round from whose adapter training starts"""

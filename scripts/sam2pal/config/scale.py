@@ -36,21 +36,21 @@ class ScaleSearch:
     """What is looked for in a photograph whose scale is `bar`, `ruler` or `card`."""
 
     bar_length: StrictFloat | None = Field(None, gt=0, le=100_000)
-    """length of the scale bar, in `bar_unit`; none: read from the text beside it, which needs
-    Tesseract"""
+    """length of the scale bar, in `bar_unit`; with `none` it is read from the text beside the
+    bar, which needs Tesseract"""
     bar_unit: Literal["um", "mm", "cm"] = "mm"
     """unit of `bar_length`"""
     ruler: Literal["mm", "1/16 in"] = "mm"
-    """what the closest ticks of the ruler are apart"""
+    """distance between the closest ticks of the ruler"""
     card: tuple[Millimetres, Millimetres] | None = None
     """both sides of the card or of another flat rectangle, mm"""
     once: Literal["photograph", "alike", "collection"] = "photograph"
-    """`photograph`: every photograph has its own scale; `alike`: where none is found, it is the
-    median of the photographs of the genus that were taken alike, see `alike`; `collection`: all of
-    a genus were taken alike, so the median of what is found is the scale of all"""
+    """`photograph`: every photograph has its own scale; `alike`: a photograph without a scale
+    gets the median of those taken alike (see the key `alike`); `collection`: all photographs of a
+    genus were taken alike and get the median of the scales found"""
     alike: Name | None = None
     """column of `specimen_table`, such as the magnification: photographs with the same entry were
-    taken alike; none: those of the same camera and size in pixels"""
+    taken alike; with `none`, those of the same camera and size in pixels"""
 
     @property
     def bar_mm(self) -> float | None:

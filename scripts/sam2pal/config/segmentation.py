@@ -12,50 +12,50 @@ class SegmentationOptions:
     """How specimens are segmented."""
 
     batch_size: Machine[StrictInt] = Field(4, ge=1, le=1024)
-    """specimens that go through the model together; halved by itself when memory runs out"""
+    """specimens that go through the model together; halved automatically when memory runs out"""
     window: Literal["photograph", "specimen"] = "specimen"
-    """what fills the model's square: the `specimen`, which is found first and cut out as the
-    templates are (where it fills its photograph, that is all of it), or the whole `photograph`.
-    Training cuts its photographs alike"""
+    """what fills the model's square: the `specimen`, which is found first and cut out like the
+    templates, or the whole `photograph`. Training cuts its photographs in the same way"""
     refine: StrictBool = False
-    """fit the edges of masks to the picture: the colours of what belongs to a mask and of what lies
-    around it decide about each pixel of the square. Worth most on legs and antennae; confidences do
-    not know of it"""
+    """fit the edges of masks to the picture: each pixel near an edge is compared with the colours
+    of the mask and of what lies around it. Most useful for legs and antennae; confidences do not
+    take it into account"""
     threshold: StrictFloat = Field(0.5, ge=0, lt=1)
     """probability above which a pixel belongs to a structure"""
     min_area: StrictFloat = Field(0.02, ge=0, lt=1)
     """pieces smaller than this share of a structure's mask are removed"""
     turns: Turns = (0, 90, 180, 270)
-    """degrees by which specimens may lie turned (counterclockwise) against most templates; each is
-    segmented as it resembles the templates most. Use `[0]` where all lie alike"""
+    """degrees by which specimens may be turned (counterclockwise) against most templates; each is
+    segmented in the orientation in which it is most similar to the templates. Use `[0]` if all
+    lie the same way"""
     mirrored: StrictBool = False
-    """specimens may also lie mirrored; structures named for a side (`left_antenna`, `right eye`)
-    then exchange their places"""
+    """specimens may also be mirrored; structures named for a side (`left_antenna`, `right eye`)
+    then exchange places"""
     ensemble: StrictInt | None = Field(None, ge=1, le=8)
-    """how many times each specimen is seen: the first time as it is, then with one and a half times
-    or one and a quarter times the pixels, mirrored, scaled or turned a little. The mean of the
-    masks is taken. 3 is worth three to five points of IoU, and takes the model five times as
-    long. None is 3 with the bundled model, and 1 with others, of which it was not measured"""
+    """how many times each specimen is segmented: first as it is, then with 1.5 or 1.25 times the
+    pixels, mirrored, scaled or turned a little. The mask is the mean of all. 3 gains three to
+    five points of IoU and takes the model five times as long. `none` is 3 with the bundled model,
+    and 1 with others, for which it was not measured"""
     half: StrictBool | None = None
-    """compute in bfloat16 on a CPU, as GPUs do by themselves. None does so with official models where
-    the processor has instructions for it (AVX512-BF16, AMX): two thirds of the time, and
-    masks that differ as those of a GPU do"""
+    """compute in bfloat16 on a CPU, as GPUs do automatically. `none` does so with official models
+    if the processor has instructions for it (AVX512-BF16, AMX): it takes two thirds of the time,
+    and masks differ as they do on a GPU"""
     absent_below: Share = 0.0
-    """a structure is called absent, and its mask dropped, where the logit that it is there is below
-    this share of the logit on the templates themselves; 0 is where the model is more sure that it is
-    not there"""
+    """a structure is called absent, and its mask dropped, if the model's logit that it is present
+    is below this share of the logit on the templates themselves; at 0 it is dropped if the model
+    considers it more likely absent"""
     faint_below: Share = 0.4
-    """a structure of which the model is less sure than on the templates is also called absent where
-    its colour differs from what surrounds it by less than this share of the difference on the
-    templates; 0 for never"""
+    """if the model is less certain of a structure than on the templates, the structure is also
+    called absent if its colour differs from the surroundings by less than this share of the
+    difference on the templates; 0 for never"""
     area_range: StrictFloat = Field(3.0, gt=1)
-    """how many times larger or smaller than on any template a structure may be before it is flagged
-    `outside_template_area`"""
+    """factor by which a structure may be larger or smaller than on any template before it is
+    flagged `outside_template_area`"""
     place_margin: StrictFloat = Field(0.15, ge=0)
-    """how far outside of its place on the templates the middle of a mask may lie, as a share of the
+    """how far the centre of a mask may lie outside its place on the templates, as a share of the
     window's longer side, before it is flagged `outside_template_place`"""
     decode_threads: Machine[StrictInt] = Field(2, ge=1, le=256)
-    """threads that decode photographs ahead of the model"""
+    """threads that decode photographs in advance"""
 
 
 @options

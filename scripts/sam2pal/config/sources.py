@@ -1,4 +1,4 @@
-"""The state of what a row of templates.tsv names, so that a change of any of it is noticed."""
+"""A hash of the files that a row of templates.tsv names, by which changes are noticed."""
 
 import hashlib
 import json

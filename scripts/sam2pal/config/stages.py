@@ -44,7 +44,9 @@ def stage_options(
     measurement = {"measurement": dataclasses.asdict(configuration.measurement) | low}
     searched = ("scale", "scale_search")
     scale = {"measurement": {key: measurement["measurement"][key] for key in searched}}
-    looked_for = {k: v for k, v in scale["measurement"]["scale_search"].items() if k not in ("once", "alike")}
+    looked_for = {
+        k: v for k, v in scale["measurement"]["scale_search"].items() if k not in ("once", "alike")
+    }
     search = {"measurement": scale["measurement"] | {"scale_search": looked_for}}
     model = {"model": _architecture(configuration.model)}
     final = {
@@ -52,7 +54,9 @@ def stage_options(
         "final_round": configuration.final_round,
         "confirmed_only": configuration.confirmed_only,
     }
-    told = {key: final[key] for key in ("rounds", "final_round")} | {"unreadable": configuration.unreadable}
+    told = {key: final[key] for key in ("rounds", "final_round")} | {
+        "unreadable": configuration.unreadable
+    }
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
     segmentation["ensemble"] = resolved_ensemble(configuration)

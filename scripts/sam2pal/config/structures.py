@@ -21,9 +21,10 @@ class StructureOptions:
     """What is said of a structure."""
 
     parent: Name | None = None
-    """the structure it is part of, and round which it is looked for once more, closer"""
+    """the structure that it is part of; it is also looked for in a closer window around that
+    structure"""
     exclusive: StrictBool = True
-    """shares no pixel with the other exclusive structures of the same parent"""
+    """it shares no pixel with the other exclusive structures of the same parent"""
     weight: StrictFloat = Field(1.0, gt=0)
     """how much it counts in training"""
 

@@ -108,20 +108,20 @@ class Genus:
     specimens: FilledPath = Field()
     """folder of its photographs, searched with all folders below it"""
     truth: Annotated[str, AfterValidator(_path)] | None = None
-    """annotations of specimens, used to score masks and nothing else; may be empty"""
+    """annotations of specimens, used only to score masks; may be empty"""
     landmarks: Annotated[str, AfterValidator(_path)] | None = None
-    """landmarks drawn on its templates, a file or a folder of COCO keypoints, LabelMe points or TPS,
-    which `outlines` takes over to specimens; may be empty"""
+    """landmarks drawn on its templates, which `outlines` transfers to specimens: a file or a
+    folder of COCO keypoints, LabelMe points or TPS; may be empty"""
     pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = None
-    """scale of its photographs, pixels per millimetre; empty leaves lengths in pixels"""
+    """scale of its photographs, pixels per millimetre; if empty, lengths are in pixels"""
     layout: Annotated[
         Literal["single", "many", "auto"], _choice("single", "many", "auto", advice=_LAYOUT)
     ] = "single"
-    """what a photograph shows: `single` specimen, or `many` of a tray or drawer, which are found
-    first; `auto` looks at each"""
+    """what a photograph shows: a `single` specimen, or `many` (trays and drawers), which are
+    found first; `auto` decides for each photograph"""
     boxes: Annotated[str, AfterValidator(_path)] | None = None
-    """COCO file, or folder of such, with a box per specimen of a tray: replaces what is found there;
-    may be empty"""
+    """COCO file, or folder of such files, with a box per specimen of a tray; it replaces the
+    boxes that are found; may be empty"""
     codes: Annotated[Literal["no", "yes"], _choice("yes", "no", advice="write yes or no")] = "no"
     """`yes` names the specimens of trays by the barcodes or QR codes beside them"""
     metadata: SkipJsonSchema[Mapping[str, str]] = Field(default_factory=dict)
@@ -142,11 +142,11 @@ class AnnotationSet:
     genus: Filled
     """a genus of `genera.tsv`"""
     label: Filled = Field(alias="round")
-    """a label of your choice, by which the configuration's rounds name this row"""
+    """a label of your choice, which `rounds` in `config.yaml` lists"""
     annotations: FilledPath = Field()
-    """a file of COCO, LabelMe, VIA, CVAT, Label Studio, QuPath, ImageJ or Supervisely, or a folder
-    of such files, of YOLO outlines or of masks (`{specimen}_{structure}.png`, or indexed with a
-    `legend.csv`); the content says which"""
+    """a file of COCO, LabelMe, VIA, CVAT, Label Studio, QuPath, ImageJ or Supervisely, or a
+    folder of such files, of YOLO outlines or of masks (`{specimen}_{structure}.png`, or indexed
+    with a `legend.csv`); the format is recognised by content"""
     photographs: Annotated[str, AfterValidator(_path)] = ""
     """folder of the annotated photographs; empty means the genus' own"""
 

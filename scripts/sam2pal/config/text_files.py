@@ -1,4 +1,4 @@
-"""Text files that people write: YAML, with what YAML lets pass made an error, and tables."""
+"""Text files that people write: tables, and YAML with stricter checks."""
 
 import json
 import re

@@ -28,8 +28,8 @@ class AdapterOptions:
         "neck",
         "encoder_late",
     )
-    """which parts of SAM 2 are trained: `memory_attention`, `memory_encoder`, `mask_decoder`, and of
-    the image encoder `neck`, `encoder_late` (the last two stages of its trunk) and
+    """parts of SAM 2 that are trained: `memory_attention`, `memory_encoder`, `mask_decoder`, and
+    of the image encoder `neck`, `encoder_late` (the last two stages of its trunk) and
     `encoder_early`"""
 
 
@@ -44,21 +44,21 @@ class TrainingOptions(AdapterOptions):
     views: StrictInt = Field(8, ge=1, le=1024)
     """augmented views of each template, each encoded once"""
     mirror: StrictBool = True
-    """mirror half of these views; never done where a structure is named for a side (`left_antenna`,
+    """mirror half of these views; never done if a structure is named for a side (`left_antenna`,
     `right eye`)"""
     turns: Turns = (0, 90, 180, 270)
-    """degrees by which templates and unlabelled specimens may lie turned against the first template;
-    training turns them to lie as it does. Use `[0]` where all lie alike"""
+    """degrees by which templates and unlabelled specimens may be turned against the first
+    template; training turns them to match it. Use `[0]` if all lie the same way"""
     learning_rate: StrictFloat = Field(0.0003, gt=0)
-    """peak of the learning rate; a cosine to zero follows"""
+    """peak of the learning rate; a cosine decay to zero follows"""
     warmup: StrictInt = Field(10, ge=0, le=1_000_000)
-    """steps until the learning rate is at its peak"""
+    """steps until the learning rate reaches its peak"""
     weight_decay: Weight = 0.01
     """weight decay of AdamW"""
     interpolation: Annotated[StrictFloat, Field(gt=0, le=1)] = 1.0
-    """how far from the weights before training towards those after it the published ones lie
-    (arXiv:2109.01903): 1 publishes what training ends with. Without `distillation` one template
-    says little of how other specimens look, and 0.5 is better"""
+    """how far the published weights lie from the weights before training (0) towards those after
+    it (1) (arXiv:2109.01903). Without `distillation` and with one template 0.5 is better than
+    1"""
     clip: StrictFloat = Field(1.0, gt=0)
     """largest norm of the gradient; a larger one is scaled down to it"""
     palindrome: Weight = 1.0
@@ -68,12 +68,10 @@ class TrainingOptions(AdapterOptions):
     self_pair: Weight = 1.0
     """weight of the loss from a template to another view of itself"""
     distillation: Weight = 3.0
-    """weight of the loss on unlabelled specimens against the mean of the masks that the model before
-    training finds on them, seen in several ways (arXiv:1712.04440). Where `palindrome` has a
-    weight the specimen that it goes through is compared, otherwise one that is followed on its
-    own"""
+    """weight of the loss on unlabelled specimens against the mean of the masks that the model
+    before training finds on them when it sees them in several ways (arXiv:1712.04440)"""
     ways: StrictInt = Field(5, ge=2, le=8)
-    """in how many ways the model sees an unlabelled specimen for `distillation`, those of
+    """in how many ways the model sees an unlabelled specimen for `distillation`, as in
     `segmentation: ensemble`"""
     scores: Weight = 0.1
     """weight of the loss of predicted IoU and object score"""
@@ -82,26 +80,26 @@ class TrainingOptions(AdapterOptions):
     validation_pairs: StrictInt = Field(32, ge=1, le=10_000)
     """largest number of pairs of templates in a validation"""
     controls: StrictInt = Field(2, ge=0, le=10_000)
-    """pairs for which a validation also logs the loss of the way back, and, for comparison, the same
-    loss from memories that do not say where the structure is; 0 for none"""
+    """pairs for which a validation also logs the loss of the way back, and for comparison the
+    same loss from memories that do not show where the structure is; 0 for none"""
     patience: StrictInt = Field(0, ge=0, le=1_000_000)
-    """validations without a new best before stopping early; 0 never stops early"""
+    """validations without a new best after which training stops early; 0 for never"""
     restores: StrictInt = Field(2, ge=0, le=1000)
     """how often a training that diverges (its gradient is not finite, or its validation falls to
-    less than half of the best, by at least 0.1) goes back to its best and on at half the rate,
-    before it fails"""
+    less than half of the best, by at least 0.1) returns to its best state and continues at half
+    the rate, before it fails"""
     checkpoint_minutes: Machine[Weight] = 5.0
     """minutes between checkpoints"""
     micro_batch: Machine[StrictInt] = Field(0, ge=0)
-    """structures of a pair that go through the model at once; 0 takes as many as the device's memory
-    holds. The gradient is the same"""
+    """structures of a pair that go through the model at once; 0 takes as many as the device's
+    memory holds. The gradient is the same"""
     checkpoint_attention: Machine[StrictBool] = False
-    """compute the memory attention, and what is trained of the image encoder's trunk, again in the
-    backward pass: less memory, a third more time, the same gradient. Done without being asked
-    where one structure would not fit"""
+    """recompute the memory attention and the trained part of the image encoder's trunk in the
+    backward pass: less memory, a third more time, the same gradient. Done automatically if one
+    structure would not fit"""
     keep_megabytes: Machine[Weight] = 8192.0
-    """encoded images that are kept in the device's memory; the others lie in a file under
-    `resources/training` while a training runs"""
+    """encoded images kept in the device's memory; the others lie in a file under
+    `resources/training` during a training"""
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
@@ -121,4 +119,4 @@ class TrainingSection(TrainingOptions):
     """How an adapter is trained, and on how many unlabelled specimens."""
 
     pool_size: StrictInt = Field(32, ge=1, le=100_000)
-    """unlabelled specimens that training may see, drawn once per round and kept"""
+    """unlabelled specimens that training may use, drawn once per round and kept"""

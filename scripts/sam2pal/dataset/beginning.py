@@ -1,4 +1,4 @@
-"""Writing the configuration of a new project from the photographs and annotations that there are."""
+"""Writing the configuration of a new project from its photographs and annotations."""
 
 import os
 import platform
@@ -36,7 +36,7 @@ class GenusFound:
 
 @dataclass
 class ProjectContent:
-    """What photographs and annotations hold; `labels` are structures and on how many they are drawn."""
+    """Photographs and annotations; `labels` counts the photographs on which a structure is drawn."""
 
     genera: list[GenusFound]
     labels: Counter[str] = field(default_factory=Counter)
@@ -44,7 +44,7 @@ class ProjectContent:
     notes: list[str] = field(default_factory=list)
 
 
-def look(
+def find_content(
     photographs: Path, annotations: Sequence[Path], genus: str | None = None
 ) -> ProjectContent:
     """Find genera (a folder each, or one of all), and which of them the annotations are of.
@@ -77,13 +77,11 @@ def look(
                 taken += len(names)
         if not taken:
             raise InputError(
-                f"{path}: it is of '{drawn[0].photograph}' and others, and no photograph in {photographs} is "
-                "called so; give the folder that it was drawn on"
+                f"{path}: it annotates '{drawn[0].photograph}' and others; no photograph in {photographs} "
+                "is called so, give the folder that it was drawn on"
             )
         for drawing in drawn:  # a structure may be drawn in pieces
             found.labels.update(list(dict.fromkeys(of.label for of in drawing.outlines)))
-        if not found.labels and not any(drawing.outlines for drawing in drawn):
-            raise InputError(f"{path}: no outline has a label")
     _say(found, bool(annotations))
     return found
 
@@ -127,8 +125,8 @@ def _say(found: ProjectContent, given: bool) -> None:
     for of in found.genera:
         if given and not of.annotations:
             found.missing.append(
-                f"outlines of '{of.name}': none of the annotations is of its {of.photographs} photographs; "
-                "add a row to templates.tsv, or take it out of genera.tsv"
+                f"outlines of '{of.name}': none of its {of.photographs} photographs is annotated; "
+                "add a row to templates.tsv, or remove the genus from genera.tsv"
             )
         if of.annotated and len(of.annotated) == of.photographs:
             found.notes.append(
@@ -146,17 +144,17 @@ def machine() -> tuple[str, str]:
         return "sam2.1_hiera_large", "there is an NVIDIA GPU; 0.9 GB are downloaded once"
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         return "sam2.1_hiera_tiny", "for the GPU of this Mac; 0.2 GB are downloaded once"
-    return "bundled", "there is no GPU: a small model that a processor runs"
+    return "bundled", "there is no GPU; this small model runs on a processor"
 
 
-def write(folder: Path, found: ProjectContent) -> list[Path]:
+def write_project(folder: Path, found: ProjectContent) -> list[Path]:
     """Write `FILES` into a folder's `config/`; InputError if one of them is there."""
     place = folder / "config"
     paths = [place / name for name in FILES]
     for path in paths:
         if path.exists():
             raise InputError(
-                f"{path}: it is there and stays as it is; edit it, or begin in another folder"
+                f"{path}: it is there and stays as it is; edit it, or choose another folder"
             )
     texts = (_config(found), _genera_table(folder, found), _templates(folder, found))
     for path, text in zip(paths, texts, strict=True):
@@ -210,28 +208,28 @@ def _config(found: ProjectContent) -> str:
     return (
         f"""\
 # Written by `sam2pal init`. config/README.md of SAM2-PAL explains every key.
-# Run it here: sam2pal run           See first what it would do: sam2pal run -n
+# Check and estimate: sam2pal run -n           Run: sam2pal run
 
-genera: config/genera.tsv # a row a genus: where its photographs are, and pixels_per_mm if you know it
-templates: config/templates.tsv # a row for outlined specimens: which genus, which round, which file
-# specimen_table: specimens.tsv # a row a specimen (columns genus, specimen, any others)
+genera: config/genera.tsv # a row per genus: where its photographs are, and pixels_per_mm if you know it
+templates: config/templates.tsv # a row per file of outlined specimens
+# specimen_table: specimens.tsv # a row per specimen (columns genus, specimen, any others)
 
 model:
   name: {model} # {why}
 
-# What was outlined, by the names used there.
+# The structures, by the labels used in the annotations.
 structures:
 {structures or "  # head:"}
 
-# Each round uses the templates whose column `round` it lists.
+# Each round uses the rows of templates.tsv whose `round` it lists under `templates`.
 rounds:
   untrained:
     templates: [first]
-  trained: # learns from unlabelled photographs by palindromes
+  trained: # also learns from unlabelled photographs
     templates: [first]
     train: {{}}
-  # Look at the masks in results/index.html, correct a few on the page, put the file that it exports into
-  # config/corrections/GENUS/, remove the # of these lines, and run again:
+  # Look at the masks in results/index.html, correct a few on the page, and put the exported file into
+  # config/corrections/GENUS/. Then remove the # of these lines, and run again:
   # refined:
   #   templates: [first, corrections]
   #   train: {{}}

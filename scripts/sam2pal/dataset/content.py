@@ -1,4 +1,4 @@
-"""The state of what a row of templates.tsv says, so that a file saved again without a change is none."""
+"""A hash of the annotations that a row of templates.tsv names; a file saved without a change keeps it."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Any annotation format into canonical COCO; config/README.md says what is decided on the way."""
+"""Conversion of any annotation format into canonical COCO, by the rules in config/README.md."""
 
 import os
 from collections import Counter, defaultdict
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sam2pal.dataset.dataset import FAR, Dataset, State, specimen_of
+from sam2pal.dataset.dataset import FARTHEST_POINT, Dataset, State, specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source
-from sam2pal.dataset.evidence import settle
+from sam2pal.dataset.evidence import resolve_mask
 from sam2pal.dataset.files import Coco, guarded, read_json
 from sam2pal.dataset.formats import coco
 from sam2pal.dataset.photographs import (
@@ -26,7 +26,7 @@ from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.images.window import Window
-from sam2pal.io.errors import InputError, nearest, some
+from sam2pal.io.errors import InputError, first_few, nearest
 from sam2pal.io.user_tables import composed, folded
 
 _SHOWN = 20  # outlines left out that are named
@@ -65,7 +65,7 @@ def convert(
     return collected.coco({"description": what, "genus": genus, "round": round_name}, structures)
 
 
-def look(
+def notes_on_annotations(
     annotations: str | Path, photographs: Photographs, structures: Sequence[str], truth: bool
 ) -> list[str]:
     """What `convert` would note, as far as can be told without drawing the outlines.
@@ -239,11 +239,11 @@ class _Collected:
     ) -> InputError:
         """Why a file has no mask, as far as can be told."""
         if unknown:
-            why = f"it has {some(sorted(unknown))}: rename them there or in the configuration"
+            why = f"it has {first_few(sorted(unknown))}: rename them there or in the configuration"
         elif passed:
             why = f"it has {', '.join(passed)}, which are no outlines: draw polygons or masks"
         elif bare:
-            why = f"none is drawn on {some(bare)}; is it the right file?"
+            why = f"none is drawn on {first_few(bare)}; is it the right file?"
         else:
             why = "is it the right file?"
         return InputError(
@@ -277,7 +277,7 @@ class _Collected:
 
     def _note_names(self, file: Path, names: list[str], what: str) -> None:
         if names:
-            self.notes.append(f"{file}: {len(names)} photographs {what}: {some(names)}")
+            self.notes.append(f"{file}: {len(names)} photographs {what}: {first_few(names)}")
 
     def _structure(self, label: str) -> str | None:
         """The configuration's name for a label: the same, or else the same but for case."""
@@ -357,7 +357,7 @@ class _Collected:
             image.whys[structure] = "" if mask.any() else min(whys, default="")
         if replaced:
             self.notes.append(
-                f"{drawing.where}: its {some(replaced)} replaces that of an earlier file"
+                f"{drawing.where}: its {first_few(replaced)} replaces that of an earlier file"
             )
         return drawn
 
@@ -378,7 +378,7 @@ class _Collected:
         outside = max(-left, -top, right - width, bottom - height)
         # Far away is not drawn at all: memory would grow with the length of the outline.
         mask = None
-        if outside < FAR * max(width, height):
+        if outside < FARTHEST_POINT * max(width, height):
             mask = _GLANCE if self.glance else outline.draw(height, width)
         away = left >= width or top >= height or right <= 0 or bottom <= 0
         if mask is None or (away if self.glance else not mask.any()):
@@ -395,7 +395,7 @@ class _Collected:
         return mask if self.glance else self._settled(outline, mask)
 
     def _settled(self, outline: Outline, mask: np.ndarray) -> np.ndarray:
-        mask, notes = settle(outline, mask)
+        mask, notes = resolve_mask(outline, mask)
         self.notes += notes
         return mask
 

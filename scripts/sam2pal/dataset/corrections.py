@@ -1,4 +1,4 @@
-"""Verdicts and corrected masks that people give: the files that the review page exports.
+"""Verdicts and corrected masks: the files that the review page exports.
 
 docs/corrections.md says what such a file holds.
 """
@@ -64,7 +64,7 @@ class Judgement:
 
 
 class Hashes:
-    """SHA-256 of photographs; each is computed once as long as size and time of its file stay."""
+    """SHA-256 of photographs, kept while size and time of the file do not change."""
 
     def __init__(self, path: str | Path | None = None) -> None:
         self._path = Path(path) if path else None
@@ -141,7 +141,7 @@ def _unplaced(image: Mapping[str, Any], genera: Sequence[str]) -> str:
     )
 
 
-def standing(judgements: Iterable[Judgement]) -> dict[tuple[str, str], Judgement]:
+def standing_judgements(judgements: Iterable[Judgement]) -> dict[tuple[str, str], Judgement]:
     """By specimen and structure, the judgement whose mask stands: a fact, else what was accepted last."""
     found: dict[tuple[str, str], Judgement] = {}
     ordered = sorted(judgements, key=lambda one: (one.fact, one.at))
@@ -159,7 +159,9 @@ def templates_of(judgements: Iterable[Judgement], accepted: int = 0) -> list[Jud
             masks: those with most of them. With 0 no accepted mask serves.
     """
     usable = (*FACTS, "accepted")
-    stand = {key: one for key, one in standing(judgements).items() if one.verdict in usable}
+    stand = {
+        key: one for key, one in standing_judgements(judgements).items() if one.verdict in usable
+    }
     of_specimen: dict[str, list[Judgement]] = {}
     for one in stand.values():
         of_specimen.setdefault(one.specimen, []).append(one)

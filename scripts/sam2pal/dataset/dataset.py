@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 BY_HAND = ("drawn", "corrected")
 """Sources of masks that a person made."""
-FAR = 10
+FARTHEST_POINT = 10
 """How many photographs away a point is no slip of the hand; drawing such an outline takes memory."""
 
 
@@ -235,7 +235,7 @@ class _Masks(Mapping[str, np.ndarray]):
         return len(self._annotations)
 
 
-def drawn(masks: Mapping[str, np.ndarray]) -> dict[str, Annotation]:
+def annotations_of_masks(masks: Mapping[str, np.ndarray]) -> dict[str, Annotation]:
     """Annotations of masks `[height, width]` that were drawn, by structure."""
     return {
         name: Annotation((encode_mask(mask),), *mask.shape, where=f"the drawn '{name}'")
@@ -420,7 +420,7 @@ def _polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
             )
         if not all(type(n) in (int, float) and math.isfinite(n) for n in polygon):
             raise ValueError("a polygon with something that is not a number")
-        if max(map(abs, polygon)) > FAR * max(height, width):
+        if max(map(abs, polygon)) > FARTHEST_POINT * max(height, width):
             raise ValueError("a polygon with a point far outside of the photograph")
     mask = np.zeros((height, width), bool)
     for rle in coco_mask.frPyObjects(polygons, height, width) if polygons else ():

@@ -81,7 +81,7 @@ class Source:
         self.ignored[kind] = self.ignored.get(kind, 0) + 1
 
 
-def faulty(label: str, where: str, error: InputError) -> Outline:
+def faulty_outline(label: str, where: str, error: InputError) -> Outline:
     """An outline that cannot be drawn."""
 
     def draw(height: int, width: int) -> np.ndarray:
@@ -97,10 +97,12 @@ def outline_or_fault(
     try:
         return read(*arguments)
     except InputError as error:
-        return faulty(label, where, error)
+        return faulty_outline(label, where, error)
     except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
         what = f"{type(error).__name__}: {str(error)[:100]}"
-        return faulty(label, where, InputError(f"{where}: it is damaged ({what}); redraw it"))
+        return faulty_outline(
+            label, where, InputError(f"{where}: it is damaged ({what}); redraw it")
+        )
 
 
 def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outline:
@@ -234,7 +236,7 @@ def rectangle(left: float, top: float, right: float, bottom: float) -> list[floa
     return [left, top, right, top, right, bottom, left, bottom]
 
 
-def absent(label: str, where: str, why: str = State.ABSENT) -> Outline:
+def absent_outline(label: str, where: str, why: str = State.ABSENT) -> Outline:
     """An annotation that says that the specimen does not show the structure, and why."""
 
     def nothing(height: int, width: int) -> np.ndarray:
@@ -243,14 +245,14 @@ def absent(label: str, where: str, why: str = State.ABSENT) -> Outline:
     return Outline(label, where, nothing, empty=True, why=why)
 
 
-def drawn(label: str, where: str, mask: np.ndarray) -> Outline:
+def outline_of_mask(label: str, where: str, mask: np.ndarray) -> Outline:
     """An outline of a mask `[height, width]`; absent if no pixel is set."""
     size = (mask.shape[1], mask.shape[0])
     rle = encode_mask(mask)  # a folder of masks would not fit into memory otherwise
     return Outline(label, where, lambda *_: decode_mask(rle), size, empty=not mask.any())
 
 
-def placed(
+def paste_slices(
     crop: tuple[int, int], left: int, top: int, size: tuple[int, int], where: str
 ) -> tuple[slice, slice]:
     """Where a mask of `(width, height)` pixels is pasted into a photograph; InputError if it does not fit."""

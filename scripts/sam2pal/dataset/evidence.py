@@ -1,4 +1,4 @@
-"""What an annotation says beside its outline (box, area), against the mask."""
+"""Boxes and areas of annotations, compared with their masks."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,7 +12,7 @@ AGREE = 0.5
 """IoU of two boxes below which they are of different things."""
 
 
-def settle(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def resolve_mask(outline: Outline, mask: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """The mask of an outline, as its annotation's box and area say it is meant.
 
     An RLE that runs along rows is turned; a polygon through the centres of pixels, as

@@ -1,4 +1,4 @@
-"""A specimen as other tools are given it."""
+"""A specimen as it is exported to other tools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

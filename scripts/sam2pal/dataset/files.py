@@ -199,7 +199,7 @@ def categories(structures: Mapping[str, Any] | Sequence[str]) -> list[dict[str, 
 
 
 class Coco:
-    """A COCO file that is put together; images and masks are numbered from 1."""
+    """Builds a COCO file; images and masks are numbered from 1."""
 
     def __init__(self, structures: Mapping[str, Any] | Sequence[str], **info: Any) -> None:
         self.info, self.categories = info, categories(structures)

@@ -1,4 +1,4 @@
-"""What is to be said of a project's annotations and its specimen table before anything runs."""
+"""Mistakes and notes in a project's annotations and specimen table, before anything runs."""
 
 import hashlib
 import json
@@ -11,12 +11,12 @@ from sam2pal.config.project import Project
 from sam2pal.config.sources import source_state
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset import METHODS
-from sam2pal.io.errors import InputError, nearest, some
+from sam2pal.io.errors import InputError, first_few, nearest
 from sam2pal.io.files import write_if_changed
 
 
 class Findings:
-    """What is wrong and what is worth knowing, found once for each state of the files."""
+    """Errors and notes, found once for each state of the files."""
 
     def __init__(
         self,
@@ -55,7 +55,9 @@ class Findings:
     def _findings_of(
         self, source: AnnotationSet, truth: bool, structures: Sequence[str]
     ) -> dict[str, list[str]]:
-        from sam2pal.dataset.convert import look  # takes a second, for nothing if nothing changed
+        from sam2pal.dataset.convert import (
+            notes_on_annotations,  # takes a second, for nothing if nothing changed
+        )
         from sam2pal.dataset.photographs import Photographs
 
         whose = f"{'truth' if truth else 'templates'} of genus {source.genus}"
@@ -63,7 +65,7 @@ class Findings:
             if source.photographs not in self._photographs:
                 self._photographs[source.photographs] = Photographs.of_place(source.photographs)
             photographs = self._photographs[source.photographs]
-            notes = look(source.annotations, photographs, structures, truth)
+            notes = notes_on_annotations(source.annotations, photographs, structures, truth)
         except InputError as error:
             return {"errors": [f"{whose}: {error}"], "notes": []}
         return {"errors": [], "notes": [f"{whose}: {note}" for note in notes]}
@@ -100,7 +102,7 @@ def _table(path: str, genera: Mapping[str, str], reserved: Sequence[str]) -> dic
                 genus, [f.stem for f in scan(genera[genus]).photographs]
             )
             if unknown:
-                shown = some([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
+                shown = first_few([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
                 notes.append(f"{path}: {genus} has no photograph of {shown}")
     return {"errors": [], "notes": notes}
 

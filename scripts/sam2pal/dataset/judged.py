@@ -1,4 +1,4 @@
-"""Predictions with what people said of them: corrected masks in their place, verdicts beside them."""
+"""Predictions with corrections and verdicts: corrected masks replace predicted ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -12,7 +12,7 @@ from sam2pal.dataset.corrections import (
     Judgement,
     as_coco,
     read_corrections,
-    standing,
+    standing_judgements,
 )
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
 from sam2pal.dataset.files import read_json
@@ -47,7 +47,7 @@ def convert_corrections(
     """
     hashes = hashes or Hashes()
     judgements, notes = read_corrections(files, genus, photographs, list(structures), hashes)
-    stand = standing(judgements)
+    stand = standing_judgements(judgements)
     where = files[0] if len(files) == 1 else f"the {len(files)} files of corrections of {genus}"
 
     def drawn(these: Iterable[Judgement]) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _photograph(photograph: PhotographFile, hashes: Hashes) -> dict[str, Any]:
 
 
 class Corrections:
-    """What people said of the specimens of a genus, from the file of `convert_corrections`.
+    """Corrections and verdicts of a genus, from the file of `convert_corrections`.
 
     Raises:
         InputError: the file is not sound.

@@ -11,18 +11,16 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN, OK, REMOVED, UNREADABLE
 from sam2pal.images.address import address_of, suffix_of
 from sam2pal.images.folder import FoundFile, natural_key, scan
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.images.window import Window
 from sam2pal.io.cells import inert, original
-from sam2pal.io.errors import DamagedError, InputError, some
+from sam2pal.io.errors import DamagedError, InputError, first_few
 from sam2pal.io.files import write_if_changed
 from sam2pal.io.user_tables import composed
-
-OK, UNREADABLE, DUPLICATE, REMOVED = "ok", "unreadable", "duplicate", "removed"
-NO_SPECIMEN = "no_specimen"  # of predictions: a photograph in which no specimen was found
 
 
 @dataclass(frozen=True)
@@ -188,10 +186,12 @@ def build_manifest(
     newly = [row.name for row in gone if row.status != REMOVED]
     notes = [f"{sum(listing.others.values())} other files left out: {others}"] if others else []
     if newly:
-        notes.append(f"{len(newly)} photographs are gone since the last listing: {some(newly)}")
+        notes.append(
+            f"{len(newly)} photographs are gone since the last listing: {first_few(newly)}"
+        )
     replaced = [row.name for row in rows if row.name in opened and _known(earlier.get(row.name))]
     if replaced:
-        notes.append(f"{len(replaced)} photographs were opened again: {some(replaced)}")
+        notes.append(f"{len(replaced)} photographs were opened again: {first_few(replaced)}")
     gone = [
         replace(row, status=REMOVED, reason=row.reason if row.status in (OK, REMOVED) else "")
         for row in gone

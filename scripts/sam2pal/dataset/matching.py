@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.manifest import OK, Specimen
+from sam2pal.dataset.manifest import Specimen
+from sam2pal.dataset.states import OK
 from sam2pal.images.address import file_of, split
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed

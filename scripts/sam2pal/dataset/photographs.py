@@ -10,7 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.manifest import DUPLICATE, Specimen, read_list
+from sam2pal.dataset.manifest import Specimen, read_list
+from sam2pal.dataset.states import DUPLICATE
 from sam2pal.images.address import file_of
 from sam2pal.images.folder import scan
 from sam2pal.images.header import Header

@@ -1,4 +1,4 @@
-"""How much a call has to do, and how long it may take, from what earlier calls left."""
+"""How much a call has to do, and how long it may take, from the records of earlier calls."""
 
 import csv
 import json
@@ -38,7 +38,7 @@ class Rates:
 
 @dataclass
 class Work:
-    """Of one genus: what there is, and what is not there yet."""
+    """What one genus has, and what is still to be computed."""
 
     specimens: int = 0
     shards: int = 0
@@ -86,7 +86,9 @@ def _seconds(path: Path) -> float | None:
         return None
 
 
-def work(project: Project, folders: Mapping[str, Folder], results: Path) -> dict[str, Work]:
+def work_of_genera(
+    project: Project, folders: Mapping[str, Folder], results: Path
+) -> dict[str, Work]:
     """What every genus has, and which masks and adapters are not there."""
     found: dict[str, Work] = {}
     size = project.configuration.shard_size
@@ -121,7 +123,7 @@ def _found(project: Project, genus: str, results: Path) -> int:
         return max(sum(1 for _ in file) - 1, 0)
 
 
-def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[str]:
+def plan_lines(project: Project, of: Mapping[str, Work], known: Rates) -> list[str]:
     """Lines that say what a call has to do."""
     works = list(of.values())
     specimens, shards = (sum(getattr(one, key) for one in works) for key in ("specimens", "shards"))
@@ -135,7 +137,7 @@ def described(project: Project, of: Mapping[str, Work], known: Rates) -> list[st
         f"{' ...' if len(of) > 8 else ''}"
     ]
     if not to_segment and not trainings:
-        return [*lines, "All masks are there; what changed since is computed again."]
+        return [*lines, "All masks are there; only what depends on a change is computed."]
     parts = [
         f"{_many(to_segment, 'photograph')} to segment (all rounds together)" if to_segment else "",
         f"{_many(trainings, 'training')} of {steps} steps in all" if trainings else "",
@@ -159,16 +161,16 @@ def of_corrections(project: Project, said: Mapping[str, Iterable[Judgement]]) ->
     if asking and not project.corrections:
         folder = project.configuration.corrections
         lines.append(
-            f"Corrections: none yet, which the round '{asking[0]}' asks for; what the review page exports "
-            f"belongs into {folder}/{next(iter(project.genera))}/"
+            f"Corrections: none yet for the round '{asking[0]}'; put what the review page exports "
+            f"into {folder}/{next(iter(project.genera))}/"
         )
     return lines
 
 
 def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
     if (specimens and known.segmentation is None) or (steps and known.training is None):
-        why = known.why or "no earlier call here tells how fast this model and machine are"
-        return f"Time unknown: {why} (`sam2pal status` will tell)"
+        why = known.why or "there is no earlier run here with this model and machine"
+        return f"Time unknown: {why} (see `sam2pal status` during the run)"
     parts = {
         "segmenting": specimens * (known.segmentation or 0),
         "training": steps * (known.training or 0),
@@ -177,13 +179,11 @@ def _times(specimens: int, steps: int, others: float, known: Rates) -> str:
     time, times = sum(parts.values()), slowdown()
     range_, busy = duration(time), ""
     if times > BUSY:
-        busy = (
-            f"; this machine is busy with something else, for {times - 1:.1f} times its processors"
-        )
+        busy = f"; other programs use {times - 1:.1f} times the processors of this machine"
         # earlier calls may have been as slow
         range_ += f" to {duration(times * time)}" if known.source != EARLIER else ""
     each = ", ".join(f"{duration(seconds)} {what}" for what, seconds in parts.items() if seconds)
-    return f"About {range_} of computing one job after another ({each}; {known.source}{busy})"
+    return f"About {range_} if jobs run one after another ({each}; {known.source}{busy})"
 
 
 def duration(seconds: float) -> str:
@@ -199,6 +199,6 @@ def _many(count: int, one: str, several: str = "") -> str:
     return f"{count} {one if count == 1 else several or one + 's'}"
 
 
-def told(lines: Iterable[str]) -> str:
+def plan_text(lines: Iterable[str]) -> str:
     """The lines as one message."""
     return "\n".join(["What there is to do:", *(f"  {line}" for line in lines)])

@@ -11,7 +11,7 @@ from sam2pal.dataset.photographs import LaterPhotographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.images.folder import walk
-from sam2pal.io.errors import InputError, nearest, some
+from sam2pal.io.errors import InputError, first_few, nearest
 from sam2pal.io.user_tables import folded
 
 
@@ -82,7 +82,7 @@ def _undrawn(project: Project, made: Callable[[str], bool]) -> list[str]:
     where = project.configuration.templates
     return [
         f"structures.{name}: it is drawn in no file of {where}{nearest(name, unknown)}; drawn are "
-        f"{some(sorted([*drawn, *unknown]))}. Correct the name, outline it, or take it out"
+        f"{first_few(sorted([*drawn, *unknown]))}. Correct the name, outline it, or take it out"
         for name in structures
         if name not in drawn
     ]
@@ -109,7 +109,7 @@ def _unjoined(table: SpecimenTable, genus: str, folder: Folder) -> list[str]:
         return []
     return [
         f"{table.path}: {len(unused)} rows of '{genus}' are no photograph of {folder.path}, and no "
-        f"photograph has a row: the table says {some(unused)}, the photographs are called "
-        f"{some(without)}. Write the path within the folder, without the extension, as text: a "
+        f"photograph has a row: the table says {first_few(unused)}, the photographs are called "
+        f"{first_few(without)}. Write the path within the folder, without the extension, as text: a "
         "spreadsheet drops zeros at the beginning of a number"
     ]

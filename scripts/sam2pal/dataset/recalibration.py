@@ -1,4 +1,4 @@
-"""Probabilities moved to what is known of a genus: a shift of the log odds a structure."""
+"""Confidence adapted to a genus: a shift of the log odds of each structure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,9 @@ import numpy as np
 # in log odds; chosen on drawn insects and other things than beetles, see docs/confidence.md
 GENUS_SPREAD = 0.5  # standard deviation by which genera are expected to differ
 STRUCTURE_SPREAD = 2.0  # and structures of a genus
-SURE = 0.001  # probabilities are taken as this far from 0 and 1, so that a label can move them
+PROBABILITY_MARGIN = (
+    0.001  # probabilities are taken as this far from 0 and 1, so that a label can move them
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def labelled_in(info: Mapping[str, Any]) -> list[Labelled]:
 
 @dataclass(frozen=True)
 class Recalibration:
-    """What masks of a genus that are known say of the others.
+    """The shifts that the known masks of a genus give.
 
     Attributes:
         shifts: of the log odds, by structure; `other` is that of a structure of which no mask was known.
@@ -78,7 +80,7 @@ class Recalibration:
         return 1 / (1 + exp(-odds))
 
 
-def log_odds(probability: float, least: float = SURE) -> float:
+def log_odds(probability: float, least: float = PROBABILITY_MARGIN) -> float:
     """Of a probability that is taken as at least so far from 0 and 1."""
     probability = min(max(probability, least), 1 - least)
     return log(probability / (1 - probability))

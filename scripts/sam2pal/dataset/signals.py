@@ -1,4 +1,4 @@
-"""What a predicted mask is judged by; the keys of `confidence` in a file of predictions."""
+"""Confidence signals of predicted masks: the keys of `confidence` in a file of predictions."""
 
 SIGNALS = (
     "predicted_iou",
@@ -17,3 +17,5 @@ GOOD_IOU = 0.75
 """A confidence is the probability that the IoU of a mask with the truth is at least this."""
 UNADAPTED = "unadapted"
 """The confidence that they give before anything is known of the genus."""
+UNLIKE_TEMPLATES = "unlike_templates"
+"""The flag of masks of photographs, or of specimens, that do not look as the templates do."""

@@ -1,4 +1,4 @@
-"""What runs, waits and failed in the folder of a project, told by files alone."""
+"""What runs, waits or failed in the folder of a project, as its files say."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from sam2pal.config.stages import read_mapping
 from sam2pal.dataset import plan
 from sam2pal.dataset.preview import Folder
 from sam2pal.io.errors import InputError
-from sam2pal.io.progress import SILENT, said, states
+from sam2pal.io.progress import SILENT, progress_line, states
 
 _SHOWN = 20
 
@@ -33,17 +33,17 @@ def report(folder: Path, config: str = "config/config.yaml") -> str:
         status = state["status"]
         if status == "running" and state["age"] > SILENT:
             groups["silent"].append(
-                f"{name}: {said(state)}; silent for {plan.duration(state['age'])}"
+                f"{name}: {progress_line(state)}; silent for {plan.duration(state['age'])}"
             )
         elif status == "running":
-            groups["running"].append(f"{name} ({state['host']}): {said(state)}")
+            groups["running"].append(f"{name} ({state['host']}): {progress_line(state)}")
             left = max(left, state["seconds_left"] or 0)
         elif status == "failed":
             groups["failed"].append(f"{name}: {state['error'] or 'killed'} (logs/{name}.log)")
     project = check(read_mapping(Path(config)), config, lambda *_: None)
     folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
     known = plan.rates(project, Path("benchmarks"), Path("results"))
-    waits = plan.described(project, plan.work(project, folders, Path("results")), known)
+    waits = plan.plan_lines(project, plan.work_of_genera(project, folders, Path("results")), known)
     lines = []
     for status, entries in groups.items():
         lines.append(f"{status}: {len(entries) or 'none'}")
@@ -51,7 +51,7 @@ def report(folder: Path, config: str = "config/config.yaml") -> str:
         if len(entries) > _SHOWN:
             lines.append(f"  ... and {len(entries) - _SHOWN} more")
     if left:  # of one that has only begun it is not known
-        lines.append(f"the longest of what runs ends in about {plan.duration(left)}")
+        lines.append(f"the longest running job ends in about {plan.duration(left)}")
     lines += ["not done yet:", *(f"  {line}" for line in waits)]
     summary = Path("results/summary.txt")
     if summary.is_file():

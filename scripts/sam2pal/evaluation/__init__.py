@@ -1,4 +1,4 @@
-"""Scores of masks against truth, their summaries, and what confidences are worth."""
+"""Scores of masks against truth, their summaries, and the calibration of confidences."""
 
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.

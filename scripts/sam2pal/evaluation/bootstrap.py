@@ -39,7 +39,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 
 def bootstrap_means(
-    values: Array, generator: np.random.Generator, replicates: int = 2000, level: float = 0.95
+    values: Array, generator: np.random.Generator, replicates: int, level: float
 ) -> Means:
     """Means of values [n, K, M] over specimens, with expanded percentile intervals.
 
@@ -62,7 +62,7 @@ def bootstrap_means(
 
 
 def percentile_interval(
-    boot: Array, counts: NDArray[np.int64], level: float = 0.95
+    boot: Array, counts: NDArray[np.int64], level: float
 ) -> tuple[Array, Array]:
     """Expanded percentile interval of replicates [B, ...] of means over `counts` [...] values."""
     lower, upper = np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
@@ -77,7 +77,7 @@ def percentile_interval(
     return lower, upper
 
 
-def sign_flip_p(changes: Array, generator: np.random.Generator, replicates: int = 10_000) -> Array:
+def sign_flip_p(changes: Array, generator: np.random.Generator, replicates: int) -> Array:
     """Two-sided p of "the mean change is zero" for paired changes [n, K, M]: [K + 1, M], the last for all.
 
     The sign of all changes of a specimen is flipped together: all 2^n ways for up to 12 specimens,
@@ -113,8 +113,8 @@ def crossed_means(
     values: Array,
     draws: NDArray[np.int64],
     generator: np.random.Generator,
-    replicates: int = 2000,
-    level: float = 0.95,
+    replicates: int,
+    level: float,
 ) -> Means:
     """Means of values [R, n, K, M] of R runs on the same specimens, with both sources of chance.
 

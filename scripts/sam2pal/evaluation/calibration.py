@@ -1,4 +1,4 @@
-"""How far a confidence can be trusted: does it rank masks, and is its value the share that is good?"""
+"""How well a confidence ranks masks, and how well it is calibrated."""
 
 import numpy as np
 import scipy
@@ -20,7 +20,7 @@ def auroc(warning: Array, bad: NDArray[np.bool_]) -> float:
 
 
 def auroc_interval(
-    warning: Array, bad: NDArray[np.bool_], specimen: NDArray[np.int64], level: float = 0.95
+    warning: Array, bad: NDArray[np.bool_], specimen: NDArray[np.int64], level: float
 ) -> tuple[float, float]:
     """Confidence interval of `auroc`; masks of one specimen (its number in [n]) may be alike.
 
@@ -53,7 +53,7 @@ def spearman(confidence: Array, iou: Array) -> float:
     return float(np.corrcoef(_ranks(confidence), _ranks(iou))[0, 1])
 
 
-def reliability(probability: Array, good: NDArray[np.bool_], bins: int = 10) -> list[dict[str, float]]:
+def reliability(probability: Array, good: NDArray[np.bool_], bins: int) -> list[dict[str, float]]:
     """Mean probability and share of good masks in equally wide bins of a number between 0 and 1."""
     index = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
     table = []
@@ -71,9 +71,7 @@ def reliability(probability: Array, good: NDArray[np.bool_], bins: int = 10) -> 
     return table
 
 
-def expected_calibration_error(
-    probability: Array, good: NDArray[np.bool_], bins: int = 10
-) -> float:
+def expected_calibration_error(probability: Array, good: NDArray[np.bool_], bins: int) -> float:
     """Mean over masks of |mean probability - share of good ones| of their bin.
 
     NaN without masks or where the probability is not a number between 0 and 1 (a logit, say).
@@ -81,7 +79,9 @@ def expected_calibration_error(
     if not len(good) or np.min(probability) < 0 or np.max(probability) > 1:
         return float("nan")
     rows = reliability(probability, good, bins)
-    return sum(row["n"] * abs(row["mean_confidence"] - row["share_good"]) for row in rows) / len(good)
+    return sum(row["n"] * abs(row["mean_confidence"] - row["share_good"]) for row in rows) / len(
+        good
+    )
 
 
 def brier_skill(probability: Array, good: NDArray[np.bool_]) -> float:

@@ -1,4 +1,4 @@
-"""Columns of evaluation.csv, and what its rows may say."""
+"""Columns of evaluation.csv, and the values of `status`."""
 
 from sam2pal.dataset.signals import SIGNALS
 

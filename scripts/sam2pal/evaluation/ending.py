@@ -1,4 +1,4 @@
-"""What a call ends with: one screen that says what there is, what to look at and what went wrong."""
+"""The screen with which a call ends: what there is, what to look at and what went wrong."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,9 +46,9 @@ def screen(
         if row["status"] not in bad and row["reason"] and row["stage"] != CHOSEN
     ]
     if warnings:
-        parts += ["", "To know:", *_cut(dict.fromkeys(warnings), results)]
+        parts += ["", "Warnings:", *_cut(dict.fromkeys(warnings), results)]
     if final:
-        parts += ["", f"Next: open {results / 'index.html'}, a page, and there the first masks"]
+        parts += ["", f"Next: open {results / 'index.html'} and look at the first masks of each page"]
     failed = [row for row in status if row["status"] in bad]
     if failed:
         lines = dict.fromkeys(f"{_run(row)} {row['status']}: {row['reason']}" for row in failed)

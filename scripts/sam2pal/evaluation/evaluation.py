@@ -27,12 +27,12 @@ from typing import Any
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.dataset.dataset import BY_HAND, AnnotatedSpecimen, Annotation, Dataset, State
 from sam2pal.dataset.judged import Corrections
-from sam2pal.dataset.manifest import NO_SPECIMEN, UNREADABLE
 from sam2pal.dataset.matching import find_templates, match
 from sam2pal.dataset.signals import SIGNALS
+from sam2pal.dataset.states import NO_SPECIMEN, UNREADABLE
 from sam2pal.evaluation.overlap import Mask
 from sam2pal.evaluation.pair import evaluate_pair
-from sam2pal.io.errors import InputError, some
+from sam2pal.io.errors import InputError, first_few
 
 _STATUS_OF = {  # by whether truth and prediction have a pixel
     (True, True): "scored",
@@ -266,7 +266,7 @@ class Evaluation:
 
     def _note_names(self, what: str, names: Sequence[str]) -> None:
         if names:
-            self.notes.append(f"{what}: {len(names)} ({some(names, 10, '')})")
+            self.notes.append(f"{what}: {len(names)} ({first_few(names, 10, '')})")
 
 
 def check_same_size(

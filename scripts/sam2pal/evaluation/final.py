@@ -112,25 +112,27 @@ def _without_truth(left_out: Mapping[str, LeftOut | None], chosen: str | None) -
     *earlier, best = left_out
     why = "the only one"
     if earlier:
-        why = "the last one; without truth, and with few outlined specimens, no other is known to be better"
+        why = (
+            "the last one; without truth and with few outlined specimens, rounds cannot be compared"
+        )
     rivals: dict[str, Comparison] = {}
     for name in reversed(earlier):
         found = compare(left_out[name], left_out[best])
         if found and found.first_is_better:
-            best, why = name, f"by leave-one-out better than '{best}' ({found})"
+            best, why = name, f"better by leave-one-out than '{best}' ({found})"
             rivals = {}
         elif found:
             rivals[name] = found
     if rivals and best == list(left_out)[-1]:
         name = max(rivals, key=lambda name: rivals[name].first - rivals[name].second)
         said = f"'{name}': {rivals[name]}"
-        why = f"the last one; by leave-one-out no other is clearly better ({said})"
+        why = f"the last one; no other is clearly better by leave-one-out ({said})"
     if chosen is None:
         return Final(best, why)
     warning = ""
     found = compare(left_out[chosen], left_out[best]) if chosen != best else None
     if found:
-        warning = f"final_round is '{chosen}', by leave-one-out '{best}' would be taken: {found}"
+        warning = f"final_round is '{chosen}', but '{best}' is better by leave-one-out: {found}"
     return Final(chosen, "chosen by final_round", warning)
 
 

@@ -1,4 +1,4 @@
-"""Rounds compared without truth: by outlined specimens, each segmented as if it were no template."""
+"""Rounds compared without truth, by leave-one-out over outlined specimens."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ Run = tuple[str, str]
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a round finds on outlined specimens when they are no templates.
+    """IoU of a round on outlined specimens, each segmented without its own outline.
 
     Attributes:
         trained_on: specimens that its adapter was trained on.

@@ -1,4 +1,4 @@
-"""What a person should know of a run although no job failed: rows of status.csv.
+"""Warnings about runs in which no job failed: rows of status.csv.
 
 Of a damaged file an InputError is raised; the rules that read the file have said so.
 """
@@ -12,13 +12,14 @@ from typing import Any
 import pyarrow as pa
 
 from sam2pal.dataset.files import notes_of
-from sam2pal.dataset.manifest import DUPLICATE, read_list
+from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.dataset.states import DUPLICATE
 from sam2pal.evaluation.left_out import MEASURE
 from sam2pal.evaluation.scores import ALL
 from sam2pal.evaluation.up_to_date import entry
 from sam2pal.io import tables
-from sam2pal.io.errors import InputError, some
+from sam2pal.io.errors import InputError, first_few
 
 SAID = {"iou": "", MEASURE: " by leave-one-out"}
 MOST_DOUBTFUL = 1 / 3  # of the specimens of a run
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 
 
 def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
-    """What is to be said of the templates and of the training of a genus and round."""
+    """Warnings about the templates and the training of a genus and round."""
     notes = []
     with suppress(InputError):  # that it is damaged is said where it is used
         notes = notes_of(folder / "templates.json")
@@ -38,13 +39,13 @@ def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
 
 
 def doubtful(row: Row) -> Iterator[Row]:
-    """What is to be said of a genus of which little can be measured."""
+    """A warning if little of a genus can be measured."""
     count, of = row.get("specimens_doubtful") or 0, row.get("specimens") or 0
     if count > MOST_DOUBTFUL * of:
         reason = (
-            f"{count} of {of} specimens are doubtful: none of their masks is sure enough to be"
-            " measured. See on the review page what was found; then outline more templates, take another"
-            " `model`, or let `segmentation: turns, mirrored` say how specimens lie"
+            f"{count} of {of} specimens are doubtful: none of their masks is certain enough to be measured."
+            " Look at the review page; then outline more templates, use another `model`, or set"
+            " `segmentation: turns, mirrored` to how specimens lie"
         )
         yield entry(row["genus"], row["round"], "specimens", "doubtful", reason)
 
@@ -75,7 +76,7 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
     without, unused = table.unmatched(genus, listed)
     if unused:
         reason = (
-            f"{len(unused)} rows of {path} are no photograph of {genus}: {some(unused)}; "
+            f"{len(unused)} rows of {path} are no photograph of {genus}: {first_few(unused)}; "
             f"{len(without)} photographs have no row"
         )
         yield entry(genus, "", "specimen_table", "unmatched", reason)
@@ -86,8 +87,8 @@ def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
     names = [one.specimen for one in read_list(manifest) if one.status == DUPLICATE]
     if names:
         reason = (
-            f"{len(names)} photographs are not used, as others have their names but for the "
-            f"extension: {some(names)}; rename or remove them ({manifest} says which are kept)"
+            f"{len(names)} photographs are not used, because others have the same name with another "
+            f"extension: {first_few(names)}; rename or remove them ({manifest} says which are kept)"
         )
         yield entry(genus, "", "photographs", "note", reason)
 
@@ -96,13 +97,14 @@ def of_scales(genus: str, path: Path) -> Iterator[Row]:
     """Photographs in which no scale was found, or one that is not trusted."""
     if not path.is_file():
         return
-    found = tables.read(path, dict.fromkeys(("specimen", "status"), str), others=False).to_pylist()
+    columns = dict.fromkeys(("specimen", "status"), str)
+    found = tables.read(path, columns, others=False).to_pylist()
     names = [row["specimen"] for row in found if row["status"] != "found"]
     doubtful = sum(row["status"] == "doubtful" for row in found)
     if names:
         reason = (
             f"{len(names)} of {len(found)} photographs have no scale of their own, {doubtful} of them a "
-            f"doubtful one: {some(names)}; see {path}"
+            f"doubtful one: {first_few(names)}; see {path}"
         )
         yield entry(genus, "", "scale", "note", reason)
 

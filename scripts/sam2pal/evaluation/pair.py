@@ -11,7 +11,7 @@ from sam2pal.images.window import Window
 def evaluate_pair(
     predicted: Mask,
     truth: Mask,
-    boundary_tolerance: float = 0.008,
+    boundary_tolerance: float,
     size: tuple[int, int] | None = None,
 ) -> dict[str, float]:
     """Measures of a predicted mask against the true one, both bool [H, W].

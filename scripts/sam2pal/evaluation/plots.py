@@ -1,4 +1,4 @@
-"""Figures of the overall tables of evaluation, the same bytes for the same tables."""
+"""Figures of the evaluation of all genera; the same tables give the same bytes."""
 
 from collections.abc import Callable, Sequence
 
@@ -104,7 +104,7 @@ def change_between_rounds(comparison: pd.DataFrame) -> Figure:
 
 
 def reliability(table: pd.DataFrame, good_iou: float) -> Figure:
-    """Share of good masks by their confidence, a row a round and a panel a structure."""
+    """Share of good masks by their confidence, a row per round and a panel per structure."""
     table = table[(table["signal"] == "confidence") & (table["genus"] == ALL)]
     if not len(table):
         return empty_figure("No mask has both a confidence and truth.")

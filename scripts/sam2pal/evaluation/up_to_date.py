@@ -1,4 +1,4 @@
-"""Which results are up to date, told by files alone, and why the others are not.
+"""Which results are up to date, as their files say, and why the others are not.
 
 Snakemake removes the outputs of a job that fails, and what it does not reach stays as it was, older
 than what it is made from. So a result is up to date if every file on the way to it is there and not

@@ -9,7 +9,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.io.memory import free_bytes
 
 MAX_PIXELS = 500_000_000
-LARGE = 50_000_000  # pixels from which on memory is looked at
+LARGE_PIXELS = 50_000_000  # pixels from which on memory is looked at
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit is 89 million, a common camera's size
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "WEBP", "GIF", "JPEG2000", "AVIF", "TIFF")
 """What Pillow may open, whatever a file is called; of the others, PostScript runs programs."""
@@ -49,7 +49,7 @@ def check_memory(path: str | Path, width: int, height: int, bytes_per_pixel: flo
         bytes_per_pixel: that decoding takes at its most.
     """
     needed = width * height * bytes_per_pixel
-    if width * height >= LARGE and needed > (free := free_bytes()):
+    if width * height >= LARGE_PIXELS and needed > (free := free_bytes()):
         raise InputError(
             f"{path}: decoding {width} x {height} pixels takes about {needed / 1e9:.1f} GB of memory, of"
             f" which {max(free, 0) / 1e9:.1f} GB are left; ask for more (mem_mb), reduce the photograph,"
@@ -57,7 +57,7 @@ def check_memory(path: str | Path, width: int, height: int, bytes_per_pixel: flo
         )
 
 
-def noted(header: Header, bits: int, limit: int) -> Header:
+def with_range_note(header: Header, bits: int, limit: int) -> Header:
     """The header with a note where 16-bit samples were scaled by less than their full range."""
     if bits == 16 and limit < 65535:
         note = f"16-bit file scaled by {limit}: no value is larger, or the file states it"

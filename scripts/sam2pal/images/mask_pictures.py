@@ -10,7 +10,7 @@ from threading import Lock
 import numpy as np
 from PIL import Image
 
-from sam2pal.images.header import FORMATS, LARGE
+from sam2pal.images.header import FORMATS, LARGE_PIXELS
 from sam2pal.images.reading import IMAGE_SUFFIXES
 
 _NAME = re.compile(r"(?P<stem>.+?)[ _.-]+(masks?|seg|segmentation)", re.IGNORECASE)
@@ -50,7 +50,7 @@ def is_mask_picture(path: str | Path) -> bool:
             return False
         if image.mode not in ("1", "L", "P", "RGB", "I;16", "I"):
             return False
-        with _ONE_AT_A_TIME if pixels >= LARGE else nullcontext():
+        with _ONE_AT_A_TIME if pixels >= LARGE_PIXELS else nullcontext():
             return _black_and_one_grey(image)
 
 

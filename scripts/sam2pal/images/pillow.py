@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.images import jpeg
-from sam2pal.images.header import FORMATS, Header, check_memory, check_size, noted
+from sam2pal.images.header import FORMATS, Header, check_memory, check_size, with_range_note
 from sam2pal.images.jpeg import DamagedPixelsError
 from sam2pal.images.reduction import Decoded, factor_for, reduced
 from sam2pal.images.samples import to_rgb, to_uint8, with_alpha
@@ -84,7 +84,9 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
                 samples = samples[..., None]
             alpha = samples.shape[2] in (2, 4)
             samples, limit = with_alpha(samples) if alpha else to_uint8(samples)
-            return reduced(noted(header, 16, limit), to_rgb(samples, alpha=alpha), at_least)
+            return reduced(
+                with_range_note(header, 16, limit), to_rgb(samples, alpha=alpha), at_least
+            )
         if image.format == "PNG":
             _check_png(path)
         check_memory(path, *image.size, 8)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.images import jpeg
-from sam2pal.images.header import Header, check_memory, check_size, noted
+from sam2pal.images.header import Header, check_memory, check_size, with_range_note
 from sam2pal.images.pages import compose, composite_channels, main_page, stated_maximum
 from sam2pal.images.reduction import Decoded, factor_for, large_enough, reduced, reduced_bands
 from sam2pal.images.samples import FEW_BITS, limit_of, scaled, to_rgb, to_uint8, with_alpha
@@ -100,7 +100,7 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
             means, largest = reduced_bands(_bands(page), factor)
             if means.dtype == np.uint16:
                 limit = limit_of(largest, stated=stated_maximum(page))
-                means, header = scaled(means, limit), noted(header, 16, limit)
+                means, header = scaled(means, limit), with_range_note(header, 16, limit)
             return Decoded(
                 header, _in_colour(page, means), (header.width / factor, header.height / factor)
             )
@@ -241,7 +241,7 @@ def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[
     channels = composite_channels(path, page.parent)
     if channels > 1:
         pixels, limit = compose(path, page.parent, channels)
-        return noted(header, page.bitspersample, limit), pixels
+        return with_range_note(header, page.bitspersample, limit), pixels
     if page.compression == 7:
         segments = page.parent.filehandle.read_segments(page.dataoffsets, page.databytecounts)
         for data, _ in segments:
@@ -264,7 +264,7 @@ def _decode(path: str | Path, header: Header, page: tifffile.TiffPage) -> tuple[
         samples, limit = with_alpha(samples[..., : colours + 1], declared, stated_maximum(page))
     else:
         samples, limit = to_uint8(samples, declared, stated_maximum(page))
-    header = noted(header, bits if declared is None else 0, limit)
+    header = with_range_note(header, bits if declared is None else 0, limit)
     if page.photometric == 0:  # white is zero
         samples = np.concatenate([255 - samples[..., :1], samples[..., 1:]], axis=2)
     if page.photometric == _CMYK:

@@ -21,7 +21,7 @@ class DamagedError(InputError):
         self.path = Path(path)
 
 
-def some(names: Sequence[str], most: int = 5, quote: str = "'") -> str:
+def first_few(names: Sequence[str], most: int = 5, quote: str = "'") -> str:
     """The first few of some names, and how many more there are; `none` without any."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"{quote}{name}{quote}" for name in names[:most]) + more or "none"

@@ -71,7 +71,7 @@ class Progress:
         now = self._clock()
         if now - self._said >= _LINES:
             self._said = now
-            print(said(self._state("running")), file=sys.stderr, flush=True)
+            print(progress_line(self._state("running")), file=sys.stderr, flush=True)
 
     def loads(self, text: str) -> None:
         """What is about to be loaded, which may take a minute on a busy machine: said at once."""
@@ -141,7 +141,7 @@ class OnlyForward:
         return record.done / record.total >= share
 
 
-def said(state: dict[str, Any]) -> str:
+def progress_line(state: dict[str, Any]) -> str:
     """One line: step, rate and time left."""
     unit, each, left = state["unit"], state["seconds_each"], state["seconds_left"]
     parts = [f"{unit} {state['done']} of {state['total']}"]
@@ -197,7 +197,7 @@ class ProgressDisplay:
                 begins = not before and not state["done"] and state["text"]
                 line = f"{name}: {state['text']} ..." if begins else ""
             else:
-                line = f"{name}: {said(state)}"
+                line = f"{name}: {progress_line(state)}"
             if line and line != before and now - when >= self._every:
                 self._told[name] = now, line
                 yield line

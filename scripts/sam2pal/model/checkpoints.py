@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from sam2pal.io import files
-from sam2pal.io.errors import InputError, some
+from sam2pal.io.errors import InputError, first_few
 from sam2pal.model.fetching import is_page
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def load_weights(model: nn.Module, path: str | Path, name: str) -> None:
             hint = f": the checkpoint is SAM 2.1, but '{name}' is a SAM 2 configuration"
         raise InputError(
             f"{path}: these weights do not belong to model '{name}'{hint} "
-            f"(missing: {some(missing, 3, '')}; left over: {some(unexpected, 3, '')})"
+            f"(missing: {first_few(missing, 3, '')}; left over: {first_few(unexpected, 3, '')})"
         )
     other = [
         f"{key} {tuple(weights[key].shape)} instead of {tuple(value.shape)}"
@@ -97,7 +97,7 @@ def load_weights(model: nn.Module, path: str | Path, name: str) -> None:
     ]
     if other:
         raise InputError(
-            f"{path}: these weights do not belong to model '{name}' (size: {some(other, 3, '')})"
+            f"{path}: these weights do not belong to model '{name}' (size: {first_few(other, 3, '')})"
         )
     check_values(weights, expected, path)
     model.load_state_dict(weights)

@@ -11,7 +11,7 @@ from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracked, Tracker, drawn_logits
 
-SURE = 10.0  # a logit beyond it is no more certain
+CERTAIN_LOGIT = 10.0  # a logit beyond it is no more certain
 SHARPNESS = 8.0  # how much more a better mask counts
 
 
@@ -35,7 +35,7 @@ class Decision:
     steadiness: Tensor | None = None
 
 
-def of_one(tracker: Tracker, features: Features, memory: Memory) -> Decision:
+def decide_by_one(tracker: Tracker, features: Features, memory: Memory) -> Decision:
     """What a single template says."""
     found = tracker.track(features, [memory])
     shares = memory.valid[:, None].float()
@@ -50,16 +50,16 @@ def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> De
     the specimen, does not pull.
 
     Args:
-        found: what `alone` says, for each of `k` templates.
+        found: what `track_alone` says, for each of `k` templates.
         valid: [N, k] bool, whether the template shows the structure.
-        skills: [N, k], see `skill`.
+        skills: [N, k], see `skill_of_templates`.
     """
     quality = torch.stack([_quality(one) for one in found], dim=1)
     likely = (quality * skills).clamp(min=1e-4).log() * SHARPNESS
     shares = likely.masked_fill(~valid, -torch.inf).softmax(1)
     columns = shares.unbind(1)
     logits = sum(
-        share[:, None, None, None] * one.logits.clamp(-SURE, SURE)
+        share[:, None, None, None] * one.logits.clamp(-CERTAIN_LOGIT, CERTAIN_LOGIT)
         for share, one in zip(columns, found, strict=True)
     )
     return Decision(
@@ -108,19 +108,19 @@ def each_on_each(
         for other in range(count):
             if other == number:
                 continue
-            found = alone(tracker, features[[other]], memory)
+            found = track_alone(tracker, features[[other]], memory)
             drawn = templates.masks[other][:, None].to(device)
             own = hard_iou(at_size_of(found.logits, drawn), drawn)
             iou[number, other] = torch.where(shown[other], own, torch.nan)
     return iou
 
 
-def skill(iou: Tensor) -> Tensor:
+def skill_of_templates(iou: Tensor) -> Tensor:
     """How well each template finds structures on the others, from `each_on_each`, [T, K]; 1 if on none."""
     return iou.nanmean(1).nan_to_num(1.0)
 
 
-def alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
+def track_alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
     """What one template says of `N` objects; zeros where its memory is not valid."""
     some = memory.valid.nonzero()[:, 0]
     if len(some) == len(memory):

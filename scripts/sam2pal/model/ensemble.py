@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sam2pal.model.combining import SURE, Decision, memorized
+from sam2pal.model.combining import CERTAIN_LOGIT, Decision, memorized
 from sam2pal.model.loading import resized
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracker
-from sam2pal.model.views import sided
+from sam2pal.model.views import named_for_side
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ ALTERATIONS = (
 
 def alterations(count: int, names: Sequence[str]) -> list[Alteration]:
     """The first of them; where a structure is named for a side none mirrors."""
-    mirrored = not sided(names)
+    mirrored = not named_for_side(names)
     return [replace(way, mirrored=way.mirrored and mirrored) for way in ALTERATIONS[:count]]
 
 
@@ -116,7 +116,7 @@ def ensemble(
         large = at_size_of(one.logits, images)[:, 0].unflatten(0, (len(images), -1))
         masks.append(way.undo(large.float().sigmoid()).flatten(0, 1)[:, None])
     mean = torch.stack(masks).mean(0)
-    logits = torch.logit(mean, eps=1e-6).clamp(-SURE, SURE)
+    logits = torch.logit(mean, eps=1e-6).clamp(-CERTAIN_LOGIT, CERTAIN_LOGIT)
     joint = (logits > 0).float()
     steadiness = torch.stack([hard_iou(one - 0.5, joint) for one in masks]).mean(0)
     numbers = [name for name in NUMBERS if getattr(found[0], name) is not None]

@@ -112,7 +112,7 @@ class Finder:
 
         Args:
             path: of the photograph, for messages.
-            photograph: all of it, with `COARSE` times the pixels of the square if it has as many.
+            photograph: all of it, with `SEARCH_PIXELS` times the pixels of the square if it has as many.
             regions: as `regions` says.
 
         Raises:

@@ -61,8 +61,8 @@ def read_template(
     return square_image(photograph, square), square_masks(template, photograph, names, square)
 
 
-def ahead(
-    load: Callable[[Item], Loaded], items: Iterable[Item], threads: int = 2, depth: int = 8
+def read_ahead(
+    load: Callable[[Item], Loaded], items: Iterable[Item], threads: int, depth: int
 ) -> Iterator[Loaded]:
     """`map(load, items)` in order, at most `depth` results waiting: memory does not grow with the items."""
     with ThreadPoolExecutor(threads) as pool:

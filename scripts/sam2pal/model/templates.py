@@ -24,7 +24,7 @@ from sam2pal.model.views import View
 
 FILLED = 0.95  # of a window's side that the specimen fills; masks are worse with wider margins
 LARGE = 0.5  # of a photograph's side: specimens that fill more are segmented also where nothing is found
-COARSE = 3  # how many times as many pixels as the square's are read to find a specimen
+SEARCH_PIXELS = 3  # how many times as many pixels as the square's are read to find a specimen
 ROUND_A_WHOLE = 0.6  # of a window's side that a structure fills whose parts are looked for in it
 PARTLY = 2.0  # a specimen so many times as large as what is drawn on it is drawn only in part
 
@@ -83,7 +83,7 @@ class TemplateSet:
         """
         if not templates:
             raise InputError("at least one template is needed")
-        at_least = square * (COARSE if window == "specimen" else 1)
+        at_least = square * (SEARCH_PIXELS if window == "specimen" else 1)
         photographs = [read_photograph(template.path, at_least) for template in templates]
         outlines, filled, share = [], [], []
         if window == "specimen":

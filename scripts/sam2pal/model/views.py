@@ -47,7 +47,7 @@ def views_of(turns: Sequence[int], mirrored: bool) -> list[View]:
     ]
 
 
-def sided(names: Sequence[str]) -> list[str]:
+def named_for_side(names: Sequence[str]) -> list[str]:
     """The structures that are named for a side (`left` or `right` as a word or between underscores)."""
     return [name for name in names if _SIDE.search(name)]
 

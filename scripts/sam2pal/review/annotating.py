@@ -1,4 +1,4 @@
-"""A page on which templates are drawn from nothing, before any round."""
+"""A page for drawing templates before any round."""
 
 from collections.abc import Mapping
 from pathlib import Path

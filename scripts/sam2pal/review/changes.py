@@ -1,4 +1,4 @@
-"""What changed from a round to the next one, mask by mask, also where there is no truth."""
+"""Changes of masks from one round to the next."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

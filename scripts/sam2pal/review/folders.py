@@ -34,7 +34,7 @@ def refuse_foreign(folder: Path, name: str, start: str) -> None:
 
 
 @contextmanager
-def building(folder: Path) -> Iterator[Path]:
+def temporary_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder beside `folder`, removed at the end unless it took its place."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     build = folder.with_name(f".{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
@@ -45,7 +45,7 @@ def building(folder: Path) -> Iterator[Path]:
         shutil.rmtree(build, ignore_errors=True)
 
 
-def replace(folder: Path, build: Path) -> None:
+def replace_folder(folder: Path, build: Path) -> None:
     """Put `build` in the place of `folder`; a folder cannot be renamed over a full one."""
     old = build.with_name(build.name + "-old")
     if folder.exists():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sam2pal.dataset.dataset import Annotation, Dataset, check_structures
 from sam2pal.dataset.judged import Corrections
-from sam2pal.dataset.recalibration import SURE
+from sam2pal.dataset.recalibration import PROBABILITY_MARGIN
 
 Values = NDArray[np.float64]
 COLUMNS = {
@@ -30,7 +30,7 @@ _ASKED = ("needs_correction", "rejected")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A specimen with masks that nobody judged, or of which somebody said that they are wrong.
+    """A specimen with masks that are not judged, or are judged wrong.
 
     Attributes:
         scores: [K], confidence of the masks that nobody accepted; NaN of the others.
@@ -94,7 +94,7 @@ def rank(
     if not found:
         return Ranked([], 0)
     scores = np.stack([one.scores for one in found])
-    least = np.clip(scores, SURE, 1 - SURE)
+    least = np.clip(scores, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
     apart = standardised(np.log(least / (1 - least)))
     known = np.isfinite(apart)
     means = np.where(known, apart, 0).sum(1) / np.maximum(known.sum(1), 1)

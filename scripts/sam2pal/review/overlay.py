@@ -95,9 +95,9 @@ class Cell:
 def contact_sheet(
     cells: Sequence[Cell],
     structures: Sequence[str],
-    columns: int = 5,
-    size: int = 300,
-    title: str = "",
+    columns: int,
+    size: int,
+    title: str,
 ) -> np.ndarray:
     """Pictures in rows, with a title above, captions and a legend below.
 

@@ -293,12 +293,12 @@ def _adapted(known: int) -> str:
     """How far confidences are those of the genus."""
     if not known:
         return (
-            "It was fitted to drawn insects. Whether it holds for this genus is not known: with one"
-            " template there is nothing to compare it with; outline a second, or judge masks here."
+            "It was fitted to drawn insects and could not be compared with this genus, because there is only"
+            " one template: outline a second one, or judge masks here."
         )
     return (
-        f"It was fitted to drawn insects, and moved to {_counted(known, 'mask')} of this genus that are"
-        " known: templates found from one another, and what people corrected or judged."
+        f"It was fitted to drawn insects and adapted to {_counted(known, 'mask')} of this genus: templates"
+        " segmented from one another, and masks that people corrected or judged."
     )
 
 
@@ -313,23 +313,23 @@ def _warnings(survey: Survey, problems: int) -> list[str]:
     left_out = len(survey.rows) - survey.shown
     if left_out:
         found.append(
-            f"{_counted(left_out, 'specimen')} without a picture here, as the option show is"
+            f"{_counted(left_out, 'specimen')} without a picture, because the option show is"
             f" {survey.options.show}."
         )
     if survey.weak:
         found.append(
-            f"Weak on most specimens: {', '.join(survey.weak)}. A specimen is listed under low"
-            " confidence for them only if it is far below the others."
+            f"Low confidence on most specimens: {', '.join(survey.weak)}. For these structures a specimen is"
+            " listed under low confidence only if it is far below the others."
         )
     doubtful = [f"{of.structure} {of.doubtful}" for of in survey.counts if of.doubtful]
     if doubtful:
         found.append(
-            f"Doubtful by their shape, so not counted as measured: masks of {', '.join(doubtful)}."
+            f"Doubtful by their shape, and not counted as measured: masks of {', '.join(doubtful)}."
         )
     if survey.notes:
         rest = len(survey.notes) - _NOTES
         more = f"; and {rest} more (info.notes of {survey.templates.name})" if rest > 0 else ""
-        found.append(f"Noticed in the templates: {'; '.join(survey.notes[:_NOTES])}{more}.")
+        found.append(f"Notes on the templates: {'; '.join(survey.notes[:_NOTES])}{more}.")
     return found
 
 

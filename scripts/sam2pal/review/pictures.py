@@ -14,7 +14,7 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.review.colours import line_styles
-from sam2pal.review.folders import building, replace
+from sam2pal.review.folders import replace_folder, temporary_folder
 from sam2pal.review.overlay import render_overlay
 
 KINDS = ("overlays", "indexed")
@@ -49,7 +49,7 @@ def write_pictures(
     folder = Path(folder)
     drawn = 0
     bar = Progress(progress, "specimen", len(dataset.specimens))
-    with building(folder) as build, bar:
+    with temporary_folder(folder) as build, bar:
         if kind == "indexed":
             lines = [f"{number},{name}\n" for number, name in enumerate(dataset.structures, 1)]
             (build / "legend.csv").write_text("value,structure\n" + "".join(lines), "utf-8")
@@ -65,7 +65,7 @@ def write_pictures(
             else:
                 _overlay(specimen, dataset.structures).save(path, quality=90)
             drawn += 1
-        replace(folder, build)
+        replace_folder(folder, build)
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""What the page's script is told: of every specimen in `data.js`, of each alone in `specimens/`."""
+"""Data for the page's script: all specimens in `data.js`, each alone in `specimens/`."""
 
 import json
 from pathlib import Path

@@ -5,14 +5,14 @@ from enum import IntEnum
 from typing import Any
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
-from sam2pal.dataset.manifest import NO_SPECIMEN
+from sam2pal.dataset.states import NO_SPECIMEN
 from sam2pal.review.tables import Tables
 
 _EXPECTED = frozenset({"absent", "no_template"})
 
 
 class Group(IntEnum):
-    """What kind of look a specimen needs, those to look at first first."""
+    """Why a specimen needs a look, in the order of the page."""
 
     NOTHING = 0
     LOW = 1

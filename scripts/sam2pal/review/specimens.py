@@ -1,4 +1,4 @@
-"""The second reading: the photograph, the outlines and the masks of one specimen at a time."""
+"""Second reading of the files: photograph, outlines and masks of one specimen at a time."""
 
 import os
 from dataclasses import dataclass

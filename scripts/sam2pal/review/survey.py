@@ -1,4 +1,4 @@
-"""The first reading of the files: which specimen comes where, and what there is to count."""
+"""First reading of the files: the order of specimens on the page, and counts."""
 
 import dataclasses
 import os
@@ -15,14 +15,13 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, check_structures
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.recalibration import labelled_in
+from sam2pal.evaluation.columns import SCORED
 from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.address import file_of
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 from sam2pal.review.shards import Entry, Group, entries
 from sam2pal.review.tables import TableFiles, Tables
-
-_SCORED = ("scored", "missed")
 
 
 @dataclass(slots=True)
@@ -192,7 +191,7 @@ class Survey:
         specimen = entry.specimen
         shown = [mark for mark in entry.marks if mark.source]
         ious = [
-            m.iou for m in entry.marks if m.iou is not None and m.verdict in _SCORED and file >= 0
+            m.iou for m in entry.marks if m.iou is not None and m.verdict in SCORED and file >= 0
         ]
         self.rows.append(
             PageRow(
@@ -222,7 +221,7 @@ class Survey:
 
     def _count(self, entry: Entry) -> None:
         for mark, count in zip(entry.marks, self.counts, strict=True):
-            if mark.iou is not None and mark.verdict in _SCORED:
+            if mark.iou is not None and mark.verdict in SCORED:
                 count.ious.append(mark.iou)
             if mark.by_hand:
                 count.by_hand += 1

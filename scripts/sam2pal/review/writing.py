@@ -14,7 +14,7 @@ from sam2pal.io.cells import inert
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
-from sam2pal.review.folders import building, refuse_foreign, replace
+from sam2pal.review.folders import refuse_foreign, replace_folder, temporary_folder
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.page import PageLocation, Pages
 from sam2pal.review.records import numbered
@@ -64,7 +64,7 @@ def write_review(
         raise InputError(f"--output {output}: expected a name ending in .html")
     refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
     survey = Survey(sources, options)
-    with building(folder) as build:
+    with temporary_folder(folder) as build:
         pages = Pages(survey, place, build)
         problems, cells = _render(survey, pages, build, sheet is not None, progress)
         with atomic(output) as temporary:
@@ -72,7 +72,7 @@ def write_review(
             _write_list(build / LIST, survey.rows)
             if sheet is not None:
                 _write_sheet(Path(sheet), cells, survey)
-            replace(folder, build)
+            replace_folder(folder, build)
     return WrittenPages(len(survey.rows), survey.pages, survey.shown, problems, dict(survey.groups))
 
 

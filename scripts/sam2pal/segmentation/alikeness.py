@@ -7,15 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.segmentation.confidence import SHIPPED, Logistic, scaled
 
-UNLIKE = "unlike_templates"
 COMBINED = ("expected_iou", "shape_likeness", "predicted_iou", "object_score")
 
 Signals = Mapping[str, float | None]
 
 
-def combined(masks: Sequence[Signals], seen: Signals) -> dict[str, float | None]:
+def alikeness_signals(masks: Sequence[Signals], seen: Signals) -> dict[str, float | None]:
     """Means over the structures of a specimen, of log odds; one without a mask has the lowest.
 
     Args:
@@ -53,17 +53,17 @@ class Alikeness:
         return 1.0, False  # no structure was looked for
 
 
-def mark(entries: Sequence[dict[str, Any]], seen: Signals, alikeness: Alikeness) -> float:
+def flag_unlike(entries: Sequence[dict[str, Any]], seen: Signals, alikeness: Alikeness) -> float:
     """Flag the masks of a photograph that is unlike the templates; the probability that it is like them.
 
     Args:
-        seen: signals of the photograph, as `combined` takes them.
+        seen: signals of the photograph, as `alikeness_signals` takes them.
     """
     asked = [entry for entry in entries if entry["confidence"]]
-    probability, unlike = alikeness(combined([of["confidence"] for of in asked], seen))
+    probability, unlike = alikeness(alikeness_signals([of["confidence"] for of in asked], seen))
     for entry in asked:
         if unlike and entry["area"]:
-            entry["flags"].append(UNLIKE)
+            entry["flags"].append(UNLIKE_TEMPLATES)
     return round(probability, 4)
 
 

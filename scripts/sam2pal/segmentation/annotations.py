@@ -15,7 +15,7 @@ from sam2pal.dataset.signals import UNADAPTED
 from sam2pal.images.reading import Photograph
 from sam2pal.images.window import Window
 from sam2pal.model.loading import letterbox_of
-from sam2pal.segmentation.confidence import Confidence, shipped
+from sam2pal.segmentation.confidence import Confidence, shipped_confidence
 from sam2pal.segmentation.level_sets import Likelihood, LogitSurface
 from sam2pal.segmentation.limits import Limit, check_mask
 from sam2pal.segmentation.signals import Grid, contrasts, mask_signals
@@ -37,7 +37,7 @@ class Annotator:
     followed: Sequence[str]
     options: SegmentationOptions
     annotated: Collection[str] | None = None
-    confidence: Confidence = field(default_factory=shipped)
+    confidence: Confidence = field(default_factory=shipped_confidence)
 
     def annotate(
         self,

@@ -14,7 +14,7 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
-from sam2pal.model.combining import alone, each_on_each, skill
+from sam2pal.model.combining import each_on_each, skill_of_templates, track_alone
 from sam2pal.model.device import autocast, enough_memory
 from sam2pal.model.ensemble import Alteration, alterations, largest, memorized_for
 from sam2pal.model.finding import Finder
@@ -77,7 +77,7 @@ class Bank:
     @cached_property
     def skills(self) -> Tensor | None:
         """[T, K], how well each template finds the structures of the others."""
-        return None if self.found is None else skill(self.found)
+        return None if self.found is None else skill_of_templates(self.found)
 
     def without(self, template: int) -> "Bank":
         """The bank as if there were no such template."""
@@ -186,7 +186,7 @@ def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOpti
     sure = []
     for number, memory in enumerate(memories):
         with enough_memory(f"template '{known.specimens[number]}'", device), autocast(device):
-            itself = alone(tracker, features[[number]], memory).object_score
+            itself = track_alone(tracker, features[[number]], memory).object_score
         sure.append(itself.masked_fill(~shown[number].to(device), torch.nan))
     found = None
     if len(known) > 1:

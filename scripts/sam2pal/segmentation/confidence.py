@@ -74,7 +74,7 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Confidence:
-    """Signals of a mask to its confidence.
+    """Computes the confidence of a mask from its signals.
 
     Attributes:
         models: of the first one that knows all signals; the last one is asked in any case.
@@ -95,7 +95,7 @@ class Confidence:
 
 
 @cache
-def shipped(path: Path = SHIPPED) -> Confidence:
+def shipped_confidence(path: Path = SHIPPED) -> Confidence:
     """What is shipped with the bundled model: `make confidence` fits it."""
     content = json.loads(path.read_text(encoding="utf-8"))
     return Confidence(tuple(Logistic.of(one) for one in content["masks"]))

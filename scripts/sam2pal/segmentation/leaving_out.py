@@ -1,4 +1,4 @@
-"""Masks of the genus that are known: of each template, from the others."""
+"""Masks of each template, segmented from the others."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -102,7 +102,7 @@ def check_mask(mask: Runs, limit: Limit, box: Letterbox) -> list[str]:
     return flags
 
 
-def beyond(
+def lies_beyond(
     missing: Limit,
     found: Sequence[tuple[Limit, tuple[int, int, int, int]]],
     size: tuple[int, int],

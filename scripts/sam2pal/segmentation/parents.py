@@ -11,7 +11,7 @@ from sam2pal.images.reading import Photograph
 from sam2pal.images.window import Window
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
-from sam2pal.model.views import sided
+from sam2pal.model.views import named_for_side
 from sam2pal.segmentation.bank import Bank, remember_set
 
 OUTSIDE = "outside_parent"
@@ -55,7 +55,7 @@ def levels_of(
         filter(None, set(parents.values())), key=lambda name: _depth(name, parents)
     ):
         names = tuple(name for name, own in parents.items() if own == parent)
-        if options.mirrored and sided([parent, *names]):
+        if options.mirrored and named_for_side([parent, *names]):
             continue
         cut = known.within(parent, names, templates)
         if cut is None:

@@ -13,22 +13,23 @@ from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import categories
-from sam2pal.dataset.manifest import NO_SPECIMEN, OK, UNREADABLE, Specimen
+from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.matching import find_templates
+from sam2pal.dataset.states import NO_SPECIMEN, OK, UNREADABLE
 from sam2pal.images.address import file_of
 from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.ensemble import largest
 from sam2pal.model.finding import NOTHING, Finder, FoundWindow
-from sam2pal.model.loading import ahead
-from sam2pal.model.templates import COARSE
+from sam2pal.model.loading import read_ahead
+from sam2pal.model.templates import SEARCH_PIXELS
 from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation.alikeness import mark, shipped_alikeness
+from sam2pal.segmentation.alikeness import flag_unlike, shipped_alikeness
 from sam2pal.segmentation.annotations import drawn_annotation, unknown_annotation
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.batches import BatchSegmenter
-from sam2pal.segmentation.signals import apart
+from sam2pal.segmentation.signals import separation
 from sam2pal.segmentation.tracking import Outcome
 
 NOT_FOUND = (
@@ -96,7 +97,7 @@ def segment(
             more = _how(bank, one.outcome) | _where(one.photograph, place)
             if one.specimen.specimen not in own:
                 seen = {"likeness": more["view_score"], "apart": more["apart"]}
-                more["alikeness"] = mark(found, seen, shipped_alikeness())
+                more["alikeness"] = flag_unlike(found, seen, shipped_alikeness())
             more |= {"part_windows": one.windows} if one.windows else {}
             add(one.specimen, OK, one.specimen.reason, found, more)
         to_track.clear()
@@ -161,7 +162,7 @@ def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
         "view": bank.views[outcome.view].name,
         "view_score": score,
         "view_margin": margin,
-        "apart": round(apart(masks, whole), 4),
+        "apart": round(separation(masks, whole), 4),
         "templates": {name: round(share, 3) for name, share in shares if share > 0},
     }
 
@@ -203,10 +204,12 @@ def _photographs(
     def read(specimen: Specimen) -> _Seen:
         if specimen.specimen in outlined:
             return _read(specimen, side, None)
-        return _read(specimen, closer if finder is None else tracker.image_size * COARSE, finder)
+        return _read(
+            specimen, closer if finder is None else tracker.image_size * SEARCH_PIXELS, finder
+        )
 
     def find() -> Iterator[_Seen]:
-        for seen in ahead(read, specimens, threads, depth=4):
+        for seen in read_ahead(read, specimens, threads, depth=4):
             if finder is None or seen.photograph is None or seen.specimen.specimen in outlined:
                 yield seen
                 continue
@@ -215,7 +218,7 @@ def _photographs(
                 seen = replace(seen, photograph=None, status=NO_SPECIMEN, reason=NOT_FOUND)
             yield replace(seen, place=place)
 
-    yield from ahead(partial(_closer, side=closer), find(), threads, depth=4)
+    yield from read_ahead(partial(_closer, side=closer), find(), threads, depth=4)
 
 
 def _read(specimen: Specimen, at_least: int, finder: Finder | None) -> _Seen:

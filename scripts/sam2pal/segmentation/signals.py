@@ -1,4 +1,4 @@
-"""What the logits of one structure say of its mask, alone and beside the templates' masks.
+"""Confidence signals of a mask, from its logits and from the masks of the templates.
 
 Everything is computed on a grid, [s, s], a quarter of the model's square on each side.
 """
@@ -93,7 +93,7 @@ def contrasts(colours: Grid, masks: NDArray[np.bool_]) -> list[float | None]:
     return found
 
 
-def apart(masks: NDArray[np.bool_], whole: Sequence[bool]) -> float:
+def separation(masks: NDArray[np.bool_], whole: Sequence[bool]) -> float:
     """How far the masks of a photograph are those of two specimens that do not touch.
 
     The area of the second largest piece over that of the largest, of all masks together or of the structure

@@ -12,14 +12,14 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.level_sets import logit
-from sam2pal.segmentation.limits import Limit, beyond
+from sam2pal.segmentation.limits import Limit, lies_beyond
 
 SURE = 0.7  # share of the templates' logit above which a faint structure is there all the same
 
 
 @dataclass(frozen=True)
 class Least:
-    """What a mask needs for its structure to be there; NaN asks for nothing.
+    """Limits below which a structure is called absent; NaN for none.
 
     Attributes:
         logit: that it is there.
@@ -46,7 +46,7 @@ class Least:
         return not (logit(there) < self.logit or (faint and logit(there) < self.sure))
 
 
-def settle(
+def decide_states(
     entries: Iterable[dict[str, Any]],
     photograph: Photograph,
     limits: Sequence[Limit | None],
@@ -75,7 +75,7 @@ def settle(
     found = whole if len(whole) > 1 else [(limit, box) for limit, box, _ in known]
     for entry, limit in zip(entries, limits, strict=True):
         missing = entry["source"] == "predicted" and entry["state"] == State.ABSENT
-        if missing and limit is not None and beyond(limit, found, photograph.displayed):
+        if missing and limit is not None and lies_beyond(limit, found, photograph.displayed):
             entry["state"] = State.OUTSIDE
     return entries
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
-from sam2pal.model.combining import Decision, alone, mean_of_masks, of_one
+from sam2pal.model.combining import Decision, decide_by_one, mean_of_masks, track_alone
 from sam2pal.model.device import autocast, enough_memory, out_of_memory
 from sam2pal.model.ensemble import ensemble, largest
 from sam2pal.model.loading import resized, square_image
@@ -76,8 +76,8 @@ def track_batch(
                 )
             ]
             if len(memories) == 1:
-                return of_one(tracker, features, memories[0])
-            each = [alone(tracker, features, memory) for memory in memories]
+                return decide_by_one(tracker, features, memories[0])
+            each = [track_alone(tracker, features, memory) for memory in memories]
             return mean_of_masks(each, valid, bank.skills.T[structures.flatten()])
 
         decision = ensemble(ask, torch.stack(turned), bank.ways, side)

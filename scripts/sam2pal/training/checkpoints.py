@@ -1,4 +1,4 @@
-"""The folders of trainings: a lock for who is running one, and what ended trainings leave behind."""
+"""Folders of trainings: their lock, and the removal of files of ended trainings."""
 
 import logging
 import math

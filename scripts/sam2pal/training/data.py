@@ -1,4 +1,4 @@
-"""What a training looks at, encoded once whatever the number of steps, and not before a step asks for it."""
+"""The images of a training, each encoded once, when a step first needs it."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +23,9 @@ from sam2pal.model.ensemble import Alteration, alterations, largest
 from sam2pal.model.finding import NOTHING, Finder
 from sam2pal.model.loading import resized, square_image
 from sam2pal.model.similarity import match
-from sam2pal.model.templates import COARSE, TemplateSet
+from sam2pal.model.templates import SEARCH_PIXELS, TemplateSet
 from sam2pal.model.tracker import Features, Tracker
-from sam2pal.model.views import sided, views_of
+from sam2pal.model.views import named_for_side, views_of
 from sam2pal.training.augmentation import augment
 from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk, OnDemand
 from sam2pal.training.palindrome import AnnotatedViews
@@ -43,7 +43,7 @@ Annotated = tuple[Tensor, Tensor, Tensor]  # an image, its masks, which of them 
 
 @dataclass(frozen=True)
 class Data:
-    """Everything a training looks at, encoded once.
+    """The templates, their views and the specimens of a training, encoded once.
 
     Attributes:
         drawn: the `T` templates as photographed.
@@ -103,7 +103,7 @@ def prepare(
     if not pool:
         raise InputError("no photograph of the training pool can be read: it is empty")
     mirror = options.mirror
-    if mirror and (names := sided(templates.names)):
+    if mirror and (names := named_for_side(templates.names)):
         mirror = False
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
     ways = _ways(options, templates.names)
@@ -346,7 +346,7 @@ class Unlabelled:
         return resized(self[number][None], self.square)[0]
 
     def _see(self, path: str) -> Tensor:
-        side = self._side if self._finder is None else self.square * COARSE
+        side = self._side if self._finder is None else self.square * SEARCH_PIXELS
         photograph = read_photograph(path, side)
         window = photograph.shown
         if self._finder is not None:

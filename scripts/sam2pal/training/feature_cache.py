@@ -13,7 +13,7 @@ from sam2pal.model.tracker import Features
 
 
 class FeaturesOnDisk:
-    """Features of `B` images in a file; asked for some of them, as `Features` are, it gives `Features`."""
+    """Features of `B` images in a file; indexing gives `Features`."""
 
     nbytes = 0  # in the device's memory
 
@@ -63,7 +63,7 @@ class _InMemory:
 
 
 class OnDemand:
-    """Features of `B` images; asked for some of them, as `Features` are, it gives `Features`."""
+    """Features of `B` images, computed when first needed; indexing gives `Features`."""
 
     def __init__(self, encode: Callable[[int], Features], kept: _InMemory | FeaturesOnDisk) -> None:
         self._encode, self._kept = encode, kept
@@ -86,7 +86,7 @@ class OnDemand:
 
 
 class FeatureCache:
-    """Puts encoded images where there is place.
+    """Keeps encoded images in memory up to a limit, the others in a file.
 
     Args:
         megabytes: of features that are kept in the device's memory.

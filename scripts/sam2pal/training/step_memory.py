@@ -130,7 +130,7 @@ def device_bytes(device: torch.device) -> int:
     return int(total * _SHARE[device.type])
 
 
-def what_fits(
+def fit_to_memory(
     tracker: Tracker, data: Data, options: TrainingOptions, limit: int | None = None
 ) -> StepMemory:
     """What the device can hold of a step: all of it, or fewer structures at once, or with the memory

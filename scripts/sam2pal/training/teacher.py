@@ -1,4 +1,4 @@
-"""What the model before training makes of unlabelled specimens, seen in several ways.
+"""Masks of unlabelled specimens by the model before training, which sees them in several ways.
 
 After "Data Distillation: Towards Omni-Supervised Learning" (Radosavovic et al. 2018, arXiv:1712.04440): the
 mean of the masks that a model finds in several ways is better than each of them, so something can be learned.
@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2pal.model.combining import Decision, alone, each_on_each, mean_of_masks, skill
+from sam2pal.model.combining import (
+    Decision,
+    each_on_each,
+    mean_of_masks,
+    skill_of_templates,
+    track_alone,
+)
 from sam2pal.model.device import autocast
 from sam2pal.model.ensemble import Alteration, ensemble, memorized_for
 from sam2pal.model.templates import TemplateSet
@@ -63,7 +69,7 @@ class Teacher:
         memories = self._memories[tracker.image_size]
         with autocast(tracker.device):
             found = each_on_each(tracker, features, memories, square)
-        self._skills = skill(found).T  # [K, T]
+        self._skills = skill_of_templates(found).T  # [K, T]
         self._valid = shown.T
         self._shown = shown.any(0)  # by any template
 
@@ -84,6 +90,9 @@ class Teacher:
 
     def _ask(self, image: Tensor) -> Decision:
         features = self._tracker.encode(image)
-        found = [alone(self._tracker, features, memory) for memory in self._memories[image.shape[-1]]]
+        found = [
+            track_alone(self._tracker, features, memory)
+            for memory in self._memories[image.shape[-1]]
+        ]
         # where there is nothing to follow any template stands in; what is found there is not trusted
         return mean_of_masks(found, self._valid | ~self._shown[:, None], self._skills)

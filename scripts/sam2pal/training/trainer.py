@@ -27,7 +27,7 @@ from sam2pal.training.checkpoints import locked
 from sam2pal.training.data import Data
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
-from sam2pal.training.step_memory import what_fits
+from sam2pal.training.step_memory import fit_to_memory
 from sam2pal.training.validation import controls, validate
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ class Trainer:
     def _start(self) -> None:
         self._refuse_what_has_no_loss()
         self.loss = StepLoss(self.tracker, self.data, self.options)
-        self.memory = what_fits(self.tracker, self.data, self.options)
+        self.memory = fit_to_memory(self.tracker, self.data, self.options)
         self.state.before = self.state.best_state = adapters.adapter_state(self.model)
         self._resume()
 

@@ -1,4 +1,4 @@
-"""What the model as it is makes of the templates and of the pool: validation and controls."""
+"""Validation of a training on templates, and controls on the pool."""
 
 import math
 
@@ -11,7 +11,7 @@ from sam2pal.training.palindrome import Followed, direct, drawn_in_both, mask_lo
 
 
 @torch.no_grad()
-def validate(tracker: Tracker, data: Data, pairs: int = 32, batch: int = 4) -> float:
+def validate(tracker: Tracker, data: Data, pairs: int, batch: int) -> float:
     """Mean IoU from each template to unseen views of the others.
 
     To unseen views of itself if there is only one template, or if no two share a structure; NaN if no unseen

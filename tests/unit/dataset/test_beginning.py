@@ -56,7 +56,7 @@ def test_several_genera_in_folders_of_their_own(tmp_path, monkeypatch, capsys):
     for seed, genus in enumerate(("Aus", "Bus cus", "tables")):
         photographs(tmp_path / "photos" / genus, range(seed * 10, seed * 10 + 3), seed)
     outline(tmp_path / "photos/drawn.json", [0, 10])
-    with pytest.raises(InputError, match="outlines of 'tables_': none of the annotations") as error:
+    with pytest.raises(InputError, match="outlines of 'tables_': none of its 3 photographs") as error:
         call(monkeypatch, "init", tmp_path, "--photographs", tmp_path / "photos", "--annotations",
              tmp_path / "photos/drawn.json")  # fmt: skip
     assert "Bus_cus" not in str(error.value)
@@ -113,9 +113,9 @@ def test_what_cannot_be_begun(tmp_path, monkeypatch, arguments, said):
 def test_names_of_structures_are_yaml_that_reads_back(tmp_path):
     photographs(tmp_path / "Aus", range(3))
     outline(tmp_path / "drawn.json", [0])
-    found = beginning.look(tmp_path / "Aus", [tmp_path / "drawn.json"])
+    found = beginning.find_content(tmp_path / "Aus", [tmp_path / "drawn.json"])
     found.labels.update({"no": 1, "12": 1, "left eye": 1, "antenna: scape": 1, "ωτα": 1})
-    beginning.write(tmp_path / "mine", found)
+    beginning.write_project(tmp_path / "mine", found)
     config = yaml.safe_load((tmp_path / "mine/config/config.yaml").read_text())
     assert list(config["structures"]) == [
         "head",
@@ -202,7 +202,10 @@ def test_status_says_what_runs_waits_and_failed(tmp_path, monkeypatch, capsys):
         call(monkeypatch, "status")
     said = capsys.readouterr().out
     assert "running: 1\n  Aus/trained/train_palindrome (" in said and "step 1 of 2" in said
-    assert "silent: 1\n  Aus/untrained/segment_shard/0001: specimen 1 of 6, 1:00 so far; silent for" in said
+    assert (
+        "silent: 1\n  Aus/untrained/segment_shard/0001: specimen 1 of 6, 1:00 so far; silent for"
+        in said
+    )
     assert "failed: 1\n  Bus/trained/measure: shards/0001.json: damaged" in said
     assert "To do: 36 photographs to segment (all rounds together), 4 trainings" in said
     with pytest.raises(InputError, match="give the folder of the project"):

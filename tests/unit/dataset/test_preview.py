@@ -58,13 +58,9 @@ def test_annotations_that_cannot_be_read_are_left_to_their_genus(project):
 def test_rows_that_join_nothing(project):
     found = specimen_table(project.folder, [("Aus", "1"), ("Aus", "2.png")])
     assert (
-        "2 rows of 'Aus' are no photograph of data/Aus, and no photograph has a row"
-        in (found[0])
+        "2 rows of 'Aus' are no photograph of data/Aus, and no photograph has a row" in (found[0])
     )
-    assert (
-        "the table says '1', '2.png', the photographs are called '0000', '0001'"
-        in (found[0])
-    )
+    assert "the table says '1', '2.png', the photographs are called '0000', '0001'" in (found[0])
     found = specimen_table(project.folder, [("Aus", "0001"), ("Aus", "00002")])
     assert not found
     assert not specimen_table(project.folder, [("Aus", "0001")])
@@ -84,8 +80,8 @@ def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
     results, benchmarks = tmp_path / "results", tmp_path / "benchmarks"
 
     def said():
-        work = plan.work(checked, folders, results)
-        return plan.described(checked, work, plan.rates(checked, benchmarks, results))
+        work = plan.work_of_genera(checked, folders, results)
+        return plan.plan_lines(checked, work, plan.rates(checked, benchmarks, results))
 
     first = said()
     assert first[0] == "2 genera, 12 photographs in 4 shards, 3 rounds: Aus 6, Bus 6"
@@ -94,10 +90,10 @@ def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
         == "To do: 36 photographs to segment (all rounds together), 4 trainings of 8 steps in all"
     )
     times = "14 s segmenting, 14 s training, 38 s tables and pages; as on two"
-    assert f"About 66 s of computing one job after another ({times}" in first[2]
+    assert f"About 66 s if jobs run one after another ({times}" in first[2]
     idle(monkeypatch, load=25.0)
-    busy = "this machine is busy with something else, for 12.5 times its processors"
-    assert "About 66 s to 15 min of computing" in said()[2] and busy in said()[2]
+    busy = "other programs use 12.5 times the processors of this machine"
+    assert "About 66 s to 15 min if jobs" in said()[2] and busy in said()[2]
     for genus in ("Aus", "Bus"):
         for round_ in CONFIG["rounds"]:
             for shard in ("0001", "0002"):
@@ -105,7 +101,7 @@ def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("{}")
             (results / genus / round_ / "adapter").mkdir()
-    assert said()[1] == "All masks are there; what changed since is computed again."
+    assert said()[1] == "All masks are there; only what depends on a change is computed."
 
 
 def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):
@@ -125,8 +121,8 @@ def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):
     assert plan.rates(checked, tmp_path / "none", results).segmentation is None
     idle(monkeypatch, load=25.0)
     work = {"Aus": plan.Work(specimens=9, shards=1, to_segment=9, steps=4, trainings=1)}
-    said = plan.described(checked, work, plan.rates(checked, benchmarks, results))[2]
-    assert "About 59 s of computing" in said and "this machine is busy" in said
+    said = plan.plan_lines(checked, work, plan.rates(checked, benchmarks, results))[2]
+    assert "About 59 s if jobs" in said and "other programs use" in said
 
 
 def timing(folder, text):
@@ -149,7 +145,7 @@ def test_a_model_that_never_ran_here_is_tried_once_for_some_seconds(project, tmp
     assert bundled.segmentation == pytest.approx(0.5 * (trial.SEGMENTATION + 1.5**2 + 1.25**2))
     known = plan.rates(checked, tmp_path / "none", tmp_path, lambda: tried[0])
     work = {"Aus": plan.Work(specimens=100, to_segment=100)}
-    line = plan.described(checked, work, known)[2]
+    line = plan.plan_lines(checked, work, known)[2]
     assert "2 min segmenting" in line and "by a trial of this model on this machine" in line
 
 
@@ -165,7 +161,7 @@ def test_that_a_trial_says_nothing_is_told(project, tmp_path, monkeypatch, text,
     checked, kept = look(model={"name": "sam2.1_hiera_tiny"})[0], tmp_path / "trials.json"
     tried = trial.trial(checked.configuration, kept, timing(tmp_path, text), print)
     known = plan.rates(checked, tmp_path / "none", tmp_path, lambda: tried)
-    said = plan.described(checked, {"Aus": plan.Work(specimens=9, to_segment=9)}, known)[2]
+    said = plan.plan_lines(checked, {"Aus": plan.Work(specimens=9, to_segment=9)}, known)[2]
     assert "Time unknown: a trial of the model " in said and why in said
     assert not kept.exists()
 

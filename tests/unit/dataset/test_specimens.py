@@ -9,13 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
 from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.manifest import (
-    DUPLICATE,
-    OK,
-    REMOVED,
-    UNREADABLE,
     Specimen,
     build_manifest,
     read_list,
@@ -25,6 +21,7 @@ from sam2pal.dataset.manifest import (
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.pool import check_pool, draw_pool
 from sam2pal.dataset.preview import Folder
+from sam2pal.dataset.states import DUPLICATE, OK, REMOVED, UNREADABLE
 from sam2pal.images.folder import natural_key, scan
 from sam2pal.images.reading import inspect
 from sam2pal.images.reading import inspect as inspect_photograph
@@ -334,7 +331,9 @@ def test_listing_unchanged_photographs_is_cheap_and_linear(tmp_path):
 
 
 def template(path, specimen):
-    return AnnotatedSpecimen(specimen, str(path), 8, 6, drawn({"head": np.zeros((6, 8), bool)}))
+    return AnnotatedSpecimen(
+        specimen, str(path), 8, 6, annotations_of_masks({"head": np.zeros((6, 8), bool)})
+    )
 
 
 def test_templates_are_found_by_file_and_by_copy(folder, tmp_path):

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sam2pal.dataset.manifest import OK, Specimen, read_list, write_list, write_shard_lists
+from sam2pal.dataset.manifest import Specimen, read_list, write_list, write_shard_lists
+from sam2pal.dataset.states import OK
 from sam2pal.evaluation.damaged import check_whole, set_aside_damaged
 from sam2pal.io.errors import DamagedError, InputError
 

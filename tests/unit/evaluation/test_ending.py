@@ -55,7 +55,7 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     assert "  Aus: trained, the best against truth" in lines
     assert "  Aus: final_round is forced" in lines
     assert "  Aus/trained: training changed nothing: ..." in lines
-    assert f"Next: open {tmp_path}/index.html, a page, and there the first masks" in lines
+    assert f"Next: open {tmp_path}/index.html and look at the first masks of each page" in lines
     assert lines[-3:] == [
         ERRORS,
         "  Aus/trained partial: 1 photograph could not be read: '0007'",

@@ -121,7 +121,7 @@ def test_statuses_and_measures(files):
         ("unseen", "legs"): "no_prediction",
     }
     row = rows["a", "head"]
-    expected = evaluate_pair(PREDICTED["a"]["head"], TRUTH["a"]["head"])
+    expected = evaluate_pair(PREDICTED["a"]["head"], TRUTH["a"]["head"], 0.008)
     assert {key: row[key] for key in expected} == expected
     assert row["iou"] == pytest.approx(14 / 18)
     assert (row["genus"], row["round"], row["source"]) == ("Formica", "trained", "predicted")
@@ -180,7 +180,8 @@ def test_several_pieces_and_polygons_are_united(tmp_path):
     predicted.write_text(json.dumps(data))
     columns = box(2, 2, 40, 20) | box(0, 22, HEIGHT, 30)
     assert (
-        rows_of(Evaluation([predicted], Dataset(truth)))["a", "head"]["predicted_area_px"] == columns.sum()
+        rows_of(Evaluation([predicted], Dataset(truth)))["a", "head"]["predicted_area_px"]
+        == columns.sum()
     )
 
 
@@ -273,7 +274,11 @@ def rename_structures(data):
         ("truth", transpose, r"specimen 'a'.*48 x 64.*EXIF orientation"),
         ("truth", resize, r"specimen 'a'.*64 x 48 pixels.*10 x 10"),
         ("prediction", damage, r"0000.json: specimen 'a', structure 'head': damaged mask"),
-        ("truth", drop_segmentation, r"truth.json: specimen 'a', structure 'head'.*no segmentation"),
+        (
+            "truth",
+            drop_segmentation,
+            r"truth.json: specimen 'a', structure 'head'.*no segmentation",
+        ),
         ("truth", odd_polygon, r"specimen 'a', structure 'head': .*a polygon of 5 numbers"),
         ("truth", repeat_specimen, r"truth.json: images 1 and 2 are both the specimen 'a'"),
         ("truth", rename_structures, r"no structure in common: head, legs against HEAD, LEGS"),

@@ -9,8 +9,9 @@ from sam2pal.config.checking import validated
 from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation.boundary import boundary as boundary_of
 from sam2pal.evaluation.boundary import boundary_distances, tolerance_px
+from sam2pal.evaluation.columns import MEASURES
 from sam2pal.evaluation.overlap import iou as iou_of
-from sam2pal.evaluation.pair import MEASURES, evaluate_pair
+from sam2pal.evaluation.pair import evaluate_pair
 from sam2pal.io.errors import InputError
 
 # pycocotools' own call of numpy
@@ -71,7 +72,7 @@ def slow_measures(predicted, truth, tolerance):
 
 @pytest.mark.parametrize(("predicted", "truth"), PAIRS)
 def test_overlap_is_that_of_pycocotools(predicted, truth):
-    result = evaluate_pair(predicted, truth)
+    result = evaluate_pair(predicted, truth, 0.008)
     expected = coco_mask.iou([rle(predicted)], [rle(truth)], [0])[0, 0]
     assert result["iou"] == pytest.approx(expected, abs=1e-12)
     assert iou_of(predicted, truth) == pytest.approx(expected, abs=1e-12)
@@ -113,7 +114,7 @@ def test_boundary_distances_are_those_of_a_distance_transform():
 
 def test_a_missing_hole_counts():
     truth, filled = ring(120, 120, 60, 60, 40, 10), disc(120, 120, 60, 60, 40)
-    result = evaluate_pair(filled, truth)
+    result = evaluate_pair(filled, truth, 0.008)
     # the outer outline agrees wholly; the hole's rim, about a fifth of the boundary, has no match
     assert result["boundary_f"] < 0.95
     assert result["hd95_px"] == pytest.approx(30, abs=1.5)
@@ -123,7 +124,7 @@ def test_known_values():
     truth = np.zeros((40, 50), bool)
     truth[10:20, 10:30] = True
     shifted = np.roll(truth, 4, axis=1)
-    result = evaluate_pair(shifted, truth)
+    result = evaluate_pair(shifted, truth, 0.008)
     assert result["iou"] == pytest.approx(160 / 240)
     assert result["dice"] == result["precision"] == result["recall"] == pytest.approx(0.8)
     assert result["area_error"] == 0
@@ -135,13 +136,13 @@ def test_known_values():
 
 def test_empty_masks():
     there, empty = disc(30, 30, 15, 15, 6), np.zeros((30, 30), bool)
-    missed = evaluate_pair(empty, there)
+    missed = evaluate_pair(empty, there, 0.008)
     assert [missed[k] for k in ("iou", "dice", "recall", "boundary_f", "area_error")] == [
         *(0, 0, 0, 0, -1)
     ]
     assert np.isnan(missed["precision"]) and np.isnan(missed["hd95_px"])
     for predicted in (there, empty):
-        result = evaluate_pair(predicted, empty)
+        result = evaluate_pair(predicted, empty, 0.008)
         assert all(np.isnan(result[name]) for name in MEASURES)
         assert result["predicted_area_px"] == predicted.sum() and result["truth_area_px"] == 0
     assert np.isnan(iou_of(empty, empty)) and iou_of(there, empty) == 0
@@ -155,7 +156,7 @@ def test_iou_of_stacks_and_sizes_that_differ():
     with pytest.raises(ValueError, match="different size"):
         iou_of(masks[0], masks[0].T)
     with pytest.raises(ValueError, match="different size"):
-        evaluate_pair(masks[0], masks[0].T)
+        evaluate_pair(masks[0], masks[0].T, 0.008)
 
 
 def test_the_tolerance_grows_with_the_photograph():

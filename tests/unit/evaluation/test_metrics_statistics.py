@@ -29,25 +29,25 @@ def rng(seed=0):
 
 def test_means_over_specimens_and_structures():
     values = np.array([[0.2, 0.9], [0.4, np.nan], [0.6, 0.5]])
-    means = bootstrap_means(values, rng())
+    means = bootstrap_means(values, rng(), 2000, 0.95)
     assert means.n[:, 0].tolist() == [3, 2, 3]
     assert means.mean[:, 0] == pytest.approx([0.4, 0.7, 0.55])
     assert np.all(means.lower <= means.mean) and np.all(means.mean <= means.upper)
-    alone = bootstrap_means(values[:1], rng())
+    alone = bootstrap_means(values[:1], rng(), 2000, 0.95)
     assert alone.mean[:, 0] == pytest.approx([0.2, 0.9, 0.55])
     assert np.isnan(alone.lower).all() and np.isnan(alone.upper).all()
 
 
 def test_the_bootstrap_is_that_of_a_loop():
     values = rng(3).normal(0.7, 0.1, (40, 2))
-    means = bootstrap_means(values, rng(1), 4000)
+    means = bootstrap_means(values, rng(1), 4000, 0.95)
     loop, generator = [], rng(5)
     for _ in range(4000):
         drawn = values[generator.choice(40, 40)]
         loop.append([*drawn.mean(0), drawn.mean()])
     loop = np.array(loop)
     assert means.replicates[:, :, 0].std(0) == pytest.approx(loop.std(0), rel=0.05)
-    lower, upper = percentile_interval(loop, np.full(3, 40))
+    lower, upper = percentile_interval(loop, np.full(3, 40), 0.95)
     assert means.lower[:, 0] == pytest.approx(lower, abs=0.004)
     assert means.upper[:, 0] == pytest.approx(upper, abs=0.004)
     # all structures together: less spread than one, as they are independent here
@@ -57,7 +57,7 @@ def test_the_bootstrap_is_that_of_a_loop():
 def test_many_specimens_are_drawn_in_blocks():
     values = rng(6).normal(0.7, 0.1, (9001, 2))
     values[::3, 1] = np.nan
-    means = bootstrap_means(values, rng(), 1000)
+    means = bootstrap_means(values, rng(), 1000, 0.95)
     assert means.n[:, 0].tolist() == [9001, 6000, 9001]
     assert means.mean[:2, 0] == pytest.approx(np.nanmean(values, axis=0))
     error = 0.1 / np.sqrt([9001, 6000])
@@ -69,7 +69,7 @@ def test_many_specimens_are_drawn_in_blocks():
 
 def test_structures_of_a_specimen_are_drawn_together():
     column = rng(2).normal(0.6, 0.2, (30, 1))
-    means = bootstrap_means(np.repeat(column, 5, axis=1), rng())
+    means = bootstrap_means(np.repeat(column, 5, axis=1), rng(), 2000, 0.95)
     assert means.lower[:, 0] == pytest.approx(means.lower[0, 0])
     assert means.upper[-1, 0] == pytest.approx(means.upper[0, 0])
 
@@ -79,7 +79,7 @@ def test_intervals_cover_the_truth_also_for_few_specimens():
     for n in covered:
         for seed in range(300):
             values = rng([n, seed]).normal(0.7, 0.1, (n, 1))
-            means = bootstrap_means(values, rng(seed), 500)
+            means = bootstrap_means(values, rng(seed), 500, 0.95)
             covered[n] += means.lower[0, 0] <= 0.7 <= means.upper[0, 0]
     # three standard errors of 300 trials are 0.038; plain percentiles reach about 0.84 with five
     assert all(0.90 <= hits / 300 <= 0.985 for hits in covered.values()), covered
@@ -90,14 +90,14 @@ def test_sign_flips_are_exact_for_few_specimens():
     observed = abs(change.mean())
     flips = [np.mean(change * s) for s in itertools.product((1, -1), repeat=5)]
     expected = np.mean([abs(value) >= observed - 1e-12 for value in flips])
-    assert sign_flip_p(change, rng())[0, 0] == expected == 4 / 32
-    assert sign_flip_p(np.full(5, 0.2), rng())[0, 0] == 2 / 32
-    assert sign_flip_p(np.zeros(5), rng())[0, 0] == 1
+    assert sign_flip_p(change, rng(), 10_000)[0, 0] == expected == 4 / 32
+    assert sign_flip_p(np.full(5, 0.2), rng(), 10_000)[0, 0] == 2 / 32
+    assert sign_flip_p(np.zeros(5), rng(), 10_000)[0, 0] == 1
 
 
 def test_sign_flips_at_random_agree_with_a_t_test():
     change = rng(7).normal(0.02, 0.05, (60, 3, 1))
-    p = sign_flip_p(change, rng())
+    p = sign_flip_p(change, rng(), 10_000)
     expected = stats.ttest_1samp(change[:, :, 0], 0).pvalue
     assert p[:3, 0] == pytest.approx(expected, abs=0.015)
     assert p[3, 0] == pytest.approx(stats.ttest_1samp(change.mean((1, 2)), 0).pvalue, abs=0.015)
@@ -107,14 +107,12 @@ def test_no_change_is_rarely_called_a_change():
     calls = 0
     for seed in range(300):
         change = rng([9, seed]).normal(0, 0.1, (10, 1))
-        calls += sign_flip_p(change, rng())[0, 0] < 0.05
+        calls += sign_flip_p(change, rng(), 10_000)[0, 0] < 0.05
     assert calls <= 300 * 0.05 + 3 * np.sqrt(300 * 0.05 * 0.95)
 
 
 def test_holm():
-    assert holm([0.01, 0.04, 0.03, np.nan]).tolist()[:3] == pytest.approx(
-        [0.03, 0.06, 0.06]
-    )
+    assert holm([0.01, 0.04, 0.03, np.nan]).tolist()[:3] == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.9, 0.8]).tolist() == [1, 1]
     assert np.isnan(holm([np.nan, 0.2])[0]) and holm([np.nan, 0.2])[1] == 0.2
 
@@ -124,10 +122,10 @@ def test_template_draws_widen_the_interval():
     of_draw = np.repeat(generator.normal(0, 0.1, 5), 3)[:, None, None]
     runs = 0.05 + of_draw + generator.normal(0, 0.01, (15, 40, 2))
     draws = np.repeat(np.arange(5), 3)
-    crossed = crossed_means(runs[..., None], draws, rng())
+    crossed = crossed_means(runs[..., None], draws, rng(), 2000, 0.95)
     assert crossed.mean[:, 0] == pytest.approx([*runs.mean((0, 1)), runs.mean()])
     assert crossed.n[:, 0].tolist() == [40, 40, 40]
-    only_specimens = bootstrap_means(runs.mean(0), rng())
+    only_specimens = bootstrap_means(runs.mean(0), rng(), 2000, 0.95)
     width = (crossed.upper - crossed.lower)[-1, 0]
     assert width > 10 * (only_specimens.upper - only_specimens.lower)[-1, 0]
     # draws dominate here: the interval is about that of Student's t over the five draws
@@ -135,9 +133,11 @@ def test_template_draws_widen_the_interval():
     assert width == pytest.approx(2 * 2.776 * by_draw.std(ddof=1) / np.sqrt(5), rel=0.35)
     # a draw that has more seeds than the others weighs no more
     more = np.concatenate([runs, runs[:3]])[..., None]
-    uneven = crossed_means(more, np.concatenate([draws, draws[:3]]), rng())
-    assert uneven.mean == pytest.approx(crossed.mean) and uneven.lower == pytest.approx(crossed.lower)
-    single = crossed_means(runs[:3, ..., None], draws[:3], rng())
+    uneven = crossed_means(more, np.concatenate([draws, draws[:3]]), rng(), 2000, 0.95)
+    assert uneven.mean == pytest.approx(crossed.mean) and uneven.lower == pytest.approx(
+        crossed.lower
+    )
+    single = crossed_means(runs[:3, ..., None], draws[:3], rng(), 2000, 0.95)
     assert np.isnan(single.lower).all()
 
 
@@ -162,26 +162,26 @@ def test_auroc_interval_against_a_bootstrap_over_specimens():
     hard = np.repeat(generator.normal(0, 1, 80), 4)
     bad = hard + generator.normal(0, 0.7, 320) > 0.8
     warning = hard + generator.normal(0, 1.0, 320)
-    lower, upper = auroc_interval(warning, bad, specimen)
+    lower, upper = auroc_interval(warning, bad, specimen, 0.95)
     boot = []
     for _ in range(1500):
         rows = (generator.integers(0, 80, 80)[:, None] * 4 + np.arange(4)).ravel()
         boot.append(auroc(warning[rows], bad[rows]))
     assert [lower, upper] == pytest.approx(np.quantile(boot, [0.025, 0.975]), abs=0.015)
-    narrower = auroc_interval(warning, bad, np.arange(320))
+    narrower = auroc_interval(warning, bad, np.arange(320), 0.95)
     assert narrower[1] - narrower[0] < 0.9 * (upper - lower)
-    assert np.isnan(auroc_interval(bad.astype(float), bad, specimen)).all()
+    assert np.isnan(auroc_interval(bad.astype(float), bad, specimen, 0.95)).all()
 
 
 def test_reliability_and_calibration_error():
     confidence = np.array([0.05, 0.95, 1.0, 0.91, 0.55])
     good = np.array([False, True, True, False, False])
-    table = reliability(confidence, good)
+    table = reliability(confidence, good, 10)
     assert [(row["low"], row["n"]) for row in table] == [(0.0, 1), (0.5, 1), (0.9, 3)]
     assert table[-1]["share_good"] == pytest.approx(2 / 3)
     expected = (0.05 + 0.55 + 3 * abs(2.86 / 3 - 2 / 3)) / 5
-    assert expected_calibration_error(confidence, good) == pytest.approx(expected)
-    assert np.isnan(expected_calibration_error(confidence * 5, good))
+    assert expected_calibration_error(confidence, good, 10) == pytest.approx(expected)
+    assert np.isnan(expected_calibration_error(confidence * 5, good, 10))
 
 
 def test_brier_skill():

@@ -218,7 +218,7 @@ def test_a_photograph_too_large_for_the_memory_is_refused_and_the_others_go_on(
     for name in ("a.jpg", "b.png", "c.tif", "d.bmp", "e.jfif"):
         kind = {"e.jfif": "JPEG"}.get(name)
         Image.fromarray(scene()).save(tmp_path / name, format=kind)
-    monkeypatch.setattr(header, "LARGE", 1000)
+    monkeypatch.setattr(header, "LARGE_PIXELS", 1000)
     monkeypatch.setattr(header, "free_bytes", lambda: WIDTH * HEIGHT)
     for name in ("a.jpg", "b.png", "c.tif", "d.bmp"):
         with pytest.raises(InputError, match=rf"{name}: decoding 400 x 320 pixels takes .*mem_mb"):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sam2pal.io.progress import OnlyForward, Progress, ProgressDisplay, clock, said, states
+from sam2pal.io.progress import OnlyForward, Progress, ProgressDisplay, clock, progress_line, states
 
 
 class Clock:
@@ -57,7 +57,7 @@ def test_a_job_that_fails_says_why_in_one_line(tmp_path):
 def test_a_rate_is_said_as_people_do():
     state = {"unit": "specimen", "done": 3, "total": 9, "text": ""}
     state |= {"seconds_each": 0.1, "seconds_left": 4000}
-    assert said(state) == "specimen 3 of 9, 10.0 a second, 1:06:40 left"
+    assert progress_line(state) == "specimen 3 of 9, 10.0 a second, 1:06:40 left"
     assert clock(61) == "1:01"
 
 

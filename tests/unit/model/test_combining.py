@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from sam2pal.model.combining import (
-    alone,
+    decide_by_one,
     each_on_each,
     mean_of_masks,
-    of_one,
-    skill,
+    skill_of_templates,
+    track_alone,
 )
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
@@ -92,9 +92,9 @@ def test_skill_is_the_iou_on_the_others(tracker, templates):
     drawn = templates.masks[1][:, None]
     expected = hard_iou(at_size_of(logits, drawn), drawn)
     torch.testing.assert_close(iou[0, 1], expected, atol=1e-3, rtol=0)
-    torch.testing.assert_close(skill(iou)[0, 0], iou[0, 1:, 0].mean())
-    torch.testing.assert_close(skill(iou)[0, 1], iou[0, 1, 1])
-    assert skill(torch.full((1, 1, 2), torch.nan)).tolist() == [[1.0, 1.0]]
+    torch.testing.assert_close(skill_of_templates(iou)[0, 0], iou[0, 1:, 0].mean())
+    torch.testing.assert_close(skill_of_templates(iou)[0, 1], iou[0, 1, 1])
+    assert skill_of_templates(torch.full((1, 1, 2), torch.nan)).tolist() == [[1.0, 1.0]]
 
 
 @torch.no_grad()
@@ -103,10 +103,10 @@ def test_asked_alone_as_if_there_were_no_other(tracker, templates):
     memory = tracker.memorize(
         tracker.encode(templates.images[2:]), drawn_logits(templates.masks[2][:, None])
     ).repeat(2)
-    whole = of_one(tracker, features, memory)
+    whole = decide_by_one(tracker, features, memory)
     some = torch.tensor([True, False, False, True])
-    part = alone(tracker, features, dataclasses.replace(memory, valid=some))
+    part = track_alone(tracker, features, dataclasses.replace(memory, valid=some))
     torch.testing.assert_close(part.logits[some], whole.logits[some], atol=1e-4, rtol=1e-4)
     assert (part.logits[~some] == 0).all()
-    nothing = alone(tracker, features, dataclasses.replace(memory, valid=some & ~some))
+    nothing = track_alone(tracker, features, dataclasses.replace(memory, valid=some & ~some))
     assert nothing.logits.shape == whole.logits.shape and (nothing.logits == 0).all()

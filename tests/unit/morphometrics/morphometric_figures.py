@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, Voronoi
 from skimage.measure import points_in_poly
 
-from sam2pal.morphometrics.geometry.moments import following, polygon_moments
+from sam2pal.morphometrics.geometry.moments import next_points, polygon_moments
 from sam2pal.morphometrics.geometry.outline import Loop
 from sam2pal.morphometrics.geometry.shape import Shape
 
@@ -79,7 +79,7 @@ def _corner(p: Points, n: int) -> list[Points]:
     a, b, w, v = p[:4]
     corners = np.array([(0, 0), (a, 0), (a, w), (v, w), (v, b), (0, b)])
     share = np.arange(n // 2)[:, None] / (n // 2)
-    pairs = zip(corners, following(corners), strict=True)
+    pairs = zip(corners, next_points(corners), strict=True)
     return [start + share * (end - start) for start, end in pairs]
 
 

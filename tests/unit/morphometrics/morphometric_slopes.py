@@ -20,7 +20,7 @@ from morphometric_figures import (
 )
 from scipy.spatial import cKDTree
 
-from sam2pal.morphometrics.geometry.moments import following, polygon_moments
+from sam2pal.morphometrics.geometry.moments import next_points, polygon_moments
 
 
 def slopes(name: str, points: Points, moves: Array, high: bool) -> tuple[Array, Array]:
@@ -28,7 +28,7 @@ def slopes(name: str, points: Points, moves: Array, high: bool) -> tuple[Array, 
     if name == "area":
         return np.array([signed_area(points)]), _along(_area_slope(points), moves)
     if name == "perimeter":
-        edge = following(points) - points
+        edge = next_points(points) - points
         edge /= np.hypot(*edge.T)[:, None]
         slope = np.roll(edge, 1, axis=0) - edge
         return np.array([true_value(name, points)]), _along(slope, moves)
@@ -60,7 +60,7 @@ def _along(slope: Points, moves: Array) -> Array:
 
 
 def _area_slope(points: Points) -> Points:
-    step = (following(points) - np.roll(points, 1, axis=0)) / 2
+    step = (next_points(points) - np.roll(points, 1, axis=0)) / 2
     return np.stack([step[:, 1], -step[:, 0]], axis=1)
 
 

@@ -21,9 +21,9 @@ def lines(tmp_path, monkeypatch):
     ]
     path.write_text("\n".join(rows) + "\n")
     monkeypatch.setattr(module, "TABLE", path)
-    module.shipped.cache_clear()
+    module.shipped_intervals.cache_clear()
     yield
-    module.shipped.cache_clear()
+    module.shipped_intervals.cache_clear()
 
 
 def test_the_ends_follow_the_lines_and_hold_the_value(lines):
@@ -44,7 +44,7 @@ def test_nothing_is_said_without_signals_or_lines(lines):
 
 
 def test_what_is_shipped_says_more_of_surer_masks():
-    shipped = module.shipped()
+    shipped = module.shipped_intervals()
     for of in ("structure", "specimen"):
         assert {(of, name) for name in ("area", "length", "width")} <= set(shipped)
     assert len(TABLE.read_text().splitlines()) == 1 + 2 * len(shipped)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sam2pal.config.scale import check_scale
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.colour import colour, erode, inner_pixels, to_lab
-from sam2pal.morphometrics.measures.scale import Scales, check_scale, exif_scale, table_scales
+from sam2pal.morphometrics.measures.scale import Scales, exif_scale, table_scales
 from sam2pal.morphometrics.tables.allometry import allometry
 from sam2pal.morphometrics.tables.concordance import concordance
 

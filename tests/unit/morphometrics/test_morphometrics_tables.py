@@ -24,10 +24,10 @@ from sam2pal.dataset.rle import encode_mask
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.shape import Shape
-from sam2pal.morphometrics.measures.dictionary import MEASURES
+from sam2pal.morphometrics.measures.dictionary import FLAGS, MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import FLAGS, Measuring, SpecimenMasks, StructureMask
+from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks, StructureMask
 from sam2pal.morphometrics.tables import genus
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS

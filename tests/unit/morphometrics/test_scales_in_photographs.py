@@ -19,10 +19,10 @@ from sam2pal.morphometrics.scales import text
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
 from sam2pal.morphometrics.scales.collection import (
     ScaleRow,
-    alike,
-    judged,
     read_rows,
     with_one_scale,
+    with_outliers_doubtful,
+    with_shared_scale,
     without_scale,
     write_rows,
 )
@@ -260,16 +260,18 @@ def rows(*scales, **more):
 
 
 def test_a_scale_far_from_all_others_is_doubtful_unless_others_have_it():
-    found = judged(rows(100, 100.4, 99.8, 100.2, 99.9, 63.0))
+    found = with_outliers_doubtful(rows(100, 100.4, 99.8, 100.2, 99.9, 63.0))
     assert [row.status for row in found] == ["found"] * 5 + ["doubtful"]
     assert found[-1].pixels_per_mm is None
     assert found[-1].reason == (
         "63 pixels per mm, but the median of 6 photographs is 99.95 and their spread 1.0%"
     )
     assert "1 doubtful and left empty (5)" in without_scale(found)
-    two = judged(rows(100, 100.4, 99.8, 100.2, 99.9, 200.1, 200.2, 199.9))
+    two = with_outliers_doubtful(rows(100, 100.4, 99.8, 100.2, 99.9, 200.1, 200.2, 199.9))
     assert {row.status for row in two} == {"found"}  # another magnification
-    assert {row.status for row in judged(rows(100, 100, 50))} == {"found"}  # too few to tell
+    assert {row.status for row in with_outliers_doubtful(rows(100, 100, 50))} == {
+        "found"
+    }  # too few to tell
     assert without_scale(two) == ""
 
 
@@ -296,7 +298,7 @@ def test_photographs_taken_alike_lend_their_scale_to_those_without_one():
     one, other = (rows(*of, taken=of[0]) for of in ((*ALIKE, None, 104), (50, 50.1, 50, None)))
     one = [replace(row, taken="6000 x 4000, Canon") for row in one]
     other = [replace(row, specimen=f"z{row.specimen}", taken="800 x 600") for row in other]
-    found = alike([*one, *other])
+    found = with_shared_scale([*one, *other])
     assert found[:5] == one[:5]  # what was found in a photograph is its own
     assert (found[5].status, found[5].source, found[5].pixels_per_mm) == (
         "found",
@@ -306,17 +308,17 @@ def test_photographs_taken_alike_lend_their_scale_to_those_without_one():
     assert found[5].reason == "median of 6 of 7 photographs, spread 0.37%"
     assert (found[6].status, found[6].pixels_per_mm) == ("doubtful", None)
     assert found[7:] == other  # too few to tell
-    assert judged(found) == found  # what was lent is not judged once more
+    assert with_outliers_doubtful(found) == found  # what was lent is not judged once more
 
 
 def test_photographs_are_not_alike_where_their_scales_differ():
     two = rows(*ALIKE, 63, 63.1, 62.9, None, taken="800 x 600")  # two magnifications
-    assert alike(two) == two
+    assert with_shared_scale(two) == two
     wide = rows(90, 95, 100, 105, 110, None, taken="800 x 600")
-    assert alike(wide) == wide
+    assert with_shared_scale(wide) == wide
     groups = {str(i): "1x" if i < 5 or i == 8 else "0.63x" for i in range(9)}
-    assert alike(two, groups)[8].pixels_per_mm == 100.0
-    assert alike(two, groups | {"8": ""})[8].pixels_per_mm is None
+    assert with_shared_scale(two, groups)[8].pixels_per_mm == 100.0
+    assert with_shared_scale(two, groups | {"8": ""})[8].pixels_per_mm is None
 
 
 def test_a_column_says_which_photographs_were_taken_alike(tmp_path, monkeypatch):

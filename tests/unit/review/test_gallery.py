@@ -632,7 +632,7 @@ def test_only_the_first_may_be_shown_but_all_are_listed_and_counted(files: Files
     html = (files.folder / "review.html").read_text("utf-8")
     names = [row["name"] for row in data(files.folder)["rows"]]
     assert names == ["empty", "worst", "drawn", "damaged", "fine10"]
-    assert "6 specimens without a picture here" in html
+    assert "6 specimens without a picture" in html
     assert (result.specimens, result.shown, len(listed(files.folder))) == (11, 5, 11)
     assert len(list((files.folder / "review").rglob("*.jpg"))) == 3
 
@@ -691,7 +691,7 @@ def test_a_structure_that_is_weak_everywhere_is_said_once(tmp_path: Path) -> Non
         made.add(f"s{number}", [0.9, 0.3 + number / 100, 0.9])
     write_review(tmp_path / "review.html", Sources(made.write()))
     page = (tmp_path / "review.html").read_text("utf-8")
-    assert page.count("Weak on most specimens: legs. ") == 1
+    assert page.count("Low confidence on most specimens: legs. ") == 1
     assert {row["group"] for row in listed(tmp_path)} == {"fine"}
 
 

@@ -7,12 +7,17 @@ import pytest
 import torch
 
 from sam2pal.config.model import BUNDLED_WEIGHTS
-from sam2pal.dataset.signals import SIGNALS
+from sam2pal.dataset.signals import SIGNALS, UNLIKE_TEMPLATES
 from sam2pal.io.files import sha256
 from sam2pal.model.views import View
-from sam2pal.segmentation.alikeness import UNLIKE, Alikeness, combined, mark, shipped_alikeness
-from sam2pal.segmentation.confidence import SHIPPED, Feature, Logistic, shipped
-from sam2pal.segmentation.signals import apart, contrasts, in_cells, mask_signals, shape_of
+from sam2pal.segmentation.alikeness import (
+    Alikeness,
+    alikeness_signals,
+    flag_unlike,
+    shipped_alikeness,
+)
+from sam2pal.segmentation.confidence import SHIPPED, Feature, Logistic, shipped_confidence
+from sam2pal.segmentation.signals import contrasts, in_cells, mask_signals, separation, shape_of
 
 
 def logits_of(mask, sure=4.0):
@@ -55,14 +60,14 @@ def test_what_rivals_take_is_contested():
 def test_two_specimens_lie_apart_and_the_parts_of_one_do_not():
     left, right = disc(10, column=14), disc(8, column=44)
     body = disc(4, column=28)  # touches neither
-    assert apart(np.array([left | right]), [True]) == pytest.approx((8 / 10) ** 2, abs=0.03)
+    assert separation(np.array([left | right]), [True]) == pytest.approx((8 / 10) ** 2, abs=0.03)
     # one specimen of which what joins two structures was not found
-    assert apart(np.array([left, right]), [True, True]) == 0
+    assert separation(np.array([left, right]), [True, True]) == 0
     # one of which a mask strays where the whole is found
-    assert apart(np.array([left | body, disc(16, column=22)]), [True, True]) < 0.05
+    assert separation(np.array([left | body, disc(16, column=22)]), [True, True]) < 0.05
     # legs are in pieces on the templates too
-    assert apart(np.array([left | right]), [False]) == 0
-    assert apart(np.zeros((2, 64, 64), bool), [True, True]) == 0
+    assert separation(np.array([left | right]), [False]) == 0
+    assert separation(np.zeros((2, 64, 64), bool), [True, True]) == 0
 
 
 @pytest.mark.parametrize("scale, row, column", [(1, 32, 32), (0.5, 20, 44), (1.5, 28, 30)])
@@ -137,7 +142,7 @@ def test_the_shipped_confidence_rises_with_what_speaks_for_a_mask():
     }
     weak = {"expected_iou": 0.45, "thickness": 1.2, "contested": 0.1, "shape_likeness": 0.2}
     weak |= {"predicted_iou": 0.4, "object_score": 0.9, "stability": 0.4, "mean_probability": 0.7}
-    confidence = shipped().unadapted
+    confidence = shipped_confidence().unadapted
     assert confidence(good) > 0.9 and confidence(weak) < 0.15
     # of specimens that were seen several times
     assert confidence(good | {"steadiness": 0.96}) > 0.9
@@ -156,12 +161,14 @@ def test_all_masks_of_a_photograph_that_shows_something_else_are_flagged():
         return {"confidence": {"expected_iou": iou}, "area": int(bool(iou)), "flags": []}
 
     found = [entry(0.2), entry(0.3), entry(None), {"confidence": {}, "area": 9, "flags": []}]
-    assert mark(found, {}, alikeness) < 0.3
-    assert [of["flags"] for of in found] == [[UNLIKE], [UNLIKE], [], []]
+    assert flag_unlike(found, {}, alikeness) < 0.3
+    assert [of["flags"] for of in found] == [[UNLIKE_TEMPLATES], [UNLIKE_TEMPLATES], [], []]
     found = [entry(0.8), entry(0.6)]
-    assert mark(found, {"apart": 0.0}, alikeness) > 0.5 and not any(of["flags"] for of in found)
-    assert mark(found, {"apart": 0.4}, alikeness) < 0.3 and all(of["flags"] for of in found)
-    assert mark([], {}, alikeness) == 1.0
+    assert flag_unlike(found, {"apart": 0.0}, alikeness) > 0.5 and not any(
+        of["flags"] for of in found
+    )
+    assert flag_unlike(found, {"apart": 0.4}, alikeness) < 0.3 and all(of["flags"] for of in found)
+    assert flag_unlike([], {}, alikeness) == 1.0
 
 
 def test_a_structure_that_is_not_found_counts():
@@ -169,7 +176,8 @@ def test_a_structure_that_is_not_found_counts():
     gone = dict.fromkeys(there) | {"predicted_iou": 0.1, "object_score": 0.01}
     probability = shipped_alikeness()
     whole, half = (
-        probability(combined(of, {"likeness": 0.5}))[0] for of in ([there] * 4, [there, gone] * 2)
+        probability(alikeness_signals(of, {"likeness": 0.5}))[0]
+        for of in ([there] * 4, [there, gone] * 2)
     )
     assert whole > half
-    assert combined([there], {"likeness": None})["likeness"] is None
+    assert alikeness_signals([there], {"likeness": None})["likeness"] is None

@@ -13,7 +13,7 @@ from PIL import Image
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
 from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.recalibration import Labelled, Recalibration
@@ -79,7 +79,11 @@ def genus(tmp_path_factory):
         height, width = masks["head"].shape
         templates.append(
             AnnotatedSpecimen(
-                f"a{number + 1}", str(path), width, height, drawn({n: masks[n] for n in names})
+                f"a{number + 1}",
+                str(path),
+                width,
+                height,
+                annotations_of_masks({n: masks[n] for n in names}),
             )
         )
     return Genus([*specimens, cut], templates)
@@ -230,7 +234,10 @@ def test_a_copy_of_a_template_under_another_name_is_one(tracker, genus, tmp_path
 def test_drawn_as_absent_is_flagged(tracker, genus):
     first, second = genus.templates
     bare = dataclasses.replace(
-        first, annotations=drawn({**first.masks, "head": np.zeros_like(first.masks["head"])})
+        first,
+        annotations=annotations_of_masks(
+            {**first.masks, "head": np.zeros_like(first.masks["head"])}
+        ),
     )
     own = [s for s in genus.specimens if s.specimen == "a1"]
     found = of(run(tracker, genus, specimens=own, templates=[bare, second]), "a1")

@@ -10,7 +10,7 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.annotations import Annotator
-from sam2pal.segmentation.limits import Limit, beyond, check_mask, learn_limits
+from sam2pal.segmentation.limits import Limit, check_mask, learn_limits, lies_beyond
 from sam2pal.segmentation.tracking import Outcome
 
 BOX = Letterbox(80, 40, 64)  # scale 0.8; 64 x 32 in the square, 16 from its left edge
@@ -57,7 +57,9 @@ def test_flags(found, flags):
 @pytest.mark.parametrize("turn", [1, 1j, -1, np.exp(0.3j)])
 def test_what_the_templates_place_beyond_the_photograph(turn):
     def limit(middle):
-        return Limit(0, 1, (middle.imag - 0.1, middle.real - 0.1, middle.imag + 0.1, middle.real + 0.1))
+        return Limit(
+            0, 1, (middle.imag - 0.1, middle.real - 0.1, middle.imag + 0.1, middle.real + 0.1)
+        )
 
     body = {"head": 0.5 + 0.2j, "trunk": 0.5 + 0.5j, "tail": 0.5 + 0.8j}
     shift = 50 + 40j - 100 * turn * body["trunk"]  # the trunk lies in the middle, the head 30 away
@@ -70,9 +72,11 @@ def test_what_the_templates_place_beyond_the_photograph(turn):
     head = 100 * turn * body["head"] + shift
     for size in ((80, 100), (65, 100), (80, 75)):
         expected = not (0 <= head.real <= size[1] and 0 <= head.imag <= size[0])
-        assert beyond(limit(body["head"]), found, size) == expected, (size, head)
-    assert beyond(limit(0.5 + 0.05j), found, (80, 100)) == (abs((turn * -45j).imag) > 40)
-    assert not beyond(limit(body["head"]), found[:1], (1, 1))  # one place says nothing of size or turn
+        assert lies_beyond(limit(body["head"]), found, size) == expected, (size, head)
+    assert lies_beyond(limit(0.5 + 0.05j), found, (80, 100)) == (abs((turn * -45j).imag) > 40)
+    assert not lies_beyond(
+        limit(body["head"]), found[:1], (1, 1)
+    )  # one place says nothing of size or turn
 
 
 def test_flagged():

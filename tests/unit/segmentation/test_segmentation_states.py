@@ -6,7 +6,7 @@ import pytest
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.limits import Limit
-from sam2pal.segmentation.states import Least, settle
+from sam2pal.segmentation.states import Least, decide_states
 
 # head, trunk and tail below each other on the templates, as shares of the square
 LIMITS = [Limit(0, 1, (at - 0.1, 0.4, at + 0.1, 0.6)) for at in (0.2, 0.5, 0.8)]
@@ -43,16 +43,16 @@ def test_what_lies_beyond_the_photograph_is_not_absent(orientation, row, state):
     # trunk and tail lie 20 rows apart, so the head lies 20 rows above the trunk
     below = [stored((45, at, 10, 8), orientation) for at in (row - 4, row + 10)]
     entries = [entry((0, 0, 0, 0), "absent"), *(entry(box, "found") for box in below)]
-    found = settle(entries, photograph(orientation), LIMITS, LEAST[:3])
+    found = decide_states(entries, photograph(orientation), LIMITS, LEAST[:3])
     assert [one["state"] for one in found] == [state, "found", "found"]
 
 
 def test_only_predictions_are_placed():
     boxes = [(45, 6, 10, 8), (45, 26, 10, 8)]
     entries = [entry((0, 0, 0, 0), "absent", "drawn"), *(entry(box, "found") for box in boxes)]
-    assert settle(entries, photograph(1), LIMITS, LEAST[:3])[0]["state"] == "absent"
+    assert decide_states(entries, photograph(1), LIMITS, LEAST[:3])[0]["state"] == "absent"
     entries[0] = entry((0, 0, 0, 0), "not_annotated")
-    found = settle(entries, photograph(1), [None, *LIMITS[1:]], LEAST[:3])
+    found = decide_states(entries, photograph(1), [None, *LIMITS[1:]], LEAST[:3])
     assert found[0]["state"] == "not_annotated"
 
 
@@ -61,19 +61,22 @@ def test_masks_that_the_edge_cuts_say_little_of_places():
     entries = [entry((0, 0, 0, 0), "absent"), entry((45, 6, 10, 8), "found")]
     entries += [entry((45, 26, 10, 8), "found"), entry((0, 0, 10, 10), "outside")]
     limits = [*LIMITS, LIMITS[2]]
-    assert settle(entries, photograph(1), limits, LEAST)[0]["state"] == "outside"
+    assert decide_states(entries, photograph(1), limits, LEAST)[0]["state"] == "outside"
 
 
 def test_a_mask_is_dropped_where_the_model_doubts_that_the_structure_is_there():
     boxes = [(45, 6, 10, 8), (45, 26, 10, 8), (45, 46, 10, 8)]
     entries = [entry(box, "found", there=0.88) for box in boxes]  # a logit of 2.0
     entries[2] |= {"confidence": {}, "source": "drawn"}
-    found = settle(entries, photograph(1), LIMITS, [Least(2.1), Least(1.9), Least(2.1)])
+    found = decide_states(entries, photograph(1), LIMITS, [Least(2.1), Least(1.9), Least(2.1)])
     assert [one["state"] for one in found] == ["absent", "found", "found"]
     gone = found[0]
     assert gone["area"] == 0 and gone["areas"] == {"0.5": 0} and gone["flags"] == ["absent"]
     assert decode_mask(gone["segmentation"]).shape == (60, 100) and gone["score"] == 0
-    assert settle(entries, photograph(1), LIMITS, [Least(float("nan"))] * 3)[0]["state"] == "found"
+    assert (
+        decide_states(entries, photograph(1), LIMITS, [Least(float("nan"))] * 3)[0]["state"]
+        == "found"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from PIL import Image
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn
+from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
@@ -100,7 +100,9 @@ def photographs(tmp_path_factory):
         path = folder / f"{number}.png"
         Image.fromarray(pixels).save(path)
         if number < 2:
-            templates.append(AnnotatedSpecimen(str(number), str(path), 64, 80, drawn(masks)))
+            templates.append(
+                AnnotatedSpecimen(str(number), str(path), 64, 80, annotations_of_masks(masks))
+            )
         else:
             pool.append(str(path))
     del templates[1].annotations["tail"]
@@ -579,9 +581,7 @@ def test_nothing_better_than_init_publishes_init(small_model, data, tmp_path):
 
 
 def test_early_stopping(small_model, data, tmp_path):
-    options = dataclasses.replace(
-        FEW, learning_rate=1e-30, steps=20, validate_every=1, patience=2
-    )
+    options = dataclasses.replace(FEW, learning_rate=1e-30, steps=20, validate_every=1, patience=2)
     progress = run(fresh(small_model, options), data, tmp_path, options)
     assert (progress.best_step, progress.step) == (1, 3)
     # resumed at its end it stays there
@@ -613,7 +613,7 @@ def test_validation_of_one_template_is_on_its_unseen_view(small_model, data):
     followed = direct(tracker, one.drawn, one.unseen)
     expected = judged(followed).mean().item()
     assert len(followed.target) == 3
-    assert validate(tracker, one) == pytest.approx(expected, rel=1e-6)
+    assert validate(tracker, one, 32, 4) == pytest.approx(expected, rel=1e-6)
 
 
 def test_validation_of_several_templates_is_on_the_others(small_model, data):
@@ -626,7 +626,7 @@ def test_validation_of_several_templates_is_on_the_others(small_model, data):
                 followed = direct(tracker, three.drawn[[start]], three.unseen[[goal]])
                 scores += judged(followed).tolist()
     assert len(scores) == 2 * 2 + 2 * 2 + 3 * 2  # tails between the two copies of the first only
-    assert validate(tracker, three) == pytest.approx(np.mean(scores), rel=1e-5)
+    assert validate(tracker, three, 32, 4) == pytest.approx(np.mean(scores), rel=1e-5)
 
 
 def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
@@ -639,14 +639,14 @@ def test_validation_ends_after_enough_pairs(small_model, data, monkeypatch):
         return direct(tracker, source, goal)
 
     monkeypatch.setattr("sam2pal.training.validation.direct", follow)
-    whole = validate(tracker, five, pairs=100)
+    whole = validate(tracker, five, pairs=100, batch=4)
     assert sum(judged) == 20
     judged.clear()
     assert validate(tracker, five, pairs=20, batch=1) == pytest.approx(whole, rel=1e-5)
     assert judged == [1] * 20
     for pairs, expected in ((7, 7), (5, 5), (2, 2), (1, 1)):
         judged.clear()
-        assert 0 < validate(tracker, five, pairs=pairs) < 1
+        assert 0 < validate(tracker, five, pairs=pairs, batch=4) < 1
         assert sum(judged) == expected
 
 
@@ -662,7 +662,7 @@ def test_validation_of_templates_that_share_nothing_is_on_their_own_views(small_
     )
     followed = direct(tracker, apart.drawn, apart.unseen)
     expected = judged(followed).mean().item()
-    assert validate(tracker, apart) == pytest.approx(expected, rel=1e-5)
+    assert validate(tracker, apart, 32, 4) == pytest.approx(expected, rel=1e-5)
 
 
 # ------------------------------------------------------------------ nothing to train on
@@ -820,7 +820,7 @@ def test_training_at_full_size(small_model, photographs, tmp_path):
     progress = run(model, full, tmp_path, options)
     (line,) = progress.history
     assert line["palindrome"] == pytest.approx(loss.item(), abs=1e-5)
-    assert line["validation"] == pytest.approx(validate(Tracker(model), full), abs=1e-5)
+    assert line["validation"] == pytest.approx(validate(Tracker(model), full, 32, 4), abs=1e-5)
     followed = direct(Tracker(model), full.drawn[[0]], full.unseen[[1]])
     assert followed.target.shape[-1] == 64 and len(followed.iou()) == 2
 
@@ -839,13 +839,16 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
     # a square, which is turned without a rest
     pixels = np.pad(np.asarray(Image.open(template.path)), ((0, 0), (8, 8), (0, 0)))
     masks = {name: np.pad(mask, ((0, 0), (8, 8))) for name, mask in template.masks.items()}
-    templates, pool = [AnnotatedSpecimen("0", str(tmp_path / "0.png"), 80, 80, drawn(masks))], []
+    templates, pool = (
+        [AnnotatedSpecimen("0", str(tmp_path / "0.png"), 80, 80, annotations_of_masks(masks))],
+        [],
+    )
     for quarter in range(4):
         path = tmp_path / f"{quarter}.png"
         Image.fromarray(np.rot90(pixels, quarter)).save(path)
         pool.append(str(path))
     masks = {name: np.rot90(mask, 3) for name, mask in masks.items()}
-    templates.append(AnnotatedSpecimen("turned", pool[3], 80, 80, drawn(masks)))
+    templates.append(AnnotatedSpecimen("turned", pool[3], 80, 80, annotations_of_masks(masks)))
     options = dataclasses.replace(OPTIONS, views=1)
     turned = prepared(small_model, templates, pool, options)
     first = turned.drawn.features.low[0]
@@ -867,7 +870,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
 def test_structures_named_for_a_side_are_not_mirrored(small_model, photographs, caplog):
     template, pool = photographs[0][0], photographs[1][:1]
     masks = dict(zip(("left eye", "body", "tail"), template.masks.values(), strict=True))
-    sided = dataclasses.replace(template, annotations=drawn(masks))
+    sided = dataclasses.replace(template, annotations=annotations_of_masks(masks))
     options = dataclasses.replace(OPTIONS, views=4, turns=(0,))
 
     def views(template, options):
@@ -905,7 +908,9 @@ def test_a_structure_too_small_to_follow_is_named(small_model, photographs, capl
     (template, _), pool = photographs
     speck = np.zeros((80, 64), bool)
     speck[41, 31] = True  # lies on the edge of two pixels of the square
-    template = dataclasses.replace(template, annotations=drawn({**template.masks, "tail": speck}))
+    template = dataclasses.replace(
+        template, annotations=annotations_of_masks({**template.masks, "tail": speck})
+    )
     options = dataclasses.replace(OPTIONS, views=1)
     prepared(small_model, [template], pool[:1], options)
     assert "template 0: 'tail' is too small to be trained on at 64 pixels" in caplog.text
@@ -1054,9 +1059,7 @@ def test_a_specimen_of_a_palindrome_is_compared_with_what_was_found_on_it(small_
 
     total, numbers = loss(Taught(taught.taught.masks, trusted))
     assert numbers["distillation"] > 0
-    assert total == pytest.approx(
-        numbers["palindrome"] + 2 * numbers["distillation"], rel=1e-5
-    )
+    assert total == pytest.approx(numbers["palindrome"] + 2 * numbers["distillation"], rel=1e-5)
     _, other = loss(Taught(1 - taught.taught.masks, trusted))
     assert other["distillation"] != pytest.approx(numbers["distillation"], rel=1e-3)
     assert other["palindrome"] == pytest.approx(numbers["palindrome"], rel=1e-5)

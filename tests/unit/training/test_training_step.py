@@ -16,7 +16,7 @@ from sam2pal.training.data import Data
 from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk, OnDemand
 from sam2pal.training.palindrome import AnnotatedViews
 from sam2pal.training.step_loss import StepLoss
-from sam2pal.training.step_memory import StepMemory, peak_bytes, what_fits
+from sam2pal.training.step_memory import StepMemory, fit_to_memory, peak_bytes
 from sam2pal.training.trainer import Trainer
 
 STRUCTURES = 3
@@ -184,12 +184,12 @@ def test_what_fits(model, data, monkeypatch):
     tracker = Tracker(model, gated=False)
     whole = 4 * 2 * STRUCTURES  # a palindrome, a self-pair, direct; pairs; structures
     monkeypatch.setattr(budget, "_taken", lambda *a: pytest.fail("nothing needs to be measured"))
-    assert what_fits(tracker, data, OPTIONS, 2**40) == StepMemory(whole, whole, False)
+    assert fit_to_memory(tracker, data, OPTIONS, 2**40) == StepMemory(whole, whole, False)
     chosen = dataclasses.replace(OPTIONS, micro_batch=2, checkpoint_attention=True)
-    assert what_fits(tracker, data, chosen, 0) == StepMemory(whole, 4, True)
+    assert fit_to_memory(tracker, data, chosen, 0) == StepMemory(whole, 4, True)
 
     def found(limit):
-        return what_fits(tracker, data, OPTIONS, int(1.3 * limit) + 1)
+        return fit_to_memory(tracker, data, OPTIONS, int(1.3 * limit) + 1)
 
     monkeypatch.setattr(budget, "_taken", lambda *a: 1000 if a[-2] else 5000)
     assert found(5000 * 12).at_once is None
@@ -202,7 +202,7 @@ def test_what_fits(model, data, monkeypatch):
     reaching = dataclasses.replace(OPTIONS, targets=("mask_decoder", "encoder_late"))
     monkeypatch.setattr(budget, "_taken", lambda *a: 4000 + 1000 * a[-1])
     for limit, structures in ((6000, 2), (8000, 3), (13999, 3), (14000, 6), (4999, 1)):
-        memory = what_fits(tracker, data, reaching, int(1.3 * limit) + 1)
+        memory = fit_to_memory(tracker, data, reaching, int(1.3 * limit) + 1)
         assert memory.frames == 2 * structures, limit
 
 
@@ -220,8 +220,8 @@ def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypat
 
     monkeypatch.setattr(budget, "device_bytes", lambda device: kept + int(1.3 * 5000 * 3) + 1)
     monkeypatch.setattr(budget, "_taken", lambda *a: 5000)
-    assert what_fits(tracker, data, OPTIONS).frames == 6
-    assert what_fits(tracker, without, OPTIONS).frames > 6
+    assert fit_to_memory(tracker, data, OPTIONS).frames == 6
+    assert fit_to_memory(tracker, without, OPTIONS).frames > 6
 
 
 def test_measuring_leaves_no_trace(model, data):

@@ -16,7 +16,7 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
-    absent,
+    absent_outline,
     outline_or_fault,
     polygons,
     positive_size,
@@ -99,7 +99,9 @@ def read(data: Any, path: Path) -> Source:
             said = str(status).replace("_", " ").strip().casefold()
             why = State.HIDDEN if said == "not visible" else said
             if why in MISSING:
-                drawing.outlines.append(absent(label, f"{drawing.where}: status of '{label}'", why))
+                drawing.outlines.append(
+                    absent_outline(label, f"{drawing.where}: status of '{label}'", why)
+                )
     scales = [scale for image in data["images"] if (scale := _scale(image, data, info))]
     if scales:
         source.notes.append(
@@ -152,7 +154,7 @@ def _outline(annotation: Mapping[str, Any], label: str, where: str) -> Outline |
     if not segmentation or segmentation == [[]]:
         if annotation.get("area") == 0 and not annotation.get("keypoints"):
             note = f"{where}: an object without an outline and of area 0 counts as absent"
-            return replace(absent(label, where), notes=(note,))
+            return replace(absent_outline(label, where), notes=(note,))
         return None
     area, box = _evidence(annotation)
     if isinstance(segmentation, dict):

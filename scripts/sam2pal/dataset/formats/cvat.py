@@ -12,11 +12,11 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
-    absent,
-    drawn,
+    absent_outline,
     ellipse,
+    outline_of_mask,
     outline_or_fault,
-    placed,
+    paste_slices,
     polygons,
     positive_size,
 )
@@ -60,7 +60,7 @@ def read(text: str, path: Path) -> Source:
             place = f"{where}, shape {number} ('{label}')"
             missing, why = missing_structure(label)
             if shape.tag == "tag" and missing:
-                drawing.outlines.append(absent(missing, place, why))
+                drawing.outlines.append(absent_outline(missing, place, why))
                 continue
             if shape.tag not in ("polygon", "ellipse", "mask"):
                 source.ignore(f"shapes of type {shape.tag[:40]}")
@@ -82,7 +82,7 @@ def _outline(
     shape: ElementTree.Element, label: str, where: str, size: tuple[int, int] | None
 ) -> Outline:
     if shape.tag == "mask":
-        return drawn(label, where, _mask(shape, where, size))
+        return outline_of_mask(label, where, _mask(shape, where, size))
     if shape.tag == "ellipse":
         cx, cy, rx, ry = (float(shape.get(key) or "") for key in ("cx", "cy", "rx", "ry"))
         turn = np.deg2rad(float(shape.get("rotation") or 0))
@@ -98,7 +98,7 @@ def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) 
     )
     if size is None:
         raise InputError(f"{where}: a mask needs the size of its image")
-    place = placed((width, height), left, top, size, where)
+    place = paste_slices((width, height), left, top, size, where)
     runs = np.array([int(run) for run in (shape.get("rle") or "").split(",")])
     if runs.min() < 0 or runs.sum() != width * height:
         raise ValueError(f"its runs cover {runs.sum()} pixels of {width * height}")

@@ -9,7 +9,7 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
-    absent,
+    absent_outline,
     flat,
     outline_or_fault,
     polygons,
@@ -61,7 +61,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
             drawing.outlines.append(outline_or_fault(label, where, _polygon, part, label, where))
     lacking = data.get("absent") if isinstance(data, dict) else None
     for label in lacking if isinstance(lacking, list) else ():
-        drawing.outlines.append(absent(str(label), f"{path}: absent '{label}'"))
+        drawing.outlines.append(absent_outline(str(label), f"{path}: absent '{label}'"))
     source.drawings.append(drawing)
     return source
 

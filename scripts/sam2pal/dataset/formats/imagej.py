@@ -6,7 +6,15 @@ from pathlib import Path
 
 import roifile
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, ellipse, faulty, polygons, rectangle
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    ellipse,
+    faulty_outline,
+    polygons,
+    rectangle,
+)
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
 
@@ -68,10 +76,10 @@ def read(path: Path, photographs: Photographs) -> Source:
             label = re.sub(r"[ _-]?\d+$", "", label)
             outline = _outline(roi, label, where)
         except InputError as error:
-            outline = faulty(label, where, error)
+            outline = faulty_outline(label, where, error)
         except Exception as error:  # roifile raises whatever a damaged file makes it
             message = f"{where} is damaged ({error}); save it again"
-            outline = faulty(label, where, InputError(message))
+            outline = faulty_outline(label, where, InputError(message))
         if outline is None:
             source.ignore(f"ROIs of type {roi.roitype.name.lower()}")
         else:

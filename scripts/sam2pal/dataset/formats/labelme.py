@@ -15,12 +15,12 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
-    absent,
-    drawn,
+    absent_outline,
     ellipse,
     flat,
+    outline_of_mask,
     outline_or_fault,
-    placed,
+    paste_slices,
     polygons,
     positive_size,
     rectangle,
@@ -66,7 +66,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
     for mark, is_set in flags.items() if isinstance(flags, dict) else ():
         label, why = missing_structure(mark)
         if is_set and label:
-            drawing.outlines.append(absent(label, f"{path}: flag '{mark}'", why))
+            drawing.outlines.append(absent_outline(label, f"{path}: flag '{mark}'", why))
     source.drawings.append(drawing)
     return source
 
@@ -109,7 +109,7 @@ def _outline(
         radius = math.dist(*points)
         return polygons(label, where, [ellipse(*points[0], radius, radius)])
     if kind == "mask":
-        return drawn(label, where, _pasted(shape, points, size, where))
+        return outline_of_mask(label, where, _pasted(shape, points, size, where))
     source.ignore(f"shapes of type {str(kind)[:40]}")
     return None
 
@@ -130,7 +130,7 @@ def _pasted(
     try:
         content = base64.b64decode(shape["mask"], validate=True)
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            place = placed(image.size, left, top, size, where)
+            place = paste_slices(image.size, left, top, size, where)
             mask[place] = np.asarray(image.convert("L")) > 0
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(f"{where}: its mask is not a PNG in base64; export it again") from error

@@ -12,11 +12,11 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
-    absent,
-    drawn,
+    absent_outline,
     ellipse,
     finite,
     flat,
+    outline_of_mask,
     outline_or_fault,
     polygons,
 )
@@ -84,7 +84,7 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
             for mark in region["value"].get("choices") or []:
                 label, why = missing_structure(mark)
                 if label:
-                    drawing.outlines.append(absent(label, f"{where}, choice '{mark}'", why))
+                    drawing.outlines.append(absent_outline(label, f"{where}, choice '{mark}'", why))
             continue
         kind = _KINDS.get(region.get("type"))
         if kind is None:
@@ -154,7 +154,7 @@ def _brush(region: Mapping[str, Any], label: str, where: str) -> Outline:
             f"{where}: its brush mask is damaged ({error}); export brush labels as PNG or COCO"
         ) from error
     mask = channels.reshape(height, width, 4)[..., _ALPHA] > 0
-    return drawn(label, where, mask)
+    return outline_of_mask(label, where, mask)
 
 
 def decode_brush(content: bytes, length: int) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 import scipy
 from PIL import Image
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, drawn, faulty
+from sam2pal.dataset.drawing import Drawing, Outline, Source, faulty_outline, outline_of_mask
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs
 from sam2pal.images.folder import natural_key
@@ -109,7 +109,7 @@ def read(
             else:
                 outlines += _indexed(path, legend, source, photograph)
         except _MaskError as error:
-            outlines.append(faulty(label, str(path), error))
+            outlines.append(faulty_outline(label, str(path), error))
             if not label:
                 raise
     if source.faults and not drawings:
@@ -225,7 +225,7 @@ def _seen(labels: Iterable[str], path: Path, photograph: PhotographFile) -> list
 
 def _drawn(label: str, path: Path, photograph: PhotographFile) -> Outline:
     mask = _binary(path, photograph)
-    outline = drawn(label, str(path), mask)
+    outline = outline_of_mask(label, str(path), mask)
     if outline.empty:
         note = f"{path}: a mask without a pixel; the structure counts as absent"
         return replace(outline, notes=(note,))
@@ -321,7 +321,7 @@ def _indexed(
             if value != 0:
                 source.ignore(f"mask values {key} without an entry in the legend")
         elif label.casefold() not in _BACKGROUND:
-            outlines.append(drawn(label, f"{path}: '{label}'", values == value))
+            outlines.append(outline_of_mask(label, f"{path}: '{label}'", values == value))
     return outlines
 
 

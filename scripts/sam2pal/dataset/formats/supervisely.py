@@ -13,11 +13,11 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
-    drawn,
     finite,
     flat,
+    outline_of_mask,
     outline_or_fault,
-    placed,
+    paste_slices,
     polygons,
     positive_size,
 )
@@ -63,9 +63,9 @@ def _bitmap(entry: dict[str, Any], label: str, where: str, size: tuple[int, int]
         raise InputError(f"{where}: its bitmap is damaged ({error}); export it again") from error
     left, top = (int(finite(value)) for value in bitmap["origin"])
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        place = placed(image.size, left, top, size, where)
+        place = paste_slices(image.size, left, top, size, where)
         single = image.mode in ("L", "1", "P")
         crop = image.convert("L") if single else image.convert("RGBA").getchannel("A")
     mask = np.zeros((size[1], size[0]), bool)
     mask[place] = np.asarray(crop) > 0
-    return drawn(label, where, mask)
+    return outline_of_mask(label, where, mask)

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, absent, faulty, polygons
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    absent_outline,
+    faulty_outline,
+    polygons,
+)
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import read_text
 from sam2pal.dataset.photographs import Photographs
@@ -63,7 +70,9 @@ def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
                 continue
             drawing.outlines.append(_outline(label, f"{where} ('{label}')", ring))
         for label in lacking.get(stem.removeprefix("labels/"), ()):
-            drawing.outlines.append(absent(label, f"{classes}: absent '{label}' of '{stem}'"))
+            drawing.outlines.append(
+                absent_outline(label, f"{classes}: absent '{label}' of '{stem}'")
+            )
         source.drawings.append(drawing)
     return source
 
@@ -95,7 +104,7 @@ def _content(path: Path) -> tuple[dict[int, str], dict[str, list[str]]]:
 def _outline(label: str, where: str, ring: list[float]) -> Outline:
     if len(ring) < 6 or len(ring) % 2 or not all(-0.5 <= value <= 1.5 for value in ring):
         message = f"{where}: its {len(ring)} numbers are not pairs of parts of the sides, 0 to 1"
-        return faulty(label, where, InputError(f"{message}; export outlines alone"))
+        return faulty_outline(label, where, InputError(f"{message}; export outlines alone"))
 
     def draw(height: int, width: int) -> np.ndarray:
         scaled = (np.asarray(ring).reshape(-1, 2) * (width, height)).round(6)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.boundary import Boundary, inner_circles
 from sam2pal.morphometrics.geometry.chords import longest_ways, triangulate
+from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.geometry.moments import polygon_moments
-from sam2pal.morphometrics.geometry.outline import Loop, Points
+from sam2pal.morphometrics.geometry.outline import Loop
 from sam2pal.morphometrics.geometry.resampling import evenly_closed
 from sam2pal.morphometrics.geometry.tips import to_tips
 

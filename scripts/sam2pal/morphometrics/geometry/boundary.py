@@ -12,8 +12,8 @@ import scipy
 import shapely
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.geometry.moments import following
-from sam2pal.morphometrics.geometry.outline import Points
+from sam2pal.morphometrics.geometry.corners import Points
+from sam2pal.morphometrics.geometry.moments import next_points
 
 APART = 1e6  # pixels between parts in the third dimension, more than any photograph has
 SAME = 1e-8  # pixels by which lengths may differ that are the same
@@ -43,7 +43,7 @@ class Boundary:
     @cached_property
     def _steps(self) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
         """To the next and to the last point [n, 2], and the inverse of their squared lengths."""
-        ahead = following(self.points, self._sizes) - self.points
+        ahead = next_points(self.points, self._sizes) - self.points
         steps = np.empty((len(ahead), 2), np.complex128)
         steps[:, 0] = ahead
         steps[1:, 1] = -ahead[:-1]

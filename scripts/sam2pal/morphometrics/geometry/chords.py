@@ -9,8 +9,8 @@ import scipy
 from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.boundary import Boundary
-from sam2pal.morphometrics.geometry.moments import following
-from sam2pal.morphometrics.geometry.outline import Points
+from sam2pal.morphometrics.geometry.corners import Points
+from sam2pal.morphometrics.geometry.moments import next_points
 
 TAIL = 4.0  # radii that a branch of a ring may be long
 Route = tuple[NDArray[np.complex128], bool]
@@ -211,5 +211,5 @@ def _ring(
         return None
     way = nodes[order]
     for _ in range(2):  # where a tail was cut off the centre of a joint stands a little aside
-        way = (np.roll(way, 1) + 2 * way + following(way)) / 4
+        way = (np.roll(way, 1) + 2 * way + next_points(way)) / 4
     return way

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 BAND = 256  # rows of a mask that are summed together
 
 
-def following(points: NDArray, sizes: NDArray[np.int64] | None = None) -> NDArray:
+def next_points(points: NDArray, sizes: NDArray[np.int64] | None = None) -> NDArray:
     """Of each point of a closed line the next one.
 
     Args:
@@ -58,7 +58,7 @@ def polygon_moments(figures: Sequence[Sequence[NDArray]]) -> list[Moments]:
     # from a point of the figure itself: sums over far coordinates lose digits
     origin = np.array([figure[0][0] for figure in figures], float)
     points = np.concatenate(lines) - np.repeat(origin, counts, axis=0)
-    (x, y), (xn, yn) = points.T, following(points, sizes).T
+    (x, y), (xn, yn) = points.T, next_points(points, sizes).T
     cross = x * yn - xn * y
     terms = np.stack(
         [

@@ -19,7 +19,7 @@ import shapely
 from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.corners import Points
-from sam2pal.morphometrics.geometry.moments import following
+from sam2pal.morphometrics.geometry.moments import next_points
 from sam2pal.morphometrics.geometry.smoothing import smooth
 from sam2pal.morphometrics.geometry.tracing import trace_all
 
@@ -56,7 +56,7 @@ def outlines(
         [(corners + np.array(offset), area) for corners, area in loops]
         for loops, offset in zip(trace_all(masks), offsets, strict=True)
     ]
-    smoothed = iter(smooth([(x + following(x)) / 2 for loops in traced for x, _ in loops]))
+    smoothed = iter(smooth([(x + next_points(x)) / 2 for loops in traced for x, _ in loops]))
     return [[Loop(corners, next(smoothed), area) for corners, area in loops] for loops in traced]
 
 

@@ -10,8 +10,9 @@ import shapely
 from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.axis import Axis, medial_axes, widest
-from sam2pal.morphometrics.geometry.moments import Moments, following, polygon_moments
-from sam2pal.morphometrics.geometry.outline import Loop, Points, outline
+from sam2pal.morphometrics.geometry.corners import Points
+from sam2pal.morphometrics.geometry.moments import Moments, next_points, polygon_moments
+from sam2pal.morphometrics.geometry.outline import Loop, outline
 
 MEDIAL = (
     "medial_length",
@@ -85,7 +86,7 @@ class Shape:
     def feret(self) -> tuple[float, float, float]:
         """Largest and smallest Feret diameter, and direction of the largest (radians, y down)."""
         hull = self.hull
-        after = following(hull)
+        after = next_points(hull)
         edge = after - hull
         angle = np.unwrap(np.arctan2(edge[:, 1], edge[:, 0]))
         # the corner opposite to each edge: where the edges turn past the opposite direction

@@ -24,7 +24,7 @@ def gaussian(sigma: float) -> NDArray:
     return kernel / kernel.sum()
 
 
-def twice(kernel: NDArray) -> NDArray:
+def twicing_kernel(kernel: NDArray) -> NDArray:
     """Kernel that smooths what smoothing with `kernel` takes away once more, and adds it."""
     double = -np.convolve(kernel, kernel)
     radius = len(kernel) // 2
@@ -33,7 +33,7 @@ def twice(kernel: NDArray) -> NDArray:
 
 
 BLUR, BLUR_COARSE = gaussian(FINE), gaussian(COARSE)
-KERNELS = [twice(gaussian(level)) for level in LEVELS]
+KERNELS = [twicing_kernel(gaussian(level)) for level in LEVELS]
 MARGIN = len(KERNELS[-1]) // 2
 NEIGHBOURS = (len(BLUR) + len(BLUR_COARSE)) // 2 + 1  # points over which curvature is taken
 MARGINS = np.maximum([len(kernel) // 2 for kernel in KERNELS], NEIGHBOURS)

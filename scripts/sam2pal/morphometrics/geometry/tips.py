@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sam2pal.morphometrics.geometry.boundary import Boundary
 from sam2pal.morphometrics.geometry.resampling import Line, evenly
-from sam2pal.morphometrics.geometry.smoothing import gaussian, twice
+from sam2pal.morphometrics.geometry.smoothing import gaussian, twicing_kernel
 
 TIP = 2.0  # an end this many radii long belongs to the blunt tip and is replaced by a straight run
 MOST_BENT = 0.35  # radius of a tip over the radius of the bend with which its axis is continued
@@ -107,7 +107,7 @@ def _tips(lines: Sequence[Line], radii: Sequence[NDArray]) -> NDArray[np.int64]:
 
 
 def _smooth(line: Line, sigma: float) -> Line:
-    kernel = twice(gaussian(sigma))
+    kernel = twicing_kernel(gaussian(sigma))
     margin = len(kernel) // 2
     beyond = np.minimum(np.arange(1, margin + 1), len(line) - 1)
     longer = np.concatenate(

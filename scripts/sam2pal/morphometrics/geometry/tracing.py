@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.geometry.moments import following
+from sam2pal.morphometrics.geometry.moments import next_points
 
 Corners = NDArray[np.int64]
 """Pixel corners (x, y) [n, 2], each a step of one pixel from the last."""
@@ -49,7 +49,7 @@ def _areas(lines: Sequence[Corners]) -> NDArray[np.int64]:
     """Pixels that each closed line encloses, negative if it goes round a hole."""
     sizes = np.array([len(line) for line in lines], int)
     here = np.concatenate([np.zeros((0, 2), int), *lines])
-    after = following(here, sizes)
+    after = next_points(here, sizes)
     twice = here[:, 0] * after[:, 1] - after[:, 0] * here[:, 1]
     return np.add.reduceat(twice, np.cumsum(sizes) - sizes) // 2
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Interval = tuple[float, float]
+from sam2pal.morphometrics.measures.intervals import Interval
+
 COVERAGE = 0.9
 TABLE = Path(__file__).with_suffix(".tsv")
 FEATURES = ("constant", "unsure", "faint", "narrower", "wider")
@@ -54,7 +55,7 @@ def calibrated(
     found = {}
     for measure, ends in by_threshold.items():
         value = values.get(measure)
-        lines = shipped().get((of, measure))
+        lines = shipped_intervals().get((of, measure))
         if value is None or lines is None:
             continue
         known = features(signals, value, ends)
@@ -65,7 +66,7 @@ def calibrated(
 
 
 @cache
-def shipped() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def shipped_intervals() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """The coefficients of the lower and the upper line, by what is measured and the measure."""
     ends: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
     with TABLE.open(encoding="utf-8", newline="") as file:

@@ -10,9 +10,8 @@ SPECIMEN = "specimen"
 """Name under which the whole specimen and its indices stand in the column `structure`."""
 MEASURED, DOUBTFUL, ABSENT, LOW = "measured", "doubtful", "absent", "low_confidence"
 OUTSIDE, HIDDEN = "outside", "hidden"
-UNREADABLE, DUPLICATE, UNKNOWN = "unreadable", "duplicate", "not_annotated"
-NO_SPECIMEN = "no_specimen"
-"""Values of the column `status`."""
+UNKNOWN = "not_annotated"
+"""Values of the column `status`; those of photographs stand in `dataset.states`."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.morphometrics.geometry.shape import Shape
 
 SIZES = ("area", "length", "width")
@@ -24,8 +25,8 @@ FLAGS = {
     **dict.fromkeys(OTHERS[:2], "unusual_outline"),
     "overlap": "overlaps_neighbour",
 }
-ORDER, UNLIKE = "out_of_order", "unlike_templates"
-DOUBTS = (*dict.fromkeys(FLAGS.values()), ORDER, UNLIKE)
+ORDER = "out_of_order"
+DOUBTS = (*dict.fromkeys(FLAGS.values()), ORDER, UNLIKE_TEMPLATES)
 """All flags of masks that are doubtful by their shape."""
 
 FEW = 8  # specimens below which the genus' own spread is not known
@@ -125,7 +126,7 @@ class Plausibility:
             ]
             known = [np.abs(side[:2]).max() for side in sides if np.isfinite(side[:2]).all()]
             if known and min(known) > FAR:
-                odd.append(UNLIKE)
+                odd.append(UNLIKE_TEMPLATES)
             if odd:
                 found[name] = list(dict.fromkeys(odd))
         return found

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import BY_HAND, MISSING, Annotation, State
+from sam2pal.dataset.signals import UNLIKE_TEMPLATES
+from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN, UNREADABLE
 from sam2pal.images.reading import Photograph, read_part
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
@@ -23,16 +25,13 @@ from sam2pal.morphometrics.measures.colour import colour, inner_pixels
 from sam2pal.morphometrics.measures.dictionary import (
     ABSENT,
     DOUBTFUL,
-    DUPLICATE,
     FLAGS,
     HIDDEN,
     LOW,
     MEASURED,
-    NO_SPECIMEN,
     OUTSIDE,
     SPECIMEN,
     UNKNOWN,
-    UNREADABLE,
     chosen,
 )
 from sam2pal.morphometrics.measures.indices import Index
@@ -42,7 +41,7 @@ from sam2pal.morphometrics.measures.intervals import (
     body_intervals,
     intervals,
 )
-from sam2pal.morphometrics.measures.plausibility import ORDER, UNLIKE, Plausibility
+from sam2pal.morphometrics.measures.plausibility import ORDER, Plausibility
 from sam2pal.morphometrics.measures.scale import TYPED, Scale
 
 Mask = NDArray[np.bool_]
@@ -310,7 +309,7 @@ class Measuring:
         for name in measured.disordered:
             found.setdefault(name, []).append(ORDER)
         for name, result in measured.structures.items():
-            if UNLIKE in result.flags:  # the whole photograph, as segmentation says
+            if UNLIKE_TEMPLATES in result.flags:  # the whole photograph, as segmentation says
                 found.setdefault(name, [])
         doubtful = set()
         for name, flags in found.items():

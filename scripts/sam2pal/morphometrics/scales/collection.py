@@ -85,7 +85,7 @@ def write_rows(path: str | Path, rows: Iterable[ScaleRow]) -> None:
     tables.write(tables.table(cells, COLUMNS), path)
 
 
-def judged(rows: Sequence[ScaleRow]) -> list[ScaleRow]:
+def with_outliers_doubtful(rows: Sequence[ScaleRow]) -> list[ScaleRow]:
     """Rows of a genus, with scales found in a photograph that are far from all others doubtful.
 
     A scale that others have too is another magnification and no outlier.
@@ -126,7 +126,9 @@ def with_one_scale(rows: Sequence[ScaleRow]) -> list[ScaleRow]:
     return [shared.doubted(row) if shared.off(row) else shared.given(row) for row in rows]
 
 
-def alike(rows: Sequence[ScaleRow], groups: Mapping[str, str] | None = None) -> list[ScaleRow]:
+def with_shared_scale(
+    rows: Sequence[ScaleRow], groups: Mapping[str, str] | None = None
+) -> list[ScaleRow]:
     """Rows of which those without a scale have the median of photographs that were taken alike.
 
     Without five scales, or where these differ, nobody knows that photographs were taken alike, and

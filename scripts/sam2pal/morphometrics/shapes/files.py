@@ -64,7 +64,7 @@ def write_tps(path: Path, configurations: Sequence[LandmarkConfiguration], fixed
 
 
 def write_morphoj(path: Path, configurations: Sequence[LandmarkConfiguration]) -> None:
-    """Write a text file for MorphoJ: a row a specimen, tabs, in mm if all scales are known, else in pixels.
+    """Write a text file for MorphoJ: a row per specimen, tabs, in mm if all scales are known, else in pixels.
 
     MorphoJ takes no missing points, so specimens that lack one are left out.
     """

@@ -8,8 +8,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.geometry.moments import Moments
-from sam2pal.morphometrics.geometry.outline import Points
 from sam2pal.morphometrics.geometry.shape import Part
 
 

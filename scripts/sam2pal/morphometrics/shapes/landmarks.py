@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import shapely
 
-from sam2pal.morphometrics.geometry.outline import Points
+from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.outlines import OrientedOutline

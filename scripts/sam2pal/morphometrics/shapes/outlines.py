@@ -8,7 +8,7 @@ import pyefd
 import shapely
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.geometry.outline import Points
+from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.geometry.shape import Part
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from sam2pal.morphometrics.geometry.outline import Points
+from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.outlines import OrientedOutline
 

@@ -1,4 +1,4 @@
-"""The column dictionary: what every measure, index, column, status and flag is."""
+"""The dictionary of measures, indices, columns, statuses and flags."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -10,12 +10,12 @@ from pathlib import Path
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.judged import Corrections
-from sam2pal.dataset.manifest import NO_SPECIMEN, Specimen
+from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
+from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
-from sam2pal.morphometrics.measures.dictionary import DUPLICATE
 from sam2pal.morphometrics.measures.plausibility import shapes_of
 from sam2pal.morphometrics.measures.scale import Scales
 from sam2pal.morphometrics.measures.specimen import (

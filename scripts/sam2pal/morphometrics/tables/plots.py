@@ -1,4 +1,4 @@
-"""Figures of measurements, the same bytes for the same tables."""
+"""Figures of measurements; the same tables give the same bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""measurements.csv: a row a specimen, and the few columns that a person wants first."""
+"""measurements.csv: a row per specimen with the main columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

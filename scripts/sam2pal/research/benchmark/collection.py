@@ -12,7 +12,8 @@ import torch
 
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
-from sam2pal.dataset.manifest import OK, Specimen
+from sam2pal.dataset.manifest import Specimen
+from sam2pal.dataset.states import OK
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import annotated, read_template
@@ -60,9 +61,7 @@ class Collection:
         odd = [s for s, odd in zip(specimens, parity, strict=True) if odd]
         self.scored = self.tune if score == "even" else odd
         if not self.tune or not odd:
-            raise InputError(
-                f"{folder}: needs annotated specimens with even and with odd numbers"
-            )
+            raise InputError(f"{folder}: needs annotated specimens with even and with odd numbers")
         self._tracker, self.device = tracker, device
         files = [folder / "annotations.json", *(Path(s.path) for s in specimens)]
         self.digest = hashlib.sha256(

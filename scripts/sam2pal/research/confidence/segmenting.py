@@ -20,7 +20,7 @@ from sam2pal.io.files import write_text
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import Case
 from sam2pal.segmentation import METHODS
-from sam2pal.segmentation.alikeness import combined
+from sam2pal.segmentation.alikeness import alikeness_signals
 from sam2pal.segmentation.shard import segment
 
 # as the workflow segments photographs that are cut to their specimens
@@ -56,7 +56,7 @@ def specimens_of(found: SegmentedCase) -> dict[str, dict[str, float | None]]:
     masks: dict[str, list[dict[str, float | None]]] = {}
     for mask in found.masks:
         masks.setdefault(mask["specimen"], []).append(mask["signals"])
-    return {name: combined(of, found.seen[name]) for name, of in masks.items()}
+    return {name: alikeness_signals(of, found.seen[name]) for name, of in masks.items()}
 
 
 @torch.no_grad()
