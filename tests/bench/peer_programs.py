@@ -21,7 +21,7 @@ from sam2pal.images.window import Window
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 MODEL = "sam2.1_hiera_tiny"
-STEPS = 2
+STEPS = 1
 TIMED = [str(Path(__file__).with_name("first_step.py")), str(STEPS)]
 BUNDLED = [str(Path(__file__).with_name("peer_bundled.py"))]
 

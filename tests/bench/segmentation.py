@@ -68,10 +68,10 @@ def main() -> None:
 
 
 def draw(
-    folder: Path, templates: int, count: int, seed: int = 1
+    folder: Path, templates: int, count: int
 ) -> tuple[list[AnnotatedSpecimen], list[Specimen]]:
     """Templates, and photographs of specimens, of a drawn beetle."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     species, style = sample_species(rng, "beetle"), sample_style(rng)
     place = folder / f"{templates}_{count}"
     (place / "specimens").mkdir(parents=True, exist_ok=True)
