@@ -13,13 +13,7 @@ rule review_page:
         corrections=converted_corrections,
     output:
         page="<results>/{genus}/{round}/review.html",
-        pictures=report(
-            directory("<results>/{genus}/{round}/review"),
-            htmlindex="page-1.html",
-            category="Every specimen",
-            labels={"genus": "{genus}", "round": "{round}"},
-            caption="../report/specimens.rst",
-        ),
+        pictures=directory("<results>/{genus}/{round}/review"),
         sheet=shown(
             "<results>/{genus}/{round}/review.png",
             "Masks to look at first",

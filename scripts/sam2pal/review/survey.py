@@ -25,8 +25,8 @@ from sam2pal.review.tables import TableFiles, Tables
 
 
 @dataclass(slots=True)
-class PageRow:
-    """One specimen's place on the pages; everything that is kept of it between two readings.
+class Row:
+    """One specimen's place on the page; everything that is kept of it between two readings.
 
     Attributes:
         file, place: which file, and which of its images; `file` -1 is the file of templates.
@@ -35,7 +35,7 @@ class PageRow:
         other: the group if no score is low.
         lowest, lowest_structure: score and name of the mask that stands lowest among those of its
             structure, if there is one; `deviation` says how low, in robust standard deviations.
-        rank, page: where it is shown, from 1; page 0 is on no page.
+        rank: its place, from 1; `shown`: whether it is on the page.
     """
 
     group: Group
@@ -54,7 +54,7 @@ class PageRow:
     lowest_structure: str = ""
     deviation: float = 0.0
     rank: int = 0
-    page: int = 0
+    shown: bool = False
 
     def key(self) -> tuple[Any, ...]:
         """Sorts those to look at first first."""
@@ -270,17 +270,15 @@ class Survey:
         self.rows.sort(key=PageRow.key)
         self.groups = Counter(row.group for row in self.rows)
         self.flags = Counter(flag for row in self.rows for flag in row.flags)
-        left, shown = self.options.show, 0
+        left = self.options.show
         for rank, row in enumerate(self.rows, 1):
             row.rank = rank
             if row.group < Group.TEMPLATE and left is not None:
                 if left == 0:
                     continue
                 left -= 1
-            shown += 1
-            row.page = (shown - 1) // self.options.per_page + 1
-        self.pages = max(1, max((row.page for row in self.rows), default=1))
-        self.shown = shown
+            row.shown = True
+        self.shown = sum(row.shown for row in self.rows)
 
     @property
     def title(self) -> str:

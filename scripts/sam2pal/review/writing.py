@@ -16,14 +16,14 @@ from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 from sam2pal.review.folders import refuse_foreign, replace_folder, temporary_folder
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
-from sam2pal.review.page import PageLocation, Pages
+from sam2pal.review.page import Page, Place
 from sam2pal.review.records import numbered
 from sam2pal.review.shards import Entry, Group, entries
 from sam2pal.review.specimens import ShownSpecimen, picture, show
 from sam2pal.review.survey import PageRow, Sources, Survey
 
 COLUMNS = (
-    *("rank", "page", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
+    *("rank", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
     *("flags", "mean_iou", "path", "reason"),
 )
 LIST = "specimens.tsv"
@@ -31,11 +31,10 @@ _CELL = 300  # pixels of a picture on the contact sheet
 
 
 @dataclass(frozen=True)
-class WrittenPages:
-    """What was written: numbers of specimens, pages, and photographs that could not be shown."""
+class Result:
+    """What was written: numbers of specimens, and photographs that could not be shown."""
 
     specimens: int
-    pages: int
     shown: int
     problems: list[str]
     groups: dict[Group, int]
@@ -50,8 +49,8 @@ def write_review(
 ) -> WrittenPages:
     """Write the page (an HTML file), a folder of its name without `.html` beside it, and a sheet.
 
-    The folder holds all that the page shows, pages without scripts, and `specimens.tsv`. Photographs are read
-    one at a time; what stays in memory is about a kilobyte per specimen.
+    The folder holds all that the page shows, and `specimens.tsv`. Photographs are read one at a time; what
+    stays in memory is about two kilobytes per specimen.
 
     Raises:
         InputError: an input is not sound, or the folder holds something else.
@@ -62,28 +61,28 @@ def write_review(
     folder = output.with_suffix("")
     if folder == output:
         raise InputError(f"--output {output}: expected a name ending in .html")
-    refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
+    refuse_foreign(folder, LIST, f"{COLUMNS[0]}\t")
     survey = Survey(sources, options)
-    with temporary_folder(folder) as build:
-        pages = Pages(survey, place, build)
-        problems, cells = _render(survey, pages, build, sheet is not None, progress)
+    with building(folder) as build:
+        page = Page(survey, place, build)
+        problems, cells = _render(survey, page, build, sheet is not None, progress)
         with atomic(output) as temporary:
-            pages.write(temporary, len(problems))
+            page.write(temporary, len(problems))
             _write_list(build / LIST, survey.rows)
             if sheet is not None:
                 _write_sheet(Path(sheet), cells, survey)
-            replace_folder(folder, build)
-    return WrittenPages(len(survey.rows), survey.pages, survey.shown, problems, dict(survey.groups))
+            replace(folder, build)
+    return Result(len(survey.rows), survey.shown, problems, dict(survey.groups))
 
 
 def _render(
-    survey: Survey, pages: Pages, build: Path, with_sheet: bool, progress: str | Path | None
+    survey: Survey, page: Page, build: Path, with_sheet: bool, progress: str | Path | None
 ) -> tuple[list[str], dict[int, Cell]]:
-    """Draw every specimen that is on a page, file by file."""
+    """Draw every specimen that is on the page, file by file."""
     on_sheet = {row.rank for row in survey.sheet_rows()} if with_sheet else set()
     wanted: dict[int, list[PageRow]] = {}
     for row in sorted(survey.rows, key=lambda row: row.number):
-        if row.page or row.rank in on_sheet:
+        if row.shown or row.rank in on_sheet:
             wanted.setdefault(row.file, []).append(row)
     problems, cells = [], {}
     total = sum(map(len, wanted.values()))
@@ -98,12 +97,12 @@ def _render(
                     problems.append(f"{row.specimen}: {shown.problem}")
             if row.rank in on_sheet:
                 cells[row.rank] = _cell(row, shown, survey.structures)
-            if not row.page:
+            if not row.shown:
                 continue
             if shown is not None:
                 target = build / numbered("pictures", row.number, "jpg")
                 drawn = picture(shown, survey.options, target)
-            pages.add(row, entry, shown, drawn)
+            page.add(row, entry, shown, drawn)
     return problems, cells
 
 
@@ -152,7 +151,6 @@ def _write_list(path: Path, rows: Sequence[PageRow]) -> None:
             writer.writerow(
                 (
                     row.rank,
-                    row.page or "",
                     inert(row.specimen),
                     row.group.name.lower(),
                     "" if row.lowest is None else f"{row.lowest:.4f}",
