@@ -67,13 +67,18 @@ def convert(
 
 def notes_on_annotations(
     annotations: str | Path, photographs: Photographs, structures: Sequence[str], truth: bool
-) -> list[str]:
+) -> tuple[list[str], set[str] | None, str]:
     """What `convert` would note, as far as can be told without drawing the outlines.
 
-    Raises:
-        InputError: see `convert`.
+    Returns:
+        Notes; the labels, or None if the file cannot be read; and why it cannot be used, or nothing.
     """
-    return _collect(annotations, photographs, _Collected(structures, truth, glance=True)).notes
+    collected = _Collected(structures, truth, glance=True)
+    try:
+        _collect(annotations, photographs, collected)
+    except InputError as error:
+        return [], collected.labels, str(error)
+    return collected.notes, collected.labels, ""
 
 
 def _collect(
@@ -173,6 +178,7 @@ class _Collected:
         self.structures = list(structures)
         self.truth, self.glance = truth, glance
         self.images: dict[str, _Image] = {}
+        self.labels: set[str] | None = None
         self.notes: list[str] = []
 
     def add(self, file: Path, source: Source, photographs: Photographs) -> None:
@@ -180,6 +186,8 @@ class _Collected:
 
         What cannot be used is left out with a note, unless nothing is left.
         """
+        labels = {outline.label for drawing in source.drawings for outline in drawing.outlines}
+        self.labels = (self.labels or set()) | labels
         self.notes += source.notes
         passed = [f"{count} {kind}" for kind, count in sorted(source.ignored.items())]
         self.notes += [f"{file}: {what} passed over" for what in passed]

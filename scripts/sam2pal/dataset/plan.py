@@ -10,8 +10,8 @@ from pathlib import Path
 from sam2pal.config.project import Project
 from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.dataset.corrections import Judgement
-from sam2pal.dataset.preview import Folder
 from sam2pal.dataset.trial import SOURCE, Trial
+from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
 from sam2pal.io.machine import cores, slowdown
 

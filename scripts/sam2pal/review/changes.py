@@ -101,7 +101,7 @@ def _both(
 def _overlap(one: Annotation, other: Annotation) -> float:
     if not one.area or not other.area:
         return float(one.area == other.area)
-    if one.pieces == other.pieces:
+    if one.rle == other.rle:
         return 1.0
     return round(iou(one.mask(), other.mask()), 4)
 

@@ -10,8 +10,8 @@ from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.rle import fingerprint
 from sam2pal.review.colours import line_styles
 from sam2pal.review.shards import Entry, Group, Mark
-from sam2pal.review.specimens import ShownSpecimen, rle_of
-from sam2pal.review.survey import PageRow, Survey
+from sam2pal.review.specimens import Shown
+from sam2pal.review.survey import Row, Survey
 
 ASSETS = Path(__file__).parent
 TEMPLATES = Environment(
@@ -114,7 +114,7 @@ def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any] | None:
         "change": {key: value for key, value in mark.change.items() if value is not None} or None,
         "given": mark.given or None,
         "truth": TRUTH.get(mark.verdict),
-        "print": fingerprint(rle_of(mark.annotation)),
+        "print": fingerprint(mark.annotation.rle),
     }
     return {key: value for key, value in found.items() if value is not None}
 

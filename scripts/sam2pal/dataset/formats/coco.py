@@ -23,7 +23,8 @@ from sam2pal.dataset.drawing import (
 )
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import Coco, check
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area, rle_size
+from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
+from sam2pal.dataset.runs import rle_size
 from sam2pal.io.errors import InputError
 
 KEYPOINTS = "keypoints"
