@@ -13,7 +13,13 @@ rule review_page:
         corrections=converted_corrections,
     output:
         page="<results>/{genus}/{round}/review.html",
-        pictures=directory("<results>/{genus}/{round}/review"),
+        pictures=report(
+            directory("<results>/{genus}/{round}/review"),
+            htmlindex="index.html",
+            category="Every specimen",
+            labels={"genus": "{genus}", "round": "{round}"},
+            caption="../report/specimens.rst",
+        ),
         sheet=shown(
             "<results>/{genus}/{round}/review.png",
             "Masks to look at first",
@@ -51,8 +57,6 @@ rule review_index:
         folder=directory("<results>/index"),
     log:
         "<logs>/review_index.log",
-    benchmark:
-        "<benchmarks>/review_index.tsv"
     conda:
         "../../envs/light.yaml"
     params:

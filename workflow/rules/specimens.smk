@@ -72,8 +72,6 @@ rule draw_pool:
         pool="<results>/{genus}/{round}/train_pool.tsv",
     log:
         "<logs>/{genus}/{round}/draw_pool.log",
-    benchmark:
-        "<benchmarks>/{genus}/{round}/draw_pool.tsv"
     conda:
         "../../envs/light.yaml"
     params:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.files import check, read_json
+from sam2pal.dataset.files import Coco, check, read_json
 from sam2pal.dataset.manifest import Windowed
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.images.foreground import SIDE as SMALL
@@ -197,7 +197,9 @@ def read_boxes(
     found: dict[str, tuple[str, list[Boxed] | None]] = {}
     for path in map(Path, paths):
         data = check(read_json(path), path)
-        images: dict[Any, tuple[PhotographFile, list[Boxed]]] = {}
+        drawn: dict[Any, list[dict[str, Any]]] = {}
+        for annotation in data["annotations"]:
+            drawn.setdefault(annotation["image_id"], []).append(annotation)
         for image in data["images"]:
             photograph = photographs.find(image["file_name"], str(path))
             if photograph.path in found:
@@ -205,21 +207,14 @@ def read_boxes(
                 raise InputError(
                     f"{path}: the boxes of {photograph.name} are also in {other}; remove one of them"
                 )
-            boxes: list[Boxed] = []
-            found[photograph.path] = str(path), boxes
-            images[image["id"]] = photograph, boxes
-        for annotation in data["annotations"]:
-            photograph, boxes = images[annotation["image_id"]]
-            where = f"{path}: annotation {annotation.get('id', '?')} of {photograph.name}"
-            boxes.append(_box(annotation, photograph, where))
-        for image in data["images"]:
-            photograph, boxes = images[image["id"]]
-            if image.get("whole") is True and not boxes:
-                found[photograph.path] = str(path), None
+            boxes = [_box(of, photograph, str(path)) for of in drawn.get(image["id"], ())]
+            whole = image.get("whole") is True and not boxes
+            found[photograph.path] = str(path), None if whole else boxes
     return found
 
 
-def _box(annotation: dict[str, Any], photograph: PhotographFile, where: str) -> Boxed:
+def _box(annotation: dict[str, Any], photograph: PhotographFile, file: str) -> Boxed:
+    where = f"{file}: annotation {annotation.get('id', '?')} of {photograph.name}"
     box = annotation.get("bbox")
     numbers = isinstance(box, list) and all(isinstance(edge, int | float) for edge in box)
     if not numbers or len(box) != 4 or min(box[2:]) < 1:
@@ -246,42 +241,26 @@ def _box(annotation: dict[str, Any], photograph: PhotographFile, where: str) -> 
 
 def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:
     """COCO with a box per specimen, which any annotation tool opens and `read_boxes` reads again."""
-    images, annotations = [], []
+    coco = Coco(
+        ["specimen"], description="specimens of trays; boxes in pixels of the upright photographs"
+    )
     for tray in trays:
-        size = tray.height, tray.width
-        images.append(
-            {
-                "id": len(images) + 1,
-                "file_name": tray.photograph.name,
-                "width": tray.width,
-                "height": tray.height,
-            }
-        )
-        if tray.whole:
-            images[-1]["whole"] = True
+        whole = True if tray.whole else None
+        size = {"width": tray.width, "height": tray.height}
+        number = coco.image(file_name=tray.photograph.name, **size, whole=whole)
         for one in tray.specimens:
-            top, left, height, width = one.window(size)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": len(images),
-                    "category_id": 1,
-                    "bbox": list(one.box),
-                    "area": round(one.box[2] * one.box[3], 1),
-                    "iscrowd": 0,
-                    "name": tray.name(one),
-                    "window": [left, top, width, height],
-                    "source": one.source,
-                    "touching": one.touching,
-                    "likeness": one.likeness,
-                }
+            coco.annotation(
+                number,
+                "specimen",
+                bbox=list(one.box),
+                area=round(one.box[2] * one.box[3], 1),
+                name=tray.name(one),
+                window=list(one.window((tray.height, tray.width)).bbox),
+                source=one.source,
+                touching=one.touching,
+                likeness=one.likeness,
             )
-    return {
-        "info": {"description": "specimens of trays; boxes in pixels of the upright photographs"},
-        "images": images,
-        "categories": [{"id": 1, "name": "specimen"}],
-        "annotations": annotations,
-    }
+    return coco.data
 
 
 def windows_of(path: str | Path) -> dict[str, list[Windowed] | None]:

@@ -82,31 +82,37 @@ class Page:
         self._records[row.rank] = escape_lines(text)
 
     def write(self, target: Path, problems: int) -> None:
-        """Write the page as `target`, and its data into the folder."""
+        """Write the page as `target`, and its data into the folder, with the page once more."""
         survey, home, folder = self.survey, self.place.home, self.place.output.parent
         for name in ("app.js", "app.css", "LICENSE"):
             shutil.copyfile(ASSETS / "page" / name, self.build / name)
         kind = "Outlines" if self.place.annotate else "Review"
-        page = TEMPLATES.get_template("review.html.j2").render(
-            title=f"{kind}: {survey.title}" if survey.title else kind,
-            evaluated=survey.tables.evaluated,
-            folder=self.place.folder,
-            home=address(str(home), folder) if home else "",
-            runs=address(f"{home.with_suffix('')}/index.js", folder) if home else "",
-            trays=self._trays(),
-            tables=self._tables(),
-            annotate=self.place.annotate,
-            summary=_summary(survey),
-            adapted=_adapted(survey.known),
-            warnings=_warnings(survey, problems),
-            groups=[
+        shared = {
+            "title": f"{kind}: {survey.title}" if survey.title else kind,
+            "evaluated": survey.tables.evaluated,
+            "annotate": self.place.annotate,
+            "summary": _summary(survey),
+            "adapted": _adapted(survey.known),
+            "warnings": _warnings(survey, problems),
+            "groups": [
                 {"title": self.titles[group], "count": count}
                 for group, count in sorted(survey.groups.items())
             ],
-            stats=survey.counts if survey.masked else [],
-            options=survey.options,
-        )
-        target.write_text(page, "utf-8")
+            "stats": survey.counts if survey.masked else [],
+            "options": survey.options,
+        }
+        links = {
+            "folder": self.place.folder,
+            "home": address(str(home), folder) if home else "",
+            "runs": address(f"{home.with_suffix('')}/index.js", folder) if home else "",
+            "trays": self._trays(),
+            "tables": self._tables(),
+        }
+        page = TEMPLATES.get_template("review.html.j2")
+        target.write_text(page.render(**shared, **links), "utf-8")
+        # the same for Snakemake's report, which takes this folder and nothing that lies elsewhere
+        alone = page.render(**shared, **dict.fromkeys(links, ""))
+        (self.build / "index.html").write_text(alone, "utf-8")
         self._write_data()
         (self.build / "given.js").write_text(script("given", survey.given()), "utf-8")
         names = [row.specimen for row in survey.rows if row.shown]

@@ -68,7 +68,7 @@ def show(entry: Entry, at_least: int | None = None) -> ShownSpecimen:
         InputError: a mask is damaged, or has another size than the photograph.
     """
     specimen = entry.specimen
-    masks = {m.structure: m.annotation.rle for m in entry.marks if m.there and m.annotation}
+    masks = {name: of.annotation.rle for name, of in entry.marks.items() if not of.absent}
     try:
         file, window = split(entry.path)
         start = _start(file)

@@ -1,20 +1,20 @@
 """Writing the review page: its data, pictures, masks and the list of specimens, whole or not at all."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import Dataset
-from sam2pal.io.cells import inert
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
-from sam2pal.review.folders import refuse_foreign, replace_folder, temporary_folder
+from sam2pal.review.folders import building, refuse_foreign
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.page import Page, Place
 from sam2pal.review.records import numbered
@@ -63,15 +63,14 @@ def write_review(
         raise InputError(f"--output {output}: expected a name ending in .html")
     refuse_foreign(folder, LIST, f"{COLUMNS[0]}\t")
     survey = Survey(sources, options)
-    with building(folder) as build:
+    with atomic(output) as temporary, building(folder) as build:
         page = Page(survey, place, build)
         problems, cells = _render(survey, page, build, sheet is not None, progress)
-        with atomic(output) as temporary:
-            page.write(temporary, len(problems))
-            _write_list(build / LIST, survey.rows)
-            if sheet is not None:
-                _write_sheet(Path(sheet), cells, survey)
-            replace(folder, build)
+        page.write(temporary, len(problems))
+        listed = tables.table(map(_cells, survey.rows), dict.fromkeys(COLUMNS, str))
+        tables.write(listed, build / LIST)
+        if sheet is not None:
+            _write_sheet(Path(sheet), cells, survey)
     return Result(len(survey.rows), survey.shown, problems, dict(survey.groups))
 
 
@@ -143,22 +142,17 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
         Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
 
 
-def _write_list(path: Path, rows: Sequence[PageRow]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow(
-                (
-                    row.rank,
-                    inert(row.specimen),
-                    row.group.name.lower(),
-                    "" if row.lowest is None else f"{row.lowest:.4f}",
-                    inert(row.lowest_structure),
-                    inert(";".join(row.absent)),
-                    ";".join(row.flags),
-                    "" if row.iou is None else f"{row.iou:.4f}",
-                    inert(row.path),
-                    inert(row.reason),
-                )
-            )
+def _cells(row: Row) -> dict[str, Any]:
+    """Of the list of specimens."""
+    return {
+        "rank": row.rank,
+        "specimen": row.specimen,
+        "group": row.group.name.lower(),
+        "lowest_confidence": "" if row.lowest is None else f"{row.lowest:.4f}",
+        "lowest_structure": row.lowest_structure,
+        "absent": ";".join(row.absent),
+        "flags": ";".join(row.flags),
+        "mean_iou": "" if row.iou is None else f"{row.iou:.4f}",
+        "path": row.path,
+        "reason": row.reason,
+    }
