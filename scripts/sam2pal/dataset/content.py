@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.drawing import Drawing, Outline
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.dataset.reading import read_annotations

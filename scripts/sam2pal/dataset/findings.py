@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.config.project import Project
-from sam2pal.config.tables import Source
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset import METHODS
 from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError, nearest, some
@@ -84,7 +84,7 @@ class Findings:
             return self._folders.setdefault(str(path), Folder(path)).state
         return ""
 
-    def _look(self, source: Source, truth: bool, structures: Sequence[str]) -> Result:
+    def _look(self, source: AnnotationSet, truth: bool, structures: Sequence[str]) -> Result:
         from sam2pal.dataset.convert import look  # takes a second, for nothing if nothing changed
         from sam2pal.dataset.photographs import Photographs
 

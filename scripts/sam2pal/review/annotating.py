@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sam2pal.dataset.files import Coco
-from sam2pal.images.folder import Found, scan
+from sam2pal.images.folder import FoundFile, scan
 from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError
 from sam2pal.review.page import PageLocation
@@ -34,11 +34,11 @@ def write_annotation_page(
     with TemporaryDirectory() as folder:
         nothing = Path(folder) / "nothing.json"
         coco.write(nothing)
-        place = Place(Path(output), annotate=True)
+        place = PageLocation(Path(output), annotate=True)
         return write_review(place, Sources([nothing], genus=genus))
 
 
-def _image(found: Found) -> dict[str, Any]:
+def _image(found: FoundFile) -> dict[str, Any]:
     image = {"file_name": Path(found.name).name, "specimen": found.stem}
     image |= {"path": found.path, "status": "ok", "reason": ""}
     try:

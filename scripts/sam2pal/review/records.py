@@ -10,8 +10,8 @@ from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.rle import fingerprint
 from sam2pal.review.colours import line_styles
 from sam2pal.review.shards import Entry, Group, Mark
-from sam2pal.review.specimens import Shown
-from sam2pal.review.survey import Row, Survey
+from sam2pal.review.specimens import ShownSpecimen
+from sam2pal.review.survey import PageRow, Survey
 
 ASSETS = Path(__file__).parent
 TEMPLATES = Environment(

@@ -25,7 +25,7 @@ from sam2pal.review.tables import TableFiles, Tables
 
 
 @dataclass(slots=True)
-class Row:
+class PageRow:
     """One specimen's place on the page; everything that is kept of it between two readings.
 
     Attributes:

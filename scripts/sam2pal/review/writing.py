@@ -16,7 +16,7 @@ from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 from sam2pal.review.folders import building, refuse_foreign
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
-from sam2pal.review.page import Page, Place
+from sam2pal.review.page import Page, PageLocation
 from sam2pal.review.records import numbered
 from sam2pal.review.shards import Entry, Group, entries
 from sam2pal.review.specimens import ShownSpecimen, picture, show
@@ -31,7 +31,7 @@ _CELL = 300  # pixels of a picture on the contact sheet
 
 
 @dataclass(frozen=True)
-class Result:
+class WrittenPages:
     """What was written: numbers of specimens, and photographs that could not be shown."""
 
     specimens: int
@@ -71,7 +71,7 @@ def write_review(
         tables.write(listed, build / LIST)
         if sheet is not None:
             _write_sheet(Path(sheet), cells, survey)
-    return Result(len(survey.rows), survey.shown, problems, dict(survey.groups))
+    return WrittenPages(len(survey.rows), survey.shown, problems, dict(survey.groups))
 
 
 def _render(
@@ -142,7 +142,7 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
         Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
 
 
-def _cells(row: Row) -> dict[str, Any]:
+def _cells(row: PageRow) -> dict[str, Any]:
     """Of the list of specimens."""
     return {
         "rank": row.rank,

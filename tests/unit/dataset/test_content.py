@@ -18,7 +18,7 @@ STRUCTURES = ["head", "eye"]
 
 def state(folder, name="drawn.json"):
     path = folder / name
-    return content_state(Source("Aus", "first", str(path), str(folder / "Aus")), STRUCTURES)
+    return content_state(AnnotationSet("Aus", "first", str(path), str(folder / "Aus")), STRUCTURES)
 
 
 def test_what_a_template_says_counts_and_not_how_it_is_written(tmp_path):
