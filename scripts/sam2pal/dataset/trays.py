@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import Coco, check, read_json
@@ -31,8 +31,6 @@ ALONE = 0.6  # of the photograph's longer side: beside a specimen of that length
 MARGIN = 0.05  # of a box's longer side, on each side of it
 TOUCHES = "it touches another specimen, or is more than one"
 FOUND, DRAWN = "found", "drawn"
-_COLOURS = {FOUND: (0, 110, 220), DRAWN: (0, 140, 60)}
-_TOUCHING = (220, 60, 0)
 
 
 @dataclass(frozen=True)
@@ -283,22 +281,6 @@ def windows_of(path: str | Path) -> dict[str, list[Windowed] | None]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(path, f"{path}: damaged list of windows ({error})") from error
     return {name: None if name in whole else found for name, found in windows.items()}
-
-
-def sheet(photograph: Photograph, tray: Tray) -> Image.Image:
-    """The photograph, its longer side `SIDE` pixels or less, with numbered boxes."""
-    image = Image.fromarray(photograph.small(SIDE))
-    scale = max(image.size) / max(photograph.displayed)
-    pen = ImageDraw.Draw(image)
-    font = ImageFont.load_default(max(12, round(max(image.size) / 110)))
-    for one in tray.specimens:
-        left, top, width, height = (edge * scale for edge in one.box)
-        colour = _TOUCHING if one.touching else _COLOURS[one.source]
-        pen.rectangle((left, top, left + width, top + height), outline=colour, width=2)
-        place = left + 3, top + 2
-        pen.rectangle(pen.textbbox(place, one.number, font), (255, 255, 255))
-        pen.text(place, one.number, colour, font)
-    return image
 
 
 def cut(photograph: Photograph, tray: Tray, folder: Path) -> int:
