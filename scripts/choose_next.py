@@ -12,7 +12,7 @@ from sam2pal.dataset.export import export
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.review.folders import building, refuse_foreign
+from sam2pal.review.folders import refuse_foreign, temporary_folder
 from sam2pal.review.next import COLUMNS, rank
 
 README = "README.txt"

@@ -34,7 +34,7 @@ from sam2pal.dataset.trays import (
 from sam2pal.images.foreground import Silhouette
 from sam2pal.images.reading import read_photograph
 from sam2pal.images.trays import SIDE
-from sam2pal.io.errors import InputError, some
+from sam2pal.io.errors import InputError, first_few
 from sam2pal.io.progress import Progress
 from sam2pal.review.trays import tray_picture, write_picture, write_trays_page
 

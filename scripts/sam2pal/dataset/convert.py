@@ -26,7 +26,7 @@ from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.images.window import Window
-from sam2pal.io.errors import InputError, nearest, some
+from sam2pal.io.errors import InputError, first_few, nearest
 from sam2pal.io.user_tables import composed, folded, meant
 
 _SHOWN = 20  # outlines left out that are named

@@ -71,11 +71,11 @@ class Drawing:
         try:
             outline = read(*more)
         except InputError as error:
-            outline = faulty(label, where, error)
+            outline = faulty_outline(label, where, error)
         except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
             what = f"{type(error).__name__}: {str(error)[:100]}"
             fault = InputError(f"{where}: it is damaged ({what}); redraw it")
-            outline = faulty(label, where, fault)
+            outline = faulty_outline(label, where, fault)
         if outline is not None:
             self.outlines.append(outline)
 
@@ -94,7 +94,7 @@ class Source:
         self.ignored[kind] = self.ignored.get(kind, 0) + 1
 
 
-def faulty(label: str, where: str, error: InputError) -> Outline:
+def faulty_outline(label: str, where: str, error: InputError) -> Outline:
     """An outline that cannot be drawn, which whoever draws it looks at first."""
     return Outline(label, where, nothing, fault=error)
 

@@ -185,7 +185,7 @@ def categories(structures: Mapping[str, Any] | Sequence[str]) -> list[dict[str, 
 
 
 class Coco:
-    """A COCO file that is put together; images and annotations are numbered from 1."""
+    """Builds a COCO file; images and annotations are numbered from 1."""
 
     def __init__(self, structures: Mapping[str, Any] | Sequence[str], **info: Any) -> None:
         self.info, self.categories = info, categories(structures)

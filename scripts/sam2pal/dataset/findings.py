@@ -11,7 +11,7 @@ from sam2pal.config.project import Project
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset import METHODS
 from sam2pal.images.folder import Folder
-from sam2pal.io.errors import InputError, nearest, some
+from sam2pal.io.errors import InputError, first_few, nearest
 from sam2pal.io.files import files_state, write_if_changed
 from sam2pal.io.user_tables import folded
 
@@ -20,7 +20,7 @@ Result = dict[str, Any]
 
 
 class Findings:
-    """What is wrong and what is worth knowing, found once for each state of the files.
+    """Problems, errors and notes, found once for each state of the files.
 
     Args:
         folders: those of the genera, by genus.
@@ -85,7 +85,9 @@ class Findings:
         return ""
 
     def _look(self, source: AnnotationSet, truth: bool, structures: Sequence[str]) -> Result:
-        from sam2pal.dataset.convert import look  # takes a second, for nothing if nothing changed
+        from sam2pal.dataset.convert import (
+            notes_on_annotations,  # takes a second, for nothing if nothing changed
+        )
         from sam2pal.dataset.photographs import Photographs
 
         whose = f"{'truth' if truth else 'templates'} of genus {source.genus}"
@@ -95,7 +97,7 @@ class Findings:
         except InputError as error:
             return {"errors": [f"{whose}: {error}"], "notes": [], "labels": None}
         photographs = self._photographs[source.photographs]
-        notes, labels, error = look(source.annotations, photographs, structures, truth)
+        notes, labels, error = notes_on_annotations(source.annotations, photographs, structures, truth)
         return {
             "errors": [f"{whose}: {error}"] if error else [],
             "notes": [f"{whose}: {note}" for note in notes],
@@ -125,7 +127,7 @@ def _undrawn(
     unknown = {label for label in every if folded(label) not in by_name}
     return [
         f"structures.{name}: it is drawn in no file of {where}{nearest(name, unknown)}; drawn are "
-        f"{some(sorted([*drawn, *unknown]))}. Correct the name, outline it, or take it out"
+        f"{first_few(sorted([*drawn, *unknown]))}. Correct the name, outline it, or take it out"
         for name in structures
         if name not in drawn
     ]
@@ -154,12 +156,12 @@ def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[st
                 if unknown and len(bare) == len(specimens):
                     result["problems"].append(
                         f"{path}: {len(unknown)} rows of '{genus}' are no photograph of {folder.path}, and "
-                        f"no photograph has a row: the table says {some(unknown)}, the photographs are "
-                        f"called {some(bare)}. Write the path within the folder, without the extension, as "
-                        "text: a spreadsheet drops zeros at the beginning of a number"
+                        f"no photograph has a row: the table says {first_few(unknown)}, the photographs are "
+                        f"called {first_few(bare)}. Write the path within the folder, without the extension, "
+                        "as text: a spreadsheet drops zeros at the beginning of a number"
                     )
                 elif unknown:
-                    shown = some([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
+                    shown = first_few([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
                     result["notes"].append(f"{path}: {genus} has no photograph of {shown}")
     return result
 

@@ -125,7 +125,7 @@ class Progress:
                 self.path = None  # a full disk is said by what writes results
 
 
-def said(state: dict[str, Any]) -> str:
+def progress_line(state: dict[str, Any]) -> str:
     """One line: step, rate and time left."""
     unit, each, left = state["unit"], state["seconds_each"], state["seconds_left"]
     parts = [f"{unit} {state['done']} of {state['total']}"]

@@ -34,7 +34,7 @@ def refuse_foreign(folder: Path, name: str, start: str) -> None:
 
 
 @contextmanager
-def building(folder: Path) -> Iterator[Path]:
+def temporary_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `folder` that takes its place when the block ends well."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     build = folder.with_name(f".{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")

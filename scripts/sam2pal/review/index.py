@@ -11,7 +11,7 @@ from sam2pal.evaluation.up_to_date import STATUS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.review.folders import building, refuse_foreign
+from sam2pal.review.folders import refuse_foreign, temporary_folder
 from sam2pal.review.records import ASSETS, SUMMARY, TEMPLATES, script
 from sam2pal.review.specimens import address
 from sam2pal.review.trays import PAGE
@@ -52,7 +52,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
         evaluated=any(run["iou"] is not None for run in found),
         folder=address(str(folder), results) + "/",
     )
-    with atomic(output) as temporary, building(folder) as build:
+    with atomic(output) as temporary, temporary_folder(folder) as build:
         for name in ("home.js", "app.css"):
             shutil.copyfile(ASSETS / "page" / name, build / name)
         (build / _DATA).write_text(script("index", told), "utf-8")

@@ -14,7 +14,7 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.review.colours import line_styles
-from sam2pal.review.folders import building
+from sam2pal.review.folders import temporary_folder
 from sam2pal.review.overlay import render_overlay
 
 KINDS = ("overlays", "indexed")

@@ -193,7 +193,7 @@ class Survey:
         ious = [
             m.iou
             for m in marks.values()
-            if m.iou is not None and m.verdict in _SCORED and file >= 0
+            if m.iou is not None and m.verdict in SCORED and file >= 0
         ]
         self.rows.append(
             PageRow(
@@ -227,7 +227,7 @@ class Survey:
             if mark is None:
                 count.unknown += 1
                 continue
-            if mark.iou is not None and mark.verdict in _SCORED:
+            if mark.iou is not None and mark.verdict in SCORED:
                 count.ious.append(mark.iou)
             if mark.annotation.by_hand:
                 count.by_hand += 1

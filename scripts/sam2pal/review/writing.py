@@ -14,7 +14,7 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
-from sam2pal.review.folders import building, refuse_foreign
+from sam2pal.review.folders import refuse_foreign, temporary_folder
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
 from sam2pal.review.page import Page, PageLocation
 from sam2pal.review.records import numbered
@@ -63,7 +63,7 @@ def write_review(
         raise InputError(f"--output {output}: expected a name ending in .html")
     refuse_foreign(folder, LIST, f"{COLUMNS[0]}\t")
     survey = Survey(sources, options)
-    with atomic(output) as temporary, building(folder) as build:
+    with atomic(output) as temporary, temporary_folder(folder) as build:
         page = Page(survey, place, build)
         problems, cells = _render(survey, page, build, sheet is not None, progress)
         page.write(temporary, len(problems))

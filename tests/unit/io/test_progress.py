@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sam2pal.io.progress import Progress, ProgressDisplay, clock, said, states
+from sam2pal.io.progress import Progress, ProgressDisplay, clock, progress_line, states
 
 
 class Clock:

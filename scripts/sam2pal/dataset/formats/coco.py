@@ -16,7 +16,7 @@ from sam2pal.dataset.drawing import (
     Drawing,
     Outline,
     Source,
-    absent,
+    absent_outline,
     polygons,
     positive_size,
 )

@@ -14,7 +14,8 @@ from sam2pal.dataset.drawing import (
     Source,
     absent_outline,
     ellipse,
-    placed,
+    outline_of_mask,
+    paste_slices,
     polygons,
     positive_size,
 )

@@ -16,6 +16,7 @@ from sam2pal.dataset.drawing import (
     ellipse,
     finite,
     flat,
+    outline_of_mask,
     polygons,
 )
 from sam2pal.dataset.exported import Exported, marks, missing_structure

@@ -15,7 +15,8 @@ from sam2pal.dataset.drawing import (
     Source,
     finite,
     flat,
-    placed,
+    outline_of_mask,
+    paste_slices,
     polygons,
     positive_size,
 )
