@@ -105,7 +105,7 @@ def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
             (results / genus / round_ / "adapter").mkdir()
     assert said()[1] == "All masks are there; only what depends on a change is computed."
     known = plan.rates(checked, benchmarks, results)
-    nothing = plan.described(checked, {"Aus": plan.Work()}, known)  # as the demo before its drawing
+    nothing = plan.plan_lines(checked, {"Aus": plan.Work()}, known)  # as the demo before its drawing
     assert nothing[1] == "What there is to do is known once the photographs are there."
 
 
