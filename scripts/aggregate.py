@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sam2pal.cli import add_options, add_progress, options_argument, program, run
+from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.manifest import read_list
@@ -83,7 +83,7 @@ def parse() -> argparse.Namespace:
     add("--specimen-table", help="the table joined to the results, whose unused rows are told")
     add("--long-csv", action="store_true", help="also write morphometrics.csv, which is long")
     add("--summary", type=Path, help="text file to write: one screen on all runs")
-    add("--metadata", type=options_argument, default={}, help="further columns of genera, JSON")
+    add("--metadata", type=json.loads, default={}, help="further columns of genera, JSON")
     add("--output-folder", type=Path, required=True, help="in the folder of the results")
     add_options(parser, "evaluation", "seed", "rounds", "final_round", "unreadable")
     add_progress(parser)

@@ -12,7 +12,7 @@ from sam2pal.dataset.export import export
 from sam2pal.dataset.judged import Corrections
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.review.folders import refuse_foreign, replace_folder, temporary_folder
+from sam2pal.review.folders import refuse_foreign, temporary_folder
 from sam2pal.review.next import COLUMNS, rank
 
 README = "README.txt"
@@ -55,7 +55,6 @@ def main() -> None:
                     wanted,
                     corrections=arguments.corrections,
                 )
-            replace_folder(arguments.outlines, build)
     tables.write(tables.table(found.rows, COLUMNS), arguments.output)
     print(f"{arguments.output}: {len(found.rows)} of {found.specimens} specimens to be corrected")
     for row in found.rows[:20]:

@@ -13,9 +13,7 @@ from pathlib import Path
 from sam2pal.cli import add_options, run
 from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.convert import convert
-from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import write as write_coco
-from sam2pal.dataset.landmarks import read_landmarks
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.address import content_hash, file_of
@@ -44,11 +42,6 @@ def main() -> None:
         help="list of the genus' specimens (manifest.tsv): the annotations are their truth, which"
         " keeps photographs without an outline and names those that are not there",
     )
-    parser.add_argument(
-        "--landmarks",
-        type=Path,
-        help="file or folder of landmarks drawn on the templates, which become keypoints",
-    )
     add_options(parser, "structures")
     parser.add_argument("--output", required=True, help="COCO file to write")
     arguments = parser.parse_args()
@@ -75,12 +68,6 @@ def main() -> None:
         for image in data["images"]:
             if Path(file_of(image["path"])).is_file():
                 image["sha256"] = content_hash(image["path"])
-    if arguments.landmarks:
-        specimens = Dataset(data, source="drawn", where=arguments.output).specimens
-        known = Photographs.of_specimens(specimens, f"the {what}")
-        landmarks = read_landmarks(arguments.landmarks, known)
-        data = landmarks.on(data)
-        data["info"]["notes"] += landmarks.notes
     write_coco(arguments.output, data)
 
     names = {category["id"]: category["name"] for category in data["categories"]}

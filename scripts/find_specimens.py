@@ -1,12 +1,12 @@
 """Find the specimens in photographs of trays and drawers.
 
     python scripts/find_specimens.py --photographs trays --annotations outlines.json \\
-        --output carabids/specimens.json --sheets carabids/sheets --cut carabids/photographs
+        --output carabids/specimens.json --page carabids/page --cut carabids/photographs
 
-writes specimens.json, COCO with a box per specimen, each tray with numbered boxes, and a page, index.html
-among the sheets, on which boxes are added, removed, merged and split. Give the file that it exports, or that
-of any tool that writes COCO, by --boxes. With --cut each specimen becomes a
-photograph of its own. docs/large-photographs.md says what is found and what is not.
+writes specimens.json, COCO with a box per specimen, and a page, index.html in its folder, on which the boxes
+are seen, added, removed, merged and split. Give the file that it exports, or that of any tool that writes
+COCO, by --boxes. With --cut each specimen becomes a photograph of its own. docs/large-photographs.md says
+what is found and what is not.
 """
 
 import sys
@@ -30,13 +30,11 @@ from sam2pal.dataset.trays import (
     one_or_many,
     outline_of,
     read_boxes,
-    sheet,
 )
 from sam2pal.images.foreground import Silhouette
 from sam2pal.images.reading import read_photograph
 from sam2pal.images.trays import SIDE
 from sam2pal.io.errors import InputError, first_few
-from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 from sam2pal.review.trays import tray_picture, write_picture, write_trays_page
 
@@ -60,7 +58,7 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, required=True, help="COCO file to write")
     parser.add_argument(
-        "--sheets", type=Path, required=True, help="folder for the trays with boxes"
+        "--page", type=Path, required=True, help="folder for the page of the trays"
     )
     parser.add_argument(
         "--codes",
@@ -103,16 +101,14 @@ def main() -> None:
                 boxes, notes = name_by_codes(boxes, read_codes(photograph.pixels))
             height, width = photograph.displayed
             tray = Tray(file, width, height, named(boxes, where), whole)
-            with atomic(arguments.sheets / f"{file.specimen}.png") as temporary:
-                sheet(photograph, tray).save(temporary)
-            write_picture(photograph, tray_picture(arguments.sheets, file.specimen))
+            write_picture(photograph, tray_picture(arguments.page, file.specimen))
             if arguments.cut:
                 cut(photograph, tray, arguments.cut)
             trays.append(tray)
             print("; ".join([line_of(tray), *notes]), file=sys.stderr)
     found = as_coco(trays)
     names = [tray.photograph.specimen for tray in trays]
-    write_trays_page(arguments.sheets, found, names, arguments.genus)
+    write_trays_page(arguments.page, found, names, arguments.genus)
     write_coco(arguments.output, found)
 
 

@@ -3,7 +3,7 @@
     python scripts/review_page.py --predictions results/G/R/shards/*.json \\
         --templates results/G/R/templates.json --output results/G/R/review.html
 
-Beside review.html it makes the folder review/ (pictures, masks, pages without scripts, specimens.tsv).
+Beside review.html it makes the folder review/ (pictures, masks, specimens.tsv).
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> None:
         arguments.sheet,
         arguments.progress,
     )
-    print(f"{arguments.output}: {result.specimens} specimens, {result.pages} pages")
+    print(f"{arguments.output}: {result.specimens} specimens")
     for group, count in sorted(result.groups.items()):
         print(f"  {group.name.lower()}: {count}")
     if result.shown < result.specimens:

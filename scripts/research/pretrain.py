@@ -4,6 +4,7 @@ Weights can be exported at any time, and judged by tests/bench/weights.py.
 """
 
 import argparse
+import json
 import logging
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies beside this folder
 
-from sam2pal.cli import options_argument, run
+from sam2pal.cli import run
 from sam2pal.config.checking import validated
 from sam2pal.config.model import ModelOptions
 from sam2pal.io.errors import InputError
@@ -32,7 +33,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--folder", type=Path, default=Path("pretraining"), help="checkpoints and logs")
-    add("--options", type=options_argument, default={}, help="PretrainingOptions")
+    add("--options", type=json.loads, default={}, help="PretrainingOptions, JSON")
     add("--config", type=Path, default=BUNDLED / "config.yaml", help="architecture")
     add("--init", type=Path, help="weights to start from, instead of ImageNet's trunk")
     add(

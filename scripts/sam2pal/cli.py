@@ -2,18 +2,16 @@
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import yaml
 
 from sam2pal.config.checking import validated
 from sam2pal.config.fields import machine_fields
-from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import set_aside
 
@@ -104,27 +102,3 @@ def with_machine(options: Options, arguments: argparse.Namespace) -> Options:
     flags = {name: getattr(arguments, name) for name in machine_fields(type(options))}
     given = {name: value for name, value in flags.items() if value is not None}
     return validated(type(options), dataclasses.asdict(options) | given)
-
-
-def options_argument(text: str) -> dict[str, Any]:
-    """Parse the value of `--options`: a JSON object, or the path of a JSON or YAML file.
-
-    Raises:
-        argparse.ArgumentTypeError: it is neither, or it does not hold a mapping.
-    """
-    try:
-        if text.lstrip().startswith("{"):
-            value = json.loads(text)  # not as YAML, which reads 1e-05 as a string
-        elif Path(text).is_file():
-            value = read_yaml(text)
-        else:
-            raise argparse.ArgumentTypeError(f"{text}: neither a JSON object nor an existing file")
-    except (json.JSONDecodeError, InputError) as error:
-        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(
-            f"{text}: expected keys and values, found {json.dumps(value)}"
-        )
-    return value

@@ -1,210 +1,84 @@
-"""The published SAM2-PAL (Descriptron's v21) and this one, side by side: what a specimen costs, and a step.
+"""The published SAM2-PAL (Descriptron's v21) and this one, side by side, in one table.
 
-    make bench-peers                                # builds build/peers/venv and compares
-    python tests/bench/peers.py --peer build/peers/venv/bin/python --specimens 1 3
+    make bench-peers                                      # builds build/peers/venv, then every row
+    make bench-peers ARGS='--rows training --repeats 1'   # one of them; what is known is kept
 
 Both get the same photographs, the same outlined template, the same checkpoint (`sam2.1_hiera_tiny` with
 random weights: cost does not depend on them) and as many threads, each as a program of its own, as a user
-starts it. CPU seconds are those of the process; what a further specimen costs is the difference between two
-calls with more and fewer of them, so that what is left is the start. Of a training, the start is what the
-first of two optimiser steps ends later than the second one lasts. The peer is called so that it sees the
-specimen at all (`--interleave_template`), without its extraction of the foreground, which fetches a model
-of its own. It takes one template and trains one structure per step; ours does all structures in a step, and
-its seconds are divided by them. All specimens fill their photographs: of random weights it would mean nothing
-where they find others. `as many pixels on the specimen` is a window of 512 pixels cut round a specimen that
-fills half of the side of the photograph, which the peer sees whole; finding it is not in it, and takes about
-as long again.
+starts it. CPU seconds are those of the process; what a further specimen costs is the difference between
+two calls with more and fewer of them, and the rest is the start. All specimens fill their photographs: of
+random weights it would mean nothing where they find others. `512 px window` is cut round a specimen that
+fills half of the side of the photograph, which the peer sees whole: as many pixels on the specimen; finding
+it is not in it, and takes about as long again.
+
+Of a training, the start ends where the first step sets gradients to zero, and that step, its encodings
+included, is divided by its structures; the most memory is that until its end. The peer's step is one
+structure. `palindrome alone` is what the peer trains; our default has other losses too, and teaches the
+specimen.
+
+The peer takes one template a call, so of five it is called five times, and which mask to take is left to
+its user. `whole` is two genera of 20 specimens with 3 structures, all masks on disk: `cold` with the starts
+of both calls, `warm` without; reckoned up, unless with `--specimens 1 20`. `real` asks
+both for the masks of real beetles with the bundled weights, which v21 finds only where its configuration is
+made known to Hydra (`peer_bundled.py`): mean IoU over structures.
 """
 
 import argparse
 import json
 import os
-import re
 import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from peer_programs import BUNDLED, MODEL, Cost, Masks, Ours, Theirs
+from safetensors.torch import load_file
 from segmentation import NAMES, draw
 
 from sam2pal.config.model import ModelOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
-from sam2pal.dataset.files import categories, write_json
-from sam2pal.dataset.manifest import Specimen, build_manifest, write_list
-from sam2pal.dataset.rle import encode_mask
-from sam2pal.images.window import Window
-from sam2pal.model.build import build_model
+from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.manifest import Specimen, build_manifest
+from sam2pal.model import build
+from sam2pal.research.benchmark.collection import read_collection
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-MODEL = "sam2.1_hiera_tiny"
 PEER_MODEL = "configs/sam2.1/sam2.1_hiera_t.yaml"
-OURS = {
-    "default": {},
-    "float32": {"half": False},
-    "upright": {"turns": [0]},
-    "as many pixels on the specimen": {"image_size": 512, "window": "photograph"},
+WINDOW = {"image_size": 512, "window": "photograph"}
+PALINDROME = {"distillation": 0.0, "self_pair": 0.0, "controls": 0}
+OURS: dict[str, dict[str, Mapping[str, Any]]] = {
+    "one template": {
+        "any orientation (default)": {},
+        "any orientation, float32": {"half": False},
+        "any orientation, 512 px window": WINDOW,
+    },
+    "five templates": {"any orientation (default)": {}, "any orientation, 512 px window": WINDOW},
+    "training": {
+        "palindrome alone": PALINDROME,
+        "palindrome alone, one at once": {**PALINDROME, "micro_batch": 1},
+        "default": {"controls": 0},
+    },
+    "real": {"seen once": {"ensemble": 1}, "seen three times (default)": {"ensemble": 3}},
 }
-THEIRS = {
-    "default": [],
-    "any orientation": ["--orientation_search", "rot4"],
+THEIRS: dict[str, dict[str, Sequence[str]]] = {
+    "one template": {
+        "upright (default)": (),
+        "any orientation": ("--orientation_search", "rot4"),
+    },
+    "five templates": {"upright (default)": ()},
+    "training": {"palindrome alone": ()},
+    "real": {"upright (default)": (), "upright, the first mask token alone": ("--one-mask",)},
 }
+GENERA, SPECIMENS, STRUCTURES = 2, 20, 3  # of `whole`
+FEW, MANY = (
+    "upright (default)",
+    "any orientation",
+)  # v21's ways, of which the second is the first four times
+REAL = 16  # specimens with an odd number
+ROWS = ("one template", "five templates", "training", "whole", "real")
 Row = dict[str, Any]
-
-TIMED = [str(Path(__file__).with_name("first_step.py"))]
-STEPS = 2
-
-
-@dataclass
-class Cost:
-    """Of a program: seconds of CPU, the most memory (GB), and when the steps of a training ended."""
-
-    seconds: float
-    memory: float
-    steps: tuple[float, ...] = ()
-
-
-def cost(command: list[str], log: Path) -> Cost:
-    """Run a program to its end.
-
-    Raises:
-        SystemExit: it fails; its log says why.
-    """
-    with log.open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command[:2])} failed, see {log}")
-    steps = re.findall(r"^optimiser step after (\S+) CPU s$", log.read_text(), re.MULTILINE)
-    seconds = usage.ru_utime + usage.ru_stime
-    return Cost(seconds, usage.ru_maxrss / 2**20, tuple(map(float, steps)))
-
-
-def write_coco(path: Path, templates: list[AnnotatedSpecimen]) -> None:
-    """Templates as both programs read them."""
-    images, annotations = [], []
-    for number, template in enumerate(templates, 1):
-        name = Path(template.path).name
-        size = {"width": template.width, "height": template.height}
-        images.append({"id": number, "file_name": name} | size)
-        for category, structure in enumerate(NAMES, 1):
-            mask = template.masks[structure]
-            top, left, high, wide = Window.holding(mask)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": category,
-                    "iscrowd": 0,
-                    "area": int(mask.sum()),
-                    "bbox": [left, top, wide, high],
-                    "segmentation": encode_mask(mask),
-                }
-            )
-    write_json(
-        path, {"images": images, "categories": categories(NAMES), "annotations": annotations}
-    )
-
-
-class Ours:
-    """The scripts of this repository."""
-
-    def __init__(self, folder: Path, checkpoint: Path) -> None:
-        self._folder, self._checkpoint = folder, checkpoint
-
-    def _options(self, side: int | None = None, **more: object) -> Path:
-        path = self._folder / "options.json"
-        model = {"name": MODEL} | ({"image_size": side} if side else {})
-        write_json(path, {"seed": 1, "model": model, "structures": dict.fromkeys(NAMES), **more})
-        return path
-
-    def _run(self, script: str, *arguments: object, timed: Sequence[str] = ()) -> Cost:
-        command = [sys.executable, *timed, str(SCRIPTS / f"{script}.py"), *map(str, arguments)]
-        return cost(command, self._folder / f"{script}.log")
-
-    def prepare(self, templates: list[AnnotatedSpecimen]) -> None:
-        write_coco(self._folder / "drawn.json", templates)
-        path = self._folder / "convert.json"
-        write_json(path, {"structures": dict.fromkeys(NAMES)})
-        self._run(
-            *("convert_templates", "--options", path, "--annotations", self._folder / "drawn.json"),
-            *("--photographs", Path(templates[0].path).parent, "--genus", "Fictus"),
-            *("--round", "first", "--output", self._folder / "templates.json"),
-        )
-        read = read_templates(self._folder / "templates.json")
-        if any(set(one.masks) != set(NAMES) for one in read):
-            raise SystemExit("a template lost a structure: see convert_templates.log")
-
-    def segment(self, specimens: list[Specimen], options: dict) -> Cost:
-        write_list(self._folder / "list.tsv", specimens)
-        options = dict(options)
-        path = self._options(options.pop("image_size", None), segmentation=options)
-        return self._run(
-            *("segment_shard", "--device", "cpu", "--options", path),
-            *("--checkpoint", self._checkpoint, "--specimens", self._folder / "list.tsv"),
-            *("--templates", self._folder / "templates.json"),
-            *("--output", self._folder / "predictions.json"),
-        )
-
-    def train(self, specimens: list[Specimen]) -> Cost:
-        """Of one pair a step, all structures at once."""
-        write_list(self._folder / "pool.tsv", specimens)
-        training = {"steps": STEPS, "pairs": 1, "views": 1, "validate_every": 1000, "controls": 0}
-        with tempfile.TemporaryDirectory(dir=self._folder) as state:
-            return self._run(
-                *("train_palindrome", "--device", "cpu"),
-                *("--options", self._options(training=training)),
-                *("--checkpoint", self._checkpoint, "--pool", self._folder / "pool.tsv"),
-                *("--templates", self._folder / "templates.json", "--state", state),
-                *("--output", self._folder / "adapter"),
-                timed=TIMED,
-            )
-
-
-class Theirs:
-    """`sam2_pal_batch_v21.py` of descriptron-vision."""
-
-    def __init__(self, folder: Path, checkpoint: Path, python: Path) -> None:
-        self._folder, self._checkpoint, self._python = folder, checkpoint, python
-        code = "import descriptron_vision.tools as t; print(t.__path__[0])"
-        found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
-        self._program = Path(found.stdout.strip()) / "sam2_pal_batch_v21.py"
-
-    def _run(
-        self,
-        template: AnnotatedSpecimen,
-        specimens: list[Specimen],
-        *more: str,
-        timed: Sequence[str] = (),
-    ) -> Cost:
-        with tempfile.TemporaryDirectory(dir=self._folder) as place:
-            photographs = Path(place, "photographs")
-            photographs.mkdir()
-            for specimen in specimens:
-                (photographs / Path(specimen.path).name).symlink_to(specimen.path)
-            command = [str(self._python), *timed, str(self._program), "--device", "cpu"]
-            command += ["--template_json", str(self._folder / "drawn.json")]
-            command += ["--template_image", template.path, "--image_dir", str(photographs)]
-            command += ["--output_dir", f"{place}/found", "--sam2_config", PEER_MODEL]
-            command += ["--sam2_checkpoint", str(self._checkpoint), "--fg_mask", "none"]
-            command += ["--multi_mask", "--interleave_template", *more]
-            return cost(command, self._folder / "peer.log")
-
-    def segment(
-        self, template: AnnotatedSpecimen, specimens: list[Specimen], more: list[str]
-    ) -> Cost:
-        return self._run(template, specimens, *more)
-
-    def train(self, template: AnnotatedSpecimen, specimens: list[Specimen]) -> Cost:
-        """A structure per step, and then the segmentation of one specimen, which the program always does."""
-        more = ["--pal_finetuning", "--use_lora", "--num_epochs", str(STEPS)]
-        more += ["--max_images_per_epoch", "1"]
-        return self._run(template, specimens[:1], *more, timed=TIMED)
 
 
 class Calls:
@@ -226,79 +100,171 @@ class Calls:
         return Cost(best["seconds"], memory, tuple(best["steps"]))
 
 
-@dataclass
 class Bench:
-    """Both programs on drawn photographs."""
+    """Both programs on the same photographs."""
 
-    folder: Path
-    numbers: tuple[int, int]
-    repeats: int
-    peer: Path
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        checkpoint = self.folder / "random.pt"
+    def __init__(self, folder: Path, numbers: tuple[int, int], repeats: int, peer: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.numbers = folder, numbers
+        checkpoint, bundled = folder / "random.pt", folder / "bundled.pt"
         if not checkpoint.is_file():
             torch.manual_seed(0)
-            model = build_model(ModelOptions(MODEL), random_weights=True)
+            model = build.build_model(ModelOptions(MODEL), random_weights=True)
             torch.save({"model": model.state_dict()}, checkpoint)
-        self.ours = Ours(self.folder, checkpoint)
-        self.theirs = Theirs(self.folder, checkpoint, self.peer)
-        self._calls = Calls(self.folder / "calls.json", self.repeats)
+            torch.save({"model": load_file(build.BUNDLED / "weights.safetensors")}, bundled)
+        self.ours = Ours(folder, checkpoint)
+        self.theirs = Theirs(folder, checkpoint, peer, PEER_MODEL)
+        self.ours_bundled = Ours(folder, None)
+        self.theirs_bundled = Theirs(folder, bundled, peer, "config")
+        self._calls = Calls(folder / "calls.json", repeats)
+        self._prepared: tuple[int, int] | None = None
 
-    def further(self, program: str, way: str, count: int) -> Row:
+    def _drawn(
+        self, templates: int, count: int, names: Sequence[str] = NAMES
+    ) -> tuple[list[AnnotatedSpecimen], list[Specimen]]:
+        """Templates and as many photographs of one specimen, both also where the programs read them."""
+        key = (templates, len(names))
+        if key != self._prepared:
+            self._drawing = draw(self.folder / "drawn", templates, 2)
+            self.ours.prepare(self._drawing[0], names)
+            self._prepared = key
+        found, specimens = self._drawing
+        return found, same(self.folder / f"specimens{templates}_{count}", specimens, count)
+
+    def segmenting(self, what: str, program: str, way: str) -> list[Row]:
         """What a further specimen costs, and the start."""
-        templates, specimens = draw(self.folder / "drawn", count, max(*self.numbers, 2))
-        specimens = same(self.folder / f"specimens{count}", specimens)
-        self.ours.prepare(templates)  # both read what it writes
+        count = 5 if what == "five templates" else 1
+        calls = 1 if program == "ours" else count  # each with a template of its own
 
-        def call(number: int) -> Cost:
+        def call(way: str, number: int) -> Cost:
+            templates, specimens = self._drawn(count if program == "ours" else 1, number)
             if program == "ours":
-                return self.ours.segment(specimens[:number], OURS[way])
-            return self.theirs.segment(templates[0], specimens[:number], THEIRS[way])
+                return self.ours.segment(specimens, OURS[what][way])
+            return self.theirs.segment(templates[0], specimens, THEIRS[what][way])
 
-        few, many = (
-            self._calls.least(f"{program}, {way}, {count}, {n}", partial(call, n))
-            for n in self.numbers
-        )
-        each = (many.seconds - few.seconds) / (self.numbers[1] - self.numbers[0])
-        start = few.seconds - each * self.numbers[0]
-        return _row(program, way, count, each, start, max(few.memory, many.memory))
+        given = what if program == "ours" else "one template"
 
-    def training(self, program: str) -> Row:
+        def known(way: str, number: int) -> Cost:
+            return self._calls.least(
+                f"{given}, {program}, {way}, {number}", partial(call, way, number)
+            )
+
+        if (program, way) == ("v21", MANY):  # long: one call, less the start that it has too
+            most = known(way, self.numbers[0])
+            _, start = self._apart(known(FEW, self.numbers[0]), known(FEW, self.numbers[1]))
+            each = (most.seconds - start) / self.numbers[0]
+        else:
+            most = known(way, self.numbers[1])
+            each, start = self._apart(known(way, self.numbers[0]), most)
+        said = f"{way}, {calls} calls" if calls > 1 else way
+        return [_row(what, program, said, calls * each, calls * start, most.memory)]
+
+    def training(self, what: str, program: str, way: str) -> list[Row]:
         """What a structure costs in a step, and what comes before the first step."""
-        templates, specimens = draw(self.folder / "drawn", 1, max(*self.numbers, 2))
-        self.ours.prepare(templates)
 
         def call() -> Cost:
+            templates, specimens = self._drawn(1, 1)
             if program == "ours":
-                return self.ours.train(specimens[:2])
+                return self.ours.train(specimens, OURS[what][way])
             return self.theirs.train(templates[0], specimens)
 
-        found = self._calls.least(f"{program}, training", call)
-        first, second = found.steps[:2]
-        each = (second - first) / (len(NAMES) if program == "ours" else 1)
-        start = first - (second - first)
-        return _row(program, "training step, a structure", 1, each, start, found.memory)
+        found = self._calls.least(f"{what}, {program}, {way}", call)
+        start, ended = found.steps[:2]
+        each = (ended - start) / (len(NAMES) if program == "ours" else 1)
+        return [_row(what, program, f"{way}, a structure", each, start, found.memory)]
+
+    def _apart(self, few: Cost, many: Cost) -> tuple[float, float]:
+        """Seconds of a further specimen, and of the start."""
+        each = (many.seconds - few.seconds) / (self.numbers[1] - self.numbers[0])
+        return each, few.seconds - each * self.numbers[0]
+
+    def whole(self, what: str, program: str, way: str) -> list[Row]:
+        """Two genera to masks on disk, from calls with fewer and more specimens of one."""
+
+        def call(number: int) -> Cost:
+            templates, specimens = self._drawn(1, number, NAMES[:STRUCTURES])
+            if program == "ours":
+                return self.ours.segment(specimens, {})
+            return self.theirs.segment(templates[0], specimens)
+
+        few, many = (
+            self._calls.least(f"{what}, {program}, {n}", partial(call, n)) for n in self.numbers
+        )
+        each, start = self._apart(few, many)
+        warm = GENERA * SPECIMENS * each
+        row = _row(what, program, f"{way}, cold and warm", each, start, many.memory)
+        return [row | {"CPU_s_in_all": f"{warm + GENERA * start:.0f}, {warm:.0f}"}]
+
+    def real(self, what: str, program: str, way: str, collections: Path) -> list[Row]:
+        """Mean IoU of the bundled weights on real beetles that are no template."""
+        rows = []
+        self._prepared = None
+        for folder in sorted(path for path in collections.iterdir() if path.is_dir()):
+            templates = read_collection(folder, "templates_1.json")
+            truth = read_collection(folder, "annotations.json")
+            odd = [one for one in truth if int(one.specimen) % 2][:REAL]
+            names = [name for name in NAMES if all(name in one.masks for one in templates)]
+            self.ours_bundled.prepare(templates, names)
+            place = self.folder / f"real_{folder.name}"
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            for one in odd:
+                shutil.copy(one.path, place)
+            specimens = build_manifest(place, None, 1000).specimens
+            if program == "ours":
+                taken = self.ours_bundled.segment(specimens, OURS[what][way])
+                found = self.ours_bundled.masks()
+            else:
+                by = [*BUNDLED, *THEIRS[what][way]]
+                taken = self.theirs_bundled.segment(templates[0], specimens, by=by)
+                found = self.theirs_bundled.masks([one.specimen for one in odd], names)
+            each, iou = taken.seconds / len(odd), mean_iou(found, odd, names)
+            row = _row(f"{what}, {folder.name}", program, way, each, None, taken.memory)
+            by_structure = ", ".join(f"{value:.2f}" for value in iou)
+            rows.append(row | {"IoU": f"{np.mean(iou):.3f} ({by_structure})"})
+        return rows
 
 
-def _row(program: str, what: str, templates: int, each: float, start: float, memory: float) -> Row:
+def mean_iou(found: Masks, truth: Sequence[AnnotatedSpecimen], names: Sequence[str]) -> list[float]:
+    """By structure, over the specimens that show it; a mask that was not found has an IoU of 0."""
+    means = []
+    for name in names:
+        values = []
+        for one in truth:
+            if name in one.masks and one.masks[name].any():
+                drawn = one.masks[name]
+                mask = found.get((one.specimen, name), np.zeros_like(drawn))
+                values.append((mask & drawn).sum() / (mask | drawn).sum())
+        means.append(float(np.mean(values)))
+    return means
+
+
+def _row(what: str, program: str, way: str, each: float, start: float | None, memory: float) -> Row:
     return {
-        "program": program,
         "what": what,
-        "templates": templates,
+        "program": program,
+        "how": way,
         "CPU_s_each": round(each, 2),
-        "CPU_s_to_start": round(start, 1),
+        "CPU_s_to_start": "" if start is None else round(start, 1),
         "GB_peak": round(memory, 2),
+        "CPU_s_in_all": "",
+        "IoU": "",
     }
 
 
-def same(folder: Path, specimens: Sequence[Specimen]) -> list[Specimen]:
-    """The first specimen as many times: it fills its photograph, so that random weights find it."""
+def same(folder: Path, specimens: Sequence[Specimen], count: int) -> list[Specimen]:
+    """The first specimen so many times: it fills its photograph, so that random weights find it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for one in specimens:
-        shutil.copy(specimens[0].path, folder / Path(one.path).name)
+    for number in range(count):
+        shutil.copy(specimens[0].path, folder / f"{number:04d}.png")
     return build_manifest(folder, None, 1000).specimens
+
+
+def table(rows: Sequence[Row]) -> str:
+    """As Markdown."""
+    lines = [f"| {' | '.join(rows[0])} |", "| --- " * len(rows[0]) + "|"]
+    lines += [f"| {' | '.join(map(str, row.values()))} |" for row in rows]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -307,40 +273,43 @@ def main() -> None:
     )
     add = parser.add_argument
     add("--peer", type=Path, required=True, help="a Python that has descriptron-vision")
+    add("--rows", nargs="+", default=ROWS, choices=ROWS)
+    add("--programs", nargs="+", default=["ours", "v21"], choices=["ours", "v21"])
+    add("--ways", nargs="+", help="of those printed, only some")
     add("--specimens", nargs=2, type=int, default=[1, 3], help="of the shorter and longer call")
     add("--repeats", type=int, default=2, help="the shortest counts")
-    add("--templates", nargs="+", type=int, default=[1, 5])
-    add("--only", nargs="+", default=["segment", "train"], choices=["segment", "train"])
-    add("--ways", nargs="+", help="of those printed, only some")
     add("--threads", type=int, default=2)
-    add(
-        "--output", type=Path, required=True, help="folder of tables and logs; goes on where it was"
-    )
+    add("--real", type=Path, help="folder of real collections; without it no row `real`")
+    add("--output", type=Path, required=True, help="folder of results; goes on where it was")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     folder = arguments.output.resolve()
-    numbers = tuple(arguments.specimens)
-    bench = Bench(folder, numbers, arguments.repeats, arguments.peer)
-    todo: list[Callable[[], Row]] = []
-    for count in arguments.templates if "segment" in arguments.only else ():
-        # the peer takes one template
-        ways = {"ours": OURS, "v21": THEIRS if count == 1 else {}}
-        todo += [
-            partial(bench.further, program, way, count)
-            for program, those in ways.items()
-            for way in those
-            if not arguments.ways or way in arguments.ways
-        ]
-    if "train" in arguments.only:
-        todo += [partial(bench.training, program) for program in ("ours", "v21")]
-    rows = []
-    for one in todo:
-        rows.append(one())
-        print(json.dumps(rows[-1]), flush=True)
-    lines = [f"| {' | '.join(rows[0])} |", "| --- " * len(rows[0]) + "|"]
-    lines += [f"| {' | '.join(map(str, row.values()))} |" for row in rows]
-    (folder / "peers.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    bench = Bench(folder, tuple(arguments.specimens), arguments.repeats, arguments.peer)
+    calls: dict[str, Callable[[str, str, str], list[Row]]] = {
+        "one template": bench.segmenting,
+        "five templates": bench.segmenting,
+        "training": bench.training,
+        "whole": bench.whole,
+    }
+    if arguments.real:
+        calls["real"] = partial(bench.real, collections=arguments.real)
+    kept = folder / "rows.json"
+    known: dict[str, list[Row]] = json.loads(kept.read_text()) if kept.is_file() else {}
+    for what in (what for what in arguments.rows if what in calls):
+        for program in arguments.programs:
+            for way in {"ours": OURS, "v21": THEIRS}[program].get(what, {"default": ()}):
+                name = f"{what}, {program}, {way}"
+                if name in known or (arguments.ways and way not in arguments.ways):
+                    continue
+                chosen = f'--rows "{what}" --programs {program} --ways "{way}"'
+                command = {"command": f"make bench-peers ARGS='{chosen}'"}
+                known[name] = [row | command for row in calls[what](what, program, way)]
+                print(*map(json.dumps, known[name]), sep="\n", flush=True)
+                kept.write_text(json.dumps(known, indent=1) + "\n")
+    rows = sorted(sum(known.values(), []), key=lambda row: ROWS.index(row["what"].split(",")[0]))
+    text = table(rows)
+    (folder / "peers.md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from sam2pal.dataset.findings import Findings
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.plan import of_corrections
 from sam2pal.dataset.pool import draw_pool
-from sam2pal.dataset.preview import Folder, problems
+from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
 
@@ -29,10 +29,9 @@ def answer(folder: Path) -> str:
     try:
         values = read_mapping(Path("config/config.yaml"))
         project = check(values, "config/config.yaml", check_structures, no)
-        findings = Findings(project, no, {"length"}, folder / "findings.json")
-        refuse(findings.errors, "")
         folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
-        refuse(problems(project, folders, no), "")
+        findings = Findings(project, folders, no, {"length"}, folder / "findings.json")
+        refuse([*findings.errors, *findings.problems], "")
     except InputError as error:
         return f"error: {error}"
     waiting = [] if project.corrections else of_corrections(project, {})

@@ -197,8 +197,8 @@ def test_the_report_carries_labelled_tables_and_pictures(finished: Project) -> N
         dictionary = {"table": "dictionary", "genus": genus, "round": name}
         assert json.loads(labels[f"{run}/measures.tsv"]) == dictionary
         assert json.loads(labels[f"{run}/review.png"]) == {"genus": genus, "round": name}
-        assert json.loads(labels[f"{run}/review/page-1.html"]) == {"genus": genus, "round": name}
-    assert sum(name.endswith("/page-1.html") for name in names) == len(RUNS)
+        assert json.loads(labels[f"{run}/review/index.html"]) == {"genus": genus, "round": name}
+    assert sum(name.endswith("/index.html") for name in names) == len(RUNS)
     assert any(name.endswith("/pictures/000/000001.jpg") for name in names)
     assert "provenance.json" in labels and "tables/morphometrics.csv" not in labels
 

@@ -20,21 +20,23 @@ from sam2pal import (
     segmentation,
     training,
 )
-from sam2pal.config.checking import cut, refuse
+from sam2pal.config.checking import cut
 from sam2pal.config.fields import machine_fields
 from sam2pal.config.project import check
 from sam2pal.config.rounds import CORRECTIONS
-from sam2pal.config.sources import source_state
 from sam2pal.config.stages import as_given, stage_options, write_options
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.evaluation.columns import COLUMNS as SCORES
 from sam2pal.evaluation.damaged import set_aside_damaged
+from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import files_state
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.tables.columns import COLUMNS as MEASUREMENTS
 
 # Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
+made = lambda path: path.startswith(DEMO)
 DEMO_KINDS = {"Fictocarabus": "ground beetle", "Fictotenebrio": "beetle"}
 
 # A thread of torch that waits for another by spinning starves it where there are fewer free cores than threads, as
@@ -122,9 +124,9 @@ def check_configuration(config):
     try:
         own_mappings(config)
         # whether files exist is looked up once, not again in every job
-        made = (lambda path: path.startswith(DEMO)) if workflow.is_main_process else None
+        looked_up = made if workflow.is_main_process else None
         own = {key: value for key, value in config.items() if key != "pathvars"}  # Snakemake's
-        project = check(own, file, check_structures, made, {*SCORES, *MEASUREMENTS}, corrected)
+        project = check(own, file, check_structures, looked_up, {*SCORES, *MEASUREMENTS}, corrected)
         if workflow.is_main_process and project.corrections:
             from sam2pal.dataset.corrections import check_genera
 
@@ -150,29 +152,30 @@ SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
 ##### what the annotations and the tables of specimens say #####
 
 
-state_of = functools.lru_cache(maxsize=None)(source_state)
 DRY = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
+# Only the main process looks: a million files are not listed again in every job of a cluster.
+FOLDERS = {name: Folder(genus.specimens) for name, genus in PROJECT.genera.items()}
 
 
 def look_into_files():
     """Read every annotation and the specimen table once, and say all that was found together.
 
-    A dry run ends with an error. Else a broken specimen table does, which all genera need; a genus whose annotations
-    cannot be read fails by itself, and the others go on.
+    A dry run ends with an error. Else one that concerns all genera does; a genus whose annotations cannot be read
+    fails by itself, and the others go on.
     """
     from sam2pal.dataset.findings import Findings
 
-    made = lambda path: path.startswith(DEMO)
     memory = Path(".snakemake/sam2pal/findings.json")
-    findings = Findings(PROJECT, made, {*SCORES, *MEASUREMENTS}, memory, state_of)
+    findings = Findings(PROJECT, FOLDERS, made, {*SCORES, *MEASUREMENTS}, memory)
     if findings.notes:
         shown = findings.notes if DRY else cut(findings.notes)
         logger.warning("\n".join(["Notes on the annotations and tables:", *shown]))
     if findings.errors:
-        text = "\n".join(["These files cannot be used:", *findings.errors])
-        if DRY or any(error.startswith(f"{CONFIG.specimen_table}") for error in findings.errors):
-            raise WorkflowError(text)
-        logger.warning(text)
+        findings.errors.insert(0, "These files cannot be used:")
+    if findings.problems or (DRY and findings.errors):
+        raise WorkflowError("\n".join([*cut(findings.problems), *findings.errors]))
+    if findings.errors:
+        logger.warning("\n".join(findings.errors))
 
 
 if workflow.is_main_process:
@@ -187,18 +190,10 @@ def script(name):
 
 ##### what there is to do #####
 
-# Only the main process looks: a million files are not listed again in every job of a cluster.
-FOLDERS = {}
 if workflow.is_main_process:
     from sam2pal.dataset import plan
-    from sam2pal.dataset.preview import Folder, problems
     from sam2pal.dataset.trial import Trial, trial
 
-    FOLDERS = {name: Folder(genus.specimens) for name, genus in PROJECT.genera.items()}
-    try:
-        refuse(problems(PROJECT, FOLDERS, lambda path: path.startswith(DEMO)), "")
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
     results = Path(place("<results>"))
     there = plan.work_of_genera(PROJECT, FOLDERS, results)
 
@@ -598,10 +593,8 @@ def source_states(wildcards):
 
 def truth_state(wildcards):
     """A hash of the truth where that is a folder; its photographs are in the list of specimens."""
-    genus, truth = genus_of(wildcards), Path(truth_of(wildcards))
-    if not workflow.is_main_process or not truth.is_dir():
-        return ""
-    return state_of(AnnotationSet(genus.name, "truth", genus.truth, genus.specimens))
+    truth = truth_of(wildcards)
+    return files_state(truth) if workflow.is_main_process and Path(truth).is_dir() else ""
 
 
 def pool_manifest(wildcards):

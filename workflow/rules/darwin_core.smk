@@ -10,8 +10,6 @@ rule export_darwin_core:
         folder=directory("<results>/{genus}/darwin_core"),
     log:
         "<logs>/{genus}/export_darwin_core.log",
-    benchmark:
-        "<benchmarks>/{genus}/export_darwin_core.tsv"
     conda:
         "../../envs/light.yaml"
     params:

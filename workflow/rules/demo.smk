@@ -12,8 +12,6 @@ rule draw_specimens:
         table=local("resources/demo/{genus}/specimens.tsv"),
     log:
         "<logs>/{genus}/draw_specimens.log",
-    benchmark:
-        "<benchmarks>/{genus}/draw_specimens.tsv"
     wildcard_constraints:
         genus="|".join(DEMO_KINDS),
     conda:
@@ -34,8 +32,6 @@ rule join_specimen_tables:
         table=local("resources/demo/specimens.tsv"),
     log:
         "<logs>/join_specimen_tables.log",
-    benchmark:
-        "<benchmarks>/join_specimen_tables.tsv"
     conda:
         "../../envs/light.yaml"
     shell:

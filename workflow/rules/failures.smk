@@ -102,12 +102,6 @@ def show_summary():
     return text
 
 
-if workflow.is_main_process:
-    from sam2pal.io.progress import OnlyForward
-
-    logger.addFilter(OnlyForward())
-
-
 onstart:
     # on a cluster too: the files that jobs keep lie in the shared folder
     if sys.stderr.isatty():

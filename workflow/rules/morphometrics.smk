@@ -32,8 +32,6 @@ rule find_scale:
         scales="<results>/{genus}/scale.csv",
     log:
         "<logs>/{genus}/find_scale.log",
-    benchmark:
-        "<benchmarks>/{genus}/find_scale.tsv"
     conda:
         "../../envs/light.yaml"
     params:

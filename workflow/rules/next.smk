@@ -14,8 +14,6 @@ rule choose_next:
         outlines=directory("<results>/{genus}/{round}/next"),
     log:
         "<logs>/{genus}/{round}/choose_next.log",
-    benchmark:
-        "<benchmarks>/{genus}/{round}/choose_next.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -39,8 +37,6 @@ rule compare_masks:
         measures="<results>/{genus}/{round}/changed_measures.csv",
     log:
         "<logs>/{genus}/{round}/compare_masks.log",
-    benchmark:
-        "<benchmarks>/{genus}/{round}/compare_masks.tsv"
     conda:
         "../../envs/light.yaml"
     params:

@@ -23,8 +23,6 @@ rule provenance:
         ),
     log:
         "<logs>/provenance.log",
-    benchmark:
-        "<benchmarks>/provenance.tsv"
     conda:
         "../../envs/torch.yaml"
     params:

@@ -15,7 +15,7 @@ rule review_page:
         page="<results>/{genus}/{round}/review.html",
         pictures=report(
             directory("<results>/{genus}/{round}/review"),
-            htmlindex="page-1.html",
+            htmlindex="index.html",
             category="Every specimen",
             labels={"genus": "{genus}", "round": "{round}"},
             caption="../report/specimens.rst",
@@ -57,8 +57,6 @@ rule review_index:
         folder=directory("<results>/index"),
     log:
         "<logs>/review_index.log",
-    benchmark:
-        "<benchmarks>/review_index.tsv"
     conda:
         "../../envs/light.yaml"
     params:

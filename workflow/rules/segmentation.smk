@@ -71,8 +71,6 @@ rule draw_masks:
         pictures=directory("<results>/{genus}/{round}/{kind}/{shard}"),
     log:
         "<logs>/{genus}/{round}/draw_masks/{kind}/{shard}.log",
-    benchmark:
-        "<benchmarks>/{genus}/{round}/draw_masks/{kind}/{shard}.tsv"
     wildcard_constraints:
         kind="overlays|indexed",
     conda:

@@ -13,8 +13,6 @@ rule export_shapes:
         folder=directory("<results>/{genus}/shapes"),
     log:
         "<logs>/{genus}/export_shapes.log",
-    benchmark:
-        "<benchmarks>/{genus}/export_shapes.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -45,8 +43,6 @@ rule plot_shapes:
         parquet="<results>/tables/shape_space.parquet",
     log:
         "<logs>/plot_shapes.log",
-    benchmark:
-        "<benchmarks>/plot_shapes.tsv"
     conda:
         "../../envs/light.yaml"
     params:

@@ -9,7 +9,7 @@ rule find_specimens:
         boxes=lambda wildcards: [local(path) for path in genus_of(wildcards).box_files],
     output:
         specimens="<results>/{genus}/specimens.json",
-        sheets=directory("<results>/{genus}/trays"),
+        page=directory("<results>/{genus}/trays"),
     log:
         "<logs>/{genus}/find_specimens.log",
     benchmark:
@@ -25,7 +25,7 @@ rule find_specimens:
         auto=lambda wildcards: "--auto" if genus_of(wildcards).layout == "auto" else "",
     shell:
         "{params.program} --photographs {params.folder:q} --templates {input.templates} {params.boxes} {params.codes} {params.auto}"
-        " --genus {wildcards.genus} --sheets {output.sheets} --progress {log}.state --output {output.specimens} > {log} 2>&1"
+        " --genus {wildcards.genus} --page {output.page} --progress {log}.state --output {output.specimens} > {log} 2>&1"
 
 
 # Photographs are never Snakemake's inputs, there may be a million of them. Names, sizes and times of all files of
@@ -72,8 +72,6 @@ rule draw_pool:
         pool="<results>/{genus}/{round}/train_pool.tsv",
     log:
         "<logs>/{genus}/{round}/draw_pool.log",
-    benchmark:
-        "<benchmarks>/{genus}/{round}/draw_pool.tsv"
     conda:
         "../../envs/light.yaml"
     params:

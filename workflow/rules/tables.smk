@@ -157,8 +157,6 @@ rule plot_morphometrics:
         parquet="<results>/tables/morphometrics_allometry.parquet",
     log:
         "<logs>/plot_morphometrics.log",
-    benchmark:
-        "<benchmarks>/plot_morphometrics.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -195,8 +193,6 @@ rule plot_evaluation:
         ),
     log:
         "<logs>/plot_evaluation.log",
-    benchmark:
-        "<benchmarks>/plot_evaluation.tsv"
     conda:
         "../../envs/light.yaml"
     params:

@@ -15,8 +15,6 @@ rule convert_templates:
         templates="<results>/{genus}/{round}/templates.json",
     log:
         "<logs>/{genus}/{round}/convert_templates.log",
-    benchmark:
-        "<benchmarks>/{genus}/{round}/convert_templates.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -41,8 +39,6 @@ rule convert_truth:
         truth="<results>/{genus}/truth.json",
     log:
         "<logs>/{genus}/convert_truth.log",
-    benchmark:
-        "<benchmarks>/{genus}/convert_truth.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -64,8 +60,6 @@ rule convert_corrections:
         corrections="<results>/{genus}/corrections.json",
     log:
         "<logs>/{genus}/convert_corrections.log",
-    benchmark:
-        "<benchmarks>/{genus}/convert_corrections.tsv"
     conda:
         "../../envs/light.yaml"
     params:

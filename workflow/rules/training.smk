@@ -8,8 +8,6 @@ rule fetch_checkpoint:
         checkpoint="<resources>/checkpoints/{name}.pt",
     log:
         "<logs>/fetch_checkpoint/{name}.log",
-    benchmark:
-        "<benchmarks>/fetch_checkpoint/{name}.tsv"
     localrule: True
     conda:
         "../../envs/torch.yaml"

@@ -5,7 +5,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +14,6 @@ from sam2pal.config.model import BUNDLED_WEIGHTS
 from sam2pal.io.files import sha256
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PACKAGES = (
-    *("imagecodecs", "numpy", "pandas", "pillow", "pyarrow", "pycocotools"),
-    *(
-        "safetensors",
-        "sam2",
-        "scikit-image",
-        "scipy",
-        "snakemake",
-        "tifffile",
-        "torch",
-        "torchvision",
-    ),
-)
-
-
-def installed(name: str) -> str | None:
-    """The version of a package, or None where it is not installed."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def commit(repository: Path = REPOSITORY) -> dict[str, Any]:
@@ -66,7 +45,7 @@ def record(
 ) -> dict[str, Any]:
     """What results/provenance.json holds."""
     text = json.dumps(configuration, sort_keys=True, separators=(",", ":"))
-    versions = {name: installed(name) for name in PACKAGES}
+    versions = {one.name.lower(): one.version for one in distributions() if one.name}
     return {
         "workflow": {"version": __version__, **commit()},
         "configuration": configuration,

@@ -13,8 +13,6 @@ Format = Literal["coco", "labelme", "cvat", "labelstudio", "yolo", "geojson", "m
 class ReviewSection:
     """How the review page is made."""
 
-    per_page: StrictInt = Field(200, ge=1, le=5000)
-    """specimens per page"""
     side: StrictInt = Field(480, ge=64, le=4000)
     """longer side of the pictures, pixels; smaller photographs are not enlarged"""
     quality: StrictInt = Field(80, ge=1, le=95)

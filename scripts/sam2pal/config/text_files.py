@@ -9,6 +9,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from sam2pal.io.errors import InputError
+from sam2pal.io.text import content_of, utf8
 
 LARGEST = 1 << 20  # bytes of a file
 MOST_VALUES = 100_000  # of a file, each counted as often as an alias repeats it
@@ -47,23 +48,9 @@ def read_yaml(path: str | Path) -> Any:
 def read_text(path: str | Path) -> str:
     """The text of a small file; InputError if it is no regular file, larger than `LARGEST`, or no UTF-8."""
     path = Path(path)
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path}: this is no regular file; give the path of one")
-        if path.is_file() and path.stat().st_size > LARGEST:
-            raise InputError(
-                f"{path}: {path.stat().st_size:,} bytes are more than {LARGEST:,}; is it another file?"
-            )
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, line {line}: this is no text in UTF-8; save the file as UTF-8"
-        ) from error
+    if path.is_file() and (size := path.stat().st_size) > LARGEST:
+        raise InputError(f"{path}: {size:,} bytes are more than {LARGEST:,}; is it another file?")
+    return utf8(content_of(path), path)
 
 
 def _check(root: Node, path: str) -> None:

@@ -27,7 +27,7 @@ from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError, first_few, nearest
-from sam2pal.io.user_tables import composed, folded
+from sam2pal.io.user_tables import composed, folded, meant
 
 _SHOWN = 20  # outlines left out that are named
 _LABEL = 60  # characters of an unknown label that are shown
@@ -67,13 +67,18 @@ def convert(
 
 def notes_on_annotations(
     annotations: str | Path, photographs: Photographs, structures: Sequence[str], truth: bool
-) -> list[str]:
+) -> tuple[list[str], set[str] | None, str]:
     """What `convert` would note, as far as can be told without drawing the outlines.
 
-    Raises:
-        InputError: see `convert`.
+    Returns:
+        Notes; the labels, or None if the file cannot be read; and why it cannot be used, or nothing.
     """
-    return _collect(annotations, photographs, _Collected(structures, truth, glance=True)).notes
+    collected = _Collected(structures, truth, glance=True)
+    try:
+        _collect(annotations, photographs, collected)
+    except InputError as error:
+        return [], collected.labels, str(error)
+    return collected.notes, collected.labels, ""
 
 
 def _collect(
@@ -173,6 +178,7 @@ class _Collected:
         self.structures = list(structures)
         self.truth, self.glance = truth, glance
         self.images: dict[str, _Image] = {}
+        self.labels: set[str] | None = None
         self.notes: list[str] = []
 
     def add(self, file: Path, source: Source, photographs: Photographs) -> None:
@@ -180,6 +186,8 @@ class _Collected:
 
         What cannot be used is left out with a note, unless nothing is left.
         """
+        labels = {outline.label for drawing in source.drawings for outline in drawing.outlines}
+        self.labels = (self.labels or set()) | labels
         self.notes += source.notes
         passed = [f"{count} {kind}" for kind, count in sorted(source.ignored.items())]
         self.notes += [f"{file}: {what} passed over" for what in passed]
@@ -252,16 +260,9 @@ class _Collected:
 
     def _note_spelling(self, drawing: Drawing, photograph: PhotographFile) -> None:
         said = composed(drawing.photograph).replace("\\", "/").rsplit("/", 1)[-1]
-        base = composed(photograph.name).rsplit("/", 1)[-1]
-        if (
-            said.rsplit(".", 1)[0].casefold()
-            not in (
-                base.casefold(),
-                base.rsplit(".", 1)[0].casefold(),
-                photograph.specimen.rsplit("/", 1)[-1].casefold(),
-            )
-            and said.casefold() != photograph.specimen.rsplit("/", 1)[-1].casefold()
-        ):
+        own = [composed(name).rsplit("/", 1)[-1] for name in (photograph.name, photograph.specimen)]
+        alike = [{name.casefold(), name.rsplit(".", 1)[0].casefold()} for name in (said, *own)]
+        if not alike[0] & (alike[1] | alike[2]):
             self.notes.append(f"{drawing.where}: '{said}' is taken as '{photograph.name}'")
         size = photograph.bytes() if drawing.bytes else None
         if size is not None and size != drawing.bytes:
@@ -281,20 +282,11 @@ class _Collected:
 
     def _structure(self, label: str) -> str | None:
         """The configuration's name for a label: the same, or else the same but for case."""
-        if label in self.structures:
-            return label
-        for alike in (composed, folded):
-            same = [name for name in self.structures if alike(name) == alike(label)]
-            if len(same) == 1:
-                break
-        else:
-            return None
-        if composed(label) == composed(same[0]):
-            return same[0]
-        note = f"'{label}' in the annotations is taken as '{same[0]}'"
-        if note not in self.notes:
-            self.notes.append(note)
-        return same[0]
+        name = meant(label, self.structures)
+        if name is not None and composed(label) != composed(name):
+            note = f"'{label}' in the annotations is taken as '{name}'"
+            self.notes += [note] if note not in self.notes else []
+        return name
 
     def _keep_missing(self, drawing: Drawing) -> None:
         name = drawing.photograph.replace("\\", "/")

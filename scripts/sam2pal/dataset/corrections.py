@@ -11,12 +11,13 @@ from typing import Any
 
 from sam2pal.config.checking import refuse
 from sam2pal.dataset.dataset import MISSING, specimen_of
-from sam2pal.dataset.files import check, guarded, read_json
+from sam2pal.dataset.files import Coco, check, guarded, read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.images.address import content_hash, file_of, split
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError, nearest
 from sam2pal.io.files import write_if_changed
+from sam2pal.io.user_tables import meant
 
 FACTS = ("corrected", *MISSING)
 """Verdicts that hold of a specimen whatever is predicted."""
@@ -177,33 +178,17 @@ def templates_of(judgements: Iterable[Judgement], accepted: int = 0) -> list[Jud
 
 def as_coco(judgements: Iterable[Judgement]) -> dict[str, Any]:
     """COCO of masks that stand, for the reader of annotations."""
-    images: dict[str, dict[str, Any]] = {}
-    numbers: dict[str, int] = {}
-    annotations = []
+    judgements = list(judgements)
+    coco = Coco(dict.fromkeys(one.structure for one in judgements), orientation="stored")
+    images: dict[str, int] = {}
     for one in judgements:
-        photograph = one.photograph
-        image = images.setdefault(
-            one.specimen,
-            {"id": len(images) + 1, "file_name": photograph.name, "specimen": one.specimen},
-        )
-        number = numbers.setdefault(one.structure, len(numbers) + 1)
-        missing = one.verdict in MISSING
-        annotations.append(
-            {
-                "id": len(annotations) + 1,
-                "image_id": image["id"],
-                "category_id": number,
-                "iscrowd": 0,
-                "segmentation": [] if missing else one.segmentation,
-                **({"area": 0, "state": one.verdict} if missing else {}),
-            }
-        )
-    return {
-        "info": {"orientation": "stored"},
-        "images": list(images.values()),
-        "categories": [{"id": number, "name": name} for name, number in numbers.items()],
-        "annotations": annotations,
-    }
+        if one.specimen not in images:
+            names = {"file_name": one.photograph.name, "specimen": one.specimen}
+            images[one.specimen] = coco.image(**names)
+        missing = {"segmentation": [], "area": 0, "state": one.verdict}
+        entry = missing if one.verdict in MISSING else {"segmentation": one.segmentation}
+        coco.annotation(images[one.specimen], one.structure, **entry)
+    return coco.data
 
 
 def write_templates(path: Path, judgements: Sequence[Judgement]) -> None:
@@ -305,9 +290,8 @@ class _File:
         )
 
     def _structure(self, label: str) -> str | None:
-        same = [name for name in self.structures if name.casefold() == label.casefold()]
-        if label in self.structures or len(same) == 1:
-            return label if label in self.structures else same[0]
+        if name := meant(label, self.structures):
+            return name
         note = (
             f"{self.path}: left out what is said of '{label}', which is not among the structures"
             f"{nearest(label, self.structures)}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import UserDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -21,10 +22,9 @@ from sam2pal.dataset.rle import (
     encode_mask,
     rle_area,
     rle_measures,
-    rle_size,
 )
+from sam2pal.dataset.runs import rle_size
 from sam2pal.images.address import suffix_of
-from sam2pal.images.window import Window
 from sam2pal.io.errors import DamagedError, InputError
 
 if TYPE_CHECKING:
@@ -93,78 +93,52 @@ class Annotation:
     @cached_property
     def _cut(self) -> bool:
         """Whether the mask meets an edge of the photograph."""
-        if len(self.pieces) == 1 and isinstance(self.pieces[0], dict):
-            return at_edge(rle_measures(self.pieces[0])["bbox"], *rle_size(self.pieces[0]))
-        mask = self.mask()
-        return any(edge.any() for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+        return at_edge(rle_measures(self.rle)["bbox"], *rle_size(self.rle))
 
     @cached_property
-    def area(self) -> int:
-        """Pixels of the mask; an RLE is not decoded for it.
+    def rle(self) -> Mapping[str, Any]:
+        """The mask as one compressed RLE, as stored.
 
         Raises:
-            InputError: the mask is damaged.
+            InputError: the mask is damaged or of another size than the photograph.
         """
-        if len(self.pieces) > 1 or not isinstance(self.pieces[0], dict):
-            return int(self.mask().sum())
         try:
-            return rle_area(self.pieces[0])
-        except (ValueError, TypeError, AttributeError) as error:
-            raise self._damaged(error) from error
-
-    def mask(self) -> np.ndarray:
-        """The mask, bool `[height, width]` as stored; InputError if it is damaged or of another size."""
-        united: np.ndarray | None = None
-        for piece in self.pieces:
-            try:
-                mask = self._decode(piece)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise self._damaged(error) from error
-            self._check(mask.shape)
-            if united is not None and united.shape != mask.shape:
-                raise InputError(
-                    f"{self.where}: it has masks of different sizes: {_size(united.shape)} and"
-                    f" {_size(mask.shape)} pixels"
-                )
-            united = mask if united is None else united | mask
-        assert united is not None
-        return united
-
-    def part(self) -> tuple[np.ndarray, tuple[int, int, int, int], tuple[int, int]]:
-        """The part of the mask that holds its pixels, its (left, top, width, height), and the mask's shape.
-
-        Raises:
-            InputError: as `mask`.
-        """
-        piece = self.pieces[0]
-        if len(self.pieces) > 1 or not isinstance(piece, dict):
-            mask = self.mask()
-            box = Window.holding(mask)
-            return mask[box.slices], box.bbox, mask.shape
-        try:
-            found, shape = decode_box(piece), rle_size(piece)
+            found = [_rle(piece, self.height, self.width) for piece in self.pieces]
+            sizes = {rle_size(rle): rle for rle in found}
+            if len(sizes) > 1:
+                said = " and ".join(map(_size, sizes))
+                raise InputError(f"{self.where}: it has masks of different sizes: {said} pixels")
+            rle = found[0]
+            if len(found) > 1 or not isinstance(rle["counts"], str):
+                rle = encode_mask(np.logical_or.reduce([decode_mask(one) for one in found]))
+            rle_area(rle)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise self._damaged(error) from error
-        self._check(shape)
-        return *found, shape
-
-    def _check(self, shape: tuple[int, ...]) -> None:
+            message = f"{self.where}: damaged mask ({error}); make or export the file again"
+            raise DamagedError(str(self.where).partition(":")[0], message) from error
+        (shape,) = sizes
         if self.width and shape != (self.height, self.width):
             raise InputError(
                 f"{self.where}: the mask has {_size(shape)} pixels, the photograph"
                 f" {self.width} x {self.height} (width x height)"
             )
+        return rle
 
-    def _decode(self, piece: Any) -> np.ndarray:
-        if isinstance(piece, dict):
-            return decode_mask(piece)
-        if isinstance(piece, list):
-            return _polygons(piece, self.height, self.width)
-        raise ValueError("it has no segmentation (a polygon or an RLE)")
+    @cached_property
+    def area(self) -> int:
+        """Pixels of the mask; InputError as of `rle`."""
+        return rle_area(self.rle)
 
-    def _damaged(self, error: Exception) -> InputError:
-        message = f"{self.where}: damaged mask ({error}); make or export the file again"
-        return DamagedError(str(self.where).partition(":")[0], message)
+    def mask(self) -> np.ndarray:
+        """The mask, bool `[height, width]` as stored; InputError as of `rle`."""
+        return decode_mask(self.rle)
+
+    def part(self) -> tuple[np.ndarray, tuple[int, int, int, int], tuple[int, int]]:
+        """The part of the mask that holds its pixels, its (left, top, width, height), and the mask's shape.
+
+        Raises:
+            InputError: as of `rle`.
+        """
+        return *decode_box(self.rle), rle_size(self.rle)
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,21 +192,9 @@ class AnnotatedSpecimen:
         return State.UNKNOWN if annotation is None else annotation.state
 
 
-class _Masks(Mapping[str, np.ndarray]):
-    def __init__(self, annotations: Mapping[str, Annotation]) -> None:
-        self._annotations = annotations
-
+class _Masks(UserDict):
     def __getitem__(self, structure: str) -> np.ndarray:
-        return self._annotations[structure].mask()
-
-    def __contains__(self, structure: object) -> bool:
-        return structure in self._annotations
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._annotations)
-
-    def __len__(self) -> int:
-        return len(self._annotations)
+        return self.data[structure].mask()
 
 
 def annotations_of_masks(masks: Mapping[str, np.ndarray]) -> dict[str, Annotation]:
@@ -408,11 +370,15 @@ def _annotation(
     )
 
 
-def _polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
+def _rle(piece: Any, height: int, width: int) -> Mapping[str, Any]:
+    """RLE of one, or of polygons; ValueError for anything else."""
+    if isinstance(piece, dict):
+        return piece
+    if not isinstance(piece, list):
+        raise ValueError("it has no segmentation (a polygon or an RLE)")
     if not height or not width:
         raise ValueError("a polygon, but the image has no 'width' and 'height'")
-    if polygons and not isinstance(polygons[0], list):
-        polygons = [polygons]
+    polygons = piece if not piece or isinstance(piece[0], list) else [piece]
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(
@@ -422,10 +388,10 @@ def _polygons(polygons: list[Any], height: int, width: int) -> np.ndarray:
             raise ValueError("a polygon with something that is not a number")
         if max(map(abs, polygon)) > FARTHEST_POINT * max(height, width):
             raise ValueError("a polygon with a point far outside of the photograph")
-    mask = np.zeros((height, width), bool)
-    for rle in coco_mask.frPyObjects(polygons, height, width) if polygons else ():
-        mask |= coco_mask.decode(rle).astype(bool)
-    return mask
+    if not polygons:
+        return encode_mask(np.zeros((height, width), bool))
+    united = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
+    return {"size": [height, width], "counts": united["counts"].decode("ascii")}
 
 
 def _windows(image: Mapping[str, Any], whole: list[int]) -> tuple[tuple[int, int, int, int], ...]:

@@ -66,6 +66,19 @@ class Drawing:
     displayed: bool | None = None
     bytes: int | None = None
 
+    def add(self, label: str, where: str, read: Callable[..., Outline | None], *more: Any) -> None:
+        """Add what `read(*more)` gives, if anything; one that cannot be drawn where that is damaged."""
+        try:
+            outline = read(*more)
+        except InputError as error:
+            outline = faulty_outline(label, where, error)
+        except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+            what = f"{type(error).__name__}: {str(error)[:100]}"
+            fault = InputError(f"{where}: it is damaged ({what}); redraw it")
+            outline = faulty_outline(label, where, fault)
+        if outline is not None:
+            self.outlines.append(outline)
+
 
 @dataclass
 class Source:
@@ -82,27 +95,13 @@ class Source:
 
 
 def faulty_outline(label: str, where: str, error: InputError) -> Outline:
-    """An outline that cannot be drawn."""
-
-    def draw(height: int, width: int) -> np.ndarray:
-        raise error
-
-    return Outline(label, where, draw, fault=error)
+    """An outline that cannot be drawn, which whoever draws it looks at first."""
+    return Outline(label, where, nothing, fault=error)
 
 
-def outline_or_fault(
-    label: str, where: str, read: Callable[..., Outline | None], *arguments: Any
-) -> Outline | None:
-    """What `read(*arguments)` gives; an outline that cannot be drawn where that is damaged."""
-    try:
-        return read(*arguments)
-    except InputError as error:
-        return faulty_outline(label, where, error)
-    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
-        what = f"{type(error).__name__}: {str(error)[:100]}"
-        return faulty_outline(
-            label, where, InputError(f"{where}: it is damaged ({what}); redraw it")
-        )
+def nothing(height: int, width: int) -> np.ndarray:
+    """A mask without a pixel."""
+    return np.zeros((height, width), bool)
 
 
 def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outline:
@@ -238,10 +237,6 @@ def rectangle(left: float, top: float, right: float, bottom: float) -> list[floa
 
 def absent_outline(label: str, where: str, why: str = State.ABSENT) -> Outline:
     """An annotation that says that the specimen does not show the structure, and why."""
-
-    def nothing(height: int, width: int) -> np.ndarray:
-        return np.zeros((height, width), bool)
-
     return Outline(label, where, nothing, empty=True, why=why)
 
 

@@ -1,6 +1,7 @@
 """Boxes and areas of annotations, compared with their masks."""
 
 import numpy as np
+import shapely
 from PIL import Image, ImageDraw
 
 from sam2pal.dataset.drawing import Outline, holes_of, united
@@ -97,13 +98,11 @@ def _with_edge(outline: Outline, height: int, width: int) -> np.ndarray | None:
 
 def _overlap(one: Box, other: Box) -> float:
     """IoU of two boxes; one of less than a pixel counts as a pixel."""
-    sides = []
-    for axis in (0, 1):
-        ends = [(box[axis], box[axis] + max(box[axis + 2], 1)) for box in (one, other)]
-        sides.append(max(0.0, min(ends[0][1], ends[1][1]) - max(ends[0][0], ends[1][0])))
-    shared = sides[0] * sides[1]
-    areas = sum(max(box[2], 1) * max(box[3], 1) for box in (one, other))
-    return shared / (areas - shared)
+    first, second = (
+        shapely.box(left, top, left + max(width, 1), top + max(height, 1))
+        for left, top, width, height in (one, other)
+    )
+    return first.intersection(second).area / first.union(second).area
 
 
 def _said(box: Box) -> str:

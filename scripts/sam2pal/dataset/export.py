@@ -21,7 +21,7 @@ WRITERS = {
     "geojson": geojson.write,
     "masks": masks.write,
 }
-"""A writer takes specimens, the structures in order and a folder; it gives how many it wrote."""
+"""A writer takes specimens, the structures in order and a folder."""
 WHOLE = "whole"
 
 
@@ -33,7 +33,7 @@ def export(
     tolerance: float = 0.0,
     corrections: Corrections | None = None,
 ) -> int:
-    """Write what is known of specimens for another tool.
+    """Write what is known of specimens for another tool; say of how many.
 
     A structure that no template shows stays unknown: nothing is said of it. One that a specimen
     lacks stays absent, in the way that the tool (or its file) has for it.
@@ -64,8 +64,9 @@ def export(
     for name in sorted((chosen or set()) - set(known)):
         raise InputError(f"the predictions have no specimen '{name}'{nearest(name, known)}")
     folder.mkdir(parents=True, exist_ok=True)
-    writer = write_whole if tool == WHOLE else WRITERS[tool]
-    return writer(_specimens(datasets, chosen, tolerance), structures, folder)
+    specimens = list(_specimens(datasets, chosen, tolerance))
+    (write_whole if tool == WHOLE else WRITERS[tool])(specimens, structures, folder)
+    return len(specimens)
 
 
 def _specimens(

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from sam2pal.dataset.dataset import MISSING, AnnotatedSpecimen, State
 from sam2pal.dataset.tracing import Ring, bridged, pieces
 from sam2pal.images.orientation import upright
@@ -27,16 +25,6 @@ class Exported:
     specimen: AnnotatedSpecimen
     orientation: int = 1
     tolerance: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Path of the photograph relative to the folder of its genus."""
-        return self.specimen.name
-
-    @property
-    def stem(self) -> str:
-        """`name` without its extension."""
-        return self.specimen.specimen
 
     @property
     def displayed(self) -> tuple[int, int]:
@@ -64,13 +52,9 @@ class Exported:
         """Of the structures that it does not show."""
         return [f"{name} {why}" for name, why in self.missing.items()]
 
-    def mask(self, structure: str) -> np.ndarray:
-        """bool `[height, width]`, as stored on disk."""
-        return self.specimen.masks[structure]
-
     def pieces(self, structure: str, as_displayed: bool) -> list[list[Ring]]:
         """Of each piece of a structure its edge, then its holes; see `tracing.pieces`."""
-        mask = self.mask(structure)
+        mask = self.specimen.masks[structure]
         return pieces(upright(mask, self.orientation) if as_displayed else mask, self.tolerance)
 
     def rings(self, structure: str) -> list[list[tuple[float, float]]]:

@@ -11,7 +11,7 @@ from typing import Any
 from sam2pal.dataset.rle import rle_measures
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic, write_text
-from sam2pal.io.text import wide_encoding
+from sam2pal.io.text import content_of, utf8, wide_encoding
 
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -34,22 +34,8 @@ def guarded(path: str | Path) -> Iterator[None]:
 
 def read_text(path: str | Path) -> str:
     """The text of a user's file, UTF-8 or what its first bytes say; InputError if it is none."""
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: the file does not exist; correct its path")
-    if not path.is_file():
-        raise InputError(f"{path}: this is no regular file; give the file that holds the data")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: the file cannot be read ({error.strerror})") from error
-    try:
-        return content.decode(wide_encoding(content) or "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: this is no text in UTF-8 (byte {error.start} is {content[error.start]:#x});"
-            " save or export it as UTF-8"
-        ) from error
+    content = content_of(path)
+    return utf8(content, path, wide_encoding(content) or "utf-8-sig")
 
 
 def read_json(path: str | Path) -> Any:
@@ -199,7 +185,7 @@ def categories(structures: Mapping[str, Any] | Sequence[str]) -> list[dict[str, 
 
 
 class Coco:
-    """Builds a COCO file; images and masks are numbered from 1."""
+    """Builds a COCO file; images and annotations are numbered from 1."""
 
     def __init__(self, structures: Mapping[str, Any] | Sequence[str], **info: Any) -> None:
         self.info, self.categories = info, categories(structures)
@@ -208,15 +194,20 @@ class Coco:
         self._numbers = {category["name"]: category["id"] for category in self.categories}
 
     def image(self, **entry: Any) -> int:
-        """Add an image."""
-        self.images.append({"id": len(self.images) + 1, **entry})
+        """Add an image; what is given as None is left out. Returns its number."""
+        given = {key: value for key, value in entry.items() if value is not None}
+        self.images.append({"id": len(self.images) + 1, **given})
         return len(self.images)
 
+    def annotation(self, image: int, structure: str, **entry: Any) -> None:
+        """Add an annotation of an image; what is given as None is left out."""
+        ids = {"id": len(self.annotations) + 1, "image_id": image, "iscrowd": 0}
+        ids["category_id"] = self._numbers[structure]
+        self.annotations.append(ids | {k: v for k, v in entry.items() if v is not None})
+
     def mask(self, image: int, structure: str, rle: Mapping[str, Any], **more: Any) -> None:
-        """Add a mask of an image; what `more` gives as None is left out."""
-        entry = {"id": len(self.annotations) + 1, "image_id": image, "iscrowd": 0}
-        entry |= {"category_id": self._numbers[structure], "segmentation": rle, **rle_measures(rle)}
-        self.annotations.append(entry | {k: v for k, v in more.items() if v is not None})
+        """Add a mask of an image; more as of `annotation`."""
+        self.annotation(image, structure, segmentation=rle, **rle_measures(rle), **more)
 
     def write(self, path: str | Path) -> None:
         """See `write`."""

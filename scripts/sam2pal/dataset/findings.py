@@ -8,53 +8,83 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.config.project import Project
-from sam2pal.config.sources import source_state
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset import METHODS
+from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError, first_few, nearest
-from sam2pal.io.files import write_if_changed
+from sam2pal.io.files import files_state, write_if_changed
+from sam2pal.io.user_tables import folded
+
+Result = dict[str, Any]
+"""Lists `problems`, `errors` and `notes`; of annotations also their `labels`, None if they cannot be read."""
 
 
 class Findings:
-    """Errors and notes, found once for each state of the files."""
+    """Problems, errors and notes, found once for each state of the files.
+
+    Args:
+        folders: those of the genera, by genus.
+        made: says of a path whether the workflow makes it itself.
+        reserved: columns of the results.
+        memory: file that keeps what was found.
+
+    Attributes:
+        problems: what concerns every genus: a table of specimens that is not sound or joins nothing, and
+            structures that are drawn nowhere.
+        errors: annotations that cannot be used, which stop their own genus.
+        notes: all else.
+    """
 
     def __init__(
         self,
         project: Project,
+        folders: Mapping[str, Folder],
         made: Callable[[str], bool],
         reserved: Iterable[str],
         memory: Path,
-        state_of: Callable[[AnnotationSet], str] = source_state,
     ) -> None:
-        self.errors: list[str] = []
-        self.notes: list[str] = list(project.notes)
+        self._folders = {str(folder.path): folder for folder in folders.values()}
         self._photographs: dict[str, Any] = {}
         structures = list(project.configuration.structures)
         known = _remembered(memory)
-        found: dict[str, Any] = {}
+        found: dict[str, Result] = {}
+        labels: list[list[str] | None] = []  # of each set of templates
         for source, truth in _sources(project):
-            if not made(source.annotations) and not made(source.photographs):
-                what = [METHODS["convert_templates"], structures, truth, source.annotations]
-                key = _key(*what, source.photographs, state_of(source), _stat(source.annotations))
-                found[key] = known.get(key) or self._findings_of(source, truth, structures)
+            if made(source.annotations) or made(source.photographs):
+                labels.append(None)
+                continue
+            what = [METHODS["convert_templates"], structures, truth]
+            what += [source.annotations, files_state(source.annotations)]
+            place = source.photographs
+            state = files_state(place) if Path(place).is_file() else self._state(place)
+            key = _key(*what, place, state)
+            found[key] = known.get(key) or self._look(source, truth, structures)
+            if not truth:
+                labels.append(found[key]["labels"])
         table = project.configuration.specimen_table
         if table and not made(table):
-            genera = {
-                g.name: g.specimens if g.layout == "single" else ""
+            listed = {
+                g.name: folders[g.name] if g.layout == "single" else None
                 for g in project.genera.values()
                 if not made(g.specimens)
             }
-            key = _key(_stat(table), genera, [_stat(folder) for folder in genera.values()])
-            found[key] = known.get(key) or _table(table, genera, sorted(reserved))
-        for result in found.values():
-            self.errors += result["errors"]
-            self.notes += result["notes"]
+            states = {name: of and self._state(of.path) for name, of in listed.items()}
+            key = _key(files_state(table), states)
+            found[key] = known.get(key) or _table(table, listed, sorted(reserved))
+        results = found.values()
+        self.problems = _undrawn(structures, labels, project.configuration.templates)
+        self.problems += [text for result in results for text in result.get("problems", ())]
+        self.errors: list[str] = [text for result in results for text in result["errors"]]
+        self.notes = [*project.notes, *(text for result in results for text in result["notes"])]
         if found:
             write_if_changed(memory, json.dumps(found))
 
-    def _findings_of(
-        self, source: AnnotationSet, truth: bool, structures: Sequence[str]
-    ) -> dict[str, list[str]]:
+    def _state(self, path: str | Path) -> str:
+        with suppress(InputError):  # a folder that cannot be listed is told by its listing
+            return self._folders.setdefault(str(path), Folder(path)).state
+        return ""
+
+    def _look(self, source: AnnotationSet, truth: bool, structures: Sequence[str]) -> Result:
         from sam2pal.dataset.convert import (
             notes_on_annotations,  # takes a second, for nothing if nothing changed
         )
@@ -64,11 +94,15 @@ class Findings:
         try:
             if source.photographs not in self._photographs:
                 self._photographs[source.photographs] = Photographs.of_place(source.photographs)
-            photographs = self._photographs[source.photographs]
-            notes = notes_on_annotations(source.annotations, photographs, structures, truth)
         except InputError as error:
-            return {"errors": [f"{whose}: {error}"], "notes": []}
-        return {"errors": [], "notes": [f"{whose}: {note}" for note in notes]}
+            return {"errors": [f"{whose}: {error}"], "notes": [], "labels": None}
+        photographs = self._photographs[source.photographs]
+        notes, labels, error = notes_on_annotations(source.annotations, photographs, structures, truth)
+        return {
+            "errors": [f"{whose}: {error}"] if error else [],
+            "notes": [f"{whose}: {note}" for note in notes],
+            "labels": None if labels is None else sorted(labels),
+        }
 
 
 def _sources(project: Project) -> Iterator[tuple[AnnotationSet, bool]]:
@@ -81,30 +115,55 @@ def _sources(project: Project) -> Iterator[tuple[AnnotationSet, bool]]:
             yield AnnotationSet(genus.name, "truth", genus.truth, genus.specimens), True
 
 
-def _table(path: str, genera: Mapping[str, str], reserved: Sequence[str]) -> dict[str, list[str]]:
-    from sam2pal.dataset.specimen_table import SpecimenTable
-    from sam2pal.images.folder import scan
+def _undrawn(
+    structures: Sequence[str], labels: Sequence[list[str] | None], where: str
+) -> list[str]:
+    """Structures of the configuration that are in no annotations, if all of these can be read."""
+    if None in labels:
+        return []
+    by_name = {folded(name): name for name in structures}
+    every = {label for of in labels for label in of or ()}
+    drawn = {by_name[folded(label)] for label in every if folded(label) in by_name}
+    unknown = {label for label in every if folded(label) not in by_name}
+    return [
+        f"structures.{name}: it is drawn in no file of {where}{nearest(name, unknown)}; drawn are "
+        f"{first_few(sorted([*drawn, *unknown]))}. Correct the name, outline it, or take it out"
+        for name in structures
+        if name not in drawn
+    ]
 
+
+def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[str]) -> Result:
+    """What is to be said of a table of specimens; a genus without a folder shows trays."""
+    from sam2pal.dataset.specimen_table import SpecimenTable
+
+    result: Result = {"problems": [], "errors": [], "notes": []}
     try:
         table = SpecimenTable(path, reserved)
         table.check()
     except InputError as error:
-        return {"errors": [str(error)], "notes": []}
-    notes = list(table.notes)
+        return result | {"problems": [str(error)]}
+    result["notes"] += table.notes
     for genus in table.genera():
         if genus not in genera:
-            notes.append(f"{path}: '{genus}' is no genus of this project; its rows are not used")
-            continue
-        if not genera[genus]:
-            continue  # which specimens its trays show is not known yet
-        with suppress(InputError):  # a folder that cannot be listed is told by its listing
-            bare, unknown = table.unmatched(
-                genus, [f.stem for f in scan(genera[genus]).photographs]
+            result["notes"].append(
+                f"{path}: '{genus}' is no genus of this project; its rows are not used"
             )
-            if unknown:
-                shown = first_few([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
-                notes.append(f"{path}: {genus} has no photograph of {shown}")
-    return {"errors": [], "notes": notes}
+        elif (folder := genera[genus]) is not None:
+            with suppress(InputError):  # a folder that cannot be listed is told by its listing
+                specimens = folder.specimens
+                bare, unknown = table.unmatched(genus, specimens)
+                if unknown and len(bare) == len(specimens):
+                    result["problems"].append(
+                        f"{path}: {len(unknown)} rows of '{genus}' are no photograph of {folder.path}, and "
+                        f"no photograph has a row: the table says {first_few(unknown)}, the photographs are "
+                        f"called {first_few(bare)}. Write the path within the folder, without the extension, "
+                        "as text: a spreadsheet drops zeros at the beginning of a number"
+                    )
+                elif unknown:
+                    shown = first_few([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
+                    result["notes"].append(f"{path}: {genus} has no photograph of {shown}")
+    return result
 
 
 def _remembered(memory: Path) -> dict[str, Any]:
@@ -116,11 +175,3 @@ def _remembered(memory: Path) -> dict[str, Any]:
 
 def _key(*values: Any) -> str:
     return hashlib.sha256(json.dumps(values, default=str).encode()).hexdigest()
-
-
-def _stat(path: str) -> list[int]:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns]

@@ -211,7 +211,7 @@ class Corrections:
             if one["structure"] != structure:
                 continue
             if one["judged"] and one["verdict"] != _WHATEVER:
-                about = fingerprint(mask.pieces[0]) == one["judged"]
+                about = fingerprint(mask.rle) == one["judged"]
             else:
                 about = one["verdict"] == _WHATEVER or one["round"] in ("", round_)
             found = one["verdict"] if about else found
@@ -257,4 +257,4 @@ def _labelled(structure: str, of: Annotation) -> Iterator[Labelled]:
 
 
 def _same(one: Annotation, other: Annotation) -> bool:
-    return fingerprint(one.pieces[0]) == fingerprint(other.pieces[0])
+    return fingerprint(one.rle) == fingerprint(other.rle)

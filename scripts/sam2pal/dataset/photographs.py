@@ -3,9 +3,9 @@
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -68,11 +68,29 @@ class Photographs:
     """Photographs, found by the names that annotations use; `place` is where they are, for messages."""
 
     def __init__(self, photographs: Iterable[PhotographFile], place: str | Path) -> None:
-        self.photographs, self.place = list(photographs), str(place)
-        self._by_name: dict[str, list[PhotographFile]] = {}
+        self._given, self.place = photographs, str(place)
+
+    @cached_property
+    def photographs(self) -> list[PhotographFile]:
+        """All of them."""
+        return list(self._given)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[PhotographFile]]:
+        found: dict[str, list[PhotographFile]] = {}
         for photograph in self.photographs:
             for key in _keys(photograph.name):
-                self._by_name.setdefault(key, []).append(photograph)
+                found.setdefault(key, []).append(photograph)
+        return found
+
+    @classmethod
+    def later(cls, place: str) -> "Photographs":
+        """As `of_place`, listed only if a format needs it to be read."""
+
+        def listed() -> Iterator[PhotographFile]:
+            yield from cls.of_place(place).photographs
+
+        return cls(listed(), place)
 
     @classmethod
     def of_folder(cls, folder: str | Path) -> "Photographs":
@@ -200,20 +218,6 @@ def _folded_stem(name: str) -> str:
 
 # ways to compare names, from the strictest
 _ALIKE: tuple[Callable[[str], str], ...] = (str, _stem, str.casefold, _folded_stem)
-
-
-class LaterPhotographs(Photographs):
-    """Photographs of a place that is listed only if a format needs it to be read."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-
-    def __getattr__(self, name: str) -> object:
-        if name not in ("photographs", "_by_name"):
-            raise AttributeError(name)
-        files: list[PhotographFile] = Photographs.of_place(self.place).photographs
-        Photographs.__init__(self, files, self.place)
-        return self.__dict__[name]
 
 
 def _keys(name: str) -> set[str]:

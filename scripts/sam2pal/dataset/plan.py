@@ -10,8 +10,8 @@ from pathlib import Path
 from sam2pal.config.project import Project
 from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.dataset.corrections import Judgement
-from sam2pal.dataset.preview import Folder
 from sam2pal.dataset.trial import SOURCE, Trial
+from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
 from sam2pal.io.machine import cores, slowdown
 
@@ -136,6 +136,8 @@ def plan_lines(project: Project, of: Mapping[str, Work], known: Rates) -> list[s
         f"{', '.join(f'{genus} {one.specimens}' for genus, one in list(of.items())[:8])}"
         f"{' ...' if len(of) > 8 else ''}"
     ]
+    if not specimens:
+        return [*lines, "What there is to do is known once the photographs are there."]
     if not to_segment and not trainings:
         return [*lines, "All masks are there; only what depends on a change is computed."]
     parts = [

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from sam2pal.dataset.rle import rle_counts, rle_size
+from sam2pal.images.header import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -179,3 +179,63 @@ def _pieces(start: np.ndarray, end: np.ndarray, height: int) -> np.ndarray:
     there = np.arange(number.sum()) + np.repeat(first - (np.cumsum(number) - number), number)
     graph = coo_array((np.ones(len(here), bool), (here, there)), shape=(len(start),) * 2)
     return connected_components(graph, directed=False)[1]
+
+
+def rle_size(rle: Mapping[str, Any]) -> tuple[int, int]:
+    """`(height, width)` of an RLE; ValueError if it is malformed."""
+    size = rle.get("size")
+    if (
+        not isinstance(size, Sequence)
+        or len(size) != 2
+        or not all(type(n) is int and n > 0 for n in size)
+    ):
+        raise ValueError(f"the size of an RLE is [height, width], found {size!r}")
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(f"an RLE of {size[0]} x {size[1]} has more than {MAX_PIXELS:,} pixels")
+    return size[0], size[1]
+
+
+def rle_counts(rle: Mapping[str, Any]) -> np.ndarray:
+    """int64 lengths of the runs, checked to fill the size of the RLE."""
+    height, width = rle_size(rle)
+    counts = rle.get("counts")
+    if isinstance(counts, str):
+        counts = counts.encode("ascii", errors="replace")
+    if isinstance(counts, bytes):
+        runs = _uncompress(counts)
+    elif isinstance(counts, Sequence) and all(type(n) is int for n in counts):
+        runs = np.array(counts, dtype=np.int64)
+    else:
+        raise ValueError("the counts of an RLE are a string or a list of whole numbers")
+    if len(runs) and runs.min() < 0:
+        raise ValueError("an RLE has a run of negative length")
+    if runs.sum() != height * width:
+        raise ValueError(
+            f"the runs of an RLE cover {runs.sum()} pixels, but its size {height} x {width}"
+            f" (height x width) has {height * width}"
+        )
+    return runs
+
+
+def _uncompress(text: bytes) -> np.ndarray:
+    """Runs of COCO's string: 5 bits a character, bit 6 says that more follow, offset 48.
+
+    From the fourth run on, the string holds the difference to the run before the previous one.
+    """
+    if not text:
+        raise ValueError("an RLE has no counts")
+    codes = np.frombuffer(text, dtype=np.uint8).astype(np.int64) - 48
+    if codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise ValueError("the counts of an RLE are not COCO's compressed string")
+    last = np.flatnonzero((codes & 32) == 0)
+    first = np.concatenate([[0], last[:-1] + 1])
+    length = last - first + 1
+    if length.max() > 8:
+        raise ValueError("the counts of an RLE are not COCO's compressed string")
+    place = np.arange(len(codes)) - np.repeat(first, length)
+    runs = np.add.reduceat((codes & 31) << (5 * place), first)
+    negative = (codes[last] & 16) != 0
+    runs -= np.where(negative, np.int64(1) << (5 * length), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs

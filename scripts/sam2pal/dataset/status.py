@@ -6,7 +6,7 @@ from pathlib import Path
 from sam2pal.config.project import check
 from sam2pal.config.stages import read_mapping
 from sam2pal.dataset import plan
-from sam2pal.dataset.preview import Folder
+from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import SILENT, progress_line, states
 

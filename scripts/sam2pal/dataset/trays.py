@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.dataset.files import check, read_json
+from sam2pal.dataset.files import Coco, check, read_json
 from sam2pal.dataset.manifest import Windowed
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.images.foreground import SIDE as SMALL
@@ -31,8 +31,6 @@ ALONE = 0.6  # of the photograph's longer side: beside a specimen of that length
 MARGIN = 0.05  # of a box's longer side, on each side of it
 TOUCHES = "it touches another specimen, or is more than one"
 FOUND, DRAWN = "found", "drawn"
-_COLOURS = {FOUND: (0, 110, 220), DRAWN: (0, 140, 60)}
-_TOUCHING = (220, 60, 0)
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,9 @@ def read_boxes(
     found: dict[str, tuple[str, list[Boxed] | None]] = {}
     for path in map(Path, paths):
         data = check(read_json(path), path)
-        images: dict[Any, tuple[PhotographFile, list[Boxed]]] = {}
+        drawn: dict[Any, list[dict[str, Any]]] = {}
+        for annotation in data["annotations"]:
+            drawn.setdefault(annotation["image_id"], []).append(annotation)
         for image in data["images"]:
             photograph = photographs.find(image["file_name"], str(path))
             if photograph.path in found:
@@ -205,21 +205,14 @@ def read_boxes(
                 raise InputError(
                     f"{path}: the boxes of {photograph.name} are also in {other}; remove one of them"
                 )
-            boxes: list[Boxed] = []
-            found[photograph.path] = str(path), boxes
-            images[image["id"]] = photograph, boxes
-        for annotation in data["annotations"]:
-            photograph, boxes = images[annotation["image_id"]]
-            where = f"{path}: annotation {annotation.get('id', '?')} of {photograph.name}"
-            boxes.append(_box(annotation, photograph, where))
-        for image in data["images"]:
-            photograph, boxes = images[image["id"]]
-            if image.get("whole") is True and not boxes:
-                found[photograph.path] = str(path), None
+            boxes = [_box(of, photograph, str(path)) for of in drawn.get(image["id"], ())]
+            whole = image.get("whole") is True and not boxes
+            found[photograph.path] = str(path), None if whole else boxes
     return found
 
 
-def _box(annotation: dict[str, Any], photograph: PhotographFile, where: str) -> Boxed:
+def _box(annotation: dict[str, Any], photograph: PhotographFile, file: str) -> Boxed:
+    where = f"{file}: annotation {annotation.get('id', '?')} of {photograph.name}"
     box = annotation.get("bbox")
     numbers = isinstance(box, list) and all(isinstance(edge, int | float) for edge in box)
     if not numbers or len(box) != 4 or min(box[2:]) < 1:
@@ -246,42 +239,26 @@ def _box(annotation: dict[str, Any], photograph: PhotographFile, where: str) -> 
 
 def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:
     """COCO with a box per specimen, which any annotation tool opens and `read_boxes` reads again."""
-    images, annotations = [], []
+    coco = Coco(
+        ["specimen"], description="specimens of trays; boxes in pixels of the upright photographs"
+    )
     for tray in trays:
-        size = tray.height, tray.width
-        images.append(
-            {
-                "id": len(images) + 1,
-                "file_name": tray.photograph.name,
-                "width": tray.width,
-                "height": tray.height,
-            }
-        )
-        if tray.whole:
-            images[-1]["whole"] = True
+        whole = True if tray.whole else None
+        size = {"width": tray.width, "height": tray.height}
+        number = coco.image(file_name=tray.photograph.name, **size, whole=whole)
         for one in tray.specimens:
-            top, left, height, width = one.window(size)
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": len(images),
-                    "category_id": 1,
-                    "bbox": list(one.box),
-                    "area": round(one.box[2] * one.box[3], 1),
-                    "iscrowd": 0,
-                    "name": tray.name(one),
-                    "window": [left, top, width, height],
-                    "source": one.source,
-                    "touching": one.touching,
-                    "likeness": one.likeness,
-                }
+            coco.annotation(
+                number,
+                "specimen",
+                bbox=list(one.box),
+                area=round(one.box[2] * one.box[3], 1),
+                name=tray.name(one),
+                window=list(one.window((tray.height, tray.width)).bbox),
+                source=one.source,
+                touching=one.touching,
+                likeness=one.likeness,
             )
-    return {
-        "info": {"description": "specimens of trays; boxes in pixels of the upright photographs"},
-        "images": images,
-        "categories": [{"id": 1, "name": "specimen"}],
-        "annotations": annotations,
-    }
+    return coco.data
 
 
 def windows_of(path: str | Path) -> dict[str, list[Windowed] | None]:
@@ -304,22 +281,6 @@ def windows_of(path: str | Path) -> dict[str, list[Windowed] | None]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DamagedError(path, f"{path}: damaged list of windows ({error})") from error
     return {name: None if name in whole else found for name, found in windows.items()}
-
-
-def sheet(photograph: Photograph, tray: Tray) -> Image.Image:
-    """The photograph, its longer side `SIDE` pixels or less, with numbered boxes."""
-    image = Image.fromarray(photograph.small(SIDE))
-    scale = max(image.size) / max(photograph.displayed)
-    pen = ImageDraw.Draw(image)
-    font = ImageFont.load_default(max(12, round(max(image.size) / 110)))
-    for one in tray.specimens:
-        left, top, width, height = (edge * scale for edge in one.box)
-        colour = _TOUCHING if one.touching else _COLOURS[one.source]
-        pen.rectangle((left, top, left + width, top + height), outline=colour, width=2)
-        place = left + 3, top + 2
-        pen.rectangle(pen.textbbox(place, one.number, font), (255, 255, 255))
-        pen.text(place, one.number, colour, font)
-    return image
 
 
 def cut(photograph: Photograph, tray: Tray, folder: Path) -> int:

@@ -1,6 +1,6 @@
 """Masks of specimens in trays, in the coordinates of the photographs of the trays."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ POSITIONS = {"file_name": str, "specimen": str, "structure": str}
 POSITIONS |= {"centroid_x": float, "centroid_y": float, **dict.fromkeys(BOX, int)}
 
 
-def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write_whole(
+    specimens: Sequence[Exported], structures: Sequence[str], folder: Path
+) -> None:
     """Write `annotations.json`, COCO with an image per photograph, its masks as stored on disk.
 
     Each annotation has the id of its `specimen`. `positions.csv` says where each structure lies in the
@@ -33,22 +35,22 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
     images: dict[str, int] = {}
     headers: dict[str, Header] = {}
     positions: list[dict[str, Any]] = []
-    written = 0
     for one in specimens:
         file, window = split(one.specimen.path)
+        specimen = one.specimen.specimen
         if window is None:
             raise InputError(
-                f"specimen '{one.stem}' fills a photograph of its own; --whole is for the specimens of trays"
+                f"specimen '{specimen}' fills a photograph of its own; --whole is for the specimens of trays"
             )
-        name = one.stem.rpartition("#")[0] + suffix_of(file)
+        name = specimen.rpartition("#")[0] + suffix_of(file)
         if file not in images:
             header = headers[file] = inspect(file)
             images[file] = coco.image(file_name=name, width=header.width, height=header.height)
         width, height = headers[file].displayed
         for structure in one.present:
-            runs = Runs.of(one.mask(structure), height, width, window.top, window.left)
+            runs = Runs.of(one.specimen.masks[structure], height, width, window.top, window.left)
             y, x = runs.middle()
-            place = {"file_name": name, "specimen": one.stem}
+            place = {"file_name": name, "specimen": specimen}
             place |= {"structure": structure, "centroid_x": x, "centroid_y": y}
             positions.append(place | dict(zip(BOX, runs.bbox(), strict=True)))
             rle = runs.rle()
@@ -56,8 +58,6 @@ def write_whole(specimens: Iterable[Exported], structures: Sequence[str], folder
                 rle = encode_mask(stored(decode_mask(rle), headers[file].orientation))
             known = one.specimen.annotations[structure]
             more = {"source": known.source, "score": known.score}
-            coco.mask(images[file], structure, rle, specimen=one.stem, **more)
-        written += 1
+            coco.mask(images[file], structure, rle, specimen=specimen, **more)
     coco.write(folder / "annotations.json")
     tables.write(tables.table(positions, POSITIONS), folder / "positions.csv")
-    return written

@@ -47,7 +47,7 @@ def suffix_of(address: str | Path) -> str:
 def check_inside(address: str | Path, window: Window, size: tuple[int, int]) -> None:
     """Make sure that a window lies in its photograph of (height, width); InputError if it does not."""
     fits = window.top + window.height <= size[0] and window.left + window.width <= size[1]
-    if not fits or min(window.height, window.width) < 1:
+    if not fits or min(window.height, window.width) < 1 or min(window.top, window.left) < 0:
         raise InputError(
             f"{address}: the window is not inside the photograph, which has {size[1]} x {size[0]} pixels; run"
             " the workflow again, which finds the specimens anew"

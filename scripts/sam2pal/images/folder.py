@@ -1,5 +1,6 @@
 """Finding photographs in a folder and its subfolders."""
 
+import hashlib
 import os
 import re
 import stat
@@ -7,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -178,3 +180,38 @@ def scan(folder: str | Path) -> Listing:
     for entries in (photographs, unsupported):
         entries.sort(key=lambda entry: natural_key(entry.name))
     return Listing(photographs, unsupported, others)
+
+
+class Folder:
+    """The photographs of a folder, listed once and only if they are asked for.
+
+    Raises:
+        InputError: when they are; the folder does not exist or cannot be listed.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _files(self) -> list[tuple[str, str, int, int]]:
+        return sorted(
+            (e.name, e.stem, e.size, e.mtime_ns) for e in walk(self.path) if not isinstance(e, str)
+        )
+
+    @cached_property
+    def state(self) -> str:
+        """A hash of the names, sizes and modification times."""
+        digest = hashlib.sha256()
+        for name, _, size, mtime_ns in self._files:
+            digest.update(f"{name}\0{size}\0{mtime_ns}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+    @property
+    def count(self) -> int:
+        """How many photographs there are."""
+        return len(self._files)
+
+    @property
+    def specimens(self) -> list[str]:
+        """Their ids."""
+        return [stem for _, stem, _, _ in self._files]

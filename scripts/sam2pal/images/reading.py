@@ -149,7 +149,7 @@ def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph
     file, window = split(path)
     if window is not None:
         inspect(path)
-        return Photograph(read_window(file, *window), 1, window.width, window.height)
+        return Photograph(read_window(file, window), 1, window.width, window.height)
     decoded = _guarded(path, partial(_decoder(path).decode, at_least=at_least))
     header, pixels = decoded.header, decoded.pixels
     frame = None
@@ -181,7 +181,7 @@ def read_part(path: str | Path, box: tuple[int, int, int, int]) -> Photograph:
         whole = Photograph(nothing, header.orientation, header.width, header.height, header.notes)
         if left + width <= header.width and top + height <= header.height:
             window = Window(*whole.upright_box(*box))
-            return replace(whole, pixels=read_window(path, *window), window=window)
+            return replace(whole, pixels=read_window(path, window), window=window)
     return read_photograph(path)
 
 
@@ -202,34 +202,31 @@ def look_closer(
     needed = math.ceil(at_least * max(photograph.displayed) / window.side)
     if photograph.frame and not large_enough(*photograph.pixels.shape[:2], needed):
         if _decoder(path) is tiff:
-            pixels = read_window(path, *window)
+            pixels = read_window(path, window)
             return replace(photograph, pixels=pixels, frame=None, window=window)
         photograph = read_photograph(path, needed)
     return photograph.cut(window)
 
 
-def read_window(path: str | Path, top: int, left: int, height: int, width: int) -> np.ndarray:
+def read_window(path: str | Path, window: Window) -> np.ndarray:
     """A part of a photograph at its own size, the same bytes as in `read_photograph`.
-
-    Args:
-        top, left, height, width: in pixels of the upright photograph; inside of it.
 
     Returns:
         uint8 `[height, width, 3]`.
 
     Raises:
-        InputError: as `read_photograph`.
-        ValueError: the window is empty, or reaches beyond the photograph.
+        InputError: as `read_photograph`; or the window is empty, or reaches beyond the photograph.
     """
     if _decoder(path) is not tiff:
         state = os.stat(path)
         with _ONE_AT_A_TIME:
             photograph = _last(os.fspath(path), state.st_size, state.st_mtime_ns)
-        _check_inside(photograph.displayed, top, left, height, width)
-        return photograph.pixels[top : top + height, left : left + width].copy()
+        check_inside(path, window, photograph.displayed)
+        return photograph.pixels[window.slices].copy()
     header = _guarded(path, tiff.inspect)
-    high, wide = header.displayed[::-1]
-    _check_inside((high, wide), top, left, height, width)
+    wide, high = header.displayed
+    check_inside(path, window, (high, wide))
+    top, left, height, width = window
     margins = (left, top, wide - left - width, high - top - height)
     left, top, right, bottom = _turned(margins, header.orientation, stored)
     rows, columns = slice(top, header.height - bottom), slice(left, header.width - right)
@@ -244,19 +241,6 @@ _ONE_AT_A_TIME = Lock()
 def _last(path: str, size: int, mtime_ns: int) -> Photograph:
     """The photograph whose windows were read last: the specimens of a tray follow each other."""
     return read_photograph(path)
-
-
-def _check_inside(size: tuple[int, int], top: int, left: int, height: int, width: int) -> None:
-    if (
-        min(top, left) < 0
-        or min(height, width) < 1
-        or top + height > size[0]
-        or left + width > size[1]
-    ):
-        raise ValueError(
-            f"a window of {width} x {height} pixels from ({left}, {top}) is not inside a photograph of"
-            f" {size[1]} x {size[0]}"
-        )
 
 
 def _turned(margins: tuple, orientation: int, turn: Callable) -> tuple:

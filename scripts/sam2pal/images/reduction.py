@@ -73,7 +73,7 @@ def reduced_bands(bands: Iterable[np.ndarray], factor: int) -> tuple[np.ndarray,
 
 def _box_means(samples: np.ndarray, factor: int) -> np.ndarray:
     """Means of boxes, those at the far edges of what is left there."""
-    sums = _sums(_sums(samples, factor, 0), factor, 1)
+    sums = sums_of(sums_of(samples, factor, 0), factor, 1)
     means = (sums + factor**2 // 2) // factor**2
     for axis, length in enumerate(samples.shape[:2]):
         if length % factor:  # divided by arrays only there, as that takes ten times as long
@@ -91,8 +91,8 @@ def _rounded(
     return (sums + count // 2) // count
 
 
-def _sums(samples: np.ndarray, factor: int, axis: int) -> np.ndarray:
-    """Of so many rows (axis 0) or columns (axis 1) each; fewer in the last."""
+def sums_of(samples: np.ndarray, factor: int, axis: int) -> np.ndarray:
+    """uint32, of so many rows (axis 0) or columns (axis 1) each; fewer in the last."""
     every = [slice(None)] * axis
     sums = samples[(*every, slice(None, None, factor))].astype(np.uint32)
     for first in range(1, min(factor, samples.shape[axis])):

@@ -26,6 +26,20 @@ def sha256(path: str | Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def files_state(path: str | Path) -> str:
+    """A hash of names, sizes and times of a file, or of all files of a folder; empty without any."""
+    files = [os.fspath(path)]
+    if os.path.isdir(path):
+        files = sorted(os.path.join(at, name) for at, _, names in os.walk(path) for name in names)
+    lines = []
+    for file in files:
+        with suppress(OSError):  # it is not there
+            status = os.stat(file)
+            name = os.path.relpath(file, path)
+            lines.append(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n")
+    return hashlib.sha256("".join(lines).encode(errors="replace")).hexdigest() if lines else ""
+
+
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends well.

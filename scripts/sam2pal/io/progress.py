@@ -125,22 +125,6 @@ class Progress:
                 self.path = None  # a full disk is said by what writes results
 
 
-class OnlyForward:
-    """Filter of log records: leaves out how many of all jobs are done where that share is less than before.
-
-    Snakemake adds jobs while it runs, when the photographs are listed.
-    """
-
-    def __init__(self) -> None:
-        self._share = 0.0
-
-    def __call__(self, record: Any) -> bool:
-        if not getattr(record, "total", 0):
-            return True
-        share, self._share = self._share, max(self._share, record.done / record.total)
-        return record.done / record.total >= share
-
-
 def progress_line(state: dict[str, Any]) -> str:
     """One line: step, rate and time left."""
     unit, each, left = state["unit"], state["seconds_each"], state["seconds_left"]

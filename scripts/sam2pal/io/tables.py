@@ -8,7 +8,7 @@ loaded by `to_pandas` alone.
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -135,6 +135,12 @@ def read(
     return table([], {n: columns.get(n, str) for n in header(path) if others or n in columns})
 
 
+def rows(path: str | Path, columns: Columns, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The cells of some columns, a tuple a row; InputError as of `read_chunks`."""
+    for piece in read_chunks(path, {name: columns[name] for name in names}, others=False):
+        yield from zip(*(piece[name].to_pylist() for name in names), strict=True)
+
+
 def table(rows: Iterable[Mapping[str, Any]], columns: Columns) -> pa.Table:
     """A table of `rows`; a key that is absent or None gives an empty cell."""
     rows = list(rows)
@@ -164,7 +170,7 @@ def from_pandas(frame: "pd.DataFrame", columns: Columns) -> pa.Table:
 
 
 class Writer:
-    """Writes a table piece by piece as CSV, Parquet or both; the files appear at the end.
+    """Writes a table piece by piece as CSV, TSV or Parquet; the files appear at the end.
 
     Use as a context manager: when its block raises, older files are left untouched.
     """
@@ -186,7 +192,8 @@ class Writer:
                     self._parquet.append(stack.enter_context(writer))
                 else:
                     file = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
-                    self._csv.append(csv.writer(file, lineterminator="\n"))
+                    writer = csv.writer(file, delimiter=delimiter(path), lineterminator="\n")
+                    self._csv.append(writer)
                     self._csv[-1].writerow(map(inert, self.columns))
             self._stack = stack.pop_all()
         return self
@@ -230,7 +237,7 @@ def both(folder: Path, name: str) -> list[Path]:
 
 
 def write(table: pa.Table, *paths: str | Path) -> None:
-    """Write a whole table to every path (.csv or .parquet)."""
+    """Write a whole table to every path (.csv, .tsv or .parquet)."""
     types = {arrow: of for of, arrow in _ARROW.items()}
     with Writer(paths, {field.name: types[field.type] for field in table.schema}) as writer:
         writer.write(table)

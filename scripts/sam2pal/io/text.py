@@ -1,6 +1,33 @@
-"""The encoding of text files that people hand in."""
+"""Text files that people hand in, and their encoding."""
 
 import codecs
+from pathlib import Path
+
+from sam2pal.io.errors import InputError
+
+
+def content_of(path: str | Path) -> bytes:
+    """The bytes of a file; InputError if there is no such file, no regular one, or it may not be read."""
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: this is no regular file; give the path of one")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; correct its path") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+
+
+def utf8(content: bytes, path: str | Path, encoding: str = "utf-8-sig") -> str:
+    """The text of a file in UTF-8, or another encoding; InputError names the line that is not."""
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}, line {line}: this is no text in UTF-8; save or export the file as UTF-8"
+        ) from error
 
 
 def wide_encoding(content: bytes) -> str:

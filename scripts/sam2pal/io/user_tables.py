@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sam2pal.io.errors import InputError
-from sam2pal.io.text import decoded
+from sam2pal.io.text import content_of, decoded
 
 SIGNS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # xlsx and ods, xls
@@ -100,6 +100,15 @@ def folded(name: str) -> str:
     return " ".join(composed(name).replace("_", " ").split()).casefold()
 
 
+def meant(label: str, names: Iterable[str]) -> str | None:
+    """The name that a label means: the same, or else the only one that is alike; None if there is none."""
+    for alike in (str, composed, folded):
+        same = [name for name in names if alike(name) == alike(label)]
+        if len(same) == 1:
+            return same[0]
+    return None
+
+
 def number(cell: str, where: str) -> float | None:
     """What a cell of numbers says; None if it is empty or says that there is none.
 
@@ -123,15 +132,7 @@ def decimal_comma(cell: str) -> str:
 
 
 def _text(path: str | Path) -> tuple[str, list[str]]:
-    path, notes = Path(path), []
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: this is no regular file; give a table")
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: there is no such file; correct its path") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as a table ({error})") from error
+    notes, content = [], content_of(path)
     refuse_spreadsheet(path, content)
     text, note = decoded(content)
     if note:
@@ -148,30 +149,25 @@ def _text(path: str | Path) -> tuple[str, list[str]]:
 def _cells(lines: list[str], sign: str) -> Iterable[tuple[int, list[str]]]:
     """The cells of every row, and the number of its first line."""
     start = 0
-    width = lines[0].count(sign) + 1
     while start < len(lines):
-        row = lines[start]
-        if row.count('"') % 2 == 0:
-            quoted = '"' in row
-            cells = next(csv.reader([row], delimiter=sign), []) if quoted else row.split(sign)
-            end = start + 1
-        else:
-            cells, end = _over_lines(lines, start, sign, width)
-        if row.strip():
+        cells, end = _row(lines, start, sign)
+        if lines[start].strip():
             yield start + 1, cells
         start = end
 
 
-def _over_lines(lines: list[str], start: int, sign: str, width: int) -> tuple[list[str], int]:
-    """A row with a cell of several lines in quotes; or one whose quote is part of the text."""
-    for end in range(start + 1, min(start + _LONGEST_CELL, len(lines))):
-        if lines[end].count(sign) >= width - 1:  # a row of its own
+def _row(lines: list[str], start: int, sign: str) -> tuple[list[str], int]:
+    """The cells of a row and the line after it: quoted ones may have several lines, and a quote be text."""
+    quoted = '"' in lines[start]
+    for end in range(start + 1, min(start + _LONGEST_CELL, len(lines)) + 1 if quoted else 0):
+        several = end > start + 1
+        if several and lines[end - 1].count(sign) >= lines[0].count(sign):  # a row of its own
             break
-        joined = "\n".join(lines[start : end + 1])
-        if joined.count('"') % 2 == 0:
+        text = "\n".join(lines[start:end])
+        if text.count('"') % 2 == 0:
             try:
-                cells = next(csv.reader(joined.splitlines(True), delimiter=sign, strict=True))
+                read = csv.reader(text.splitlines(True), delimiter=sign, strict=several)
+                return next(read, []), end
             except csv.Error:
                 break
-            return cells, end + 1
     return lines[start].split(sign), start + 1

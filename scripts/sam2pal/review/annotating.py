@@ -5,9 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sam2pal.dataset.files import categories
-from sam2pal.dataset.files import write as write_coco
-from sam2pal.images.folder import scan
+from sam2pal.dataset.files import Coco
+from sam2pal.images.folder import FoundFile, scan
 from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError
 from sam2pal.review.page import PageLocation
@@ -27,20 +26,20 @@ def write_annotation_page(
         InputError: the folder is missing or holds no photograph that can be read.
     """
     listing = scan(photographs)
-    images = [_image(number, found) for number, found in enumerate(listing.photographs, 1)]
-    if not any(image["status"] == "ok" for image in images):
+    coco = Coco(structures, genus=genus)
+    for found in listing.photographs:
+        coco.image(**_image(found))
+    if not any(image["status"] == "ok" for image in coco.images):
         raise InputError(f"{photographs}: the folder holds no photograph that can be read")
-    info = {"genus": genus}
-    data = {"images": images, "annotations": [], "categories": categories(structures), "info": info}
     with TemporaryDirectory() as folder:
         nothing = Path(folder) / "nothing.json"
-        write_coco(nothing, data)
+        coco.write(nothing)
         place = PageLocation(Path(output), annotate=True)
         return write_review(place, Sources([nothing], genus=genus))
 
 
-def _image(number: int, found: Any) -> dict[str, Any]:
-    image = {"id": number, "file_name": Path(found.name).name, "specimen": found.stem}
+def _image(found: FoundFile) -> dict[str, Any]:
+    image = {"file_name": Path(found.name).name, "specimen": found.stem}
     image |= {"path": found.path, "status": "ok", "reason": ""}
     try:
         header = inspect(found.path)

@@ -101,7 +101,7 @@ def _both(
 def _overlap(one: Annotation, other: Annotation) -> float:
     if not one.area or not other.area:
         return float(one.area == other.area)
-    if one.pieces == other.pieces:
+    if one.rle == other.rle:
         return 1.0
     return round(iou(one.mask(), other.mask()), 4)
 
@@ -126,23 +126,14 @@ def _most(before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
 
 
 def _scores(path: Path) -> Values:
-    names = ("specimen", "structure", "iou")
-    found: Values = {}
-    for piece in tables.read_chunks(path, {name: EVALUATION[name] for name in names}, others=False):
-        for row in piece.to_pylist():
-            if row["iou"] is not None:
-                found[row["specimen"], row["structure"]] = {"iou": row["iou"]}
-    return found
+    rows = tables.rows(path, EVALUATION, ("specimen", "structure", "iou"))
+    return {tuple(key): {"iou": iou} for *key, iou in rows if iou is not None}
 
 
 def _measures(path: Path) -> Values:
-    names = ("specimen", "structure", "measure", "value", "unit")
+    names = ("specimen", "structure", "measure", "unit", "value")
     found: Values = {}
-    columns = {name: MORPHOMETRICS[name] for name in names}
-    for piece in tables.read_chunks(path, columns, others=False):
-        for row in piece.to_pylist():
-            wanted = row["measure"] in COMPARED and row["unit"].startswith("px")
-            if wanted and row["value"] is not None:
-                key = row["specimen"], row["structure"]
-                found.setdefault(key, {})[row["measure"]] = row["value"]
+    for *key, measure, unit, value in tables.rows(path, MORPHOMETRICS, names):
+        if measure in COMPARED and unit.startswith("px") and value is not None:
+            found.setdefault(tuple(key), {})[measure] = value
     return found

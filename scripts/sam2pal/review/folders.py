@@ -35,25 +35,20 @@ def refuse_foreign(folder: Path, name: str, start: str) -> None:
 
 @contextmanager
 def temporary_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder`, removed at the end unless it took its place."""
+    """Yield a temporary folder beside `folder` that takes its place when the block ends well."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     build = folder.with_name(f".{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    old = build.with_name(build.name + "-old")
     build.mkdir()
     try:
         yield build
-    finally:
-        shutil.rmtree(build, ignore_errors=True)
-
-
-def replace_folder(folder: Path, build: Path) -> None:
-    """Put `build` in the place of `folder`; a folder cannot be renamed over a full one."""
-    old = build.with_name(build.name + "-old")
-    if folder.exists():
-        folder.rename(old)
-    try:
+        if folder.exists():  # a folder cannot be renamed over a full one
+            folder.rename(old)
         build.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         if old.exists():
             old.rename(folder)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(build, ignore_errors=True)

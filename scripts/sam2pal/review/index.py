@@ -11,7 +11,7 @@ from sam2pal.evaluation.up_to_date import STATUS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.review.folders import refuse_foreign, replace_folder, temporary_folder
+from sam2pal.review.folders import refuse_foreign, temporary_folder
 from sam2pal.review.records import ASSETS, SUMMARY, TEMPLATES, script
 from sam2pal.review.specimens import address
 from sam2pal.review.trays import PAGE
@@ -52,13 +52,11 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
         evaluated=any(run["iou"] is not None for run in found),
         folder=address(str(folder), results) + "/",
     )
-    with temporary_folder(folder) as build:
+    with atomic(output) as temporary, temporary_folder(folder) as build:
         for name in ("home.js", "app.css"):
             shutil.copyfile(ASSETS / "page" / name, build / name)
         (build / _DATA).write_text(script("index", told), "utf-8")
-        with atomic(output) as temporary:
-            temporary.write_text(page, "utf-8")
-            replace_folder(folder, build)
+        temporary.write_text(page, "utf-8")
     return len(pages)
 
 
@@ -80,9 +78,8 @@ def _run(results: Path, genus: str, round_: str) -> dict[str, Any]:
 def _status(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    columns = {name: STATUS[name] for name in ("genus", "round", "stage", "status", "reason")}
-    pieces = tables.read_chunks(path, columns, others=False)
-    return [row for piece in pieces for row in piece.to_pylist()]
+    names = ("genus", "round", "stage", "status", "reason")
+    return [dict(zip(names, row, strict=True)) for row in tables.rows(path, STATUS, names)]
 
 
 def _trays(results: Path, runs: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from shapely import LineString
 from skimage.measure import find_contours
 
+from sam2pal.images.reduction import sums_of
 from sam2pal.images.window import Window
 
 Polygon = NDArray[np.float64]
@@ -31,7 +32,8 @@ def outlines(mask: np.ndarray, coarse: int = 1, tolerance: float = 0.0) -> list[
         return []
     top, left = window.top // coarse * coarse, window.left // coarse * coarse
     piece = mask[top : window.top + window.height, left : window.left + window.width]
-    share = _reduce(piece, coarse)
+    # beyond the edges there are no pixels
+    share = sums_of(sums_of(piece, coarse, 0), coarse, 1).astype(np.float32) / np.float32(coarse**2)
     found = find_contours(np.pad(share, 1), 0.5) if share.max() > 0.5 else []
     if not found:
         found = find_contours(np.pad((share > 0).astype(np.float32), 1), 0.5)
@@ -58,28 +60,6 @@ def svg_path(polygons: Sequence[Polygon], scale: tuple[float, float]) -> str:
         text = " ".join(f"{x} {y}" for x, y in moves.tolist()).replace(" -", "-")
         parts.append(f"M{points[0, 0]} {points[0, 1]}l{text}z")
     return "".join(parts)
-
-
-def _reduce(mask: np.ndarray, factor: int) -> NDArray[np.float32]:
-    """Share of set pixels in blocks of `factor` x `factor`; beyond the edges there are none."""
-    if factor == 1:
-        return mask.astype(np.float32)
-    if mask.strides[0] < mask.strides[1]:  # its columns are what lies together
-        return _reduce(mask.T, factor).T
-    height, width = (-(-n // factor) * factor for n in mask.shape)
-    if (height, width) != mask.shape:
-        mask = np.pad(mask, ((0, height - mask.shape[0]), (0, width - mask.shape[1])))
-    # whole rows, then whole columns: several times as fast as a mean over blocks
-    counts = _sum_of(mask.view(np.uint8).astype(np.min_scalar_type(factor**2), copy=False), factor)
-    return _sum_of(counts.T, factor).T.astype(np.float32) / np.float32(factor**2)
-
-
-def _sum_of(rows: np.ndarray, factor: int) -> np.ndarray:
-    """Every `factor` rows as one."""
-    total = rows[::factor].copy()
-    for first in range(1, factor):
-        total += rows[first::factor]
-    return total
 
 
 def simplify(points: Polygon, tolerance: float) -> Polygon:

@@ -1,15 +1,12 @@
-"""The page with its data, and pages without scripts: what is drawn is kept on disk, then put in order."""
+"""The page with its data: what is told of each specimen is kept, then put in order."""
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
-
-from markupsafe import Markup
 
 from sam2pal.images.address import content_hash, file_of
 from sam2pal.review.records import (
@@ -43,37 +40,6 @@ TITLES = {
 }
 
 
-_UNKNOWN = dict.fromkeys(
-    ("score", "iou", "hand", "absent", "low", "flags", "doubts", "given", "truth")
-)
-
-
-class Spool:
-    """Texts by rank, on disk until all are there."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: BinaryIO = path.open("w+b")
-        self._where: dict[int, tuple[int, int]] = {}
-
-    def add(self, rank: int, text: str) -> None:
-        """Keep a text."""
-        data = text.encode()
-        self._where[rank] = (self._file.seek(0, 2), len(data))
-        self._file.write(data)
-
-    def get(self, rank: int) -> str:
-        """A text that was kept."""
-        place, length = self._where[rank]
-        self._file.seek(place)
-        return self._file.read(length).decode()
-
-    def close(self) -> None:
-        """Remove the file."""
-        self._file.close()
-        self.path.unlink()
-
-
 @dataclass(frozen=True)
 class PageLocation:
     """Where a page lies, what it links to, and whether it is for drawing before any round."""
@@ -88,26 +54,20 @@ class PageLocation:
         return f"{quote(self.output.stem)}/"
 
 
-class Pages:
-    """Takes what is drawn of each specimen, then writes the pages in their order."""
+class Page:
+    """Takes what is told of each specimen, then writes the page with all of them in their order."""
 
     def __init__(self, survey: Survey, place: PageLocation, build: Path) -> None:
         self.survey, self.place, self.build = survey, place, build
-        self.evaluated = survey.tables.evaluated
         self.styles = style_records(survey.parents, survey.structures)
         self.titles = TITLES | ({Group.NOTHING: "Nothing outlined yet"} if place.annotate else {})
-        self._cards, self._records = Spool(build / ".cards"), Spool(build / ".records")
-        self._rows: dict[int, list[PageRow]] = {}
-        for row in survey.rows:
-            if row.page:
-                self._rows.setdefault(row.page, []).append(row)
+        self._records: dict[int, str] = {}  # JSON, by rank
 
     def add(
         self, row: PageRow, entry: Entry, shown: ShownSpecimen | None, drawn: dict[str, Any] | None
     ) -> None:
         """Take a specimen with what `show` and `picture` gave."""
         found = record(row, entry, shown, drawn, self.survey)
-        source = numbered("pictures", row.number, "jpg")
         if shown is not None and drawn is not None:
             write_detail(self.build, row, self.survey.structures, drawn, shown)
         if shown is not None and shown.photograph is not None:
@@ -118,71 +78,46 @@ class Pages:
                 found["photograph"] = self.place.folder + copy
             if not shown.problem:
                 found["sha256"] = content_hash(entry.path)
-        self._records.add(row.rank, json.dumps(found, ensure_ascii=False, separators=(",", ":")))
-        html = TEMPLATES.get_template("card.html.j2").render(
-            row=row,
-            group=row.group.name.lower(),
-            masked=row.group < Group.NO_SPECIMEN,
-            view=entry.specimen.view,
-            marks=[mark and _UNKNOWN | mark for mark in found["marks"]],
-            styles=self.styles,
-            drawn=drawn,
-            problem=found.get("problem", ""),
-            next=found.get("next"),
-            source=source,
-            alt=_alt(entry, bool(found.get("problem"))),
-            photograph=address(file_of(entry.path), self.place.output.with_suffix("")),
-            units=UNITS,
-            evaluated=self.evaluated,
-        )
-        self._cards.add(row.rank, html)
+        text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        self._records[row.rank] = escape_lines(text)
 
     def write(self, target: Path, problems: int) -> None:
-        """Write the page as `target`, and its data and further pages into the folder."""
-        survey = self.survey
+        """Write the page as `target`, and its data into the folder, with the page once more."""
+        survey, home, folder = self.survey, self.place.home, self.place.output.parent
         for name in ("app.js", "app.css", "LICENSE"):
             shutil.copyfile(ASSETS / "page" / name, self.build / name)
-        title = f"Review: {survey.title}" if survey.title else "Review"
-        if self.place.annotate:
-            title = f"Outlines: {survey.title}" if survey.title else "Outlines"
-        shared = {"title": title, "evaluated": self.evaluated}
-        for page in sorted(self._rows) or [1]:
-            self._stream(
-                "page.html.j2",
-                self.build / f"page-{page}.html",
-                shared | {"page": page, "pages": self._pages(), "cards": self._in_order(page)},
-                back=f"../{quote(self.place.output.name)}",
-            )
-        home = self.place.home
-        self._stream(
-            "review.html.j2",
-            target,
-            shared,
-            folder=self.place.folder,
-            home=address(str(home), self.place.output.parent) if home else "",
-            runs=address(f"{home.with_suffix('')}/index.js", self.place.output.parent)
-            if home
-            else "",
-            trays=self._trays(),
-            tables=self._tables(),
-            annotate=self.place.annotate,
-            summary=_summary(survey),
-            adapted=_adapted(survey.known),
-            warnings=_warnings(survey, problems),
-            groups=[
+        kind = "Outlines" if self.place.annotate else "Review"
+        shared = {
+            "title": f"{kind}: {survey.title}" if survey.title else kind,
+            "evaluated": survey.tables.evaluated,
+            "annotate": self.place.annotate,
+            "summary": _summary(survey),
+            "adapted": _adapted(survey.known),
+            "warnings": _warnings(survey, problems),
+            "groups": [
                 {"title": self.titles[group], "count": count}
                 for group, count in sorted(survey.groups.items())
             ],
-            stats=survey.counts if survey.masked else [],
-            options=survey.options,
-        )
+            "stats": survey.counts if survey.masked else [],
+            "options": survey.options,
+        }
+        links = {
+            "folder": self.place.folder,
+            "home": address(str(home), folder) if home else "",
+            "runs": address(f"{home.with_suffix('')}/index.js", folder) if home else "",
+            "trays": self._trays(),
+            "tables": self._tables(),
+        }
+        page = TEMPLATES.get_template("review.html.j2")
+        target.write_text(page.render(**shared, **links), "utf-8")
+        # the same for Snakemake's report, which takes this folder and nothing that lies elsewhere
+        alone = page.render(**shared, **dict.fromkeys(links, ""))
+        (self.build / "index.html").write_text(alone, "utf-8")
         self._write_data()
         (self.build / "given.js").write_text(script("given", survey.given()), "utf-8")
-        names = [row.specimen for row in survey.rows if row.page]
+        names = [row.specimen for row in survey.rows if row.shown]
         (self.build / "names.js").write_text(script("names", names), "utf-8")
         (self.build / SUMMARY).write_text(json.dumps(_counts(survey, self.styles)), "utf-8")
-        self._cards.close()
-        self._records.close()
 
     def _trays(self) -> str:
         """Address of the page of the genus' trays, if it has any."""
@@ -212,7 +147,7 @@ class Pages:
                 "genus": survey.genus,
                 "round": survey.round,
                 "annotate": self.place.annotate,
-                "evaluated": self.evaluated,
+                "evaluated": survey.tables.evaluated,
                 "units": UNITS,
                 "before": survey.tables.before,
                 "structures": self.styles,
@@ -224,43 +159,9 @@ class Pages:
         start, end = head.rsplit("[]", 1)
         with (self.build / "data.js").open("w", encoding="utf-8", newline="\n") as file:
             file.write(f"{start}[")
-            for number, row in enumerate(row for row in survey.rows if row.page):
-                text = self._records.get(row.rank)
-                file.write(("," if number else "") + "\n" + escape_lines(text))
+            for number, rank in enumerate(sorted(self._records)):
+                file.write(f"{',' if number else ''}\n{self._records[rank]}")
             file.write(f"]{end}")
-
-    def _stream(self, template: str, target: Path, shared: dict[str, Any], **more: Any) -> None:
-        with target.open("w", encoding="utf-8", newline="\n") as file:
-            for piece in TEMPLATES.get_template(template).generate(**shared, **more):
-                file.write(piece)
-
-    def _pages(self) -> list[dict[str, int]]:
-        return [
-            {"number": number, "first": rows[0].rank, "last": rows[-1].rank}
-            for number, rows in sorted(self._rows.items())
-        ]
-
-    def _in_order(self, page: int) -> Iterator[tuple[dict[str, Any] | None, Markup]]:
-        rows = self._rows.get(page, [])
-        before = self._rows.get(page - 1, [None])[-1]
-        continued = before is not None and bool(rows) and before.group == rows[0].group
-        last = None
-        for row in rows:
-            heading = None
-            if row.group != last:
-                title = f"{self.titles[row.group]} ({self.survey.groups[row.group]})"
-                heading = {"title": title, "continued": continued}
-            last, continued = row.group, False
-            yield heading, Markup(self._cards.get(row.rank))
-
-
-def _alt(entry: Entry, problem: bool) -> str:
-    there = [mark.structure for mark in entry.marks if mark.there]
-    absent = [mark.structure for mark in entry.marks if mark.missing]
-    what = "Outlines" if problem else "Photograph"
-    text = f"{what} of {entry.specimen.specimen}: "
-    text += f"outlined {', '.join(there)}" if there else "nothing outlined"
-    return text + (f"; absent {', '.join(absent)}" if absent else "")
 
 
 def _summary(survey: Survey) -> str:

@@ -14,7 +14,7 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.review.colours import line_styles
-from sam2pal.review.folders import replace_folder, temporary_folder
+from sam2pal.review.folders import temporary_folder
 from sam2pal.review.overlay import render_overlay
 
 KINDS = ("overlays", "indexed")
@@ -65,7 +65,6 @@ def write_pictures(
             else:
                 _overlay(specimen, dataset.structures).save(path, quality=90)
             drawn += 1
-        replace_folder(folder, build)
     return drawn
 
 

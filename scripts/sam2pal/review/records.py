@@ -10,7 +10,7 @@ from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.rle import fingerprint
 from sam2pal.review.colours import line_styles
 from sam2pal.review.shards import Entry, Group, Mark
-from sam2pal.review.specimens import ShownSpecimen, rle_of
+from sam2pal.review.specimens import ShownSpecimen
 from sam2pal.review.survey import PageRow, Survey
 
 ASSETS = Path(__file__).parent
@@ -94,27 +94,26 @@ def record(
     found = {key: value for key, value in found.items() if value != "" and value is not False}
     if next_ := survey.tables.next.get(row.specimen):
         found["next"] = dict(zip(("rank", "structure", "reason"), next_, strict=True))
-    marks = [mark_record(mark, survey.options) for mark in entry.marks] if masked else []
-    return found | {"marks": marks}
+    marks = [entry.marks.get(name) for name in survey.structures] if masked else []
+    return found | {"marks": [mark and mark_record(mark, survey.options) for mark in marks]}
 
 
-def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any] | None:
-    """What is known of a structure of a specimen, or None for nothing."""
-    if mark.annotation is None:
-        return None
+def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any]:
+    """What is known of a structure of a specimen."""
+    of = mark.annotation
     found = {
-        "score": None if not mark.predicted or mark.score is None else round(mark.score, 4),
+        "score": round(of.score, 4) if mark.predicted and of.score is not None else None,
         "iou": None if mark.iou is None else round(mark.iou, 4),
-        "hand": mark.source if mark.by_hand else None,
+        "hand": of.source if of.by_hand else None,
         "absent": mark.missing or None,
-        "unknown": "no_template" in mark.flags or None,
+        "unknown": "no_template" in of.flags or None,
         "low": mark.low(options.low_confidence) or None,
-        "flags": [flag for flag in mark.flags if flag != "absent"] or None,
+        "flags": [flag for flag in of.flags if flag != "absent"] or None,
         "doubts": list(mark.doubts) or None,
         "change": {key: value for key, value in mark.change.items() if value is not None} or None,
-        "given": mark.given or None,
+        "given": of.verdict or None,
         "truth": TRUTH.get(mark.verdict),
-        "print": fingerprint(rle_of(mark.annotation)),
+        "print": fingerprint(of.rle),
     }
     return {key: value for key, value in found.items() if value is not None}
 

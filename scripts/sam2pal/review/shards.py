@@ -27,7 +27,7 @@ class Group(IntEnum):
 
 @dataclass(frozen=True)
 class Mark:
-    """One structure of one specimen.
+    """One structure of one specimen, of which the file says something.
 
     Attributes:
         verdict: the `status` of its row in evaluation.csv, or empty.
@@ -35,53 +35,21 @@ class Mark:
         change: since the earlier round, from changes.csv.
     """
 
-    structure: str
-    number: int
-    annotation: Annotation | None = None
+    annotation: Annotation
     iou: float | None = None
     verdict: str = ""
     doubts: tuple[str, ...] = ()
     change: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def source(self) -> str:
-        """Empty if the file says nothing of it."""
-        return self.annotation.source if self.annotation else ""
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether a person drew it."""
-        return self.annotation is not None and self.annotation.by_hand
-
-    @property
-    def given(self) -> str:
-        """What a person said of it, or empty."""
-        return self.annotation.verdict if self.annotation else ""
-
-    @property
-    def score(self) -> float | None:
-        """Confidence, 0 to 1, or None."""
-        return self.annotation.score if self.annotation else None
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """As in the file."""
-        return self.annotation.flags if self.annotation else ()
-
-    @property
     def predicted(self) -> bool:
         """Whether the model made it and was asked to: not drawn, and some template shows it."""
-        return self.source == "predicted" and "no_template" not in self.flags
-
-    @property
-    def there(self) -> bool:
-        """Whether there is a mask with pixels."""
-        return self.annotation is not None and self.annotation.area > 0
+        return self.annotation.source == "predicted" and "no_template" not in self.annotation.flags
 
     @property
     def absent(self) -> bool:
-        """Whether there is a mask without a pixel."""
-        return self.annotation is not None and self.annotation.area == 0
+        """Whether its mask has no pixel."""
+        return self.annotation.area == 0
 
     @property
     def missing(self) -> bool:
@@ -90,17 +58,17 @@ class Mark:
 
     def low(self, limit: float) -> bool:
         """Whether a mask is there, its confidence is low, and nobody accepted it."""
-        there = self.predicted and not self.absent and self.given != "accepted"
-        return there and self.score is not None and self.score < limit
+        there = self.predicted and not self.absent and self.annotation.verdict != "accepted"
+        return there and self.annotation.score is not None and self.annotation.score < limit
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One specimen in a file: `place` among its specimens, and a mark per structure."""
+    """One specimen in a file: `place` among its specimens, and its marks by structure."""
 
     place: int
     specimen: AnnotatedSpecimen
-    marks: tuple[Mark, ...]
+    marks: dict[str, Mark]
 
     @property
     def path(self) -> str:
@@ -115,15 +83,16 @@ class Entry:
             return Group.NO_SPECIMEN
         if self.specimen.status != "ok":
             return Group.UNREADABLE
-        predicted = [mark for mark in self.marks if mark.predicted]
-        if not predicted and any(mark.source == "drawn" for mark in self.marks):
+        marks = self.marks.values()
+        predicted = [mark for mark in marks if mark.predicted]
+        if not predicted and any(mark.annotation.source == "drawn" for mark in marks):
             return Group.TEMPLATE
-        shown = any(mark.by_hand and mark.there for mark in self.marks)
+        shown = any(mark.annotation.by_hand and not mark.absent for mark in marks)
         if all(mark.absent for mark in predicted) and not shown:
             return Group.NOTHING
         if any(mark.low(low_confidence) for mark in predicted):
             return Group.LOW
-        if any(mark.doubts or set(mark.flags) - _EXPECTED for mark in predicted):
+        if any(mark.doubts or set(mark.annotation.flags) - _EXPECTED for mark in predicted):
             return Group.FLAGGED
         return Group.ABSENT if any(mark.absent for mark in predicted) else Group.FINE
 
@@ -133,11 +102,10 @@ def entries(dataset: Dataset, tables: Tables | None = None) -> list[Entry]:
     tables = tables or Tables()
     found = []
     for place, specimen in enumerate(dataset.specimens):
-        marks = []
-        for number, name in enumerate(dataset.structures, 1):
+        marks = {}
+        for name, annotation in specimen.annotations.items():
             key = specimen.specimen, name
             known = (*tables.scores.get(key, (None, "")), tables.doubts.get(key, ()))
-            change = tables.changes.get(key, {})
-            marks.append(Mark(name, number, specimen.annotations.get(name), *known, change))
-        found.append(Entry(place, specimen, tuple(marks)))
+            marks[name] = Mark(annotation, *known, tables.changes.get(key, {}))
+        found.append(Entry(place, specimen, marks))
     return found

@@ -9,9 +9,7 @@ from urllib.parse import quote
 import numpy as np
 
 from sam2pal.config.review import ReviewOptions
-from sam2pal.dataset.dataset import Annotation
-from sam2pal.dataset.rle import encode_mask, rle_size
-from sam2pal.dataset.runs import Runs
+from sam2pal.dataset.runs import Runs, rle_size
 from sam2pal.images.address import split
 from sam2pal.images.orientation import upright_points
 from sam2pal.images.reading import Photograph, read_photograph
@@ -70,7 +68,7 @@ def show(entry: Entry, at_least: int | None = None) -> ShownSpecimen:
         InputError: a mask is damaged, or has another size than the photograph.
     """
     specimen = entry.specimen
-    masks = {m.structure: rle_of(m.annotation) for m in entry.marks if m.there and m.annotation}
+    masks = {name: of.annotation.rle for name, of in entry.marks.items() if not of.absent}
     try:
         file, window = split(entry.path)
         start = _start(file)
@@ -133,15 +131,6 @@ def write_copy(shown: ShownSpecimen, target: Path) -> None:
     share = min(1.0, (COPIED_PIXELS / (shown.width * shown.height)) ** 0.5)
     image = shrink(shown.photograph, int(share * max(shown.width, shown.height)))
     image.save(target, "JPEG", quality=_COPY_QUALITY)
-
-
-def rle_of(annotation: Annotation) -> dict[str, Any]:
-    """The mask of an annotation as compressed RLE; InputError if it is damaged."""
-    piece = annotation.pieces[0]
-    single = len(annotation.pieces) == 1 and isinstance(piece, dict)
-    if single and isinstance(piece.get("counts"), str) and annotation.area >= 0:
-        return piece
-    return encode_mask(annotation.mask())
 
 
 def address(path: str, folder: Path) -> str:

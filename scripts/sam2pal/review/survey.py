@@ -26,7 +26,7 @@ from sam2pal.review.tables import TableFiles, Tables
 
 @dataclass(slots=True)
 class PageRow:
-    """One specimen's place on the pages; everything that is kept of it between two readings.
+    """One specimen's place on the page; everything that is kept of it between two readings.
 
     Attributes:
         file, place: which file, and which of its images; `file` -1 is the file of templates.
@@ -35,7 +35,7 @@ class PageRow:
         other: the group if no score is low.
         lowest, lowest_structure: score and name of the mask that stands lowest among those of its
             structure, if there is one; `deviation` says how low, in robust standard deviations.
-        rank, page: where it is shown, from 1; page 0 is on no page.
+        rank: its place, from 1; `shown`: whether it is on the page.
     """
 
     group: Group
@@ -54,7 +54,7 @@ class PageRow:
     lowest_structure: str = ""
     deviation: float = 0.0
     rank: int = 0
-    page: int = 0
+    shown: bool = False
 
     def key(self) -> tuple[Any, ...]:
         """Sorts those to look at first first."""
@@ -189,9 +189,11 @@ class Survey:
     def _add(self, file: int, entry: Entry) -> None:
         group = entry.group(self.options.low_confidence)
         specimen = entry.specimen
-        shown = [mark for mark in entry.marks if mark.source]
+        marks = entry.marks
         ious = [
-            m.iou for m in entry.marks if m.iou is not None and m.verdict in SCORED and file >= 0
+            m.iou
+            for m in marks.values()
+            if m.iou is not None and m.verdict in SCORED and file >= 0
         ]
         self.rows.append(
             PageRow(
@@ -203,27 +205,31 @@ class Survey:
                 entry.path,
                 specimen.reason,
                 {
-                    m.structure: m.score
-                    for m in entry.marks
-                    if m.predicted and not m.absent and m.score is not None
+                    name: m.annotation.score
+                    for name, m in marks.items()
+                    if m.predicted and not m.absent and m.annotation.score is not None
                 },
                 entry.group(0.0),
-                tuple(mark.structure for mark in shown if mark.missing),
-                tuple(sorted({flag for mark in shown for flag in mark.flags})),
+                tuple(name for name, mark in marks.items() if mark.missing),
+                tuple(sorted({flag for mark in marks.values() for flag in mark.annotation.flags})),
                 fmean(ious) if ious else None,
             )
         )
         if group < Group.NO_SPECIMEN and file >= 0:
             self._count(entry)
-        if file >= 0 and any(mark.by_hand for mark in entry.marks):
+        if file >= 0 and any(mark.annotation.by_hand for mark in marks.values()):
             size = _size(specimen.path)
             self._drawn.append(dataclasses.replace(specimen, annotations={}, size=size))
 
     def _count(self, entry: Entry) -> None:
-        for mark, count in zip(entry.marks, self.counts, strict=True):
+        for count in self.counts:
+            mark = entry.marks.get(count.structure)
+            if mark is None:
+                count.unknown += 1
+                continue
             if mark.iou is not None and mark.verdict in SCORED:
                 count.ious.append(mark.iou)
-            if mark.by_hand:
+            if mark.annotation.by_hand:
                 count.by_hand += 1
             elif not mark.predicted:
                 count.unknown += 1
@@ -232,9 +238,9 @@ class Survey:
             else:
                 count.found += 1
                 count.low += mark.low(self.options.low_confidence)
-                count.doubtful += (entry.specimen.specimen, mark.structure) in self.tables.doubtful
-                if mark.score is not None:
-                    count.scores.append(mark.score)
+                count.doubtful += (entry.specimen.specimen, count.structure) in self.tables.doubtful
+                if mark.annotation.score is not None:
+                    count.scores.append(mark.annotation.score)
 
     def _add_templates(self) -> int:
         """Add the templates that are not among the specimens; say how many these are."""
@@ -270,17 +276,15 @@ class Survey:
         self.rows.sort(key=PageRow.key)
         self.groups = Counter(row.group for row in self.rows)
         self.flags = Counter(flag for row in self.rows for flag in row.flags)
-        left, shown = self.options.show, 0
+        left = self.options.show
         for rank, row in enumerate(self.rows, 1):
             row.rank = rank
             if row.group < Group.TEMPLATE and left is not None:
                 if left == 0:
                     continue
                 left -= 1
-            shown += 1
-            row.page = (shown - 1) // self.options.per_page + 1
-        self.pages = max(1, max((row.page for row in self.rows), default=1))
-        self.shown = shown
+            row.shown = True
+        self.shown = sum(row.shown for row in self.rows)
 
     @property
     def title(self) -> str:

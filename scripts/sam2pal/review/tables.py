@@ -81,6 +81,4 @@ class Tables:
 
 
 def _rows(path: str | Path | None, columns: tables.Columns, names: tuple[str, ...]) -> Any:
-    wanted = {name: columns[name] for name in names}
-    for piece in tables.read_chunks(path, wanted, others=False) if path else ():
-        yield from zip(*(piece[name].to_pylist() for name in names), strict=True)
+    return tables.rows(path, columns, names) if path else ()

@@ -1,29 +1,29 @@
 """Writing the review page: its data, pictures, masks and the list of specimens, whole or not at all."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import Dataset
-from sam2pal.io.cells import inert
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
-from sam2pal.review.folders import refuse_foreign, replace_folder, temporary_folder
+from sam2pal.review.folders import refuse_foreign, temporary_folder
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay
-from sam2pal.review.page import PageLocation, Pages
+from sam2pal.review.page import Page, PageLocation
 from sam2pal.review.records import numbered
 from sam2pal.review.shards import Entry, Group, entries
 from sam2pal.review.specimens import ShownSpecimen, picture, show
 from sam2pal.review.survey import PageRow, Sources, Survey
 
 COLUMNS = (
-    *("rank", "page", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
+    *("rank", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
     *("flags", "mean_iou", "path", "reason"),
 )
 LIST = "specimens.tsv"
@@ -32,10 +32,9 @@ _CELL = 300  # pixels of a picture on the contact sheet
 
 @dataclass(frozen=True)
 class WrittenPages:
-    """What was written: numbers of specimens, pages, and photographs that could not be shown."""
+    """What was written: numbers of specimens, and photographs that could not be shown."""
 
     specimens: int
-    pages: int
     shown: int
     problems: list[str]
     groups: dict[Group, int]
@@ -50,8 +49,8 @@ def write_review(
 ) -> WrittenPages:
     """Write the page (an HTML file), a folder of its name without `.html` beside it, and a sheet.
 
-    The folder holds all that the page shows, pages without scripts, and `specimens.tsv`. Photographs are read
-    one at a time; what stays in memory is about a kilobyte per specimen.
+    The folder holds all that the page shows, and `specimens.tsv`. Photographs are read one at a time; what
+    stays in memory is about two kilobytes per specimen.
 
     Raises:
         InputError: an input is not sound, or the folder holds something else.
@@ -62,28 +61,27 @@ def write_review(
     folder = output.with_suffix("")
     if folder == output:
         raise InputError(f"--output {output}: expected a name ending in .html")
-    refuse_foreign(folder, LIST, "\t".join(COLUMNS[:4]))
+    refuse_foreign(folder, LIST, f"{COLUMNS[0]}\t")
     survey = Survey(sources, options)
-    with temporary_folder(folder) as build:
-        pages = Pages(survey, place, build)
-        problems, cells = _render(survey, pages, build, sheet is not None, progress)
-        with atomic(output) as temporary:
-            pages.write(temporary, len(problems))
-            _write_list(build / LIST, survey.rows)
-            if sheet is not None:
-                _write_sheet(Path(sheet), cells, survey)
-            replace_folder(folder, build)
-    return WrittenPages(len(survey.rows), survey.pages, survey.shown, problems, dict(survey.groups))
+    with atomic(output) as temporary, temporary_folder(folder) as build:
+        page = Page(survey, place, build)
+        problems, cells = _render(survey, page, build, sheet is not None, progress)
+        page.write(temporary, len(problems))
+        listed = tables.table(map(_cells, survey.rows), dict.fromkeys(COLUMNS, str))
+        tables.write(listed, build / LIST)
+        if sheet is not None:
+            _write_sheet(Path(sheet), cells, survey)
+    return WrittenPages(len(survey.rows), survey.shown, problems, dict(survey.groups))
 
 
 def _render(
-    survey: Survey, pages: Pages, build: Path, with_sheet: bool, progress: str | Path | None
+    survey: Survey, page: Page, build: Path, with_sheet: bool, progress: str | Path | None
 ) -> tuple[list[str], dict[int, Cell]]:
-    """Draw every specimen that is on a page, file by file."""
+    """Draw every specimen that is on the page, file by file."""
     on_sheet = {row.rank for row in survey.sheet_rows()} if with_sheet else set()
     wanted: dict[int, list[PageRow]] = {}
     for row in sorted(survey.rows, key=lambda row: row.number):
-        if row.page or row.rank in on_sheet:
+        if row.shown or row.rank in on_sheet:
             wanted.setdefault(row.file, []).append(row)
     problems, cells = [], {}
     total = sum(map(len, wanted.values()))
@@ -98,12 +96,12 @@ def _render(
                     problems.append(f"{row.specimen}: {shown.problem}")
             if row.rank in on_sheet:
                 cells[row.rank] = _cell(row, shown, survey.structures)
-            if not row.page:
+            if not row.shown:
                 continue
             if shown is not None:
                 target = build / numbered("pictures", row.number, "jpg")
                 drawn = picture(shown, survey.options, target)
-            pages.add(row, entry, shown, drawn)
+            page.add(row, entry, shown, drawn)
     return problems, cells
 
 
@@ -144,23 +142,17 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
         Image.fromarray(pixels).save(temporary, "PNG", optimize=True)
 
 
-def _write_list(path: Path, rows: Sequence[PageRow]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in rows:
-            writer.writerow(
-                (
-                    row.rank,
-                    row.page or "",
-                    inert(row.specimen),
-                    row.group.name.lower(),
-                    "" if row.lowest is None else f"{row.lowest:.4f}",
-                    inert(row.lowest_structure),
-                    inert(";".join(row.absent)),
-                    ";".join(row.flags),
-                    "" if row.iou is None else f"{row.iou:.4f}",
-                    inert(row.path),
-                    inert(row.reason),
-                )
-            )
+def _cells(row: PageRow) -> dict[str, Any]:
+    """Of the list of specimens."""
+    return {
+        "rank": row.rank,
+        "specimen": row.specimen,
+        "group": row.group.name.lower(),
+        "lowest_confidence": "" if row.lowest is None else f"{row.lowest:.4f}",
+        "lowest_structure": row.lowest_structure,
+        "absent": ";".join(row.absent),
+        "flags": ";".join(row.flags),
+        "mean_iou": "" if row.iou is None else f"{row.iou:.4f}",
+        "path": row.path,
+        "reason": row.reason,
+    }

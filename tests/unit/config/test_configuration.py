@@ -5,15 +5,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sam2pal.config.project import Project, check
-from sam2pal.config.sources import source_state
-from sam2pal.config.tables import AnnotationSet
 from sam2pal.config.text_files import read_yaml
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.checking import check_structures
@@ -486,53 +483,6 @@ def test_missing_keys_are_all_named() -> None:
         f"config.yaml: the key '{key}' is missing"
         for key in ("genera", "rounds", "structures", "templates")
     ]
-
-
-class TestFingerprint:
-    """Of a row of templates.tsv."""
-
-    @pytest.fixture
-    def source(self, tmp_path: Path) -> AnnotationSet:
-        (tmp_path / "photographs").mkdir()
-        for number in range(3):
-            (tmp_path / f"photographs/{number}.png").write_bytes(b"x")
-        (tmp_path / "outlines.json").write_text('{"images": [{"file_name": "1.png"}]}')
-        (tmp_path / "masks").mkdir()
-        (tmp_path / "masks/1.png").write_bytes(b"m")
-        return AnnotationSet(
-            "A", "first", str(tmp_path / "outlines.json"), str(tmp_path / "photographs")
-        )
-
-    def test_changes_with_an_annotated_photograph_alone(self, source: AnnotationSet) -> None:
-        before = source_state(source)
-        Path(source.photographs, "2.png").write_bytes(b"another")
-        Path(source.photographs, "3.png").write_bytes(b"more")
-        assert source_state(source) == before
-        Path(source.photographs, "1.png").write_bytes(b"another")
-        assert source_state(source) != before
-
-    def test_of_a_folder_of_masks(self, source: AnnotationSet, tmp_path: Path) -> None:
-        source = AnnotationSet("A", "first", str(tmp_path / "masks"), source.photographs)
-        seen = {source_state(source)}
-        Path(source.photographs, "2.png").write_bytes(b"another")
-        assert source_state(source) in seen
-        Path(source.photographs, "1.png").write_bytes(b"another")
-        seen.add(source_state(source))
-        Path(source.annotations, "1.png").write_bytes(b"mm")
-        seen.add(source_state(source))
-        Path(source.annotations, "2.png").write_bytes(b"m")
-        seen.add(source_state(source))
-        assert len(seen) == 4
-
-    def test_of_a_file_with_photographs_in_it_takes_no_time(self, source: AnnotationSet) -> None:
-        """LabelMe saves the photograph in base64: a regular expression that backtracks never ends."""
-        text = '{"imageData": "' + "aB3/" * 500_000 + '", "imagePath": "..\\\\photographs\\/1.png"}'
-        Path(source.annotations).write_text(text)
-        began = time.process_time()
-        before = source_state(source)
-        assert time.process_time() - began < 2
-        Path(source.photographs, "1.png").write_bytes(b"another")
-        assert source_state(source) != before
 
 
 def test_a_configuration_is_checked_without_numerical_packages() -> None:

@@ -12,7 +12,8 @@ from running import REPOSITORY, make_project, outline, photographs
 from sam2pal import __main__ as command
 from sam2pal.config.project import check
 from sam2pal.dataset import beginning
-from sam2pal.dataset.preview import Folder, problems
+from sam2pal.dataset.findings import Findings
+from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 
@@ -26,7 +27,7 @@ def checked():
     values = yaml.safe_load(Path("config/config.yaml").read_text())
     project = check(values, "config/config.yaml", lambda *_: None, lambda _: False)
     folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
-    return project, problems(project, folders, lambda _: False)
+    return project, Findings(project, folders, lambda _: False, [], Path("found.json")).problems
 
 
 def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):

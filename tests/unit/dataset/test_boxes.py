@@ -54,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 def search(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: object) -> dict:
     words = ["--photographs", folder / "trays", "--annotations", folder / "one.json"]
-    words += ["--annotated-photographs", folder / "single", "--sheets", folder / "out/sheets"]
+    words += ["--annotated-photographs", folder / "single", "--page", folder / "out/page"]
     words += ["--output", folder / "out/specimens.json", *more]
     monkeypatch.setattr(sys, "argv", ["find_specimens.py", *map(str, words)])
     script = Path(__file__).parents[3] / "scripts/find_specimens.py"
@@ -87,7 +87,7 @@ def test_a_tray_becomes_boxes_a_sheet_and_photographs(
         cut = np.asarray(Image.open(folder / f"out/photographs/{one['name']}.png"))
         tray = np.asarray(Image.open(folder / "trays/TRAY_1.png"))
         assert (cut == tray[y : y + height, x : x + width]).all()
-    assert Image.open(folder / "out/sheets/TRAY_1.png").size == (500, 320)
+    assert Image.open(folder / "out/page/pictures/TRAY_1.jpg").size == (500, 320)
 
 
 def test_drawn_boxes_replace_what_is_found_and_what_was_cut(

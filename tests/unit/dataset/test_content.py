@@ -2,7 +2,12 @@
 
 import json
 import os
+import time
+from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
 from running import outline, photographs
 
 from sam2pal.config.tables import AnnotationSet
@@ -11,8 +16,8 @@ from sam2pal.dataset.content import content_state
 STRUCTURES = ["head", "eye"]
 
 
-def state(folder):
-    path = folder / "drawn.json"
+def state(folder, name="drawn.json"):
+    path = folder / name
     return content_state(AnnotationSet("Aus", "first", str(path), str(folder / "Aus")), STRUCTURES)
 
 
@@ -35,3 +40,62 @@ def test_what_a_template_says_counts_and_not_how_it_is_written(tmp_path):
     replaced = state(tmp_path)
     path.write_text("{")
     assert len({before, moved, named, replaced, state(tmp_path)}) == 5
+
+
+def replaced(path):
+    os.utime(path, (2, 2))
+
+
+def test_an_annotated_photograph_counts_alone(tmp_path):
+    photographs(tmp_path / "Aus", range(3))
+    outline(tmp_path / "drawn.json", [1])
+    before = state(tmp_path)
+    replaced(tmp_path / "Aus/0002.png")
+    photographs(tmp_path / "Aus", [3])
+    assert state(tmp_path) == before
+    replaced(tmp_path / "Aus/0001.png")
+    assert state(tmp_path) != before
+
+
+@pytest.mark.parametrize("kind", ["masks", "yolo"])
+def test_of_a_folder(tmp_path, kind):
+    photographs(tmp_path / "Aus", range(3))
+    with Image.open(tmp_path / "Aus/0001.png") as image:
+        width, height = image.size
+
+    def draw(specimen, size):
+        if kind == "yolo":  # says no size: outlines are drawn at that of the photograph
+            (tmp_path / "drawn/data.yaml").write_text("names: [head, eye]\n")
+            ring = f"0 0.1 0.1 {size / 10} 0.1 0.5 0.9\n"
+            (tmp_path / f"drawn/{specimen}.txt").write_text(ring)
+            return
+        mask = np.zeros((height, width), np.uint8)
+        mask[2 : 2 + size, 2:9] = 255
+        Image.fromarray(mask).save(tmp_path / f"drawn/{specimen}_head.png")
+
+    (tmp_path / "drawn").mkdir()
+    draw("0001", 4)
+    seen = {state(tmp_path, "drawn")}
+    replaced(tmp_path / "Aus/0002.png")
+    draw("0001", 4)
+    assert state(tmp_path, "drawn") in seen
+    replaced(tmp_path / "Aus/0001.png")
+    seen.add(state(tmp_path, "drawn"))
+    draw("0001", 6)
+    seen.add(state(tmp_path, "drawn"))
+    draw("0002", 4)
+    seen.add(state(tmp_path, "drawn"))
+    assert len(seen) == 4
+
+
+def test_of_a_file_with_photographs_in_it_takes_no_time(tmp_path):
+    """LabelMe saves the photograph in base64."""
+    photographs(tmp_path / "Aus", range(2))
+    shape = '{"label": "head", "shape_type": "polygon", "points": [[1, 1], [9, 1], [9, 9]]}'
+    text = '{"imageData": "' + "aB3/" * 500_000 + '", "imagePath": "..\\\\Aus\\/0001.png", '
+    Path(tmp_path, "drawn.json").write_text(f'{text}"shapes": [{shape}]}}')
+    began = time.process_time()
+    before = state(tmp_path)
+    assert time.process_time() - began < 2
+    replaced(tmp_path / "Aus/0001.png")
+    assert state(tmp_path) != before

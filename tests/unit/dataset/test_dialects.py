@@ -138,7 +138,7 @@ def test_yolo_of_cvat_and_roboflow(tmp_path, photographs):  # noqa: F811
     assert np.array_equal(masks_of(found)["a", "head"], square())
     assert "train.txt" not in notes_of(found)
     (tmp_path / "y/train/labels/b.txt").write_bytes(b"0 0.1 \xff")
-    assert "b.txt: this is no text in UTF-8" in notes_of(
+    assert "b.txt, line 1: this is no text in UTF-8" in notes_of(
         convert(tmp_path / "y", photographs, NAMES)
     )
     put(tmp_path, "without/a.txt", line)

@@ -12,6 +12,7 @@ from sam2pal.dataset import findings as module
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.findings import Findings
 from sam2pal.dataset.photographs import PhotographFile, Photographs
+from sam2pal.images.folder import Folder
 
 COLUMNS = ["status"]
 
@@ -48,7 +49,9 @@ def project(tmp_path, monkeypatch):
         values |= {"structures": {"head": None}, "specimen_table": "specimens.csv"}
         values |= {"rounds": {"one": {"templates": ["first"]}, "two": {"templates": ["first"]}}}
         project = check(values, "config.yaml", lambda *_: None, lambda path: False)
-        return Findings(project, lambda path: False, COLUMNS, tmp_path / "memory/found.json")
+        folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
+        memory = tmp_path / "memory/found.json"
+        return Findings(project, folders, lambda path: False, COLUMNS, memory)
 
     return look
 
@@ -69,21 +72,23 @@ def test_everything_is_said_together(project, tmp_path):
     (tmp_path / "specimens.csv").write_text(
         'genus,specimen,pixels_per_mm\nAus,a,"1,2"\nAus,b,12\nBus,a,x\nBus,b,3 mm\n'
     )
-    errors = "\n".join(project().errors)
+    found = project()
+    errors, problems = ("\n".join(of) for of in (found.errors, found.problems))
     assert "templates of genus Bus: Bus.json: image 'c.png': no photograph 'c.png'" in errors
     assert "truth of genus Aus: truth.json: the format is not known" in errors
     for line in (2, 4, 5):
-        assert f"specimens.csv, line {line} " in errors
-    assert "write 1.2" in errors
+        assert f"specimens.csv, line {line} " in problems
+    assert "write 1.2" in problems
 
 
 def test_files_are_read_again_only_when_they_changed(project, tmp_path, monkeypatch):
     first = project()
     with monkeypatch.context() as patch:
-        patch.setattr(Findings, "_findings_of", None)
+        patch.setattr(Findings, "_look", None)
         patch.setattr(module, "_table", None)
         again = project()
         assert (again.errors, again.notes) == (first.errors, first.notes)
+        assert again.problems == first.problems == []
     (tmp_path / "Aus.json").write_text(coco(["nothing.png"]))
     assert "no photograph 'nothing.png'" in project().errors[0]
     (tmp_path / "Aus.json").write_text(coco(["a.png"]))

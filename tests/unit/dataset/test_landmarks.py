@@ -11,6 +11,7 @@ from pycocotools.coco import COCO
 
 import convert_templates
 from sam2pal.dataset.dataset import read_templates
+from sam2pal.dataset.files import read_json, write
 from sam2pal.dataset.landmarks import read_landmarks
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.orientation import stored
@@ -135,10 +136,12 @@ def test_one_canonical_file_holds_the_masks_and_the_landmarks_of_templates(
     (tmp_path / "options.yaml").write_text(yaml.safe_dump({"structures": {"head": None}}))
     output = tmp_path / "templates.json"
     command = ["--genus", "Aus", "--round", "one", "--annotations", head, other]
-    command += ["--photographs", folder, "--landmarks", marks]
+    command += ["--photographs", folder]
     command += ["--options", tmp_path / "options.yaml", "--output", output]
     monkeypatch.setattr(sys, "argv", ["convert_templates.py", *map(str, command)])
     convert_templates.main()
+    known = Photographs.of_specimens(read_templates(output), output)
+    write(output, read_landmarks(marks, known).on(read_json(output)))
 
     read = COCO(output)  # as every program of COCO reads it
     (category,) = read.loadCats(read.getCatIds(catNms=["landmarks"]))

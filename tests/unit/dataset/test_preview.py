@@ -11,7 +11,8 @@ from running import CONFIG, make_project
 
 from sam2pal.config.project import check
 from sam2pal.dataset import plan, trial
-from sam2pal.dataset.preview import Folder, problems
+from sam2pal.dataset.findings import Findings
+from sam2pal.images.folder import Folder
 from sam2pal.io import machine
 
 
@@ -27,7 +28,8 @@ def look(**changes):
         copy.deepcopy(CONFIG) | changes, "config.yaml", lambda *_: None, lambda _: False
     )
     folders = {name: Folder(genus.specimens) for name, genus in checked.genera.items()}
-    return checked, folders, problems(checked, folders, lambda _: False)
+    found = Findings(checked, folders, lambda _: False, [], Path("found.json"))
+    return checked, folders, found.problems
 
 
 def specimen_table(folder, rows):
@@ -102,6 +104,9 @@ def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
                 path.write_text("{}")
             (results / genus / round_ / "adapter").mkdir()
     assert said()[1] == "All masks are there; only what depends on a change is computed."
+    known = plan.rates(checked, benchmarks, results)
+    nothing = plan.plan_lines(checked, {"Aus": plan.Work()}, known)  # as the demo before its drawing
+    assert nothing[1] == "What there is to do is known once the photographs are there."
 
 
 def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):

@@ -20,9 +20,8 @@ from sam2pal.dataset.manifest import (
 )
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.pool import check_pool, draw_pool
-from sam2pal.dataset.preview import Folder
 from sam2pal.dataset.states import DUPLICATE, OK, REMOVED, UNREADABLE
-from sam2pal.images.folder import natural_key, scan
+from sam2pal.images.folder import Folder, natural_key, scan
 from sam2pal.images.reading import inspect
 from sam2pal.images.reading import inspect as inspect_photograph
 from sam2pal.io.errors import InputError

@@ -10,6 +10,7 @@ from sam2pal.dataset.manifest import build_manifest
 from sam2pal.images import header
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import inspect, read_part, read_photograph, read_window
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
 HEIGHT, WIDTH = 320, 400
@@ -23,7 +24,7 @@ def scene():
 def views(path):
     """The whole photograph, a window of it and the reduced one must agree."""
     whole, small = read_photograph(path), read_photograph(path, at_least=20)
-    assert np.array_equal(read_window(path, 3, 5, 40, 30), whole.pixels[3:43, 5:35])
+    assert np.array_equal(read_window(path, Window(3, 5, 40, 30)), whole.pixels[3:43, 5:35])
     boxes = whole.pixels.reshape(HEIGHT // 8, 8, WIDTH // 8, 8, 3).mean((1, 3))
     assert small.pixels.shape == boxes.shape and np.abs(small.pixels - boxes).max() <= 1.5
     assert small.notes == whole.notes

@@ -11,6 +11,7 @@ from PIL import Image
 from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph, read_photograph, read_window
 from sam2pal.images.reduction import factor_for, reduced_bands
+from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
 HEIGHT, WIDTH = 403, 605  # no multiple of 2, 4 or 8
@@ -169,11 +170,11 @@ def test_one_bright_pixel_decides_how_a_reduced_photograph_is_scaled(tmp_path):
     tiff(path, pixels, photometric="minisblack", rowsperstrip=8)
     whole, small = read_photograph(path), read_photograph(path, at_least=20)
     assert whole.pixels[0, 0, 0] == small.pixels[0, 0, 0] == 8
-    assert read_window(path, 0, 0, 4, 4)[0, 0, 0] == 8
+    assert read_window(path, Window(0, 0, 4, 4))[0, 0, 0] == 8
     pixels[300, 7] = 0
     tiff(path, pixels, photometric="minisblack", rowsperstrip=8)
     small = read_photograph(path, at_least=20)
-    assert small.pixels[0, 0, 0] == 125 == read_window(path, 0, 0, 4, 4)[0, 0, 0]
+    assert small.pixels[0, 0, 0] == 125 == read_window(path, Window(0, 0, 4, 4))[0, 0, 0]
     assert small.notes == read_photograph(path).notes != ()
 
 
@@ -223,7 +224,7 @@ def test_damage_is_found_when_a_smaller_photograph_is_asked_for(tmp_path, name):
 def test_a_window_is_that_part_of_the_photograph(tmp_path, name, place):
     KINDS[name][0](tmp_path / name)
     top, left, height, width = place
-    window = read_window(tmp_path / name, *place)
+    window = read_window(tmp_path / name, Window(*place))
     whole = read_photograph(tmp_path / name).pixels
     assert np.array_equal(window, whole[top : top + height, left : left + width])
     assert window.dtype == np.uint8 and window.flags.writeable
@@ -238,7 +239,7 @@ def test_a_window_of_a_turned_photograph_is_counted_upright(tmp_path, orientatio
     else:
         Image.fromarray(scene()).save(path, exif=turned(orientation))
     whole = read_photograph(path).pixels
-    assert np.array_equal(read_window(path, 31, 77, 200, 150), whole[31:231, 77:227])
+    assert np.array_equal(read_window(path, Window(31, 77, 200, 150)), whole[31:231, 77:227])
 
 
 def test_a_window_of_a_tiled_tiff_decodes_only_its_tiles(tmp_path, monkeypatch):
@@ -253,7 +254,7 @@ def test_a_window_of_a_tiled_tiff_decodes_only_its_tiles(tmp_path, monkeypatch):
         return read(self, offsets, sizes, indices, **options)
 
     monkeypatch.setattr(tifffile.FileHandle, "read_segments", counted)
-    read_window(path, 60, 130, 10, 50)
+    read_window(path, Window(60, 130, 10, 50))
     assert counts == [
         [2, 12]
     ]  # ten tiles a row: the window crosses from the first row into the second
@@ -264,8 +265,8 @@ def test_a_window_of_a_tiled_tiff_decodes_only_its_tiles(tmp_path, monkeypatch):
 def test_a_window_beyond_the_photograph_is_refused(tmp_path, suffix, place):
     path = tmp_path / f"a{suffix}"
     Image.fromarray(scene()).save(path)
-    with pytest.raises(ValueError, match="not inside a photograph of 605 x 403"):
-        read_window(path, *place)
+    with pytest.raises(InputError, match="not inside the photograph, which has 605 x 403"):
+        read_window(path, Window(*place))
 
 
 def test_a_photograph_knows_its_size_though_its_pixels_are_fewer():

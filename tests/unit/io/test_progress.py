@@ -2,11 +2,10 @@
 
 import json
 import time
-from types import SimpleNamespace
 
 import pytest
 
-from sam2pal.io.progress import OnlyForward, Progress, ProgressDisplay, clock, progress_line, states
+from sam2pal.io.progress import Progress, ProgressDisplay, clock, progress_line, states
 
 
 class Clock:
@@ -59,15 +58,6 @@ def test_a_rate_is_said_as_people_do():
     state |= {"seconds_each": 0.1, "seconds_left": 4000}
     assert progress_line(state) == "specimen 3 of 9, 10.0 a second, 1:06:40 left"
     assert clock(61) == "1:01"
-
-
-def test_the_share_of_jobs_done_never_goes_back():
-    shown = OnlyForward()
-    assert shown(SimpleNamespace(msg="of something else"))
-    parts = [(1, 13), (2, 19), (3, 60), (5, 60), (7, 60), (7, 61), (61, 61)]
-    records = [SimpleNamespace(done=done, total=total) for done, total in parts]
-    kept = [records.index(of) for of in records if shown(of)]
-    assert kept == [0, 1, 4, 6]
 
 
 def test_what_a_job_loads_is_said_at_once_in_its_log_and_in_the_terminal(

@@ -367,16 +367,6 @@ def listed(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def card_of(html: str, specimen: str, which: int = 0) -> str:
-    cards = re.findall(r"<article.*?</article>", html, re.S)
-    return [card for card in cards if f'data-name="{specimen}"' in card][which]
-
-
-def cards(folder: Path, page: int = 1) -> str:
-    """The page of that number without scripts."""
-    return (folder / "review" / f"page-{page}.html").read_text("utf-8")
-
-
 def data(folder: Path) -> dict:
     """What the page's script is told."""
     return left((folder / "review" / "data.js").read_text("utf-8"))
@@ -385,6 +375,17 @@ def data(folder: Path) -> dict:
 def left(text: str) -> dict:
     """What a script of the page leaves behind."""
     return json.loads(text[text.index("=", text.index("]")) + 1 : text.rindex(";")])
+
+
+def card_of(folder: Path, specimen: str, which: int = 0) -> dict:
+    """What the page's script is told of a specimen, with its outlines."""
+    row = [row for row in data(folder)["rows"] if row["name"] == specimen][which]
+    path = folder / f"review/specimens/{row['id'] // 1000:03d}/{row['id']:06d}.js"
+    return row | (left(path.read_text("utf-8")) if path.is_file() else {})
+
+
+def count_paths(card: dict) -> int:
+    return sum(path is not None for path in card["paths"])
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -402,37 +403,36 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
     assert (worst["lowest_confidence"], worst["lowest_structure"]) == ("0.3000", "head")
     assert rows[0]["absent"] == "head;legs;wing" and rows[3]["flags"] == "touches_border"
     assert rows[9]["reason"] == "damaged.png: 0 bytes"
-    html = cards(files.folder)
-    names = re.findall(r'data-name="([^"]*)"', html)
-    assert names == [specimen for specimen, _ in ORDER]
     told = data(files.folder)
     assert [(r["name"], told["groups"][r["group"]]["name"]) for r in told["rows"]] == ORDER
-    assert left((files.folder / "review/names.js").read_text("utf-8")) == names
-    assert (result.specimens, result.pages, len(result.problems)) == (11, 1, 1)
+    names = left((files.folder / "review/names.js").read_text("utf-8"))
+    assert names == [specimen for specimen, _ in ORDER]
+    assert (result.specimens, len(result.problems)) == (11, 1)
     assert result.groups[Group.FINE] == 3
-    assert "10 specimens, 1 template among them." in output.read_text("utf-8")
-    assert html.index("Low confidence in a mask (2)") < html.index('data-name="worst"')
+    html = output.read_text("utf-8")
+    assert "10 specimens, 1 template among them." in html
+    assert "<li>Low confidence in a mask: 2</li>" in html
 
 
 def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
     output = files.folder / "review.html"
     write_review(output, Sources(files.write(), files.templates("drawn")))
-    html = cards(files.folder)
-    worst = card_of(html, "worst")
-    assert len(re.findall(r"<path id=", worst)) == 3
-    assert ">0.30<" in worst and ">0.90<" in worst and worst.count("<b>low</b>") == 2
-    assert 'alt="Photograph of worst: outlined head, legs, wing"' in worst
-    assert 'href="../photographs/worst.png"' in worst
-    bad = card_of(html, "bad")
-    assert bad.count("<path id=") == 2 and "<b>absent</b>" in bad
-    assert "absent wing" in bad
-    assert "<b>touches border</b>" in card_of(html, "flagged")
-    drawn = card_of(html, "drawn")
-    assert drawn.count('"n">drawn<') == 2 and "not annotated" in drawn and ">template<" in drawn
-    damaged = card_of(html, "damaged")
-    assert "damaged.png: 0 bytes" in damaged and "<img" not in damaged
-    assert "which is kept" in card_of(html, "fine10", 1)
-    picture = re.search(r'<img src="([^"]*)"', worst)[1]
+    worst = card_of(files.folder, "worst")
+    assert count_paths(worst) == 3
+    assert [mark["score"] for mark in worst["marks"]] == [0.3, 0.9, 0.1]
+    assert [mark.get("low", False) for mark in worst["marks"]] == [True, False, True]
+    assert worst["photograph"] == "photographs/worst.png" and worst["shown"]
+    bad = card_of(files.folder, "bad")
+    assert count_paths(bad) == 2
+    assert [mark.get("absent", False) for mark in bad["marks"]] == [False, False, True]
+    assert card_of(files.folder, "flagged")["marks"][0]["flags"] == ["touches_border"]
+    drawn = card_of(files.folder, "drawn")
+    assert [mark and mark["hand"] for mark in drawn["marks"]].count("drawn") == 2
+    assert None in drawn["marks"] and drawn["group"] == Group.TEMPLATE
+    damaged = card_of(files.folder, "damaged")
+    assert damaged["reason"] == "damaged.png: 0 bytes" and "shown" not in damaged
+    assert "which is kept" in card_of(files.folder, "fine10", 1)["reason"]
+    picture = f"pictures/000/{worst['id']:06d}.jpg"
     with Image.open(files.folder / "review" / picture) as image:
         assert (image.format, image.size) == ("JPEG", (WIDTH, HEIGHT))
 
@@ -477,8 +477,7 @@ def test_what_people_said_is_shown(files: Files) -> None:
     name = f"specimens/000/{rows['worst']['id']:06d}.js"
     detail = left((files.folder / "review" / name).read_text("utf-8"))
     assert detail["masks"][0] == drawn["counts"]
-    card = card_of(cards(files.folder), "worst")
-    assert card.count("by a person") == 2 and "<b>rejected by a person</b>" in card
+    assert [mark.get("given") for mark in rows["worst"]["marks"]].count(None) == 1
     groups = {row["specimen"]: row["group"] for row in listed(files.folder)}
     assert groups["empty"] == "fine"  # corrected by hand, so neither without masks nor a template
     assert groups["drawn"] == "template"
@@ -488,9 +487,9 @@ def test_a_photograph_that_disappeared_is_shown_as_such(files: Files) -> None:
     output = files.folder / "review.html"
     files.write()
     result = write_review(output, Sources(sorted(files.folder.glob("shards/*.json"))))
-    lost = card_of(cards(files.folder), "lost")
-    assert "cannot be shown" in lost and "<img" not in lost
-    assert lost.count("<path id=") == 3
+    lost = card_of(files.folder, "lost")
+    assert "cannot be shown" in lost["problem"] and "shown" not in lost
+    assert count_paths(lost) == 3
     assert "1 photograph cannot be shown" in output.read_text("utf-8")
     (row,) = (row for row in data(files.folder)["rows"] if row["name"] == "lost")
     assert "sha256" not in row and "photograph" not in row  # nobody can judge it
@@ -501,9 +500,9 @@ def test_a_photograph_that_was_replaced_gets_no_outlines(files: Files) -> None:
     paths = files.write()
     Image.new("RGB", (30, 30)).save(files.folder / "photographs" / "worst.png")
     result = write_review(files.folder / "review.html", Sources(paths))
-    worst = card_of(cards(files.folder), "worst")
-    assert "30 x 30 pixels now, but had 40 x 60" in worst
-    assert "<img" in worst and "<path id=" not in worst
+    worst = card_of(files.folder, "worst")
+    assert "30 x 30 pixels now, but had 40 x 60" in worst["problem"]
+    assert worst["shown"] and count_paths(worst) == 0
     assert len(result.problems) == 2
 
 
@@ -514,11 +513,11 @@ def test_masks_are_turned_upright_with_their_photograph(tmp_path: Path, orientat
     window = rle_measures(encode_mask(head))["bbox"]
     made.add("turned", [0.9], masks={"head": head}, orientation=orientation, window=window)
     write_review(tmp_path / "review.html", Sources(made.write()))
-    card = card_of(cards(tmp_path), "turned")
-    (frame,) = parse_path(re.search(r'class="window" d="([^"]*)"', card)[1], 10)
+    card = card_of(tmp_path, "turned")
+    (frame,) = parse_path(card["windows"], 10)
     assert frame.min(0).tolist() == [20, 6] and frame.max(0).tolist() == [35, 14]
-    assert 'viewBox="0 0 400 600"' in card
-    (polygon,) = parse_path(re.search(r' d="([^"]*)"', card)[1], 10)
+    assert (card["w"], card["h"], data(tmp_path)["units"]) == (40, 60, 10)
+    (polygon,) = parse_path(card["paths"][0], 10)
     assert polygon.min(0).tolist() == [20, 6] and polygon.max(0).tolist() == [35, 14]
 
 
@@ -530,8 +529,9 @@ def test_a_photograph_without_a_specimen_and_windows_of_parts_are_shown(tmp_path
     write_review(tmp_path / "review.html", Sources(made.write()))
     groups = {row["specimen"]: row["group"] for row in listed(tmp_path)}
     assert groups == {"there": "fine", "label": "no_specimen"}
-    card = card_of(cards(tmp_path), "label")
-    assert "Not segmented (no specimen): no specimen found: cut the photograph" in card
+    card = card_of(tmp_path, "label")
+    assert card["reason"] == "no specimen found: cut the photograph"
+    assert data(tmp_path)["groups"][card["group"]]["title"] == "Not segmented: no specimen found"
     detail = left((tmp_path / "review/specimens/000/000002.js").read_text("utf-8"))
     (frame,) = parse_path(detail["windows"], 10)  # the whole photograph needs no frame
     assert frame.min(0).tolist() == [4, 6] and frame.max(0).tolist() == [14, 16]
@@ -548,9 +548,9 @@ def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> N
     ]
     html = output.read_text("utf-8")
     assert "number 5; and 2 more (info.notes of templates.json)." in html
-    card = card_of(cards(files.folder), "type specimen")
-    assert "Not among the specimens" in card and card.count("<path id=") == 1
-    assert 'href="../elsewhere/type%20specimen.png"' in card
+    card = card_of(files.folder, "type specimen")
+    assert card["outside"] and count_paths(card) == 1
+    assert card["photograph"] == "elsewhere/type%20specimen.png"
     assert "10 specimens, 1 template among them; 1 template from elsewhere." in html
 
 
@@ -578,18 +578,18 @@ def test_iou_stands_beside_the_confidence_where_there_is_truth(files: Files) -> 
     )
     output = files.folder / "review.html"
     write_review(output, Sources(files.write(), tables=TableFiles(evaluation)))
-    html = cards(files.folder)
-    worst = card_of(html, "worst")
-    assert re.search(r">head</th>\s*<td class=\"n\">0.30</td>\s*<td class=\"n\">0.81<", worst)
+    head = card_of(files.folder, "worst")["marks"][0]
+    assert (head["score"], head["iou"]) == (0.3, 0.81) and data(files.folder)["evaluated"]
     marks = data(files.folder)["rows"][1]["marks"]
     assert [mark.get("iou") for mark in marks] == [0.81, None, 0.07]
-    assert "<i>missed</i>" in card_of(html, "bad")
-    assert "<i>absent in truth too</i>" in card_of(html, "wingless")
+    assert card_of(files.folder, "bad")["marks"][2]["truth"] == "missed"
+    assert card_of(files.folder, "wingless")["marks"][2]["truth"] == "absent in truth too"
     html = output.read_text("utf-8")
     assert re.search(r">wing</th><td>.*<td>0.04</td><td>2</td>", html)  # mean of 0.07 and 0
     assert [row["mean_iou"] for row in listed(files.folder)][:3] == ["", "0.4400", "0.0000"]
     write_review(output, Sources(sorted(files.folder.glob("shards/*.json"))))
-    assert "Mean IoU" not in output.read_text("utf-8") and "IoU" not in cards(files.folder)
+    assert "Mean IoU" not in output.read_text("utf-8") and not data(files.folder)["evaluated"]
+    assert not any("iou" in (mark or ()) for row in data(files.folder)["rows"] for mark in row["marks"])
 
 
 def test_the_same_inputs_give_the_same_bytes(files: Files) -> None:
@@ -601,29 +601,6 @@ def test_the_same_inputs_give_the_same_bytes(files: Files) -> None:
         trees.append(tree(files.folder) | {"sheet": sheet.read_bytes()})
     assert trees[0] == trees[1]
     assert not [p.name for p in files.folder.iterdir() if p.name.startswith(".")]
-
-
-def test_many_specimens_are_split_into_pages_that_link_to_each_other(files: Files) -> None:
-    options = ReviewOptions(per_page=3)
-    result = write_review(files.folder / "review.html", Sources(files.write()), options=options)
-    assert result.pages == 4
-    pages = [files.folder / "review.html", *sorted((files.folder / "review").glob("page-*.html"))]
-    assert [page.name for page in pages[1:]] == [f"page-{n}.html" for n in range(1, 5)]
-    names = []
-    for page in pages[1:]:
-        html = page.read_text("utf-8")
-        names += re.findall(r'data-name="([^"]*)"', html)
-        links = re.findall(r'(?:href|src)="([^"#]+)(?:#[^"]*)?"', html)
-        assert len([link for link in links if link.endswith(".html")]) >= 9
-        for link in links:
-            target = (page.parent / link).resolve()
-            assert target.exists() or target.name in ("lost.png", "damaged.png"), link
-    assert names == [specimen for specimen, _ in ORDER]
-    assert "No warning (3) <small>continued" in pages[3].read_text("utf-8")
-    assert [row["page"] for row in listed(files.folder)] == list("11122233344")
-    assert 'href="review/page-1.html"' in pages[0].read_text("utf-8")
-    write_review(files.folder / "review.html", Sources(sorted(files.folder.glob("shards/*.json"))))
-    assert len(list((files.folder / "review").glob("page-*"))) == 1
 
 
 def test_only_the_first_may_be_shown_but_all_are_listed_and_counted(files: Files) -> None:
@@ -654,13 +631,11 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     name = """drawer 7/<b>"100%" & 'co' #2</b>"""
     made.add(name, [0.4, 0.5, 0.6])
     write_review(tmp_path / "review.html", Sources(made.write(), genus="<i>Carabus</i>"))
-    html = cards(tmp_path)
-    assert data(tmp_path)["rows"][0]["name"] == name
+    (row,) = data(tmp_path)["rows"]
+    assert row["name"] == name
     assert "<i>Carabus" not in (tmp_path / "review.html").read_text("utf-8")
-    assert "<b>&#34;" not in html and '<b>"' not in html and "<i>Carabus" not in html
-    assert 'data-name="drawer 7/&lt;b&gt;&#34;100%&#34; &amp; &#39;co&#39; #2&lt;/b&gt;"' in html
-    assert (
-        "../photographs/drawer%207/%3Cb%3E%22100%25%22%20%26%20%27co%27%20%232%3C/b%3E.png" in html
+    assert row["photograph"] == (
+        "photographs/drawer%207/%3Cb%3E%22100%25%22%20%26%20%27co%27%20%232%3C/b%3E.png"
     )
 
 
@@ -669,9 +644,9 @@ def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
     made.add("one", [0.9, 0.8, (0.0, "no_template")], masks={"wing": np.zeros((60, 40), bool)})
     write_review(tmp_path / "review.html", Sources(made.write()))
     html = (tmp_path / "review.html").read_text("utf-8")
-    card = card_of(cards(tmp_path), "one")
+    wing = card_of(tmp_path, "one")["marks"][2]
     assert listed(tmp_path)[0]["group"] == "fine" and listed(tmp_path)[0]["absent"] == ""
-    assert "<b>no template</b>" in card and "<b>absent</b>" not in card
+    assert wing["unknown"] and "no_template" in wing["flags"] and "absent" not in wing
     assert re.search(r">wing</th><td>0</td><td>0</td><td>0</td>.*<td>1</td></tr>", html)
 
 
@@ -681,7 +656,7 @@ def test_no_specimen_makes_a_page_that_says_so(tmp_path: Path) -> None:
     result = write_review(
         tmp_path / "review.html", Sources(made.write()), sheet=tmp_path / "sheet.png"
     )
-    assert "There is no specimen to show." in cards(tmp_path) and result.specimens == 0
+    assert data(tmp_path)["rows"] == [] and result.specimens == 0
     assert (tmp_path / "sheet.png").is_file()
 
 
@@ -812,7 +787,7 @@ def test_a_folder_of_the_users_is_never_replaced(files: Files) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"per_page": 0}, "per_page: must be at least 1, found 0"),
+        ({"sheet": 0}, "sheet: must be at least 1, found 0"),
         ({"side": 480.5}, "side: expected a whole number, found 480.5"),
         ({"low_confidence": 50}, "low_confidence: must be at most 1, found 50"),
         ({"show": -1}, "show: must be at least 0, found -1"),
@@ -828,7 +803,7 @@ def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> No
     output = files.folder / "results" / "review.html"
     command = [sys.executable, str(SCRIPT), "--predictions", *paths, "--output", str(output)]
     options = files.folder / "options.yaml"
-    options.write_text("review: {per_page: 5}")
+    options.write_text("review: {sheet: 5}")
     command += ["--options", str(options)]
     run = subprocess.run(
         [*command, "--genus", "Carabus", "--round", "one"],
@@ -836,14 +811,14 @@ def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> No
         text=True,
     )
     assert run.returncode == 0, run.stderr
-    assert "11 specimens, 3 pages" in run.stdout and "unreadable: 1" in run.stdout
+    assert "11 specimens\n" in run.stdout and "unreadable: 1" in run.stdout
     assert "lost.png" in run.stdout and run.stderr == ""
     assert "Review: Carabus, round one" in output.read_text("utf-8")
-    options.write_text("review: {perpage: 5}")
+    options.write_text("review: {sheets: 5}")
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr.startswith(
-        f"error: {options}: review: unknown key 'perpage' (did you mean 'per_page'?)"
+        f"error: {options}: review: unknown key 'sheets' (did you mean 'sheet'?)"
     )
 
 
@@ -870,10 +845,9 @@ def check_outlines(folder: Path, pixels: np.ndarray, masks: dict[str, np.ndarray
     data = {"images": [image | {"height": height, "width": width}], "annotations": annotations}
     write_coco(folder / "0001.json", data | {"categories": coco_categories(list(masks))})
     write_review(folder / "review.html", Sources([folder / "0001.json"]))
-    card = card_of(cards(folder), "one")
-    box = [int(n) for n in re.search(r'viewBox="0 0 (\d+) (\d+)"', card).groups()]
-    for number, mask in enumerate(masks.values(), 1):
-        d = re.search(rf'id="p1-{number}" d="([^"]*)"', card)[1]
+    card = card_of(folder, "one")
+    box = 10 * card["w"], 10 * card["h"]
+    for d, mask in zip(card["paths"], masks.values(), strict=True):
         scale = np.array([width / box[0], height / box[1]])
         again = filled([polygon * scale for polygon in parse_path(d, 1)], mask.shape)
         edge = mask ^ np.roll(mask, 1, 0) | mask ^ np.roll(mask, 1, 1)

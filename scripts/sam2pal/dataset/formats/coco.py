@@ -2,7 +2,7 @@
 
 import ast
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,13 @@ from sam2pal.dataset.drawing import (
     Outline,
     Source,
     absent_outline,
-    outline_or_fault,
     polygons,
     positive_size,
 )
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import Coco, check
-from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area, rle_size
+from sam2pal.dataset.rle import decode_mask, encode_mask, rle_area
+from sam2pal.dataset.runs import rle_size
 from sam2pal.io.errors import InputError
 
 KEYPOINTS = "keypoints"
@@ -86,13 +86,7 @@ def read(data: Any, path: Path) -> Source:
             continue
         if annotation.get("keypoints"):
             source.ignore(KEYPOINTS)
-        outline = outline_or_fault(label, where, _outline, annotation, label, where)
-        if outline is not None:
-            if outline.empty and annotation.get("state") in MISSING:
-                outline = replace(outline, why=annotation["state"])
-            drawing.outlines.append(outline)
-        elif not annotation.get("keypoints"):
-            source.ignore(BOXES)
+        drawing.add(label, where, _outline, annotation, label, where, source)
     for image in data["images"]:
         drawing = of_image[image["id"]]
         for label, status in _statuses(data, image).items():
@@ -145,7 +139,18 @@ def photograph_of(image: Mapping[str, Any]) -> str:
     return f"{folders}/{name}" if folders and "/" not in name else name
 
 
-def _outline(annotation: Mapping[str, Any], label: str, where: str) -> Outline | None:
+def _outline(
+    annotation: Mapping[str, Any], label: str, where: str, source: Source
+) -> Outline | None:
+    outline = _of_segmentation(annotation, label, where)
+    if outline is None and not annotation.get("keypoints"):
+        source.ignore(BOXES)
+    if outline is not None and outline.empty and annotation.get("state") in MISSING:
+        return replace(outline, why=annotation["state"])
+    return outline
+
+
+def _of_segmentation(annotation: Mapping[str, Any], label: str, where: str) -> Outline | None:
     segmentation = annotation.get("segmentation")
     if isinstance(
         exact := annotation.get("rle_segmentation"), dict
@@ -245,16 +250,15 @@ def _evidence(
     return (float(area) if number(area) and area > 0 else None), tuple(box) if known else None
 
 
-def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `annotations.json`: RLE on the photographs as stored, an empty one where absent."""
     coco = Coco(structures, description="predictions of SAM2-PAL", orientation="stored")
     for one in specimens:
         size = {"width": one.specimen.width, "height": one.specimen.height}
-        number = coco.image(file_name=one.name, specimen=one.stem, **size)
+        number = coco.image(file_name=one.specimen.name, specimen=one.specimen.specimen, **size)
         for structure in (*one.present, *one.missing):
             known = one.specimen.annotations[structure]
             more = {"source": known.source, "score": known.score}
-            rle = encode_mask(one.mask(structure))
+            rle = encode_mask(one.specimen.masks[structure])
             coco.mask(number, structure, rle, state=one.specimen.state(structure), **more)
     coco.write(folder / "annotations.json")
-    return len(coco.images)

@@ -3,7 +3,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from sam2pal.dataset.drawing import (
     absent_outline,
     ellipse,
     outline_of_mask,
-    outline_or_fault,
     paste_slices,
     polygons,
     positive_size,
@@ -65,8 +64,7 @@ def read(text: str, path: Path) -> Source:
             if shape.tag not in ("polygon", "ellipse", "mask"):
                 source.ignore(f"shapes of type {shape.tag[:40]}")
                 continue
-            outline = outline_or_fault(label, place, _outline, shape, label, place, size)
-            drawing.outlines.append(outline)
+            drawing.add(label, place, _outline, shape, label, place, size)
         source.drawings.append(drawing)
     return source
 
@@ -108,9 +106,8 @@ def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) 
     return mask
 
 
-def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `annotations.xml`: polygons, and tags for what is not shown; and labels for the task."""
-    written = 0
     with (
         atomic(folder / "annotations.xml") as temporary,
         temporary.open("w", encoding="utf-8") as file,
@@ -118,9 +115,9 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
         file.write(
             '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
         )
-        for one in specimens:
+        for number, one in enumerate(specimens):
             width, height = (str(side) for side in one.displayed)
-            sizes = {"id": str(written), "name": one.name, "width": width, "height": height}
+            sizes = {"id": str(number), "name": one.specimen.name, "width": width, "height": height}
             image = ElementTree.Element("image", sizes)
             for structure in one.present:
                 for points in one.rings(structure):
@@ -132,10 +129,8 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
             for mark in one.marks:
                 ElementTree.SubElement(image, "tag", {"label": mark, "source": "manual"})
             file.write(ElementTree.tostring(image, encoding="unicode") + "\n")
-            written += 1
         file.write("</annotations>\n")
     labels = [{"name": name, "type": "polygon", "attributes": []} for name in structures]
     labels += [{"name": mark, "type": "tag", "attributes": []} for mark in marks(structures)]
     text = "Paste this into the tab *Raw* of the labels of a new task:\n\n"
     write_text(folder / "labels.md", text + json.dumps(labels, indent=1, ensure_ascii=False) + "\n")
-    return written

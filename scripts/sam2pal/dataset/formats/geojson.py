@@ -1,6 +1,6 @@
 """GeoJSON of QuPath: a file per photograph, of the photograph's name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from sam2pal.dataset.drawing import (
     Source,
     absent_outline,
     flat,
-    outline_or_fault,
     polygons,
 )
 from sam2pal.dataset.exported import Exported
@@ -58,7 +57,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
             continue
         parts = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
         for part in parts:
-            drawing.outlines.append(outline_or_fault(label, where, _polygon, part, label, where))
+            drawing.add(label, where, _polygon, part, label, where)
     lacking = data.get("absent") if isinstance(data, dict) else None
     for label in lacking if isinstance(lacking, list) else ():
         drawing.outlines.append(absent_outline(str(label), f"{path}: absent '{label}'"))
@@ -77,9 +76,8 @@ def _label(properties: Mapping[str, Any]) -> str:
     return str(name or properties.get("name") or "").strip()
 
 
-def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `{specimen}.geojson`: a feature per structure, on the photograph as stored."""
-    written = 0
     for one in specimens:
         features = []
         for structure in one.present:
@@ -98,9 +96,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
                 }
             )
         content = {"type": "FeatureCollection", "features": features, "absent": list(one.missing)}
-        write_json(folder / f"{one.stem}.geojson", content)
-        written += 1
-    return written
+        write_json(folder / f"{one.specimen.specimen}.geojson", content)
 
 
 def _points(ring: Sequence[float]) -> list[list[float]]:

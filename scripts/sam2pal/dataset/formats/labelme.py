@@ -4,7 +4,7 @@ import base64
 import io
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from sam2pal.dataset.drawing import (
     ellipse,
     flat,
     outline_of_mask,
-    outline_or_fault,
     paste_slices,
     polygons,
     positive_size,
@@ -59,9 +58,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
             source.faults.append(InputError(f"{where} has {said}; name its structure in LabelMe"))
             continue
         where = f"{where} ('{label}')"
-        outline = outline_or_fault(label, where, _outline, shape, where, size, source)
-        if outline is not None:
-            drawing.outlines.append(outline)
+        drawing.add(label, where, _outline, shape, where, size, source)
     flags = data.get("flags")
     for mark, is_set in flags.items() if isinstance(flags, dict) else ():
         label, why = missing_structure(mark)
@@ -137,11 +134,10 @@ def _pasted(
     return mask
 
 
-def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `{specimen}.json` with polygons, and flags for structures that are absent or hidden."""
-    written = 0
     for one in specimens:
-        path = folder / f"{one.stem}.json"
+        path = folder / f"{one.specimen.specimen}.json"
         width, height = one.displayed
         shapes = [
             {
@@ -155,7 +151,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
             for structure in one.present
             for points in one.rings(structure)
         ]
-        photograph = os.path.relpath(one.specimen.path or one.name, path.parent)
+        photograph = os.path.relpath(one.specimen.path or one.specimen.name, path.parent)
         content = {
             "version": "5.5.0",
             "flags": {mark: mark in one.marks for mark in (*marks(structures), *one.marks)},
@@ -166,5 +162,3 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
             "imageWidth": width,
         }
         write_json(path, content)
-        written += 1
-    return written

@@ -1,6 +1,6 @@
 """Label Studio's JSON: outlines in percent, and masks of the brush."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -17,7 +17,6 @@ from sam2pal.dataset.drawing import (
     finite,
     flat,
     outline_of_mask,
-    outline_or_fault,
     polygons,
 )
 from sam2pal.dataset.exported import Exported, marks, missing_structure
@@ -96,8 +95,7 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
             source.faults.append(InputError(f"{place} has no label; choose its structure"))
         for label in map(str, labels):
             said = f"{place} ('{label}')"
-            outline = outline_or_fault(label, said, _outline, kind, region, label, said)
-            drawing.outlines.append(outline)
+            drawing.add(label, said, _outline, kind, region, label, said)
     return drawing
 
 
@@ -203,7 +201,7 @@ def decode_brush(content: bytes, length: int) -> np.ndarray:
     return values
 
 
-def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `tasks.json`, polygons in percent as annotations, and the project's interface."""
     tasks = []
     for one in specimens:
@@ -234,7 +232,7 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
             value = {"choices": one.marks}
             choice = {"id": "absent", "from_name": "absent", "type": "choices", "value": value}
             regions.append({"to_name": "image", **choice})
-        address = f"/data/local-files/?d={quote(one.name)}"
+        address = f"/data/local-files/?d={quote(one.specimen.name)}"
         tasks.append({"data": {"image": address}, "annotations": [{"result": regions}]})
     write_json(folder / "tasks.json", tasks)
     labels = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in structures)
@@ -247,4 +245,3 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
         f"{choices}  </Choices>\n</View>\n"
     )
     write_text(folder / "interface.md", text)
-    return len(tasks)

@@ -417,12 +417,9 @@ def _value(cell: object) -> Value | None:
     return None
 
 
-def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `{specimen}_{structure}.png`, white on black; all black where it is absent."""
-    written = 0
     for one in specimens:
         for structure in (*one.present, *one.missing):
-            with atomic(folder / f"{one.stem}_{structure}.png") as temporary:
-                Image.fromarray(one.mask(structure).astype(np.uint8) * 255).save(temporary)
-        written += 1
-    return written
+            with atomic(folder / f"{one.specimen.specimen}_{structure}.png") as temporary:
+                Image.fromarray(one.specimen.masks[structure].astype(np.uint8) * 255).save(temporary)

@@ -16,7 +16,6 @@ from sam2pal.dataset.drawing import (
     finite,
     flat,
     outline_of_mask,
-    outline_or_fault,
     paste_slices,
     polygons,
     positive_size,
@@ -41,7 +40,7 @@ def read(data: dict[str, Any], path: Path) -> Source:
             source.ignore(f"objects of type {str(kind)[:40]}")
             continue
         read_one = _polygon if kind == "polygon" else _bitmap
-        drawing.outlines.append(outline_or_fault(label, where, read_one, entry, label, where, size))
+        drawing.add(label, where, read_one, entry, label, where, size)
     source.drawings.append(drawing)
     return source
 

@@ -14,7 +14,6 @@ from sam2pal.dataset.drawing import (
     Source,
     ellipse,
     finite,
-    outline_or_fault,
     polygons,
     rectangle,
 )
@@ -158,11 +157,7 @@ def _read(
                 )
             for label in labels:
                 labelled = f"{where} ('{label}')"
-                outline = outline_or_fault(
-                    label, labelled, _outline, shape, label, labelled, source
-                )
-                if outline is not None:
-                    drawing.outlines.append(outline)
+                drawing.add(label, labelled, _outline, shape, label, labelled, source)
         source.drawings.append(drawing)
     return source
 

@@ -1,6 +1,6 @@
 """YOLO segmentation: a text file per photograph, a line per outline in parts of the photograph's sides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +113,10 @@ def _outline(label: str, where: str, ring: list[float]) -> Outline:
     return Outline(label, where, draw)
 
 
-def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path) -> int:
+def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `labels/{specimen}.txt`, and `data.yaml` with the classes and what is absent."""
     numbers = {name: number for number, name in enumerate(structures)}
     lacking: dict[str, list[str]] = {}
-    written = 0
     for one in specimens:
         width, height = one.displayed
         lines = [
@@ -126,10 +125,9 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
             for structure in one.present
             for points in one.rings(structure)
         ]
-        write_text(folder / "labels" / f"{one.stem}.txt", "".join(f"{line}\n" for line in lines))
+        write_text(folder / "labels" / f"{one.specimen.specimen}.txt", "".join(f"{line}\n" for line in lines))
         if one.missing:
-            lacking[one.stem] = list(one.missing)
-        written += 1
+            lacking[one.specimen.specimen] = list(one.missing)
     content: dict[str, Any] = {
         "path": ".",
         "train": "images",
@@ -138,4 +136,3 @@ def write(specimens: Iterable[Exported], structures: Sequence[str], folder: Path
         "absent": lacking,
     }
     write_text(folder / "data.yaml", yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
-    return written

@@ -105,7 +105,7 @@ def media(
         unknown = annotation.state == State.UNKNOWN or not annotation.area
         if unknown or structure not in trusted:
             continue
-        left, top, width, height = rle_measures(annotation.pieces[0])["bbox"]
+        left, top, width, height = rle_measures(annotation.rle)["bbox"]
         score = annotation.score
         yield common | {
             "dcterms:identifier": f"{identifier}#{structure}",

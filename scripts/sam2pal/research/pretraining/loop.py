@@ -43,7 +43,7 @@ def pretrain(
     device = next(model.parameters()).device
     # oneDNN's depthwise convolutions are twice as fast so, above all in bfloat16
     model = model.to(memory_format=torch.channels_last)
-    average = deepcopy(model).cpu().requires_grad_(False)  # and it is judged there
+    average = deepcopy(model).requires_grad_(False)
     optimizer = torch.optim.AdamW(trainable(model, options), lr=options.learning_rate)
     state_path = folder / "state.pt"
     start = 0

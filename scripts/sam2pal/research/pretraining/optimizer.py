@@ -79,4 +79,4 @@ def update_average(average: nn.Module, model: nn.Module, step: int, decay: float
     decay = min(decay, (1 + step) / (10 + step))
     for mean, value in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
         if mean.is_floating_point():
-            mean.lerp_(value.to(mean.device), 1 - decay)
+            mean.lerp_(value, 1 - decay)
