@@ -36,7 +36,9 @@ def cuticle(genes: Genes, bright: float = 0.05, pale: float = 0.08) -> Colour:
     hue, saturation, value = CUTICLE[kind]
     spread = genes.between if kind == "pale" else genes.scaled
     return from_hsv(
-        genes.between("hue", *hue), genes.between("saturation", *saturation), spread("value", *value)
+        genes.between("hue", *hue),
+        genes.between("saturation", *saturation),
+        spread("value", *value),
     )
 
 
