@@ -442,13 +442,13 @@ def test_intervals_in_both_units(project, monkeypatch):
 
 
 def test_template_proportions():
-    from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+    from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 
     masks = beetle()
     templates = [
-        AnnotatedSpecimen("a", "a.png", *SIZE[::-1], annotations_of_masks(masks)),
+        AnnotatedSpecimen("a", "a.png", *SIZE[::-1], drawn_annotations(masks)),
         AnnotatedSpecimen(
-            "b", "b.png", *SIZE[::-1], annotations_of_masks({"head": beetle(1.2)["head"]})
+            "b", "b.png", *SIZE[::-1], drawn_annotations({"head": beetle(1.2)["head"]})
         ),
     ]
     shapes = [shapes_of(template, 0.01) for template in templates]
