@@ -157,6 +157,10 @@ def build_manifest(
     Raises:
         InputError: the folder does not exist, or holds no photograph.
     """
+    if shard_size < 1:
+        raise InputError(
+            f"genus {genus}: the size of a shard is {shard_size}; it must be 1 or more"
+        )
     try:
         listing = scan(folder)
     except InputError as error:
