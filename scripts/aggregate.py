@@ -117,9 +117,8 @@ def main() -> None:
             take = scores.add if stage == "evaluation" else None
             targets = tables.both(folder, stage)
             if stage == "morphometrics" and not arguments.long_csv:
-                targets.pop(0).unlink(
-                    missing_ok=True
-                )  # one of an earlier call would be taken for this one's
+                # one of an earlier call would be taken for this one's
+                targets.pop(0).unlink(missing_ok=True)
             combine(stage, good[stage], targets, take, arguments.metadata, bar.update)
     calibration, reliability = calibrate(scores, options)
     status = [row for row, _ in found]

@@ -35,7 +35,7 @@ def main() -> None:
     if not arguments.output.endswith(".csv"):
         raise InputError(f"--output {arguments.output}: expected a name ending in .csv")
     options = read_options(arguments.options).next
-    found = rank(
+    rows, specimens = rank(
         arguments.predictions,
         options.count,
         arguments.corrections,
@@ -43,7 +43,7 @@ def main() -> None:
         arguments.round,
     )
     if arguments.outlines:
-        wanted = [row["specimen"] for row in found.rows]
+        wanted = [row["specimen"] for row in rows]
         refuse_foreign(arguments.outlines, README, TEXT)
         with temporary_folder(arguments.outlines) as build:
             (build / README).write_text(f"{TEXT}\n", encoding="utf-8")
@@ -55,9 +55,9 @@ def main() -> None:
                     wanted,
                     corrections=arguments.corrections,
                 )
-    tables.write(tables.table(found.rows, COLUMNS), arguments.output)
-    print(f"{arguments.output}: {len(found.rows)} of {found.specimens} specimens to be corrected")
-    for row in found.rows[:20]:
+    tables.write(tables.table(rows, COLUMNS), arguments.output)
+    print(f"{arguments.output}: {len(rows)} of {specimens} specimens to be corrected")
+    for row in rows[:20]:
         print(f"  {row['rank']}. {row['specimen']}: {row['reason']}")
 
 

@@ -7,7 +7,6 @@ Beside review.html it makes the folder review/ (pictures, masks, specimens.tsv).
 """
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 
 from sam2pal.cli import add_options, add_progress, program, run
@@ -15,7 +14,7 @@ from sam2pal.config.stages import read_options
 from sam2pal.dataset.judged import Corrections
 from sam2pal.review.page import PageLocation
 from sam2pal.review.survey import Sources
-from sam2pal.review.tables import TableFiles
+from sam2pal.review.tables import Tables
 from sam2pal.review.writing import write_review
 
 
@@ -46,7 +45,7 @@ def main() -> None:
         Sources(
             arguments.predictions,
             arguments.templates,
-            TableFiles(*(getattr(arguments, field.name) for field in fields(TableFiles))),
+            Tables(arguments.evaluation, arguments.measurements, arguments.next, arguments.changes),
             arguments.genus,
             arguments.round,
             arguments.corrections,

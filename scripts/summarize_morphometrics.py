@@ -6,8 +6,8 @@
         --output-folder results/tables
 
 The first writes measurements (the short table), morphometrics_wide, morphometrics_summary, publication, and
-columns.tsv with programs for Python and R that read them, the second
-morphometrics_concordance and the morphometrics_pairs it is computed from, each as CSV and Parquet.
+columns.tsv with programs for Python and R that read them; the second writes morphometrics_concordance and the
+morphometrics_pairs it is computed from. All but publication are CSV and Parquet.
 """
 
 import argparse

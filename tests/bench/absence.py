@@ -29,7 +29,7 @@ from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import ENSEMBLE
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.dataset.files import categories
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.rle import encode_mask
@@ -186,7 +186,7 @@ def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, 
     truth = {"images": images, "annotations": annotations, "categories": categories(list(known))}
     folder.with_name(f"{folder.name}_truth.json").write_text(json.dumps(truth))
     return [
-        AnnotatedSpecimen("template", str(path), width, height, annotations_of_masks(known))
+        AnnotatedSpecimen("template", str(path), width, height, drawn_annotations(known))
     ], there
 
 

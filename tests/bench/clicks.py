@@ -120,7 +120,7 @@ def main() -> None:
     truth = Dataset(arguments.truth, source="drawn").by_specimen()
     shown = {k: v for path in arguments.predictions for k, v in Dataset(path).by_specimen().items()}
     structures = Dataset(arguments.predictions[0]).structures
-    ranked = rank(arguments.predictions, len(shown)).rows
+    ranked = rank(arguments.predictions, len(shown))[0]
     wanted = [row["specimen"] for row in ranked if row["specimen"] in truth][: arguments.specimens]
     costs = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:

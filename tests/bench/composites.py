@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.images.reading import read_photograph
 from sam2pal.research.synthetic.labels import fonts, lay_label
 from sam2pal.research.synthetic.noise import clouds, grain
@@ -86,7 +86,7 @@ def compose_all(
         Image.fromarray(made.pixels).save(path, quality=93)
         height, width = made.pixels.shape[:2]
         yield AnnotatedSpecimen(
-            specimen.specimen, str(path), width, height, annotations_of_masks(made.masks)
+            specimen.specimen, str(path), width, height, drawn_annotations(made.masks)
         )
 
 

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from sam2pal.config.review import ReviewOptions
 from sam2pal.review.shards import Group
 from sam2pal.review.survey import Sources, Survey
-from sam2pal.review.tables import TableFiles
+from sam2pal.review.tables import Tables
 
 WORST = 6
 
@@ -34,7 +34,7 @@ def main() -> None:
                     iou.setdefault(row["specimen"], {})[row["structure"]] = float(row["iou"])
         names = {name for of in iou.values() for name in of}
         middle = {n: np.median([of[n] for of in iou.values() if n in of]) for n in names}
-        tables = TableFiles(path, path.with_name("morphometrics.parquet"))
+        tables = Tables(path, path.with_name("morphometrics.parquet"))
         shards = sorted(path.parent.glob("shards/*.json"))
         options = ReviewOptions()
         survey = Survey(Sources(shards, path.with_name("templates.json"), tables), options)

@@ -20,7 +20,7 @@ from PIL import Image
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.images.reading import read_photograph
 from sam2pal.model.build import build_model
@@ -83,7 +83,7 @@ def draw(
             height, width = drawing.pixels.shape[:2]
             masks = {name: drawing.masks[name] for name in NAMES}
             found.append(
-                AnnotatedSpecimen(path.stem, str(path), width, height, annotations_of_masks(masks))
+                AnnotatedSpecimen(path.stem, str(path), width, height, drawn_annotations(masks))
             )
         else:
             path = place / "specimens" / f"{number:04d}.png"

@@ -19,7 +19,7 @@ from sam2pal.dataset.rle import decode_mask, encode_mask, rle_measures
 from sam2pal.images.orientation import stored
 from sam2pal.review.page import PageLocation
 from sam2pal.review.survey import Sources
-from sam2pal.review.tables import TableFiles
+from sam2pal.review.tables import Tables
 from sam2pal.review.writing import write_review
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -48,7 +48,7 @@ def draw_genus(
     specimens: dict[str, int],
     round_: str = "one",
     shifts: Mapping[str, int] = {},
-    tables: TableFiles | None = None,
+    tables: Tables | None = None,
 ) -> Path:
     """Photographs and predictions of a genus, and its page; the wing of each is absent by prediction.
 

@@ -8,7 +8,7 @@ from sam2pal.io import tables
 from sam2pal.review.changes import COLUMNS as CHANGES
 from sam2pal.review.index import write_index
 from sam2pal.review.next import COLUMNS as NEXT
-from sam2pal.review.tables import TableFiles
+from sam2pal.review.tables import Tables
 
 SPECIMENS = {name: 1 for name in ("a", "b", "c", "d")}
 
@@ -40,7 +40,7 @@ def two_rounds(results: Path) -> None:
         "Zabrus,two,b,head,doubtful,fragments;unusual_size\n"
     )
     (run / "morphometrics.csv").write_text(measured, "utf-8")
-    files = TableFiles(
+    files = Tables(
         measurements=run / "morphometrics.csv",
         next=write(run / "next.csv", [following], NEXT),
         changes=write(run / "changes.csv", rows, CHANGES),

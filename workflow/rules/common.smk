@@ -192,7 +192,7 @@ def script(name):
 
 if workflow.is_main_process:
     from sam2pal.dataset import plan
-    from sam2pal.dataset.trial import Trial, trial
+    from sam2pal.dataset.trial import Rates, trial
 
     results = Path(place("<results>"))
     there = plan.work_of_genera(PROJECT, FOLDERS, results)
@@ -205,7 +205,7 @@ if workflow.is_main_process:
         PROJECT,
         Path(place("<benchmarks>")),
         results,
-        try_model if plan.to_compute(there) else Trial,
+        try_model if plan.to_compute(there) else Rates,
     )
     described = plan.plan_lines(PROJECT, there, known)
     to_do = plan.plan_text([*described, *plan.of_corrections(PROJECT, judged(PROJECT))])

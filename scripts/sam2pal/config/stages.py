@@ -38,30 +38,23 @@ def stage_options(
 
     What says how fast a stage is, and not what it computes, is left out.
     """
-    seed = {"seed": configuration.seed}
-    evaluation = {"evaluation": dataclasses.asdict(configuration.evaluation)}
-    low = {"low_confidence": configuration.low_confidence}
-    measurement = {"measurement": dataclasses.asdict(configuration.measurement) | low}
-    searched = ("scale", "scale_search")
-    scale = {"measurement": {key: measurement["measurement"][key] for key in searched}}
-    looked_for = {
-        k: v for k, v in scale["measurement"]["scale_search"].items() if k not in ("once", "alike")
-    }
-    search = {"measurement": scale["measurement"] | {"scale_search": looked_for}}
+    whole = dataclasses.asdict(configuration)
+
+    def of(*keys: str) -> dict[str, Any]:
+        return {key: whole[key] for key in keys}
+
+    rounds = {"rounds": list(configuration.rounds)}
+    final = rounds | of("final_round", "confirmed_only")
+    measurement = {"measurement": whole["measurement"] | of("low_confidence")}
+    searched = whole["measurement"]["scale_search"]
+    scale = {"scale": whole["measurement"]["scale"], "scale_search": searched}
+    looked_for = {k: v for k, v in searched.items() if k not in ("once", "alike")}
     model = {"model": _architecture(configuration.model)}
-    final = {
-        "rounds": list(configuration.rounds),
-        "final_round": configuration.final_round,
-        "confirmed_only": configuration.confirmed_only,
-    }
-    told = {key: final[key] for key in ("rounds", "final_round")} | {
-        "unreadable": configuration.unreadable
-    }
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
     segmentation["ensemble"] = resolved_ensemble(configuration)
     segmented = {
-        **seed,
+        **of("seed"),
         **model,
         "structures": _structures(configuration, "parent", "exclusive"),
         "segmentation": segmentation,
@@ -69,7 +62,7 @@ def stage_options(
     fetched = ("name", "sha256", "url")
     stages: dict[str, dict[str, Any]] = {
         "draw_specimens": {},
-        "list_specimens": {"shard_size": configuration.shard_size},
+        "list_specimens": of("shard_size"),
         "find_specimens": {},
         "convert_templates": {"structures": _structures(configuration, "parent")},
         "convert_corrections": {"structures": _structures(configuration, "parent", "exclusive")},
@@ -77,34 +70,33 @@ def stage_options(
         "segment_shard": segmented,
         "leave_one_out": segmented,
         "draw_masks": {},
-        "evaluate": seed | evaluation,
-        "search_scale": search,
-        "find_scale": scale,
+        "evaluate": of("seed", "evaluation"),
+        "search_scale": {"measurement": scale | {"scale_search": looked_for}},
+        "find_scale": {"measurement": scale},
         "measure": measurement,
         "measure_truth": {"structures": names} | measurement,
-        "choose_next": {"next": dataclasses.asdict(configuration.next)},
+        "choose_next": of("next"),
         "compare_masks": {},
-        "review_page": {"review": dataclasses.asdict(configuration.review) | low},
+        "review_page": {"review": whole["review"] | of("low_confidence")},
         "review_index": {},
-        "aggregate": seed | evaluation | told,
-        "plot_evaluation": evaluation,
+        "aggregate": of("seed", "evaluation") | rounds | of("final_round", "unreadable"),
+        "plot_evaluation": of("evaluation"),
         "summarize_morphometrics": final,
         "plot_morphometrics": final,
     }
     for name, entry in configuration.rounds.items():
         training = entry.train or configuration.training
-        stages[f"draw_pool.{name}"] = seed | {"pool_size": training.pool_size}
+        stages[f"draw_pool.{name}"] = of("seed") | {"pool_size": training.pool_size}
         if entry.train is not None:
             stages[f"train_palindrome.{name}"] = {
-                **seed,
+                **of("seed"),
                 **model,
                 "structures": _structures(configuration, "parent", "exclusive", "weight"),
                 "training": without_machine(training, TrainingOptions),
                 "segmentation": {"window": configuration.segmentation.window},
             }
     if configuration.outlines is not None:
-        outlines = {"outlines": dataclasses.asdict(configuration.outlines)}
-        stages["export_shapes"] = {"structures": names} | measurement | outlines | final
+        stages["export_shapes"] = {"structures": names} | measurement | of("outlines") | final
         stages["plot_shapes"] = {}
     if configuration.darwin_core:
         stages["export_darwin_core"] = measurement | final

@@ -197,7 +197,7 @@ class _Masks(UserDict):
         return self.data[structure].mask()
 
 
-def annotations_of_masks(masks: Mapping[str, np.ndarray]) -> dict[str, Annotation]:
+def drawn_annotations(masks: Mapping[str, np.ndarray]) -> dict[str, Annotation]:
     """Annotations of masks `[height, width]` that were drawn, by structure."""
     return {
         name: Annotation((encode_mask(mask),), *mask.shape, where=f"the drawn '{name}'")

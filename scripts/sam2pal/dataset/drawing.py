@@ -1,11 +1,13 @@
 """What every annotation format is read into, before it is matched to photographs."""
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from pycocotools import mask as coco_mask
 from shapely import STRtree, make_valid
 from shapely.geometry import Polygon
@@ -257,6 +259,19 @@ def paste_slices(
             f" the photograph of {size[0]} x {size[1]}; export it again"
         )
     return slice(top, top + crop[1]), slice(left, left + crop[0])
+
+
+def pasted_png(
+    content: bytes, left: int, top: int, size: tuple[int, int], where: str
+) -> np.ndarray:
+    """A mask of a photograph of `(width, height)` from a PNG of a part of it: opaque, or not black."""
+    mask = np.zeros((size[1], size[0]), bool)
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+        place = paste_slices(image.size, left, top, size, where)
+        opaque = image.mode in ("RGBA", "LA")
+        part = image.getchannel("A") if opaque else image.convert("L")
+    mask[place] = np.asarray(part) > 0
+    return mask
 
 
 def positive_size(width: object, height: object, where: str) -> tuple[int, int] | None:

@@ -42,15 +42,14 @@ class DrawnLandmarks:
         Raises:
             InputError: they were drawn on a photograph of another size, or lie outside of it.
         """
-        turned = header.orientation > 4
-        shown = (header.height, header.width) if turned else (header.width, header.height)
+        shown = header.displayed
         if self.size not in (None, shown, (header.width, header.height)):
             raise InputError(
                 f"{self.where}: drawn on {self.size[0]} x {self.size[1]} pixels, but the photograph"
                 f" has {header.width} x {header.height}; draw on the photograph itself"
             )
         displayed = self.displayed
-        if turned and self.size is not None and header.width != header.height:
+        if self.size is not None and shown != (header.width, header.height):
             displayed = self.size == shown
         width, height = shown if displayed else (header.width, header.height)
         xy = np.array(list(self.points.values())).reshape(-1, 2)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path
@@ -265,20 +266,14 @@ def _opened(file: FoundFile) -> Specimen:
     except InputError as error:
         return replace(row, status=UNREADABLE, reason=str(error).removeprefix(f"{file.path}: "))
     reason = "; ".join(header.notes)
-    if _is_mask(file.path):
-        what = (
-            "no photograph but a picture of a mask (black and one other value); move it to a"
-            " folder of its own"
-        )
-        return replace(row, status=UNREADABLE, reason=what)
+    with suppress(Exception):  # Pillow does not open all that can be read
+        if is_mask_picture(file.path):
+            what = (
+                "no photograph but a picture of a mask (black and one other value); move it to a"
+                " folder of its own"
+            )
+            return replace(row, status=UNREADABLE, reason=what)
     return replace(row, width=header.width, height=header.height, reason=reason)
-
-
-def _is_mask(path: str) -> bool:
-    try:
-        return is_mask_picture(path)
-    except Exception:  # Pillow does not open all that can be read
-        return False
 
 
 def _without_masks(rows: Sequence[Specimen]) -> list[Specimen]:

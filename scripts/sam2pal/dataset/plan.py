@@ -10,7 +10,7 @@ from pathlib import Path
 from sam2pal.config.project import Project
 from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.dataset.corrections import Judgement
-from sam2pal.dataset.trial import SOURCE, Trial
+from sam2pal.dataset.trial import Rates
 from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
 from sam2pal.io.machine import cores, slowdown
@@ -26,16 +26,6 @@ EARLIER = "from earlier calls here"
 KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, the page (make real)
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Seconds a specimen and a training step, None where not known, and where they are from."""
-
-    segmentation: float | None
-    training: float | None
-    source: str
-    why: str = ""
-
-
 @dataclass
 class Work:
     """What one genus has, and what is still to be computed."""
@@ -48,7 +38,7 @@ class Work:
 
 
 def rates(
-    project: Project, benchmarks: Path, results: Path, try_model: Callable[[], Trial] = Trial
+    project: Project, benchmarks: Path, results: Path, try_model: Callable[[], Rates] = Rates
 ) -> Rates:
     """From the benchmarks of earlier calls in this folder, or else as measured on an idle machine."""
     seconds, specimens = 0.0, 0
@@ -74,7 +64,7 @@ def rates(
         return Rates(*known, "as on two cores without a GPU; a GPU is many times faster")
     tried = try_model()
     known = (own[0] or tried.segmentation, own[1] or tried.training)
-    return Rates(*known, SOURCE, tried.why)
+    return Rates(*known, tried.source or EARLIER, tried.why)
 
 
 def _seconds(path: Path) -> float | None:

@@ -24,17 +24,18 @@ SOURCE = "by a trial of this model on this machine"
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Seconds of a specimen and of a training step; None, and why, if that is not known."""
+class Rates:
+    """Seconds a specimen and a training step, None where not known, where they are from, or why not."""
 
     segmentation: float | None = None
     training: float | None = None
+    source: str = ""
     why: str = ""
 
 
 def trial(
     configuration: Configuration, kept: Path, program: Sequence[str], say: Callable[[str], None]
-) -> Trial:
+) -> Rates:
     """What an earlier trial of this model on this machine said, or else a new one."""
     model, structures = asdict(configuration.model), len(configuration.structures)
     what = {key: model[key] for key in ("name", "image_size", "config")}
@@ -49,11 +50,11 @@ def trial(
         say(f"Trying how fast the model '{what['name']}' is on this machine, up to {LIMIT} s ...")
         seconds, why = _time(what, configuration.device, structures, program)
         if seconds is None:
-            return Trial(why=why)
+            return Rates(why=why)
         with suppress(OSError):  # else it is timed again
             write_if_changed(kept, json.dumps(known | {key: seconds}, indent=1) + "\n")
     further = sum(PIXELS[1 : resolved_ensemble(configuration)])
-    return Trial((SEGMENTATION + further) * seconds, TRAINING * seconds)
+    return Rates((SEGMENTATION + further) * seconds, TRAINING * seconds, SOURCE)
 
 
 def _time(

@@ -45,21 +45,13 @@ class Candidate:
     likeness: float
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """Specimens in the order in which they are worth correcting."""
-
-    rows: list[dict[str, Any]]
-    specimens: int
-
-
 def rank(
     files: Sequence[str | Path],
     count: int,
     corrections: Corrections | None = None,
     genus: str = "",
     round_: str = "",
-) -> Ranked:
+) -> tuple[list[dict[str, Any]], int]:
     """The specimens most worth correcting.
 
     Those come first of which a person said that a mask is wrong, then those of the lowest confidence: the
@@ -68,6 +60,9 @@ def rank(
     Args:
         files: shards of a genus and round.
         count: how many at most.
+
+    Returns:
+        Rows of `COLUMNS`, and how many specimens there are to be ranked.
 
     Raises:
         InputError: a file is not sound, or they differ in their structures.
@@ -92,7 +87,7 @@ def rank(
                 likeness = np.nan if specimen.likeness is None else specimen.likeness
                 found.append(Candidate(specimen.specimen, specimen.path, scores, asked, likeness))
     if not found:
-        return Ranked([], 0)
+        return [], 0
     scores = np.stack([one.scores for one in found])
     least = np.clip(scores, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
     apart = standardised(np.log(least / (1 - least)))
@@ -118,7 +113,7 @@ def rank(
                 "path": one.path,
             }
         )
-    return Ranked(rows, len(found))
+    return rows, len(found)
 
 
 def standardised(scores: Values) -> Values:

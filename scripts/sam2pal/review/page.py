@@ -126,16 +126,10 @@ class Page:
 
     def _tables(self) -> list[tuple[str, str]]:
         """Names and addresses of the tables that the page tells from."""
-        files = self.survey.tables.files
-        told = {
-            "What to correct next": files.next,
-            f"What changed since round {self.survey.tables.before}": files.changes,
-            "Measurements": files.measurements,
-        }
         folder = self.place.output.parent
         return [
             (f"{title} ({Path(path).name})", address(str(path), folder))
-            for title, path in told.items()
+            for title, path in self.survey.tables.files.items()
             if path
         ]
 

@@ -41,8 +41,6 @@ def write_pictures(
     Raises:
         InputError: the predictions are damaged, or a photograph is not the one they were made from.
     """
-    if kind not in KINDS:
-        raise InputError(f"pictures of masks are {' or '.join(KINDS)}; found '{kind}'")
     dataset = Dataset(predictions)
     if corrections is not None:
         corrections.apply(dataset)

@@ -21,7 +21,7 @@ from sam2pal.images.address import file_of
 from sam2pal.images.folder import natural_key
 from sam2pal.io.errors import InputError
 from sam2pal.review.shards import Entry, Group, entries
-from sam2pal.review.tables import TableFiles, Tables
+from sam2pal.review.tables import Tables
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Sources:
 
     predictions: Sequence[str | Path]
     templates: str | Path | None = None
-    tables: TableFiles | None = None
+    tables: Tables | None = None
     genus: str = ""
     round: str = ""
     corrections: Corrections | None = None
@@ -130,7 +130,7 @@ class Survey:
     def __init__(self, sources: Sources, options: ReviewOptions) -> None:
         self.files = [Path(path) for path in sources.predictions]
         self.templates = None if sources.templates is None else Path(sources.templates)
-        self.tables, self.options = Tables(sources.tables), options
+        self.tables, self.options = sources.tables or Tables(), options
         self.genus, self.round = sources.genus, sources.round
         self._corrections = sources.corrections
         if self._corrections:

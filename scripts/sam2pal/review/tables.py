@@ -1,6 +1,5 @@
 """What the tables of a genus and round say of its specimens, beside the masks."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,13 @@ from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 from sam2pal.review.changes import COLUMNS as CHANGES
 from sam2pal.review.next import COLUMNS as NEXT
 
+File = str | Path | None
 Of = dict[tuple[str, str], Any]
 """By specimen and structure."""
 
 
-@dataclass(frozen=True)
-class TableFiles:
-    """Where the tables are; each may be missing."""
-
-    evaluation: str | Path | None = None
-    measurements: str | Path | None = None
-    next: str | Path | None = None
-    changes: str | Path | None = None
-
-
 class Tables:
-    """The content of `TableFiles`, as far as the page shows it.
+    """The tables of a genus and round, as far as the page shows them; each file may be missing.
 
     Attributes:
         scores: IoU and status.
@@ -35,33 +25,35 @@ class Tables:
         doubtful: masks whose status is doubtful: unlike others, and not of low confidence.
         next: rank, structure and reason by specimen.
         changes: overlap with the mask of the round `before`, and the measure that changed most.
+        files: those to which the page links, by title.
 
     Raises:
         InputError: a file is missing, or lacks a column, or a number is none.
     """
 
-    def __init__(self, files: TableFiles | None = None) -> None:
-        self.files = files = files or TableFiles()
+    def __init__(
+        self, evaluation: File = None, measurements: File = None, next: File = None, changes: File = None
+    ) -> None:
         names = ("specimen", "structure", "status", "iou")
-        rows = _rows(files.evaluation, EVALUATION, names)
+        rows = _rows(evaluation, EVALUATION, names)
         self.scores: Of = {row[:2]: (row[3], row[2]) for row in rows}
         self.doubts: Of = {}
         self.doubtful: set[tuple[str, str]] = set()
         names = ("specimen", "structure", "status", "flags")
-        for *key, status, flags in _rows(files.measurements, MORPHOMETRICS, names):
+        for *key, status, flags in _rows(measurements, MORPHOMETRICS, names):
             doubts = tuple(flag for flag in flags.split(";") if flag in DOUBTS)
             if doubts:
                 self.doubts[tuple(key)] = doubts
             if status == DOUBTFUL:
                 self.doubtful.add(tuple(key))
         names = ("specimen", "rank", "structure", "reason")
-        self.next = {row[0]: row[1:] for row in _rows(files.next, NEXT, names)}
+        self.next = {row[0]: row[1:] for row in _rows(next, NEXT, names)}
         self.changes: Of = {}
         self.before = ""
         names = ("specimen", "structure", "round_before", "overlap", "iou_before")
         more = ("measure", "value_before", "value_after", "unit")
         for *key, before, overlap, iou, measure, earlier, later, unit in _rows(
-            files.changes, CHANGES, (*names, *more)
+            changes, CHANGES, (*names, *more)
         ):
             self.before = before
             self.changes[tuple(key)] = {
@@ -74,11 +66,17 @@ class Tables:
                 ),
             }
 
+        self.files = {
+            "What to correct next": next,
+            f"What changed since round {self.before}": changes,
+            "Measurements": measurements,
+        }
+
     @property
     def evaluated(self) -> bool:
         """Whether anything has a truth."""
         return any(iou is not None for iou, _ in self.scores.values())
 
 
-def _rows(path: str | Path | None, columns: tables.Columns, names: tuple[str, ...]) -> Any:
+def _rows(path: File, columns: tables.Columns, names: tuple[str, ...]) -> Any:
     return tables.rows(path, columns, names) if path else ()

@@ -140,9 +140,8 @@ class LogitSurface:
         # a pixel right on a root is equal to the level
         begin = (np.ceil(root) if or_equal else np.floor(root) + 1).astype(np.int64)
         edges = np.array([window.top, window.bottom - 1])
-        first, last = self.rows.pixel(
-            edges
-        )  # beyond the outermost nodes the grid goes on unchanged
+        # beyond the outermost nodes the grid goes on unchanged
+        first, last = self.rows.pixel(edges)
         begin[node == 0] = np.ceil(first) if window.top else self.rows.first
         x_end, node = np.nonzero(change < 0)
         root = self._root(value, x_end, node, window)

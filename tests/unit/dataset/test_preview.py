@@ -142,7 +142,9 @@ def test_a_model_that_never_ran_here_is_tried_once_for_some_seconds(project, tmp
     kept, said = tmp_path / "resources/trials.json", []
     program = timing(tmp_path, "print('{\"seconds\": 0.5}')")
     tried = [trial.trial(checked.configuration, kept, program, said.append) for _ in range(2)]
-    assert tried[0] == tried[1] == trial.Trial(0.5 * trial.SEGMENTATION, 0.5 * trial.TRAINING)
+    assert tried[0] == tried[1] == trial.Rates(
+        *(0.5 * trial.SEGMENTATION, 0.5 * trial.TRAINING), trial.SOURCE
+    )
     assert (tmp_path / "calls").read_text() == "." and len(said) == 1
     bundled = trial.trial(look()[0].configuration, kept, program, said.append)
     assert (tmp_path / "calls").read_text() == ".."

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.manifest import (
     Specimen,
@@ -331,7 +331,7 @@ def test_listing_unchanged_photographs_is_cheap_and_linear(tmp_path):
 
 def template(path, specimen):
     return AnnotatedSpecimen(
-        specimen, str(path), 8, 6, annotations_of_masks({"head": np.zeros((6, 8), bool)})
+        specimen, str(path), 8, 6, drawn_annotations({"head": np.zeros((6, 8), bool)})
     )
 
 

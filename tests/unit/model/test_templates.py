@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.model.templates import TemplateSet
 
 NAMES = ["body", "horn"]
@@ -24,7 +24,7 @@ def templates(tmp_path):
     ):
         path = tmp_path / f"{name}.png"
         Image.fromarray(np.where(masks["body"], 40, 220).astype(np.uint8)).save(path)
-        found.append(AnnotatedSpecimen(name, str(path), 64, 64, annotations_of_masks(masks)))
+        found.append(AnnotatedSpecimen(name, str(path), 64, 64, drawn_annotations(masks)))
     return found
 
 

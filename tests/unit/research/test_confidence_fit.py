@@ -5,7 +5,7 @@ import pytest
 from judge_confidence import SCORES, judged, recognised, rescored, side_by_side, table
 from PIL import Image
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.research.confidence.cases import Case
 from sam2pal.research.confidence.fitting import ONCE, UNTURNED, fit, fit_alikeness, fit_single
 from sam2pal.research.confidence.foreign import background
@@ -102,9 +102,7 @@ def test_a_background_shows_nothing_of_the_specimen(tmp_path):
     Image.fromarray(pixels).save(folder / "a.png")
     mask = np.zeros((40, 60), bool)
     mask[5:35, 20:55] = True
-    one = AnnotatedSpecimen(
-        "a", str(folder / "a.png"), 60, 40, annotations_of_masks({"body": mask})
-    )
+    one = AnnotatedSpecimen("a", str(folder / "a.png"), 60, 40, drawn_annotations({"body": mask}))
     bare = background(one, tmp_path / "backgrounds")
     shown = np.asarray(Image.open(bare.path))
     assert shown.min() == 200 and shown.shape[0] >= 40 and not bare.annotations

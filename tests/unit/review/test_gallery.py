@@ -37,7 +37,7 @@ from sam2pal.review.overlay import Cell, contact_sheet, render_overlay, shrink
 from sam2pal.review.page import PageLocation
 from sam2pal.review.shards import Group
 from sam2pal.review.survey import Sources
-from sam2pal.review.tables import TableFiles
+from sam2pal.review.tables import Tables
 from sam2pal.review.writing import write_review
 
 SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "review_page.py"
@@ -577,7 +577,7 @@ def test_iou_stands_beside_the_confidence_where_there_is_truth(files: Files) -> 
         "Carabus,one,fine9,legs,unannotated,\nCarabus,one,drawn,head,template,\n"
     )
     output = files.folder / "review.html"
-    write_review(output, Sources(files.write(), tables=TableFiles(evaluation)))
+    write_review(output, Sources(files.write(), tables=Tables(evaluation)))
     head = card_of(files.folder, "worst")["marks"][0]
     assert (head["score"], head["iou"]) == (0.3, 0.81) and data(files.folder)["evaluated"]
     marks = data(files.folder)["rows"][1]["marks"]
@@ -675,7 +675,7 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     evaluation = files.folder / "evaluation.csv"
     evaluation.write_text("specimen,structure,status,iou\nworst,head,scored,0.8\n")
     page = PageLocation(results / "Abax/one/review.html", results / "index.html")
-    write_review(page, Sources(files.write(), files.templates("drawn"), TableFiles(evaluation)))
+    write_review(page, Sources(files.write(), files.templates("drawn"), Tables(evaluation)))
     assert 'href="../../index.html"' in page.output.read_text("utf-8")
     (results / "tables").mkdir()
     (results / "tables/status.csv").write_text(
@@ -751,12 +751,12 @@ def test_wrong_inputs_are_named(files: Files) -> None:
     table = files.folder / "evaluation.csv"
     table.write_text("specimen,structure,iou\n")
     with pytest.raises(InputError, match="evaluation.csv: no column 'status'"):
-        write_review(output, Sources(paths, tables=TableFiles(table)))
+        write_review(output, Sources(paths, tables=Tables(table)))
     table.write_text("specimen,structure,status,iou\nworst,head,scored,high\n")
     with pytest.raises(
         InputError, match="evaluation.csv, line 2: 'high' in the column 'iou' is not"
     ):
-        write_review(output, Sources(paths, tables=TableFiles(table)))
+        write_review(output, Sources(paths, tables=Tables(table)))
     assert not output.exists() and not (files.folder / "review").exists()
 
 

@@ -65,11 +65,11 @@ SCORES = {
 
 
 def test_low_confidence_is_low_for_its_structure(tmp_path: Path) -> None:
-    found = rank([shard(tmp_path / "0001.json", SCORES)], 3)
-    assert found.specimens == 5 and [row["rank"] for row in found.rows] == [1, 2, 3]
+    found, specimens = rank([shard(tmp_path / "0001.json", SCORES)], 3)
+    assert specimens == 5 and [row["rank"] for row in found] == [1, 2, 3]
     # by the plain mean 0.55 comes before 0.6 too, but 0.695, 0.7 and 0.7 say nothing
-    assert {row["specimen"] for row in found.rows[:2]} == {"poor elytra", "poor legs"}
-    rows = {row["specimen"]: row for row in rank([tmp_path / "0001.json"], 9).rows}
+    assert {row["specimen"] for row in found[:2]} == {"poor elytra", "poor legs"}
+    rows = {row["specimen"]: row for row in rank([tmp_path / "0001.json"], 9)[0]}
     assert rows["poor elytra"]["structure"] == "elytra" and rows["poor elytra"]["confidence"] == 0.6
     assert "low confidence for its structure: elytra 0.60" in rows["poor elytra"]["reason"]
     assert "unlike the templates: likeness 0.10" in rows["odd"]["reason"]
@@ -80,7 +80,7 @@ def test_low_confidence_is_low_for_its_structure(tmp_path: Path) -> None:
     corrections = said(tmp_path / "said.json", [said_of])
     (fine,) = [
         row
-        for row in rank([tmp_path / "0001.json"], 9, corrections).rows
+        for row in rank([tmp_path / "0001.json"], 9, corrections)[0]
         if row["specimen"] == "fine"
     ]
     assert fine["reason"].endswith("; no mask accepted or corrected yet of elytra")
@@ -98,11 +98,11 @@ def test_what_a_person_said_comes_first_and_what_is_settled_not_at_all(tmp_path:
               for name in STRUCTURES),
         ],
     )  # fmt: skip
-    found = rank([shard(tmp_path / "0001.json", SCORES)], 9, corrections)
-    assert [row["specimen"] for row in found.rows][:1] == ["good"]
-    assert {row["specimen"] for row in found.rows} == {"good", "fine", "odd"}
-    assert found.rows[0]["structure"] == "legs"
-    assert found.rows[0]["reason"].startswith("legs: needs correction, as a person said")
+    found, _ = rank([shard(tmp_path / "0001.json", SCORES)], 9, corrections)
+    assert [row["specimen"] for row in found][:1] == ["good"]
+    assert {row["specimen"] for row in found} == {"good", "fine", "odd"}
+    assert found[0]["structure"] == "legs"
+    assert found[0]["reason"].startswith("legs: needs correction, as a person said")
 
 
 def test_scores_are_standardised_by_structure() -> None:

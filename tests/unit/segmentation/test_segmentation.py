@@ -13,7 +13,7 @@ from PIL import Image
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.recalibration import Labelled, Recalibration
@@ -83,7 +83,7 @@ def genus(tmp_path_factory):
                 str(path),
                 width,
                 height,
-                annotations_of_masks({n: masks[n] for n in names}),
+                drawn_annotations({n: masks[n] for n in names}),
             )
         )
     return Genus([*specimens, cut], templates)
@@ -235,9 +235,7 @@ def test_drawn_as_absent_is_flagged(tracker, genus):
     first, second = genus.templates
     bare = dataclasses.replace(
         first,
-        annotations=annotations_of_masks(
-            {**first.masks, "head": np.zeros_like(first.masks["head"])}
-        ),
+        annotations=drawn_annotations({**first.masks, "head": np.zeros_like(first.masks["head"])}),
     )
     own = [s for s in genus.specimens if s.specimen == "a1"]
     found = of(run(tracker, genus, specimens=own, templates=[bare, second]), "a1")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.shard import segment
@@ -36,7 +36,7 @@ def test_memory_is_flat_for_2000_specimens(small_model, tmp_path):
     first, second = build_manifest(tmp_path / "photographs", None, 100).specimens
     mask = np.zeros((SIDE, SIDE), bool)
     mask[100:300, 150:250] = True
-    template = AnnotatedSpecimen("s0", first.path, SIDE, SIDE, annotations_of_masks({"head": mask}))
+    template = AnnotatedSpecimen("s0", first.path, SIDE, SIDE, drawn_annotations({"head": mask}))
     specimens = [dataclasses.replace(second, specimen=f"s{n}") for n in range(1, 2001)]
     sizes = []
     segment(

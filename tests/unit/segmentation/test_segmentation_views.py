@@ -11,7 +11,7 @@ from PIL import Image
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import read_photograph
@@ -69,7 +69,7 @@ def genus(tmp_path_factory):
                 str(folder / f"template{number}.png"),
                 width,
                 height,
-                annotations_of_masks(dict(zip(NAMES, masks, strict=True))),
+                drawn_annotations(dict(zip(NAMES, masks, strict=True))),
             )
         )
     pixels = torch.from_numpy(np.array(Image.open(templates[0].path))).movedim(-1, 0)
@@ -184,7 +184,7 @@ def test_templates_that_lie_differently_are_turned_alike(tracker, genus, tmp_pat
         str(tmp_path / "side.png"),
         first.height,
         first.width,
-        annotations_of_masks({name: np.rot90(mask) for name, mask in first.masks.items()}),
+        drawn_annotations({name: np.rot90(mask) for name, mask in first.masks.items()}),
     )
     images, found = run(tracker, genus, names=["180"], templates=[first, side])
     assert images["180"]["view"] == "180"

@@ -12,7 +12,7 @@ from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import read_structures
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.dataset.runs import Runs
@@ -77,7 +77,7 @@ def genus(tmp_path_factory, drawings):
     pixels, masks = placed(drawings[0], 300, 500)
     Image.fromarray(pixels).save(folder / "template.png")
     template = AnnotatedSpecimen(
-        "template", str(folder / "template.png"), *SIZE[::-1], annotations_of_masks(masks)
+        "template", str(folder / "template.png"), *SIZE[::-1], drawn_annotations(masks)
     )
     (folder / "specimens").mkdir()
     pixels, truth = placed(drawings[1], 380, 420)
@@ -156,7 +156,7 @@ def test_a_template_drawn_only_in_part_is_cut_to_the_whole_specimen(genus):
     assert top <= whole[0] + 5 and left <= whole[1] + 5
     assert top + height >= whole[0] + whole[2] - 5 and left + width >= whole[1] + whole[3] - 5
     assert max(height, width) < 1.5 * max(whole[2:])
-    nothing = replace(template, annotations=annotations_of_masks({"head": np.zeros(SIZE, bool)}))
+    nothing = replace(template, annotations=drawn_annotations({"head": np.zeros(SIZE, bool)}))
     assert specimen_on(nothing, photograph) == ((0, 0, *SIZE), None)
 
 
@@ -221,7 +221,7 @@ def test_parts_are_looked_for_in_windows_round_their_structure(tracker, genus, m
 
 
 def with_masks(template, **masks):
-    return replace(template, annotations={**template.annotations, **annotations_of_masks(masks)})
+    return replace(template, annotations={**template.annotations, **drawn_annotations(masks)})
 
 
 def test_what_lies_apart_from_its_structure_is_flagged_and_the_less_sure_make_room():

@@ -18,7 +18,7 @@ from PIL import Image
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
@@ -101,7 +101,7 @@ def photographs(tmp_path_factory):
         Image.fromarray(pixels).save(path)
         if number < 2:
             templates.append(
-                AnnotatedSpecimen(str(number), str(path), 64, 80, annotations_of_masks(masks))
+                AnnotatedSpecimen(str(number), str(path), 64, 80, drawn_annotations(masks))
             )
         else:
             pool.append(str(path))
@@ -840,7 +840,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
     pixels = np.pad(np.asarray(Image.open(template.path)), ((0, 0), (8, 8), (0, 0)))
     masks = {name: np.pad(mask, ((0, 0), (8, 8))) for name, mask in template.masks.items()}
     templates, pool = (
-        [AnnotatedSpecimen("0", str(tmp_path / "0.png"), 80, 80, annotations_of_masks(masks))],
+        [AnnotatedSpecimen("0", str(tmp_path / "0.png"), 80, 80, drawn_annotations(masks))],
         [],
     )
     for quarter in range(4):
@@ -848,7 +848,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
         Image.fromarray(np.rot90(pixels, quarter)).save(path)
         pool.append(str(path))
     masks = {name: np.rot90(mask, 3) for name, mask in masks.items()}
-    templates.append(AnnotatedSpecimen("turned", pool[3], 80, 80, annotations_of_masks(masks)))
+    templates.append(AnnotatedSpecimen("turned", pool[3], 80, 80, drawn_annotations(masks)))
     options = dataclasses.replace(OPTIONS, views=1)
     turned = prepared(small_model, templates, pool, options)
     first = turned.drawn.features.low[0]
@@ -870,7 +870,7 @@ def test_templates_and_pool_are_turned_alike(small_model, photographs, tmp_path)
 def test_structures_named_for_a_side_are_not_mirrored(small_model, photographs, caplog):
     template, pool = photographs[0][0], photographs[1][:1]
     masks = dict(zip(("left eye", "body", "tail"), template.masks.values(), strict=True))
-    sided = dataclasses.replace(template, annotations=annotations_of_masks(masks))
+    sided = dataclasses.replace(template, annotations=drawn_annotations(masks))
     options = dataclasses.replace(OPTIONS, views=4, turns=(0,))
 
     def views(template, options):
@@ -909,7 +909,7 @@ def test_a_structure_too_small_to_follow_is_named(small_model, photographs, capl
     speck = np.zeros((80, 64), bool)
     speck[41, 31] = True  # lies on the edge of two pixels of the square
     template = dataclasses.replace(
-        template, annotations=annotations_of_masks({**template.masks, "tail": speck})
+        template, annotations=drawn_annotations({**template.masks, "tail": speck})
     )
     options = dataclasses.replace(OPTIONS, views=1)
     prepared(small_model, [template], pool[:1], options)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.model.build import build_model
 from sam2pal.model.masks import at_size_of
 from sam2pal.model.templates import TemplateSet
@@ -40,9 +40,7 @@ def beetles(tmp_path_factory):
             height, width = drawing.pixels.shape[:2]
             masks = {name: drawing.masks[name] for name in NAMES}
             templates.append(
-                AnnotatedSpecimen(
-                    str(number), str(path), width, height, annotations_of_masks(masks)
-                )
+                AnnotatedSpecimen(str(number), str(path), width, height, drawn_annotations(masks))
             )
         else:
             pool.append(str(path))

@@ -52,7 +52,7 @@ def read(text: str, path: Path) -> Source:
     for image in root.iter("image"):
         name = image.get("name") or ""
         where = f"{path}: image '{name}'"
-        size = positive_size(_number(image, "width"), _number(image, "height"), where)
+        size = positive_size(*(float(image.get(k) or 0) for k in ("width", "height")), where)
         drawing = Drawing(name, where, [], size, displayed=True)
         for number, shape in enumerate(image, 1):
             label = (shape.get("label") or "").strip()
@@ -67,13 +67,6 @@ def read(text: str, path: Path) -> Source:
             drawing.add(label, place, _outline, shape, label, place, size)
         source.drawings.append(drawing)
     return source
-
-
-def _number(element: ElementTree.Element, name: str) -> float | None:
-    try:
-        return float(element.get(name) or 0)
-    except ValueError:
-        return None
 
 
 def _outline(

@@ -1,7 +1,6 @@
 """LabelMe: one JSON file per photograph."""
 
 import base64
-import io
 import math
 import os
 from collections.abc import Sequence
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from sam2pal.dataset.drawing import (
     Drawing,
@@ -19,7 +17,7 @@ from sam2pal.dataset.drawing import (
     ellipse,
     flat,
     outline_of_mask,
-    paste_slices,
+    pasted_png,
     polygons,
     positive_size,
     rectangle,
@@ -123,15 +121,11 @@ def _pasted(
     if not all(math.isfinite(value) for value in points[0]):
         raise InputError(f"{where}: the place of its mask is not a number; redraw it")
     left, top = (round(value) for value in points[0])
-    mask = np.zeros((size[1], size[0]), bool)
     try:
         content = base64.b64decode(shape["mask"], validate=True)
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            place = paste_slices(image.size, left, top, size, where)
-            mask[place] = np.asarray(image.convert("L")) > 0
+        return pasted_png(content, left, top, size, where)
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(f"{where}: its mask is not a PNG in base64; export it again") from error
-    return mask
 
 
 def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:

@@ -1,13 +1,9 @@
 """Supervisely's JSON: a file per photograph, `{photograph}.json`."""
 
 import base64
-import io
 import zlib
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from sam2pal.dataset.drawing import (
     Drawing,
@@ -16,7 +12,7 @@ from sam2pal.dataset.drawing import (
     finite,
     flat,
     outline_of_mask,
-    paste_slices,
+    pasted_png,
     polygons,
     positive_size,
 )
@@ -61,10 +57,4 @@ def _bitmap(entry: dict[str, Any], label: str, where: str, size: tuple[int, int]
     except zlib.error as error:
         raise InputError(f"{where}: its bitmap is damaged ({error}); export it again") from error
     left, top = (int(finite(value)) for value in bitmap["origin"])
-    with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-        place = paste_slices(image.size, left, top, size, where)
-        single = image.mode in ("L", "1", "P")
-        crop = image.convert("L") if single else image.convert("RGBA").getchannel("A")
-    mask = np.zeros((size[1], size[0]), bool)
-    mask[place] = np.asarray(crop) > 0
-    return outline_of_mask(label, where, mask)
+    return outline_of_mask(label, where, pasted_png(content, left, top, size, where))

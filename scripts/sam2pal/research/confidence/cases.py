@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, annotations_of_masks
+from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.pretraining.photographs import CROWDS, HELD_OUT
 from sam2pal.research.synthetic.collection import draw_collection
@@ -101,9 +101,7 @@ def drawings(folder: Path, number: int, kind: str, specimens: int) -> list[Annot
             height, width = drawing.pixels.shape[:2]
             name = f"{number:04d}-{place}"
             found.append(
-                AnnotatedSpecimen(
-                    name, str(path), width, height, annotations_of_masks(drawing.masks)
-                )
+                AnnotatedSpecimen(name, str(path), width, height, drawn_annotations(drawing.masks))
             )
         kept.write_bytes(pickle.dumps(found))
     return pickle.loads(kept.read_bytes())
