@@ -68,7 +68,9 @@ def calibrated(
 
 
 @cache
-def shipped_intervals() -> dict[tuple[str, str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def shipped_intervals() -> dict[
+    tuple[str, str, str], tuple[NDArray[np.float64], NDArray[np.float64]]
+]:
     """The coefficients of the lower and the upper line, by round, what is measured and the measure."""
     ends: dict[tuple[str, str, str], dict[str, NDArray[np.float64]]] = {}
     with TABLE.open(encoding="utf-8", newline="") as file:
