@@ -2,9 +2,9 @@
 
     PYTHONPATH=scripts python tests/bench/intervals.py ../shared/data/carabidae --cache build/absence --write
 
-Reads what `absence.py` segmented of unharmed beetles and of drawn specimens, untrained. Specimens (of drawn
-ones: collections) with an even number fit the intervals, those with an odd number are reported. `--write`
-puts them where measuring reads them.
+Reads what `absence.py` segmented of unharmed beetles and of drawn specimens, untrained, or by trained models
+(`--adapters`). Specimens (of drawn ones: collections) with an even number fit the intervals, those with an
+odd number are reported. `--write` puts them where measuring reads them.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from sam2pal.morphometrics.measures.calibrated import (
     COLUMNS,
     COVERAGE,
     TABLE,
+    TRAINED,
+    UNTRAINED,
     features,
     shipped_intervals,
 )
@@ -38,8 +40,9 @@ BODY = ["head", "pronotum", "elytra"]
 
 def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
     """Predicted and drawn values: of every measure that has a range by threshold."""
-    results = arguments.cache / weights(arguments.checkpoint, arguments.adapter)
-    for path in sorted(results.glob("*.json")):
+    models = [weights(arguments.checkpoint, adapter) for adapter in arguments.adapters or [None]]
+    files = (path for model in models for path in (arguments.cache / model).glob("*.json"))
+    for path in sorted(files):
         name = path.stem
         if name.endswith("_unharmed"):
             collection, templates = name.split("_")[:2]
@@ -129,7 +132,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="collections with annotations")
     parser.add_argument("--cache", type=Path, required=True, help="of absence.py")
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
-    parser.add_argument("--adapter", type=Path, help="of a trained model: judges what is shipped")
+    parser.add_argument("--adapters", type=Path, nargs="*", help="of trained models")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     arguments = parser.parse_args()
     rows = [row for row in pairs(arguments) if row["features"] is not None]
@@ -137,18 +140,18 @@ def main() -> None:
     for row in rows:
         if row["even"]:
             of_measure[row["key"]].append(row)
-    ends = dict(shipped_intervals())
-    if not arguments.adapter:
-        ends = {key: fit(of) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
-    rows = [row for row in rows if row["key"] in ends]
+    fitted = {key: fit(of) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
+    round_ = TRAINED if arguments.adapters else UNTRAINED
+    ends = {key: both for key, both in shipped_intervals().items() if key[0] != round_}
+    ends |= {(round_, *key): both for key, both in fitted.items()}
     if arguments.write:
         lines = ["\t".join(COLUMNS)]
         for key, both in ends.items():
             for name, of in zip(("low", "high"), both, strict=True):
                 lines.append("\t".join([*key, name, *(f"{value:.4g}" for value in of)]))
         TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    report([row for row in rows if not row["even"]], ends)
-    print(f"weights {weights(arguments.checkpoint, arguments.adapter)}")
+    report([row for row in rows if not row["even"] and row["key"] in fitted], fitted)
+    print(f"{round_}, weights {weights(arguments.checkpoint)}")
 
 
 def report(rows: list[dict], ends: dict) -> None:

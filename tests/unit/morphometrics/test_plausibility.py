@@ -87,6 +87,14 @@ def test_a_mask_unlike_the_others_is_doubtful(masks, structure, flag):
     assert {result.status for one in others for result in one.structures.values()} == {"measured"}
 
 
+def test_two_specimens_as_one_are_unlike_the_templates():
+    pair = {name: mask | np.roll(mask, 120, axis=1) for name, mask in beetle().items()}
+    odd = judged(pair)[-1]
+    assert all("unlike_templates" in odd.structures[name].flags for name in BODY)
+    *_, one = judged(beetle() | {"head": pair["head"]})
+    assert "unlike_templates" not in one.structures["elytra"].flags
+
+
 def test_what_a_person_drew_is_not_doubted():
     odd = judged(beetle(head=(58, 42), at=35), source="drawn")[-1]
     assert odd.structures["head"].status == "measured" and not odd.structures["head"].flags

@@ -2,9 +2,9 @@
 
 The logarithm of drawn over predicted value lies, for `COVERAGE` of the masks, between two lines in what is
 known of a mask: how sure the model is, and how far the value moves with the threshold. `calibrated.tsv` holds
-the lines of each measure, fitted by quantile regression and moved apart, or together, until they held as
-many masks of specimens that were left out (Romano, Patterson and Candes 2019). The value itself is in the
-interval.
+the lines of each measure, for rounds that train and for others, fitted by quantile regression and moved
+apart, or together, until they held as many masks of specimens that were left out (Romano, Patterson and
+Candes 2019). The value itself is in the interval.
 tests/bench/intervals.py fits and judges them.
 """
 
@@ -22,7 +22,8 @@ from sam2pal.morphometrics.measures.intervals import Interval
 COVERAGE = 0.9
 TABLE = Path(__file__).with_suffix(".tsv")
 FEATURES = ("constant", "unsure", "faint", "narrower", "wider")
-COLUMNS = ("of", "measure", "end", *FEATURES)
+COLUMNS = ("round", "of", "measure", "end", *FEATURES)
+UNTRAINED, TRAINED = "untrained", "trained"
 
 
 def features(
@@ -50,12 +51,13 @@ def calibrated(
     values: Mapping[str, float],
     by_threshold: Mapping[str, Interval],
     of: str = "structure",
+    round: str = UNTRAINED,
 ) -> dict[str, Interval]:
     """The intervals of all measures of a mask that have one."""
     found = {}
     for measure, ends in by_threshold.items():
         value = values.get(measure)
-        lines = shipped_intervals().get((of, measure))
+        lines = shipped_intervals().get((round, of, measure))
         if value is None or lines is None:
             continue
         known = features(signals, value, ends)
@@ -66,11 +68,14 @@ def calibrated(
 
 
 @cache
-def shipped_intervals() -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """The coefficients of the lower and the upper line, by what is measured and the measure."""
-    ends: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
+def shipped_intervals() -> dict[
+    tuple[str, str, str], tuple[NDArray[np.float64], NDArray[np.float64]]
+]:
+    """The coefficients of the lower and the upper line, by round, what is measured and the measure."""
+    ends: dict[tuple[str, str, str], dict[str, NDArray[np.float64]]] = {}
     with TABLE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             line = np.array([float(row[name]) for name in FEATURES])
-            ends.setdefault((row["of"], row["measure"]), {})[row["end"]] = line
+            key = row["round"], row["of"], row["measure"]
+            ends.setdefault(key, {})[row["end"]] = line
     return {key: (found["low"], found["high"]) for key, found in ends.items()}

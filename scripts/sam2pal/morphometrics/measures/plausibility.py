@@ -110,7 +110,10 @@ class Plausibility:
         self._seen.append(quantities)
 
     def flags(self, quantities: NDArray[np.float32]) -> dict[str, list[str]]:
-        """What is unlike the others, by structure; of specimens that were added, once all are."""
+        """What is unlike the others, by structure; of specimens that were added, once all are.
+
+        Where most structures are, the photograph is of something else: all of them are unlike the templates.
+        """
         centre, spread = self._learned()
         residual = _without_size(quantities, centre)
         deviation = (residual - centre) / spread
@@ -129,6 +132,11 @@ class Plausibility:
                 odd.append(UNLIKE_TEMPLATES)
             if odd:
                 found[name] = list(dict.fromkeys(odd))
+        there = np.isfinite(quantities[:, 0])
+        odd = [name for name, flags in found.items() if flags != [FLAGS["overlap"]]]
+        if len(odd) > max(1, there.sum() / 2):  # as of two specimens
+            for name in np.array(self.structures)[there].tolist():
+                found[name] = list(dict.fromkeys([*found.get(name, ()), UNLIKE_TEMPLATES]))
         return found
 
     def _learned(self) -> tuple[NDArray, NDArray]:

@@ -105,7 +105,7 @@ class SpecimenMasks:
         predicted: the masks as they were predicted, of a specimen on which a person accepted or
             corrected any.
         mirrored: it was matched with the mirror image of its templates.
-        calibrated: intervals are known of the model that predicted the masks.
+        calibrated: `UNTRAINED` or `TRAINED` round of a model of which intervals are known; empty of others.
     """
 
     specimen: str
@@ -114,7 +114,7 @@ class SpecimenMasks:
     photograph: Path | None = None
     predicted: Mapping[str, StructureMask] = field(default_factory=dict)
     mirrored: bool = False
-    calibrated: bool = False
+    calibrated: str = ""
 
 
 @dataclass
@@ -253,9 +253,11 @@ class Measuring:
         body = self._body(entries, results, shapes, whole, angle)
         if case.calibrated:
             for result in results.values():
-                result.calibrated = calibrated(result.signals, result.values, result.intervals)
-            known = worst([results[name].signals for name in self.body if name in shapes])
-            body.calibrated = calibrated(known, body.values, body.intervals, SPECIMEN)
+                known = result.signals, result.values, result.intervals
+                result.calibrated = calibrated(*known, round=case.calibrated)
+            signals = worst([results[name].signals for name in self.body if name in shapes])
+            known = signals, body.values, body.intervals
+            body.calibrated = calibrated(*known, SPECIMEN, case.calibrated)
         for flag in ("body_incomplete", "body_axis_from_inertia"):
             if flag in body.flags:
                 for name in shapes:

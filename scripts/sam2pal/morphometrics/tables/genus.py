@@ -15,6 +15,7 @@ from sam2pal.dataset.matching import match
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.calibrated import TRAINED, UNTRAINED
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.plausibility import shapes_of
 from sam2pal.morphometrics.measures.scale import Scales
@@ -165,8 +166,10 @@ class GenusShards:
                     )
                 self.specimens[entry.specimen] = str(path)
                 case = self._case(path, entry, drawn.get(entry.specimen), self._photograph(entry))
-                known = dataset.info.get("model") == "bundled" and not dataset.info.get("trained")
-                yield replace(case, calibrated=known) if isinstance(case, SpecimenMasks) else case
+                if isinstance(case, SpecimenMasks) and dataset.info.get("model") == "bundled":
+                    trained = dataset.info.get("trained")
+                    case = replace(case, calibrated=TRAINED if trained else UNTRAINED)
+                yield case
 
     def _named(self, dataset: Dataset) -> list[AnnotatedSpecimen]:
         """The specimens of a file, as the list of specimens calls them."""
