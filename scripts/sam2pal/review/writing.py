@@ -132,9 +132,7 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
     title = f"{survey.title}: {len(cells)} of {total} specimens".lstrip(": ")
     if len(cells) < total:
         title += ", at even distances"
-    title += (
-        ", the least trusted first; below each its worst mask for its structure, with confidence"
-    )
+    title += ", least trusted first; below each the mask that is worst for its structure"
     ordered = [cells[rank] for rank in sorted(cells)]
     columns = survey.options.sheet_columns
     pixels = contact_sheet(ordered, survey.structures, columns, _CELL, title)
