@@ -17,7 +17,7 @@ FAR_BELOW = -2.0  # robust standard deviations at which a score of a weak struct
 
 
 @dataclass(frozen=True)
-class Standing:
+class WorstMask:
     """The worst mask of a specimen, and its robust standard deviations from its structure's median."""
 
     structure: str
@@ -46,10 +46,10 @@ class Ranking:
         median, spread = self._middle[structure]
         return (log_odds(score) - median) / spread
 
-    def worst(self, scores: Mapping[str, float]) -> Standing | None:
+    def worst(self, scores: Mapping[str, float]) -> WorstMask | None:
         """The mask of a specimen that stands lowest among those of its structure."""
         found = [
-            Standing(name, score, self.deviation(name, score)) for name, score in scores.items()
+            WorstMask(name, score, self.deviation(name, score)) for name, score in scores.items()
         ]
         return min(found, key=lambda one: one.deviation, default=None)
 

@@ -33,7 +33,7 @@ class PageRow:
         number: names its picture; the order of the files decides it.
         scores: of its predicted masks that are there, by structure.
         other: the group if no score is low.
-        lowest, lowest_structure: score and name of the mask that stands lowest among those of its
+        worst, worst_structure: score and name of the mask that stands lowest among those of its
             structure, if there is one; `deviation` says how low, in robust standard deviations.
         rank: its place, from 1; `shown`: whether it is on the page.
     """
@@ -50,8 +50,8 @@ class PageRow:
     absent: tuple[str, ...]
     flags: tuple[str, ...]
     iou: float | None
-    lowest: float | None = None
-    lowest_structure: str = ""
+    worst: float | None = None
+    worst_structure: str = ""
     deviation: float = 0.0
     rank: int = 0
     shown: bool = False
@@ -191,9 +191,7 @@ class Survey:
         specimen = entry.specimen
         marks = entry.marks
         ious = [
-            m.iou
-            for m in marks.values()
-            if m.iou is not None and m.verdict in SCORED and file >= 0
+            m.iou for m in marks.values() if m.iou is not None and m.verdict in SCORED and file >= 0
         ]
         self.rows.append(
             PageRow(
@@ -265,7 +263,7 @@ class Survey:
             known = {name: score for name, score in row.scores.items() if len(scores[name])}
             worst = ranking.worst(known)
             if worst is not None:
-                row.lowest, row.lowest_structure = worst.score, worst.structure
+                row.worst, row.worst_structure = worst.score, worst.structure
                 row.deviation = worst.deviation
             low = any(ranking.is_low(*of) for of in known.items())
             if row.group == Group.LOW and not low:

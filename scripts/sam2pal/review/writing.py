@@ -23,7 +23,7 @@ from sam2pal.review.specimens import ShownSpecimen, picture, show
 from sam2pal.review.survey import PageRow, Sources, Survey
 
 COLUMNS = (
-    *("rank", "specimen", "group", "lowest_confidence", "lowest_structure", "absent"),
+    *("rank", "specimen", "group", "worst_structure", "worst_confidence", "absent"),
     *("flags", "mean_iou", "path", "reason"),
 )
 LIST = "specimens.tsv"
@@ -116,7 +116,7 @@ def _in_files(survey: Survey, wanted: dict[int, list[PageRow]]) -> Iterator[tupl
 
 
 def _cell(row: PageRow, shown: ShownSpecimen, structures: list[str]) -> Cell:
-    worst = f"{row.lowest:.2f} ({row.lowest_structure})" if row.lowest is not None else ""
+    worst = f"{row.worst_structure} {row.worst:.2f}" if row.worst is not None else ""
     if shown.photograph is not None:
         pixels = shown.photograph.pixels
     else:
@@ -132,9 +132,7 @@ def _write_sheet(path: Path, cells: dict[int, Cell], survey: Survey) -> None:
     title = f"{survey.title}: {len(cells)} of {total} specimens".lstrip(": ")
     if len(cells) < total:
         title += ", at even distances"
-    title += (
-        " from the one to look at first (top left) to the last; below each its lowest confidence"
-    )
+    title += ", least trusted first; below each the mask that is worst for its structure"
     ordered = [cells[rank] for rank in sorted(cells)]
     columns = survey.options.sheet_columns
     pixels = contact_sheet(ordered, survey.structures, columns, _CELL, title)
@@ -148,8 +146,8 @@ def _cells(row: PageRow) -> dict[str, Any]:
         "rank": row.rank,
         "specimen": row.specimen,
         "group": row.group.name.lower(),
-        "lowest_confidence": "" if row.lowest is None else f"{row.lowest:.4f}",
-        "lowest_structure": row.lowest_structure,
+        "worst_structure": row.worst_structure,
+        "worst_confidence": "" if row.worst is None else f"{row.worst:.4f}",
         "absent": ";".join(row.absent),
         "flags": ";".join(row.flags),
         "mean_iou": "" if row.iou is None else f"{row.iou:.4f}",

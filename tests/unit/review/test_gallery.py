@@ -400,7 +400,7 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
     assert [(row["specimen"], row["group"]) for row in rows] == ORDER
     assert [row["rank"] for row in rows] == [str(n) for n in range(1, 12)]
     worst = rows[1]
-    assert (worst["lowest_confidence"], worst["lowest_structure"]) == ("0.3000", "head")
+    assert (worst["worst_structure"], worst["worst_confidence"]) == ("head", "0.3000")
     assert rows[0]["absent"] == "head;legs;wing" and rows[3]["flags"] == "touches_border"
     assert rows[9]["reason"] == "damaged.png: 0 bytes"
     told = data(files.folder)
