@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 6,
     "find_scale": 2,
-    "measure": 18,
+    "measure": 19,
     "summarize_morphometrics": 7,
     "plot_morphometrics": 2,
     "export_shapes": 3,
