@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from sam2pal.dataset.recalibration import Recalibration, log_odds
@@ -95,7 +94,7 @@ class Confidence:
 
 
 @cache
-def shipped_confidence(path: Path = SHIPPED) -> Confidence:
+def shipped_confidence() -> Confidence:
     """What is shipped with the bundled model: `make confidence` fits it."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(SHIPPED.read_text(encoding="utf-8"))
     return Confidence(tuple(Logistic.of(one) for one in content["masks"]))
