@@ -16,6 +16,7 @@ _SCALES = {
     "plain": float,
     "log": lambda value: math.log(max(value, 1e-3)),
     "log odds": lambda value: log_odds(value, least=0.02),
+    "log odds of 0.3 to 0.7": lambda value: log_odds(value, least=0.3),
 }
 """How a signal enters the sum."""
 
