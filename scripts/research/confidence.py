@@ -2,8 +2,8 @@
 
     python scripts/research/confidence.py --data ../shared/data
 
-Fits to drawn insects and to pictures of other things; beetles only choose (even numbers) and judge (odd), by
-tests/bench/judge_confidence.py.
+Fits to drawn insects, to beetles with even numbers and to pictures of other things; beetles with odd numbers
+judge, by tests/bench/judge_confidence.py.
 What was segmented is kept in the cache, a folder for each weights, so that a call that was stopped goes on.
 """
 
@@ -24,7 +24,7 @@ from sam2pal.io.files import sha256, write_text
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.confidence.cases import drawn_cases, real_cases
+from sam2pal.research.confidence.cases import beetle_cases, drawn_cases, real_cases
 from sam2pal.research.confidence.fitting import (
     ONCE,
     STEADY,
@@ -60,6 +60,8 @@ def main() -> None:
     tracker = Tracker(model)
     drawn = arguments.cache / "drawn"
     others = {name: pictures(arguments.data, name, 0) for name in SETS}
+    even = beetle_cases(arguments.data / "carabidae", 0)
+    beetles = list(segmented(even, tracker, OPTIONS, folder / "even"))
     cases = chain(
         real_cases(arguments.data / "real_masks"),
         drawn_cases(drawn, range(arguments.genera)),
@@ -73,7 +75,7 @@ def main() -> None:
     same = [of for of in known if of.case.name in genera]
     content = {
         "weights": digest,
-        "masks": [fit(known, names) for names in (STEADY, ONCE)],
+        "masks": [fit([*known, *beetles], names) for names in (STEADY, ONCE)],
         "specimens": [fit_alikeness(alike, foreign, names) for names in (TURNED, UNTURNED)],
         "single": fit_single(same, foreign),
     }

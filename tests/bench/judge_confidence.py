@@ -2,8 +2,8 @@
 
     PYTHONPATH=scripts python tests/bench/judge_confidence.py --data ../shared/data --score odd
 
-On real beetles, of which the fit saw none (scripts/research/confidence.py), and on drawn genera beyond those
-of the fit. What was segmented is kept in the cache, so that a call that was stopped goes on.
+On real beetles, of which the fit saw even numbers (scripts/research/confidence.py), and on drawn genera
+beyond those of the fit. What was segmented is kept in the cache, so that a call that was stopped goes on.
 """
 
 import argparse
@@ -31,8 +31,7 @@ from sam2pal.io.files import sha256
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.benchmark.collection import read_collection
-from sam2pal.research.confidence.cases import Case, drawings, drawn_cases, kind_of
+from sam2pal.research.confidence.cases import Case, beetle_cases, drawings, drawn_cases, kind_of
 from sam2pal.research.confidence.foreign import (
     SETS,
     background,
@@ -268,29 +267,6 @@ def foreign_to_beetles(folder: Path, data: Path, parity: int) -> Iterator[Case]:
         other = {"pinned": "tray", "tray": "pinned"}[case.source]
         some += [("collection", one) for one in own[f"{other}-1"].specimens[:MOST]]
         yield replace(case, name=f"foreign-{name}", specimens=named(some))
-
-
-def beetle_cases(data: Path, parity: int) -> Iterator[Case]:
-    """The real beetles with their templates of one and of five; none of these is a specimen.
-
-    Args:
-        data: folder of the collections, `carabidae`.
-        parity: 0 or 1, specimens with even or odd numbers.
-    """
-    for source in ("pinned", "tray"):
-        known = read_collection(data / source, "annotations.json")
-        five = read_collection(data / source, "templates_5.json")
-        one = read_collection(data / source, "templates_1.json")
-        used = {template.specimen for template in (*five, *one)}
-        some = [s for s in known if s.specimen not in used and int(s.specimen) % 2 == parity]
-        for templates in (one, five):
-            yield Case(
-                f"{source}-{len(templates)}",
-                source,
-                ("head", "pronotum", "elytra", "legs", "antennae"),
-                tuple(templates),
-                tuple(some),
-            )
 
 
 def other_side(folder: Path, number: int) -> list[AnnotatedSpecimen]:

@@ -8,17 +8,11 @@ from sam2pal.evaluation.overlap import Mask, check_sizes, overlap
 from sam2pal.images.window import Window
 
 
-def evaluate_pair(
-    predicted: Mask,
-    truth: Mask,
-    boundary_tolerance: float,
-    size: tuple[int, int] | None = None,
-) -> dict[str, float]:
+def evaluate_pair(predicted: Mask, truth: Mask, boundary_tolerance: float) -> dict[str, float]:
     """Measures of a predicted mask against the true one, both bool [H, W].
 
     Args:
         boundary_tolerance: as a fraction of the photograph's diagonal.
-        size: height and width of the photograph if the masks are a crop of it.
 
     Returns:
         the measures named in `MEASURES`, `boundary_tolerance_px`, `truth_area_px` and
@@ -32,8 +26,7 @@ def evaluate_pair(
     """
     predicted, truth = np.asarray(predicted, bool), np.asarray(truth, bool)
     check_sizes(predicted, truth)
-    height, width = size or truth.shape
-    tolerance = tolerance_px(boundary_tolerance, height, width)
+    tolerance = tolerance_px(boundary_tolerance, *truth.shape)
     result = {
         **dict.fromkeys(MEASURES, float("nan")),
         "boundary_tolerance_px": tolerance,

@@ -141,11 +141,11 @@ def _calibration(rows: Rows, options: EvaluationOptions) -> str:
     return layout(head, lines)
 
 
-def rounded(table: pa.Table, digits: int = 6) -> pa.Table:
-    """The numbers of a table to so many significant digits, as they are written to disk."""
+def rounded(table: pa.Table) -> pa.Table:
+    """The numbers of a table to six significant digits, as they are written to disk."""
     for i, field in enumerate(table.schema):
         if field.type == pa.float64():
             cells = table.column(i).to_pylist()
-            cells = [None if cell is None else float(f"{cell:.{digits}g}") for cell in cells]
+            cells = [None if cell is None else float(f"{cell:.6g}") for cell in cells]
             table = table.set_column(i, field, pa.array(cells, field.type))
     return table

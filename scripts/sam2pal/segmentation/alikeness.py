@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from sam2pal.dataset.signals import UNLIKE_TEMPLATES
@@ -68,9 +67,9 @@ def flag_unlike(entries: Sequence[dict[str, Any]], seen: Signals, alikeness: Ali
 
 
 @cache
-def shipped_alikeness(path: Path = SHIPPED) -> Alikeness:
+def shipped_alikeness() -> Alikeness:
     """What is shipped with the bundled model: `make confidence` fits it."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(SHIPPED.read_text(encoding="utf-8"))
     models = tuple(Logistic.of(one) for one in content["specimens"])
     limits = tuple(one["limit"] for one in content["specimens"])
     return Alikeness(models, limits, Logistic.of(content["single"]))

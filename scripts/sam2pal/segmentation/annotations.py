@@ -139,10 +139,10 @@ def _stored_runs(photograph: Photograph, mask: Runs) -> Runs:
     return Runs.of(stored, photograph.height, photograph.width, at_y, at_x)
 
 
-def _stability(likelihood: Likelihood, threshold: float, delta: float = 0.2) -> float:
-    """IoU of the masks at a higher and a lower threshold, as SAM's stability score; 1 for two empty ones."""
-    low = likelihood.above(threshold - delta).area
-    return _number(likelihood.above(threshold + delta).area / low) if low else 1.0
+def _stability(likelihood: Likelihood, threshold: float) -> float:
+    """IoU of the masks at thresholds 0.2 above and below, as SAM's stability score; 1 for two empty ones."""
+    low = likelihood.above(threshold - 0.2).area
+    return _number(likelihood.above(threshold + 0.2).area / low) if low else 1.0
 
 
 def _of(values: np.ndarray | None, i: int) -> float | None:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from sam2pal.dataset.recalibration import Recalibration, log_odds
@@ -17,6 +16,7 @@ _SCALES = {
     "plain": float,
     "log": lambda value: math.log(max(value, 1e-3)),
     "log odds": lambda value: log_odds(value, least=0.02),
+    "log odds of 0.3 to 0.7": lambda value: log_odds(value, least=0.3),
 }
 """How a signal enters the sum."""
 
@@ -95,7 +95,7 @@ class Confidence:
 
 
 @cache
-def shipped_confidence(path: Path = SHIPPED) -> Confidence:
+def shipped_confidence() -> Confidence:
     """What is shipped with the bundled model: `make confidence` fits it."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(SHIPPED.read_text(encoding="utf-8"))
     return Confidence(tuple(Logistic.of(one) for one in content["masks"]))

@@ -20,6 +20,7 @@ LEARNED = (
     "faces_generated",
 )  # of which the bundled model knows four of five pictures
 LEFT_OUT = ("drosophila_tissue", "openimages_animals", "planthopper_wings", "tree_parts")
+BEETLES = ("pinned", "tray")
 MOST = 6  # specimens a case of real pictures
 SIDE = 320  # of drawings, pixels
 SPECIMENS, SHOWN = 7, 3  # a drawn genus, and how many of them serve as templates
@@ -86,6 +87,29 @@ def real_cases(data: Path) -> Iterator[Case]:
                 structures = _shown(templates)
                 if len(templates) == count and some and structures:
                     yield Case(f"{group}-0-{count}", source, structures, templates, some)
+
+
+def beetle_cases(data: Path, parity: int) -> Iterator[Case]:
+    """The real beetles with their templates of one and of five; none of these is a specimen.
+
+    Args:
+        data: folder of the collections, `carabidae`.
+        parity: 0 or 1, specimens with even or odd numbers.
+    """
+    for source in BEETLES:
+        known = read_collection(data / source, "annotations.json")
+        five = read_collection(data / source, "templates_5.json")
+        one = read_collection(data / source, "templates_1.json")
+        used = {template.specimen for template in (*five, *one)}
+        some = [s for s in known if s.specimen not in used and int(s.specimen) % 2 == parity]
+        for templates in (one, five):
+            yield Case(
+                f"{source}-{len(templates)}",
+                source,
+                ("head", "pronotum", "elytra", "legs", "antennae"),
+                tuple(templates),
+                tuple(some),
+            )
 
 
 def drawings(folder: Path, number: int, kind: str, specimens: int) -> list[AnnotatedSpecimen]:

@@ -1,5 +1,6 @@
 """Logistic regressions from signals to the probability that a mask is good."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from sam2pal.dataset.signals import GOOD_IOU
+from sam2pal.research.confidence.cases import BEETLES
 from sam2pal.research.confidence.segmenting import SegmentedCase, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED
 from sam2pal.segmentation.confidence import Feature, scaled
@@ -19,7 +21,7 @@ SCALES = {
     "stability": "log odds",
     "steadiness": "log odds",
     "expected_iou": "log odds",
-    "shape_likeness": "log odds",
+    "shape_likeness": "log odds of 0.3 to 0.7",
     "thickness": "log",
     "contested": "plain",
 }
@@ -29,7 +31,7 @@ UNTURNED = COMBINED  # where no view had to be chosen, likeness is not known
 TURNED = (*COMBINED, "likeness")
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 PIECES = "log odds"  # scale of how far masks lie apart
-DRAWN = 0.5  # weight of the drawings among all; sets of real pictures share the rest alike
+KINDS = {"beetles": 2.0, "drawn": 1.0, "others": 1.0}  # weights
 
 
 def fit(found: Sequence[SegmentedCase], names: Sequence[str]) -> dict[str, Any]:
@@ -126,13 +128,12 @@ def _usable(mask: Mapping[str, Any], names: Sequence[str]) -> bool:
 
 
 def _weights(sources: Sequence[str]) -> Values:
-    """Of each mask, by where it comes from; their mean is 1."""
-    names = sorted(set(sources))
-    share = {
-        name: DRAWN if name == "drawn" else (1 - DRAWN) / max(len(names) - 1, 1) for name in names
-    }
-    counts = {name: sources.count(name) for name in names}
-    weight = np.array([share[name] / counts[name] for name in sources])
+    """Of each mask, by where it comes from; their mean is 1. Sets of one kind share its weight alike."""
+    kinds = ["beetles" if of in BEETLES else of if of == "drawn" else "others" for of in sources]
+    masks, sets = Counter(sources), Counter(dict(zip(sources, kinds, strict=True)).values())
+    weight = np.array(
+        [KINDS[kind] / sets[kind] / masks[of] for kind, of in zip(kinds, sources, strict=True)]
+    )
     return weight / weight.mean()
 
 
