@@ -4,7 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from sam2pal.config.project import Project
@@ -115,29 +115,27 @@ def _found(project: Project, genus: str, results: Path) -> int:
 
 def plan_lines(project: Project, of: Mapping[str, Work], known: Rates) -> list[str]:
     """Lines that say what a call has to do."""
-    works = list(of.values())
-    specimens, shards = (sum(getattr(one, key) for one in works) for key in ("specimens", "shards"))
-    to_segment, steps = (sum(getattr(one, key) for one in works) for key in ("to_segment", "steps"))
-    trainings = sum(one.trainings for one in works)
+    total = Work(*map(sum, zip(*map(astuple, of.values()), strict=True)))
     rounds = len(project.rounds)
     lines = [
-        f"{_many(len(of), 'genus', 'genera')}, {_many(specimens, 'photograph')} in "
-        f"{_many(shards, 'shard')}, {_many(rounds, 'round')}: "
+        f"{_many(len(of), 'genus', 'genera')}, {_many(total.specimens, 'photograph')} in "
+        f"{_many(total.shards, 'shard')}, {_many(rounds, 'round')}: "
         f"{', '.join(f'{genus} {one.specimens}' for genus, one in list(of.items())[:8])}"
         f"{' ...' if len(of) > 8 else ''}"
     ]
-    if not specimens:
+    if not total.specimens:
         return [*lines, "What there is to do is known once the photographs are there."]
-    if not to_segment and not trainings:
+    if not total.to_segment and not total.trainings:
         return [*lines, "All masks are there; only what depends on a change is computed."]
-    parts = [
-        f"{_many(to_segment, 'photograph')} to segment (all rounds together)" if to_segment else "",
-        f"{_many(trainings, 'training')} of {steps} steps in all" if trainings else "",
-    ]
-    lines.append("To do: " + ", ".join(part for part in parts if part))
-    runs = sum(bool(one.to_segment) for one in works) * rounds
-    times = _times(to_segment, steps, JOB * (JOBS * runs + MORE_JOBS) / cores(), known)
-    disk = to_segment * KILOBYTES / 1000
+    parts = []
+    if total.to_segment:
+        parts.append(f"{_many(total.to_segment, 'photograph')} to segment (all rounds together)")
+    if total.trainings:
+        parts.append(f"{_many(total.trainings, 'training')} of {total.steps} steps in all")
+    lines.append("To do: " + ", ".join(parts))
+    runs = sum(bool(one.to_segment) for one in of.values()) * rounds
+    times = _times(total.to_segment, total.steps, JOB * (JOBS * runs + MORE_JOBS) / cores(), known)
+    disk = total.to_segment * KILOBYTES / 1000
     lines.append(f"{times}, about {max(disk, 1):.0f} MB of results")
     return lines
 
