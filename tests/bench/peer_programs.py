@@ -23,7 +23,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 MODEL = "sam2.1_hiera_tiny"
 STEPS = 1
 TIMED = [str(Path(__file__).with_name("first_step.py")), str(STEPS)]
-BUNDLED = [str(Path(__file__).with_name("peer_bundled.py"))]
+CONFIGURED = str(Path(__file__).with_name("peer_configured.py"))
 
 Masks = dict[tuple[str, str], np.ndarray]  # by specimen and structure
 
@@ -50,7 +50,7 @@ def cost(command: list[str], log: Path) -> Cost:
     if status:
         raise SystemExit(f"{' '.join(command[:2])} failed, see {log}")
     text = log.read_text()
-    steps = re.findall(r"^step (?:begins|ends) after (\S+) CPU s", text, re.MULTILINE)
+    steps = re.findall(r"step (?:begins|ends) after (\S+) CPU s", text)
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20, tuple(map(float, steps)))
 
 
@@ -84,15 +84,17 @@ class Ours:
 
     Args:
         checkpoint: of the official model; None is the bundled one.
+        side: of the model's square, instead of its own.
     """
 
-    def __init__(self, folder: Path, checkpoint: Path | None) -> None:
-        self._folder, self._checkpoint = folder, checkpoint
+    def __init__(self, folder: Path, checkpoint: Path | None, side: int | None = None) -> None:
+        self._folder, self._checkpoint, self._side = folder, checkpoint, side
         self._names: Sequence[str] = ()
 
     def _options(self, side: int | None = None, **more: object) -> Path:
         path = self._folder / "options.json"
         model: dict[str, Any] = {"name": MODEL} if self._checkpoint else {}
+        side = side or self._side
         model |= {"image_size": side} if side else {}
         structures = dict.fromkeys(self._names)
         write_json(path, {"seed": 1, "model": model, "structures": structures, **more})
@@ -161,9 +163,12 @@ class Theirs:
 
     It is called so that it sees specimens at all (`--interleave_template`), without its extraction of the
     foreground, which fetches a model of its own.
+
+    Args:
+        config: of the model, a file.
     """
 
-    def __init__(self, folder: Path, checkpoint: Path, python: Path, config: str) -> None:
+    def __init__(self, folder: Path, checkpoint: Path, python: Path, config: Path) -> None:
         self._folder, self._checkpoint, self._python = folder, checkpoint, python
         self._config = config
         code = "import descriptron_vision.tools as t; print(t.__path__[0])"
@@ -176,18 +181,26 @@ class Theirs:
         template: AnnotatedSpecimen,
         specimens: list[Specimen],
         more: Sequence[str] = (),
+        model: Sequence[str] = (),
         by: Sequence[str] = (),
     ) -> Cost:
-        """Segment; `by` is a program that runs the program."""
+        """Segment.
+
+        Args:
+            more: of the program's own arguments.
+            model: arguments of `peer_configured.py`.
+            by: a program that runs the program.
+        """
         with tempfile.TemporaryDirectory(dir=self._folder) as place:
             photographs = Path(place, "photographs")
             photographs.mkdir()
             for specimen in specimens:
                 (photographs / Path(specimen.path).name).symlink_to(specimen.path)
-            command = [str(self._python), *by, str(self._program), "--device", "cpu"]
+            command = [str(self._python), *by, CONFIGURED, str(self._config.parent), *model]
+            command += [str(self._program), "--device", "cpu"]
             command += ["--template_json", str(self._folder / "drawn.json")]
             command += ["--template_image", template.path, "--image_dir", str(photographs)]
-            command += ["--output_dir", f"{place}/found", "--sam2_config", self._config]
+            command += ["--output_dir", f"{place}/found", "--sam2_config", self._config.stem]
             command += ["--sam2_checkpoint", str(self._checkpoint), "--fg_mask", "none"]
             command += ["--multi_mask", "--interleave_template", *more]
             taken = cost(command, self._folder / "peer.log")

@@ -34,8 +34,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sam2
 import torch
-from peer_programs import BUNDLED, MODEL, Cost, Masks, Ours, Theirs
+from peer_programs import MODEL, Cost, Masks, Ours, Theirs
 from safetensors.torch import load_file
 from segmentation import NAMES, draw
 
@@ -45,7 +46,7 @@ from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.model import build
 from sam2pal.research.benchmark.collection import read_collection
 
-PEER_MODEL = "configs/sam2.1/sam2.1_hiera_t.yaml"
+PEER_MODEL = Path(sam2.__file__).parent / "configs/sam2.1/sam2.1_hiera_t.yaml"
 WINDOW = {"image_size": 512, "window": "photograph"}
 PALINDROME = {"distillation": 0.0, "self_pair": 0.0, "controls": 0}
 OURS: dict[str, dict[str, Mapping[str, Any]]] = {
@@ -103,20 +104,25 @@ class Calls:
 class Bench:
     """Both programs on the same photographs."""
 
-    def __init__(self, folder: Path, numbers: tuple[int, int], repeats: int, peer: Path) -> None:
+    def __init__(
+        self, folder: Path, numbers: tuple[int, int], repeats: int, peer: Path, side: int
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.numbers = folder, numbers
+        self.folder, self.numbers, self.side = folder, numbers, side
+        config = folder / f"tiny{side}.yaml"
+        text = PEER_MODEL.read_text().replace("image_size: 1024", f"image_size: {side}")
+        config.write_text(text)
         checkpoint, bundled = folder / "random.pt", folder / "bundled.pt"
         if not checkpoint.is_file():
             torch.manual_seed(0)
             model = build.build_model(ModelOptions(MODEL), random_weights=True)
             torch.save({"model": model.state_dict()}, checkpoint)
             torch.save({"model": load_file(build.BUNDLED / "weights.safetensors")}, bundled)
-        self.ours = Ours(folder, checkpoint)
-        self.theirs = Theirs(folder, checkpoint, peer, PEER_MODEL)
+        self.ours = Ours(folder, checkpoint, side)
+        self.theirs = Theirs(folder, checkpoint, peer, config)
         self.ours_bundled = Ours(folder, None)
-        self.theirs_bundled = Theirs(folder, bundled, peer, "config")
-        self._calls = Calls(folder / "calls.json", repeats)
+        self.theirs_bundled = Theirs(folder, bundled, peer, build.BUNDLED / "config.yaml")
+        self._calls = Calls(folder / f"calls{side}.json", repeats)
         self._prepared: tuple[int, int] | None = None
 
     def _drawn(
@@ -215,8 +221,8 @@ class Bench:
                 taken = self.ours_bundled.segment(specimens, OURS[what][way])
                 found = self.ours_bundled.masks()
             else:
-                by = [*BUNDLED, *THEIRS[what][way]]
-                taken = self.theirs_bundled.segment(templates[0], specimens, by=by)
+                model = THEIRS[what][way]
+                taken = self.theirs_bundled.segment(templates[0], specimens, model=model)
                 found = self.theirs_bundled.masks([one.specimen for one in odd], names)
             each, iou = taken.seconds / len(odd), mean_iou(found, odd, names)
             row = _row(f"{what}, {folder.name}", program, way, each, None, taken.memory)
@@ -279,12 +285,15 @@ def main() -> None:
     add("--specimens", nargs=2, type=int, default=[1, 3], help="of the shorter and longer call")
     add("--repeats", type=int, default=2, help="the shortest counts")
     add("--threads", type=int, default=2)
+    add("--side", type=int, default=1024, help="of the square of the model with random weights")
     add("--real", type=Path, help="folder of real collections; without it no row `real`")
     add("--output", type=Path, required=True, help="folder of results; goes on where it was")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     folder = arguments.output.resolve()
-    bench = Bench(folder, tuple(arguments.specimens), arguments.repeats, arguments.peer)
+    bench = Bench(
+        folder, tuple(arguments.specimens), arguments.repeats, arguments.peer, arguments.side
+    )
     calls: dict[str, Callable[[str, str, str], list[Row]]] = {
         "one template": bench.segmenting,
         "five templates": bench.segmenting,
@@ -298,12 +307,15 @@ def main() -> None:
     for what in (what for what in arguments.rows if what in calls):
         for program in arguments.programs:
             for way in {"ours": OURS, "v21": THEIRS}[program].get(what, {"default": ()}):
-                name = f"{what}, {program}, {way}"
+                name = f"{what}, {program}, {way}, {arguments.side}"
                 if name in known or (arguments.ways and way not in arguments.ways):
                     continue
-                chosen = f'--rows "{what}" --programs {program} --ways "{way}"'
+                chosen = (
+                    f'--side {arguments.side} --rows "{what}" --programs {program} --ways "{way}"'
+                )
                 command = {"command": f"make bench-peers ARGS='{chosen}'"}
-                known[name] = [row | command for row in calls[what](what, program, way)]
+                side = {"side": 256 if what == "real" else arguments.side}
+                known[name] = [side | row | command for row in calls[what](what, program, way)]
                 print(*map(json.dumps, known[name]), sep="\n", flush=True)
                 kept.write_text(json.dumps(known, indent=1) + "\n")
     rows = sorted(sum(known.values(), []), key=lambda row: ROWS.index(row["what"].split(",")[0]))
