@@ -145,7 +145,8 @@ bench-peers: $(READY) ## Compare with the published SAM2-PAL on the same photogr
 	@# the same torch and sam2 on both sides
 	@cd $(PEER)/lib/python*/site-packages && echo "$(CURDIR)/$(BIN)/../lib/$$(basename $$(dirname $$PWD))/site-packages" > ours.pth
 	@VIRTUAL_ENV=$(PEER) $(UV) pip install --no-deps descriptron-vision==2.8.2 opencv-python-headless
-	PYTHONPATH=scripts $(BIN)/python tests/bench/peers.py --peer $(PEER)/bin/python --output build/peers $(ARGS)
+	PYTHONPATH=scripts $(BIN)/python tests/bench/peers.py --peer $(PEER)/bin/python --output build/peers \
+	  $(patsubst %,--real %,$(wildcard $(PICTURES)/carabidae)) $(ARGS)
 
 bench-gpu: ## Print what a GPU does with it (under eight minutes); without one, see that it would run
 	PYTHON=$(BIN)/python bash tests/bench/gpu.sh $$($(BIN)/python -c 'import torch; print("" if torch.cuda.is_available() else "--dry-run")') build/bench/gpu
