@@ -15,7 +15,9 @@ from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, sample, spac
 
 FEWEST = 10  # ticks
 CLOSEST = 3.0  # pixels from one tick to the next
-PARALLEL = math.radians(4)  # ticks of one ruler
+PARALLEL = math.radians(6)  # ticks of one ruler
+AROUND, GAPS, EVEN, ROWS = 8, 4, 0.2, 6
+WEAKEST = 0.35
 UNEVEN = 0.03  # change of the period from one end to the other: more is seen at an angle
 ROUGH = 0.08  # of the period: how far ticks may lie from where they should be
 IN_LINE = 0.75  # of the ticks: they begin in one line
@@ -55,93 +57,122 @@ def find_ruler(picture: NDArray[np.float32], unit: str) -> Ruler | None:
     found: list[Ruler] = []
     regions = [of for of in long_regions(picture) if of.line.length > 2 * of.line.width]
     for dark in (True, False):
-        for row in _rows([of for of in regions if of.dark == dark]):
+        for row in _Lines([of for of in regions if of.dark == dark]).rows():
             ruler = _measured(picture, row, dark, unit)
             if ruler is not None:
                 found.append(ruler)
     best = max(found, key=lambda of: (not of.doubt, of.ticks), default=None)
-    for other in found:  # the gaps between ticks are a row as well, and say less of the unit
-        if best is None or not other.unlike or other.ticks < 0.8 * best.ticks:
+    for other in found:
+        if best is None or not other.doubt:
             continue
-        if abs(other.period / best.period - 1) < UNEVEN:
+        times = round(best.period / other.period)
+        if abs(best.period - times * other.period) > UNEVEN * best.period:
+            continue
+        # the gaps between ticks are a row as well, and say less of the unit; so is every second tick
+        if other.ticks > 0.8 * times * best.ticks and (other.unlike or times > 1):
             return other
     return best
 
 
 @dataclass(frozen=True)
 class _Row:
-    """Parallel lines side by side: places along their common axis, and their lengths."""
+    """Parallel lines at even distances: places along their axis, lengths, and how far apart they are."""
 
     axis: Line
     places: Numbers
     lengths: Numbers
+    apart: float
 
 
-def _rows(regions: Sequence[OrientedRegion]) -> list[_Row]:
-    """Rows of parallel lines that may be ticks."""
-    if len(regions) < FEWEST:
-        return []
-    along = np.array([of.line.along for of in regions])
-    centres = np.array([of.line.centre for of in regions])
-    lengths = np.array([of.line.length for of in regions])
-    angles = np.arctan2(along[:, 1], along[:, 0]) % math.pi
-    bins = np.bincount((angles / math.pi * 60).astype(int) % 60, minlength=60)
-    smooth = bins + np.roll(bins, 1) + np.roll(bins, -1)
-    rows = []
-    for _ in range(3):
-        peak = int(smooth.argmax())
-        if smooth[peak] < FEWEST:
-            break
-        angle = (peak + 0.5) * math.pi / 60
-        away = np.abs((angles - angle + math.pi / 2) % math.pi - math.pi / 2)
-        row = _row(centres[away < PARALLEL + 0.03], lengths[away < PARALLEL + 0.03], angle)
-        if row is not None:
-            rows.append(row)
-        for i in (peak - 1, peak, peak + 1):
-            smooth[i % 60] = 0
-    return rows
+class _Lines:
+    """Lines of a picture, of which some may be ticks."""
 
+    def __init__(self, regions: Sequence[OrientedRegion]) -> None:
+        lines = [of.line for of in regions]
+        self.centres = np.array([of.centre for of in lines]).reshape(-1, 2)
+        self.lengths = np.array([of.length for of in lines])
+        self.angles = np.array([math.atan2(of.along[1], of.along[0]) for of in lines])
 
-def _row(centres: Numbers, lengths: Numbers, angle: float) -> _Row | None:
-    """The longest row among lines of one direction; their own angle is `angle`."""
-    middle = centres.mean(0)
-    axis = Line((middle[0], middle[1]), (math.sin(angle), -math.cos(angle)), 1.0, 1.0)
-    kept = np.ones(len(centres), bool)
-    for turn in range(4):
-        (x, y), (ux, uy) = axis.centre, axis.along
-        s = (centres[:, 0] - x) * ux + (centres[:, 1] - y) * uy
-        v = (centres[:, 1] - y) * ux - (centres[:, 0] - x) * uy
-        typical = float(np.median(lengths[kept]))
-        # a line that crosses most of them
-        tolerance = (1.0, 0.5, 0.4, 0.4)[turn] * lengths
-        levels = np.sort(v[kept])
-        counts = [(np.abs(v - level) < tolerance).sum() for level in levels]
-        level = levels[int(np.argmax(counts))]
-        kept = (np.abs(v - level) < tolerance) & (lengths < 6 * typical)
-        if kept.sum() < FEWEST:
-            return None
-        slope, offset = np.polyfit(s[kept], v[kept], 1)
-        if abs(slope) > 0.2:
-            return None
-        axis = axis.moved(float(offset), math.atan(slope))
-    order = np.argsort(s[kept])
-    return _Row(axis, s[kept][order], lengths[kept][order])
+    def rows(self) -> list[_Row]:
+        """Rows of lines, those with most lines around one of them first."""
+        starts = []
+        for i in range(len(self.lengths)):
+            s = self._crossed(self._across(i), i)[0]
+            apart = np.sort(np.abs(s[np.abs(s) > 0.8 * CLOSEST]))
+            apart = apart[np.diff(apart, prepend=0.0) > 1.0][:GAPS, None]
+            number = np.round(s / apart)
+            even = (np.abs(s / apart - number) < EVEN) & (np.abs(number) <= AROUND)
+            counts = [len(np.unique(of[fit])) for of, fit in zip(number, even, strict=True)]
+            if max(counts, default=0) >= 0.75 * AROUND:
+                best = int(np.argmax(counts))
+                starts.append((counts[best], i, float(apart[best, 0])))
+        found: list[_Row] = []
+        used = np.zeros(len(self.lengths), bool)
+        for _, i, apart_here in sorted(starts, reverse=True):
+            if used[i] or len(found) == ROWS:
+                continue
+            row, members = self._followed(i, apart_here)
+            used[members] = True
+            if row is not None:
+                found.append(row)
+        return found
+
+    def _across(self, i: int) -> Line:
+        """The line across one of them, through its middle."""
+        x, y = self.centres[i]
+        return Line((x, y), (math.sin(self.angles[i]), -math.cos(self.angles[i])), 1.0, 1.0)
+
+    def _crossed(self, axis: Line, i: int) -> tuple[Numbers, Numbers, NDArray[np.int_]]:
+        """Which lines an axis crosses that are like line i: how far along it and beside it, and their numbers."""
+        apart = self.centres - axis.centre
+        s, v = apart @ axis.along, apart @ axis.across
+        angle = math.atan2(axis.along[0], -axis.along[1])
+        turned = np.abs((self.angles - angle + math.pi / 2) % math.pi - math.pi / 2)
+        share = self.lengths / self.lengths[i]
+        like = (turned < PARALLEL) & (share > 0.4) & (share < 6) & (np.abs(v) < 0.5 * self.lengths)
+        which = np.flatnonzero(like)
+        return s[which], v[which], which
+
+    def _followed(self, i: int, apart: float) -> tuple[_Row | None, list[int]]:
+        """The row that goes on from line i to both sides, if it is long enough, and the lines in its places."""
+        axis = self._across(i)
+        for last_turn in (False, False, True):
+            s, v, which = self._crossed(axis, i)
+            if not len(s):
+                return None, []
+            members, gaps = {int(np.argmin(np.abs(s)))}, [apart]
+            for sign in (-1, 1):
+                last, local, lost = 0.0, apart, 0
+                while lost < 4:
+                    about = last + sign * local * (lost + 1)
+                    near = int(np.argmin(np.abs(s - about)))
+                    if abs(s[near] - about) > 0.3 * local:
+                        lost += 1
+                        continue
+                    gap = abs(s[near] - last) / (lost + 1)
+                    local = 0.8 * local + 0.2 * gap
+                    gaps.append(gap)
+                    last, lost = float(s[near]), 0
+                    members.add(near)
+            of = np.array(sorted(members, key=lambda k: s[k]))
+            same = np.abs(s[:, None] - s[of]).min(1) < EVEN * apart
+            if len(of) < FEWEST or last_turn:
+                row = _Row(axis, s[of], self.lengths[which[of]], float(np.median(gaps)))
+                return (row if len(of) >= FEWEST else None), [i, *which[same]]
+            slope, offset = np.polyfit(s[of], v[of], 1)
+            axis = axis.moved(float(offset), math.atan(slope))
+        raise AssertionError
 
 
 def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) -> Ruler | None:
-    places, which = np.unique(np.round(row.places / 1.5), return_inverse=True)
-    places = np.array([np.median(row.places[which == i]) for i in range(len(places))])
-    steps = np.diff(places)
-    steps = steps[steps > CLOSEST * 0.8]
-    if len(steps) < FEWEST - 1:
-        return None
+    places = row.places
     short = float(np.percentile(row.lengths, 20))
     s = spaced(places[0] - 30, places[-1] + 30, 0.25 if places[-1] - places[0] < 4000 else 0.5)
     v = spaced(-short * 0.3, short * 0.3, 1.0)
     values, inside = sample(picture, row.axis, s, v)
     profile = values.mean(0) * (-1 if dark else 1)
     profile[~inside.all(0)] = profile[inside.all(0)].mean() if inside.any() else 0
-    period = _period(profile, s, float(np.median(steps)))
+    period = _period(profile, s, row.apart)
     if period is None or period < CLOSEST:
         return None
     ticks = _ticks(profile, s, period, places)
@@ -154,6 +185,13 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
     if begins.sum() >= FEWEST:  # what follows it at its ends is no tick
         here = slice(begins.argmax(), len(begins) - begins[::-1].argmax())
         number, place, begins, ends = number[here], place[here], begins[here], ends[:, here]
+    for _ in range(2):  # what else is taken for a tick lies beside its place
+        bent = np.polyfit(number, place, 2)
+        rest = place - np.polyval(bent, number)
+        there = np.abs(rest) <= max(0.02 * period, 4 * float(np.median(np.abs(rest))))
+        number, place, begins, ends = number[there], place[there], begins[there], ends[:, there]
+    if len(number) < FEWEST:
+        return None
     even = np.polyfit(number, place, 1)
     bent = np.polyfit(number, place, 2)
     rest = place - np.polyval(bent, number)
@@ -205,32 +243,33 @@ def _ticks(
     step = s[1] - s[0]
     base = ndimage.uniform_filter1d(profile, max(3, int(period / step)))
     rise = profile - base
-    strong = np.percentile(rise, 97)
     start = float(places[np.argmin(np.abs(places - np.median(places)))])
 
-    def peak(about: float) -> float | None:
+    def peak(about: float, usual: float) -> tuple[float, float] | None:
         near = np.flatnonzero(np.abs(s - about) < 0.35 * period)
         if len(near) < 3:
             return None
         best = near[np.argmax(rise[near])]
-        if rise[best] < 0.35 * strong:
+        if rise[best] <= WEAKEST * usual:
             return None
         around = np.abs(s - s[best]) < 0.3 * period
         weights = np.clip(rise[around] - 0.3 * rise[best], 0, None)
-        return float((weights * s[around]).sum() / weights.sum())
+        return float((weights * s[around]).sum() / weights.sum()), float(rise[best])
 
-    first = peak(start)
+    typical = float(np.median(np.interp(places, s, rise)))
+    first = peak(start, typical)
     if first is None:
         return None
-    found = {0: first}
+    found = {0: first[0]}
     for sign in (-1, 1):
-        last, number, lost, local = first, 0, 0, period
+        last, number, lost, local, usual = first[0], 0, 0, period, typical
         while lost < 3:
             number += sign
-            place = peak(last + sign * local * (lost + 1))
-            if place is None:
+            next_one = peak(last + sign * local * (lost + 1), usual)
+            if next_one is None:
                 lost += 1
                 continue
+            place, usual = next_one[0], 0.7 * usual + 0.3 * next_one[1]
             local = 0.8 * local + 0.2 * abs(place - last) / (lost + 1)
             if not 0.7 * period < local < 1.4 * period:
                 break
