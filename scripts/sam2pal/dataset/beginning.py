@@ -20,6 +20,15 @@ from sam2pal.io.files import write_text
 
 FILES = ("config.yaml", "genera.tsv", "templates.tsv")
 _PLAIN = {"images", "image", "photographs", "photos", "pictures", "specimens", "data", "jpg", "tif"}
+_ALONG = (
+    "head|mandib|eye",
+    "pronot|prothor",
+    "thorax|mesosom|scutel",
+    "waist|petiol",
+    "elytr|wing",
+    "abdom|gaster",
+)
+"""Structures from front to rear."""
 _CURVED = re.compile(r"leg|femur|tibia|tarsus|antenna|scape|funicul|flagell|palp|cerc", re.I)
 
 
@@ -134,7 +143,8 @@ def _say(found: ProjectContent, given: bool) -> None:
                 "score masks against outlines, keep a few as templates and name the rest as `truth`"
             )
     found.notes.append(
-        "no scale is given: lengths are in pixels until genera.tsv or a specimen table has pixels_per_mm"
+        "no scale is given: lengths are in pixels until genera.tsv or a specimen table has pixels_per_mm, or "
+        "measurement.scale names what photographs show, such as a scale bar (docs/scale.md)"
     )
 
 
@@ -190,7 +200,7 @@ def _config(found: ProjectContent) -> str:
     model, why = machine()
     names = [name for name, _ in found.labels.most_common() if _may_be(name)]
     curved = [name for name in names if _CURVED.search(name)]
-    body = [name for name in names if name not in curved]
+    body = sorted((name for name in names if name not in curved), key=_how_far_back)
     first = [*body, *names, "head"][0]
     structures = "\n".join(
         f"  {_quoted(name)}: # drawn on {_specimens(found.labels[name])}" for name in names
@@ -240,6 +250,12 @@ measurement:
         + "\n".join(measurement)
         + "\n"
     )
+
+
+def _how_far_back(name: str) -> float:
+    """The place in `_ALONG`; the middle for a name that says nothing."""
+    places = [i for i, words in enumerate(_ALONG) if re.search(words, name, re.I)]
+    return places[0] if places else len(_ALONG) / 2
 
 
 def _specimens(count: int) -> str:

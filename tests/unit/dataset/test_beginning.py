@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -224,3 +225,10 @@ def test_run_names_a_configuration_that_snakemake_could_not_read(tmp_path, monke
     monkeypatch.setattr(command.subprocess, "call", lambda words: pytest.fail("it was called"))
     with pytest.raises(InputError, match=r"bad\.yaml, line 1: this is no text in UTF-8; save"):
         call(monkeypatch, "run", *words)
+
+
+def test_the_body_goes_from_front_to_rear(tmp_path):
+    labels = Counter({"antennae": 3, "elytra": 2, "scutellum": 2, "head": 1, "Pronotum": 1})
+    beginning.write(tmp_path, beginning.ProjectContent([], labels))
+    measurement = yaml.safe_load((tmp_path / "config/config.yaml").read_text())["measurement"]
+    assert measurement["body"] == ["head", "Pronotum", "scutellum", "elytra"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,12 @@ from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, sample, spac
 FEWEST = 10  # ticks
 CLOSEST = 3.0  # pixels from one tick to the next
 PARALLEL = math.radians(6)  # ticks of one ruler
-AROUND, GAPS, EVEN, ROWS = 8, 4, 0.2, 6
-WEAKEST = 0.35
+NEAR, FEWEST_NEAR = 8, 6  # ticks to either side of the first one; of these so many are seen
+GAPS = 4  # distances to the nearest lines, one of which is the period
+EVEN = 0.2  # of the period: how far these may lie from where they should be
+ROWS = 6  # that are measured
+LOST = 4  # ticks that follow each other and are not seen: there the ruler ends
+WEAKEST = 0.35  # of the typical rise: that of a tick
 UNEVEN = 0.03  # change of the period from one end to the other: more is seen at an angle
 ROUGH = 0.08  # of the period: how far ticks may lie from where they should be
 IN_LINE = 0.75  # of the ticks: they begin in one line
@@ -81,7 +85,29 @@ class _Row:
     axis: Line
     places: Numbers
     lengths: Numbers
-    apart: float
+    period: float
+
+
+def _walked(
+    period: float, find: Callable[[float, float], float | None], first: float = 0.0
+) -> dict[int, float]:
+    """Places of ticks by number, from the first one, 0, to both sides.
+
+    Args:
+        find: the tick near a place, the period there being as given, or None.
+    """
+    found = {0: first}
+    for sign in (-1, 1):
+        last, lost, local = first, 0, period
+        while lost < LOST and 0.7 * period < local < 1.4 * period:
+            place = find(last + sign * local * (lost + 1), local)
+            if place is None:
+                lost += 1
+                continue
+            local = 0.8 * local + 0.2 * abs(place - last) / (lost + 1)
+            found[(max if sign > 0 else min)(found) + sign * (lost + 1)] = place
+            last, lost = place, 0
+    return dict(sorted(found.items()))
 
 
 class _Lines:
@@ -94,25 +120,26 @@ class _Lines:
         self.angles = np.array([math.atan2(of.along[1], of.along[0]) for of in lines])
 
     def rows(self) -> list[_Row]:
-        """Rows of lines, those with most lines around one of them first."""
+        """Rows of lines, those with most lines near the first one at first."""
         starts = []
         for i in range(len(self.lengths)):
             s = self._crossed(self._across(i), i)[0]
-            apart = np.sort(np.abs(s[np.abs(s) > 0.8 * CLOSEST]))
+            apart = np.sort(np.abs(s[np.abs(s) > CLOSEST]))
             apart = apart[np.diff(apart, prepend=0.0) > 1.0][:GAPS, None]
             number = np.round(s / apart)
-            even = (np.abs(s / apart - number) < EVEN) & (np.abs(number) <= AROUND)
+            even = (np.abs(s / apart - number) < EVEN) & (np.abs(number) <= NEAR)
             counts = [len(np.unique(of[fit])) for of, fit in zip(number, even, strict=True)]
-            if max(counts, default=0) >= 0.75 * AROUND:
+            if max(counts, default=0) >= FEWEST_NEAR:
                 best = int(np.argmax(counts))
                 starts.append((counts[best], i, float(apart[best, 0])))
         found: list[_Row] = []
         used = np.zeros(len(self.lengths), bool)
-        for _, i, apart_here in sorted(starts, reverse=True):
+        for _, i, period in sorted(starts, reverse=True):
             if used[i] or len(found) == ROWS:
                 continue
-            row, members = self._followed(i, apart_here)
-            used[members] = True
+            used[i] = True
+            row, same = self._followed(i, period)
+            used[same] = True
             if row is not None:
                 found.append(row)
         return found
@@ -123,7 +150,7 @@ class _Lines:
         return Line((x, y), (math.sin(self.angles[i]), -math.cos(self.angles[i])), 1.0, 1.0)
 
     def _crossed(self, axis: Line, i: int) -> tuple[Numbers, Numbers, NDArray[np.int_]]:
-        """Which lines an axis crosses that are like line i: how far along it and beside it, and their numbers."""
+        """The lines like line i that an axis crosses: how far along it and beside it they lie, and which."""
         apart = self.centres - axis.centre
         s, v = apart @ axis.along, apart @ axis.across
         angle = math.atan2(axis.along[0], -axis.along[1])
@@ -133,52 +160,40 @@ class _Lines:
         which = np.flatnonzero(like)
         return s[which], v[which], which
 
-    def _followed(self, i: int, apart: float) -> tuple[_Row | None, list[int]]:
-        """The row that goes on from line i to both sides, if it is long enough, and the lines in its places."""
+    def _followed(self, i: int, period: float) -> tuple[_Row | None, NDArray[np.int_]]:
+        """The row of which line i is one, if it is long enough, and which lines lie in its places."""
         axis = self._across(i)
-        for last_turn in (False, False, True):
+        for turn in range(3):
             s, v, which = self._crossed(axis, i)
-            if not len(s):
-                return None, []
-            members, gaps = {int(np.argmin(np.abs(s)))}, [apart]
-            for sign in (-1, 1):
-                last, local, lost = 0.0, apart, 0
-                while lost < 4:
-                    about = last + sign * local * (lost + 1)
-                    near = int(np.argmin(np.abs(s - about)))
-                    if abs(s[near] - about) > 0.3 * local:
-                        lost += 1
-                        continue
-                    gap = abs(s[near] - last) / (lost + 1)
-                    local = 0.8 * local + 0.2 * gap
-                    gaps.append(gap)
-                    last, lost = float(s[near]), 0
-                    members.add(near)
-            of = np.array(sorted(members, key=lambda k: s[k]))
-            same = np.abs(s[:, None] - s[of]).min(1) < EVEN * apart
-            if len(of) < FEWEST or last_turn:
-                row = _Row(axis, s[of], self.lengths[which[of]], float(np.median(gaps)))
-                return (row if len(of) >= FEWEST else None), [i, *which[same]]
-            slope, offset = np.polyfit(s[of], v[of], 1)
-            axis = axis.moved(float(offset), math.atan(slope))
-        raise AssertionError
+
+            def find(about: float, local: float, s: Numbers = s) -> float | None:
+                near = float(s[np.argmin(np.abs(s - about))])
+                return near if abs(near - about) < 0.3 * local else None
+
+            walked = _walked(period, find) if len(s) else {0: 0.0}
+            places = np.array(list(walked.values()))
+            away = np.abs(s[:, None] - places)
+            same = which[away.min(1) < EVEN * period]
+            if len(places) < FEWEST:
+                return None, same
+            row = away.argmin(0)
+            if turn < 2:
+                slope, offset = np.polyfit(s[row], v[row], 1)
+                axis = axis.moved(float(offset), math.atan(slope))
+        typical = float(np.median(np.diff(places) / np.diff(list(walked))))
+        return _Row(axis, places, self.lengths[which[row]], typical), same
 
 
 def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) -> Ruler | None:
-    places = row.places
+    places, period = row.places, row.period
     short = float(np.percentile(row.lengths, 20))
-    s = spaced(places[0] - 30, places[-1] + 30, 0.25 if places[-1] - places[0] < 4000 else 0.5)
-    v = spaced(-short * 0.3, short * 0.3, 1.0)
-    values, inside = sample(picture, row.axis, s, v)
+    s = spaced(places[0] - 30, places[-1] + 30, 0.25 if np.ptp(places) < 4000 else 0.5)
+    values, inside = sample(picture, row.axis, s, spaced(-short * 0.3, short * 0.3, 1.0))
     profile = values.mean(0) * (-1 if dark else 1)
     profile[~inside.all(0)] = profile[inside.all(0)].mean() if inside.any() else 0
-    period = _period(profile, s, row.apart)
-    if period is None or period < CLOSEST:
+    number, place = _ticks(profile, s, row)
+    if len(number) < FEWEST:
         return None
-    ticks = _ticks(profile, s, period, places)
-    if ticks is None:
-        return None
-    number, place = ticks
     ends = _ends(picture, row.axis, place, dark)
     begins = max((_in_line(number, end, 0.3 * period) for end in ends), key=np.count_nonzero)
     begins = begins & (ends < REACH * period).all(0)
@@ -216,68 +231,27 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
     return Ruler(line, float(even[0]), count, error, doubt, bool(unlike))
 
 
-def _period(profile: Numbers, s: Numbers, about: float) -> float | None:
-    """The period near `about` at which the profile is most like itself."""
-    step = s[1] - s[0]
-    smooth = profile - ndimage.uniform_filter1d(profile, max(3, int(1.5 * about / step)))
-    size = 2 * len(smooth)
-    power = np.abs(np.fft.rfft(smooth, size)) ** 2
-    alike = np.fft.irfft(power)[: len(smooth)]
-    if alike[0] <= 0:
-        return None
-    lags = np.arange(len(alike)) * step
-    near = np.flatnonzero((lags > 0.75 * about) & (lags < 1.3 * about))
-    if len(near) < 3:
-        return None
-    best = near[np.argmax(alike[near])]
-    if alike[best] < 0.25 * alike[0] or not 0 < best < len(alike) - 1:
-        return None
-    left, mid, right = alike[best - 1 : best + 2]
-    return float(lags[best] + step * 0.5 * (left - right) / (left - 2 * mid + right))
+def _ticks(profile: Numbers, s: Numbers, row: _Row) -> tuple[Numbers, Numbers]:
+    """Numbers and places of the ticks of a row, and of those that follow at its ends."""
+    period, size = row.period, max(3, int(row.period / (s[1] - s[0])))
+    rise = profile - ndimage.uniform_filter1d(profile, size)
+    usual = np.interp(row.places, s, ndimage.maximum_filter1d(rise, size // 2))
+    usual = np.interp(s, row.places, ndimage.median_filter(usual, 5, mode="nearest"))
 
-
-def _ticks(
-    profile: Numbers, s: Numbers, period: float, places: Numbers
-) -> tuple[Numbers, Numbers] | None:
-    """Numbers and places of ticks, followed from the middle to both ends."""
-    step = s[1] - s[0]
-    base = ndimage.uniform_filter1d(profile, max(3, int(period / step)))
-    rise = profile - base
-    start = float(places[np.argmin(np.abs(places - np.median(places)))])
-
-    def peak(about: float, usual: float) -> tuple[float, float] | None:
+    def find(about: float, _: float) -> float | None:
         near = np.flatnonzero(np.abs(s - about) < 0.35 * period)
         if len(near) < 3:
             return None
         best = near[np.argmax(rise[near])]
-        if rise[best] <= WEAKEST * usual:
+        if rise[best] <= max(WEAKEST * usual[best], 0):
             return None
         around = np.abs(s - s[best]) < 0.3 * period
         weights = np.clip(rise[around] - 0.3 * rise[best], 0, None)
-        return float((weights * s[around]).sum() / weights.sum()), float(rise[best])
+        return float((weights * s[around]).sum() / weights.sum())
 
-    typical = float(np.median(np.interp(places, s, rise)))
-    first = peak(start, typical)
-    if first is None:
-        return None
-    found = {0: first[0]}
-    for sign in (-1, 1):
-        last, number, lost, local, usual = first[0], 0, 0, period, typical
-        while lost < 3:
-            number += sign
-            next_one = peak(last + sign * local * (lost + 1), usual)
-            if next_one is None:
-                lost += 1
-                continue
-            place, usual = next_one[0], 0.7 * usual + 0.3 * next_one[1]
-            local = 0.8 * local + 0.2 * abs(place - last) / (lost + 1)
-            if not 0.7 * period < local < 1.4 * period:
-                break
-            found[number], last, lost = place, place, 0
-    if len(found) < FEWEST:
-        return None
-    numbers = sorted(found)
-    return np.array(numbers, float), np.array([found[i] for i in numbers])
+    middle = float(row.places[len(row.places) // 2])
+    found = _walked(period, find, find(middle, period) or middle)
+    return np.array(list(found), float), np.array(list(found.values()))
 
 
 def _ends(picture: NDArray[np.float32], axis: Line, places: Numbers, dark: bool) -> Numbers:
