@@ -251,7 +251,11 @@ def _ticks(profile: Numbers, s: Numbers, row: _Row) -> tuple[Numbers, Numbers]:
 
     middle = float(row.places[len(row.places) // 2])
     found = _walked(period, find, find(middle, period) or middle)
-    return np.array(list(found), float), np.array(list(found.values()))
+    number, place = np.array(list(found), float), np.array(list(found.values()))
+    tick, one, other = (np.interp(place + t * period, s, profile) for t in (0, -0.5, 0.5))
+    both, either = (float(np.median(tick - of(one, other))) for of in (np.maximum, np.minimum))
+    gaps = both > WEAKEST * either  # else it is every edge of ticks or gaps
+    return (number, place) if gaps else (number[:0], place[:0])
 
 
 def _ends(picture: NDArray[np.float32], axis: Line, places: Numbers, dark: bool) -> Numbers:
