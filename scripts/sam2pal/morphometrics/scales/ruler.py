@@ -124,17 +124,20 @@ class _Lines:
         starts = []
         for i in range(len(self.lengths)):
             s = self._crossed(self._across(i), i)[0]
+            if len(s) < FEWEST:
+                continue
             apart = np.sort(np.abs(s[np.abs(s) > CLOSEST]))
-            apart = apart[np.diff(apart, prepend=0.0) > 1.0][:GAPS, None]
-            number = np.round(s / apart)
-            even = (np.abs(s / apart - number) < EVEN) & (np.abs(number) <= NEAR)
-            counts = [len(np.unique(of[fit])) for of, fit in zip(number, even, strict=True)]
-            if max(counts, default=0) >= FEWEST_NEAR:
-                best = int(np.argmax(counts))
-                starts.append((counts[best], i, float(apart[best, 0])))
+            for period in apart[np.diff(apart, prepend=0.0) > 1.0][:GAPS].tolist():
+                for most in (2, NEAR):
+                    number = np.round(s / period)
+                    even = (np.abs(s / period - number) < EVEN) & (np.abs(number) <= most)
+                    even &= number != 0
+                    period = float(np.median(s[even] / number[even]))
+                starts.append((len(np.unique(number[even])), i, period))
+        starts = [of for of in starts if of[0] >= FEWEST_NEAR]
         found: list[_Row] = []
         used = np.zeros(len(self.lengths), bool)
-        for _, i, period in sorted(starts, reverse=True):
+        for _, i, period in sorted(starts, key=lambda of: (-of[0], of[2])):
             if used[i] or len(found) == ROWS:
                 continue
             used[i] = True
