@@ -134,17 +134,19 @@ def test_a_publication_gets_the_final_round_in_millimetres():
 def test_measures_that_change_by_more_than_their_interval_are_counted(tmp_path):
     def table(name, values, **more):
         known = {"low_by_threshold": 98.0, "high_by_threshold": 103.0, "round": name}
-        rows = [row(f"s{i:02}", v, "px", **known | more) for i, v in enumerate(values)]
-        rows += [row(f"s{i:02}", 1.0, "mm", **known) for i in range(len(values))]
+        rows = [row(f"s{i:02}", v, "mm", **known | more) for i, v in enumerate(values)]
+        rows += [row(f"s{i:02}", 99.0, "px", **known | more) for i in range(len(values))]
+        rows += [row("unscaled", 99.0, "px", **known | more)]
         rows.sort(key=lambda one: one["specimen"])
         return save(tmp_path / f"{name}.csv", rows)
 
     before = table("first", [100.0] * 12)
-    (found,) = changed(before, table("last", [100.0, 102.5, 110.0, 104.0] * 3))
-    assert (found["n"], found["beyond_interval"], found["unit"]) == (12, 6, "px")
+    found, unscaled = changed(before, table("last", [100.0, 102.5, 110.0, 104.0] * 3))
+    assert (found["n"], found["beyond_interval"], found["unit"]) == (12, 6, "mm")
+    assert (unscaled["n"], unscaled["unit"]) == (1, "px")
     assert found["change_percent"] == pytest.approx(4.125)
     assert 0 < found["p_of_change"] < 0.01
-    (same,) = changed(before, table("same", [100.0] * 12))
+    same = changed(before, table("same", [100.0] * 12))[0]
     assert same["beyond_interval"] == 0 and "p_of_change" not in same
     assert changed(before, table("drawn", [120.0] * 12, source="corrected")) == []
     with pytest.raises(InputError, match="goes on with s11"):

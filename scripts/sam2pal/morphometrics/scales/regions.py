@@ -22,14 +22,10 @@ class OrientedRegion:
 
     Attributes:
         dark: whether it is darker than what is around it.
-        level: by how much it differs.
-        filled: share of the rectangle that it covers.
     """
 
     line: Line
     dark: bool
-    level: float
-    filled: float
 
 
 def long_regions(picture: NDArray[np.float32]) -> Iterator[OrientedRegion]:
@@ -46,10 +42,10 @@ def long_regions(picture: NDArray[np.float32]) -> Iterator[OrientedRegion]:
             closed = ndimage.grey_closing(values, (side, side), mode="nearest")
             difference = closed - values
             for level in LEVELS:
-                yield from _regions(difference > level, dark, level)
+                yield from _regions(difference > level, dark)
 
 
-def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[OrientedRegion]:
+def _regions(mask: NDArray[np.bool_], dark: bool) -> Iterator[OrientedRegion]:
     labels, count = ndimage.label(mask, np.ones((3, 3), int))
     if not count:
         return
@@ -86,4 +82,4 @@ def _regions(mask: NDArray[np.bool_], dark: bool, level: float) -> Iterator[Orie
         line = Line((cx[i], cy[i]), (ux[i], uy[i]), length[i], width[i])
         line = line.moved((top[i] + bottom[i]) / 2, 0.0)
         line = line.between(first[i] - half[i], last[i] + half[i], width[i])
-        yield OrientedRegion(line, dark, level, area[i] / (length[i] * width[i]))
+        yield OrientedRegion(line, dark)

@@ -67,8 +67,8 @@ class _Sum:
 def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
     """Rows of `COLUMNS` from two tidy tables of the same specimens, those with most beyond first.
 
-    Only what is measured in both from predicted masks, has an interval, and no millimetres, which would count
-    the same twice.
+    Only what is measured in both from predicted masks and has an interval. Lengths of a specimen with a scale are
+    in millimetres, so that photographs of several magnifications count alike.
 
     Raises:
         InputError: the tables have other specimens, or another order.
@@ -76,11 +76,12 @@ def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
     sums: dict[tuple[str, ...], _Sum] = {}
     for one, other in _pairs(before, after):
         known = {_key(row): row for row in one if _counts(row)}
+        scaled = any(of[2].startswith("mm") for of in known)
         for row in other:
             earlier = known.get(_key(row))
             if earlier is None or not _counts(row) or earlier["low_by_threshold"] is None:
                 continue
-            if earlier["high_by_threshold"] is None:
+            if earlier["high_by_threshold"] is None or (scaled and row["unit"].startswith("px")):
                 continue
             key = (row["genus"], earlier["round"], row["round"], *_key(row))
             sums.setdefault(key, _Sum()).add(earlier, row)
@@ -112,5 +113,5 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _counts(row: Mapping[str, Any]) -> bool:
     by_hand = row["source"] in BY_HAND
-    apart = row["unit"].startswith("mm") or row["measure"] in NOT_SUMMARISED
-    return row["status"] == MEASURED and row["value"] is not None and not by_hand and not apart
+    known = row["status"] == MEASURED and row["value"] is not None
+    return known and not by_hand and row["measure"] not in NOT_SUMMARISED
