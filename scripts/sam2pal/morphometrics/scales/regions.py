@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,39 +12,28 @@ from sam2pal.morphometrics.scales.strip import Line
 
 SIDES = (7, 21, 61)  # of the squares that regions are narrower than, in pixels
 LEVELS = (20, 45, 90)  # of 255: how much they differ from what is around them
-SHORTEST, SLENDEREST = 7.0, 1.6  # length in pixels, and length over width
+SHORTEST, SLENDEREST = 7.0, 2.0  # length in pixels, and length over width
 
 
-@dataclass(frozen=True)
-class OrientedRegion:
-    """A region, as the rectangle that holds it along its main axis.
-
-    Attributes:
-        dark: whether it is darker than what is around it.
-    """
-
-    line: Line
-    dark: bool
-
-
-def long_regions(picture: NDArray[np.float32]) -> Iterator[OrientedRegion]:
-    """All regions that may be a bar, in no order; the same place may come several times.
+def long_regions(picture: NDArray[np.float32], dark: bool) -> Iterator[Line]:
+    """All regions that may be a tick, in no order; the same place may come several times.
 
     Args:
         picture: float [h, w], 0 to 255.
+        dark: whether they are darker than what is around them, or lighter.
+
+    Returns:
+        the rectangle that holds each along its main axis.
     """
-    for dark in (True, False):
-        values = picture if dark else 255 - picture
-        for side in SIDES:
-            if side > min(values.shape):
-                continue
-            closed = ndimage.grey_closing(values, (side, side), mode="nearest")
-            difference = closed - values
+    values = picture if dark else 255 - picture
+    for side in SIDES:
+        if side <= min(values.shape):
+            difference = ndimage.grey_closing(values, (side, side), mode="nearest") - values
             for level in LEVELS:
-                yield from _regions(difference > level, dark)
+                yield from _regions(difference > level)
 
 
-def _regions(mask: NDArray[np.bool_], dark: bool) -> Iterator[OrientedRegion]:
+def _regions(mask: NDArray[np.bool_]) -> Iterator[Line]:
     labels, count = ndimage.label(mask, np.ones((3, 3), int))
     if not count:
         return
@@ -81,5 +69,4 @@ def _regions(mask: NDArray[np.bool_], dark: bool) -> Iterator[OrientedRegion]:
     for i in np.flatnonzero(long):
         line = Line((cx[i], cy[i]), (ux[i], uy[i]), length[i], width[i])
         line = line.moved((top[i] + bottom[i]) / 2, 0.0)
-        line = line.between(first[i] - half[i], last[i] + half[i], width[i])
-        yield OrientedRegion(line, dark)
+        yield line.between(first[i] - half[i], last[i] + half[i], width[i])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sam2pal.morphometrics.scales.regions import OrientedRegion, long_regions
+from sam2pal.morphometrics.scales.regions import long_regions
 from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, sample, spaced
 
 FEWEST = 10  # ticks
@@ -59,9 +59,8 @@ def find_ruler(picture: NDArray[np.float32], unit: str) -> Ruler | None:
         unit: what its ticks are apart, a key of `LONGER`.
     """
     found: list[Ruler] = []
-    regions = [of for of in long_regions(picture) if of.line.length > 2 * of.line.width]
     for dark in (True, False):
-        for row in _Lines([of for of in regions if of.dark == dark]).rows():
+        for row in _Lines(list(long_regions(picture, dark))).rows():
             ruler = _measured(picture, row, dark, unit)
             if ruler is not None:
                 found.append(ruler)
@@ -113,8 +112,7 @@ def _walked(
 class _Lines:
     """Lines of a picture, of which some may be ticks."""
 
-    def __init__(self, regions: Sequence[OrientedRegion]) -> None:
-        lines = [of.line for of in regions]
+    def __init__(self, lines: Sequence[Line]) -> None:
         self.centres = np.array([of.centre for of in lines]).reshape(-1, 2)
         self.lengths = np.array([of.length for of in lines])
         self.angles = np.array([math.atan2(of.along[1], of.along[0]) for of in lines])
