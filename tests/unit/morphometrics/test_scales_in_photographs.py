@@ -172,6 +172,17 @@ def test_a_ruler_gives_the_distance_of_its_ticks(tmp_path, unit, every, period, 
     assert found.mm == (1.0 if unit == "mm" else 25.4 / 16)
 
 
+def test_ticks_alone_are_told_from_the_lines_of_elytra(tmp_path):
+    picture = np.full((400, 500, 3), 150, np.uint8)
+    picture[:, 250:] = 40
+    lines = [rectangle(-170, y, 170, y + 3) for y in range(-150, 150, 7)]
+    picture = Overlay((250, 200), 0.06).paint(picture, lines, (75, 75, 75))
+    picture = draw_ruler(picture, Overlay((250, 230), 1.6), 9.0, 30, colour=(250,) * 3, ground=None)
+    found = search(tmp_path, picture, "ruler")
+    assert found.status == "found", found.reason
+    assert found.pixels == pytest.approx(9.0, rel=0.003)
+
+
 def test_a_ruler_seen_at_an_angle_is_refused(tmp_path):
     picture = draw_ruler(ground(400, 500), Overlay((250, 200), 0.2, 3e-4), 10, 35)
     found = search(tmp_path, picture, "ruler")
