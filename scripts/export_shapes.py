@@ -31,12 +31,7 @@ from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.shapes import files
 from sam2pal.morphometrics.shapes.files import LandmarkConfiguration
 from sam2pal.morphometrics.shapes.frame import asymmetry
-from sam2pal.morphometrics.shapes.genus import (
-    SpecimenShapes,
-    read_statuses,
-    refused_scales,
-    shapes,
-)
+from sam2pal.morphometrics.shapes.genus import SpecimenShapes, read_statuses, shapes
 from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.genus import GenusShards
 
@@ -88,7 +83,7 @@ def main() -> None:
         corrections=arguments.corrections,
         found_scales=arguments.scales,
     )
-    statuses = read_statuses(folder / "morphometrics.parquet")
+    statuses, refused = read_statuses(folder / "morphometrics.parquet")
     drawn: dict[str, Points] = {}
     marked: dict[str, Any] | None = None
     if arguments.landmarks:
@@ -99,7 +94,6 @@ def main() -> None:
         marked = landmarks.on(read_json(folder / "templates.json"))
     with Progress(arguments.progress, "specimen", genus.count) as bar:
         every = list(shapes(genus, statuses, stage.outlines, drawn, bar.update))
-    refused = refused_scales(folder / "morphometrics.parquet")
     every = [replace(one, pixels_per_mm=None) if one.specimen in refused else one for one in every]
     write(arguments.output, genus, every, stage.outlines)
     templates = arguments.output / "templates.json"

@@ -201,16 +201,15 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
     if begins.sum() >= FEWEST:  # what follows it at its ends is no tick
         here = slice(begins.argmax(), len(begins) - begins[::-1].argmax())
         number, place, begins, ends = number[here], place[here], begins[here], ends[:, here]
-    for _ in range(2):  # what else is taken for a tick lies beside its place
+    there = np.ones(len(number), bool)
+    for _ in range(3):  # what else is taken for a tick lies beside its place
+        number, place, begins, ends = number[there], place[there], begins[there], ends[:, there]
+        if len(number) < FEWEST:
+            return None
         bent = np.polyfit(number, place, 2)
         rest = place - np.polyval(bent, number)
         there = np.abs(rest) <= max(0.02 * period, 4 * float(np.median(np.abs(rest))))
-        number, place, begins, ends = number[there], place[there], begins[there], ends[:, there]
-    if len(number) < FEWEST:
-        return None
     even = np.polyfit(number, place, 1)
-    bent = np.polyfit(number, place, 2)
-    rest = place - np.polyval(bent, number)
     rough = float(np.sqrt(np.mean(rest**2))) / even[0]
     change = float(2 * bent[0] * np.ptp(number) / even[0])
     count = len(number)

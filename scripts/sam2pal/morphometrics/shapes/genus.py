@@ -57,33 +57,24 @@ class SpecimenShapes:
     transferred: Mapping[str, Transferred] = field(default_factory=dict)
 
 
-def read_statuses(path: str | Path) -> dict[tuple[str, str], str]:
-    """The status of each specimen and structure in a table of measurements.
+def read_statuses(path: str | Path) -> tuple[dict[tuple[str, str], str], set[str]]:
+    """The status of each specimen and structure in a table of measurements, and the specimens whose scale is
+    not trusted.
 
     Raises:
         InputError: it cannot be read.
     """
-    columns = {name: COLUMNS[name] for name in ("specimen", "structure", "status")}
+    columns = {name: COLUMNS[name] for name in ("specimen", "structure", "status", "flags")}
     found: dict[tuple[str, str], str] = {}
+    refused = set()
     for piece in tables.read_chunks(path, columns, others=False):
-        names, structures, statuses = (piece[name].to_pylist() for name in columns)
-        found |= dict(zip(zip(names, structures, strict=True), statuses, strict=True))
-    return found
-
-
-def refused_scales(path: str | Path) -> set[str]:
-    """Specimens of a table of measurements whose scale is not trusted.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    columns = {name: COLUMNS[name] for name in ("specimen", "flags")}
-    return {
-        name
-        for piece in tables.read_chunks(path, columns, others=False)
-        for name, flags in zip(*(piece[of].to_pylist() for of in columns), strict=True)
-        if "scale_refused" in (flags or "").split(";")
-    }
+        for name, structure, status, flags in zip(
+            *(piece[of].to_pylist() for of in columns), strict=True
+        ):
+            found[name, structure] = status
+            if "scale_refused" in (flags or "").split(";"):
+                refused.add(name)
+    return found, refused
 
 
 def shapes(

@@ -67,8 +67,8 @@ class _Sum:
 def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
     """Rows of `COLUMNS` from two tidy tables of the same specimens, those with most beyond first.
 
-    Only what is measured in both from predicted masks and has an interval. Lengths of a specimen with a scale are
-    in millimetres, so that photographs of several magnifications count alike.
+    Only what is measured in both from predicted masks and has an interval. Lengths of a specimen with a
+    scale are in millimetres, so that photographs of several magnifications count alike.
 
     Raises:
         InputError: the tables have other specimens, or another order.
