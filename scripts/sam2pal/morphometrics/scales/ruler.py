@@ -201,14 +201,17 @@ def _measured(picture: NDArray[np.float32], row: _Row, dark: bool, unit: str) ->
     if begins.sum() >= FEWEST:  # what follows it at its ends is no tick
         here = slice(begins.argmax(), len(begins) - begins[::-1].argmax())
         number, place, begins, ends = number[here], place[here], begins[here], ends[:, here]
-    there = np.ones(len(number), bool)
-    for _ in range(3):  # what else is taken for a tick lies beside its place
-        number, place, begins, ends = number[there], place[there], begins[there], ends[:, there]
-        if len(number) < FEWEST:
+    # what else is taken for a tick lies beside its place, most of all beyond the lines that were found
+    ticks = (place > places[0] - period / 2) & (place < places[-1] + period / 2)
+    for _ in range(3):
+        if ticks.sum() < FEWEST:
             return None
-        bent = np.polyfit(number, place, 2)
-        rest = place - np.polyval(bent, number)
-        there = np.abs(rest) <= max(0.02 * period, 4 * float(np.median(np.abs(rest))))
+        bent = np.polyfit(number[ticks], place[ticks], 2)
+        rest = np.abs(place - np.polyval(bent, number))
+        ticks = rest <= max(0.02 * period, 4 * float(np.median(rest[ticks])))
+    number, place, rest, begins, ends = (
+        of[..., ticks] for of in (number, place, rest, begins, ends)
+    )
     even = np.polyfit(number, place, 1)
     rough = float(np.sqrt(np.mean(rest**2))) / even[0]
     change = float(2 * bent[0] * np.ptp(number) / even[0])
