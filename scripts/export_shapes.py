@@ -43,7 +43,7 @@ SYMMETRY = {
 }
 LANDMARKS = {
     **dict.fromkeys(("genus", "round", "specimen", "landmark", "by"), str),
-    **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm", "spread_px"), float),
+    **dict.fromkeys(("x_px", "y_px", "x_mm", "y_mm", "spread_px", "confidence"), float),
 }
 BY_MASK, DRAWN, TRANSFERRED = "mask", "drawn", "transferred"
 MEANINGS = Path(files.__file__).with_name("columns.tsv")
@@ -131,16 +131,11 @@ def write(
     marks = {one.specimen: marked(one) for one in every}
     names = list(dict.fromkeys(name for of in marks.values() for name in of))
     if names:
-        nowhere = {"point": np.full(2, np.nan)}
-        of = [
-            configuration(
-                one, np.stack([marks[one.specimen].get(name, nowhere)["point"] for name in names])
-            )
-            for one in every
-            if marks[one.specimen]
-        ]
-        files.write_tps(folder / "landmarks.tps", of, len(names))
-        files.write_morphoj(folder / "landmarks_morphoj.txt", of)
+        known = [one for one in every if marks[one.specimen]]
+        sure = [placed(one, names, marks, options.landmark_confidence) for one in known]
+        files.write_tps(folder / "landmarks.tps", sure, len(names))
+        files.write_morphoj(folder / "landmarks_morphoj.txt", sure)
+        of = [placed(one, names, marks) for one in known]
         found = [which | row for one in of for row in landmark_rows(one, names, marks)]
         save(folder / "landmarks.csv", found, LANDMARKS)
     save(folder / "outlines.csv", outline_rows(every, which, options), outline_columns(options))
@@ -169,8 +164,22 @@ def marked(one: SpecimenShapes) -> dict[str, dict[str, Any]]:
             "point": of.point,
             "by": TRANSFERRED,
             "spread_px": rounded(of.spread),
+            "confidence": rounded(of.confidence),
         }
     return found
+
+
+def placed(
+    one: SpecimenShapes,
+    names: Sequence[str],
+    marks: Mapping[str, Mapping[str, dict[str, Any]]],
+    least: float = 0.0,
+) -> LandmarkConfiguration:
+    """The landmarks of a specimen; those that it lacks, or of less confidence, are missing."""
+    own = (marks[one.specimen].get(name, {}) for name in names)
+    nowhere = np.full(2, np.nan)
+    points = [of["point"] if of and of.get("confidence", 1.0) >= least else nowhere for of in own]
+    return configuration(one, np.stack(points))
 
 
 def landmark_rows(

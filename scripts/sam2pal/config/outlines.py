@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
-from sam2pal.config.fields import Name, Names, options, unique
+from sam2pal.config.fields import Name, Names, Share, options, unique
 from sam2pal.io.errors import nearest
 
 Pair = Annotated[list[Name], Field(min_length=2, max_length=2), AfterValidator(unique)]
@@ -28,6 +28,9 @@ class OutlineOptions:
     pairs: list[Pair] = Field(default_factory=list)
     """pairs of a left and a right structure, such as `[left_wing, right_wing]`, whose areas are
     compared"""
+    landmark_confidence: Share = 0.9
+    """least confidence of a landmark that is taken over from templates: one below is missing in the files for
+    TPS and MorphoJ; `landmarks.csv` has it"""
 
     @model_validator(mode="after")
     def _points_carry_harmonics(self) -> Self:

@@ -305,9 +305,17 @@ def test_landmarks_of_a_template_come_back_on_every_specimen(run, monkeypatch):
                 x, y = photograph((-along, v), turn)
                 x = SIDE - x
             assert row["by"] == "transferred" and row["spread_px"] == ""
+            assert 0.9 < float(row["confidence"]) < 1
             far = np.hypot(float(row["x_px"]) - x, SIDE - float(row["y_px"]) - y)
             assert far < 5, (specimen, name)
     assert ("e", "3") not in rows  # no axis, no landmark
+    landmarks = list(dict.fromkeys(name for _, name in rows))
+    tps = {one["ID"]: one["LM"] for one in read_tps(folder / "landmarks.tps")}
+    unsure = export(run, monkeypatch, "--landmarks", path, landmark_confidence=0.9999)
+    for one in read_tps(unsure / "landmarks.tps"):
+        for name, point, before in zip(landmarks, one["LM"], tps[one["ID"]], strict=True):
+            carried = rows[one["ID"], name]["by"] == "transferred"
+            assert list(point) == ([-1, -1] if carried else list(before))
     read = COCO(folder / "templates.json")  # masks and landmarks of the templates in one file
     (marked,) = read.loadAnns(read.getAnnIds(catIds=read.getCatIds(catNms=["landmarks"])))
     places = [photograph(of, 0.0) for of in drawn.values()]

@@ -17,7 +17,7 @@ from sam2pal.morphometrics.measures.specimen import SpecimenMasks, StructureMask
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
 from sam2pal.morphometrics.shapes.outlines import Described, OrientedOutline, in_one_piece
-from sam2pal.morphometrics.shapes.transfer import Template, Transferred, transfer
+from sam2pal.morphometrics.shapes.transfer import Body, Template, Transferred, transfer
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.genus import GenusShards
 
@@ -95,11 +95,13 @@ def shapes(
     templates = _templates(genus, outlines, drawn)
     for case in genus.cases():
         if isinstance(case, SpecimenMasks):
-            one, frame, found = _specimen(case, genus, statuses, outlines)
+            one, body = _specimen(case, genus, statuses, outlines)
             if one.specimen in drawn:
                 one = replace(one, drawn=drawn[one.specimen])
-            elif frame is not None and templates:
-                one = replace(one, transferred=transfer(templates, frame, found))
+            elif body is not None and templates:
+                sure = [case.drawn[name].confidence for name in body.outlines]
+                lowest = min((of for of in sure if of is not None), default=1.0)
+                one = replace(one, transferred=transfer(templates, body, lowest))
             yield one
         progress()
 
@@ -115,16 +117,16 @@ def _templates(
         }
         case = SpecimenMasks(name, masks, Scale(), Path(genus.templates[name].path))
         there = {(name, of): MEASURED for of, one in masks.items() if one.mask.any()}
-        _, frame, own = _specimen(case, genus, there, outlines)
-        if frame is not None:
-            found.append(Template(frame, own, points))
+        _, body = _specimen(case, genus, there, outlines)
+        if body is not None:
+            found.append(Template(body.frame, body.outlines, body.defined, points))
     return found
 
 
 def _specimen(
     case: SpecimenMasks, genus: GenusShards, statuses: Statuses, outlines: OutlineOptions
-) -> tuple[SpecimenShapes, BodyFrame | None, Mapping[str, OrientedOutline]]:
-    """The shapes of a specimen, its frame, and its outlines, which take a hundred times the memory."""
+) -> tuple[SpecimenShapes, Body | None]:
+    """The shapes of a specimen, and its outlines, which take a hundred times the memory."""
     structures = list(genus.structures or ())
     status = {name: statuses.get((case.specimen, name), "") for name in structures}
     crops = {
@@ -143,7 +145,7 @@ def _specimen(
     front, rear = outlines.ends(genus.options.body)
     if front not in known or rear not in known:
         lost = {name: NO_AXIS if name in known else status[name] for name in wanted}
-        return SpecimenShapes(*common, lost), None, {}
+        return SpecimenShapes(*common, lost), None
     body, axis = genus.measuring.axis(case.drawn, known)
     frame = BodyFrame.of(body, axis, known[front].moments, known[rear].moments, mirrored)
     whole = {name: in_one_piece(of.parts) for name, of in known.items()}
@@ -163,7 +165,7 @@ def _specimen(
         landmarks({n: of for n, of in found.items() if n not in slender}, slender, order, frame),
         sides,
     )
-    return result, frame, outlined
+    return result, Body(frame, outlined, result.landmarks)
 
 
 def _stored_mirrored(photograph: Path | None) -> bool:
