@@ -10,6 +10,10 @@ structure's mask whose features are most like the template's at the landmark, on
 the body's axis (the maps of the model's encoder, normalised, on the finest grid, refined by a parabola).
 `return` is the rank correlation of an error with that of the way back. Cells: median and 95th percentile of
 the error, % of the body's length.
+
+The last table judges the confidence of bent landmarks by points where structures meet, on specimens all of
+whose body is measured: `itself` may be the nearest point that masks define, or `another` is. `--fit` prints
+the weights that these give, of both.
 """
 
 import argparse
@@ -23,6 +27,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from scipy import ndimage, stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
@@ -38,7 +46,7 @@ from sam2pal.morphometrics.geometry.shape import Shape, measure_together
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.landmarks import landmarks
 from sam2pal.morphometrics.shapes.outlines import OrientedOutline, in_one_piece
-from sam2pal.morphometrics.shapes.transfer import Template, transfer
+from sam2pal.morphometrics.shapes.transfer import Body, Template, bent, confidence, transfer
 from sam2pal.segmentation.shard import segment
 
 BODY, SLENDER = ["head", "pronotum", "elytra"], ["antennae"]
@@ -51,6 +59,7 @@ GROUPS = {
     "left and right": lambda name: name.endswith((".left", ".right")) and "-" not in name,
     "antennae": lambda name: name.startswith("antennae"),
 }
+WRONG, LEAST, MEASURED = 0.05, 0.9, 0.5  # of the body's length; least confidences
 FILLED = 0.8  # of the square's side that the body fills when features are compared
 
 
@@ -169,12 +178,11 @@ def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[
     side = tracker.image_size
     own, other = template.encode(tracker), one.encode(tracker)
     cell = side / own.shape[-1]
-    drawn = Template(template.frame, template.outlines, template.landmarks)
-    warped = transfer([drawn], one.frame, one.outlines)
-    placed = Template(
-        one.frame, one.outlines, {name: tuple(of.point) for name, of in warped.items()}
-    )
-    returned = transfer([placed], template.frame, template.outlines)
+    bodies = [Body(of.frame, of.outlines, of.landmarks) for of in (template, one)]
+    drawn = Template(*vars(bodies[0]).values(), template.landmarks)
+    warped = transfer([drawn], bodies[1], 1.0)
+    placed = Template(*vars(bodies[1]).values(), {n: tuple(of.point) for n, of in warped.items()})
+    returned = transfer([placed], bodies[0], 1.0)
     rows = []
     for name, point in template.landmarks.items():
         names = structures_of(name)
@@ -201,6 +209,60 @@ def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[
     return rows
 
 
+def evidence(template: Known, one: Known, truth: Known, masks: float) -> list[dict]:
+    """Of each point where structures meet the error and what its confidence is made of."""
+    rows = []
+    for name, point in template.landmarks.items():
+        if "-" not in name or name not in truth.landmarks or masks < MEASURED:
+            continue
+        for near in ("itself", "another"):
+            defined = {
+                of: at for of, at in template.landmarks.items() if near == "itself" or of != name
+            }
+            drawn = Template(template.frame, template.outlines, defined, {name: point})
+            for _, place, change, miss in bent(drawn, Body(one.frame, one.outlines, one.landmarks)):
+                off = one.frame.photograph(place) - truth.landmarks[name]
+                known = {"near": near, "masks": masks, "change": change, "miss": miss}
+                rows.append(known | {"wrong": bool(np.hypot(*off) > WRONG * truth.length)})
+    return rows
+
+
+def judge(rows: list[dict], fit: bool) -> None:
+    """Print how well confidences tell errors, and the weights of a logistic regression."""
+    print(
+        "| nearest | n | errors above 5 % | AUROC | ECE | below 0.9 | of the errors |\n"
+        + "| --- " * 7
+        + "|"
+    )
+    for near in ("itself", "another"):
+        of = [row for row in rows if row["near"] == near]
+        wrong = np.array([row["wrong"] for row in of])
+        sure = np.array([confidence(row["masks"], row["change"], row["miss"]) for row in of])
+        bins = np.array_split(np.argsort(sure), 8)
+        apart = [len(b) * abs((~wrong[b]).mean() - sure[b].mean()) for b in bins]
+        low = sure < LEAST
+        cells = [
+            f"{roc_auc_score(~wrong, sure):.2f}", f"{sum(apart) / len(of):.3f}",
+            f"{low.mean():.0%}", f"{low[wrong].mean():.0%} ({low[wrong].sum()} of {wrong.sum()})",
+        ]  # fmt: skip
+        print(f"| {near} | {len(of)} | {wrong.mean():.1%} | " + " | ".join(cells) + " |")
+    if fit:
+        masks = np.clip([row["masks"] for row in rows], 0.01, 0.995)
+        x = np.stack(
+            [
+                np.log(masks / (1 - masks)),
+                [row["change"] for row in rows],
+                np.log(np.array([row["miss"] for row in rows]) + 0.005),
+            ],
+            axis=1,
+        )
+        model = make_pipeline(StandardScaler(), LogisticRegression())
+        model.fit(x, [not row["wrong"] for row in rows])
+        weights = model[1].coef_[0] / model[0].scale_
+        prior = float(model[1].intercept_[0] - weights @ model[0].mean_)
+        print(f"prior {prior:.2f}, masks, change, miss", np.round(weights, 2))
+
+
 def predict(collection: Path, parity: int, path: Path, tracker: Tracker) -> None:
     """Masks from one template, of specimens with odd (1) or even numbers."""
     structures = dict.fromkeys(NAMES)
@@ -222,7 +284,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="predictions are kept there")
     parser.add_argument("--parity", type=int, default=1, choices=(0, 1))
     parser.add_argument("--collections", nargs="+", default=["pinned", "tray"])
+    parser.add_argument("--fit", action="store_true", help="print weights of the confidence")
     arguments = parser.parse_args()
+    known: list[dict] = []
     tracker = Tracker(build_model(ModelOptions()))
     print("| collection | landmarks | n | " + " | ".join(METHODS) + " |")
     print("| --- " * (3 + len(METHODS)) + "|")
@@ -251,10 +315,13 @@ def main() -> None:
                 if end in of.masks
             ]
             if len(ends) == 4 and all(ends):
+                found = Known(replace(one, path=shown.path)), Known(shown)
+                sure = [
+                    one.annotations[of].score or 0.0 for of in BODY if of in one.annotations
+                ]
+                known += evidence(template, *found, min(sure))
                 with torch.inference_mode():
-                    rows += errors(
-                        template, Known(replace(one, path=shown.path)), Known(shown), tracker
-                    )
+                    rows += errors(template, *found, tracker)
         for group, belongs in GROUPS.items():
             of = [row for row in rows if belongs(row["name"])]
             cells = []
@@ -271,6 +338,7 @@ def main() -> None:
             both = [(row[method], row[f"{method} back"]) for row in known]
             told = stats.spearmanr(*zip(*both, strict=True)).statistic
             print(f"{name}: return of {method} against its error: rank correlation {told:.2f}")
+    judge(known, arguments.fit)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def transfer(templates: Sequence[Template], body: Body, masks: float) -> dict[st
     """
     found: dict[str, list[tuple[Points, float, float]]] = {}
     for template in templates:
-        for name, *of in _from(template, body):
+        for name, *of in bent(template, body):
             found.setdefault(name, []).append((of[0], of[1], of[2]))
     result = {}
     for name, every in found.items():
@@ -103,8 +103,8 @@ def confidence(masks: float, change: float, miss: float) -> float:
     return 1 / (1 + math.exp(-odds))
 
 
-def _from(template: Template, body: Body) -> Iterator[tuple[str, Points, float, float]]:
-    """The name of each landmark, its place in the specimen's frame, and `change` and `miss`."""
+def bent(template: Template, body: Body) -> Iterator[tuple[str, Points, float, float]]:
+    """The name of each landmark, its place in the specimen's frame, and `change` and `miss` of `confidence`."""
     common = [name for name in template.outlines if name in body.outlines]
     if not common:
         return
