@@ -104,7 +104,7 @@ def confidence(masks: float, change: float, miss: float) -> float:
 
 
 def bent(template: Template, body: Body) -> Iterator[tuple[str, Points, float, float]]:
-    """The name of each landmark, its place in the specimen's frame, and `change` and `miss` of `confidence`."""
+    """The name of each landmark, its place in the specimen's frame, and `change` and `miss`."""
     common = [name for name in template.outlines if name in body.outlines]
     if not common:
         return
