@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
+from scipy.spatial.distance import cdist
 
 from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.shapes.frame import BodyFrame
@@ -127,23 +128,15 @@ def bent(template: Template, body: Body) -> Iterator[tuple[str, Points, float, f
     known = [name for name in template.defined if name in body.defined and _firm(name)]
     wanted = np.array([*points, *(template.defined[name] for name in known)])
     wanted = template.frame.local(wanted) / start_length
-    bend = RBFInterpolator(
-        start.reshape(-1, 2),
-        end.reshape(-1, 2),
-        kernel="thin_plate_spline",
-        smoothing=SMOOTHING,
-    )
-    placed = bend(wanted)
-    n = len(names)
-    misses = np.full(1, UNKNOWN)
-    nearest_known = np.zeros(n, int)
-    if known:
-        own = body.frame.local(np.array([body.defined[name] for name in known])) / end_length
-        misses = np.hypot(*(placed[n:] - own).T)
-        apart = np.linalg.norm(wanted[:n, None] - wanted[None, n:], axis=2)
-        nearest_known = apart.argmin(1)
-    for i, name in enumerate(names):
-        yield name, placed[i] * end_length, change, float(misses[nearest_known[i]])
+    ends = start.reshape(-1, 2), end.reshape(-1, 2)
+    placed = RBFInterpolator(*ends, kernel="thin_plate_spline", smoothing=SMOOTHING)(wanted)
+    new, old = np.split(wanted, [len(names)])
+    own = np.array([body.defined[name] for name in known]).reshape(-1, 2)
+    misses = np.hypot(*(placed[len(names) :] - body.frame.local(own) / end_length).T)
+    misses = np.append(misses, UNKNOWN)
+    apart = np.pad(cdist(new, old), ((0, 0), (0, 1)), constant_values=np.inf)
+    for name, place, miss in zip(names, placed, misses[apart.argmin(1)].tolist(), strict=False):
+        yield name, place * end_length, change, miss
 
 
 def _firm(name: str) -> bool:
