@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -23,50 +25,20 @@ def long_regions(picture: NDArray[np.float32], dark: bool) -> Iterator[Line]:
         dark: whether they are darker than what is around them, or lighter.
 
     Returns:
-        the rectangle that holds each along its main axis.
+        the smallest rectangle that holds each.
     """
     values = picture if dark else 255 - picture
     for side in SIDES:
-        if side <= min(values.shape):
-            difference = ndimage.grey_closing(values, (side, side), mode="nearest") - values
-            for level in LEVELS:
-                yield from _regions(difference > level)
-
-
-def _regions(mask: NDArray[np.bool_]) -> Iterator[Line]:
-    labels, count = ndimage.label(mask, np.ones((3, 3), int))
-    if not count:
-        return
-    y, x = np.nonzero(labels)
-    of = labels[y, x]
-    area = np.bincount(of, minlength=count + 1).astype(float)
-    keep = area >= SHORTEST
-    keep[0] = False
-    here = keep[of]
-    x, y, of = x[here] + 0.5, y[here] + 0.5, of[here]
-    area[~keep] = 1
-
-    def mean(numbers: NDArray) -> NDArray:
-        return np.bincount(of, numbers, count + 1) / area
-
-    cx, cy = mean(x), mean(y)
-    dx, dy = x - cx[of], y - cy[of]
-    xx, yy, xy = mean(dx * dx), mean(dy * dy), mean(dx * dy)
-    angle = 0.5 * np.arctan2(2 * xy, xx - yy)
-    ux, uy = np.cos(angle), np.sin(angle)
-    s, v = dx * ux[of] + dy * uy[of], dy * ux[of] - dx * uy[of]
-    ends = []
-    for numbers in (s, v):
-        low, high = np.full(count + 1, np.inf), np.full(count + 1, -np.inf)
-        np.minimum.at(low, of, numbers)
-        np.maximum.at(high, of, numbers)
-        ends.append((low, high))
-    (first, last), (top, bottom) = ends
-    half = (np.abs(ux) + np.abs(uy)) / 2  # of a pixel, seen along the axis
-    length, width = last - first + 2 * half, bottom - top + 2 * half
-    with np.errstate(invalid="ignore"):
-        long = keep & (length >= SHORTEST) & (length >= SLENDEREST * width)
-    for i in np.flatnonzero(long):
-        line = Line((cx[i], cy[i]), (ux[i], uy[i]), length[i], width[i])
-        line = line.moved((top[i] + bottom[i]) / 2, 0.0)
-        yield line.between(first[i] - half[i], last[i] + half[i], width[i])
+        if side > min(values.shape):
+            continue
+        difference = ndimage.grey_closing(values, (side, side), mode="nearest") - values
+        for level in LEVELS:
+            mask = (difference > level).astype(np.uint8)
+            contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+            for contour in contours:
+                (x, y), (one, other), degrees = cv2.minAreaRect(contour)
+                turned = math.radians(degrees + 90 * (other > one))
+                length, width = max(one, other) + 1, min(one, other) + 1
+                if length >= max(SHORTEST, SLENDEREST * width):
+                    along = math.cos(turned), math.sin(turned)
+                    yield Line((x + 0.5, y + 0.5), along, length, width)

@@ -15,7 +15,7 @@ from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, sample, spac
 
 FEWEST = 10  # ticks
 CLOSEST = 3.0  # pixels from one tick to the next
-PARALLEL = math.radians(6)  # ticks of one ruler
+PARALLEL = math.radians(6)  # ticks of one ruler, and a pixel more from end to end
 NEAR, FEWEST_NEAR = 8, 6  # ticks to either side of the first one; of these so many are seen
 GAPS = 4  # distances to the nearest lines, one of which is the period
 EVEN = 0.2  # of the period: how far these may lie from where they should be
@@ -157,7 +157,12 @@ class _Lines:
         angle = math.atan2(axis.along[0], -axis.along[1])
         turned = np.abs((self.angles - angle + math.pi / 2) % math.pi - math.pi / 2)
         share = self.lengths / self.lengths[i]
-        like = (turned < PARALLEL) & (share > 0.4) & (share < 6) & (np.abs(v) < 0.5 * self.lengths)
+        like = (
+            (turned < PARALLEL + 1 / self.lengths)
+            & (share > 0.4)
+            & (share < 6)
+            & (np.abs(v) < 0.5 * self.lengths)
+        )
         which = np.flatnonzero(like)
         return s[which], v[which], which
 
