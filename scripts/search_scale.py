@@ -18,7 +18,7 @@ from sam2pal.dataset.states import OK
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.scales import text
-from sam2pal.morphometrics.scales.collection import NONE, ScaleRow, write_rows
+from sam2pal.morphometrics.scales.collection import FOUND, NONE, ScaleRow, write_rows
 from sam2pal.morphometrics.scales.finding import Search, taken_with
 
 
@@ -70,19 +70,10 @@ def row_of(one: Specimen, genus: str, options: MeasurementOptions, folder: Path)
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(found.picture).save(path)
-    return ScaleRow(
-        genus,
-        one.specimen,
-        found.status,
-        found.source,
-        found.pixels_per_mm if found.status == "found" else None,
-        found.uncertainty,
-        found.pixels,
-        found.mm,
-        found.reason,
-        os.path.join(folder.name, name) if name else "",
-        taken,
-    )
+    scale = found.pixels_per_mm if found.status == FOUND else None
+    rest = found.uncertainty, found.pixels, found.mm, found.reason
+    shown = os.path.join(folder.name, name) if name else ""
+    return ScaleRow(genus, one.specimen, found.status, found.source, scale, *rest, shown, taken)
 
 
 if __name__ == "__main__":

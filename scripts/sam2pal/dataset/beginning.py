@@ -20,15 +20,7 @@ from sam2pal.io.files import write_text
 
 FILES = ("config.yaml", "genera.tsv", "templates.tsv")
 _PLAIN = {"images", "image", "photographs", "photos", "pictures", "specimens", "data", "jpg", "tif"}
-_ALONG = (
-    "head|mandib|eye",
-    "pronot|prothor",
-    "thorax|mesosom|scutel",
-    "waist|petiol",
-    "elytr|wing",
-    "abdom|gaster",
-)
-"""Structures from front to rear."""
+_ALONG = "head|mandib|eye pronot|prothor thorax|mesosom|scutel waist|petiol elytr|wing abdom|gaster"
 _CURVED = re.compile(r"leg|femur|tibia|tarsus|antenna|scape|funicul|flagell|palp|cerc", re.I)
 
 
@@ -253,9 +245,9 @@ measurement:
 
 
 def _how_far_back(name: str) -> float:
-    """The place in `_ALONG`; the middle for a name that says nothing."""
-    places = [i for i, words in enumerate(_ALONG) if re.search(words, name, re.I)]
-    return places[0] if places else len(_ALONG) / 2
+    """Its place from front to rear; the middle for a name that says nothing."""
+    places = [i for i, words in enumerate(_ALONG.split()) if re.search(words, name, re.I)]
+    return places[0] if places else 2.5
 
 
 def _specimens(count: int) -> str:

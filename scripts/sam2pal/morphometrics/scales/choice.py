@@ -34,10 +34,7 @@ SHORTEST = 12.0  # pixels: strokes of letters are shorter
 TRUSTED = 30.0  # pixels at full size: tips of limbs and strokes of letters are found below
 FAINT = 25.0  # of 255: the least contrast
 SAME = 0.02  # two bars whose lengths differ by no more say the same
-SAME_INK, OTHER_INK = (
-    0.2,
-    0.5,
-)  # of its contrast: by how much what is the bar differs, and what is not
+SAME_INK, OTHER_INK = 0.2, 0.5  # of its contrast: by how much the bar differs, and what is not
 RIVAL = 1.5  # how much less speaks for a second bar, so that it is none
 STROKE = 0.09  # width over length of the most slender stroke of a letter
 CROWD = 5  # letters of a bar's own size near it: it is rather a stroke of a letter
