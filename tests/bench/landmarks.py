@@ -46,7 +46,7 @@ from sam2pal.morphometrics.geometry.shape import Shape, measure_together
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.landmarks import landmarks
 from sam2pal.morphometrics.shapes.outlines import OrientedOutline, in_one_piece
-from sam2pal.morphometrics.shapes.transfer import Body, Template, bent, confidence, transfer
+from sam2pal.morphometrics.shapes.transfer import OutlinedBody, Template, bent, confidence, transfer
 from sam2pal.segmentation.shard import segment
 
 BODY, SLENDER = ["head", "pronotum", "elytra"], ["antennae"]
@@ -178,7 +178,7 @@ def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[
     side = tracker.image_size
     own, other = template.encode(tracker), one.encode(tracker)
     cell = side / own.shape[-1]
-    bodies = [Body(of.frame, of.outlines, of.landmarks) for of in (template, one)]
+    bodies = [OutlinedBody(of.frame, of.outlines, of.landmarks) for of in (template, one)]
     drawn = Template(*vars(bodies[0]).values(), template.landmarks)
     warped = transfer([drawn], bodies[1], 1.0)
     placed = Template(*vars(bodies[1]).values(), {n: tuple(of.point) for n, of in warped.items()})
@@ -220,7 +220,9 @@ def evidence(template: Known, one: Known, truth: Known, masks: float) -> list[di
                 of: at for of, at in template.landmarks.items() if near == "itself" or of != name
             }
             drawn = Template(template.frame, template.outlines, defined, {name: point})
-            for _, place, change, miss in bent(drawn, Body(one.frame, one.outlines, one.landmarks)):
+            for _, place, change, miss in bent(
+                drawn, OutlinedBody(one.frame, one.outlines, one.landmarks)
+            ):
                 off = one.frame.photograph(place) - truth.landmarks[name]
                 known = {"near": near, "masks": masks, "change": change, "miss": miss}
                 rows.append(known | {"wrong": bool(np.hypot(*off) > WRONG * truth.length)})
@@ -316,9 +318,7 @@ def main() -> None:
             ]
             if len(ends) == 4 and all(ends):
                 found = Known(replace(one, path=shown.path)), Known(shown)
-                sure = [
-                    one.annotations[of].score or 0.0 for of in BODY if of in one.annotations
-                ]
+                sure = [one.annotations[of].score or 0.0 for of in BODY if of in one.annotations]
                 known += evidence(template, *found, min(sure))
                 with torch.inference_mode():
                     rows += errors(template, *found, tracker)

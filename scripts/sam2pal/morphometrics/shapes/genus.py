@@ -17,7 +17,7 @@ from sam2pal.morphometrics.measures.specimen import SpecimenMasks, StructureMask
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
 from sam2pal.morphometrics.shapes.outlines import Described, OrientedOutline, in_one_piece
-from sam2pal.morphometrics.shapes.transfer import Body, Template, Transferred, transfer
+from sam2pal.morphometrics.shapes.transfer import OutlinedBody, Template, Transferred, transfer
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.genus import GenusShards
 
@@ -125,7 +125,7 @@ def _templates(
 
 def _specimen(
     case: SpecimenMasks, genus: GenusShards, statuses: Statuses, outlines: OutlineOptions
-) -> tuple[SpecimenShapes, Body | None]:
+) -> tuple[SpecimenShapes, OutlinedBody | None]:
     """The shapes of a specimen, and its outlines, which take a hundred times the memory."""
     structures = list(genus.structures or ())
     status = {name: statuses.get((case.specimen, name), "") for name in structures}
@@ -165,7 +165,7 @@ def _specimen(
         landmarks({n: of for n, of in found.items() if n not in slender}, slender, order, frame),
         sides,
     )
-    return result, Body(frame, outlined, result.landmarks)
+    return result, OutlinedBody(frame, outlined, result.landmarks)
 
 
 def _stored_mirrored(photograph: Path | None) -> bool:

@@ -30,7 +30,7 @@ UNKNOWN = 0.06  # of the body's length: the miss where masks define no point in 
 
 
 @dataclass(frozen=True)
-class Body:
+class OutlinedBody:
     """A specimen's outlines, and the landmarks that its masks define, by name."""
 
     frame: BodyFrame
@@ -39,7 +39,7 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Template(Body):
+class Template(OutlinedBody):
     """A template with landmarks.
 
     Attributes:
@@ -64,7 +64,9 @@ class Transferred:
     confidence: float
 
 
-def transfer(templates: Sequence[Template], body: Body, masks: float) -> dict[str, Transferred]:
+def transfer(
+    templates: Sequence[Template], body: OutlinedBody, masks: float
+) -> dict[str, Transferred]:
     """The templates' landmarks on a specimen, by name.
 
     A landmark belongs to the structure that it lies in or nearest to; of structures without an outline on the
@@ -104,7 +106,7 @@ def confidence(masks: float, change: float, miss: float) -> float:
     return 1 / (1 + math.exp(-odds))
 
 
-def bent(template: Template, body: Body) -> Iterator[tuple[str, Points, float, float]]:
+def bent(template: Template, body: OutlinedBody) -> Iterator[tuple[str, Points, float, float]]:
     """The name of each landmark, its place in the specimen's frame, and `change` and `miss`."""
     common = [name for name in template.outlines if name in body.outlines]
     if not common:
@@ -144,6 +146,6 @@ def _firm(name: str) -> bool:
     return "-" in name or name.endswith((".front", ".rear"))
 
 
-def _semilandmarks(body: Body, names: Sequence[str]) -> NDArray[np.float64]:
+def _semilandmarks(body: OutlinedBody, names: Sequence[str]) -> NDArray[np.float64]:
     """[outlines, POINTS, 2] in the frame."""
     return np.stack([body.frame.local(body.outlines[of].semilandmarks(POINTS)) for of in names])
