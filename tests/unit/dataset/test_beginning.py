@@ -229,6 +229,6 @@ def test_run_names_a_configuration_that_snakemake_could_not_read(tmp_path, monke
 
 def test_the_body_goes_from_front_to_rear(tmp_path):
     labels = Counter({"antennae": 3, "elytra": 2, "scutellum": 2, "head": 1, "Pronotum": 1})
-    beginning.write(tmp_path, beginning.ProjectContent([], labels))
+    beginning.write_project(tmp_path, beginning.ProjectContent([], labels))
     measurement = yaml.safe_load((tmp_path / "config/config.yaml").read_text())["measurement"]
     assert measurement["body"] == ["head", "Pronotum", "scutellum", "elytra"]

@@ -72,7 +72,9 @@ def find_ruler(picture: NDArray[np.float32], unit: str) -> Ruler | None:
         if abs(best.period - times * other.period) > UNEVEN * best.period:
             continue
         # the gaps between ticks are a row as well, and say less of the unit; so is every second tick
-        if other.ticks > 0.8 * times * best.ticks and (other.unlike or times > 1):
+        if other.ticks > (best.ticks if times > 1 else 0.8 * best.ticks) and (
+            other.unlike or times > 1
+        ):
             return other
     return best
 
