@@ -14,7 +14,7 @@ from sam2pal.cli import add_machine, add_options, add_progress, run, with_machin
 from sam2pal.config.configuration import StageOptions
 from sam2pal.config.fields import without_machine
 from sam2pal.config.stages import read_options, structures_of
-from sam2pal.config.training import TrainingOptions
+from sam2pal.config.training import ConfiguredTraining, TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.pool import check_pool
@@ -28,7 +28,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--pool", type=Path, required=True, help="unlabelled specimens (TSV)")
     parser.add_argument("--checkpoint", type=Path, help="weights of an official model")
     add_options(parser, "structures", "model", "training", "segmentation", "seed")
-    add_machine(parser, TrainingOptions)
+    add_machine(parser, ConfiguredTraining)
     add_progress(parser)
     parser.add_argument("--init", type=Path, help="adapter of an earlier round to start from")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
@@ -43,6 +43,7 @@ def parse() -> argparse.Namespace:
 def input_hash(
     arguments: argparse.Namespace,
     stage: StageOptions,
+    options: TrainingOptions,
     model: tuple[str, int],
     templates: list[AnnotatedSpecimen],
     init: list[Path],
@@ -50,13 +51,14 @@ def input_hash(
     """What the training depends on: another configuration, template or pool is another training.
 
     Args:
+        options: with the numbers that it trains with.
         model: hash of its weights, and the side of its square.
         init: files of the adapter to start from.
     """
     # their order is that of the masks
     structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
 
-    values = [*model, structures, without_machine(stage.training), stage.seed]
+    values = [*model, structures, without_machine(options), stage.seed]
     values.append(stage.segmentation.window)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
@@ -70,7 +72,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = parse()
     stage = read_options(arguments.options, arguments.checkpoint)
-    options = with_machine(stage.training, arguments)
+    templates = read_templates(arguments.templates)
+    options = with_machine(stage.training, arguments).settled(len(templates))
     structures = structures_of(stage)
     with Progress(arguments.progress, "step", options.steps) as bar:
         bar.loads("the model")
@@ -88,7 +91,6 @@ def main() -> None:
 
         seed_everything(stage.seed)
         device = choose_device(arguments.device)
-        templates = read_templates(arguments.templates)
         pool = read_list(arguments.pool)
         check_pool(pool, arguments.pool)
         model = build_model(stage.model, device=device)
@@ -102,7 +104,7 @@ def main() -> None:
         known = TemplateSet.read(templates, names, side, aligned=aligned, window=window)
         paths = [specimen.path for specimen in pool]
         init = adapters.files(arguments.init) if arguments.init else []
-        key = input_hash(arguments, stage, (sha256, model.image_size), templates, init)
+        key = input_hash(arguments, stage, options, (sha256, model.image_size), templates, init)
         seed_everything(stage.seed)  # whatever building the model drew
         config = (
             adapters.load(model, arguments.init, trainable=True, options=options.adapter)
@@ -154,7 +156,9 @@ def main() -> None:
         "device": device.type,
         "versions": {name: version(name) for name in ("torch", "sam2", "numpy")},
     }
-    write_text(arguments.output / "training.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
+    write_text(
+        arguments.output / "training.json", json.dumps(record, indent=2, sort_keys=True) + "\n"
+    )
     adapters.save(model, config, arguments.output)
     remove_old_checkpoints(arguments.state, key[:16])
     print(

@@ -162,6 +162,9 @@ def look_into_files():
 
     A dry run ends with an error. Else one that concerns all genera does; a genus whose annotations cannot be read
     fails by itself, and the others go on.
+
+    Returns:
+        How many templates each set of annotations has.
     """
     from sam2pal.dataset.findings import Findings
 
@@ -176,10 +179,11 @@ def look_into_files():
         raise WorkflowError("\n".join([*cut(findings.problems), *findings.errors]))
     if findings.errors:
         logger.warning("\n".join(findings.errors))
+    return findings.drawn
 
 
 if workflow.is_main_process:
-    look_into_files()
+    DRAWN = look_into_files()
 
 
 def script(name):
@@ -195,7 +199,7 @@ if workflow.is_main_process:
     from sam2pal.dataset.trial import Rates, trial
 
     results = Path(place("<results>"))
-    there = plan.work_of_genera(PROJECT, FOLDERS, results)
+    there = plan.work_of_genera(PROJECT, FOLDERS, results, DRAWN)
 
     def try_model():
         timing = [sys.executable, script("time_model")]

@@ -23,7 +23,7 @@ from sam2pal.config.review import NextOptions, ReviewOptions, ReviewSection
 from sam2pal.config.rounds import Round
 from sam2pal.config.segmentation import SegmentationOptions, SegmentationSection
 from sam2pal.config.structures import Structures
-from sam2pal.config.training import TrainingOptions, TrainingSection
+from sam2pal.config.training import ConfiguredTraining, TrainingSection
 
 POOL_SIZE = TrainingSection.__pydantic_fields__["pool_size"]
 _WHOLE = {"frozen": True, "kw_only": True, "config": ConfigDict(extra="forbid")}
@@ -134,7 +134,7 @@ class StageOptions(Sections):
     structures: Structures = Field(default_factory=dict)
     rounds: list[Name] = Field(default_factory=list, description="the rounds in their order")
     pool_size: StrictInt = POOL_SIZE
-    training: Section[TrainingOptions] = Field(default_factory=TrainingOptions)
+    training: Section[ConfiguredTraining] = Field(default_factory=ConfiguredTraining)
     segmentation: Section[SegmentationOptions] = Field(default_factory=SegmentationOptions)
     measurement: Section[MeasurementOptions] = Field(default_factory=MeasurementOptions)
     outlines: Section[OutlineOptions] = Field(default_factory=OutlineOptions)

@@ -16,7 +16,7 @@ from sam2pal.config.model import BUNDLED_WEIGHTS, ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure, parent_problems, with_names
 from sam2pal.config.text_files import read_yaml
-from sam2pal.config.training import TrainingOptions
+from sam2pal.config.training import ConfiguredTraining
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 
@@ -92,7 +92,7 @@ def stage_options(
                 **of("seed"),
                 **model,
                 "structures": _structures(configuration, "parent", "exclusive", "weight"),
-                "training": without_machine(training, TrainingOptions),
+                "training": without_machine(training, ConfiguredTraining),
                 "segmentation": {"window": configuration.segmentation.window},
             }
     if configuration.outlines is not None:

@@ -103,7 +103,8 @@ class TrainingOptions(AdapterOptions):
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        if max(self.palindrome, self.direct, self.self_pair, self.distillation) <= 0:
+        palindrome = 1.0 if self.palindrome is None else self.palindrome
+        if max(palindrome, self.direct, self.self_pair, self.distillation) <= 0:
             raise ValueError(
                 "one of palindrome, direct, self_pair and distillation must have a weight above zero"
             )
@@ -114,8 +115,37 @@ class TrainingOptions(AdapterOptions):
         return AdapterOptions(self.rank, self.alpha, self.targets)
 
 
+SEVERAL = 3
+"""templates from which the pairs of them teach enough for more steps; docs/training.md has what these gain"""
+
+WITH_SEVERAL = {"steps": 300, "views": 16, "learning_rate": 5e-4, "palindrome": 0.0}
+
+
 @options
-class TrainingSection(TrainingOptions):
+class ConfiguredTraining(TrainingOptions):
+    """How an adapter is trained, as long as nobody knows from how many templates."""
+
+    steps: StrictInt | None = Field(None, ge=1, le=1_000_000)
+    """optimiser steps; `none` is 100, with three or more templates 300"""
+    views: StrictInt | None = Field(None, ge=1, le=1024)
+    """augmented views of each template, each encoded once; `none` is 8, with three or more templates 16"""
+    learning_rate: StrictFloat | None = Field(None, gt=0)
+    """peak of the learning rate; a cosine to zero follows. `none` is 3e-4, with three or more
+    templates 5e-4"""
+    palindrome: Weight | None = None
+    """weight of the palindrome's loss; `none` is 1, with three or more templates 0, as they gain
+    nothing by it and it takes half of the time"""
+
+    def settled(self, templates: int) -> TrainingOptions:
+        """With numbers where `none` is said, for so many templates."""
+        longer = templates >= SEVERAL and max(self.direct, self.distillation) > 0
+        values = {name: getattr(self, name) for name in TrainingOptions.__pydantic_fields__}
+        given = {name: value for name, value in values.items() if value is not None}
+        return TrainingOptions(**(WITH_SEVERAL if longer else {}) | given)
+
+
+@options
+class TrainingSection(ConfiguredTraining):
     """How an adapter is trained, and on how many unlabelled specimens."""
 
     pool_size: StrictInt = Field(32, ge=1, le=100_000)

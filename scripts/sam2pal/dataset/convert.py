@@ -67,18 +67,19 @@ def convert(
 
 def notes_on_annotations(
     annotations: str | Path, photographs: Photographs, structures: Sequence[str], truth: bool
-) -> tuple[list[str], set[str] | None, str]:
+) -> tuple[list[str], set[str] | None, int, str]:
     """What `convert` would note, as far as can be told without drawing the outlines.
 
     Returns:
-        Notes; the labels, or None if the file cannot be read; and why it cannot be used, or nothing.
+        Notes; the labels, or None if the file cannot be read; on how many photographs structures are drawn;
+        and why it cannot be used, or nothing.
     """
     collected = _Collected(structures, truth, glance=True)
     try:
         _collect(annotations, photographs, collected)
     except InputError as error:
-        return [], collected.labels, str(error)
-    return collected.notes, collected.labels, ""
+        return [], collected.labels, 0, str(error)
+    return collected.notes, collected.labels, len(collected.images), ""
 
 
 def _collect(

@@ -16,7 +16,8 @@ from sam2pal.io.files import files_state, write_if_changed
 from sam2pal.io.user_tables import folded
 
 Result = dict[str, Any]
-"""Lists `problems`, `errors` and `notes`; of annotations also their `labels`, None if they cannot be read."""
+"""Lists `problems`, `errors` and `notes`; of annotations also their `labels`, None if they cannot be read,
+and on how many photographs something is `drawn`."""
 
 
 class Findings:
@@ -33,6 +34,7 @@ class Findings:
             structures that are drawn nowhere.
         errors: annotations that cannot be used, which stop their own genus.
         notes: all else.
+        drawn: on how many photographs each set of templates draws structures, where that is known.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Findings:
         known = _remembered(memory)
         found: dict[str, Result] = {}
         labels: list[list[str] | None] = []  # of each set of templates
+        self.drawn: dict[AnnotationSet, int] = {}
         for source, truth in _sources(project):
             if made(source.annotations) or made(source.photographs):
                 labels.append(None)
@@ -61,6 +64,7 @@ class Findings:
             found[key] = known.get(key) or self._look(source, truth, structures)
             if not truth:
                 labels.append(found[key]["labels"])
+                self.drawn[source] = found[key].get("drawn", 0)
         table = project.configuration.specimen_table
         if table and not made(table):
             listed = {
@@ -97,11 +101,14 @@ class Findings:
         except InputError as error:
             return {"errors": [f"{whose}: {error}"], "notes": [], "labels": None}
         photographs = self._photographs[source.photographs]
-        notes, labels, error = notes_on_annotations(source.annotations, photographs, structures, truth)
+        notes, labels, drawn, error = notes_on_annotations(
+            source.annotations, photographs, structures, truth
+        )
         return {
             "errors": [f"{whose}: {error}"] if error else [],
             "notes": [f"{whose}: {note}" for note in notes],
             "labels": None if labels is None else sorted(labels),
+            "drawn": drawn,
         }
 
 
@@ -161,7 +168,9 @@ def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[st
                         "as text: a spreadsheet drops zeros at the beginning of a number"
                     )
                 elif unknown:
-                    shown = first_few([f"'{name}'{nearest(name, bare)}" for name in unknown], quote="")
+                    shown = first_few(
+                        [f"'{name}'{nearest(name, bare)}" for name in unknown], quote=""
+                    )
                     result["notes"].append(f"{path}: {genus} has no photograph of {shown}")
     return result
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sam2pal.config.project import Project
 from sam2pal.config.rounds import CORRECTIONS
+from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.corrections import Judgement
 from sam2pal.dataset.trial import Rates
 from sam2pal.images.folder import Folder
@@ -77,9 +78,17 @@ def _seconds(path: Path) -> float | None:
 
 
 def work_of_genera(
-    project: Project, folders: Mapping[str, Folder], results: Path
+    project: Project,
+    folders: Mapping[str, Folder],
+    results: Path,
+    drawn: Mapping[AnnotationSet, int] | None = None,
 ) -> dict[str, Work]:
-    """What every genus has, and which masks and adapters are not there."""
+    """What every genus has, and which masks and adapters are not there.
+
+    Args:
+        drawn: how many templates a set of annotations has. Those of a round that has been converted are
+            counted.
+    """
     found: dict[str, Work] = {}
     size = project.configuration.shard_size
     for genus, name in project.runs:
@@ -95,7 +104,12 @@ def work_of_genera(
         train = project.rounds[name].train
         if train is not None and not (folder / "adapter").is_dir():
             of.trainings += 1
-            of.steps += train.steps
+            converted = folder / "templates.json"
+            if converted.is_file():
+                templates = len(json.loads(converted.read_text(encoding="utf-8"))["images"])
+            else:
+                templates = sum((drawn or {}).get(one, 0) for one in project.runs[genus, name])
+            of.steps += train.settled(templates).steps
     return found
 
 

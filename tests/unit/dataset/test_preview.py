@@ -130,6 +130,25 @@ def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):
     assert "About 59 s if jobs" in said and "other programs use" in said
 
 
+def test_steps_are_counted_by_the_number_of_templates(project, tmp_path):
+    checked, folders, _ = look(training={**CONFIG["training"], "steps": None})
+    few, several = (
+        plan.work_of_genera(checked, folders, tmp_path / "results", dict.fromkeys(of, count))
+        for of in [[source for run in checked.runs.values() for source in run]]
+        for count in (1, 3)
+    )
+    trained = {name: work.trainings for name, work in few.items()}
+    assert {name: work.steps for name, work in several.items()} == {
+        name: 300 * count for name, count in trained.items()
+    }
+    assert all(few[name].steps < several[name].steps for name in trained)
+    converted = tmp_path / "results/Aus/trained/templates.json"
+    converted.parent.mkdir(parents=True)
+    converted.write_text(json.dumps({"images": [{}, {}]}))
+    known = plan.work_of_genera(checked, folders, tmp_path / "results")
+    assert known["Aus"].steps == 100 * trained["Aus"]
+
+
 def timing(folder, text):
     """A program that stands for scripts/time_model.py, and counts its calls."""
     path = folder / "timing.py"

@@ -188,13 +188,17 @@ def test_another_training_has_another_state(project, trained, tmp_path):
     photograph = tmp_path / "s0.png"
     photograph.write_bytes(b"pixels")
 
-    def key(model=("a" * 64, 64), pixels=b"pixels", pool="pool.tsv", init=None, **sections):
+    def key(
+        model=("a" * 64, 64), pixels=b"pixels", pool="pool.tsv", init=None, templates=1, **sections
+    ):
         photograph.write_bytes(pixels)
         arguments = SimpleNamespace(templates=project / "templates.json", pool=project / pool)
         template = AnnotatedSpecimen("s0", str(photograph), 9, 9, {})
+        stage = read_options(options_file(project, **sections))
         return script["input_hash"](
             arguments,
-            read_options(options_file(project, **sections)),
+            stage,
+            stage.training.settled(templates),
             model,
             [template],
             [] if init is None else sorted(init.iterdir()),
@@ -206,6 +210,7 @@ def test_another_training_has_another_state(project, trained, tmp_path):
         key(model=("b" * 64, 64)),
         key(model=("a" * 64, 96)),  # the size is in no weight
         key(training={"learning_rate": 0.5}),
+        key(training={"learning_rate": None}, templates=3),
         key(structures=dict(reversed(STRUCTURES.items()))),
         key(structures={"head": None, "elytra": {"weight": 3.0}}),
         key(pool="list.tsv"),

@@ -28,6 +28,7 @@ from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
+from sam2pal.training import augmentation
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import COPIES, Data, prepare
 from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
@@ -928,16 +929,28 @@ def test_a_view_moves_image_and_masks_alike():
         view, moved = augment(image, masks, np.random.default_rng(seed))
         assert view.shape == image.shape and moved.shape == masks.shape
         assert moved.min() >= 0 and moved.max() <= 1
-        bright = view.mean(0) > view.mean(0)[moved.amax(0) > 0.99].mean() - 1
-        inside = moved.amax(0) > 0.5
+        light, inside = view.mean(0), moved.amax(0) > 0.5
         # the padding is 0, brighter than the dark ground: compare where the photograph is
-        overlap = (bright & inside).sum() / inside.sum()
-        assert overlap > 0.95
+        half = (light[moved.amax(0) > 0.99].mean() + light[moved.amax(0) < 0.01].min()) / 2
+        assert ((light > half) & inside).sum() / inside.sum() > 0.99
         assert not torch.equal(moved, masks)
         again = augment(image, masks, np.random.default_rng(seed))
         assert torch.equal(again[0], view) and torch.equal(again[1], moved)
         seen.append(moved)
     assert len({tuple(mask.flatten().tolist()) for mask in seen}) == 6
+
+
+def test_a_view_is_bent(monkeypatch):
+    slope = torch.arange(64.0).expand(3, 64, 64)
+
+    def curvature():
+        """Of an even slope, which has none wherever it is moved, turned or sheared to."""
+        views = [augment(slope, slope[:1], np.random.default_rng(seed))[1] for seed in range(4)]
+        return [float(view[0, 20:44, 20:44].diff(n=2).abs().mean()) for view in views]
+
+    assert min(curvature()) > 5e-4
+    monkeypatch.setattr(augmentation, "BEND", 0.0)
+    assert max(curvature()) < 1e-5
 
 
 # ------------------------------------------------------------------ a share of what was learned

@@ -16,10 +16,10 @@ from sam2pal.config.fields import Section, options
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure, read_structures
-from sam2pal.config.training import TrainingOptions
+from sam2pal.config.training import ConfiguredTraining
 from sam2pal.io.errors import InputError, nearest
 
-METHOD = 4
+METHOD = 5
 """Raise it when the same protocol gives other numbers, also by another default of training: runs of another
 method are run again."""
 
@@ -34,7 +34,7 @@ class Variant:
     """
 
     name: str
-    training: TrainingOptions | None = None
+    training: ConfiguredTraining | None = None
     templates: Literal["draw", "all"] = "draw"
 
     @model_validator(mode="after")
@@ -155,9 +155,9 @@ def read_protocol(path: Path) -> Protocol:
         raise InputError(f"{path}: {error}") from None
 
 
-def _given(training: TrainingOptions | None) -> dict[str, Any] | None:
+def _given(training: ConfiguredTraining | None) -> dict[str, Any] | None:
     """The options that are not at their defaults: an option that is added later changes no hash."""
     if training is None:
         return None
-    default = asdict(TrainingOptions())
+    default = asdict(ConfiguredTraining())
     return {k: v for k, v in asdict(training).items() if v != default[k]}

@@ -80,14 +80,15 @@ class Runner:
         self, variant: Variant, collection: Collection, templates: list[int], seed: int
     ) -> Trained:
         # encoded before the clock starts: all variants share it
-        data = collection.data(templates, variant.training, seed)
+        options = variant.training.settled(len(templates))
+        data = collection.data(templates, options, seed)
         weights = torch.tensor([s.weight for s in self.protocol.structures], device=self.device)
         began, cpu = time.monotonic(), time.process_time()
         model = copy.deepcopy(self.base)
         seed_everything(seed)
-        adapters.inject(model, variant.training.adapter)
+        adapters.inject(model, options.adapter)
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
-            trainer = Trainer(model, data, variant.training, weights, seed, Path(folder))
+            trainer = Trainer(model, data, options, weights, seed, Path(folder))
             state = trainer.train()
         trainer.publish()
         record = {
