@@ -91,12 +91,12 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
         header = _header(path, tiff)
         page = main_page(tiff)
         factor = factor_for(header.width, header.height, at_least)
-        if factor > 1 and _is_plain(page) and composite_channels(path, tiff) == 1:
+        plain = _is_plain(page) and composite_channels(path, tiff) == 1
+        if factor > 1 and plain:
             level = _level(tiff, page, at_least or 0)
             if level is not None:
-                return Decoded(
-                    header, _in_colour(page, _whole(level)), (level.imagewidth, level.imagelength)
-                )
+                pixels, _ = _in_bands(level, *_everything(level))
+                return Decoded(header, pixels, (level.imagewidth, level.imagelength))
             means, largest = reduced_bands(_bands(page), factor)
             if means.dtype == np.uint16:
                 limit = limit_of(largest, stated=stated_maximum(page))
@@ -105,9 +105,11 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
                 header, _in_colour(page, means), (header.width / factor, header.height / factor)
             )
         taken = 3 + page.samplesperpixel * (page.bitspersample or 8) / 8
-        if _is_plain(page) and page.dtype == np.uint8 and composite_channels(path, tiff) == 1:
-            check_memory(path, header.width, header.height, 3.5)
-            pixels = _in_colour(page, _whole(page))
+        if plain:
+            share = min(1, _step(page) / header.height)  # of the photograph, in a band
+            check_memory(path, header.width, header.height, 3.5 + 2 * share * taken)
+            pixels, limit = _in_bands(page, *_everything(page))
+            header = noted(header, page.bitspersample, limit)
         else:
             check_memory(path, header.width, header.height, 2 * taken)
             header, pixels = _decode(path, header, page)
@@ -125,16 +127,31 @@ def decode_window(path: str | Path, rows: slice, columns: slice) -> np.ndarray:
         page = main_page(tiff)
         if not _is_plain(page) or composite_channels(path, tiff) > 1:
             return np.ascontiguousarray(_decode(path, header, page)[1][rows, columns])
-        samples = _part(page, rows, columns)
+        return _in_bands(page, rows, columns)[0]
+
+
+def _in_bands(page: tifffile.TiffPage, rows: slice, columns: slice) -> tuple[np.ndarray, int]:
+    """uint8 `[h, w, 3]` of a part of a plain page, and the value that becomes 255.
+
+    A band of rows at a time, so that samples of 16 bits are never all in memory.
+    """
+    limit = 255
+    if page.dtype == np.uint16:
+        largest, stated = 0, stated_maximum(page)
+        for band in _bands(page):
+            largest = max(largest, int(band.max()))
+            if largest > max(FEW_BITS, stated or 0):  # no larger one changes the limit
+                break
+        limit = limit_of(largest, stated=stated)
+    found = np.empty((rows.stop - rows.start, columns.stop - columns.start, 3), np.uint8)
+    step = _step(page)
+    for top in range(rows.start // step * step, rows.stop, step):
+        band = slice(max(top, rows.start), min(top + step, rows.stop))
+        samples = _part(page, band, columns)
         if samples.dtype == np.uint16:
-            largest, stated = int(samples.max()), stated_maximum(page)
-            enough = max(FEW_BITS, stated or 0)
-            for band in _bands(page) if largest <= enough else ():
-                largest = max(largest, int(band.max()))
-                if largest > enough:
-                    break
-            samples = scaled(samples, limit_of(largest, stated=stated))
-        return _in_colour(page, samples)
+            samples = scaled(samples, limit)
+        found[band.start - rows.start : band.stop - rows.start] = _in_colour(page, samples)
+    return found, limit
 
 
 def _is_plain(page: tifffile.TiffPage) -> bool:
@@ -186,14 +203,19 @@ def _alike(level: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
     return abs(level.imagewidth * height - level.imagelength * width) <= max(width, height)
 
 
-def _whole(page: tifffile.TiffPage) -> np.ndarray:
-    return _part(page, slice(0, page.imagelength), slice(0, page.imagewidth))
+def _everything(page: tifffile.TiffPage) -> tuple[slice, slice]:
+    return slice(0, page.imagelength), slice(0, page.imagewidth)
+
+
+def _step(page: tifffile.TiffPage) -> int:
+    """Rows of a band: whole rows of tiles or strips."""
+    chunk = page.chunks[0]
+    return -(-_BAND // chunk) * chunk
 
 
 def _bands(page: tifffile.TiffPage) -> Iterator[np.ndarray]:
-    """The samples `[h, width, c]` of a plain page, whole rows of tiles or strips at a time."""
-    chunk = page.chunks[0]
-    step = -(-_BAND // chunk) * chunk
+    """The samples `[h, width, c]` of a plain page, a band at a time."""
+    step = _step(page)
     for top in range(0, page.imagelength, step):
         yield _part(page, slice(top, min(top + step, page.imagelength)), slice(0, page.imagewidth))
 
