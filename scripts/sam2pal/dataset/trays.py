@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ from sam2pal.io.files import atomic
 OUTLINED = 256  # pixels of an outline's longer side suffice
 FAR = 0.1  # of the longest piece: what is drawn at twice that distance may be another specimen
 ALONE = 0.6  # of the photograph's longer side: beside a specimen of that length no other has room
+FEW_PIXELS = 100  # of a specimen's length: a tray whose specimens mostly have fewer is searched at
+LARGER_SIDE = 3072
 MARGIN = 0.05  # of a box's longer side, on each side of it
 TOUCHES = "it touches another specimen, or is more than one"
 FOUND, DRAWN = "found", "drawn"
@@ -119,9 +122,13 @@ def _far_apart(drawn: np.ndarray) -> list[tuple[slice, ...]]:
 def find(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed]:
     """The specimens of a tray that look like the templates."""
     pixels = photograph.small(SIDE)
+    boxed = specimens_in(pixels, known)
+    if boxed and median(max(one.box[2:]) for one in boxed) < FEW_PIXELS:
+        pixels = photograph.small(LARGER_SIDE)
+        boxed = specimens_in(pixels, known)
     scale = max(photograph.displayed) / max(pixels.shape[:2])
     found = []
-    for one in specimens_in(pixels, known):
+    for one in boxed:
         top, left, height, width = (round(edge * scale, 1) for edge in one.box)
         box = left, top, width, height
         found.append(Boxed("", box, FOUND, one.touching, round(one.likeness, 3)))

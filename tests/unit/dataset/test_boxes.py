@@ -19,9 +19,11 @@ from sam2pal.dataset.manifest import build_manifest, write_list
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.rle import decode_mask, encode_mask
-from sam2pal.dataset.trays import Boxed, as_coco, named, read_boxes, windows_of
+from sam2pal.dataset.trays import Boxed, as_coco, find, named, read_boxes, windows_of
 from sam2pal.images.address import address_of, content_hash
 from sam2pal.images.orientation import stored
+from sam2pal.images.reading import Photograph
+from sam2pal.images.trays import Found
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
@@ -88,6 +90,23 @@ def test_a_tray_becomes_boxes_a_sheet_and_photographs(
         tray = np.asarray(Image.open(folder / "trays/TRAY_1.png"))
         assert (cut == tray[y : y + height, x : x + width]).all()
     assert Image.open(folder / "out/page/pictures/TRAY_1.jpg").size == (500, 320)
+
+
+@pytest.mark.parametrize(("length", "sides"), [(99, [2048, 3072]), (101, [2048])])
+def test_a_tray_of_small_specimens_is_searched_larger(
+    length: int, sides: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def specimens_in(pixels: np.ndarray, known: list) -> list[Found]:
+        seen.append(max(pixels.shape))
+        return [Found((10, 20, length, 30), 0.7, False)] * 3
+
+    monkeypatch.setattr("sam2pal.dataset.trays.specimens_in", specimens_in)
+    found = find(Photograph(np.zeros((1024, 4096, 3), np.uint8), 1, 4096, 1024), [])
+    scale = 4096 / sides[-1]
+    assert seen == sides
+    assert found[0].box == tuple(round(edge * scale, 1) for edge in (20, 10, 30, length))
 
 
 def test_drawn_boxes_replace_what_is_found_and_what_was_cut(

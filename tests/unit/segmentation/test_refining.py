@@ -1,6 +1,7 @@
 """Edges of masks fitted to the picture."""
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -44,3 +45,12 @@ def test_a_picture_of_one_colour_changes_nothing() -> None:
     plain = F.interpolate(logits[None], size=(SIDE, SIDE), mode="bilinear")[0]
     assert torch.allclose(fine, plain, atol=0.2)
     assert bool(((fine > 0) == (plain > 0)).all())
+
+
+def test_logits_finer_than_the_grid_move_half_as_far() -> None:
+    image, mask = picture()
+    for finer, furthest in ((1, 2.4), (2, 1.2)):
+        logits = F.avg_pool2d(mask[None, None].float() * 12 - 6, CELL // finer)[0]
+        plain = F.interpolate(logits[None], size=(SIDE, SIDE), mode="bilinear")[0]
+        moved = (fit_edges(logits, image, SIDE // CELL) - plain).abs().max()
+        assert float(moved) == pytest.approx(furthest, abs=1e-4)
