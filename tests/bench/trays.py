@@ -24,10 +24,9 @@ from composed_trays import CLUTTER, Tray, compose_tray
 from composites import compose
 from PIL import Image
 
-from sam2pal.dataset.trays import one_or_many
+from sam2pal.dataset.trays import find, one_or_many
 from sam2pal.images.foreground import overlap
-from sam2pal.images.reading import read_photograph
-from sam2pal.images.trays import SIDE, specimens_in
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.model.templates import specimen_on
 from sam2pal.research.benchmark.collection import read_collection
 
@@ -117,17 +116,14 @@ def collection(folder: Path, parity: int) -> tuple:
 
 def search(tray: Tray, outline: object, counted: dict[bool, Counter]) -> None:
     """Count what is found; false boxes with the specimens that touch none, or with all that do."""
-    scale = min(1.0, SIDE / max(tray.pixels.shape))
-    size = [round(side * scale) for side in tray.pixels.shape[1::-1]]
-    small = np.asarray(Image.fromarray(tray.pixels).resize(size, Image.Resampling.BILINEAR))
+    height, width = tray.pixels.shape[:2]
     began = time.process_time()
-    found = specimens_in(small, [outline])
+    found = find(Photograph(tray.pixels, 1, width, height), [outline])
     seconds = time.process_time() - began
-    true = [tuple(edge * scale for edge in (b[1], b[0], b[3], b[2])) for b in tray.boxes]
-    ious = np.array([[overlap(one.box, box) for box in true] for one in found]).reshape(
-        -1, len(true)
+    ious = np.array([[overlap(one.box, box) for box in tray.boxes] for one in found]).reshape(
+        -1, len(tray.boxes)
     )
-    inside = np.array([[_inside(one.box, box) for box in true] for one in found]).reshape(
+    inside = np.array([[_inside(one.box, box) for box in tray.boxes] for one in found]).reshape(
         ious.shape
     )
     matched = set()

@@ -5,7 +5,7 @@
 METHODS = {
     "convert_templates": 7,
     "convert_corrections": 2,
-    "find_specimens": 7,
+    "find_specimens": 8,
     "list_specimens": 3,
     "draw_pool": 1,
 }
