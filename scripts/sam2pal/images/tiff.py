@@ -109,7 +109,7 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
             share = min(1, _step(page) / header.height)  # of the photograph, in a band
             check_memory(path, header.width, header.height, 3.5 + 2 * share * taken)
             pixels, limit = _in_bands(page, *_everything(page))
-            header = noted(header, page.bitspersample, limit)
+            header = with_range_note(header, page.bitspersample, limit)
         else:
             check_memory(path, header.width, header.height, 2 * taken)
             header, pixels = _decode(path, header, page)

@@ -23,7 +23,7 @@ from sam2pal.dataset.trays import Boxed, as_coco, find, named, read_boxes, windo
 from sam2pal.images.address import address_of, content_hash
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import Photograph
-from sam2pal.images.trays import Found
+from sam2pal.images.trays import TraySpecimen
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 
@@ -98,9 +98,9 @@ def test_a_tray_of_small_specimens_is_searched_larger(
 ) -> None:
     seen = []
 
-    def specimens_in(pixels: np.ndarray, known: list) -> list[Found]:
+    def specimens_in(pixels: np.ndarray, known: list) -> list[TraySpecimen]:
         seen.append(max(pixels.shape))
-        return [Found((10, 20, length, 30), 0.7, False)] * 3
+        return [TraySpecimen((10, 20, length, 30), 0.7, False)] * 3
 
     monkeypatch.setattr("sam2pal.dataset.trays.specimens_in", specimens_in)
     found = find(Photograph(np.zeros((1024, 4096, 3), np.uint8), 1, 4096, 1024), [])
