@@ -8,7 +8,7 @@ METHODS = {
     "measure": 19,
     "summarize_morphometrics": 7,
     "plot_morphometrics": 2,
-    "export_shapes": 4,
+    "export_shapes": 5,
     "plot_shapes": 2,
     "export_darwin_core": 2,
 }

@@ -20,6 +20,7 @@ from sam2pal.dataset.rle import encode_mask, rle_measures
 from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.moments import pixel_moments
 from sam2pal.morphometrics.geometry.shape import Shape
+from sam2pal.morphometrics.shapes import files
 from sam2pal.morphometrics.shapes.frame import BodyFrame, asymmetry
 from sam2pal.morphometrics.shapes.landmarks import landmarks
 from sam2pal.morphometrics.shapes.outlines import OrientedOutline
@@ -322,6 +323,20 @@ def test_landmarks_of_a_template_come_back_on_every_specimen(run, monkeypatch):
     assert marked["keypoints"] == pytest.approx([n for x, y in places for n in (x, y, 2)])
     export(run, monkeypatch)
     assert not (folder / "templates.json").exists()
+
+
+def test_a_landmark_that_few_have_does_not_cost_the_others_their_row(tmp_path):
+    points = np.arange(6.0).reshape(3, 2)
+    rare, lost = points.copy(), points.copy()
+    rare[1], lost[:2] = np.nan, np.nan
+    of = [
+        files.LandmarkConfiguration(name, "", own, 9, None)
+        for name, own in (("a", points), ("b", rare), ("c", rare), ("d", lost))
+    ]
+    files.write_morphoj(tmp_path / "m.txt", of)
+    header, *rows = (tmp_path / "m.txt").read_text().splitlines()
+    assert header.split("\t") == ["ID", "X1", "Y1", "X3", "Y3"]
+    assert [row.split("\t") for row in rows] == [[name, "0", "8", "4", "4"] for name in "abc"]
 
 
 def test_a_scale_that_was_found_in_the_photograph_is_that_of_its_points(run, monkeypatch):

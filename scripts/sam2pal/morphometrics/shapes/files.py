@@ -31,10 +31,6 @@ class LandmarkConfiguration:
     pixels_per_mm: float | None
 
     @property
-    def complete(self) -> bool:
-        return not np.isnan(self.points).any()
-
-    @property
     def upwards(self) -> NDArray[np.float64]:
         """The points with y upwards from the lower edge of the photograph."""
         return self.points * (1, -1) + (0, self.height)
@@ -66,17 +62,20 @@ def write_tps(path: Path, configurations: Sequence[LandmarkConfiguration], fixed
 def write_morphoj(path: Path, configurations: Sequence[LandmarkConfiguration]) -> None:
     """Write a text file for MorphoJ: a row per specimen, tabs, in mm if all scales are known, else in pixels.
 
-    MorphoJ takes no missing points, so specimens that lack one are left out.
+    MorphoJ takes no missing points, so points that fewer than half of the specimens have are left out, and
+    then specimens that lack one. Columns keep the points' numbers.
     """
-    whole = [one for one in configurations if one.complete]
+    there = np.array([~np.isnan(one.points).any(1) for one in configurations])
+    kept = there.mean(0) >= 0.5
+    whole = [one for one, has in zip(configurations, there, strict=True) if has[kept].all()]
     known = all(one.pixels_per_mm for one in whole)  # sizes in two units cannot be compared
 
     def lines() -> Iterator[str]:
         for number, one in enumerate(whole):
             if not number:
-                numbers = range(1, len(one.points) + 1)
+                numbers = np.flatnonzero(kept) + 1
                 yield "\t".join(["ID", *(f"{axis}{i}" for i in numbers for axis in "XY")])
-            scaled = one.upwards / ((known and one.pixels_per_mm) or 1.0)
+            scaled = one.upwards[kept] / ((known and one.pixels_per_mm) or 1.0)
             yield "\t".join([one.specimen, *(f"{value:.7g}" for value in scaled.ravel())])
 
     _write(path, lines())
