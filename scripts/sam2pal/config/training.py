@@ -46,6 +46,9 @@ class TrainingOptions(AdapterOptions):
     mirror: StrictBool = True
     """mirror half of these views; never done if a structure is named for a side (`left_antenna`,
     `right eye`)"""
+    bend: Weight = 0.0
+    """how far these views, and altered copies of unlabelled specimens, are bent: the largest standard
+    deviation of a smooth field of shifts, as a share of the square's side"""
     turns: Turns = (0, 90, 180, 270)
     """degrees by which templates and unlabelled specimens may be turned against the first
     template; training turns them to match it. Use `[0]` if all lie the same way"""
@@ -118,7 +121,7 @@ class TrainingOptions(AdapterOptions):
 SEVERAL = 3
 """templates from which the pairs of them teach enough for more steps; docs/training.md has what these gain"""
 
-WITH_SEVERAL = {"steps": 300, "views": 16, "learning_rate": 5e-4, "palindrome": 0.0}
+WITH_SEVERAL = {"steps": 300, "views": 16, "bend": 0.05, "learning_rate": 5e-4, "palindrome": 0.0}
 
 
 @options
@@ -132,6 +135,10 @@ class ConfiguredTraining(TrainingOptions):
     learning_rate: StrictFloat | None = Field(None, gt=0)
     """peak of the learning rate; a cosine to zero follows. `none` is 3e-4, with three or more
     templates 5e-4"""
+    bend: Weight | None = None
+    """how far these views, and altered copies of unlabelled specimens, are bent: the largest standard
+    deviation of a smooth field of shifts, as a share of the square's side. `none` is 0, with three
+    or more templates 0.05"""
     palindrome: Weight | None = None
     """weight of the palindrome's loss; `none` is 1, with three or more templates 0, as they gain
     nothing by it and it takes half of the time"""

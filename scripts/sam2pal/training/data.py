@@ -106,6 +106,7 @@ def prepare(
     if mirror and (names := named_for_side(templates.names)):
         mirror = False
         log.info("views are not mirrored: %s would become the other side's", ", ".join(names))
+    alter = partial(augment, mirror=mirror, bend=options.bend)
     ways = _ways(options, templates.names)
     side = largest(ways, tracker.image_size)
     as_read, templates = templates, templates.at(tracker.image_size)
@@ -116,7 +117,7 @@ def prepare(
     def augmented(template: int, view: int) -> Annotated:
         rng = np.random.default_rng([seed, 3, template, view])
         image, masks, known = annotated[template]
-        return *augment(image, masks, rng, mirror=mirror), known
+        return *alter(image, masks, rng), known
 
     drawn = images.encode(annotated, torch.float32)
     before = BeforeTraining(tracker.model)
@@ -124,7 +125,7 @@ def prepare(
     lessons, copies = None, 1
     if options.distillation > 0:
         teacher = Teacher(tracker, as_read, ways)
-        lessons, copies = Lessons(unlabelled, teacher, before, mirror, seed), COPIES
+        lessons, copies = Lessons(unlabelled, teacher, before, alter, seed), COPIES
 
     def specimen(number: int) -> Tensor:
         with before():
@@ -236,11 +237,11 @@ class Lessons:
         unlabelled: "Unlabelled",
         teacher: Teacher,
         before: BeforeTraining,
-        mirror: bool,
+        alter: Callable[[Tensor, Tensor, np.random.Generator], tuple[Tensor, Tensor]],
         seed: int,
     ) -> None:
         self._unlabelled, self._teacher, self._before = unlabelled, teacher, before
-        self._mirror, self._seed = mirror, seed
+        self._alter, self._seed = alter, seed
         self._side = min(unlabelled.square, LARGEST)
         self._found: dict[int, Taught] = {}
 
@@ -273,7 +274,7 @@ class Lessons:
 
     def _altered(self, image: Tensor, masks: Tensor, number: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([self._seed, 6, *divmod(number, COPIES)])
-        return augment(image, masks, rng, mirror=self._mirror)
+        return self._alter(image, masks, rng)
 
     def _teach(self, specimen: int) -> None:
         found = self._teacher(self._unlabelled[specimen])

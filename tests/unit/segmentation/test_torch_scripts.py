@@ -277,7 +277,7 @@ def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"templates": "nowhere.json"}, "nowhere.json: the file does not exist"),
+        ({"templates": "nowhere.json"}, "nowhere.json: there is no such file"),
         ({"pool": "nowhere.tsv"}, "nowhere.tsv: the list of specimens cannot be read"),
         ({"sections": {"structures": {"head": {"parent": "haed"}}}}, "did you mean 'head'?"),
         (

@@ -28,7 +28,6 @@ from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.segmentation.bank import remember
-from sam2pal.training import augmentation
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import COPIES, Data, prepare
 from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
@@ -926,7 +925,7 @@ def test_a_view_moves_image_and_masks_alike():
     image = masks.amax(0).expand(3, -1, -1) * 4 - 2
     seen = []
     for seed in range(6):
-        view, moved = augment(image, masks, np.random.default_rng(seed))
+        view, moved = augment(image, masks, np.random.default_rng(seed), bend=0.05)
         assert view.shape == image.shape and moved.shape == masks.shape
         assert moved.min() >= 0 and moved.max() <= 1
         light, inside = view.mean(0), moved.amax(0) > 0.5
@@ -934,23 +933,23 @@ def test_a_view_moves_image_and_masks_alike():
         half = (light[moved.amax(0) > 0.99].mean() + light[moved.amax(0) < 0.01].min()) / 2
         assert ((light > half) & inside).sum() / inside.sum() > 0.99
         assert not torch.equal(moved, masks)
-        again = augment(image, masks, np.random.default_rng(seed))
+        again = augment(image, masks, np.random.default_rng(seed), bend=0.05)
         assert torch.equal(again[0], view) and torch.equal(again[1], moved)
         seen.append(moved)
     assert len({tuple(mask.flatten().tolist()) for mask in seen}) == 6
 
 
-def test_a_view_is_bent(monkeypatch):
+def test_a_view_is_bent():
     slope = torch.arange(64.0).expand(3, 64, 64)
 
-    def curvature():
+    def curvature(bend):
         """Of an even slope, which has none wherever it is moved, turned or sheared to."""
-        views = [augment(slope, slope[:1], np.random.default_rng(seed))[1] for seed in range(4)]
+        views = [
+            augment(slope, slope[:1], np.random.default_rng(seed), bend=bend)[1] for seed in range(4)
+        ]
         return [float(view[0, 20:44, 20:44].diff(n=2).abs().mean()) for view in views]
 
-    assert min(curvature()) > 5e-4
-    monkeypatch.setattr(augmentation, "BEND", 0.0)
-    assert max(curvature()) < 1e-5
+    assert max(curvature(0.0)) < 1e-5 < 5e-4 < min(curvature(0.05))
 
 
 # ------------------------------------------------------------------ a share of what was learned
