@@ -340,8 +340,10 @@ def test_specimens_of_a_tray_are_found_segmented_and_teach_when_corrected(again:
     call = again.run("results/Cus/untrained/evaluation.csv")
     assert call.code == 0, call.text
     assert {"find_specimens", "segment_shard"} <= call.names()
-    page = (place / "results/Cus/trays/trays.html").read_text()
-    assert all(name in page for name in ("T#0101", "T#0102", "T#0201", "T#0202"))
+    page = place / "results/Cus/trays"
+    assert Image.open(page / "pictures/T.jpg").size == (120, 100)
+    told = (page / "data.js").read_text()
+    assert all(name in told for name in ("T#0101", "T#0102", "T#0201", "T#0202")), told
     shard = json.loads((place / "results/Cus/untrained/shards/0001.json").read_text())
     names = [image["specimen"] for image in shard["images"]]
     assert names == ["T#0101", "T#0102", "T#0201", "T#0202"]
