@@ -5,10 +5,11 @@ import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from sam2pal.config.training import TrainingOptions
@@ -68,36 +69,75 @@ class StepMemory:
         return True
 
 
-class _Alive(TorchDispatchMode):
-    """Counts bytes of living tensors."""
+# nearly all of the time of a step on a CPU; what they take is known from shapes alone
+_COSTLY = {
+    getattr(torch.ops.aten, name)
+    for name in (
+        *("convolution", "convolution_backward", "mm", "addmm", "bmm", "baddbmm"),
+        *("_scaled_dot_product_flash_attention_for_cpu",),
+        *("_scaled_dot_product_flash_attention_for_cpu_backward",),
+    )
+}
 
-    def __init__(self) -> None:
+
+class _Alive(TorchDispatchMode):
+    """Counts bytes of living tensors; without `compute` costly operations leave them uninitialised."""
+
+    def __init__(self, compute: bool = True) -> None:
         super().__init__()
+        self._compute = compute
         self.now = self.most = 0
         self._known: WeakIdKeyDictionary = WeakIdKeyDictionary()
+        self._ends: set[weakref.ref] = set()
 
     def __torch_dispatch__(self, operation, types, arguments=(), more=None):
-        inputs = filter(torch.is_tensor, tree_leaves((arguments, more)))
-        given = [tensor.untyped_storage() for tensor in inputs]
-        result = operation(*arguments, **(more or {}))
-        for tensor in filter(torch.is_tensor, tree_leaves(result)):
-            storage = tensor.untyped_storage()
-            if storage not in self._known and not any(storage is own for own in given):
-                self._known[storage] = size = storage.nbytes()
-                self._add(size)
-                weakref.finalize(storage, self._add, -size)
+        tensors = [t for t in tree_leaves((arguments, more)) if torch.is_tensor(t)]
+        given = [t.untyped_storage() for t in tensors]
+        on_cpu = all(t.device.type == "cpu" for t in tensors)
+        if on_cpu and not self._compute and operation.overloadpacket in _COSTLY:
+            result = _like_result(operation, arguments, more or {})
+        else:
+            result = operation(*arguments, **(more or {}))
+        for tensor in tree_leaves(result):
+            if torch.is_tensor(tensor):
+                storage = tensor.untyped_storage()
+                if storage not in self._known and not any(storage is own for own in given):
+                    self._count(storage)
         return result
 
-    def _add(self, size: int) -> None:
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        size = storage.nbytes()
+        self._known[storage] = size
         self.now += size
         self.most = max(self.most, self.now)
 
+        def end(reference: weakref.ref) -> None:
+            self.now -= size
+            self._ends.discard(reference)
 
-def peak_bytes(call: Callable[[], object]) -> int:
+        self._ends.add(weakref.ref(storage, end))
+
+
+def _like_result(operation: Callable, arguments: tuple, more: dict) -> Any:
+    """Tensors of the shapes that an operation on a CPU gives, with anything in them."""
+    arguments, more = tree_map(lambda value: _on(value, "meta"), (arguments, more))
+    return tree_map(lambda value: _on(value, "cpu"), operation(*arguments, **more))
+
+
+def _on(value: Any, device: str) -> Any:
+    if not torch.is_tensor(value):
+        return value
+    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=device)
+
+
+def peak_bytes(call: Callable[[], object], compute: bool = True) -> int:
     """The most bytes that tensors made by a call, its backward pass included, take at any one time; without
     what a kernel takes for itself.
+
+    Args:
+        compute: False is much faster on a CPU; the values in the tensors then mean nothing.
     """
-    with _Alive() as alive:
+    with _Alive(compute) as alive:
         call()
     return alive.most
 
@@ -116,7 +156,7 @@ def palindrome_bytes(
         torch.autograd.grad(object_losses(followed).sum(), parameters, allow_unused=True)
 
     with torch.enable_grad():
-        return peak_bytes(run)
+        return peak_bytes(run, compute=False)
 
 
 def device_bytes(device: torch.device) -> int:

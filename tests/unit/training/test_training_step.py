@@ -14,7 +14,7 @@ from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training import step_memory as budget
 from sam2pal.training.data import Data
 from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk, OnDemand
-from sam2pal.training.palindrome import AnnotatedViews
+from sam2pal.training.palindrome import AnnotatedViews, object_losses, palindrome
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import StepMemory, fit_to_memory, peak_bytes
 from sam2pal.training.trainer import Trainer
@@ -178,6 +178,20 @@ def test_memory_grows_with_structures_and_shrinks_with_checkpointing(model, data
     one, three = taken([0], False), taken([0, 1, 2], False)
     assert 2 * one < three < 3.1 * one
     assert taken([0, 1, 2], True) < 0.95 * three
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_what_is_left_uncomputed_takes_as_much(model, data, checkpointed):
+    tracker = Tracker(model, gated=False, checkpoint_attention=checkpointed)
+    view = data.drawn[[0]].of_structures([0, 1])
+    parameters = [p for p in model.parameters() if p.requires_grad]
+
+    def step() -> None:
+        followed = palindrome(tracker, view, data.pool[[0]], view)
+        torch.autograd.grad(object_losses(followed).sum(), parameters, allow_unused=True)
+
+    computed, counted = budget.peak_bytes(step), budget.peak_bytes(step, compute=False)
+    assert counted == pytest.approx(computed, rel=0.02)
 
 
 def test_what_fits(model, data, monkeypatch):
