@@ -1,12 +1,15 @@
 """How an adapter is trained."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
 from sam2pal.config.fields import Machine, Turns, options, unique
 
 Weight = Annotated[StrictFloat, Field(ge=0)]
+Rate = Annotated[StrictFloat, Field(gt=0)]
+Steps = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+Views = Annotated[StrictInt, Field(ge=1, le=1024)]
 Target = Literal[
     *("memory_attention", "memory_encoder", "mask_decoder"),
     *("neck", "encoder_late", "encoder_early"),
@@ -37,11 +40,11 @@ class AdapterOptions:
 class TrainingOptions(AdapterOptions):
     """How an adapter is trained."""
 
-    steps: StrictInt = Field(100, ge=1, le=1_000_000)
+    steps: Steps = 100
     """optimiser steps"""
     pairs: StrictInt = Field(2, ge=1, le=256)
     """pairs of a template and a specimen per step, each with all structures"""
-    views: StrictInt = Field(8, ge=1, le=1024)
+    views: Views = 8
     """augmented views of each template, each encoded once"""
     mirror: StrictBool = True
     """mirror half of these views; never done if a structure is named for a side (`left_antenna`,
@@ -52,7 +55,7 @@ class TrainingOptions(AdapterOptions):
     turns: Turns = (0, 90, 180, 270)
     """degrees by which templates and unlabelled specimens may be turned against the first
     template; training turns them to match it. Use `[0]` if all lie the same way"""
-    learning_rate: StrictFloat = Field(0.0003, gt=0)
+    learning_rate: Rate = 0.0003
     """peak of the learning rate; a cosine decay to zero follows"""
     warmup: StrictInt = Field(10, ge=0, le=1_000_000)
     """steps until the learning rate reaches its peak"""
@@ -106,8 +109,8 @@ class TrainingOptions(AdapterOptions):
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
-        palindrome = 1.0 if self.palindrome is None else self.palindrome
-        if max(palindrome, self.direct, self.self_pair, self.distillation) <= 0:
+        weights = (self.palindrome, self.direct, self.self_pair, self.distillation)
+        if None not in weights and max(weights) <= 0:
             raise ValueError(
                 "one of palindrome, direct, self_pair and distillation must have a weight above zero"
             )
@@ -122,26 +125,25 @@ SEVERAL = 3
 """templates from which the pairs of them teach enough for more steps; docs/training.md has what these gain"""
 
 WITH_SEVERAL = {"steps": 300, "views": 16, "bend": 0.05, "learning_rate": 5e-4, "palindrome": 0.0}
+"""Defaults with so many. Beside pairs of templates the palindrome gains nothing, and takes half of the time."""
+
+
+def _usual(name: str) -> Any:
+    """The field of an option whose number depends on how many templates there are, if none is given."""
+    of = TrainingOptions.__pydantic_fields__[name]
+    usual = f"`none` is {of.default}, with {SEVERAL} or more templates {WITH_SEVERAL[name]}"
+    return Field(None, description=f"{of.description}. {usual}")
 
 
 @options
 class ConfiguredTraining(TrainingOptions):
     """How an adapter is trained, as long as nobody knows from how many templates."""
 
-    steps: StrictInt | None = Field(None, ge=1, le=1_000_000)
-    """optimiser steps; `none` is 100, with three or more templates 300"""
-    views: StrictInt | None = Field(None, ge=1, le=1024)
-    """augmented views of each template, each encoded once; `none` is 8, with three or more templates 16"""
-    learning_rate: StrictFloat | None = Field(None, gt=0)
-    """peak of the learning rate; a cosine to zero follows. `none` is 3e-4, with three or more
-    templates 5e-4"""
-    bend: Weight | None = None
-    """how far these views, and altered copies of unlabelled specimens, are bent: the largest standard
-    deviation of a smooth field of shifts, as a share of the square's side. `none` is 0, with three
-    or more templates 0.05"""
-    palindrome: Weight | None = None
-    """weight of the palindrome's loss; `none` is 1, with three or more templates 0, as they gain
-    nothing by it and it takes half of the time"""
+    steps: Steps | None = _usual("steps")
+    views: Views | None = _usual("views")
+    learning_rate: Rate | None = _usual("learning_rate")
+    bend: Weight | None = _usual("bend")
+    palindrome: Weight | None = _usual("palindrome")
 
     def settled(self, templates: int) -> TrainingOptions:
         """With numbers where `none` is said, for so many templates."""
