@@ -13,7 +13,7 @@ from sam2pal.dataset import METHODS
 from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError, first_few, nearest
 from sam2pal.io.files import files_state, write_if_changed
-from sam2pal.io.user_tables import folded
+from sam2pal.io.user_tables import meant
 
 Result = dict[str, Any]
 """Lists `problems`, `errors` and `notes`; of annotations also their `labels`, None if they cannot be read,
@@ -128,10 +128,9 @@ def _undrawn(
     """Structures of the configuration that are in no annotations, if all of these can be read."""
     if None in labels:
         return []
-    by_name = {folded(name): name for name in structures}
-    every = {label for of in labels for label in of or ()}
-    drawn = {by_name[folded(label)] for label in every if folded(label) in by_name}
-    unknown = {label for label in every if folded(label) not in by_name}
+    names = {label: meant(label, structures) for of in labels for label in of or ()}
+    drawn = {name for name in names.values() if name is not None}
+    unknown = {label for label, name in names.items() if name is None}
     return [
         f"structures.{name}: it is drawn in no file of {where}{nearest(name, unknown)}; drawn are "
         f"{first_few(sorted([*drawn, *unknown]))}. Correct the name, outline it, or take it out"
