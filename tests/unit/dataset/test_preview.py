@@ -132,9 +132,9 @@ def test_times_are_those_of_earlier_calls(project, tmp_path, monkeypatch):
 
 def test_steps_are_counted_by_the_number_of_templates(project, tmp_path):
     checked, folders, _ = look(training={**CONFIG["training"], "steps": None})
+    sources = [source for run in checked.runs.values() for source in run]
     few, several = (
-        plan.work_of_genera(checked, folders, tmp_path / "results", dict.fromkeys(of, count))
-        for of in [[source for run in checked.runs.values() for source in run]]
+        plan.work_of_genera(checked, folders, tmp_path / "results", dict.fromkeys(sources, count))
         for count in (1, 3)
     )
     trained = {name: work.trainings for name, work in few.items()}
