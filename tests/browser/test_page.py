@@ -14,6 +14,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.images.orientation import stored
+from sam2pal.review.records import VIEWER
 from sam2pal.review.survey import Sources
 from sam2pal.review.writing import write_review
 
@@ -410,7 +411,7 @@ def test_ten_thousand_specimens_do_not_stall(browser: Browser) -> None:
     folder.mkdir(parents=True)
     (folder / "review").mkdir()
     (folder / "review.html").write_text((source / "review.html").read_text("utf-8"), "utf-8")
-    for name in ("app.js", "app.css", "given.js", "pictures", "specimens"):
+    for name in ("app.js", *VIEWER, "given.js", "pictures", "specimens"):
         (folder / "review" / name).symlink_to(source / "review" / name)
     text = (source / "review/data.js").read_text("utf-8")
     start = text.index("\n", text.index('"rows":')) + 1

@@ -1,6 +1,5 @@
-// The photograph with zoom and pan (OpenSeadragon), and a canvas over it for outlines and tools.
+// The photograph with zoom and pan, and a canvas over it for outlines and tools. The page loads OpenSeadragon first.
 
-import OpenSeadragon from "openseadragon";
 import { h } from "./dom.js";
 
 const GESTURES = { clickToZoom: false, dblClickToZoom: false, flickEnabled: false };

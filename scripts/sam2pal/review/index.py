@@ -1,7 +1,6 @@
 """results/index.html: all genera and rounds, what failed, and links to every page, table and figure."""
 
 import json
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.review.folders import refuse_foreign, temporary_folder
-from sam2pal.review.records import ASSETS, SUMMARY, TEMPLATES, script
+from sam2pal.review.records import SUMMARY, TEMPLATES, copy_assets, script
 from sam2pal.review.specimens import address
 from sam2pal.review.trays import PAGE
 
@@ -53,8 +52,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
         folder=address(str(folder), results) + "/",
     )
     with atomic(output) as temporary, temporary_folder(folder) as build:
-        for name in ("home.js", "app.css"):
-            shutil.copyfile(ASSETS / "page" / name, build / name)
+        copy_assets(build, "home.js", "app.css")
         (build / _DATA).write_text(script("index", told), "utf-8")
         temporary.write_text(page, "utf-8")
     return len(pages)

@@ -1,7 +1,6 @@
 """The page with its data: what is told of each specimen is kept, then put in order."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
@@ -10,9 +9,10 @@ from urllib.parse import quote
 
 from sam2pal.images.address import content_hash, file_of
 from sam2pal.review.records import (
-    ASSETS,
     SUMMARY,
     TEMPLATES,
+    VIEWER,
+    copy_assets,
     escape_lines,
     numbered,
     record,
@@ -84,8 +84,7 @@ class Page:
     def write(self, target: Path, problems: int) -> None:
         """Write the page as `target`, and its data into the folder, with the page once more."""
         survey, home, folder = self.survey, self.place.home, self.place.output.parent
-        for name in ("app.js", "app.css", "LICENSE"):
-            shutil.copyfile(ASSETS / "page" / name, self.build / name)
+        copy_assets(self.build, "app.js", *VIEWER)
         kind = "Outlines" if self.place.annotate else "Review"
         shared = {
             "title": f"{kind}: {survey.title}" if survey.title else kind,

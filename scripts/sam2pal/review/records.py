@@ -1,6 +1,7 @@
 """Data for the page's script: all specimens in `data.js`, each alone in `specimens/`."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+VIEWER = ("openseadragon.js", "app.css", "LICENSE")
+"""What pages share that show photographs, beside a script of their own."""
 SUMMARY = "summary.json"
 """In the folder of a page: what the page of all genera and rounds says of it."""
 
@@ -36,6 +39,12 @@ def script(name: str, value: Any) -> str:
     """A script that leaves a value in `globalThis.sam2pal`: pages from disk may load scripts, but no JSON."""
     text = escape_lines(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     return f"(globalThis.sam2pal??={{}})[{json.dumps(name)}]={text};\n"
+
+
+def copy_assets(folder: Path, *names: str) -> None:
+    """Copy scripts and styles of a page into its folder."""
+    for name in names:
+        shutil.copyfile(ASSETS / "page" / name, folder / name)
 
 
 def escape_lines(text: str) -> str:

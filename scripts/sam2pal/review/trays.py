@@ -1,7 +1,6 @@
 """The page on which the boxes of specimens in trays are added, removed, merged and split."""
 
 import json
-import shutil
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from PIL import Image
 from sam2pal.images.reading import Photograph
 from sam2pal.images.trays import SIDE
 from sam2pal.io.files import atomic, write_text
-from sam2pal.review.records import ASSETS, TEMPLATES, script
+from sam2pal.review.records import TEMPLATES, VIEWER, copy_assets, script
 from sam2pal.review.specimens import address
 
 PAGE = "index.html"
@@ -41,8 +40,7 @@ def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genu
         keys = {key: one[key] for key in ("name", "source", "touching")}
         told[one["image_id"] - 1]["specimens"].append({"box": one["bbox"], **keys})
     digest = sha256(json.dumps(told).encode()).hexdigest()[:16]
-    for name in ("trays.js", "app.css", "LICENSE"):
-        shutil.copyfile(ASSETS / "page" / name, folder / name)
+    copy_assets(folder, "trays.js", *VIEWER)
     value = {"genus": genus, "print": digest, "trays": told}
     (folder / "data.js").write_text(script("trays", value), "utf-8")
     write_text(folder / PAGE, TEMPLATES.get_template("trays.html.j2").render(genus=genus))
