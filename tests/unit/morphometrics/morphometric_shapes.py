@@ -5,6 +5,9 @@ import math
 import numpy as np
 from scipy.spatial import ConvexHull
 
+from sam2pal.dataset.dataset import Annotation
+from sam2pal.dataset.rle import encode_mask
+
 
 def _grid(extent, turn, shift):
     n = math.ceil(extent) + 6
@@ -110,3 +113,8 @@ def ring(size, turn=0.0, shift=(0, 0)):
 
 
 SHAPES = {f.__name__: f for f in (disc, ellipse, tube, finger, corner, ring)}
+
+
+def annotated(mask, source="predicted", **keys):
+    """The annotation of a mask `[height, width]`."""
+    return Annotation((encode_mask(mask),), *mask.shape, source=source, **keys)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from morphometric_shapes import ellipse
+from morphometric_shapes import annotated, ellipse
 from PIL import Image
 
 import measure
@@ -27,7 +27,7 @@ from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.measures.dictionary import FLAGS, MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks, StructureMask
+from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks
 from sam2pal.morphometrics.tables import genus
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
@@ -296,7 +296,7 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
 def one(masks, options=None, **keys):
     """Measure one specimen that is made of masks."""
     options = options or MeasurementOptions(colour=False)
-    drawn = {name: StructureMask(mask, **keys) for name, mask in masks.items()}
+    drawn = {name: annotated(mask, **keys) for name, mask in masks.items()}
     measuring = Measuring(STRUCTURES, options)
     return measuring.measure([SpecimenMasks("a", drawn, Scale())])[0].structures
 
@@ -320,7 +320,7 @@ def test_flags():
 def test_what_a_person_said_of_a_structure_without_a_mask():
     nothing = np.zeros((40, 40), bool)
     for why in ("hidden", "outside", "absent"):
-        found = one({"head": nothing}, source="corrected", verdict=why, state=why)["head"]
+        found = one({"head": nothing}, source="corrected", verdict=why, why=why)["head"]
         assert (found.status, found.state, found.verdict) == (why, why, why)
 
 
@@ -358,10 +358,10 @@ def test_the_body_axis_from_end_to_end():
 
 def test_a_structure_without_template_is_not_absent():
     empty = {"antennae": np.zeros(SIZE, bool)}
-    found = one(empty, flags=["no_template"], confidence=0.0)
+    found = one(empty, flags=["no_template"], score=0.0)
     assert found["antennae"].status == "not_annotated"
     assert found["antennae"].flags == ["no_template"]
-    assert one(empty, flags=["absent"], confidence=0.1)["antennae"].status == "absent"
+    assert one(empty, flags=["absent"], score=0.1)["antennae"].status == "absent"
 
 
 def test_intervals_move_the_outline():
@@ -404,7 +404,7 @@ def test_intervals_of_the_whole_specimen():
             area, edge = int(mask.sum()), Shape.of(mask).perimeter
             areas = {"0.25": area + round(2 * edge), "0.5": area, "0.75": area - round(edge)}
             source = sources.get(name, "predicted")
-            drawn[name] = StructureMask(mask, source, 0.9, {}, areas if change else {})
+            drawn[name] = annotated(mask, source, score=0.9, areas=areas if change else {})
         return measuring.measure([SpecimenMasks("a", drawn, scale)])[0].structures["specimen"]
 
     both = found({}, True)
@@ -667,11 +667,11 @@ def test_annotations_are_measured_under_the_names_of_the_list(
 
 
 def test_a_corrected_mask_needs_no_confidence():
-    found = one(beetle(), source="corrected", confidence=0.1)
+    found = one(beetle(), source="corrected", score=0.1)
     assert found["head"].status == "measured" and found["head"].source == "corrected"
     assert found["head"].intervals == {} and found["specimen"].source == "corrected"
-    masks = {name: StructureMask(mask, "drawn") for name, mask in beetle().items()}
-    masks["head"] = StructureMask(masks["head"].mask, "corrected")
+    masks = {name: annotated(mask, "drawn") for name, mask in beetle().items()}
+    masks["head"] = annotated(beetle()["head"], "corrected")
     measuring = Measuring(STRUCTURES, MeasurementOptions(colour=False))
     both = measuring.measure([SpecimenMasks("a", masks, Scale())])[0].structures
     assert [both[name].source for name in ("head", "trunk", "specimen")] == [
@@ -707,11 +707,9 @@ def test_summary_in_pieces_is_that_of_the_whole():
 def test_values_before_and_after_a_person_looked():
     masks = beetle()
     wider = masks["head"] | np.roll(masks["head"], 3, 1)
-    drawn = {name: StructureMask(mask, verdict="accepted") for name, mask in masks.items()}
-    drawn["head"] = StructureMask(masks["head"], "corrected", verdict="corrected")
-    before = {name: StructureMask(mask) for name, mask in masks.items()} | {
-        "head": StructureMask(wider)
-    }
+    drawn = {name: annotated(mask, verdict="accepted") for name, mask in masks.items()}
+    drawn["head"] = annotated(masks["head"], "corrected", verdict="corrected")
+    before = {name: annotated(mask) for name, mask in masks.items()} | {"head": annotated(wider)}
     options = MeasurementOptions(colour=False, body=["head", "trunk"])
     case = SpecimenMasks("a", drawn, Scale(), predicted=before)
     found = Measuring(STRUCTURES, options).measure([case])[0].structures
@@ -720,7 +718,7 @@ def test_values_before_and_after_a_person_looked():
     body = found["specimen"]
     assert body.predicted["area"] > body.values["area"]
     # what would not have counted says nothing of the means
-    low = before | {"head": StructureMask(wider, confidence=0.0)}
+    low = before | {"head": annotated(wider, score=0.0)}
     unsure = (
         Measuring(STRUCTURES, options)
         .measure([dataclasses.replace(case, predicted=low)])[0]

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from morphometric_shapes import annotated
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.measures.indices import parse_index
 from sam2pal.morphometrics.measures.plausibility import Plausibility
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks, StructureMask
+from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks
 
 BODY = ["head", "pronotum", "elytra"]
 
@@ -38,7 +39,7 @@ def judged(odd, source="predicted"):
     all_masks = [beetle(scale, (22 + i % 3, 16 - i % 2)) for i, scale in enumerate(sizes)]
     cases = [
         SpecimenMasks(
-            str(i), {n: StructureMask(m, source, 0.9) for n, m in masks.items()}, Scale(None, "")
+            str(i), {n: annotated(m, source, score=0.9) for n, m in masks.items()}, Scale(None, "")
         )
         for i, masks in enumerate([*all_masks, odd])
     ]
@@ -116,7 +117,7 @@ def scaled(scales, sizes, source="bar"):
     cases = [
         SpecimenMasks(
             str(i),
-            {n: StructureMask(m, "drawn") for n, m in beetle(size).items()},
+            {n: annotated(m, "drawn") for n, m in beetle(size).items()},
             Scale(scale, source),
         )
         for i, (size, scale) in enumerate(zip(sizes, scales, strict=True))

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import BY_HAND, MISSING, Annotation, State
+from sam2pal.dataset.runs import rle_size
 from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN, UNREADABLE
 from sam2pal.images.reading import Photograph, read_part
@@ -54,67 +56,31 @@ VERDICTS = (*REFUSED, "needs_correction", "", "accepted", *MISSING, "corrected")
 
 
 @dataclass(frozen=True)
-class StructureMask:
-    """The mask of one structure and what is known about it.
-
-    Attributes:
-        mask: bool [H, W] as stored, or [h, w] of its `box`; None if nothing is known about the structure.
-        box: (left, top, width, height), if the mask is only that part.
-        size: (H, W) of the photograph, if the mask is only a part.
-    """
-
-    mask: Mask | None
-    source: str = "predicted"
-    confidence: float | None = None
-    signals: Mapping[str, float | None] = field(default_factory=dict)
-    areas: Mapping[str, int] = field(default_factory=dict)
-    flags: Sequence[str] = ()
-    verdict: str = ""
-    state: State = State.UNKNOWN
-    box: tuple[int, int, int, int] | None = None
-    size: tuple[int, int] | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of a mask of the whole photograph."""
-        assert self.mask is not None
-        return self.size or self.mask.shape
-
-    def whole(self) -> Mask:
-        """The mask of the whole photograph, [H, W]."""
-        part, (left, top) = self.crop()
-        mask = np.zeros(self.shape, bool)
-        mask[top : top + part.shape[0], left : left + part.shape[1]] = part
-        return mask
-
-    def crop(self) -> Crop:
-        """The part of the mask that holds its pixels; an empty array if there are none."""
-        assert self.mask is not None
-        if self.box is None:
-            return crop(self.mask)
-        return self.mask, self.box[:2]
-
-
-@dataclass(frozen=True)
 class SpecimenMasks:
     """A specimen to be measured.
 
     Attributes:
-        drawn: a mask per structure, all of one size; a structure that is not there is unknown.
+        drawn: by structure, all of one size; a structure that is not there is unknown.
         photograph: for colours; None leaves them empty.
-        predicted: the masks as they were predicted, of a specimen on which a person accepted or
-            corrected any.
+        predicted: as they were predicted, of a specimen on which a person accepted or corrected
+            any.
         mirrored: it was matched with the mirror image of its templates.
         calibrated: `UNTRAINED` or `TRAINED` round of a model of which intervals are known; empty of others.
     """
 
     specimen: str
-    drawn: Mapping[str, StructureMask]
+    drawn: Mapping[str, Annotation]
     scale: Scale
     photograph: Path | None = None
-    predicted: Mapping[str, StructureMask] = field(default_factory=dict)
+    predicted: Mapping[str, Annotation] = field(default_factory=dict)
     mirrored: bool = False
     calibrated: str = ""
+
+    @cached_property
+    def crops(self) -> dict[str, Crop]:
+        """The masks that were not refused, by structure: an empty array if there are no pixels."""
+        parts = {name: of.part() for name, of in self.drawn.items() if of.verdict not in REFUSED}
+        return {name: (part, box[:2]) for name, (part, box, _) in parts.items()}
 
 
 @dataclass
@@ -235,22 +201,19 @@ class Measuring:
 
     def _present(self, case: SpecimenMasks) -> dict[str, Crop]:
         """The structures that are there."""
-        drawn = {name: case.drawn[name] for name in self.structures if name in case.drawn}
-        crops = {name: of.crop() for name, of in drawn.items() if of.mask is not None}
+        crops = {name: case.crops[name] for name in self.structures if name in case.crops}
         return {name: cut for name, cut in crops.items() if cut[0].size}
 
     def _measure(
         self, case: SpecimenMasks, there: Mapping[str, Crop], shapes: Mapping[str, Shape]
     ) -> Measured:
-        unknown = StructureMask(None)
-        entries = {name: case.drawn.get(name, unknown) for name in self.structures}
-        whole, angle = self.axis(entries, shapes)
+        whole, angle = self.axis(there, shapes)
         results = {}
-        for name, entry in entries.items():
-            results[name] = result = self._state(entry, name in shapes)
+        for name in self.structures:
+            results[name] = self._state(case.drawn.get(name), name in shapes)
             if name in shapes:
-                self._fill(result, name, entry, shapes[name], angle)
-        body = self._body(entries, results, shapes, whole, angle)
+                self._fill(results[name], name, case.drawn[name], shapes[name], angle)
+        body = self._body(case.drawn, results, shapes, whole, angle)
         if case.calibrated:
             for result in results.values():
                 known = result.signals, result.values, result.intervals
@@ -262,7 +225,7 @@ class Measuring:
             if flag in body.flags:
                 for name in shapes:
                     results[name].flags.append(flag)
-        reason = self._add_colours(results, entries, shapes, there, case.photograph)
+        reason = self._add_colours(case, results, there)
         results[SPECIMEN] = body
         if case.scale.reason:
             reason = reason or case.scale.reason
@@ -331,12 +294,14 @@ class Measuring:
             if result.status == MEASURED and doubtful.intersection(name for name, _ in index.names):
                 result.status = DOUBTFUL
 
-    def _state(self, entry: StructureMask, present: bool) -> MeasureResult:
+    def _state(self, entry: Annotation | None, present: bool) -> MeasureResult:
         """Status, source and confidence of one structure."""
+        if entry is None:
+            return MeasureResult(UNKNOWN, UNKNOWN)
         flags = [flag for flag in entry.flags if flag != "absent"]
         if entry.verdict in REFUSED:
             status = entry.verdict
-        elif entry.mask is None or "no_template" in flags:
+        elif "no_template" in flags:
             status = UNKNOWN
         elif not present:
             status = entry.state if entry.state in (HIDDEN, OUTSIDE) else ABSENT
@@ -344,26 +309,26 @@ class Measuring:
             status = MEASURED
         state = "" if status in REFUSED else str(State.FOUND if status == MEASURED else status)
         source = entry.source if status != UNKNOWN else ""
-        low = entry.confidence is not None and entry.confidence < self.options.low_confidence
-        looked_at = entry.source in BY_HAND or entry.verdict == "accepted"
+        low = entry.score is not None and entry.score < self.options.low_confidence
+        looked_at = entry.by_hand or entry.verdict == "accepted"
         if low and not looked_at and status == MEASURED:
             status = LOW
             flags.append("low_confidence")
         return MeasureResult(
-            status, state, source, entry.verdict, entry.confidence, entry.signals, flags
+            status, state, source, entry.verdict, entry.score, entry.confidence, flags
         )
 
     def _fill(
         self,
         result: MeasureResult,
         name: str,
-        entry: StructureMask,
+        entry: Annotation,
         shape: Shape,
         angle: float,
     ) -> None:
         """Measures, intervals and flags of a structure that is there."""
         values = shape.measures(angle, self.options.leave_out)
-        found = {} if entry.source in BY_HAND else intervals(shape, values, entry.areas)
+        found = {} if entry.by_hand else intervals(shape, values, entry.areas)
         bent = name in self.options.curved
         for of in (values, found):
             if (length := "medial_length" if bent else "body_length") in of:
@@ -371,7 +336,7 @@ class Measuring:
             if (width := "medial_width_max" if bent else "body_width") in of:
                 of["width"] = of[width]
         result.values, result.intervals = self._kept(values), found
-        height, width = entry.shape
+        height, width = rle_size(entry.rle)
         if shape.touches(width, height):
             result.flags.append("touches_border")
             result.state = OUTSIDE
@@ -382,15 +347,14 @@ class Measuring:
             result.flags.append("fragments")
 
     def axis(
-        self, entries: Mapping[str, StructureMask], shapes: Mapping[str, Shape]
+        self, crops: Mapping[str, Crop], shapes: Mapping[str, Shape]
     ) -> tuple[Moments | None, float]:
         """Moments of the specimen and the direction of its body axis (radians, y down)."""
         # of whatever there is if the body is not, so that the structures keep a direction
         there = [name for name in self.body if name in shapes] or list(shapes)
-        crops = [entries[name].crop() for name in there if entries[name].mask is not None]
-        if not crops:
+        if not there:
             return None, 0.0
-        moments = pixel_moments(*united(crops))
+        moments = pixel_moments(*united([crops[name] for name in there]))
         if self.options.body_axis == "ends":
             ends = [shapes[name].moments.centre for name in self.body if name in shapes]
             if len(ends) > 1 and ends[0] != ends[-1]:
@@ -400,7 +364,7 @@ class Measuring:
 
     def _body(
         self,
-        entries: Mapping[str, StructureMask],
+        entries: Mapping[str, Annotation],
         results: Mapping[str, MeasureResult],
         shapes: Mapping[str, Shape],
         whole: Moments | None,
@@ -425,9 +389,9 @@ class Measuring:
             "length": float(np.ptp(hull @ along)),
             "width": float(np.ptp(hull @ np.array([-along[1], along[0]]))),
         }
-        if any(entries[name].source not in BY_HAND for name in there):
+        if any(not entries[name].by_hand for name in there):
             changes = [
-                (0.0, 0.0) if entries[name].source in BY_HAND else area_change(entries[name].areas)
+                (0.0, 0.0) if entries[name].by_hand else area_change(entries[name].areas)
                 for name in there
             ]
             known = [change for change in changes if change is not None]
@@ -449,21 +413,16 @@ class Measuring:
         return result
 
     def _add_colours(
-        self,
-        results: Mapping[str, MeasureResult],
-        entries: Mapping[str, StructureMask],
-        shapes: Mapping[str, Shape],
-        crops: Mapping[str, Crop],
-        path: Path | None,
+        self, case: SpecimenMasks, results: Mapping[str, MeasureResult], crops: Mapping[str, Crop]
     ) -> str:
         """Colours of all structures that are there; the reason if they cannot be had."""
-        if not self._colours or not shapes:
+        if not self._colours or not crops:
             return ""
-        reason, photograph = "no photograph is named", None
+        reason, photograph, path = "no photograph is named", None, case.photograph
         if path is not None:
             try:
                 photograph = read_part(path, _around(crops.values()))
-                size = next(of.shape for name in shapes if (of := entries[name]).mask is not None)
+                size = rle_size(case.drawn[next(iter(crops))].rle)
                 if (photograph.height, photograph.width) != size:
                     reason = (
                         f"{path}: the photograph has {photograph.width} x {photograph.height} "
@@ -472,20 +431,21 @@ class Measuring:
                     photograph = None
             except InputError as error:
                 reason = str(error)
-        for name in shapes:
-            result, entry = results[name], entries[name]
+        for name, cut in crops.items():
             found = {}
-            if photograph is not None and entry.mask is not None:
-                found = self._colour(crops[name], entry, photograph)
+            if photograph is not None:
+                found = self._colour(cut, case.drawn[name], photograph)
             if not found:
-                result.flags.append("no_colour")
-            result.values |= self._kept(found)
+                results[name].flags.append("no_colour")
+            results[name].values |= self._kept(found)
         return reason if photograph is None else ""
 
-    def _colour(self, cut: Crop, entry: StructureMask, photograph: Photograph) -> dict[str, float]:
+    def _colour(self, cut: Crop, entry: Annotation, photograph: Photograph) -> dict[str, float]:
         part, (x, y) = cut
         if photograph.orientation != 1:
-            part, (x, y) = crop(photograph.to_upright(entry.whole()))
+            mask = photograph.to_upright(entry.mask())
+            window = Window.holding(mask)
+            part, (x, y) = mask[window.slices], (window.left, window.top)
         rows, columns = inner_pixels(part, self.options.colour_erosion, COLOURED)
         rows, columns = rows + y - photograph.shown.top, columns + x - photograph.shown.left
         return colour(np.ascontiguousarray(photograph.pixels[rows, columns].T))
@@ -537,12 +497,6 @@ def in_order(flags: Sequence[str]) -> list[str]:
     return [flag for flag in FLAGS if flag in flags] + sorted(set(flags) - set(FLAGS))
 
 
-def crop(mask: Mask) -> Crop:
-    """The part of a mask that holds its pixels; an empty array if there are none."""
-    window = Window.holding(mask)
-    return mask[window.slices], (window.left, window.top)
-
-
 def _around(crops: Collection[Crop]) -> tuple[int, int, int, int]:
     """(left, top, width, height) of all."""
     left, top = (min(place[axis] for _, place in crops) for axis in (0, 1))
@@ -560,22 +514,3 @@ def united(crops: Sequence[Crop]) -> Crop:
     for part, (x, y) in crops:
         union[y - top : y - top + part.shape[0], x - left : x - left + part.shape[1]] |= part
     return union, (left, top)
-
-
-def drawn_of(annotation: Annotation) -> StructureMask:
-    """An annotation with its mask, unless that is refused."""
-    mask, box, size = None, None, None
-    if annotation.verdict not in REFUSED:
-        mask, box, size = annotation.part()
-    return StructureMask(
-        mask,
-        annotation.source,
-        annotation.score,
-        annotation.confidence,
-        annotation.areas,
-        annotation.flags,
-        annotation.verdict,
-        annotation.state,
-        box,
-        size,
-    )

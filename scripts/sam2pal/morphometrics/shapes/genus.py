@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.dataset.landmarks import Points
+from sam2pal.dataset.runs import rle_size
 from sam2pal.images.address import file_of
 from sam2pal.images.orientation import mirrors
 from sam2pal.images.reading import inspect
@@ -13,7 +14,7 @@ from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together
 from sam2pal.morphometrics.measures.dictionary import MEASURED
 from sam2pal.morphometrics.measures.scale import Scale
-from sam2pal.morphometrics.measures.specimen import SpecimenMasks, StructureMask
+from sam2pal.morphometrics.measures.specimen import SpecimenMasks
 from sam2pal.morphometrics.shapes.frame import BodyFrame
 from sam2pal.morphometrics.shapes.landmarks import Landmarks, landmarks
 from sam2pal.morphometrics.shapes.outlines import Described, OrientedOutline, in_one_piece
@@ -99,7 +100,7 @@ def shapes(
             if one.specimen in drawn:
                 one = replace(one, drawn=drawn[one.specimen])
             elif body is not None and templates:
-                sure = [case.drawn[name].confidence for name in body.outlines]
+                sure = [case.drawn[name].score for name in body.outlines]
                 lowest = min((of for of in sure if of is not None), default=1.0)
                 one = replace(one, transferred=transfer(templates, body, lowest))
             yield one
@@ -112,11 +113,9 @@ def _templates(
     """The templates with landmarks and outlines."""
     found = []
     for name, points in drawn.items():
-        masks = {
-            of: StructureMask(mask, "drawn") for of, mask in genus.templates[name].masks.items()
-        }
-        case = SpecimenMasks(name, masks, Scale(), Path(genus.templates[name].path))
-        there = {(name, of): MEASURED for of, one in masks.items() if one.mask.any()}
+        template = genus.templates[name]
+        case = SpecimenMasks(name, template.annotations, Scale(), Path(template.path))
+        there = {(name, of): MEASURED for of, one in template.annotations.items() if one.area}
         _, body = _specimen(case, genus, there, outlines)
         if body is not None:
             found.append(Template(body.frame, body.outlines, body.defined, points))
@@ -129,14 +128,10 @@ def _specimen(
     """The shapes of a specimen, and its outlines, which take a hundred times the memory."""
     structures = list(genus.structures or ())
     status = {name: statuses.get((case.specimen, name), "") for name in structures}
-    crops = {
-        name: drawn.crop()
-        for name, of in status.items()
-        if of == MEASURED and (drawn := case.drawn.get(name)) and drawn.mask is not None
-    }
+    crops = {n: case.crops[n] for n, of in status.items() if of == MEASURED and n in case.crops}
     known = {name: Shape.of(*crops[name], min_part=genus.options.min_part) for name in crops}
     wanted = outlines.outlined(structures, genus.options.curved)
-    sizes = (of.shape for of in case.drawn.values() if of.mask is not None)
+    sizes = (rle_size(case.drawn[name].rle) for name in case.crops)
     height, width = next(sizes, (0, 0))
     image = case.photograph.name if case.photograph else case.specimen
     scale = case.scale.pixels_per_mm
@@ -146,7 +141,7 @@ def _specimen(
     if front not in known or rear not in known:
         lost = {name: NO_AXIS if name in known else status[name] for name in wanted}
         return SpecimenShapes(*common, lost), None
-    body, axis = genus.measuring.axis(case.drawn, known)
+    body, axis = genus.measuring.axis(crops, known)
     frame = BodyFrame.of(body, axis, known[front].moments, known[rear].moments, mirrored)
     whole = {name: in_one_piece(of.parts) for name, of in known.items()}
     found = {name: OrientedOutline(of.parts[0], frame) for name, of in known.items() if whole[name]}

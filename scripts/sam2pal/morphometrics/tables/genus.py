@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.matching import match
+from sam2pal.dataset.runs import rle_size
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN
 from sam2pal.io.errors import InputError
@@ -19,13 +21,7 @@ from sam2pal.morphometrics.measures.calibrated import TRAINED, UNTRAINED
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.plausibility import shapes_of
 from sam2pal.morphometrics.measures.scale import Scales
-from sam2pal.morphometrics.measures.specimen import (
-    Measured,
-    Measuring,
-    SpecimenMasks,
-    StructureMask,
-    drawn_of,
-)
+from sam2pal.morphometrics.measures.specimen import Measured, Measuring, SpecimenMasks
 from sam2pal.morphometrics.tables.table import Layout
 
 SHOWN = 20
@@ -213,17 +209,14 @@ class GenusShards:
             )
             self._leave_out(why, entry.specimen, entry)
             return self.measuring.nothing(entry.specimen, entry.status, entry.reason, scale)
-        entries: dict[str, StructureMask] = {}
-        for name in self.structures:
-            if name in entry.annotations:
-                entries[name] = drawn_of(entry.annotations[name])
+        entries = {n: entry.annotations[n] for n in self.structures if n in entry.annotations}
         for name, known in (template.annotations if template else {}).items():
             if name in self.structures and (
                 name not in entries
                 or (entries[name].source == "predicted" and not entries[name].verdict)
             ):
-                entries[name] = drawn_of(known)
-        sizes = {drawn.shape for drawn in entries.values() if drawn.mask is not None}
+                entries[name] = known
+        sizes = {rle_size(of.rle) for of in entries.values() if of.verdict not in REFUSED}
         if len(sizes) > 1:
             raise InputError(
                 f"{path}: the masks of specimen '{entry.specimen}' have different sizes; its "
@@ -233,10 +226,11 @@ class GenusShards:
             self._leave_out("without a scale", entry.specimen, entry, scale.reason)
         before = {}
         if any(one.before for one in entry.annotations.values()):
+            annotations = entry.annotations
             before = {
-                name: drawn_of(one.before or one)
-                for name, one in entry.annotations.items()
-                if name in entries
+                name: annotations[name].before or annotations[name]
+                for name in entries
+                if name in annotations
             }
         mirrored = entry.view.startswith("mirrored")
         return SpecimenMasks(entry.specimen, entries, scale, photograph, before, mirrored)
@@ -272,7 +266,7 @@ def _together(
     for case in cases:
         group.append(case)
         if isinstance(case, SpecimenMasks):
-            pixels += sum(of.mask.size for of in case.drawn.values() if of.mask is not None)
+            pixels += sum(part.size for part, _ in case.crops.values())
         if pixels >= PIXELS or len(group) == SPECIMENS:
             yield group
             group, pixels = [], 0
