@@ -26,22 +26,10 @@ method are run again."""
 
 @options
 class Variant:
-    """One way to train, or not to.
-
-    Attributes:
-        templates: what it trains on: `draw`, the templates of the draw, or `all`, every annotated
-            specimen that may be trained on.
-    """
+    """One way to train on the templates of a draw, or not to."""
 
     name: str
     training: ConfiguredTraining | None = None
-    templates: Literal["draw", "all"] = "draw"
-
-    @model_validator(mode="after")
-    def _trained(self) -> "Variant":
-        if self.training is None and self.templates == "all":
-            raise ValueError("`templates` says how to train; give `training` too")
-        return self
 
 
 @dataclass(frozen=True, order=True)
@@ -63,7 +51,6 @@ class Protocol:
     """What a benchmark runs.
 
     Attributes:
-        ceiling: the variant whose mean counts as 100 %.
         compare: pairs of variants (before, after) to compare beside `untrained`.
     """
 
@@ -78,21 +65,14 @@ class Protocol:
     model: Section[ModelOptions] = field(default_factory=ModelOptions)
     segmentation: Section[SegmentationOptions] = field(default_factory=SegmentationOptions)
     evaluation: Section[EvaluationOptions] = field(default_factory=EvaluationOptions)
-    ceiling: str | None = None
     compare: list[tuple[str, str]] = field(default_factory=list)
 
     @model_validator(mode="after")
     def _agree(self) -> "Protocol":
         if all(variant.training is not None for variant in self.variants.values()):
             raise ValueError("no variant is untrained; add `untrained: {}`")
-        for variant in self.variants.values():
-            if self.score == "even" and variant.templates == "all":
-                raise ValueError(
-                    f"'{variant.name}' trains on all specimens with an even number, and `score: even` "
-                    "scores them"
-                )
-        for name in [name for pair in self.compare for name in pair] + [self.ceiling]:
-            if name is not None and name not in self.variants:
+        for name in (name for pair in self.compare for name in pair):
+            if name not in self.variants:
                 raise ValueError(f"no variant '{name}'{nearest(name, self.variants)}")
         return self
 

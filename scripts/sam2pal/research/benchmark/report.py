@@ -10,7 +10,7 @@ from sam2pal.evaluation.bootstrap import Means, crossed_means, generator
 from sam2pal.research.benchmark.protocol import Protocol
 
 _SHOWN = ("iou", "boundary_f")
-FEWEST = 5  # draws: of fewer no interval is given, as resampling them says too little of other draws
+FEWEST = 5  # draws: of fewer no interval is given, as they say too little of other draws
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,7 @@ class Table:
         if not pairs:
             return None
         mine, theirs = (list(part) for part in zip(*pairs, strict=True))
-        return Table(
-            self.values[mine] - other.values[theirs], self.draws[mine], self.seeds[mine]
-        )
+        return Table(self.values[mine] - other.values[theirs], self.draws[mine], self.seeds[mine])
 
 
 def report(protocol: Protocol, runs: pd.DataFrame, scores: pd.DataFrame) -> str:
@@ -92,16 +90,15 @@ def _section(
     }
     structures = [structure.name for structure in protocol.structures]
     untrained = tables.get(protocol.untrained)
-    ceiling = _means(protocol, tables[protocol.ceiling]) if protocol.ceiling in tables else None
     what = "one template" if templates == 1 else f"{templates} templates"
     lines = [
         f"## {collection}, {what}",
         "",
         f"{len(scored)} specimens.",
         "",
-        "| variant | draws x seeds | IoU | change | boundary F | of the ceiling | seconds of training "
+        "| variant | draws x seeds | IoU | change | boundary F | seconds of training "
         "| runs that kept the training |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, table in tables.items():
         part = runs[runs["variant"] == name]
@@ -114,7 +111,6 @@ def _section(
             f"{means.mean[-1, 0]:.3f}",
             _change(_means(protocol, change), -1, change) if change else "",
             f"{means.mean[-1, 1]:.3f}",
-            f"{means.mean[-1, 0] / ceiling.mean[-1, 0]:.0%}" if ceiling else "",
             f"{_seconds(part).mean():.0f}" if trained else "0",
             f"{part['trained_share'].mean():.0%}" if trained else "",
         ]
@@ -137,9 +133,7 @@ def _section(
             continue
         means = _means(protocol, change)
         cells = [_change(means, k, change) for k in (-1, *range(len(structures)))]
-        lines.append(
-            f"| {after} against {before} | {len(change.draws)} | {' | '.join(cells)} |"
-        )
+        lines.append(f"| {after} against {before} | {len(change.draws)} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
@@ -153,9 +147,7 @@ def _table(
 ) -> Table:
     structures = [structure.name for structure in protocol.structures]
     order = runs.sort_values(["draw", "seed"])
-    index = pd.MultiIndex.from_product(
-        [specimens, structures], names=["specimen", "structure"]
-    )
+    index = pd.MultiIndex.from_product([specimens, structures], names=["specimen", "structure"])
     values = []
     for _, run in order.iterrows():
         own = scores[(scores["draw"] == run["draw"]) & (scores["seed"] == run["seed"])]

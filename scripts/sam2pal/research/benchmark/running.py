@@ -3,7 +3,7 @@
 import copy
 import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,11 @@ from sam2pal.model import adapters
 from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
-from sam2pal.research.benchmark.protocol import BenchmarkRun, Protocol, Variant
+from sam2pal.research.benchmark.protocol import BenchmarkRun, Protocol
 from sam2pal.segmentation.annotations import Annotator
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.tracking import track_halving
 from sam2pal.training.trainer import Trainer
-
-
-@dataclass
-class Trained:
-    """A model, and what its training was."""
-
-    model: SAM2Base
-    record: dict[str, Any] = field(default_factory=dict)
 
 
 class Runner:
@@ -49,39 +41,26 @@ class Runner:
     ) -> None:
         self.protocol, self.base, self.collections = protocol, model, collections
         self.device, self.scratch = device, scratch
-        self._latest: dict[tuple[str, str], tuple[int, Trained]] = {}
 
     def __call__(self, run: BenchmarkRun) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """A row per specimen and structure, and what is to be known of the training."""
         collection = self.collections[run.collection]
         templates = collection.draw(run.templates, run.draw, self.protocol.seed)
-        trained = self._train(run, templates)
+        model, record = self._train(run, templates)
         began = time.monotonic()
-        rows = segment_and_score(self.protocol, collection, trained, templates)
+        rows = segment_and_score(self.protocol, collection, model, templates)
         names = [collection.tune[i].specimen for i in templates]
         seconds = {"segment_seconds": round(time.monotonic() - began, 2)}
-        return rows, {"template_specimens": " ".join(names), **trained.record, **seconds}
+        return rows, {"template_specimens": " ".join(names), **record, **seconds}
 
-    def _train(self, run: BenchmarkRun, templates: list[int]) -> Trained:
-        variant = self.protocol.variants[run.variant]
-        collection = self.collections[run.collection]
+    def _train(self, run: BenchmarkRun, templates: list[int]) -> tuple[SAM2Base, dict[str, Any]]:
+        """The model, and what its training was."""
+        variant, seed = self.protocol.variants[run.variant], run.seed
         if variant.training is None:
-            return Trained(self.base)
-        if variant.templates == "all":
-            # does not depend on the draw; only that of the latest seed is kept
-            where = run.collection, run.variant
-            if self._latest.get(where, (None, None))[0] != run.seed:
-                every = list(range(len(collection.tune)))
-                self._latest[where] = run.seed, self._fit(variant, collection, every, run.seed)
-            return self._latest[where][1]
-        return self._fit(variant, collection, templates, run.seed)
-
-    def _fit(
-        self, variant: Variant, collection: Collection, templates: list[int], seed: int
-    ) -> Trained:
+            return self.base, {}
         # encoded before the clock starts: all variants share it
         options = variant.training.settled(len(templates))
-        data = collection.data(templates, options, seed)
+        data = self.collections[run.collection].data(templates, options, seed)
         weights = torch.tensor([s.weight for s in self.protocol.structures], device=self.device)
         began, cpu = time.monotonic(), time.process_time()
         model = copy.deepcopy(self.base)
@@ -99,12 +78,12 @@ class Runner:
             "validation_untrained": state.untrained,
             "validation_best": state.best,
         }
-        return Trained(model, record)
+        return model, record
 
 
 @torch.no_grad()
 def segment_and_score(
-    protocol: Protocol, collection: Collection, trained: Trained, templates: list[int]
+    protocol: Protocol, collection: Collection, model: SAM2Base, templates: list[int]
 ) -> list[dict[str, Any]]:
     """Masks at the photographs' own size, as a job of the workflow makes them, against truth."""
     names = [structure.name for structure in protocol.structures]
@@ -113,7 +92,7 @@ def segment_and_score(
     annotator = Annotator(protocol.structures, names, options)
     drawn = [collection.tune[i] for i in templates]
     used = {specimen.specimen for specimen in drawn}
-    tracker = Tracker(trained.model)
+    tracker = Tracker(model)
     bank = remember(tracker, drawn, names, options)
     scored = [specimen for specimen in collection.scored if specimen.specimen not in used]
     rows = []
