@@ -33,7 +33,7 @@ def outlines(mask: np.ndarray, coarse: int = 1, tolerance: float = 0.0) -> list[
     top, left = window.top // coarse * coarse, window.left // coarse * coarse
     piece = mask[top : window.top + window.height, left : window.left + window.width]
     # beyond the edges there are no pixels
-    share = sums_of(sums_of(piece, coarse, 0), coarse, 1).astype(np.float32) / np.float32(coarse**2)
+    share = sums_of(sums_of(piece, coarse, 0), coarse, 1) / coarse**2
     found = find_contours(np.pad(share, 1), 0.5) if share.max() > 0.5 else []
     if not found:
         found = find_contours(np.pad((share > 0).astype(np.float32), 1), 0.5)

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sam2pal.images.reading import Photograph
+from sam2pal.images.reduction import box_means, factor_for
 from sam2pal.review.colours import CASING, LineStyle, line_styles
 from sam2pal.review.outlines import Polygon, outlines
 
@@ -22,21 +23,23 @@ def fit(width: int, height: int, side: int | None) -> tuple[int, int]:
 def shrink(photograph: np.ndarray | Photograph, side: int | None) -> Image.Image:
     """A picture of a photograph, or of pixels uint8 `[H, W, 3]`, at most `side` pixels wide and high."""
     if isinstance(photograph, np.ndarray):
-        image, frame = Image.fromarray(photograph), None
+        pixels, frame = photograph, None
         height, width = photograph.shape[:2]
     else:
-        image, frame = Image.fromarray(photograph.pixels), photograph.frame
+        pixels, frame = photograph.pixels, photograph.frame
         height, width = photograph.displayed
     size = fit(width, height, side)
-    if frame is None and size == image.size:
-        return image
-    return image.resize(size, Image.Resampling.LANCZOS, box=frame, reducing_gap=3.0)
+    if frame is None and size == (width, height):
+        return Image.fromarray(pixels)
+    if frame is None and (factor := factor_for(width, height, max(size))) > 1:
+        pixels, frame = box_means(pixels, factor), (0, 0, width / factor, height / factor)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS, box=frame, reducing_gap=3.0)
 
 
 def trace(mask: np.ndarray, side: int, longer: int | None = None) -> list[Polygon]:
     """Outlines of a mask, as fine as a picture of longer side `side` can show (and some more)."""
     longer = max(mask.shape) if longer is None else longer
-    return outlines(mask, max(1, longer // (4 * side)), 0.4 * max(1.0, longer / side))
+    return outlines(mask, max(1, longer // (2 * side)), 0.4 * max(1.0, longer / side))
 
 
 def render_overlay(

@@ -10,6 +10,7 @@ import numpy as np
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.runs import Runs, rle_size
+from sam2pal.images import jpeg
 from sam2pal.images.address import split
 from sam2pal.images.orientation import upright_points
 from sam2pal.images.reading import Photograph, read_photograph
@@ -128,9 +129,11 @@ def write_copy(shown: ShownSpecimen, target: Path) -> None:
     """Write a JPEG of a photograph that no browser shows, upright and at its size where that is possible."""
     assert shown.photograph is not None
     target.parent.mkdir(parents=True, exist_ok=True)
-    share = min(1.0, (COPIED_PIXELS / (shown.width * shown.height)) ** 0.5)
-    image = shrink(shown.photograph, int(share * max(shown.width, shown.height)))
-    image.save(target, "JPEG", quality=_COPY_QUALITY)
+    longer, pixels = max(shown.width, shown.height), shown.photograph.pixels
+    most = min(jpeg.LONGEST, int(longer * (COPIED_PIXELS / (shown.width * shown.height)) ** 0.5))
+    if most < longer:
+        pixels = np.asarray(shrink(pixels, most))
+    target.write_bytes(jpeg.encode(pixels, _COPY_QUALITY))
 
 
 def address(path: str, folder: Path) -> str:

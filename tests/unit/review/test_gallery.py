@@ -26,7 +26,7 @@ from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measures
 from sam2pal.images.orientation import stored
-from sam2pal.images.reading import read_photograph
+from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
@@ -36,6 +36,7 @@ from sam2pal.review.outlines import outlines, simplify, svg_path
 from sam2pal.review.overlay import Cell, contact_sheet, render_overlay, shrink
 from sam2pal.review.page import PageLocation
 from sam2pal.review.shards import Group
+from sam2pal.review.specimens import ShownSpecimen, write_copy
 from sam2pal.review.survey import Sources
 from sam2pal.review.tables import Tables
 from sam2pal.review.writing import write_review
@@ -233,6 +234,13 @@ def test_a_picture_of_a_photograph_read_small_is_that_of_the_whole_one(
     expected, found = (np.asarray(shrink(one, 60)).astype(int) for one in (whole, small))
     assert expected.shape == found.shape and max(found.shape) == 60
     assert np.abs(expected - found).max() <= 16 and np.abs(expected - found).mean() < 1
+
+
+def test_a_copy_is_no_longer_than_a_jpeg_can_be(tmp_path: Path) -> None:
+    photograph = Photograph(np.full((8, 66_000, 3), 90, np.uint8), 1, 66_000, 8)
+    write_copy(ShownSpecimen(None, photograph, {}, 66_000, 8, copy=True), tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.size == (65_500, 8) and abs(np.asarray(image).astype(int) - 90).max() < 3
 
 
 def test_a_contact_sheet_has_a_place_for_every_picture() -> None:
