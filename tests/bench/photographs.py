@@ -48,6 +48,8 @@ from sam2pal.research.synthetic.specimen import draw_specimen
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 FORMATS = {"jpg": "JPEG", "png": "PNG", "tif": "TIFF, 16 bits"}
 STAGES = ("decode", "find", "square", "network", "masks", "rest", "measure", "page")
+DECODING = {"measure": "decode to measure", "page": "decode for page"}  # parts of these stages
+COLUMNS = (*STAGES, *DECODING.values(), "loop", "all")
 BAND = 256
 # what the first specimen imports
 IMPORTED = [
@@ -165,7 +167,9 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     from sam2pal.model.build import build_model
     from sam2pal.model.finding import Finder
     from sam2pal.model.tracker import Tracker
+    from sam2pal.morphometrics.measures import specimen as measures
     from sam2pal.morphometrics.tables.genus import GenusShards
+    from sam2pal.review import specimens as pictures
     from sam2pal.review.survey import Sources
     from sam2pal.review.writing import write_review
     from sam2pal.segmentation import shard, tracking
@@ -186,6 +190,8 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     watch(spent, "network", tracking, "track_batch")
     watch(spent, "masks", Annotator, "annotate", list)
     watch(spent, "start", BatchSegmenter, "__init__")
+    watch(spent, DECODING["measure"], measures, "read_part")
+    watch(spent, DECODING["page"], pictures, "read_photograph")
     options = SegmentationOptions(batch_size=4, decode_threads=2)
     tracker = Tracker(build_model(ModelOptions("bundled")))
     templates = read_templates(folder / "templates.json")
@@ -207,6 +213,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     }
     write_coco(folder / "first.json", found | first)
     for name in ("first", "shard"):  # what is imported at first use counts for the job's start
+        spent |= dict.fromkeys(DECODING.values(), 0.0)
         began = time.process_time()
         genus = GenusShards([folder / f"{name}.json"], measuring, pixels_per_mm=20.0)
         for measured in genus.measured():
@@ -216,7 +223,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
         write_review(folder / f"{name}.html", Sources([folder / f"{name}.json"]))
         spent["page"] = time.process_time() - began
     spent |= {"loop": loop, "all": every}
-    each = {stage: spent[stage] / len(specimens) for stage in (*STAGES, "loop", "all")}
+    each = {stage: spent[stage] / len(specimens) for stage in COLUMNS}
     return each | {"segmenting": segmenting, "peak": memory()}
 
 
@@ -262,11 +269,11 @@ def memory() -> float:
 def table(rows: list[tuple[float, str, dict[str, float]]]) -> str:
     """As Markdown."""
     lines = [
-        f"| megapixels | format | {' | '.join(STAGES)} | loop | all | GB segmenting | GB at most |",
-        "| --- " * (len(STAGES) + 6) + "|",
+        f"| megapixels | format | {' | '.join(COLUMNS)} | GB segmenting | GB at most |",
+        "| --- " * (len(COLUMNS) + 4) + "|",
     ]
     for megapixels, kind, found in rows:
-        seconds = " | ".join(f"{found[stage]:.2f}" for stage in (*STAGES, "loop", "all"))
+        seconds = " | ".join(f"{found[stage]:.2f}" for stage in COLUMNS)
         lines.append(
             f"| {megapixels:g} | {kind} | {seconds} | {found['segmenting']:.1f} | {found['peak']:.1f} |"
         )

@@ -33,7 +33,9 @@ def shrink(photograph: np.ndarray | Photograph, side: int | None) -> Image.Image
         return Image.fromarray(pixels)
     if frame is None and (factor := factor_for(width, height, max(size))) > 1:
         pixels, frame = box_means(pixels, factor), (0, 0, width / factor, height / factor)
-    return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS, box=frame, reducing_gap=3.0)
+    return Image.fromarray(pixels).resize(
+        size, Image.Resampling.LANCZOS, box=frame, reducing_gap=3.0
+    )
 
 
 def trace(mask: np.ndarray, side: int, longer: int | None = None) -> list[Polygon]:
