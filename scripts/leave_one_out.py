@@ -9,7 +9,6 @@ templates, a specimen that is outlined only for other rounds from all of them.
 
 import argparse
 import json
-import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +24,6 @@ from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.evaluation.left_out import COLUMNS, LEAST
 from sam2pal.evaluation.overlap import iou
-from sam2pal.images.address import file_of
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
@@ -112,7 +110,7 @@ def judge(
             others = [template for name, template in own.items() if name != one.specimen]
             try:
                 with torch.inference_mode(), half_on_cpu(options.half, stage.model):
-                    found = segment(tracker, [listed(one)], others, structures, options)
+                    found = segment(tracker, [Specimen.annotated(one)], others, structures, options)
             except InputError as error:
                 print(f"{one.specimen}: not judged: {error}")
                 continue
@@ -132,17 +130,6 @@ def judge(
                     "trained_on": "yes" if one.specimen in known else "no",
                     "begun_from": "yes" if (one.specimen, name) in begun else "no",
                 }
-
-
-def listed(one: AnnotatedSpecimen) -> Specimen:
-    """An outlined specimen as the list of a shard has one."""
-    try:
-        stat = os.stat(file_of(one.path))
-    except OSError as error:
-        raise InputError(f"{one.path}: the photograph cannot be read ({error.strerror})") from error
-    return Specimen(
-        one.specimen, one.path, stat.st_size, stat.st_mtime_ns, one.width, one.height, "0000"
-    )
 
 
 def begun_from(corrections: Corrections | None, round_: str) -> set[tuple[str, str]]:

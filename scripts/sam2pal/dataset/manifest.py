@@ -1,5 +1,7 @@
 """The manifest of a genus: which photographs there are, and which shard each belongs to."""
 
+from __future__ import annotations
+
 import csv
 import io
 import os
@@ -10,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN, OK, REMOVED, UNREADABLE
-from sam2pal.images.address import address_of, suffix_of
+from sam2pal.images.address import address_of, file_of, suffix_of
 from sam2pal.images.folder import FoundFile, natural_key, scan
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
@@ -22,6 +24,9 @@ from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import DamagedError, InputError, first_few
 from sam2pal.io.files import write_if_changed
 from sam2pal.io.user_tables import composed
+
+if TYPE_CHECKING:
+    from sam2pal.dataset.dataset import AnnotatedSpecimen
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,21 @@ class Specimen:
     shard: str
     status: str = OK
     reason: str = ""
+
+    @classmethod
+    def annotated(cls, one: AnnotatedSpecimen) -> Specimen:
+        """An annotated specimen as a list has one.
+
+        Raises:
+            InputError: its photograph is not there.
+        """
+        try:
+            stat = os.stat(file_of(one.path))
+        except OSError as error:
+            reason = f"the photograph cannot be read ({error.strerror})"
+            raise InputError(f"{one.path}: {reason}") from error
+        size = stat.st_size, stat.st_mtime_ns, one.width, one.height
+        return cls(one.specimen, one.path, *size, "0000")
 
     @property
     def name(self) -> str:

@@ -12,9 +12,6 @@ import torch
 
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
-from sam2pal.dataset.manifest import Specimen
-from sam2pal.dataset.states import OK
-from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.templates import TemplateSet
@@ -67,9 +64,9 @@ class Collection:
         self.digest = hashlib.sha256(
             b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)
         ).hexdigest()[:12]
-        # on the instance, so that photographs go when the collection goes
-        for method in ("_shows_all", "_photograph"):
-            setattr(self, method, cache(getattr(self, method)))
+        self._shows_all = cache(
+            self._shows_all
+        )  # on the instance: it goes when the collection goes
 
     def draw(self, templates: int, draw: int, seed: int) -> list[int]:
         """Positions among `tune` of the templates of a draw: specimens that show every structure.
@@ -113,15 +110,6 @@ class Collection:
         pool = [specimen.path for i, specimen in enumerate(self.tune) if i not in positions]
         pool = pool or [specimen.path for specimen in self.tune]  # nothing is left unlabelled
         return prepare(self._tracker, templates, pool, options, seed)
-
-    def listed(self, specimen: AnnotatedSpecimen) -> tuple[Specimen, Photograph]:
-        """A specimen as a shard has it."""
-        size = specimen.width, specimen.height
-        listed = Specimen(specimen.specimen, specimen.path, 0, 0, *size, "", OK, "")
-        return listed, self._photograph(specimen.path)
-
-    def _photograph(self, path: str) -> Photograph:
-        return read_photograph(path, at_least=2 * self._tracker.image_size)
 
 
 def _number(specimen: AnnotatedSpecimen, folder: Path) -> int:

@@ -10,16 +10,17 @@ from typing import Any
 import torch
 from sam2.modeling.sam2_base import SAM2Base
 
+from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
+from sam2pal.dataset.states import OK
 from sam2pal.evaluation.pair import evaluate_pair
+from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
 from sam2pal.model.device import seed_everything
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import Collection
 from sam2pal.research.benchmark.protocol import BenchmarkRun, Protocol
-from sam2pal.segmentation.annotations import Annotator
-from sam2pal.segmentation.bank import remember
-from sam2pal.segmentation.tracking import track_halving
+from sam2pal.segmentation.shard import segment
 from sam2pal.training.trainer import Trainer
 
 
@@ -85,29 +86,29 @@ class Runner:
 def segment_and_score(
     protocol: Protocol, collection: Collection, model: SAM2Base, templates: list[int]
 ) -> list[dict[str, Any]]:
-    """Masks at the photographs' own size, as a job of the workflow makes them, against truth."""
-    names = [structure.name for structure in protocol.structures]
+    """Masks at the photographs' own size, as a job of the workflow makes them, against truth.
+
+    Raises:
+        InputError: a photograph cannot be read.
+    """
     # photographs of collections are cut to their specimens
     options = replace(protocol.segmentation, window="photograph")
-    annotator = Annotator(protocol.structures, names, options)
     drawn = [collection.tune[i] for i in templates]
     used = {specimen.specimen for specimen in drawn}
-    tracker = Tracker(model)
-    bank = remember(tracker, drawn, names, options)
     scored = [specimen for specimen in collection.scored if specimen.specimen not in used]
+    listed = [Specimen.annotated(specimen) for specimen in scored]
+    found = segment(Tracker(model), listed, drawn, protocol.structures, options)
+    for image in found["images"]:
+        if image["status"] != OK:
+            raise InputError(f"{image['path']}: {image['reason']}")
     rows = []
-    for start in range(0, len(scored), options.batch_size):
-        some = [collection.listed(s) for s in scored[start : start + options.batch_size]]
-        outcomes, _ = track_halving(tracker, bank, some, options)
-        for specimen, (_, photograph), outcome in zip(scored[start:], some, outcomes, strict=False):
-            limits = bank.limits[outcome.view]
-            annotations = annotator.annotate(photograph, outcome, {}, limits)
-            for name, annotation in zip(names, annotations, strict=True):
-                row = {"specimen": specimen.specimen, "structure": name}
-                truth = specimen.masks.get(name)
-                if truth is not None:
-                    predicted = decode_mask(annotation["segmentation"])
-                    tolerance = protocol.evaluation.boundary_tolerance
-                    row |= evaluate_pair(predicted, truth, tolerance)
-                rows.append(row)
+    for annotation in found["annotations"]:
+        specimen = scored[annotation["image_id"] - 1]
+        structure = protocol.structures[annotation["category_id"] - 1].name
+        row = {"specimen": specimen.specimen, "structure": structure}
+        truth = specimen.masks.get(structure)
+        if truth is not None:
+            predicted = decode_mask(annotation["segmentation"])
+            row |= evaluate_pair(predicted, truth, protocol.evaluation.boundary_tolerance)
+        rows.append(row)
     return rows

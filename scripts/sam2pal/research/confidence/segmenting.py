@@ -1,7 +1,6 @@
 """Masks with their signals and their IoU, made once for each case and weights."""
 
 import json
-import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ import torch
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import ENSEMBLE
 from sam2pal.config.structures import read_structures
-from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, State
+from sam2pal.dataset.dataset import Annotation, State
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.io.files import write_text
@@ -77,7 +76,7 @@ def segmented(
 
 def _segment(case: Case, tracker: Tracker, options: SegmentationOptions) -> dict[str, Any]:
     structures = read_structures(dict.fromkeys(case.structures))
-    listed = [_listed(one) for one in case.specimens]
+    listed = [Specimen.annotated(one) for one in case.specimens]
     predictions = segment(tracker, listed, list(case.templates), structures, options)
     truth = {one.specimen: one for one in case.specimens}
     images = {image["id"]: image for image in predictions["images"]}
@@ -111,10 +110,3 @@ def _iou(entry: dict[str, Any], annotation: Annotation | None) -> float | None:
     drawn, mask = annotation.mask(), decode_mask(entry["segmentation"])
     union = int((mask | drawn).sum())
     return int((mask & drawn).sum()) / union if union else None
-
-
-def _listed(one: AnnotatedSpecimen) -> Specimen:
-    stat = os.stat(one.path)
-    return Specimen(
-        one.specimen, one.path, stat.st_size, stat.st_mtime_ns, one.width, one.height, "0001"
-    )
