@@ -42,7 +42,7 @@ from sam2pal.research.synthetic.collection import draw_collection
 from sam2pal.research.synthetic.species import KINDS
 from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
-from sam2pal.segmentation.states import SURE, Least
+from sam2pal.segmentation.states import SURE, Thresholds
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
 HARMED = {"unharmed": (), **{name: (name,) for name in NAMES}}
@@ -289,7 +289,7 @@ def _rows(path: Path) -> Iterator[dict]:
 def _met(
     signals: dict, sure: float, contrast: float, absent_below: float, faint_below: float
 ) -> bool:
-    return Least(absent_below * sure, faint_below * contrast, SURE * sure).is_met(signals)
+    return Thresholds(absent_below * sure, faint_below * contrast, SURE * sure).is_met(signals)
 
 
 def weights(checkpoint: Path = BUNDLED_WEIGHTS, adapter: Path | None = None) -> str:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.masks import at_size_of, hard_iou
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Memory, Tracker, drawn_logits
 from sam2pal.research.benchmark.collection import read_collection
 
@@ -51,7 +51,7 @@ def evaluate_real(
     seen: dict[bool, list[bool]] = {True: [], False: []}
     for start in range(0, len(truth), BATCH):
         some = truth[start : start + BATCH]
-        images, masks = _load(tracker, some, names, quarters)
+        images, masks, _ = _load(tracker, some, names, quarters)
         tracked = tracker.track(tracker.encode(images), [m.repeat(len(some)) for m in memories])
         iou = hard_iou(at_size_of(tracked.logits, masks), masks).tolist()
         visible = (tracked.object_score > 0).tolist()
@@ -68,24 +68,23 @@ def evaluate_real(
     return {name: round(value, 4) for name, value in result.items()}
 
 
-def remember(tracker: Tracker, templates: list[AnnotatedSpecimen]) -> tuple[list[str], list[Memory]]:
+def remember(
+    tracker: Tracker, templates: list[AnnotatedSpecimen]
+) -> tuple[list[str], list[Memory]]:
     """The structures that templates show, and a memory per template of all of them."""
     names = sorted({name for template in templates for name in template.masks})
     memories = []
     for template in templates:
-        images, masks = _load(tracker, [template], names)
-        memories.append(
-            tracker.memorize(tracker.encode(images), drawn_logits(masks), annotated(template, names))
-        )
+        images, masks, annotated = _load(tracker, [template], names)
+        features = tracker.encode(images)
+        memories.append(tracker.memorize(features, drawn_logits(masks), annotated[0]))
     return names, memories
 
 
 def _load(
     tracker: Tracker, specimens: list[AnnotatedSpecimen], names: list[str], quarters: int = 0
-) -> tuple[Tensor, Tensor]:
-    """[B] photographs [B, 3, S, S] and masks [B * K, 1, S, S]; a missing structure is empty."""
-    loaded = [read_template(specimen, names, tracker.model.image_size) for specimen in specimens]
-    images, masks = (
-        torch.rot90(torch.stack(part), quarters, (2, 3)) for part in zip(*loaded, strict=True)
-    )
-    return images.contiguous(), masks.flatten(0, 1)[:, None].contiguous()
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Photographs [B, 3, S, S], masks [B * K, 1, S, S], and which of them are annotated [B, K]."""
+    some = TemplateSet.read(specimens, names, tracker.image_size, aligned=False)
+    images, masks = (torch.rot90(part, quarters, (2, 3)) for part in (some.images, some.masks))
+    return images.contiguous(), masks.flatten(0, 1)[:, None].contiguous(), some.annotated

@@ -23,7 +23,7 @@ from sam2pal.config.model import ModelOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
-from sam2pal.model.loading import read_template
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.pretraining.photographs import PictureSet
@@ -154,9 +154,9 @@ def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most:
     names, memories = remember(tracker, read_collection(folder, f"templates_{templates}.json"))
     spent = []
     for specimen in read_collection(folder, "annotations.json")[:most]:
-        image, _ = read_template(specimen, names, tracker.model.image_size)
+        image = TemplateSet.read([specimen], names, tracker.image_size, aligned=False).images
         began = time.perf_counter()
-        tracker.track(tracker.encode(image[None]), memories)
+        tracker.track(tracker.encode(image), memories)
         spent.append(time.perf_counter() - began)
     return float(np.median(spent))
 

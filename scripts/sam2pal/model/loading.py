@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.letterbox import Letterbox
-from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.images.reading import Photograph
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
@@ -39,26 +39,13 @@ def resized(images: Tensor, square: int) -> Tensor:
 def square_masks(
     template: AnnotatedSpecimen, photograph: Photograph, names: list[str], square: int
 ) -> Tensor:
-    """Drawn masks in 0..1, [K, S, S]; a structure that was not annotated is empty (see `annotated`)."""
+    """Drawn masks in 0..1, [K, S, S]; a structure that was not annotated is empty."""
     box = letterbox_of(photograph, square)
     masks = np.zeros((len(names), square, square), np.float32)
     for row, name in zip(masks, names, strict=True):
         if name in template.masks:
             row[:] = box.mask_to_square(photograph.to_upright(template.masks[name]))
     return torch.from_numpy(masks)
-
-
-def annotated(template: AnnotatedSpecimen, names: list[str]) -> Tensor:
-    """[K] bool, which structures the template was annotated for."""
-    return torch.tensor([name in template.masks for name in names])
-
-
-def read_template(
-    template: AnnotatedSpecimen, names: list[str], square: int
-) -> tuple[Tensor, Tensor]:
-    """Image [3, S, S] and drawn masks [K, S, S] of a template."""
-    photograph = read_photograph(template.path, at_least=square)
-    return square_image(photograph, square), square_masks(template, photograph, names, square)
 
 
 def read_ahead(

@@ -15,7 +15,7 @@ from sam2pal.segmentation.annotations import Annotator, make_room
 from sam2pal.segmentation.bank import read_templates, remember_set
 from sam2pal.segmentation.leaving_out import templates_by_others
 from sam2pal.segmentation.parents import Level, flag_outside, levels_of
-from sam2pal.segmentation.states import Least, decide_states
+from sam2pal.segmentation.states import Thresholds, decide_states
 from sam2pal.segmentation.tracking import Outcome, track_halving
 
 
@@ -86,7 +86,9 @@ class BatchSegmenter:
             drawn = _drawn(own, specimen)
             shapes = self.bank.shapes_in(outcome.view)
             found = self._annotator.annotate(photograph, outcome, drawn, limits, shapes)
-            found = decide_states(found, photograph, limits, Least.of(self.bank, self._options))
+            found = decide_states(
+                found, photograph, limits, Thresholds.of(self.bank, self._options)
+            )
             done.append(Segmented(specimen, photograph, outcome, self._by_name(found)))
         for level in self._levels:
             self._look_closer(level, done, own)
@@ -122,7 +124,7 @@ class BatchSegmenter:
             limits = level.bank.limits[outcome.view]
             shapes = level.bank.shapes_in(outcome.view)
             closer = annotator.annotate(cut, outcome, _drawn(own, one.specimen), limits, shapes)
-            closer = decide_states(closer, cut, limits, Least.of(level.bank, self._options))
+            closer = decide_states(closer, cut, limits, Thresholds.of(level.bank, self._options))
             better = {
                 name: annotation
                 for name, annotation in self._by_name(closer).items()

@@ -18,7 +18,7 @@ SURE = 0.7  # share of the templates' logit above which a faint structure is the
 
 
 @dataclass(frozen=True)
-class Least:
+class Thresholds:
     """Limits below which a structure is called absent; NaN for none.
 
     Attributes:
@@ -31,10 +31,10 @@ class Least:
     sure: float = np.nan
 
     @staticmethod
-    def of(bank: Bank, options: SegmentationOptions) -> "list[Least]":
+    def of(bank: Bank, options: SegmentationOptions) -> "list[Thresholds]":
         """Of each structure, as shares of what the templates themselves have."""
         return [
-            Least(options.absent_below * sure, options.faint_below * contrast, SURE * sure)
+            Thresholds(options.absent_below * sure, options.faint_below * contrast, SURE * sure)
             for sure, contrast in zip(bank.sure, bank.contrast, strict=True)
         ]
 
@@ -50,20 +50,20 @@ def decide_states(
     entries: Iterable[dict[str, Any]],
     photograph: Photograph,
     limits: Sequence[Limit | None],
-    least: Sequence[Least],
+    thresholds: Sequence[Thresholds],
 ) -> list[dict[str, Any]]:
     """The annotations of a specimen without masks of what is not there, and why it is not.
 
     Args:
         entries: of every structure, in the order of `limits`.
         limits: in the view that was taken.
-        least: what a mask needs not to be dropped.
+        thresholds: what a mask needs not to be dropped.
     """
     entries = [
         _dropped(entry, photograph)
         if entry["area"] and not of.is_met(entry["confidence"])
         else entry
-        for entry, of in zip(entries, least, strict=True)
+        for entry, of in zip(entries, thresholds, strict=True)
     ]
     known = [
         (limit, photograph.upright_box(*entry["bbox"]), entry["state"] == State.OUTSIDE)

@@ -29,7 +29,7 @@ from sam2pal.model.views import named_for_side, views_of
 from sam2pal.training.augmentation import augment
 from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk, OnDemand
 from sam2pal.training.palindrome import AnnotatedViews
-from sam2pal.training.teacher import Taught, Teacher
+from sam2pal.training.teacher import PseudoLabels, Teacher
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Data:
         unseen: one view of each that is kept for validation, [T].
         pool: features of the unlabelled specimens, of each as often as there are `copies`, one after another.
         copies: of which the first are the specimens as they are, and the others altered.
-        taught: what the model before training finds on them; None without `distillation`.
+        pseudo_labels: what the model before training finds on them; None without `distillation`.
         left_out: why photographs of the pool could not be used, one message each; grows.
     """
 
@@ -61,7 +61,7 @@ class Data:
     pool: Features | Encoded | FeaturesOnDisk | OnDemand
     left_out: Sequence[str] = ()
     copies: int = 1
-    taught: "Taught | Lessons | None" = None
+    pseudo_labels: "PseudoLabels | PseudoLabelsOnDemand | None" = None
 
     @property
     def specimens(self) -> int:
@@ -122,14 +122,14 @@ def prepare(
     drawn = images.encode(annotated, torch.float32)
     before = BeforeTraining(tracker.model)
     unlabelled = Unlabelled(tracker, options, templates, pool, side)
-    lessons, copies = None, 1
+    labels, copies = None, 1
     if options.distillation > 0:
         teacher = Teacher(tracker, as_read, ways)
-        lessons, copies = Lessons(unlabelled, teacher, before, alter, seed), COPIES
+        labels, copies = PseudoLabelsOnDemand(unlabelled, teacher, before, alter, seed), COPIES
 
     def specimen(number: int) -> Tensor:
         with before():
-            return unlabelled.on_square(number) if lessons is None else lessons.image(number)
+            return unlabelled.on_square(number) if labels is None else labels.image(number)
 
     views = [(t, view) for t in range(len(templates)) for view in range(options.views)]
     unseen = [(t, options.views) for t in range(len(templates))]
@@ -140,7 +140,7 @@ def prepare(
         unseen=images.later_views([partial(augmented, *one) for one in unseen]),
         left_out=unlabelled.left_out,
         copies=copies,
-        taught=lessons,
+        pseudo_labels=labels,
     )
 
 
@@ -225,11 +225,11 @@ class BeforeTraining:
         return next(self._model.parameters()).device.type
 
 
-class Lessons:
+class PseudoLabelsOnDemand:
     """Unlabelled specimens, as they are and altered, with what the teacher finds on them.
 
-    Asked for some of them, as `Taught` is, it gives `Taught`. Specimen 0 and its altered copies come first,
-    then specimen 1 and its copies, ...
+    An index gives the `PseudoLabels` of some, which are made when they are first asked for. Specimen 0 and
+    its altered copies come first, then specimen 1 and its copies, ...
     """
 
     def __init__(
@@ -243,12 +243,12 @@ class Lessons:
         self._unlabelled, self._teacher, self._before = unlabelled, teacher, before
         self._alter, self._seed = alter, seed
         self._side = min(unlabelled.square, LARGEST)
-        self._found: dict[int, Taught] = {}
+        self._found: dict[int, PseudoLabels] = {}
 
     def __len__(self) -> int:
         return COPIES * len(self._unlabelled)
 
-    def __getitem__(self, index: Tensor | slice) -> Taught:
+    def __getitem__(self, index: Tensor | slice) -> PseudoLabels:
         if isinstance(index, slice):
             index = torch.arange(*index.indices(len(self)))
         some = []
@@ -257,7 +257,7 @@ class Lessons:
                 with self._before():
                     self._teach(number // COPIES)
             some.append(self._found[number])
-        return Taught(
+        return PseudoLabels(
             torch.cat([one.masks for one in some]), torch.cat([one.trusted for one in some])
         )
 
@@ -283,11 +283,11 @@ class Lessons:
         masks = F.interpolate(found.masks, image.shape[-1], mode="area")[0].cpu()
         for number in range(first + 1, first + COPIES):
             altered = self._altered(image, masks, number)[1]
-            self._keep(number, Taught(altered[None].to(found.masks.device), found.trusted))
+            self._keep(number, PseudoLabels(altered[None].to(found.masks.device), found.trusted))
 
-    def _keep(self, number: int, found: Taught) -> None:
+    def _keep(self, number: int, found: PseudoLabels) -> None:
         masks = F.interpolate(found.masks, self._side, mode="area")
-        self._found[number] = Taught(masks.half(), found.trusted)
+        self._found[number] = PseudoLabels(masks.half(), found.trusted)
 
 
 class Unlabelled:

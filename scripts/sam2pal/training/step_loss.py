@@ -20,7 +20,7 @@ from sam2pal.training.palindrome import (
     palindrome,
     score_losses,
 )
-from sam2pal.training.teacher import Taught
+from sam2pal.training.teacher import PseudoLabels
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LossTerm:
         structures: [K], which structures the masks are of.
         through: the unlabelled specimens of a palindrome; None where masks are followed from start to goal
             directly.
-        taught: what the palindrome should find on them; None without `distillation`.
+        labels: what the palindrome should find on them; None without `distillation`.
         weight, objects: summed weight and number of all structures that can be followed, also where this is
             only a part of the term.
     """
@@ -44,7 +44,7 @@ class LossTerm:
     goal: AnnotatedViews
     structures: Tensor
     through: Features | Encoded | None = None
-    taught: Taught | None = None
+    labels: PseudoLabels | None = None
     weight: Tensor | None = None
     objects: Tensor | None = None
 
@@ -81,10 +81,10 @@ class LossTerm:
             for few in torch.arange(structures).split(min(objects, structures)):
                 start, goal = (v[some].of_structures(few.tolist()) for v in (self.start, self.goal))
                 through = None if self.through is None else self.through[some]
-                taught = None if self.taught is None else self.taught[some].of_structures(few)
+                labels = None if self.labels is None else self.labels[some].of_structures(few)
                 own = self.structures[few.to(self.structures.device)]
                 yield replace(
-                    self, start=start, goal=goal, through=through, taught=taught, structures=own
+                    self, start=start, goal=goal, through=through, labels=labels, structures=own
                 )
 
 
@@ -146,16 +146,16 @@ class StepLoss:
             name: str,
             goal: AnnotatedViews,
             through: Features | Encoded | None = None,
-            taught: Taught | None = None,
+            labels: PseudoLabels | None = None,
         ) -> None:
             factor = getattr(options, name)
-            terms.append(LossTerm(name, factor, start, goal, structures, through, taught))
+            terms.append(LossTerm(name, factor, start, goal, structures, through, labels))
 
-        taught = None if data.taught is None else data.taught[specimens]
+        labels = None if data.pseudo_labels is None else data.pseudo_labels[specimens]
         if options.palindrome > 0:
-            add("palindrome", back, data.pool[specimens], taught)
-        elif taught is not None:
-            add("distillation", AnnotatedViews(data.pool[specimens], taught.masks, taught.trusted))
+            add("palindrome", back, data.pool[specimens], labels)
+        elif labels is not None:
+            add("distillation", AnnotatedViews(data.pool[specimens], labels.masks, labels.trusted))
         if options.self_pair > 0:
             add("self_pair", back)
         if options.direct > 0 and templates > 1:
@@ -192,7 +192,7 @@ class StepLoss:
         part.log(term.name, loss)
         part.log(f"{term.name}_iou", followed.iou().sum() / term.objects)
         total = term.factor * loss
-        if term.taught is not None:
+        if term.labels is not None:
             anchor = self._anchor(followed, term, weights)
             part.log("distillation", anchor)
             total = total + options.distillation * anchor
@@ -207,11 +207,11 @@ class StepLoss:
     def _anchor(self, followed: Followed, term: LossTerm, weights: Tensor) -> Tensor:
         """How far what a palindrome finds on the specimens is from what it should."""
         images, structure = drawn_in_both(term.start, term.goal).nonzero(as_tuple=True)
-        target = term.taught.masks[images, structure][:, None]
+        target = term.labels.masks[images, structure][:, None]
         found = replace(
             followed, tracked=replace(followed.tracked, logits=followed.middle), target=target
         )
-        each = term.taught.trusted[images, structure] * object_losses(found)
+        each = term.labels.trusted[images, structure] * object_losses(found)
         return (weights[term.structures[structure]] * each).sum() / term.weight
 
 

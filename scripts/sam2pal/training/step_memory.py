@@ -216,8 +216,8 @@ def fit_to_memory(
 def kept_bytes(tracker: Tracker, data: Data) -> int:
     """What a training keeps on the device between steps: weights, encoded images, drawn masks."""
     kept = [tensor.nbytes for tensor in tracker.model.parameters()]
-    if data.taught is not None:
-        kept.append(data.taught.nbytes)
+    if data.pseudo_labels is not None:
+        kept.append(data.pseudo_labels.nbytes)
     kept += [view.masks.nbytes for view in (data.drawn, data.views, data.unseen)]
     for features in (data.drawn.features, data.pool, data.views.features, data.unseen.features):
         own = isinstance(features, OnDemand | FeaturesOnDisk)

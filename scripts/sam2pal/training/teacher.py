@@ -22,13 +22,13 @@ from sam2pal.model.ensemble import Alteration, ensemble, memorized_for
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 
-# mean IoU of the masks found in single ways with their mean, below which nothing is taught
+# mean IoU of the masks found in single ways with their mean, below which a mask is not trusted
 STEADY = 0.5
 
 
 @dataclass(frozen=True)
-class Taught:
-    """Masks to be learned on `B` images of specimens.
+class PseudoLabels:
+    """What a teacher finds on `B` images of unlabelled specimens, for a student to learn.
 
     Attributes:
         masks: [B, K, s, s], soft.
@@ -38,15 +38,15 @@ class Taught:
     masks: Tensor
     trusted: Tensor
 
-    def __getitem__(self, index: Tensor | slice) -> "Taught":
-        return Taught(self.masks[index], self.trusted[index])
+    def __getitem__(self, index: Tensor | slice) -> "PseudoLabels":
+        return PseudoLabels(self.masks[index], self.trusted[index])
 
     @property
     def nbytes(self) -> int:
         return self.masks.nbytes
 
-    def of_structures(self, index: Tensor) -> "Taught":
-        return Taught(self.masks[:, index], self.trusted[:, index])
+    def of_structures(self, index: Tensor) -> "PseudoLabels":
+        return PseudoLabels(self.masks[:, index], self.trusted[:, index])
 
 
 class Teacher:
@@ -79,14 +79,14 @@ class Teacher:
         return len(self._shown)
 
     @torch.no_grad()
-    def __call__(self, image: Tensor) -> Taught:
+    def __call__(self, image: Tensor) -> PseudoLabels:
         """Of one specimen [3, s, s], its masks at the same size; s is what `largest` gives of the ways."""
         image = image[None].to(self._tracker.device)
         with autocast(image.device):
             found = ensemble(self._ask, image, self._ways, self._tracker.image_size)
         masks = found.logits.float().sigmoid()[:, 0]
         seen = self._shown & (masks.flatten(1).amax(1) > 0.5)
-        return Taught(masks[None], (seen & (found.steadiness >= STEADY))[None])
+        return PseudoLabels(masks[None], (seen & (found.steadiness >= STEADY))[None])
 
     def _ask(self, image: Tensor) -> Decision:
         features = self._tracker.encode(image)

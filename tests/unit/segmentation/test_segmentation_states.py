@@ -6,13 +6,13 @@ import pytest
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.images.reading import Photograph
 from sam2pal.segmentation.limits import Limit
-from sam2pal.segmentation.states import Least, decide_states
+from sam2pal.segmentation.states import Thresholds, decide_states
 
 # head, trunk and tail below each other on the templates, as shares of the square
 LIMITS = [Limit(0, 1, (at - 0.1, 0.4, at + 0.1, 0.6)) for at in (0.2, 0.5, 0.8)]
 
 
-LEAST = [Least(-9.0)] * 4
+LEAST = [Thresholds(-9.0)] * 4
 
 
 def entry(box, state, source="predicted", there=0.9):
@@ -68,13 +68,15 @@ def test_a_mask_is_dropped_where_the_model_doubts_that_the_structure_is_there():
     boxes = [(45, 6, 10, 8), (45, 26, 10, 8), (45, 46, 10, 8)]
     entries = [entry(box, "found", there=0.88) for box in boxes]  # a logit of 2.0
     entries[2] |= {"confidence": {}, "source": "drawn"}
-    found = decide_states(entries, photograph(1), LIMITS, [Least(2.1), Least(1.9), Least(2.1)])
+    found = decide_states(
+        entries, photograph(1), LIMITS, [Thresholds(2.1), Thresholds(1.9), Thresholds(2.1)]
+    )
     assert [one["state"] for one in found] == ["absent", "found", "found"]
     gone = found[0]
     assert gone["area"] == 0 and gone["areas"] == {"0.5": 0} and gone["flags"] == ["absent"]
     assert decode_mask(gone["segmentation"]).shape == (60, 100) and gone["score"] == 0
     assert (
-        decide_states(entries, photograph(1), LIMITS, [Least(float("nan"))] * 3)[0]["state"]
+        decide_states(entries, photograph(1), LIMITS, [Thresholds(float("nan"))] * 3)[0]["state"]
         == "found"
     )
 
@@ -85,5 +87,5 @@ def test_a_mask_is_dropped_where_the_model_doubts_that_the_structure_is_there():
 )
 def test_a_faint_mask_is_dropped_unless_the_model_is_sure(contrast, sure, met):
     signals = {"object_score": 0.88, "contrast": contrast}
-    assert Least(0.5, 0.5, sure).is_met(signals) == met
-    assert Least(0.5).is_met(signals)
+    assert Thresholds(0.5, 0.5, sure).is_met(signals) == met
+    assert Thresholds(0.5).is_met(signals)

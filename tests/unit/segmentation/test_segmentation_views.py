@@ -18,9 +18,10 @@ from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
 from sam2pal.model.ensemble import Alteration
-from sam2pal.model.loading import read_template, resized, square_image
+from sam2pal.model.loading import resized, square_image
 from sam2pal.model.masks import at_size_of
 from sam2pal.model.similarity import Alignment, align, near_duplicates
+from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.research.benchmark.collection import read_collection
@@ -201,7 +202,7 @@ def test_sides():
 
 
 def test_near_duplicates_are_pointed_out(tracker, genus, caplog):
-    first, second = (read_template(template, NAMES, 64)[0] for template in genus.templates)
+    first, second = TemplateSet.read(genus.templates, NAMES, 64, aligned=False).images
     lighter = first * 1.1 + 0.2
     assert near_duplicates([first, second, lighter], ["a", "b", "c"]) == [("a", "c")]
     copy = dataclasses.replace(genus.templates[0], specimen="copy", path=genus.copies["0"].path)

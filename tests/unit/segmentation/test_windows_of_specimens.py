@@ -31,7 +31,7 @@ from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.segmentation.annotations import make_room
 from sam2pal.segmentation.parents import OUTSIDE, flag_outside
 from sam2pal.segmentation.shard import segment
-from sam2pal.segmentation.states import Least
+from sam2pal.segmentation.states import Thresholds
 from sam2pal.training.data import Unlabelled
 
 NAMES = ["head", "pronotum", "elytra"]
@@ -191,10 +191,10 @@ def test_parts_are_looked_for_in_windows_round_their_structure(tracker, genus, m
 
     # what is asked of a mask is asked there too
     def asked(bank, _):
-        return [Least(99.0 if len(bank.sure) == 1 else -99.0)] * len(bank.sure)
+        return [Thresholds(99.0 if len(bank.sure) == 1 else -99.0)] * len(bank.sure)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Least, "of", staticmethod(asked))
+        patch.setattr(Thresholds, "of", staticmethod(asked))
         patch.setattr("sam2pal.segmentation.batches._trust", lambda one: not one["area"])
         gone = segment(tracker, there, [template], structures, options)["annotations"]
     assert [one["state"] for one in gone] == ["found", "absent", "found"]

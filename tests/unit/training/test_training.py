@@ -33,7 +33,7 @@ from sam2pal.training.data import COPIES, Data, prepare
 from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
-from sam2pal.training.teacher import Taught, Teacher
+from sam2pal.training.teacher import PseudoLabels, Teacher
 from sam2pal.training.trainer import Trainer, TrainingState
 from sam2pal.training.validation import validate
 
@@ -123,8 +123,10 @@ def prepared(model, templates, pool, options=OPTIONS, seed=1, names=STRUCTURES):
 def whole(data: Data) -> Data:
     """With all that is encoded when a step asks for it."""
     views, unseen = (replace_features(view) for view in (data.views, data.unseen))
-    taught = None if data.taught is None else data.taught[:]
-    return dataclasses.replace(data, pool=data.pool[:], views=views, unseen=unseen, taught=taught)
+    labels = None if data.pseudo_labels is None else data.pseudo_labels[:]
+    return dataclasses.replace(
+        data, pool=data.pool[:], views=views, unseen=unseen, pseudo_labels=labels
+    )
 
 
 def replace_features(views: AnnotatedViews) -> AnnotatedViews:
@@ -945,7 +947,8 @@ def test_a_view_is_bent():
     def curvature(bend):
         """Of an even slope, which has none wherever it is moved, turned or sheared to."""
         views = [
-            augment(slope, slope[:1], np.random.default_rng(seed), bend=bend)[1] for seed in range(4)
+            augment(slope, slope[:1], np.random.default_rng(seed), bend=bend)[1]
+            for seed in range(4)
         ]
         return [float(view[0, 20:44, 20:44].diff(n=2).abs().mean()) for view in views]
 
@@ -988,15 +991,15 @@ def taught(small_model, photographs):
 def test_a_pool_is_kept_as_it_is_and_altered_with_what_is_found_on_it(taught, data, photographs):
     pool = photographs[1]
     assert (taught.copies, taught.specimens) == (COPIES, len(pool))
-    assert len(taught.pool) == COPIES * len(pool) == len(taught.taught.masks)
+    assert len(taught.pool) == COPIES * len(pool) == len(taught.pseudo_labels.masks)
     plain = taught.pool[torch.arange(len(pool)) * COPIES]
     # read with more pixels, and reduced
     assert F.cosine_similarity(plain.low.flatten(1), data.pool.low.flatten(1)).min() > 0.95
-    masks = taught.taught.masks.float()
+    masks = taught.pseudo_labels.masks.float()
     assert masks.shape[1] == len(STRUCTURES) and masks.min() >= 0 and masks.max() <= 1
     # what was found on a specimen follows it when it is altered
     assert not torch.equal(masks[0], masks[1])
-    assert torch.equal(taught.taught.trusted[0], taught.taught.trusted[COPIES - 1])
+    assert torch.equal(taught.pseudo_labels.trusted[0], taught.pseudo_labels.trusted[COPIES - 1])
 
 
 def test_what_is_taught_is_found_when_it_is_asked_for_by_the_model_before_training(
@@ -1009,7 +1012,7 @@ def test_what_is_taught_is_found_when_it_is_asked_for_by_the_model_before_traini
     monkeypatch.setattr(Teacher, "__call__", lambda *a: asked.append(1) or call(*a))
     data = prepare(Tracker(model), known, pool, TAUGHT, 1)
     # what it will take is known before
-    assert data.taught.nbytes == taught.taught.nbytes
+    assert data.pseudo_labels.nbytes == taught.pseudo_labels.nbytes
     assert data.pool.nbytes == sum(level.nbytes for level in taught.pool.maps)
     assert not asked
     with torch.no_grad():  # as after some steps
@@ -1018,11 +1021,11 @@ def test_what_is_taught_is_found_when_it_is_asked_for_by_the_model_before_traini
                 parameter.normal_(std=0.1)
     trained = adapters.adapter_state(model)
     some = torch.tensor([len(pool) * COPIES - 1, 0])
-    found, features = data.taught[some], data.pool[some]
+    found, features = data.pseudo_labels[some], data.pool[some]
     assert len(asked) == 2
-    assert torch.equal(found.masks, taught.taught.masks[some])
+    assert torch.equal(found.masks, taught.pseudo_labels.masks[some])
     assert torch.equal(features.low, taught.pool.low[some])
-    data.taught[some], data.pool[some]
+    data.pseudo_labels[some], data.pool[some]
     assert len(asked) == 2
     # training goes on where it was
     for name, value in adapters.adapter_state(model).items():
@@ -1039,8 +1042,8 @@ def test_adapters_that_are_put_in_later_teach_nothing(small_model, photographs, 
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.normal_(std=0.1)
-    found = data.taught[:1].masks
-    torch.testing.assert_close(found, taught.taught.masks[:1], atol=1e-3, rtol=0)
+    found = data.pseudo_labels[:1].masks
+    torch.testing.assert_close(found, taught.pseudo_labels.masks[:1], atol=1e-3, rtol=0)
 
 
 def test_training_on_demand_gives_the_same_bits(small_model, photographs, taught, tmp_path):
@@ -1060,29 +1063,32 @@ def test_training_on_demand_gives_the_same_bits(small_model, photographs, taught
 
 
 def test_a_specimen_of_a_palindrome_is_compared_with_what_was_found_on_it(small_model, taught):
-    tracker, trusted = Tracker(small_model, gated=False), torch.ones_like(taught.taught.trusted)
+    tracker, trusted = (
+        Tracker(small_model, gated=False),
+        torch.ones_like(taught.pseudo_labels.trusted),
+    )
     options = dataclasses.replace(TAUGHT, scores=0.0, direct=0.0)
 
-    def loss(lesson: Taught) -> tuple[float, dict[str, float]]:
-        own, rng = dataclasses.replace(taught, taught=lesson), np.random.default_rng(2)
+    def loss(lesson: PseudoLabels) -> tuple[float, dict[str, float]]:
+        own, rng = dataclasses.replace(taught, pseudo_labels=lesson), np.random.default_rng(2)
         with torch.no_grad():
             total, numbers = step_loss(tracker, own, torch.ones(3), options, rng)
         return total.item(), numbers
 
-    total, numbers = loss(Taught(taught.taught.masks, trusted))
+    total, numbers = loss(PseudoLabels(taught.pseudo_labels.masks, trusted))
     assert numbers["distillation"] > 0
     assert total == pytest.approx(numbers["palindrome"] + 2 * numbers["distillation"], rel=1e-5)
-    _, other = loss(Taught(1 - taught.taught.masks, trusted))
+    _, other = loss(PseudoLabels(1 - taught.pseudo_labels.masks, trusted))
     assert other["distillation"] != pytest.approx(numbers["distillation"], rel=1e-3)
     assert other["palindrome"] == pytest.approx(numbers["palindrome"], rel=1e-5)
-    _, nothing = loss(Taught(taught.taught.masks, ~trusted))
+    _, nothing = loss(PseudoLabels(taught.pseudo_labels.masks, ~trusted))
     assert nothing["distillation"] == 0
 
 
 def test_the_parts_of_a_step_teach_what_the_whole_does(small_model, taught):
     tracker, options = Tracker(small_model, gated=False), dataclasses.replace(TAUGHT, scores=0.0)
-    lesson = Taught(taught.taught.masks, torch.ones_like(taught.taught.trusted))
-    own = dataclasses.replace(taught, taught=lesson)
+    lesson = PseudoLabels(taught.pseudo_labels.masks, torch.ones_like(taught.pseudo_labels.trusted))
+    own = dataclasses.replace(taught, pseudo_labels=lesson)
 
     def total(at_once: int | None) -> float:
         parts = StepLoss(tracker, own, options).parts(
@@ -1096,8 +1102,8 @@ def test_the_parts_of_a_step_teach_what_the_whole_does(small_model, taught):
 
 def test_specimens_are_learned_from_without_a_palindrome(small_model, taught, tmp_path):
     options = dataclasses.replace(TAUGHT, palindrome=0.0, direct=0.0, steps=2)
-    lesson = Taught(taught.taught.masks, torch.ones_like(taught.taught.trusted))
-    own = dataclasses.replace(taught, taught=lesson)
+    lesson = PseudoLabels(taught.pseudo_labels.masks, torch.ones_like(taught.pseudo_labels.trusted))
+    own = dataclasses.replace(taught, pseudo_labels=lesson)
     state = run(fresh(small_model, options), own, tmp_path, options)
     assert state.step == 2 and all(line["distillation"] > 0 for line in state.history)
     assert "scores" not in state.history[0]

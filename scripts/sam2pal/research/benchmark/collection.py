@@ -13,7 +13,6 @@ import torch
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.io.errors import InputError
-from sam2pal.model.loading import annotated, read_template
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.training.data import Data, prepare, square_of_training
@@ -96,10 +95,10 @@ class Collection:
 
     def _shows_all(self, position: int) -> bool:
         """Whether it has every structure, large enough for a training to follow."""
-        specimen = self.tune[position]
-        _, masks = read_template(specimen, self.structures, self._tracker.model.image_size)
-        seen = torch.nn.functional.avg_pool2d(masks, 4).flatten(1).amax(1) > 0.5
-        return bool((annotated(specimen, self.structures) & seen).all())
+        side = self._tracker.image_size
+        one = TemplateSet.read([self.tune[position]], self.structures, side, aligned=False)
+        seen = torch.nn.functional.avg_pool2d(one.masks[0], 4).flatten(1).amax(1) > 0.5
+        return bool((one.annotated[0] & seen).all())
 
     def data(self, positions: list[int], options: TrainingOptions, seed: int) -> Data:
         """What a training with these templates looks at; the other specimens of `tune` are its pool."""
