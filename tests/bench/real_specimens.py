@@ -85,6 +85,6 @@ def _load(
     tracker: Tracker, specimens: list[AnnotatedSpecimen], names: list[str], quarters: int = 0
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Photographs [B, 3, S, S], masks [B * K, 1, S, S], and which of them are annotated [B, K]."""
-    some = TemplateSet.read(specimens, names, tracker.image_size, aligned=False)
+    some = TemplateSet.read(specimens, names, tracker.model.image_size, aligned=False)
     images, masks = (torch.rot90(part, quarters, (2, 3)) for part in (some.images, some.masks))
     return images.contiguous(), masks.flatten(0, 1)[:, None].contiguous(), some.annotated
