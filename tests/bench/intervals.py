@@ -10,7 +10,7 @@ odd number are reported. `--write` puts them where measuring reads them.
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,21 +98,23 @@ def line(x: NDArray, y: NDArray, share: float) -> NDArray:
     return linprog(cost, A_eq=rows, b_eq=y, bounds=bounds, method="highs").x[:k]
 
 
-def fit(rows: list[dict]) -> tuple[NDArray, NDArray]:
-    """The lower and the upper line, moved apart until they hold enough of groups that were left out."""
+def fit(rows: list[dict], apart: Sequence[str]) -> tuple[NDArray, NDArray]:
+    """The lower and the upper line, moved apart until they hold enough of what was left out, by each key."""
     x, y = np.stack([row["features"] for row in rows]), _errors(rows)
     tail = (1 - COVERAGE) / 2
-    names = sorted({row["group"] for row in rows})
-    fold = np.array([names.index(row["group"]) % FOLDS for row in rows])
-    beyond = np.zeros(len(rows))
-    for number in range(FOLDS):
-        out = fold == number
-        low, high = (line(x[~out], y[~out], share) for share in (tail, 1 - tail))
-        # the predicted value itself is in every interval
-        beyond[out] = np.where(y[out] < 0, x[out] @ low - y[out], y[out] - x[out] @ high)
+    wider = []
+    for key in apart:
+        names = sorted({row[key] for row in rows})
+        fold = np.array([names.index(row[key]) % FOLDS for row in rows])
+        beyond = np.zeros(len(rows))
+        for number in np.unique(fold):
+            out = fold == number
+            low, high = (line(x[~out], y[~out], share) for share in (tail, 1 - tail))
+            # the predicted value itself is in every interval
+            beyond[out] = np.where(y[out] < 0, x[out] @ low - y[out], y[out] - x[out] @ high)
+        wider.append(np.quantile(beyond, COVERAGE))
     low, high = (line(x, y, share) for share in (tail, 1 - tail))
-    wider = np.quantile(beyond, COVERAGE)
-    low[0], high[0] = low[0] - wider, high[0] + wider
+    low[0], high[0] = low[0] - max(wider), high[0] + max(wider)
     return low, high
 
 
@@ -140,8 +142,10 @@ def main() -> None:
     for row in rows:
         if row["even"]:
             of_measure[row["key"]].append(row)
-    fitted = {key: fit(of) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
     round_ = TRAINED if arguments.adapters else UNTRAINED
+    # trained rounds are of two collections; of untrained ones, drawn collections are groups
+    apart = ("group", "set") if arguments.adapters else ("group",)
+    fitted = {key: fit(of, apart) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
     ends = {key: both for key, both in shipped_intervals().items() if key[0] != round_}
     ends |= {(round_, *key): both for key, both in fitted.items()}
     if arguments.write:

@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 7,
     "find_scale": 2,
-    "measure": 19,
+    "measure": 20,
     "summarize_morphometrics": 7,
     "plot_morphometrics": 2,
     "export_shapes": 5,

@@ -4,7 +4,7 @@ The logarithm of drawn over predicted value lies, for `COVERAGE` of the masks, b
 known of a mask: how sure the model is, and how far the value moves with the threshold. `calibrated.tsv` holds
 the lines of each measure, for rounds that train and for others, fitted by quantile regression and moved
 apart, or together, until they held as many masks of specimens that were left out (Romano, Patterson and
-Candes 2019). The value itself is in the interval.
+Candes 2019), and of the collection that was left out if rounds train. The value itself is in the interval.
 tests/bench/intervals.py fits and judges them.
 """
 
