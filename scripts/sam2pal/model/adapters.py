@@ -38,6 +38,10 @@ ENCODER = {
 TARGETS = (*BEHIND_ENCODER, *ENCODER)
 _TRUNK = "image_encoder.trunk."
 _NECK = ("image_encoder.neck.", "sam_mask_decoder.conv_s0", "sam_mask_decoder.conv_s1")
+_OTHER_FORMS = (
+    *("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save"),
+    *("layers_to_transform", "layer_replication", "fan_in_fan_out", "lora_bias"),
+)
 _PREFIX = "base_model.model."  # what peft itself puts before every name when it loads a folder
 
 
@@ -135,14 +139,7 @@ def _check_form(config: LoraConfig, folder: Path) -> None:
         and isinstance(config.target_modules, set | list)
         and all(isinstance(name, str) for name in config.target_modules)
         and config.bias == "none"
-        and not any(
-            getattr(config, key, None)
-            for key in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save")
-        )
-        and not any(
-            getattr(config, key, None)
-            for key in ("layers_to_transform", "layer_replication", "fan_in_fan_out", "lora_bias")
-        )
+        and not any(getattr(config, key, None) for key in _OTHER_FORMS)
     )
     if not sound:
         raise InputError(

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from sam2pal.io.errors import InputError
-from sam2pal.research.synthetic import collection
+from sam2pal.research.synthetic import collection, lateral
 from sam2pal.research.synthetic.anatomy import Hairs, Plate, Surface
 from sam2pal.research.synthetic.canvas import OTHER, Canvas, Pose
 from sam2pal.research.synthetic.collection import draw_collection, sample_members
 from sam2pal.research.synthetic.crops import Crop, cut_cuticle, cut_scene
 from sam2pal.research.synthetic.hairs import paint_hairs
-from sam2pal.research.synthetic.lateral import FAR, NEAR, lateral_plate
+from sam2pal.research.synthetic.lateral import FAR, NEAR
 from sam2pal.research.synthetic.mounts import add_scale_bar
 from sam2pal.research.synthetic.photograph import sample_mounted_style
 from sam2pal.research.synthetic.plates import paint_plate
@@ -129,7 +129,7 @@ def test_what_a_specimen_lacks_has_an_empty_mask(kind):
 
 def test_a_bent_plate_lies_between_its_lines_of_back_and_belly():
     contour = ((0.0, 0.25, 0.05), (0.5, 0.35, 0.15), (1.0, 0.25, 0.05))
-    plate = lateral_plate(("body", 0, 5), (0.0, 1.0), contour, RED, caps=(0.0, 0.0))
+    plate = lateral.plate(("body", 0, 5), (0.0, 1.0), contour, RED, caps=(0.0, 0.0))
     drawn = Canvas(np.ones((3, 140, 140), np.float32), np.zeros((140, 140), np.uint8))
     look = Lighting(LIGHTS, 0.4, 0.0).look(RED)
     paint_plate(drawn, plate, Pose(0.0, 20.0, 20.0, 100.0), look, 0.0, 4)

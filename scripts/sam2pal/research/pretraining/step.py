@@ -88,20 +88,17 @@ def losses(
 
     An object whose memory does not show the structure has the weight 0.
     """
-    shown, used = present * weight, weight
+    shown = present * weight
     logits = at_size_of(tracked.logits, target)
     iou = hard_iou(logits, target)
+    there = nn.functional.binary_cross_entropy_with_logits(
+        tracked.object_score, present.float(), reduction="none"
+    )
     parts = {
-        "focal": (focal_loss(logits, target) * shown).sum() / shown.sum().clamp(min=1),
-        "dice": (dice_loss(logits, target) * shown).sum() / shown.sum().clamp(min=1),
-        "object": (
-            nn.functional.binary_cross_entropy_with_logits(
-                tracked.object_score, present.float(), reduction="none"
-            )
-            * used
-        ).sum()
-        / used.sum().clamp(min=1),
-        "iou_head": ((tracked.predicted_iou - iou).abs() * shown).sum() / shown.sum().clamp(min=1),
+        "focal": _mean(focal_loss(logits, target), shown),
+        "dice": _mean(dice_loss(logits, target), shown),
+        "object": _mean(there, weight),
+        "iou_head": _mean((tracked.predicted_iou - iou).abs(), shown),
     }
     loss = (
         options.focal * parts["focal"]
@@ -110,5 +107,10 @@ def losses(
         + options.iou * parts["iou_head"]
     )
     numbers = {name: value.item() for name, value in parts.items()}
-    numbers["iou"] = ((iou * shown).sum() / shown.sum().clamp(min=1)).item()
+    numbers["iou"] = _mean(iou, shown).item()
     return loss, numbers
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    """The mean of values [N] by their weight [N]; less where all weights together are below 1."""
+    return (values * weight).sum() / weight.sum().clamp(min=1)

@@ -6,7 +6,8 @@ What it has on both sides is drawn twice: the far one behind the body, the near 
 from dataclasses import replace
 from typing import Any
 
-from sam2pal.research.synthetic.anatomy import Limb, Part, Plate, Skin, Surface, limb, plate
+from sam2pal.research.synthetic import anatomy
+from sam2pal.research.synthetic.anatomy import Limb, Part, Plate, Skin, Surface, limb
 from sam2pal.research.synthetic.appendages import BELOW, along
 from sam2pal.research.synthetic.genes import Genes
 
@@ -31,7 +32,7 @@ POSES = {
 }
 
 
-def lateral_plate(
+def plate(
     part: Part,
     ends: tuple[float, float],
     contour: Contour,
@@ -41,7 +42,7 @@ def lateral_plate(
     """A plate between the lines of back and belly."""
     widths = tuple((place, (back - belly) / 2) for place, back, belly in contour)
     axis = tuple((place, (back + belly) / 2) for place, back, belly in contour)
-    return plate(part, ends, widths, surface, axis=axis, **more)
+    return anatomy.plate(part, ends, widths, surface, axis=axis, **more)
 
 
 def moved(part: Plate | Limb, x: float, y: float) -> Plate | Limb:
@@ -56,7 +57,7 @@ def both_sides(one: Limb, near: int = NEAR) -> list[Limb]:
     return [replace(one, layer=layer, paired=False) for layer in (FAR, near)]
 
 
-def lateral_legs(
+def legs(
     genes: Genes, skin: Skin, places: list[tuple[int, float, float]], size: float
 ) -> list[Limb]:
     """Legs at (block, x, y), from the front to the rear, of both sides; `size`: of a femur."""
@@ -109,7 +110,7 @@ def lateral_legs(
     return limbs
 
 
-def lateral_head(
+def head(
     genes: Genes,
     skin: Skin,
     block: int,
@@ -124,7 +125,7 @@ def lateral_head(
     front = nape - length
     back, belly = height * u("back", 0.85, 1.15), height * u("belly", 0.7, 1.1)
     mouth = u("mouth", 0.35, 0.75)
-    head = lateral_plate(
+    head = plate(
         ("head", block, 6),
         (front, nape),
         (
@@ -144,7 +145,7 @@ def lateral_head(
     )
     radius = length * u("eye", *eye)
     place = front + length * u("eye place", 0.3, 0.62)
-    eyes = plate(
+    eyes = anatomy.plate(
         ("eyes", block, 7),
         (place - radius, place + radius),
         ((0, radius * u("eye wide", 0.5, 0.9)), (1, radius * u("eye end", 0.5, 0.9))),
@@ -157,7 +158,7 @@ def lateral_head(
     return [head, eyes]
 
 
-def lateral_abdomen(
+def abdomen(
     genes: Genes,
     structure: str,
     surface: Surface,
@@ -177,7 +178,7 @@ def lateral_abdomen(
         (0.8, high * u("rear", 0.5, 0.85), -high * u("under", 0.5, 0.8)),
         (1.0, high * 0.2, -high * 0.2),
     )
-    return lateral_plate(
+    return plate(
         (structure, block, 5),
         (-0.01, length),
         contour,
@@ -193,7 +194,7 @@ def lateral_abdomen(
     )
 
 
-def lateral_mandibles(
+def mandibles(
     genes: Genes, skin: Skin, block: int, x: float, y: float, length: float
 ) -> list[Limb]:
     """Jaws at the mouth, which point down from it."""

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from sam2pal.research.synthetic import lateral
 from sam2pal.research.synthetic.anatomy import (
     Block,
     Hairs,
@@ -16,17 +17,7 @@ from sam2pal.research.synthetic.appendages import BELOW
 from sam2pal.research.synthetic.colours import cuticle, from_hsv, near, related
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import skin_of
-from sam2pal.research.synthetic.lateral import (
-    FAR,
-    NEAREST,
-    both_sides,
-    lateral_abdomen,
-    lateral_head,
-    lateral_legs,
-    lateral_mandibles,
-    lateral_plate,
-    moved,
-)
+from sam2pal.research.synthetic.lateral import FAR, NEAREST, both_sides, moved
 
 STRUCTURES = ("head", "mesosoma", "petiole", "gaster", "legs", "antennae", "eyes", "mandibles")
 
@@ -106,7 +97,7 @@ def build_lateral_ant(genes: Genes) -> Species:
     )
     plates.append(
         moved(
-            lateral_abdomen(genes.under("gaster"), "gaster", skin["rear"], rear, gaster),
+            lateral.abdomen(genes.under("gaster"), "gaster", skin["rear"], rear, gaster),
             low,
             meso + waist,
         )
@@ -125,11 +116,11 @@ def build_lateral_ant(genes: Genes) -> Species:
     tall = head * u("head tall", 0.29, 0.5)
     eye = (0.01, 0.03) if genes.chance("tiny eyes", 0.2) else (0.05, 0.15)
     plates += [
-        moved(plate, neck, 0.0) for plate in lateral_head(genes, skin, front, head, tall, eye)
+        moved(plate, neck, 0.0) for plate in lateral.head(genes, skin, front, head, tall, eye)
     ]
     feelers = [
         *_scapes(genes.under("antennae"), skin["antennae"], front, head, tall),
-        *lateral_mandibles(
+        *lateral.mandibles(
             genes,
             skin,
             front,
@@ -144,7 +135,7 @@ def build_lateral_ant(genes: Genes) -> Species:
         (0, -deep * u("hind x", 0.5, 0.8), meso * u("hind y", 0.72, 0.9)),
     ]
     limbs = [
-        *lateral_legs(genes, skin, places, genes.scaled("leg", 0.14, 0.27)),
+        *lateral.legs(genes, skin, places, genes.scaled("leg", 0.14, 0.27)),
         *(moved(one, neck, 0.0) for one in feelers),
     ]
     if genes.chance("spined", 0.35):
@@ -172,7 +163,7 @@ def _mesosoma(genes: Genes, surface: Surface, length: float, deep: float) -> Pla
         (u("angle", 0.8, 0.88), deep * behind, -deep * 0.8),
         (1.0, deep * behind * u("declivity", 0.0, 0.7), -deep * u("rear", 0.4, 0.8)),
     )
-    return lateral_plate(
+    return lateral.plate(
         ("mesosoma", 0, 5),
         (0.0, length),
         contour,
@@ -198,7 +189,7 @@ def _node(genes: Genes, surface: Surface, block: int, length: float, deep: float
         (peak, high, -thin * u("below", 0.8, 1.8)),
         (1.0, thin, -thin),
     )
-    return lateral_plate(
+    return lateral.plate(
         ("petiole", block, 4),
         (-0.06 * length, 1.08 * length),
         contour,

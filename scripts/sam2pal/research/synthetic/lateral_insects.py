@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from sam2pal.research.synthetic import lateral
 from sam2pal.research.synthetic.anatomy import (
     Block,
     Limb,
@@ -17,18 +18,7 @@ from sam2pal.research.synthetic.beetles import surfaces
 from sam2pal.research.synthetic.colours import clear, cuticle
 from sam2pal.research.synthetic.genes import Genes
 from sam2pal.research.synthetic.insects import skin_of
-from sam2pal.research.synthetic.lateral import (
-    FAR,
-    NEAREST,
-    Contour,
-    both_sides,
-    lateral_abdomen,
-    lateral_head,
-    lateral_legs,
-    lateral_mandibles,
-    lateral_plate,
-    moved,
-)
+from sam2pal.research.synthetic.lateral import FAR, NEAREST, Contour, both_sides, moved
 from sam2pal.research.synthetic.lateral_ants import setae
 
 BEETLE = ("head", "pronotum", "elytra", "abdomen", "legs", "antennae", "eyes", "mandibles")
@@ -84,7 +74,7 @@ def build_lateral_fly(genes: Genes) -> Species:
     tall = min(head * u("head tall", 0.55, 0.8), deep)
     low = deep * u("tail", -0.3, 0.3)
     chest = _thorax(genes.under("thorax"), "thorax", skin["body"], thorax, deep)
-    belly = lateral_abdomen(genes.under("abdomen"), "abdomen", skin["rear"], 1, abdomen, (0.2, 0.4))
+    belly = lateral.abdomen(genes.under("abdomen"), "abdomen", skin["rear"], 1, abdomen, (0.2, 0.4))
     wing = thorax * u("wing", 1.6, 2.8)
     sizes = Sizes(head, tall, thorax, deep, low, wing)
     return _flier(genes, FLY, skin, [chest, moved(belly, low, thorax)], sizes)
@@ -106,13 +96,13 @@ def build_lateral_wasp(genes: Genes) -> Species:
         (0.6, thin * u("swell", 0.8, 2.0), -thin),
         (1.0, thin, -thin),
     )
-    metasoma = lateral_abdomen(
+    metasoma = lateral.abdomen(
         genes.under("metasoma"), "metasoma", skin["rear"], 1, rest - waist, (0.2, 0.38)
     )
     plates = [
         _thorax(genes.under("meso"), "mesosoma", skin["body"], meso, deep),
         moved(
-            lateral_plate(("metasoma", 1, 4), (-0.01, waist + 0.03), stalk, skin["body"]), low, meso
+            lateral.plate(("metasoma", 1, 4), (-0.01, waist + 0.03), stalk, skin["body"]), low, meso
         ),
         moved(metasoma, low, meso + waist),
     ]
@@ -128,7 +118,7 @@ def _flier(genes: Genes, form: Form, skin: Skin, plates: list[Plate], sizes: Siz
     place = (tall * 0.3, -head * u("antenna y", 0.5, 0.7))
     feelers = replace(antennae(genes, skin, 2, *place, u("antenna", 0.06, 0.4)), lose=0.05)
     front = [
-        *lateral_head(genes, skin, 2, head, tall, form.eye),
+        *lateral.head(genes, skin, 2, head, tall, form.eye),
         *both_sides(feelers, NEAREST),
     ]
     wing_x = deep * u("wing x", 0.3, 0.8)
@@ -155,7 +145,7 @@ def _thorax(genes: Genes, structure: str, surface: Surface, length: float, deep:
         (u("scutellum", 0.7, 0.82), deep * u("rear", 0.5, 0.95), -deep * u("belly", 0.6, 1.0)),
         (1.0, deep * u("end", 0.0, 0.5), -deep * u("under", 0.3, 0.7)),
     )
-    return lateral_plate(
+    return lateral.plate(
         (structure, 0, 5),
         (0.0, length),
         contour,
@@ -179,7 +169,7 @@ def _six_legs(
         (block, -deep * u("mid x", 0.6, 0.9), length * u("mid y", 0.4, 0.6)),
         (block, -deep * u("hind x", 0.5, 0.85), length * u("hind y", 0.7, 0.9)),
     ]
-    return lateral_legs(genes, skin, places, size)
+    return lateral.legs(genes, skin, places, size)
 
 
 def _wings(genes: Genes, x: float, thorax: float, length: float, pairs: int) -> list[Plate]:
@@ -197,7 +187,7 @@ def _wings(genes: Genes, x: float, thorax: float, length: float, pairs: int) -> 
             (0.55, wide, -wide * 0.8),
             (1.0, wide * 0.6, -wide * 0.3),
         )
-        near = lateral_plate(
+        near = lateral.plate(
             ("wings", 0, 8),
             (y, y + own),
             contour,
@@ -229,7 +219,7 @@ def build_lateral_beetle(genes: Genes) -> Species:
     tall = min(head * u("head tall", 0.35, 0.6), deep * 0.95)
     edge = high * u("edge line", -0.15, 0.25)
     plates = [
-        lateral_plate(
+        lateral.plate(
             ("elytra", 0, 6),
             (0.0, elytra),
             (
@@ -246,7 +236,7 @@ def build_lateral_beetle(genes: Genes) -> Species:
             contact=(0.3, 0.0),
             edge=u("edge", 0.1, 0.5),
         ),
-        lateral_plate(
+        lateral.plate(
             ("abdomen", 0, 4),
             (0.0, elytra * u("abdomen", 0.88, 1.02)),
             (
@@ -260,7 +250,7 @@ def build_lateral_beetle(genes: Genes) -> Species:
             seam_depth=u("ring depth", 0.2, 0.9),
             dome=8,
         ),
-        lateral_plate(
+        lateral.plate(
             ("pronotum", 1, 5),
             (-pronotum, 0.01),
             (
@@ -279,12 +269,12 @@ def build_lateral_beetle(genes: Genes) -> Species:
     ]
     size = u("antenna", 0.2, 0.6)
     front = [
-        *lateral_head(genes, skin, 2, head * 1.15, tall, (0.1, 0.24)),
+        *lateral.head(genes, skin, 2, head * 1.15, tall, (0.1, 0.24)),
         *both_sides(
             antennae(genes, skin, 2, tall * 0.2, -head * 0.65, size),
             NEAREST,
         ),
-        *lateral_mandibles(genes, skin, 2, 0.0, -head * 0.9, head * u("jaw", 0.2, 0.5)),
+        *lateral.mandibles(genes, skin, 2, 0.0, -head * 0.9, head * u("jaw", 0.2, 0.5)),
     ]
     legs = [
         (1, -under * 0.8, -pronotum * u("fore leg", 0.2, 0.6)),
@@ -298,7 +288,7 @@ def build_lateral_beetle(genes: Genes) -> Species:
     parts = [
         *plates,
         *(moved(part, 0.0, -pronotum) for part in front),
-        *lateral_legs(genes, skin, legs, u("leg", 0.12, 0.22)),
+        *lateral.legs(genes, skin, legs, u("leg", 0.12, 0.22)),
     ]
     hairs = setae(genes) if genes.chance("hairy", 0.4) else None
     return species_of("beetle in profile", genes, hinged, parts, BEETLE, heading=-90.0, hairs=hairs)
@@ -316,7 +306,7 @@ def build_lateral_bug(genes: Genes) -> Species:
     tall = min(head * u("head tall", 0.35, 0.6), (high + under) * 0.4)
     back = high * u("back", 0.3, 0.6)
     plates = [
-        lateral_plate(
+        lateral.plate(
             ("abdomen", 0, 3),
             (0.0, rest),
             ((0.0, high * 0.5, -under * 0.8), (0.5, back, -under), (1.0, 0.0, -under * 0.2)),
@@ -325,7 +315,7 @@ def build_lateral_bug(genes: Genes) -> Species:
             seams=(0.3, 0.45, 0.6, 0.75, 0.88),
             seam_depth=u("ring depth", 0.2, 0.9),
         ),
-        lateral_plate(
+        lateral.plate(
             ("wings", 0, 4),
             (0.0, rest * u("wing", 0.85, 1.25)),
             (
@@ -338,14 +328,14 @@ def build_lateral_bug(genes: Genes) -> Species:
             seams=(u("membrane", 0.55, 0.75),),
             edge=0.3,
         ),
-        lateral_plate(
+        lateral.plate(
             ("scutellum", 0, 5),
             (-0.01, rest * u("scutellum", 0.22, 0.5)),
             ((0.0, high, high * u("scutellum edge", 0.4, 0.7)), (1.0, high * 0.9, high * 0.8)),
             skin["head"],
             caps=(0.02, 0.2),
         ),
-        lateral_plate(
+        lateral.plate(
             ("pronotum", 1, 6),
             (-pronotum, 0.015),
             (
@@ -370,7 +360,7 @@ def build_lateral_bug(genes: Genes) -> Species:
         lose=0.0,
     )
     front = [
-        *lateral_head(genes, skin, 2, head, tall, (0.1, 0.22)),
+        *lateral.head(genes, skin, 2, head, tall, (0.1, 0.22)),
         *both_sides(
             antennae(genes, skin, 2, tall * 0.2, -head * 0.7, u("antenna", 0.25, 0.7)),
             NEAREST,
@@ -389,7 +379,7 @@ def build_lateral_bug(genes: Genes) -> Species:
     parts = [
         *plates,
         *(moved(part, 0.0, -pronotum) for part in front),
-        *lateral_legs(genes, skin, legs, u("leg", 0.13, 0.26)),
+        *lateral.legs(genes, skin, legs, u("leg", 0.13, 0.26)),
     ]
     hairs = setae(genes) if genes.chance("hairy", 0.3) else None
     return species_of("bug in profile", genes, hinged, parts, BUG, heading=-90.0, hairs=hairs)

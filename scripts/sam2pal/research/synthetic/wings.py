@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from sam2pal.research.synthetic import lateral
 from sam2pal.research.synthetic.anatomy import Plate, Species, Surface, species_of
 from sam2pal.research.synthetic.colours import cuticle, near
 from sam2pal.research.synthetic.genes import Genes
-from sam2pal.research.synthetic.lateral import lateral_plate
 
 CELLS = ("costal cell", "radial cell", "medial cell", "cubital cell", "anal cell")
 STATIONS = 7
@@ -32,7 +32,7 @@ def build_wing(genes: Genes) -> Species:
     )
     rear = -np.array([0.1, 0.5, 0.9, u("rear", 0.9, 1.3), 1.1, 0.8, u("rear tip", 0.3, 0.6)]) * wide
     outline = tuple(zip(ALONG.tolist(), front.tolist(), rear.tolist(), strict=True))
-    wing = lateral_plate(
+    wing = lateral.plate(
         ("wing", 0, 2),
         (0.0, 1.0),
         outline,
@@ -102,7 +102,7 @@ def _between(
     there = ends[0] + ALONG * (ends[1] - ends[0])
     high, low = (np.interp(there, ALONG, line) for line in (upper, lower))
     contour = tuple(zip(ALONG.tolist(), high.tolist(), low.tolist(), strict=True))
-    plate = lateral_plate((structure, 0, layer), ends, contour, surface)
+    plate = lateral.plate((structure, 0, layer), ends, contour, surface)
     return replace(plate, caps=(0.0, 0.0), flatness=8, dome=8, edge=0.0)
 
 
