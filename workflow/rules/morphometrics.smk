@@ -11,8 +11,6 @@ rule search_scale:
         pictures=directory("<results>/{genus}/scale/{shard}"),
     log:
         "<logs>/{genus}/search_scale/{shard}.log",
-    benchmark:
-        "<benchmarks>/{genus}/search_scale/{shard}.tsv"
     conda:
         "../../envs/light.yaml"
     threads: 2
@@ -94,8 +92,6 @@ rule measure_truth:
         morphometrics="<results>/{genus}/truth_morphometrics.parquet",
     log:
         "<logs>/{genus}/measure_truth.log",
-    benchmark:
-        "<benchmarks>/{genus}/measure_truth.tsv"
     conda:
         "../../envs/light.yaml"
     params:

@@ -42,8 +42,6 @@ rule leave_one_out:
         table="<results>/{genus}/{round}/leave_one_out.csv",
     log:
         "<logs>/{genus}/{round}/leave_one_out.log",
-    benchmark:
-        "<benchmarks>/{genus}/{round}/leave_one_out.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 4  # not in profiles/default, which would win over what another profile says

@@ -12,8 +12,6 @@ rule find_specimens:
         page=directory("<results>/{genus}/trays"),
     log:
         "<logs>/{genus}/find_specimens.log",
-    benchmark:
-        "<benchmarks>/{genus}/find_specimens.tsv"
     conda:
         "../../envs/light.yaml"
     params:

@@ -47,8 +47,6 @@ rule aggregate:
         complete=touch(COMPLETE),
     log:
         "<logs>/aggregate.log",
-    benchmark:
-        "<benchmarks>/aggregate.tsv"
     conda:
         "../../envs/light.yaml"
     params:
@@ -113,8 +111,6 @@ rule summarize_morphometrics:
         short_parquet="<results>/tables/measurements.parquet",
     log:
         "<logs>/summarize_morphometrics.log",
-    benchmark:
-        "<benchmarks>/summarize_morphometrics.tsv"
     conda:
         "../../envs/light.yaml"
     params:
