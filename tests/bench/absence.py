@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from remembering import remembered
 from scipy import ndimage
 from skimage.measure import label
 from skimage.restoration import inpaint_biharmonic
@@ -40,7 +41,6 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.synthetic.collection import draw_collection
 from sam2pal.research.synthetic.species import KINDS
-from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.states import SURE, Thresholds
 
@@ -213,7 +213,7 @@ def collect(arguments: argparse.Namespace) -> None:
             read_structures(dict.fromkeys(names)),
             options,
         )
-        bank = remember(tracker, templates, names, options)
+        bank = remembered(tracker, templates, names, options)
         own = dict(zip(names, zip(bank.sure, bank.contrast, strict=True), strict=True))
         (results / f"{name}.json").write_text(json.dumps(data | {"there": there, "own": own}))
         print(name, len(data["images"]), flush=True)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from remembering import remembered
 from segmentation import NAMES, STRUCTURES, draw, memories_of
 
 from sam2pal.config.model import ModelOptions
@@ -33,7 +34,6 @@ from sam2pal.model.build import build_model
 from sam2pal.model.device import autocast
 from sam2pal.model.loading import square_image
 from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.training.data import Data
 from sam2pal.training.palindrome import AnnotatedViews
@@ -209,7 +209,7 @@ def segmentation(bench: Bench) -> Iterator[Row]:
                 options = SegmentationOptions(batch_size=min(8, count), window=WINDOW)
                 first = bound(bench, tracker, drawn, specimens[: options.batch_size])
                 with torch.no_grad():
-                    start = bench.time(lambda: remember(tracker, drawn, NAMES, options), warm=1)  # noqa: B023
+                    start = bench.time(lambda: remembered(tracker, drawn, NAMES, options), warm=1)  # noqa: B023
                 for label, more in (
                     ("default", {}),
                     ("upright", {"turns": (0,)}),
@@ -234,11 +234,13 @@ def segmentation(bench: Bench) -> Iterator[Row]:
 def bound(bench: Bench, tracker: Tracker, drawn: list, specimens: list) -> float:
     """Seconds a specimen of one encoding and one tracking of all structures from one template."""
     upright = SegmentationOptions(turns=(0,), window=WINDOW)
-    bank = remember(tracker, drawn, NAMES, upright)
+    bank = remembered(tracker, drawn, NAMES, upright)
     side = tracker.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])
     images = images.to(bench.device)
-    memories = [memory.repeat(len(images)) for memory in memories_of(bank, side)[:1]]
+    memories = [
+        memory[[*range(len(memory))] * len(images)] for memory in memories_of(bank, side)[:1]
+    ]
 
     def call() -> None:
         with autocast(bench.device):
@@ -260,10 +262,12 @@ def compiled(bench: Bench) -> Iterator[Row]:
             images = torch.randn(batch, 3, side, side, device=bench.device)
             with torch.no_grad(), autocast(bench.device):
                 features = tracker.encode(images)
-                bank = remember(
+                bank = remembered(
                     tracker, drawn, NAMES, SegmentationOptions(turns=(0,), window=WINDOW)
                 )
-                memories = [memory.repeat(batch) for memory in memories_of(bank, side)]
+                memories = [
+                    memory[[*range(len(memory))] * batch] for memory in memories_of(bank, side)
+                ]
             calls = {  # the one that takes longer first
                 "memory_attention": lambda: tracker.track(features, memories),  # noqa: B023
                 "image_encoder": lambda: tracker.encode(images),  # noqa: B023

@@ -52,7 +52,9 @@ def evaluate_real(
     for start in range(0, len(truth), BATCH):
         some = truth[start : start + BATCH]
         images, masks, _ = _load(tracker, some, names, quarters)
-        tracked = tracker.track(tracker.encode(images), [m.repeat(len(some)) for m in memories])
+        tracked = tracker.track(
+            tracker.encode(images), [m[[*range(len(m))] * len(some)] for m in memories]
+        )
         iou = hard_iou(at_size_of(tracked.logits, masks), masks).tolist()
         visible = (tracked.object_score > 0).tolist()
         drawn = [n in s.masks and bool(s.masks[n].any()) for s in some for n in names]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from cost import cost
 from PIL import Image
+from remembering import remembered
 
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
@@ -30,7 +31,6 @@ from sam2pal.model.views import View
 from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
-from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 
 NAMES = ["head", "pronotum", "elytra", "legs", "antennae"]
@@ -100,9 +100,9 @@ def bench(
     side = tracker.model.image_size
     images = torch.stack([square_image(read_photograph(s.path), side) for s in specimens])
     images = images[: upright.batch_size]
-    bank = remember(tracker, templates, NAMES, upright)
+    bank = remembered(tracker, templates, NAMES, upright)
     features = tracker.encode(images)
-    memories = [memory.repeat(len(images)) for memory in memories_of(bank, side)]
+    memories = [memory[[*range(len(memory))] * len(images)] for memory in memories_of(bank, side)]
 
     def one(call: Callable, times: int = repeats) -> tuple[float, float]:
         """GFLOP and seconds of a call, for each image."""
@@ -120,7 +120,7 @@ def bench(
 
     def shard(options: SegmentationOptions) -> tuple[float, float]:
         whole = cost(lambda: segment(tracker, specimens, templates, STRUCTURES, options), repeats)
-        start = cost(lambda: remember(tracker, templates, NAMES, options), repeats)
+        start = cost(lambda: remembered(tracker, templates, NAMES, options), repeats)
         return tuple((w - s) / len(specimens) for w, s in zip(whole, start, strict=True))
 
     size = upright.batch_size
@@ -129,7 +129,7 @@ def bench(
     add("shard, any orientation", shard(any_way))
     add("four encodings, best view", one(lambda: four_encodings(tracker, images, memories)))
     add("a loop over structures", one(lambda: loop(tracker, images, bank)))
-    start = cost(lambda: remember(tracker, templates, NAMES, any_way), repeats)
+    start = cost(lambda: remembered(tracker, templates, NAMES, any_way), repeats)
     rows.append(("start of a job (all of it)", *start, np.nan, np.nan))
     return rows
 

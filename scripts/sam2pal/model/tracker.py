@@ -102,15 +102,6 @@ class Memory:
     def __getitem__(self, index: Tensor | slice | Sequence[int]) -> Memory:
         return Memory(self.spatial[index], self.position, self.pointer[index], self.valid[index])
 
-    def repeat(self, images: int) -> Memory:
-        """Make the memory of `K` structures serve `images` images: [K, ...] to [images * K, ...]."""
-        return Memory(
-            self.spatial.repeat(images, 1, 1, 1),
-            self.position,
-            self.pointer.repeat(images, 1),
-            self.valid.repeat(images),
-        )
-
     @staticmethod
     def cat(parts: Sequence[Memory]) -> Memory:
         """Join memories of several objects into one."""
@@ -129,7 +120,6 @@ class Tracked:
         logits: [N, 1, S/4, S/4], the mask that was taken.
         predicted_iou: [N], the decoder's own estimate for that mask.
         object_score: [N], a logit; above zero the structure is said to be visible.
-        token: [N], which mask token was taken: 0 the single mask, 1 to 3 the candidates.
         candidates: [N, M, S/4, S/4], every mask that could have been taken.
         candidate_iou: [N, M], their estimates.
     """
@@ -137,7 +127,6 @@ class Tracked:
     logits: Tensor
     predicted_iou: Tensor
     object_score: Tensor
-    token: Tensor
     candidates: Tensor
     candidate_iou: Tensor
 
@@ -326,7 +315,6 @@ class Tracker:
             logits=candidates[rows, best][:, None],
             predicted_iou=candidate_iou[rows, best].float(),
             object_score=object_score.float(),
-            token=best + 1 if multimask else best,
             candidates=candidates,
             candidate_iou=candidate_iou.float(),
         )

@@ -123,23 +123,6 @@ class Bank:
         return [self.memories[side][each * number + structures] for number in range(templates)]
 
 
-@torch.no_grad()
-def remember(
-    tracker: Tracker,
-    templates: Sequence[AnnotatedSpecimen],
-    names: list[str],
-    options: SegmentationOptions,
-) -> Bank:
-    """Encode and memorize the templates in every view that is needed.
-
-    Raises:
-        InputError: there is no template, none shows any of the structures, or a mirrored view would exchange
-            a structure with one that is not there.
-    """
-    known = read_templates(tracker, templates, names, options)
-    return remember_set(tracker, known, options)
-
-
 def read_templates(
     tracker: Tracker,
     templates: Sequence[AnnotatedSpecimen],
@@ -155,11 +138,12 @@ def read_templates(
 
 
 @torch.no_grad()
-def remember_set(tracker: Tracker, known: TemplateSet, options: SegmentationOptions) -> Bank:
+def remember(tracker: Tracker, known: TemplateSet, options: SegmentationOptions) -> Bank:
     """Encode and memorize templates in every view that is needed.
 
     Raises:
-        InputError: as `remember`.
+        InputError: none shows any of the structures, or a mirrored view would exchange a structure with one
+            that is not there.
     """
     device, names = tracker.device, known.names
     ways = _ways(options, names)

@@ -12,7 +12,7 @@ from sam2pal.dataset.recalibration import Recalibration
 from sam2pal.images.reading import Photograph
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.annotations import Annotator, make_room
-from sam2pal.segmentation.bank import read_templates, remember_set
+from sam2pal.segmentation.bank import read_templates, remember
 from sam2pal.segmentation.leaving_out import templates_by_others
 from sam2pal.segmentation.parents import Level, flag_outside, levels_of
 from sam2pal.segmentation.states import Thresholds, decide_states
@@ -54,7 +54,7 @@ class BatchSegmenter:
         self._tracker, self._structures, self._options = tracker, structures, options
         names = [structure.name for structure in structures]
         known = read_templates(tracker, templates, names, options)
-        self.bank = remember_set(tracker, known, options)
+        self.bank = remember(tracker, known, options)
         self._levels = levels_of(tracker, known, templates, structures, options)
         self.closer = max((level.closer for level in self._levels), default=1.0)
         self.size = options.batch_size

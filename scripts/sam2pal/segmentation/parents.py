@@ -12,7 +12,7 @@ from sam2pal.images.window import Window
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import named_for_side
-from sam2pal.segmentation.bank import Bank, remember_set
+from sam2pal.segmentation.bank import Bank, remember
 
 OUTSIDE = "outside_parent"
 
@@ -65,7 +65,7 @@ def levels_of(
             known.windows[one].side / window.side
             for one, window in zip(own, cut.windows, strict=True)
         )
-        bank = remember_set(tracker, cut, options)
+        bank = remember(tracker, cut, options)
         levels.append(Level(parent, names, bank, cut.filled, closer))
     return levels
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from remembering import remembered
 
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
@@ -25,7 +26,6 @@ from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.segmentation.annotations import Annotator
-from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import Outcome
 
@@ -591,8 +591,8 @@ def test_each_template_is_found_from_the_others(tracker, genus, predictions):
     labelled = predictions["info"]["confidence"]["labelled"]
     # a head is shown by one template alone: nothing finds it
     assert {one["structure"] for one in labelled} <= {"pronotum", "elytra", "legs"}
-    bank = remember(tracker, genus.templates, NAMES, UPRIGHT)
-    alone = remember(tracker, [second], NAMES, UPRIGHT)
+    bank = remembered(tracker, genus.templates, NAMES, UPRIGHT)
+    alone = remembered(tracker, [second], NAMES, UPRIGHT)
     without = bank.without(0)
     assert without.specimens == ("a2",) and without.followed.tolist() == [1, 2, 3]
     torch.testing.assert_close(without.memories[64].spatial, alone.memories[64].spatial)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from remembering import remembered
 
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
@@ -28,7 +29,6 @@ from sam2pal.research.benchmark.collection import read_collection
 from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
-from sam2pal.segmentation.bank import remember
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.tracking import choose_view, track_batch
 
@@ -206,7 +206,7 @@ def test_near_duplicates_are_pointed_out(tracker, genus, caplog):
     lighter = first * 1.1 + 0.2
     assert near_duplicates([first, second, lighter], ["a", "b", "c"]) == [("a", "c")]
     copy = dataclasses.replace(genus.templates[0], specimen="copy", path=genus.copies["0"].path)
-    bank = remember(tracker, [*genus.templates, copy], NAMES, OPTIONS)
+    bank = remembered(tracker, [*genus.templates, copy], NAMES, OPTIONS)
     assert bank.duplicates == [("template0", "copy")]
     assert "templates 'template0' and 'copy' are nearly the same photograph" in caplog.text
 
@@ -221,7 +221,7 @@ def test_the_view_of_real_specimens(carabidae):
     tracker = Tracker(build_model(ModelOptions()))
     names = ["head", "pronotum", "elytra", "legs", "antennae"]
     templates = read_collection(carabidae / "pinned", "templates_1.json")
-    bank = remember(tracker, templates, names, SegmentationOptions())
+    bank = remembered(tracker, templates, names, SegmentationOptions())
     specimens = [
         specimen
         for specimen in read_collection(carabidae / "pinned", "annotations.json")
@@ -237,7 +237,7 @@ def test_the_view_of_real_specimens(carabidae):
 def test_the_mean_is_taken_of_masks_that_are_seen_in_several_ways(tracker, genus):
     once, often = (dataclasses.replace(OPTIONS, ensemble=count) for count in (1, 3))
     single, several = (
-        remember(tracker, genus.templates[:1], NAMES, some) for some in (once, often)
+        remembered(tracker, genus.templates[:1], NAMES, some) for some in (once, often)
     )
     assert (len(single.ways), len(several.ways)) == (1, 3)
     assert sorted(single.memories) == [64] and sorted(several.memories) == [64, 96]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from filelock import FileLock
 from PIL import Image
+from remembering import remembered
 
 from sam2pal.config.checking import validated
 from sam2pal.config.segmentation import SegmentationOptions
@@ -27,7 +28,6 @@ from sam2pal.model.loading import square_image
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
-from sam2pal.segmentation.bank import remember
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import COPIES, Data, prepare
 from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
@@ -830,7 +830,7 @@ def test_training_at_full_size(small_model, photographs, tmp_path):
 def test_training_remembers_what_segmenting_remembers(small_model, photographs, data):
     tracker, templates = Tracker(small_model), photographs[0]
     options = SegmentationOptions(window="photograph", turns=(0,))
-    bank = remember(tracker, templates[:1], STRUCTURES, options)
+    bank = remembered(tracker, templates[:1], STRUCTURES, options)
     expected = tracker.track(data.unseen.features[[0]], [bank.memories[64]]).logits
     found = direct(tracker, data.drawn[[0]], data.unseen[[0]]).tracked.logits
     assert torch.allclose(found, expected, atol=1e-4)
