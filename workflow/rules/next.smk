@@ -34,7 +34,13 @@ rule compare_masks:
         corrections=converted_corrections,
     output:
         table="<results>/{genus}/{round}/changes.csv",
-        measures="<results>/{genus}/{round}/changed_measures.csv",
+        measures=shown(
+            "<results>/{genus}/{round}/changed_measures.csv",
+            "Measurements",
+            "Changes between rounds",
+            genus="{genus}",
+            round="{round}",
+        ),
     log:
         "<logs>/{genus}/{round}/compare_masks.log",
     conda:

@@ -9,6 +9,6 @@ METHODS = {
     "summarize_morphometrics": 7,
     "plot_morphometrics": 2,
     "export_shapes": 5,
-    "plot_shapes": 2,
-    "export_darwin_core": 2,
+    "plot_shapes": 3,
+    "export_darwin_core": 3,
 }

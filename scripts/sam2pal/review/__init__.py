@@ -7,5 +7,5 @@ METHODS = {
     "review_index": 6,
     "draw_masks": 3,
     "choose_next": 2,
-    "compare_masks": 3,
+    "compare_masks": 4,
 }

@@ -1,5 +1,6 @@
 """Changes of masks from one round to the next."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sam2pal.evaluation.overlap import iou
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
+from sam2pal.morphometrics.tables.columns import INTERVALS, widest
 
 COMPARED = ("length", "width", "area")
 COLUMNS = {
@@ -21,13 +23,15 @@ COLUMNS = {
     **dict.fromkeys(("iou_before", "iou_after"), float),
     "measure": str,
     **dict.fromkeys(("value_before", "value_after", "ratio"), float),
-    "unit": str,
+    **dict.fromkeys(("unit", "beyond_interval"), str),
 }
 """Columns of changes.csv.
 
 overlap is the IoU of the masks of both rounds, iou_before and iou_after are those with the truth where
-there is any; measure is the one of `COMPARED` that changed most, ratio its value after by before."""
-Values = dict[tuple[str, str], dict[str, float]]
+there is any; measure is the one of `COMPARED` that changed most, ratio its value after by before;
+beyond_interval are those of `COMPARED` whose value after lies outside of all intervals before."""
+Key = tuple[str, str]  # specimen and structure
+Ends = tuple[float, float, float]  # a value and the ends of its interval, in pixels
 
 
 def changes(
@@ -72,7 +76,7 @@ def changes(
             ):
                 row[f"area_{when}_px"] = annotation.area
                 row[f"confidence_{when}"] = annotation.score
-                row[f"iou_{when}"] = found.get(key, {}).get("iou")
+                row[f"iou_{when}"] = found.get(key)
             rows.append(row | _most(*(of.get(key, {}) for of in measured)))
         progress()
     return sorted(rows, key=lambda row: (row["overlap"], row["specimen"], row["structure"]))
@@ -106,34 +110,42 @@ def _overlap(one: Annotation, other: Annotation) -> float:
     return round(iou(one.mask(), other.mask()), 4)
 
 
-def _most(before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
-    """The measure that changed most, if any has a value in both rounds."""
-    found = {
-        name: after[name] / before[name]
+def _most(before: dict[str, Ends], after: dict[str, Ends]) -> dict[str, Any]:
+    """The measure that changed most, if any has a value in both rounds, and those beyond intervals."""
+    both = {
+        name: (before[name], after[name][0])
         for name in COMPARED
-        if before.get(name, 0) > 0 and after.get(name, 0) > 0
+        if name in before and name in after
+    }
+    found = {
+        name: other / one for name, ((one, *_), other) in both.items() if one > 0 and other > 0
     }
     if not found:
         return {}
     most = max(found, key=lambda name: max(found[name], 1 / found[name]))
+    beyond = [name for name, ((_, low, high), other) in both.items() if not low <= other <= high]
     return {
         "measure": most,
         "unit": "px2" if most == "area" else "px",
-        "value_before": before[most],
-        "value_after": after[most],
+        "value_before": before[most][0],
+        "value_after": after[most][0],
         "ratio": round(found[most], 4),
+        "beyond_interval": ";".join(beyond),
     }
 
 
-def _scores(path: Path) -> Values:
+def _scores(path: Path) -> dict[Key, float]:
     rows = tables.rows(path, EVALUATION, ("specimen", "structure", "iou"))
-    return {tuple(key): {"iou": iou} for *key, iou in rows if iou is not None}
+    return {tuple(key): iou for *key, iou in rows if iou is not None}
 
 
-def _measures(path: Path) -> Values:
+def _measures(path: Path) -> dict[Key, dict[str, Ends]]:
     names = ("specimen", "structure", "measure", "unit", "value")
-    found: Values = {}
-    for *key, measure, unit, value in tables.rows(path, MORPHOMETRICS, names):
-        if measure in COMPARED and unit.startswith("px") and value is not None:
-            found.setdefault(tuple(key), {})[measure] = value
+    names += tuple(name for ends in INTERVALS.values() for name in ends)
+    found: dict[Key, dict[str, Ends]] = {}
+    for values in tables.rows(path, MORPHOMETRICS, names):
+        row = dict(zip(names, values, strict=True))
+        if row["measure"] in COMPARED and row["unit"].startswith("px") and row["value"] is not None:
+            of = found.setdefault((row["specimen"], row["structure"]), {})
+            of[row["measure"]] = row["value"], *(widest(row) or (-math.inf, math.inf))
     return found

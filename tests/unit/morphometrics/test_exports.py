@@ -55,6 +55,15 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     index = {"structure": "specimen", "measure": "ratio", "unit": "1"}
     rows = [
         row("a", 2.5, low_by_threshold=2.4, high_by_threshold=2.75, occurrenceID="urn:x:1"),
+        row(
+            "a",
+            2.4,
+            measure="width",
+            low_by_threshold=2.3,
+            high_by_threshold=2.5,
+            low_90=2.2,
+            high_90=2.6,
+        ),
         row("a", 100.0, "px", occurrenceID="urn:x:1"),
         row("a", 6.25, "mm2", measure="area", occurrenceID="urn:x:1"),
         row("a", 1.3, occurrenceID="urn:x:1", **index) | index,
@@ -88,17 +97,17 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     found = read(tmp_path / "out/measurement_or_fact.csv")
     assert set(found[0]) <= DARWIN_CORE
     assert [one["measurementType"] for one in found] == [
-        *("head length", "head area", "ratio", "head mean of CIELAB L*"),
+        *("head length", "head width", "head area", "ratio", "head mean of CIELAB L*"),
     ]
-    first, area, ratio, _ = found
+    first, width, area, ratio, _ = found
     assert (first["measurementValue"], first["measurementUnit"]) == ("2.5", "mm")
-    assert first["occurrenceID"] == "urn:x:1" and first["measurementAccuracy"].startswith(
-        "2.4 to 2.75"
-    )
+    assert first["occurrenceID"] == "urn:x:1"
+    assert first["measurementAccuracy"] == "2.4 to 2.75 (range by threshold)"
+    assert width["measurementAccuracy"] == "2.2 to 2.6 (90 % interval)"
     assert "scale from genus" in first["measurementMethod"]
     assert area["measurementUnit"] == "mm²" and ratio["measurementUnit"] == ""
     assert expression in ratio["measurementMethod"]
-    assert len({one["measurementID"] for one in found}) == 4
+    assert len({one["measurementID"] for one in found}) == 5
 
     pictures = read(tmp_path / "out/audiovisual.csv")
     assert set(pictures[0]) <= AUDIOVISUAL_CORE
@@ -146,6 +155,14 @@ def test_measures_that_change_by_more_than_their_interval_are_counted(tmp_path):
     assert (unscaled["n"], unscaled["unit"]) == (1, "px")
     assert found["change_percent"] == pytest.approx(4.125)
     assert 0 < found["p_of_change"] < 0.01
+    wide = changed(table("wide", [100.0] * 12, low_90=95.0, high_90=107.0), tmp_path / "last.csv")[
+        0
+    ]
+    assert wide["beyond_interval"] == 3
+    narrow = changed(
+        table("narrow", [100.0] * 12, low_90=100.0, high_90=100.0), tmp_path / "last.csv"
+    )
+    assert narrow[0]["beyond_interval"] == 6
     same = changed(before, table("same", [100.0] * 12))[0]
     assert same["beyond_interval"] == 0 and "p_of_change" not in same
     assert changed(before, table("drawn", [120.0] * 12, source="corrected")) == []

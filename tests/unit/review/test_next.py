@@ -123,14 +123,19 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
             rows.writerow(("good", "legs", 0.25 if of else 0.5))
             rows.writerow(("fine", "legs", ""))
         side = float(of.get("good", 4))
-        measured = [("length", side, "px"), ("area", side**2, "px2"), ("area", side**2 / 9, "mm2")]
-        keys = ("measure", "value", "unit")
+        measured = [
+            ("length", side, "px", 1.9, 4.1, None, None),
+            ("area", side**2, "px2", 12, 20, 13, 19),
+        ]
+        measured.append(("area", side**2 / 9, "mm2", None, None, None, None))
+        ends = ("low_90", "high_90", "low_by_threshold", "high_by_threshold")
+        keys = ("measure", "value", "unit", *ends)
         rows = [
             {"specimen": "good", "structure": "legs"} | dict(zip(keys, row, strict=True))
             for row in measured
         ]
         columns = dict.fromkeys(("specimen", "structure", "measure", "unit"), str)
-        table = tables.table(rows, columns | {"value": float})
+        table = tables.table(rows, columns | dict.fromkeys(("value", *ends), float))
         tables.write(table, folder / "morphometrics.parquet")
     shards = [sorted(folder.glob("shards/*.json")) for folder in folders]
     rows_ = changes("Aus", *shards, folders)
@@ -139,4 +144,5 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
     assert legs["overlap"] == 0.25 and (legs["iou_before"], legs["iou_after"]) == (0.5, 0.25)
     assert (legs["area_before_px"], legs["area_after_px"]) == (16, 4)
     assert (legs["measure"], legs["unit"], legs["ratio"]) == ("area", "px2", 0.25)
+    assert legs["beyond_interval"] == "area"
     assert rows_[2]["overlap"] == 1 and rows_[2].get("measure") is None

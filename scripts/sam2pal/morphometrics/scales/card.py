@@ -20,6 +20,8 @@ BORDER = 0.015  # of its diagonal, within which a card has one colour
 EVEN = 0.2  # of the contrast to what is around it: how much that colour may vary
 REACH = 5.0  # pixels from where a side should be
 FAINTEST = 12.0  # of 255: what is beside a card differs more from it
+BEYOND = 4.0  # pixels from a corner, where a card's border is not
+GOES_ON = 3  # of eight places there that have its colour, so that it is a part of a card
 MOST, MEASURED = 400, 40  # edges that are compared; rectangles that are measured
 ABOUT = 0.08  # the same before its sides are measured
 SHAPE = 0.01  # by how much, and by half a pixel, the ratio of its sides may differ from the card's
@@ -191,7 +193,25 @@ def _refined(picture: NDArray[np.float32], corners: Numbers) -> tuple[Numbers | 
             return None, False
         step = np.linalg.solve(matrix, np.subtract(second.centre, first.centre))
         found.append(first.point(float(step[0])))
-    return np.array(found), even
+    return np.array(found), even and not _goes_on(picture, np.array(found), depth)
+
+
+def _goes_on(picture: NDArray[np.float32], corners: Numbers, depth: float) -> bool:
+    """Whether the border goes on beyond the corners, as where a part of a card was found."""
+    beyond = 0
+    for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        length = float(np.hypot(*(b - a)))
+        line = Line(tuple((a + b) / 2), tuple((b - a) / length), length, 1.0)
+        at = length / 2 + BEYOND
+        values, inside = sample(
+            picture,
+            line,
+            np.array([-at, *spaced(-0.45 * length, 0.45 * length), at]),
+            np.array([depth]),
+        )
+        own = np.median(values[0, 1:-1])
+        beyond += int((np.abs(values[0, [0, -1]] - own) < FAINTEST)[inside[0, [0, -1]]].sum())
+    return beyond >= GOES_ON
 
 
 def _fitted(picture: NDArray[np.float32], line: Line, depth: float) -> tuple[Line, bool] | None:

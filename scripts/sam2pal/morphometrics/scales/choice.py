@@ -105,7 +105,7 @@ def choose(bars: Sequence[Bar], letters: dict[bool, Letters]) -> Choice:
     found = [bar for bar in found if not any(_wrong_one(bar, other) for other in found)]
     if not found:
         return Choice()
-    best = max(found, key=lambda bar: (not letter(bar), evidence(bar)))
+    best = max(found, key=lambda bar: (not letter(bar), not bar.cut, evidence(bar)))
     rivals = [
         bar
         for bar in found

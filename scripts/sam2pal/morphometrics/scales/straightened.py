@@ -15,6 +15,7 @@ from sam2pal.morphometrics.scales.strip import STEP, Line, Numbers, sample, spac
 FAINTEST = 18.0  # of 255: a bar differs more from what is around it
 COVERED = 0.85  # of its length, along a row that belongs to the bar
 FRAME = 0.6  # of what it encloses: the frame of a box is not thicker
+EVEN = 4.0  # of 255: by how much its grey values may lie beside a straight change
 ASIDE = 0.75  # pixels: how far from its line an edge may lie
 
 
@@ -93,8 +94,7 @@ def straightened(picture: NDArray[np.float32], line: Line, step: float) -> Strai
         sides = [ndimage.percentile_filter(of, 70, size, mode="nearest") for of in sides]
         lighter = (sides[0] + sides[1]) / 2
         best = values[near][np.median((lighter - values)[np.ix_(near, core)], axis=1).argmax()]
-        ink = ndimage.median_filter(best[core], size, mode="reflect")
-        ink = np.interp(s, s[core], ink)  # what is at its ends goes on
+        ink = _onwards(s, core, best, size)
         contrast = lighter - ink
         if np.percentile(contrast[core], 20) < FAINTEST:
             return None
@@ -115,6 +115,26 @@ def straightened(picture: NDArray[np.float32], line: Line, step: float) -> Strai
             break
         line = line.moved(offset, math.atan(slope))
     return strip
+
+
+def _onwards(s: Numbers, core: NDArray[np.bool_], best: Numbers, size: int) -> Numbers:
+    """[s]: a bar's own grey value, smoothed in its core; beyond, its change goes on, as in glare.
+
+    Args:
+        best: [s], grey values of a row that belongs to the bar.
+        size: samples over which it is smoothed.
+    """
+    middle, own = s[core], best[core]
+    ink = ndimage.median_filter(own, size, mode="reflect")
+    found = np.interp(s, middle, ink)
+    near = max(size // 2, 4)
+    for sign, end in ((-1, slice(None, near)), (1, slice(-near, None))):
+        slope, offset = straight(middle[end], own[end])
+        if np.median(np.abs(own[end] - offset - slope * middle[end])) < EVEN:
+            beyond = sign * s > sign * middle[end][0 if sign > 0 else -1]
+            places = np.clip(s[beyond], 1.3 * middle[0], 1.3 * middle[-1])
+            found[beyond] = offset + slope * places
+    return found
 
 
 def runs_of(spine: NDArray[np.bool_]) -> list[NDArray[np.int_]]:

@@ -34,7 +34,7 @@ def shape_figure(spaces: Mapping[str, Space]) -> Figure:
         )
     columns = min(2, len(spaces))
     rows = -(-len(spaces) // columns)
-    figure = Figure(figsize=(6.4 * columns, 6.0 * rows + 0.5), layout="constrained")
+    figure = Figure(figsize=(6.4 * columns, 6.4 * rows + 0.5), layout="constrained")
     panels = np.atleast_1d(figure.subfigures(rows, columns)).ravel()
     genera = list(dict.fromkeys(name for space in spaces.values() for name in space.genera))
     for panel, (structure, space) in zip(panels, spaces.items(), strict=False):
@@ -42,13 +42,13 @@ def shape_figure(spaces: Mapping[str, Space]) -> Figure:
     entitle(
         figure,
         "Shape: principal components of Procrustes-aligned outlines. At the ends of the axes the outline "
-        "of the specimen there, over the mean (grey)",
+        "of the specimen there (ringed), front upwards, over the mean (grey), all of the same centroid size",
     )
     return figure
 
 
 def _panel(panel: SubFigure, structure: str, space: Space, genera: Sequence[str]) -> None:
-    grid = panel.add_gridspec(3, 3, width_ratios=(1, 3.4, 1), height_ratios=(1, 3.4, 1))
+    grid = panel.add_gridspec(3, 3, width_ratios=(1, 3.4, 1), height_ratios=(1.3, 3.4, 1.3))
     scores, shares = space.shapes.scores, space.shapes.shares
     centre = panel.add_subplot(grid[1, 1])
     of = np.array(space.genera)
@@ -63,22 +63,30 @@ def _panel(panel: SubFigure, structure: str, space: Space, genera: Sequence[str]
     centre.set_aspect("equal", adjustable="datalim")
     centre.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     centre.axvline(0, color="0.8", linewidth=0.6, zorder=0)
-    centre.set_xlabel(f"PC 1 ({100 * shares[0]:.0f} %)", fontsize=8)
+    centre.set_xlabel(f"PC 1 ({100 * shares[0]:.0f} % of the variance)", fontsize=8)
     centre.set_ylabel(f"PC 2 ({100 * shares[1]:.0f} %)", fontsize=8)
     centre.tick_params(labelsize=7)
-    centre.legend(fontsize=7, frameon=False)
+    centre.legend(fontsize=7, framealpha=0.6, edgecolor="none")
     centre.set_title(structure, fontsize=10)
-    for (row, column), (axis, sense) in ENDS.items():
-        index = int((sense * scores[:, axis]).argmax())
+    ends = {place: int((sense * scores[:, axis]).argmax()) for place, (axis, sense) in ENDS.items()}
+    shown = np.concatenate([space.shapes.mean[None], space.shapes.aligned[list(ends.values())]])
+    reach = 1.05 * np.abs(shown).max()
+    for (row, column), index in ends.items():
+        centre.scatter(
+            *scores[index, :2], s=45, facecolors="none", edgecolors="0.2", linewidths=0.7
+        )
         inset = panel.add_subplot(grid[row, column])
+        # all at the same scale
+        inset.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        inset.axis("off")
+        genus, name = space.genera[index], space.specimens[index]
         _outline(inset, space.shapes.mean, "0.75", 2.5)
-        colour = COLOURS[genera.index(space.genera[index]) % len(COLOURS)]
-        _outline(inset, space.shapes.aligned[index], colour, 1.2)
-        inset.set_title(space.specimens[index][-24:], fontsize=6, color=colour)
+        _outline(
+            inset, space.shapes.aligned[index], COLOURS[genera.index(genus) % len(COLOURS)], 1.2
+        )
+        short = name if len(name) <= 24 else f"...{name[-21:]}"
+        inset.set_title(f"{genus}\n{short}" if len(genera) > 1 else short, fontsize=6)
 
 
 def _outline(axes: Axes, points: NDArray[np.float64], colour: str, width: float) -> None:
-    closed = np.concatenate([points, points[:1]])
-    axes.plot(*closed.T, color=colour, linewidth=width)
-    axes.set_aspect("equal")
-    axes.axis("off")
+    axes.plot(*np.concatenate([points, points[:1]]).T, color=colour, linewidth=width)

@@ -8,11 +8,12 @@ from typing import Any
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.dictionary import MEASURED
-from sam2pal.morphometrics.tables.columns import rounded
+from sam2pal.morphometrics.tables.columns import rounded, widest
 from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED, specimens
 
+KEYS = ("genus", "round_before", "round_after", "structure", "measure", "unit")
 COLUMNS = {
-    **dict.fromkeys(("genus", "round_before", "round_after", "structure", "measure", "unit"), str),
+    **dict.fromkeys(KEYS, str),
     **dict.fromkeys(("n", "beyond_interval"), int),
     **dict.fromkeys(("share_beyond", "mean_before", "mean_after", "change_percent"), float),
     **dict.fromkeys(("mean_absolute_change_percent", "p_of_change"), float),
@@ -20,8 +21,8 @@ COLUMNS = {
 """Columns of changed_measures.csv.
 
 n: specimens measured in both rounds from predicted masks; beyond_interval: of these, those whose later
-value lies outside of the earlier one's range by threshold; change_percent: of the mean; p_of_change:
-two-sided, of the mean of the paired differences (normal approximation), of 10 or more."""
+value lies outside of all intervals of the earlier one; change_percent: of the mean; p_of_change: two-sided,
+of the mean of the paired differences (normal approximation), of 10 or more."""
 ENOUGH = 10
 
 
@@ -32,9 +33,7 @@ class _Sum:
         self.n = self.beyond = 0
         self.before = self.after = self.absolute = self.squares = 0.0
 
-    def add(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        one, other = before["value"], after["value"]
-        low, high = before["low_by_threshold"], before["high_by_threshold"]
+    def add(self, one: float, other: float, low: float, high: float) -> None:
         self.n += 1
         self.beyond += not low <= other <= high
         self.before += one
@@ -79,14 +78,12 @@ def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
         scaled = any(of[2].startswith("mm") for of in known)
         for row in other:
             earlier = known.get(_key(row))
-            if earlier is None or not _counts(row) or earlier["low_by_threshold"] is None:
+            if earlier is None or not _counts(row) or (scaled and row["unit"].startswith("px")):
                 continue
-            if earlier["high_by_threshold"] is None or (scaled and row["unit"].startswith("px")):
-                continue
-            key = (row["genus"], earlier["round"], row["round"], *_key(row))
-            sums.setdefault(key, _Sum()).add(earlier, row)
-    names = list(COLUMNS)[:6]
-    rows = [dict(zip(names, key, strict=True)) | of.row() for key, of in sums.items()]
+            if ends := widest(earlier):
+                key = (row["genus"], earlier["round"], row["round"], *_key(row))
+                sums.setdefault(key, _Sum()).add(earlier["value"], row["value"], *ends)
+    rows = [dict(zip(KEYS, key, strict=True)) | of.row() for key, of in sums.items()]
     return sorted(rows, key=lambda row: -row["share_beyond"])
 
 

@@ -1,5 +1,8 @@
 """Columns and numbers of the tidy table of measurements."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sam2pal.dataset.signals import SIGNALS
 
 COLUMNS = {
@@ -15,6 +18,23 @@ COLUMNS = {
     **dict.fromkeys(("scale_source", "reason"), str),
 }
 """Columns of morphometrics.parquet; those of the specimen table follow."""
+INTERVALS = {
+    "90 % interval": ("low_90", "high_90"),
+    "range by threshold": ("low_by_threshold", "high_by_threshold"),
+}
+"""Columns of the lower and upper end."""
+
+
+def intervals(row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """The ends, in the row's unit, of those of `INTERVALS` that a tidy row has."""
+    found = {name: (row[low], row[high]) for name, (low, high) in INTERVALS.items()}
+    return {name: ends for name, ends in found.items() if None not in ends}
+
+
+def widest(row: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The lowest and the highest end of all `intervals` of a tidy row; None if it has none."""
+    ends = list(intervals(row).values())
+    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
 
 
 def rounded(value: float | None) -> float | None:

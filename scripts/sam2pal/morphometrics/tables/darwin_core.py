@@ -8,6 +8,7 @@ import sam2pal
 from sam2pal.dataset.dataset import AnnotatedSpecimen, State
 from sam2pal.dataset.rle import rle_measures
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
+from sam2pal.morphometrics.tables.columns import intervals
 from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED
 
 MEASUREMENTS: dict[str, type] = dict.fromkeys(
@@ -62,17 +63,14 @@ def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str,
     is_index = structure == SPECIMEN and known is None
     defined = known.definition if known else f"index {indices.get(measure, measure)}"
     scale = f"; scale from {row['scale_source']}" if unit.startswith("mm") else ""
-    low, high = row["low_by_threshold"], row["high_by_threshold"]
-    accuracy = ""
-    if low is not None and high is not None:
-        accuracy = f"{low:g} to {high:g} (range as the mask's probability threshold moves)"
+    accuracy = [f"{low:g} to {high:g} ({name})" for name, (low, high) in intervals(row).items()]
     confidence = row["confidence"]
     return {
         "measurementID": ":".join((row["genus"], row["specimen"], structure, measure, unit)),
         "occurrenceID": occurrence(row),
         "measurementType": measure if is_index else f"{structure} {name}",
         "measurementValue": row["value"],
-        "measurementAccuracy": accuracy,
+        "measurementAccuracy": accuracy[0] if accuracy else "",
         "measurementUnit": UNITS.get(unit, unit),
         "measurementMethod": f"{defined}; from a {row['source'] or 'predicted'} mask, round "
         f"{row['round']}{scale}",
