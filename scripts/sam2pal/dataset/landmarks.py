@@ -14,6 +14,7 @@ from sam2pal.dataset.photographs import Photographs
 from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import upright_points
+from sam2pal.images.window import enclosing
 from sam2pal.io.errors import InputError
 
 Points = dict[str, tuple[float, float]]
@@ -113,7 +114,7 @@ class Landmarks:
                     "category_id": number,
                     "iscrowd": 0,
                     "area": sum(of["area"] for of in masks),
-                    "bbox": _around([of["bbox"] for of in masks]),
+                    "bbox": list(enclosing([of["bbox"] for of in masks])) if masks else [0] * 4,
                     "num_keypoints": len(points),
                     "keypoints": keypoints,
                     "source": "drawn",
@@ -121,15 +122,6 @@ class Landmarks:
             )
         kinds = [*data["categories"], category | {"keypoints": names, "skeleton": []}]
         return {**data, "categories": kinds, "annotations": annotations}
-
-
-def _around(boxes: list[list[float]]) -> list[float]:
-    """The box of boxes [left, top, width, height]."""
-    if not boxes:
-        return [0, 0, 0, 0]
-    left, top, width, height = np.array(boxes).T
-    right, bottom = (left + width).max(), (top + height).max()
-    return [v.item() for v in (left.min(), top.min(), right - left.min(), bottom - top.min())]
 
 
 def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:

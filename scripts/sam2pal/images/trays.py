@@ -12,6 +12,7 @@ import numpy as np
 from sam2pal.images.bodies import APART, Body, completed, likeness_of, neighbours, within
 from sam2pal.images.foreground import Box, Silhouette, distance_to_edge, to_lab
 from sam2pal.images.limbs import Limbs, without_lines
+from sam2pal.images.window import enclosing
 
 SIDE = 2048  # a tray is searched this small
 CONTRAST = 6.0  # of the highest threshold with the background, in units of CIELAB, at least
@@ -187,11 +188,9 @@ def _joined(
         one, other = bodies[first], bodies[second]
         if one is other:
             continue
-        top, left = min(one.box[0], other.box[0]), min(one.box[1], other.box[1])
-        bottom = max(one.box[0] + one.box[2], other.box[0] + other.box[2])
-        right = max(one.box[1] + one.box[3], other.box[1] + other.box[3])
-        place = slice(top, bottom), slice(left, right)
-        mask = np.zeros((bottom - top, right - left), bool)
+        top, left, height, width = enclosing((one.box, other.box))
+        place = slice(top, top + height), slice(left, left + width)
+        mask = np.zeros((height, width), bool)
         for part in (one, other):
             down, across = part.box[0] - top, part.box[1] - left
             mask[down : down + part.box[2], across : across + part.box[3]] |= part.mask

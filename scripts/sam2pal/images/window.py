@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -82,3 +83,10 @@ class Window(NamedTuple):
     def side(self) -> int:
         """The longer side."""
         return max(self.height, self.width)
+
+
+def enclosing(boxes: Collection[Sequence[float]]) -> tuple[float, float, float, float]:
+    """The smallest box around boxes, all (top, left, height, width) or all (left, top, width, height)."""
+    first, second = (min(box[axis] for box in boxes) for axis in (0, 1))
+    ends = [max(box[axis] + box[axis + 2] for box in boxes) for axis in (0, 1)]
+    return first, second, ends[0] - first, ends[1] - second

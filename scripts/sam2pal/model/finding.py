@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.foreground import SIDE, regions_like
 from sam2pal.images.reading import Photograph
-from sam2pal.images.window import Window
+from sam2pal.images.window import Window, enclosing
 from sam2pal.model.device import autocast, enough_memory
 from sam2pal.model.loading import letterbox_of, square_image
 from sam2pal.model.similarity import match
@@ -157,7 +157,7 @@ class Finder:
             more = self._judge(photograph, window, found.by).box
             if more is None:
                 break
-            box = _united(box, more)
+            box = enclosing((box, more))
         return box if max(box[2:]) >= MORE * max(found.box[2:]) else found.box
 
     def _around(self, box: tuple[float, ...], photograph: Photograph) -> Window:
@@ -189,13 +189,6 @@ def _cut_off(box: _Box, window: Window, size: tuple[int, int]) -> bool:
         or (bottom < size[0] and top + height > bottom - near)
         or (right < size[1] and left + width > right - near)
     )
-
-
-def _united(one: _Box, other: _Box) -> _Box:
-    top, left = min(one[0], other[0]), min(one[1], other[1])
-    bottom = max(one[0] + one[2], other[0] + other[2])
-    right = max(one[1] + one[3], other[1] + other[3])
-    return top, left, bottom - top, right - left
 
 
 def _box(union: Tensor, photograph: Photograph) -> _Box | None:

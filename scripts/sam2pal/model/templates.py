@@ -14,7 +14,7 @@ from torch import Tensor
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.images.foreground import SIDE, Silhouette, region_around, to_lab
 from sam2pal.images.reading import Photograph, look_closer, read_photograph
-from sam2pal.images.window import NEARLY_ALL, Window
+from sam2pal.images.window import NEARLY_ALL, Window, enclosing
 from sam2pal.io.errors import InputError
 from sam2pal.model.device import autocast
 from sam2pal.model.loading import resized, square_image, square_masks
@@ -247,10 +247,7 @@ def specimen_on(
     around = region_around(pixels, small)
     if around.sum() > PARTLY * small.sum():
         scale = height / len(pixels)
-        top, left, high, wide = (edge * scale for edge in Window.holding(around))
-        bottom, right = max(top + high, box[0] + box[2]), max(left + wide, box[1] + box[3])
-        top, left = min(top, box[0]), min(left, box[1])
-        box = top, left, bottom - top, right - left
+        box = enclosing((box, [edge * scale for edge in Window.holding(around)]))
         small = small | around
     return box, Silhouette.of(small, to_lab(pixels))
 

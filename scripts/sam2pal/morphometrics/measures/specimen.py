@@ -16,7 +16,7 @@ from sam2pal.dataset.runs import rle_size
 from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN, UNREADABLE
 from sam2pal.images.reading import Photograph, read_part
-from sam2pal.images.window import Window
+from sam2pal.images.window import Window, enclosing
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
 from sam2pal.morphometrics.geometry.outline import outlines
@@ -499,10 +499,7 @@ def in_order(flags: Sequence[str]) -> list[str]:
 
 def _around(crops: Collection[Crop]) -> tuple[int, int, int, int]:
     """(left, top, width, height) of all."""
-    left, top = (min(place[axis] for _, place in crops) for axis in (0, 1))
-    right = max(x + part.shape[1] for part, (x, _) in crops)
-    bottom = max(y + part.shape[0] for part, (_, y) in crops)
-    return left, top, right - left, bottom - top
+    return enclosing([(*place, part.shape[1], part.shape[0]) for part, place in crops])
 
 
 def united(crops: Sequence[Crop]) -> Crop:

@@ -20,12 +20,12 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.scales import text
 from sam2pal.morphometrics.scales.card import find_card
 from sam2pal.morphometrics.scales.choice import find_bar, sharpened
+from sam2pal.morphometrics.scales.collection import DOUBTFUL, FOUND, NONE
 from sam2pal.morphometrics.scales.ruler import find_ruler
 from sam2pal.morphometrics.scales.strip import Line, Numbers, grey
 
 SIDE = 1600  # pixels of the longer side in which bars and cards are looked for
 SHOWN = 480  # pixels of the picture of what was found
-FOUND, DOUBTFUL, NONE = "found", "doubtful", "none"
 _CAMERA = (0x010F, 0x0110)  # EXIF: make and model
 _TICK_MM = {"mm": 1.0, "1/16 in": 25.4 / 16}
 
