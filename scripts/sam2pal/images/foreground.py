@@ -19,15 +19,11 @@ OFTEN = 0.15  # a colour that covers less of the edge is no background
 SMALLEST = 0.06  # length of a specimen, as a share of the photograph's longer side
 SLIMMEST = 0.02  # its width
 SPARSEST = 0.08  # share of its box that it covers
-ALIKE = (
-    25.0  # difference of colour, in units of CIELAB, within which a region is of the same specimen
-)
+ALIKE = 25.0  # difference in CIELAB within which a region has the colour of a specimen
 HALF = 0.5  # covered, and a cell belongs to the shape
 HELD = 0.7  # share of a mask that lies in the region around it; limbs may not
 SAME = 0.7  # regions whose boxes overlap by more are one
-COLOUR = (
-    0.01  # how much a difference of colour, in units of CIELAB, counts against an overlap of shapes
-)
+COLOUR = 0.01  # how much a difference in CIELAB counts against an overlap of shapes
 
 Box = tuple[int, int, int, int]
 

@@ -67,14 +67,9 @@ def fit_alikeness(
         np.array([[of[n] for n in names] for one in found for of in _but_two(one)])
         for found in (alike, foreign)
     )
-    values = np.concatenate([own, other])
-    right = np.arange(len(values)) < len(own)
-    mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
-    model = LogisticRegression(class_weight="balanced", max_iter=1000)
-    model.fit((values - mean) / spread, right)
     scales = ["plain"] * len(names)
-    content = _described(model.intercept_[0], names, scales, mean, spread, model.coef_[0])
-    return content | {"limit": 0.5, "alike": len(own), "foreign": len(other)}
+    found = _told_apart(own, other, names, scales)
+    return found | {"limit": 0.5, "alike": len(own), "foreign": len(other)}
 
 
 def fit_single(one: Sequence[SegmentedCase], two: Sequence[SegmentedCase]) -> dict[str, Any]:
@@ -85,12 +80,20 @@ def fit_single(one: Sequence[SegmentedCase], two: Sequence[SegmentedCase]) -> di
     """
     own = [seen["apart"] for of in one for seen in of.seen.values()]
     other = [seen["apart"] for of in two for name, seen in of.seen.items() if _shows_two(name)]
-    values = np.array([[scaled(PIECES, of)] for of in (*own, *other)])
+    values = (np.array([[scaled(PIECES, of)] for of in some]) for some in (own, other))
+    found = _told_apart(*values, ["apart"], [PIECES])
+    return found | {"one": len(own), "two": len(other)}
+
+
+def _told_apart(
+    own: Values, other: Values, names: Sequence[str], scales: Sequence[str]
+) -> dict[str, Any]:
+    """A regression that tells two kinds of values [n, P] apart, both of which weigh the same."""
+    values = np.concatenate([own, other])
     mean, spread = values.mean(0), np.maximum(values.std(0), 1e-6)
-    model = LogisticRegression(class_weight="balanced")
+    model = LogisticRegression(class_weight="balanced", max_iter=1000)
     model.fit((values - mean) / spread, np.arange(len(values)) < len(own))
-    content = _described(model.intercept_[0], ["apart"], [PIECES], mean, spread, model.coef_[0])
-    return content | {"one": len(own), "two": len(other)}
+    return _described(model.intercept_[0], names, scales, mean, spread, model.coef_[0])
 
 
 def _described(intercept: float, *columns: Sequence[Any]) -> dict[str, Any]:

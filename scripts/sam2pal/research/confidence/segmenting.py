@@ -1,6 +1,7 @@
 """Masks with their signals and their IoU, made once for each case and weights."""
 
 import json
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from sam2pal.config.structures import read_structures
 from sam2pal.dataset.dataset import Annotation, State
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
+from sam2pal.evaluation.overlap import iou
 from sam2pal.io.files import write_text
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import Case
@@ -107,6 +109,5 @@ def _iou(entry: dict[str, Any], annotation: Annotation | None) -> float | None:
     """None where it is not known, or where there is nothing and nothing was found."""
     if annotation is None or annotation.state == State.HIDDEN:
         return None
-    drawn, mask = annotation.mask(), decode_mask(entry["segmentation"])
-    union = int((mask | drawn).sum())
-    return int((mask & drawn).sum()) / union if union else None
+    found = iou(decode_mask(entry["segmentation"]), annotation.mask())
+    return None if math.isnan(found) else found
