@@ -79,23 +79,14 @@ def reduced_bands(bands: Iterable[np.ndarray], factor: int) -> tuple[np.ndarray,
 
 def _box_means(samples: np.ndarray, factor: int) -> np.ndarray:
     """Means of boxes, those at the far edges of what is left there."""
-    rows = np.moveaxis(sums_of(samples, factor, 0), 2, 0)  # a loop of three samples is slow
-    sums = np.stack([sums_of(colour, factor, 1) for colour in rows], 2)
-    means = np.floor((sums + factor**2 // 2) / factor**2)
-    for axis, length in enumerate(samples.shape[:2]):
-        if length % factor:  # divided by arrays only there, as that takes ten times as long
-            edge = (slice(None),) * axis + (slice(-1, None),)
-            means[edge] = _rounded(sums[edge], samples.shape[:2], factor, edge)
-    return means.astype(samples.dtype)
-
-
-def _rounded(
-    sums: np.ndarray, size: tuple[int, int], factor: int, edge: tuple[slice, ...]
-) -> np.ndarray:
-    """Means of boxes of which some are cut off by the edge of a photograph of (height, width)."""
-    high, wide = (np.minimum(factor, side - np.arange(0, side, factor)) for side in size)
-    count = (high[:, None] * wide)[edge][..., None].astype(np.float32)
-    return np.floor((sums + count // 2) / count)
+    high, wide = (np.minimum(factor, n - np.arange(0, n, factor)) for n in samples.shape[:2])
+    count = np.outer(high, wide).astype(np.float32)
+    half = np.floor(count / 2)
+    means = [
+        np.floor((sums_of(colour, factor, 1) + half) / count)
+        for colour in np.moveaxis(sums_of(samples, factor, 0), 2, 0)  # loops of 3 are slow
+    ]
+    return np.stack(means, 2, dtype=samples.dtype, casting="unsafe")
 
 
 def sums_of(samples: np.ndarray, factor: int, axis: int) -> np.ndarray:
