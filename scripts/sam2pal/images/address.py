@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from functools import lru_cache
 from pathlib import Path
 
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
-from sam2pal.io.files import sha256
+from sam2pal.io.files import files_state, sha256
 
 _WINDOW = re.compile(r"(?P<file>.+)#xywh=(\d+),(\d+),(\d+),(\d+)", re.DOTALL)
 
@@ -61,5 +62,11 @@ def content_hash(address: str | Path) -> str:
         InputError: the file cannot be read.
     """
     file, window = split(address)
-    found = sha256(file)
+    found = _last_hash(file, files_state(file))
     return found if window is None else hashlib.sha256(f"{found} {window}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _last_hash(file: str, state: str) -> str:
+    """The specimens of a tray follow each other."""
+    return sha256(file)
