@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 MAX_SCANS = 500  # libjpeg-turbo's own limit for files that are not trusted
-LONGEST = 65_500  # pixels of a side, libjpeg's own limit
 LEAST = 8 * 64  # pixels a byte: a code has one bit at least for each block of 8 x 8
 SPARE = 4  # bytes too many before the end, which some cameras write
 _SEQUENTIAL, _PROGRESSIVE = {0xC0, 0xC1}, {0xC2}
@@ -76,19 +75,6 @@ def decode(content: bytes, size: tuple[int, int], mode: str) -> np.ndarray:
             warnings.simplefilter("ignore")
             pixels = decoded(content, strict=False)
     return np.repeat(pixels, 3, axis=2) if mode == "L" else pixels
-
-
-def encode(pixels: np.ndarray, quality: int) -> bytes:
-    """A JPEG of pixels uint8 `[h, w, 3]`; Pillow takes three times as long, to copy them first.
-
-    Raises:
-        ValueError: a side is longer than `LONGEST`.
-    """
-    import simplejpeg
-
-    return simplejpeg.encode_jpeg(
-        np.ascontiguousarray(pixels), quality, colorspace="RGB", colorsubsampling="420"
-    )
 
 
 def _without_garbage(content: bytes) -> bytes:
