@@ -193,7 +193,7 @@ def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, 
 def collect(arguments: argparse.Namespace) -> None:
     """Segment what is not in the cache yet."""
     torch.set_num_threads(1)
-    model = build_model(ModelOptions(), checkpoint=arguments.checkpoint)
+    model = build_model(ModelOptions(checkpoint=str(arguments.checkpoint)))
     if arguments.adapter:
         adapters.load(model, arguments.adapter)
     tracker = Tracker(model)

@@ -40,7 +40,7 @@ class Page {
         h("label", {}, this.single, " one specimen, no box: the whole photograph shows it"),
         h("div", { class: "buttons" }, Object.values(this.buttons)),
         this.status,
-        h("p", { class: "place" }, "Click a box to choose it, with Shift more of them. Drag the edge of a chosen box to change it, its inside to move it."
+        h("p", { class: "place" }, "Click a box to choose it; Shift and click choose several. Drag the edge of a chosen box to change it, its inside to move it."
           + " Add, then drag round a specimen. Keys: , and . choose; i adds a box in the middle; arrows move, with Shift they resize; 0 shows the whole tray."),
         h("button", { type: "button", class: "main", onclick: () => this.export() }, "Export boxes.json"),
         h("p", { class: "place" }, "Put the file beside genera.tsv, name it in the column boxes, and call the workflow again."

@@ -61,7 +61,7 @@ class Findings:
             place = source.photographs
             state = files_state(place) if Path(place).is_file() else self._state(place)
             key = _key(*what, place, state)
-            found[key] = known.get(key) or self._look(source, truth, structures)
+            found[key] = known.get(key) or self._inspect(source, truth, structures)
             if not truth:
                 labels.append(found[key]["labels"])
                 self.drawn[source] = found[key].get("drawn", 0)
@@ -88,7 +88,7 @@ class Findings:
             return self._folders.setdefault(str(path), Folder(path)).state
         return ""
 
-    def _look(self, source: AnnotationSet, truth: bool, structures: Sequence[str]) -> Result:
+    def _inspect(self, source: AnnotationSet, truth: bool, structures: Sequence[str]) -> Result:
         from sam2pal.dataset.convert import (
             notes_on_annotations,  # takes a second, for nothing if nothing changed
         )

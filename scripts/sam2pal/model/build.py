@@ -42,22 +42,21 @@ CLASSES = frozenset(
 
 def build_model(
     options: ModelOptions,
-    checkpoint: str | Path | None = None,
     device: str | torch.device = "cpu",
     random_weights: bool = False,
 ) -> SAM2Base:
     """Build the model, load its weights strictly, and put it in `eval()` with gradients off.
 
     Args:
-        checkpoint: path of the weights, before `options.checkpoint`; the bundled model has its own, and while
-            it has none its weights are random, with a warning.
+        options: the bundled model has weights of its own, and while it has none they are random, with a
+            warning.
         random_weights: leave the weights untrained (for measuring cost, never for masks).
 
     Raises:
         InputError: a file is missing, is not the one of `options.sha256`, or holds the weights of another
             model.
     """
-    own = checkpoint or options.checkpoint
+    own = options.checkpoint
     official = options.name in OFFICIAL and options.config is None
     if official and not own and not random_weights:
         raise InputError(

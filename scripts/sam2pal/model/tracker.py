@@ -66,11 +66,6 @@ class Features:
         """Of other images of the same size."""
         return Features(maps[0], (maps[1], maps[2]), self.position)
 
-    def to(self, *args, **kwargs) -> Features:
-        """As `Tensor.to`, for every map."""
-        high = (self.high[0].to(*args, **kwargs), self.high[1].to(*args, **kwargs))
-        return Features(self.low.to(*args, **kwargs), high, self.position.to(*args, **kwargs))
-
     @staticmethod
     def cat(parts: Sequence[Features]) -> Features:
         """Join batches of images into one."""

@@ -84,7 +84,7 @@ def test_everything_is_said_together(project, tmp_path):
 def test_files_are_read_again_only_when_they_changed(project, tmp_path, monkeypatch):
     first = project()
     with monkeypatch.context() as patch:
-        patch.setattr(Findings, "_look", None)
+        patch.setattr(Findings, "_inspect", None)
         patch.setattr(module, "_table", None)
         again = project()
         assert (again.errors, again.notes) == (first.errors, first.notes)

@@ -25,7 +25,7 @@ def found(logits, predicted_iou=0.9, object_score=5.0):
     count = len(logits)
     masks = torch.tensor(logits)[:, None, None, None].expand(count, 1, 4, 4).contiguous()
     iou, score = torch.full((count,), predicted_iou), torch.full((count,), object_score)
-    return Tracked(masks, iou, score, torch.zeros(count), masks, iou[:, None])
+    return Tracked(masks, iou, score, masks, iou[:, None])
 
 
 def shares(*templates, valid=None, skills=None):
@@ -102,7 +102,8 @@ def test_asked_alone_as_if_there_were_no_other(tracker, templates):
     features = tracker.encode(templates.images[:2])
     memory = tracker.memorize(
         tracker.encode(templates.images[2:]), drawn_logits(templates.masks[2][:, None])
-    ).repeat(2)
+    )
+    memory = memory[[*range(len(memory))] * 2]
     whole = decide_by_one(tracker, features, memory)
     some = torch.tensor([True, False, False, True])
     part = track_alone(tracker, features, dataclasses.replace(memory, valid=some))

@@ -115,7 +115,7 @@ def test_own_configuration_and_checkpoint(small_model, tmp_path):
     )
     assert model_hash(whole) == model_hash(small_model)
 
-    rounded = build_model(ModelOptions("bundled", 64), checkpoint=tmp_path / "own.safetensors")
+    rounded = build_model(ModelOptions("bundled", 64, str(tmp_path / "own.safetensors")))
     assert model_hash(rounded) != model_hash(small_model)
     for name, value in rounded.state_dict().items():
         assert value.dtype == state[name].dtype
@@ -219,9 +219,7 @@ def test_both_releases_load_into_themselves_only(hiera, checkpoints):
 
 def test_wrong_pairing_through_build_model(checkpoints):
     with pytest.raises(InputError, match="the checkpoint is SAM 2, but 'sam2.1_hiera_tiny' is a"):
-        build_model(
-            ModelOptions("sam2.1_hiera_tiny", 64), checkpoint=checkpoints / "sam2_hiera_tiny.pt"
-        )
+        build_model(ModelOptions("sam2.1_hiera_tiny", 64, str(checkpoints / "sam2_hiera_tiny.pt")))
 
 
 def change(state, how):

@@ -152,7 +152,7 @@ def test_options_that_are_refused(options, said):
         ({"leave_out": ["permeter"]}, "unknown measure 'permeter' (did you mean 'perimeter'?)"),
         ({"body": ["haed"]}, "body: unknown structure 'haed' (did you mean 'head'?)"),
         ({"curved": ["antenna"]}, "curved: unknown structure 'antenna' (did you mean 'antennae'?)"),
-        ({"indices": {"area": "head.width / head.length"}}, "as a measure has it"),
+        ({"indices": {"area": "head.width / head.length"}}, "it is the name of a measure"),
         ({"indices": {"i": "head.lab_l / 2"}, "colour": False}, "head.lab_l, which is left out"),
         ({"indices": {"i": "head.area / 2"}, "leave_out": ["area"]}, "left out of measuring"),
         ({"indices": {"i": "wing.area"}}, "unknown structure 'wing'"),

@@ -99,7 +99,7 @@ def test_an_absent_structure_teaches_the_score_and_no_mask():
     logits = torch.zeros(3, 1, 4, 4, requires_grad=True)
     score = torch.zeros(3, requires_grad=True)
     estimate = torch.full((3,), 0.5, requires_grad=True)
-    tracked = Tracked(logits, estimate, score, torch.zeros(3), logits, estimate[:, None])
+    tracked = Tracked(logits, estimate, score, logits, estimate[:, None])
     target = torch.zeros(3, 1, 16, 16)
     target[0, :, :8] = 1
     target[2] = 1
@@ -118,7 +118,7 @@ def test_an_absent_structure_teaches_the_score_and_no_mask():
 def test_the_weight_of_an_object_is_its_share_of_the_loss():
     logits = torch.zeros(2, 1, 4, 4, requires_grad=True)
     estimate = torch.full((2,), 0.5)
-    tracked = Tracked(logits, estimate, torch.zeros(2), torch.zeros(2), logits, estimate[:, None])
+    tracked = Tracked(logits, estimate, torch.zeros(2), logits, estimate[:, None])
     target = torch.ones(2, 1, 4, 4)
     losses(tracked, target, torch.ones(2), torch.tensor([1.0, 0.25]), TINY)[0].backward()
     one, other = logits.grad.flatten(1).norm(dim=1)
@@ -389,7 +389,7 @@ class Recognizer:
         found = features[:, :1] > 1
         score = torch.where(found.flatten(1).any(1), 1.0, -1.0)
         logits = found * 20.0 - 10
-        return Tracked(logits, score, score, score, logits, score[:, None])
+        return Tracked(logits, score, score, logits, score[:, None])
 
 
 def test_held_out_groups_are_judged_by_others_of_the_group_and_absence_counts_apart():

@@ -1,6 +1,7 @@
 """palindrome: what flows where, and that it is the gradient of the loss."""
 
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -77,12 +78,17 @@ def gradients(model, loss) -> dict[str, torch.Tensor]:
     return dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
 
 
+def in_precision(features, kind):
+    maps = [level.to(kind) for level in features.maps]
+    return dataclasses.replace(features.with_maps(maps), position=features.position.to(kind))
+
+
 def double(*parts):
     """Views and features in double precision."""
     return [
-        AnnotatedViews(part.features.to(torch.float64), part.masks.double(), part.known)
+        AnnotatedViews(in_precision(part.features, torch.float64), part.masks.double(), part.known)
         if isinstance(part, AnnotatedViews)
-        else part.to(torch.float64)
+        else in_precision(part, torch.float64)
         for part in parts
     ]
 
@@ -324,7 +330,7 @@ def test_losses_at_the_size_of_the_drawn_masks():
     logits = (smooth(2, seed=7)[:, None] * 4).requires_grad_()
     target = torch.zeros(2, 1, 64, 64)
     target[:, :, :, 30:32] = 1  # a limb: half of a cell of four
-    tracked = Tracked(logits, *[torch.zeros(2)] * 3, logits, torch.zeros(2, 1))
+    tracked = Tracked(logits, *[torch.zeros(2)] * 2, logits, torch.zeros(2, 1))
     followed = Followed(tracked, target.half(), torch.zeros(2, dtype=torch.long))
     large = torch.nn.functional.interpolate(logits, (64, 64), mode="bilinear", align_corners=False)
     expected = dice_loss(large, target) + 20 * focal_loss(large, target)
@@ -348,7 +354,7 @@ def test_a_thin_limb_is_taught_to_be_seen_at_full_size_only():
         logits = torch.full((1, 1, 16, 16), -2.0, requires_grad=True)
         optimizer = torch.optim.Adam([logits], lr=0.1)
         for _ in range(300):
-            tracked = Tracked(logits, *[torch.zeros(1)] * 3, logits, torch.zeros(1, 1))
+            tracked = Tracked(logits, *[torch.zeros(1)] * 2, logits, torch.zeros(1, 1))
             followed = Followed(tracked, target, torch.zeros(1, dtype=torch.long))
             if size == "quarter":
                 loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
@@ -369,7 +375,6 @@ def test_score_losses_by_hand():
         logits=right,
         predicted_iou=torch.tensor([0.9]),
         object_score=torch.tensor([math.log(3)]),  # p = 3/4
-        token=torch.tensor([1]),
         candidates=torch.cat([right, half], dim=1),
         candidate_iou=torch.tensor([[0.9, 0.8]]),
     )

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from test_palindrome import in_precision
 
 from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.io.errors import InputError
@@ -67,11 +68,11 @@ def model(small_model):
 def double(data: Data) -> Data:
     views = {
         name: dataclasses.replace(
-            view, features=view.features.to(torch.float64), masks=view.masks.double()
+            view, features=in_precision(view.features, torch.float64), masks=view.masks.double()
         )
         for name, view in (("drawn", data.drawn), ("views", data.views), ("unseen", data.unseen))
     }
-    return dataclasses.replace(data, pool=data.pool.to(torch.float64), **views)
+    return dataclasses.replace(data, pool=in_precision(data.pool, torch.float64), **views)
 
 
 def gradient(model, data, options, at_once=None, checkpointed=False):
@@ -254,7 +255,7 @@ def test_a_cpu_has_the_memory_of_its_machine():
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_encoded_images_on_disk_are_the_same(data, tmp_path, kind):
-    pool = data.views.features.to(kind)
+    pool = in_precision(data.views.features, kind)
     one = sum(t[0].numel() * t.element_size() for t in (pool.low, *pool.high)) / 2**20
     images = [pool[[i]] for i in (0, 1, 0)]
     assert isinstance(FeatureCache(3.01 * one).keep(images), Features)

@@ -37,7 +37,7 @@ def check_structures(options: MeasurementSection, structures: Collection[str]) -
         if not str(name).strip() or name in NAMES:
             raise InputError(
                 f"measurement: indices: '{name}' cannot be the name of an index"
-                + (", as a measure has it; choose another" if name in NAMES else "")
+                + (": it is the name of a measure; rename the index" if name in NAMES else "")
             )
         index = parse_index(name, expression, structures)
         for structure, measure in index.names:

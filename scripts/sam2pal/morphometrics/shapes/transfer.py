@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.interpolate import RBFInterpolator
-from scipy.spatial.distance import cdist
 
 from sam2pal.morphometrics.geometry.corners import Points
 from sam2pal.morphometrics.shapes.frame import BodyFrame
@@ -117,6 +115,10 @@ def bent(template: Template, body: OutlinedBody) -> Iterator[tuple[str, Points, 
     start, end = start / start_length, end / end_length
     sizes = [np.linalg.norm(of - of.mean(1, keepdims=True), axis=(1, 2)) for of in (start, end)]
     change = float(np.abs(np.log(sizes[1] / sizes[0])).max())
+    # here, as both take a second to import that no genus without landmarks needs
+    from scipy.interpolate import RBFInterpolator
+    from scipy.spatial.distance import cdist
+
     areas = {name: shapely.Polygon(of.points) for name, of in template.outlines.items()}
     names, points = [], []
     for name, xy in template.landmarks.items():
