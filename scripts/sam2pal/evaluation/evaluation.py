@@ -43,15 +43,6 @@ _STATUS_OF = {  # by whether truth and prediction have a pixel
 
 
 @dataclasses.dataclass(frozen=True)
-class Pairing:
-    """A structure's name, and what the files call it (None where a file does not have it)."""
-
-    structure: str
-    predicted: str | None
-    true: str | None
-
-
-@dataclasses.dataclass(frozen=True)
 class Scope:
     """What of the predictions is scored, and of which run it is.
 
@@ -108,12 +99,12 @@ class Evaluation:
 
     def rows(self, progress: Callable[[], None] = lambda: None) -> Iterator[dict[str, Any]]:
         """The rows, keys as in `COLUMNS`; specimens in the order of the files."""
-        pairings: list[Pairing] = []
+        structures: dict[str, str] = {}
         for path in self.files:
             dataset = Dataset(path, images_of=self.truth)
             if self._corrections:
                 self._corrections.apply(dataset, settle=False)
-            pairings = self._pairings(dataset)
+            structures = self._structures(dataset)
             names = {
                 "genus": self._scope.genus or str(dataset.info.get("genus") or ""),
                 "round": self._scope.round or str(dataset.info.get("round") or ""),
@@ -121,21 +112,25 @@ class Evaluation:
             for specimen in dataset.specimens:
                 if specimen.status == "duplicate":
                     continue
-                for pairing in pairings:
-                    yield names | self._row(dataset, specimen, pairing)
+                for structure, predicted in structures.items():
+                    annotation = specimen.annotations.get(predicted)
+                    yield names | self._row(dataset, specimen, structure, annotation)
                 progress()
         for specimen in self._left_over:
-            for pairing in pairings:
-                row = {"specimen": specimen, "structure": pairing.structure}
+            for structure in structures:
+                row = {"specimen": specimen, "structure": structure}
                 yield names | row | {"status": "no_prediction", "source": ""}
 
     def _row(
-        self, dataset: Dataset, specimen: AnnotatedSpecimen, pairing: Pairing
+        self,
+        dataset: Dataset,
+        specimen: AnnotatedSpecimen,
+        structure: str,
+        annotation: Annotation | None,
     ) -> dict[str, Any]:
-        annotation = specimen.annotations.get(pairing.predicted or "")
         row: dict[str, Any] = {
             "specimen": specimen.specimen,
-            "structure": pairing.structure,
+            "structure": structure,
             "state": annotation.state if annotation else State.UNKNOWN,
             "source": annotation.source if annotation else "predicted",
             "verdict": annotation.verdict if annotation else "",
@@ -152,7 +147,7 @@ class Evaluation:
             return row | {"status": status if is_template else "no_truth"}
         check_same_size(specimen, dataset.path, true_specimen, self.truth.path)
         predicted = annotation.mask() if annotation else None
-        true = true_specimen.annotations.get(pairing.true or "")
+        true = true_specimen.annotations.get(structure)
         if true is None and self.options.unannotated == "unknown":
             row["predicted_area_px"] = 0 if predicted is None else int(predicted.sum())
             return row | {"status": "unannotated"}
@@ -177,12 +172,12 @@ class Evaluation:
         return result | {"status": _STATUS_OF[key]}
 
     def _survey(self) -> dict[str, Path]:
-        """The file of every predicted specimen; also fixes the structures' pairing."""
+        """The file of every predicted specimen; also checks the structures."""
         where: dict[str, Path] = {}
         self._duplicates: list[str] = []
         for path in self.files:
             dataset = Dataset(path, images_of=self.truth)
-            self._pairings(dataset, note=path == self.files[0])
+            self._structures(dataset, note=path == self.files[0])
             for specimen in dataset.by_specimen():
                 if specimen in where:
                     raise InputError(
@@ -195,17 +190,18 @@ class Evaluation:
             ]
         return where
 
-    def _pairings(self, dataset: Dataset, note: bool = False) -> list[Pairing]:
+    def _structures(self, dataset: Dataset, note: bool = False) -> dict[str, str]:
+        """The structures that are scored, each with what the predictions call it."""
         predicted = dataset.structures
         true = self.truth.structures if self.truth else []
         if self._scope.category_ids:
-            return self._pairings_by_id(dataset, note)
+            return self._structures_by_id(dataset, note)
         if self._scope.structures:
             for name in self._scope.structures:
                 self._require(name, predicted, dataset.path)
                 if self.truth:
                     self._require(name, true, self.truth.path)
-            return [Pairing(name, name, name) for name in self._scope.structures]
+            return {name: name for name in self._scope.structures}
         if self.truth and not set(predicted) & set(true):
             raise InputError(
                 f"{dataset.path} and {self.truth.path} have no structure in common: "
@@ -220,12 +216,12 @@ class Evaluation:
                 "predicted but not in the truth, not scored",
                 [n for n in predicted if n not in true],
             )
-        return [Pairing(name, name, name) for name in predicted]
+        return {name: name for name in predicted}
 
-    def _pairings_by_id(self, dataset: Dataset, note: bool) -> list[Pairing]:
+    def _structures_by_id(self, dataset: Dataset, note: bool) -> dict[str, str]:
         names = {number: name for name, number in dataset.numbers.items()}
         true = {n: name for name, n in self.truth.numbers.items()} if self.truth else {}
-        pairings = []
+        structures = {}
         for number in self._scope.category_ids:
             for known, path in ((names, dataset.path), (true, self.truth and self.truth.path)):
                 if path and number not in known:
@@ -237,8 +233,8 @@ class Evaluation:
                     f"category {number} is '{name}' in the truth and '{names[number]}' in the "
                     "predictions; compared all the same"
                 )
-            pairings.append(Pairing(name, names[number], true.get(number)))
-        return pairings
+            structures[name] = names[number]
+        return structures
 
     @staticmethod
     def _require(name: str, known: Sequence[str], path: Path) -> None:
