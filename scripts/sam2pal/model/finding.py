@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -42,19 +41,13 @@ class FoundWindow(NamedTuple):
         by: `photograph` (it fills the photograph), `foreground` (it stands out from the background),
             `model` (by its masks on the whole photograph) or `nothing` (it was not found).
         quality: mean predicted IoU, times object score, of the structures there; None where nobody asked.
+        box: (top, left, height, width) of the masks, where some were found.
     """
 
     window: Window
     by: str
     quality: float | None
-
-
-@dataclass(frozen=True)
-class _Judged:
-    window: Window
-    by: str
-    quality: float
-    box: _Box | None  # of the masks
+    box: _Box | None = None
 
 
 class Finder:
@@ -125,7 +118,7 @@ class Finder:
         whole = photograph.shown
         if self._fill and regions[:1] == [whole]:
             return FoundWindow(whole, PHOTOGRAPH, None)
-        asked: list[_Judged] = []
+        asked: list[FoundWindow] = []
         places = [(whole, PHOTOGRAPH)] if self._fill else []
         for window, by in [*places, *((window, FOREGROUND) for window in regions)]:
             if window not in [one.window for one in asked]:
@@ -147,7 +140,7 @@ class Finder:
         window = self._around(self._whole_of(best, photograph), photograph)
         return FoundWindow(window, PHOTOGRAPH if window == whole else best.by, best.quality)
 
-    def _whole_of(self, found: _Judged, photograph: Photograph) -> _Box:
+    def _whole_of(self, found: FoundWindow, photograph: Photograph) -> _Box:
         """The box of masks, with limbs that reach far beyond the window in which they were found."""
         box, window = found.box, found.window
         for _ in range(WIDENED):
@@ -164,7 +157,7 @@ class Finder:
         return Window.around(box, self._filled, photograph.displayed)
 
     @torch.no_grad()
-    def _judge(self, photograph: Photograph, window: Window, by: str) -> _Judged:
+    def _judge(self, photograph: Photograph, window: Window, by: str) -> FoundWindow:
         """How well the model finds the structures in a window, and where."""
         shown = photograph if window == photograph.shown else photograph.cut(window)
         image = square_image(shown, self._tracker.image_size)[None].to(self._tracker.device)
@@ -175,7 +168,7 @@ class Finder:
             found = self._tracker.track(self._tracker.encode(view.undo(image)), [self._memory])
         quality = found.predicted_iou.float().clamp(0, 1) * found.object_score.float().sigmoid()
         union = view.apply(found.logits[:, 0].float().amax(0)) > 0
-        return _Judged(window, by, float(quality.mean()), _box(union, shown))
+        return FoundWindow(window, by, float(quality.mean()), _box(union, shown))
 
 
 def _cut_off(box: _Box, window: Window, size: tuple[int, int]) -> bool:

@@ -21,7 +21,7 @@ from sam2pal.images.reading import look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
-from sam2pal.model.finding import Finder, _Judged
+from sam2pal.model.finding import Finder, FoundWindow
 from sam2pal.model.loading import square_image
 from sam2pal.model.templates import FILLED, TemplateSet, specimen_on
 from sam2pal.model.tracker import Tracker
@@ -252,16 +252,16 @@ def test_a_window_that_cuts_limbs_off_is_widened():
 
     def judge(photograph, window, by):
         asked.append(window)
-        return _Judged(window, by, 0.9, boxes.pop(0))
+        return FoundWindow(window, by, 0.9, boxes.pop(0))
 
     finder._judge = judge
     photograph = SimpleNamespace(displayed=(1000, 1000))
-    first = _Judged(Window(400, 400, 100, 100), "foreground", 0.9, (400, 410, 90, 60))
+    first = FoundWindow(Window(400, 400, 100, 100), "foreground", 0.9, (400, 410, 90, 60))
     whole = (340, 410, 150, 60)
     boxes = [(370, 410, 120, 60), whole]
     assert finder._whole_of(first, photograph) == whole
     assert 100 < asked[0].side < asked[1].side and not boxes
     boxes = [(395, 410, 95, 60)]  # hardly longer: the specimen stays as large as it was
     assert finder._whole_of(first, photograph) == first.box
-    inside = replace(first, box=(410, 410, 70, 70))
+    inside = first._replace(box=(410, 410, 70, 70))
     assert finder._whole_of(inside, photograph) == inside.box and len(asked) == 3
