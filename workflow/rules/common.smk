@@ -310,7 +310,7 @@ RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
 LEFT_OUT = [
     f"<results>/{genus}/{name}/leave_one_out.csv"
     for genus, name in PROJECT.runs
-    if not PROJECT.genera[genus].truth and len([of for of, _ in PROJECT.runs if of == genus]) > 1
+    if not PROJECT.genera[genus].truth and [of for of, _ in PROJECT.runs].count(genus) > 1
 ]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
 TRUTH_MEASURED = [
@@ -375,10 +375,14 @@ def found_specimens(wildcards):
     return [] if single else f"{RESULTS}/{wildcards.genus}/specimens.json"
 
 
+def rounds_of(genus):
+    """The rounds of a genus, in their order."""
+    return [name for of, name in PROJECT.runs if of == genus]
+
+
 def first_templates(wildcards):
     """The templates of a genus' first round."""
-    first = next(name for genus, name in PROJECT.runs if genus == wildcards.genus)
-    return f"{RESULTS}/{wildcards.genus}/{first}/templates.json"
+    return f"{RESULTS}/{wildcards.genus}/{rounds_of(wildcards.genus)[0]}/templates.json"
 
 
 def scale(wildcards):
@@ -387,9 +391,8 @@ def scale(wildcards):
 
 
 def searched_scales(wildcards):
-    return [
-        f"{RESULTS}/{wildcards.genus}/scale/{shard}.csv" for shard in shards_of(wildcards.genus)
-    ]
+    genus = wildcards.genus
+    return [f"{RESULTS}/{genus}/scale/{shard}.csv" for shard in shards_of(genus)]
 
 
 def found_scales(wildcards):
@@ -438,11 +441,8 @@ def adapters_of(wildcards):
 
 def other_templates(wildcards):
     """The templates of the other rounds of a genus."""
-    return [
-        f"{RESULTS}/{genus}/{name}/templates.json"
-        for genus, name in PROJECT.runs
-        if genus == wildcards.genus and name != wildcards.round
-    ]
+    others = [name for name in rounds_of(wildcards.genus) if name != wildcards.round]
+    return [f"{RESULTS}/{wildcards.genus}/{name}/templates.json" for name in others]
 
 
 def init_adapter(wildcards):
@@ -478,8 +478,8 @@ def shards_in(manifest, mtime_ns):
 
 def earlier_round(genus, name):
     """The round that a round is compared with: the one it starts from, else the last one before it; or None."""
-    before = [of for of in PROJECT.rounds if (genus, of) in PROJECT.runs]
-    before = before[: before.index(name)]
+    rounds = rounds_of(genus)
+    before = rounds[: rounds.index(name)]
     return PROJECT.rounds[name].init or (before[-1] if before else None)
 
 
@@ -496,10 +496,8 @@ def changes(genus, name):
 
 
 def predictions(wildcards):
-    return [
-        f"{RESULTS}/{wildcards.genus}/{wildcards.round}/shards/{shard}.json"
-        for shard in shards_of(wildcards.genus)
-    ]
+    run = f"{RESULTS}/{wildcards.genus}/{wildcards.round}"
+    return [f"{run}/shards/{shard}.json" for shard in shards_of(wildcards.genus)]
 
 
 def landmarks_of(wildcards):
@@ -510,11 +508,8 @@ def landmarks_of(wildcards):
 
 def folders_of_rounds(wildcards):
     """The folders of all rounds of a genus."""
-    return [
-        place(f"<results>/{genus}/{name}")
-        for genus, name in PROJECT.runs
-        if genus == wildcards.genus
-    ]
+    genus = wildcards.genus
+    return [place(f"<results>/{genus}/{name}") for name in rounds_of(genus)]
 
 
 def left_out(genus, name):
@@ -527,19 +522,17 @@ def of_rounds(*names):
     """A function that gives files of all rounds of a genus, by which one of them is chosen, and all its shards."""
 
     def files(wildcards):
-        for genus, name in PROJECT.runs:
-            if genus == wildcards.genus:
-                run = f"{RESULTS}/{genus}/{name}"
-                yield from left_out(genus, name)
-                shards = [f"shards/{shard}.json" for shard in shards_of(genus)]
-                yield from (f"{run}/{file}" for file in (*names, *shards))
+        genus = wildcards.genus
+        shards = [f"shards/{shard}.json" for shard in shards_of(genus)]
+        for name in rounds_of(genus):
+            yield from left_out(genus, name)
+            yield from (f"{RESULTS}/{genus}/{name}/{file}" for file in (*names, *shards))
 
     return files
 
 
 def products_of(genus):
     """A function that gives all files of a genus; one a genus, so that no genus waits for the listing of another."""
-    rounds = [name for of, name in PROJECT.runs if of == genus]
 
     def products(wildcards):
         shards = shards_of(genus)
@@ -554,7 +547,7 @@ def products_of(genus):
         if CONFIG.measurement.seen:
             yield f"{RESULTS}/{genus}/scale.csv"
             yield from (f"{RESULTS}/{genus}/scale/{shard}" for shard in shards)
-        for name in rounds:
+        for name in rounds_of(genus):
             run = f"{RESULTS}/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)
             yield from (f"{run}/shards/{shard}.json" for shard in shards)
