@@ -2,7 +2,8 @@
 
     PYTHONPATH=scripts python tests/bench/landmarks.py ../shared/data/carabidae --folder build/landmarks
 
-Truth are the points that drawn masks define (shapes/landmarks.py). From one template and predicted masks:
+Truth are the points that drawn masks define (shapes/landmarks.py). From one template, or `warped` from five,
+and predicted masks:
 `mask` takes the same points of the predicted masks, `scaled` the template's points scaled by the box of
 their structure in the body's frame, `along` those at the same share of the structure's length and of its
 width there, `warped` those of shapes/transfer.py, and `feature` the place in the
@@ -173,14 +174,15 @@ def along(template: Known, one: Known, name: str, point: np.ndarray) -> np.ndarr
     )
 
 
-def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[dict]:
-    """Of each landmark the error of each method, and that of the ways back."""
+def errors(templates: list[Known], one: Known, truth: Known, tracker: Tracker) -> list[dict]:
+    """Of each landmark of the first template the error of each method, and that of the ways back."""
+    template = templates[0]
     side = tracker.image_size
     own, other = template.encode(tracker), one.encode(tracker)
     cell = side / own.shape[-1]
     bodies = [OutlinedBody(of.frame, of.outlines, of.landmarks) for of in (template, one)]
-    drawn = Template(*vars(bodies[0]).values(), template.landmarks)
-    warped = transfer([drawn], bodies[1], 1.0)
+    drawn = [Template(of.frame, of.outlines, of.landmarks, of.landmarks) for of in templates]
+    warped = transfer(drawn, bodies[1], 1.0)
     placed = Template(*vars(bodies[1]).values(), {n: tuple(of.point) for n, of in warped.items()})
     returned = transfer([placed], bodies[0], 1.0)
     rows = []
@@ -209,22 +211,27 @@ def errors(template: Known, one: Known, truth: Known, tracker: Tracker) -> list[
     return rows
 
 
-def evidence(template: Known, one: Known, truth: Known, masks: float) -> list[dict]:
+def evidence(templates: list[Known], one: Known, truth: Known, masks: float) -> list[dict]:
     """Of each point where structures meet the error and what its confidence is made of."""
     rows = []
-    for name, point in template.landmarks.items():
+    body = OutlinedBody(one.frame, one.outlines, one.landmarks)
+    for name in dict.fromkeys(name for of in templates for name in of.landmarks):
         if "-" not in name or name not in truth.landmarks or masks < MEASURED:
             continue
         for near in ("itself", "another"):
-            defined = {
-                of: at for of, at in template.landmarks.items() if near == "itself" or of != name
-            }
-            drawn = Template(template.frame, template.outlines, defined, {name: point})
-            for _, place, change, miss in bent(
-                drawn, OutlinedBody(one.frame, one.outlines, one.landmarks)
-            ):
-                off = one.frame.photograph(place) - truth.landmarks[name]
-                known = {"near": near, "masks": masks, "change": change, "miss": miss}
+            found = []
+            for of in templates:
+                if name in of.landmarks:
+                    defined = dict(of.landmarks)
+                    if near == "another":
+                        del defined[name]
+                    drawn = {name: of.landmarks[name]}
+                    found += bent(Template(of.frame, of.outlines, defined, drawn), body)
+            if found:
+                _, places, changes, misses = zip(*found, strict=True)
+                off = one.frame.photograph(np.mean(places, axis=0)) - truth.landmarks[name]
+                known = {"near": near, "masks": masks}
+                known |= {"change": float(np.mean(changes)), "miss": float(np.mean(misses))}
                 rows.append(known | {"wrong": bool(np.hypot(*off) > WRONG * truth.length)})
     return rows
 
@@ -265,10 +272,10 @@ def judge(rows: list[dict], fit: bool) -> None:
         print(f"prior {prior:.2f}, masks, change, miss", np.round(weights, 2))
 
 
-def predict(collection: Path, parity: int, path: Path, tracker: Tracker) -> None:
-    """Masks from one template, of specimens with odd (1) or even numbers."""
+def predict(collection: Path, templates: Path, parity: int, path: Path, tracker: Tracker) -> None:
+    """Masks of specimens with odd (1) or even numbers."""
     structures = dict.fromkeys(NAMES)
-    source = convert(collection / "templates_1.json", collection / "images", structures)
+    source = convert(templates, collection / "images", structures)
     templates = Dataset(source, source="drawn", where="templates").specimens
     listed = build_manifest(collection / "images", None, 1000).specimens
     wanted = [one for one in listed if int(one.specimen) % 2 == parity]
@@ -286,59 +293,55 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="predictions are kept there")
     parser.add_argument("--parity", type=int, default=1, choices=(0, 1))
     parser.add_argument("--collections", nargs="+", default=["pinned", "tray"])
+    parser.add_argument("--templates", type=int, default=1, choices=(1, 5))
     parser.add_argument("--fit", action="store_true", help="print weights of the confidence")
     arguments = parser.parse_args()
-    known: list[dict] = []
+    judged: list[dict] = []
     tracker = Tracker(build_model(ModelOptions()))
     print("| collection | landmarks | n | " + " | ".join(METHODS) + " |")
     print("| --- " * (3 + len(METHODS)) + "|")
     for name in arguments.collections:
-        collection, path = (
-            arguments.data / name,
-            arguments.folder / f"{name}{arguments.parity}.json",
-        )
+        collection, count = arguments.data / name, arguments.templates
+        path = arguments.folder / f"{name}{arguments.parity}_{count}.json"
+        drawn = collection / f"templates_{count}.json"
         if not path.is_file():
-            predict(collection, arguments.parity, path, tracker)
+            predict(collection, drawn, arguments.parity, path, tracker)
         every = convert(
             collection / "annotations.json", collection / "images", dict.fromkeys(NAMES)
         )
         truth = Dataset(every, source="drawn", where="truth").by_specimen()
-        first = json.loads((collection / "templates_1.json").read_text())["images"][0]["file_name"]
-        template = Known(truth[Path(first).stem])
+        used = [Path(of["file_name"]).stem for of in json.loads(drawn.read_text())["images"]]
+        templates = [Known(truth[stem]) for stem in used if whole(truth[stem])]
         rows = []
         for one in Dataset(path).specimens:
             shown = truth.get(one.specimen)
-            if shown is None or one.specimen == Path(first).stem:
-                continue
-            ends = [
-                of.masks[end].any()
-                for of in (one, shown)
-                for end in ("head", "elytra")
-                if end in of.masks
-            ]
-            if len(ends) == 4 and all(ends):
+            if shown is not None and one.specimen not in used and whole(one) and whole(shown):
                 found = Known(replace(one, path=shown.path)), Known(shown)
                 sure = [one.annotations[of].score or 0.0 for of in BODY if of in one.annotations]
-                known += evidence(template, *found, min(sure))
+                judged += evidence(templates, *found, min(sure))
                 with torch.inference_mode():
-                    rows += errors(template, *found, tracker)
+                    rows += errors(templates, *found, tracker)
         for group, belongs in GROUPS.items():
             of = [row for row in rows if belongs(row["name"])]
             cells = []
             for method in METHODS:
-                known = 100 * np.array([row[method] for row in of if row[method] is not None])
+                off = 100 * np.array([row[method] for row in of if row[method] is not None])
                 cells.append(
-                    f"{np.median(known):.1f}, {np.percentile(known, 95):.1f} (n {len(known)})"
-                    if len(known)
+                    f"{np.median(off):.1f}, {np.percentile(off, 95):.1f} (n {len(off)})"
+                    if len(off)
                     else ""
                 )
             print(f"| {name} | {group} | {len(of)} | " + " | ".join(cells) + " |", flush=True)
         for method in ("warped", "feature"):
-            known = [row for row in rows if f"{method} back" in row]
-            both = [(row[method], row[f"{method} back"]) for row in known]
+            both = [(row[method], row[f"{method} back"]) for row in rows if f"{method} back" in row]
             told = stats.spearmanr(*zip(*both, strict=True)).statistic
             print(f"{name}: return of {method} against its error: rank correlation {told:.2f}")
-    judge(known, arguments.fit)
+    judge(judged, arguments.fit)
+
+
+def whole(specimen: AnnotatedSpecimen) -> bool:
+    """Whether it has the masks that its direction comes from."""
+    return all(end in specimen.masks and specimen.masks[end].any() for end in ("head", "elytra"))
 
 
 if __name__ == "__main__":
