@@ -77,6 +77,24 @@ def test_a_bar_across_a_beetle_ends_where_its_own_grey_value_does(tmp_path, styl
     assert found.pixels == pytest.approx(220.5, rel=0.006)
 
 
+@pytest.mark.parametrize(("style", "thickness"), [("plain", 4.0), ("box", 12.0), ("ticks", 3.0)])
+def test_a_bar_on_one_end_of_which_light_falls_is_measured_to_its_ends(tmp_path, style, thickness):
+    picture = draw_bar(ground(), Overlay((120.2, 30.4), 0.1), 150.3, thickness, style)
+    y, x = np.mgrid[:300, :400]
+    glare = 0.5 * np.exp(-((x - 190) ** 2 + (y - 35) ** 2) / 2 / 60**2)[..., None]
+    found = search(tmp_path, (picture + (255 - picture) * glare).astype(np.uint8))
+    assert found.status == "found", found.reason
+    assert found.pixels == pytest.approx(150.3, rel=0.01)
+
+
+def test_a_bar_is_taken_and_not_the_panel_that_is_as_wide_as_the_photograph(tmp_path):
+    picture = ground(300, 920)
+    picture[180:] = 0
+    picture = draw_bar(picture, Overlay((460, 210)), 900.0, 30.0, "plain", (250, 250, 250))
+    found = search(tmp_path, picture)
+    assert (found.status, found.pixels) == ("found", pytest.approx(900, rel=0.002)), found.reason
+
+
 @pytest.mark.parametrize("colour", [(255, 255, 255), (250, 240, 60)])
 def test_a_light_bar_in_a_large_jpeg_is_measured_in_all_of_its_pixels(tmp_path, colour):
     picture = np.full((1500, 3700, 3), 60, np.uint8)
@@ -235,6 +253,15 @@ def test_patches_of_a_card_whose_edge_is_not_seen_are_no_card(tmp_path):
             picture[top : top + 32, left : left + 32] = random.integers(0, 200, 3)
     block = ScaleSearch(card=(112, 72))  # the shape of three by two of them
     assert search(tmp_path, picture, "card", options=block).status != "found"
+
+
+def test_what_goes_on_beyond_its_corners_is_no_card(tmp_path):
+    picture = np.full((300, 400, 3), 200, np.uint8)
+    for first in (100, 192):  # lines that cross, as the gaps between the patches of a card
+        picture[first : first + 8, 60:340] = 28
+        picture[60:240, first + 100 * (first > 100) : first + 8 + 100 * (first > 100)] = 28
+    found = search(tmp_path, picture, "card", options=ScaleSearch(card=(200, 100)))
+    assert found.status == "doubtful" and "part of a card" in found.reason
 
 
 def test_the_first_source_that_is_not_doubtful_counts(tmp_path):

@@ -106,7 +106,9 @@ def _ends(
     spread = 1.48 * float(np.median(np.abs(strip.profile[strip.core])))
     half = np.maximum(strip.contrast, FAINTEST) / 2
     darker = strip.profile < 0  # as the filled parts of a box are
-    differs = np.where(darker, half, np.clip(3 * spread, SAME, half))
+    known_ink = np.interp(strip.s, strip.s[strip.core], strip.ink[strip.core])
+    drift = np.abs(strip.ink - known_ink) / 2  # where light falls off along it
+    differs = np.where(darker, half, np.minimum(max(3 * spread, SAME) + drift, half))
     same = np.clip(1 - np.abs(strip.profile) / differs, -1.0, 0.5)
     bare = edges[0].seen | edges[1].seen
     known = strip.known[strip.spine].all(0)
@@ -231,11 +233,11 @@ def _quality(
         np.ones(len(s), bool),
     )
     grey = strip.profile[inner] + strip.ink[inner]
+    level = grey - np.polyval(np.polyfit(s[inner], grey, 2), s[inner])  # light falls off along it
+    spread = 1.48 * float(np.median(np.abs(level)))
     if strip.box:  # of which up to half may be filled
-        spread = float(np.percentile(np.abs(grey - np.median(grey)), 25)) / 0.32
-    else:  # light falls off along a line
-        grey = grey - np.polyval(np.polyfit(s[inner], grey, 2), s[inner])
-        spread = 1.48 * float(np.median(np.abs(grey)))
+        apart = np.minimum(*(np.percentile(np.abs(of - np.median(of)), 25) for of in (grey, level)))
+        spread = float(apart) / 0.32
     rough = [1.48 * float(np.nanmedian(np.abs(of.rest[inner]))) for of in edges]
     typical = max(edges[1].line[1] - edges[0].line[1], 0.5)
     reach = 6 + 0.02 * length
