@@ -200,18 +200,12 @@ def _goes_on(picture: NDArray[np.float32], corners: Numbers, depth: float) -> bo
     """Whether the border goes on beyond the corners, as where a part of a card was found."""
     beyond = 0
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        length = float(np.hypot(*(b - a)))
-        line = Line(tuple((a + b) / 2), tuple((b - a) / length), length, 1.0)
-        at = length / 2 + BEYOND
-        values, inside = sample(
-            picture,
-            line,
-            np.array([-at, *spaced(-0.45 * length, 0.45 * length), at]),
-            np.array([depth]),
-        )
-        own = np.median(values[0, 1:-1])
-        beyond += int((np.abs(values[0, [0, -1]] - own) < FAINTEST)[inside[0, [0, -1]]].sum())
-    return beyond >= GOES_ON
+        half = float(np.hypot(*(b - a))) / 2
+        line = Line(tuple((a + b) / 2), tuple((b - a) / 2 / half), 2 * half, 1.0)
+        s = np.array([-half - BEYOND, half + BEYOND, *spaced(-0.9 * half, 0.9 * half)])
+        (values,), (inside,) = sample(picture, line, s, np.array([depth]))
+        beyond += (inside & (np.abs(values - np.median(values[2:])) < FAINTEST))[:2].sum()
+    return bool(beyond >= GOES_ON)
 
 
 def _fitted(picture: NDArray[np.float32], line: Line, depth: float) -> tuple[Line, bool] | None:

@@ -1,9 +1,11 @@
 """Which measures of the same specimens change from one round to the next by more than their interval."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sam2pal.dataset.dataset import BY_HAND
 from sam2pal.io.errors import InputError
@@ -26,43 +28,6 @@ of the mean of the paired differences (normal approximation), of 10 or more."""
 ENOUGH = 10
 
 
-class _Sum:
-    """Sums over the specimens of one measure."""
-
-    def __init__(self) -> None:
-        self.n = self.beyond = 0
-        self.before = self.after = self.absolute = self.squares = 0.0
-
-    def add(self, one: float, other: float, low: float, high: float) -> None:
-        self.n += 1
-        self.beyond += not low <= other <= high
-        self.before += one
-        self.after += other
-        self.absolute += abs(other - one)
-        self.squares += (other - one) ** 2
-
-    def row(self) -> dict[str, Any]:
-        n, mean = self.n, self.before / self.n
-        change = (self.after - self.before) / n
-        found = {
-            "n": n,
-            "beyond_interval": self.beyond,
-            "share_beyond": rounded(self.beyond / n),
-            "mean_before": rounded(mean),
-            "mean_after": rounded(self.after / n),
-        }
-        if mean:
-            found |= {
-                "change_percent": rounded(100 * change / mean),
-                "mean_absolute_change_percent": rounded(100 * self.absolute / n / mean),
-            }
-        variance = (self.squares - n * change**2) / max(n - 1, 1)
-        if n >= ENOUGH and variance > 0:
-            z = abs(change) / math.sqrt(variance / n)
-            found["p_of_change"] = rounded(math.erfc(z / math.sqrt(2)))
-        return found
-
-
 def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
     """Rows of `COLUMNS` from two tidy tables of the same specimens, those with most beyond first.
 
@@ -72,7 +37,7 @@ def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the tables have other specimens, or another order.
     """
-    sums: dict[tuple[str, ...], _Sum] = {}
+    values: dict[tuple[str, ...], list[tuple[float, float, bool]]] = {}
     for one, other in _pairs(before, after):
         known = {_key(row): row for row in one if _counts(row)}
         scaled = any(of[2].startswith("mm") for of in known)
@@ -82,9 +47,25 @@ def changed(before: str | Path, after: str | Path) -> list[dict[str, Any]]:
                 continue
             if ends := widest(earlier):
                 key = (row["genus"], earlier["round"], row["round"], *_key(row))
-                sums.setdefault(key, _Sum()).add(earlier["value"], row["value"], *ends)
-    rows = [dict(zip(KEYS, key, strict=True)) | of.row() for key, of in sums.items()]
+                beyond = not ends[0] <= row["value"] <= ends[1]
+                values.setdefault(key, []).append((earlier["value"], row["value"], beyond))
+    rows = [dict(zip(KEYS, key, strict=True)) | _summed(of) for key, of in values.items()]
     return sorted(rows, key=lambda row: -row["share_beyond"])
+
+
+def _summed(values: Sequence[tuple[float, float, bool]]) -> dict[str, Any]:
+    """The numbers of a row from values before and after, and whether the change is beyond the intervals."""
+    before, after, beyond = np.array(values).T
+    n, mean, apart = len(values), before.mean(), after - before
+    found = {"n": n, "beyond_interval": beyond.sum()}
+    shares = {"share_beyond": beyond.mean(), "mean_before": mean, "mean_after": after.mean()}
+    if mean:
+        shares["change_percent"] = 100 * apart.mean() / mean
+        shares["mean_absolute_change_percent"] = 100 * np.abs(apart).mean() / mean
+    if n >= ENOUGH and np.ptp(apart) > 0:
+        z = abs(apart.mean()) / (apart.std(ddof=1) / math.sqrt(n))
+        shares["p_of_change"] = math.erfc(z / math.sqrt(2))
+    return found | {name: rounded(float(of)) for name, of in shares.items()}
 
 
 def _pairs(
