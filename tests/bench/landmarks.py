@@ -19,6 +19,7 @@ the weights that these give, of both.
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +62,7 @@ GROUPS = {
     "antennae": lambda name: name.startswith("antennae"),
 }
 WRONG, LEAST, MEASURED = 0.05, 0.9, 0.5  # of the body's length; least confidences
+PIECE = 8  # specimens
 FILLED = 0.8  # of the square's side that the body fills when features are compared
 
 
@@ -272,19 +274,23 @@ def judge(rows: list[dict], fit: bool) -> None:
         print(f"prior {prior:.2f}, masks, change, miss", np.round(weights, 2))
 
 
-def predict(collection: Path, templates: Path, parity: int, path: Path, tracker: Tracker) -> None:
-    """Masks of specimens with odd (1) or even numbers."""
+def predicted(
+    collection: Path, drawn: Path, parity: int, folder: Path, tracker: Tracker
+) -> Iterator[AnnotatedSpecimen]:
+    """Masks of specimens with odd (1) or even numbers, kept in pieces, so that a call goes on where one ended."""
     structures = dict.fromkeys(NAMES)
-    source = convert(templates, collection / "images", structures)
+    source = convert(drawn, collection / "images", structures)
     templates = Dataset(source, source="drawn", where="templates").specimens
     listed = build_manifest(collection / "images", None, 1000).specimens
     wanted = [one for one in listed if int(one.specimen) % 2 == parity]
-    with torch.inference_mode():
-        found = segment(
-            tracker, wanted, templates, read_structures(structures), SegmentationOptions()
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found))
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = read_structures(structures), SegmentationOptions()
+    for first in range(0, len(wanted), PIECE):
+        path, piece = folder / f"{first:04}.json", wanted[first : first + PIECE]
+        if not path.is_file():
+            with torch.inference_mode():
+                path.write_text(json.dumps(segment(tracker, piece, templates, *asked)))
+        yield from Dataset(path).specimens
 
 
 def main() -> None:
@@ -302,10 +308,8 @@ def main() -> None:
     print("| --- " * (3 + len(METHODS)) + "|")
     for name in arguments.collections:
         collection, count = arguments.data / name, arguments.templates
-        path = arguments.folder / f"{name}{arguments.parity}_{count}.json"
+        folder = arguments.folder / f"{name}{arguments.parity}_{count}"
         drawn = collection / f"templates_{count}.json"
-        if not path.is_file():
-            predict(collection, drawn, arguments.parity, path, tracker)
         every = convert(
             collection / "annotations.json", collection / "images", dict.fromkeys(NAMES)
         )
@@ -313,7 +317,7 @@ def main() -> None:
         used = [Path(of["file_name"]).stem for of in json.loads(drawn.read_text())["images"]]
         templates = [Known(truth[stem]) for stem in used if whole(truth[stem])]
         rows = []
-        for one in Dataset(path).specimens:
+        for one in predicted(collection, drawn, arguments.parity, folder, tracker):
             shown = truth.get(one.specimen)
             if shown is not None and one.specimen not in used and whole(one) and whole(shown):
                 found = Known(replace(one, path=shown.path)), Known(shown)
