@@ -277,7 +277,7 @@ def judge(rows: list[dict], fit: bool) -> None:
 def predicted(
     collection: Path, drawn: Path, parity: int, folder: Path, tracker: Tracker
 ) -> Iterator[AnnotatedSpecimen]:
-    """Masks of specimens with odd (1) or even numbers, kept in pieces, so that a call goes on where one ended."""
+    """Masks of specimens with odd (1) or even numbers, kept in pieces: a call goes on where one ended."""
     structures = dict.fromkeys(NAMES)
     source = convert(drawn, collection / "images", structures)
     templates = Dataset(source, source="drawn", where="templates").specimens
