@@ -25,16 +25,10 @@ INTERVALS = {
 """Columns of the lower and upper end."""
 
 
-def intervals(row: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
-    """The ends, in the row's unit, of those of `INTERVALS` that a tidy row has."""
-    found = {name: (row[low], row[high]) for name, (low, high) in INTERVALS.items()}
-    return {name: ends for name, ends in found.items() if None not in ends}
-
-
 def widest(row: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The lowest and the highest end of all `intervals` of a tidy row; None if it has none."""
-    ends = list(intervals(row).values())
-    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
+    """The lowest and the highest end of all `INTERVALS` of a tidy row, in its unit; None if it has none."""
+    ends = [row[name] for pair in INTERVALS.values() for name in pair if row[name] is not None]
+    return (min(ends), max(ends)) if ends else None
 
 
 def rounded(value: float | None) -> float | None:

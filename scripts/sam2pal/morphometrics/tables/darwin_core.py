@@ -8,7 +8,7 @@ import sam2pal
 from sam2pal.dataset.dataset import AnnotatedSpecimen, State
 from sam2pal.dataset.rle import rle_measures
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
-from sam2pal.morphometrics.tables.columns import intervals
+from sam2pal.morphometrics.tables.columns import INTERVALS
 from sam2pal.morphometrics.tables.summary import NOT_SUMMARISED
 
 MEASUREMENTS: dict[str, type] = dict.fromkeys(
@@ -63,7 +63,11 @@ def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str,
     is_index = structure == SPECIMEN and known is None
     defined = known.definition if known else f"index {indices.get(measure, measure)}"
     scale = f"; scale from {row['scale_source']}" if unit.startswith("mm") else ""
-    accuracy = [f"{low:g} to {high:g} ({name})" for name, (low, high) in intervals(row).items()]
+    accuracy = [
+        f"{row[low]:g} to {row[high]:g} ({name})"
+        for name, (low, high) in INTERVALS.items()
+        if None not in (row[low], row[high])
+    ]
     confidence = row["confidence"]
     return {
         "measurementID": ":".join((row["genus"], row["specimen"], structure, measure, unit)),
