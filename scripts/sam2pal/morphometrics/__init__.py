@@ -3,7 +3,7 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "search_scale": 7,
+    "search_scale": 8,
     "find_scale": 2,
     "measure": 20,
     "summarize_morphometrics": 7,
