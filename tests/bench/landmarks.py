@@ -62,7 +62,7 @@ GROUPS = {
     "antennae": lambda name: name.startswith("antennae"),
 }
 WRONG, LEAST, MEASURED = 0.05, 0.9, 0.5  # of the body's length; least confidences
-PIECE = 8  # specimens
+PIECE, SEEN = 8, 3  # specimens; how often each is seen, as by default
 FILLED = 0.8  # of the square's side that the body fills when features are compared
 
 
@@ -284,7 +284,7 @@ def predicted(
     listed = build_manifest(collection / "images", None, 1000).specimens
     wanted = [one for one in listed if int(one.specimen) % 2 == parity]
     folder.mkdir(parents=True, exist_ok=True)
-    asked = read_structures(structures), SegmentationOptions()
+    asked = read_structures(structures), SegmentationOptions(ensemble=SEEN)
     for first in range(0, len(wanted), PIECE):
         path, piece = folder / f"{first:04}.json", wanted[first : first + PIECE]
         if not path.is_file():

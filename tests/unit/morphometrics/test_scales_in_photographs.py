@@ -277,6 +277,7 @@ def test_lengths_in_text():
     assert text._lengths("| mm") == [1.0]
     assert text._lengths("1,5 cm x") == [15.0]
     assert text._lengths("NEON 2019, 0 mm, mm") == []
+    assert text._lengths("05mm") == []  # of small letters the point is not read
 
 
 def test_the_text_beside_a_bar_is_read_where_tesseract_is(tmp_path, monkeypatch):

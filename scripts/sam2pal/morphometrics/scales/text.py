@@ -20,7 +20,8 @@ MISSING = (
     "tesseract-ocr); install it, or give measurement.scale_search.bar_length"
 )
 _UNITS = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0}
-_LENGTH = re.compile(r"(?<![\d.,])(\d{1,4}(?:[.,]\d{1,3})?)\s*(nm|mm|cm|[uµμ]m)\b")
+# 05 is 0.5 of which the point was not read
+_LENGTH = re.compile(r"(?<![\d.,])((?:0|[1-9]\d{0,3})(?:[.,]\d{1,3})?)\s*(nm|mm|cm|[uµμ]m)\b")
 _TALL = 700  # pixels across that Tesseract is shown
 _SECONDS = 60
 
