@@ -312,16 +312,39 @@ def compiled(bench: Bench) -> Iterator[Row]:
 
 @part
 def copies(bench: Bench) -> Iterator[Row]:
-    """A batch to the device: as it is, and from pinned memory."""
+    """A batch to the device: as it is, from pinned memory, and while the one before is encoded."""
+    tracker = bench.tracker(bench.models[0])
     images = torch.randn(8, 3, bench.side, bench.side)
-    plain = bench.time(lambda: images.to(bench.device))
-    row = {"MB": round(images.nbytes / 2**20, 1), "ms_plain": round(1e3 * plain, 2)}
+    there = images.to(bench.device)
+
+    @torch.no_grad()
+    def encode() -> None:
+        with autocast(bench.device):
+            tracker.encode(there)
+
+    def milliseconds(call: Callable[[], object]) -> float:
+        return round(1e3 * bench.time(call), 2)
+
+    def in_turn() -> None:
+        images.to(bench.device)
+        encode()
+
+    row = {
+        "MB": round(images.nbytes / 2**20, 1),
+        "ms_plain": milliseconds(lambda: there.copy_(images)),
+    }
+    row |= {"ms_encode": milliseconds(encode), "ms_in_turn": milliseconds(in_turn)}
     if bench.device.type == "cuda":
-        pinned = images.pin_memory()
-        row["ms_pinned"] = round(
-            1e3 * bench.time(lambda: pinned.to(bench.device, non_blocking=True)), 2
-        )
-        row["ms_to_pin"] = round(1e3 * bench.time(images.pin_memory), 2)
+        pinned, ahead = images.pin_memory(), torch.cuda.Stream()
+
+        def together() -> None:
+            with torch.cuda.stream(ahead):
+                pinned.to(bench.device, non_blocking=True)
+            encode()
+
+        row["ms_pinned"] = milliseconds(lambda: there.copy_(pinned, non_blocking=True))
+        row["ms_to_pin"] = milliseconds(images.pin_memory)
+        row["ms_overlapped"] = milliseconds(together)
     yield row
 
 

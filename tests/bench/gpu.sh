@@ -2,7 +2,8 @@
 # All that is to be known of a GPU, in under eight minutes:
 #
 #     bash tests/bench/gpu.sh OUT [WHEELS]        # on the machine with the GPU, from the root of the repository
-#     bash tests/bench/gpu.sh --wheels WHEELS     # before, where there is a package index: fetch what may be missing
+#     bash tests/bench/gpu.sh --wheels WHEELS     # before, where there is a package index: fetch what may be missing,
+#                                                 # or of it the packages that are named after WHEELS
 #     bash tests/bench/gpu.sh --dry-run OUT       # on any machine: the same calls on the CPU, small, with more time
 #
 # Every part has its time; one that fails says so in OUT/log.txt and the others go on. Called again with the same OUT it
@@ -12,28 +13,25 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 PYTHON=${PYTHON:-python3}
-# module=package
-NEEDED="hydra=hydra-core omegaconf=omegaconf antlr4=antlr4-python3-runtime==4.9.3 iopath=iopath portalocker=portalocker
-  sam2=sam2==1.1.0 peft=peft accelerate=accelerate transformers=transformers tokenizers=tokenizers
-  huggingface_hub=huggingface-hub safetensors=safetensors regex=regex psutil=psutil yaml=pyyaml
-  numpy=numpy scipy=scipy skimage=scikit-image PIL=pillow imageio=imageio networkx=networkx
-  lazy_loader=lazy-loader tifffile=tifffile imagecodecs=imagecodecs simplejpeg=simplejpeg pycocotools=pycocotools
-  pydantic=pydantic pydantic_core=pydantic-core annotated_types=annotated-types typing_inspection=typing-inspection
-  tqdm=tqdm filelock=filelock shapely=shapely packaging=packaging requests=requests pytest=pytest iniconfig=iniconfig
-  pluggy=pluggy torchvision=torchvision jinja2=jinja2 pandas=pandas matplotlib=matplotlib"
+# all of the lock but torch, which is the machine's, and what only Snakemake, pages and style need
+LEFT_OUT="torch|triton|setuptools|(nvidia|cuda)-.*|snake.*|argparse-dataclass|axe.*|black|conda.*|connection-pool|git.*
+  |greenlet|jsonschema.*|jupyter.*|nbformat|.*oauthlib|playwright|pulp|referencing|rpds-py|ruff|shfmt.*|smmap|sql.*
+  |throttler|yte|zxing-cpp"
+NEEDED="sam2 $(grep -o '^[a-z0-9-]*==' envs/lock.txt | tr -d = | sort -u | grep -vxE "$(tr -d ' \n' <<< "$LEFT_OUT")")"
+BUILT="sam2|antlr4-python3-runtime|iopath" # these have no wheels; sam2's is built against the torch here
 
 if [ "${1:-}" = --wheels ]; then
   folder=${2:?where to put the wheels}
   mkdir -p "$folder"
-  names=$(for pair in $NEEDED; do echo "${pair#*=}"; done)
+  names=$(printf '%s\n' ${*:3})
+  names=${names:-$(printf '%s\n' $NEEDED)}
   # of the versions that go together; hashes would ask for those of all
   grep -v -e --hash envs/lock.txt | sed 's/ *\\$//' > "$folder/constraints.txt"
   export PIP_CONSTRAINT=$folder/constraints.txt
-  # torchvision belongs to the torch that is there; three have no wheels, sam2's is built against the torch here
+  # torchvision belongs to the torch that is there
   "$PYTHON" -m pip download -q --no-deps --only-binary=:all: --python-version "${PYTHON_VERSION:-3.12}" \
-    -d "$folder" $(grep -v -e torchvision -e sam2 -e antlr4 -e iopath <<< "$names") || exit 1
-  "$PYTHON" -m pip wheel -q --no-deps -w "$folder" $(grep -e antlr4 -e iopath <<< "$names") || exit 1
-  SAM2_BUILD_CUDA=0 "$PYTHON" -m pip wheel -q --no-deps --no-build-isolation -w "$folder" $(grep sam2 <<< "$names")
+    -d "$folder" $(grep -vxE "torchvision|$BUILT" <<< "$names") || exit 1
+  SAM2_BUILD_CUDA=0 "$PYTHON" -m pip wheel -q --no-deps --no-build-isolation -w "$folder" $(grep -xE "$BUILT" <<< "$names")
   exit
 fi
 
@@ -47,21 +45,20 @@ exec > >(tee -a "$OUT/log.txt") 2>&1
 export OMP_WAIT_POLICY=passive SAM2PAL_GPU=$DEVICE PYTHONPATH=scripts:tests/bench PYTHONDONTWRITEBYTECODE=1
 
 missing=$("$PYTHON" - $NEEDED << 'END'
-import importlib.util
 import sys
+from importlib.metadata import distributions
 
-pairs = (pair.split("=", 1) for pair in sys.argv[1:])
-print(*(package for module, package in pairs if importlib.util.find_spec(module) is None))
+there = {found.name.lower().replace("_", "-") for found in distributions()}
+print(*(name for name in sys.argv[1:] if name not in there))
 END
 )
-if [ -n "$missing" ]; then
-  echo "missing: $missing"
-  if [ -n "$WHEELS" ]; then
-    packages=$(mktemp -d)
-    "$PYTHON" -m pip install -q --no-compile --no-index --no-deps --find-links "$WHEELS" --target "$packages" \
-      ${missing//torchvision/} || echo "FAILED: not all of them are in $WHEELS"
-    export PYTHONPATH=$PYTHONPATH:$packages
-  fi
+[ -z "$missing" ] || echo "missing: $missing"
+shopt -s nullglob
+wheels=$(for name in $missing; do [ "$name" = torchvision ] || echo "${WHEELS:-/none}/${name//-/_}"-[0-9]*.whl; done)
+if [ -n "$wheels" ]; then
+  packages=$(mktemp -d)
+  "$PYTHON" -m pip install -q --no-compile --no-index --no-deps --target "$packages" $wheels || echo "FAILED: $WHEELS"
+  export PYTHONPATH=$PYTHONPATH:$packages
 fi
 
 # whatever happens, the table is of all that was measured; and all ends in time
