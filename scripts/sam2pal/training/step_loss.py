@@ -20,6 +20,7 @@ from sam2pal.training.palindrome import (
     palindrome,
     score_losses,
 )
+from sam2pal.training.step_encodings import StepEncodings
 from sam2pal.training.teacher import PseudoLabels
 
 
@@ -65,12 +66,14 @@ class LossTerm:
             return None
         return replace(self, weight=(usable * weights).sum(), objects=usable.sum())
 
-    def encoded(self, tracker: Tracker, done: dict[int, AnnotatedViews]) -> "LossTerm":
-        """With the trained layers of the image encoder run, once for all terms that share its views."""
-        for views in (self.start, self.goal):
-            if id(views) not in done:
-                done[id(views)] = replace(views, features=tracker.finish(views.features))
-        return replace(self, start=done[id(self.start)], goal=done[id(self.goal)])
+    def encoded(self, encodings: StepEncodings) -> "LossTerm":
+        """With the trained layers of the image encoder run."""
+        start, goal = (
+            replace(views, features=encodings.of(views.features))
+            for views in (self.start, self.goal)
+        )
+        through = None if self.through is None else encodings.of(self.through)
+        return replace(self, start=start, goal=goal, through=through)
 
     def parts(self, objects: int) -> Iterator["LossTerm"]:
         """Parts of at most so many structures of images: whole images together, as the structures of one
@@ -117,18 +120,21 @@ class StepLoss:
         """
         drawn = (term.weighed(weights) for term in self.draw(rng))
         terms = [term for term in drawn if term is not None]
-        if at_once is None or sum(term.held for term in terms) <= at_once:
-            whole, done = LossPart(weights.new_zeros(())), {}
+        apart = at_once is not None and sum(term.held for term in terms) > at_once
+        encodings = StepEncodings(self.tracker, apart)
+        if not apart:
+            whole = LossPart(weights.new_zeros(()))
             for term in terms:
-                self._add(whole, term.encoded(self.tracker, done), weights)
+                self._add(whole, term.encoded(encodings), weights)
             if terms:
                 yield whole
             return
         for term in terms:
-            for some in term.parts(max(1, at_once // term.frames)):
+            for some in term.encoded(encodings).parts(max(1, at_once // term.frames)):
                 part = LossPart(weights.new_zeros(()))
                 if self._add(part, some, weights):
                     yield part
+        yield from map(LossPart, encodings.losses())
 
     def draw(self, rng: np.random.Generator) -> list[LossTerm]:
         """The pairs of a step, and the terms between them that count."""

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _SHARE = {"cuda": 0.85, "mps": 0.7, "cpu": 0.5}
 # what kernels take for themselves, and what is lost between tensors, as a factor
 _BESIDE = 1.3
+_IMAGES = 3  # of a pair: a template, a specimen, another view of the template
 # more than the palindrome of a structure takes in any SAM 2, for each pixel of the square: where so much
 # fits, nothing needs to be measured
 _MOST = 16 * 2**10
@@ -192,24 +193,26 @@ def fit_to_memory(
         return StepMemory(whole, whole, options.checkpoint_attention)
     for checkpointed in sorted({options.checkpoint_attention, True}):
         first = _BESIDE * _taken(tracker, data, options, checkpointed, 1)
-        # the image encoder is run once for all structures of a pair
         each = (
             first if frozen else _BESIDE * _taken(tracker, data, options, checkpointed, 2) - first
         )
-        count = 1 + math.floor((limit - first) / each)
-        if not frozen and count > structures:
-            count = structures * int(limit / (first + (structures - 1) * each))
-        memory = StepMemory(whole, max(2, frames * count), checkpointed)
-        if first <= limit:
+        encoder = first - each  # of the images of a pair; in parts it is run back image by image
+        least = max(each, encoder / _IMAGES)
+        if each * whole / frames + encoder * options.pairs <= limit:
+            memory = StepMemory(whole, whole, checkpointed)
+        else:
+            held = frames * max(1, math.floor(limit / each))
+            memory = StepMemory(whole, min(held, whole - 1), checkpointed)
+        if least <= limit:
             break
     else:
         log.warning(
             "a structure's palindrome takes %.1f GB and the device has %.1f GB for it: it may run out",
-            first / 2**30,
+            least / 2**30,
             limit / 2**30,
         )
     if memory.at_once is not None:
-        log.info("a structure's palindrome takes %.2f GB: %s", first / 2**30, memory)
+        log.info("a structure's palindrome takes %.2f GB: %s", each / 2**30, memory)
     return memory
 
 

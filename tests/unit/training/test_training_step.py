@@ -213,12 +213,13 @@ def test_what_fits(model, data, monkeypatch):
     assert found(4999) == StepMemory(whole, 8, True)
     assert found(1000) == StepMemory(whole, 2, True)
     assert found(999) == StepMemory(whole, 2, True)  # it is tried, with a warning
-    # the image encoder takes 4000 of a pair, whatever the number of its structures
+    # the image encoder takes 4000 of a pair, of one image at a time where a step is in parts
     reaching = dataclasses.replace(OPTIONS, targets=("mask_decoder", "encoder_late"))
     monkeypatch.setattr(budget, "_taken", lambda *a: 4000 + 1000 * a[-1])
-    for limit, structures in ((6000, 2), (8000, 3), (13999, 3), (14000, 6), (4999, 1)):
+    for limit, frames in ((1000, 2), (2000, 4), (6000, 12), (19999, whole - 1), (20000, whole)):
         memory = fit_to_memory(tracker, data, reaching, int(1.3 * limit) + 1)
-        assert memory.frames == 2 * structures, limit
+        assert memory.frames == frames, limit
+        assert memory.checkpointed == (limit == 1000)  # a third of the encoder does not fit
 
 
 def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypatch):
