@@ -20,6 +20,7 @@ from torch import Tensor
 from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic, set_aside
+from sam2pal.io.memory import release_freed
 from sam2pal.model import adapters
 from sam2pal.model.device import autocast, out_of_memory
 from sam2pal.model.tracker import Tracker
@@ -271,6 +272,8 @@ class Trainer:
             if part is None:
                 return numbers
             part.loss.backward()
+            if self.memory.at_once is not None and self.device.type == "cpu":
+                release_freed()  # or what parts leave adds up
             for name, value in {"loss": part.loss.item(), **part.numbers}.items():
                 numbers[name] = numbers.get(name, 0.0) + value
 
