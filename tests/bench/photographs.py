@@ -213,7 +213,8 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     }
     write_coco(folder / "first.json", found | first)
     for name in ("first", "shard"):  # what is imported at first use counts for the job's start
-        spent |= dict.fromkeys(DECODING.values(), 0.0)
+        for part in DECODING.values():
+            spent[part] = 0.0
         began = time.process_time()
         genus = GenusShards([folder / f"{name}.json"], measuring, pixels_per_mm=20.0)
         for measured in genus.measured():

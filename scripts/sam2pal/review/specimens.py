@@ -19,7 +19,8 @@ from sam2pal.review.overlay import fit, shrink, trace
 from sam2pal.review.shards import Entry
 
 UNITS = 10  # units of the SVG's coordinates a pixel of the picture
-COPIED_PIXELS = 100_000_000  # of a copy of what no browser shows; larger photographs are reduced
+# of a copy of what no browser shows; larger ones are reduced, those of cameras of 100 megapixels not
+COPIED_PIXELS = 120_000_000
 _COPY_QUALITY = 90
 _LONGEST = 65_500  # pixels of a JPEG's side, libjpeg's own limit
 _ORIENTED = (b"\xff\xd8\xff",)  # JPEG: browsers obey its EXIF orientation
