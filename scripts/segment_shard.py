@@ -57,7 +57,10 @@ def main() -> None:
         bar.say("reading the templates")
         with torch.inference_mode(), half_on_cpu(options.half, stage.model):
             tracker = Tracker(model)
-            predictions = segment(tracker, specimens, templates, structures, options, bar.update)
+            bundled = stage.model.name == "bundled"
+            predictions = segment(
+                tracker, specimens, templates, structures, options, bar.update, bundled
+            )
     predictions["info"] |= {
         "genus": arguments.genus,
         "round": arguments.round,

@@ -26,10 +26,9 @@ from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import beetle_cases, drawn_cases, real_cases
 from sam2pal.research.confidence.fitting import (
+    ALIKE,
     ONCE,
     STEADY,
-    TURNED,
-    UNTURNED,
     fit,
     fit_alikeness,
     fit_single,
@@ -76,7 +75,7 @@ def main() -> None:
     content = {
         "weights": digest,
         "masks": [fit([*known, *beetles], names) for names in (STEADY, ONCE)],
-        "specimens": [fit_alikeness(alike, foreign, names) for names in (TURNED, UNTURNED)],
+        "specimens": [fit_alikeness(alike, foreign, names) for names in ALIKE],
         "single": fit_single(same, foreign),
     }
     write_text(arguments.output, json.dumps(content, indent=1) + "\n")

@@ -31,6 +31,19 @@ def describe(tracker: Tracker, images: Tensor) -> Tensor:
     return F.normalize((low - low.mean((-2, -1), keepdim=True)).flatten(1), dim=1)
 
 
+def describe_bodies(low: Tensor, masks: Tensor) -> Tensor:
+    """How the features of what is outlined differ from those of its whole photograph, [B, C] of length 1.
+
+    Args:
+        low: [B, C, s, s], the coarsest features.
+        masks: [B, S, S] of the same photographs, S a multiple of s.
+    """
+    low = low.float()
+    share = F.adaptive_avg_pool2d(masks.float()[:, None], low.shape[-1])
+    inside = (low * share).sum((-2, -1)) / share.sum((-2, -1)).clamp(min=1e-6)
+    return F.normalize(inside - low.mean((-2, -1)), dim=1)
+
+
 @dataclass(frozen=True)
 class Match:
     """How `B` specimens lie against the templates.

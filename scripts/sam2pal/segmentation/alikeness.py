@@ -11,6 +11,9 @@ from sam2pal.segmentation.confidence import SHIPPED, Logistic, scaled
 
 COMBINED = ("expected_iou", "shape_likeness", "predicted_iou", "object_score")
 
+SEEN = ("apart", "body_likeness")
+"""Signals of a photograph that predictions keep."""
+
 Signals = Mapping[str, float | None]
 
 
@@ -18,8 +21,8 @@ def alikeness_signals(masks: Sequence[Signals], seen: Signals) -> dict[str, floa
     """Means over the structures of a specimen, of log odds; one without a mask has the lowest.
 
     Args:
-        seen: signals of the photograph: its `likeness` to the templates, None if that was not asked, and how
-            far its masks lie `apart`.
+        seen: signals of the photograph: how far its masks lie `apart`, and how alike what they hold and what
+            is drawn on the templates are; None with features to which that was not fitted.
     """
     found = dict(seen)
     for name in COMBINED:
@@ -31,8 +34,8 @@ def alikeness_signals(masks: Sequence[Signals], seen: Signals) -> dict[str, floa
 @dataclass(frozen=True)
 class Alikeness:
     """Attributes:
-    models: of combined signals to the probability that the photograph shows what the templates show; of
-        the first one that knows all signals.
+    models: of these signals to the probability that the photograph shows what the templates show; of the
+        first one that knows all its signals.
     limits: of each model; below it a photograph is unlike the templates.
     single: of `apart` to the probability that it shows one specimen.
     """

@@ -18,6 +18,7 @@ from sam2pal.model.combining import each_on_each, skill_of_templates, track_alon
 from sam2pal.model.device import autocast, enough_memory
 from sam2pal.model.ensemble import Alteration, alterations, largest, memorized_for
 from sam2pal.model.finding import Finder
+from sam2pal.model.similarity import describe_bodies
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Memory, Tracker
 from sam2pal.model.views import View, other_side, views_of
@@ -41,6 +42,7 @@ class Bank:
         followed: [F], indices of the structures that at least one template shows.
         memories: of T * K objects, template by template, by the side of the squares.
         descriptors: [T, V, D], to match specimens with; None where there is nothing to choose.
+        bodies: [T, C], of all that is drawn on a template (see `describe_bodies`).
         found: [T, T, K], IoU of what each template finds on each other one (`each_on_each`); None where no
             template is asked alone.
         limits: area and place of the structures in each view.
@@ -62,6 +64,7 @@ class Bank:
     followed: Tensor
     memories: dict[int, Memory]
     descriptors: Tensor | None
+    bodies: Tensor
     found: Tensor | None
     limits: Limits
     sure: tuple[float, ...]
@@ -93,6 +96,7 @@ class Bank:
             followed=either.any(0).nonzero()[:, 0],
             memories={side: memory[those] for side, memory in self.memories.items()},
             descriptors=None if self.descriptors is None else self.descriptors[kept],
+            bodies=self.bodies[kept],
             found=None if self.found is None else self.found[kept][:, kept],
             shapes=self.shapes[kept.cpu()],
             specimens=tuple(self.specimens[t] for t in kept.tolist()),
@@ -191,6 +195,7 @@ def remember(tracker: Tracker, known: TemplateSet, options: SegmentationOptions)
         seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
         {side: Memory.cat(of) for side, of in by_side.items()},
         descriptors,
+        describe_bodies(features.low, known.masks.amax(1).to(device)),
         found,
         learn_limits(in_views, seen, options),
         tuple(torch.stack(sure).nanmean(0).tolist()),

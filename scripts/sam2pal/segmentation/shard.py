@@ -25,7 +25,7 @@ from sam2pal.model.finding import NOTHING, Finder, FoundWindow
 from sam2pal.model.loading import read_ahead
 from sam2pal.model.templates import SEARCH_PIXELS
 from sam2pal.model.tracker import Tracker
-from sam2pal.segmentation.alikeness import flag_unlike, shipped_alikeness
+from sam2pal.segmentation.alikeness import SEEN, flag_unlike, shipped_alikeness
 from sam2pal.segmentation.annotations import drawn_annotation, unknown_annotation
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.batches import BatchSegmenter
@@ -45,8 +45,12 @@ def segment(
     structures: list[Structure],
     options: SegmentationOptions,
     on_specimen: Callable[[], Any] = lambda: None,
+    bundled: bool = True,
 ) -> dict[str, Any]:
     """Segment a shard.
+
+    Args:
+        bundled: whether this is the bundled model, to whose features alikeness is fitted.
 
     Returns:
         COCO: an image per specimen (also the unreadable ones, with the reason), and for each readable one an
@@ -96,7 +100,7 @@ def segment(
             found = [one.found[name] for name in names]
             more = _how(bank, one.outcome) | _where(one.photograph, place)
             if one.specimen.specimen not in own:
-                seen = {"likeness": more["view_score"], "apart": more["apart"]}
+                seen = {name: more[name] for name in SEEN if bundled or name != "body_likeness"}
                 more["alikeness"] = flag_unlike(found, seen, shipped_alikeness())
             more |= {"part_windows": one.windows} if one.windows else {}
             add(one.specimen, OK, one.specimen.reason, found, more)
@@ -148,7 +152,8 @@ def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
     """How a specimen was segmented.
 
     The view that was taken, how alike specimen and templates are in it, and its lead over the next one; how
-    far its masks lie apart; the share of each template in the masks.
+    far its masks lie apart, and how like the templates what they hold is; the share of each template in the
+    masks.
     """
     scores, score, margin = outcome.view_scores, None, None
     if scores is not None and not np.isnan(scores).any():
@@ -163,6 +168,7 @@ def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
         "view_score": score,
         "view_margin": margin,
         "apart": round(separation(masks, whole), 4),
+        "body_likeness": None if outcome.body_likeness is None else round(outcome.body_likeness, 4),
         "templates": {name: round(share, 3) for name, share in shares if share > 0},
     }
 

@@ -17,7 +17,7 @@ from sam2pal.model.combining import Decision, decide_by_one, mean_of_masks, trac
 from sam2pal.model.device import autocast, enough_memory, out_of_memory
 from sam2pal.model.ensemble import ensemble, largest
 from sam2pal.model.loading import resized, square_image
-from sam2pal.model.similarity import Match, match
+from sam2pal.model.similarity import Match, describe_bodies, match
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.bank import Bank
 from sam2pal.segmentation.refining import fit_edges
@@ -35,12 +35,14 @@ class TrackedBatch:
         decision: on the N objects; turned as the specimens were.
         match: the views that were taken.
         known: [N] bool; False where no template shows the structure in that view.
+        body_likeness: [B], of all that was found to what is drawn on the template that is most alike.
     """
 
     logits: Tensor
     decision: Decision
     match: Match
     known: Tensor
+    body_likeness: Tensor
 
 
 @torch.no_grad()
@@ -67,8 +69,11 @@ def track_batch(
         # nothing to follow: any memory stands in, and `known` says that the outcome means nothing
         valid[:, 0] |= ~shown
 
+        coarse: list[Tensor] = []
+
         def ask(seen: Tensor) -> Decision:
             features = tracker.encode(seen)
+            coarse.append(features.low)
             memories = [
                 replace(memory, valid=asks)
                 for memory, asks in zip(
@@ -83,7 +88,10 @@ def track_batch(
         decision = ensemble(ask, torch.stack(turned), bank.ways, side)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]
     lying = [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
-    return TrackedBatch(torch.stack(lying), decision, found, shown)
+    # the first of the ways is to see the specimen as it is
+    bodies = describe_bodies(coarse[0], logits.amax(1) > 0)
+    alike = (bodies @ bank.bodies.T).amax(1)
+    return TrackedBatch(torch.stack(lying), decision, found, shown, alike)
 
 
 def choose_view(tracker: Tracker, bank: Bank, images: Tensor) -> Match:
@@ -104,6 +112,7 @@ class Outcome:
         view: index of the view that was taken.
         view_scores: [V], NaN where there was nothing to choose.
         shares: [T], of each template in the decision, mean over the structures that were followed.
+        body_likeness: of all that was found to what is drawn on the template that is most alike, at most 1.
     """
 
     logits: np.ndarray
@@ -116,6 +125,7 @@ class Outcome:
     view_scores: np.ndarray | None = None
     shares: np.ndarray | None = None
     fitted: np.ndarray | None = None
+    body_likeness: float | None = None
 
     @property
     def cells(self) -> np.ndarray:
@@ -194,6 +204,7 @@ def track_images(
             view_scores=batch.match.scores[i].cpu().numpy(),
             shares=shares[i].cpu().numpy(),
             fitted=fitted[i],
+            body_likeness=float(batch.body_likeness[i]),
         )
         for i, values in enumerate(
             zip(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
 from sam2pal.research.confidence.cases import Case
-from sam2pal.research.confidence.fitting import ONCE, UNTURNED, fit, fit_alikeness, fit_single
+from sam2pal.research.confidence.fitting import ALIKE, ONCE, fit, fit_alikeness, fit_single
 from sam2pal.research.confidence.foreign import background
 from sam2pal.research.confidence.segmenting import SegmentedCase, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED, Alikeness
@@ -67,7 +67,7 @@ def test_judged_within_structures():
 
 
 def test_specimens_are_told_from_what_templates_do_not_show():
-    def some(name, mean, apart, count=60):
+    def some(name, mean, apart, body=0.95, count=60):
         rng = np.random.default_rng(len(name))
         masks = [
             {
@@ -77,17 +77,26 @@ def test_specimens_are_told_from_what_templates_do_not_show():
             }
             for number in range(count)
         ]
-        seen = {mask["specimen"]: {"likeness": None, "apart": apart} for mask in masks}
+        seen = {
+            mask["specimen"]: {"apart": apart, "body_likeness": body + rng.normal(0, 0.02)}
+            for mask in masks
+        }
         return SegmentedCase(Case(name, "drawn", ("head",), (), ()), masks, seen, {})
 
-    own, other, two = some("own", 2, 0.01), some("ants", -2, 0.01), some("two", 2, 0.6)
-    content = fit_alikeness([own], [other], UNTURNED)
-    assert (content["alike"], content["foreign"]) == (60, 60)
+    own, two = some("own", 2, 0.01), some("two", 2, 0.6)
+    other = some("ants", -2, 0.01, body=0.6)
+    side = some("side", 2, 0.01, body=0.8)  # masks as good as those of the specimens
+    content = fit_alikeness([own], [other, side], ALIKE[0])
+    assert (content["alike"], content["foreign"]) == (60, 120)
     single = fit_single([own], [other, two])
     assert (single["one"], single["two"]) == (60, 60)
     alikeness = Alikeness((Logistic.of(content),), (content["limit"],), Logistic.of(single))
     flagged = [alikeness(of)[1] for of in specimens_of(own).values()]
     assert not any(flagged)
+    assert all(alikeness(of)[1] for of in specimens_of(side).values())
+    without = Logistic.of(fit_alikeness([own], [other], ALIKE[1]))  # by the masks alone
+    means = [np.mean([without(s) for s in specimens_of(of).values()]) for of in (own, other)]
+    assert means[0] > 0.9 and means[1] < 0.1
     line = recognised([own], [other], alikeness).splitlines()[2]
     assert line == "| drawn | ants | 60 | 60 | 1.00 | 1.00 | 0.00 | 1.00 |"
     line = recognised([own], [two], alikeness).splitlines()[2]

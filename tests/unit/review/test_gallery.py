@@ -422,6 +422,17 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
     assert "<li>Low confidence in a mask: 2</li>" in html
 
 
+def test_the_page_says_how_far_confidences_are_those_of_the_genus(files: Files) -> None:
+    output, (shard, *_) = files.folder / "review.html", files.write()
+    write_review(output, Sources([shard], files.templates("drawn")))
+    assert "which has only one template: outline a second one" in output.read_text("utf-8")
+    known = {"structure": "head", "probability": 0.9, "good": True}
+    info = {"confidence": {"labelled": [known, known]}}
+    shard.write_text(json.dumps(json.loads(shard.read_text()) | {"info": info}))
+    write_review(output, Sources([shard], files.templates("drawn")))
+    assert "adapted to 2 masks of this genus" in output.read_text("utf-8")
+
+
 def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
     output = files.folder / "review.html"
     write_review(output, Sources(files.write(), files.templates("drawn")))

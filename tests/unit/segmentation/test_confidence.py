@@ -171,13 +171,15 @@ def test_all_masks_of_a_photograph_that_shows_something_else_are_flagged():
     assert flag_unlike([], {}, alikeness) == 1.0
 
 
-def test_a_structure_that_is_not_found_counts():
+def test_what_masks_hold_and_what_is_not_found_count():
     there = {"expected_iou": 0.9, "shape_likeness": 0.8, "predicted_iou": 0.9, "object_score": 0.99}
     gone = dict.fromkeys(there) | {"predicted_iou": 0.1, "object_score": 0.01}
     probability = shipped_alikeness()
+    # another side of the animal: masks are as good, what they hold is not alike
+    assert probability(alikeness_signals([there] * 4, {"body_likeness": 0.75}))[1]
+    assert not probability(alikeness_signals([there] * 4, {"body_likeness": 0.95}))[1]
+    # other models have other features
     whole, half = (
-        probability(alikeness_signals(of, {"likeness": 0.5}))[0]
-        for of in ([there] * 4, [there, gone] * 2)
+        probability(alikeness_signals(of, {}))[0] for of in ([there] * 4, [there, gone] * 2)
     )
     assert whole > half
-    assert alikeness_signals([there], {"likeness": None})["likeness"] is None

@@ -21,7 +21,7 @@ from sam2pal.model.build import build_model
 from sam2pal.model.ensemble import Alteration
 from sam2pal.model.loading import resized, square_image
 from sam2pal.model.masks import at_size_of
-from sam2pal.model.similarity import Alignment, align, near_duplicates
+from sam2pal.model.similarity import Alignment, align, describe_bodies, near_duplicates
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Tracker
 from sam2pal.model.views import View, other_side, views_of
@@ -199,6 +199,19 @@ def test_sides():
     assert other_side(names) == [1, 0, 2, 4, 3, 5]
     with pytest.raises(InputError, match="'antenna_left' has no counterpart 'antenna_right'"):
         other_side(["head", "antenna_left"])
+
+
+def test_bodies_are_described_whatever_the_background():
+    low = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 8, 4, 4)))
+    mask = torch.zeros(1, 16, 16, dtype=torch.bool)
+    mask[:, :8, :8] = True
+    told = describe_bodies(low, mask)
+    assert told.shape == (1, 8) and told.norm() == pytest.approx(1)
+    elsewhere = low.clone()
+    elsewhere[..., 2:, :] = low[..., 2:, :].flip(-1)
+    assert torch.allclose(describe_bodies(elsewhere + 3.0, mask), told, atol=1e-5)
+    assert (describe_bodies(low, ~mask) @ told.T).item() < 0
+    assert describe_bodies(low, torch.zeros_like(mask)).isfinite().all()
 
 
 def test_near_duplicates_are_pointed_out(tracker, genus, caplog):

@@ -27,8 +27,7 @@ SCALES = {
 }
 STEADY = ("stability", "contested", "steadiness", "shape_likeness")
 ONCE = ("expected_iou", "thickness", "contested", "stability")  # of a specimen that was seen once
-UNTURNED = COMBINED  # where no view had to be chosen, likeness is not known
-TURNED = (*COMBINED, "likeness")
+ALIKE = ("body_likeness",), COMBINED  # the second one for models with other features
 THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
 PIECES = "log odds"  # scale of how far masks lie apart
 KINDS = {"beetles": 2.0, "drawn": 1.0, "others": 1.0}  # weights

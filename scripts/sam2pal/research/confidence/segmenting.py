@@ -21,7 +21,7 @@ from sam2pal.io.files import write_text
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import Case
 from sam2pal.segmentation import METHODS
-from sam2pal.segmentation.alikeness import alikeness_signals
+from sam2pal.segmentation.alikeness import SEEN, alikeness_signals
 from sam2pal.segmentation.shard import segment
 
 # as the workflow segments photographs that are cut to their specimens
@@ -41,8 +41,7 @@ class SegmentedCase:
     Attributes:
         masks: of each `specimen`, `structure`, `iou` (None if not known), `signals`, `score`, and whether it
             is `found`.
-        seen: of each specimen its `likeness` to the templates in the view that was taken, and how far its
-            masks lie `apart`.
+        seen: signals of each photograph, as `alikeness_signals` takes them.
         info: of the predictions.
     """
 
@@ -99,7 +98,7 @@ def _segment(case: Case, tracker: Tracker, options: SegmentationOptions) -> dict
             }
         )
     seen = {
-        image["specimen"]: {"likeness": image["view_score"], "apart": image["apart"]}
+        image["specimen"]: {name: image[name] for name in SEEN}
         for image in predictions["images"]
     }
     return {"masks": masks, "seen": seen, "info": predictions["info"]}
