@@ -90,10 +90,7 @@ def _box_means(samples: np.ndarray, factor: int) -> np.ndarray:
 
 
 def sums_of(samples: np.ndarray, factor: int, axis: int) -> np.ndarray:
-    """float32, of so many rows (axis 0) or columns (axis 1) each; fewer in the last.
-
-    Exact up to 2**24, as 64 samples of 16 bits are, and much faster than whole numbers.
-    """
+    """uint32, of so many rows (axis 0) or columns (axis 1) each; fewer in the last."""
     every = [slice(None)] * axis
     sums = samples[(*every, slice(None, None, factor))].astype(np.uint32)
     for first in range(1, min(factor, samples.shape[axis])):

@@ -443,7 +443,7 @@ def _run(layer: Callable, *inputs: Tensor | int) -> Tensor:
     return layer(*inputs)
 
 
-def _first_layer(
+def _first_layer(  # what SAM 2's layers take, and `images`: selected outside, checkpoints would keep copies
     layer: MemoryAttentionLayer,
     seen: Tensor,
     images: Tensor,
