@@ -8,7 +8,7 @@ METHODS = {
     "measure": 20,
     "summarize_morphometrics": 7,
     "plot_morphometrics": 2,
-    "export_shapes": 5,
+    "export_shapes": 6,
     "plot_shapes": 3,
     "export_darwin_core": 3,
 }

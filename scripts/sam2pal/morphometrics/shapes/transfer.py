@@ -21,7 +21,7 @@ from sam2pal.morphometrics.shapes.outlines import OrientedOutline
 POINTS = 64  # of an outline
 BESIDE = 0.03  # of the body's length: a landmark farther from all outlines belongs to none
 SMOOTHING = 0.03  # of the spline, in squares of the body's length
-PRIOR, OF_MASKS, OF_CHANGE, OF_MISS = -3.36, 1.18, -3.08, -1.31
+PRIOR, OF_MASKS, OF_CHANGE, OF_MISS = -2.35, 0.87, -5.85, -1.28
 """Log odds that a landmark lies within 5 % of the body's length: a logistic regression, by
 `tests/bench/landmarks.py`."""
 UNKNOWN = 0.06  # of the body's length: the miss where masks define no point in common
