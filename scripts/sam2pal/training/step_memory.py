@@ -4,7 +4,7 @@ import logging
 import math
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 _SHARE = {"cuda": 0.85, "mps": 0.7, "cpu": 0.5}
 # what kernels take for themselves, and what is lost between tensors, as a factor
 _BESIDE = 1.3
+# a CPU takes structures one after another in the time that it takes them together
+_ENOUGH_ON_CPU = 2 * 2**30
 _IMAGES = 3  # of a pair: a template, a specimen, another view of the template
 # more than the palindrome of a structure takes in any SAM 2, for each pixel of the square: where so much
 # fits, nothing needs to be measured
@@ -178,7 +180,8 @@ def fit_to_memory(
     attention computed again.
 
     Args:
-        limit: bytes for a step; the device's own, less what is kept between steps, if not given.
+        limit: bytes for a step. If not given, the device's own less what is kept between steps, on a CPU at
+            most `_ENOUGH_ON_CPU`.
     """
     structures = data.drawn.known.shape[1]
     frames = 2  # of a palindrome
@@ -187,22 +190,22 @@ def fit_to_memory(
     if options.micro_batch > 0:
         return StepMemory(whole, frames * options.micro_batch, options.checkpoint_attention)
     if limit is None:
-        limit = device_bytes(data.drawn.masks.device) - kept_bytes(tracker, data)
+        device = data.drawn.masks.device
+        limit = device_bytes(device) - kept_bytes(tracker, data)
+        limit = min(limit, _ENOUGH_ON_CPU) if device.type == "cpu" else limit
     frozen = frozen_by(options.targets) == Frozen.ENCODER
     if frozen and tracker.image_size**2 * _MOST * whole / 2 <= limit:
         return StepMemory(whole, whole, options.checkpoint_attention)
     for checkpointed in sorted({options.checkpoint_attention, True}):
-        first = _BESIDE * _taken(tracker, data, options, checkpointed, 1)
-        each = (
-            first if frozen else _BESIDE * _taken(tracker, data, options, checkpointed, 2) - first
-        )
-        encoder = first - each  # of the images of a pair; in parts it is run back image by image
-        least = max(each, encoder / _IMAGES)
-        if each * whole / frames + encoder * options.pairs <= limit:
+        taken = _taken(tracker, data, options, checkpointed)
+        structure, image = (_BESIDE * part for part in taken)
+        free = limit - image * _IMAGES * options.pairs
+        if structure * whole / frames <= free:
             memory = StepMemory(whole, whole, checkpointed)
         else:
-            held = frames * max(1, math.floor(limit / each))
+            held = frames * max(1, math.floor(free / structure))
             memory = StepMemory(whole, min(held, whole - 1), checkpointed)
+        least = max(structure, image)  # in parts, images go back through the encoder one at a time
         if least <= limit:
             break
     else:
@@ -212,7 +215,7 @@ def fit_to_memory(
             limit / 2**30,
         )
     if memory.at_once is not None:
-        log.info("a structure's palindrome takes %.2f GB: %s", each / 2**30, memory)
+        log.info("a structure's palindrome takes %.2f GB: %s", structure / 2**30, memory)
     return memory
 
 
@@ -229,15 +232,34 @@ def kept_bytes(tracker: Tracker, data: Data) -> int:
 
 
 def _taken(
-    tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool, structures: int
-) -> int:
-    """`palindrome_bytes` of so many structures of one pair."""
+    tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool
+) -> tuple[int, int]:
+    """`peak_bytes` of a structure's palindrome, and of an image in the trained layers of the encoder."""
     template, structure = data.drawn.shown.nonzero()[0].tolist()
-    start = data.drawn[[template]].of_structures([structure] * structures)
+    start = data.drawn[[template]].of_structures([structure])
+    specimen = data.pool[[0]]
+    parameters = [p for p in tracker.model.parameters() if p.requires_grad]
+
+    def encode() -> None:
+        maps = tracker.finish(specimen).maps
+        torch.autograd.grad(sum(level.sum() for level in maps), parameters, allow_unused=True)
+
     before = tracker.checkpoint_attention
     tracker.checkpoint_attention = checkpointed
     try:
         with autocast(data.drawn.masks.device):
-            return palindrome_bytes(tracker, start, data.pool[[0]], start)
+            if isinstance(specimen, Features):
+                return palindrome_bytes(tracker, start, specimen, start), 0
+            with torch.enable_grad():
+                image = peak_bytes(encode, compute=False)
+            start = replace(start, features=_encoded(tracker, start.features))
+            return palindrome_bytes(tracker, start, _encoded(tracker, specimen), start), image
     finally:
         tracker.checkpoint_attention = before
+
+
+def _encoded(tracker: Tracker, encoded: Features | Encoded) -> Features:
+    """Features that gather a gradient, their values uncomputed."""
+    with torch.no_grad(), _Alive(compute=False):
+        done = tracker.finish(encoded)
+    return done.with_maps([level.requires_grad_() for level in done.maps])

@@ -206,20 +206,20 @@ def test_what_fits(model, data, monkeypatch):
     def found(limit):
         return fit_to_memory(tracker, data, OPTIONS, int(1.3 * limit) + 1)
 
-    monkeypatch.setattr(budget, "_taken", lambda *a: 1000 if a[-2] else 5000)
+    monkeypatch.setattr(budget, "_taken", lambda *a: (1000 if a[-1] else 5000, 0))
     assert found(5000 * 12).at_once is None
     assert found(5000 * 3) == StepMemory(whole, 6, False)
     assert found(5000) == StepMemory(whole, 2, False)
     assert found(4999) == StepMemory(whole, 8, True)
     assert found(1000) == StepMemory(whole, 2, True)
     assert found(999) == StepMemory(whole, 2, True)  # it is tried, with a warning
-    # the image encoder takes 4000 of a pair, of one image at a time where a step is in parts
+    # the image encoder takes 1200 of an image, of one at a time where a step is in parts
     reaching = dataclasses.replace(OPTIONS, targets=("mask_decoder", "encoder_late"))
-    monkeypatch.setattr(budget, "_taken", lambda *a: 4000 + 1000 * a[-1])
-    for limit, frames in ((1000, 2), (2000, 4), (6000, 12), (19999, whole - 1), (20000, whole)):
+    monkeypatch.setattr(budget, "_taken", lambda *a: (1000, 1200))
+    for limit, frames in ((1000, 2), (2000, 2), (9200, 4), (19199, whole - 2), (19200, whole)):
         memory = fit_to_memory(tracker, data, reaching, int(1.3 * limit) + 1)
         assert memory.frames == frames, limit
-        assert memory.checkpointed == (limit == 1000)  # a third of the encoder does not fit
+        assert memory.checkpointed == (limit == 1000)  # an image of the encoder does not fit
 
 
 def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypatch):
@@ -235,14 +235,14 @@ def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypat
     assert budget.kept_bytes(tracker, without) == kept - 2 * 4 * image
 
     monkeypatch.setattr(budget, "device_bytes", lambda device: kept + int(1.3 * 5000 * 3) + 1)
-    monkeypatch.setattr(budget, "_taken", lambda *a: 5000)
+    monkeypatch.setattr(budget, "_taken", lambda *a: (5000, 0))
     assert fit_to_memory(tracker, data, OPTIONS).frames == 6
     assert fit_to_memory(tracker, without, OPTIONS).frames > 6
 
 
 def test_measuring_leaves_no_trace(model, data):
     tracker = Tracker(model, gated=False)
-    assert budget._taken(tracker, data, OPTIONS, True, 1) > 2**18
+    assert budget._taken(tracker, data, OPTIONS, True)[0] > 2**18
     assert not tracker.checkpoint_attention
     assert all(parameter.grad is None for parameter in model.parameters())
 
