@@ -97,8 +97,8 @@ class TrainingOptions(AdapterOptions):
     checkpoint_minutes: Machine[Weight] = 5.0
     """minutes between checkpoints"""
     micro_batch: Machine[StrictInt] = Field(0, ge=0)
-    """structures of a pair that go through the model at once; 0 takes as many as the device's
-    memory holds. The gradient is the same"""
+    """structures of a pair that go through the model at once; 0 takes as many as a graphics card
+    holds, on a CPU as many as fit into 2 GB. The gradient is the same"""
     checkpoint_attention: Machine[StrictBool] = False
     """recompute the memory attention and the trained part of the image encoder's trunk in the
     backward pass: less memory, a third more time, the same gradient. Done automatically if one
