@@ -21,7 +21,7 @@ class Oracle:
         return images
 
     def memorize(self, features, logits, valid):
-        return SimpleNamespace(repeat=lambda images: None)
+        return logits  # one an object, as memories are
 
     def track(self, images, memories):
         red, blue = images[:, 0] > images[:, 2] + 1, images[:, 2] > images[:, 0] + 1
