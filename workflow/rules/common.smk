@@ -306,11 +306,15 @@ RUN_FILES = [
     "next",
 ]
 RUNS = [f"{genus}/{name}" for genus, name in PROJECT.runs]
+# of each genus, in their order
+ROUNDS = {
+    of: [name for name in PROJECT.rounds if (of, name) in PROJECT.runs] for of in PROJECT.genera
+}
 # Without truth the rounds of a genus are compared by outlined specimens that are left out of the templates.
 LEFT_OUT = [
     f"<results>/{genus}/{name}/leave_one_out.csv"
     for genus, name in PROJECT.runs
-    if not PROJECT.genera[genus].truth and [of for of, _ in PROJECT.runs].count(genus) > 1
+    if not PROJECT.genera[genus].truth and len(ROUNDS[genus]) > 1
 ]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
 TRUTH_MEASURED = [
@@ -375,14 +379,9 @@ def found_specimens(wildcards):
     return [] if single else f"{RESULTS}/{wildcards.genus}/specimens.json"
 
 
-def rounds_of(genus):
-    """The rounds of a genus, in their order."""
-    return [name for of, name in PROJECT.runs if of == genus]
-
-
 def first_templates(wildcards):
     """The templates of a genus' first round."""
-    return f"{RESULTS}/{wildcards.genus}/{rounds_of(wildcards.genus)[0]}/templates.json"
+    return f"{RESULTS}/{wildcards.genus}/{ROUNDS[wildcards.genus][0]}/templates.json"
 
 
 def scale(wildcards):
@@ -441,7 +440,7 @@ def adapters_of(wildcards):
 
 def other_templates(wildcards):
     """The templates of the other rounds of a genus."""
-    others = [name for name in rounds_of(wildcards.genus) if name != wildcards.round]
+    others = [name for name in ROUNDS[wildcards.genus] if name != wildcards.round]
     return [f"{RESULTS}/{wildcards.genus}/{name}/templates.json" for name in others]
 
 
@@ -478,7 +477,7 @@ def shards_in(manifest, mtime_ns):
 
 def earlier_round(genus, name):
     """The round that a round is compared with: the one it starts from, else the last one before it; or None."""
-    rounds = rounds_of(genus)
+    rounds = ROUNDS[genus]
     before = rounds[: rounds.index(name)]
     return PROJECT.rounds[name].init or (before[-1] if before else None)
 
@@ -509,7 +508,7 @@ def landmarks_of(wildcards):
 def folders_of_rounds(wildcards):
     """The folders of all rounds of a genus."""
     genus = wildcards.genus
-    return [place(f"<results>/{genus}/{name}") for name in rounds_of(genus)]
+    return [place(f"<results>/{genus}/{name}") for name in ROUNDS[genus]]
 
 
 def left_out(genus, name):
@@ -524,7 +523,7 @@ def of_rounds(*names):
     def files(wildcards):
         genus = wildcards.genus
         shards = [f"shards/{shard}.json" for shard in shards_of(genus)]
-        for name in rounds_of(genus):
+        for name in ROUNDS[genus]:
             yield from left_out(genus, name)
             yield from (f"{RESULTS}/{genus}/{name}/{file}" for file in (*names, *shards))
 
@@ -547,7 +546,7 @@ def products_of(genus):
         if CONFIG.measurement.seen:
             yield f"{RESULTS}/{genus}/scale.csv"
             yield from (f"{RESULTS}/{genus}/scale/{shard}" for shard in shards)
-        for name in rounds_of(genus):
+        for name in ROUNDS[genus]:
             run = f"{RESULTS}/{genus}/{name}"
             yield from (f"{run}/{file}" for file in RUN_FILES)
             yield from (f"{run}/shards/{shard}.json" for shard in shards)

@@ -10,7 +10,7 @@ import numpy as np
 # in log odds; chosen on drawn insects and other things than beetles, see docs/confidence.md
 GENUS_SPREAD = 0.5  # standard deviation by which genera are expected to differ
 STRUCTURE_SPREAD = 2.0  # and structures of a genus
-PROBABILITY_MARGIN = 0.001  # so far from 0 and 1 probabilities are taken, that labels move them
+PROBABILITY_MARGIN = 0.001  # least distance from 0 and 1, so that labels can move probabilities
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from sam2pal.images.letterbox import IMAGENET_STD
 
 REACH = 1.0  # standard deviation, in cells of the model's grid, of what is near
 CELLS = 2  # per cell of the model's grid, in which means are taken
-WEIGHTS = 0.4, 0.2  # of the colours' log-odds: beside logits as coarse as the grid, and beside finer
+WEIGHT = 0.4  # of the colours' log-odds beside logits as coarse as the grid
+WEIGHT_BESIDE_FINER = 0.2
 MOST = 6.0  # log-odds that colours give, before they are weighted
 NOISE = 3.0  # standard deviation that every colour has at least, of 100
 FEW = 1e-2  # weight of the neighbourhood's colours among those of the structure, and among the rest's
@@ -42,7 +43,8 @@ def fit_edges(logits: Tensor, image: Tensor, cells: int) -> Tensor:
     every = _near(F.avg_pool2d(told, step), sigma)
     usual = FEW * every / every[:1].clamp(min=FEW)
     likely = _explained(colours, own + usual) - _explained(colours, every - own + usual)
-    return fine + WEIGHTS[logits.shape[-1] > cells] * likely.clamp(-MOST, MOST)
+    weight = WEIGHT_BESIDE_FINER if logits.shape[-1] > cells else WEIGHT
+    return fine + weight * likely.clamp(-MOST, MOST)
 
 
 def _near(means: Tensor, sigma: float) -> Tensor:

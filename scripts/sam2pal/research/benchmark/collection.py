@@ -63,9 +63,8 @@ class Collection:
         self.digest = hashlib.sha256(
             b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)
         ).hexdigest()[:12]
-        self._shows_all = cache(
-            self._shows_all
-        )  # on the instance: it goes when the collection goes
+        # on the instance: it goes when the collection goes
+        self._shows_all = cache(self._shows_all)
 
     def draw(self, templates: int, draw: int, seed: int) -> list[int]:
         """Positions among `tune` of the templates of a draw: specimens that show every structure.
