@@ -41,7 +41,7 @@ def decode_box(rle: Mapping[str, Any]) -> tuple[np.ndarray, tuple[int, int, int,
         ValueError: as `decode_mask`.
     """
     part, top, left = Runs.from_rle(rle).window()
-    return np.ascontiguousarray(part), (left, top, part.shape[1], part.shape[0])
+    return part, (left, top, part.shape[1], part.shape[0])
 
 
 def rle_area(rle: Mapping[str, Any]) -> int:

@@ -112,11 +112,11 @@ class Runs:
         """The mask within its bounding box, bool `[h, w]`, and the box's top and left."""
         left, top, width, height = self.bbox()
         x, first, after = self.columns()
-        start = (x - left) * height + first - top
-        edges = np.c_[start, start + after - first].ravel()
-        lengths = np.diff(edges, prepend=0, append=width * height)
-        inside = np.arange(len(lengths)) % 2 == 1
-        return np.repeat(inside, lengths).reshape(width, height).T, top, left
+        mask = np.zeros((height + 1, width), np.uint8)
+        mask[first - top, x - left] = mask[after - top, x - left] = 1
+        for row in range(1, height):  # columns turned into rows would take up to ten times as long
+            mask[row] ^= mask[row - 1]
+        return mask[:-1].view(bool), top, left
 
     def __and__(self, other: Runs) -> Runs:
         """The pixels of both."""

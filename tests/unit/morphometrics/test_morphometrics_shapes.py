@@ -120,6 +120,18 @@ def test_pixel_moments_agree_with_those_of_the_outline():
     assert ours.centre == pytest.approx(theirs.centre)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 700), (256, 3), (600, 41)])
+def test_pixel_moments_against_the_definition(size):
+    mask = np.random.default_rng(2).random(size) < 0.6
+    mask[0, 0] = mask[-1, -1] = True
+    y, x = (at + 0.5 for at in np.nonzero(mask))
+    found = pixel_moments(mask, (3, 4))
+    assert found.area == mask.sum()
+    assert found.centre == pytest.approx((x.mean() + 3, y.mean() + 4))
+    assert (found.xx, found.yy) == pytest.approx((x.var() + 1 / 12, y.var() + 1 / 12))
+    assert found.xy == pytest.approx(((x - x.mean()) * (y - y.mean())).mean(), abs=1e-9)
+
+
 def test_orientation_points_upwards():
     mask, _ = ellipse(80, math.radians(-30))  # y points down: rising to the right
     found = measure(mask, angle=math.radians(-75))
@@ -160,8 +172,8 @@ def test_pixels_that_touch_at_a_corner_are_one_part():
 
 def test_trace_counts_pixels_exactly():
     generator = np.random.default_rng(5)
-    for _ in range(20):
-        mask = generator.random((23, 31)) < generator.uniform(0.2, 0.8)
+    for size in [(23, 31)] * 20 + [(255, 9), (256, 9), (257, 9), (600, 9)]:
+        mask = generator.random(size) < generator.uniform(0.2, 0.8)
         loops = outline(mask)
         assert sum(loop.area for loop in loops) == mask.sum()
         from scipy.ndimage import label

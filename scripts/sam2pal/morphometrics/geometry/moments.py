@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BAND = 256  # rows of a mask that are summed together
+BAND = 256  # rows of a mask that are looked at together: they stay in the processor's cache
 
 
 def next_points(points: NDArray, sizes: NDArray[np.int64] | None = None) -> NDArray:
@@ -81,22 +81,23 @@ def polygon_moments(figures: Sequence[Sequence[NDArray]]) -> list[Moments]:
 
 def pixel_moments(mask: NDArray[np.bool_], offset: tuple[int, int] = (0, 0)) -> Moments:
     """Moments of the pixels of a mask [h, w], each a unit square."""
-    height, width = mask.shape
-    y, x = np.arange(height) + 0.5, np.arange(width) + 0.5
-    middle = width / 2
-    sides = np.stack([np.ones(width), x - middle], axis=1).astype(np.float32)
-    sums, columns = np.zeros((height, 2)), np.zeros(width)
-    for top in range(0, height, BAND):  # a band stays in the processor's cache
-        band = mask[top : top + BAND].astype(np.float32)
-        sums[top : top + BAND] = band @ sides
-        columns += np.ones(len(band), np.float32) @ band
-    rows, along = sums.T
-    area = rows.sum()
-    cx, cy = columns @ x / area, rows @ y / area
+    width = mask.shape[1] + 1  # the ends of rows are empty: no run reaches into the next one
+    ends = []
+    for top in range(0, len(mask), BAND):
+        band = np.zeros((min(BAND, len(mask) - top) + 1, width), dtype=bool)
+        band[1:, :-1] = mask[top : top + BAND]
+        flat = band.ravel()[width - 1 :]
+        ends.append(np.flatnonzero(flat[1:] ^ flat[:-1]) + top * width)
+    start, end = np.concatenate(ends).reshape(-1, 2).T
+    row, first = np.divmod(start, width)
+    length, x, y = end - start, first + (end - start) / 2, row + 0.5
+    area = length.sum()
+    cx, cy = length @ x / area, length @ y / area
+    x, y = x - cx, y - cy
     return Moments(
         float(area),
         (float(cx + offset[0]), float(cy + offset[1])),
-        float(columns @ (x - cx) ** 2 / area + 1 / 12),
-        float(rows @ (y - cy) ** 2 / area + 1 / 12),
-        float(along @ (y - cy) / area),  # about the middle or about cx, the sum is the same
+        float(length @ (x * x + length**2 / 12) / area),
+        float(length @ (y * y) / area + 1 / 12),
+        float(length @ (x * y) / area),
     )

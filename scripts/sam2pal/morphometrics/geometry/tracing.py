@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.morphometrics.geometry.moments import next_points
+from sam2pal.morphometrics.geometry.moments import BAND, next_points
 
 Corners = NDArray[np.int64]
 """Pixel corners (x, y) [n, 2], each a step of one pixel from the last."""
@@ -61,15 +61,20 @@ def _cracks(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     pixel around it. Headings: 0 east along a pixel's top, 1 south along its right side, 2 west
     along its bottom, 3 north along its left side.
     """
-    width = mask.shape[1] + 2
-    padded = np.zeros((mask.shape[0] + 2, width), dtype=bool)
-    padded[1:-1, 1:-1] = mask
-    flat = padded.ravel()  # the ends of rows are empty: one row may follow the other
-    above = np.flatnonzero(flat[width:] ^ flat[:-width])
-    left = np.flatnonzero(flat[1:] ^ flat[:-1])
-    across, upright = above + width, left + 1  # the edges' western and northern corners
-    level = np.where(flat[above], 4 * (across + 1) + 2, 4 * across)
-    return np.concatenate([level, np.where(flat[left], 4 * upright + 1, 4 * (upright + width) + 3)])
+    height, width = mask.shape[0], mask.shape[1] + 2
+    found = []
+    for top in range(-1, height, BAND):  # with the row after each band
+        band = np.zeros((min(BAND, height - top) + 1, width), dtype=bool)
+        first, after = max(top, 0), min(top + BAND + 1, height)
+        band[first - top : after - top, 1:-1] = mask[first:after]
+        flat = band.ravel()  # the ends of rows are empty: one row may follow the other
+        above = np.flatnonzero(flat[width:] ^ flat[:-width])
+        left = np.flatnonzero(flat[1:-width] ^ flat[: -width - 1])
+        across, upright = above + width, left + 1  # the edges' western and northern corners
+        level = np.where(flat[above], 4 * (across + 1) + 2, 4 * across)
+        steep = np.where(flat[left], 4 * upright + 1, 4 * (upright + width) + 3)
+        found.append(np.concatenate([level, steep]) + 4 * (top + 1) * width)
+    return np.concatenate(found)
 
 
 def _loops(following_: list[int]) -> list[list[int]]:

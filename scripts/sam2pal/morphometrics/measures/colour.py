@@ -59,11 +59,12 @@ def inner_pixels(
     if step == 1 or reach > _NEAR:
         return _at(np.flatnonzero(erode(mask, distance).ravel()[looked_at]), step, mask.shape[1])
     row, column = _at(np.flatnonzero(mask.ravel()[looked_at]), step, mask.shape[1])
-    wide = mask.shape[1] + 2 * reach
-    around, place = np.pad(mask, reach).ravel(), (row + reach) * wide + column + reach
-    inner = np.ones(len(place), bool)
+    near = np.minimum(row, column) >= reach
+    near &= (row < mask.shape[0] - reach) & (column < mask.shape[1] - reach)
+    row, column = row[near], column[near]
+    inner, place = np.ones(len(row), bool), row * mask.shape[1] + column
     for down, right in _disc(reach):
-        inner &= around[place + down * wide + right]
+        inner &= np.take(mask, place + down * mask.shape[1] + right)
     return row[inner], column[inner]
 
 
