@@ -23,6 +23,7 @@ from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.manifest import read_list
+from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.dataset.specimen_table import NUMBERS
 from sam2pal.dataset.states import DUPLICATE
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
@@ -58,7 +59,7 @@ from sam2pal.io import tables
 from sam2pal.io.errors import DamagedError, InputError, first_few
 from sam2pal.io.files import set_aside, write_text
 from sam2pal.io.progress import Progress
-from sam2pal.morphometrics.measures.dictionary import SPECIMEN
+from sam2pal.morphometrics.measures.dictionary import OUTSIDE, SPECIMEN
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 
 COLUMNS = {"evaluation": EVALUATION, "morphometrics": MORPHOMETRICS}
@@ -69,7 +70,7 @@ LOST = {
 """What is said of photographs without masks, by status."""
 TYPES = {stage: NUMBERS | columns for stage, columns in COLUMNS.items()}
 # a specimen is doubtful unless one of its masks is there and trusted, or none was looked for
-TRUSTED = ("measured", "outside", "not_annotated", *LOST)
+TRUSTED = ("measured", "not_annotated", *LOST)  # and outside, if there is a mask
 KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
 
 
@@ -255,10 +256,13 @@ class Counts:
         self._masks: Counter[str] = Counter()
         self._lost: dict[str, dict[str, None]] = {status: {} for status in LOST}
         self._trusted: dict[str, bool] = {}  # of each specimen, whether any mask is
+        self._unlike: dict[str, bool] = {}  # of each specimen with masks, whether all are flagged
 
     def add(self, piece: pa.Table) -> None:
         """Take some rows of the table."""
-        if not {"structure", "measure", "unit", "status"} <= set(piece.column_names):
+        if not {"structure", "measure", "unit", "status", "value", "flags"} <= set(
+            piece.column_names
+        ):
             return
         if self._first is None:
             self._first = (piece["measure"][0].as_py(), piece["unit"][0].as_py())
@@ -266,10 +270,17 @@ class Counts:
         once = pc.and_(pc.equal(piece["measure"], measure), pc.equal(piece["unit"], unit))
         whole = pc.equal(piece["structure"], SPECIMEN)
         masks = piece.filter(pc.and_(once, pc.invert(whole)))
-        of_masks = (masks[name].to_pylist() for name in ("specimen", "status"))
-        for name, status in zip(*of_masks, strict=True):
+        columns = ("specimen", "status", "value", "flags")
+        for name, status, value, flags in zip(
+            *(masks[column].to_pylist() for column in columns), strict=True
+        ):
             self._masks[status] += 1
-            self._trusted[name] = self._trusted.get(name, False) or status in TRUSTED
+            trusted = status in TRUSTED
+            if value is not None:
+                unlike = UNLIKE_TEMPLATES in (flags or "").split(";")
+                self._unlike[name] = self._unlike.get(name, True) and unlike
+                trusted |= status == OUTSIDE and not unlike
+            self._trusted[name] = self._trusted.get(name, False) or trusted
             if status in self._lost:
                 self._lost[status][name] = None
 
@@ -278,6 +289,7 @@ class Counts:
         found = {name: self._masks[name] for name in COUNTS}
         found |= {status: len(names) for status, names in self._lost.items()}
         found["specimens_doubtful"] = len(self._trusted) - sum(self._trusted.values())
+        found["specimens_unlike"] = sum(self._unlike.values())
         said = [
             LOST[status].format(
                 f"{len(names)} photograph{'s' * (len(names) > 1)}", first_few(list(names))

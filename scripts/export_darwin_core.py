@@ -8,6 +8,7 @@ written.
 """
 
 from pathlib import Path
+from typing import Any
 
 from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
@@ -23,6 +24,7 @@ from sam2pal.morphometrics.tables.darwin_core import (
     measurement,
     media,
     occurrence,
+    state_fact,
 )
 
 
@@ -39,6 +41,8 @@ def main() -> None:
     folder, final = final_run(arguments.genus, arguments.runs, stage.final_round, stage.rounds)
     known: dict[str, str] = {}
     trusted: dict[str, set[str]] = {}
+    states: dict[str, dict[str, dict[str, Any]]] = {}
+    measured: set[str] = set()
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "measurement_or_fact.csv"
     with tables.Writer([path], MEASUREMENTS) as writer:
@@ -48,9 +52,17 @@ def main() -> None:
             for row in rows:
                 if row["status"] in (MEASURED, OUTSIDE):
                     trusted.setdefault(row["specimen"], set()).add(row["structure"])
+                if row["status"] == MEASURED:
+                    measured.add(row["specimen"])
+                of = states.setdefault(row["specimen"], {})
+                if row["structure"] not in of and (fact := state_fact(row)):
+                    of[row["structure"]] = fact
             found = (measurement(row, stage.measurement.indices) for row in rows)
             writer.write(tables.table([row for row in found if row], MEASUREMENTS))
         count = writer.rows
+        # if nothing was measured, the photograph may show something else
+        facts = [fact for name in states if name in measured for fact in states[name].values()]
+        writer.write(tables.table(facts, MEASUREMENTS))
     with tables.Writer([arguments.output / "audiovisual.csv"], MEDIA) as writer:
         for shard in sorted(folder.glob("shards/*.json")):
             dataset = Dataset(shard)

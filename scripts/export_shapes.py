@@ -31,7 +31,7 @@ from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.shapes import files
 from sam2pal.morphometrics.shapes.files import LandmarkConfiguration
 from sam2pal.morphometrics.shapes.frame import asymmetry
-from sam2pal.morphometrics.shapes.genus import SpecimenShapes, read_statuses, shapes
+from sam2pal.morphometrics.shapes.genus import SpecimenShapes, Statuses, read_statuses, shapes
 from sam2pal.morphometrics.tables.columns import rounded
 from sam2pal.morphometrics.tables.genus import GenusShards
 
@@ -83,7 +83,7 @@ def main() -> None:
         corrections=arguments.corrections,
         found_scales=arguments.scales,
     )
-    statuses, refused = read_statuses(folder / "morphometrics.parquet")
+    statuses, states, refused = read_statuses(folder / "morphometrics.parquet")
     drawn: dict[str, Points] = {}
     marked: dict[str, Any] | None = None
     if arguments.landmarks:
@@ -95,7 +95,7 @@ def main() -> None:
     with Progress(arguments.progress, "specimen", genus.count) as bar:
         every = list(shapes(genus, statuses, stage.outlines, drawn, bar.update))
     every = [replace(one, pixels_per_mm=None) if one.specimen in refused else one for one in every]
-    write(arguments.output, genus, every, stage.outlines)
+    write(arguments.output, genus, every, states, stage.outlines)
     templates = arguments.output / "templates.json"
     templates.unlink(missing_ok=True)
     if marked:
@@ -110,7 +110,11 @@ def main() -> None:
 
 
 def write(
-    folder: Path, genus: GenusShards, every: Sequence[SpecimenShapes], options: OutlineOptions
+    folder: Path,
+    genus: GenusShards,
+    every: Sequence[SpecimenShapes],
+    states: Statuses,
+    options: OutlineOptions,
 ) -> None:
     """All files of a genus."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +142,8 @@ def write(
         of = [placed(one, names, marks) for one in known]
         found = [which | row for one in of for row in landmark_rows(one, names, marks)]
         save(folder / "landmarks.csv", found, LANDMARKS)
-    save(folder / "outlines.csv", outline_rows(every, which, options), outline_columns(options))
+    found = outline_rows(every, which, states, options)
+    save(folder / "outlines.csv", found, outline_columns(options))
     save(folder / "symmetry.csv", symmetry_rows(every, which), SYMMETRY)
     triples = dict.fromkeys(("before", "slide", "after"), int)
     save(folder / "sliders.csv", files.sliders(options.points), triples)
@@ -200,18 +205,28 @@ def landmark_rows(
 
 
 def outline_columns(options: OutlineOptions) -> dict[str, type]:
-    known = FIRST | {"status": str, "area_px2": float, "area_mm2": float, "solidity": float}
+    known = FIRST | {
+        "status": str,
+        "state": str,
+        "area_px2": float,
+        "area_mm2": float,
+        "solidity": float,
+    }
     numbers = range(1, options.harmonics + 1)
     return known | {f"{letter}{n}": float for n in numbers for letter in "abcd"}
 
 
 def outline_rows(
-    every: Iterable[SpecimenShapes], which: dict[str, Any], options: OutlineOptions
+    every: Iterable[SpecimenShapes],
+    which: dict[str, Any],
+    states: Statuses,
+    options: OutlineOptions,
 ) -> Iterable[dict[str, Any]]:
     names = list(outline_columns(options))[-4 * options.harmonics :]
     for one in every:
         for structure, status in one.status.items():
             row = which | {"specimen": one.specimen, "structure": structure, "status": status}
+            row["state"] = states.get((one.specimen, structure), "")
             if structure in one.outlines:
                 outline = one.outlines[structure]
                 values = outline.fourier.ravel()

@@ -126,6 +126,7 @@ def judge(
                     "round": arguments.round,
                     "specimen": one.specimen,
                     "structure": name,
+                    "state": str(entry.get("state", "")),
                     "iou": 0.0 if mask is None else round(iou(mask, outline.mask()), 4),
                     "trained_on": "yes" if one.specimen in known else "no",
                     "begun_from": "yes" if (one.specimen, name) in begun else "no",

@@ -344,6 +344,10 @@ HOW_IT_IS_WRITTEN = {
         keys(measurement={"indices": {"length": "head.length / eye.length"}}),
         "cannot be the name of an index",
     ),
+    "an index called as a structure": (
+        keys(measurement={"indices": {"head": "head.length / eye.length"}}),
+        "'head' cannot be the name of an index: it is the name of a structure",
+    ),
     "a scale for a source": (keys(measurement={"scale": 12.5}), "measurement.scale: expected a list"),
     "outlines of no structure": (keys(outlines={"structures": ["haed"]}), "did you mean 'head'"),
 }  # fmt: skip

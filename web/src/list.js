@@ -148,7 +148,7 @@ function table(review, row) {
   const head = ["structure", "confidence", evaluated && "IoU", "remarks, verdict"].filter(Boolean);
   const body = review.structures.map((style, s) => {
     const mark = row.marks[s];
-    const score = !mark ? "–" : mark.hand ? mark.hand : mark.score === undefined ? "–" : mark.score.toFixed(2);
+    const score = confidence(mark) || "–";
     return h(
       "tr",
       { class: `r${s + 1}` },
@@ -166,8 +166,14 @@ function table(review, row) {
   );
 }
 
+/** Of a mask, who drew it, or nothing where there is none. */
+export function confidence(mark) {
+  if (mark?.hand) return mark.hand;
+  return mark?.score === undefined || mark.state === "absent" ? "" : mark.score.toFixed(2);
+}
+
 export function remarks(mark) {
   if (!mark || mark.unknown) return ["not annotated"];
   const doubts = mark.doubts && `doubtful: ${mark.doubts.join(", ").replaceAll("_", " ")}`;
-  return [mark.low && "low", mark.absent && "absent", doubts, ...(mark.flags ?? []).map((flag) => flag.replaceAll("_", " "))].filter(Boolean);
+  return [mark.low && "low", mark.state, doubts, ...(mark.flags ?? []).map((flag) => flag.replaceAll("_", " "))].filter(Boolean);
 }

@@ -3,7 +3,7 @@
 import { VERDICTS } from "./corrections.js";
 import { counted, h, key } from "./dom.js";
 import { Editor, TOOLS } from "./editor.js";
-import { remarks, sign } from "./list.js";
+import { confidence, remarks, sign } from "./list.js";
 import { Mask } from "./mask.js";
 import { trace } from "./rings.js";
 import { Stage, stroke } from "./stage.js";
@@ -171,7 +171,7 @@ export class Look {
       ...review.structures.map((style, s) => {
         const mark = row.marks[s];
         const found = review.verdict(row, s);
-        const score = mark?.hand || (mark?.score === undefined ? "" : mark.score.toFixed(2));
+        const score = confidence(mark);
         return h(
           "button",
           { type: "button", role: "radio", "aria-checked": String(s === this.s), tabindex: s === this.s ? 0 : -1, onclick: () => this.choose(s) },

@@ -97,7 +97,7 @@ function filters({ data, rows, structures }) {
     {},
     select("Structure", "structure", [["", "all"], ...structures.map(({ name: text }, s) => [s + 1, text])]),
     select("Show", "show", [
-      ["", "everything"], ["any", "masks with any warning"], ["low", "low confidence"], ["absent", "absent"],
+      ["", "everything"], ["any", "masks with any warning"], ["low", "low confidence"], ["absent", "absent"], ["outside", "outside: cut by the edge, or beyond it"], ["hidden", "hidden"],
       rows.some((row) => row.marks.some((mark) => mark?.doubts)) && ["doubtful", "doubtful by its shape"],
       ...data.flags.map(({ value, title }) => [value, title]),
       data.evaluated && ["iou50", "IoU below 0.5"], data.evaluated && ["iou75", "IoU below 0.75"],

@@ -175,7 +175,7 @@ export class Review {
     if (show.startsWith("=")) return this.data.groups[row.group].name === show.slice(1);
     return this.#marks(row, s).some((mark) => {
       if (show === "by_hand") return mark.hand;
-      const flags = [mark.absent && "absent", mark.low && "low", mark.doubts && "doubtful", ...(mark.flags ?? [])].filter(Boolean);
+      const flags = [mark.state, mark.low && "low", mark.doubts && "doubtful", ...(mark.flags ?? [])].filter(Boolean);
       return !mark.hand && (show === "any" ? flags.length > 0 : flags.includes(show));
     });
   }

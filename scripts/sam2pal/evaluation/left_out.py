@@ -14,12 +14,14 @@ from sam2pal.evaluation.scores import ALL
 from sam2pal.io import tables
 
 COLUMNS = {
-    **dict.fromkeys(("genus", "round", "specimen", "structure"), str),
+    **dict.fromkeys(("genus", "round", "specimen", "structure", "state"), str),
     "iou": float,
     **dict.fromkeys(("trained_on", "begun_from"), str),
 }
-"""Columns of leave_one_out.csv. `trained_on` is `yes` if the round's adapter was trained on the specimen,
-`begun_from` if the outline was begun from what the round had found."""
+"""Columns of leave_one_out.csv.
+
+`state` is that of what was found; if nothing was, the IoU is 0. `trained_on` is `yes` if the round's adapter
+was trained on the specimen, `begun_from` if the outline was begun from what the round had found."""
 MEASURE = "iou_left_out"
 """What `evaluation_rounds.csv` calls the IoU of specimens left out."""
 LEAST = 3  # specimens; of fewer no test can say anything
@@ -72,7 +74,9 @@ class Comparison:
         return self.clear and self.first > self.second
 
     def __str__(self) -> str:
-        said = f"mean IoU {self.first:.3f} against {self.second:.3f} over {self.specimens} specimens"
+        said = (
+            f"mean IoU {self.first:.3f} against {self.second:.3f} over {self.specimens} specimens"
+        )
         if self.known:
             said += f", one of the two was trained on {self.known} of these"
         return f"{said}; p {self.p:.3f}"

@@ -23,6 +23,8 @@ from sam2pal.io.errors import InputError, first_few
 
 SAID = {"iou": "", MEASURE: " by leave-one-out"}
 MOST_DOUBTFUL = 1 / 3  # of the specimens of a run
+DOUBTED = "doubtful"
+"""Status of a row of status.csv that says so."""
 Row = dict[str, Any]
 
 
@@ -40,14 +42,34 @@ def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
 
 def doubtful(row: Row) -> Iterator[Row]:
     """A warning if little of a genus can be measured."""
-    count, of = row.get("specimens_doubtful") or 0, row.get("specimens") or 0
-    if count > MOST_DOUBTFUL * of:
-        reason = (
-            f"{count} of {of} specimens are doubtful: none of their masks is certain enough to be measured."
-            " Look at the review page; then outline more templates, use another `model`, or set"
-            " `segmentation: turns, mirrored` to how specimens lie"
+    counts = (
+        row.get(name) or 0 for name in ("specimens_doubtful", "specimens", "specimens_unlike")
+    )
+    if reason := doubt(*counts):
+        yield entry(row["genus"], row["round"], "specimens", DOUBTED, reason)
+
+
+def doubt(count: int, specimens: int, unlike: int) -> str:
+    """What to say of a run with so many doubtful specimens, and what to try; empty if they are few.
+
+    Args:
+        unlike: specimens whose photographs are unlike the templates.
+    """
+    if count <= MOST_DOUBTFUL * specimens:
+        return ""
+    said = (
+        f"{count} of {specimens} specimens are doubtful: none of their masks is certain enough to be"
+        " measured. Look at the review page. "
+    )
+    if unlike > MOST_DOUBTFUL * specimens:
+        said += (
+            f"The photographs of {unlike} do not seem to show what the templates show: check that they show"
+            " the same kind of animal from the same side. "
         )
-        yield entry(row["genus"], row["round"], "specimens", "doubtful", reason)
+    return said + (
+        "Then outline more templates, use another `model`, or set `segmentation: turns, mirrored` to how"
+        " specimens lie"
+    )
 
 
 def _unchanged(path: Path) -> str:

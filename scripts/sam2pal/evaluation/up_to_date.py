@@ -23,16 +23,17 @@ STATUS = {
     **dict.fromkeys(("specimens", "rows", "notes"), int),
     **dict.fromkeys(("measured", "low_confidence", "doubtful", "outside", "hidden"), int),
     **dict.fromkeys(("absent", "unreadable", "no_specimen"), int),
-    "specimens_doubtful": int,
+    **dict.fromkeys(("specimens_doubtful", "specimens_unlike"), int),
     "reason": str,
 }
 """Columns of status.csv.
 
 Of the stages evaluation and morphometrics the status is `ok`, `partial` (photographs could not be read),
-`missing`, `stale`, `failed` or `damaged`; of others `note`, `unchanged`, `unmatched` or `worse`, and there is
-only a row if there is something to say. The stage `final_round` says which round is the result of a genus.
-Masks are counted by their status, photographs if `unreadable` or if they show `no_specimen`;
-`specimens_doubtful` counts specimens of which no mask is `measured`.
+`missing`, `stale`, `failed` or `damaged`; of others `note`, `doubtful`, `unchanged`, `unmatched` or `worse`,
+and there is only a row if there is something to say. The stage `final_round` says which round is the result
+of a genus. Masks are counted by their status, photographs if `unreadable` or if they show `no_specimen`;
+`specimens_doubtful` counts specimens of which no mask is `measured`, `specimens_unlike` those all of whose
+masks have the flag `unlike_templates`.
 `notes` is how many things were noticed when templates (of the evaluation: also the truth) were read.
 """
 USABLE = ("ok", "partial")

@@ -5,10 +5,10 @@
 METHODS = {
     "search_scale": 8,
     "find_scale": 2,
-    "measure": 20,
-    "summarize_morphometrics": 7,
+    "measure": 21,
+    "summarize_morphometrics": 8,
     "plot_morphometrics": 2,
-    "export_shapes": 6,
+    "export_shapes": 7,
     "plot_shapes": 3,
-    "export_darwin_core": 3,
+    "export_darwin_core": 4,
 }

@@ -3,9 +3,9 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "review_page": 14,
+    "review_page": 15,
     "review_index": 6,
     "draw_masks": 3,
-    "choose_next": 2,
-    "compare_masks": 4,
+    "choose_next": 3,
+    "compare_masks": 5,
 }

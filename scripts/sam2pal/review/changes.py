@@ -17,6 +17,7 @@ from sam2pal.morphometrics.tables.columns import INTERVALS, widest
 COMPARED = ("length", "width", "area")
 COLUMNS = {
     **dict.fromkeys(("genus", "round_before", "round_after", "specimen", "structure"), str),
+    **dict.fromkeys(("state_before", "state_after"), str),
     "overlap": float,
     **dict.fromkeys(("area_before_px", "area_after_px"), int),
     **dict.fromkeys(("confidence_before", "confidence_after"), float),
@@ -74,8 +75,9 @@ def changes(
             for when, annotation, found in zip(
                 ("before", "after"), (one, other), scores, strict=True
             ):
+                row[f"state_{when}"] = str(annotation.state)
                 row[f"area_{when}_px"] = annotation.area
-                row[f"confidence_{when}"] = annotation.score
+                row[f"confidence_{when}"] = annotation.score if annotation.area else None
                 row[f"iou_{when}"] = found.get(key)
             rows.append(row | _most(*(of.get(key, {}) for of in measured)))
         progress()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.evaluation.ending import CHOSEN, FAILED
+from sam2pal.evaluation.notices import DOUBTED
 from sam2pal.evaluation.up_to_date import STATUS
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
@@ -15,6 +16,16 @@ from sam2pal.review.records import SUMMARY, TEMPLATES, copy_assets, script
 from sam2pal.review.specimens import address
 from sam2pal.review.trays import PAGE
 
+TABLES = {
+    "measurements.csv": "a row per specimen: what was measured with confidence, what was left out and why",
+    "morphometrics_summary.csv": "a row per genus, structure and measure: n, mean, spread, bias, states",
+    "publication.csv": "the same of the final rounds, as publications print it",
+    "morphometrics_wide.csv": "a row per specimen with all measures, also of masks that are not trusted:"
+    " mind the columns status",
+    "status.csv": "a row per genus and round: what is complete, what is missing and why",
+    "columns.tsv": "what each column of measurements.csv and morphometrics_wide.csv means",
+}
+"""What the tables hold that a reader begins with."""
 _DATA = "index.js"
 _SAID = ("specimens", "groups", "score", "iou", "structures", "weak", "doubtful")
 _READ = ("names", "given")  # of the folder of each page
@@ -42,11 +53,12 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     page = TEMPLATES.get_template("index.html.j2").render(
         runs=found,
         failures=[row for row in status if row["status"] in (*FAILED, "partial")],
-        notes=[row for row in status if row["status"] not in (*FAILED, "partial", "ok")],
+        doubted=[row for row in status if row["status"] == DOUBTED],
+        notes=[row for row in status if row["status"] not in (*FAILED, "partial", "ok", DOUBTED)],
         final={row["genus"]: row for row in said if row["stage"] == CHOSEN},
         summary=_links(results, "summary.txt"),
         trays=_trays(results, found),
-        tables=_links(results, "tables/*.csv"),
+        tables=_tables(results),
         plots=_links(results, "plots/*.svg"),
         evaluated=any(run["iou"] is not None for run in found),
         folder=address(str(folder), results) + "/",
@@ -84,6 +96,16 @@ def _trays(results: Path, runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Genera that have a page of trays."""
     pages = {run["genus"]: results / run["genus"] / "trays" / PAGE for run in runs}
     return [(name, address(str(path), results)) for name, path in pages.items() if path.is_file()]
+
+
+def _tables(results: Path) -> list[tuple[str, str, str]]:
+    """Tables with their addresses and what they hold: those to begin with first."""
+    found = dict(_links(results, "tables/*.csv") + _links(results, "tables/columns.tsv"))
+    order = [
+        *(name for name in TABLES if name in found),
+        *(name for name in found if name not in TABLES),
+    ]
+    return [(name, found[name], TABLES.get(name, "")) for name in order]
 
 
 def _links(results: Path, pattern: str) -> list[tuple[str, str]]:

@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sam2pal.dataset.dataset import Annotation, Dataset, check_structures
+from sam2pal.dataset.dataset import Annotation, Dataset, State, check_structures
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.recalibration import PROBABILITY_MARGIN
 
 Values = NDArray[np.float64]
 COLUMNS = {
     "rank": int,
-    **dict.fromkeys(("genus", "round", "specimen", "structure", "reason"), str),
+    **dict.fromkeys(("genus", "round", "specimen", "structure", "state", "reason"), str),
     **dict.fromkeys(("confidence", "standardised", "likeness"), float),
     "path": str,
 }
 """Columns of next.csv.
 
-structure is the one to look at first, confidence that of its mask; standardised is the specimen's mean
-over structures of the log odds of the confidence less their mean for the structure, in standard
-deviations; likeness is that of the photograph to the templates'."""
+structure is the one to look at first, state and confidence those of its mask; standardised is the
+specimen's mean over structures of the log odds of the confidence less their mean for the structure, in
+standard deviations; likeness is that of the photograph to the templates'."""
 LOW = -1.0  # standard deviations below the mean that are worth saying
 _ASKED = ("needs_correction", "rejected")
 
@@ -34,6 +34,7 @@ class Candidate:
 
     Attributes:
         scores: [K], confidence of the masks that nobody accepted; NaN of the others.
+        states: of all structures; `empty` are those without a mask.
         asked: structures whose mask a person wants corrected, with what they said.
         likeness: of its photograph to the templates'; NaN if not known.
     """
@@ -41,6 +42,8 @@ class Candidate:
     specimen: str
     path: str
     scores: Values
+    states: dict[str, State]
+    empty: frozenset[str]
     asked: dict[str, str]
     likeness: float
 
@@ -85,7 +88,10 @@ def rank(
             wrong = any(of.verdict == "wrong_specimen" for of in marks.values())
             if not wrong and (asked or np.isfinite(scores).any()):
                 likeness = np.nan if specimen.likeness is None else specimen.likeness
-                found.append(Candidate(specimen.specimen, specimen.path, scores, asked, likeness))
+                states = {name: of.state for name, of in marks.items()}
+                empty = frozenset(name for name, of in marks.items() if not of.area)
+                name, path = specimen.specimen, specimen.path
+                found.append(Candidate(name, path, scores, states, empty, asked, likeness))
     if not found:
         return [], 0
     scores = np.stack([one.scores for one in found])
@@ -106,8 +112,11 @@ def rank(
                 "round": round_,
                 "specimen": one.specimen,
                 "structure": first,
+                "state": str(one.states.get(first, State.UNKNOWN)),
                 "reason": "; ".join(_reasons(one, row, structures, confirmed, likeness[i])),
-                "confidence": _number(one.scores[structures.index(first)]),
+                "confidence": None
+                if first in one.empty
+                else _number(one.scores[structures.index(first)]),
                 "standardised": _number(means[i]),
                 "likeness": _number(one.likeness),
                 "path": one.path,
@@ -166,16 +175,23 @@ def _reasons(
     known = np.flatnonzero(np.isfinite(apart))
     low = [i for i in known[np.argsort(apart[known])] if apart[i] < LOW]
     if low:
-        said = ", ".join(f"{structures[i]} {one.scores[i]:.2f}" for i in low)
+        said = ", ".join(_said(one, structures[i], one.scores[i]) for i in low)
         yield f"low confidence for its structure: {said}"
     if likeness < LOW:
         yield f"unlike the templates: likeness {one.likeness:.2f}"
     if not (one.asked or low or likeness < LOW):
         least = int(known[np.argmin(apart[known])])
-        yield f"lowest confidence of the others: {structures[least]} {one.scores[least]:.2f}"
+        yield f"lowest confidence of the others: {_said(one, structures[least], one.scores[least])}"
     never = [structures[i] for i in known if structures[i] not in confirmed]
     if never and confirmed:
         yield f"no mask accepted or corrected yet of {', '.join(never)}"
+
+
+def _said(one: Candidate, structure: str, score: float) -> str:
+    """A structure with the confidence of its mask, or why it has none."""
+    return (
+        f"{structure} {one.states[structure] if structure in one.empty else format(score, '.2f')}"
+    )
 
 
 def _number(value: float) -> float | None:

@@ -7,6 +7,7 @@ from statistics import fmean, median
 from typing import Any
 from urllib.parse import quote
 
+from sam2pal.evaluation.notices import doubt
 from sam2pal.images.address import content_hash, file_of
 from sam2pal.review.records import (
     SUMMARY,
@@ -157,9 +158,13 @@ class Page:
             file.write(f"]{end}")
 
 
+def _listed(survey: Survey) -> int:
+    """How many specimens there are."""
+    return len(survey.rows) - survey.outside - survey.groups[Group.DUPLICATE]
+
+
 def _summary(survey: Survey) -> str:
-    listed = len(survey.rows) - survey.outside - survey.groups[Group.DUPLICATE]
-    text = _counted(listed, "specimen")
+    text = _counted(_listed(survey), "specimen")
     own = survey.groups[Group.TEMPLATE] - survey.outside
     if own:
         text += f", {_counted(own, 'template')} among them"
@@ -173,7 +178,7 @@ def _counts(survey: Survey, styles: list[dict[str, Any]]) -> dict[str, Any]:
     scores = [score for count in survey.counts for score in count.scores]
     ious = [count.mean_iou for count in survey.counts if count.mean_iou is not None]
     return {
-        "specimens": len(survey.rows) - survey.outside - survey.groups[Group.DUPLICATE],
+        "specimens": _listed(survey),
         "groups": {group.name.lower(): survey.groups[group] for group in Group},
         "weak": survey.weak,
         "doubtful": {of.structure: of.doubtful for of in survey.counts if of.doubtful},
@@ -199,6 +204,8 @@ def _adapted(known: int) -> str:
 def _warnings(survey: Survey, problems: int) -> list[str]:
     """What is not as the reader expects, as sentences."""
     found = []
+    if said := doubt(survey.doubted, _listed(survey), survey.unlike):
+        found.append(f"Do not use measurements without looking: {said}.")
     if problems:
         found.append(
             f"{_counted(problems, 'photograph')} cannot be shown: moved, replaced or damaged since"

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sam2pal.config.review import ReviewOptions
+from sam2pal.dataset.dataset import MISSING
 from sam2pal.dataset.rle import fingerprint
 from sam2pal.review.colours import line_styles
 from sam2pal.review.shards import Entry, Group, Mark
@@ -114,7 +115,7 @@ def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any]:
         "score": round(of.score, 4) if mark.predicted and of.score is not None else None,
         "iou": None if mark.iou is None else round(mark.iou, 4),
         "hand": of.source if of.by_hand else None,
-        "absent": mark.missing or None,
+        "state": str(of.state) if of.state in MISSING else None,
         "unknown": "no_template" in of.flags or None,
         "low": mark.low(options.low_confidence) or None,
         "flags": [flag for flag in of.flags if flag != "absent"] or None,

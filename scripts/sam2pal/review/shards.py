@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
-from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset, State
+from sam2pal.dataset.dataset import AnnotatedSpecimen, Annotation, Dataset
 from sam2pal.dataset.states import NO_SPECIMEN
 from sam2pal.review.tables import Tables
 
@@ -50,11 +50,6 @@ class Mark:
     def absent(self) -> bool:
         """Whether its mask has no pixel."""
         return self.annotation.area == 0
-
-    @property
-    def missing(self) -> bool:
-        """Whether the model or a person says that the specimen does not show it."""
-        return self.absent and self.annotation.state != State.UNKNOWN
 
     def low(self, limit: float) -> bool:
         """Whether a mask is there, its confidence is low, and nobody accepted it."""

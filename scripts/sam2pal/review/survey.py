@@ -6,15 +6,23 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from sam2pal.config.review import ReviewOptions
-from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, check_structures
+from sam2pal.dataset.dataset import (
+    MISSING,
+    AnnotatedSpecimen,
+    Dataset,
+    State,
+    check_structures,
+)
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.recalibration import labelled_in
+from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.evaluation.columns import SCORED
 from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.address import file_of
@@ -29,6 +37,7 @@ class PageRow:
     """One specimen's place on the page; everything that is kept of it between two readings.
 
     Attributes:
+        missing: structures that are not found, by state.
         file, place: which file, and which of its images; `file` -1 is the file of templates.
         number: names its picture; the order of the files decides it.
         scores: of its predicted masks that are there, by structure.
@@ -47,7 +56,7 @@ class PageRow:
     reason: str
     scores: dict[str, float]
     other: Group
-    absent: tuple[str, ...]
+    missing: dict[State, list[str]]
     flags: tuple[str, ...]
     iou: float | None
     worst: float | None = None
@@ -58,7 +67,7 @@ class PageRow:
 
     def key(self) -> tuple[Any, ...]:
         """Sorts those to look at first first."""
-        missing = len(self.absent) if self.group == Group.ABSENT else 0
+        missing = len(self.missing[State.ABSENT]) if self.group == Group.ABSENT else 0
         return (
             self.group,
             -missing,
@@ -71,10 +80,12 @@ class PageRow:
 
 @dataclass
 class Count:
-    """What is known of one structure over all specimens."""
+    """What is known of one structure over all specimens: its states, and how many of them a person said."""
 
     structure: str
     found: int = 0
+    outside: int = 0
+    hidden: int = 0
     absent: int = 0
     by_hand: int = 0
     unknown: int = 0
@@ -119,6 +130,7 @@ class Survey:
         rows: all specimens, those to look at first first.
         weak: structures whose scores are low on most specimens: said once, not of each.
         known: how many masks of the genus are known that its confidences are moved to.
+        doubted: specimens without a mask that is trusted; `unlike`: those unlike the templates.
         outside: templates that are not among the specimens (and have rows of their own).
         notes: what was noticed when the annotations of the templates were read.
 
@@ -139,7 +151,7 @@ class Survey:
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
         self.notes: list[str] = []
-        self.known = 0
+        self.known = self.doubted = self.unlike = 0
         self.structures: list[str] = []
         self._first: Path | None = None
         self._drawn: list[AnnotatedSpecimen] = []  # may be templates
@@ -208,16 +220,35 @@ class Survey:
                     if m.predicted and not m.absent and m.annotation.score is not None
                 },
                 entry.group(0.0),
-                tuple(name for name, mark in marks.items() if mark.missing),
+                {
+                    state: [n for n, mark in marks.items() if mark.annotation.state == state]
+                    for state in MISSING
+                },
                 tuple(sorted({flag for mark in marks.values() for flag in mark.annotation.flags})),
                 fmean(ious) if ious else None,
             )
         )
         if group < Group.NO_SPECIMEN and file >= 0:
             self._count(entry)
+            asked = any(mark.predicted for mark in marks.values())
+            self.doubted += asked and not any(map(partial(self._trusted, entry), marks))
+            flags = [
+                set(m.annotation.flags) for m in marks.values() if m.predicted and not m.absent
+            ]
+            self.unlike += bool(flags) and all(UNLIKE_TEMPLATES in of for of in flags)
         if file >= 0 and any(mark.annotation.by_hand for mark in marks.values()):
             size = _size(specimen.path)
             self._drawn.append(dataclasses.replace(specimen, annotations={}, size=size))
+
+    def _trusted(self, entry: Entry, structure: str) -> bool:
+        """Whether a structure has a mask that counts, or was not looked for."""
+        mark = entry.marks[structure]
+        if not mark.predicted:
+            return mark.annotation.state == State.UNKNOWN or not mark.absent
+        low = mark.low(self.options.low_confidence)
+        doubtful = (entry.specimen.specimen, structure) in self.tables.doubtful
+        unlike = UNLIKE_TEMPLATES in mark.annotation.flags and not mark.annotation.verdict
+        return not (mark.absent or low or doubtful or unlike)
 
     def _count(self, entry: Entry) -> None:
         for count in self.counts:
@@ -227,14 +258,14 @@ class Survey:
                 continue
             if mark.iou is not None and mark.verdict in SCORED:
                 count.ious.append(mark.iou)
-            if mark.annotation.by_hand:
-                count.by_hand += 1
-            elif not mark.predicted:
-                count.unknown += 1
-            elif mark.absent:
-                count.absent += 1
-            else:
-                count.found += 1
+            state = mark.annotation.state
+            count.found += state == State.FOUND
+            count.outside += state == State.OUTSIDE
+            count.hidden += state == State.HIDDEN
+            count.absent += state == State.ABSENT
+            count.unknown += state == State.UNKNOWN
+            count.by_hand += mark.annotation.by_hand
+            if mark.predicted and not mark.absent:
                 count.low += mark.low(self.options.low_confidence)
                 count.doubtful += (entry.specimen.specimen, count.structure) in self.tables.doubtful
                 if mark.annotation.score is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
-from sam2pal.dataset.dataset import Dataset
+from sam2pal.dataset.dataset import MISSING, Dataset
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -23,7 +23,8 @@ from sam2pal.review.specimens import ShownSpecimen, picture, show
 from sam2pal.review.survey import PageRow, Sources, Survey
 
 COLUMNS = (
-    *("rank", "specimen", "group", "worst_structure", "worst_confidence", "absent"),
+    *("rank", "specimen", "group", "worst_structure", "worst_confidence"),
+    *("absent", "outside", "hidden"),
     *("flags", "mean_iou", "path", "reason"),
 )
 LIST = "specimens.tsv"
@@ -148,7 +149,7 @@ def _cells(row: PageRow) -> dict[str, Any]:
         "group": row.group.name.lower(),
         "worst_structure": row.worst_structure,
         "worst_confidence": "" if row.worst is None else f"{row.worst:.4f}",
-        "absent": ";".join(row.absent),
+        **{str(of): ";".join(row.missing.get(of, ())) for of in MISSING},
         "flags": ";".join(row.flags),
         "mean_iou": "" if row.iou is None else f"{row.iou:.4f}",
         "path": row.path,

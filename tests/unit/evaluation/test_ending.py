@@ -9,9 +9,10 @@ import pytest
 from aggregate import Counts
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import Specimen, write_list
-from sam2pal.evaluation.ending import ERRORS, screen
+from sam2pal.evaluation.ending import ERRORS, UNTRUSTED, screen
 from sam2pal.evaluation.final import Final, Score
 from sam2pal.evaluation.notices import (
+    doubt,
     doubtful,
     of_duplicates,
     of_run,
@@ -32,7 +33,7 @@ def row(genus="Aus", round_="trained", stage="morphometrics", status="ok", reaso
 
 def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     status = [
-        row(specimens=12, measured=30, low_confidence=2, doubtful=1, outside=4, absent=3,
+        row(specimens=12, measured=30, low_confidence=2, doubtful=1, outside=4, hidden=5, absent=3,
             unreadable=1, no_specimen=2, status="partial", reason="1 photograph could not be read: '0007'"),
         row(stage="training", status="unchanged", reason="training changed nothing: ..."),
         row(genus="Bus", status="failed", reason="measure failed: no masks"),
@@ -40,7 +41,7 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     final = {"Aus": Final("trained", "the best against truth", "final_round is forced")}
     text = screen(status, final, {("Aus", "trained"): Score(0.7123, 30)}, tmp_path)
     lines = text.splitlines()
-    assert lines[1].split()[:8] == [
+    assert lines[1].split()[:9] == [
         "genus",
         "round",
         "specimens",
@@ -48,10 +49,12 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
         "low",
         "doubtful",
         "outside",
+        "hidden",
         "absent",
     ]
-    assert lines[2].split() == ["Aus", "trained", "*", "12", "30", "2", "1", "4", "3", "1", "2", "0.712"]
-    assert lines[3].split() == ["Bus", "trained", *["-"] * 9]
+    numbers = ["12", "30", "2", "1", "4", "5", "3", "1", "2", "0.712"]
+    assert lines[2].split() == ["Aus", "trained", "*", *numbers]
+    assert lines[3].split() == ["Bus", "trained", *["-"] * 10]
     assert "  Aus: trained, the best against truth" in lines
     assert "  Aus: final_round is forced" in lines
     assert "  Aus/trained: training changed nothing: ..." in lines
@@ -64,6 +67,9 @@ def test_the_screen_says_what_there_is_and_ends_with_what_failed(tmp_path):
     noted = screen(status, final, {}, tmp_path, "note").splitlines()
     assert noted[-2:] == [ERRORS, "  Bus/trained failed: measure failed: no masks"]
     assert "  Aus/trained morphometrics: 1 photograph could not be read: '0007'" in noted
+    doubted = list(doubtful(row(genus="Cus", specimens=9, specimens_doubtful=9)))
+    first, second, *_ = screen([*status, *doubted], final, {}, tmp_path).splitlines()
+    assert first == UNTRUSTED and second.startswith("  Cus/trained: 9 of 9 specimens are doubtful")
 
 
 def test_a_training_that_changed_nothing_says_why(tmp_path):
@@ -125,17 +131,31 @@ def test_a_genus_of_which_more_than_a_third_is_doubtful(count, told):
     assert not list(doubtful(row(status="missing")))
 
 
+def test_a_genus_unlike_its_templates_is_told_so():
+    said = [doubt(9, 9, unlike) for unlike in (3, 4)]
+    assert "same kind of animal" not in said[0]
+    assert "The photographs of 4 do not seem to show what the templates show" in said[1]
+
+
 def test_specimens_without_a_trusted_mask_are_counted_across_pieces():
-    structures = {"head": "measured", "legs": "low_confidence"}
-    doubt, unread = dict.fromkeys(structures, "low_confidence"), dict.fromkeys(structures, "unreadable")
+    mask, unlike, nothing = (1.0, "specks"), (1.0, "specks;unlike_templates"), (None, "")
+    specimens = [
+        [("low_confidence", *mask), ("low_confidence", *mask)],
+        [("measured", *mask), ("low_confidence", *unlike)],
+        [("unreadable", *nothing), ("unreadable", *nothing)],
+        [("outside", *unlike), ("low_confidence", *unlike)],
+        [("outside", *mask), ("low_confidence", *mask)],
+        [("outside", *nothing), ("absent", *nothing)],  # the first beyond the photograph
+    ]
     rows = [
         {"specimen": f"s{number}", "structure": name, "measure": "area", "unit": "px2",
-         "status": status}
-        for number, of in enumerate((doubt, structures, unread, doubt))
-        for name, status in of.items()
+         "status": status, "value": value, "flags": flags}
+        for number, of in enumerate(specimens)
+        for name, (status, value, flags) in zip(("head", "legs"), of, strict=True)
     ]  # fmt: skip
     for cut in range(1, len(rows)):
         counts = Counts()
         counts.add(pa.Table.from_pylist(rows[:cut]))
         counts.add(pa.Table.from_pylist(rows[cut:]))
-        assert counts.cells()["specimens_doubtful"] == 2
+        cells = counts.cells()
+        assert (cells["specimens_doubtful"], cells["specimens_unlike"]) == (3, 1)

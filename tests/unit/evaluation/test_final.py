@@ -117,8 +117,8 @@ def test_rounds_worse_on_what_is_left_out_are_told():
 def test_a_table_of_specimens_left_out_is_read(tmp_path):
     path = tmp_path / "leave_one_out.csv"
     path.write_text(
-        "genus,round,specimen,structure,iou,trained_on,begun_from\n"
-        "A,one,1,head,0.6,no,no\nA,one,1,eye,0.2,no,yes\nA,two,1,head,0.5,yes,no\n"
+        "genus,round,specimen,structure,state,iou,trained_on,begun_from\n"
+        "A,one,1,head,found,0.6,no,no\nA,one,1,eye,found,0.2,no,yes\nA,two,1,head,outside,0.5,yes,no\n"
     )
     assert read_left_out([path]) == {
         ("A", "one"): LeftOut(

@@ -36,6 +36,7 @@ AUDIOVISUAL_CORE = {
 def row(specimen, value, unit="mm", status="measured", **more):
     known = {"genus": "Formica", "round": "last", "specimen": specimen, "structure": "head"}
     known |= {"measure": "length", "value": value, "unit": unit, "status": status}
+    known["state"] = status if status in ("absent", "outside") else "found"
     return known | {"source": "predicted", "confidence": 0.9, "scale_source": "genus"} | more
 
 
@@ -69,7 +70,11 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
         row("a", 1.3, occurrenceID="urn:x:1", **index) | index,
         row("a", 3.0, "1", measure="holes", occurrenceID="urn:x:1"),
         row("a", 41.5, "CIELAB", measure="lab_l", occurrenceID="urn:x:1"),
+        row("a", None, structure="wing", status="absent", verdict="absent"),
+        row("a", 2.2, structure="leg", status="outside"),
+        row("a", 2.2, structure="eye", status="low_confidence"),
         row("b", 2.7, status="low_confidence"),
+        row("b", None, structure="wing", status="absent"),
     ]
     save(folder / "morphometrics.parquet", rows, occurrenceID=str)
     scores = dict.fromkeys(("genus", "round", "specimen", "structure"), str) | {"iou": float}
@@ -95,6 +100,16 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     export_darwin_core.main()
 
     found = read(tmp_path / "out/measurement_or_fact.csv")
+    # of b nothing was measured, so that it may show something else
+    states = [one for one in found if one["measurementType"].endswith(" state")]
+    assert [(one["measurementID"], one["measurementValue"]) for one in states] == [
+        ("Formica:a:head:state", "found"),
+        ("Formica:a:wing:state", "absent"),
+        ("Formica:a:leg:state", "outside"),
+    ]
+    said = [one["measurementRemarks"] for one in states]
+    assert said == ["said by the model; nobody confirmed it", "said by a person", said[0]]
+    found = found[:-3]
     assert set(found[0]) <= DARWIN_CORE
     assert [one["measurementType"] for one in found] == [
         *("head length", "head width", "head area", "ratio", "head mean of CIELAB L*"),
@@ -119,6 +134,7 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     assert region["ac:isROIOf"] == photograph["dcterms:identifier"] == "Formica/a.JPG"
     box = [float(region[f"ac:{name}Frac"]) for name in ("x", "y", "width", "height")]
     assert box == [0.4, 0.2, 0.5, 0.2] and region["ac:subjectPartLiteral"] == "head"
+    assert region["dcterms:description"].endswith("predicted mask, state found, confidence 0.91")
     assert other["ac:associatedSpecimenReference"] == "Formica:b"
 
 
@@ -138,6 +154,23 @@ def test_a_publication_gets_the_final_round_in_millimetres():
     )
     assert length["text"] == "2.30 ± 0.26 (2.00 to 2.60)" and length["unit"] == "mm"
     assert ratio["text"] == "1.23 (1.23 to 1.23)" and ratio["sd"] is None
+    assert (length["state_found"], length["state_absent"]) == (5, 0)
+
+
+def test_a_publication_says_what_was_measured_on_no_specimen():
+    rows = [row("a", 2.0), row("a", None, structure="wing", status="absent")]
+    rows += [
+        row("b", None, structure="wing", status="absent"),
+        row("c", 2.0, structure="wing", status="outside"),
+    ]
+    unscaled = [one | {"genus": "Lasius", "value": None} for one in rows]
+    summary = Summary()
+    summary.add(tables.table([*rows, *unscaled], COLUMNS))
+    head, wing = publication(summary.rows(), {"Formica": "last", "Lasius": "last"})
+    assert (head["structure"], head["n"], head["state_found"]) == ("head", 1, 1)
+    assert (wing["structure"], wing["n"], wing["text"]) == ("wing", 0, "not measured")
+    states = ("found", "outside", "hidden", "absent")
+    assert [wing[f"state_{name}"] for name in states] == [0, 1, 0, 2]
 
 
 def test_measures_that_change_by_more_than_their_interval_are_counted(tmp_path):

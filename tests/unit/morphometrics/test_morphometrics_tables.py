@@ -361,7 +361,8 @@ def test_a_structure_without_template_is_not_absent():
     found = one(empty, flags=["no_template"], score=0.0)
     assert found["antennae"].status == "not_annotated"
     assert found["antennae"].flags == ["no_template"]
-    assert one(empty, flags=["absent"], score=0.1)["antennae"].status == "absent"
+    absent = one(empty, flags=["absent"], score=0.1)["antennae"]
+    assert (absent.status, absent.state, absent.confidence) == ("absent", "absent", None)
 
 
 def test_intervals_move_the_outline():
@@ -533,6 +534,8 @@ def test_summaries_wide_tables_and_figures(tmp_path, monkeypatch, project, capsy
         [("Formica", "refined")] * 4 + [("Lasius", "trained")] * 4
     )
     assert wide["cephalic_index"].notna().all()
+    assert set(wide["cephalic_index.status"]) == {"measured"}
+    assert set(wide["cephalic_index.state"]) == {"found"}
     figures = tmp_path / "plots"
     names = [figures / f"morphometrics_{n}" for n in ("distributions.svg", "allometry.svg")]
     for _ in range(2):
@@ -691,6 +694,9 @@ def test_summary_in_pieces_is_that_of_the_whole():
     frame.loc[20:24, ["status", "value"]] = ["absent", np.nan]
     frame.loc[25:27, "status"] = "outside"
     frame.loc[28, ["status", "value"]] = ["hidden", np.nan]
+    frame["state"] = "found"
+    frame.loc[18:27, "state"] = ["outside"] * 2 + ["absent"] * 5 + ["outside"] * 3
+    frame.loc[28, "state"] = "hidden"
     whole, pieces = Summary(), Summary()
     table = pa.Table.from_pandas(frame)
     whole.add(table)
@@ -701,6 +707,9 @@ def test_summary_in_pieces_is_that_of_the_whole():
     good = frame["value"][29:]
     assert (row["n"], row["n_low_confidence"], row["n_absent"], row["n_other"]) == (271, 20, 5, 0)
     assert (row["n_outside"], row["n_hidden"]) == (3, 1)
+    # two of low confidence are cut by the edge too
+    states = ("found", "outside", "hidden", "absent")
+    assert [row[f"state_{name}"] for name in states] == [289, 5, 1, 5]
     assert row["sd"] == pytest.approx(good.std(), rel=1e-6)
 
 

@@ -190,6 +190,7 @@ def run(tmp_path):
     rows = [
         {"genus": "G", "round": "drawn", "specimen": name, "structure": structure}
         | {"status": "low_confidence" if (name, structure) == ("d", "antennae") else "measured"}
+        | {"state": "outside" if name == "e" else "found"}
         for name, *_ in specimens
         for structure in STRUCTURES
         if (name, structure) != ("e", "head")
@@ -253,6 +254,7 @@ def test_other_programs_read_the_same_points(run, monkeypatch, capsys):
     assert span["a"] == pytest.approx(94, abs=4)
 
     status = {(row["specimen"], row["structure"]): row for row in rows_of(folder / "outlines.csv")}
+    assert [status[name, "trunk"]["state"] for name in "ae"] == ["found", "outside"]
     assert status["e", "trunk"]["status"] == "no_axis" and status["e", "trunk"]["a1"] == ""
     assert float(status["a", "trunk"]["area_mm2"]) == pytest.approx(
         float(status["a", "trunk"]["area_px2"]) / 1600

@@ -12,19 +12,21 @@ STRUCTURES = ["head", "legs"]
 
 
 def tidy(scale=10.0):
-    """Rows of specimen 0160: a head that is measured, legs that are doubtful."""
+    """Rows of specimen 0160: a head that is measured, legs that are doubtful, no antennae."""
     rows = []
-    for structure, status, confidence in (
-        ("head", "measured", 0.9),
-        ("legs", "doubtful", 0.6),
-        ("specimen", "measured", 0.9),
+    for structure, status, state, confidence in (
+        ("head", "measured", "found", 0.9),
+        ("legs", "doubtful", "outside", 0.6),
+        ("antennae", "absent", "absent", None),
+        ("specimen", "measured", "found", 0.9),
     ):
         for measure in ("length", "width", "area"):
             for unit, factor in (("px", 1), ("mm", 1 / scale if scale else None)):
-                value = None if factor is None else 50 * factor
+                value = None if factor is None or status == "absent" else 50 * factor
                 rows.append({"genus": "Aus", "specimen": "0160", "round": "one", "structure": structure,
-                             "measure": measure, "unit": unit, "status": status, "value": value,
-                             "confidence": confidence, "pixels_per_mm": scale, "sex": "f"})  # fmt: skip
+                             "measure": measure, "unit": unit, "status": status, "state": state,
+                             "value": value, "confidence": confidence, "pixels_per_mm": scale,
+                             "sex": "f"})  # fmt: skip
     index = rows[-1] | {"measure": "ratio", "unit": "1", "value": 1.5}
     return [*rows, index]
 
@@ -33,12 +35,15 @@ def test_only_what_is_measured_has_values_and_the_rest_is_named():
     row = short.row(tidy(), ["sex"])
     assert row == {
         "genus": "Aus", "specimen": "0160", "round": "one", "sex": "f", "unit": "mm", "measured": 1,
-        "left_out": "legs: doubtful", "lowest_confidence": 0.6, "head_length": 5.0, "head_width": 5.0,
-        "body_length": 5.0, "body_width": 5.0, "ratio": 1.5,
+        "left_out": "legs: doubtful; antennae: absent", "lowest_confidence": 0.6, "head_length": 5.0,
+        "head_width": 5.0, "body_length": 5.0, "body_width": 5.0, "ratio": 1.5,
+        "head_state": "found", "legs_state": "outside", "antennae_state": "absent",
     }  # fmt: skip
     assert short.row(tidy(None), [])["unit"] == "px"
     assert short.row(tidy(None), [])["head_length"] == 50
-    assert len(short.columns(STRUCTURES, ["ratio"], ["sex"])) == 14
+    table = list(short.columns(STRUCTURES, ["ratio"], ["sex"]))
+    assert table[9:12] == ["head_state", "head_length", "head_width"] and len(table) == 16
+    assert "it meets the photograph's edge" in short.meaning("head_state")
     assert "a_width" not in short.columns(list("abcdefg"), [], [])
 
 
@@ -59,5 +64,6 @@ def test_names_stay_text_in_pandas(tmp_path):
     known = {"head.length_mm": "mm", "head.area_px2": "px2", "head.orientation": "degree"}
     assert units.to_dict() == known
     assert guide.set_index("column").loc["head_length", "unit"] == "as the column unit"
-    assert set(guide.loc[guide["type"] == "text", "column"]) >= {"specimen", "sex", "left_out"}
+    text = set(guide.loc[guide["type"] == "text", "column"])
+    assert text >= {"specimen", "sex", "left_out", "legs_state"}
     assert (tmp_path / "read_results.R").read_text().count("colClasses") == 2

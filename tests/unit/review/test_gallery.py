@@ -410,6 +410,7 @@ def test_specimens_to_look_at_first_come_first_and_none_is_missing(files: Files)
     worst = rows[1]
     assert (worst["worst_structure"], worst["worst_confidence"]) == ("head", "0.3000")
     assert rows[0]["absent"] == "head;legs;wing" and rows[3]["flags"] == "touches_border"
+    assert rows[0]["outside"] == rows[0]["hidden"] == ""
     assert rows[9]["reason"] == "damaged.png: 0 bytes"
     told = data(files.folder)
     assert [(r["name"], told["groups"][r["group"]]["name"]) for r in told["rows"]] == ORDER
@@ -443,7 +444,7 @@ def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:
     assert worst["photograph"] == "photographs/worst.png" and worst["shown"]
     bad = card_of(files.folder, "bad")
     assert count_paths(bad) == 2
-    assert [mark.get("absent", False) for mark in bad["marks"]] == [False, False, True]
+    assert [mark.get("state") for mark in bad["marks"]] == [None, None, "absent"]
     assert card_of(files.folder, "flagged")["marks"][0]["flags"] == ["touches_border"]
     drawn = card_of(files.folder, "drawn")
     assert [mark and mark["hand"] for mark in drawn["marks"]].count("drawn") == 2
@@ -665,8 +666,8 @@ def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
     html = (tmp_path / "review.html").read_text("utf-8")
     wing = card_of(tmp_path, "one")["marks"][2]
     assert listed(tmp_path)[0]["group"] == "fine" and listed(tmp_path)[0]["absent"] == ""
-    assert wing["unknown"] and "no_template" in wing["flags"] and "absent" not in wing
-    assert re.search(r">wing</th><td>0</td><td>0</td><td>0</td>.*<td>1</td></tr>", html)
+    assert wing["unknown"] and "no_template" in wing["flags"] and "state" not in wing
+    assert re.search(r">wing</th><td>0</td><td>0</td><td>0</td><td>0</td><td>0</td>.*<td>1</td></tr>", html)
 
 
 def test_no_specimen_makes_a_page_that_says_so(tmp_path: Path) -> None:
@@ -701,7 +702,9 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
         "genus,round,stage,status,specimens,rows,reason\n"
         "Abax,one,evaluation,ok,1,3,\nAbax,two,evaluation,failed,,,<b>no</b> memory\n"
         "Abax,one,final_round,ok,,,the last one\nAbax,one,specimen_table,unmatched,,,5 rows join nothing\n"
+        "Abax,one,specimens,doubtful,,,9 of 9 specimens are doubtful\n"
     )
+    (results / "tables/measurements.csv").write_text("genus\n")
     (results / "summary.txt").write_text("one screen")
     assert write_index(results / "index.html", ["Abax/one", "Abax/two", "Bus/two"]) == 1
     html = (results / "index.html").read_text("utf-8")
@@ -713,6 +716,10 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     assert "one (result)</td>" in html and "<li>Abax, round one: 5 rows join nothing</li>" in html
     assert 'href="summary.txt"' in html
     assert ">no page<" in html and 'href="tables/status.csv"' in html
+    # what to begin with, and what not to use, come first
+    assert html.count("9 of 9 specimens are doubtful") == 1
+    assert html.index("Do not use without looking") < html.index("What failed")
+    assert html.index("tables/measurements.csv") < html.index("tables/status.csv")
     told = left((results / "index" / "index.js").read_text("utf-8"))
     (run,) = told["runs"]
     assert (results / run["names"]).is_file()
@@ -720,6 +727,22 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     (results / "Abax/one/review/summary.json").write_text("[]")
     with pytest.raises(InputError, match="summary.json: damaged; delete .*review.html and run"):
         write_index(results / "index.html", ["Abax/one"])
+
+
+@pytest.mark.parametrize("flag, unlike", [("touches_border", False), ("unlike_templates", True)])
+def test_a_genus_that_is_mostly_doubtful_is_told_first(
+    tmp_path: Path, flag: str, unlike: bool
+) -> None:
+    made = Files(tmp_path)
+    made.add("one", [(0.1, flag), (0.2, flag), "absent"])
+    made.add("two", ["absent", (0.3, flag), "absent"])
+    made.add("three", [0.9, 0.2, 0.2])
+    made.add("four", ["drawn", "drawn", "drawn"])
+    page = tmp_path / "review.html"
+    write_review(page, Sources(made.write()))
+    warning = re.search(r'class="warning"><strong>(.*?)</strong>', page.read_text("utf-8"))[1]
+    assert warning.startswith("Do not use measurements without looking: 2 of 4 specimens are")
+    assert ("The photographs of 2 do not seem to show" in warning) == unlike
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

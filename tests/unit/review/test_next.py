@@ -73,6 +73,8 @@ def test_low_confidence_is_low_for_its_structure(tmp_path: Path) -> None:
     assert rows["poor elytra"]["structure"] == "elytra" and rows["poor elytra"]["confidence"] == 0.6
     assert "low confidence for its structure: elytra 0.60" in rows["poor elytra"]["reason"]
     assert "unlike the templates: likeness 0.10" in rows["odd"]["reason"]
+    # the squares lie in the corner of the photograph
+    assert {row["state"] for row in rows.values()} == {"outside"}
     # that nothing is confirmed yet is said of none, as it is true of all
     assert rows["fine"]["reason"] == "lowest confidence of the others: legs 0.48"
     accepted = {"verdict": "accepted", "round": "r1", "judged": fingerprint(encode_mask(square(4)))}
@@ -84,6 +86,18 @@ def test_low_confidence_is_low_for_its_structure(tmp_path: Path) -> None:
         if row["specimen"] == "fine"
     ]
     assert fine["reason"].endswith("; no mask accepted or corrected yet of elytra")
+
+
+def test_what_is_absent_has_no_confidence(tmp_path: Path) -> None:
+    scores = SCORES | {"legless": (0.9, 0.0)}
+    path = shard(tmp_path / "0001.json", scores)
+    data = json.loads(path.read_text())
+    data["annotations"][-1] |= {"segmentation": encode_mask(square(0)), "state": "absent"}
+    path.write_text(json.dumps(data))
+    first = rank([path], 1)[0][0]
+    assert (first["specimen"], first["structure"], first["state"]) == ("legless", "legs", "absent")
+    assert first["confidence"] is None
+    assert first["reason"] == "low confidence for its structure: legs absent"
 
 
 def test_what_a_person_said_comes_first_and_what_is_settled_not_at_all(tmp_path: Path) -> None:
@@ -145,4 +159,5 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
     assert (legs["area_before_px"], legs["area_after_px"]) == (16, 4)
     assert (legs["measure"], legs["unit"], legs["ratio"]) == ("area", "px2", 0.25)
     assert legs["beyond_interval"] == "area"
+    assert legs["state_before"] == legs["state_after"] == "outside"
     assert rows_[2]["overlap"] == 1 and rows_[2].get("measure") is None

@@ -363,6 +363,7 @@ def test_a_round_is_judged_by_outlined_specimens_as_if_they_were_no_templates(pr
     for row in rows:
         masks = [of[row["specimen"]].masks[row["structure"]] for of in (found, drawn)]
         assert row["iou"] == pytest.approx(float(iou(*masks)), abs=1e-4)
+        assert row["state"] == found[row["specimen"]].annotations[row["structure"]].state
 
     assert {row["specimen"] for row in judge("outlined", "templates")[1]} == {
         f"s{n}" for n in range(5)

@@ -39,6 +39,11 @@ def check_structures(options: MeasurementSection, structures: Collection[str]) -
                 f"measurement: indices: '{name}' cannot be the name of an index"
                 + (": it is the name of a measure; rename the index" if name in NAMES else "")
             )
+        if name in structures:
+            raise InputError(
+                f"measurement: indices: '{name}' cannot be the name of an index: it is the name of a"
+                " structure; rename the index"
+            )
         index = parse_index(name, expression, structures)
         for structure, measure in index.names:
             if measure not in measured:

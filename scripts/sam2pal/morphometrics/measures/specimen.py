@@ -309,13 +309,16 @@ class Measuring:
             status = MEASURED
         state = "" if status in REFUSED else str(State.FOUND if status == MEASURED else status)
         source = entry.source if status != UNKNOWN else ""
+        confidence = (
+            entry.score if status in (MEASURED, *REFUSED) else None
+        )  # of no mask there is none
         low = entry.score is not None and entry.score < self.options.low_confidence
         looked_at = entry.by_hand or entry.verdict == "accepted"
         if low and not looked_at and status == MEASURED:
             status = LOW
             flags.append("low_confidence")
         return MeasureResult(
-            status, state, source, entry.verdict, entry.score, entry.confidence, flags
+            status, state, source, entry.verdict, confidence, entry.confidence, flags
         )
 
     def _fill(

@@ -58,24 +58,28 @@ class SpecimenShapes:
     transferred: Mapping[str, Transferred] = field(default_factory=dict)
 
 
-def read_statuses(path: str | Path) -> tuple[dict[tuple[str, str], str], set[str]]:
-    """The status of each specimen and structure in a table of measurements, and the specimens whose scale is
-    not trusted.
+def read_statuses(
+    path: str | Path,
+) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], str], set[str]]:
+    """The status and the state of each specimen and structure in a table of measurements, and the specimens
+    whose scale is not trusted.
 
     Raises:
         InputError: it cannot be read.
     """
-    columns = {name: COLUMNS[name] for name in ("specimen", "structure", "status", "flags")}
+    names = ("specimen", "structure", "status", "state", "flags")
+    columns = {name: COLUMNS[name] for name in names}
     found: dict[tuple[str, str], str] = {}
+    states: dict[tuple[str, str], str] = {}
     refused = set()
     for piece in tables.read_chunks(path, columns, others=False):
-        for name, structure, status, flags in zip(
-            *(piece[of].to_pylist() for of in columns), strict=True
+        for name, structure, status, state, flags in zip(
+            *(piece[of].to_pylist() for of in names), strict=True
         ):
-            found[name, structure] = status
+            found[name, structure], states[name, structure] = status, state
             if "scale_refused" in (flags or "").split(";"):
                 refused.add(name)
-    return found, refused
+    return found, states, refused
 
 
 def shapes(

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import sam2pal
-from sam2pal.dataset.dataset import AnnotatedSpecimen, State
+from sam2pal.dataset.dataset import BY_HAND, MISSING, AnnotatedSpecimen, State
 from sam2pal.dataset.rle import rle_measures
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
 from sam2pal.morphometrics.tables.columns import INTERVALS
@@ -18,7 +18,7 @@ MEASUREMENTS: dict[str, type] = dict.fromkeys(
         *("measurementDeterminedBy", "measurementRemarks"),
     ),
     str,
-) | {"measurementValue": float}
+)
 """Columns of measurement_or_fact.csv: terms of http://rs.tdwg.org/dwc/terms/."""
 MEDIA: dict[str, type] = {
     **dict.fromkeys(
@@ -73,7 +73,7 @@ def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str,
         "measurementID": ":".join((row["genus"], row["specimen"], structure, measure, unit)),
         "occurrenceID": occurrence(row),
         "measurementType": measure if is_index else f"{structure} {name}",
-        "measurementValue": row["value"],
+        "measurementValue": f"{row['value']:.7g}",
         "measurementAccuracy": accuracy[0] if accuracy else "",
         "measurementUnit": UNITS.get(unit, unit),
         "measurementMethod": f"{defined}; from a {row['source'] or 'predicted'} mask, round "
@@ -82,6 +82,30 @@ def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str,
         "measurementRemarks": ""
         if confidence is None
         else f"confidence of the mask {confidence:g}",
+    }
+
+
+def state_fact(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The state of the structure of a tidy row as MeasurementOrFact; None of a mask that is not trusted, and
+    where nothing was looked for.
+    """
+    structure, state = row["structure"], row["state"]
+    if structure == SPECIMEN or row["status"] not in (MEASURED, *MISSING):
+        return None
+    by = (
+        "a person"
+        if row["source"] in BY_HAND or row["verdict"]
+        else "the model; nobody confirmed it"
+    )
+    return {
+        "measurementID": ":".join((row["genus"], row["specimen"], structure, "state")),
+        "occurrenceID": occurrence(row),
+        "measurementType": f"{structure} state",
+        "measurementValue": state,
+        "measurementMethod": "found, absent, hidden or outside (cut by the photograph's edge, or beyond"
+        f" it); from a {row['source'] or 'predicted'} mask, round {row['round']}",
+        "measurementDeterminedBy": MADE_BY,
+        "measurementRemarks": f"said by {by}",
     }
 
 
@@ -118,6 +142,6 @@ def media(
             "ac:widthFrac": round(width / specimen.width, 6),
             "ac:heightFrac": round(height / specimen.height, 6),
             "ac:subjectPartLiteral": structure,
-            "dcterms:description": f"bounding box of a {annotation.source} mask"
+            "dcterms:description": f"bounding box of a {annotation.source} mask, state {annotation.state}"
             + ("" if score is None else f", confidence {score:g}"),
         }

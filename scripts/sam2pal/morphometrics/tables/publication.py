@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sam2pal.morphometrics.measures.dictionary import BY_NAME
+from sam2pal.morphometrics.tables.summary import STATE_COUNTS
 
 PRINTED = ("length", "width", "area")
 COLUMNS = {
@@ -12,6 +13,7 @@ COLUMNS = {
     "n": int,
     **dict.fromkeys(("mean", "sd", "cv_percent", "min", "max"), float),
     "text": str,
+    **dict.fromkeys(STATE_COUNTS, int),
 }
 """Columns of publication.csv; text is `mean ± sd (min to max)`, all with the mean's decimals."""
 DIGITS = 3  # significant ones of what is printed
@@ -22,27 +24,39 @@ def publication(
 ) -> list[dict[str, Any]]:
     """Length, width and area of every structure in millimetres, and what has no unit of length.
 
-    Pixels are left out: between photographs without a scale their means say nothing.
+    Pixels are left out: between photographs without a scale their means say nothing. What was measured on no
+    specimen has a row that says so, except millimetres of a genus without any.
     """
+    rows = [row for row in rows if row["round"] == final.get(row["genus"])]
+    scaled = {row["genus"] for row in rows if row["n"] and row["unit"].startswith("mm")}
     result = []
     for row in rows:
         index = row["measure"] not in BY_NAME
-        wanted = row["round"] == final.get(row["genus"]) and row["n"] > 0
-        if not (wanted and (row["measure"] in PRINTED or index)) or row["unit"].startswith("px"):
+        there = row["n"] > 0 or row["unit"] == "1" or row["genus"] in scaled
+        if not (there and (row["measure"] in PRINTED or index)) or row["unit"].startswith("px"):
             continue
-        sd, cv = row.get("sd"), row.get("cv")
-        low, high = _digits(row["min"]), _digits(row["max"])
-        decimals = _decimals(row["mean"])
-        spread = "" if sd is None else f" ± {sd:.{decimals}f}"
-        limits = f"{row['min']:.{decimals}f} to {row['max']:.{decimals}f}"
-        result.append(
-            {key: row[key] for key in ("genus", "structure", "measure", "n")}
-            | {"unit": "" if row["unit"] == "1" else row["unit"]}
-            | {"mean": _digits(row["mean"]), "sd": None if sd is None else _digits(sd)}
-            | {"cv_percent": None if cv is None else _digits(100 * cv), "min": low, "max": high}
-            | {"text": f"{row['mean']:.{decimals}f}{spread} ({limits})"}
-        )
+        keys = ("genus", "structure", "measure", "n", *STATE_COUNTS)
+        found = {key: row[key] for key in keys} | {
+            "unit": "" if row["unit"] == "1" else row["unit"]
+        }
+        result.append(found | (_printed(row) if row["n"] else {"text": "not measured"}))
     return result
+
+
+def _printed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a row of the summary."""
+    sd, cv = row.get("sd"), row.get("cv")
+    decimals = _decimals(row["mean"])
+    spread = "" if sd is None else f" ± {sd:.{decimals}f}"
+    return {
+        "mean": _digits(row["mean"]),
+        "sd": None if sd is None else _digits(sd),
+        "cv_percent": None if cv is None else _digits(100 * cv),
+        "min": _digits(row["min"]),
+        "max": _digits(row["max"]),
+        "text": f"{row['mean']:.{decimals}f}{spread} "
+        f"({row['min']:.{decimals}f} to {row['max']:.{decimals}f})",
+    }
 
 
 def _decimals(value: float) -> int:

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
+from sam2pal.morphometrics.tables.table import COUNTED, COUNTED_MEANINGS, counted
 
 FIRST = ("genus", "specimen")
-STATE = {"measured": int, "left_out": str, "lowest_confidence": float, "unit": str}
+STATE = {**COUNTED, "lowest_confidence": float, "unit": str}
 MANY = 6  # structures above which widths are left to the wide table
 MEANINGS = {
     "genus": "of the row in genera.tsv",
     "specimen": "path of the photograph within the genus' folder, without the extension",
     "round": "the final round of the genus, whose masks were measured",
-    "measured": "how many structures were measured with confidence",
-    "left_out": "structures without values here, and why; morphometrics_wide.csv has their values",
-    "lowest_confidence": "of the masks of the specimen",
+    **COUNTED_MEANINGS,
+    "lowest_confidence": "of the masks of the specimen that are there",
     "unit": "of all lengths in this row: mm, or px where there is no scale",
 }
 
@@ -24,10 +24,11 @@ def columns(
 ) -> dict[str, type]:
     """Columns of the table: state, sizes, indices, and those of the specimen table."""
     kinds = ("length",) if len(structures) > MANY else ("length", "width")
-    sizes = [f"{name}_{kind}" for name in structures for kind in kinds]
     table: dict[str, type] = dict.fromkeys((*FIRST, "round"), str)
-    table |= dict.fromkeys(more, str) | STATE
-    return table | dict.fromkeys(("body_length", *sizes, *indices), float)
+    table |= dict.fromkeys(more, str) | STATE | {"body_length": float}
+    for name in structures:
+        table |= {f"{name}_state": str} | {f"{name}_{kind}": float for kind in kinds}
+    return table | dict.fromkeys(indices, float)
 
 
 def is_length(column: str) -> bool:
@@ -44,6 +45,11 @@ def meaning(column: str) -> str:
     structure, _, kind = column.rpartition("_")
     if kind in ("length", "width") and structure:
         return f"{kind} of the {structure}, see measures.tsv"
+    if kind == "state" and structure:
+        return (
+            f"{structure}: found, outside (it meets the photograph's edge, or lies beyond), hidden, absent or"
+            " not_annotated; empty where nothing was looked for, or a person refused the mask"
+        )
     return "index of the configuration, or column of the specimen table or of genera.tsv"
 
 
@@ -52,15 +58,11 @@ def row(rows: Sequence[Mapping[str, Any]], more: Iterable[str]) -> dict[str, Any
     unit = "px" if rows[0]["pixels_per_mm"] is None else "mm"
     found: dict[str, Any] = {key: rows[0][key] for key in (*FIRST, "round")}
     found |= {name: rows[0].get(name) for name in more} | {"unit": unit}
-    left_out: dict[str, str] = {}
-    known, measured = [], set()
+    known = []
     for one in rows:
         structure, measure, status = one["structure"], one["measure"], one["status"]
         if structure != SPECIMEN:
-            if status == MEASURED:
-                measured.add(structure)
-            else:
-                left_out[structure] = status
+            found[f"{structure}_state"] = one["state"]
             if one["confidence"] is not None:
                 known.append(one["confidence"])
         if status != MEASURED:
@@ -70,8 +72,4 @@ def row(rows: Sequence[Mapping[str, Any]], more: Iterable[str]) -> dict[str, Any
                 found[measure] = one["value"]
         elif one["unit"] == unit and measure in ("length", "width"):
             found[f"{'body' if structure == SPECIMEN else structure}_{measure}"] = one["value"]
-    return found | {
-        "measured": len(measured),
-        "left_out": "; ".join(f"{name}: {status}" for name, status in left_out.items()),
-        "lowest_confidence": min(known, default=None),
-    }
+    return found | counted(rows) | {"lowest_confidence": min(known, default=None)}

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import scipy
 
-from sam2pal.dataset.dataset import BY_HAND
+from sam2pal.dataset.dataset import BY_HAND, MISSING, State
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.dictionary import (
@@ -28,6 +28,8 @@ from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 from sam2pal.morphometrics.tables.table import index_name, wide, wide_columns, wide_name
 
 UNCONFIRMED = "unconfirmed"
+STATE_COUNTS = {f"state_{name}": name for name in (State.FOUND, *MISSING)}
+"""Columns that count specimens by their state, whatever their status."""
 KEYS = ("genus", "round", "structure", "measure", "unit")
 SUMMARY = {
     **dict.fromkeys(KEYS, str),
@@ -38,6 +40,7 @@ SUMMARY = {
     **dict.fromkeys(
         [f"n_{s}" for s in (LOW, DOUBTFUL, OUTSIDE, HIDDEN, ABSENT, UNCONFIRMED, "other")], int
     ),
+    **dict.fromkeys(STATE_COUNTS, int),
 }
 """Columns of the summary.
 
@@ -80,6 +83,7 @@ class Summary:
     confirmed_only: bool = False
     _moments: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _others: dict[tuple[str, ...], Counter[str]] = field(default_factory=dict)
+    _states: dict[tuple[str, ...], Counter[str]] = field(default_factory=dict)
     _errors: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
     _unchecked: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
@@ -87,16 +91,20 @@ class Summary:
         """Take the rows of a tidy table."""
         good: dict[tuple[str, ...], list[float]] = {}
         columns = [piece[name].to_pylist() for name in (*KEYS, "value", *_SAID)]
-        before = [None] * len(piece)
-        if "predicted_value" in piece.column_names:
-            before = piece["predicted_value"].to_pylist()
-        for *cells, value, status, source, verdict, predicted in zip(*columns, before, strict=True):
+        before, states = (
+            piece[name].to_pylist() if name in piece.column_names else [None] * len(piece)
+            for name in ("predicted_value", "state")
+        )
+        for *cells, value, status, source, verdict, predicted, state in zip(
+            *columns, before, states, strict=True
+        ):
             key = tuple(cells)
             if self.confirmed_only:
                 status = _confirmed(status, source, verdict)
             if key[KEYS.index("measure")] in NOT_SUMMARISED:
                 continue
             self._others.setdefault(key, Counter())[status] += 1
+            self._states.setdefault(key, Counter())[state] += 1
             if status == MEASURED and value is not None and not math.isnan(value):
                 good.setdefault(key, []).append(value)
                 self._unchecked[key] += source not in BY_HAND and verdict != "accepted"
@@ -142,6 +150,7 @@ class Summary:
             known = {name: counts[name] for name in (LOW, *_LEFT_OUT)}
             row |= {f"n_{name}": count for name, count in known.items()}
             row["n_other"] = sum(counts.values()) - n - sum(known.values())
+            row |= {column: self._states[key][name] for column, name in STATE_COUNTS.items()}
             result.append(row)
         return result
 
@@ -173,8 +182,7 @@ class WideColumns:
 
     def __init__(self) -> None:
         self._states: dict[str, dict[str, None]] = {}
-        self._indices: dict[str, None] = {}
-        self.measures: dict[str, None] = {}  # indices without their units
+        self.measures: dict[str, dict[str, None]] = {}  # columns of each index
         self.more: dict[str, None] = {}  # further columns
 
     @property
@@ -188,8 +196,7 @@ class WideColumns:
         keys = (piece[name].to_pylist() for name in ("structure", "measure", "unit"))
         for structure, measure, unit in dict.fromkeys(zip(*keys, strict=True)):
             if structure == SPECIMEN and measure not in BY_NAME:
-                self._indices[index_name(measure, unit)] = None
-                self.measures[measure] = None
+                self.measures.setdefault(measure, {})[index_name(measure, unit)] = None
             else:
                 name = wide_name(structure, measure, unit)
                 self._states.setdefault(structure, {})[name] = None
@@ -201,7 +208,7 @@ class WideColumns:
             InputError: a further column has the name of another.
         """
         order = sorted(self._states, key=lambda name: name == SPECIMEN)
-        result = wide_columns({name: self._states[name] for name in order}, self._indices)
+        result = wide_columns({name: self._states[name] for name in order}, self.measures)
         for name in self.more:
             if name in result:
                 raise InputError(

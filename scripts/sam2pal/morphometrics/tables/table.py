@@ -5,17 +5,29 @@ from typing import TYPE_CHECKING, Any
 
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.signals import SIGNALS
-from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEANINGS, SPECIMEN, chosen
+from sam2pal.morphometrics.measures.dictionary import (
+    BY_NAME,
+    MEANINGS,
+    MEASURED,
+    SPECIMEN,
+    chosen,
+)
 from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 
 if TYPE_CHECKING:  # measuring takes a second to import, and summaries need none of it
     from sam2pal.morphometrics.measures.specimen import Measured, MeasureResult
 
-KEYS = ("genus", "round", "specimen", "pixels_per_mm", "scale_uncertainty", "scale_source")
+KEYS = ("genus", "round", "specimen")
+COUNTED = {"measured": int, "left_out": str}
+SCALE = ("pixels_per_mm", "scale_uncertainty", "scale_source")
 """Columns that a wide row has once ..."""
 STATE = ("status", "state", "source", "verdict", "confidence", "flags")
-"""... and those that it has for each structure."""
+"""... and those that it has for each structure; the first two also for each index."""
+COUNTED_MEANINGS = {
+    "measured": "how many structures were measured with confidence",
+    "left_out": "the other structures, and why; only morphometrics_wide has values of them",
+}
 
 
 class Layout:
@@ -67,16 +79,23 @@ class Layout:
         values: dict[str, list[str]] = {structure: [] for structure in self.structures}
         for structure, measure, unit, _ in self.rows:
             values[structure].append(wide_name(structure, measure, unit))
-        return wide_columns(values, [index_name(name, unit) for name, unit, _ in self.indices])
+        indices: dict[str, list[str]] = {}
+        for name, unit, _ in self.indices:
+            indices.setdefault(name, []).append(index_name(name, unit))
+        return wide_columns(values, indices)
 
 
-def wide_columns(values: Mapping[str, Iterable[str]], indices: Iterable[str]) -> dict[str, type]:
-    """Columns of a wide table."""
-    columns: dict[str, type] = {name: COLUMNS[name] for name in KEYS}
-    for structure, names in values.items():
-        columns |= {f"{structure}.{name}": COLUMNS[name] for name in STATE}
-        columns |= dict.fromkeys(names, float)
-    return columns | dict.fromkeys(indices, float)
+def wide_columns(
+    values: Mapping[str, Iterable[str]], indices: Mapping[str, Iterable[str]]
+) -> dict[str, type]:
+    """Columns of a wide table, from those of the values of each structure and index."""
+    columns: dict[str, type] = {name: COLUMNS[name] for name in KEYS} | COUNTED
+    columns |= {name: COLUMNS[name] for name in SCALE}
+    for states, of in ((STATE, values), (STATE[:2], indices)):
+        for structure, names in of.items():
+            columns |= {f"{structure}.{name}": COLUMNS[name] for name in states}
+            columns |= dict.fromkeys(names, float)
+    return columns
 
 
 def wide_name(structure: str, measure: str, unit: str) -> str:
@@ -91,7 +110,7 @@ def described(column: str) -> tuple[str, str]:
     unit = next((of for of in ("px", "mm", "px2", "mm2") if name.endswith(f"_{of}")), "")
     if not dot:
         own = "index of the configuration, or column of the specimen table or of genera.tsv"
-        return unit, MEANINGS["column"].get(name, own)
+        return unit, (MEANINGS["column"] | COUNTED_MEANINGS).get(name, own)
     measure = BY_NAME.get(name.removesuffix(f"_{unit}"))
     if measure is None:
         return "", f"{structure}: {MEANINGS['column'][name]}"
@@ -104,14 +123,20 @@ def index_name(name: str, unit: str) -> str:
     return name if unit == "1" else f"{name}_{unit}"
 
 
-def wide(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def counted(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many structures of a specimen were measured with confidence, and which were not and why."""
+    status = {row["structure"]: row["status"] for row in rows if row["structure"] != SPECIMEN}
+    left_out = [f"{name}: {of}" for name, of in status.items() if of != MEASURED]
+    return {"measured": len(status) - len(left_out), "left_out": "; ".join(left_out)}
+
+
+def wide(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """One wide row from the tidy rows of one specimen."""
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = {key: rows[0][key] for key in (*KEYS, *SCALE)} | counted(rows)
     for row in rows:
-        if not result:
-            result = {key: row[key] for key in KEYS}
         structure, measure, unit = row["structure"], row["measure"], row["unit"]
         if structure == SPECIMEN and measure not in BY_NAME:
+            result |= {f"{measure}.{name}": row[name] for name in STATE[:2]}
             result[index_name(measure, unit)] = row["value"]
             continue
         if f"{structure}.status" not in result:
