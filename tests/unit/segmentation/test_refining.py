@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from sam2pal.segmentation.refining import fit_edges
+from sam2pal.segmentation.refining import NOISE, PAIRS, _explained, fit_edges
 
 SIDE, CELL = 256, 4
 
@@ -36,6 +36,28 @@ def test_a_thin_leg_is_found_again_in_blurred_logits() -> None:
     # what is no photograph has no part in it
     other = torch.cat([image[:, :200], torch.zeros(3, 56, SIDE)], 1)
     assert torch.equal(fit_edges(logits, other, SIDE // CELL), fine)
+    plain = F.interpolate(logits[None], size=(SIDE, SIDE), mode="bilinear")[0]
+    assert torch.equal(fine[:, 200:], plain[:, 200:])
+
+
+def test_colours_are_explained_by_a_normal_distribution() -> None:
+    rng = np.random.default_rng(2)
+    mean = torch.tensor([20.0, -5.0, 3.0])
+    mixing = torch.from_numpy(rng.normal(0, 5, (3, 3))).float()
+    covariance = mixing @ mixing.T
+    products = covariance + mean[:, None] * mean
+    sums = torch.cat([torch.ones(1), mean, torch.stack([products[pair] for pair in PAIRS])])
+    colours = torch.from_numpy(rng.normal(0, 20, (3, 9))).float()
+    found = _explained(colours, 0.7 * sums[:, None, None].expand(-1, 4, 4), torch.zeros(1, 1, 9, 2))
+    known = torch.distributions.MultivariateNormal(mean, covariance + NOISE**2 * torch.eye(3))
+    expected = known.log_prob(colours.T) + 1.5 * np.log(2 * np.pi)
+    assert torch.allclose(found, expected, rtol=1e-3)
+
+
+def test_masks_far_from_any_edge_stay_as_they_are() -> None:
+    image, _ = picture()
+    logits = torch.full((2, SIDE, SIDE), -20.0)
+    assert torch.equal(fit_edges(logits, image, SIDE // CELL), logits)
 
 
 def test_a_picture_of_one_colour_changes_nothing() -> None:
@@ -49,7 +71,7 @@ def test_a_picture_of_one_colour_changes_nothing() -> None:
 
 def test_logits_finer_than_the_grid_move_half_as_far() -> None:
     image, mask = picture()
-    for finer, furthest in ((1, 2.4), (2, 1.2)):
+    for finer, furthest in ((1, 10.8), (2, 5.4)):
         logits = F.avg_pool2d(mask[None, None].float() * 12 - 6, CELL // finer)[0]
         plain = F.interpolate(logits[None], size=(SIDE, SIDE), mode="bilinear")[0]
         moved = (fit_edges(logits, image, SIDE // CELL) - plain).abs().max()
