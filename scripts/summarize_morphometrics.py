@@ -150,15 +150,20 @@ def counted(items: Iterable[Rows], bar: Progress) -> Iterator[Rows]:
 
 def write_guide(folder: Path, *of_tables: dict[str, type]) -> None:
     """columns.tsv, the codebook, which says what is text, and programs that read the tables by it."""
-    names = ("measurements", "morphometrics_wide")
+    names = ("measurements", "morphometrics_wide", "morphometrics_summary", "publication")
+    more = (SUMMARY, publication.COLUMNS)
     lines = ["table\tcolumn\ttype\tunit\tmeaning"]
-    for name, columns in zip(names, of_tables, strict=True):
+    for name, columns in zip(names, (*of_tables, *more), strict=True):
         for column, of in columns.items():
             unit, said = described(column)
             if name == "measurements":
                 own = of is float and short.is_length(column)
                 unit = "as the column unit" if own else ""
                 said = short.meaning(column)
+            elif columns in more:
+                own = column in ("mean", "sd", "min", "max") or column.startswith("bias")
+                unit = "as the column unit" if own else ""
+                said = publication.MEANINGS.get(column, said)
             kind = "text" if of is str else "number"
             lines.append("\t".join((name, column, kind, unit, said)))
     texts = {"columns.tsv": "\n".join(lines) + "\n"}

@@ -6,7 +6,7 @@ METHODS = {
     "search_scale": 8,
     "find_scale": 2,
     "measure": 21,
-    "summarize_morphometrics": 8,
+    "summarize_morphometrics": 9,
     "plot_morphometrics": 2,
     "export_shapes": 7,
     "plot_shapes": 3,

@@ -23,7 +23,7 @@ TABLES = {
     "morphometrics_wide.csv": "a row per specimen with all measures, also of masks that are not trusted:"
     " mind the columns status",
     "status.csv": "a row per genus and round: what is complete, what is missing and why",
-    "columns.tsv": "what each column of measurements.csv and morphometrics_wide.csv means",
+    "columns.tsv": "what each column of these tables means",
 }
 """What the tables hold that a reader begins with."""
 _DATA = "index.js"

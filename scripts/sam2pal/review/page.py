@@ -192,12 +192,12 @@ def _adapted(known: int) -> str:
     """How far confidences are those of the genus."""
     if not known:
         return (
-            "It was fitted to beetles and drawn insects, not to this genus, which has only one template:"
-            " outline a second one, or judge masks here."
+            "Confidence was fitted to beetles and drawn insects, not to this genus, which has only one"
+            " template: outline a second one, or judge masks here."
         )
     return (
-        f"It was fitted to beetles and drawn insects, and adapted to {_counted(known, 'mask')} of this genus:"
-        " templates segmented from one another, and masks that people corrected or judged."
+        f"Confidence was fitted to beetles and drawn insects, and adapted to {_counted(known, 'mask')} of"
+        " this genus: templates segmented from one another, and masks that people corrected or judged."
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sam2pal.morphometrics.measures.dictionary import BY_NAME
-from sam2pal.morphometrics.tables.summary import STATE_COUNTS
+from sam2pal.morphometrics.tables.summary import STATE_COUNTS, SUMMARY_MEANINGS
 
 PRINTED = ("length", "width", "area")
 COLUMNS = {
@@ -16,6 +16,10 @@ COLUMNS = {
     **dict.fromkeys(STATE_COUNTS, int),
 }
 """Columns of publication.csv; text is `mean ± sd (min to max)`, all with the mean's decimals."""
+MEANINGS = SUMMARY_MEANINGS | {
+    "cv_percent": "coefficient of variation, per cent",
+    "text": "mean ± sd (min to max), as a table of a publication prints it",
+}
 DIGITS = 3  # significant ones of what is printed
 
 

@@ -42,12 +42,32 @@ SUMMARY = {
     ),
     **dict.fromkeys(STATE_COUNTS, int),
 }
-"""Columns of the summary.
-
-cv is sd / mean. Of n_checked masks a person accepted or corrected the prediction, which would have counted;
-bias is the mean of predicted - checked values, with a 95 % interval, and bias_of_mean what the unchecked
-predictions make of it in the mean. n_unconfirmed: left out by `confirmed_only`;
-n_other: unreadable, no specimen, not annotated, or without a value (no scale, too few pixels)."""
+"""Columns of the summary; `SUMMARY_MEANINGS` explains those after the unit."""
+_LEFT = "specimens left out of the mean: "
+SUMMARY_MEANINGS = {
+    "n": "specimens whose masks were measured with confidence",
+    "mean": "of these n; empty if there are none",
+    "sd": "standard deviation",
+    "cv": "coefficient of variation, sd / mean",
+    "min": "smallest value",
+    "max": "largest value",
+    "n_checked": "of the n, masks that a person accepted or corrected and that had counted as predicted",
+    "bias": "mean of predicted minus checked values over n_checked",
+    "bias_low": "lower end of the 95 % interval of bias",
+    "bias_high": "upper end of the 95 % interval of bias",
+    "bias_of_mean": "what follows for the mean: bias times the share of the n that nobody checked",
+    f"n_{LOW}": f"{_LEFT}the mask has a low confidence",
+    f"n_{DOUBTFUL}": f"{_LEFT}the mask is unlike those of the genus or the templates",
+    f"n_{OUTSIDE}": f"{_LEFT}the mask is cut by the photograph's edge, or lies beyond",
+    f"n_{HIDDEN}": f"{_LEFT}a person said that something covers the structure",
+    f"n_{ABSENT}": f"{_LEFT}there is no mask",
+    f"n_{UNCONFIRMED}": f"{_LEFT}nobody confirmed the mask (`confirmed_only`)",
+    "n_other": f"{_LEFT}unreadable, no specimen, not annotated, or no value (no scale, too few pixels)",
+    **{
+        column: f"specimens whose structure is {name}, whether the mask counts or not"
+        for column, name in STATE_COUNTS.items()
+    },
+}
 _MEASURED = (MEASURED, LOW, DOUBTFUL, OUTSIDE)
 _SAID = ("status", "source", "verdict")
 _LEFT_OUT = (DOUBTFUL, OUTSIDE, HIDDEN, ABSENT, UNCONFIRMED)
