@@ -22,6 +22,7 @@ def parse() -> argparse.Namespace:
     parser = program(__doc__)
     add = parser.add_argument
     add("--predictions", nargs="+", required=True, help="COCO files, such as the shards of a genus")
+    add("--pictures", nargs="+", default=[], help="of each of these the ZIP of small pictures")
     add("--templates", help="canonical COCO of the round's templates")
     add("--evaluation", help="evaluation.csv: shows the IoU beside the score")
     add("--measurements", help="morphometrics.csv or .parquet: shows what is doubtful, and why")
@@ -49,6 +50,7 @@ def main() -> None:
             arguments.genus,
             arguments.round,
             arguments.corrections,
+            arguments.pictures,
         ),
         read_options(arguments.options).review,
         arguments.sheet,

@@ -2,7 +2,9 @@
 
 import argparse
 import logging
+from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
 from sam2pal.cli import add_machine, add_options, add_progress, run, with_machine
 from sam2pal.config.segmentation import SegmentationOptions
@@ -10,6 +12,8 @@ from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import read_list
+from sam2pal.dataset.previews import keep
+from sam2pal.io.files import atomic
 from sam2pal.io.progress import Progress
 
 
@@ -26,6 +30,7 @@ def parse() -> argparse.Namespace:
     add_progress(parser)
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--output", type=Path, required=True, help="predictions (COCO)")
+    parser.add_argument("--pictures", type=Path, help="ZIP: small pictures of large photographs")
     return parser.parse_args()
 
 
@@ -58,9 +63,12 @@ def main() -> None:
         with torch.inference_mode(), half_on_cpu(options.half, stage.model):
             tracker = Tracker(model)
             bundled = stage.model.name == "bundled"
-            predictions = segment(
-                tracker, specimens, templates, structures, options, bar.update, bundled
-            )
+            given = tracker, specimens, templates, structures, options, bar.update, bundled
+            if arguments.pictures:
+                with atomic(arguments.pictures) as temporary, ZipFile(temporary, "w") as file:
+                    predictions = segment(*given, partial(keep, file))
+            else:
+                predictions = segment(*given)
     predictions["info"] |= {
         "genus": arguments.genus,
         "round": arguments.round,

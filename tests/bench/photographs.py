@@ -31,9 +31,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
@@ -164,6 +166,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     from sam2pal.config.structures import read_structures
     from sam2pal.dataset.dataset import read_templates
     from sam2pal.dataset.manifest import build_manifest
+    from sam2pal.dataset.previews import keep
     from sam2pal.model.build import build_model
     from sam2pal.model.finding import Finder
     from sam2pal.model.tracker import Tracker
@@ -197,7 +200,9 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     templates = read_templates(folder / "templates.json")
     structures = read_structures(dict.fromkeys(NAMES))
     began, loop = time.process_time(), time.thread_time()
-    found = shard.segment(tracker, specimens, templates, structures, options)
+    with ZipFile(folder / "shard.zip", "w") as file:
+        given = tracker, specimens, templates, structures, options
+        found = shard.segment(*given, keep=partial(keep, file))
     loop = time.thread_time() - loop - spent["start"] - spent["network"]
     every = time.process_time() - began - spent["start"] - spent["network"]
     spent["rest"] = time.process_time() - began - sum(spent.values())
@@ -221,7 +226,8 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
             genus.layout.tidy("Bench", "bench", measured)
         spent["measure"] = time.process_time() - began
         began = time.process_time()
-        write_review(folder / f"{name}.html", Sources([folder / f"{name}.json"]))
+        sources = Sources([folder / f"{name}.json"], pictures=[folder / "shard.zip"])
+        write_review(folder / f"{name}.html", sources)
         spent["page"] = time.process_time() - began
     spent |= {"loop": loop, "all": every}
     each = {stage: spent[stage] / len(specimens) for stage in COLUMNS}

@@ -5,6 +5,7 @@ rule review_page:
     input:
         options=f"{OPTIONS}/review_page.json",
         predictions=predictions,
+        pictures=lambda wildcards: [f"{of[:-5]}.zip" for of in predictions(wildcards)],
         templates="<results>/{genus}/{round}/templates.json",
         evaluation="<results>/{genus}/{round}/evaluation.csv",
         measurements="<results>/{genus}/{round}/morphometrics.parquet",
@@ -39,7 +40,7 @@ rule review_page:
         home=place("<results>/index.html"),
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --round {wildcards.round}"
-        " --predictions {input.predictions} --templates {input.templates}"
+        " --predictions {input.predictions} --pictures {input.pictures} --templates {input.templates}"
         " --evaluation {input.evaluation} --measurements {input.measurements} --next {input.next}"
         " {params.changes} {params.corrections} --output {output.page} --sheet {output.sheet} --home {params.home:q}"
         " --progress {log}.state > {log} 2>&1"

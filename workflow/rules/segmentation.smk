@@ -10,6 +10,7 @@ rule segment_shard:
         adapter=adapter,
     output:
         predictions="<results>/{genus}/{round}/shards/{shard}.json",
+        pictures="<results>/{genus}/{round}/shards/{shard}.zip",
     log:
         "<logs>/{genus}/{round}/segment_shard/{shard}.log",
     benchmark:
@@ -26,7 +27,7 @@ rule segment_shard:
         "{params.program} {params.machine} --options {input.options}"
         " --genus {wildcards.genus} --round {wildcards.round} --specimens {input.specimens}"
         " --templates {input.templates} {params.checkpoint} {params.adapter}"
-        " --progress {log}.state --output {output.predictions} > {log} 2>&1"
+        " --progress {log}.state --output {output.predictions} --pictures {output.pictures} > {log} 2>&1"
 
 
 # Also of few specimens; that there are too few it finds before it loads anything.

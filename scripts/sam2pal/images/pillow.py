@@ -63,8 +63,12 @@ def _ends_well(path: str | Path, kind: str | None) -> bool:
     return kind in ("JPEG", "MPO") and end.rstrip(b"\0\r\n ").endswith(b"\xff\xd9")
 
 
-def decode(path: str | Path, at_least: int | None = None) -> Decoded:
-    """The photograph as stored, reduced where it is much larger than `at_least`."""
+def decode(path: str | Path, at_least: int | None = None, rows: int | None = None) -> Decoded:
+    """The photograph as stored, reduced where it is much larger than `at_least`.
+
+    Args:
+        rows: that suffice, from above: of a PNG in RGB of 8 bits the others are then not decoded.
+    """
     with Image.open(path, formats=FORMATS) as image:
         header = _header(path, image)
         if image.format in ("JPEG", "MPO"):
@@ -76,6 +80,10 @@ def decode(path: str | Path, at_least: int | None = None) -> Decoded:
         if depth == 16 or (depth == 8 and image.mode == "RGB" and not image.has_transparency_data):
             import imagecodecs  # here, as not all photographs need it
 
+            if depth == 8 and rows and rows < header.height and not image.info.get("interlace"):
+                check_memory(path, header.width, rows, 3.5)
+                samples = imagecodecs.spng_decode(_shortened(path, rows))
+                return Decoded(header, samples, (header.width, header.height))
             check_memory(path, *image.size, 3.5 if depth == 8 else 13)
             samples = imagecodecs.png_decode(Path(path).read_bytes())
             if depth == 8:
@@ -140,6 +148,16 @@ def _check_png(path: str | Path) -> None:
 def _png_depth(path: str | Path) -> int:
     with open(path, "rb") as file:
         return file.read(25)[24]
+
+
+def _shortened(path: str | Path, rows: int) -> np.ndarray:
+    """The bytes of a PNG that says it has so many rows; libspng ends with the last of them."""
+    content = np.fromfile(path, np.uint8)
+    start = bytearray(content[:33])  # the signature and IHDR
+    start[20:24] = rows.to_bytes(4, "big")
+    start[29:33] = zlib.crc32(start[12:29]).to_bytes(4, "big")
+    content[:33] = start
+    return content
 
 
 def _pillow_rgb(image: Image.Image) -> np.ndarray:

@@ -6,10 +6,11 @@ Where less than the whole is asked for, each format gives what its library can:
 | --- | --- | --- |
 | JPEG | decoded at 1/2, 1/4 or 1/8 (libjpeg) | all of it is decoded |
 | TIFF | the fitting level of a pyramid of 8 bits; else means of boxes, band by band | its tiles or strips |
-| PNG, BMP, WebP | all of it is decoded, then means of boxes | all of it is decoded |
+| PNG | all of it is decoded, then means of boxes | RGB of 8 bits down to its last row (`read_part`) |
+| BMP, WebP | all of it is decoded, then means of boxes | all of it is decoded |
 
 All data of a file are read and checked, except the finer levels of a pyramid and what lies outside of a
-window of a TIFF: of these it is only known that the file reaches to their ends.
+window of a TIFF or below that of a PNG: of these it is only known that the file reaches to their ends.
 """
 
 import math
@@ -169,20 +170,28 @@ def read_photograph(path: str | Path, at_least: int | None = None) -> Photograph
 
 
 def read_part(path: str | Path, box: tuple[int, int, int, int]) -> Photograph:
-    """All pixels of a photograph, or of a TIFF those of a box, with the tiles or strips around it.
+    """All pixels of a photograph, or fewer: of a TIFF those of a box, of a PNG those down to its last row.
 
     Args:
         box: (left, top, width, height), as stored on disk; one that reaches beyond the photograph is ignored.
     """
     left, top, width, height = box
-    if split(path)[1] is None and _decoder(path) is tiff:
+    if split(path)[1] is not None:
+        return read_photograph(path)
+    is_tiff, nothing = _decoder(path) is tiff, np.zeros((0, 0, 3), np.uint8)
+    if is_tiff:
         header = _guarded(path, tiff.inspect)
-        nothing = np.zeros((0, 0, 3), np.uint8)
-        whole = Photograph(nothing, header.orientation, header.width, header.height, header.notes)
-        if left + width <= header.width and top + height <= header.height:
-            window = Window(*whole.upright_box(*box))
-            return replace(whole, pixels=read_window(path, window), window=window)
-    return read_photograph(path)
+        if left + width > header.width or top + height > header.height:
+            return read_photograph(path)
+    else:
+        header, pixels, _ = _guarded(path, partial(pillow.decode, rows=top + height))
+        box = 0, 0, header.width, len(pixels)
+    whole = Photograph(nothing, header.orientation, header.width, header.height, header.notes)
+    window = Window(*whole.upright_box(*box))
+    if is_tiff:
+        return replace(whole, pixels=read_window(path, window), window=window)
+    pixels = np.require(upright(pixels, header.orientation), requirements="CW")
+    return replace(whole, pixels=pixels, window=window)
 
 
 def look_closer(

@@ -1,7 +1,7 @@
 """Second reading of the files: photograph, outlines and masks of one specimen at a time."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,10 +9,11 @@ from urllib.parse import quote
 import numpy as np
 
 from sam2pal.config.review import ReviewOptions
+from sam2pal.dataset.previews import Previews
 from sam2pal.dataset.runs import Runs, rle_size
 from sam2pal.images.address import split
 from sam2pal.images.orientation import upright_points
-from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.images.reading import Photograph, inspect, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.review.outlines import svg_path
 from sam2pal.review.overlay import fit, shrink, trace
@@ -37,6 +38,7 @@ class ShownSpecimen:
             no longer the one that was segmented.
         width, height: of what is shown, in pixels; 0 if not known.
         copy: whether browsers need a copy of the photograph.
+        small: the photograph with few pixels, if these were kept.
     """
 
     entry: Entry
@@ -46,6 +48,7 @@ class ShownSpecimen:
     height: int
     problem: str = ""
     copy: bool = False
+    small: Photograph | None = None
 
     @property
     def orientation(self) -> int:
@@ -60,11 +63,14 @@ class ShownSpecimen:
         return {name: self.photograph.to_upright(mask) for name, mask in masks.items()}
 
 
-def show(entry: Entry, at_least: int | None = None) -> ShownSpecimen:
+def show(
+    entry: Entry, at_least: int | None = None, previews: Previews | None = None
+) -> ShownSpecimen:
     """Read the photograph of an entry that has masks.
 
     Args:
         at_least: longer side in pixels that the photograph is needed with; see `read_photograph`.
+        previews: small pictures: a photograph of which one is large enough is not decoded.
 
     Raises:
         InputError: a mask is damaged, or has another size than the photograph.
@@ -75,7 +81,12 @@ def show(entry: Entry, at_least: int | None = None) -> ShownSpecimen:
         file, window = split(entry.path)
         start = _start(file)
         copy = window is not None or not start.startswith(_IN_BROWSERS)
-        photograph = read_photograph(entry.path, None if copy else at_least)
+        kept = previews.of(specimen.specimen, file, at_least) if previews and at_least else None
+        if kept is None or copy:
+            photograph = read_photograph(entry.path, None if copy else at_least)
+        else:
+            of, (pixels, frame) = inspect(entry.path), kept
+            photograph = Photograph(pixels, of.orientation, of.width, of.height, of.notes, frame)
         if photograph.orientation != 1 and not start.startswith(_ORIENTED) and not copy:
             copy, photograph = True, read_photograph(entry.path)
     except InputError as error:
@@ -96,7 +107,8 @@ def show(entry: Entry, at_least: int | None = None) -> ShownSpecimen:
                 f"{specimen.annotations[name].where}: the mask has {wide} x {high} pixels, the"
                 f" photograph {size[0]} x {size[1]}; run the workflow again"
             )
-    return ShownSpecimen(entry, photograph, masks, width, height, copy=copy)
+    small = kept and replace(photograph, pixels=kept[0], frame=kept[1])
+    return ShownSpecimen(entry, photograph, masks, width, height, copy=copy, small=small)
 
 
 def picture(shown: ShownSpecimen, options: ReviewOptions, target: Path) -> dict[str, Any] | None:
@@ -111,7 +123,7 @@ def picture(shown: ShownSpecimen, options: ReviewOptions, target: Path) -> dict[
     width, height = fit(shown.width, shown.height, options.side)
     if shown.photograph is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        image = shrink(shown.photograph, options.side)
+        image = shrink(shown.small or shown.photograph, options.side)
         image.save(target, "JPEG", quality=options.quality)
     scale = (UNITS * width / shown.width, UNITS * height / shown.height)
     paths = {

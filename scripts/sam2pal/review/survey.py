@@ -113,6 +113,7 @@ class Sources:
         templates: COCO file of the templates; those that are no specimens get cards of their own.
         genus, round: what the files must be of; if empty, what they say they are.
         corrections: what people said: masks they drew are shown, their verdicts stand beside the others.
+        pictures: of each file of predictions the small pictures that were kept of its photographs.
     """
 
     predictions: Sequence[str | Path]
@@ -121,6 +122,7 @@ class Sources:
     genus: str = ""
     round: str = ""
     corrections: Corrections | None = None
+    pictures: Sequence[str | Path] = ()
 
 
 class Survey:
@@ -141,6 +143,7 @@ class Survey:
 
     def __init__(self, sources: Sources, options: ReviewOptions) -> None:
         self.files = [Path(path) for path in sources.predictions]
+        self.pictures = dict(enumerate(sources.pictures))  # by the number of the file
         self.templates = None if sources.templates is None else Path(sources.templates)
         self.tables, self.options = sources.tables or Tables(), options
         self.genus, self.round = sources.genus, sources.round

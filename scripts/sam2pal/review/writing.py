@@ -10,6 +10,7 @@ from PIL import Image
 
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import MISSING, Dataset
+from sam2pal.dataset.previews import Previews
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -87,12 +88,12 @@ def _render(
     problems, cells = [], {}
     total = sum(map(len, wanted.values()))
     with Progress(progress, "specimen", total) as bar:
-        for row, entry in bar.over(_in_files(survey, wanted)):
+        for row, entry, previews in bar.over(_in_files(survey, wanted)):
             shown, drawn = None, None
             if row.group < Group.NO_SPECIMEN:
                 # outlines of the sheet are drawn into the photograph's own pixels
                 whole = row.rank in on_sheet
-                shown = show(entry, None if whole else survey.options.side)
+                shown = show(entry, None if whole else survey.options.side, previews)
                 if shown.problem:
                     problems.append(f"{row.specimen}: {shown.problem}")
             if row.rank in on_sheet:
@@ -106,14 +107,17 @@ def _render(
     return problems, cells
 
 
-def _in_files(survey: Survey, wanted: dict[int, list[PageRow]]) -> Iterator[tuple[PageRow, Entry]]:
+def _in_files(
+    survey: Survey, wanted: dict[int, list[PageRow]]
+) -> Iterator[tuple[PageRow, Entry, Previews]]:
     for number in sorted(wanted):
         if number < 0:
             found = entries(Dataset(survey.templates, source="drawn"))
         else:
             found = entries(survey.read(number), survey.tables)
+        previews = Previews(survey.pictures.get(number))
         for row in wanted[number]:
-            yield row, found[row.place]
+            yield row, found[row.place], previews
 
 
 def _cell(row: PageRow, shown: ShownSpecimen, structures: list[str]) -> Cell:

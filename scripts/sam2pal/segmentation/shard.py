@@ -15,6 +15,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.files import categories
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.matching import find_templates
+from sam2pal.dataset.previews import Preview, preview
 from sam2pal.dataset.states import NO_SPECIMEN, OK, UNREADABLE
 from sam2pal.images.address import file_of
 from sam2pal.images.reading import Photograph, look_closer, read_photograph
@@ -46,11 +47,13 @@ def segment(
     options: SegmentationOptions,
     on_specimen: Callable[[], Any] = lambda: None,
     bundled: bool = True,
+    keep: Callable[[Specimen, Preview], Any] | None = None,
 ) -> dict[str, Any]:
     """Segment a shard.
 
     Args:
         bundled: whether this is the bundled model, to whose features alikeness is fitted.
+        keep: takes the small picture of each large photograph; see `dataset/previews.py`.
 
     Returns:
         COCO: an image per specimen (also the unreadable ones, with the reason), and for each readable one an
@@ -114,6 +117,8 @@ def segment(
     }
     for seen in _photographs(tracker, batches, specimens, outlined, options.decode_threads):
         specimen, photograph = seen.specimen, seen.photograph
+        if keep and seen.picture:
+            keep(specimen, seen.picture)
         if photograph is None or specimen.specimen in outlined:
             flush()  # keeps the order of the list
         if photograph is None:
@@ -192,6 +197,7 @@ class _Seen:
     reason: str = ""
     regions: Sequence[Window] = ()
     place: FoundWindow | None = None
+    picture: Preview | None = None
 
 
 def _photographs(
@@ -243,7 +249,8 @@ def _read(specimen: Specimen, at_least: int, finder: Finder | None) -> _Seen:
         photograph = read_photograph(path, at_least)
     except InputError as error:
         return lost(str(error).removeprefix(f"{path}: "))
-    return _Seen(specimen, photograph, regions=finder.regions(photograph) if finder else ())
+    regions = finder.regions(photograph) if finder else ()
+    return _Seen(specimen, photograph, regions=regions, picture=preview(photograph))
 
 
 def _closer(seen: _Seen, side: int) -> _Seen:

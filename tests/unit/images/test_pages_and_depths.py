@@ -43,8 +43,29 @@ def test_of_a_tiff_a_part_is_read(tmp_path, orientation):
     assert np.array_equal(part.pixels, whole.pixels[part.window.slices])
     assert part.displayed == whole.displayed and part.orientation == orientation
     assert np.array_equal(read_part(path, (0, 0, 2000, 30)).pixels, whole.pixels)
-    Image.fromarray(scene()).save(tmp_path / "a.png")
-    assert np.array_equal(read_part(tmp_path / "a.png", (100, 50, 70, 30)).pixels, scene())
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_png_is_decoded_down_to_the_last_row_of_a_part(tmp_path, orientation):
+    path, exif = tmp_path / "a.png", Image.Exif()
+    exif[274] = orientation
+    noise = np.random.default_rng(1).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    Image.fromarray(noise).save(path, exif=exif)
+    whole, part = read_photograph(path), read_part(path, (100, 50, 70, 30))
+    assert part.window == whole.upright_box(0, 0, WIDTH, 80)
+    assert np.array_equal(part.pixels, whole.pixels[part.window.slices])
+    assert part.displayed == whole.displayed and part.orientation == orientation
+    assert np.array_equal(read_part(path, (0, 0, 30, 2000)).pixels, whole.pixels)
+    content = bytearray(path.read_bytes())
+    content[len(content) * 3 // 4] ^= 255
+    path.write_bytes(content)
+    assert np.array_equal(read_part(path, (100, 50, 70, 30)).pixels, part.pixels)
+    with pytest.raises(InputError):
+        read_part(path, (100, 50, 70, 260))
+    for mode in ("L", "RGBA"):  # the others are decoded in full
+        image = Image.fromarray(scene()).convert(mode)
+        image.save(path)
+        assert len(read_part(path, (100, 50, 70, 30)).pixels) == HEIGHT
 
 
 PREVIEW = np.full((40, 50, 3), 7, np.uint8)

@@ -1,14 +1,17 @@
 """The review page: what comes first, what is drawn where, and that nothing goes missing."""
 
 import csv
+import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -24,6 +27,8 @@ from sam2pal.dataset.files import categories as coco_categories
 from sam2pal.dataset.files import check, read_json
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.judged import Corrections
+from sam2pal.dataset.manifest import build_manifest
+from sam2pal.dataset.previews import keep, preview
 from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measures
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import Photograph, read_photograph
@@ -234,6 +239,43 @@ def test_a_picture_of_a_photograph_read_small_is_that_of_the_whole_one(
     expected, found = (np.asarray(shrink(one, 60)).astype(int) for one in (whole, small))
     assert expected.shape == found.shape and max(found.shape) == 60
     assert np.abs(expected - found).max() <= 16 and np.abs(expected - found).mean() < 1
+
+
+@pytest.mark.parametrize(("kind", "orientation"), [("JPEG", 6), ("PNG", 1), ("TIFF", 1)])
+def test_small_pictures_are_shown_while_they_are_those_of_the_photographs(
+    tmp_path: Path, kind: str, orientation: int
+) -> None:
+    files = Files(tmp_path)
+    files.add("a", [0.9], masks={"head": np.ones((403, 605), bool)})
+    path = tmp_path / "photographs/a.png"
+    pixels = np.zeros((403, 605, 3), np.uint8)
+    pixels[:, 350:] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, kind, exif=exif)
+    whole, small = (read_photograph(path, side) for side in (None, 130))
+    assert preview(whole) is None
+    (specimen,) = build_manifest(path.parent, None, 100).specimens
+    negative = dataclasses.replace(small, pixels=255 - small.pixels)  # to tell which was shown
+    with ZipFile(tmp_path / "a.zip", "w") as file:
+        keep(file, specimen, preview(negative))
+
+    def shown(side: int = 64, pictures: tuple[str, ...] = ("a.zip",)) -> np.ndarray:
+        sources = Sources(files.write(), pictures=[tmp_path / name for name in pictures])
+        write_review(tmp_path / "review.html", sources, ReviewOptions(side=side))
+        (row,) = data(tmp_path)["rows"]
+        assert (row["orientation"], "sha256" in row) == (orientation, True)
+        with Image.open(tmp_path / "review/pictures/000/000001.jpg") as image:
+            return np.asarray(image).astype(int)
+
+    plain, kept = shown(pictures=()), shown()
+    assert plain.shape == kept.shape and max(plain.shape) == 64
+    assert np.abs(plain + kept - 255).mean() < 3
+    assert np.abs(shown(200) - shown(200, ())).max() == 0  # too few pixels
+    os.utime(path, (1, 1))
+    assert np.abs(shown() - plain).max() == 0
+    (tmp_path / "a.zip").write_bytes(b"damaged")
+    assert np.abs(shown() - plain).max() == 0
 
 
 def test_a_copy_is_no_longer_than_a_jpeg_can_be(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
+from sam2pal.dataset.previews import Previews
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.evaluation.left_out import COLUMNS
 from sam2pal.evaluation.overlap import iou
@@ -251,6 +252,28 @@ def test_segmenting(project, trained, by_hand, tmp_path):
     arguments = segment_arguments(project, tmp_path / "b.json", adapter=trained)
     assert by_hand("segment_shard", *arguments).code == 0
     assert (tmp_path / "b.json").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
+def test_small_pictures_of_large_photographs_are_kept(project, by_hand, tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    with Image.open(project / "photographs/s1.png") as image:
+        image.save(folder / "small.png")
+        large = image.resize((900, 700), Image.Resampling.BILINEAR)
+    large.save(folder / "large.png")
+    write_list(tmp_path / "list.tsv", build_manifest(folder, None, 100).specimens)
+    for name in ("a", "b"):
+        more = {"specimens": tmp_path / "list.tsv", "pictures": tmp_path / f"{name}.zip"}
+        arguments = segment_arguments(project, tmp_path / f"{name}.json", **more)
+        assert by_hand("segment_shard", *arguments).code == 0
+    previews = Previews(tmp_path / "a.zip")
+    pixels, frame = previews.of("large", str(folder / "large.png"), 128)
+    factor = 900 / frame[2]
+    assert factor in (2, 4) and frame[3] == 700 / factor
+    expected = np.asarray(large.reduce(int(factor)), int)
+    assert pixels.shape == expected.shape and np.abs(pixels - expected).mean() < 4
+    assert previews.of("small", str(folder / "small.png"), 16) is None
+    assert (tmp_path / "b.zip").read_bytes() == (tmp_path / "a.zip").read_bytes()
 
 
 def test_an_empty_and_a_damaged_shard(project, by_hand, tmp_path):
