@@ -21,8 +21,9 @@ def alikeness_signals(masks: Sequence[Signals], seen: Signals) -> dict[str, floa
     """Means over the structures of a specimen, of log odds; one without a mask has the lowest.
 
     Args:
-        seen: signals of the photograph: how far its masks lie `apart`, and how alike what they hold and what
-            is drawn on the templates are; None with features to which that was not fitted.
+        seen: signals of the photograph: how far its masks lie `apart`, or a second specimen is found beside
+            the first; and how alike what they hold and what is drawn on the templates are; None with features
+            to which that was not fitted.
     """
     found = dict(seen)
     for name in COMBINED:

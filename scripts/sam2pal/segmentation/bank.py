@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from sam2pal.config.segmentation import SegmentationOptions
@@ -23,11 +24,20 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Memory, Tracker
 from sam2pal.model.views import View, other_side, views_of
 from sam2pal.segmentation.limits import Limits, learn_limits
-from sam2pal.segmentation.signals import Grid, contrasts, second_piece, shape_of
+from sam2pal.segmentation.signals import (
+    Grid,
+    contrasts,
+    largest_piece,
+    second_piece,
+    shape_of,
+    thickness,
+)
 
 log = logging.getLogger(__name__)
 
 SPECK = 0.05  # share of a mask's largest piece; less is no piece
+LOOSE = 0.05  # area of masks beside their largest piece, as a share of it; less is no second one
+THICK, MOSTLY = 2.0, 0.3  # cells; and the share of its largest piece that the next piece lacks
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class Bank:
         sure: [K], the logit that a structure is there, on the templates themselves.
         contrast: [K], of what is drawn with what surrounds it (see `contrasts`); NaN of what none shows.
         whole: [K], whether no template shows a structure in pieces.
+        compact: [K], whether all templates show a structure thick and mostly in one piece.
+        joined: whether those lie together in one piece on every template.
         shapes: [T, K, side, side], of what is drawn, each in its own frame (see `shape_of`).
         duplicates: pairs of templates that are nearly the same photograph.
         specimens: [T], ids of the templates.
@@ -70,6 +82,8 @@ class Bank:
     sure: tuple[float, ...]
     contrast: tuple[float, ...]
     whole: tuple[bool, ...]
+    compact: tuple[bool, ...]
+    joined: bool
     shapes: Tensor
     duplicates: list[tuple[str, str]]
     specimens: tuple[str, ...]
@@ -187,6 +201,8 @@ def remember(tracker: Tracker, known: TemplateSet, options: SegmentationOptions)
     if known.outlines:  # mirrored views are the last
         unmirrored = descriptors[:, : len(options.turns)] if descriptors is not None else None
         finder = Finder(tracker, known, options.turns, unmirrored)
+    in_cells = drawn.numpy() > 0.5
+    compact = _compact(in_cells)
     return Bank(
         views,
         ways,
@@ -200,7 +216,9 @@ def remember(tracker: Tracker, known: TemplateSet, options: SegmentationOptions)
         learn_limits(in_views, seen, options),
         tuple(torch.stack(sure).nanmean(0).tolist()),
         _contrast(known),
-        _whole(drawn.numpy() > 0.5),
+        _whole(in_cells),
+        compact,
+        _joined(in_cells, compact),
         torch.from_numpy(np.array([[shape_of(one) for one in of] for of in drawn.numpy()])),
         duplicates,
         known.specimens,
@@ -222,6 +240,26 @@ def _contrast(known: TemplateSet) -> tuple[float, ...]:
     ]
     there = np.array(found, np.float32)
     return tuple(torch.from_numpy(there).nanmean(0).tolist())
+
+
+def _compact(masks: NDArray[np.bool_]) -> tuple[bool, ...]:
+    """Of masks [T, K, s, s]."""
+    return tuple(
+        any(mask.any() for mask in of)
+        and all(
+            thickness(mask) >= THICK and second_piece(mask) < MOSTLY for mask in of if mask.any()
+        )
+        for of in masks.swapaxes(0, 1)
+    )
+
+
+def _joined(masks: NDArray[np.bool_], compact: Sequence[bool]) -> bool:
+    """Whether of masks [T, K, s, s] those of compact structures lie in one piece."""
+    for of in masks[:, list(compact)].any(1):
+        piece = of & largest_piece(binary_dilation(of, np.ones((3, 3))))
+        if (of & ~piece).sum() > LOOSE * piece.sum():
+            return False
+    return True
 
 
 def _whole(masks: NDArray[np.bool_]) -> tuple[bool, ...]:

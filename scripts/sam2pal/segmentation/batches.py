@@ -15,6 +15,7 @@ from sam2pal.segmentation.annotations import Annotator, make_room
 from sam2pal.segmentation.bank import read_templates, remember
 from sam2pal.segmentation.leaving_out import templates_by_others
 from sam2pal.segmentation.parents import Level, flag_outside, levels_of
+from sam2pal.segmentation.second import second_specimen
 from sam2pal.segmentation.states import Thresholds, decide_states
 from sam2pal.segmentation.tracking import Outcome, track_halving
 
@@ -24,6 +25,7 @@ class Segmented:
     """One specimen.
 
     Attributes:
+        second: how much of a specimen is found again beside it (see `second_specimen`).
         windows: (left, top, width, height) as stored, in which the parts of a structure were looked for, by
             structure.
     """
@@ -32,6 +34,7 @@ class Segmented:
     photograph: Photograph
     outcome: Outcome
     found: dict[str, dict[str, Any]]
+    second: float = 0.0
     windows: dict[str, list[int]] = field(default_factory=dict)
 
 
@@ -89,7 +92,8 @@ class BatchSegmenter:
             found = decide_states(
                 found, photograph, limits, Thresholds.of(self.bank, self._options)
             )
-            done.append(Segmented(specimen, photograph, outcome, self._by_name(found)))
+            second = second_specimen(self._tracker, self.bank, specimen.path, photograph, outcome)
+            done.append(Segmented(specimen, photograph, outcome, self._by_name(found), second))
         for level in self._levels:
             self._look_closer(level, done, own)
         for one in done:

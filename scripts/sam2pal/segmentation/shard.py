@@ -29,9 +29,8 @@ from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.alikeness import SEEN, flag_unlike, shipped_alikeness
 from sam2pal.segmentation.annotations import drawn_annotation, unknown_annotation
 from sam2pal.segmentation.bank import Bank
-from sam2pal.segmentation.batches import BatchSegmenter
+from sam2pal.segmentation.batches import BatchSegmenter, Segmented
 from sam2pal.segmentation.signals import separation
-from sam2pal.segmentation.tracking import Outcome
 
 NOT_FOUND = (
     "no specimen found: nothing in the photograph looks like those of the templates; cut the photograph to"
@@ -101,7 +100,7 @@ def segment(
     def flush() -> None:
         for one, place in zip(batches.segment(to_track, own), places, strict=True):
             found = [one.found[name] for name in names]
-            more = _how(bank, one.outcome) | _where(one.photograph, place)
+            more = _how(bank, one) | _where(one.photograph, place)
             if one.specimen.specimen not in own:
                 seen = {name: more[name] for name in SEEN if bundled or name != "body_likeness"}
                 more["alikeness"] = flag_unlike(found, seen, shipped_alikeness())
@@ -153,13 +152,14 @@ def segment(
     }
 
 
-def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
+def _how(bank: Bank, one: Segmented) -> dict[str, Any]:
     """How a specimen was segmented.
 
     The view that was taken, how alike specimen and templates are in it, and its lead over the next one; how
     far its masks lie apart, and how like the templates what they hold is; the share of each template in the
     masks.
     """
+    outcome = one.outcome
     scores, score, margin = outcome.view_scores, None, None
     if scores is not None and not np.isnan(scores).any():
         score = round(float(scores[outcome.view]), 4)
@@ -172,7 +172,7 @@ def _how(bank: Bank, outcome: Outcome) -> dict[str, Any]:
         "view": bank.views[outcome.view].name,
         "view_score": score,
         "view_margin": margin,
-        "apart": round(separation(masks, whole), 4),
+        "apart": round(max(separation(masks, whole), one.second), 4),
         "body_likeness": None if outcome.body_likeness is None else round(outcome.body_likeness, 4),
         "templates": {name: round(share, 3) for name, share in shares if share > 0},
     }

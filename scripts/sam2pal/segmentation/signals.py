@@ -48,7 +48,7 @@ def mask_signals(
     alike = [np.minimum(shape, of).sum() / np.maximum(shape, of).sum() for of in shapes]
     return {
         "expected_iou": float(probability[own].sum() / (area + probability[~above].sum())),
-        "thickness": 2 * area / _outline(own),
+        "thickness": thickness(own),
         "contested": 1 - area / int(above.sum()),
         "shape_likeness": float(max(alike)) if alike else None,
     }
@@ -106,6 +106,19 @@ def separation(masks: NDArray[np.bool_], whole: Sequence[bool]) -> float:
     """
     own = [second_piece(mask) for mask, one in zip(masks, whole, strict=True) if one]
     return min(max(own, default=0.0), second_piece(masks.any(0)))
+
+
+def thickness(mask: NDArray[np.bool_]) -> float:
+    """Area over half of the outline's length, in cells; of a mask that has any."""
+    return 2 * int(mask.sum()) / _outline(mask)
+
+
+def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest connected part of a mask."""
+    pieces, count = label(mask)
+    if not count:
+        return mask
+    return pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
 
 
 def second_piece(mask: NDArray[np.bool_]) -> float:
