@@ -149,10 +149,11 @@ function table(review, row) {
   const body = review.structures.map((style, s) => {
     const mark = row.marks[s];
     const score = confidence(mark) || "–";
+    const [first, ...rest] = style.name.split(/(?<=[_-])/); // where a long name may be broken
     return h(
       "tr",
       { class: `r${s + 1}` },
-      h("th", { scope: "row" }, key(style), style.name),
+      h("th", { scope: "row" }, h("span", {}, key(style), first), rest.map((part) => [h("wbr"), part])),
       h("td", { class: "n" }, score),
       evaluated && h("td", { class: "n" }, mark?.iou === undefined ? "" : mark.iou.toFixed(2)),
       h("td", {}, remarks(mark).map((text) => [h("b", {}, text), " "]), mark?.truth && h("i", {}, `${mark.truth} `), h("span", { dataset: { verdict: s } })),
