@@ -223,15 +223,19 @@ class Page {
   #paint(context, view) {
     const draw = ([left, top, width, height], colour, wide) =>
       stroke(context, view, [[[left, top], [left + width, top], [left + width, top + height], [left, top + height]].map(([x, y]) => ({ x, y }))], { colour }, wide);
-    context.font = "13px system-ui, sans-serif";
     for (const one of this.boxes.list) {
       const chosen = this.chosen.includes(one);
       if (chosen && this.shown && this.held?.edges) continue;
       const colour = chosen ? COLOURS.chosen : COLOURS[one.touching ? "touching" : one.source];
       draw(one.box, colour, chosen ? 3 : 2);
       const [x, y] = this.stage.toScreen(one.box[0], one.box[1]);
+      context.font = "13px system-ui, sans-serif";
+      // no wider than its box, so that it covers no other; what would be too small shows when one comes closer
+      const size = chosen ? 13 : Math.min(13, Math.floor((13 * one.box[2] * view.scale) / (context.measureText(label(one)).width + 6)));
+      if (size < 7) continue;
+      context.font = `${size}px system-ui, sans-serif`;
       context.fillStyle = "#101010";
-      context.fillRect(x, y - 17, context.measureText(label(one)).width + 6, 16);
+      context.fillRect(x, y - size - 4, context.measureText(label(one)).width + 6, size + 3);
       context.fillStyle = colour;
       context.fillText(label(one), x + 3, y - 4);
     }
