@@ -198,7 +198,7 @@ def collect(arguments: argparse.Namespace) -> None:
         adapters.load(model, arguments.adapter)
     tracker = Tracker(model)
     options = SegmentationOptions(
-        absent_below=0.0, faint_below=0.0, window="photograph", ensemble=ENSEMBLE
+        absent_below=0.0, faint_below=0.0, window="photograph", ensemble=ENSEMBLE, refine=True
     )
     root = arguments.cache / "photographs"
     results = arguments.cache / weights(arguments.checkpoint, arguments.adapter)

@@ -36,6 +36,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
+from sam2pal.config.stages import ENSEMBLE
 from sam2pal.config.structures import read_structures
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
@@ -62,7 +63,7 @@ GROUPS = {
     "antennae": lambda name: name.startswith("antennae"),
 }
 WRONG, LEAST, MEASURED = 0.05, 0.9, 0.5  # of the body's length; least confidences
-PIECE, SEEN = 8, 3  # specimens; how often each is seen, as by default
+PIECE = 8  # specimens
 FILLED = 0.8  # of the square's side that the body fills when features are compared
 
 
@@ -284,7 +285,7 @@ def predicted(
     listed = build_manifest(collection / "images", None, 1000).specimens
     wanted = [one for one in listed if int(one.specimen) % 2 == parity]
     folder.mkdir(parents=True, exist_ok=True)
-    asked = read_structures(structures), SegmentationOptions(ensemble=SEEN)
+    asked = read_structures(structures), SegmentationOptions(ensemble=ENSEMBLE, refine=True)
     for first in range(0, len(wanted), PIECE):
         path, piece = folder / f"{first:04}.json", wanted[first : first + PIECE]
         if not path.is_file():

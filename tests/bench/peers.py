@@ -61,7 +61,10 @@ OURS: dict[str, dict[str, Mapping[str, Any]]] = {
         "palindrome alone, one at once": {**PALINDROME, "micro_batch": 1},
         "default": {"controls": 0},
     },
-    "real": {"seen once": {"ensemble": 1}, "seen three times (default)": {"ensemble": 3}},
+    "real": {
+        "seen once": {"ensemble": 1},
+        "seen three times, edges fitted (default)": {"ensemble": 3, "refine": True},
+    },
 }
 THEIRS: dict[str, dict[str, Sequence[str]]] = {
     "one template": {

@@ -16,10 +16,11 @@ class SegmentationOptions:
     window: Literal["photograph", "specimen"] = "specimen"
     """what fills the model's square: the `specimen`, which is found first and cut out like the
     templates, or the whole `photograph`. Training cuts its photographs in the same way"""
-    refine: StrictBool = False
+    refine: StrictBool | None = None
     """fit the edges of masks to the picture: each pixel near an edge is compared with the colours
     of the mask and of what lies around it. With the bundled model legs and antennae gain two to
-    five points of IoU. Confidences and 90 % intervals do not take it into account"""
+    five points of IoU. `none` does so with the bundled model, and not with others, for which it
+    was not measured"""
     threshold: StrictFloat = Field(0.5, ge=0, lt=1)
     """probability above which a pixel belongs to a structure"""
     min_area: StrictFloat = Field(0.02, ge=0, lt=1)

@@ -31,6 +31,12 @@ def resolved_ensemble(configuration: Configuration) -> int:
     return asked
 
 
+def resolved_refine(configuration: Configuration) -> bool:
+    """Whether the edges of masks are fitted to the picture."""
+    asked = configuration.segmentation.refine
+    return configuration.model.bundled if asked is None else asked
+
+
 def stage_options(
     configuration: Configuration, methods: Mapping[str, int]
 ) -> dict[str, dict[str, Any]]:
@@ -53,6 +59,7 @@ def stage_options(
     names = _structures(configuration)
     segmentation = without_machine(configuration.segmentation, SegmentationOptions)
     segmentation["ensemble"] = resolved_ensemble(configuration)
+    segmentation["refine"] = resolved_refine(configuration)
     segmented = {
         **of("seed"),
         **model,

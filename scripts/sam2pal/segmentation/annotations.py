@@ -91,7 +91,7 @@ class Annotator:
             first = sum(place[name] < i for name in tracked)  # of equal logits the first one wins
             upright = (photograph.to_upright(drawn[n].mask()) for n in rivals if n in drawn)
             taken = tuple(Runs.of(mask, *mask.shape) for mask in upright)
-            # confidences were fitted to the model's own logits
+            # signals are of the model's own logits: fitted ones do not tell good masks better
             told, *other = (
                 Likelihood(of[structure.name], tuple(of[name] for name in tracked), first, taken)
                 for of in (surfaces, fitted)

@@ -63,6 +63,21 @@ def test_a_stage_is_given_what_it_depends_on():
     assert "train_palindrome.untrained" not in found
 
 
+def test_what_is_decided_by_the_model():
+    def given(model: dict, **asked: object) -> list[object]:
+        found = stages(model=model, segmentation=asked)
+        of = found["segment_shard"]["segmentation"]
+        assert found["leave_one_out"]["segmentation"] == of  # masks of templates are made alike
+        return [of["ensemble"], of["refine"]]
+
+    other = {"name": "sam2.1_hiera_tiny"}
+    assert given({}) == [3, True]
+    assert given(other) == [1, False]
+    assert given({"checkpoint": "own.pt"}) == [1, False]
+    assert given({}, ensemble=1, refine=False) == [1, False]
+    assert given(other, ensemble=2, refine=True) == [2, True]
+
+
 def test_a_changed_key_changes_the_files_that_read_it():
     training = CONFIG["training"]
     assert changed(device="cpu") == set()

@@ -1,15 +1,22 @@
 """Fitting and judging confidences: on masks whose probability of being good is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from judge_confidence import SCORES, judged, recognised, rescored, side_by_side, table
 from PIL import Image
 
+from sam2pal import research
+from sam2pal.config.checking import validated
+from sam2pal.config.configuration import Configuration
+from sam2pal.config.stages import resolved_ensemble, resolved_refine
 from sam2pal.dataset.dataset import AnnotatedSpecimen, drawn_annotations
+from sam2pal.research.benchmark.protocol import read_protocol
 from sam2pal.research.confidence.cases import Case
 from sam2pal.research.confidence.fitting import ALIKE, ONCE, fit, fit_alikeness, fit_single
 from sam2pal.research.confidence.foreign import background
-from sam2pal.research.confidence.segmenting import SegmentedCase, specimens_of
+from sam2pal.research.confidence.segmenting import OPTIONS, SegmentedCase, specimens_of
 from sam2pal.segmentation.alikeness import COMBINED, Alikeness
 from sam2pal.segmentation.confidence import Confidence, Logistic
 
@@ -34,6 +41,17 @@ def known(count, seed, source="drawn", offset=0.0):
         for number, (of, value) in enumerate(zip(odds, iou, strict=True))
     ]
     return SegmentedCase(Case(source, source, ("head",), (), ()), masks, {}, {})
+
+
+def test_masks_are_made_as_the_workflow_makes_them_with_the_bundled_model():
+    least = {"genera": "g.tsv", "templates": "t.tsv", "structures": {"head": None}}
+    configuration = validated(
+        Configuration, least | {"rounds": {"untrained": {"templates": ["a"]}}}
+    )
+    ways = resolved_ensemble(configuration), resolved_refine(configuration)
+    assert (OPTIONS.ensemble, OPTIONS.refine) == ways
+    benchmark = read_protocol(Path(research.__file__).parents[2] / "research/benchmark.yaml")
+    assert (benchmark.segmentation.ensemble, benchmark.segmentation.refine) == ways
 
 
 def test_the_probability_that_a_mask_is_good():

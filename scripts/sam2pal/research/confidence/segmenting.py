@@ -25,7 +25,7 @@ from sam2pal.segmentation.alikeness import SEEN, alikeness_signals
 from sam2pal.segmentation.shard import segment
 
 # as the workflow segments photographs that are cut to their specimens
-OPTIONS = SegmentationOptions(window="photograph", ensemble=ENSEMBLE)
+OPTIONS = SegmentationOptions(window="photograph", ensemble=ENSEMBLE, refine=True)
 
 
 def folder_of(cache: Path, digest: str) -> Path:
