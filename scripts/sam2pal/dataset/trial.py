@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sam2pal.config.configuration import Configuration
-from sam2pal.config.stages import resolved_ensemble
+from sam2pal.config.stages import resolved_ensemble, resolved_refine
 from sam2pal.io.files import write_if_changed
 from sam2pal.io.machine import cores
 
@@ -20,6 +20,7 @@ LIMIT = 15  # seconds, most of which the libraries take to load
 SEGMENTATION, TRAINING = 2.6, 15.6
 # pixels of each of the ways in which `segmentation: ensemble` sees a specimen, as a share of the model's own
 PIXELS = (1.0, 2.25, 1.5625, 1.5625, 2.25, 1.5625, 2.25, 1.0)
+FITTING = 0.4  # for `segmentation: refine`, on the largest of these squares (0.12 s if seen three times)
 SOURCE = "by a trial of this model on this machine"
 
 
@@ -53,7 +54,8 @@ def trial(
             return Rates(why=why)
         with suppress(OSError):  # else it is timed again
             write_if_changed(kept, json.dumps(known | {key: seconds}, indent=1) + "\n")
-    further = sum(PIXELS[1 : resolved_ensemble(configuration)])
+    pixels = PIXELS[: resolved_ensemble(configuration)]
+    further = sum(pixels[1:]) + resolved_refine(configuration) * FITTING * max(pixels)
     return Rates((SEGMENTATION + further) * seconds, TRAINING * seconds, SOURCE)
 
 

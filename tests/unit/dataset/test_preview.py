@@ -168,7 +168,8 @@ def test_a_model_that_never_ran_here_is_tried_once_for_some_seconds(project, tmp
     bundled = trial.trial(look()[0].configuration, kept, program, said.append)
     assert (tmp_path / "calls").read_text() == ".."
     # it sees a specimen three times, with 1, 1.5 and 1.25 times the pixels of a side
-    assert bundled.segmentation == pytest.approx(0.5 * (trial.SEGMENTATION + 1.5**2 + 1.25**2))
+    further = 1.5**2 + 1.25**2 + trial.FITTING * 1.5**2
+    assert bundled.segmentation == pytest.approx(0.5 * (trial.SEGMENTATION + further))
     known = plan.rates(checked, tmp_path / "none", tmp_path, lambda: tried[0])
     work = {"Aus": plan.Work(specimens=100, to_segment=100)}
     line = plan.plan_lines(checked, work, known)[2]
