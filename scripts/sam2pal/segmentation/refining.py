@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import label
 from torch import Tensor
 
 from sam2pal.images.letterbox import IMAGENET_STD
@@ -15,21 +17,12 @@ WEIGHT = 1.8  # of the colours' log-odds beside logits as coarse as the grid
 WEIGHT_BESIDE_FINER = 0.9
 MOST = 6.0  # log-odds that colours give, before they are weighted
 NOISE = 3.0  # standard deviation that every colour has at least, of 100
-FEW = (
-    0.1  # weight of the neighbourhood's colours among those of the structure, and among the rest's
-)
-DECIDED = (
-    2.0  # logit of the pixels that are left as they are: colours could not bring them closer to 0
-)
-
-PAIRS = (
-    (0, 0),
-    (1, 0),
-    (1, 1),
-    (2, 0),
-    (2, 1),
-    (2, 2),
-)  # of channels, the lower half of a covariance
+# weight of the neighbourhood's colours among those of the structure, and among the rest's
+FEW = 0.1
+# logit of the pixels that are left as they are: colours could not bring them closer to 0
+DECIDED = 2.0
+# of channels, the lower half of a covariance
+PAIRS = ((0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (2, 2))
 
 
 def fit_edges(logits: Tensor, image: Tensor, cells: int) -> Tensor:
@@ -37,7 +30,8 @@ def fit_edges(logits: Tensor, image: Tensor, cells: int) -> Tensor:
 
     The colours near a pixel that belong to the structure have a mean and a covariance, and those of the rest
     have others. How much better one of these two normal distributions explains the pixel's own colour than
-    the other is worth some log-odds.
+    the other is worth some log-odds. Edges move, but no mask gets a hole or a piece that the logits alone do
+    not have: glossy spots and labels have colours of their own.
 
     Args:
         logits: [K, s, s], of whatever size.
@@ -71,7 +65,21 @@ def fit_edges(logits: Tensor, image: Tensor, cells: int) -> Tensor:
             _explained(here, of + usual, where / side - 1) for of in (own, every - own)
         )
         fitted[number, rows, columns] += weight * (likely - unlikely).clamp(-MOST, MOST)
+        alone = _alone(*(of.cpu().numpy() > 0 for of in (fitted[number], own_logits)))
+        alone = torch.from_numpy(alone).to(fine.device)
+        fitted[number] = torch.where(alone, own_logits, fitted[number])
     return fitted
+
+
+def _alone(fitted: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Holes and pieces of a mask [S, S] that another one has nothing of."""
+    alone = np.zeros_like(fitted)
+    for inside, neighbours in ((True, np.ones((3, 3))), (False, None)):
+        own, count = label(fitted == inside, neighbours)
+        shared = np.zeros(count + 1, dtype=bool)
+        shared[own[before == inside]] = True
+        alone |= (own > 0) & ~shared[own]
+    return alone
 
 
 def _near(means: Tensor, sigma: float) -> Tensor:

@@ -76,3 +76,18 @@ def test_logits_finer_than_the_grid_move_half_as_far() -> None:
         plain = F.interpolate(logits[None], size=(SIDE, SIDE), mode="bilinear")[0]
         moved = (fit_edges(logits, image, SIDE // CELL) - plain).abs().max()
         assert float(moved) == pytest.approx(furthest, abs=1e-4)
+
+
+def test_glossy_spots_make_no_holes_and_labels_no_pieces() -> None:
+    image, mask = picture()
+    gloss, mark = np.s_[98:102, 88:92], np.s_[28:32, 198:202]
+    image[:, *gloss], image[:, *mark] = 1.5, -1.5
+    logits = mask[None] * 6.0 - 3
+    logits[0, 92:108, 82:98], logits[0, 22:38, 192:208] = 0.1, -0.1  # the model is not sure
+    fitted = fit_edges(logits, image, SIDE // CELL)[0]
+    assert torch.equal(fitted[gloss], logits[0][gloss])
+    assert torch.equal(fitted[mark], logits[0][mark])
+    # at an edge the same colour counts
+    notch = np.s_[60:64, 88:92]
+    image[:, *notch], logits[0, 60:72, 82:98] = 1.5, 0.1
+    assert bool((fit_edges(logits, image, SIDE // CELL)[0][notch] < 0).all())
