@@ -1,19 +1,23 @@
 """Where the palindrome's gradient points, beside that of the truth, on real specimens with an even number.
 
     python tests/bench/alignment.py --specimens 8
+    python tests/bench/alignment.py --targets memory_attention memory_encoder mask_decoder
 
 For every draw of one template, some specimens and every structure: the gradient of the palindrome's loss,
 that of the self-pair's, and that of the same loss on the specimen's drawn mask, which training on unlabelled
-specimens does not have. Cosines are taken at z1, the soft mask on the specimen, and over the weights of a
-fresh adapter; 1 points where the truth does, 0 anywhere. `rho` is the rank correlation of the palindrome's
-loss, or of the model's confidence, with the IoU of z1 within a structure: a loss that knew where z1 is wrong
-would have -1.
+specimens does not have. Cosines are taken at z1, the soft mask on the specimen, and over the weights of an
+adapter, a fresh one or one that was trained (`--adapter`); 1 points where the truth does, 0 anywhere. The
+loss of the way back from z1 stands beside that from the drawn mask: where they are alike, the way back does
+not tell whether z1 is right. `rho` is the rank correlation of the palindrome's loss, or of the model's
+confidence, with the IoU of z1 within a structure: a loss that knew where z1 is wrong would have -1.
 """
 
 import argparse
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -21,7 +25,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from sam2pal.config.training import AdapterOptions, TrainingOptions
+from sam2pal.config.training import AdapterOptions, Target, TrainingOptions
 from sam2pal.model import adapters
 from sam2pal.model.build import build_model
 from sam2pal.model.device import choose_device
@@ -32,10 +36,12 @@ from sam2pal.research.benchmark.protocol import Protocol, read_protocol
 from sam2pal.training.data import Data, prepare
 from sam2pal.training.palindrome import Followed, direct, object_losses, palindrome
 
-OPTIONS = TrainingOptions(views=1, turns=(0,))
+OPTIONS = TrainingOptions(views=1, turns=(0,), distillation=0.0)
 PROTOCOL = Path(__file__).resolve().parents[2] / "scripts/research/benchmark.yaml"
 COLUMNS = {
     "iou": "IoU of z1",
+    "loss": "loss of the way back",
+    "loss_from_drawn": "the same from the drawn mask",
     "rho_loss": "rho of the loss",
     "rho_confidence": "rho of the confidence",
     "at_z1": "cosine at z1",
@@ -49,10 +55,14 @@ def main() -> None:
     parser.add_argument("--protocol", type=Path, default=PROTOCOL, help="its collections and draws")
     parser.add_argument("--specimens", type=int, default=8, help="of every draw")
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--checkpoint", type=Path, help="other weights of the bundled model")
+    parser.add_argument("--targets", nargs="+", choices=get_args(Target), default=OPTIONS.targets)
+    parser.add_argument("--adapter", type=Path, help="a trained one instead of a fresh one")
+    parser.add_argument("--collections", nargs="+", help="of the protocol's, instead of all")
     parser.add_argument("--output", type=Path, help="also write a row per pair and structure (CSV)")
     arguments = parser.parse_args()
     protocol, device = read_protocol(arguments.protocol), choose_device(arguments.device)
-    rows = pd.DataFrame(measure(protocol, arguments.specimens, device))
+    rows = pd.DataFrame(measure(protocol, arguments, device))
     names = [structure.name for structure in protocol.structures]
     rows["structure"] = pd.Categorical(rows["structure"], names)  # in their order
     if arguments.output:
@@ -61,24 +71,32 @@ def main() -> None:
     print(table(rows))
 
 
-def measure(protocol: Protocol, specimens: int, device: torch.device) -> Iterator[dict]:
+def measure(
+    protocol: Protocol, arguments: argparse.Namespace, device: torch.device
+) -> Iterator[dict]:
     """A row per collection, draw, specimen and structure."""
-    model = build_model(protocol.model, device=device)
+    known = replace(protocol.model, checkpoint=arguments.checkpoint and str(arguments.checkpoint))
+    model = build_model(known, device=device)
     plain = Tracker(copy.deepcopy(model))
     torch.manual_seed(protocol.seed)
-    adapters.inject(model, AdapterOptions())
+    options = replace(OPTIONS, targets=tuple(arguments.targets))
+    if arguments.adapter:
+        adapters.load(model, arguments.adapter, trainable=True, options=options)
+    else:
+        adapters.inject(model, AdapterOptions(targets=options.targets))
     tracker = Tracker(model, gated=False)
     names = [structure.name for structure in protocol.structures]
-    for name, folder in protocol.collections.items():
+    for name in arguments.collections or protocol.collections:
+        folder = protocol.collections[name]
         collection = Collection(folder, names, plain, device)
         for draw in tqdm(range(1, protocol.draws + 1), desc=name):
             (template,) = collection.draw(1, draw, protocol.seed)
             others = [i for i in range(len(collection.tune)) if i != template]
             rng = np.random.default_rng([protocol.seed, 7, draw])
-            chosen = rng.choice(others, min(specimens, len(others)), replace=False).tolist()
+            chosen = rng.choice(others, min(arguments.specimens, len(others)), replace=False).tolist()
             drawn = [collection.tune[i] for i in (template, *chosen)]
             templates = TemplateSet.read(drawn, names, plain.image_size, aligned=False)
-            data = prepare(plain, templates, [drawn[0].path], OPTIONS, draw)
+            data = prepare(plain, templates, [drawn[0].path], options, draw)
             for row in of_draw(tracker, data):
                 yield {"collection": name, "draw": draw, **row, "structure": names[row["structure"]]}
 
@@ -112,19 +130,26 @@ def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
         seen = known.tracked
         trust = (seen.predicted_iou.clamp(0, 1) * seen.object_score.sigmoid()).tolist()
         trust = dict(zip(known.structure.tolist(), trust, strict=True))
-        losses = object_losses(way).tolist()
-        losses = dict(zip(way.structure.tolist(), losses, strict=True))
+        with torch.no_grad():
+            from_drawn = by_structure(direct(tracker, truth, back))
+        losses = by_structure(way)
         for k in right:
             yield {
                 "specimen": number,
                 "structure": k,
                 "iou": iou[k],
                 "loss": losses[k],
+                "loss_from_drawn": from_drawn[k],
                 "confidence": trust[k],
                 "at_z1": cosine(at_z1[k], right_z1[k]),
                 "palindrome": cosine(over[k], right[k]),
                 "self_pair": cosine(own[k], right[k]),
             }
+
+
+def by_structure(followed: Followed) -> dict[int, float]:
+    """The loss of each structure."""
+    return dict(zip(followed.structure.tolist(), object_losses(followed).tolist(), strict=True))
 
 
 def cosine(first: Tensor, second: Tensor) -> float:
