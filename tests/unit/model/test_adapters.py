@@ -157,7 +157,8 @@ def test_loaded_by_peft_alone_it_gives_the_same_masks(small_model, images, adapt
     untrained = masks(base, images)
     alone = PeftModel.from_pretrained(base, str(folder))
     found = masks(alone.base_model.model, images)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    # merged or not, sums are rounded differently, on each processor in its own way
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     # a key prefix that is missing would load silently as untrained
     assert (expected - untrained).abs().max() > 0.1
 
