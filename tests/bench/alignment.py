@@ -126,13 +126,14 @@ def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
             continue
         over, right = gradients(way), gradients(known)
         at_z1, right_z1 = gradients(way, way.middle), gradients(known, known.tracked.logits)
-        iou = dict(zip(known.structure.tolist(), known.iou().tolist(), strict=True))
+        iou = by_structure(known, known.iou())
         seen = known.tracked
-        trust = (seen.predicted_iou.clamp(0, 1) * seen.object_score.sigmoid()).tolist()
-        trust = dict(zip(known.structure.tolist(), trust, strict=True))
+        trust = seen.predicted_iou.clamp(0, 1) * seen.object_score.sigmoid()
+        trust = by_structure(known, trust)
         with torch.no_grad():
-            from_drawn = by_structure(direct(tracker, truth, back))
-        losses = by_structure(way)
+            again = direct(tracker, truth, back)
+            from_drawn = by_structure(again, object_losses(again))
+        losses = by_structure(way, object_losses(way))
         for k in right:
             yield {
                 "specimen": number,
@@ -147,9 +148,9 @@ def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
             }
 
 
-def by_structure(followed: Followed) -> dict[int, float]:
-    """The loss of each structure."""
-    return dict(zip(followed.structure.tolist(), object_losses(followed).tolist(), strict=True))
+def by_structure(followed: Followed, values: Tensor) -> dict[int, float]:
+    """Values [N] of what was followed, by the structure."""
+    return dict(zip(followed.structure.tolist(), values.tolist(), strict=True))
 
 
 def cosine(first: Tensor, second: Tensor) -> float:

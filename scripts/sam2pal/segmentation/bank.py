@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation
 from torch import Tensor
 
 from sam2pal.config.segmentation import SegmentationOptions
@@ -256,7 +255,7 @@ def _compact(masks: NDArray[np.bool_]) -> tuple[bool, ...]:
 def _joined(masks: NDArray[np.bool_], compact: Sequence[bool]) -> bool:
     """Whether of masks [T, K, s, s] those of compact structures lie in one piece."""
     for of in masks[:, list(compact)].any(1):
-        piece = of & largest_piece(binary_dilation(of, np.ones((3, 3))))
+        piece = largest_piece(of)
         if (of & ~piece).sum() > LOOSE * piece.sum():
             return False
     return True

@@ -37,7 +37,7 @@ def second_specimen(
     masks, followed = outcome.cells > 0, bank.followed.tolist()
     compact = [number for number, k in enumerate(followed) if bank.compact[k]]
     body = masks[compact].any(0)
-    piece = body & largest_piece(binary_dilation(body, np.ones((3, 3))))
+    piece = largest_piece(body)
     near = binary_dilation(piece, np.ones((3, 3)), RIM)
     if not bank.joined or (body & ~near).sum() < ASKED * max(piece.sum(), 1):
         return 0.0

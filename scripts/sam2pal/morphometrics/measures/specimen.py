@@ -309,9 +309,8 @@ class Measuring:
             status = MEASURED
         state = "" if status in REFUSED else str(State.FOUND if status == MEASURED else status)
         source = entry.source if status != UNKNOWN else ""
-        confidence = (
-            entry.score if status in (MEASURED, *REFUSED) else None
-        )  # of no mask there is none
+        # of no mask there is none
+        confidence = entry.score if status in (MEASURED, *REFUSED) else None
         low = entry.score is not None and entry.score < self.options.low_confidence
         looked_at = entry.by_hand or entry.verdict == "accepted"
         if low and not looked_at and status == MEASURED:
