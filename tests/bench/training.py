@@ -9,14 +9,18 @@ images encoded at every step, with the same functions. Memory is that of all ten
 a step, without weights and without the features that are kept between steps. `--targets` says which parts are
 trained; where these reach into the image encoder, what lies behind the first of them is part of a step.
 
-    python tests/bench/training.py --memory
+    python tests/bench/training.py --memory --models sam2.1_hiera_large --sides 256 512
 
-How many structures of a pair fit a device at once, by measuring one at smaller squares: what is kept grows as
-the number of pixels does.
+How many structures of a pair fit a device at once, counted as a training counts it: a palindrome of one
+structure, and one image in the trained layers of the encoder. Beside the weights these grow with the
+number of pixels, so two smaller squares say what 1024 takes. Models whose trunk has windows of 14 cells
+(tiny, small, base_plus) are padded at small squares; they take `--sides 512 1024`.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +33,18 @@ from sam2pal.config.training import AdapterOptions, TrainingOptions
 from sam2pal.model import adapters
 from sam2pal.model.adapters import BEHIND_ENCODER, TARGETS
 from sam2pal.model.build import build_model
+from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker
-from sam2pal.training.data import Data
+from sam2pal.training.data import COPIES, Data
 from sam2pal.training.palindrome import AnnotatedViews, mask_loss, palindrome
 from sam2pal.training.step_loss import StepLoss
-from sam2pal.training.step_memory import palindrome_bytes, peak_bytes
+from sam2pal.training.step_memory import IMAGES, peak_bytes, taken
 
 CARDS = (8, 16, 24, 40, 80)  # GB
-KEPT = 42  # images of a template, its views and the pool, by default
+KEPT = 10 + 32 * COPIES  # images of a template and its views, and of the pool, by default
+PAIRS = 2  # of a step, by default
 FORMS = ("step", "at_once", "again", "naive")
+FORMS_OF_MEMORY = tuple(product((False, True), (False, True)))  # float32, recomputed
 
 
 def main() -> None:
@@ -50,7 +57,7 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", default=FORMS, choices=FORMS, help="beside the bound")
     parser.add_argument("--targets", nargs="+", default=list(BEHIND_ENCODER), choices=TARGETS)
     parser.add_argument("--memory", action="store_true", help="only the table of what fits")
-    parser.add_argument("--sides", nargs="+", type=int, default=[256, 512], help="of --memory")
+    parser.add_argument("--sides", nargs=2, type=int, default=[256, 512], help="of --memory")
     parser.add_argument("--output", type=Path, help="also write the table here")
     arguments = parser.parse_args()
     fitting = len(arguments.models) == len(arguments.pairs) == len(arguments.structures)
@@ -79,12 +86,25 @@ def build(name: str, side: int | None, targets: Sequence[str]) -> Tracker:
     return Tracker(model, gated=False)
 
 
-def noise(tracker: Tracker, pairs: int, structures: int) -> tuple[Tensor, Tensor]:
-    """Images of templates, of specimens and of the templates' views; masks of the structures."""
+def noise(tracker: Tracker, pairs: int) -> Tensor:
+    """Images of templates, of specimens and of the templates' views."""
     side = tracker.model.image_size
-    images = torch.randn(3, pairs, 3, side, side)
-    masks = (torch.rand(pairs, structures, side, side) > 0.5).half()
-    return images, masks
+    return torch.randn(3, pairs, 3, side, side)
+
+
+def noisy_data(tracker: Tracker, size: tuple[int, int], images: Tensor, frozen: Frozen) -> Data:
+    """What a training on noise has.
+
+    Args:
+        size: pairs and structures of a step.
+    """
+    side = tracker.model.image_size
+    masks = (torch.rand(*size, side, side) > 0.5).half()
+    known = torch.ones(*size, dtype=torch.bool)
+    with torch.no_grad():
+        template, specimens, back = (tracker.begin(some, frozen) for some in images)
+    start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
+    return Data(start, goal, goal, specimens)
 
 
 def bench(
@@ -96,14 +116,9 @@ def bench(
         size: pairs and structures of a step.
     """
     (pairs, structures), repeats = size, arguments.repeats
-    frozen = adapters.frozen_by(arguments.targets)
     parameters = [p for p in tracker.model.parameters() if p.requires_grad]
-    images, masks = noise(tracker, pairs, structures)
-    known = torch.ones(pairs, structures, dtype=torch.bool)
-    with torch.no_grad():
-        template, specimens, back = (tracker.begin(some, frozen) for some in images)
-    start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
-    data = Data(start, goal, goal, specimens)
+    images = noise(tracker, pairs)
+    data = noisy_data(tracker, size, images, adapters.frozen_by(arguments.targets))
     weights = torch.ones(structures)
     optimizer = torch.optim.AdamW(parameters, lr=0.0)
 
@@ -125,15 +140,14 @@ def bench(
         mask_loss(palindrome(tracker, first, on, second), weights[:1]).backward()
         optimizer.step()
 
-    single = AnnotatedViews(template[[0]], masks[:1, :1], known[:1, :1])
-
     def bound() -> None:
-        one(single, specimens[[0]], AnnotatedViews(back[[0]], masks[:1, :1], known[:1, :1]))
+        start, goal = (views[[0]].of_structures([0]) for views in (data.drawn, data.views))
+        one(start, data.pool[[0]], goal)
 
     def naive() -> None:
         with torch.no_grad():
             first, on = (tracker.encode(some[:1]) for some in images[:2])
-        view = AnnotatedViews(first, masks[:1, :1], known[:1, :1])
+        view = replace(data.drawn[[0]].of_structures([0]), features=first)
         one(view, on, view)
 
     calls = {
@@ -159,45 +173,44 @@ def fits(models: list[str], sides: list[int], targets: Sequence[str]) -> str:
     """How many structures fit at a square of 1024, as Markdown."""
     cards = " | ".join(f"{card} GB" for card in CARDS)
     lines = [
-        f"| model | memory attention | precision | bytes per pixel at {', '.join(map(str, sides))} | GB a "
-        f"structure at 1024 | {cards} |",
+        f"| model | precision | recomputed | GB a structure | GB an image | {cards} |",
         "| --- " * (5 + len(CARDS)) + "|",
     ]
     for name in models:
-        tracker, side = build(name, sides[0], targets), sides[0]
-        weights = sum(p.numel() * 4 for p in tracker.model.parameters())
-        with torch.no_grad():
-            image = tracker.begin(torch.zeros(1, 3, side, side), adapters.frozen_by(targets))
-        kept = KEPT * sum(level.nbytes for level in image.maps) * (1024 / side) ** 2
-        for precise in (True, False):
-            for again in (False, True):
-                found = [
-                    taken(build(name, side, targets), targets, again, precise) / side**2
-                    for side in sides
-                ]
-                one = found[-1] * 1024**2
-                # as training.step_memory shares a card, and takes for what kernels need
-                free = [0.85 * card * 2**30 - weights - kept for card in CARDS]
-                count = " | ".join(str(max(0, int(left / (1.3 * one)))) for left in free)
-                lines.append(
-                    f"| {name} | {'again' if again else 'kept'} | {'float32' if precise else 'bfloat16'} | "
-                    f"{', '.join(f'{value:.0f}' for value in found)} | {one / 2**30:.2f} | {count} |"
-                )
-                print(lines[-1], flush=True)
+        weights = kept = 0
+        bytes_at = {}
+        for side in sides:
+            tracker = build(name, side, targets)
+            data = noisy_data(tracker, (1, 1), noise(tracker, 1), adapters.frozen_by(targets))
+            weights = sum(p.numel() * 4 for p in tracker.model.parameters())
+            kept = KEPT * sum(level.nbytes for level in data.pool.maps) * (1024 / side) ** 2
+            for form in FORMS_OF_MEMORY:
+                precise, again = form
+                with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+                    found = taken(tracker, data, TrainingOptions(targets=tuple(targets)), again)
+                bytes_at[form, side] = np.array(found)
+        for precise, again in FORMS_OF_MEMORY:
+            each = at_1024(*(bytes_at[(precise, again), side] for side in sides), sides)
+            # as training.step_memory shares a card, and takes for what kernels need
+            structure, image = 1.3 * each
+            count = []
+            for card in CARDS:
+                free = 0.85 * card * 2**30 - weights - kept
+                alone = max(structure, image) <= free  # an image goes through the encoder alone
+                together = int((free - IMAGES * PAIRS * image) / structure)
+                count.append(str(max(int(alone), together)))
+            lines.append(
+                f"| {name} | {'float32' if precise else 'bfloat16'} | {str(again).lower()} | "
+                f"{' | '.join(f'{part / 2**30:.2f}' for part in each)} | {' | '.join(count)} |"
+            )
+            print(lines[-1], flush=True)
     return "\n".join(lines)
 
 
-def taken(tracker: Tracker, targets: Sequence[str], again: bool, precise: bool) -> int:
-    """Bytes at the worst moment of a palindrome of one structure and its backward pass."""
-    tracker.checkpoint_attention = again
-    images, masks = noise(tracker, 1, 1)
-    known = torch.ones(1, 1, dtype=torch.bool)
-    with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
-        with torch.no_grad():
-            frozen = adapters.frozen_by(targets)
-            template, specimens, back = (tracker.begin(some, frozen) for some in images)
-        start, goal = AnnotatedViews(template, masks, known), AnnotatedViews(back, masks, known)
-        return palindrome_bytes(tracker, start, specimens, goal)
+def at_1024(smaller: np.ndarray, larger: np.ndarray, sides: Sequence[int]) -> np.ndarray:
+    """What grows with the number of pixels, and begins with what the weights take in half precision."""
+    first, second = (side**2 for side in sides)
+    return larger + (larger - smaller) / (second - first) * (1024**2 - second)
 
 
 def table(rows: list[tuple]) -> str:

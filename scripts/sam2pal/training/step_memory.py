@@ -30,7 +30,7 @@ _SHARE = {"cuda": 0.85, "mps": 0.7, "cpu": 0.5}
 _BESIDE = 1.3
 # a CPU takes structures one after another in the time that it takes them together
 _ENOUGH_ON_CPU = 2 * 2**30
-_IMAGES = 3  # of a pair: a template, a specimen, another view of the template
+IMAGES = 3  # of a pair: a template, a specimen, another view of the template
 # more than the palindrome of a structure takes in any SAM 2, for each pixel of the square: where so much
 # fits, nothing needs to be measured
 _MOST = 16 * 2**10
@@ -197,9 +197,9 @@ def fit_to_memory(
     if frozen and tracker.image_size**2 * _MOST * whole / 2 <= limit:
         return StepMemory(whole, whole, options.checkpoint_attention)
     for checkpointed in sorted({options.checkpoint_attention, True}):
-        taken = _taken(tracker, data, options, checkpointed)
-        structure, image = (_BESIDE * part for part in taken)
-        free = limit - image * _IMAGES * options.pairs
+        found = taken(tracker, data, options, checkpointed)
+        structure, image = (_BESIDE * part for part in found)
+        free = limit - image * IMAGES * options.pairs
         if structure * whole / frames <= free:
             memory = StepMemory(whole, whole, checkpointed)
         else:
@@ -231,7 +231,7 @@ def kept_bytes(tracker: Tracker, data: Data) -> int:
     return sum(kept)
 
 
-def _taken(
+def taken(
     tracker: Tracker, data: Data, options: TrainingOptions, checkpointed: bool
 ) -> tuple[int, int]:
     """`peak_bytes` of a structure's palindrome, and of an image in the trained layers of the encoder."""

@@ -198,7 +198,7 @@ def test_what_is_left_uncomputed_takes_as_much(model, data, checkpointed):
 def test_what_fits(model, data, monkeypatch):
     tracker = Tracker(model, gated=False)
     whole = 4 * 2 * STRUCTURES  # a palindrome, a self-pair, direct; pairs; structures
-    monkeypatch.setattr(budget, "_taken", lambda *a: pytest.fail("nothing needs to be measured"))
+    monkeypatch.setattr(budget, "taken", lambda *a: pytest.fail("nothing needs to be measured"))
     assert fit_to_memory(tracker, data, OPTIONS, 2**40) == StepMemory(whole, whole, False)
     chosen = dataclasses.replace(OPTIONS, micro_batch=2, checkpoint_attention=True)
     assert fit_to_memory(tracker, data, chosen, 0) == StepMemory(whole, 4, True)
@@ -206,7 +206,7 @@ def test_what_fits(model, data, monkeypatch):
     def found(limit):
         return fit_to_memory(tracker, data, OPTIONS, int(1.3 * limit) + 1)
 
-    monkeypatch.setattr(budget, "_taken", lambda *a: (1000 if a[-1] else 5000, 0))
+    monkeypatch.setattr(budget, "taken", lambda *a: (1000 if a[-1] else 5000, 0))
     assert found(5000 * 12).at_once is None
     assert found(5000 * 3) == StepMemory(whole, 6, False)
     assert found(5000) == StepMemory(whole, 2, False)
@@ -215,7 +215,7 @@ def test_what_fits(model, data, monkeypatch):
     assert found(999) == StepMemory(whole, 2, True)  # it is tried, with a warning
     # the image encoder takes 1200 of an image, of one at a time where a step is in parts
     reaching = dataclasses.replace(OPTIONS, targets=("mask_decoder", "encoder_late"))
-    monkeypatch.setattr(budget, "_taken", lambda *a: (1000, 1200))
+    monkeypatch.setattr(budget, "taken", lambda *a: (1000, 1200))
     for limit, frames in ((1000, 2), (2000, 2), (9200, 4), (19199, whole - 2), (19200, whole)):
         memory = fit_to_memory(tracker, data, reaching, int(1.3 * limit) + 1)
         assert memory.frames == frames, limit
@@ -235,14 +235,14 @@ def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypat
     assert budget.kept_bytes(tracker, without) == kept - 2 * 4 * image
 
     monkeypatch.setattr(budget, "device_bytes", lambda device: kept + int(1.3 * 5000 * 3) + 1)
-    monkeypatch.setattr(budget, "_taken", lambda *a: (5000, 0))
+    monkeypatch.setattr(budget, "taken", lambda *a: (5000, 0))
     assert fit_to_memory(tracker, data, OPTIONS).frames == 6
     assert fit_to_memory(tracker, without, OPTIONS).frames > 6
 
 
 def test_measuring_leaves_no_trace(model, data):
     tracker = Tracker(model, gated=False)
-    assert budget._taken(tracker, data, OPTIONS, True)[0] > 2**18
+    assert budget.taken(tracker, data, OPTIONS, True)[0] > 2**18
     assert not tracker.checkpoint_attention
     assert all(parameter.grad is None for parameter in model.parameters())
 
