@@ -59,7 +59,7 @@ def rates(
     if all(own):
         return Rates(*own, EARLIER)
     model, device = project.configuration.model, project.configuration.device
-    if model.name == "bundled" and not model.checkpoint and device in ("auto", "cpu"):
+    if model.bundled and device in ("auto", "cpu"):
         usual = (seconds * max(1, CORES / cores()) for seconds in BUNDLED.values())
         known = tuple(one or other for one, other in zip(own, usual, strict=True))
         return Rates(*known, "as on two cores without a GPU; a GPU is many times faster")

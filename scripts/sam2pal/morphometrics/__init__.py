@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 8,
     "find_scale": 2,
-    "measure": 22,
+    "measure": 23,
     "summarize_morphometrics": 9,
     "plot_morphometrics": 2,
     "export_shapes": 7,

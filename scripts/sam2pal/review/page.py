@@ -92,7 +92,8 @@ class Page:
             "evaluated": survey.tables.evaluated,
             "annotate": self.place.annotate,
             "summary": _summary(survey),
-            "adapted": _adapted(survey.known),
+            "adapted": _adapted(survey),
+            "frame": _frame(survey.info),
             "warnings": _warnings(survey, problems),
             "groups": [
                 {"title": self.titles[group], "count": count}
@@ -188,16 +189,31 @@ def _counts(survey: Survey, styles: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _adapted(known: int) -> str:
-    """How far confidences are those of the genus."""
+def _adapted(survey: Survey) -> str:
+    """How far confidences are those of the model and of the genus."""
+    fitted, known = "Confidence was fitted to beetles and drawn insects", survey.known
+    if not survey.info.get("bundled", True):
+        fitted += f" as the bundled model outlines them, not as {survey.info.get('model')} does"
     if not known:
         return (
-            "Confidence was fitted to beetles and drawn insects, not to this genus, which has only one"
-            " template: outline a second one, or judge masks here."
+            f"{fitted}, not to this genus, which has only one template: outline a second one, or judge masks"
+            " here."
         )
     return (
-        f"Confidence was fitted to beetles and drawn insects, and adapted to {_counted(known, 'mask')} of"
-        " this genus: templates segmented from one another, and masks that people corrected or judged."
+        f"{fitted}, and adapted to {_counted(known, 'mask')} of this genus: templates segmented from one"
+        " another, and masks that people corrected or judged."
+    )
+
+
+def _frame(info: dict[str, Any]) -> str:
+    """As which template the others lie; empty of one template, or where none may be turned."""
+    reference, turns = info.get("reference_template"), info.get("template_turns") or {}
+    if reference is None or len(turns) < 2:
+        return ""
+    turned = [f"{name} by {turn} degrees" for name, turn in turns.items() if turn]
+    return (
+        f"Templates lie as {reference} does, with which most agree;"
+        f" turned: {', '.join(turned) or 'none'}."
     )
 
 

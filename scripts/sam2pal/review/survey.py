@@ -131,6 +131,7 @@ class Survey:
     Attributes:
         rows: all specimens, those to look at first first.
         weak: structures whose scores are low on most specimens: said once, not of each.
+        info: of the predictions: the model, and how its templates lie.
         known: how many masks of the genus are known that its confidences are moved to.
         doubted: specimens without a mask that is trusted; `unlike`: those unlike the templates.
         outside: templates that are not among the specimens (and have rows of their own).
@@ -154,6 +155,7 @@ class Survey:
         self.counts: list[Count] = []
         self.parents: dict[str, str] = {}
         self.notes: list[str] = []
+        self.info: dict[str, Any] = {}
         self.known = self.doubted = self.unlike = 0
         self.structures: list[str] = []
         self._first: Path | None = None
@@ -189,6 +191,7 @@ class Survey:
             check_structures(dataset, self._first, self.structures)
         else:
             self._first, self.structures = dataset.path, dataset.structures
+            self.info = dataset.info
             self.parents = dataset.parents
             self.counts = [Count(name) for name in dataset.structures]
             known = labelled_in(dataset.info)

@@ -24,6 +24,7 @@ from sam2pal.dataset.rle import encode_mask
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.shape import Shape
+from sam2pal.morphometrics.measures.calibrated import TRAINED, UNTRAINED, calibrated
 from sam2pal.morphometrics.measures.dictionary import FLAGS, MEASURES
 from sam2pal.morphometrics.measures.intervals import intervals
 from sam2pal.morphometrics.measures.scale import Scale
@@ -438,6 +439,32 @@ def test_intervals_in_both_units(project, monkeypatch):
     length = rows.loc[("a", "trunk", "length", "px")]
     assert length["low_by_threshold"] < length["value"] < length["high_by_threshold"]
     assert np.isnan(rows.loc[("a", "trunk", "solidity", "1"), "low_by_threshold"])
+
+
+@pytest.mark.parametrize(("model", "trained"), [("bundled", False), ("bundled", True), ("own", False)])
+def test_only_masks_of_the_bundled_model_have_calibrated_intervals(
+    project, monkeypatch, model, trained
+):
+    folder, (path, _) = project
+    content = json.loads((folder / "0000.json").read_text())
+    content["info"] |= {"model": "bundled", "bundled": model == "bundled", "trained": trained}
+    for annotation in content["annotations"]:
+        annotation["confidence"]["mean_probability"] = 0.9
+    (folder / "0000.json").write_text(json.dumps(content))
+    run(
+        measure, monkeypatch, "--predictions", path, "--output", folder / "m.csv", "--options",
+        options_file(folder, measurement={"colour": False}),
+    )  # fmt: skip
+    rows = tables.to_pandas(tables.read(folder / "m.csv", COLUMNS))
+    of = ["specimen", "structure", "measure", "unit"]
+    (area,) = rows[rows[of].eq(["a", "trunk", "area", "px2"]).all(axis=1)].itertuples()
+    if model == "own":
+        assert np.isnan(area.low_90)
+        return
+    signals = {"predicted_iou": 0.8, "object_score": 0.95, "mean_probability": 0.9}
+    ends = {"area": (area.low_by_threshold, area.high_by_threshold)}
+    found = calibrated(signals, {"area": area.value}, ends, round=TRAINED if trained else UNTRAINED)
+    assert (area.low_90, area.high_90) == pytest.approx(found["area"], rel=1e-6)
 
 
 @pytest.mark.parametrize(

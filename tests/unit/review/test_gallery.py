@@ -474,6 +474,31 @@ def test_the_page_says_how_far_confidences_are_those_of_the_genus(files: Files) 
     shard.write_text(json.dumps(json.loads(shard.read_text()) | {"info": info}))
     write_review(output, Sources([shard], files.templates("drawn")))
     assert "adapted to 2 masks of this genus" in output.read_text("utf-8")
+    assert "as the bundled model outlines them" not in output.read_text("utf-8")
+    info |= {"model": "sam2.1_hiera_tiny", "bundled": False}
+    shard.write_text(json.dumps(json.loads(shard.read_text()) | {"info": info}))
+    write_review(output, Sources([shard], files.templates("drawn")))
+    said = "drawn insects as the bundled model outlines them, not as sam2.1_hiera_tiny does, and adapted"
+    assert said in output.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        ({"a": 0}, ""),
+        ({"a": 0, "b": 0}, "Templates lie as a does, with which most agree; turned: none."),
+        ({"a": 0, "b": 90, "c": 180}, "most agree; turned: b by 90 degrees, c by 180 degrees."),
+    ],
+)
+def test_the_page_says_as_which_template_the_others_lie(
+    files: Files, turns: dict[str, int], said: str
+) -> None:
+    output, (shard, *_) = files.folder / "review.html", files.write()
+    info = {"reference_template": "a", "template_turns": turns}
+    shard.write_text(json.dumps(json.loads(shard.read_text()) | {"info": info}))
+    write_review(output, Sources([shard], files.templates("drawn")))
+    html = output.read_text("utf-8")
+    assert said in html if said else "Templates lie as" not in html
 
 
 def test_a_card_shows_what_is_known_of_a_specimen(files: Files) -> None:

@@ -236,6 +236,7 @@ def test_segmenting(project, trained, by_hand, tmp_path):
         "genus": "Fictus",
         "round": "trained",
         "model": "bundled",
+        "bundled": True,
         "image_size": 64,
         "near_duplicate_templates": [],
         "reference_template": "s0",

@@ -162,7 +162,7 @@ class GenusShards:
                     )
                 self.specimens[entry.specimen] = str(path)
                 case = self._case(path, entry, drawn.get(entry.specimen), self._photograph(entry))
-                if isinstance(case, SpecimenMasks) and dataset.info.get("model") == "bundled":
+                if isinstance(case, SpecimenMasks) and dataset.info.get("bundled"):
                     trained = dataset.info.get("trained")
                     case = replace(case, calibrated=TRAINED if trained else UNTRAINED)
                 yield case
