@@ -69,13 +69,22 @@ class Tables:
         self.files = {
             "What to correct next": next,
             f"What changed since round {self.before}": changes,
-            "Measurements": measurements,
+            "Measurements": _for_spreadsheets(measurements),
         }
 
     @property
     def evaluated(self) -> bool:
         """Whether anything has a truth."""
         return any(iou is not None for iou, _ in self.scores.values())
+
+
+def _for_spreadsheets(measurements: File) -> File:
+    """The wide table beside the measurements, if there is one: no spreadsheet opens Parquet."""
+    if not measurements:
+        return None
+    path = Path(measurements)
+    wide = path.with_name(f"{path.stem}_wide.csv")
+    return wide if wide.is_file() else measurements
 
 
 def _rows(path: File, columns: tables.Columns, names: tuple[str, ...]) -> Any:

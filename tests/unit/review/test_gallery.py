@@ -32,6 +32,7 @@ from sam2pal.dataset.previews import keep, preview
 from sam2pal.dataset.rle import decode_mask, encode_mask, fingerprint, rle_measures
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import Photograph, read_photograph
+from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
@@ -794,6 +795,21 @@ def test_the_index_lists_what_there_is_and_what_failed(files: Files) -> None:
     (results / "Abax/one/review/summary.json").write_text("[]")
     with pytest.raises(InputError, match="summary.json: damaged; delete .*review.html and run"):
         write_index(results / "index.html", ["Abax/one"])
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_page_links_measurements_that_a_spreadsheet_opens(files: Files, wide: bool) -> None:
+    columns = dict.fromkeys(("specimen", "structure", "status", "flags"), str)
+    tables.write(tables.table([], columns), files.folder / "morphometrics.parquet")
+    if wide:
+        (files.folder / "morphometrics_wide.csv").write_text("specimen\n")
+    output = files.folder / "review.html"
+    told = Tables(measurements=files.folder / "morphometrics.parquet")
+    write_review(output, Sources(files.write(), tables=told))
+    shown = "morphometrics_wide.csv" if wide else "morphometrics.parquet"
+    assert re.findall(r'href="(morph.*?)">(.*?)<', output.read_text("utf-8")) == [
+        (shown, f"Measurements ({shown})")
+    ]
 
 
 @pytest.mark.parametrize("flag, unlike", [("touches_border", False), ("unlike_templates", True)])
