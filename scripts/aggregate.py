@@ -23,9 +23,8 @@ from sam2pal.cli import add_options, add_progress, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.files import notes_of
 from sam2pal.dataset.manifest import read_list
-from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.dataset.specimen_table import NUMBERS
-from sam2pal.dataset.states import DUPLICATE
+from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN, UNREADABLE
 from sam2pal.evaluation.columns import COLUMNS as EVALUATION
 from sam2pal.evaluation.damaged import check_whole
 from sam2pal.evaluation.ending import COUNTS, chosen, screen
@@ -59,18 +58,16 @@ from sam2pal.io import tables
 from sam2pal.io.errors import DamagedError, InputError, first_few
 from sam2pal.io.files import set_aside, write_text
 from sam2pal.io.progress import Progress
-from sam2pal.morphometrics.measures.dictionary import OUTSIDE, SPECIMEN
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
+from sam2pal.morphometrics.tables.counts import Counts
 
 COLUMNS = {"evaluation": EVALUATION, "morphometrics": MORPHOMETRICS}
 LOST = {
-    "unreadable": "{} could not be read: {}; manifest.tsv says why",
-    "no_specimen": "no specimen was found in {}: {}; crop them, or set `window: photograph`",
+    UNREADABLE: "{} could not be read: {}; manifest.tsv says why",
+    NO_SPECIMEN: "no specimen was found in {}: {}; crop them, or set `window: photograph`",
 }
 """What is said of photographs without masks, by status."""
 TYPES = {stage: NUMBERS | columns for stage, columns in COLUMNS.items()}
-# a specimen is doubtful unless one of its masks is there and trusted, or none was looked for
-TRUSTED = ("measured", "not_annotated", *LOST)  # and outside, if there is a mask
 KEYS = {"evaluation": REQUIRED, "morphometrics": ("genus", "round", "specimen")}
 
 
@@ -245,62 +242,25 @@ def status_of(run_: Run, stage: str, path: Path, checked: Results | None) -> dic
         again = f"it was set aside as {aside}: run the workflow again, which writes it again"
         return {"status": "damaged", "reason": f"{error}; {again}"}
     row = {"status": "ok", "specimens": len(rows), "rows": rows.total(), "reason": ""}
-    return row | counts.cells() if stage == "morphometrics" else row
+    return row | cells_of(counts) if stage == "morphometrics" else row
 
 
-class Counts:
-    """Masks of a table of measurements by their status, and its photographs without masks."""
-
-    def __init__(self) -> None:
-        self._first: tuple[str, str] | None = None  # a measure and unit that every structure has
-        self._masks: Counter[str] = Counter()
-        self._lost: dict[str, dict[str, None]] = {status: {} for status in LOST}
-        self._trusted: dict[str, bool] = {}  # of each specimen, whether any mask is
-        self._unlike: dict[str, bool] = {}  # of each specimen with masks, whether all are flagged
-
-    def add(self, piece: pa.Table) -> None:
-        """Take some rows of the table."""
-        if not {"structure", "measure", "unit", "status", "value", "flags"} <= set(
-            piece.column_names
-        ):
-            return
-        if self._first is None:
-            self._first = (piece["measure"][0].as_py(), piece["unit"][0].as_py())
-        measure, unit = self._first
-        once = pc.and_(pc.equal(piece["measure"], measure), pc.equal(piece["unit"], unit))
-        whole = pc.equal(piece["structure"], SPECIMEN)
-        masks = piece.filter(pc.and_(once, pc.invert(whole)))
-        columns = ("specimen", "status", "value", "flags")
-        for name, status, value, flags in zip(
-            *(masks[column].to_pylist() for column in columns), strict=True
-        ):
-            self._masks[status] += 1
-            trusted = status in TRUSTED
-            if value is not None:
-                unlike = UNLIKE_TEMPLATES in (flags or "").split(";")
-                self._unlike[name] = self._unlike.get(name, True) and unlike
-                trusted |= status == OUTSIDE and not unlike
-            self._trusted[name] = self._trusted.get(name, False) or trusted
-            if status in self._lost:
-                self._lost[status][name] = None
-
-    def cells(self) -> dict[str, Any]:
-        """Cells of status.csv."""
-        found = {name: self._masks[name] for name in COUNTS}
-        found |= {status: len(names) for status, names in self._lost.items()}
-        found["specimens_doubtful"] = len(self._trusted) - sum(self._trusted.values())
-        found["specimens_unlike"] = sum(self._unlike.values())
-        said = [
-            LOST[status].format(
-                f"{len(names)} photograph{'s' * (len(names) > 1)}", first_few(list(names))
-            )
-            for status, names in self._lost.items()
-            if names
-        ]
-        return found | {
-            "status": "partial" if self._lost["unreadable"] else "ok",
-            "reason": "; ".join(said),
-        }
+def cells_of(counts: Counts) -> dict[str, Any]:
+    """Cells of status.csv."""
+    found = {name: counts.masks[name] for name in COUNTS}
+    found |= {status: len(names) for status, names in counts.lost.items()}
+    found |= {"specimens_doubtful": counts.doubtful, "specimens_unlike": counts.unlike}
+    said = [
+        LOST[status].format(
+            f"{len(names)} photograph{'s' * (len(names) > 1)}", first_few(list(names))
+        )
+        for status, names in counts.lost.items()
+        if names
+    ]
+    return found | {
+        "status": "partial" if counts.lost[UNREADABLE] else "ok",
+        "reason": "; ".join(said),
+    }
 
 
 def expected_specimens(manifest: Path) -> list[str]:

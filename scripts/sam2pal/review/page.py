@@ -219,8 +219,8 @@ def _frame(info: dict[str, Any]) -> str:
 
 def _warnings(survey: Survey, problems: int) -> list[str]:
     """What is not as the reader expects, as sentences."""
-    found = []
-    if said := doubt(survey.doubted, _listed(survey), survey.unlike):
+    found, counts = [], survey.tables.counts
+    if said := doubt(counts.doubtful, _listed(survey), counts.unlike):
         found.append(f"Do not use measurements without looking: {said}.")
     if problems:
         found.append(

@@ -6,7 +6,6 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -22,7 +21,6 @@ from sam2pal.dataset.dataset import (
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.recalibration import labelled_in
-from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.evaluation.columns import SCORED
 from sam2pal.evaluation.ranking import Ranking
 from sam2pal.images.address import file_of
@@ -133,7 +131,6 @@ class Survey:
         weak: structures whose scores are low on most specimens: said once, not of each.
         info: of the predictions: the model, and how its templates lie.
         known: how many masks of the genus are known that its confidences are moved to.
-        doubted: specimens without a mask that is trusted; `unlike`: those unlike the templates.
         outside: templates that are not among the specimens (and have rows of their own).
         notes: what was noticed when the annotations of the templates were read.
 
@@ -156,7 +153,7 @@ class Survey:
         self.parents: dict[str, str] = {}
         self.notes: list[str] = []
         self.info: dict[str, Any] = {}
-        self.known = self.doubted = self.unlike = 0
+        self.known = 0
         self.structures: list[str] = []
         self._first: Path | None = None
         self._drawn: list[AnnotatedSpecimen] = []  # may be templates
@@ -236,25 +233,9 @@ class Survey:
         )
         if group < Group.NO_SPECIMEN and file >= 0:
             self._count(entry)
-            asked = any(mark.predicted for mark in marks.values())
-            self.doubted += asked and not any(map(partial(self._trusted, entry), marks))
-            flags = [
-                set(m.annotation.flags) for m in marks.values() if m.predicted and not m.absent
-            ]
-            self.unlike += bool(flags) and all(UNLIKE_TEMPLATES in of for of in flags)
         if file >= 0 and any(mark.annotation.by_hand for mark in marks.values()):
             size = _size(specimen.path)
             self._drawn.append(dataclasses.replace(specimen, annotations={}, size=size))
-
-    def _trusted(self, entry: Entry, structure: str) -> bool:
-        """Whether a structure has a mask that counts, or was not looked for."""
-        mark = entry.marks[structure]
-        if not mark.predicted:
-            return mark.annotation.state == State.UNKNOWN or not mark.absent
-        low = mark.low(self.options.low_confidence)
-        doubtful = (entry.specimen.specimen, structure) in self.tables.doubtful
-        unlike = UNLIKE_TEMPLATES in mark.annotation.flags and not mark.annotation.verdict
-        return not (mark.absent or low or doubtful or unlike)
 
     def _count(self, entry: Entry) -> None:
         for count in self.counts:

@@ -1,5 +1,6 @@
 """What the tables of a genus and round say of its specimens, beside the masks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from sam2pal.io import tables
 from sam2pal.morphometrics.measures.dictionary import DOUBTFUL
 from sam2pal.morphometrics.measures.plausibility import DOUBTS
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
+from sam2pal.morphometrics.tables.counts import COUNTED, Counts
 from sam2pal.review.changes import COLUMNS as CHANGES
 from sam2pal.review.next import COLUMNS as NEXT
 
@@ -23,6 +25,7 @@ class Tables:
         scores: IoU and status.
         doubts: flags of masks that are unlike others by their shape.
         doubtful: masks whose status is doubtful: unlike others, and not of low confidence.
+        counts: how many specimens are trusted.
         next: rank, structure and reason by specimen.
         changes: overlap with the mask of the round `before`, and the measure that changed most.
         files: those to which the page links, by title.
@@ -39,8 +42,8 @@ class Tables:
         self.scores: Of = {row[:2]: (row[3], row[2]) for row in rows}
         self.doubts: Of = {}
         self.doubtful: set[tuple[str, str]] = set()
-        names = ("specimen", "structure", "status", "flags")
-        for *key, status, flags in _rows(measurements, MORPHOMETRICS, names):
+        self.counts = Counts()
+        for *key, status, flags in self._measured(measurements):
             doubts = tuple(flag for flag in flags.split(";") if flag in DOUBTS)
             if doubts:
                 self.doubts[tuple(key)] = doubts
@@ -71,6 +74,14 @@ class Tables:
             f"What changed since round {self.before}": changes,
             "Measurements": _for_spreadsheets(measurements),
         }
+
+    def _measured(self, path: File) -> Iterator[tuple[str, ...]]:
+        """Specimen, structure, status and flags of the measurements, which are counted."""
+        names = ("specimen", "structure", "status", "flags")
+        columns = {name: MORPHOMETRICS[name] for name in COUNTED}
+        for piece in tables.read_chunks(path, columns, names, others=False) if path else ():
+            self.counts.add(piece)
+            yield from zip(*(piece[name].to_pylist() for name in names), strict=True)
 
     @property
     def evaluated(self) -> bool:

@@ -34,6 +34,7 @@ from sam2pal.images.orientation import stored
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.review.colours import PALETTE, line_styles
@@ -817,12 +818,26 @@ def test_a_genus_that_is_mostly_doubtful_is_told_first(
     tmp_path: Path, flag: str, unlike: bool
 ) -> None:
     made = Files(tmp_path)
-    made.add("one", [(0.1, flag), (0.2, flag), "absent"])
-    made.add("two", ["absent", (0.3, flag), "absent"])
-    made.add("three", [0.9, 0.2, 0.2])
-    made.add("four", ["drawn", "drawn", "drawn"])
-    page = tmp_path / "review.html"
-    write_review(page, Sources(made.write()))
+    low, absent, good = ("low_confidence", flag), ("absent", ""), ("measured", "")
+    specimens = {
+        "one": [low, low, absent],
+        "two": [absent, ("outside" if unlike else "doubtful", flag), absent],
+        "three": [good, low, low],
+        "four": [("outside", ""), low, ("not_annotated", "")],
+    }
+    rows = []
+    for name, of in specimens.items():
+        made.add(name, [0.9, 0.9, 0.9])
+        for structure, (status, flags) in zip(STRUCTURES, of, strict=True):
+            value = None if status in ("absent", "not_annotated") else 4.0
+            row = {"specimen": name, "structure": structure, "measure": "area", "unit": "px2"}
+            rows.append(row | {"status": status, "flags": flags, "value": value})
+            rows.append(rows[-1] | {"measure": "length"})
+        rows.append(rows[-2] | {"structure": "specimen", "status": "measured"})
+    columns = {name: MORPHOMETRICS[name] for name in rows[0]}
+    tables.write(tables.table(rows, columns), tmp_path / "morphometrics.parquet")
+    page, told = tmp_path / "review.html", Tables(measurements=tmp_path / "morphometrics.parquet")
+    write_review(page, Sources(made.write(), tables=told))
     warning = re.search(r'class="warning"><strong>(.*?)</strong>', page.read_text("utf-8"))[1]
     assert warning.startswith("Do not use measurements without looking: 2 of 4 specimens are")
     assert ("The photographs of 2 do not seem to show" in warning) == unlike
