@@ -35,13 +35,13 @@ from sam2pal.model.adapters import BEHIND_ENCODER, TARGETS
 from sam2pal.model.build import build_model
 from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker
-from sam2pal.training.data import COPIES, Data
+from sam2pal.training.data import COPIES, KEPT, Data
 from sam2pal.training.palindrome import AnnotatedViews, mask_loss, palindrome
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import IMAGES, peak_bytes, taken
 
 CARDS = (8, 16, 24, 40, 80)  # GB
-KEPT = 10 + 32 * COPIES  # images of a template and its views, and of the pool, by default
+IMAGES_KEPT = 10 + 32 * COPIES  # images of a template and its views, and of the pool, by default
 PAIRS = 2  # of a step, by default
 FORMS = ("step", "at_once", "again", "naive")
 FORMS_OF_MEMORY = tuple(product((False, True), (False, True)))  # float32, recomputed
@@ -183,7 +183,7 @@ def fits(models: list[str], sides: list[int], targets: Sequence[str]) -> str:
             tracker = build(name, side, targets)
             data = noisy_data(tracker, (1, 1), noise(tracker, 1), adapters.frozen_by(targets))
             weights = sum(p.numel() * 4 for p in tracker.model.parameters())
-            kept = KEPT * sum(level.nbytes for level in data.pool.maps) * (1024 / side) ** 2
+            kept = IMAGES_KEPT * sum(level.nbytes for level in data.pool.maps) * (1024 / side) ** 2
             for form in FORMS_OF_MEMORY:
                 precise, again = form
                 with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
@@ -195,7 +195,8 @@ def fits(models: list[str], sides: list[int], targets: Sequence[str]) -> str:
             structure, image = 1.3 * each
             count = []
             for card in CARDS:
-                free = 0.85 * card * 2**30 - weights - kept
+                room = 0.85 * card * 2**30
+                free = room - weights - min(kept, KEPT * room)
                 alone = max(structure, image) <= free  # an image goes through the encoder alone
                 together = int((free - IMAGES * PAIRS * image) / structure)
                 count.append(str(max(int(alone), together)))

@@ -104,8 +104,8 @@ class TrainingOptions(AdapterOptions):
     backward pass: less memory, a third more time, the same gradient. Done automatically if one
     structure would not fit"""
     keep_megabytes: Machine[Weight] = 8192.0
-    """encoded images kept in the device's memory; the others lie in a file under
-    `resources/training` during a training"""
+    """encoded images kept in the device's memory, at most half of what a training uses of it; the
+    others lie in a file under `resources/training` during a training"""
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:

@@ -7,6 +7,10 @@ import torch
 
 from sam2pal.config.model import OFFICIAL, ModelOptions
 from sam2pal.io.errors import InputError
+from sam2pal.io.memory import most_bytes
+
+# of the memory of a graphics card, or of a machine that others use too
+_SHARE = {"cuda": 0.85, "mps": 0.7, "cpu": 0.5}
 
 
 def choose_device(wanted: str = "auto") -> torch.device:
@@ -37,6 +41,17 @@ def autocast(device: torch.device) -> AbstractContextManager:
         return nullcontext()
     supported = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, torch.bfloat16, enabled=supported)
+
+
+def device_bytes(device: torch.device) -> int:
+    """What of the device's memory a training may use; the same in every process on the same machine."""
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+    elif device.type == "mps":
+        total = torch.mps.recommended_max_memory()
+    else:
+        total = most_bytes()
+    return int(total * _SHARE[device.type])
 
 
 def half_on_cpu(wanted: bool | None, options: ModelOptions) -> AbstractContextManager:

@@ -17,7 +17,7 @@ from sam2pal.config.training import TrainingOptions
 from sam2pal.images.reading import look_closer, read_photograph
 from sam2pal.io.errors import InputError
 from sam2pal.model.adapters import adapter_state, frozen_by, set_state
-from sam2pal.model.device import autocast
+from sam2pal.model.device import autocast, device_bytes
 from sam2pal.model.encoder import Encoded
 from sam2pal.model.ensemble import Alteration, alterations, largest
 from sam2pal.model.finding import NOTHING, Finder
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 LARGEST = 512  # side of the masks to be learned, however large the square: there are many
 COPIES = 3  # of an unlabelled specimen that `distillation` learns from
 
+KEPT = 0.5  # of what a training may use of the device's memory, that encoded images take at most
 HELD = 64 * 2**20  # bytes of photographs that are kept as read
 
 Annotated = tuple[Tensor, Tensor, Tensor]  # an image, its masks, which of them were annotated
@@ -111,7 +112,9 @@ def prepare(
     side = largest(ways, tracker.image_size)
     as_read, templates = templates, templates.at(tracker.image_size)
     _warn_of_small(templates, tracker.image_size)
-    images = _Images(tracker, options, FeatureCache(options.keep_megabytes, folder))
+    room = device_bytes(tracker.device) / 2**20
+    cache = FeatureCache(min(options.keep_megabytes, KEPT * room), folder)
+    images = _Images(tracker, options, cache)
     annotated = list(zip(templates.images, templates.masks, templates.annotated, strict=True))
 
     def augmented(template: int, view: int) -> Annotated:

@@ -13,9 +13,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from sam2pal.config.training import TrainingOptions
-from sam2pal.io.memory import most_bytes
 from sam2pal.model.adapters import frozen_by
-from sam2pal.model.device import autocast
+from sam2pal.model.device import autocast, device_bytes
 from sam2pal.model.encoder import Encoded, Frozen
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training.data import Data
@@ -24,8 +23,6 @@ from sam2pal.training.palindrome import AnnotatedViews, object_losses, palindrom
 
 log = logging.getLogger(__name__)
 
-# of the memory of a graphics card, or of a machine that others use too
-_SHARE = {"cuda": 0.85, "mps": 0.7, "cpu": 0.5}
 # what kernels take for themselves, and what is lost between tensors, as a factor
 _BESIDE = 1.3
 # a CPU takes structures one after another in the time that it takes them together
@@ -160,17 +157,6 @@ def palindrome_bytes(
 
     with torch.enable_grad():
         return peak_bytes(run, compute=False)
-
-
-def device_bytes(device: torch.device) -> int:
-    """What of the device's memory a training may use; the same in every process on the same machine."""
-    if device.type == "cuda":
-        total = torch.cuda.get_device_properties(device).total_memory
-    elif device.type == "mps":
-        total = torch.mps.recommended_max_memory()
-    else:
-        total = most_bytes()
-    return int(total * _SHARE[device.type])
 
 
 def fit_to_memory(

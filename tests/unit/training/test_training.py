@@ -28,6 +28,7 @@ from sam2pal.model.loading import square_image
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
+from sam2pal.training import data as data_of_training
 from sam2pal.training.augmentation import augment
 from sam2pal.training.data import COPIES, Data, prepare
 from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
@@ -1000,6 +1001,23 @@ def test_a_pool_is_kept_as_it_is_and_altered_with_what_is_found_on_it(taught, da
     # what was found on a specimen follows it when it is altered
     assert not torch.equal(masks[0], masks[1])
     assert torch.equal(taught.pseudo_labels.trusted[0], taught.pseudo_labels.trusted[COPIES - 1])
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.0, False), (1.9, False), (20.0, True)])
+def test_encoded_images_take_at_most_half_of_the_device(
+    small_model, photographs, monkeypatch, share, held
+):
+    templates, pool = photographs
+    known = TemplateSet.read(templates, STRUCTURES, small_model.image_size, aligned=False)
+
+    def kept() -> int:
+        """Bytes of the encoded pool in memory."""
+        return prepare(Tracker(small_model), known, pool, OPTIONS, 1).pool.nbytes
+
+    needed = kept()
+    assert needed > 0
+    monkeypatch.setattr(data_of_training, "device_bytes", lambda device: int(share * needed))
+    assert kept() == (needed if held else 0)
 
 
 def test_what_is_taught_is_found_when_it_is_asked_for_by_the_model_before_training(
