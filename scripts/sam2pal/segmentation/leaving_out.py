@@ -43,7 +43,7 @@ def templates_by_others(
         if specimen in twins or not len(others.followed):
             continue
         with enough_memory(annotated[number].path, tracker.device):
-            (outcome,) = track_images(tracker, others, known.images[[number]], options)
+            (outcome,) = track_images(tracker, others, known.images[[number]], options.refine)
         followed = [names[k] for k in others.followed.tolist()]
         shapes = others.shapes_in(outcome.view)
         found = replace(annotator, followed=followed).annotate(square, outcome, {}, (), shapes)

@@ -11,11 +11,10 @@ from torch import Tensor
 from sam2pal.images.reading import Photograph
 from sam2pal.model.device import enough_memory
 from sam2pal.model.loading import square_image
-from sam2pal.model.similarity import Match
 from sam2pal.model.tracker import Tracker
 from sam2pal.segmentation.bank import Bank
-from sam2pal.segmentation.signals import in_cells, largest_piece
-from sam2pal.segmentation.tracking import Outcome, track_batch
+from sam2pal.segmentation.signals import largest_piece
+from sam2pal.segmentation.tracking import Outcome, track_images
 
 ASKED = 0.02  # area beside the piece, as a share of it, from which on the model is asked
 RIM = 2  # cells round that piece that are painted too: they have its colours
@@ -41,16 +40,14 @@ def second_specimen(
     near = binary_dilation(piece, np.ones((3, 3)), RIM)
     if not bank.joined or (body & ~near).sum() < ASKED * max(piece.sum(), 1):
         return 0.0
-    image = square_image(photograph, tracker.image_size).to(tracker.device)
-    painted = painted_out(image, torch.from_numpy(near).to(image.device))
-    scores = torch.from_numpy(outcome.view_scores[None]).to(image.device)
-    known = Match(torch.tensor([outcome.view], device=image.device), scores)
+    image = square_image(photograph, tracker.image_size)
+    painted = painted_out(image, torch.from_numpy(near))[None]
+    once = replace(bank, ways=bank.ways[:1])
     with enough_memory(path, tracker.device):
-        again = track_batch(tracker, replace(bank, ways=bank.ways[:1]), painted[None], known)
-    others = in_cells(again.logits[0].float().cpu().numpy(), len(piece)) > 0
+        (again,) = track_images(tracker, once, painted, refine=False, lie=[outcome])
     own = found = 0
     for number in compact:
-        mask, other = masks[number], others[number]
+        mask, other = masks[number], again.cells[number] > 0
         inside = (mask & piece).sum()
         beside = (other & ~near).sum()
         if inside and inside >= OWN * mask.sum():

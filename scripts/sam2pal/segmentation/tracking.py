@@ -150,7 +150,7 @@ def track_halving(
     try:
         alone = enough_memory(specimens[0][0].path, tracker.device)
         with alone if len(specimens) == 1 else nullcontext():
-            return track_images(tracker, bank, images, options, lie), options.batch_size
+            return track_images(tracker, bank, images, options.refine, lie), options.batch_size
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
@@ -174,16 +174,21 @@ def track_images(
     tracker: Tracker,
     bank: Bank,
     images: Tensor,
-    options: SegmentationOptions,
+    refine: bool | None,
     lie: Sequence[Outcome] | None = None,
 ) -> list[Outcome]:
-    """Track the followed structures on images [B, 3, s, s], as large as `track_batch` needs them."""
+    """Track the followed structures on images [B, 3, s, s], as large as `track_batch` needs them.
+
+    Args:
+        refine: also fit their edges to the pictures.
+        lie: outcomes of the same specimens, that say how they lie.
+    """
     known = _lying(lie, tracker.device) if lie else None
     images = images.to(tracker.device)
     batch = track_batch(tracker, bank, images, known)
     count = len(images)
     fitted: list[np.ndarray | None] = [None] * count
-    if options.refine:
+    if refine:
         cells = tracker.image_size // 4
         pairs = zip(batch.logits, images, strict=True)
         fitted = [fit_edges(*pair, cells).cpu().numpy() for pair in pairs]

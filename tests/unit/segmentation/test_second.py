@@ -46,12 +46,12 @@ def look(monkeypatch):
     def look(first, again=None, bank=None):
         seen = []
 
-        def answered(tracker, of, images, known):
-            assert len(of.ways) == 1 and int(known.view[0]) == 0
+        def answered(tracker, of, images, refine, lie):
+            assert len(of.ways) == 1 and not refine and lie == [outcome]
             seen.append(images[0])
-            return SimpleNamespace(logits=torch.from_numpy(again)[None])
+            return [SimpleNamespace(cells=again)]
 
-        monkeypatch.setattr(second, "track_batch", answered)
+        monkeypatch.setattr(second, "track_images", answered)
         tracker = SimpleNamespace(image_size=SIDE, device=torch.device("cpu"))
         pixels = np.full((SIDE, SIDE, 3), 200, np.uint8)
         outcome = Outcome(first, np.ones(3), np.ones(3), view_scores=np.array([np.nan]))
