@@ -45,7 +45,7 @@ class SegmentationOptions:
     """a structure is called absent, and its mask dropped, if the model's logit that it is present
     is below this share of the logit on the templates themselves; at 0 it is dropped if the model
     considers it more likely absent"""
-    faint_below: Share = 0.4
+    faint_below: Share = 0.3
     """if the model is less certain of a structure than on the templates, the structure is also
     called absent if its colour differs from the surroundings by less than this share of the
     difference on the templates; 0 for never"""

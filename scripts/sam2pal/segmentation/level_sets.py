@@ -189,12 +189,14 @@ class Likelihood:
         rivals: surfaces of the structures with which it shares no pixel; the larger logit wins.
         first: how many of the rivals win over it also where their logits are equal.
         taken: pixels that are drawn as a rival's.
+        ahead: what is added to the logit of each rival where the rival is likely; nothing if not given.
     """
 
     surface: LogitSurface
     rivals: tuple[LogitSurface, ...] = ()
     first: int = 0
     taken: tuple[Runs, ...] = ()
+    ahead: tuple[float, ...] = ()
 
     @cached_property
     def _lost(self) -> list[Runs]:
@@ -203,8 +205,11 @@ class Likelihood:
         for number, rival in enumerate(self.rivals):
             other = rival.window(logit(LOWEST))
             both = own and other and own.common(other)
-            if both:
-                lost.append((rival - self.surface).above(0.0, both, or_equal=number < self.first))
+            if not both:
+                continue
+            ahead = self.ahead[number] if self.ahead else 0.0
+            wins = (rival - self.surface).above(-ahead, both, or_equal=number < self.first)
+            lost.append(wins & rival.above(0.0, both) if self.ahead else wins)
         return lost
 
     def above(self, probability: float) -> Runs:

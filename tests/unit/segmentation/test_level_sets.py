@@ -64,6 +64,21 @@ def test_the_larger_of_rivals_wins(shape):
         assert np.array_equal(decode_mask(made_room.rle()), found & ~drawn)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_rival_that_is_ahead_wins_where_it_is_likely(shape):
+    box = Letterbox(*shape, 64)
+    values = logits(7)
+    p = probability(values, box)
+    own, rival = (LogitSurface.over(value, box) for value in values[:2])
+    logit = np.log(p / (1 - p))
+    for ahead in (1.5, -1.5):
+        found = decode_mask(Likelihood(own, (rival,), ahead=(ahead,)).above(0.5).rle())
+        lost = (logit[1] > 0) & (logit[1] + ahead > logit[0])
+        unsure = np.abs(logit[:2]).min(0) < 1e-3
+        unsure |= np.abs(logit[1] + ahead - logit[0]) < 1e-3
+        assert (found == ((logit[0] > 0) & ~lost))[~unsure].all()
+
+
 def test_nothing_and_everything():
     box = Letterbox(30, 20, 64)
     everywhere = Likelihood(LogitSurface.over(np.full((16, 16), 9.0, np.float32), box))

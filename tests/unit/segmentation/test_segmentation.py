@@ -413,6 +413,16 @@ def test_threshold():
         assert (mask_of(entry) == expected).mean() > 0.98
 
 
+@pytest.mark.parametrize(("logit", "wins"), [(2.0, True), (1.5, False)])
+def test_a_pixel_is_worth_more_to_a_small_structure(logit, wins):
+    large, small = np.full((16, 16), 3.0), np.full((16, 16), -9.0)
+    small[4:8, 4:8] = logit  # a sixteenth of the area: half of its logarithm is 1.39
+    found = entries(outcome(large, small), names=("elytra", "head"), shape=(16, 16))
+    elytra, head = (mask_of(entry) for entry in found)
+    assert head[4:8, 4:8].all() == wins and head.any() == wins
+    assert not (elytra & head).any() and (elytra | head).all()
+
+
 def test_rivals_by_parent():
     strong, weak = np.full((16, 16), 3.0), np.full((16, 16), 1.0)
     part = np.where(np.arange(16) < 8, 5.0, -5.0) * np.ones((16, 1))
