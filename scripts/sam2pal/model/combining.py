@@ -46,8 +46,8 @@ def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> De
     """The mean of the logits that each template gives alone.
 
     A template counts by the IoU that its mask is likely to have: how well it finds the structure on the other
-    templates, times how much the model trusts the mask that it found here. So a poor template, or one unlike
-    the specimen, does not pull.
+    templates, if these are two or more, times how much the model trusts the mask that it found here. So a
+    poor template, or one unlike the specimen, does not pull.
 
     Args:
         found: what `track_alone` says, for each of `k` templates.
@@ -116,8 +116,12 @@ def each_on_each(
 
 
 def skill_of_templates(iou: Tensor) -> Tensor:
-    """How well each template finds structures on the others, from `each_on_each`, [T, K]; 1 if on none."""
-    return iou.nanmean(1).nan_to_num(1.0)
+    """How well each template finds structures on the others, from `each_on_each`, [T, K].
+
+    1 where fewer than two others show the structure: of two templates neither is known to be the better one.
+    """
+    others = (~iou.isnan()).sum(1)
+    return torch.where(others < 2, 1.0, iou.nanmean(1).nan_to_num(1.0))
 
 
 def track_alone(tracker: Tracker, features: Features, memory: Memory) -> Tracked:
