@@ -311,7 +311,7 @@ def main() -> None:
     arguments = parser.parse_args()
     collect(arguments)
     today = SegmentationOptions()
-    shares = [(0.0, 0.0), (today.absent_below, today.faint_below), (0.0, 0.3), (0.2, 0.5)]
+    shares = [(0.0, 0.0), (today.absent_below, today.faint_below), (0.0, 0.4), (0.2, 0.5)]
     judge(arguments.cache / weights(arguments.checkpoint, arguments.adapter), shares)
 
 
