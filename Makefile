@@ -135,7 +135,7 @@ format: $(READY) ## Format the Snakefiles and sort the imports
 bench: $(READY) ## Print what segmenting, training and measuring cost, over their bounds, and other ways (CPU; an hour)
 	PYTHONPATH=scripts $(BIN)/python tests/bench/segmentation.py --output build/bench/segmentation.md $(ARGS)
 	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --output build/bench/training.md
-	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --memory --output build/bench/memory.md
+	PYTHONPATH=scripts $(BIN)/python tests/bench/training.py --memory --models sam2.1_hiera_large --output build/bench/memory.md
 	PYTHONPATH=scripts $(BIN)/python tests/bench/measuring.py --output build/bench/measuring.md
 	PYTHONPATH=scripts $(BIN)/python tests/bench/photographs.py --output build/bench/photographs.md
 

@@ -55,11 +55,18 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, help="instead of the models' own")
     parser.add_argument("--repeats", type=int, default=2, help="the shortest time counts")
     parser.add_argument("--forms", nargs="+", default=FORMS, choices=FORMS, help="beside the bound")
-    parser.add_argument("--targets", nargs="+", default=list(BEHIND_ENCODER), choices=TARGETS)
+    parser.add_argument(
+        "--targets",
+        nargs="+",
+        choices=TARGETS,
+        help="default: behind the encoder, of --memory as in training",
+    )
     parser.add_argument("--memory", action="store_true", help="only the table of what fits")
     parser.add_argument("--sides", nargs=2, type=int, default=[256, 512], help="of --memory")
     parser.add_argument("--output", type=Path, help="also write the table here")
     arguments = parser.parse_args()
+    usual = TrainingOptions().targets if arguments.memory else BEHIND_ENCODER
+    arguments.targets = arguments.targets or list(usual)
     fitting = len(arguments.models) == len(arguments.pairs) == len(arguments.structures)
     if not arguments.memory and not fitting:
         parser.error("--models, --pairs and --structures need as many values each")
