@@ -101,11 +101,22 @@ class Annotator:
             # signals are of the model's own logits: fitted ones do not tell good masks better
             name = structure.name
             told = Likelihood(surfaces[name], tuple(surfaces[n] for n in tracked), first, taken)
-            likelihood = Likelihood(
-                *(masked[name], tuple(masked[n] for n in tracked), first, taken),
-                ahead=tuple(handicap[name] - handicap[n] for n in tracked),
+            ahead = tuple(handicap[name] - handicap[n] for n in tracked)
+            likelihood, unfitted = (
+                Likelihood(of[name], tuple(of[n] for n in tracked), first, taken, ahead)
+                for of in (masked, surfaces)
             )
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
+            shared = mask_signals(
+                cells[i],
+                [cells[place[name]] for name in tracked],
+                shapes[number] if shapes else (),
+            )
+            if mask and shared["expected_iou"] is None:
+                # fitted, a structure may win pixels of rivals to which the model alone gives all
+                own = unfitted.above(self.options.threshold).without_specks(self.options.min_area)
+                if not own:
+                    mask, likelihood = own, unfitted
             limit = limits[number] if limits else None
             flags = check_mask(mask, limit, box) if limit and mask else []
             signals = {
@@ -116,11 +127,7 @@ class Annotator:
                 "contrast": apart[i],
                 "steadiness": _of(outcome.steadiness, i),
             }
-            signals |= mask_signals(
-                cells[i],
-                [cells[place[name]] for name in tracked],
-                shapes[number] if shapes else (),
-            )
+            signals |= shared
             score = 0.0
             if mask:
                 unadapted = self.confidence.unadapted(signals)

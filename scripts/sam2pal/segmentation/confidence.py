@@ -77,7 +77,7 @@ class Confidence:
     """Computes the confidence of a mask from its signals.
 
     Attributes:
-        models: of the first one that knows all signals; the last one is asked in any case.
+        models: the first one that knows all of its signals is asked.
         recalibration: what masks of the genus that are known say.
     """
 
@@ -85,9 +85,13 @@ class Confidence:
     recalibration: Recalibration = field(default_factory=Recalibration)
 
     def unadapted(self, signals: Mapping[str, float | None]) -> float:
-        """The probability before anything is known of the genus."""
-        chosen = next((one for one in self.models if one.knows(signals)), self.models[-1])
-        return chosen(signals)
+        """The probability before anything is known of the genus.
+
+        0 of a mask that has no pixel on the grid of the logits: no model knows its signals, and its
+        stability, 1 of two empty masks, says nothing.
+        """
+        chosen = next((one for one in self.models if one.knows(signals)), None)
+        return chosen(signals) if chosen else 0.0
 
     def __call__(self, structure: str, signals: Mapping[str, float | None]) -> float:
         """The probability."""

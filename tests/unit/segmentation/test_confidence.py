@@ -132,6 +132,13 @@ def test_what_is_shipped_was_fitted_to_the_bundled_weights():
     assert names <= {*SIGNALS}
 
 
+def test_nothing_speaks_for_a_mask_without_a_pixel_on_the_grid():
+    """Its stability is 1, as of two empty masks."""
+    signals = mask_signals(np.full((16, 16), -1.0), [], [shape_of(disc(12).astype(np.float32))])
+    signals |= {"stability": 1.0, "predicted_iou": 0.9, "object_score": 0.99, "steadiness": 1.0}
+    assert shipped_confidence().unadapted(signals) == 0.0
+
+
 def test_the_shipped_confidence_rises_with_what_speaks_for_a_mask():
     good = {"expected_iou": 0.92, "thickness": 9.0, "contested": 0.0, "shape_likeness": 0.85}
     good |= {

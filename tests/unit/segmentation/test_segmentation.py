@@ -423,6 +423,22 @@ def test_a_pixel_is_worth_more_to_a_small_structure(logit, wins):
     assert not (elytra & head).any() and (elytra | head).all()
 
 
+@pytest.mark.parametrize("own", [1.0, 6.0])
+def test_fitting_gives_no_mask_to_what_the_model_gives_to_a_rival(own):
+    body, eye = np.full((16, 16), 4.0), np.full((16, 16), -9.0)
+    eye[6:10, 6:10] = own  # present, but more likely the body, or not
+    fitted = np.stack([body, np.full_like(body, -9.0)]).repeat(4, 1).repeat(4, 2)
+    fitted[1, 28:36, 28:36] = 9.0
+    plain = outcome(body, eye)
+    both = dataclasses.replace(plain, fitted=fitted.astype(np.float32))
+    found = entries(both, names=("body", "eye"), shape=(128, 128))[1]
+    if own > 4:
+        assert 200 < mask_of(found).sum() < 300 and found["score"] > 0
+    else:
+        assert not mask_of(found).any() and found["score"] == 0
+        assert found["flags"] == ["absent"] and found["areas"]["0.5"] == 0
+
+
 def test_rivals_by_parent():
     strong, weak = np.full((16, 16), 3.0), np.full((16, 16), 1.0)
     part = np.where(np.arange(16) < 8, 5.0, -5.0) * np.ones((16, 1))
