@@ -492,7 +492,7 @@ def test_in_half_precision_it_finds_nearly_the_same(tracker, genus, predictions)
     for one, other in zip(found["annotations"], predictions["annotations"], strict=True):
         if other["area"]:
             alike.append((mask_of(one) == mask_of(other)).mean())
-    assert len(alike) > 5 and 0.97 < np.mean(alike) < 1
+    assert len(alike) > 5 and 0.95 < np.mean(alike) < 1
     assert [one["view"] for one in found["images"] if "view" in one] == [
         one["view"] for one in predictions["images"] if "view" in one
     ]
