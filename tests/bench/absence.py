@@ -38,7 +38,7 @@ from sam2pal.io.files import sha256
 from sam2pal.model import adapters
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.benchmark.collection import read_collection
+from sam2pal.research.benchmark.collection import Collection, read_collection
 from sam2pal.research.synthetic.collection import draw_collection
 from sam2pal.research.synthetic.species import KINDS
 from sam2pal.segmentation.shard import segment
@@ -201,7 +201,7 @@ def collect(arguments: argparse.Namespace) -> None:
         absent_below=0.0, faint_below=0.0, window="photograph", ensemble=ENSEMBLE, refine=True
     )
     root = arguments.cache / "photographs"
-    results = arguments.cache / weights(arguments.checkpoint, arguments.adapter)
+    results = arguments.cache / weights(arguments.checkpoint, arguments.adapter, arguments.draw)
     results.mkdir(parents=True, exist_ok=True)
 
     def one(name: str, templates: list, there: dict, folder: Path) -> None:
@@ -225,12 +225,19 @@ def collect(arguments: argparse.Namespace) -> None:
         name = f"{place.name}_{count}_{what.replace(' ', '_')}"
         if (results / f"{name}.json").is_file():
             continue
-        five = {one.specimen for one in read_collection(place, "templates_5.json")}
+        if arguments.draw:
+            collection = Collection(place, NAMES, tracker, torch.device("cpu"))
+            drawn = collection.draw(count, arguments.draw, 1)
+            templates = [collection.tune[number] for number in drawn]
+            beside = {one.specimen for one in templates}
+        else:
+            templates = read_collection(place, f"templates_{count}.json")
+            beside = {one.specimen for one in read_collection(place, "templates_5.json")}
         known = read_collection(place, "annotations.json")
-        rest = [specimen for specimen in known if specimen.specimen not in five]
+        rest = [specimen for specimen in known if specimen.specimen not in beside]
         folder = root / place.name / what.replace(" ", "_")
         there = harmed(rest[:: EVERY.get(what, 6)], what, folder)
-        one(name, read_collection(place, f"templates_{count}.json"), there, folder)
+        one(name, templates, there, folder)
     for number in range(arguments.drawn):
         name = f"drawn{number:03d}"
         if not (results / f"{name}.json").is_file():
@@ -292,10 +299,13 @@ def _met(
     return Thresholds(absent_below * sure, faint_below * contrast, SURE * sure).is_met(signals)
 
 
-def weights(checkpoint: Path = BUNDLED_WEIGHTS, adapter: Path | None = None) -> str:
-    """What tells weights, and what training made of them, from others."""
+def weights(
+    checkpoint: Path = BUNDLED_WEIGHTS, adapter: Path | None = None, draw: int | None = None
+) -> str:
+    """What tells weights, what training made of them, and a draw of templates from others."""
     name = sha256(checkpoint)[:12]
-    return f"{name}-{sha256(adapter / 'adapter_model.safetensors')[:12]}" if adapter else name
+    name += f"-{sha256(adapter / 'adapter_model.safetensors')[:12]}" if adapter else ""
+    return f"{name}-draw{draw}" if draw else name
 
 
 def main() -> None:
@@ -307,12 +317,15 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
     parser.add_argument("--adapter", type=Path, help="of a trained model")
     parser.add_argument("--templates", type=int, nargs="*", default=[1, 5])
+    parser.add_argument("--draw", type=int, help="templates as the benchmark draws them")
     parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
     arguments = parser.parse_args()
     collect(arguments)
     today = SegmentationOptions()
     shares = [(0.0, 0.0), (today.absent_below, today.faint_below), (0.0, 0.4), (0.2, 0.5)]
-    judge(arguments.cache / weights(arguments.checkpoint, arguments.adapter), shares)
+    judge(
+        arguments.cache / weights(arguments.checkpoint, arguments.adapter, arguments.draw), shares
+    )
 
 
 if __name__ == "__main__":

@@ -40,7 +40,10 @@ BODY = ["head", "pronotum", "elytra"]
 
 def pairs(arguments: argparse.Namespace) -> Iterator[dict]:
     """Predicted and drawn values: of every measure that has a range by threshold."""
-    models = [weights(arguments.checkpoint, adapter) for adapter in arguments.adapters or [None]]
+    models = [
+        weights(arguments.checkpoint, adapter, arguments.draw)
+        for adapter in arguments.adapters or [None]
+    ]
     files = (path for model in models for path in (arguments.cache / model).glob("*.json"))
     for path in sorted(files):
         name = path.stem
@@ -135,17 +138,22 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="of absence.py")
     parser.add_argument("--checkpoint", type=Path, default=BUNDLED_WEIGHTS, help="other weights")
     parser.add_argument("--adapters", type=Path, nargs="*", help="of trained models")
+    parser.add_argument("--draw", type=int, help="templates as the benchmark draws them")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
+    parser.add_argument("--shipped", action="store_true", help="judge the shipped ones, fit none")
     arguments = parser.parse_args()
     rows = [row for row in pairs(arguments) if row["features"] is not None]
+    round_ = TRAINED if arguments.adapters else UNTRAINED
     of_measure = defaultdict(list)
     for row in rows:
         if row["even"]:
             of_measure[row["key"]].append(row)
-    round_ = TRAINED if arguments.adapters else UNTRAINED
     # trained rounds are of two collections; of untrained ones, drawn collections are groups
     apart = ("group", "set") if arguments.adapters else ("group",)
-    fitted = {key: fit(of, apart) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
+    if arguments.shipped:
+        fitted = {key[1:]: both for key, both in shipped_intervals().items() if key[0] == round_}
+    else:
+        fitted = {key: fit(of, apart) for key, of in sorted(of_measure.items()) if len(of) >= LEAST}
     ends = {key: both for key, both in shipped_intervals().items() if key[0] != round_}
     ends |= {(round_, *key): both for key, both in fitted.items()}
     if arguments.write:

@@ -7,6 +7,7 @@ beyond those of the fit. What was segmented is kept in the cache, so that a call
 """
 
 import argparse
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -31,7 +32,15 @@ from sam2pal.io.files import sha256
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
-from sam2pal.research.confidence.cases import Case, beetle_cases, drawings, drawn_cases, kind_of
+from sam2pal.research.benchmark.collection import Collection
+from sam2pal.research.confidence.cases import (
+    BEETLES,
+    Case,
+    beetle_cases,
+    drawings,
+    drawn_cases,
+    kind_of,
+)
 from sam2pal.research.confidence.foreign import (
     SETS,
     background,
@@ -67,6 +76,12 @@ def parse() -> argparse.Namespace:
     add("--score", choices=("even", "odd"), default="odd", help="beetles of these numbers")
     add("--adapter", type=Path, help="of a trained model")
     add("--cases", nargs="*", help="pinned-1, pinned-5, tray-1, tray-5; then these alone")
+    add(
+        "--draws",
+        type=int,
+        nargs="*",
+        help="templates as the benchmark draws them; then these alone",
+    )
     add("--device", default="auto", help="auto, cuda, mps or cpu")
     return parser.parse_args()
 
@@ -83,12 +98,23 @@ def main() -> None:
         folder /= f"adapter-{sha256(arguments.adapter / 'adapter_model.safetensors')[:12]}"
     tracker = Tracker(model)
     folder /= arguments.score
-    beetles = beetle_cases(arguments.data / "carabidae", int(arguments.score == "odd"))
-    asked = (case for case in beetles if case.name in (arguments.cases or [case.name]))
+    if arguments.draws:
+        beetles = cases_of_draws(
+            arguments.data / "carabidae", arguments.score, arguments.draws, tracker
+        )
+    else:
+        beetles = beetle_cases(arguments.data / "carabidae", int(arguments.score == "odd"))
+    asked = (
+        case
+        for case in beetles
+        if not arguments.cases or case.name.split("-draw-")[0] in arguments.cases
+    )
     made = segmented(asked, tracker, OPTIONS, folder)
     found = [rescored(one, shipped_confidence()) for one in made]
     print(table(judged(found, SCORES)), flush=True)
-    if arguments.cases:
+    if arguments.draws:
+        print("\n" + over_draws(found), flush=True)
+    if arguments.cases or arguments.draws:
         return
     drawn, unseen = arguments.cache / "drawn", range(arguments.genera, 2 * arguments.genera)
     others = chain(
@@ -100,6 +126,20 @@ def main() -> None:
     one = [of for of in found if len(of.case.templates) == 1]
     one += segmented(alone, tracker, OPTIONS, folder)
     print("\n" + recognised(one, foreign, shipped_alikeness()))
+
+
+def cases_of_draws(
+    data: Path, score: str, draws: Sequence[int], tracker: Tracker
+) -> Iterator[Case]:
+    """The real beetles with templates of draws of the benchmark: even numbers that show every structure."""
+    names = ("head", "pronotum", "elytra", "legs", "antennae")
+    for source, count in itertools.product(BEETLES, (1, 5)):
+        known = Collection(data / source, list(names), tracker, torch.device("cpu"), score)
+        for draw in draws:
+            templates = [known.tune[i] for i in known.draw(count, draw, 1)]
+            used = {one.specimen for one in templates}
+            some = tuple(one for one in known.scored if one.specimen not in used)
+            yield Case(f"{source}-{count}-draw-{draw}", source, names, tuple(templates), some)
 
 
 def of_signal(name: str) -> Score:
@@ -159,6 +199,65 @@ def judged(found: Iterable[SegmentedCase], scores: Mapping[str, Score]) -> list[
                     key = {"case": of.case.name, "structure": structure, "score": name}
                     rows.append(key | _judge(given[there], iou[there]))
     return rows
+
+
+def over_draws(found: Sequence[SegmentedCase]) -> str:
+    """Markdown: the confidence's measures as means of draws, with the least and the largest.
+
+    AUROC besides of the masks of all draws together, and an interval of its mean that resamples specimens.
+    """
+    lines = ["| case | structure | n | bad | " + " | ".join(MEASURES) + " | together | 90 % |"]
+    lines.append("| --- " * (6 + len(MEASURES)) + "|")
+    score = {"confidence": SCORES["confidence"]}
+    for place in dict.fromkeys(of.case.name.split("-draw-")[0] for of in found):
+        own = [of for of in found if of.case.name.split("-draw-")[0] == place]
+        for structure in own[0].case.structures:
+            rows = [row for row in judged(own, score) if row["structure"] == structure]
+            cells = [str(sum(row["n"] for row in rows)), str(sum(row["bad"] for row in rows))]
+            for measure in MEASURES:
+                of = np.array([row[measure] for row in rows])
+                of = of[np.isfinite(of)]
+                cells.append(
+                    f"{of.mean():.2f} ({of.min():.2f} to {of.max():.2f})" if len(of) else ""
+                )
+            masks = [_masks(one, structure) for one in own]
+            together = auroc(*_bad(np.concatenate(masks)))
+            ends = np.nanquantile(_resampled(masks), (0.05, 0.95)) if cells[2] else (np.nan, np.nan)
+            cells += [_cell(together), " to ".join(map(_cell, ends)) if cells[2] else ""]
+            lines.append(f"| {place} | {structure} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _masks(found: SegmentedCase, structure: str) -> np.ndarray:
+    """Number of the specimen, confidence and IoU [masks, 3]."""
+    return np.array(
+        [
+            (int(mask["specimen"]), mask["score"], mask["iou"])
+            for mask in found.masks
+            if mask["structure"] == structure and mask["found"] and mask["iou"] is not None
+        ]
+    ).reshape(-1, 3)
+
+
+def _bad(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return -masks[:, 1], masks[:, 2] < BAD_IOU
+
+
+def _resampled(draws: Sequence[np.ndarray], replicates: int = 1000) -> np.ndarray:
+    """Mean AUROC of draws, of specimens drawn with replacement: the same ones in each draw."""
+    rng = np.random.default_rng(1)
+    specimens = np.unique(np.concatenate([masks[:, 0] for masks in draws]))
+    where = [{int(masks[i, 0]): i for i in range(len(masks))} for masks in draws]
+    means = []
+    for _ in range(replicates):
+        chosen = rng.choice(specimens, len(specimens)).astype(int).tolist()
+        of = [
+            auroc(*_bad(masks[[at[one] for one in chosen if one in at]]))
+            for masks, at in zip(draws, where, strict=True)
+            if (masks[:, 2] < BAD_IOU).sum() >= ENOUGH
+        ]
+        means.append(np.nanmean(of))
+    return np.array(means)
 
 
 def _judge(given: np.ndarray, iou: np.ndarray) -> dict[str, Any]:
