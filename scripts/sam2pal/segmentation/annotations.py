@@ -100,23 +100,25 @@ class Annotator:
             taken = tuple(Runs.of(mask, *mask.shape) for mask in upright)
             # signals are of the model's own logits: fitted ones do not tell good masks better
             name = structure.name
-            told = Likelihood(surfaces[name], tuple(surfaces[n] for n in tracked), first, taken)
             ahead = tuple(handicap[name] - handicap[n] for n in tracked)
-            likelihood, unfitted = (
+            likelihood, told = (
                 Likelihood(of[name], tuple(of[n] for n in tracked), first, taken, ahead)
                 for of in (masked, surfaces)
             )
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
             shared = mask_signals(
                 cells[i],
-                [cells[place[name]] for name in tracked],
+                [
+                    cells[place[n]] + lead * (cells[place[n]] > 0)
+                    for n, lead in zip(tracked, ahead, strict=True)
+                ],
                 shapes[number] if shapes else (),
             )
             if mask and shared["expected_iou"] is None:
                 # fitted, a structure may win pixels of rivals to which the model alone gives all
-                own = unfitted.above(self.options.threshold).without_specks(self.options.min_area)
+                own = told.above(self.options.threshold).without_specks(self.options.min_area)
                 if not own:
-                    mask, likelihood = own, unfitted
+                    mask, likelihood = own, told
             limit = limits[number] if limits else None
             flags = check_mask(mask, limit, box) if limit and mask else []
             signals = {

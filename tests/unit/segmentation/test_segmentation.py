@@ -421,6 +421,8 @@ def test_a_pixel_is_worth_more_to_a_small_structure(logit, wins):
     elytra, head = (mask_of(entry) for entry in found)
     assert head[4:8, 4:8].all() == wins and head.any() == wins
     assert not (elytra & head).any() and (elytra | head).all()
+    contested = [entry["confidence"]["contested"] for entry in found]  # by the same rule
+    assert contested == ([0.0625, 0.0] if wins else [0.0, None])
 
 
 @pytest.mark.parametrize("own", [1.0, 6.0])
