@@ -6,7 +6,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from aggregate import Counts
+from aggregate import cells_of
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import Specimen, write_list
 from sam2pal.evaluation.ending import ERRORS, UNTRUSTED, screen
@@ -19,6 +19,7 @@ from sam2pal.evaluation.notices import (
     of_specimen_table,
     worse_rounds,
 )
+from sam2pal.morphometrics.tables.counts import Counts
 
 
 def row(genus="Aus", round_="trained", stage="morphometrics", status="ok", reason="", **counts):
@@ -157,5 +158,5 @@ def test_specimens_without_a_trusted_mask_are_counted_across_pieces():
         counts = Counts()
         counts.add(pa.Table.from_pylist(rows[:cut]))
         counts.add(pa.Table.from_pylist(rows[cut:]))
-        cells = counts.cells()
+        cells = cells_of(counts)
         assert (cells["specimens_doubtful"], cells["specimens_unlike"]) == (3, 1)
