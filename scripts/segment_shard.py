@@ -62,8 +62,8 @@ def main() -> None:
         bar.say("reading the templates")
         with torch.inference_mode(), half_on_cpu(options.half, stage.model):
             tracker = Tracker(model)
-            own = stage.model.bundled
-            given = tracker, specimens, templates, structures, options, bar.update, own
+            bundled = stage.model.bundled
+            given = tracker, specimens, templates, structures, options, bar.update, bundled
             if arguments.pictures:
                 with atomic(arguments.pictures) as temporary, ZipFile(temporary, "w") as file:
                     predictions = segment(*given, partial(keep, file))
@@ -73,7 +73,7 @@ def main() -> None:
         "genus": arguments.genus,
         "round": arguments.round,
         "model": stage.model.name,
-        "bundled": own,
+        "bundled": bundled,
         "trained": bool(arguments.adapter),
         "image_size": model.image_size,
     }

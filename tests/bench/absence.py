@@ -190,8 +190,8 @@ def draw(number: int, folder: Path) -> tuple[list[AnnotatedSpecimen], dict[str, 
     ], there
 
 
-def collect(arguments: argparse.Namespace) -> None:
-    """Segment what is not in the cache yet."""
+def collect(arguments: argparse.Namespace) -> Path:
+    """Segment what is not in the cache yet; the folder of all results."""
     torch.set_num_threads(1)
     model = build_model(ModelOptions(checkpoint=str(arguments.checkpoint)))
     if arguments.adapter:
@@ -242,6 +242,7 @@ def collect(arguments: argparse.Namespace) -> None:
         name = f"drawn{number:03d}"
         if not (results / f"{name}.json").is_file():
             one(name, *draw(number, root / name), root / name)
+    return results
 
 
 def judge(results: Path, shares: Sequence[tuple[float, float]]) -> None:
@@ -320,12 +321,10 @@ def main() -> None:
     parser.add_argument("--draw", type=int, help="templates as the benchmark draws them")
     parser.add_argument("--drawn", type=int, default=40, help="drawn collections")
     arguments = parser.parse_args()
-    collect(arguments)
+    results = collect(arguments)
     today = SegmentationOptions()
     shares = [(0.0, 0.0), (today.absent_below, today.faint_below), (0.0, 0.4), (0.2, 0.5)]
-    judge(
-        arguments.cache / weights(arguments.checkpoint, arguments.adapter, arguments.draw), shares
-    )
+    judge(results, shares)
 
 
 if __name__ == "__main__":

@@ -133,9 +133,9 @@ def cases_of_draws(
 ) -> Iterator[Case]:
     """The real beetles with templates of draws of the benchmark: even numbers that show every structure."""
     names = ("head", "pronotum", "elytra", "legs", "antennae")
-    for source, count in itertools.product(BEETLES, (1, 5)):
+    for source in BEETLES:
         known = Collection(data / source, list(names), tracker, torch.device("cpu"), score)
-        for draw in draws:
+        for count, draw in itertools.product((1, 5), draws):
             templates = [known.tune[i] for i in known.draw(count, draw, 1)]
             used = {one.specimen for one in templates}
             some = tuple(one for one in known.scored if one.specimen not in used)
@@ -211,8 +211,9 @@ def over_draws(found: Sequence[SegmentedCase]) -> str:
     score = {"confidence": SCORES["confidence"]}
     for place in dict.fromkeys(of.case.name.split("-draw-")[0] for of in found):
         own = [of for of in found if of.case.name.split("-draw-")[0] == place]
+        all_rows = judged(own, score)
         for structure in own[0].case.structures:
-            rows = [row for row in judged(own, score) if row["structure"] == structure]
+            rows = [row for row in all_rows if row["structure"] == structure]
             cells = [str(sum(row["n"] for row in rows)), str(sum(row["bad"] for row in rows))]
             for measure in MEASURES:
                 of = np.array([row[measure] for row in rows])

@@ -66,11 +66,13 @@ class Annotator:
             if outcome.known is None or outcome.known[i]
         }
         surfaces = {name: LogitSurface.over(outcome.logits[i], box) for name, i in place.items()}
-        masked = surfaces
+        kinds = [surfaces]  # of logits: the model's own, and those fitted to the picture
         if outcome.fitted is not None:
-            masked = {name: LogitSurface.over(outcome.fitted[i], box) for name, i in place.items()}
+            fit = {name: LogitSurface.over(outcome.fitted[i], box) for name, i in place.items()}
+            kinds.append(fit)
         handicap = {
-            name: HANDICAP * log(max(1, int((of.values > 0).sum()))) for name, of in masked.items()
+            name: HANDICAP * log(max(1, int((of.values > 0).sum())))
+            for name, of in kinds[-1].items()
         }
         apart, cells = [None] * len(self.followed), outcome.cells
         if outcome.colours is not None:
@@ -101,10 +103,11 @@ class Annotator:
             # signals are of the model's own logits: fitted ones do not tell good masks better
             name = structure.name
             ahead = tuple(handicap[name] - handicap[n] for n in tracked)
-            likelihood, told = (
+            told, *fitted = (
                 Likelihood(of[name], tuple(of[n] for n in tracked), first, taken, ahead)
-                for of in (masked, surfaces)
+                for of in kinds
             )
+            likelihood = fitted[0] if fitted else told
             mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
             shared = mask_signals(
                 cells[i],
@@ -114,8 +117,8 @@ class Annotator:
                 ],
                 shapes[number] if shapes else (),
             )
-            if mask and shared["expected_iou"] is None:
-                # fitted, a structure may win pixels of rivals to which the model alone gives all
+            if fitted and mask and shared["expected_iou"] is None:
+                # a structure may win pixels of rivals to which the model alone gives all
                 own = told.above(self.options.threshold).without_specks(self.options.min_area)
                 if not own:
                     mask, likelihood = own, told
