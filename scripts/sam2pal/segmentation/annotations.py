@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import log
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,14 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.dataset.signals import UNADAPTED
 from sam2pal.images.reading import Photograph
 from sam2pal.images.window import Window
-from sam2pal.model.loading import letterbox_of
+from sam2pal.segmentation.claims import Claim, Tracked
 from sam2pal.segmentation.confidence import Confidence, shipped_confidence
-from sam2pal.segmentation.level_sets import Likelihood, LogitSurface
+from sam2pal.segmentation.level_sets import Likelihood
 from sam2pal.segmentation.limits import Limit, check_mask
-from sam2pal.segmentation.signals import Grid, contrasts, mask_signals
+from sam2pal.segmentation.signals import Grid, mask_signals
 from sam2pal.segmentation.tracking import Outcome
 
 AREA_LEVELS = (0.25, 0.5, 0.75)
-# times the logarithm of a structure's area, taken off its logits where rivals claim the same pixel: a pixel
-# more or less changes the IoU of a small structure more
-HANDICAP = 0.5
 
 
 @dataclass(frozen=True)
@@ -59,92 +55,79 @@ class Annotator:
             limits: of every annotated structure in the view that was taken; none are checked if not given.
             shapes: of every annotated structure on the templates in that view, each in its own frame.
         """
-        box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
-        place = {
-            name: i
-            for i, name in enumerate(self.followed)
-            if outcome.known is None or outcome.known[i]
-        }
-        surfaces = {name: LogitSurface.over(outcome.logits[i], box) for name, i in place.items()}
-        kinds = [surfaces]  # of logits: the model's own, and those fitted to the picture
-        if outcome.fitted is not None:
-            fit = {name: LogitSurface.over(outcome.fitted[i], box) for name, i in place.items()}
-            kinds.append(fit)
-        handicap = {
-            name: HANDICAP * log(max(1, int((of.values > 0).sum())))
-            for name, of in kinds[-1].items()
-        }
-        apart, cells = [None] * len(self.followed), outcome.cells
-        if outcome.colours is not None:
-            apart = contrasts(outcome.colours, cells > 0)
+        tracked = Tracked.of(photograph, outcome, self.followed)
         annotated = [
             (category, structure)
             for category, structure in enumerate(self.structures)
             if self.annotated is None or structure.name in self.annotated
         ]
         for number, (category, structure) in enumerate(annotated):
-            i = place.get(structure.name)
             if structure.name in drawn:
                 yield drawn_annotation(category, drawn[structure.name])
-                continue
-            if i is None:
+            elif structure.name not in tracked.place:
                 yield unknown_annotation(category, photograph)
-                continue
-            rivals = [
-                s.name
-                for s in self.structures
-                if s != structure
-                and (s.parent == structure.parent and s.exclusive and structure.exclusive)
-            ]
-            tracked = [name for name in rivals if name in surfaces and name not in drawn]
-            first = sum(place[name] < i for name in tracked)  # of equal logits the first one wins
-            upright = (photograph.to_upright(drawn[n].mask()) for n in rivals if n in drawn)
-            taken = tuple(Runs.of(mask, *mask.shape) for mask in upright)
-            # signals are of the model's own logits: fitted ones do not tell good masks better
-            name = structure.name
-            ahead = tuple(handicap[name] - handicap[n] for n in tracked)
-            told, *fitted = (
-                Likelihood(of[name], tuple(of[n] for n in tracked), first, taken, ahead)
-                for of in kinds
-            )
-            likelihood = fitted[0] if fitted else told
-            mask = likelihood.above(self.options.threshold).without_specks(self.options.min_area)
-            shared = mask_signals(
-                cells[i],
-                [
-                    cells[place[n]] + lead * (cells[place[n]] > 0)
-                    for n, lead in zip(tracked, ahead, strict=True)
-                ],
-                shapes[number] if shapes else (),
-            )
-            if fitted and mask and shared["expected_iou"] is None:
-                # a structure may win pixels of rivals to which the model alone gives all
-                own = told.above(self.options.threshold).without_specks(self.options.min_area)
-                if not own:
-                    mask, likelihood = own, told
-            limit = limits[number] if limits else None
-            flags = check_mask(mask, limit, box) if limit and mask else []
-            signals = {
-                "predicted_iou": _number(outcome.predicted_iou[i]),
-                "object_score": _number(1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))),
-                "mean_probability": _number(told.mean(mask)) if mask else None,
-                "stability": _stability(told, self.options.threshold),
-                "contrast": apart[i],
-                "steadiness": _of(outcome.steadiness, i),
-            }
-            signals |= shared
-            score = 0.0
-            if mask:
-                unadapted = self.confidence.unadapted(signals)
-                signals[UNADAPTED] = _number(unadapted)
-                score = _number(self.confidence.recalibration(structure.name, unadapted))
             else:
-                flags.append("absent")
-            yield _entry(category, _stored_runs(photograph, mask), score) | {
-                "confidence": {name: _number(of) for name, of in signals.items()},
-                "areas": {str(level): likelihood.above(level).area for level in AREA_LEVELS},
-                "flags": flags,
-            }
+                claim = self._claim(structure, tracked, drawn)
+                limit = limits[number] if limits else None
+                yield self._predicted(category, claim, limit, shapes[number] if shapes else ())
+
+    def _claim(
+        self, structure: Structure, tracked: Tracked, drawn: Mapping[str, Annotation]
+    ) -> Claim:
+        rivals = [
+            other.name
+            for other in self.structures
+            if other != structure
+            and other.parent == structure.parent
+            and (other.exclusive and structure.exclusive)
+        ]
+        upright = (tracked.photograph.to_upright(drawn[n].mask()) for n in rivals if n in drawn)
+        taken = tuple(Runs.of(mask, *mask.shape) for mask in upright)
+        followed = tuple(name for name in rivals if name in tracked.place and name not in drawn)
+        return Claim(tracked, structure.name, followed, taken)
+
+    def _predicted(
+        self, category: int, claim: Claim, limit: Limit | None, shapes: Sequence[Grid]
+    ) -> dict[str, Any]:
+        """The annotation of a structure that was tracked."""
+        tracked = claim.tracked
+        told, likelihood = claim.told, claim.fitted
+        shared = mask_signals(*claim.cells(), shapes)
+        mask = self._mask(likelihood)
+        if mask and shared["expected_iou"] is None and not (own := self._mask(told)):
+            # a structure may win pixels of rivals to which the model alone gives all
+            mask, likelihood = own, told
+        # of the model's own logits: fitted ones do not tell good masks better
+        signals = self._signals(claim, told, mask) | shared
+        flags = check_mask(mask, limit, tracked.box) if limit and mask else []
+        score = 0.0
+        if mask:
+            unadapted = self.confidence.unadapted(signals)
+            signals[UNADAPTED] = _number(unadapted)
+            score = _number(self.confidence.recalibration(claim.name, unadapted))
+        else:
+            flags.append("absent")
+        return _entry(category, _stored_runs(tracked.photograph, mask), score) | {
+            "confidence": {name: _number(of) for name, of in signals.items()},
+            "areas": {str(level): likelihood.above(level).area for level in AREA_LEVELS},
+            "flags": flags,
+        }
+
+    def _mask(self, likelihood: Likelihood) -> Runs:
+        return likelihood.above(self.options.threshold).without_specks(self.options.min_area)
+
+    def _signals(self, claim: Claim, told: Likelihood, mask: Runs) -> dict[str, float | None]:
+        """Those of a mask that do not need the grid."""
+        outcome, i = claim.tracked.outcome, claim.tracked.place[claim.name]
+        visible = 1 / (1 + np.exp(-outcome.object_score[i].clip(-30, 30)))
+        return {
+            "predicted_iou": _number(outcome.predicted_iou[i]),
+            "object_score": _number(visible),
+            "mean_probability": _number(told.mean(mask)) if mask else None,
+            "stability": _stability(told, self.options.threshold),
+            "contrast": claim.tracked.contrasts[i],
+            "steadiness": None if outcome.steadiness is None else _number(outcome.steadiness[i]),
+        }
 
 
 def _stored_runs(photograph: Photograph, mask: Runs) -> Runs:
@@ -162,10 +145,6 @@ def _stability(likelihood: Likelihood, threshold: float) -> float:
     """IoU of the masks at thresholds 0.2 above and below, as SAM's stability score; 1 for two empty ones."""
     low = likelihood.above(threshold - 0.2).area
     return _number(likelihood.above(threshold + 0.2).area / low) if low else 1.0
-
-
-def _of(values: np.ndarray | None, i: int) -> float | None:
-    return None if values is None else _number(values[i])
 
 
 def _number(value: float | None) -> float | None:
