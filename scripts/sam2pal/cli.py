@@ -61,7 +61,7 @@ def run(main: Callable[[], None]) -> None:
         if error.filename is None and error.errno is None:
             raise
         where = f"{error.filename}: " if error.filename is not None else ""
-        print(f"error: {where}{error.strerror}; correct or mend it, and run again", file=sys.stderr)
+        print(f"error: {where}{error.strerror}; remove the cause, and run again", file=sys.stderr)
         sys.exit(1)
 
 

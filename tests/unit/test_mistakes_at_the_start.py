@@ -400,7 +400,7 @@ WHAT_IT_NAMES = {
         "the decimal sign is a point: write 12.5",
     ),
     "a specimen of no genus": (
-        specimens("genus,specimen,sex\nAuss,0001,f\n"), "warning: .*'Auss' is no genus of this project"
+        specimens("genus,specimen,sex\nAuss,0001,f\n"), "warning: .*'Auss' is not a genus of this project"
     ),
     "a column called as a measure": (
         specimens("genus,specimen,length\nAus,0001,3\n"), "rename it, for example to 'specimen_length'"

@@ -46,7 +46,7 @@ shell.prefix("set -euo pipefail; export OMP_WAIT_POLICY=${{OMP_WAIT_POLICY:-pass
 ##### where files are #####
 
 # Rules say <results>, <resources>, <logs> and <benchmarks>: Snakemake puts in its `pathvars`, and a module its prefix.
-# What is no input or output needs the same done here. What a function returns may become an input of a workflow with
+# Paths that are neither inputs nor outputs are resolved here. What a function returns may become an input of a workflow with
 # other pathvars, so it says RESULTS. Files of the user are `local`: they lie where the user says.
 PATHVARS, MODIFIER = workflow.pathvars, workflow.modifier.path_modifier
 RESULTS = PATHVARS.apply("<results>")
@@ -235,8 +235,8 @@ if workflow.is_main_process:
     if left:
         logger.warning(
             "Another call is running in this folder, or was killed: its options stay as they were, although the "
-            f"configuration now says otherwise for {', '.join(left)}. If `sam2pal status` shows none that runs, "
-            "take its lock away: sam2pal run --unlock"
+            f"configuration now says otherwise for {', '.join(left)}. If `sam2pal status` shows no running "
+            "call, remove the lock: sam2pal run --unlock"
         )
 
 

@@ -53,8 +53,8 @@ class TrainingOptions(AdapterOptions):
     """how far these views, and altered copies of unlabelled specimens, are bent: the largest standard
     deviation of a smooth field of shifts, as a share of the square's side"""
     turns: Turns = (0, 90, 180, 270)
-    """degrees by which templates and unlabelled specimens may be turned against the first
-    template; training turns them to match it. Use `[0]` if all lie the same way"""
+    """degrees by which templates and unlabelled specimens may be turned against most templates;
+    training turns all alike. Use `[0]` if all lie the same way"""
     learning_rate: Rate = 0.0003
     """peak of the learning rate; a cosine decay to zero follows"""
     warmup: StrictInt = Field(10, ge=0, le=1_000_000)

@@ -153,7 +153,7 @@ def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[st
     for genus in table.genera():
         if genus not in genera:
             result["notes"].append(
-                f"{path}: '{genus}' is no genus of this project; its rows are not used"
+                f"{path}: '{genus}' is not a genus of this project; its rows are not used"
             )
         elif (folder := genera[genus]) is not None:
             with suppress(InputError):  # a folder that cannot be listed is told by its listing
@@ -161,7 +161,7 @@ def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[st
                 bare, unknown = table.unmatched(genus, specimens)
                 if unknown and len(bare) == len(specimens):
                     result["problems"].append(
-                        f"{path}: {len(unknown)} rows of '{genus}' are no photograph of {folder.path}, and "
+                        f"{path}: {len(unknown)} rows of '{genus}' match no photograph of {folder.path}, and "
                         f"no photograph has a row: the table says {first_few(unknown)}, the photographs are "
                         f"called {first_few(bare)}. Write the path within the folder, without the extension, "
                         "as text: a spreadsheet drops zeros at the beginning of a number"

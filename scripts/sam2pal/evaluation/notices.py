@@ -98,7 +98,7 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
     without, unused = table.unmatched(genus, listed)
     if unused:
         reason = (
-            f"{len(unused)} rows of {path} are no photograph of {genus}: {first_few(unused)}; "
+            f"{len(unused)} rows of {path} match no photograph of {genus}: {first_few(unused)}; "
             f"{len(without)} photographs have no row"
         )
         yield entry(genus, "", "specimen_table", "unmatched", reason)

@@ -192,8 +192,8 @@ class Trainer:
         found = state.controls_of_best
         if lower := [name for name, value in found.items() if value < found["control_true"]]:
             log.warning(
-                "what is published finds the way back no better from what was seen on the specimen than from "
-                "a memory that does not say where the structure is (%s)",
+                "the published adapter returns to the template equally well without the prediction on the "
+                "specimen (%s): the palindrome taught it little",
                 ", ".join(name.removeprefix("control_") for name in lower),
             )
 

@@ -60,7 +60,7 @@ def test_annotations_that_cannot_be_read_are_left_to_their_genus(project):
 def test_rows_that_join_nothing(project):
     found = specimen_table(project.folder, [("Aus", "1"), ("Aus", "2.png")])
     assert (
-        "2 rows of 'Aus' are no photograph of data/Aus, and no photograph has a row" in (found[0])
+        "2 rows of 'Aus' match no photograph of data/Aus, and no photograph has a row" in (found[0])
     )
     assert "the table says '1', '2.png', the photographs are called '0000', '0001'" in (found[0])
     found = specimen_table(project.folder, [("Aus", "0001"), ("Aus", "00002")])
