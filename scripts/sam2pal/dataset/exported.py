@@ -1,5 +1,6 @@
 """A specimen as it is exported to other tools."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,15 +8,20 @@ from functools import cached_property
 from sam2pal.dataset.dataset import MISSING, AnnotatedSpecimen, State
 from sam2pal.dataset.tracing import Ring, bridged, pieces
 from sam2pal.images.orientation import upright
+from sam2pal.io.user_tables import folded
+
+NO_MARK = "(no mark such as 'head absent')"
+_MARK = re.compile(r"(?P<name>.+?)[\s_-]+(?P<why>[^\s_-]+)", re.S)
 
 
 def missing_structure(mark: object) -> tuple[str, str]:
-    """The structure that a mark such as `head absent` or `head hidden` says is not shown, and why.
+    """The structure that a mark such as `head absent` or `Head_hidden` says is not shown, and why.
 
     Two empty texts if it says nothing of the kind.
     """
-    name, _, why = mark.strip().rpartition(" ") if isinstance(mark, str) else ("", "", "")
-    return (name.strip(), why) if name.strip() and why in MISSING else ("", "")
+    found = _MARK.fullmatch(mark.strip()) if isinstance(mark, str) else None
+    why = folded(found["why"]) if found else ""
+    return (found["name"], State(why)) if found and why in MISSING else ("", "")
 
 
 @dataclass(frozen=True)

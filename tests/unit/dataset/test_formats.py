@@ -575,3 +575,27 @@ def test_truth_of_any_format_is_matched_to_predictions(tmp_path):
     assert np.array_equal(found["a"].masks["head"], square())
     assert not found["b"].masks  # drawn on a copy of another size: not scored, and named
     assert any("120 x 80 pixels, but the photograph" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("mark", ["head_absent", "Head Absent", "head-absent", " head  ABSENT "])
+def test_a_mark_is_read_however_it_is_spelt(tmp_path, photographs, mark):
+    body = {"label": "body", "points": POINTS, "shape_type": "polygon"}
+    flags = {mark: True, "reviewed": True, "body absent": False}
+    flagged = dict(LABELME, shapes=[body], flags=flags)
+    polygon = f'<polygon label="body" points="{";".join(f"{x},{y}" for x, y in POINTS)}"/>'
+    tags = f'<tag label="{mark}"/><tag label="reviewed"/>'
+    region = polygon_in_percent()
+    region["value"]["polygonlabels"] = ["body"]
+    choice = {"type": "choices", "value": {"choices": [mark, "reviewed"]}}
+    files = [
+        ("flags", "a.json", json.dumps(flagged)),
+        ("tags", "cvat.xml", cvat(polygon + tags)),
+        ("choices", "tasks.json", json.dumps(labelstudio([region, choice]))),
+    ]
+    for kind, name, text in files:
+        path = tmp_path / name
+        path.write_text(text)
+        data = convert(path, photographs, NAMES)
+        areas = {a["category_id"]: a["area"] for a in data["annotations"]}
+        assert areas == {1: 0, 2: 400}, kind
+        assert f"1 {kind} 'reviewed'" in " ".join(data["info"]["notes"])

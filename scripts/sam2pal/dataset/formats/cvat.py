@@ -19,7 +19,7 @@ from sam2pal.dataset.drawing import (
     polygons,
     positive_size,
 )
-from sam2pal.dataset.exported import Exported, marks, missing_structure
+from sam2pal.dataset.exported import NO_MARK, Exported, marks, missing_structure
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic, write_text
 
@@ -60,6 +60,9 @@ def read(text: str, path: Path) -> Source:
             missing, why = missing_structure(label)
             if shape.tag == "tag" and missing:
                 drawing.outlines.append(absent_outline(missing, place, why))
+                continue
+            if shape.tag == "tag":
+                source.ignore(f"tags '{label}' {NO_MARK}")
                 continue
             if shape.tag not in ("polygon", "ellipse", "mask"):
                 source.ignore(f"shapes of type {shape.tag[:40]}")

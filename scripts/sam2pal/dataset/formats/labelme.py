@@ -22,7 +22,7 @@ from sam2pal.dataset.drawing import (
     positive_size,
     rectangle,
 )
-from sam2pal.dataset.exported import Exported, marks, missing_structure
+from sam2pal.dataset.exported import NO_MARK, Exported, marks, missing_structure
 from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
@@ -62,6 +62,8 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
         label, why = missing_structure(mark)
         if is_set and label:
             drawing.outlines.append(absent_outline(label, f"{path}: flag '{mark}'", why))
+        elif is_set:
+            source.ignore(f"flags '{mark}' {NO_MARK}")
     source.drawings.append(drawing)
     return source
 

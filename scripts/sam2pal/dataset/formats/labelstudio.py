@@ -19,7 +19,7 @@ from sam2pal.dataset.drawing import (
     outline_of_mask,
     polygons,
 )
-from sam2pal.dataset.exported import Exported, marks, missing_structure
+from sam2pal.dataset.exported import NO_MARK, Exported, marks, missing_structure
 from sam2pal.dataset.files import write_json
 from sam2pal.images.header import MAX_PIXELS
 from sam2pal.images.reading import IMAGE_SUFFIXES
@@ -84,6 +84,8 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
                 label, why = missing_structure(mark)
                 if label:
                     drawing.outlines.append(absent_outline(label, f"{where}, choice '{mark}'", why))
+                else:
+                    source.ignore(f"choices '{mark}' {NO_MARK}")
             continue
         kind = _KINDS.get(region.get("type"))
         if kind is None:
