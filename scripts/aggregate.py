@@ -34,6 +34,7 @@ from sam2pal.evaluation.left_out import read_left_out, rows_of
 from sam2pal.evaluation.notices import (
     doubtful,
     of_duplicates,
+    of_misscaled,
     of_run,
     of_scales,
     of_specimen_table,
@@ -174,11 +175,15 @@ def further_notices(
 ) -> Iterator[dict[str, Any]]:
     """What is to be said of templates, trainings and the table of specimens."""
     genera: dict[str, Path] = {}
+    misscaled: dict[str, dict[str, None]] = {}
     for row, path in found:
         if row["stage"] == "morphometrics" and row["status"] in USABLE:
             yield from of_run(row["genus"], row["round"], path.parent)
             yield from doubtful(row)
             genera[row["genus"]] = path.parents[1] / "manifest.tsv"
+            misscaled.setdefault(row["genus"], {}).update(row["misscaled"])
+    for genus, names in misscaled.items():
+        yield from of_misscaled(genus, list(names))
     more = [of_duplicates(*genus) for genus in genera.items()]
     more += [of_scales(genus, path.with_name("scale.csv")) for genus, path in genera.items()]
     more += [of_specimen_table(str(table), *genus) for genus in genera.items()] if table else []
@@ -246,10 +251,11 @@ def status_of(run_: Run, stage: str, path: Path, checked: Results | None) -> dic
 
 
 def cells_of(counts: Counts) -> dict[str, Any]:
-    """Cells of status.csv."""
+    """Cells of status.csv, and `misscaled`, of which there is a notice."""
     found = {name: counts.masks[name] for name in COUNTS}
     found |= {status: len(names) for status, names in counts.lost.items()}
     found |= {"specimens_doubtful": counts.doubtful, "specimens_unlike": counts.unlike}
+    found["misscaled"] = counts.misscaled
     said = [
         LOST[status].format(
             f"{len(names)} photograph{'s' * (len(names) > 1)}", first_few(list(names))

@@ -18,6 +18,8 @@ from sam2pal.io.user_tables import meant
 Result = dict[str, Any]
 """Lists `problems`, `errors` and `notes`; of annotations also their `labels`, None if they cannot be read,
 and on how many photographs something is `drawn`."""
+TABLE = 1
+"""Raised with what is looked for in a table of specimens: what was found before is then forgotten."""
 
 
 class Findings:
@@ -73,7 +75,7 @@ class Findings:
                 if not made(g.specimens)
             }
             states = {name: of and self._state(of.path) for name, of in listed.items()}
-            key = _key(files_state(table), states)
+            key = _key(TABLE, files_state(table), states)
             found[key] = known.get(key) or _table(table, listed, sorted(reserved))
         results = found.values()
         self.problems = _undrawn(structures, labels, project.configuration.templates)
@@ -141,7 +143,7 @@ def _undrawn(
 
 def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[str]) -> Result:
     """What is to be said of a table of specimens; a genus without a folder shows trays."""
-    from sam2pal.dataset.specimen_table import SpecimenTable
+    from sam2pal.dataset.specimen_table import SHOWN, SpecimenTable
 
     result: Result = {"problems": [], "errors": [], "notes": []}
     try:
@@ -155,7 +157,12 @@ def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[st
             result["notes"].append(
                 f"{path}: '{genus}' is not a genus of this project; its rows are not used"
             )
-        elif (folder := genera[genus]) is not None:
+            continue
+        odd = table.odd_scales(genus)
+        result["notes"] += odd[:SHOWN]
+        if odd[SHOWN:]:
+            result["notes"].append(f"{path}: {genus} has {len(odd) - SHOWN} more such scales")
+        if (folder := genera[genus]) is not None:
             with suppress(InputError):  # a folder that cannot be listed is told by its listing
                 specimens = folder.specimens
                 bare, unknown = table.unmatched(genus, specimens)

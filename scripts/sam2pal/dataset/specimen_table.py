@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,10 @@ NUMBERS = {"pixels_per_mm": float}
 """Columns of it that are no text."""
 SHOWN = 5
 """Cells that are named of those that are wrong."""
+FEW, FAR = (
+    3,
+    3.0,
+)  # scales of a genus that have a median; how many times more or less than it is odd
 
 
 class SpecimenTable:
@@ -91,6 +96,24 @@ class SpecimenTable:
         if wrong:
             more = [f"{self.path}: {len(wrong) - SHOWN} more such cells"] if wrong[SHOWN:] else []
             raise InputError("\n".join([*wrong[:SHOWN], *more]))
+
+    def odd_scales(self, genus: str) -> list[str]:
+        """What is to be said of each typed scale that is far from the median of its genus."""
+        if "pixels_per_mm" not in self.columns:
+            return []
+        names = [name for of, name in self._rows if of == genus]
+        cells = {name: self.cells(genus, name)["pixels_per_mm"] for name in names}
+        scales = {name: scale for name, scale in cells.items() if scale is not None}
+        if len(scales) < FEW:
+            return []
+        usual = median(scales.values())
+        return [
+            f"{self.path}, line {self._rows[genus, name][0]}: pixels_per_mm of '{name}' is {scale:g}, but "
+            f"the median of {genus} is {usual:g}; is it right? The decimal sign is a point, and "
+            "thousands have none"
+            for name, scale in scales.items()
+            if max(scale / usual, usual / scale) > FAR
+        ]
 
     def genera(self) -> list[str]:
         """The genera that have rows."""

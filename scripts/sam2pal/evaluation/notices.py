@@ -4,7 +4,7 @@ Of a damaged file an InputError is raised; the rules that read the file have sai
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,17 @@ def of_scales(genus: str, path: Path) -> Iterator[Row]:
         reason = (
             f"{len(names)} of {len(found)} photographs have no scale of their own, {doubtful} of them a "
             f"doubtful one: {first_few(names)}; see {path}"
+        )
+        yield entry(genus, "", "scale", "note", reason)
+
+
+def of_misscaled(genus: str, names: Sequence[str]) -> Iterator[Row]:
+    """Specimens whose scale does not fit the body lengths of their genus."""
+    if names:
+        reason = (
+            f"{len(names)} specimens are far longer or shorter than the others of the genus, and their scale "
+            f"is another one: {first_few(names)}. Their millimetres are in no mean; correct their scale "
+            "(pixels_per_mm)"
         )
         yield entry(genus, "", "scale", "note", reason)
 

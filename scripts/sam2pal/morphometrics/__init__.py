@@ -5,10 +5,10 @@
 METHODS = {
     "search_scale": 8,
     "find_scale": 2,
-    "measure": 23,
-    "summarize_morphometrics": 9,
+    "measure": 24,
+    "summarize_morphometrics": 10,
     "plot_morphometrics": 2,
-    "export_shapes": 7,
+    "export_shapes": 8,
     "plot_shapes": 3,
     "export_darwin_core": 4,
 }

@@ -66,6 +66,15 @@ def test_all_is_sound(project):
     ]
 
 
+def test_a_scale_far_from_those_of_its_genus_is_noted(project, tmp_path):
+    rows = "Aus,a,1.234\nAus,b,20\nAus,c,21\nBus,a,5\nBus,b,50\n"
+    (tmp_path / "specimens.csv").write_text(f"genus,specimen,pixels_per_mm\n{rows}")
+    (said,) = [note for note in project().notes if "is it right?" in note]
+    assert said.startswith(
+        "specimens.csv, line 2: pixels_per_mm of 'a' is 1.234, but the median of Aus is 20;"
+    )
+
+
 def test_everything_is_said_together(project, tmp_path):
     (tmp_path / "Bus.json").write_text(coco(["c.png"]))
     (tmp_path / "truth.json").write_text("[]")

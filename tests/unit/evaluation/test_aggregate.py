@@ -465,6 +465,21 @@ def test_metadata_of_genera(results, monkeypatch):
         run_aggregate(monkeypatch, results, EXPECTED, "--metadata", wrong)
 
 
+def test_specimens_whose_scale_does_not_fit_are_told_once(results, monkeypatch):
+    for round_ in ("untrained", "trained"):
+        path = results / "Lasius" / round_ / "morphometrics.parquet"
+        table, age = tables.read(path, MORPHOMETRICS, ()), os.stat(path).st_mtime
+        flags = ["fragments;implausible_scale" if i == 7 else "" for i in range(len(table))]
+        columns = {name: MORPHOMETRICS[name] for name in (*table.column_names, "flags")}
+        rows = [row | {"flags": of} for row, of in zip(table.to_pylist(), flags, strict=True)]
+        tables.write(tables.table(rows, columns), path)
+        os.utime(path, (age, age))
+    status = run_aggregate(monkeypatch, results)["status"]
+    said = status[status["stage"] == "scale"]
+    assert said["genus"].tolist() == ["Lasius"] and "1 specimens are far" in said["reason"].iloc[0]
+    assert "'s007'" in said["reason"].iloc[0] and "in no mean" in said["reason"].iloc[0]
+
+
 def test_columns_that_only_some_genera_have(results, monkeypatch):
     path = results / "Lasius/trained/evaluation.csv"
     table = tables.read(path, COLUMNS)
@@ -572,7 +587,9 @@ def test_rounds_of_a_genus_without_truth_are_compared_by_specimens_left_out(resu
             for n in range(4)
         ]
         tables.write(tables.table(rows, LEFT_OUT), results / f"Lasius/{name}/leave_one_out.csv")
-    files = [results / f"{genus}/leave_one_out.csv" for genus in ("Lasius/untrained", "Lasius/trained")]
+    files = [
+        results / f"{genus}/leave_one_out.csv" for genus in ("Lasius/untrained", "Lasius/trained")
+    ]
     out = run_aggregate(monkeypatch, results, EXPECTED, "--left-out", *files)
     assert len(out["leave_one_out"]) == 8
     (row,) = out["evaluation_rounds"].query("measure == 'iou_left_out'").to_dict("records")

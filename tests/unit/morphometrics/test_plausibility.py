@@ -10,6 +10,8 @@ from sam2pal.morphometrics.measures.indices import parse_index
 from sam2pal.morphometrics.measures.plausibility import Plausibility
 from sam2pal.morphometrics.measures.scale import Scale
 from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks
+from sam2pal.morphometrics.tables import short
+from sam2pal.morphometrics.tables.table import Layout, wide
 
 BODY = ["head", "pronotum", "elytra"]
 
@@ -111,9 +113,12 @@ def test_of_few_specimens_only_templates_tell():
     assert plausibility.flags(plausibility.quantities(odd)) == {"head": ["unlike_templates"]}
 
 
+RATIO = [parse_index("ratio", "head.width / elytra.width", BODY)]
+
+
 def scaled(scales, sizes, source="bar"):
     """The last of specimens of these sizes and scales, and its body's length in pixels."""
-    measuring = Measuring(BODY, MeasurementOptions(body=BODY, colour=False))
+    measuring = Measuring(BODY, MeasurementOptions(body=BODY, colour=False), RATIO)
     cases = [
         SpecimenMasks(
             str(i),
@@ -148,6 +153,22 @@ def test_a_scale_that_a_person_typed_is_flagged_and_kept():
     assert odd.scale.pixels_per_mm == 4.0 and "is the scale right?" in odd.reason
     assert "implausible_scale" in odd.structures["head"].flags
     assert "scale_refused" not in odd.structures["head"].flags
+    options = MeasurementOptions(body=BODY, colour=False)
+    rows = Layout(BODY, options, RATIO).tidy("G", "r", odd)
+    status = {row["unit"]: set() for row in rows}
+    for row in rows:
+        status[row["unit"]].add(row["status"])
+    doubtful = {unit for unit, of in status.items() if of == {"doubtful"}}
+    assert doubtful == {unit for unit in status if unit.startswith("mm")} >= {"mm", "mm2"}
+    assert all(of == {"measured"} for unit, of in status.items() if unit not in doubtful)
+    assert wide(rows)["head.status"] == "doubtful" and wide(rows)["head.length_mm"] > 0
+    brief = short.row(rows, [])
+    assert (
+        brief["unit"] == "mm"
+        and brief["measured"] == 0
+        and "head: doubtful scale" in brief["left_out"]
+    )
+    assert "head_length" not in brief and "body_length" not in brief and brief["ratio"] > 0
 
 
 @pytest.mark.parametrize(

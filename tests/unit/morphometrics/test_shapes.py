@@ -22,6 +22,7 @@ from sam2pal.morphometrics.geometry.moments import pixel_moments
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.shapes import files
 from sam2pal.morphometrics.shapes.frame import BodyFrame, asymmetry
+from sam2pal.morphometrics.shapes.genus import read_statuses
 from sam2pal.morphometrics.shapes.landmarks import landmarks
 from sam2pal.morphometrics.shapes.outlines import OrientedOutline
 from sam2pal.morphometrics.shapes.procrustes import shape_space
@@ -404,3 +405,16 @@ def test_the_sides_of_real_beetles_stay_when_turned_and_change_places_when_mirro
             assert sides(other, mirrored=True) == upright
             for name, (left, right) in sides(other).items():
                 assert asymmetry(left, right) == -asymmetry(*upright[name])
+
+
+def test_a_scale_that_does_not_fit_is_not_that_of_a_shape(tmp_path):
+    columns = ("specimen", "structure", "unit", "status", "state", "flags")
+    rows = [
+        dict(zip(columns, (name, "head", unit, status, "found", flags), strict=True))
+        for name, flags, doubtful in (("a", "", "measured"), ("b", "implausible_scale", "doubtful"))
+        for unit, status in (("px", "measured"), ("mm", doubtful))
+    ]
+    table = tables.table(rows, dict.fromkeys(columns, str))
+    tables.write(table, tmp_path / "morphometrics.parquet")
+    statuses, _, refused = read_statuses(tmp_path / "morphometrics.parquet")
+    assert statuses == {("a", "head"): "measured", ("b", "head"): "measured"} and refused == {"b"}

@@ -12,6 +12,8 @@ MEASURED, DOUBTFUL, ABSENT, LOW = "measured", "doubtful", "absent", "low_confide
 OUTSIDE, HIDDEN = "outside", "hidden"
 UNKNOWN = "not_annotated"
 """Values of the column `status`; those of photographs stand in `dataset.states`."""
+IMPLAUSIBLE = "implausible_scale"
+"""Flag of a scale that does not fit the body lengths of the genus."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from sam2pal.morphometrics.measures.dictionary import (
     DOUBTFUL,
     FLAGS,
     HIDDEN,
+    IMPLAUSIBLE,
     LOW,
     MEASURED,
     OUTSIDE,
@@ -117,6 +118,12 @@ class Measured:
     reason: str = ""
     quantities: NDArray[np.float32] | None = None
     disordered: list[str] = field(default_factory=list)
+
+    @property
+    def scale_doubtful(self) -> bool:
+        """Whether a person gave a scale that does not fit, so that lengths in millimetres are doubtful."""
+        flagged = IMPLAUSIBLE in self.structures[SPECIMEN].flags
+        return flagged and self.scale.pixels_per_mm is not None
 
 
 class Measuring:
@@ -249,7 +256,8 @@ class Measuring:
     def doubt(self, measured: Measured) -> None:
         """Mark what does not look like what was learned, and all made of it.
 
-        A scale that does not fit is flagged, and one that nobody typed is left out.
+        A scale that does not fit is flagged, and one that nobody typed is left out
+        (see `Measured.scale_doubtful` of the others).
         """
         if measured.quantities is None:
             return
@@ -265,7 +273,7 @@ class Measuring:
         if not typed:
             measured.scale = Scale(reason=why)
         for result in (*measured.structures.values(), *measured.indices.values()):
-            flags = ["implausible_scale", *([] if typed else ["scale_refused"])]
+            flags = [IMPLAUSIBLE, *([] if typed else ["scale_refused"])]
             result.flags = in_order([*result.flags, *flags])
 
     def _doubt_masks(self, measured: Measured) -> None:

@@ -12,7 +12,7 @@ from sam2pal.images.orientation import mirrors
 from sam2pal.images.reading import inspect
 from sam2pal.io import tables
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together
-from sam2pal.morphometrics.measures.dictionary import MEASURED
+from sam2pal.morphometrics.measures.dictionary import IMPLAUSIBLE, MEASURED
 from sam2pal.morphometrics.measures.scale import Scale
 from sam2pal.morphometrics.measures.specimen import SpecimenMasks
 from sam2pal.morphometrics.shapes.frame import BodyFrame
@@ -67,17 +67,18 @@ def read_statuses(
     Raises:
         InputError: it cannot be read.
     """
-    names = ("specimen", "structure", "status", "state", "flags")
+    names = ("specimen", "structure", "unit", "status", "state", "flags")
     columns = {name: COLUMNS[name] for name in names}
     found: dict[tuple[str, str], str] = {}
     states: dict[tuple[str, str], str] = {}
     refused = set()
     for piece in tables.read_chunks(path, columns, others=False):
-        for name, structure, status, state, flags in zip(
+        for name, structure, unit, status, state, flags in zip(
             *(piece[of].to_pylist() for of in names), strict=True
         ):
-            found[name, structure], states[name, structure] = status, state
-            if "scale_refused" in (flags or "").split(";"):
+            if not unit.startswith("mm"):  # which may be doubtful for their scale
+                found[name, structure], states[name, structure] = status, state
+            if {"scale_refused", IMPLAUSIBLE} & {*(flags or "").split(";")}:
                 refused.add(name)
     return found, states, refused
 

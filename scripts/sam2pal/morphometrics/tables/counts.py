@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from sam2pal.dataset.signals import UNLIKE_TEMPLATES
 from sam2pal.dataset.states import NO_SPECIMEN, UNREADABLE
-from sam2pal.morphometrics.measures.dictionary import OUTSIDE, SPECIMEN
+from sam2pal.morphometrics.measures.dictionary import IMPLAUSIBLE, OUTSIDE, SPECIMEN
 
 COUNTED = ("specimen", "structure", "measure", "unit", "status", "value", "flags")
 """Columns that are read."""
@@ -21,11 +21,13 @@ class Counts:
     Attributes:
         masks: by status.
         lost: photographs without masks, by status, in their order.
+        misscaled: specimens whose scale does not fit the body lengths of the genus.
     """
 
     def __init__(self) -> None:
         self.masks: Counter[str] = Counter()
         self.lost: dict[str, dict[str, None]] = {status: {} for status in LOST}
+        self.misscaled: dict[str, None] = {}
         self._first: tuple[str, str] | None = None  # a measure and unit that every structure has
         self._trusted: dict[str, bool] = {}  # of each specimen, whether any mask is
         self._unlike: dict[str, bool] = {}  # of each specimen with masks, whether all are flagged
@@ -59,6 +61,8 @@ class Counts:
         ):
             self.masks[status] += 1
             trusted = status in _TRUSTED
+            if IMPLAUSIBLE in (flags or "").split(";"):
+                self.misscaled[name] = None
             if value is not None:
                 unlike = UNLIKE_TEMPLATES in (flags or "").split(";")
                 self._unlike[name] = self._unlike.get(name, True) and unlike

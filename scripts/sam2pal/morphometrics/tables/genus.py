@@ -116,6 +116,9 @@ class GenusShards:
                 self.measuring.doubt(result)
                 if result.scale is not known:
                     self._leave_out("without a scale", result.specimen, reason=result.scale.reason)
+                elif result.scale_doubtful:
+                    what = "with a typed scale that does not fit, doubtful in millimetres"
+                    self._leave_out(what, result.specimen, reason=result.reason)
                 for name, counter in self.counts.items():
                     counter[result.structures[name].status] += 1
                 yield result

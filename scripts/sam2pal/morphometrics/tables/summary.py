@@ -57,7 +57,8 @@ SUMMARY_MEANINGS = {
     "bias_high": "upper end of the 95 % interval of bias",
     "bias_of_mean": "what follows for the mean: bias times the share of the n that nobody checked",
     f"n_{LOW}": f"{_LEFT}the mask has a low confidence",
-    f"n_{DOUBTFUL}": f"{_LEFT}the mask is unlike those of the genus or the templates",
+    f"n_{DOUBTFUL}": f"{_LEFT}the mask is unlike those of the genus or the templates, or"
+    " (in mm) the scale does not fit",
     f"n_{OUTSIDE}": f"{_LEFT}the mask is cut by the photograph's edge, or lies beyond",
     f"n_{HIDDEN}": f"{_LEFT}a person said that something covers the structure",
     f"n_{ABSENT}": f"{_LEFT}there is no mask",

@@ -7,6 +7,7 @@ from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.signals import SIGNALS
 from sam2pal.morphometrics.measures.dictionary import (
     BY_NAME,
+    DOUBTFUL,
     MEANINGS,
     MEASURED,
     SPECIMEN,
@@ -125,7 +126,14 @@ def index_name(name: str, unit: str) -> str:
 
 def counted(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """How many structures of a specimen were measured with confidence, and which were not and why."""
-    status = {row["structure"]: row["status"] for row in rows if row["structure"] != SPECIMEN}
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row["structure"] != SPECIMEN:
+            found.setdefault(row["structure"], {})[row["status"]] = None
+    # doubtful in millimetres only
+    status = {
+        name: "doubtful scale" if len(of) > 1 else next(iter(of)) for name, of in found.items()
+    }
     left_out = [f"{name}: {of}" for name, of in status.items() if of != MEASURED]
     return {"measured": len(status) - len(left_out), "left_out": "; ".join(left_out)}
 
@@ -141,6 +149,8 @@ def wide(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             continue
         if f"{structure}.status" not in result:
             result |= {f"{structure}.{name}": row[name] for name in STATE}
+        elif row["status"] == DOUBTFUL:
+            result[f"{structure}.status"] = DOUBTFUL  # in millimetres, which a wide row has too
         result[wide_name(structure, measure, unit)] = row["value"]
     return result
 
@@ -180,6 +190,8 @@ def _row(
     if unit.startswith("mm"):
         scale = measured.scale.pixels_per_mm
         factor = None if scale is None else scale**exponent
+        if measured.scale_doubtful and result.status == MEASURED:
+            shared = {**shared, "status": DOUBTFUL}
     for name, value in values.items():
         values[name] = None if value is None or factor is None else rounded(value / factor)
     return {**shared, "measure": measure, "unit": unit, **values}
