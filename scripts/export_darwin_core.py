@@ -63,8 +63,11 @@ def main() -> None:
         # if nothing was measured, the photograph may show something else
         facts = [fact for name in states if name in measured for fact in states[name].values()]
         writer.write(tables.table(facts, MEASUREMENTS))
+    shards = sorted(folder.glob("shards/*.json"))
+    if arguments.corrections:
+        arguments.corrections.learn(shards)
     with tables.Writer([arguments.output / "audiovisual.csv"], MEDIA) as writer:
-        for shard in sorted(folder.glob("shards/*.json")):
+        for shard in shards:
             dataset = Dataset(shard)
             if arguments.corrections:
                 arguments.corrections.apply(dataset)

@@ -18,7 +18,8 @@ from sam2pal.config.training import ConfiguredTraining, TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
 from sam2pal.dataset.manifest import read_list
 from sam2pal.dataset.pool import check_pool
-from sam2pal.io.files import write_text
+from sam2pal.images.address import content_hash
+from sam2pal.io.files import sha256, write_text
 from sam2pal.io.progress import Progress
 
 
@@ -54,6 +55,9 @@ def input_hash(
         options: with the numbers that it trains with.
         model: hash of its weights, and the side of its square.
         init: files of the adapter to start from.
+
+    Raises:
+        InputError: a file cannot be read.
     """
     # their order is that of the masks
     structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
@@ -61,9 +65,10 @@ def input_hash(
     values = [*model, structures, without_machine(options), stage.seed]
     values.append(stage.segmentation.window)
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
-    files = [arguments.templates, arguments.pool, *(Path(t.path) for t in templates)]
-    for path in [*files, *init]:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    found = [sha256(path) for path in (arguments.templates, arguments.pool)]
+    found += [content_hash(template.path) for template in templates]
+    for one in [*found, *map(sha256, init)]:
+        digest.update(bytes.fromhex(one))
     return digest.hexdigest()
 
 
@@ -94,7 +99,7 @@ def main() -> None:
         pool = read_list(arguments.pool)
         check_pool(pool, arguments.pool)
         model = build_model(stage.model, device=device)
-        sha256 = model_hash(model)
+        weights_hash = model_hash(model)
         bar.say("reading the photographs")
 
         names = [structure.name for structure in structures]
@@ -104,7 +109,9 @@ def main() -> None:
         known = TemplateSet.read(templates, names, side, aligned=aligned, window=window)
         paths = [specimen.path for specimen in pool]
         init = adapters.files(arguments.init) if arguments.init else []
-        key = input_hash(arguments, stage, options, (sha256, model.image_size), templates, init)
+        key = input_hash(
+            arguments, stage, options, (weights_hash, model.image_size), templates, init
+        )
         seed_everything(stage.seed)  # whatever building the model drew
         config = (
             adapters.load(model, arguments.init, trainable=True, options=options.adapter)
@@ -149,7 +156,7 @@ def main() -> None:
         "structures": names,
         "options": asdict(options),
         "model": asdict(stage.model),
-        "model_sha256": sha256,
+        "model_sha256": weights_hash,
         "inputs_sha256": key,
         "init": str(arguments.init) if arguments.init else None,
         "seed": stage.seed,

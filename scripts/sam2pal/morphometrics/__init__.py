@@ -10,5 +10,5 @@ METHODS = {
     "plot_morphometrics": 2,
     "export_shapes": 8,
     "plot_shapes": 3,
-    "export_darwin_core": 4,
+    "export_darwin_core": 5,
 }

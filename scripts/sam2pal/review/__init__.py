@@ -7,5 +7,5 @@ METHODS = {
     "review_index": 7,
     "draw_masks": 3,
     "choose_next": 3,
-    "compare_masks": 5,
+    "compare_masks": 6,
 }

@@ -1,5 +1,6 @@
 """Changes of masks from one round to the next."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -58,11 +59,12 @@ def changes(
         raise InputError(
             f"{folders[0]} and {folders[1]} do not have the same shards; run the workflow again"
         )
+    said = [_learned(corrections, files) for files in (before, after)]
     scores = [_scores(folder / "evaluation.csv") for folder in folders]
     measured = [_measures(folder / "morphometrics.parquet") for folder in folders]
     rows = []
     for pair in zip(before, after, strict=True):
-        for name, structure, one, other in _both(pair, corrections):
+        for name, structure, one, other in _both(pair, said):
             key = (name, structure)
             row = {
                 "genus": genus,
@@ -84,13 +86,22 @@ def changes(
     return sorted(rows, key=lambda row: (row["overlap"], row["specimen"], row["structure"]))
 
 
+def _learned(corrections: Corrections | None, files: Sequence[Path]) -> Corrections | None:
+    """The corrections as they move the confidences of one round."""
+    own = copy.copy(corrections)
+    if own:
+        own.learn(files)
+    return own
+
+
 def _both(
-    pair: tuple[Path, Path], corrections: Corrections | None
+    pair: tuple[Path, Path], said: Sequence[Corrections | None]
 ) -> Iterator[tuple[str, str, Annotation, Annotation]]:
     """Structures that are predicted in both rounds."""
-    datasets = [Dataset(path) for path in pair]
-    if corrections:
-        datasets = [corrections.apply(dataset, settle=False) for dataset in datasets]
+    datasets = [
+        of.apply(Dataset(path), settle=False) if of else Dataset(path)
+        for path, of in zip(pair, said, strict=True)
+    ]
     known = datasets[0].by_specimen()
     for specimen in datasets[1].by_specimen().values():
         earlier = known.get(specimen.specimen)

@@ -166,10 +166,11 @@ class Trainer:
         options, shown = self.options, self.data.drawn.shown
         if not bool(shown.any()):
             raise InputError("no template shows any structure to follow: nothing can be trained")
-        if max(options.palindrome, options.self_pair) <= 0 and int(shown.sum(0).max()) < 2:
+        alone = max(options.palindrome, options.self_pair, options.distillation) > 0
+        if not alone and int(shown.sum(0).max()) < 2:
             raise InputError(
                 "training: only `direct` has a weight above zero, and it needs two templates that show the "
-                "same structure; outline another specimen, or give `palindrome` a weight"
+                "same structure; outline another specimen, or give `palindrome` or `distillation` a weight"
             )
 
     def _judge_untrained(self) -> None:

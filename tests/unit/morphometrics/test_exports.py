@@ -1,6 +1,7 @@
 """Darwin Core rows, the publication's table, and measures that change by more than their interval."""
 
 import csv
+import json
 import sys
 
 import numpy as np
@@ -9,7 +10,8 @@ import yaml
 
 import export_darwin_core
 from sam2pal.dataset.files import categories, write
-from sam2pal.dataset.rle import encode_mask
+from sam2pal.dataset.recalibration import Labelled, Recalibration
+from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables.changed import changed
@@ -88,7 +90,8 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     ]
     head = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": encode_mask(mask)}
     head |= {"area": 500, "source": "predicted", "score": 0.91, "iscrowd": 0}
-    unsure = head | {"id": 2, "image_id": 2, "score": 0.2}
+    head |= {"confidence": {"unadapted": 0.91}}
+    unsure = head | {"id": 2, "image_id": 2, "score": 0.2, "confidence": {"unadapted": 0.2}}
     coco = {"info": {}, "images": images, "categories": categories(["head"])}
     write(folder / "shards/0001.json", coco | {"annotations": [head, unsure]})
     options = tmp_path / "options.yaml"
@@ -136,6 +139,18 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     assert box == [0.4, 0.2, 0.5, 0.2] and region["ac:subjectPartLiteral"] == "head"
     assert region["dcterms:description"].endswith("predicted mask, state found, confidence 0.91")
     assert other["ac:associatedSpecimenReference"] == "Formica:b"
+
+    # what was judged moves confidences here as in all other tables
+    judged = fingerprint(head["segmentation"])
+    verdict = {"specimen": "b", "structure": "head", "round": "last", "judged": judged}
+    verdict |= {"verdict": "rejected", "source": "predicted"}
+    known = {"images": [], "annotations": [], "categories": coco["categories"]}
+    (tmp_path / "said.json").write_text(json.dumps(known | {"verdicts": [verdict]}))
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--corrections", str(tmp_path / "said.json")])
+    export_darwin_core.main()
+    moved = Recalibration.learn([Labelled("head", 0.2, False)])("head", 0.91)
+    said = read(tmp_path / "out/audiovisual.csv")[1]["dcterms:description"]
+    assert said.endswith(f"state found, confidence {moved:g}") and moved < 0.9
 
 
 def test_a_publication_gets_the_final_round_in_millimetres():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.io import tables
 from sam2pal.review.changes import changes
@@ -161,3 +162,27 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
     assert legs["beyond_interval"] == "area"
     assert legs["state_before"] == legs["state_after"] == "outside"
     assert rows_[2]["overlap"] == 1 and rows_[2].get("measure") is None
+
+
+def test_confidences_of_both_rounds_are_moved_by_what_was_judged_of_each(tmp_path: Path) -> None:
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder, given in zip(folders, (0.5, 0.9), strict=True):
+        path = shard(folder / "shards/0001.json", SCORES)
+        data = json.loads(path.read_text())
+        for annotation in data["annotations"]:
+            annotation |= {"confidence": {"unadapted": given}}
+        path.write_text(json.dumps(data))
+        keys = dict.fromkeys(("specimen", "structure", "measure", "unit"), str)
+        ends = ("low_90", "high_90", "low_by_threshold", "high_by_threshold")
+        empty = tables.table([], keys | dict.fromkeys(("iou", "value", *ends), float))
+        for name in ("evaluation.csv", "morphometrics.parquet"):
+            tables.write(empty, folder / name)
+    judged = {"round": "r1", "judged": fingerprint(encode_mask(square(4))), "verdict": "rejected"}
+    corrections = said(tmp_path / "said.json", [{"specimen": "good", "structure": "legs"} | judged])
+    shards = [sorted(folder.glob("shards/*.json")) for folder in folders]
+    rows = changes("Aus", *shards, folders, corrections)
+    assert len(rows) == 10
+    for row in rows:
+        for when, given in (("before", 0.5), ("after", 0.9)):
+            moved = Recalibration.learn([Labelled("legs", given, False)])(row["structure"], given)
+            assert row[f"confidence_{when}"] == pytest.approx(moved) and moved < given

@@ -17,11 +17,13 @@ from sam2pal.config.stages import read_options
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.files import check, read_json, write
-from sam2pal.dataset.manifest import Specimen, build_manifest, read_list, write_list
+from sam2pal.dataset.manifest import Specimen, Windowed, build_manifest, read_list, write_list
 from sam2pal.dataset.previews import Previews
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.evaluation.left_out import COLUMNS
 from sam2pal.evaluation.overlap import iou
+from sam2pal.images.address import address_of
+from sam2pal.images.window import Window
 from sam2pal.io import tables
 from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
@@ -223,6 +225,46 @@ def test_another_training_has_another_state(project, trained, tmp_path):
     # what fits it to a machine is not another training
     assert key(training={"checkpoint_minutes": 1.0, "micro_batch": 1}) == keys[0]
     assert key(training={"learning_rate": TrainingOptions().learning_rate}) == keys[0]
+
+
+def test_specimens_of_a_tray_train_and_are_trained_on(project, by_hand, tmp_path):
+    data = read_json(project / "templates.json")
+    image = data["images"][0]
+    pixels = np.asarray(Image.open(image["path"]))
+    height, width = pixels.shape[:2]
+    places = [Window(6, 9 + place * (width + 7), height, width) for place in range(3)]
+    tray = np.full((height + 20, 3 * (width + 12), 3), 240, np.uint8)
+    for place in places:
+        tray[place.top :, place.left :][:height, :width] = pixels
+    Image.fromarray(tray).save(tmp_path / "T.png")
+    addresses = [address_of(str(tmp_path / "T.png"), place) for place in places]
+    images = [image | {"path": addresses[0], "specimen": "T#0101"}]
+    write(tmp_path / "templates.json", data | {"images": images})
+    numbers = ("0101", "0102", "0103")
+    found = {"T.png": list(map(Windowed, numbers, places))}
+    listed = build_manifest(tmp_path, None, 9, windows=found).specimens
+    write_list(tmp_path / "pool.tsv", listed[1:])
+    assert [one.path for one in listed] == addresses
+    more = {
+        name: tmp_path / f"{name}.{end}" for name, end in (("templates", "json"), ("pool", "tsv"))
+    }
+    done = by_hand("train_palindrome", *train_arguments(project, tmp_path / "adapter", **more))
+    assert done.code == 0, done.err
+    record = json.loads((tmp_path / "adapter/training.json").read_text())
+    assert (record["templates"], record["pool"], record["pool_left_out"]) == (["T#0101"], 2, [])
+
+    # another window of the same file is another training, and so is another photograph in the window
+    key = runpy.run_path(str(SCRIPTS / "train_palindrome.py"))["input_hash"]
+    stage = read_options(options_file(project))
+    files = SimpleNamespace(templates=tmp_path / "templates.json", pool=tmp_path / "pool.tsv")
+
+    def of(address):
+        template = AnnotatedSpecimen("T#0101", address, height, width, {})
+        return key(files, stage, stage.training.settled(1), ("a" * 64, 64), [template], [])
+
+    keys = [of(address) for address in addresses]
+    Image.fromarray(255 - tray).save(tmp_path / "T.png")
+    assert len({*keys, of(addresses[0])}) == 4
 
 
 def test_segmenting(project, trained, by_hand, tmp_path):

@@ -1118,10 +1118,13 @@ def test_the_parts_of_a_step_teach_what_the_whole_does(small_model, taught):
     assert total(2) == pytest.approx(total(None), rel=1e-4)
 
 
-def test_specimens_are_learned_from_without_a_palindrome(small_model, taught, tmp_path):
-    options = dataclasses.replace(TAUGHT, palindrome=0.0, direct=0.0, steps=2)
+@pytest.mark.parametrize(("templates", "direct"), [([0, 1], 0.0), ([0], 1.0)])
+def test_specimens_are_learned_from_without_a_palindrome(
+    small_model, taught, tmp_path, templates, direct
+):
+    options = dataclasses.replace(TAUGHT, palindrome=0.0, direct=direct, steps=2)
     lesson = PseudoLabels(taught.pseudo_labels.masks, torch.ones_like(taught.pseudo_labels.trusted))
-    own = dataclasses.replace(taught, pseudo_labels=lesson)
+    own = dataclasses.replace(only(taught, templates), pseudo_labels=lesson)
     state = run(fresh(small_model, options), own, tmp_path, options)
     assert state.step == 2 and all(line["distillation"] > 0 for line in state.history)
     assert "scores" not in state.history[0]
