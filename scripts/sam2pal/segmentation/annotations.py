@@ -14,7 +14,7 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.dataset.signals import UNADAPTED
 from sam2pal.images.reading import Photograph
 from sam2pal.images.window import Window
-from sam2pal.segmentation.claims import Claim, Tracked
+from sam2pal.segmentation.claims import Claim, TrackedPhotograph
 from sam2pal.segmentation.confidence import Confidence, shipped_confidence
 from sam2pal.segmentation.level_sets import Likelihood
 from sam2pal.segmentation.limits import Limit, check_mask
@@ -55,7 +55,7 @@ class Annotator:
             limits: of every annotated structure in the view that was taken; none are checked if not given.
             shapes: of every annotated structure on the templates in that view, each in its own frame.
         """
-        tracked = Tracked.of(photograph, outcome, self.followed)
+        tracked = TrackedPhotograph.of(photograph, outcome, self.followed)
         annotated = [
             (category, structure)
             for category, structure in enumerate(self.structures)
@@ -72,7 +72,7 @@ class Annotator:
                 yield self._predicted(category, claim, limit, shapes[number] if shapes else ())
 
     def _claim(
-        self, structure: Structure, tracked: Tracked, drawn: Mapping[str, Annotation]
+        self, structure: Structure, tracked: TrackedPhotograph, drawn: Mapping[str, Annotation]
     ) -> Claim:
         rivals = [
             other.name

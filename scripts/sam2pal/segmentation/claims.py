@@ -21,7 +21,7 @@ HANDICAP = 0.5
 
 
 @dataclass(frozen=True)
-class Tracked:
+class TrackedPhotograph:
     """What was tracked on a photograph.
 
     Attributes:
@@ -43,7 +43,7 @@ class Tracked:
     contrasts: Sequence[float | None]
 
     @classmethod
-    def of(cls, photograph: Photograph, outcome: Outcome, followed: Sequence[str]) -> "Tracked":
+    def of(cls, photograph: Photograph, outcome: Outcome, followed: Sequence[str]) -> "TrackedPhotograph":
         box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
         known = [True] * len(followed) if outcome.known is None else outcome.known
         place = {name: i for i, name in enumerate(followed) if known[i]}
@@ -74,7 +74,7 @@ class Claim:
         taken: pixels of those that were drawn.
     """
 
-    tracked: Tracked
+    tracked: TrackedPhotograph
     name: str
     rivals: Sequence[str]
     taken: tuple[Runs, ...]
