@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from sam2pal.config.checking import refuse
 from sam2pal.config.scale import check_scale
 from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.user_tables import MISSING, UserTable, decimal_comma, read_user_table
+from sam2pal.io.user_tables import MISSING, UserTable, decimal_comma, misspelt, read_user_table
 
 Row = TypeVar("Row")
 # folders of results/ and of results/GENUS/
@@ -201,12 +201,14 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     """The rows of genera.tsv by genus, in their order; and what is unusual about the file.
 
     Raises:
-        InputError: a name is malformed or twice there, or pixels_per_mm is not plausible.
+        InputError: a name is malformed or twice there, pixels_per_mm is not plausible, or a further column is
+            called almost as one that has a meaning.
     """
     genera: dict[str, Genus] = {}
     problems = []
     known = columns(Genus)
     table = read_table(path, Genus, further=True)
+    problems += misspelt(table.columns, known)
     for number, row in table.rows:
         values = {column: row[column] for column in known if row.get(column)}
         for key in ("truth", "landmarks", "boxes"):

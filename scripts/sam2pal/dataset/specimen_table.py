@@ -10,11 +10,13 @@ import pyarrow as pa
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import composed, number, read_user_table
+from sam2pal.io.user_tables import composed, misspelt, number, read_user_table
 
 KEYS = ("genus", "specimen")
 NUMBERS = {"pixels_per_mm": float}
 """Columns of it that are no text."""
+SCALES = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
+"""Columns of scales, and what makes pixels per millimetre of them."""
 SHOWN = 5
 """Cells that are named of those that are wrong."""
 FEW, FAR = (
@@ -35,13 +37,15 @@ class SpecimenTable:
         notes: what is unusual about the file, for people.
 
     Raises:
-        InputError: a column is missing or reserved, or a specimen has two rows.
+        InputError: a column is missing, reserved or misspelt, or a specimen has two rows.
     """
 
     def __init__(self, path: str | Path, reserved: Iterable[str] = ()) -> None:
         self.path = Path(path)
         table = read_user_table(path, (*KEYS, *NUMBERS))
         names = table.columns
+        for said in misspelt(names, (*KEYS, *SCALES)):
+            raise InputError(f"{path}: {said}")
         for name in KEYS:
             if name not in names:
                 raise InputError(f"{path}: no column '{name}'; found {', '.join(names)}")

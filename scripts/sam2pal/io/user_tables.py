@@ -1,8 +1,10 @@
 """Tables that people typed: any usual separator and encoding, rows as spreadsheets leave them."""
 
 import csv
+import difflib
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,9 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 """What people write, in any case, into a cell of numbers that has none."""
 _LONGEST_CELL = 40  # lines of a cell in quotes
 _LONGEST_TEXT = 32_767
+_ALIKE = 0.85  # of difflib: `thruth` and `truth` have 0.91
+_OWN = ("code",)  # common names of metadata that are alike by chance
+_SCALE = re.compile("(px|pix|pixels?)(per|pro|par|por)?(mm|millimet(er|re)s?)")
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,30 @@ def meant(label: str, names: Iterable[str]) -> str | None:
         if len(same) == 1:
             return same[0]
     return None
+
+
+def misspelt(columns: Sequence[str], known: Collection[str]) -> list[str]:
+    """What is to be said of columns called almost as one of `known`, which would be taken for metadata.
+
+    A known column that is there is meant by no other.
+    """
+    bare = {_bare(name): name for name in known if name not in columns}
+    found = []
+    for column in columns:
+        name = "pixelspermm" if _SCALE.fullmatch(_bare(column)) else _bare(column)
+        words = column.casefold().replace("_", " ").split()
+        for close in difflib.get_close_matches(name, bare, n=1, cutoff=_ALIKE):
+            if column not in known and name not in _OWN and close not in words:  # as in `truth_by`
+                found.append(
+                    f"unknown column '{column}': did you mean '{bare[close]}'? Rename it, or, if it is "
+                    "metadata, give it a name that is less alike"
+                )
+    return found
+
+
+def _bare(name: str) -> str:
+    """The letters and digits of a name, in lower case."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def number(cell: str, where: str) -> float | None:

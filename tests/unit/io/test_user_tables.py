@@ -4,9 +4,10 @@ import unicodedata
 
 import pytest
 
+from sam2pal.config.tables import read_genera
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import number, read_user_table
+from sam2pal.io.user_tables import misspelt, number, read_user_table
 
 
 def table(tmp_path, content, name="specimens.tsv"):
@@ -101,3 +102,72 @@ def test_names_are_joined_however_their_letters_are_composed(tmp_path):
         path.write_text(f"genus\tspecimen\tsex\nA\t{typed}\tm\n", encoding="utf-8")
         assert SpecimenTable(path).cells("A", called) == {"sex": "m"}
         assert SpecimenTable(path).unmatched("A", [called]) == ([], [])
+
+
+GENERA = ("genus", "specimens", "truth", "landmarks", "pixels_per_mm", "layout", "boxes", "codes")
+TERMS = """
+acceptedNameUsage associatedMedia associatedOccurrences associatedReferences associatedSequences
+associatedTaxa basisOfRecord bed behavior caste catalogNumber class collectionCode collectionID continent
+coordinatePrecision coordinateUncertaintyInMeters country countryCode county cultivarEpithet
+dataGeneralizations datasetID datasetName dateIdentified day decimalLatitude decimalLongitude
+degreeOfEstablishment disposition dynamicProperties earliestAgeOrLowestStage establishmentMeans eventDate
+eventID eventRemarks eventTime eventType family fieldNotes fieldNumber footprintWKT formation genericName
+geodeticDatum geologicalContextID georeferencedBy georeferenceRemarks group habitat higherClassification
+higherGeography identificationID identificationQualifier identificationRemarks
+identificationVerificationStatus identifiedBy individualCount informationWithheld infraspecificEpithet
+institutionCode institutionID island islandGroup kingdom language license lifeStage
+lithostratigraphicTerms locality locationAccordingTo locationID locationRemarks maximumDepthInMeters
+materialSampleID measurementAccuracy measurementID measurementType measurementUnit measurementValue
+member minimumElevationInMeters modified month municipality nameAccordingTo namePublishedIn
+nomenclaturalCode nomenclaturalStatus occurrenceID occurrenceRemarks occurrenceStatus order organismID
+organismName originalNameUsage otherCatalogNumbers ownerInstitutionCode parentEventID phylum pathway
+pointRadiusSpatialFit preparations previousIdentifications recordedBy recordNumber references
+reproductiveCondition rightsHolder sampleSizeUnit sampleSizeValue samplingEffort samplingProtocol
+scientificName scientificNameAuthorship scientificNameID sex specificEpithet startDayOfYear stateProvince
+subfamily subgenus subtribe superfamily taxonConceptID taxonID taxonRank taxonRemarks taxonomicStatus
+tribe typeStatus verbatimLocality verbatimEventDate vernacularName verticalDatum vitality waterBody year
+accessURI providerManagedID pixelXDimension caption captureDevice resourceCreationTechnique
+digitizationDate subjectPart subjectOrientation timeOfDay variant genus_author sex locality scale
+scale_bar_note template_by truth_by photographer box drawer code codes_by notes note species subspecies
+collector date magnification lens camera dpi mm_per_pixel elevation host plant loan owner tray
+layout_note landmarks_by truth_note boxes_checked author specimen_id genus_id catalogue museum barcode
+"""
+
+
+def test_ordinary_columns_are_metadata():
+    for known in (GENERA, ("genus", "specimen", "pixels_per_mm", "ac:scaleConversionFactor")):
+        assert misspelt([*known[:2], *TERMS.split()], known) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [
+        *((name, "pixels_per_mm") for name in
+          ("pixels per mm", "pixel_per_mm", "px_per_mm", "px/mm", "Pixels/mm", "pixelspermillimetre",
+           "Pixel pro mm", "pixels_pre_mm", "pixels_per_cm")),
+        ("scaleConversionFactor", "ac:scaleConversionFactor"), ("thruth", "truth"), ("Truths", "truth"),
+        ("layouts", "layout"), ("land marks", "landmarks"), ("landmark", "landmarks"), ("bboxes", "boxes"),
+    ],
+)  # fmt: skip
+def test_a_column_that_is_called_almost_as_a_known_one_is_told(column, meant):
+    known = (*GENERA, "ac:scaleConversionFactor")
+    (said,) = misspelt(["genus", "specimens", "sex", column], known)
+    assert said.startswith(f"unknown column '{column}': did you mean '{meant}'?")
+    assert not misspelt(["genus", "specimens", column, meant], known)
+
+
+def test_a_misspelt_column_stops_the_call(tmp_path):
+    (tmp_path / "s.csv").write_text("genus,specimen,px_per_mm\nA,x,40\n")
+    with pytest.raises(
+        InputError, match=r"s.csv: unknown column 'px_per_mm': did you mean 'pixels_per_mm'"
+    ):
+        SpecimenTable(tmp_path / "s.csv")
+    (tmp_path / "genera.tsv").write_text(
+        "genus\tspecimens\tthruth\tlayouts\tsex\nA\tp\ta\tmany\tf\n"
+    )
+    with pytest.raises(InputError) as raised:
+        read_genera(str(tmp_path / "genera.tsv"))
+    assert "'thruth': did you mean 'truth'" in str(raised.value) and "'layouts'" in str(
+        raised.value
+    )
+    assert "sex" not in str(raised.value)

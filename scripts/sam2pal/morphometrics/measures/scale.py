@@ -8,13 +8,12 @@ from pathlib import Path
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sam2pal.config.scale import SEEN, check_scale
+from sam2pal.dataset.specimen_table import SCALES
 from sam2pal.images.header import FORMATS
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed, number, read_user_table
 from sam2pal.morphometrics.scales.collection import MEDIAN, read_rows
 
-TABLE_COLUMNS = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
-"""Columns of the specimen table, and what makes pixels per millimetre of them."""
 TYPED = ("specimen_table", "genus")
 """Sources of scales that a person gave."""
 
@@ -44,8 +43,8 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
     Raises:
         InputError: not a number, implausible, or the two columns contradict each other.
     """
-    table = read_user_table(path, ("genus", "specimen", *TABLE_COLUMNS))
-    names = [name for name in TABLE_COLUMNS if name in table.columns]
+    table = read_user_table(path, ("genus", "specimen", *SCALES))
+    names = [name for name in SCALES if name in table.columns]
     scales: dict[str, float] = {}
     for line, row in table.rows:
         if row.get("genus") != genus:
@@ -56,7 +55,7 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
             value = number(row[name], f"{where}: column '{name}'")
             if value is None:
                 continue
-            value = check_scale(value * TABLE_COLUMNS[name], f"{where}: column '{name}'")
+            value = check_scale(value * SCALES[name], f"{where}: column '{name}'")
             if specimen in scales and abs(scales[specimen] / value - 1) > 0.001:
                 raise InputError(
                     f"{where}: {' and '.join(names)} contradict each other: "
