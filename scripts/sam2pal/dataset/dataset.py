@@ -123,6 +123,12 @@ class Annotation:
             )
         return rle
 
+    @property
+    def polygons(self) -> list[list[float]]:
+        """Those that the mask is drawn from, `[x1, y1, x2, y2, ...]`; sound if `rle` is."""
+        lists = [piece for piece in self.pieces if isinstance(piece, list)]
+        return [ring for piece in lists for ring in _polygons(piece)]
+
     @cached_property
     def area(self) -> int:
         """Pixels of the mask; InputError as of `rle`."""
@@ -378,7 +384,7 @@ def _rle(piece: Any, height: int, width: int) -> Mapping[str, Any]:
         raise ValueError("it has no segmentation (a polygon or an RLE)")
     if not height or not width:
         raise ValueError("a polygon, but the image has no 'width' and 'height'")
-    polygons = piece if not piece or isinstance(piece[0], list) else [piece]
+    polygons = _polygons(piece)
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(
@@ -392,6 +398,11 @@ def _rle(piece: Any, height: int, width: int) -> Mapping[str, Any]:
         return encode_mask(np.zeros((height, width), bool))
     united = coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))
     return {"size": [height, width], "counts": united["counts"].decode("ascii")}
+
+
+def _polygons(piece: list[Any]) -> list[list[float]]:
+    """The polygons of a list of them, or of one alone."""
+    return piece if not piece or isinstance(piece[0], list) else [piece]
 
 
 def _windows(image: Mapping[str, Any], whole: list[int]) -> tuple[tuple[int, int, int, int], ...]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import shapely
 from PIL import Image
 from pycocotools import mask as coco_mask
 from shapely import STRtree, make_valid
-from shapely.geometry import Polygon
+from shapely.geometry import Point, Polygon
+from shapely.geometry.base import BaseGeometry
 
 from sam2pal.dataset.dataset import State
 from sam2pal.dataset.rle import decode_mask, encode_mask
@@ -20,6 +22,8 @@ from sam2pal.io.errors import InputError
 LONGEST = 10_000_000
 """Pixels of an outline of one ring; what it takes to fill one grows with its length."""
 _MERGED = 32
+_DOUBTFUL = 0.005  # share of an outline's area that a slip of the hand may go round twice
+_TANGLED = 20_000  # crossings of an outline's lines, beyond which they are not looked at
 
 
 @dataclass(frozen=True)
@@ -106,18 +110,23 @@ def nothing(height: int, width: int) -> np.ndarray:
     return np.zeros((height, width), bool)
 
 
-def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outline:
+def polygons(
+    label: str, where: str, rings: Sequence[Sequence[float]], browser: bool = False
+) -> Outline:
     """An outline of one or several polygons, united.
 
     A ring that lies within another is a hole. A stray ring of one or two points is left out, with
-    a note, where there is another.
+    a note, where there is another. A ring that crosses itself is noted.
 
     Args:
         rings: each `[x1, y1, x2, y2, ...]` in pixels; `(0, 0)` is the corner of the photograph,
             not the centre of its first pixel.
+        browser: the program draws in a browser, which fills what a ring goes round twice
+            (non-zero winding); COCO, Qt and ImageJ leave it out (even-odd).
 
     Raises:
-        InputError: a coordinate is missing or not a number, or a ring has fewer than 3 points.
+        InputError: a coordinate is missing or not a number, a ring has fewer than 3 points, or
+            goes round more than half of its area twice.
     """
     for ring in rings:
         if not all(_is_number(v) for v in ring):
@@ -132,6 +141,26 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
         )
     stray = len(rings) - len(whole)
     notes = (f"{where}: {stray} stray rings of fewer than 3 points left out",) if stray else ()
+    filled: list[list[float]] = []
+    for ring in whole:
+        both = crossing(ring)
+        if both is None:
+            filled.append(ring)
+            continue
+        odd, whole_area = both
+        if not browser and odd.area < whole_area.area / 2:
+            raise InputError(
+                f"{where}: its outline goes round the same area twice, so that it is not clear what"
+                " lies inside; redraw it"
+            )
+        twice = whole_area.area > odd.area * (1 + _DOUBTFUL)
+        which = f", and what it goes round twice is {'filled' if browser else 'left out'}"
+        notes += (
+            f"{where}: its outline crosses itself{which if twice else ''}; redraw it, unless the mask"
+            " is right",
+        )
+        filled += _rings_of(whole_area) if browser else [ring]
+    whole = filled
 
     def draw(height: int, width: int) -> np.ndarray:
         length = max(np.abs(np.diff(np.reshape(ring, (-1, 2)), axis=0)).sum() for ring in whole)
@@ -145,6 +174,46 @@ def polygons(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outlin
     ys = [y for ring in whole for y in ring[1::2]]
     bounds = (min(xs), min(ys), max(xs), max(ys))
     return Outline(label, where, draw, bounds=bounds, rings=whole, notes=notes)
+
+
+def crossing(ring: Sequence[float]) -> tuple[BaseGeometry, BaseGeometry] | None:
+    """What a ring encloses by the even-odd rule and by that of non-zero winding, if it crosses itself.
+
+    None if that matters little: a ring may touch itself, or run to a hole and back. One that
+    crosses itself in thousands of places is not looked at, and is the same by both.
+    """
+    points = np.reshape(ring, (-1, 2))
+    shape = Polygon(points)
+    if np.abs(points).max() > LONGEST or shape.is_valid:
+        return None
+    lines = shapely.linestrings(np.stack([points, np.roll(points, -1, axis=0)], axis=1))
+    some = lines[:: max(1, len(lines) // 64)]
+    met = STRtree(lines).query(some, predicate="intersects").shape[1] - 3 * len(some)
+    if met * len(lines) > _TANGLED * len(some):
+        return shape, shape
+    faces = shapely.get_parts(shapely.polygonize([shapely.node(shape.exterior)]))
+    turns = np.array([_turns(point, points) for point in shapely.point_on_surface(faces)], int)
+    areas = shapely.area(faces)
+    once = max(areas[turns == 1].sum(), areas[turns == -1].sum())
+    if areas[turns != 0].sum() - once <= _DOUBTFUL * once:
+        return None
+    return shapely.union_all(faces[turns % 2 == 1]), shapely.union_all(faces[turns != 0])
+
+
+def _turns(point: Point, ring: np.ndarray) -> int:
+    """How often a ring `[n, 2]` goes round a point; below 0 the other way."""
+    ends = np.roll(ring, -1, axis=0)
+    over, over_end = ring[:, 1] > point.y, ends[:, 1] > point.y
+    (ax, ay), (bx, by) = ring.T, ends.T
+    left = (bx - ax) * (point.y - ay) > (point.x - ax) * (by - ay)
+    return int((~over & over_end & left).sum() - (over & ~over_end & ~left).sum())
+
+
+def _rings_of(area: BaseGeometry) -> list[list[float]]:
+    """The edges and holes of an area, `[x1, y1, x2, y2, ...]`."""
+    parts = [part for part in shapely.get_parts(area) if isinstance(part, Polygon)]
+    lines = [line for part in parts for line in (part.exterior, *part.interiors)]
+    return [np.asarray(line.coords)[:-1].ravel().tolist() for line in lines]
 
 
 def fill(rings: Sequence[Sequence[float]], height: int, width: int) -> np.ndarray:

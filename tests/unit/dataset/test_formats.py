@@ -599,3 +599,63 @@ def test_a_mark_is_read_however_it_is_spelt(tmp_path, photographs, mark):
         areas = {a["category_id"]: a["area"] for a in data["annotations"]}
         assert areas == {1: 0, 2: 400}, kind
         assert f"1 {kind} 'reviewed'" in " ".join(data["info"]["notes"])
+
+
+LASSO = [[10, 5], [40, 5], [40, 35], [10, 35], [10, 5], [25, 5], [25, 20], [10, 20]]
+
+
+def labelme_of(points, name="head"):
+    return dict(LABELME, shapes=[{"label": name, "points": points, "shape_type": "polygon"}])
+
+
+def in_tool(tool, points):
+    """A file of one polygon `head`, and its name."""
+    if tool == "labelme":
+        return "a.json", json.dumps(labelme_of(points))
+    if tool == "coco":
+        return "coco.json", json.dumps(coco([sum(points, [])]))
+    if tool == "cvat":
+        line = ";".join(f"{x},{y}" for x, y in points)
+        return "cvat.xml", cvat(f'<polygon label="head" points="{line}"/>')
+    if tool == "via":
+        xs, ys = zip(*points, strict=True)
+        shape = {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
+        region = {"shape_attributes": shape, "region_attributes": {"part": "head"}}
+        return "via.json", json.dumps({"a.png1": {"filename": "a.png", "regions": [region]}})
+    region = polygon_in_percent()
+    region["value"]["points"] = [[100 * x / WIDTH, 100 * y / HEIGHT] for x, y in points]
+    return "tasks.json", json.dumps(labelstudio([region]))
+
+
+@pytest.mark.parametrize("tool", ["labelme", "coco", "cvat", "via", "labelstudio"])
+def test_an_outline_that_crosses_itself_is_filled_as_its_tool_shows_it(tmp_path, photographs, tool):
+    def drawn(points):
+        name, text = in_tool(tool, points)
+        (tmp_path / name).write_text(text)
+        data = convert(tmp_path / name, photographs, NAMES)
+        return data["annotations"][0]["area"], " ".join(data["info"]["notes"])
+
+    browser = tool in ("cvat", "via", "labelstudio")
+    area, notes = drawn(LASSO)
+    assert area == (900 if browser else 675)
+    assert f"goes round twice is {'filled' if browser else 'left out'}" in notes
+    area, notes = drawn([[10, 5], [40, 35], [40, 5], [10, 35]])
+    assert area == 450 and "'head'" in notes and "crosses itself; redraw" in notes
+    hole = [[20, 15], [20, 25], [30, 25], [30, 15], [20, 15]]  # and back
+    area, notes = drawn([[10, 5], *hole, [10, 5], [40, 5], [40, 35], [10, 35]])
+    assert area == 800 and "crosses itself" not in notes
+    if browser:
+        area, notes = drawn([*LASSO[:4], *LASSO[:4]])
+        assert area == 900 and "filled" in notes
+    else:
+        with pytest.raises(InputError, match="'head'.*same area twice"):
+            drawn([*LASSO[:4], *LASSO[:4]])
+
+
+def test_a_slip_of_the_hand_and_a_tangle_are_drawn(tmp_path, photographs):
+    outline = {"slip": [[10, 5], [40, 5], [40, 35], [10, 35], [10, 4.9], [10.5, 5.5]]}
+    outline["tangle"] = np.random.default_rng(0).uniform(0, 40, (2000, 2)).tolist()
+    for name, points in outline.items():
+        (tmp_path / "a.json").write_text(json.dumps(labelme_of(points)))
+        notes = " ".join(convert(tmp_path / "a.json", photographs, NAMES)["info"]["notes"])
+        assert ("crosses itself" in notes) == (name == "tangle")

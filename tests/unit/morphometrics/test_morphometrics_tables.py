@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import sys
 import tracemalloc
 
@@ -859,6 +860,17 @@ def test_how_many_are_measured_together_changes_nothing(project, monkeypatch, li
             for key, value in row.items():
                 if isinstance(value, float):
                     assert same[key] == pytest.approx(value, rel=1e-6), (row["measure"], key)
+
+
+def test_an_outline_that_crosses_itself_is_told(tmp_path):
+    shape = [[30, 20, 60, 50, 60, 20, 30, 50]], [[10, 10, 20, 10, 20, 20, 10, 20]]
+    images = [{"id": i, "file_name": f"{i}.png", "width": 90, "height": 80} for i in (1, 2)]
+    masks = [{"image_id": i, "category_id": 1, "segmentation": s} for i, s in enumerate(shape, 1)]
+    data = {"images": images, "annotations": masks, "categories": [{"id": 1, "name": "head"}]}
+    (tmp_path / "masks.json").write_text(json.dumps(data | {"info": {"genus": "G", "round": "r"}}))
+    of = GenusShards([tmp_path / "masks.json"], MeasurementOptions(colour=False))
+    assert len(list(of.measured())) == 2
+    assert re.search("1 outlines that cross themselves.*\n  1, head: redraw", of.report(None))
 
 
 def test_memory_does_not_grow_with_the_number_of_specimens(tmp_path, monkeypatch):

@@ -82,7 +82,7 @@ def _outline(
         turn = np.deg2rad(float(shape.get("rotation") or 0))
         return polygons(label, where, [ellipse(cx, cy, rx, ry, float(turn))])
     points = [point.split(",") for point in (shape.get("points") or "").split(";")]
-    return polygons(label, where, [[float(value) for point in points for value in point]])
+    return polygons(label, where, [[float(v) for point in points for v in point]], browser=True)
 
 
 def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) -> np.ndarray:

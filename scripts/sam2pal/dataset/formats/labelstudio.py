@@ -116,12 +116,14 @@ def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Ou
         )
     if kind == "brush":
         return _brush(region, label, where)
+    notes: tuple[str, ...] = ()
     if kind == "polygon":
-        percent = polygons(label, where, [flat(value["points"], where)]).rings[0]
+        outline = polygons(label, where, [flat(value["points"], where)], browser=True)
+        percent, notes = outline.rings, outline.notes
     else:
-        percent = [finite(value[key]) for key in ("x", "y", "radiusX", "radiusY")]
+        percent = [[finite(value[key]) for key in ("x", "y", "radiusX", "radiusY")]]
     turn = np.deg2rad(finite(value.get("rotation") or 0))
-    if not all(-50 <= v <= 150 for v in percent):
+    if not all(-50 <= v <= 150 for ring in percent for v in ring):
         raise InputError(f"{where}: its points are no percentages of the photograph")
 
     def draw(height: int, width: int) -> np.ndarray:
@@ -130,12 +132,12 @@ def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Ou
                 f"{where}: it was drawn on {sides[0]} x {sides[1]} pixels, which is no copy of the"
                 f" photograph of {width} x {height}; was the photograph cut?"
             )
-        scaled = (np.asarray(percent).reshape(-1, 2) / 100 * (width, height)).round(6)
-        ring = scaled.ravel().tolist()
-        ring = ring if kind == "polygon" else ellipse(*ring, float(turn))
-        return polygons(label, where, [ring]).draw(height, width)
+        scaled = [np.reshape(ring, (-1, 2)) / 100 * (width, height) for ring in percent]
+        rings = [ring.round(6).ravel().tolist() for ring in scaled]
+        rings = rings if kind == "polygon" else [ellipse(*rings[0], float(turn))]
+        return polygons(label, where, rings).draw(height, width)
 
-    return Outline(label, where, draw)
+    return Outline(label, where, draw, notes=notes)
 
 
 def _alike(one: float, other: float) -> bool:

@@ -238,4 +238,4 @@ def _outline(shape: Any, label: str, where: str, source: Source) -> Outline | No
             return None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: its {kind} is damaged ({error}); redraw it") from error
-    return polygons(label, where, [ring])
+    return polygons(label, where, [ring], browser=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
+from sam2pal.dataset.drawing import crossing
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.matching import match
@@ -225,6 +226,10 @@ class GenusShards:
                 f"{path}: the masks of specimen '{entry.specimen}' have different sizes; its "
                 "template was outlined on another copy of the photograph"
             )
+        for name, of in entries.items():
+            if any(crossing(ring) for ring in of.polygons):
+                what = "outlines that cross themselves, without what they go round twice"
+                self._leave_out(what, f"{entry.specimen}, {name}", reason="redraw it if it is wrong")
         if scale.reason:
             self._leave_out("without a scale", entry.specimen, entry, scale.reason)
         before = {}
