@@ -126,7 +126,8 @@ def check_configuration(config):
         # whether files exist is looked up once, not again in every job
         looked_up = made if workflow.is_main_process else None
         own = {key: value for key, value in config.items() if key != "pathvars"}  # Snakemake's
-        project = check(own, file, check_structures, looked_up, {*SCORES, *MEASUREMENTS}, corrected)
+        columns, written = {*SCORES, *MEASUREMENTS}, [place("<results>"), place("<resources>")]
+        project = check(own, file, check_structures, looked_up, columns, corrected, written)
         if workflow.is_main_process and project.corrections:
             from sam2pal.dataset.corrections import check_genera
 

@@ -48,6 +48,7 @@ def check(
     made: Callable[[str], bool] | None = None,
     taken: Collection[str] = (),
     corrected: Corrected | None = None,
+    written: Collection[str] = (),
 ) -> Project:
     """Check a configuration, and read and check the tables that it names.
 
@@ -58,6 +59,10 @@ def check(
             None looks for no files (a job need not repeat what the main process has done).
         taken: columns of the results, as which no column of metadata may be called.
         corrected: gives the corrections that serve a genus and round as templates, if there are any.
+        written: folders that the workflow writes, which must not lie among photographs.
+
+    Raises:
+        InputError: anything is wrong with the configuration or its tables.
     """
     here = os.getcwd()
     if made is not None and {*here} & {*"{}"}:
@@ -100,6 +105,7 @@ def check(
     refuse(_coverage_problems(project), configuration.templates)
     if made is not None:
         refuse(_missing_files(project, sources, made), "")
+        refuse(_among_photographs(project, made, written), configuration.genera)
     return project
 
 
@@ -199,6 +205,23 @@ def _coverage_problems(project: Project) -> list[str]:
             problems.append(
                 f"genus '{genus}' has templates for the round '{name}', but none for the round "
                 f"'{init}' it starts from"
+            )
+    return problems
+
+
+def _among_photographs(
+    project: Project, made: Callable[[str], bool], written: Collection[str]
+) -> list[str]:
+    """Folders of photographs into which the workflow would write pictures."""
+    problems = []
+    for genus in project.genera.values():
+        place = Path(genus.specimens).resolve()
+        inside = [own for own in written if Path(own).resolve().is_relative_to(place)]
+        if inside and not made(genus.specimens):
+            problems.append(
+                f"the folder of specimens of '{genus.name}' ({genus.specimens}) holds {' and '.join(inside)}, "
+                "whose pictures would become specimens; put the photographs into a folder of their own, such "
+                f"as photographs/{genus.name}"
             )
     return problems
 

@@ -4,7 +4,6 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from os.path import normpath
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -106,7 +105,8 @@ class Genus:
     name: FolderName = Field(alias="genus")
     """its name, a folder of `results/`: letters, digits, `_` and `-`"""
     specimens: FilledPath = Field()
-    """folder of its photographs, searched with all folders below it"""
+    """folder of its photographs, searched with all folders below it; it holds neither results nor
+    another genus' photographs"""
     truth: Annotated[str, AfterValidator(_path)] | None = None
     """annotations of specimens, used only to score masks; may be empty"""
     landmarks: Annotated[str, AfterValidator(_path)] | None = None
@@ -201,8 +201,8 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     """The rows of genera.tsv by genus, in their order; and what is unusual about the file.
 
     Raises:
-        InputError: a name is malformed or twice there, pixels_per_mm is not plausible, or a further column is
-            called almost as one that has a meaning.
+        InputError: a name is malformed or twice there, pixels_per_mm is not plausible, a further column is
+            called almost as one that has a meaning, or photographs of a genus lie within another's folder.
     """
     genera: dict[str, Genus] = {}
     problems = []
@@ -222,11 +222,20 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
             genera[genus.name] = genus
     refuse(problems, path)
     folders: dict[str, str] = {}
+    places = {name: os.path.realpath(of.specimens) for name, of in genera.items()}
     same = [
         f"{path}: '{name}' has the same photographs as '{first}': each is measured as both"
-        for name, of in genera.items()
-        if (first := folders.setdefault(normpath(of.specimens), name)) != name
+        for name, place in places.items()
+        if (first := folders.setdefault(place, name)) != name
     ]
+    for name, place in places.items():
+        for outer in {str(parent) for parent in Path(place).parents} & folders.keys():
+            problems.append(
+                f"the photographs of '{name}' ({genera[name].specimens}) lie within the folder of "
+                f"'{folders[outer]}' ({genera[folders[outer]].specimens}) and would be measured as both; "
+                f"give '{folders[outer]}' a folder of its own"
+            )
+    refuse(problems, path)
     return genera, [*table.notes, *same]
 
 

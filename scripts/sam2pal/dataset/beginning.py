@@ -150,13 +150,24 @@ def machine() -> tuple[str, str]:
 
 
 def write_project(folder: Path, found: ProjectContent) -> list[Path]:
-    """Write `FILES` into a folder's `config/`; InputError if one of them is there."""
+    """Write `FILES` into a folder's `config/`.
+
+    Raises:
+        InputError: one of them is there, or the folder lies among the photographs.
+    """
     place = folder / "config"
     paths = [place / name for name in FILES]
     for path in paths:
         if path.exists():
             raise InputError(
                 f"{path}: it is there and stays as it is; edit it, or choose another folder"
+            )
+    for of in found.genera:
+        if (folder / "results").resolve().is_relative_to(of.folder.resolve()):
+            raise InputError(
+                f"{of.folder}: photographs lie in it, and the project would too: pictures that a run writes "
+                "would become specimens. Put the photographs into a folder of their own, such as "
+                f"photographs/{of.name}, or begin the project in another folder"
             )
     texts = (_config(found), _genera_table(folder, found), _templates(folder, found))
     for path, text in zip(paths, texts, strict=True):

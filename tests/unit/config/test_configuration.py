@@ -469,6 +469,27 @@ def test_files_the_workflow_makes_need_not_exist(folder: Path) -> None:
     )
 
 
+def test_results_do_not_lie_among_photographs(folder: Path) -> None:
+    written = ["data/Aus/results", "elsewhere/resources"]
+    checked(values := copy.deepcopy(CONFIG))
+    no = lambda path: False  # noqa: E731
+    assert check(values, "config.yaml", check_structures, no, written=written[1:])
+    with pytest.raises(InputError) as error:
+        check(values, "config.yaml", check_structures, no, written=written)
+    assert "the folder of specimens of 'Aus' (data/Aus) holds data/Aus/results," in str(error.value)
+    assert "Bus" not in str(error.value)
+
+
+def test_one_genus_does_not_lie_within_another(folder: Path) -> None:
+    (folder / "data/Aus/sub").mkdir()
+    (folder / "link").symlink_to(folder / "data/Aus")
+    for inner in ("data/Aus/sub", "link/sub"):
+        with pytest.raises(InputError, match=f"'Bus' .{inner}. lie within the folder of 'Aus'"):
+            checked(copy.deepcopy(CONFIG), GENERA.replace("data/Bus", inner))
+    project = checked(copy.deepcopy(CONFIG), GENERA.replace("data/Bus", "link"))
+    assert any("'Bus' has the same photographs as 'Aus'" in note for note in project.notes)
+
+
 def test_many_problems_are_cut_short(folder: Path) -> None:
     rows = "".join(f"Aus {number}\tdata/Aus\t\n" for number in range(20))
     with pytest.raises(InputError) as error:

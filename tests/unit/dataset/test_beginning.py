@@ -58,7 +58,9 @@ def test_several_genera_in_folders_of_their_own(tmp_path, monkeypatch, capsys):
     for seed, genus in enumerate(("Aus", "Bus cus", "tables")):
         photographs(tmp_path / "photos" / genus, range(seed * 10, seed * 10 + 3), seed)
     outline(tmp_path / "photos/drawn.json", [0, 10])
-    with pytest.raises(InputError, match="outlines of 'tables_': none of its 3 photographs") as error:
+    with pytest.raises(
+        InputError, match="outlines of 'tables_': none of its 3 photographs"
+    ) as error:
         call(monkeypatch, "init", tmp_path, "--photographs", tmp_path / "photos", "--annotations",
              tmp_path / "photos/drawn.json")  # fmt: skip
     assert "Bus_cus" not in str(error.value)
@@ -110,6 +112,16 @@ def test_what_cannot_be_begun(tmp_path, monkeypatch, arguments, said):
     with pytest.raises(InputError, match=said):
         call(monkeypatch, "init", "mine", *arguments)
     assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("folder", [".", "photos/project"])
+def test_a_project_does_not_begin_among_its_photographs(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / ("photos" if "/" in folder else "")
+    photographs(place, range(2))
+    with pytest.raises(InputError, match="a run writes would become specimens"):
+        call(monkeypatch, "init", folder, "--photographs", place)
+    assert not list(tmp_path.rglob("config"))
 
 
 def test_names_of_structures_are_yaml_that_reads_back(tmp_path):
