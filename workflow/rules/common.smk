@@ -131,8 +131,10 @@ def check_configuration(config):
         if workflow.is_main_process and project.corrections:
             from sam2pal.dataset.corrections import check_genera
 
+            shared = Path(project.configuration.corrections)
+            files = {file for of in project.corrections.values() for file in of}
             check_genera(
-                Path(project.configuration.corrections).glob("*.json"), list(project.genera)
+                [file for file in files if Path(file).parent == shared], list(project.genera)
             )
             judged(project)
         return project

@@ -79,7 +79,7 @@ class Configuration(Sections):
     corrections: FilePath = Field(
         "config/corrections",
         description="folder of the files that the review page exports: files of one genus in a folder of its "
-        "name, files of several genera beside these folders. All files there are read",
+        "name or below it, files of several genera beside these folders. All that end in `.json` are read",
     )
     specimen_table: FilePath | None = Field(
         None, description="path of a table of specimens, whose columns are joined to all results"

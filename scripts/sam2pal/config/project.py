@@ -1,7 +1,7 @@
 """A configuration and its tables, put together."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import AnnotationSet, Genus, name_problem, read_genera, read_sources
 from sam2pal.io.errors import InputError, nearest
 
+_DEFAULT_CORRECTIONS = Configuration.__pydantic_fields__["corrections"].default  # need not be there
 Corrected = Callable[[Configuration, Genus, str, list[str]], AnnotationSet | None]
 
 
@@ -93,7 +94,7 @@ def check(
     else:
         body = configuration.measurement.body
         refuse(outline_problems(configuration.outlines, body, configuration.structures), file)
-    corrections = find_corrections(configuration.corrections, genera)
+    corrections, others = find_corrections(configuration.corrections, genera)
     runs = _runs(genera, configuration.rounds, sources)
     for genus, files in corrections.items():
         for name, entry in configuration.rounds.items():
@@ -101,7 +102,7 @@ def check(
                 source = corrected(configuration, genera[genus], name, files)
                 runs[genus, name] += [source] if source else []
     runs = {pair: found for pair, found in runs.items() if found}
-    project = Project(configuration, genera, runs, corrections, (*notes, *more))
+    project = Project(configuration, genera, runs, corrections, (*notes, *more, *others))
     refuse(_coverage_problems(project), configuration.templates)
     if made is not None:
         refuse(_missing_files(project, sources, made), "")
@@ -109,29 +110,54 @@ def check(
     return project
 
 
-def find_corrections(folder: str, genera: Mapping[str, Genus]) -> dict[str, list[str]]:
-    """The files of corrections of each genus: those in its folder, and those of several genera.
+def find_corrections(
+    folder: str, genera: Mapping[str, Genus]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The files of corrections of each genus, in its folder or of several genera, and notes on all others.
 
     Raises:
-        InputError: a folder is of no genus.
+        InputError: a folder is of no genus, or cannot be listed.
     """
     place = Path(folder)
     if not place.is_dir():
-        return {}
-    problems, found = [], {}
-    shared = [path.as_posix() for path in sorted(place.glob("*.json"))]
-    for path in sorted(place.iterdir()):
-        if path.is_dir() and path.name not in genera and any(path.glob("*.json")):
-            problems.append(
-                f"{path}: genus '{path.name}' has no row in genera.tsv{nearest(path.name, genera)}; "
+        return {}, []
+    problems: dict[str, str] = {}
+    notes, shared = [], []
+    own: dict[str, list[str]] = {}
+    for path in _files_below(place):
+        genus, *inner = path.relative_to(place).parts
+        if path.suffix.lower() != ".json":
+            notes.append(f"{path}: it is not read; corrections are files that end in .json")
+        elif not inner:
+            shared.append(path.as_posix())
+        elif genus in genera:
+            own.setdefault(genus, []).append(path.as_posix())
+        else:
+            problems[genus] = (
+                f"{place / genus}: genus '{genus}' has no row in genera.tsv{nearest(genus, genera)}; "
                 "rename the folder, or move it away"
             )
-    refuse(problems, "")
-    for genus in genera:
-        own = [path.as_posix() for path in sorted((place / genus).glob("*.json"))]
-        if own or shared:
-            found[genus] = [*own, *shared]
-    return found
+    refuse(list(problems.values()), "")
+    found = {genus: [*own.get(genus, ()), *shared] for genus in genera}
+    return {genus: of for genus, of in found.items() if of}, notes
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of all below it, but for what systems leave there; no folder twice."""
+
+    def fail(error: OSError) -> None:
+        raise InputError(f"{error.filename}: the folder cannot be listed ({error.strerror})")
+
+    seen = set()
+    for at, below, names in os.walk(folder, onerror=fail, followlinks=True):
+        if (place := os.path.realpath(at)) in seen:
+            below.clear()
+            continue
+        seen.add(place)
+        below[:] = sorted(name for name in below if not name.startswith((".", "__")))
+        for name in sorted(names):
+            if name[0] != "." and name.lower() not in ("thumbs.db", "desktop.ini"):
+                yield Path(at, name)
 
 
 def _runs(
@@ -219,9 +245,9 @@ def _among_photographs(
         inside = [own for own in written if Path(own).resolve().is_relative_to(place)]
         if inside and not made(genus.specimens):
             problems.append(
-                f"the folder of specimens of '{genus.name}' ({genus.specimens}) holds {' and '.join(inside)}, "
-                "whose pictures would become specimens; put the photographs into a folder of their own, such "
-                f"as photographs/{genus.name}"
+                f"the folder of specimens of '{genus.name}' ({genus.specimens}) holds "
+                f"{' and '.join(inside)}, whose pictures would become specimens; put the photographs into a "
+                f"folder of their own, such as photographs/{genus.name}"
             )
     return problems
 
@@ -251,6 +277,9 @@ def _missing_files(
         whose = f"of '{row.genus}', round '{row.label}',"
         need(row.annotations, configuration.templates, f"the file of annotations {whose}")
         need(row.photographs, configuration.templates, f"the folder of photographs {whose}", True)
+    corrections = configuration.corrections
+    if corrections != _DEFAULT_CORRECTIONS or Path(corrections).exists():
+        need(corrections, "corrections", "the folder of corrections", True)
     need(configuration.specimen_table, "specimen_table", "the table", False)
     for key in ("checkpoint", "config"):
         need(getattr(configuration.model, key), f"model.{key}", "the file", False)

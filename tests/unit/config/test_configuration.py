@@ -480,6 +480,40 @@ def test_results_do_not_lie_among_photographs(folder: Path) -> None:
     assert "Bus" not in str(error.value)
 
 
+def test_all_corrections_are_read_or_named(folder: Path) -> None:
+    place = folder / "config/corrections"
+    for name in ("Aus/corrections.json", "Aus/anna/corrections (1).JSON", "Aus/anna/a.json.txt", "both.Json",
+                 "Aus/.hidden.json", "Aus/Thumbs.db"):  # fmt: skip
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text("{}")
+    (place / "Aus/anna/again").symlink_to(place / "Aus")
+    own = ["Aus/corrections.json", "Aus/anna/corrections (1).JSON"]
+    found = checked(copy.deepcopy(CONFIG))
+    assert found.corrections == {
+        genus: [f"config/corrections/{name}" for name in names]
+        for genus, names in (("Aus", [*own, "both.Json"]), ("Bus", ["both.Json"]))
+    }
+    assert [note for note in found.notes if "not read" in note] == [
+        "config/corrections/Aus/anna/a.json.txt: it is not read; corrections are files that end in .json"
+    ]
+    (place / "Aus").rename(place / "Auss")
+    with pytest.raises(InputError, match=r"corrections/Auss: genus 'Auss' .*did you mean 'Aus'"):
+        checked(copy.deepcopy(CONFIG))
+
+
+def test_a_folder_of_corrections_that_is_named_must_exist(folder: Path) -> None:
+    with pytest.raises(
+        InputError, match="corrections: the folder of corrections does not exist: korr"
+    ):
+        checked(copy.deepcopy(CONFIG) | {"corrections": "korr"})
+    (folder / "korr").mkdir()
+    checked(copy.deepcopy(CONFIG) | {"corrections": "korr"})
+    assert not checked(copy.deepcopy(CONFIG)).corrections
+    (folder / "config/corrections").write_text("{}")
+    with pytest.raises(InputError, match="the folder of corrections is not a folder: config/corr"):
+        checked(copy.deepcopy(CONFIG))
+
+
 def test_one_genus_does_not_lie_within_another(folder: Path) -> None:
     (folder / "data/Aus/sub").mkdir()
     (folder / "link").symlink_to(folder / "data/Aus")
