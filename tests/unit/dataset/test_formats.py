@@ -659,3 +659,55 @@ def test_a_slip_of_the_hand_and_a_tangle_are_drawn(tmp_path, photographs):
         (tmp_path / "a.json").write_text(json.dumps(labelme_of(points)))
         notes = " ".join(convert(tmp_path / "a.json", photographs, NAMES)["info"]["notes"])
         assert ("crosses itself" in notes) == (name == "tangle")
+
+
+def saved(folder, pictures):
+    folder.mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        picture.save(folder / name)
+    return folder
+
+
+def palette_picture(mask, ground, structure):
+    """`mask` as indices of a palette that begins with the colour of index 0."""
+    picture = Image.fromarray(mask.astype(np.uint8)).convert("P")
+    picture.putpalette([*ground, *structure])
+    return picture
+
+
+@pytest.mark.parametrize("name", ["a_head.png", "a_head.gif"])
+def test_a_mask_with_a_palette_is_read_by_its_colours(tmp_path, photographs, name):
+    def area(indices, *palette):
+        folder = saved(tmp_path / "m", {name: palette_picture(indices, *palette)})
+        return convert(folder, photographs, NAMES)["annotations"][0]["area"]
+
+    white, black, green, red = (255,) * 3, (0,) * 3, (0, 255, 0), (255, 0, 0)
+    assert area(square(), black, white) == area(~square(), white, black) == 400
+    assert area(square(), green, red) == 400
+    for palette in ((white, black), (green, red)):
+        inverted = square() if palette[0] == white else ~square()
+        with pytest.raises(InputError, match="seems to be inverted"):
+            area(inverted, *palette)
+
+
+def test_a_mask_of_several_colours_is_refused(tmp_path, photographs):
+    soft = np.zeros((HEIGHT, WIDTH))
+    soft[5:25, 10:30], soft[4, 10:30], soft[25, 10:30] = 1, 0.4, 0.6
+    red = Image.fromarray((soft[..., None] * (200, 40, 40)).astype(np.uint8))
+    two = red.copy()
+    two.paste((0, 255, 0), (40, 5, 41, 30))
+    opaque = Image.fromarray((soft * 255).astype(np.uint8))
+    clear = red.copy()
+    clear.putalpha(opaque)
+    flat = Image.new("RGB", red.size, (255, 0, 0))
+    flat.paste((0, 0, 255), (20, 0, 30, 40))
+    flat.putalpha(opaque)
+    for name, right, wrong in [("png", red, two), ("png", clear, flat), ("jpg", red, two)]:
+        if name == "jpg":
+            wrong.paste((0, 255, 0), (38, 5, 50, 30))
+        folder = saved(tmp_path / "m", {f"a_head.{name}": right})
+        assert convert(folder, photographs, NAMES)["annotations"][0]["area"] in range(395, 430)
+        saved(folder, {f"a_head.{name}": wrong})
+        with pytest.raises(InputError, match=r"several colours \(#.*#"):
+            convert(folder, photographs, NAMES)
+        (folder / f"a_head.{name}").unlink()

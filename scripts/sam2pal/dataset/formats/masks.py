@@ -37,6 +37,9 @@ _VALUE_NAMES = {"id", "value", "index", "pixel", "number", "class_id", "label_id
 _STRUCTURE_NAMES = {"name", "structure", "label", "class", "class_name"}
 _INSTANCE = re.compile(r"([ _-]?(\d+|masks?))+$", re.I)
 _HOLLOW = 2  # times larger without its holes a mask seems to be an edge alone
+_FLAT = 8  # colours, more of which are a picture
+_MANY = 2**16
+_TINT = 16  # levels by which a soft edge may differ from its structure's colour made darker
 _SOFT = 5  # pixels: how wide a soft edge is not, and steps from black or white that JPEG makes
 
 Value = int | tuple[int, int, int]
@@ -241,16 +244,48 @@ def _binary(path: Path, photograph: PhotographFile) -> np.ndarray:
     if image.mode in ("RGBA", "LA", "PA"):
         opacity = np.asarray(image.getchannel("A"))
         if opacity.min() < 255:  # drawn on a transparent ground
+            colours = np.unique(np.asarray(image.convert("RGB"))[opacity == 255], axis=0)
+            if 1 < len(colours) <= _FLAT:  # a structure cut out of its photograph has more
+                raise _several_colours(path, colours)
             return _cut(opacity, path)
     if image.mode == "P":
         indices = np.asarray(image)
-        if len(np.unique(indices)) <= 2 and not indices.min():
-            return indices > 0
         image = image.convert("RGB")
+        black = any(colour == (0, 0, 0) for _, colour in image.getcolors(indices.size))
+        if not black and len(np.unique(indices)) <= 2 and not indices.min():
+            return _cut(indices, path)
     if image.mode not in ("L", "1") and not image.mode.startswith("I"):
         image = image.convert("RGB")
         return _cut(np.asarray(image).max(axis=2), path, image)
     return _cut(np.asarray(image), path)
+
+
+def _check_colours(image: Image.Image, path: Path) -> None:
+    """Refuse a picture on black with areas of more than one colour; soft edges are darker ones."""
+    counted = image.getcolors(_MANY)
+    if counted is None:  # a picture, which has other values in areas, too
+        return
+    counts, colours = (np.array(of) for of in zip(*counted, strict=True))
+    bright = colours.max(axis=1) > colours.max() / 2
+    main = colours[bright][counts[bright].argmax()]
+    depth = colours @ main / max(1, main @ main)
+    strays = np.abs(colours - depth[:, None] * main).max(axis=1) > _TINT
+    if path.suffix.lower() in (".jpg", ".jpeg", ".webp") and strays.any():  # stain edges
+        code = (65536, 256, 1)
+        among = np.isin(np.asarray(image).astype(np.int32) @ code, colours[strays] @ code)
+        if not scipy.ndimage.minimum_filter(among.astype(np.uint8), _SOFT, mode="constant").any():
+            return
+    if strays.any():
+        raise _several_colours(path, [main, colours[strays][counts[strays].argmax()]])
+
+
+def _several_colours(path: Path, colours: Iterable[Iterable[int]]) -> _MaskError:
+    listed = ", ".join(f"#{bytes(map(int, colour)).hex()}" for colour in colours)
+    return _MaskError(
+        f"{path}: this is no binary mask: it has several colours ({listed}); save each structure"
+        " alone, white on black, or name it {specimen}.png and say in a legend.csv which colour is"
+        " which structure"
+    )
 
 
 def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> np.ndarray:
@@ -269,6 +304,8 @@ def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> 
         raise _MaskError(
             f"{path}: the mask has no black ground: {seen}; save the structure as white on black"
         )
+    if colours is not None:
+        _check_colours(colours, path)
     if len(levels) > 2:
         between = (values > low + _SOFT) & (values < high - _SOFT)
         if len(levels) < 9:
