@@ -695,19 +695,19 @@ def test_a_mask_of_several_colours_is_refused(tmp_path, photographs):
     soft[5:25, 10:30], soft[4, 10:30], soft[25, 10:30] = 1, 0.4, 0.6
     red = Image.fromarray((soft[..., None] * (200, 40, 40)).astype(np.uint8))
     two = red.copy()
-    two.paste((0, 255, 0), (40, 5, 41, 30))
+    two.paste((0, 200, 0), (40, 5, 41, 30))
     opaque = Image.fromarray((soft * 255).astype(np.uint8))
     clear = red.copy()
     clear.putalpha(opaque)
     flat = Image.new("RGB", red.size, (255, 0, 0))
     flat.paste((0, 0, 255), (20, 0, 30, 40))
     flat.putalpha(opaque)
-    for name, right, wrong in [("png", red, two), ("png", clear, flat), ("jpg", red, two)]:
+    for name, right, wrong in [("png", red, two), ("png", clear, flat), ("jpg", opaque, two)]:
         if name == "jpg":
-            wrong.paste((0, 255, 0), (38, 5, 50, 30))
+            wrong.paste((0, 200, 0), (38, 5, 50, 30))  # fewer are lost among stained edges
         folder = saved(tmp_path / "m", {f"a_head.{name}": right})
         assert convert(folder, photographs, NAMES)["annotations"][0]["area"] in range(395, 430)
         saved(folder, {f"a_head.{name}": wrong})
-        with pytest.raises(InputError, match=r"several colours \(#.*#"):
+        with pytest.raises(InputError, match=r"several colours \(#.*#|values .* in areas"):
             convert(folder, photographs, NAMES)
         (folder / f"a_head.{name}").unlink()

@@ -304,8 +304,6 @@ def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> 
         raise _MaskError(
             f"{path}: the mask has no black ground: {seen}; save the structure as white on black"
         )
-    if colours is not None:
-        _check_colours(colours, path)
     if len(levels) > 2:
         between = (values > low + _SOFT) & (values < high - _SOFT)
         if len(levels) < 9:
@@ -317,6 +315,8 @@ def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> 
                 f"{', ...' if len(levels) > 8 else ''}) in areas, not only at edges; save the"
                 " structure alone, white on black, or an indexed mask with a legend"
             )
+    if colours is not None:
+        _check_colours(colours, path)
     mask = values > (0 if len(levels) <= 2 else high / 2)
     edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     if edge.mean() > 0.9:
