@@ -5,10 +5,10 @@
 METHODS = {
     "search_scale": 8,
     "find_scale": 2,
-    "measure": 24,
+    "measure": 25,
     "summarize_morphometrics": 10,
     "plot_morphometrics": 2,
-    "export_shapes": 8,
+    "export_shapes": 9,
     "plot_shapes": 3,
     "export_darwin_core": 5,
 }

@@ -67,6 +67,37 @@ def test_the_resolution_of_a_sensor_is_not_that_of_a_specimen(tmp_path):
         exif_scale(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "refused"),
+    [(8, 6, False), (6, 8, False), (16, 12, True), (4, 3, True), (0, 0, False), (8, None, False)],
+)
+def test_the_resolution_of_a_resized_photograph_is_refused(tmp_path, width, height, refused):
+    exif = Image.Exif()
+    exif[0x011A], exif[0x011B], exif[0x0128] = 2540.0, 2540.0, 2
+    exif.get_ifd(0x8769)[0xA002] = width
+    if height is not None:
+        exif.get_ifd(0x8769)[0xA003] = height
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.jpg", exif=exif)
+    if not refused:
+        assert exif_scale(tmp_path / "a.jpg") == pytest.approx(100)
+        return
+    found = Scales(["exif"]).of("a", tmp_path / "a.jpg")
+    assert found.pixels_per_mm is None
+    assert f"has 8 x 6 pixels, but its EXIF says {width} x {height}" in found.reason
+
+
+def test_a_window_has_the_resolution_of_its_photograph(tmp_path):
+    path = photograph(tmp_path / "tray.jpg", 2540.0)
+    assert exif_scale(f"{path}#xywh=1,2,3,2") == pytest.approx(100)
+
+
+def test_the_resolution_of_a_preview_is_refused(tmp_path):
+    pages = [Image.new("RGB", (side, side)) for side in (16, 64)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], dpi=(1270, 1270))
+    with pytest.raises(InputError, match="a.tif: the resolution is that of a preview"):
+        exif_scale(tmp_path / "a.tif")
+
+
 def test_no_photograph_no_resolution(tmp_path):
     (tmp_path / "a.jpg").write_text("no photograph")
     with pytest.raises(InputError, match="cannot be read"):

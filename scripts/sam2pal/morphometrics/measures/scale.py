@@ -9,7 +9,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sam2pal.config.scale import SEEN, check_scale
 from sam2pal.dataset.specimen_table import SCALES
+from sam2pal.images.address import file_of
 from sam2pal.images.header import FORMATS
+from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError
 from sam2pal.io.user_tables import composed, number, read_user_table
 from sam2pal.morphometrics.scales.collection import MEDIAN, read_rows
@@ -23,6 +25,7 @@ _PLACEHOLDERS = (72.0, 96.0, 180.0, 240.0, 300.0, 314.0, 350.0)
 _SENSOR = 0xA20E  # pixels of the sensor, not of what it sees
 _INCH, _CENTIMETRE = 2, 3
 _X, _Y, _UNIT = 0x011A, 0x011B, 0x0128
+_WIDTH, _HEIGHT = 0xA002, 0xA003  # as the camera or the last program that knows EXIF wrote it
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,23 @@ def table_scales(path: str | Path, genus: str) -> dict[str, float]:
 
 
 def exif_scale(path: str | Path) -> float:
-    """Pixels per millimetre from the resolution in a photograph's EXIF or TIFF tags.
+    """Pixels per millimetre from the resolution in the EXIF or TIFF tags of a photograph, or of the one that
+    it is a window of.
 
     Raises:
-        InputError: there is none, or only that of the camera's sensor, it has no unit, differs between x
-            and y, is one that programs write by default, or implausible.
+        InputError: there is none, or only that of the camera's sensor or of a preview, the photograph was
+            resized since, it has no unit, differs between x and y, is one that programs write by default, or
+            implausible.
     """
+    file = file_of(path)
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            tags = image.getexif()
+        with Image.open(file, formats=FORMATS) as image:
+            tags, size = image.getexif(), image.size
             if not tags and hasattr(image, "tag_v2"):
                 tags = image.tag_v2
-            sensor = _SENSOR in image.getexif().get_ifd(ExifTags.IFD.Exif)
+            camera = image.getexif().get_ifd(ExifTags.IFD.Exif)
+            sensor, once = _SENSOR in camera, (camera.get(_WIDTH), camera.get(_HEIGHT))
+            is_tiff = image.format == "TIFF"
             x, y, unit = tags.get(_X), tags.get(_Y), tags.get(_UNIT, _INCH)
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: its resolution cannot be read ({error})") from error
@@ -87,6 +95,14 @@ def exif_scale(path: str | Path) -> float:
         )
     if x is None or y is None:
         raise InputError(f"{path}: it has no resolution")
+    if all(once) and once not in (size, size[::-1]):
+        raise InputError(
+            f"{path}: the photograph has {size[0]} x {size[1]} pixels, but its EXIF says {once[0]} x "
+            f"{once[1]}: it was resized or cut, and its resolution may be that before; write its scale into "
+            "the table of specimens"
+        )
+    if is_tiff and (shown := inspect(file)) and (shown.width, shown.height) != size:
+        raise InputError(f"{path}: the resolution is that of a preview in the file")
     try:
         across, down = float(x), float(y)
     except (TypeError, ValueError, ZeroDivisionError):
