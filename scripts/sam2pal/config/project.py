@@ -262,7 +262,8 @@ def _missing_files(
         if path is None or made(path):
             return
         if not Path(path).exists():
-            problems.append(f"{where}: {what} does not exist: {path}")
+            hint = " (write '/' instead of the backslashes)" if "\\" in path else ""
+            problems.append(f"{where}: {what} does not exist: {path}{hint}")
         elif folder is not None and Path(path).is_dir() != folder:
             problems.append(
                 f"{where}: {what} is {'not a folder' if folder else 'a folder'}: {path}"

@@ -29,6 +29,7 @@ from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError, first_few, nearest
 from sam2pal.io.user_tables import composed, folded, meant
 
+_FEW = 10  # pixels of an outline, below which it may be a slip
 _SHOWN = 20  # outlines left out that are named
 _LABEL = 60  # characters of an unknown label that are shown
 _GLANCE = np.zeros((0, 0), bool)
@@ -342,6 +343,11 @@ class _Collected:
             drawn += 1
             if self.glance:
                 continue
+            if 0 < (count := int(mask.sum())) < _FEW:
+                self.notes.append(
+                    f"{drawing.where}: '{structure}' has {count} pixels; look whether it was drawn by"
+                    " mistake"
+                )
             rle = _encoded(stored(mask, image.header.orientation) if turn else mask)
             if image.masks.get(structure, rle) != rle:
                 replaced.append(structure)

@@ -45,7 +45,7 @@ def read_annotations(
         return _read_folder(path, photographs, structures, glance)
     with guarded(path):
         if path.is_file() and imagej.recognise(path):
-            return imagej.read(path, photographs)
+            return imagej.read(path, photographs, structures)
         if hint := advice(path):
             raise InputError(f"{path}: {hint}")
         text = read_text(path)

@@ -244,6 +244,10 @@ MISTAKES = {
         templates("data/Bus_first.json", "data/Bus.json"),
         "config/templates.tsv: the file of annotations of 'Bus', round 'first', does not exist",
     ),
+    "backslashes": (
+        templates("data/Bus_first.json", "data\\Bus_first.json"),
+        "does not exist: data\\Bus_first.json (write '/' instead of the backslashes)",
+    ),
     "genus only in templates": (
         templates("Bus\t", "Buss\t"),
         "config/templates.tsv: line 4: genus 'Buss' has no row in genera.tsv (did you mean 'Bus'?)",

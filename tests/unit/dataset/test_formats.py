@@ -711,3 +711,42 @@ def test_a_mask_of_several_colours_is_refused(tmp_path, photographs):
         with pytest.raises(InputError, match=r"several colours \(#.*#|values .* in areas"):
             convert(folder, photographs, NAMES)
         (folder / f"a_head.{name}").unlink()
+
+
+def test_a_number_that_belongs_to_the_name_of_a_structure_stays(tmp_path, photographs):
+    names = ["tergite", "tergite1", "Tergite_2"]
+    roi = roifile.ImagejRoi.frompoints(np.array(POINTS, float))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("tergite-1", "tergite1", "tergite1-1", "tergite 2", "leg1", "leg1-1"):
+            archive.writestr(f"{name}.roi", roi.tobytes())
+    data = convert(tmp_path / "a.zip", photographs, names)
+    assert [a["category_id"] for a in data["annotations"]] == [1, 2, 3]
+    assert "left out 2 of 'leg1'" in " ".join(data["info"]["notes"])
+
+
+def test_a_structure_may_be_spelt_with_a_blank(tmp_path, photographs):
+    names = ["fore_wing", "head"]
+    folder = saved(tmp_path / "m", {"a_fore wing_1.png": Image.fromarray(square())})
+    assert convert(folder, photographs, names)["annotations"][0]["area"] == 400
+    via = json.loads(json.dumps(VIA))
+    via["a.png1"]["regions"][0]["region_attributes"] = {"part": "fore wing", "sex": "male"}
+    (tmp_path / "via.json").write_text(json.dumps(via))
+    assert convert(tmp_path / "via.json", photographs, names)["annotations"][0]["area"] == 400
+
+
+def test_an_empty_second_annotation_leaves_the_drawn_one(tmp_path, photographs):
+    data = labelstudio([polygon_in_percent()])
+    data[0]["annotations"] += [{"result": []}, {"result": [], "was_cancelled": True}]
+    (tmp_path / "tasks.json").write_text(json.dumps(data))
+    found = convert(tmp_path / "tasks.json", photographs, NAMES)
+    assert found["annotations"][0]["area"] == 400
+    assert "2 annotations; those without a result are" in " ".join(found["info"]["notes"])
+
+
+def test_an_outline_of_a_few_pixels_is_noted(tmp_path, photographs):
+    points = [[10.2, 5.2], [10.9, 5.2], [10.9, 5.9], [10.2, 5.9]]
+    for side, told in ((1, True), (4, False)):
+        larger = [[10 + side * (x - 10), 5 + side * (y - 5)] for x, y in points]
+        (tmp_path / "a.json").write_text(json.dumps(labelme_of(larger)))
+        notes = " ".join(convert(tmp_path / "a.json", photographs, NAMES)["info"]["notes"])
+        assert ("a.json: 'head' has 1 pixels; look" in notes) == told

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 
 import roifile
@@ -17,6 +18,7 @@ from sam2pal.dataset.drawing import (
 )
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import folded
 
 _MOST = 10_000  # ROIs of a file
 _LARGEST = 200_000_000  # bytes of all of them
@@ -46,11 +48,11 @@ def _named(archive: zipfile.ZipFile) -> list[str]:
     return [n for n in names if not n.startswith("__MACOSX/") and Path(n).name[:1] not in ("", ".")]
 
 
-def read(path: Path, photographs: Photographs) -> Source:
+def read(path: Path, photographs: Photographs, structures: Collection[str] = ()) -> Source:
     """Read the ROIs; each has the name of its structure, the file that of its photograph.
 
     A single ROI may instead lie in a folder of the photograph's name. A number at the end of a
-    ROI's name is that of an instance.
+    ROI's name is that of an instance, unless there is a structure of the whole name.
 
     Raises:
         InputError: there are too many ROIs, or no photograph has the name of the file.
@@ -73,7 +75,7 @@ def read(path: Path, photographs: Photographs) -> Source:
             roi = roifile.ImagejRoi.frombytes(content)
             if single and photograph == own:  # the file has the photograph's name, the ROI its own
                 label = roi.name
-            label = re.sub(r"[ _-]?\d+$", "", label)
+            label = _structure(label, structures)
             outline = _outline(roi, label, where)
         except InputError as error:
             outline = faulty_outline(label, where, error)
@@ -86,6 +88,15 @@ def read(path: Path, photographs: Photographs) -> Source:
             drawing.outlines.append(outline)
     source.drawings.append(drawing)
     return source
+
+
+def _structure(label: str, structures: Collection[str]) -> str:
+    """A ROI's name without the number of an instance."""
+    known = {folded(name) for name in structures}
+    for name in (label, re.sub(r"[ _-]?\d+$", "", label)):
+        if folded(name) in known:
+            return name
+    return re.sub(r"-\d+$", "", label)  # ImageJ adds it to a name that is there
 
 
 def _contents(path: Path) -> list[tuple[str, bytes]]:

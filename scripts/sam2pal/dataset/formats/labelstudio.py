@@ -48,7 +48,7 @@ def read(data: list[Any] | dict[str, Any], path: Path) -> Source:
     """Read tasks.
 
     Outlines are in percent of the photograph as the browser shows it, turned upright. Of several
-    annotations of a task the last one that was not cancelled is taken. A choice such as `head
+    annotations of a task the last one that is neither cancelled nor empty is taken. A choice such as `head
     absent` or `head hidden` says why the specimen does not show the structure.
     """
     source = Source()
@@ -76,9 +76,14 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
         source.ignore("annotations that were skipped")
     elif task.get("predictions") and not done:
         source.ignore("predictions that nobody has accepted")
-    if len(done) > 1:
-        source.notes.append(f"{where}: it has {len(done)} annotations, of which the last is taken")
-    for region in done[-1]["result"] if done else []:
+    drawn = [annotation for annotation in done if annotation["result"]]
+    if len(drawn) < len(done) > 1:
+        source.notes.append(
+            f"{where}: it has {len(done)} annotations; those without a result are passed over"
+        )
+    if len(drawn) > 1:
+        source.notes.append(f"{where}: it has {len(drawn)} annotations, of which the last is taken")
+    for region in drawn[-1]["result"] if drawn else []:
         if region.get("type") == "choices":
             for mark in region["value"].get("choices") or []:
                 label, why = missing_structure(mark)

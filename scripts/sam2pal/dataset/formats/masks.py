@@ -28,7 +28,7 @@ from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
 from sam2pal.io.text import decoded
-from sam2pal.io.user_tables import composed
+from sam2pal.io.user_tables import composed, folded
 
 SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp"})
 _FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG", "WEBP")
@@ -131,7 +131,7 @@ def _meaning(
     name: str, photographs: Photographs, structures: Sequence[str], path: Path
 ) -> tuple[PhotographFile, str]:
     """Photograph and structure that a mask's name stands for; no structure if it is indexed."""
-    known = {composed(structure).casefold() for structure in structures}
+    known = {folded(structure) for structure in structures}
     folder, _, base = composed(name).rpartition("/")
     found: dict[tuple[str, str], PhotographFile] = {}
 
@@ -146,7 +146,7 @@ def _meaning(
         for photograph in several:
             found[photograph.name, label] = photograph
 
-    if folder and folder.rsplit("/", 1)[-1].casefold() in known:
+    if folder and folded(folder.rsplit("/", 1)[-1]) in known:
         add(base, folder.rsplit("/", 1)[-1])
     if not found:
         add(name, "")
@@ -183,10 +183,10 @@ def _meaning(
 
 def _structure(label: str, known: set[str]) -> str | None:
     """A label that is a structure, without the number of an instance; empty if indexed."""
-    if not label or label.casefold() in known:
+    if not label or folded(label) in known:
         return label
     stripped = _INSTANCE.sub("", label)
-    return stripped if stripped.casefold() in known else None
+    return stripped if folded(stripped) in known else None
 
 
 def _open(path: Path, photograph: PhotographFile, load: bool = True) -> Image.Image:

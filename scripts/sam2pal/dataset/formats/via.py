@@ -18,6 +18,7 @@ from sam2pal.dataset.drawing import (
     rectangle,
 )
 from sam2pal.io.errors import InputError
+from sam2pal.io.user_tables import folded
 
 _CSV_COLUMNS = {"filename", "region_shape_attributes", "region_attributes"}
 _LONGEST_HEADER = 4096
@@ -194,14 +195,14 @@ def _structure_attribute(
     options: Mapping[str, Mapping[str, str]],
 ) -> str:
     """The region attribute whose values name structures most often."""
-    known = {name.casefold() for name in structures}
+    known = {folded(name) for name in structures}
     named: Counter = Counter()
     hits: Counter = Counter()
     for values in attributes:
         for key, value in values.items():
             named[key] += 1
             hits[key] += any(
-                label.casefold() in known for label in _labels(value, options.get(key, {}))
+                folded(label) in known for label in _labels(value, options.get(key, {}))
             )
     if not named:
         raise InputError(

@@ -148,7 +148,8 @@ class GenusShards:
                 if name not in self.structures and self._listed is None:
                     raise InputError(
                         f"{path}: it has the structure '{name}', which is not among "
-                        f"{', '.join(self.structures)}; segment again, or name it in --structures"
+                        f"{', '.join(self.structures)}; segment again, or name it among"
+                        " the structures of --options"
                     )
             entries = self._named(dataset)
             what = f"{path} and the templates"
@@ -229,7 +230,9 @@ class GenusShards:
         for name, of in entries.items():
             if any(crossing(ring) for ring in of.polygons):
                 what = "outlines that cross themselves, without what they go round twice"
-                self._leave_out(what, f"{entry.specimen}, {name}", reason="redraw it if it is wrong")
+                self._leave_out(
+                    what, f"{entry.specimen}, {name}", reason="redraw it if it is wrong"
+                )
         if scale.reason:
             self._leave_out("without a scale", entry.specimen, entry, scale.reason)
         before = {}
