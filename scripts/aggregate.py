@@ -132,7 +132,7 @@ def main() -> None:
     comparison = pa.concat_tables(
         [
             compare_rounds(scores, options, given.seed),
-            tables.table(rows_of(judged, order), COMPARISON),
+            tables.table(rows_of(judged, order, options), COMPARISON),
         ]
     )
     status += list(further_notices(found, arguments.specimen_table))

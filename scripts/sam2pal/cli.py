@@ -67,10 +67,15 @@ def run(main: Callable[[], None]) -> None:
 
 def _mended(error: InputError) -> str:
     """Set a damaged file aside that the workflow made, and say so."""
-    made = isinstance(error, DamagedError) and error.path.parts[:1] in (("results",), ("resources",))
-    if not made or not error.path.exists():
+    if not isinstance(error, DamagedError) or not _made(error.path) or not error.path.exists():
         return ""
     return f"; it was set aside as {set_aside(error.path).name}: run the workflow again to write it anew"
+
+
+def _made(path: Path) -> bool:
+    """Whether the workflow made a file: it lies with the options that it writes, or among what it draws."""
+    of_results = any((folder / "options/configuration.json").is_file() for folder in path.parents)
+    return of_results or path.parts[:1] == ("resources",)
 
 
 def add_options(parser: argparse.ArgumentParser, *sections: str) -> None:

@@ -40,3 +40,14 @@ def test_a_mistake_in_a_table_is_told(project: Project) -> None:
     call = project.run("--dry-run", "--quiet")
     assert call.code == 1 and "Traceback" not in call.text
     assert "the folder of specimens of 'Bus' does not exist: data/bus" in call.text
+
+
+def test_folders_of_results_have_names_that_a_shell_takes_as_they_are(project: Project) -> None:
+    places = {name: f"größer_2.0/{name}" for name in ("results", "resources", "logs")}
+    project.write(copy.deepcopy(CONFIG) | {"pathvars": places})
+    assert project.run("--dry-run", "--quiet").code == 0
+    for value, wrong in (("my results", " "), ("results;1", ";"), ("a$b", "$")):
+        project.write(copy.deepcopy(CONFIG) | {"pathvars": places | {"logs": value}})
+        call = project.run("--dry-run", "--quiet")
+        assert call.code == 1 and "Traceback" not in call.text
+        assert f"the folder of logs is '{value}', with '{wrong}'. Name it with letters" in call.text

@@ -14,7 +14,10 @@ class InputError(Exception):
 
 
 class DamagedError(InputError):
-    """A file or folder that the workflow makes itself is damaged; `sam2pal.cli.run` sets it aside."""
+    """A file or folder is damaged that the workflow makes itself, or a user's own of the same kind.
+
+    `sam2pal.cli.run` sets it aside if it lies among the workflow's.
+    """
 
     def __init__(self, path: str | Path, message: str) -> None:
         super().__init__(message)

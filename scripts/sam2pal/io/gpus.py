@@ -12,7 +12,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from sam2pal.io.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -35,7 +38,11 @@ def devices() -> list[str]:
 
 
 def take(names: list[str], wait: Callable[[], None] = lambda: time.sleep(1)) -> str:
-    """Take one that no other process has taken; the lock stays with this process and what it becomes."""
+    """Take one that no other process has taken; the lock stays with this process and what it becomes.
+
+    Raises:
+        InputError: a lock cannot be opened.
+    """
     while True:
         for name in names:
             lock = _open(name)
@@ -54,6 +61,14 @@ def _open(name: str) -> int:
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"sam2pal-gpu-{digest}.lock"
     try:
-        return os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+        with suppress(FileNotFoundError):
+            return os.open(path, os.O_RDONLY)
+        lock = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(
+            f"{path}: the lock of a GPU cannot be opened ({error.strerror}); ask its owner or the "
+            "administrator to remove it"
+        ) from error
+    with suppress(OSError):  # another user made it just before
+        os.fchmod(lock, 0o644)  # also where the umask keeps files from other users
+    return lock

@@ -118,7 +118,11 @@ def test_damage_that_is_met_while_reading_is_set_aside_if_the_workflow_made_it(
     from sam2pal.dataset.dataset import Dataset
 
     monkeypatch.chdir(tmp_path)
-    for folder in ("results", "mine"):
+    # with pathvars; a user's folder may have any name
+    os.makedirs("coarse/found/options")
+    with open("coarse/found/options/configuration.json", "w") as file:
+        file.write("{}")
+    for folder in ("coarse/found/Aus", "results"):
         os.mkdir(folder)
         with open(f"{folder}/0001.json", "w") as file:
             json.dump({"images": [], "annotations": 3, "categories": []}, file)
@@ -127,7 +131,8 @@ def test_damage_that_is_met_while_reading_is_set_aside_if_the_workflow_made_it(
     said = capsys.readouterr().err.splitlines()
     assert "set aside as 0001.json.damaged: run the workflow again" in said[0]
     assert "set aside" not in said[1]
-    assert os.listdir("results") == ["0001.json.damaged"] and os.listdir("mine") == ["0001.json"]
+    assert os.listdir("coarse/found/Aus") == ["0001.json.damaged"]
+    assert os.listdir("results") == ["0001.json"]
     with open("results/manifest.tsv", "w") as file:
         file.write("specimen\n")
     with pytest.raises(DamagedError):

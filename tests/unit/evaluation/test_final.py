@@ -1,7 +1,9 @@
 """Which round is the result, and why."""
 
 import pytest
+import scipy.stats
 
+from sam2pal.config.evaluation import EvaluationOptions
 from sam2pal.evaluation.final import Score, final_rounds, read_scores
 from sam2pal.evaluation.left_out import MEASURE, LeftOut, compare, read_left_out, rows_of
 from sam2pal.evaluation.notices import worse_rounds
@@ -106,12 +108,27 @@ def test_outlines_begun_from_a_round_do_not_speak_for_it():
 
 def test_rounds_worse_on_what_is_left_out_are_told():
     found = {("A", "one"): left_out(GOOD), ("A", "two"): left_out(BAD)}
-    table = tables.table(rows_of(found, ["one", "two"]), COMPARISON)
+    table = tables.table(rows_of(found, ["one", "two"], EvaluationOptions()), COMPARISON)
     (row,) = table.to_pylist()
     assert (row["measure"], row["n"], row["more_than_noise"]) == (MEASURE, 4, "yes")
     assert row["change"] == pytest.approx(-0.1025) and row["lower"] < row["change"] < row["upper"]
     (said,) = worse_rounds(table, ["one", "two"])
     assert said["reason"].startswith("worse than the round 'one' by leave-one-out: mean IoU -0.10")
+
+
+@pytest.mark.parametrize("level", [0.95, 0.5])
+def test_intervals_and_p_of_specimens_left_out_are_those_of_the_other_rows(level):
+    # worse by what a one-sided test at 0.05 sees and a two-sided one does not
+    later = [0.76, 0.82, 0.75, 0.79]
+    found = {("A", "one"): left_out(GOOD), ("A", "two"): left_out(later)}
+    (row,) = rows_of(found, ["one", "two"], EvaluationOptions(level=level))
+    test = scipy.stats.ttest_rel(later, GOOD)
+    assert 0.05 < test.pvalue < 0.1
+    assert row["p"] == row["p_holm"] == pytest.approx(test.pvalue)
+    assert [row["lower"], row["upper"]] == pytest.approx(test.confidence_interval(level))
+    assert row["more_than_noise"] == ("yes" if level == 0.5 else "no")
+    assert compare(*found.values()).first_is_better
+    assert not compare(*reversed(found.values())).first_is_better
 
 
 def test_a_table_of_specimens_left_out_is_read(tmp_path):

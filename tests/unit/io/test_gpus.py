@@ -66,6 +66,26 @@ def test_without_gpus_the_command_is_just_run(environment: dict[str, str], tmp_p
     end(process)
 
 
+def test_another_user_may_open_the_locks(environment: dict[str, str], tmp_path: Path) -> None:
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    before = os.umask(0o077)
+    try:
+        process = start(environment)
+    finally:
+        os.umask(before)
+    assert process.stdout.readline().strip() == "GPU-a"
+    end(process)
+    (lock,) = tmp_path.glob("*.lock")
+    assert lock.stat().st_mode & 0o777 == 0o644
+    lock.unlink()
+    lock.symlink_to(lock)  # root may read whatever is no loop
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), "true"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert f"error: {lock}: the lock of a GPU cannot be opened (" in done.stderr
+
+
 def test_a_command_that_is_not_there(environment: dict[str, str]) -> None:
     command = [sys.executable, str(SCRIPT), "no-such-program"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
