@@ -194,7 +194,7 @@ class _Collected:
         passed = [f"{count} {kind}" for kind, count in sorted(source.ignored.items())]
         self.notes += [f"{file}: {what} passed over" for what in passed]
         unknown: Counter = Counter()
-        bare, missing, masks = [], [], 0
+        bare, missing, united, masks = [], [], [], 0
         faults = list(source.faults)
         found: dict[str, tuple[PhotographFile, Drawing]] = {}
         for drawing in source.drawings:
@@ -216,7 +216,9 @@ class _Collected:
             self._note_spelling(drawing, photograph)
             key = os.path.realpath(photograph.path) if photograph.path else photograph.name
             if key in found:
-                drawing = _united(found[key][1], drawing, photograph)
+                earlier = found[key][1]
+                united.append(f"{photograph.name} ({earlier.where}; {drawing.where})")
+                drawing = _united(earlier, drawing, photograph)
             found[key] = photograph, drawing
         for key, (photograph, drawing) in found.items():
             wanted: dict[str, list[Outline]] = defaultdict(list)
@@ -234,6 +236,7 @@ class _Collected:
                 f"{file}: left out {count} of '{label[:_LABEL]}', which is not among the structures{hint}"
             )
         self._note_names(file, bare, f"without any outline{'' if self.truth else ' left out'}")
+        self._note_names(file, united, "whose structures stand in several files or entries")
         self._note_names(file, missing, "that are not among the photographs")
         if not masks:
             raise faults[0] if faults else self._nothing(file, unknown, passed, bare)

@@ -11,7 +11,7 @@ from sam2pal.dataset.drawing import flat, positive_size
 from sam2pal.dataset.files import guarded, parse_json, read_text
 from sam2pal.dataset.formats import coco, labelme
 from sam2pal.dataset.photographs import Photographs
-from sam2pal.images.folder import natural_key
+from sam2pal.images.folder import natural_key, visible_below
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import upright_points
 from sam2pal.images.window import enclosing
@@ -137,7 +137,7 @@ def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
     path = Path(path)
     files = [path]
     if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.suffix.lower() in _SUFFIXES)
+        files = [one for one in visible_below(path) if one.suffix.lower() in _SUFFIXES]
     found = Landmarks()
     others = []
     for file in files:

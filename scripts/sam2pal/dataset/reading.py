@@ -19,7 +19,7 @@ from sam2pal.dataset.formats import (
 )
 from sam2pal.dataset.formats.others import advice, advice_on_json, advice_on_text
 from sam2pal.dataset.photographs import Photographs
-from sam2pal.images.folder import natural_key
+from sam2pal.images.folder import visible_below
 from sam2pal.io.errors import InputError
 
 FORMATS = (
@@ -80,14 +80,15 @@ def _read_folder(
     folder: Path, photographs: Photographs, structures: Sequence[str], glance: bool
 ) -> Source:
     classes = yolo.classes_of(folder)
-    if classes is not None and any(folder.rglob("*.txt")):
+    below = visible_below(folder)
+    texts = any(path.suffix == ".txt" for path in below)
+    if classes is not None and texts:
         with guarded(folder):
             return yolo.read(folder, classes, photographs)
     files = [
         path
-        for path in sorted(folder.rglob("*"), key=lambda path: natural_key(path.as_posix()))
+        for path in below
         if path.suffix.lower() in _SUFFIXES
-        and not path.name.startswith(".")
         and path.stem not in _BESIDE
         # Descriptron writes both; polygons lack the holes that the RLE has
         and not (path.suffix == ".json" and path.with_suffix(".rlejson").is_file())
@@ -119,7 +120,7 @@ def _read_folder(
         if merged.faults:
             raise merged.faults[0]
         lacking = "; YOLO's outlines need data.yaml or classes.txt beside them"
-        more = lacking if any(folder.rglob("*.txt")) else ""
+        more = lacking if texts else ""
         raise InputError(f"{folder}: no annotation in this folder{more}; expected {FORMATS}")
     merged.notes += [f"left out: {error}" for error in unknown]
     return merged

@@ -73,6 +73,16 @@ def natural_key(name: str) -> tuple:
 _DIGITS = re.compile("([0-9]+)")
 
 
+def visible_below(folder: Path) -> list[Path]:
+    """All below a folder in natural order, without what is hidden and what systems and servers leave."""
+    found = [
+        path
+        for path in folder.rglob("*")
+        if not any(n[0] == "." or n in _NO_FOLDERS for n in path.relative_to(folder).parts)
+    ]
+    return sorted(found, key=lambda path: natural_key(path.as_posix()))
+
+
 def walk(folder: str | Path) -> Iterator[FoundFile | str]:
     """Photographs, readable or not, as `FoundFile`, and other files as their suffix; in no order.
 

@@ -750,3 +750,35 @@ def test_an_outline_of_a_few_pixels_is_noted(tmp_path, photographs):
         (tmp_path / "a.json").write_text(json.dumps(labelme_of(larger)))
         notes = " ".join(convert(tmp_path / "a.json", photographs, NAMES)["info"]["notes"])
         assert ("a.json: 'head' has 1 pixels; look" in notes) == told
+
+
+@pytest.mark.parametrize("hidden", [".ipynb_checkpoints", "__MACOSX", "old/@eaDir"])
+def test_hidden_folders_of_annotations_are_not_read(tmp_path, photographs, hidden):
+    drawn = {"labelme": "a.json", "masks": "a_head.png", "yolo": "a.txt"}
+    for kind, name in drawn.items():
+        folder = tmp_path / kind
+        (folder / hidden).mkdir(parents=True)
+        if kind == "yolo":
+            (folder / "classes.txt").write_text("head\nbody\n")
+        for place, left in ((folder, 10), (folder / hidden, 0)):
+            if kind == "masks":
+                mask = np.roll(square(), left - 10, axis=1)
+                Image.fromarray(mask).save(place / name)
+            elif kind == "labelme":
+                points = [[x + left - 10, y] for x, y in POINTS]
+                (place / name).write_text(json.dumps(labelme_of(points)))
+            else:
+                line = " ".join(f"{(x + left - 10) / WIDTH} {y / HEIGHT}" for x, y in POINTS)
+                (place / name).write_text(f"0 {line}\n")
+        (one,) = convert(folder, photographs, NAMES)["annotations"]
+        assert one["bbox"][0] == 10 and one["area"] == 400, kind
+
+
+def test_structures_from_two_files_are_told(tmp_path, photographs):
+    for name, structure in (("a.json", "head"), ("old/a (1).json", "body")):
+        (tmp_path / "drawn" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "drawn" / name).write_text(json.dumps(labelme_of(POINTS, structure)))
+    data = convert(tmp_path / "drawn", photographs, NAMES)
+    assert len(data["annotations"]) == 2
+    told = "1 photographs whose structures stand in several files"
+    assert told in " ".join(data["info"]["notes"])

@@ -23,7 +23,7 @@ from PIL import Image
 from sam2pal.dataset.drawing import Drawing, Outline, Source, faulty_outline, outline_of_mask
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs
-from sam2pal.images.folder import natural_key
+from sam2pal.images.folder import visible_below
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
@@ -47,12 +47,12 @@ Value = int | tuple[int, int, int]
 
 def present(folder: Path) -> bool:
     """Whether a folder holds any picture."""
-    return any(path.suffix.lower() in SUFFIXES for path in folder.rglob("*"))
+    return any(path.suffix.lower() in SUFFIXES for path in visible_below(folder))
 
 
 def others(folder: Path, photographs: Photographs) -> list[str]:
     """Pictures in a folder that are not called as a photograph is."""
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    found = [path for path in visible_below(folder) if path.suffix.lower() in SUFFIXES]
     return sorted(path.name for path in found if photographs.name_of_file(path) is None)
 
 
@@ -79,7 +79,7 @@ def read(
             f"{folder}: masks and photographs lie in the same folder; put the masks into a folder"
             " of their own"
         )
-    if any(folder.rglob("label_names.txt")):
+    if any(path.name == "label_names.txt" for path in visible_below(folder)):
         raise InputError(
             f"{folder}: this was made by labelme_json_to_dataset; give the LabelMe files (.json)"
             " that it was made of"
@@ -90,8 +90,8 @@ def read(
     if classes.is_dir() and (classes.parent / "labelmap.txt").is_file():
         legend, folder = _labelmap(classes.parent / "labelmap.txt"), classes
     drawings: dict[str, list[Outline]] = {}
-    for path in sorted(folder.rglob("*"), key=lambda path: natural_key(path.as_posix())):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+    for path in visible_below(folder):
+        if path.suffix.lower() not in SUFFIXES:
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         try:

@@ -18,7 +18,7 @@ from sam2pal.dataset.drawing import (
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import read_text
 from sam2pal.dataset.photographs import Photographs
-from sam2pal.images.folder import natural_key
+from sam2pal.images.folder import visible_below
 from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_text
@@ -43,8 +43,8 @@ def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
     """
     source = Source()
     names, lacking = _content(classes)
-    for path in sorted(folder.rglob("*.txt"), key=lambda path: natural_key(path.as_posix())):
-        if path.name in _LISTS or path.name.upper().startswith("README"):
+    for path in visible_below(folder):
+        if path.suffix != ".txt" or path.name in _LISTS or path.name.upper().startswith("README"):
             continue
         try:
             lines = read_text(path).splitlines()
