@@ -110,7 +110,8 @@ def judge(
             others = [template for name, template in own.items() if name != one.specimen]
             try:
                 with torch.inference_mode(), half_on_cpu(options.half, stage.model):
-                    found = segment(tracker, [Specimen.annotated(one)], others, structures, options)
+                    given = tracker, [Specimen.annotated(one)], others, structures, options
+                    found = segment(*given, bundled=stage.model.bundled)
             except InputError as error:
                 print(f"{one.specimen}: not judged: {error}")
                 continue

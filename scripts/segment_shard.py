@@ -63,12 +63,12 @@ def main() -> None:
         with torch.inference_mode(), half_on_cpu(options.half, stage.model):
             tracker = Tracker(model)
             bundled = stage.model.bundled
-            given = tracker, specimens, templates, structures, options, bar.update, bundled
+            given = tracker, specimens, templates, structures, options, bar.update
             if arguments.pictures:
                 with atomic(arguments.pictures) as temporary, ZipFile(temporary, "w") as file:
-                    predictions = segment(*given, partial(keep, file))
+                    predictions = segment(*given, bundled=bundled, keep=partial(keep, file))
             else:
-                predictions = segment(*given)
+                predictions = segment(*given, bundled=bundled)
     predictions["info"] |= {
         "genus": arguments.genus,
         "round": arguments.round,

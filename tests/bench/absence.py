@@ -212,6 +212,7 @@ def collect(arguments: argparse.Namespace) -> Path:
             templates,
             read_structures(dict.fromkeys(names)),
             options,
+            bundled=True,
         )
         bank = remembered(tracker, templates, names, options)
         own = dict(zip(names, zip(bank.sure, bank.contrast, strict=True), strict=True))

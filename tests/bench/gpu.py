@@ -217,7 +217,8 @@ def segmentation(bench: Bench) -> Iterator[Row]:
                     chosen = SegmentationOptions(**{**vars(options), **more})
                     began = time.perf_counter()
                     with torch.inference_mode():
-                        segment(tracker, specimens, drawn, STRUCTURES, chosen)
+                        given = tracker, specimens, drawn, STRUCTURES, chosen
+                        segment(*given, bundled=name == "bundled")
                     bench.wait()
                     each = max(1e-9, time.perf_counter() - began - start) / count
                     yield {
@@ -373,7 +374,8 @@ def busy(bench: Bench) -> Iterator[Row]:
 
                 def call(options=options, listed=listed) -> None:
                     with torch.inference_mode():
-                        segment(tracker, listed, drawn, STRUCTURES, options)
+                        given = tracker, listed, drawn, STRUCTURES, options
+                        segment(*given, bundled=name == "bundled")
                     bench.wait()
 
                 if not bench.dry:

@@ -290,7 +290,8 @@ def predicted(
         path, piece = folder / f"{first:04}.json", wanted[first : first + PIECE]
         if not path.is_file():
             with torch.inference_mode():
-                path.write_text(json.dumps(segment(tracker, piece, templates, *asked)))
+                found = segment(tracker, piece, templates, *asked, bundled=True)
+                path.write_text(json.dumps(found))
         yield from Dataset(path).specimens
 
 

@@ -202,7 +202,7 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     began, loop = time.process_time(), time.thread_time()
     with ZipFile(folder / "shard.zip", "w") as file:
         given = tracker, specimens, templates, structures, options
-        found = shard.segment(*given, keep=partial(keep, file))
+        found = shard.segment(*given, bundled=True, keep=partial(keep, file))
     loop = time.thread_time() - loop - spent["start"] - spent["network"]
     every = time.process_time() - began - spent["start"] - spent["network"]
     spent["rest"] = time.process_time() - began - sum(spent.values())

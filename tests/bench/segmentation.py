@@ -119,7 +119,8 @@ def bench(
         rows.append((name, *found, *(np.array(found) / bound)))
 
     def shard(options: SegmentationOptions) -> tuple[float, float]:
-        whole = cost(lambda: segment(tracker, specimens, templates, STRUCTURES, options), repeats)
+        given = tracker, specimens, templates, STRUCTURES, options
+        whole = cost(lambda: segment(*given, bundled=True), repeats)
         start = cost(lambda: remembered(tracker, templates, NAMES, options), repeats)
         return tuple((w - s) / len(specimens) for w, s in zip(whole, start, strict=True))
 

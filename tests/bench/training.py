@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -29,9 +30,9 @@ from cost import cost
 from torch import Tensor
 
 from sam2pal.config.model import ModelOptions
-from sam2pal.config.training import AdapterOptions, TrainingOptions
+from sam2pal.config.training import AdapterOptions, Target, TrainingOptions
 from sam2pal.model import adapters
-from sam2pal.model.adapters import BEHIND_ENCODER, TARGETS
+from sam2pal.model.adapters import BEHIND_ENCODER
 from sam2pal.model.build import build_model
 from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument(
         "--targets",
         nargs="+",
-        choices=TARGETS,
+        choices=get_args(Target),
         help="default: behind the encoder, of --memory as in training",
     )
     parser.add_argument("--memory", action="store_true", help="only the table of what fits")

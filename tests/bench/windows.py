@@ -122,7 +122,8 @@ def score(
     began = time.process_time()
     tracker.encode = counted
     try:
-        found = segment(tracker, listed, [template], read_structures(structures), options)
+        given = tracker, listed, [template], read_structures(structures), options
+        found = segment(*given, bundled=True)
     finally:
         tracker.encode = encode
     seconds = (time.process_time() - began) / len(listed)

@@ -52,8 +52,9 @@ def model():
 def masks(model, device, beetles, **options):
     templates, specimens = beetles
     tracker = Tracker(copy.deepcopy(model).to(device))
+    given = tracker, specimens, templates, STRUCTURES, SegmentationOptions(**options)
     with torch.inference_mode():
-        found = segment(tracker, specimens, templates, STRUCTURES, SegmentationOptions(**options))
+        found = segment(*given, bundled=True)
     return [
         decode_mask(annotation["segmentation"])
         for annotation in found["annotations"]

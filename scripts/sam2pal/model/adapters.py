@@ -35,7 +35,6 @@ ENCODER = {
     "encoder_late": Frozen.EARLY_STAGES,
     "encoder_early": Frozen.NOTHING,
 }
-TARGETS = (*BEHIND_ENCODER, *ENCODER)
 _TRUNK = "image_encoder.trunk."
 _NECK = ("image_encoder.neck.", "sam_mask_decoder.conv_s0", "sam_mask_decoder.conv_s1")
 _OTHER_FORMS = (

@@ -96,7 +96,11 @@ class Bank:
         return None if self.found is None else skill_of_templates(self.found)
 
     def without(self, template: int) -> "Bank":
-        """The bank as if there were no such template."""
+        """The bank without the memories of a template, to find its masks by the others.
+
+        What all templates decide together stays: `limits`, `sure`, `contrast`, `whole`, `compact`, `joined`,
+        `duplicates`, `reference` and `finder`.
+        """
         device = self.shown.device
         kept = torch.tensor([t for t in range(len(self.shown)) if t != template], device=device)
         objects = torch.arange(self.shown.numel(), device=device).unflatten(0, self.shown.shape)
@@ -203,27 +207,27 @@ def remember(tracker: Tracker, known: TemplateSet, options: SegmentationOptions)
     in_cells = drawn.numpy() > 0.5
     compact = _compact(in_cells)
     return Bank(
-        views,
-        ways,
-        sides.to(device),
-        shown.to(device),
-        seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
-        {side: Memory.cat(of) for side, of in by_side.items()},
-        descriptors,
-        describe_bodies(features.low, known.masks.amax(1).to(device)),
-        found,
-        learn_limits(in_views, seen, options),
-        tuple(torch.stack(sure).nanmean(0).tolist()),
-        _contrast(known),
-        _whole(in_cells),
-        compact,
-        _joined(in_cells, compact),
-        torch.from_numpy(np.array([[shape_of(one) for one in of] for of in drawn.numpy()])),
-        duplicates,
-        known.specimens,
-        known.turns,
-        known.reference,
-        finder,
+        views=views,
+        ways=ways,
+        sides=sides.to(device),
+        shown=shown.to(device),
+        followed=seen.flatten(0, 1).any(0).nonzero()[:, 0].to(device),
+        memories={side: Memory.cat(of) for side, of in by_side.items()},
+        descriptors=descriptors,
+        bodies=describe_bodies(features.low, known.masks.amax(1).to(device)),
+        found=found,
+        limits=learn_limits(in_views, seen, options),
+        sure=tuple(torch.stack(sure).nanmean(0).tolist()),
+        contrast=_contrast(known),
+        whole=_whole(in_cells),
+        compact=compact,
+        joined=_joined(in_cells, compact),
+        shapes=torch.from_numpy(np.array([[shape_of(one) for one in of] for of in drawn.numpy()])),
+        duplicates=duplicates,
+        specimens=known.specimens,
+        turns=known.turns,
+        reference=known.reference,
+        finder=finder,
     )
 
 

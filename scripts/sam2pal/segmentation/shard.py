@@ -45,7 +45,8 @@ def segment(
     structures: list[Structure],
     options: SegmentationOptions,
     on_specimen: Callable[[], Any] = lambda: None,
-    bundled: bool = True,
+    *,
+    bundled: bool,
     keep: Callable[[Specimen, Preview], Any] | None = None,
 ) -> dict[str, Any]:
     """Segment a shard.

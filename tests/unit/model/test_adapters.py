@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from typing import get_args
 
 import pytest
 import torch
@@ -12,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sam2pal.config.checking import validated
-from sam2pal.config.training import AdapterOptions
+from sam2pal.config.training import AdapterOptions, Target
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
-from sam2pal.model.adapters import BEHIND_ENCODER, ENCODER, TARGETS
+from sam2pal.model.adapters import BEHIND_ENCODER, ENCODER
 from sam2pal.model.build import model_hash
 from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker, drawn_logits
@@ -58,7 +59,7 @@ def trained(small_model, images, tmp_path_factory):
 @pytest.fixture(scope="module")
 def reaching(small_model, images, tmp_path_factory):
     """The same with adapters in the whole image encoder too."""
-    options = AdapterOptions(rank=3, alpha=6.0, targets=tuple(TARGETS))
+    options = AdapterOptions(rank=3, alpha=6.0, targets=get_args(Target))
     return saved(small_model, images, options, tmp_path_factory, std=0.07)
 
 
@@ -125,7 +126,7 @@ def test_targets_in_the_image_encoder(small_model, hiera):
     assert "image_encoder.trunk.blocks.11.attn.qkv" in found["encoder_late"]
     assert "image_encoder.trunk.blocks.0.mlp.layers.1" in found["encoder_early"]
     expected = [Frozen.ENCODER, Frozen.TRUNK, Frozen.EARLY_STAGES, Frozen.NOTHING]
-    given = [("mask_decoder",), ("neck", "mask_decoder"), ("encoder_late", "neck"), tuple(TARGETS)]
+    given = [("mask_decoder",), ("neck", "mask_decoder"), ("encoder_late", "neck"), get_args(Target)]
     assert [adapters.frozen_by(targets) for targets in given] == expected
 
 

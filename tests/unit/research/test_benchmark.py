@@ -215,6 +215,7 @@ def test_untrained_scores_are_those_of_the_workflow(runner, small_model, collect
         templates,
         run.protocol.structures,
         dataclasses.replace(run.protocol.segmentation, window="photograph"),
+        bundled=True,
     )
     assert len(rows) == len(found["annotations"]) == 8
     scored = 0

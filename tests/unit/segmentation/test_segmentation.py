@@ -101,6 +101,7 @@ def run(tracker, genus, options=OPTIONS, specimens=None, structures=STRUCTURES, 
         genus.templates if templates is None else templates,
         structures,
         options,
+        bundled=True,
     )
 
 
@@ -564,7 +565,8 @@ def test_other_errors_are_not_swallowed(genus, tracker):
 
 def test_progress_counts_every_specimen(genus, tracker):
     ticks = []
-    segment(tracker, genus.specimens, genus.templates, STRUCTURES, OPTIONS, lambda: ticks.append(1))
+    given = tracker, genus.specimens, genus.templates, STRUCTURES, OPTIONS
+    segment(*given, lambda: ticks.append(1), bundled=True)
     assert len(ticks) == len(genus.specimens)
 
 

@@ -46,6 +46,7 @@ def test_memory_is_flat_for_2000_specimens(small_model, tmp_path):
         read_structures({"head": {}}),
         SegmentationOptions(window="photograph"),
         lambda: sizes.append(resident()),
+        bundled=True,
     )
     assert len(sizes) == 2000
     # the masks that are written in the end are kept, and nothing else: 1500 photographs would be 720 MB

@@ -92,7 +92,8 @@ def tracker(small_model):
 def run(tracker, genus, options=OPTIONS, names=None, templates=None):
     """Views and masks by copy and structure."""
     some = [genus.copies[name] for name in names or genus.copies]
-    found = segment(tracker, some, templates or genus.templates[:1], STRUCTURES, options)
+    given = tracker, some, templates or genus.templates[:1], STRUCTURES, options
+    found = segment(*given, bundled=True)
     images = {image["specimen"]: image for image in found["images"]}
     masks = {name: {} for name in images}
     for annotation in found["annotations"]:

@@ -93,7 +93,8 @@ def genus(tmp_path_factory, drawings):
 def test_a_shard(tracker, genus):
     template, specimens, truth = genus
     options = SegmentationOptions(window="specimen", turns=(0,))
-    found = segment(tracker, specimens, [template], read_structures(dict.fromkeys(NAMES)), options)
+    given = tracker, specimens, [template], read_structures(dict.fromkeys(NAMES)), options
+    found = segment(*given, bundled=True)
     images = {image["specimen"]: image for image in found["images"]}
     # cut to the body, as the template is
     width, height = images["cut"]["width"], images["cut"]["height"]
@@ -120,7 +121,7 @@ def test_a_shard(tracker, genus):
             assert (mask & drawn_).sum() > 0.5 * (mask | drawn_).sum()
 
     whole = replace(options, window="photograph")
-    found = segment(tracker, specimens, [template], read_structures(dict.fromkeys(NAMES)), whole)
+    found = segment(*given[:-1], whole, bundled=True)
     assert all(image["status"] == "ok" and "window" not in image for image in found["images"])
 
 
@@ -174,7 +175,7 @@ def test_parts_are_looked_for_in_windows_round_their_structure(tracker, genus, m
     encoded, encode = [], tracker.encode
     tracker.encode = lambda images: encoded.append(len(images)) or encode(images)
     try:
-        found = segment(tracker, there, [template], structures, options)
+        found = segment(tracker, there, [template], structures, options, bundled=True)
     finally:
         del tracker.encode
     # the template as a whole, for the finder and cut to its head; the specimen alike
@@ -196,7 +197,7 @@ def test_parts_are_looked_for_in_windows_round_their_structure(tracker, genus, m
     with monkeypatch.context() as patch:
         patch.setattr(Thresholds, "of", staticmethod(asked))
         patch.setattr("sam2pal.segmentation.batches._trust", lambda one: not one["area"])
-        gone = segment(tracker, there, [template], structures, options)["annotations"]
+        gone = segment(tracker, there, [template], structures, options, bundled=True)["annotations"]
     assert [one["state"] for one in gone] == ["found", "absent", "found"]
 
     known = TemplateSet.read([template], names, 256, aligned=True, window="specimen")

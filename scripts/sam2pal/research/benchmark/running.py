@@ -97,7 +97,8 @@ def segment_and_score(
     used = {specimen.specimen for specimen in drawn}
     scored = [specimen for specimen in collection.scored if specimen.specimen not in used]
     listed = [Specimen.annotated(specimen) for specimen in scored]
-    found = segment(Tracker(model), listed, drawn, protocol.structures, options)
+    given = Tracker(model), listed, drawn, protocol.structures, options
+    found = segment(*given, bundled=protocol.model.bundled)
     for image in found["images"]:
         if image["status"] != OK:
             raise InputError(f"{image['path']}: {image['reason']}")

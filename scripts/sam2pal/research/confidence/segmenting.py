@@ -78,7 +78,8 @@ def segmented(
 def _segment(case: Case, tracker: Tracker, options: SegmentationOptions) -> dict[str, Any]:
     structures = read_structures(dict.fromkeys(case.structures))
     listed = [Specimen.annotated(one) for one in case.specimens]
-    predictions = segment(tracker, listed, list(case.templates), structures, options)
+    given = tracker, listed, list(case.templates), structures, options
+    predictions = segment(*given, bundled=True)
     truth = {one.specimen: one for one in case.specimens}
     images = {image["id"]: image for image in predictions["images"]}
     masks = []
