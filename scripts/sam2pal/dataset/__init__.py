@@ -3,9 +3,9 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "convert_templates": 7,
-    "convert_corrections": 2,
+    "convert_templates": 8,
+    "convert_corrections": 3,
     "find_specimens": 8,
-    "list_specimens": 3,
+    "list_specimens": 4,
     "draw_pool": 1,
 }

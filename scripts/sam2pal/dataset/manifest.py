@@ -289,7 +289,7 @@ def _opened(file: FoundFile) -> Specimen:
     with suppress(Exception):  # Pillow does not open all that can be read
         if is_mask_picture(file.path):
             what = (
-                "no photograph but a picture of a mask (black and one other value); move it to a"
+                "no photograph but a picture of a mask (one colour on black or on nothing); move it to a"
                 " folder of its own"
             )
             return replace(row, status=UNREADABLE, reason=what)

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
+import scipy
 from PIL import Image
 
 from sam2pal.images.header import FORMATS, LARGE_PIXELS
@@ -16,6 +17,10 @@ from sam2pal.images.reading import IMAGE_SUFFIXES
 _NAME = re.compile(r"(?P<stem>.+?)[ _.-]+(masks?|seg|segmentation)", re.IGNORECASE)
 _SPARSE = 0.1  # bytes a pixel: what a mask is packed into, and a photograph is not
 _ROWS = 64  # looked at first
+_SOFT = 11  # pixels from inside to outside of a soft edge
+_EDGES = 0.1  # of a picture's pixels that may be soft edges
+_AT_EDGES = 0.9  # of these lie between ground and structure
+_TINT = 2  # levels by which a soft edge may differ from its structure's colour made darker
 _ONE_AT_A_TIME = Lock()  # of large pictures, which threads would hold beside each other
 
 
@@ -37,9 +42,10 @@ def named_masks(names: Iterable[str]) -> dict[str, str]:
 
 
 def is_mask_picture(path: str | Path) -> bool:
-    """Whether a picture that can be read is black and one other grey, and nothing else.
+    """Whether a picture that can be read is a ground and one colour, with soft edges at most.
 
-    Pictures with lossy compression, and those that take more bytes than a mask does, are not decoded.
+    The ground is black or transparent. Pictures with lossy compression, and those that take more
+    bytes than a mask does, are not decoded.
     """
     with Image.open(path, formats=FORMATS) as image:
         if image.format not in ("PNG", "TIFF", "BMP", "WEBP"):
@@ -48,20 +54,47 @@ def is_mask_picture(path: str | Path) -> bool:
         single = image.mode in ("1", "L") and image.format in ("TIFF", "BMP")
         if os.path.getsize(path) > max(4096, _SPARSE * pixels) and not single:
             return False
-        if image.mode not in ("1", "L", "P", "RGB", "I;16", "I"):
+        if image.mode not in ("1", "L", "P", "RGB", "I;16", "I", "RGBA", "LA"):
             return False
         with _ONE_AT_A_TIME if pixels >= LARGE_PIXELS else nullcontext():
-            return _black_and_one_grey(image)
+            return _ground_and_one_colour(image)
 
 
-def _black_and_one_grey(image: Image.Image) -> bool:
-    for height in (min(_ROWS, image.height), image.height):
-        part = image.crop((0, 0, image.width, height))
-        values = np.asarray(part.convert("RGB") if image.mode == "P" else part)
-        grey = values if values.ndim == 2 else values[..., 0]
-        if values.ndim == 3 and (values != grey[..., None]).any():
-            return False
-        least, most = int(grey.min()), int(grey.max())
-        if not ((grey == least) | (grey == most)).all():
-            return False
-    return least == 0 < most
+def _ground_and_one_colour(image: Image.Image) -> bool:
+    first = _levels(image.crop((0, 0, image.width, min(_ROWS, image.height))))
+    if first is None or np.mean((first > first.min()) & (first < first.max())) > _EDGES:
+        return False
+    levels = _levels(image)
+    if levels is None or levels.min() != 0 or not levels.any():
+        return False
+    ground, full = levels == 0, levels == levels.max()
+    between = int(levels.size) - int(ground.sum()) - int(full.sum())
+    if between == 0:
+        return True
+    if between > min(int(full.sum()), _EDGES * levels.size):
+        return False
+    soft = scipy.ndimage.maximum_filter(ground, _SOFT) & scipy.ndimage.maximum_filter(full, _SOFT)
+    soft &= ~(ground | full)
+    return int(soft.sum()) >= _AT_EDGES * between
+
+
+def _levels(image: Image.Image) -> np.ndarray | None:
+    """How far each pixel [H, W] is from the ground, of a picture of one colour; None of others."""
+    if image.mode in ("RGBA", "LA") or "transparency" in image.info:
+        rgba = np.asarray(image.convert("RGBA"))
+        opacity = rgba[..., 3]
+        if opacity.min() < 255:
+            shown = rgba[opacity == 255]
+            return opacity if (shown == shown[:1]).all() else None
+        image = image.convert("RGB")
+    values = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    if values.ndim == 2:
+        return values
+    levels = values.max(axis=2)
+    main = values[np.unravel_index(levels.argmax(), levels.shape)].astype(np.int32)
+    for channel, most in enumerate(main):  # each row of a large picture on its own
+        for row, level in zip(values[..., channel], levels, strict=True):
+            strays = np.abs(row * main.max() - level * most) > _TINT * main.max()
+            if strays.any():
+                return None
+    return levels

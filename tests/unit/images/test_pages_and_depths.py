@@ -4,10 +4,10 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter
 
 from sam2pal.dataset.manifest import build_manifest
-from sam2pal.images import header
+from sam2pal.images import header, mask_pictures
 from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import inspect, read_part, read_photograph, read_window
 from sam2pal.images.window import Window
@@ -191,10 +191,44 @@ def test_other_pictures_are_no_masks(tmp_path, kind):
     pixels = scene() if kind == "photograph" else np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     if kind in ("three", "colour", "no black"):
         pixels[:9] = {"three": 255, "colour": (255, 0, 0), "no black": 200}[kind]
-        pixels[300:] = {"three": 128, "colour": (255, 0, 0), "no black": 200}[kind]
+        pixels[300:] = {"three": 128, "colour": (0, 0, 255), "no black": 200}[kind]
         pixels[9:300] = 90 if kind == "no black" else 0
     Image.fromarray(pixels).save(path)
     assert not is_mask_picture(path)
+
+
+@pytest.mark.parametrize("kind", ["soft", "red", "soft red", "white on nothing", "soft on nothing"])
+def test_masks_with_soft_edges_colours_and_transparency(tmp_path, kind):
+    mask = Image.new("L", (4 * WIDTH, 4 * HEIGHT))
+    ImageDraw.Draw(mask).ellipse((400, 500, 1100, 1000), fill=255)
+    if "soft" in kind:
+        mask = mask.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+        mask = mask.filter(ImageFilter.GaussianBlur(1))
+    if "red" in kind:
+        pixels = np.asarray(mask)[..., None] * np.array([200, 30, 0]) / 255
+        mask = Image.fromarray(np.rint(pixels).astype(np.uint8))
+    if "nothing" in kind:
+        opacity, mask = mask, Image.new("RGB", mask.size, "white")
+        mask.putalpha(opacity)
+    mask.save(tmp_path / "a.png")
+    assert is_mask_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["pale", "clipped", "coloured", "cut out"])
+def test_a_pale_beetle_on_black_is_a_photograph(tmp_path, monkeypatch, kind):
+    """A black ground and a bright specimen, whose light varies within it, in however few bytes."""
+    monkeypatch.setattr(mask_pictures, "_SPARSE", 9)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    far = np.hypot((rows - 150) / 100, (columns - 200) / 150)
+    light = np.clip((1 - far) * (3 if kind == "clipped" else 1), 0, 1)
+    grey = np.rint(light * 255).astype(np.uint8)
+    picture = Image.fromarray(grey).convert("RGB")
+    if kind == "coloured":
+        picture = Image.fromarray(np.stack([grey, grey // 2, (far < 0.4) * grey], axis=2))
+    if kind == "cut out":
+        picture.putalpha(Image.fromarray((far < 1).astype(np.uint8) * 255))
+    picture.save(tmp_path / "a.png")
+    assert not is_mask_picture(tmp_path / "a.png")
 
 
 def test_masks_called_after_a_photograph():
