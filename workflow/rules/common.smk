@@ -58,10 +58,10 @@ def place(path):
 
 
 # Rules give these paths to the shell as they are. The working directory may be called anything: paths begin below it.
-for key in ("results", "resources", "logs", "benchmarks"):
-    if found := re.search(r"[^\w./+@=-]", place(f"<{key}>")):
+for key in ("<results>", "<resources>", "<logs>", "<benchmarks>"):
+    if found := re.search(r"[^\w./+@=-]", place(key)):
         raise WorkflowError(
-            f"pathvars (or the prefix of a module): the folder of {key} is '{place(f'<{key}>')}', with '{found[0]}'. "
+            f"pathvars (or the prefix of a module): the folder of {key[1:-1]} is '{place(key)}', with '{found[0]}'. "
             "Name it with letters, digits and . _ - + = @ / only."
         )
 

@@ -6,7 +6,6 @@ import json
 import pyarrow as pa
 import pytest
 
-from aggregate import cells_of
 from sam2pal.dataset.files import write
 from sam2pal.dataset.manifest import Specimen, write_list
 from sam2pal.evaluation.ending import ERRORS, UNTRUSTED, screen
@@ -19,6 +18,7 @@ from sam2pal.evaluation.notices import (
     of_specimen_table,
     worse_rounds,
 )
+from sam2pal.morphometrics.tables.collecting import cells_of
 from sam2pal.morphometrics.tables.counts import Counts
 
 
