@@ -76,7 +76,7 @@ def _drawing(task: Mapping[str, Any], where: str, source: Source) -> Drawing:
         source.ignore("annotations that were skipped")
     elif task.get("predictions") and not done:
         source.ignore("predictions that nobody has accepted")
-    drawn = [annotation for annotation in done if annotation["result"]]
+    drawn = [annotation for annotation in done if annotation.get("result")]
     if len(drawn) < len(done) > 1:
         source.notes.append(
             f"{where}: it has {len(done)} annotations; those without a result are passed over"
