@@ -384,7 +384,9 @@ class _Collected:
             mask = _GLANCE if self.glance else outline.draw(height, width)
         away = left >= width or top >= height or right <= 0 or bottom <= 0
         if mask is None or (away if self.glance else not mask.any()):
-            copy = "" if mask is not None and not away else "was it drawn on a copy of another size? "
+            copy = (
+                "" if mask is not None and not away else "was it drawn on a copy of another size? "
+            )
             raise InputError(
                 f"{outline.where}: the outline (x {left:g} to {right:g}, y {top:g} to {bottom:g})"
                 f" {'covers no pixel of' if mask is not None else 'does not fit'} the photograph of"
