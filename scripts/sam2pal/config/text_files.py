@@ -36,9 +36,9 @@ def read_yaml(path: str | Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         if mark is not None and "single document" not in str(error):
             raise InputError(
-                f"{path}, line {mark.line + 1}, column {mark.column + 1}: this is no YAML: {error.problem}. "
-                "Blanks, not tabs, begin a line; a colon is followed by a blank; a text with : or # in it "
-                "stands in quotes"
+                f"{path}, line {mark.line + 1}, column {mark.column + 1}: this is not YAML: {error.problem}. "
+                "Indent with blanks, not tabs; put a blank after a colon; put a text with : or # in it "
+                "in quotes"
             ) from error
         raise InputError(f"{path}: cannot be read as JSON or YAML ({reason})") from error
     finally:
@@ -46,7 +46,7 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a small file; InputError if it is no regular file, larger than `LARGEST`, or no UTF-8."""
+    """The text of a small file; InputError if it is not a regular one, above `LARGEST`, or not UTF-8."""
     path = Path(path)
     if path.is_file() and (size := path.stat().st_size) > LARGEST:
         raise InputError(f"{path}: {size:,} bytes are more than {LARGEST:,}; is it another file?")

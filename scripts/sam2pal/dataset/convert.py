@@ -236,7 +236,7 @@ class _Collected:
                 f"{file}: left out {count} of '{label[:_LABEL]}', which is not among the structures{hint}"
             )
         self._note_names(file, bare, f"without any outline{'' if self.truth else ' left out'}")
-        self._note_names(file, united, "whose structures stand in several files or entries")
+        self._note_names(file, united, "whose structures are in several files or entries")
         self._note_names(file, missing, "that are not among the photographs")
         if not masks:
             raise faults[0] if faults else self._nothing(file, unknown, passed, bare)
@@ -254,7 +254,7 @@ class _Collected:
         if unknown:
             why = f"it has {first_few(sorted(unknown))}: rename them there or in the configuration"
         elif passed:
-            why = f"it has {', '.join(passed)}, which are no outlines: draw polygons or masks"
+            why = f"it has {', '.join(passed)}, which are not outlines: draw polygons or masks"
         elif bare:
             why = f"none is drawn on {first_few(bare)}; is it the right file?"
         else:

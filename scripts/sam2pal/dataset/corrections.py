@@ -314,7 +314,7 @@ def _wrong(annotation: Mapping[str, Any]) -> str | None:
     if verdict not in VERDICTS:
         if verdict is None:
             return (
-                "it has no `verdict`, so this is no file of corrections; name it in templates.tsv, or"
+                "it has no `verdict`, so this is not a file of corrections; name it in templates.tsv, or"
                 " export it on the review page"
             )
         return f"its verdict is {verdict!r}; known are {', '.join(VERDICTS)}"

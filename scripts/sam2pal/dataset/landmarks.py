@@ -155,7 +155,7 @@ def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
                 unseen.update(drawn.unseen)
     if others:
         found.notes.append(
-            f"{path}: {len(others)} photographs with landmarks are no templates of the round"
+            f"{path}: {len(others)} photographs with landmarks are not templates of the round"
         )
     if not found.points:
         raise InputError(

@@ -14,7 +14,7 @@ from sam2pal.io.user_tables import composed, misspelt, number, read_user_table
 
 KEYS = ("genus", "specimen")
 NUMBERS = {"pixels_per_mm": float}
-"""Columns of it that are no text."""
+"""Columns of it that are not text."""
 SCALES = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
 """Columns of scales, and what makes pixels per millimetre of them."""
 SHOWN = 5
@@ -85,7 +85,7 @@ class SpecimenTable:
             said, result[name] = result[name], number(result[name], where)
             if result[name] is not None and not 0 < result[name] < math.inf:
                 raise InputError(
-                    f"{where}: {said} is no scale; give a number above 0, or leave it empty"
+                    f"{where}: {said} is not a scale; give a number above 0, or leave it empty"
                 )
         return result
 

@@ -47,7 +47,7 @@ UNSUPPORTED_SUFFIXES = frozenset(
     | {".raf", ".pef", ".raw", ".3fr", ".iiq", ".erf", ".mrw"}
 )
 
-NO_FILE = "this is no regular file but a pipe, a socket or a device; remove it"
+NO_FILE = "this is not a regular file but a pipe, a socket or a device; remove it"
 _READABLE = "PNG, JPEG, TIFF, BMP or WebP"
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

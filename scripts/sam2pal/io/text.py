@@ -11,7 +11,7 @@ def content_of(path: str | Path) -> bytes:
     path = Path(path)
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: this is no regular file; give the path of one")
+            raise InputError(f"{path}: this is not a regular file; give the path of one")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file; correct its path") from error
@@ -26,7 +26,7 @@ def utf8(content: bytes, path: str | Path, encoding: str = "utf-8-sig") -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{path}, line {line}: this is no text in UTF-8; save or export the file as UTF-8"
+            f"{path}, line {line}: this is not text in UTF-8; save or export the file as UTF-8"
         ) from error
 
 

@@ -142,7 +142,7 @@ def number(cell: str, where: str) -> float | None:
     """What a cell of numbers says; None if it is empty or says that there is none.
 
     Raises:
-        InputError: it is no number.
+        InputError: it is not a number.
     """
     if cell.strip().casefold() in MISSING:
         return None
@@ -169,7 +169,7 @@ def _text(path: str | Path) -> tuple[str, list[str]]:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise InputError(
-            f"{path}, line {line}: this is no text (it holds a zero byte); save it as CSV or TSV in"
+            f"{path}, line {line}: this is not text (it holds a zero byte); save it as CSV or TSV in"
             " UTF-8"
         )
     return composed(text), notes

@@ -122,7 +122,7 @@ def _check_classes(path: Path, node: Any, where: str) -> None:
     if "_target_" in node and str(target) not in CLASSES:
         known = "\n  ".join(sorted(CLASSES))
         raise InputError(
-            f"{path}: {where}: '{target}' is no class that a model is built of; known are\n  {known}"
+            f"{path}: {where}: '{target}' is not a class that a model is built of; known are\n  {known}"
         )
     if node.get("weights_path") is not None:
         raise InputError(

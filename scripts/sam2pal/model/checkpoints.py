@@ -119,6 +119,6 @@ def check_values(
             )
         if not bool(torch.isfinite(value).all()):
             raise InputError(
-                f"{path}: the weight {key} has values that are no numbers (NaN or infinite): training them "
+                f"{path}: the weight {key} has values that are not numbers (NaN or infinite): training them "
                 "diverged, or the file is damaged; use an earlier one"
             )

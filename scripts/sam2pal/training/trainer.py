@@ -375,7 +375,7 @@ class Trainer:
             self._check_resumed(state, content["adapter"])
             moments = [v for of in content["optimizer"]["state"].values() for v in of.values()]
             if not all(bool(torch.isfinite(torch.as_tensor(v)).all()) for v in moments):
-                raise ValueError("the optimiser holds what is no number")
+                raise ValueError("the optimiser holds what is not a number")
             self.optimizer.load_state_dict(content["optimizer"])
         except Exception as error:  # whatever a damaged file makes torch raise
             reason = (str(error).splitlines() or [type(error).__name__])[0][:200]

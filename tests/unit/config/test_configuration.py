@@ -312,7 +312,7 @@ YAML_MISTAKES = {
     "a: 1\n---\nb: 2": "it holds two documents",
     "a: !!python/object/apply:os.system [ls]": "could not determine a constructor",
     "a: \0": "cannot be read as JSON or YAML",
-    "a:\n\t- 1": "line 2, column 1: this is no YAML",
+    "a:\n\t- 1": "line 2, column 1: this is not YAML",
     "a: " + "9" * 5000: "cannot be read as JSON or YAML",
     "a: 2020-99-99": "cannot be read as JSON or YAML",
 }
@@ -335,8 +335,8 @@ def test_files_that_are_no_configuration_are_refused_at_once(tmp_path: Path) -> 
     path = tmp_path / "config.yaml"
     for content, expected in (
         (BOMB.encode(), "aliases (*) repeat it to more than 100,000 values"),
-        ("a: 1\nb: K\xe4fer".encode("latin-1"), "line 2: this is no text in UTF-8"),
-        ("a: 1".encode("utf-16"), "line 1: this is no text in UTF-8"),
+        ("a: 1\nb: K\xe4fer".encode("latin-1"), "line 2: this is not text in UTF-8"),
+        ("a: 1".encode("utf-16"), "line 1: this is not text in UTF-8"),
         (b"#" * (1 << 20) + b"\na: 1", "bytes are more than 1,048,576"),
     ):
         path.write_bytes(content)
@@ -344,7 +344,7 @@ def test_files_that_are_no_configuration_are_refused_at_once(tmp_path: Path) -> 
             read_yaml(path)
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         read_yaml(path)
 
 
@@ -364,7 +364,7 @@ def test_a_quote_that_is_not_closed_swallows_no_row(folder: Path) -> None:
         checked(CONFIG, GENERA.replace("data/Aus", '"data/Aus'))
     with pytest.raises(InputError, match="line 3: a cell of 200,000 characters"):
         checked(CONFIG, GENERA.replace("data/Bus", "x" * 200_000))
-    with pytest.raises(InputError, match="line 3: this is no text"):
+    with pytest.raises(InputError, match="line 3: this is not text"):
         checked(CONFIG, GENERA.replace("data/Bus", "data/\0us"))
 
 

@@ -138,7 +138,7 @@ def test_options_by_hand(tmp_path: Path):
         ("trainign: {}", "mine.yaml: unknown key 'trainign' (did you mean 'training'?)"),
         ("structures: {eye: {parent: haed}, head: }", "mine.yaml: structures.eye.parent: there is"),
         ("- 1", "mine.yaml: expected keys and values, found [1]"),
-        ("a: [", "mine.yaml, line 2, column 1: this is no YAML"),
+        ("a: [", "mine.yaml, line 2, column 1: this is not YAML"),
     ],
 )
 def test_mistakes_name_the_file(tmp_path: Path, text: str, said: str):

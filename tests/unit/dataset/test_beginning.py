@@ -235,7 +235,7 @@ def test_run_names_a_configuration_that_snakemake_could_not_read(tmp_path, monke
     (tmp_path / "good.yaml").write_text("seed: 1\n", encoding="utf-8")
     (tmp_path / "bad.yaml").write_text("seed: 1\n", encoding="utf-16")
     monkeypatch.setattr(command.subprocess, "call", lambda words: pytest.fail("it was called"))
-    with pytest.raises(InputError, match=r"bad\.yaml, line 1: this is no text in UTF-8; save"):
+    with pytest.raises(InputError, match=r"bad\.yaml, line 1: this is not text in UTF-8; save"):
         call(monkeypatch, "run", *words)
 
 

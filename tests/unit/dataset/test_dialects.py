@@ -98,7 +98,7 @@ def test_labelstudio_tells_photograph_label_and_size(tmp_path, photographs):  # 
     found = converted(tmp_path, photographs, labelstudio([nameless, polygon_in_percent()]))
     assert "region r has no label" in notes_of(found)
     for change, said in (
-        ({"original_width": 3 * WIDTH}, "no copy of the photograph"),
+        ({"original_width": 3 * WIDTH}, "not a copy of the photograph"),
         ({"image_rotation": 90}, "turned in Label Studio"),
     ):
         with pytest.raises(InputError, match=said):
@@ -138,7 +138,7 @@ def test_yolo_of_cvat_and_roboflow(tmp_path, photographs):  # noqa: F811
     assert np.array_equal(masks_of(found)["a", "head"], square())
     assert "train.txt" not in notes_of(found)
     (tmp_path / "y/train/labels/b.txt").write_bytes(b"0 0.1 \xff")
-    assert "b.txt, line 1: this is no text in UTF-8" in notes_of(
+    assert "b.txt, line 1: this is not text in UTF-8" in notes_of(
         convert(tmp_path / "y", photographs, NAMES)
     )
     put(tmp_path, "without/a.txt", line)

@@ -270,7 +270,7 @@ def test_yolo_as_roboflow_lays_it_out(tmp_path, photographs):
     save(labels / "a.txt", f"3 {points}\n8 {points}\n".encode())
     data = convert(labels, photographs, NAMES)
     assert np.array_equal(masks_of(data)["a", "head"], square())
-    assert "a.txt: line 2 is no class" in notes(data) and "README" not in notes(data)
+    assert "a.txt: line 2 is not a class" in notes(data) and "README" not in notes(data)
 
 
 def test_a_ring_in_a_hole_is_no_hole(photographs, tmp_path):
@@ -352,7 +352,7 @@ def test_structures_in_files_of_their_own_are_united(tmp_path, photographs):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (coco([[10, 5, 20, 20]], bbox=[10, 5, 20, 20]), "its box .*, which is no outline"),
+        (coco([[10, 5, 20, 20]], bbox=[10, 5, 20, 20]), "its box .*, which is not an outline"),
         (coco([], bbox=[10, 5, 20, 20]), "1 bounding boxes without an outline"),
         (coco([[0.1, 0.1, 0.5, 0.1, 0.5, 0.5]]), "all its coordinates lie from 0 to 1"),
         (coco({"size": [10**9, 10**9], "counts": [10**18]}), "more than 500,000,000 pixels"),
@@ -360,8 +360,8 @@ def test_structures_in_files_of_their_own_are_united(tmp_path, photographs):
         (b'{"a": 1}\n{"a": 2}\n', "JSONL, one object a line"),
         (b'{"data_row": {}}\n', "NDJSON of Labelbox"),
         (b"PK\x03\x04 something", "zip archive; unpack it"),
-        (b"<annotation><object><bndbox></bndbox></object></annotation>", "boxes are no outlines"),
-        (b"LM=2\n20 30\n", "landmarks are no outlines"),
+        (b"<annotation><object><bndbox></bndbox></object></annotation>", "boxes are not outlines"),
+        (b"LM=2\n20 30\n", "landmarks are not outlines"),
         (b"<!doctype html><p>log in", "a web page"),
         (json.dumps(coco([RING])).replace('"head"', '"\\ud83d"').encode(), "not valid JSON"),
         (json.dumps(coco([RING])).replace("60", "6" * 5000).encode(), "not valid JSON"),
@@ -397,7 +397,7 @@ def test_a_copied_labelme_file_is_a_question(tmp_path, photographs):
 def test_a_label_that_is_a_number_is_told(tmp_path, photographs):
     shapes = [*LABELME["shapes"], {**LABELME["shapes"][0], "label": 1}]
     data = converted(tmp_path, photographs, {**LABELME, "shapes": shapes})
-    assert "shape 2 has the label 1, which is no text" in notes(data)
+    assert "shape 2 has the label 1, which is not text" in notes(data)
 
 
 def test_menus_of_via_may_store_numbers(tmp_path, photographs):
@@ -507,8 +507,8 @@ def pictures():
         "inverted": (255 - white, "seems to be inverted"),
         "red on white": (red, "no black ground"),
         "two values": (np.where(mask, 200, 60).astype(np.uint8), "no black ground"),
-        "photograph": (noise, "this is no binary mask: it holds .* values"),
-        "three values": (three, "this is no binary mask: it holds 3 values .0, 100, 255"),
+        "photograph": (noise, "this is not a binary mask: it holds .* values"),
+        "three values": (three, "this is not a binary mask: it holds 3 values .0, 100, 255"),
         "another size": (white[:9, :9], "9 x 9 pixels, but the photograph .* 60 x 40"),
     }
 
@@ -780,5 +780,5 @@ def test_structures_from_two_files_are_told(tmp_path, photographs):
         (tmp_path / "drawn" / name).write_text(json.dumps(labelme_of(POINTS, structure)))
     data = convert(tmp_path / "drawn", photographs, NAMES)
     assert len(data["annotations"]) == 2
-    told = "1 photographs whose structures stand in several files"
+    told = "1 photographs whose structures are in several files"
     assert told in " ".join(data["info"]["notes"])

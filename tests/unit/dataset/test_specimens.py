@@ -239,11 +239,11 @@ def test_one_bad_entry_stops_no_genus(folder):
     assert [*reasons] == ["/".join("d" * 101), "null", "pipe", "ring", "socket"]
     assert "more than 100 folders" in reasons["/".join("d" * 101)]
     for name in ("null", "pipe", "socket"):
-        assert "no regular file" in reasons[name]
+        assert "not a regular file" in reasons[name]
     assert "cannot be examined" in reasons["ring"]
     readable = [name for name, row in rows.items() if row.status == OK]
     assert readable == ["drawer/x", *(f"s{n}" for n in range(1, 12))]
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         inspect(folder / "pipe.png")
     listener.close()
 

@@ -185,5 +185,5 @@ def test_a_scale_that_is_no_number(tmp_path):
     with pytest.raises(InputError, match="line 3 .'b'.: column 'pixels_per_mm': '12 mm' is not a"):
         table.cells("A", "b")
     for name in "cd":
-        with pytest.raises(InputError, match="is no scale; give a number above 0"):
+        with pytest.raises(InputError, match="is not a scale; give a number above 0"):
             table.cells("A", name)

@@ -76,13 +76,13 @@ def test_rows_of_other_lengths(tmp_path):
         ("", "it is empty"),
         ("\t\t\n", "it is empty"),
         ("genus\tGenus\n", "the column 'genus' occurs twice"),
-        (b"genus\0specimen\n", "this is no text"),
+        (b"genus\0specimen\n", "this is not text"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path, content, message):
     with pytest.raises(InputError, match=f"specimens.tsv.*{message}"):
         table(tmp_path, content)
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         read_user_table(tmp_path)
 
 

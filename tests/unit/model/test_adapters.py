@@ -297,7 +297,7 @@ def test_going_on_with_another_form_is_refused(small_model, trained, options, ex
         ({"target_modules": "all-linear"}, "not an adapter of this program"),
         ({"target_modules": None}, "not an adapter of this program"),
         ({"peft_type": "IA3"}, "not an?( readable)? adapter"),
-        (None, "has values that are no numbers"),
+        (None, "has values that are not numbers"),
     ],
 )
 def test_an_edited_adapter_is_refused(small_model, trained, tmp_path, change, expected):

@@ -126,10 +126,10 @@ def test_own_configuration_and_checkpoint(small_model, tmp_path):
     ("text", "expected"),
     [
         (None, "does not exist"),
-        ("model: [", "line 2, column 1: this is no YAML"),
+        ("model: [", "line 2, column 1: this is not YAML"),
         ("architecture: {}", "no mapping `model`"),
-        ("model: {_target_: sam2.no_such.Thing}", "no class that a model is built of"),
-        ("model: {_target_: torch.nn.Linear}", "model: 'torch.nn.Linear' is no class"),
+        ("model: {_target_: sam2.no_such.Thing}", "not a class that a model is built of"),
+        ("model: {_target_: torch.nn.Linear}", "model: 'torch.nn.Linear' is not a class"),
         ("model: {_target_: sam2.modeling.memory_encoder.CXBlock, dim: 4}", "not a SAM2Base"),
     ],
 )
@@ -148,7 +148,7 @@ def test_own_configuration_that_is_no_model(tmp_path, text, expected):
     [
         (lambda value: value.to(torch.int8), "holds int8 numbers instead of floats"),
         (lambda value: value.to(torch.complex64), "holds complex64 numbers instead of floats"),
-        (lambda value: value * torch.nan, "no numbers \\(NaN or infinite\\)"),
+        (lambda value: value * torch.nan, "not numbers \\(NaN or infinite\\)"),
     ],
 )
 def test_weights_that_are_no_real_numbers_are_refused(tmp_path, change, expected):
@@ -182,7 +182,7 @@ def test_own_configuration_runs_nothing(tmp_path):
         path = tmp_path / "own.yaml"
         path.write_text(json.dumps({"model": nested}))
         options = ModelOptions("mine", None, str(tmp_path / "own.pt"), str(path))
-        with pytest.raises(InputError, match="is no class that a model|weights_path"):
+        with pytest.raises(InputError, match="is not a class that a model|weights_path"):
             build_model(options, random_weights=True)
     assert not mark.exists()
 

@@ -694,7 +694,7 @@ def test_annotations_are_measured_under_the_names_of_the_list(
     assert table.loc[table["measure"] == "lab_l", "value"].notna().any()
     said = capsys.readouterr().out
     assert "1 structures of the annotations, not measured:\n  antennae" in said
-    assert "1 annotated photographs that are no specimens:\n  sheet/z" in said
+    assert "1 annotated photographs that are not specimens:\n  sheet/z" in said
 
 
 def test_a_corrected_mask_needs_no_confidence():

@@ -170,7 +170,7 @@ def _of_segmentation(annotation: Mapping[str, Any], label: str, where: str) -> O
         )
     if segmentation in ([annotation.get("bbox")], annotation.get("bbox")):
         raise InputError(
-            f"{where}: its segmentation is its box [x, y, width, height], which is no outline;"
+            f"{where}: its segmentation is its box [x, y, width, height], which is not an outline;"
             " export polygons or masks"
         )
     return replace(polygons(label, where, _rings(segmentation, where)), area=area, box=box)

@@ -32,7 +32,7 @@ def recognise(text: str) -> bool:
 
 
 def read(text: str, path: Path) -> Source:
-    """Read CVAT's XML: polygons, ellipses and masks; boxes are no outlines.
+    """Read CVAT's XML: polygons, ellipses and masks; boxes are not outlines.
 
     CVAT turns photographs upright. A tag such as `head absent` or `head hidden` says why
     the specimen does not show the structure.

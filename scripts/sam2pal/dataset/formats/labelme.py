@@ -52,7 +52,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
         where = f"{path}: shape {number}"
         label = shape.get("label") if isinstance(shape, dict) else None
         if not isinstance(label, str) or not label.strip():
-            said = "no label" if label in (None, "") else f"the label {label!r}, which is no text"
+            said = "no label" if label in (None, "") else f"the label {label!r}, which is not text"
             source.faults.append(InputError(f"{where} has {said}; name its structure in LabelMe"))
             continue
         where = f"{where} ('{label}')"

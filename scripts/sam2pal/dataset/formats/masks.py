@@ -191,7 +191,7 @@ def _structure(label: str, known: set[str]) -> str | None:
 
 def _open(path: Path, photograph: PhotographFile, load: bool = True) -> Image.Image:
     if not path.is_file():
-        raise _MaskError(f"{path}: this is no regular file; put a mask there")
+        raise _MaskError(f"{path}: this is not a regular file; put a mask there")
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(image, path, photograph)
@@ -282,7 +282,7 @@ def _check_colours(image: Image.Image, path: Path) -> None:
 def _several_colours(path: Path, colours: Iterable[Iterable[int]]) -> _MaskError:
     listed = ", ".join(f"#{bytes(map(int, colour)).hex()}" for colour in colours)
     return _MaskError(
-        f"{path}: this is no binary mask: it has several colours ({listed}); save each structure"
+        f"{path}: this is not a binary mask: it has several colours ({listed}); save each structure"
         " alone, white on black, or name it {specimen}.png and say in a legend.csv which colour is"
         " which structure"
     )
@@ -311,7 +311,7 @@ def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> 
         if scipy.ndimage.minimum_filter(between.astype(np.uint8), _SOFT, mode="constant").any():
             shown = ", ".join(str(level) for level in levels[:8])
             raise _MaskError(
-                f"{path}: this is no binary mask: it holds {len(levels)} values ({shown}"
+                f"{path}: this is not a binary mask: it holds {len(levels)} values ({shown}"
                 f"{', ...' if len(levels) > 8 else ''}) in areas, not only at edges; save the"
                 " structure alone, white on black, or an indexed mask with a legend"
             )
@@ -347,7 +347,7 @@ def _indexed(
     found = np.unique(values).tolist()
     if len(found) > 2 * len(legend) + 32:
         raise _MaskError(
-            f"{path}: this is no indexed mask: it holds {len(found)} values, the legend"
+            f"{path}: this is not an indexed mask: it holds {len(found)} values, the legend"
             f" {len(legend)}; save it as PNG, without soft edges"
         )
     outlines = []

@@ -18,11 +18,11 @@ _BY_CONTENT = (
     (rb"^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation\b.*<polygon", "this is XML of LabelMe's web"
      " page; in CVAT import it (LabelMe 3.0) and choose Export task dataset, COCO 1.0"),
     (rb"^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<annotation\b.*<bndbox", "this is Pascal VOC, whose"
-     " boxes are no outlines; draw polygons or masks"),
+     " boxes are not outlines; draw polygons or masks"),
     (rb"^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*(<!doctype svg[^>]*>\s*)?<svg", "this is SVG;"
      " fill each structure white on black, export PNG, and give the folder of these masks"),
     (rb"^\s*<(!doctype html|html)", "this is a web page; download the file itself"),
-    (rb"^\s*LM3?=\d+", "this is TPS; landmarks are no outlines, draw polygons"),
+    (rb"^\s*LM3?=\d+", "this is TPS; landmarks are not outlines, draw polygons"),
     (rb"^# Exported using VGG Image Annotator", "this is VIA 3, which cannot be read; annotate with"
      " VIA 2, or export as COCO"),
     (rb"^index,shape-type,vertex-index", "these are shapes of napari; choose Layer, Convert to Labels,"

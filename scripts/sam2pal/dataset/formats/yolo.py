@@ -36,7 +36,7 @@ def classes_of(folder: Path) -> Path | None:
 
 
 def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
-    """Read all text files of a folder; lines of five numbers are boxes, which are no outlines.
+    """Read all text files of a folder; lines of five numbers are boxes, which are not outlines.
 
     Programs of YOLO turn photographs upright. `absent` in `data.yaml` names structures that
     specimens lack.
@@ -66,7 +66,7 @@ def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
             try:
                 label, ring = names[int(cells[0])], [float(cell) for cell in cells[1:]]
             except (ValueError, KeyError):
-                source.faults.append(InputError(f"{where} is no class and points in 0 to 1"))
+                source.faults.append(InputError(f"{where} is not a class and points in 0 to 1"))
                 continue
             drawing.outlines.append(_outline(label, f"{where} ('{label}')", ring))
         for label in lacking.get(stem.removeprefix("labels/"), ()):

@@ -35,7 +35,7 @@ MEDIA: dict[str, type] = {
 }
 """Columns of audiovisual.csv: terms of Audiovisual Core, http://rs.tdwg.org/ac/doc/termlist/."""
 OF_MASKS = ("parts", "holes")
-"""Measures that are no traits of a specimen: a pin makes a hole."""
+"""Measures that are not traits of a specimen: a pin makes a hole."""
 NAMES = {
     f"lab_{letter}{end}": f"{said} of CIELAB {letter.replace('l', 'L')}*"
     for letter in "lab"
@@ -52,7 +52,7 @@ def occurrence(row: Mapping[str, Any]) -> str:
 
 
 def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str, Any] | None:
-    """A tidy row as MeasurementOrFact; None of what was not measured, and of pixels, which are no unit."""
+    """A tidy row as MeasurementOrFact; None of what was not measured, and of pixels, which are not a unit."""
     structure, measure, unit = row["structure"], row["measure"], row["unit"]
     if row["status"] != MEASURED or row["value"] is None or measure in NOT_SUMMARISED:
         return None

@@ -185,7 +185,7 @@ class GenusShards:
         for entry in dataset.specimens:
             name = found.get(entry.specimen)
             if name is None:
-                self._leave_out("annotated photographs that are no specimens", entry.specimen)
+                self._leave_out("annotated photographs that are not specimens", entry.specimen)
             else:
                 path = self._listed[name].path
                 entries.append(replace(entry, specimen=name, path=path))

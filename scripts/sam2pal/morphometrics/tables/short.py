@@ -15,7 +15,7 @@ MEANINGS = {
     "round": "the final round of the genus, whose masks were measured",
     **COUNTED_MEANINGS,
     "lowest_confidence": "of the masks of the specimen that are there",
-    "unit": "of all lengths in this row: mm, or px where there is no scale",
+    "unit": "of all lengths in this row: mm, or px where there is not a scale",
 }
 
 
