@@ -28,7 +28,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -266,7 +266,7 @@ def same(folder: Path, specimens: Sequence[Specimen], count: int) -> list[Specim
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         shutil.copy(specimens[0].path, folder / f"{number:04d}.png")
-    return build_manifest(folder, None, 1000).specimens
+    return [replace(one, status="ok") for one in build_manifest(folder, None, 1000).specimens]
 
 
 def table(rows: Sequence[Row]) -> str:

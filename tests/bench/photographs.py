@@ -31,6 +31,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -179,7 +180,8 @@ def work(folder: Path, instant: bool) -> dict[str, float]:
     from sam2pal.segmentation.annotations import Annotator
     from sam2pal.segmentation.batches import BatchSegmenter
 
-    specimens = build_manifest(folder / "specimens", None, 1000).specimens
+    listed = build_manifest(folder / "specimens", None, 1000).specimens
+    specimens = [replace(one, status="ok") for one in listed]  # copies
     spent: Counter[str] = Counter()
     watch(spent, "decode", shard, "read_photograph")
     watch(spent, "decode", shard, "look_closer")

@@ -78,7 +78,10 @@ def test_results_are_whole(finished: Project) -> None:
     text = (results / "summary.txt").read_text()
     assert all(run.split("/")[1] in text for run in RUNS) and "results/index.html" in text
     short = rows(results / "tables/measurements.csv")
-    assert [(row["genus"], row["specimen"]) for row in short[5:7]] == [("Aus", "0005"), ("Bus", "0000")]
+    assert [(row["genus"], row["specimen"]) for row in short[5:7]] == [
+        ("Aus", "0005"),
+        ("Bus", "0000"),
+    ]
     for table in ("evaluation", "morphometrics"):
         found = {f"{row['genus']}/{row['round']}" for row in rows(results / f"tables/{table}.csv")}
         assert found == set(RUNS)
@@ -146,7 +149,9 @@ def test_a_changed_correction_runs_again_what_depends_on_it(again: Project) -> N
 
 def test_a_second_call_does_nothing_also_if_a_template_was_saved_again(again: Project) -> None:
     path = again.folder / "data/Aus_first.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"info": {"date": "today"}}, indent=2))
+    path.write_text(
+        json.dumps(json.loads(path.read_text()) | {"info": {"date": "today"}}, indent=2)
+    )
     call = again.run()
     assert call.code == 0 and "Nothing to be done" in call.text
 
@@ -288,6 +293,25 @@ def test_outlines_are_written_once_they_are_asked_for(again: Project) -> None:
         assert len(table) == 12 and {row["structure"] for row in table} == {"head", "eye"}
         drawn = [row for row in table if row["status"] == "measured"]
         assert drawn and all(row["d4"] for row in drawn)
+
+
+def test_edited_landmarks_are_read_again(again: Project) -> None:
+    outlines = {"points": 16, "harmonics": 4, "axis": ["head", "eye"]}
+    again.write(copy.deepcopy(CONFIG) | {"outlines": outlines})
+    table = again.folder / "config/genera.tsv"
+    header, aus, *others = table.read_text().splitlines()
+    lines = [f"{header}\tlandmarks", f"{aus}\tdata/points", *others]
+    table.write_text("".join(f"{line}\n" for line in lines))
+    shape = {"label": "tip", "points": [[5, 6]], "shape_type": "point"}
+    points = {"version": "5.5.0", "imagePath": "0000.png", "imageWidth": 32, "imageHeight": 24}
+    place = again.folder / "data/points/0000.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps(points | {"shapes": [shape]}))
+    call = again.run("results/Aus/shapes")
+    assert call.code == 0 and call.jobs == ["export_shapes Aus"], call.text
+    assert not again.run("results/Aus/shapes", "--dry-run").jobs
+    place.write_text(json.dumps(points | {"shapes": [shape | {"points": [[7, 6]]}]}))
+    assert again.run("results/Aus/shapes", "--dry-run").jobs == ["export_shapes Aus"]
 
 
 def test_the_scale_of_a_genus_concerns_its_measures_alone(again: Project) -> None:

@@ -599,10 +599,18 @@ def source_states(wildcards):
     return [content_state(source, list(CONFIG.structures)) for source in sources_of(wildcards)]
 
 
+def state_below(path):
+    """A hash of the files of a folder, of which Snakemake sees only the folder; empty of a file, which it sees."""
+    return files_state(path) if path and workflow.is_main_process and Path(path).is_dir() else ""
+
+
 def truth_state(wildcards):
-    """A hash of the truth where that is a folder; its photographs are in the list of specimens."""
-    truth = truth_of(wildcards)
-    return files_state(truth) if workflow.is_main_process and Path(truth).is_dir() else ""
+    """That of the truth; its photographs are in the list of specimens."""
+    return state_below(truth_of(wildcards))
+
+
+def landmarks_state(wildcards):
+    return state_below(genus_of(wildcards).landmarks)
 
 
 def pool_manifest(wildcards):

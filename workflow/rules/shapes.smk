@@ -22,6 +22,7 @@ rule export_shapes:
         specimens=option("--specimen-table", "specimens"),
         scales=option("--scales", "scales"),
         landmarks=option("--landmarks", "landmarks"),
+        state=landmarks_state,
         scale=scale,
     shell:
         "{params.program} --options {input.options} --genus {wildcards.genus} --runs {params.runs} {params.scale}"

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
@@ -22,7 +22,7 @@ from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.images.window import Window
 from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import DamagedError, InputError, first_few
-from sam2pal.io.files import write_if_changed
+from sam2pal.io.files import copies, write_if_changed
 from sam2pal.io.user_tables import composed
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class Specimen:
         path: as it is opened; the address of a window (see `images.address`).
         width, height: in pixels as stored on disk, a window's upright; 0 if the photograph is unreadable.
         status: `ok`, `unreadable` (also what is no photograph but a mask), or `duplicate`
-            (another photograph has the same id and is kept); `removed` only in the state that
-            outlives a listing.
+            (another photograph has the same id, or is the same file, and is kept); `removed` only in the
+            state that outlives a listing.
         reason: why it is not `ok`, or what to know about it, for example that only the first
             page is read.
     """
@@ -198,6 +198,7 @@ def build_manifest(
     earlier = {specimen.name: specimen for specimen in previous or ()}
     rows, opened = _examined(files, earlier, progress)
     rows = _without_duplicates(_without_masks(rows))
+    rows = _without_copies(rows, opened, earlier)
     if windows is not None:
         rows = [one for row in rows for one in _parted(row, windows)]
     rows = _sharded(rows, earlier, shard_size)
@@ -330,6 +331,38 @@ def _without_duplicates(rows: Sequence[Specimen]) -> list[Specimen]:
         )
         for row in rows
     ]
+
+
+def _without_copies(
+    rows: Sequence[Specimen], opened: Collection[str], earlier: Mapping[str, Specimen]
+) -> list[Specimen]:
+    """Keep one of several files of one photograph: one that was used, or else that of the shortest name."""
+    there = {row.path: row for row in rows if row.status == OK}
+    fresh = {row.name for row in rows if row.name in opened or not _used(earlier.get(row.name))}
+    # among photographs that were used there are no copies
+    sizes = {row.size for row in there.values() if row.name in fresh}
+    kept: dict[str, Specimen] = {}
+    for group in copies({path: row.size for path, row in there.items() if row.size in sizes}):
+        alike = [there[path] for path in group]
+        best = min(
+            alike,
+            key=lambda row: (
+                not _used(earlier.get(row.name)),
+                len(row.specimen),
+                natural_key(row.name),
+            ),
+        )
+        kept |= {row.path: best for row in alike if row is not best}
+    return [
+        replace(row, status=DUPLICATE, reason=f"a copy of {kept[row.path].name}, which is kept")
+        if row.path in kept
+        else row
+        for row in rows
+    ]
+
+
+def _used(row: Specimen | None) -> bool:
+    return row is not None and row.status == OK
 
 
 def _sharded(

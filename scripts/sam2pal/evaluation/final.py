@@ -130,8 +130,8 @@ def _without_truth(left_out: Mapping[str, LeftOut | None], chosen: str | None) -
     if chosen is None:
         return Final(best, why)
     warning = ""
-    found = compare(left_out[chosen], left_out[best]) if chosen != best else None
-    if found:
+    found = compare(left_out[best], left_out[chosen]) if chosen != best else None
+    if found and found.first_is_better:
         warning = f"final_round is '{chosen}', but '{best}' is better by leave-one-out: {found}"
     return Final(chosen, "chosen by final_round", warning)
 

@@ -105,12 +105,13 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
 
 
 def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
-    """Photographs that are not used because another one in their folder has their name."""
+    """Photographs that are not used because another one has their name, or their content."""
     names = [one.specimen for one in read_list(manifest) if one.status == DUPLICATE]
     if names:
         reason = (
             f"{len(names)} photographs are not used, because others have the same name with another "
-            f"extension: {first_few(names)}; rename or remove them ({manifest} says which are kept)"
+            f"extension, or are the same file: {first_few(names)}; rename or remove them ({manifest} says "
+            "which are kept)"
         )
         yield entry(genus, "", "photographs", "note", reason)
 

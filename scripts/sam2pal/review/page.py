@@ -37,7 +37,7 @@ TITLES = {
     Group.TEMPLATE: "Templates, drawn by hand",
     Group.NO_SPECIMEN: "Not segmented: no specimen found",
     Group.UNREADABLE: "Not segmented: unreadable",
-    Group.DUPLICATE: "Not segmented: another photograph has the same name",
+    Group.DUPLICATE: "Not segmented: another photograph has the same name, or is the same file",
 }
 
 

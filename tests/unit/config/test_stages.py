@@ -30,7 +30,15 @@ CONFIG = {
 }
 STAGES = (
     *("draw_specimens", "list_specimens", "convert_templates", "fetch_checkpoint", "segment_shard"),
-    *("draw_masks", "evaluate", "measure", "review_page", "review_index", "aggregate", "plot_evaluation"),
+    *(
+        "draw_masks",
+        "evaluate",
+        "measure",
+        "review_page",
+        "review_index",
+        "aggregate",
+        "plot_evaluation",
+    ),
     *("summarize_morphometrics", "plot_morphometrics", "draw_pool", "train_palindrome"),
     *("convert_corrections", "choose_next", "compare_masks", "find_specimens"),
     *("search_scale", "find_scale", "leave_one_out"),

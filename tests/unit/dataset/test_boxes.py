@@ -218,7 +218,7 @@ def test_each_specimen_is_listed_with_its_window(
     written = search(folder, monkeypatch)
     windows = windows_of(folder / "out/specimens.json")
     draw(folder / "trays/empty.png", [], (200, 100))
-    draw(folder / "trays/new.png", [], (200, 100))
+    draw(folder / "trays/new.png", [], (210, 100))
     listed = build_manifest(folder / "trays", None, 4, windows=windows | {"empty.png": []})
     *found, empty, new = sorted(
         listed.specimens, key=lambda one: (one.status == "unreadable", one.status != "ok")

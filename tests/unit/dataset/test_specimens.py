@@ -1,5 +1,6 @@
 """Manifests, shards and training pools."""
 
+import hashlib
 import os
 import shutil
 import socket
@@ -27,8 +28,9 @@ from sam2pal.images.reading import inspect as inspect_photograph
 from sam2pal.io.errors import InputError
 
 
-def photograph(path, size=(8, 6), colour="white"):
+def photograph(path, size=(8, 6), colour=None):
     path.parent.mkdir(parents=True, exist_ok=True)
+    colour = colour or tuple(hashlib.sha256(os.fsencode(path.name)).digest()[:3])
     Image.new("RGB", size, colour).save(path)
     return path
 
@@ -164,6 +166,46 @@ def test_two_files_of_one_name(folder):
     after = build_manifest(folder, remembered(manifest), 4)
     kept = [row for row in after.specimens if row.specimen == "s2"]
     assert [(row.name, row.status, row.reason) for row in kept] == [("s2.png", OK, "")]
+
+
+def statuses(manifest):
+    return {row.name: row.status for row in manifest.specimens if row.status != OK}
+
+
+def test_copies_of_a_photograph_are_one_specimen(folder, monkeypatch):
+    for name in ("s4 copy.png", "sub/s4.png", "renamed.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(folder / "s4.png", folder / name)
+    (folder / "alias.png").symlink_to(folder / "s5.png")
+    first = build_manifest(folder, None, 4)
+    said = dict.fromkeys(("alias.png", "renamed.jpg", "s4 copy.png", "sub/s4.png"), DUPLICATE)
+    assert statuses(first) == said
+    reasons = {row.name: row.reason for row in first.specimens if row.reason}
+    assert reasons["alias.png"] == "a copy of s5.png, which is kept"
+    assert {reasons[name] for name in list(said)[1:]} == {"a copy of s4.png, which is kept"}
+    assert statuses(build_manifest(folder, remembered(first), 4)) == said
+    # a shorter name does not take the place of one that is used; without that, a copy stands for it
+    shutil.copy(folder / "s4.png", folder / "a.png")
+    again = build_manifest(folder, remembered(first), 4)
+    assert statuses(again) == said | {"a.png": DUPLICATE}
+    (folder / "s4.png").unlink()
+    after = build_manifest(folder, remembered(again), 4)
+    assert (
+        statuses(after) == said | {"renamed.jpg": DUPLICATE} and after.specimens[0].name == "a.png"
+    )
+
+
+def test_unchanged_photographs_are_not_compared_again(folder, monkeypatch):
+    first = build_manifest(folder, None, 4)
+    read = []
+    monkeypatch.setattr(
+        "sam2pal.dataset.manifest.copies", lambda sizes: read.append(len(sizes)) or []
+    )
+    build_manifest(folder, remembered(first), 4)
+    assert read == [0]
+    photograph(folder / "other.png", size=(40, 50))
+    build_manifest(folder, remembered(first), 4)
+    assert read == [0, 1]
 
 
 def test_folders_links_hidden_and_other_files(folder):

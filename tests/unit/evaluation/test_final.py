@@ -73,7 +73,10 @@ def test_without_truth_an_earlier_round_is_taken_if_it_is_clearly_better_on_what
     # the last one where it is better, where the difference is noise, or too few specimens say something
     assert without_truth(two=left_out(BAD), three=left_out(GOOD)).round == "three"
     noise = without_truth(two=left_out([0.9, 0.6, 0.8, 0.7]), three=left_out(BAD))
-    assert noise.round == "three" and "no other is clearly better by leave-one-out ('two': mean" in noise.why
+    assert (
+        noise.round == "three"
+        and "no other is clearly better by leave-one-out ('two': mean" in noise.why
+    )
     small = without_truth(two=left_out(GOOD), three=left_out([iou - 0.005 for iou in GOOD]))
     assert small.round == "three"
     few = without_truth(two=left_out(GOOD[:2]), three=left_out(BAD[:2]))
@@ -86,6 +89,13 @@ def test_a_round_chosen_against_what_is_left_out_is_warned_of():
     found = without_truth("three", **rounds)
     assert found.round == "three" and "'two' is better by leave-one-out" in found.warning
     assert not without_truth("two", **rounds).warning
+    # the last one, which is the best by default, is no better than the chosen one, or not clearly
+    better = without_truth("two", two=left_out([0.9, 0.6, 0.8, 0.7]), three=left_out(BAD))
+    worse = without_truth("two", two=left_out(BAD), three=left_out([0.9, 0.6, 0.8, 0.7]))
+    assert (better.round, better.warning, worse.warning) == ("two", "", "")
+    assert (
+        "'three' is better" in without_truth("two", two=left_out(BAD), three=left_out(GOOD)).warning
+    )
 
 
 def test_specimens_that_a_round_was_trained_on_are_compared_only_if_there_are_too_few_others():

@@ -2,10 +2,12 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 import torch
 
+from sam2pal.io import files
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic, set_aside
 
@@ -62,3 +64,25 @@ def test_what_is_set_aside_replaces_what_was_before(tmp_path):
         (tmp_path / "a").write_text(content)
         assert set_aside(tmp_path / "a").read_text() == content
     assert os.listdir(tmp_path) == ["a.damaged"]
+
+
+def test_copies_are_told_without_reading_files_that_differ(tmp_path, monkeypatch):
+    contents = {
+        "a": b"x" * 9000,
+        "b": b"x" * 8999 + b"y",
+        "c": b"x" * 9000,
+        "d": b"y" * 9000,
+        "e": b"x" * 10,
+    }
+    contents |= {"f": b"", "g": b"", "h": b"z" * 10}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    sizes = {str(tmp_path / name): len(content) for name, content in contents.items()}
+    hashed = []
+    real = files.sha256
+    monkeypatch.setattr(files, "sha256", lambda path: hashed.append(Path(path).name) or real(path))
+    found = [[Path(path).name for path in group] for group in files.copies(sizes)]
+    assert found == [["a", "c"], ["f", "g"]]
+    assert sorted(hashed) == ["a", "b", "c", "f", "g"]  # the end of b is in no sample
+    (tmp_path / "c").unlink()
+    assert len(files.copies(sizes)) == 1

@@ -120,13 +120,20 @@ def test_targets_in_the_image_encoder(small_model, hiera):
             assert all(name.startswith(f"{stages}.") for name in found[target])
         for name in sum(found.values(), []):
             layer = modules[name]
-            pointwise = isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
+            pointwise = (
+                isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
+            )
             assert pointwise or type(layer) is nn.Linear, name
         assert {"image_encoder.neck.convs.0.conv", "sam_mask_decoder.conv_s1"} <= {*found["neck"]}
     assert "image_encoder.trunk.blocks.11.attn.qkv" in found["encoder_late"]
     assert "image_encoder.trunk.blocks.0.mlp.layers.1" in found["encoder_early"]
     expected = [Frozen.ENCODER, Frozen.TRUNK, Frozen.EARLY_STAGES, Frozen.NOTHING]
-    given = [("mask_decoder",), ("neck", "mask_decoder"), ("encoder_late", "neck"), get_args(Target)]
+    given = [
+        ("mask_decoder",),
+        ("neck", "mask_decoder"),
+        ("encoder_late", "neck"),
+        get_args(Target),
+    ]
     assert [adapters.frozen_by(targets) for targets in given] == expected
 
 
@@ -285,7 +292,10 @@ def test_going_on_with_another_form_is_refused(small_model, trained, options, ex
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"lora_alpha": 12.0}, "changed since the training: its alpha is 12.0, the training's was 6.0"),
+        (
+            {"lora_alpha": 12.0},
+            "changed since the training: its alpha is 12.0, the training's was 6.0",
+        ),
         ({"lora_alpha": float("nan")}, "not an adapter of this program"),
         ({"lora_alpha": "6"}, "not an adapter of this program"),
         ({"r": 10**9}, "not an adapter of this program"),

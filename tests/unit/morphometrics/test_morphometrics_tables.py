@@ -442,7 +442,9 @@ def test_intervals_in_both_units(project, monkeypatch):
     assert np.isnan(rows.loc[("a", "trunk", "solidity", "1"), "low_by_threshold"])
 
 
-@pytest.mark.parametrize(("model", "trained"), [("bundled", False), ("bundled", True), ("own", False)])
+@pytest.mark.parametrize(
+    ("model", "trained"), [("bundled", False), ("bundled", True), ("own", False)]
+)
 def test_only_masks_of_the_bundled_model_have_calibrated_intervals(
     project, monkeypatch, model, trained
 ):

@@ -459,4 +459,6 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
     for one in specimens:
         for structure in (*one.present, *one.missing):
             with atomic(folder / f"{one.specimen.specimen}_{structure}.png") as temporary:
-                Image.fromarray(one.specimen.masks[structure].astype(np.uint8) * 255).save(temporary)
+                Image.fromarray(one.specimen.masks[structure].astype(np.uint8) * 255).save(
+                    temporary
+                )

@@ -125,7 +125,10 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
             for structure in one.present
             for points in one.rings(structure)
         ]
-        write_text(folder / "labels" / f"{one.specimen.specimen}.txt", "".join(f"{line}\n" for line in lines))
+        write_text(
+            folder / "labels" / f"{one.specimen.specimen}.txt",
+            "".join(f"{line}\n" for line in lines),
+        )
         if one.missing:
             lacking[one.specimen.specimen] = list(one.missing)
     content: dict[str, Any] = {
