@@ -38,7 +38,7 @@ class Specimen:
             its number.
         path: as it is opened; the address of a window (see `images.address`).
         width, height: in pixels as stored on disk, a window's upright; 0 if the photograph is unreadable.
-        status: `ok`, `unreadable` (also what is no photograph but a mask), or `duplicate`
+        status: `ok`, `unreadable` (also a mask), or `duplicate`
             (another photograph has the same id, or is the same file, and is kept); `removed` only in the
             state that outlives a listing.
         reason: why it is not `ok`, or what to know about it, for example that only the first
@@ -290,7 +290,7 @@ def _opened(file: FoundFile) -> Specimen:
     with suppress(Exception):  # Pillow does not open all that can be read
         if is_mask_picture(file.path):
             what = (
-                "no photograph but a picture of a mask (one colour on black or on nothing); move it to a"
+                "not a photograph but a picture of a mask (one colour on black or on nothing); move it to a"
                 " folder of its own"
             )
             return replace(row, status=UNREADABLE, reason=what)
@@ -306,7 +306,7 @@ def _without_masks(rows: Sequence[Specimen]) -> list[Specimen]:
             status=UNREADABLE,
             width=0,
             height=0,
-            reason=f"no photograph but, by its name, a mask of {os.path.basename(masks[row.name])}; move"
+            reason=f"not a photograph but, by its name, a mask of {os.path.basename(masks[row.name])}; move"
             " it to a folder of its own, or rename it",
         )
         if row.name in masks and row.status == OK
