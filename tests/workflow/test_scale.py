@@ -108,22 +108,31 @@ def finish(project: Project, plan: str) -> int:
 
 def plan(folder: Path, sizes: tuple[int, int, int]) -> tuple[Project, Cost]:
     """Plan projects of three sizes; the last of them and what it took."""
-    costs = []
+    projects, costs = [], []
     for genera in sizes:
         project = make_listed(folder / str(genera), genera)
         call(project, "--dry-run")  # writes the options files, which a listing is newer than
         for stamp in project.folder.rglob(".listed"):
             stamp.touch()
+        projects.append(project)
         costs.append(call(project, "--dry-run"))
         names = [job.split()[0] for job in jobs_in(costs[-1].text)]
         assert names.count("segment_shard") == 3 * SHARDS * genera
         assert names.count("train_palindrome") == 2 * genera
-    # a genus more costs the same, however many there are
-    few, some, many = sizes
-    first = (costs[1].seconds - costs[0].seconds) / (some - few)
-    second = (costs[2].seconds - costs[1].seconds) / (many - some)
-    assert second < 2.5 * first
+    seconds = [cost.seconds for cost in costs]
+    if not linear(sizes, seconds):  # other processes may have slowed one of the calls
+        again = [call(project, "--dry-run").seconds for project in projects]
+        seconds = [min(pair) for pair in zip(seconds, again, strict=True)]
+    assert linear(sizes, seconds), seconds
     return project, costs[-1]
+
+
+def linear(sizes: tuple[int, int, int], seconds: list[float]) -> bool:
+    """Whether a genus more costs about the same, however many there are."""
+    few, some, many = sizes
+    first = (seconds[1] - seconds[0]) / (some - few)
+    second = (seconds[2] - seconds[1]) / (many - some)
+    return second < 2.5 * first
 
 
 def test_planning_is_linear_in_the_genera(tmp_path: Path) -> None:
