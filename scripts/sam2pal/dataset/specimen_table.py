@@ -19,10 +19,8 @@ SCALES = {"pixels_per_mm": 1.0, "ac:scaleConversionFactor": 0.1}
 """Columns of scales, and what makes pixels per millimetre of them."""
 SHOWN = 5
 """Cells that are named of those that are wrong."""
-FEW, FAR = (
-    3,
-    3.0,
-)  # scales of a genus that have a median; how many times more or less than it is odd
+FEW = 3  # typed scales of a genus, below which their median says nothing
+FAR = 3.0  # times more or less than the median, beyond which a scale is odd
 
 
 class SpecimenTable:
