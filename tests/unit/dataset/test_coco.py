@@ -182,7 +182,12 @@ def test_each_mistake_has_its_own_message(tmp_path, where, key, value, message):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "is empty"), ("{", "not valid JSON"), ("[]", "COCO results"), (None, "there is no such file")],
+    [
+        ("", "is empty"),
+        ("{", "not valid JSON"),
+        ("[]", "COCO results"),
+        (None, "there is no such file"),
+    ],
 )
 def test_files_that_are_not_coco(tmp_path, text, message):
     path = tmp_path / "t.json"

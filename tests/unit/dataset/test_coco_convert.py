@@ -197,7 +197,10 @@ def edited(**changes):
         (edited(annotations__segmentation=[[1, 2, 3, 4, 5]]), "an x without its y"),
         (edited(annotations__segmentation=[[1, 2, 3, 4, "5", 6]]), "not a number"),
         (edited(annotations__segmentation="abc"), "neither a list of polygons nor an RLE"),
-        (edited(annotations__segmentation=[[70, 5, 80, 5, 80, 25]]), "no pixel.*copy of another size"),
+        (
+            edited(annotations__segmentation=[[70, 5, 80, 5, 80, 25]]),
+            "no pixel.*copy of another size",
+        ),
         (edited(annotations__segmentation=[[9, 5, 20, 5, 30, 5]]), "no pixel.*60 x 40; redraw"),
         (edited(annotations__segmentation=[[1, 5, 1e9, 5, 80, 25]]), "does not fit"),
         (edited(annotations__segmentation={"size": [40, 60], "counts": [5]}), "cover 5 pixels"),

@@ -94,8 +94,8 @@ def test_of_a_file_with_photographs_in_it_takes_no_time(tmp_path):
     shape = '{"label": "head", "shape_type": "polygon", "points": [[1, 1], [9, 1], [9, 9]]}'
     text = '{"imageData": "' + "aB3/" * 500_000 + '", "imagePath": "..\\\\Aus\\/0001.png", '
     Path(tmp_path, "drawn.json").write_text(f'{text}"shapes": [{shape}]}}')
-    began = time.process_time()
+    began = time.thread_time()
     before = state(tmp_path)
-    assert time.process_time() - began < 2
+    assert time.thread_time() - began < 2
     replaced(tmp_path / "Aus/0001.png")
     assert state(tmp_path) != before

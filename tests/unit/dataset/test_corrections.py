@@ -153,11 +153,15 @@ def test_a_verdict_is_on_the_mask_that_was_judged(folder: Path, say: Say) -> Non
         ("box/2", "head", "wrong_specimen", None, "r1", judged),
     )
     same = {name: {"head": HEAD, "elytra": ELYTRA} for name in ("box/0", "box/1", "box/2")}
-    found = [s.annotations["head"] for s in applied(folder, file, predicted(folder, same)).specimens]
+    found = [
+        s.annotations["head"] for s in applied(folder, file, predicted(folder, same)).specimens
+    ]
     assert [one.verdict for one in found] == ["rejected", "accepted", "wrong_specimen"]
     assert found[1].score == 0.3 and found[1].source == "predicted"
     other = {name: {"head": MENDED, "elytra": ELYTRA} for name in same}
-    found = [s.annotations["head"] for s in applied(folder, file, predicted(folder, other)).specimens]
+    found = [
+        s.annotations["head"] for s in applied(folder, file, predicted(folder, other)).specimens
+    ]
     assert [one.verdict for one in found] == ["", "accepted", "wrong_specimen"]
     assert np.array_equal(found[1].mask(), HEAD)  # what was accepted goes before what nobody saw
     scored = applied(folder, file, predicted(folder, other), settle=False).specimens[1]
@@ -180,7 +184,9 @@ def test_templates_are_what_was_corrected_and_so_many_accepted(folder: Path, say
     assert {t.specimen for t in some} == {"box/0", "box/2"} and len(some) == 4
     path = folder.parent / "templates.json"
     write_templates(path, some)
-    templates = Dataset(convert(path, folder, STRUCTURES, genus="Aus"), source="drawn").by_specimen()
+    templates = Dataset(
+        convert(path, folder, STRUCTURES, genus="Aus"), source="drawn"
+    ).by_specimen()
     assert np.array_equal(templates["box/0"].masks["head"], MENDED)
     assert np.array_equal(templates["box/2"].masks["elytra"], MENDED)  # accepted last
     write_templates(path, [])
@@ -204,7 +210,10 @@ def test_the_same_said_twice_is_no_fault_and_another_thing_is(folder: Path, say:
 
 
 FAULTS = {
-    "another photograph": ({"sha256": "0" * 64}, "is not the file that was judged; it was replaced"),
+    "another photograph": (
+        {"sha256": "0" * 64},
+        "is not the file that was judged; it was replaced",
+    ),
     "another size": ({"sha256": "", "width": 13}, "has 12 x 8 pixels, the correction 13 x 8"),
     "another genus": ({"genus": "Bus"}, "is of the genus 'Bus', but the file lies in the folder"),
     "no such photograph": ({"specimen": "box/9", "file_name": "box/9.png"}, "no photograph"),

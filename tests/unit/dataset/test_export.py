@@ -88,7 +88,10 @@ def test_what_is_exported_comes_back(tmp_path, predictions, photographs, tool):
         assert not specimen.masks["eye left"].any()
         known = tool in ("coco", "labelme", "cvat", "labelstudio")  # the others have no word for it
         assert specimen.state("eye left") == (before[name].state("eye left") if known else "absent")
-    assert {one.state("eye left") for one in before.values() if one.annotations} == {"absent", "hidden"}
+    assert {one.state("eye left") for one in before.values() if one.annotations} == {
+        "absent",
+        "hidden",
+    }
 
 
 def test_predictions_themselves_come_back(predictions, photographs):

@@ -124,18 +124,22 @@ def test_ten_thousand_annotations_take_seconds(project, tmp_path):
     for name in names:
         (tmp_path / "Bus" / name).hardlink_to(tmp_path / "Bus/a.png")
     (tmp_path / "Bus.json").write_text(coco(names, per_photograph=20))
-    began = time.process_time()
+    began = time.thread_time()
     assert not project().errors
-    assert time.process_time() - began < 10
+    assert time.thread_time() - began < 20
 
 
-def test_time_is_linear_in_annotations_and_in_bytes(tmp_path):
+def test_time_is_linear_in_annotations_and_in_bytes(tmp_path, processor_seconds):
     def seconds(path, text, names):
         path.write_text(text)
         listed = [PhotographFile(name, f"/nowhere/{name}", name[:-4], 20, 12) for name in names]
-        began = time.process_time()
-        assert len(convert(path, Photographs(listed, "a list"), ["head"])["images"]) == len(names)
-        return time.process_time() - began
+
+        def converted():
+            assert len(convert(path, Photographs(listed, "a list"), ["head"])["images"]) == len(
+                names
+            )
+
+        return processor_seconds(converted)
 
     def of_coco(count):
         names = [f"{number}.png" for number in range(count)]
@@ -146,6 +150,5 @@ def test_time_is_linear_in_annotations_and_in_bytes(tmp_path):
         data = {"shapes": [shape], "imagePath": "a.png", "imageData": "A" * 10**6 * megabytes}
         return seconds(tmp_path / "a.json", json.dumps(data), ["a.png"])
 
-    of_coco(10)
     assert of_coco(400) < 4 * 3 * of_coco(100)
     assert of_image_data(20) < 4 * 3 * max(of_image_data(5), 0.01)

@@ -105,7 +105,9 @@ def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
             (results / genus / round_ / "adapter").mkdir()
     assert said()[1] == "All masks are there; only what depends on a change is computed."
     known = plan.rates(checked, benchmarks, results)
-    nothing = plan.plan_lines(checked, {"Aus": plan.Work()}, known)  # as the demo before its drawing
+    nothing = plan.plan_lines(
+        checked, {"Aus": plan.Work()}, known
+    )  # as the demo before its drawing
     assert nothing[1] == "What there is to do is known once the photographs are there."
 
 
@@ -161,8 +163,10 @@ def test_a_model_that_never_ran_here_is_tried_once_for_some_seconds(project, tmp
     kept, said = tmp_path / "resources/trials.json", []
     program = timing(tmp_path, "print('{\"seconds\": 0.5}')")
     tried = [trial.trial(checked.configuration, kept, program, said.append) for _ in range(2)]
-    assert tried[0] == tried[1] == trial.Rates(
-        *(0.5 * trial.SEGMENTATION, 0.5 * trial.TRAINING), trial.SOURCE
+    assert (
+        tried[0]
+        == tried[1]
+        == trial.Rates(*(0.5 * trial.SEGMENTATION, 0.5 * trial.TRAINING), trial.SOURCE)
     )
     assert (tmp_path / "calls").read_text() == "." and len(said) == 1
     bundled = trial.trial(look()[0].configuration, kept, program, said.append)
