@@ -118,6 +118,7 @@ soak: $(READY) ## Break things while the workflow runs, and compare the tables a
 
 lint: $(READY) ## Check style and the workflow's conventions
 	@echo "== checking style: ruff, snakefmt, snakemake --lint"
+	$(BIN)/ruff format --quiet --check scripts tests profiles
 	$(BIN)/ruff check --quiet scripts tests profiles
 	$(BIN)/snakefmt --check --compact-diff workflow
 	$(BIN)/snakemake --workflow-profile none --lint

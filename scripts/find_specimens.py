@@ -57,9 +57,7 @@ def main() -> None:
         help="COCO boxes that people drew; what they say of a tray replaces what is found there",
     )
     parser.add_argument("--output", type=Path, required=True, help="COCO file to write")
-    parser.add_argument(
-        "--page", type=Path, required=True, help="folder for the page of the trays"
-    )
+    parser.add_argument("--page", type=Path, required=True, help="folder for the page of the trays")
     parser.add_argument(
         "--codes",
         action="store_true",

@@ -25,7 +25,9 @@ def main() -> None:
         arguments.files,
         arguments.checkpoint,
     )
-    write_text(arguments.output, json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(
+        arguments.output, json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def recorded(path: Path = RECORD) -> Rows:
         SystemExit: nothing was recorded.
     """
     if not path.is_file():
-        raise SystemExit(f"error: {path} is not there: after make demo, {sys.argv[0]} results --write")
+        raise SystemExit(
+            f"error: {path} is not there: after make demo, {sys.argv[0]} results --write"
+        )
     with path.open(encoding="utf-8", newline="") as file:
         lines = csv.DictReader(file, delimiter="\t")
         return {

@@ -93,12 +93,19 @@ def measure(
             (template,) = collection.draw(1, draw, protocol.seed)
             others = [i for i in range(len(collection.tune)) if i != template]
             rng = np.random.default_rng([protocol.seed, 7, draw])
-            chosen = rng.choice(others, min(arguments.specimens, len(others)), replace=False).tolist()
+            chosen = rng.choice(
+                others, min(arguments.specimens, len(others)), replace=False
+            ).tolist()
             drawn = [collection.tune[i] for i in (template, *chosen)]
             templates = TemplateSet.read(drawn, names, plain.image_size, aligned=False)
             data = prepare(plain, templates, [drawn[0].path], options, draw)
             for row in of_draw(tracker, data):
-                yield {"collection": name, "draw": draw, **row, "structure": names[row["structure"]]}
+                yield {
+                    "collection": name,
+                    "draw": draw,
+                    **row,
+                    "structure": names[row["structure"]],
+                }
 
 
 def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
@@ -112,7 +119,9 @@ def of_draw(tracker: Tracker, data: Data) -> Iterator[dict]:
         at, found = weights if logits is None else [logits], {}
         for row, structure in enumerate(followed.structure.tolist()):
             parts = torch.autograd.grad(losses[row], at, retain_graph=True, allow_unused=True)
-            parts = [torch.zeros_like(a) if p is None else p for a, p in zip(at, parts, strict=True)]
+            parts = [
+                torch.zeros_like(a) if p is None else p for a, p in zip(at, parts, strict=True)
+            ]
             if logits is not None:
                 parts = [parts[0][row]]
             found[structure] = torch.cat([part.flatten() for part in parts])

@@ -342,7 +342,9 @@ def test_the_index_finds_specimens_of_all_genera(browser: Browser) -> None:
     assert [c["name"] for c in found["categories"]] == list(STRUCTURES)
 
 
-@pytest.mark.parametrize("page", ["index.html", "Abax/one/review.html", "Abax/one/review/index.html"])
+@pytest.mark.parametrize(
+    "page", ["index.html", "Abax/one/review.html", "Abax/one/review/index.html"]
+)
 def test_people_with_a_screen_reader_or_a_finger_can_use_it(browser: Browser, page: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 

@@ -106,7 +106,10 @@ def specimens(lines, name="config/specimens.csv"):
 
 
 IN_YAML = {
-    "a tab": (yaml_text("  untrained", "\tuntrained"), r"config.yaml, line \d+, column \d+: .*character"),
+    "a tab": (
+        yaml_text("  untrained", "\tuntrained"),
+        r"config.yaml, line \d+, column \d+: .*character",
+    ),
     "a bracket left open": (yaml_text("seed: 1", "seed: [1"), r"config.yaml, line \d+, column \d+"),
     "no blank after a colon": (yaml_text("seed: 1", "seed:1"), r"config.yaml, line 2, column"),
     "a quote left open": (yaml_text("seed: 1", 'seed: "1'), r"config.yaml, line \d+, column"),

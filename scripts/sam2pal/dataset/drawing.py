@@ -78,7 +78,14 @@ class Drawing:
             outline = read(*more)
         except InputError as error:
             outline = faulty_outline(label, where, error)
-        except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            OSError,
+            TypeError,
+            ValueError,
+        ) as error:
             what = f"{type(error).__name__}: {str(error)[:100]}"
             fault = InputError(f"{where}: it is damaged ({what}); redraw it")
             outline = faulty_outline(label, where, fault)

@@ -152,8 +152,10 @@ def _fills(photograph: Photograph, known: Sequence[Silhouette]) -> bool:
     """Whether something that looks like a template is so long that no other has room beside it."""
     pixels = photograph.small(SMALL)
     best = regions_like(pixels, known, 1)
-    return bool(best) and best[0].likeness >= ALIKE and max(best[0].box[2:]) >= ALONE * max(
-        pixels.shape[:2]
+    return (
+        bool(best)
+        and best[0].likeness >= ALIKE
+        and max(best[0].box[2:]) >= ALONE * max(pixels.shape[:2])
     )
 
 

@@ -20,7 +20,8 @@ LIMIT = 15  # seconds, most of which the libraries take to load
 SEGMENTATION, TRAINING = 2.6, 15.6
 # pixels of each of the ways in which `segmentation: ensemble` sees a specimen, as a share of the model's own
 PIXELS = (1.0, 2.25, 1.5625, 1.5625, 2.25, 1.5625, 2.25, 1.0)
-FITTING = 0.4  # for `segmentation: refine`, on the largest of these squares (0.12 s if seen three times)
+# for `segmentation: refine`, on the largest of these squares (0.12 s if seen three times)
+FITTING = 0.4
 SOURCE = "by a trial of this model on this machine"
 
 

@@ -20,9 +20,7 @@ POSITIONS = {"file_name": str, "specimen": str, "structure": str}
 POSITIONS |= {"centroid_x": float, "centroid_y": float, **dict.fromkeys(BOX, int)}
 
 
-def write_whole(
-    specimens: Sequence[Exported], structures: Sequence[str], folder: Path
-) -> None:
+def write_whole(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `annotations.json`, COCO with an image per photograph, its masks as stored on disk.
 
     Each annotation has the id of its `specimen`. `positions.csv` says where each structure lies in the

@@ -121,7 +121,9 @@ def reliability(table: pd.DataFrame, good_iou: float) -> Figure:
             area = 8 + 120 * rows["n"] / max(rows["n"].sum(), 1)
             axes.scatter(rows["mean_confidence"], rows["share_good"], s=area, color=colour)
             axes.set(xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), aspect="equal")
-            axes.set_title(f"{_names([structure], 'all masks')[0]}, n = {rows['n'].sum()}", fontsize=8)
+            axes.set_title(
+                f"{_names([structure], 'all masks')[0]}, n = {rows['n'].sum()}", fontsize=8
+            )
             axes.grid(color="0.92")
             axes.set_axisbelow(True)
         panels[0].set_ylabel(f"round {round_}\nshare with IoU >= {good_iou:g}", fontsize=8)

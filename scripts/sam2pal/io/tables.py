@@ -119,7 +119,9 @@ def _parquet_chunks(path: Path, columns: Columns) -> Iterator[pa.Table]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(_ROWS, columns=list(columns), use_threads=False):
                 cells = {name: batch.column(name).cast(_ARROW[of]) for name, of in columns.items()}
-                texts = {name: pc.fill_null(cells[name], "") for name, of in columns.items() if of is str}
+                texts = {
+                    name: pc.fill_null(cells[name], "") for name, of in columns.items() if of is str
+                }
                 yield pa.table(cells | texts)
     except (pa.ArrowInvalid, OSError) as error:
         raise DamagedError(path, f"{path}: damaged table ({error})") from error

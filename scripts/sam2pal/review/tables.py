@@ -35,7 +35,11 @@ class Tables:
     """
 
     def __init__(
-        self, evaluation: File = None, measurements: File = None, next: File = None, changes: File = None
+        self,
+        evaluation: File = None,
+        measurements: File = None,
+        next: File = None,
+        changes: File = None,
     ) -> None:
         names = ("specimen", "structure", "status", "iou")
         rows = _rows(evaluation, EVALUATION, names)

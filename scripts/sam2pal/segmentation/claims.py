@@ -43,7 +43,9 @@ class TrackedPhotograph:
     contrasts: Sequence[float | None]
 
     @classmethod
-    def of(cls, photograph: Photograph, outcome: Outcome, followed: Sequence[str]) -> "TrackedPhotograph":
+    def of(
+        cls, photograph: Photograph, outcome: Outcome, followed: Sequence[str]
+    ) -> "TrackedPhotograph":
         box = letterbox_of(photograph, 4 * outcome.logits.shape[-1])
         known = [True] * len(followed) if outcome.known is None else outcome.known
         place = {name: i for i, name in enumerate(followed) if known[i]}

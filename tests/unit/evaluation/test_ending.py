@@ -104,7 +104,8 @@ def test_rows_of_the_specimen_table_that_joined_nothing(tmp_path):
     table.write_text("genus,specimen,sex\nAus,0001,f\nAus,331.png,m\nBus,9,m\n")
     (found,) = of_specimen_table(table, "Aus", tmp_path / "manifest.tsv")
     assert (
-        found["status"] == "unmatched" and "match no photograph of Aus: '331.png'" in found["reason"]
+        found["status"] == "unmatched"
+        and "match no photograph of Aus: '331.png'" in found["reason"]
     )
     twin = dataclasses.replace(one, path="0001.jpg", status="duplicate")
     write_list(tmp_path / "manifest.tsv", [one, twin])

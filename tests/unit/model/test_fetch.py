@@ -207,7 +207,9 @@ def test_script(by_hand, server, options, tmp_path):
 def test_script_fails_without_traceback(by_hand, server, options, tmp_path, values, expected):
     if "url" in values:
         values = {**values, "url": server + values["url"]}
-    done = by_hand("fetch_checkpoint", "--options", options(**values), "--output", tmp_path / "sam.pt")
+    done = by_hand(
+        "fetch_checkpoint", "--options", options(**values), "--output", tmp_path / "sam.pt"
+    )
     assert done.code == 1
     assert done.err.startswith("error: ") or "\nerror: " in done.err
     assert expected in done.err and "Traceback" not in done.err

@@ -61,9 +61,13 @@ def test_names_stay_text_in_pandas(tmp_path):
     guide = pd.read_csv(tmp_path / "columns.tsv", sep="\t")
     assert guide["meaning"].notna().all()
     summary = guide[guide["table"] == "morphometrics_summary"].set_index("column")
-    assert summary.loc["bias", "unit"] == "as the column unit" and summary.loc["n", "type"] == "number"
+    assert (
+        summary.loc["bias", "unit"] == "as the column unit" and summary.loc["n", "type"] == "number"
+    )
     assert "whose structure is absent" in summary.loc["state_absent", "meaning"]
-    assert not guide["meaning"].str.startswith("index of").loc[guide["table"] == "publication"].any()
+    assert (
+        not guide["meaning"].str.startswith("index of").loc[guide["table"] == "publication"].any()
+    )
     units = guide[guide["table"] == "morphometrics_wide"].set_index("column")["unit"].dropna()
     known = {"head.length_mm": "mm", "head.area_px2": "px2", "head.orientation": "degree"}
     assert units.to_dict() == known

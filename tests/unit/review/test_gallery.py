@@ -678,7 +678,9 @@ def test_iou_stands_beside_the_confidence_where_there_is_truth(files: Files) -> 
     assert [row["mean_iou"] for row in listed(files.folder)][:3] == ["", "0.4400", "0.0000"]
     write_review(output, Sources(sorted(files.folder.glob("shards/*.json"))))
     assert "Mean IoU" not in output.read_text("utf-8") and not data(files.folder)["evaluated"]
-    assert not any("iou" in (mark or ()) for row in data(files.folder)["rows"] for mark in row["marks"])
+    assert not any(
+        "iou" in (mark or ()) for row in data(files.folder)["rows"] for mark in row["marks"]
+    )
 
 
 def test_the_same_inputs_give_the_same_bytes(files: Files) -> None:
@@ -736,7 +738,9 @@ def test_a_structure_without_template_warns_of_nothing(tmp_path: Path) -> None:
     wing = card_of(tmp_path, "one")["marks"][2]
     assert listed(tmp_path)[0]["group"] == "fine" and listed(tmp_path)[0]["absent"] == ""
     assert wing["unknown"] and "no_template" in wing["flags"] and "state" not in wing
-    assert re.search(r">wing</th><td>0</td><td>0</td><td>0</td><td>0</td><td>0</td>.*<td>1</td></tr>", html)
+    assert re.search(
+        r">wing</th><td>0</td><td>0</td><td>0</td><td>0</td><td>0</td>.*<td>1</td></tr>", html
+    )
 
 
 def test_no_specimen_makes_a_page_that_says_so(tmp_path: Path) -> None:

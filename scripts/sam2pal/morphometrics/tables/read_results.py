@@ -1,7 +1,7 @@
 """Read a table of results with names as text, so that specimen 0160 stays 0160.
 
-    from read_results import read_results
-    table = read_results("measurements.csv")
+from read_results import read_results
+table = read_results("measurements.csv")
 """
 
 from pathlib import Path

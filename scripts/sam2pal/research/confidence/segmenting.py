@@ -99,8 +99,7 @@ def _segment(case: Case, tracker: Tracker, options: SegmentationOptions) -> dict
             }
         )
     seen = {
-        image["specimen"]: {name: image[name] for name in SEEN}
-        for image in predictions["images"]
+        image["specimen"]: {name: image[name] for name in SEEN} for image in predictions["images"]
     }
     return {"masks": masks, "seen": seen, "info": predictions["info"]}
 
