@@ -129,9 +129,10 @@ docs: $(READY) ## Write workflow/schemas and the tables of config/README.md anew
 web: ## Bundle the review page anew from web/ (needs node and npm)
 	cd web && npm ci --no-audit --no-fund && npm run build
 
-format: $(READY) ## Format the Snakefiles and sort the imports
+format: $(READY) ## Format the Snakefiles and the Python, and sort the imports
 	$(BIN)/snakefmt workflow
 	$(BIN)/ruff check --fix scripts tests profiles
+	$(BIN)/ruff format scripts tests profiles
 
 bench: $(READY) ## Print what segmenting, training and measuring cost, over their bounds, and other ways (CPU; an hour)
 	PYTHONPATH=scripts $(BIN)/python tests/bench/segmentation.py --output build/bench/segmentation.md $(ARGS)
