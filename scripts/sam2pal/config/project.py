@@ -1,7 +1,7 @@
 """A configuration and its tables, put together."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from sam2pal.config.rounds import CORRECTIONS, Round
 from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import AnnotationSet, Genus, name_problem, read_genera, read_sources
 from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.folders import walk
 
 _DEFAULT_CORRECTIONS = Configuration.__pydantic_fields__["corrections"].default  # need not be there
 Corrected = Callable[[Configuration, Genus, str, list[str]], AnnotationSet | None]
@@ -142,22 +143,18 @@ def find_corrections(
     return {genus: of for genus, of in found.items() if of}, notes
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """The files of a folder and of all below it, but for what systems leave there; no folder twice."""
+def _files_below(folder: Path) -> list[Path]:
+    """The files of a folder, then those of the folders in it.
 
-    def fail(error: OSError) -> None:
-        raise InputError(f"{error.filename}: the folder cannot be listed ({error.strerror})")
-
-    seen = set()
-    for at, below, names in os.walk(folder, onerror=fail, followlinks=True):
-        if (place := os.path.realpath(at)) in seen:
-            below.clear()
-            continue
-        seen.add(place)
-        below[:] = sorted(name for name in below if not name.startswith((".", "__")))
-        for name in sorted(names):
-            if name[0] != "." and name.lower() not in ("thumbs.db", "desktop.ini"):
-                yield Path(at, name)
+    Raises:
+        InputError: a folder cannot be listed.
+    """
+    found = []
+    for name, entry in walk(folder):
+        if isinstance(entry, OSError):
+            raise InputError(f"{folder / name}: the folder cannot be listed ({entry.strerror})")
+        found.append(name.split("/"))
+    return [Path(folder, *parts) for parts in sorted(found, key=lambda parts: (parts[:-1], parts))]
 
 
 def _runs(

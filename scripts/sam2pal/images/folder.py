@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sam2pal.images.reading import IMAGE_SUFFIXES, NO_FILE, UNSUPPORTED_SUFFIXES
 from sam2pal.io.errors import InputError
+from sam2pal.io.folders import walk
 from sam2pal.io.user_tables import composed
 
 # What programs leave beside photographs; neither photographs nor worth a mention.
@@ -21,9 +22,6 @@ SIDECAR_SUFFIXES = frozenset(
     {".xmp", ".aae", ".thm", ".pp3", ".dop", ".json", ".xml", ".txt", ".csv", ".tsv", ".md"}
     | {".ini", ".db", ".md5", ".sha256", ".log", ".yaml", ".yml"}
 )
-
-_NO_FOLDERS = {"__MACOSX", "@eaDir", "@Recycle", "@Recently-Snapshot", "@tmp", "#recycle"}
-DEEPEST = 100  # folders within each other
 
 
 class FoundFile(NamedTuple):
@@ -74,54 +72,27 @@ _DIGITS = re.compile("([0-9]+)")
 
 
 def visible_below(folder: Path) -> list[Path]:
-    """All below a folder in natural order, without what is hidden and what systems and servers leave."""
-    found = [
-        path
-        for path in folder.rglob("*")
-        if not any(n[0] == "." or n in _NO_FOLDERS for n in path.relative_to(folder).parts)
-    ]
+    """All files below a folder in natural order, none of folders that cannot be listed."""
+    found = [folder / name for name, entry in walk(folder) if not isinstance(entry, OSError)]
     return sorted(found, key=lambda path: natural_key(path.as_posix()))
 
 
-def walk(folder: str | Path) -> Iterator[FoundFile | str]:
+def _photographs(folder: str | Path) -> Iterator[FoundFile | str]:
     """Photographs, readable or not, as `FoundFile`, and other files as their suffix; in no order.
 
-    Hidden and sidecar files are left out. Links are followed, but no folder is walked twice: where several
-    names lead to it, its own place counts before those of links. What cannot be walked or opened is
-    `FoundFile`, too, with its `problem`.
+    Sidecar files are left out. What cannot be walked or opened is `FoundFile`, too, with its `problem`.
 
     Raises:
         InputError: the folder does not exist or cannot be listed.
     """
-    root, seen = os.fspath(folder), set()
-    folders, links = [(root, "")], []
-    while folders or links:
-        path, prefix = folders.pop() if folders else links.pop()
-        try:
-            status = os.stat(path)
-            here = (status.st_dev, status.st_ino)
-            if here in seen:
-                continue
-            seen.add(here)
-            if prefix.count("/") > DEEPEST:
-                raise OSError(0, f"more than {DEEPEST} folders within each other; move it up")
-            with os.scandir(path) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name, reverse=True)
-        except OSError as error:
-            if path == root:
-                raise _unlisted(error, root) from error
-            why = f"the folder cannot be listed ({error.strerror})"
-            yield FoundFile(prefix[:-1], path, -1, 0, why)
-            continue
-        for entry in listed:
-            if entry.name[0] == "." or entry.name in _NO_FOLDERS:
-                continue
-            if _is_folder(entry):
-                (links if entry.is_symlink() else folders).append(
-                    (entry.path, f"{prefix}{entry.name}/")
-                )
-            else:
-                yield from _file(entry, prefix + entry.name)
+    for name, entry in walk(folder):
+        if not isinstance(entry, OSError):
+            yield from _file(entry, name)
+        elif name:
+            why = f"the folder cannot be listed ({entry.strerror})"
+            yield FoundFile(name, os.path.join(folder, name), -1, 0, why)
+        else:
+            raise _unlisted(entry, os.fspath(folder)) from entry
 
 
 def _file(entry: os.DirEntry, name: str) -> Iterator[FoundFile | str]:
@@ -139,13 +110,6 @@ def _file(entry: os.DirEntry, name: str) -> Iterator[FoundFile | str]:
         return
     problem = "" if stat.S_ISREG(status.st_mode) else NO_FILE
     yield FoundFile(name, entry.path, status.st_size, status.st_mtime_ns, problem)
-
-
-def _is_folder(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
 
 
 def _unlisted(error: OSError, root: str) -> InputError:
@@ -175,7 +139,7 @@ def scan(folder: str | Path) -> Listing:
     photographs: list[FoundFile] = []
     unsupported: list[FoundFile] = []
     others: Counter = Counter()
-    for entry in walk(folder):
+    for entry in _photographs(folder):
         if isinstance(entry, str):
             others[entry] += 1
             continue
@@ -205,7 +169,9 @@ class Folder:
     @cached_property
     def _files(self) -> list[tuple[str, str, int, int]]:
         return sorted(
-            (e.name, e.stem, e.size, e.mtime_ns) for e in walk(self.path) if not isinstance(e, str)
+            (e.name, e.stem, e.size, e.mtime_ns)
+            for e in _photographs(self.path)
+            if not isinstance(e, str)
         )
 
     @cached_property

@@ -487,7 +487,7 @@ def test_results_do_not_lie_among_photographs(folder: Path) -> None:
 def test_all_corrections_are_read_or_named(folder: Path) -> None:
     place = folder / "config/corrections"
     for name in ("Aus/corrections.json", "Aus/anna/corrections (1).JSON", "Aus/anna/a.json.txt", "both.Json",
-                 "Aus/.hidden.json", "Aus/Thumbs.db"):  # fmt: skip
+                 "Aus/.hidden.json", "Aus/Thumbs.db", "@eaDir/a.json", "__MACOSX/Aus/a.json"):  # fmt: skip
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text("{}")
     (place / "Aus/anna/again").symlink_to(place / "Aus")
