@@ -84,7 +84,7 @@ def _read_folder(
     texts = any(path.suffix == ".txt" for path in below)
     if classes is not None and texts:
         with guarded(folder):
-            return yolo.read(folder, classes, photographs)
+            return yolo.read(folder, below, classes, photographs)
     files = [
         path
         for path in below
@@ -106,10 +106,11 @@ def _read_folder(
         merged.faults += part.faults
         for kind, count in part.ignored.items():
             merged.ignored[kind] = merged.ignored.get(kind, 0) + count
-    if not merged.drawings and masks.present(folder):
+    pictures = masks.pictures(below)
+    if not merged.drawings and pictures:
         with guarded(folder):
-            merged = masks.read(folder, photographs, structures, glance)
-    elif others := masks.others(folder, photographs):
+            merged = masks.read(folder, below, photographs, structures, glance)
+    elif others := sorted(p.name for p in pictures if photographs.name_of_file(p) is None):
         merged.notes.append(
             f"{folder}: {len(others)} pictures such as '{others[0]}' were not read, as annotation files"
             " lie beside them; if they are masks, give them a folder of their own"

@@ -20,7 +20,8 @@ _ROWS = 64  # looked at first
 _SOFT = 11  # pixels from inside to outside of a soft edge
 _EDGES = 0.1  # of a picture's pixels that may be soft edges
 _AT_EDGES = 0.9  # of these lie between ground and structure
-_TINT = 2  # levels by which a soft edge may differ from its structure's colour made darker
+_TINT = 16  # levels by which a soft edge may differ from its structure's colour made darker
+_MOST_COLOURS = 2**16
 _ONE_AT_A_TIME = Lock()  # of large pictures, which threads would hold beside each other
 
 
@@ -60,6 +61,22 @@ def is_mask_picture(path: str | Path) -> bool:
             return _ground_and_one_colour(image)
 
 
+def odd_colours(image: Image.Image) -> tuple[np.ndarray, np.ndarray] | None:
+    """An RGB picture's main colour, [3], and those, [N, 3], that are no darker shades of it, commonest first.
+
+    None if it has so many colours that it is no picture of a mask.
+    """
+    counted = image.getcolors(_MOST_COLOURS)
+    if counted is None:
+        return None
+    counts, colours = (np.array(of) for of in zip(*counted, strict=True))
+    bright = 2 * colours.max(axis=1) >= colours.max()
+    main = colours[bright][counts[bright].argmax()]
+    depth = colours @ main / max(1, main @ main)
+    odd = np.abs(colours - depth[:, None] * main).max(axis=1) > _TINT
+    return main, colours[odd][np.argsort(-counts[odd], kind="stable")]
+
+
 def _ground_and_one_colour(image: Image.Image) -> bool:
     first = _levels(image.crop((0, 0, image.width, min(_ROWS, image.height))))
     if first is None or np.mean((first > first.min()) & (first < first.max())) > _EDGES:
@@ -87,14 +104,10 @@ def _levels(image: Image.Image) -> np.ndarray | None:
             shown = rgba[opacity == 255]
             return opacity if (shown == shown[:1]).all() else None
         image = image.convert("RGB")
-    values = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    if image.mode == "P":
+        image = image.convert("RGB")
+    values = np.asarray(image)
     if values.ndim == 2:
         return values
-    levels = values.max(axis=2)
-    main = values[np.unravel_index(levels.argmax(), levels.shape)].astype(np.int32)
-    for channel, most in enumerate(main):  # each row of a large picture on its own
-        for row, level in zip(values[..., channel], levels, strict=True):
-            strays = np.abs(row * main.max() - level * most) > _TINT * main.max()
-            if strays.any():
-                return None
-    return levels
+    counted = odd_colours(image)
+    return None if counted is None or len(counted[1]) else values.max(axis=2)

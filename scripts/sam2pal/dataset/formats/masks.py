@@ -9,8 +9,6 @@ What a mask picture may be:
 All else is refused, with what was seen in it.
 """
 
-import csv
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,42 +20,32 @@ from PIL import Image
 
 from sam2pal.dataset.drawing import Drawing, Outline, Source, faulty_outline, outline_of_mask
 from sam2pal.dataset.exported import Exported
+from sam2pal.dataset.formats.binary_masks import MaskError, binary_mask
+from sam2pal.dataset.formats.legends import Value, read_labelmap, read_legend
 from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs
-from sam2pal.images.folder import visible_below
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.io.text import decoded
 from sam2pal.io.user_tables import composed, folded
 
-SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp"})
+_SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp"})
 _FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG", "WEBP")
 _BACKGROUND = {"background", "_background_", "__ignore__"}
-_VALUE_NAMES = {"id", "value", "index", "pixel", "number", "class_id", "label_id"}
-_STRUCTURE_NAMES = {"name", "structure", "label", "class", "class_name"}
 _INSTANCE = re.compile(r"([ _-]?(\d+|masks?))+$", re.I)
 _HOLLOW = 2  # times larger without its holes a mask seems to be an edge alone
-_FLAT = 8  # colours, more of which are a picture
-_MANY = 2**16
-_TINT = 16  # levels by which a soft edge may differ from its structure's colour made darker
-_SOFT = 5  # pixels: how wide a soft edge is not, and steps from black or white that JPEG makes
-
-Value = int | tuple[int, int, int]
 
 
-def present(folder: Path) -> bool:
-    """Whether a folder holds any picture."""
-    return any(path.suffix.lower() in SUFFIXES for path in visible_below(folder))
-
-
-def others(folder: Path, photographs: Photographs) -> list[str]:
-    """Pictures in a folder that are not called as a photograph is."""
-    found = [path for path in visible_below(folder) if path.suffix.lower() in SUFFIXES]
-    return sorted(path.name for path in found if photographs.name_of_file(path) is None)
+def pictures(listed: Iterable[Path]) -> list[Path]:
+    """Those of a folder's files that may be masks."""
+    return [path for path in listed if path.suffix.lower() in _SUFFIXES]
 
 
 def read(
-    folder: Path, photographs: Photographs, structures: Sequence[str], glance: bool = False
+    folder: Path,
+    listed: Sequence[Path],
+    photographs: Photographs,
+    structures: Sequence[str],
+    glance: bool,
 ) -> Source:
     """Read a folder of mask pictures.
 
@@ -69,6 +57,7 @@ def read(
     - CVAT's export of segmentation masks is read by its `labelmap.txt`.
 
     Args:
+        listed: all files of the folder and below it.
         glance: look at names, sizes and legend only; the outlines cannot be drawn.
 
     Raises:
@@ -79,7 +68,7 @@ def read(
             f"{folder}: masks and photographs lie in the same folder; put the masks into a folder"
             " of their own"
         )
-    if any(path.name == "label_names.txt" for path in visible_below(folder)):
+    if any(path.name == "label_names.txt" for path in listed):
         raise InputError(
             f"{folder}: this was made by labelme_json_to_dataset; give the LabelMe files (.json)"
             " that it was made of"
@@ -88,10 +77,10 @@ def read(
     legend: Mapping[Value, str] | None = None
     classes = folder if folder.name == "SegmentationClass" else folder / "SegmentationClass"
     if classes.is_dir() and (classes.parent / "labelmap.txt").is_file():
-        legend, folder = _labelmap(classes.parent / "labelmap.txt"), classes
+        legend, folder = read_labelmap(classes.parent / "labelmap.txt"), classes
     drawings: dict[str, list[Outline]] = {}
-    for path in visible_below(folder):
-        if path.suffix.lower() not in SUFFIXES:
+    for path in pictures(listed):
+        if not path.is_relative_to(folder):
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         try:
@@ -104,14 +93,14 @@ def read(
         outlines = drawings.setdefault(photograph.name, [])
         try:
             if not label and legend is None:
-                legend = _legend(folder, source)
+                legend = read_legend(folder, source.notes)
             if glance:
                 outlines += _seen([label] if label else set(legend.values()), path, photograph)
             elif label:
                 outlines.append(_drawn(label, path, photograph))
             else:
                 outlines += _indexed(path, legend, source, photograph)
-        except _MaskError as error:
+        except MaskError as error:
             outlines.append(faulty_outline(label, str(path), error))
             if not label:
                 raise
@@ -121,10 +110,6 @@ def read(
         where = f"{folder}: masks of '{photograph_name}'"
         source.drawings.append(Drawing(photograph_name, where, outlines))
     return source
-
-
-class _MaskError(InputError):
-    """A picture is no mask."""
 
 
 def _meaning(
@@ -191,20 +176,20 @@ def _structure(label: str, known: set[str]) -> str | None:
 
 def _open(path: Path, photograph: PhotographFile, load: bool = True) -> Image.Image:
     if not path.is_file():
-        raise _MaskError(f"{path}: this is not a regular file; put a mask there")
+        raise MaskError(f"{path}: this is not a regular file; put a mask there")
     try:
         with Image.open(path, formats=_FORMATS) as image:
             _check_size(image, path, photograph)
             pages = getattr(image, "n_frames", 1)
             if pages > 1:
-                raise _MaskError(
+                raise MaskError(
                     f"{path}: it has {pages} pages; save each structure as its own file"
                 )
             if load:
                 image.load()
             return image
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise _MaskError(
+        raise MaskError(
             f"{path}: the mask cannot be decoded ({error}); export it again as PNG"
         ) from error
 
@@ -213,7 +198,7 @@ def _check_size(image: Image.Image, path: Path, photograph: PhotographFile) -> N
     """Refuse a mask of another size before it is decoded."""
     header = photograph.header()
     if image.size not in ((header.width, header.height), header.displayed):
-        raise _MaskError(
+        raise MaskError(
             f"{path}: the mask has {image.width} x {image.height} pixels, but the photograph"
             f" {photograph.path} has {header.width} x {header.height}; export it at that size"
         )
@@ -227,7 +212,7 @@ def _seen(labels: Iterable[str], path: Path, photograph: PhotographFile) -> list
 
 
 def _drawn(label: str, path: Path, photograph: PhotographFile) -> Outline:
-    mask = _binary(path, photograph)
+    mask = binary_mask(_open(path, photograph), path)
     outline = outline_of_mask(label, str(path), mask)
     if outline.empty:
         note = f"{path}: a mask without a pixel; the structure counts as absent"
@@ -237,94 +222,6 @@ def _drawn(label: str, path: Path, photograph: PhotographFile) -> Outline:
         note = f"{path}: the mask is hollow; fill it if only the structure's edge was drawn"
         return replace(outline, notes=(note,))
     return outline
-
-
-def _binary(path: Path, photograph: PhotographFile) -> np.ndarray:
-    image = _open(path, photograph)
-    if image.mode in ("RGBA", "LA", "PA"):
-        opacity = np.asarray(image.getchannel("A"))
-        if opacity.min() < 255:  # drawn on a transparent ground
-            colours = np.unique(np.asarray(image.convert("RGB"))[opacity == 255], axis=0)
-            if 1 < len(colours) <= _FLAT:  # a structure cut out of its photograph has more
-                raise _several_colours(path, colours)
-            return _cut(opacity, path)
-    if image.mode == "P":
-        indices = np.asarray(image)
-        image = image.convert("RGB")
-        black = any(colour == (0, 0, 0) for _, colour in image.getcolors(indices.size))
-        if not black and len(np.unique(indices)) <= 2 and not indices.min():
-            return _cut(indices, path)
-    if image.mode not in ("L", "1") and not image.mode.startswith("I"):
-        image = image.convert("RGB")
-        return _cut(np.asarray(image).max(axis=2), path, image)
-    return _cut(np.asarray(image), path)
-
-
-def _check_colours(image: Image.Image, path: Path) -> None:
-    """Refuse a picture on black with areas of more than one colour; soft edges are darker ones."""
-    counted = image.getcolors(_MANY)
-    if counted is None:  # a picture, which has other values in areas, too
-        return
-    counts, colours = (np.array(of) for of in zip(*counted, strict=True))
-    bright = colours.max(axis=1) > colours.max() / 2
-    main = colours[bright][counts[bright].argmax()]
-    depth = colours @ main / max(1, main @ main)
-    strays = np.abs(colours - depth[:, None] * main).max(axis=1) > _TINT
-    if path.suffix.lower() in (".jpg", ".jpeg", ".webp") and strays.any():  # stain edges
-        code = (65536, 256, 1)
-        among = np.isin(np.asarray(image).astype(np.int32) @ code, colours[strays] @ code)
-        if not scipy.ndimage.minimum_filter(among.astype(np.uint8), _SOFT, mode="constant").any():
-            return
-    if strays.any():
-        raise _several_colours(path, [main, colours[strays][counts[strays].argmax()]])
-
-
-def _several_colours(path: Path, colours: Iterable[Iterable[int]]) -> _MaskError:
-    listed = ", ".join(f"#{bytes(map(int, colour)).hex()}" for colour in colours)
-    return _MaskError(
-        f"{path}: this is not a binary mask: it has several colours ({listed}); save each structure"
-        " alone, white on black, or name it {specimen}.png and say in a legend.csv which colour is"
-        " which structure"
-    )
-
-
-def _cut(values: np.ndarray, path: Path, colours: Image.Image | None = None) -> np.ndarray:
-    """The mask of a picture of a black ground and one other value, soft edges cut in the middle."""
-    low, high = values.min().item(), values.max().item()
-    if low == high and not low:
-        return np.zeros(values.shape, bool)
-    levels = np.unique(values)
-    if low > (_SOFT if path.suffix.lower() in (".jpg", ".jpeg") else 0):
-        seen = f"its darkest value is {low}, its lightest {high}"
-        if colours is not None:
-            most = sorted(colours.getcolors(values.size), reverse=True)[:3]
-            seen = (
-                f"its commonest colours are {', '.join('#' + bytes(one).hex() for _, one in most)}"
-            )
-        raise _MaskError(
-            f"{path}: the mask has no black ground: {seen}; save the structure as white on black"
-        )
-    if len(levels) > 2:
-        between = (values > low + _SOFT) & (values < high - _SOFT)
-        if len(levels) < 9:
-            between = (values > low) & (values < high)
-        if scipy.ndimage.minimum_filter(between.astype(np.uint8), _SOFT, mode="constant").any():
-            shown = ", ".join(str(level) for level in levels[:8])
-            raise _MaskError(
-                f"{path}: this is not a binary mask: it holds {len(levels)} values ({shown}"
-                f"{', ...' if len(levels) > 8 else ''}) in areas, not only at edges; save the"
-                " structure alone, white on black, or an indexed mask with a legend"
-            )
-    if colours is not None:
-        _check_colours(colours, path)
-    mask = values > (0 if len(levels) <= 2 else high / 2)
-    edge = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    if edge.mean() > 0.9:
-        raise _MaskError(
-            f"{path}: the mask covers the edge of the photograph all round; it seems to be inverted:"
-            " save the structure white on black"
-        )
-    return mask
 
 
 def _indexed(
@@ -339,14 +236,14 @@ def _indexed(
     else:
         channels = np.asarray(image.convert("RGB")).astype(np.int64)
         if (channels != channels[..., :1]).any():
-            raise _MaskError(
+            raise MaskError(
                 f"{path}: the legend gives index values, but this mask has colours; save it as an"
                 " indexed PNG, or write the colours as #rrggbb into the legend"
             )
         values = channels[..., 0]
     found = np.unique(values).tolist()
     if len(found) > 2 * len(legend) + 32:
-        raise _MaskError(
+        raise MaskError(
             f"{path}: this is not an indexed mask: it holds {len(found)} values, the legend"
             f" {len(legend)}; save it as PNG, without soft edges"
         )
@@ -360,98 +257,6 @@ def _indexed(
         elif label.casefold() not in _BACKGROUND:
             outlines.append(outline_of_mask(label, f"{path}: '{label}'", values == value))
     return outlines
-
-
-def _labelmap(path: Path) -> dict[Value, str]:
-    """CVAT's list of labels: `name:red,green,blue:parts:actions`."""
-    legend: dict[Value, str] = {}
-    for line in _text(path, Source()).splitlines():
-        cells = line.split(":")
-        if line.startswith("#") or len(cells) < 2:
-            continue
-        numbers = cells[1].split(",")
-        if len(numbers) != 3 or not all(number.strip().isdecimal() for number in numbers):
-            raise InputError(f"{path}: '{line[:60]}' gives no colour as red,green,blue")
-        red, green, blue = (int(number) for number in numbers)
-        legend[red, green, blue] = cells[0].strip()
-    return legend
-
-
-def _text(path: Path, source: Source) -> str:
-    text, note = decoded(path.read_bytes())
-    if note:
-        source.notes.append(f"{path}: {note}")
-    return text
-
-
-def _legend(folder: Path, source: Source) -> dict[Value, str]:
-    for suffix in ("json", "csv", "tsv"):
-        path = folder / f"legend.{suffix}"
-        if path.is_file():
-            break
-    else:
-        raise InputError(
-            f"{folder}: indexed masks need a file legend.csv (or .tsv, .json) beside them that says"
-            " which value is which structure, for example a row 1,head"
-        )
-    text = _text(path, source)
-    if suffix == "json":
-        try:
-            pairs = [list(pair) for pair in json.loads(text).items()]
-        except (ValueError, RecursionError, AttributeError) as error:
-            raise InputError(f'{path}: expected an object such as {{"1": "head"}}') from error
-    else:
-        first = text.partition("\n")[0]
-        sign = max(",;\t", key=first.count)
-        pairs = _two_columns([row for row in csv.reader(text.splitlines(), delimiter=sign)])
-    legend: dict[Value, str] = {}
-    for number, pair in enumerate(pairs, 1):
-        if not any(str(cell).strip() for cell in pair):
-            continue
-        if len(pair) != 2:
-            raise InputError(f"{path}: row {number} needs a value and a structure, found {pair}")
-        value, label = _value(pair[0]), pair[1]
-        if value is None:
-            value, label = _value(pair[1]), pair[0]
-        if value is None:
-            if number == 1:  # a header
-                continue
-            raise InputError(
-                f"{path}: row {number} ({pair[0]}, {pair[1]}) has neither a whole number nor a"
-                " colour #rrggbb"
-            )
-        if value in legend:
-            raise InputError(f"{path}: the value {pair[0]} has two structures")
-        legend[value] = str(label).strip()
-    if len({type(value) for value in legend}) != 1:
-        raise InputError(
-            f"{path}: expected either index values or colours, for one structure or more"
-        )
-    return legend
-
-
-def _two_columns(rows: list[list[str]]) -> list[list[str]]:
-    """Value and structure of every row, where a header says which of more columns these are."""
-    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    value = next((i for i, name in enumerate(header) if name in _VALUE_NAMES), None)
-    label = next((i for i, name in enumerate(header) if name in _STRUCTURE_NAMES), None)
-    if len(header) < 3 or value is None or label is None:
-        return rows
-    return [
-        [row[value], row[label]] if len(row) > max(value, label) else row for row in rows if row
-    ]
-
-
-def _value(cell: object) -> Value | None:
-    text = str(cell).strip()
-    if text.isdecimal() and text.isascii() and len(text) < 10:
-        return int(text)
-    if len(text) == 7 and text[0] == "#":
-        try:
-            return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
-        except ValueError:
-            return None
-    return None
 
 
 def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:

@@ -18,7 +18,6 @@ from sam2pal.dataset.drawing import (
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import read_text
 from sam2pal.dataset.photographs import Photographs
-from sam2pal.images.folder import visible_below
 from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_text
@@ -35,15 +34,15 @@ def classes_of(folder: Path) -> Path | None:
     return None
 
 
-def read(folder: Path, classes: Path, photographs: Photographs) -> Source:
-    """Read all text files of a folder; lines of five numbers are boxes, which are not outlines.
+def read(folder: Path, listed: Sequence[Path], classes: Path, photographs: Photographs) -> Source:
+    """Read all text files `listed` of a folder; lines of five numbers are boxes, which are not outlines.
 
     Programs of YOLO turn photographs upright. `absent` in `data.yaml` names structures that
     specimens lack.
     """
     source = Source()
     names, lacking = _content(classes)
-    for path in visible_below(folder):
+    for path in listed:
         if path.suffix != ".txt" or path.name in _LISTS or path.name.upper().startswith("README"):
             continue
         try:
