@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 
 from sam2pal.cli import run
 from sam2pal.config.provenance import commit
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_text
+from sam2pal.io.spelling import nearest
 from sam2pal.model.build import build_model, model_hash
 from sam2pal.model.device import choose_device, seed_everything
 from sam2pal.model.tracker import Tracker

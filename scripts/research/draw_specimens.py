@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the library lies
 from sam2pal.cli import program, run
 from sam2pal.dataset.files import Coco
 from sam2pal.dataset.rle import encode_mask
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.spelling import nearest
 from sam2pal.research.synthetic.anatomy import Species
 from sam2pal.research.synthetic.photograph import Style, sample_style
 from sam2pal.research.synthetic.species import KINDS, sample_relative, sample_species

@@ -7,7 +7,8 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import nearest
 
 SHOWN = 8  # problems of one kind in one message
 TYPES = {

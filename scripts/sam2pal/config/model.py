@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, StrictInt, model_validator
 
 from sam2pal.config.fields import Name, matching, options
-from sam2pal.io.errors import nearest
+from sam2pal.io.spelling import nearest
 
 BUNDLED_WEIGHTS = Path(__file__).parents[1] / "model/bundled/weights.safetensors"
 _RELEASES = {  # facebookresearch/sam2, README "Download Checkpoints"

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
 from sam2pal.config.fields import Name, Names, Share, options, unique
-from sam2pal.io.errors import nearest
+from sam2pal.io.spelling import nearest
 
 Pair = Annotated[list[Name], Field(min_length=2, max_length=2), AfterValidator(unique)]
 

@@ -15,8 +15,9 @@ from sam2pal.config.outlines import outline_problems
 from sam2pal.config.rounds import CORRECTIONS, Round
 from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import AnnotationSet, Genus, name_problem, read_genera, read_sources
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
 from sam2pal.io.folders import walk
+from sam2pal.io.spelling import nearest
 
 _DEFAULT_CORRECTIONS = Configuration.__pydantic_fields__["corrections"].default  # need not be there
 Corrected = Callable[[Configuration, Genus, str, list[str]], AnnotationSet | None]

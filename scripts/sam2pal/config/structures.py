@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool, StrictFloat
 
 from sam2pal.config.checking import refuse, validated
 from sam2pal.config.fields import Name, Section, matching, options
-from sam2pal.io.errors import nearest
+from sam2pal.io.spelling import nearest
 
 StructureName = matching(
     r'[^\s/\\,;{}"=+\-@\'][^\t/\\,;{}"]*',

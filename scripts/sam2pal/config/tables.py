@@ -23,8 +23,9 @@ from pydantic_core import PydanticCustomError
 
 from sam2pal.config.checking import refuse
 from sam2pal.config.scale import check_scale
-from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.user_tables import MISSING, UserTable, decimal_comma, misspelt, read_user_table
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import misspelt, nearest
+from sam2pal.io.user_tables import MISSING, UserTable, decimal_comma, read_user_table
 
 Row = TypeVar("Row")
 # folders of results/ and of results/GENUS/

@@ -26,8 +26,8 @@ from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
 from sam2pal.images.window import Window
-from sam2pal.io.errors import InputError, first_few, nearest
-from sam2pal.io.user_tables import composed, folded, meant
+from sam2pal.io.errors import InputError, first_few
+from sam2pal.io.spelling import composed, folded, meant, nearest
 
 _FEW = 10  # pixels of an outline, below which it may be a slip
 _SHOWN = 20  # outlines left out that are named

@@ -15,9 +15,9 @@ from sam2pal.dataset.files import Coco, check, guarded, read_json
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.images.address import content_hash, file_of, split
 from sam2pal.images.folder import natural_key
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
-from sam2pal.io.user_tables import meant
+from sam2pal.io.spelling import meant, nearest
 
 FACTS = ("corrected", *MISSING)
 """Verdicts that hold of a specimen whatever is predicted."""

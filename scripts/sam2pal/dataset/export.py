@@ -9,8 +9,8 @@ from sam2pal.dataset.formats import coco, cvat, geojson, labelme, labelstudio, m
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.photographs import PhotographFile
 from sam2pal.dataset.whole import write_whole
-from sam2pal.io.errors import InputError, nearest
-from sam2pal.io.user_tables import composed
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import composed, nearest
 
 WRITERS = {
     "coco": coco.write,

@@ -8,7 +8,7 @@ from functools import cached_property
 from sam2pal.dataset.dataset import MISSING, AnnotatedSpecimen, State
 from sam2pal.dataset.tracing import Ring, bridged, pieces
 from sam2pal.images.orientation import upright
-from sam2pal.io.user_tables import folded
+from sam2pal.io.spelling import folded
 
 NO_MARK = "(no mark such as 'head absent')"
 _MARK = re.compile(r"(?P<name>.+?)[\s_-]+(?P<why>[^\s_-]+)", re.S)

@@ -11,9 +11,9 @@ from sam2pal.config.project import Project
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset import METHODS
 from sam2pal.images.folder import Folder
-from sam2pal.io.errors import InputError, first_few, nearest
+from sam2pal.io.errors import InputError, first_few
 from sam2pal.io.files import files_state, write_if_changed
-from sam2pal.io.user_tables import meant
+from sam2pal.io.spelling import meant, nearest
 
 Result = dict[str, Any]
 """Lists `problems`, `errors` and `notes`; of annotations also their `labels`, None if they cannot be read,

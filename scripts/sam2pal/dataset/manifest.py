@@ -23,7 +23,7 @@ from sam2pal.images.window import Window
 from sam2pal.io.cells import inert, original
 from sam2pal.io.errors import DamagedError, InputError, first_few
 from sam2pal.io.files import copies, write_if_changed
-from sam2pal.io.user_tables import composed
+from sam2pal.io.spelling import composed
 
 if TYPE_CHECKING:
     from sam2pal.dataset.dataset import AnnotatedSpecimen

@@ -9,7 +9,7 @@ from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.states import OK
 from sam2pal.images.address import file_of, split
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import composed
+from sam2pal.io.spelling import composed
 
 
 def match(specimens: Iterable[str], others: Iterable[str], what: str) -> dict[str, str]:

@@ -16,7 +16,8 @@ from sam2pal.images.address import file_of
 from sam2pal.images.folder import scan
 from sam2pal.images.header import Header
 from sam2pal.images.reading import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, inspect
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import nearest
 
 _SUFFIXES = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 _RENAMED = (  # what tools make of a photograph's name

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import composed, misspelt, number, read_user_table
+from sam2pal.io.spelling import composed, misspelt
+from sam2pal.io.user_tables import number, read_user_table
 
 KEYS = ("genus", "specimen")
 NUMBERS = {"pixels_per_mm": float}

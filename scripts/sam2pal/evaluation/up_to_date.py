@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import nearest
 
 STAGES = {"evaluation": "evaluation.csv", "morphometrics": "morphometrics.parquet"}
 STATUS = {

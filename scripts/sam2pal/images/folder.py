@@ -15,7 +15,7 @@ from typing import NamedTuple
 from sam2pal.images.reading import IMAGE_SUFFIXES, NO_FILE, UNSUPPORTED_SUFFIXES
 from sam2pal.io.errors import InputError
 from sam2pal.io.folders import walk
-from sam2pal.io.user_tables import composed
+from sam2pal.io.spelling import composed
 
 # What programs leave beside photographs; neither photographs nor worth a mention.
 SIDECAR_SUFFIXES = frozenset(

@@ -1,7 +1,6 @@
 """The one exception whose message is meant for the person who runs the workflow."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -28,9 +27,3 @@ def first_few(names: Sequence[str], most: int = 5, quote: str = "'") -> str:
     """The first few of some names, and how many more there are; `none` without any."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"{quote}{name}{quote}" for name in names[:most]) + more or "none"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint such as ` (did you mean 'head'?)`, or an empty string if nothing is near."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""

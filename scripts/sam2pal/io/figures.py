@@ -7,8 +7,9 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.spelling import nearest
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""

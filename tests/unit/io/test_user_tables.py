@@ -7,7 +7,8 @@ import pytest
 from sam2pal.config.tables import read_genera
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import misspelt, number, read_user_table
+from sam2pal.io.spelling import misspelt
+from sam2pal.io.user_tables import number, read_user_table
 
 
 def table(tmp_path, content, name="specimens.tsv"):

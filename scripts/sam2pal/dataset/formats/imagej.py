@@ -18,7 +18,7 @@ from sam2pal.dataset.drawing import (
 )
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import folded
+from sam2pal.io.spelling import folded
 
 _MOST = 10_000  # ROIs of a file
 _LARGEST = 200_000_000  # bytes of all of them

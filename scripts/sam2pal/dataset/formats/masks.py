@@ -26,7 +26,7 @@ from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Phot
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import atomic
-from sam2pal.io.user_tables import composed, folded
+from sam2pal.io.spelling import composed, folded
 
 _SUFFIXES = frozenset({".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg", ".webp"})
 _FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG", "WEBP")

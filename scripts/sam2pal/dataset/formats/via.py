@@ -18,7 +18,7 @@ from sam2pal.dataset.drawing import (
     rectangle,
 )
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import folded
+from sam2pal.io.spelling import folded
 
 _CSV_COLUMNS = {"filename", "region_shape_attributes", "region_attributes"}
 _LONGEST_HEADER = 4096

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from sam2pal.config.measurement import MeasurementSection
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import nearest
 from sam2pal.morphometrics.measures.dictionary import NAMES, SPECIMEN, chosen
 from sam2pal.morphometrics.measures.indices import Index, parse_index
 

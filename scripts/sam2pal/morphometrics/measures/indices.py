@@ -7,7 +7,8 @@ import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import nearest
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURES, SPECIMEN, length_units
 
 Name = tuple[str, str]  # structure, measure

@@ -13,7 +13,8 @@ from sam2pal.images.address import file_of
 from sam2pal.images.header import FORMATS
 from sam2pal.images.reading import inspect
 from sam2pal.io.errors import InputError
-from sam2pal.io.user_tables import composed, number, read_user_table
+from sam2pal.io.spelling import composed
+from sam2pal.io.user_tables import number, read_user_table
 from sam2pal.morphometrics.scales.collection import MEDIAN, read_rows
 
 TYPED = ("specimen_table", "genus")

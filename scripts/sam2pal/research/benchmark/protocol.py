@@ -17,7 +17,8 @@ from sam2pal.config.model import ModelOptions
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.structures import Structure, read_structures
 from sam2pal.config.training import ConfiguredTraining
-from sam2pal.io.errors import InputError, nearest
+from sam2pal.io.errors import InputError
+from sam2pal.io.spelling import nearest
 
 METHOD = 5
 """Raise it when the same protocol gives other numbers, also by another default of training: runs of another
