@@ -158,23 +158,17 @@ def states(logs: Path) -> dict[str, dict[str, Any]]:
 
 
 class ProgressDisplay:
-    """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are.
+    """What the terminal is told of jobs: at once what they load, then every ten seconds how far they are."""
 
-    Args:
-        every: seconds between two lines of a job.
-    """
-
-    def __init__(self, every: float = _LINES) -> None:
-        self._every, self._began = every, time.time()
+    def __init__(self) -> None:
+        self._began = time.time()
         self._told: dict[str, tuple[float, str]] = {}  # when, and which line
 
     def lines(self, found: dict[str, dict[str, Any]]) -> Iterator[str]:
         """What is new."""
         now = time.time()
         for name, state in found.items():
-            if state["status"] != "running" or state["age"] > min(
-                2 * self._every, now - self._began
-            ):
+            if state["status"] != "running" or state["age"] > min(2 * _LINES, now - self._began):
                 continue
             when, before = self._told.get(name, (-math.inf, ""))
             if state["seconds"] < _LINES:
@@ -182,7 +176,7 @@ class ProgressDisplay:
                 line = f"{name}: {state['text']} ..." if begins else ""
             else:
                 line = f"{name}: {progress_line(state)}"
-            if line and line != before and now - when >= self._every:
+            if line and line != before and now - when >= _LINES:
                 self._told[name] = now, line
                 yield line
 

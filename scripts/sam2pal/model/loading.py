@@ -16,6 +16,7 @@ from sam2pal.images.reading import Photograph
 
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
+_WAITING = 4
 
 
 def letterbox_of(photograph: Photograph, square: int) -> Letterbox:
@@ -49,14 +50,14 @@ def square_masks(
 
 
 def read_ahead(
-    load: Callable[[Item], Loaded], items: Iterable[Item], threads: int, depth: int
+    load: Callable[[Item], Loaded], items: Iterable[Item], threads: int
 ) -> Iterator[Loaded]:
-    """`map(load, items)` in order, at most `depth` results waiting: memory does not grow with the items."""
+    """`map(load, items)` in order, at most four results waiting: memory does not grow with the items."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque = deque()
         for item in items:
             waiting.append(pool.submit(load, item))
-            if len(waiting) >= depth:
+            if len(waiting) >= _WAITING:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -222,7 +222,7 @@ def _photographs(
         )
 
     def find() -> Iterator[_Seen]:
-        for seen in read_ahead(read, specimens, threads, depth=4):
+        for seen in read_ahead(read, specimens, threads):
             if finder is None or seen.photograph is None or seen.specimen.specimen in outlined:
                 yield seen
                 continue
@@ -231,7 +231,7 @@ def _photographs(
                 seen = replace(seen, photograph=None, status=NO_SPECIMEN, reason=NOT_FOUND)
             yield replace(seen, place=place)
 
-    yield from read_ahead(partial(_closer, side=closer), find(), threads, depth=4)
+    yield from read_ahead(partial(_closer, side=closer), find(), threads)
 
 
 def _read(specimen: Specimen, at_least: int, finder: Finder | None) -> _Seen:

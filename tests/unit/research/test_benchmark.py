@@ -255,31 +255,16 @@ def test_training_leaves_the_model_as_it_was(runner, small_model):
 def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
     path = write(draws=1, seeds=1, compare=[])
     output = tmp_path / "out"
-    some = by_hand(
-        "research/benchmark",
-        "--protocol",
-        path,
-        "--output",
-        output,
-        "--variants",
-        "untrained",
-        "--device",
-        "cpu",
-    )
+
+    def run(variant, protocol=path):
+        given = ("--protocol", protocol, "--output", output, "--variants", variant)
+        return by_hand("research/benchmark", *given, "--device", "cpu")
+
+    some = run("untrained")
     assert some.code == 0, some.err
     assert "2 runs of the protocol are still to be done" in some.out
     first = (output / "scores.csv").read_text()
-    rest = by_hand(
-        "research/benchmark",
-        "--protocol",
-        path,
-        "--output",
-        output,
-        "--variants",
-        "palindrome",
-        "--device",
-        "cpu",
-    )
+    rest = run("palindrome")
     assert "1 runs of the protocol are still to be done" in rest.out
     scores = (output / "scores.csv").read_text()
     assert scores.startswith(first) and len(scores.splitlines()) == 1 + 2 * 8
@@ -288,24 +273,12 @@ def test_by_hand_it_goes_on_where_it_was(by_hand, write, tmp_path):
     assert float(runs["cpu_seconds"][1]) > 0
     table = (output / "table.md").read_text()
     assert "2 of 3 runs" in table and "| palindrome against untrained | 1 |" in table
-    again = by_hand(
-        "research/benchmark",
-        "--protocol",
-        path,
-        "--output",
-        output,
-        "--variants",
-        "untrained",
-        "--device",
-        "cpu",
-    )
+    again = run("untrained")
     assert again.code == 0 and (output / "scores.csv").read_text() == scores
-    wrong = by_hand(
-        "research/benchmark", "--protocol", path, "--output", output, "--variants", "untraind"
-    )
+    wrong = run("untraind")
     assert wrong.code == 1 and "did you mean 'untrained'?" in wrong.err
     nowhere = write(collections={"drawn": str(tmp_path / "nowhere")})
-    wrong = by_hand("research/benchmark", "--protocol", nowhere, "--output", output)
+    wrong = run("untrained", nowhere)
     assert wrong.code == 1 and "the collection is not here" in wrong.err
 
 

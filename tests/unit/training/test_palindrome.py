@@ -59,10 +59,10 @@ def doubting(model):
     return model
 
 
-def adapted(model, seed=0):
+def adapted(model, seed=0, targets=BEHIND_ENCODER):
     """A copy with adapters of random values."""
     model = copy.deepcopy(model)
-    adapters.inject(model, AdapterOptions(rank=2, targets=tuple(BEHIND_ENCODER)))
+    adapters.inject(model, AdapterOptions(rank=2, targets=tuple(targets)))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

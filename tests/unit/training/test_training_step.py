@@ -6,9 +6,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from test_palindrome import in_precision
+from test_palindrome import adapted, in_precision
 
-from sam2pal.config.training import AdapterOptions, TrainingOptions
+from sam2pal.config.training import TrainingOptions
 from sam2pal.io.errors import InputError
 from sam2pal.model import adapters
 from sam2pal.model.tracker import Features, Tracker
@@ -54,15 +54,7 @@ def data(small_model):
 
 @pytest.fixture(scope="module")
 def model(small_model):
-    """With an adapter of random values."""
-    model = copy.deepcopy(small_model)
-    adapters.inject(model, AdapterOptions(rank=2, targets=OPTIONS.targets))
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_" in name:
-                parameter.normal_(std=0.1, generator=generator)
-    return model
+    return adapted(small_model, targets=OPTIONS.targets)
 
 
 def double(data: Data) -> Data:
