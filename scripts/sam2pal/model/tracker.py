@@ -260,19 +260,13 @@ class Tracker:
 
     # ------------------------------------------------------------------ track
 
-    def track(
-        self,
-        features: Features,
-        memories: Sequence[Memory],
-        pointer_position: float | Sequence[float] = 1.0,
-    ) -> Tracked:
+    def track(self, features: Features, memories: Sequence[Memory]) -> Tracked:
         """Find the structures of the memories on other images.
 
         Args:
             features: of `B` images.
-            memories: one a view, each of the same `N` objects, `N` a multiple of `B`; all valid.
-            pointer_position: temporal position of the pointers in SAM 2.1, as a share of the longest
-                distance; one number for all views, so that their order does not matter, or one a view.
+            memories: one a view, each of the same `N` objects, `N` a multiple of `B`; all valid. Their order
+                does not matter.
 
         Raises:
             ValueError: no memories, sizes that do not fit, or a memory that is not valid.
@@ -285,16 +279,9 @@ class Tracker:
                 f"memories of {[len(m) for m in memories]} objects: expected as many each"
             )
         structures = _structures(features, objects)
-        positions = (
-            [float(pointer_position)] * len(memories)
-            if isinstance(pointer_position, int | float)
-            else list(pointer_position)
-        )
-        if len(positions) != len(memories):
-            raise ValueError(f"{len(positions)} pointer positions for {len(memories)} memories")
         if not all(bool(memory.valid.all()) for memory in memories):
             raise ValueError("a memory says nothing of a structure; track those that it shows")
-        bank, bank_position, pointer_tokens = self._bank(memories, positions)
+        bank, bank_position, pointer_tokens = self._bank(memories)
         low = self._attend(features, structures, bank, bank_position, pointer_tokens)
         multimask = self.model._use_multimask(is_init_cond_frame=False, point_inputs=None)
         candidates, candidate_iou, _, object_score = self._decode(features, low, None, multimask)
@@ -323,9 +310,7 @@ class Tracker:
         each = max(1, AT_ONCE // side**2)
         return [slice(start, start + each) for start in range(0, count, each)]
 
-    def _bank(
-        self, memories: Sequence[Memory], positions: Sequence[float]
-    ) -> tuple[Tensor, Tensor, int]:
+    def _bank(self, memories: Sequence[Memory]) -> tuple[Tensor, Tensor, int]:
         """Tokens of all memories [N, L, Cm], their positions [N, L, Cm], and how many are pointer tokens."""
         model = self.model
         objects, channels = len(memories[0]), model.mem_dim
@@ -342,8 +327,9 @@ class Tracker:
         pointers = [memory.pointer.reshape(objects, split, channels) for memory in memories]
         if model.add_tpos_enc_to_obj_ptrs:
             width = model.hidden_dim if model.proj_tpos_enc_in_obj_ptrs else channels
-            where = torch.tensor(positions, device=pointers[0].device)
-            sine = get_1d_sine_pe(where, dim=width).to(pointers[0])
+            # all at the longest distance, so that the order of memories does not matter
+            distances = torch.ones(len(memories), device=pointers[0].device)
+            sine = get_1d_sine_pe(distances, dim=width).to(pointers[0])
             encoding = model.obj_ptr_tpos_proj(sine)
         else:
             encoding = pointers[0].new_zeros(len(memories), channels)

@@ -7,6 +7,7 @@ import torch
 from sam2.modeling.sam2_base import SAM2Base
 
 from sam2pal.config.model import ModelOptions
+from sam2pal.model import tracker as tracker_module
 from sam2pal.model.build import build_model
 from sam2pal.model.tracker import Features, Memory, Tracker, drawn_logits
 
@@ -57,7 +58,7 @@ def official(model: SAM2Base, images: torch.Tensor, masks: list[torch.Tensor]) -
 @pytest.mark.parametrize("structures", [1, 5])
 @pytest.mark.parametrize("templates", [1, 3])
 @torch.no_grad()
-def test_same_masks_pointers_and_memories_as_track_step(model, structures, templates):
+def test_same_masks_pointers_and_memories_as_track_step(model, structures, templates, monkeypatch):
     side = model.image_size
     images = torch.randn(templates + 1, 3, side, side, generator=torch.Generator().manual_seed(1))
     drawn = [blobs(structures, side).roll(9 * i, dims=-1) for i in range(templates)]
@@ -67,8 +68,11 @@ def test_same_masks_pointers_and_memories_as_track_step(model, structures, templ
     features = tracker.encode(images)
     memories = [tracker.memorize(features[[i]], drawn_logits(drawn[i])) for i in range(templates)]
     # the distances a video of these frames gives its pointers, as shares of the longest
-    distance = [(templates - i) / templates for i in range(templates)]
-    tracked = tracker.track(features[[templates]], memories, pointer_position=distance)
+    distances = torch.tensor([(templates - i) / templates for i in range(templates)])
+    with monkeypatch.context() as patch:
+        sine = tracker_module.get_1d_sine_pe
+        patch.setattr(tracker_module, "get_1d_sine_pe", lambda _, dim: sine(distances, dim))
+        tracked = tracker.track(features[[templates]], memories)
 
     for memory, frame in zip(memories, expected["cond_frame_outputs"].values(), strict=True):
         torch.testing.assert_close(memory.spatial, frame["maskmem_features"], atol=1e-4, rtol=1e-4)
@@ -214,17 +218,6 @@ def test_in_parts_it_is_the_whole(scene, monkeypatch, at_once):
 
 
 @torch.no_grad()
-def test_pointer_positions_follow_their_templates(scene):
-    tracker, features, memories, _ = scene
-    places = [0.2, 0.6, 1.0]
-    found = tracker.track(features[[0]], memories, places)
-    reversed_ = tracker.track(features[[0]], memories[::-1], places[::-1])
-    assert_same(reversed_, found, atol=1e-4)
-    moved = tracker.track(features[[0]], memories, places[::-1])
-    assert not torch.allclose(moved.logits, found.logits, atol=1e-3)
-
-
-@torch.no_grad()
 def test_the_order_of_templates_does_not_matter(scene):
     tracker, features, memories, _ = scene
     many = [memory[[*range(len(memory))] * IMAGES] for memory in memories]
@@ -327,8 +320,6 @@ def test_errors(scene):
         tracker.track(features, memories)
     with pytest.raises(ValueError, match=r"memories of \[3, 2\] objects"):
         tracker.track(features[[0]], [memories[0], memories[1][:2]])
-    with pytest.raises(ValueError, match="2 pointer positions for 3 memories"):
-        tracker.track(features[[0]], memories, [1.0, 1.0])
     nothing = torch.tensor([True, False, True])
     lacking = [Memory(m.spatial, m.position, m.pointer, nothing) for m in memories]
     with pytest.raises(ValueError, match="a memory says nothing of a structure"):
