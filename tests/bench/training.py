@@ -36,10 +36,11 @@ from sam2pal.model.adapters import BEHIND_ENCODER
 from sam2pal.model.build import build_model
 from sam2pal.model.encoder import Frozen
 from sam2pal.model.tracker import Tracker
-from sam2pal.training.data import COPIES, KEPT, Data
+from sam2pal.training.data import KEPT, Data
 from sam2pal.training.palindrome import AnnotatedViews, mask_loss, palindrome
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.step_memory import IMAGES, peak_bytes, taken
+from sam2pal.training.unlabelled import COPIES
 
 CARDS = (8, 16, 24, 40, 80)  # GB
 IMAGES_KEPT = 10 + 32 * COPIES  # images of a template and its views, and of the pool, by default

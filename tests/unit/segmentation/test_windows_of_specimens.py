@@ -32,7 +32,7 @@ from sam2pal.segmentation.annotations import make_room
 from sam2pal.segmentation.parents import OUTSIDE, flag_outside
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.states import Thresholds
-from sam2pal.training.data import Unlabelled
+from sam2pal.training.unlabelled import Unlabelled
 
 NAMES = ["head", "pronotum", "elytra"]
 SIZE = 700, 1000

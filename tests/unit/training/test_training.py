@@ -30,12 +30,13 @@ from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Tracker
 from sam2pal.training import data as data_of_training
 from sam2pal.training.augmentation import augment
-from sam2pal.training.data import COPIES, Data, prepare
+from sam2pal.training.data import Data, prepare
 from sam2pal.training.palindrome import AnnotatedViews, direct, palindrome
 from sam2pal.training.schedule import schedule
 from sam2pal.training.step_loss import StepLoss
 from sam2pal.training.teacher import PseudoLabels, Teacher
 from sam2pal.training.trainer import Trainer, TrainingState
+from sam2pal.training.unlabelled import COPIES
 from sam2pal.training.validation import validate
 
 STRUCTURES = ["head", "body", "tail"]
