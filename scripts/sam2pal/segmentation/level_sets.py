@@ -186,10 +186,11 @@ class Likelihood:
     """The probability of one structure over a photograph, zero where it is not allowed.
 
     Attributes:
-        rivals: surfaces of the structures with which it shares no pixel; the larger logit wins.
+        rivals: surfaces of the structures with which it shares no pixel; where one is likely, the larger
+            logit wins.
         first: how many of the rivals win over it also where their logits are equal.
         taken: pixels that are drawn as a rival's.
-        ahead: what is added to the logit of each rival where the rival is likely; nothing if not given.
+        ahead: what is added to the logit of each rival where the rival is likely.
     """
 
     surface: LogitSurface
@@ -202,14 +203,13 @@ class Likelihood:
     def _lost(self) -> list[Runs]:
         """To each rival; only where both may be likely is there anything to compare."""
         own, lost = self.surface.window(logit(LOWEST)), []
-        for number, rival in enumerate(self.rivals):
+        for number, (rival, ahead) in enumerate(zip(self.rivals, self.ahead, strict=True)):
             other = rival.window(logit(LOWEST))
             both = own and other and own.common(other)
             if not both:
                 continue
-            ahead = self.ahead[number] if self.ahead else 0.0
             wins = (rival - self.surface).above(-ahead, both, or_equal=number < self.first)
-            lost.append(wins & rival.above(0.0, both) if self.ahead else wins)
+            lost.append(wins & rival.above(0.0, both))
         return lost
 
     def above(self, probability: float) -> Runs:
