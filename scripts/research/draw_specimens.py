@@ -34,18 +34,18 @@ from sam2pal.research.synthetic.specimen import DrawnPhotograph, draw_specimen
 KEYS = ("genus", "specimen", "catalog_number", "species", "sex", "pixels_per_mm")
 LOST = ("antennae", "head")  # what the last specimens but one have lost
 ORIENTATION_TAG = 274
+SPECIES_SEED = 28  # which genus of its kind
+TURN = 15  # up to how many degrees off upright
 
 
 def parse() -> argparse.Namespace:
     parser = program(__doc__)
     parser.add_argument("--genus", required=True, help="name of the genus")
     parser.add_argument("--kind", default="beetle", choices=sorted(KINDS), help="its body plan")
-    parser.add_argument("--species-seed", type=int, default=28, help="which genus of that kind")
     parser.add_argument("--specimens", type=int, default=14, help="how many, templates included")
     parser.add_argument("--templates", type=int, default=1, help="how many are outlined")
     parser.add_argument("--structures", help="comma-separated; default: all that the kind has")
     parser.add_argument("--size", type=int, default=400, help="longer side in pixels")
-    parser.add_argument("--turn", type=float, default=15, help="up to how many degrees off upright")
     parser.add_argument("--broken", type=int, default=0, help="how many truncated files to add")
     parser.add_argument("--seed", type=int, default=1, help="which specimens of the genus")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
@@ -62,7 +62,7 @@ def main() -> None:
         raise InputError(
             f"--templates: {arguments.templates} of only {arguments.specimens} specimens"
         )
-    seeds = [arguments.species_seed, *arguments.kind.encode()]
+    seeds = [SPECIES_SEED, *arguments.kind.encode()]
     base = sample_species(np.random.default_rng(seeds), arguments.kind)
     structures = chosen_structures(arguments.structures, base)
     rng = np.random.default_rng([arguments.seed, *seeds])
@@ -185,7 +185,7 @@ def draw_whole(
             size,
             style=style,
             frame="fit",
-            orientation=(-arguments.turn, arguments.turn),
+            orientation=(-TURN, TURN),
             missing=(lost,) if lost else (),
         )
         least = size * size * 1e-4
