@@ -5,7 +5,6 @@ import copy
 import os
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,13 +108,9 @@ class Running:
     def __init__(self, project: Project, *arguments: str) -> None:
         self.log = project.folder / "call.log"
         with self.log.open("w") as output:
-            self.process = subprocess.Popen(
-                project.command(*arguments),
-                cwd=project.folder,
-                env=project.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+            self.process = project.start(
+                output,
+                *arguments,
                 start_new_session=True,
                 # a test in the background is started deaf to Ctrl-C, and would hand that down
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import yaml
@@ -76,6 +77,18 @@ class Project:
     def environment(self, **more: str) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("SNAKEMAKE")}
         return kept | {"OMP_NUM_THREADS": "1"} | more
+
+    def start(self, output: IO[str], *arguments: str, **more: Any) -> subprocess.Popen:
+        """Call Snakemake, which writes to `output`; `more` is for `Popen`."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            **more,
+        )
 
     def run(self, *arguments: str, **environment: str) -> Call:
         """Call Snakemake and list its jobs, each as the rule's name and its wildcards."""

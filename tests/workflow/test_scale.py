@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,14 +66,7 @@ def make_listed(folder: Path, genera: int) -> Project:
 def call(project: Project, *arguments: str) -> Cost:
     """Call Snakemake and measure this process alone."""
     with open(project.folder / "output.txt", "w+") as output:
-        process = subprocess.Popen(
-            project.command(*arguments),
-            cwd=project.folder,
-            env=project.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+        process = project.start(output, *arguments)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)

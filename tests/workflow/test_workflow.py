@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import threading
 import time
 import zipfile
@@ -534,15 +533,8 @@ def test_a_killed_call_is_taken_up(again: Project) -> None:
     log = again.folder / "logs/Aus/untrained/segment_shard/0001.log"
     before = log.stat().st_mtime_ns
     with (again.folder / "first.log").open("w") as output:
-        process = subprocess.Popen(
-            again.command("results/Aus/untrained/review.html"),
-            cwd=again.folder,
-            env=again.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        page = "results/Aus/untrained/review.html"
+        process = again.start(output, page, start_new_session=True)
         try:
             deadline = time.monotonic() + 120
             while not log.exists() or log.stat().st_mtime_ns == before:
