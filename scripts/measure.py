@@ -24,6 +24,7 @@ from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.dictionary import write_dictionary
 from sam2pal.morphometrics.tables.genus import GenusShards
+from sam2pal.morphometrics.tables.short import taken
 from sam2pal.morphometrics.tables.table import wide
 
 PIECE = 100  # specimens
@@ -74,9 +75,8 @@ def main() -> None:
         corrections=arguments.corrections,
         found_scales=arguments.scales,
     )
-    table = None
+    table, reserved = None, taken(genus.layout)
     if arguments.specimen_table:
-        reserved = COLUMNS | genus.layout.wide_columns()
         table = SpecimenTable(arguments.specimen_table, reserved)
     if arguments.dictionary:
         write_dictionary(arguments.dictionary, genus.structures, stage.measurement, genus.indices)

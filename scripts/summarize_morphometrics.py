@@ -39,7 +39,6 @@ from sam2pal.morphometrics.tables.table import described
 
 Rows = list[Mapping[str, Any]]
 PIECE = 500  # specimens
-SHORT_STATE = (*short.FIRST, *short.STATE)  # which further columns must not be called
 READERS = sorted(Path(short.__file__).parent.glob("read_results.*"))
 
 
@@ -111,8 +110,7 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
     rounds = {genus: of.round for genus, of in final.items()}
     printed = publication.publication(summary.rows(), rounds)
     tables.write(tables.table(printed, publication.COLUMNS), folder / "publication.csv")
-    more = [name for name in columns.more if name not in SHORT_STATE]
-    short_columns = short.columns(columns.structures, columns.measures, more)
+    short_columns = short.columns(columns.structures, columns.measures, columns.more)
     with ExitStack() as stack:
         wide, brief = (
             stack.enter_context(tables.Writer(tables.both(folder, name), of))
@@ -131,7 +129,9 @@ def summarise(arguments: argparse.Namespace, folder: Path) -> None:
             chosen = map(confirmed_only, chosen)
         while held := list(itertools.islice(chosen, PIECE)):
             wide.write(tables.table([columns.row(rows) for rows in held], wide.columns))
-            brief.write(tables.table([short.row(rows, more) for rows in held], brief.columns))
+            brief.write(
+                tables.table([short.row(rows, columns.more) for rows in held], brief.columns)
+            )
     write_guide(folder, short_columns, columns.columns())
     if only:
         left_out = sum(row["n_unconfirmed"] for row in summary.rows())
@@ -157,12 +157,10 @@ def write_guide(folder: Path, *of_tables: dict[str, type]) -> None:
         for column, of in columns.items():
             unit, said = described(column)
             if name == "measurements":
-                own = of is float and short.is_length(column)
-                unit = "as the column unit" if own else ""
-                said = short.meaning(column)
+                unit, said = short.described(column, columns, of_tables[1])
             elif columns in more:
                 own = column in ("mean", "sd", "min", "max") or column.startswith("bias")
-                unit = "as the column unit" if own else ""
+                unit = short.SAME if own else ""
                 said = publication.MEANINGS.get(column, said)
             kind = "text" if of is str else "number"
             lines.append("\t".join((name, column, kind, unit, said)))

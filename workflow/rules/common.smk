@@ -32,7 +32,8 @@ from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import files_state
 from sam2pal.morphometrics.measures.checking import check_structures
-from sam2pal.morphometrics.tables.columns import COLUMNS as MEASUREMENTS
+from sam2pal.morphometrics.tables.short import taken
+from sam2pal.morphometrics.tables.table import Layout
 
 # Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
@@ -127,6 +128,12 @@ def corrected(configuration, genus, name, files):
         return AnnotationSet(genus.name, CORRECTIONS, str(path), photographs)
 
 
+def columns_of_results(options, structures):
+    """All columns that tables of results can have, once the options of measuring are checked."""
+    indices = check_structures(options, structures)
+    return {*SCORES, *taken(Layout(list(structures), options, indices))}
+
+
 def check_configuration(config):
     """Check the configuration, the tables it names and the corrections that are there."""
     file = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
@@ -135,8 +142,8 @@ def check_configuration(config):
         # whether files exist is looked up once, not again in every job
         looked_up = made if workflow.is_main_process else None
         own = {key: value for key, value in config.items() if key != "pathvars"}  # Snakemake's
-        columns, written = {*SCORES, *MEASUREMENTS}, [place("<results>"), place("<resources>")]
-        project = check(own, file, check_structures, looked_up, columns, corrected, written)
+        written = [place("<results>"), place("<resources>")]
+        project = check(own, file, columns_of_results, looked_up, corrected, written)
         if workflow.is_main_process and project.corrections:
             from sam2pal.dataset.corrections import check_genera
 
@@ -181,7 +188,8 @@ def look_into_files():
     from sam2pal.dataset.findings import Findings
 
     memory = Path(".snakemake/sam2pal/findings.json")
-    findings = Findings(PROJECT, FOLDERS, made, {*SCORES, *MEASUREMENTS}, memory)
+    columns = columns_of_results(CONFIG.measurement, CONFIG.structures)
+    findings = Findings(PROJECT, FOLDERS, made, columns, memory)
     if findings.notes:
         shown = findings.notes if DRY else cut(findings.notes)
         logger.warning("\n".join(["Notes on the annotations and tables:", *shown]))

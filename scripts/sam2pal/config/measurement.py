@@ -23,8 +23,8 @@ class MeasurementSection:
     """`inertia`: the main axis of inertia of the body; `ends`: from the centre of the first to
     that of the last structure of `body` that is present"""
     curved: Names = Field(default_factory=list)
-    """structures whose `length` and `width` follow their own medial axis (antennae, legs); those
-    of the others follow the body axis"""
+    """structures whose `length` and `width` follow their own medial axis (antennae, legs), that of the
+    longest piece; those of the others follow the body axis"""
     min_part: StrictFloat = Field(0.01, ge=0, lt=0.5)
     """pieces smaller than this share of a structure are flagged and not measured"""
     colour: StrictBool = True

@@ -47,9 +47,8 @@ class Project:
 def check(
     values: Mapping[str, Any],
     file: str,
-    check_measures: Callable[[MeasurementSection, Collection[str]], object],
+    check_measures: Callable[[MeasurementSection, Collection[str]], Collection[str]],
     made: Callable[[str], bool] | None = None,
-    taken: Collection[str] = (),
     corrected: Corrected | None = None,
     written: Collection[str] = (),
 ) -> Project:
@@ -57,10 +56,10 @@ def check(
 
     Args:
         check_measures: raises an `InputError` if the options of measuring name a structure or a
-            measure that there is not.
+            measure that there is not; gives the columns of the results, as which no column of metadata
+            may be called.
         made: says of a path whether the workflow makes it itself, so that it need not exist yet;
             None looks for no files (a job need not repeat what the main process has done).
-        taken: columns of the results, as which no column of metadata may be called.
         corrected: gives the corrections that serve a genus and round as templates, if there are any.
         written: folders that the workflow writes, which must not lie among photographs.
 
@@ -76,19 +75,19 @@ def check(
         refuse(in_words(error, Configuration), file)
         raise
     genera, notes = read_genera(configuration.genera)
-    metadata = dict.fromkeys(key for genus in genera.values() for key in genus.metadata)
-    same = [key for key in metadata if key in taken]
-    what = "has the name of a column of the results; rename it"
-    refuse([f"the column '{key}' {what}" for key in same], configuration.genera)
     sources, more = read_sources(configuration.templates, genera)
     refuse(parent_problems(configuration.structures), file)
     refuse(_round_problems(configuration, sources), file)
     try:
-        check_measures(configuration.measurement, configuration.structures)
+        taken = check_measures(configuration.measurement, configuration.structures)
     except InputError as error:
         raise InputError(
             f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
         ) from None
+    metadata = dict.fromkeys(key for genus in genera.values() for key in genus.metadata)
+    same = [key for key in metadata if key in taken]
+    what = "has the name of a column of the results; rename it"
+    refuse([f"the column '{key}' {what}" for key in same], configuration.genera)
     if configuration.outlines is None:
         unused = [name for name, genus in genera.items() if genus.landmarks]
         what = "serve nothing, as the configuration has no `outlines`; add `outlines: {}`"

@@ -40,7 +40,7 @@ def report(folder: Path, config: str = "config/config.yaml") -> str:
             left = max(left, state["seconds_left"] or 0)
         elif status == "failed":
             groups["failed"].append(f"{name}: {state['error'] or 'killed'} (logs/{name}.log)")
-    project = check(read_mapping(Path(config)), config, lambda *_: None)
+    project = check(read_mapping(Path(config)), config, lambda *_: ())
     folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
     known = plan.rates(project, Path("benchmarks"), Path("results"))
     waits = plan.plan_lines(project, plan.work_of_genera(project, folders, Path("results")), known)

@@ -5,10 +5,10 @@
 METHODS = {
     "search_scale": 8,
     "find_scale": 2,
-    "measure": 25,
-    "summarize_morphometrics": 10,
+    "measure": 26,
+    "summarize_morphometrics": 11,
     "plot_morphometrics": 2,
-    "export_shapes": 9,
+    "export_shapes": 10,
     "plot_shapes": 3,
     "export_darwin_core": 5,
 }

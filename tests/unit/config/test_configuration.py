@@ -279,7 +279,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def checked(config: dict, genera: str = GENERA, templates: str = TEMPLATES) -> Project:
     Path("config/genera.tsv").write_text(genera)
     Path("config/templates.tsv").write_text(templates)
-    return check(config, "config/config.yaml", check_structures, lambda path: False, ["iou"])
+
+    def columns(options, structures):
+        check_structures(options, structures)
+        return ["iou"]
+
+    return check(config, "config/config.yaml", columns, lambda path: False)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

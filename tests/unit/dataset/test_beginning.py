@@ -26,7 +26,7 @@ def call(monkeypatch, *arguments):
 
 def checked():
     values = yaml.safe_load(Path("config/config.yaml").read_text())
-    project = check(values, "config/config.yaml", lambda *_: None, lambda _: False)
+    project = check(values, "config/config.yaml", lambda *_: (), lambda _: False)
     folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
     return project, Findings(project, folders, lambda _: False, [], Path("found.json")).problems
 

@@ -48,7 +48,7 @@ def project(tmp_path, monkeypatch):
         values = {"genera": "genera.tsv", "templates": "templates.tsv"}
         values |= {"structures": {"head": None}, "specimen_table": "specimens.csv"}
         values |= {"rounds": {"one": {"templates": ["first"]}, "two": {"templates": ["first"]}}}
-        project = check(values, "config.yaml", lambda *_: None, lambda path: False)
+        project = check(values, "config.yaml", lambda *_: (), lambda path: False)
         folders = {name: Folder(genus.specimens) for name, genus in project.genera.items()}
         memory = tmp_path / "memory/found.json"
         return Findings(project, folders, lambda path: False, COLUMNS, memory)

@@ -24,9 +24,7 @@ def project(tmp_path, monkeypatch):
 
 
 def look(**changes):
-    checked = check(
-        copy.deepcopy(CONFIG) | changes, "config.yaml", lambda *_: None, lambda _: False
-    )
+    checked = check(copy.deepcopy(CONFIG) | changes, "config.yaml", lambda *_: (), lambda _: False)
     folders = {name: Folder(genus.specimens) for name, genus in checked.genera.items()}
     found = Findings(checked, folders, lambda _: False, [], Path("found.json"))
     return checked, folders, found.problems

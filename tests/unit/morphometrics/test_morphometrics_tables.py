@@ -319,6 +319,18 @@ def test_flags():
     assert found["head"].status == "measured" and found["head"].state == "found"
 
 
+def test_a_speck_neither_counts_nor_turns_the_body_axis():
+    y, x = np.mgrid[:400, :400]
+    body = ((x - 150) / 100) ** 2 + ((y - 150) / 33) ** 2 <= 1
+    body[150, 100] = False  # a hole stays one
+    dusty = body | ((x - 380) ** 2 + (y - 380) ** 2 <= 25)
+    clean, found = one({"head": body}), one({"head": dusty})
+    assert "specks" in found["head"].flags
+    for name in ("head", "specimen"):
+        assert found[name].values == clean[name].values
+    assert found["specimen"].values["area"] == body.sum()
+
+
 def test_what_a_person_said_of_a_structure_without_a_mask():
     nothing = np.zeros((40, 40), bool)
     for why in ("hidden", "outside", "absent"):

@@ -3,10 +3,15 @@
 import importlib.util
 
 import pandas as pd
+import pytest
 
 import summarize_morphometrics as script
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.io import tables
+from sam2pal.io.errors import InputError
+from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.tables import short
+from sam2pal.morphometrics.tables.table import Layout
 
 STRUCTURES = ["head", "legs"]
 
@@ -36,15 +41,59 @@ def test_only_what_is_measured_has_values_and_the_rest_is_named():
     assert row == {
         "genus": "Aus", "specimen": "0160", "round": "one", "sex": "f", "unit": "mm", "measured": 1,
         "left_out": "legs: doubtful; antennae: absent", "lowest_confidence": 0.6, "head_length": 5.0,
-        "head_width": 5.0, "body_length": 5.0, "body_width": 5.0, "ratio": 1.5,
+        "head_width": 5.0, "body_length": 5.0, "ratio": 1.5,
         "head_state": "found", "legs_state": "outside", "antennae_state": "absent",
     }  # fmt: skip
     assert short.row(tidy(None), [])["unit"] == "px"
     assert short.row(tidy(None), [])["head_length"] == 50
     table = list(short.columns(STRUCTURES, ["ratio"], ["sex"]))
     assert table[9:12] == ["head_state", "head_length", "head_width"] and len(table) == 16
-    assert "it meets the photograph's edge" in short.meaning("head_state")
     assert "a_width" not in short.columns(list("abcdefg"), [], [])
+
+
+def test_a_structure_called_body_is_not_the_whole_specimen():
+    rows = [row | {"value": 70} for row in tidy() if row["structure"] == "head"]
+    rows = [*(row | {"structure": "body"} for row in rows), *tidy()]
+    row = short.row(rows, [])
+    assert row["body_length"] == 70 and row["specimen_length"] == 5
+    assert {*row} <= {*short.columns(["body", "head", "legs", "antennae"], ["ratio"], [])}
+    assert short.described("specimen_length", [], []) == (
+        "as the column unit",
+        "length of the body, along its axis",
+    )
+
+
+@pytest.mark.parametrize("name", ["head_length", "head_state", "unit", "genus", "pixels_per_mm"])
+def test_no_column_of_the_tables_is_written_twice(name):
+    """A typed `head_length` would stand where none was measured."""
+    options = MeasurementOptions(indices={name: "head.length / head.width"})
+    with pytest.raises(
+        InputError, match=f"'{name}' cannot be the name of an index: it is a column"
+    ):
+        short.taken(Layout(STRUCTURES, options, check_structures(options, STRUCTURES)))
+    assert name in short.taken(Layout(STRUCTURES, MeasurementOptions(), []))
+
+
+def test_columns_of_indices_have_their_unit(tmp_path):
+    options = MeasurementOptions(
+        indices={
+            "relative_length": "head.length / legs.length",
+            "both": "head.length + legs.length",
+            "box": "head.length * head.width",
+        }
+    )
+    layout = Layout(STRUCTURES, options, check_structures(options, STRUCTURES))
+    columns = short.columns(STRUCTURES, options.indices, ["sex"])
+    script.write_guide(tmp_path, columns, layout.wide_columns())
+    guide = pd.read_csv(tmp_path / "columns.tsv", sep="\t", keep_default_na=False)
+    guide = guide[guide["table"] == "measurements"].set_index("column")
+    assert guide.loc[["relative_length", "both", "box", "sex", "head_width"], "unit"].tolist() == [
+        "", "as the column unit", "as the column unit, to the power of 2", "", "as the column unit",
+    ]  # fmt: skip
+    assert guide.loc["relative_length", "meaning"].startswith("index of the configuration")
+    assert guide.loc["head_width", "meaning"] == "width of the head, see measures.tsv"
+    assert "it meets the photograph's edge" in guide.loc["head_state", "meaning"]
+    assert {*layout.wide_columns(), *columns} - {"sex"} <= short.taken(layout)
 
 
 def test_names_stay_text_in_pandas(tmp_path):

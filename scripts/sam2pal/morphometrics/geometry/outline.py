@@ -42,6 +42,12 @@ class Loop:
     def is_hole(self) -> bool:
         return self.area < 0
 
+    @property
+    def beside(self) -> tuple[float, float]:
+        """Centre (x, y) of a pixel of the structure: to the right of the first step."""
+        (x, y), (dx, dy) = self.corners[0], self.corners[1] - self.corners[0]
+        return x + dx / 2 - dy / 2, y + dy / 2 + dx / 2
+
     @cached_property
     def length(self) -> float:
         """Of the smooth outline, in pixels."""

@@ -210,10 +210,7 @@ def _parts(loops: list[Loop]) -> list[Part]:
     own: list[list[Loop]] = [[] for _ in outers]
     filled = [shapely.Polygon(outer.corners) for outer in outers] if holes else []
     for hole in holes:
-        # the pixel of the structure beside the hole's first edge, to the right of the walk
-        (x, y), (dx, dy) = hole.corners[0], hole.corners[1] - hole.corners[0]
-        point = (x + dx / 2 - dy / 2, y + dy / 2 + dx / 2)
-        around = np.flatnonzero(shapely.contains_xy(filled, *point))
+        around = np.flatnonzero(shapely.contains_xy(filled, *hole.beside))
         own[min(around, key=lambda i: outers[i].area)].append(hole)
     parts = [Part(outer, tuple(inner)) for outer, inner in zip(outers, own, strict=True)]
     return sorted(parts, key=lambda part: -part.area)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from sam2pal.config.measurement import MeasurementOptions
@@ -364,7 +365,8 @@ class Measuring:
         there = [name for name in self.body if name in shapes] or list(shapes)
         if not there:
             return None, 0.0
-        moments = pixel_moments(*united([crops[name] for name in there]))
+        measured = [_without_specks(crops[name], shapes[name]) for name in there]
+        moments = pixel_moments(*united(measured))
         if self.options.body_axis == "ends":
             ends = [shapes[name].moments.centre for name in self.body if name in shapes]
             if len(ends) > 1 and ends[0] != ends[-1]:
@@ -510,6 +512,17 @@ def in_order(flags: Sequence[str]) -> list[str]:
 def _around(crops: Collection[Crop]) -> tuple[int, int, int, int]:
     """(left, top, width, height) of all."""
     return enclosing([(*place, part.shape[1], part.shape[0]) for part, place in crops])
+
+
+def _without_specks(crop: Crop, shape: Shape) -> Crop:
+    """The pieces of a mask that are measured: a speck far from a round body would turn its axis."""
+    if not shape.specks:
+        return crop
+    mask, (left, top) = crop
+    pieces, _ = scipy.ndimage.label(mask, np.ones((3, 3)))
+    inside = np.array([part.outer.beside for part in shape.parts]) - (left, top)
+    columns, rows = np.floor(inside).astype(int).T
+    return np.isin(pieces, pieces[rows, columns]), (left, top)
 
 
 def united(crops: Sequence[Crop]) -> Crop:

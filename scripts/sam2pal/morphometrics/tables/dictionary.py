@@ -92,7 +92,7 @@ def _whole(structures: Sequence[str], options: MeasurementOptions) -> tuple[str,
         "the body axis, orientation is that axis'; flag body_incomplete where one of them is "
         "missing, and then no value if `body` is configured",
         f"body axis: {axis} {whole}",
-        f"all pixels of {whole}",
+        f"all pixels of {whole} but specks",
         "area: the changes of all structures together; length and width: the extents while the "
         "outline of each structure moves by its own d, as above",
     )
