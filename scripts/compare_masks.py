@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sam2pal.cli import add_progress, program, run
 from sam2pal.dataset.judged import Corrections
+from sam2pal.dataset.manifest import shards_of_run
 from sam2pal.io import tables
 from sam2pal.io.progress import Progress
 from sam2pal.morphometrics.tables.changed import COLUMNS as MEASURES
@@ -28,7 +29,7 @@ def main() -> None:
     add_progress(parser)
     arguments = parser.parse_args()
     folders = arguments.before, arguments.after
-    before, after = (sorted(folder.glob("shards/*.json")) for folder in folders)
+    before, after = map(shards_of_run, folders)
     with Progress(arguments.progress, "shard", len(after)) as bar:
         rows = changes(arguments.genus, before, after, folders, arguments.corrections, bar.update)
     tables.write(tables.table(rows, COLUMNS), *arguments.output)

@@ -14,6 +14,7 @@ from sam2pal.cli import add_options, program, run
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.judged import Corrections
+from sam2pal.dataset.manifest import shards_of_run
 from sam2pal.evaluation.final import final_run
 from sam2pal.io import tables
 from sam2pal.morphometrics.measures.dictionary import MEASURED, OUTSIDE
@@ -63,7 +64,7 @@ def main() -> None:
         # if nothing was measured, the photograph may show something else
         facts = [fact for name in states if name in measured for fact in states[name].values()]
         writer.write(tables.table(facts, MEASUREMENTS))
-    shards = sorted(folder.glob("shards/*.json"))
+    shards = shards_of_run(folder)
     if arguments.corrections:
         arguments.corrections.learn(shards)
     with tables.Writer([arguments.output / "audiovisual.csv"], MEDIA) as writer:

@@ -18,6 +18,7 @@ from sam2pal.dataset.files import read_json
 from sam2pal.dataset.files import write as write_coco
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.landmarks import Points, read_landmarks
+from sam2pal.dataset.manifest import shards_of_run
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.evaluation.final import final_run
 from sam2pal.io.errors import InputError
@@ -50,7 +51,7 @@ def main() -> None:
         raise InputError("--options: give `outlines: {axis: [FRONT, REAR]}`, or measurement.body")
     folder, final = final_run(arguments.genus, arguments.runs, stage.final_round, stage.rounds)
     genus = GenusShards(
-        sorted(folder.glob("shards/*.json")),
+        shards_of_run(folder),
         stage.measurement,
         folder / "templates.json",
         list(stage.structures) or None,

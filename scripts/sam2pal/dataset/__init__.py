@@ -4,7 +4,7 @@
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
     "convert_templates": 8,
-    "convert_corrections": 3,
+    "convert_corrections": 4,
     "find_specimens": 8,
     "list_specimens": 4,
     "draw_pool": 1,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sam2pal.config.tables import AnnotationSet
+from sam2pal.dataset.dataset import State
 from sam2pal.dataset.drawing import Drawing, Outline
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.dataset.reading import read_annotations
@@ -56,7 +57,9 @@ def _of_drawing(drawing: Drawing, photograph: PhotographFile | None) -> bytes:
 
 
 def _of_outline(outline: Outline, drawing: Drawing, photograph: PhotographFile | None) -> bytes:
-    said = repr((outline.label, outline.empty, outline.area, outline.box)).encode(errors="replace")
+    why = () if outline.why == State.ABSENT else (str(outline.why),)
+    known = (outline.label, outline.empty, outline.area, outline.box, *why)
+    said = repr(known).encode(errors="replace")
     if outline.fault is not None:
         return said + str(outline.fault).encode(errors="replace")
     if outline.rings or outline.empty:

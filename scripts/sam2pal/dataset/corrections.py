@@ -21,7 +21,9 @@ from sam2pal.io.spelling import meant, nearest
 
 FACTS = ("corrected", *MISSING)
 """Verdicts that hold of a specimen whatever is predicted."""
-REFUSED = ("wrong_specimen", "rejected")
+WHATEVER = "wrong_specimen"
+"""The verdict that holds whatever mask is predicted."""
+REFUSED = (WHATEVER, "rejected")
 """Verdicts on masks that are used for nothing."""
 VERDICTS = ("accepted", *FACTS, *REFUSED, "needs_correction")
 
@@ -143,13 +145,25 @@ def _unplaced(image: Mapping[str, Any], genera: Sequence[str]) -> str:
 
 
 def standing_judgements(judgements: Iterable[Judgement]) -> dict[tuple[str, str], Judgement]:
-    """By specimen and structure, the judgement whose mask stands: a fact, else what was accepted last."""
-    found: dict[tuple[str, str], Judgement] = {}
-    ordered = sorted(judgements, key=lambda one: (one.fact, one.at))
-    for one in ordered:
+    """By specimen and structure, the judgement whose mask stands: a fact, else what was accepted last.
+
+    A mask does not stand that was accepted in one round and judged otherwise later in another.
+    """
+    found: dict[tuple[str, str], list[Judgement]] = {}
+    for one in sorted(judgements, key=lambda one: (one.fact, one.at)):
+        of = found.setdefault((one.specimen, one.structure), [])
         if one.fact or one.verdict == "accepted":
-            found[one.specimen, one.structure] = one
-    return dict(sorted(found.items(), key=lambda item: natural_key("/".join(item[0]))))
+            of.append(one)
+        else:
+            of[:] = [accepted for accepted in of if not _about(one, accepted)]
+    stand = {key: of[-1] for key, of in found.items() if of}
+    return dict(sorted(stand.items(), key=lambda item: natural_key("/".join(item[0]))))
+
+
+def _about(one: Judgement, accepted: Judgement) -> bool:
+    """Whether a verdict is also on a mask that was accepted in another round."""
+    same = bool(one.judged) and one.judged == accepted.judged
+    return same or one.verdict == WHATEVER
 
 
 def templates_of(judgements: Iterable[Judgement], accepted: int = 0) -> list[Judgement]:

@@ -8,6 +8,7 @@ from typing import Any
 from sam2pal.dataset.convert import convert_judged
 from sam2pal.dataset.corrections import (
     FACTS,
+    WHATEVER,
     Hashes,
     Judgement,
     as_coco,
@@ -21,7 +22,6 @@ from sam2pal.dataset.recalibration import Labelled, Recalibration, labelled_in
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.dataset.signals import GOOD_IOU, UNADAPTED
 
-_WHATEVER = "wrong_specimen"  # holds whatever mask is predicted
 _SAID = ("specimen", "structure", "round", "verdict", "source", "judged", "by", "at")
 
 
@@ -85,7 +85,9 @@ def _mask(
     key = one.specimen, one.structure
     if not one.fact and one.verdict != "accepted":
         return {}
-    if one.fact or stand[key].segmentation == one.segmentation:  # facts are alike
+    if one.fact or (
+        key in stand and stand[key].segmentation == one.segmentation
+    ):  # facts are alike
         return {"annotation": masks[key]["id"]}
     return {"segmentation": drawn([one])["annotations"][0]["segmentation"]}
 
@@ -210,10 +212,10 @@ class Corrections:
         for one in self._verdicts.get(specimen, ()):
             if one["structure"] != structure:
                 continue
-            if one["judged"] and one["verdict"] != _WHATEVER:
+            if one["judged"] and one["verdict"] != WHATEVER:
                 about = fingerprint(mask.rle) == one["judged"]
             else:
-                about = one["verdict"] == _WHATEVER or one["round"] in ("", round_)
+                about = one["verdict"] == WHATEVER or one["round"] in ("", round_)
             found = one["verdict"] if about else found
         return found
 

@@ -155,6 +155,14 @@ def write_shard_lists(folder: str | Path, specimens: Iterable[Specimen]) -> tupl
     return len(shards), written
 
 
+def shards_of_run(run: Path) -> list[Path]:
+    """The masks of a round of a genus, without those of shards that are listed no more: all of their
+    photographs are gone, but may come back."""
+    lists = run.parent / "lists"
+    every = sorted(run.glob("shards/*.json"))
+    return [path for path in every if (lists / f"{path.stem}.tsv").is_file() or not lists.is_dir()]
+
+
 def build_manifest(
     folder: str | Path,
     previous: Sequence[Specimen] | None,

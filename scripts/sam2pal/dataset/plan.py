@@ -11,6 +11,7 @@ from sam2pal.config.project import Project
 from sam2pal.config.rounds import CORRECTIONS
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.corrections import Judgement
+from sam2pal.dataset.manifest import shards_of_run
 from sam2pal.dataset.trial import Rates
 from sam2pal.images.folder import Folder
 from sam2pal.io.errors import InputError
@@ -99,7 +100,7 @@ def work_of_genera(
             continue  # not there yet, or said by the job that lists it
         of.shards = -(-of.specimens // size)
         folder = results / genus / name
-        there = len(list((folder / "shards").glob("*.json")))
+        there = len(shards_of_run(folder))
         of.to_segment += max(of.specimens - there * size, 0) if there else of.specimens
         train = project.rounds[name].train
         if train is not None and not (folder / "adapter").is_dir():

@@ -42,6 +42,19 @@ def test_what_a_template_says_counts_and_not_how_it_is_written(tmp_path):
     assert len({before, moved, named, replaced, state(tmp_path)}) == 5
 
 
+def test_why_a_template_does_not_show_a_structure_counts(tmp_path):
+    photographs(tmp_path / "Aus", range(1))
+    outline(tmp_path / "drawn.json", [0])
+    path, seen = tmp_path / "drawn.json", set()
+    data = json.loads(path.read_text())
+    data["annotations"][1] |= {"segmentation": [], "area": 0}
+    for why in ("absent", "hidden", "outside"):
+        data["annotations"][1]["state"] = why
+        path.write_text(json.dumps(data))
+        seen.add(state(tmp_path))
+    assert len(seen) == 3
+
+
 def replaced(path):
     os.utime(path, (2, 2))
 

@@ -168,6 +168,33 @@ def test_a_verdict_is_on_the_mask_that_was_judged(folder: Path, say: Say) -> Non
     assert scored.annotations["head"].verdict == "" and np.array_equal(scored.masks["head"], MENDED)
 
 
+def test_of_two_verdicts_on_one_mask_in_two_rounds_the_later_one_counts(
+    folder: Path, say: Say
+) -> None:
+    judged = fingerprint(encode_mask(HEAD))
+    first, second = "2026-01-01", "2026-02-01"
+    file = say(
+        ("box/0", "head", "accepted", HEAD, "r0", judged, first),
+        ("box/0", "head", "rejected", None, "r1", judged, second),
+        ("box/1", "head", "rejected", None, "r0", judged, first),
+        ("box/1", "head", "accepted", HEAD, "r1", judged, second),
+        ("box/2", "head", "accepted", MENDED, "r0", fingerprint(encode_mask(MENDED)), first),
+        ("box/2", "head", "wrong_specimen", None, "r1", judged, second),
+        ("box/0", "elytra", "accepted", ELYTRA, "r0", "", first),
+        ("box/0", "elytra", "rejected", None, "r1", judged, second),  # another mask
+    )
+    same = {name: {"head": HEAD, "elytra": HEAD} for name in ("box/0", "box/1", "box/2")}
+    found = applied(folder, file, predicted(folder, same)).specimens
+    verdicts = [one.annotations["head"].verdict for one in found]
+    assert verdicts == ["rejected", "accepted", "wrong_specimen"]
+    assert found[0].annotations["elytra"].verdict == "accepted"
+    serve = {(one.specimen, one.structure) for one in templates_of(read(folder, file), 3)}
+    assert serve == {("box/1", "head"), ("box/0", "elytra")}
+    known = Corrections(file.parent / "made/corrections.json").records()
+    kept = {one["specimen"]: one["counts"] for one in known if one["round"] == "r0"}
+    assert kept["box/2"] == encode_mask(MENDED)["counts"]
+
+
 def test_templates_are_what_was_corrected_and_so_many_accepted(folder: Path, say: Say) -> None:
     file = say(
         ("box/0", "head", "corrected", MENDED),

@@ -2,15 +2,18 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import compare_masks
 from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 from sam2pal.review.changes import changes
 from sam2pal.review.next import rank, standardised
 
@@ -162,6 +165,29 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
     assert legs["beyond_interval"] == "area"
     assert legs["state_before"] == legs["state_after"] == "outside"
     assert rows_[2]["overlap"] == 1 and rows_[2].get("measure") is None
+
+
+def test_shards_whose_photographs_are_all_gone_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = dict.fromkeys(("genus", "round", "specimen", "structure", "measure", "unit"), str)
+    ends = ("low_90", "high_90", "low_by_threshold", "high_by_threshold")
+    empty = tables.table([], keys | dict.fromkeys(("iou", "value", *ends), float))
+    for name in ("first", "second"):
+        shard(tmp_path / name / "shards/0001.json", SCORES)
+        for table in ("evaluation.csv", "morphometrics.parquet"):
+            tables.write(empty, tmp_path / name / table)
+    shard(tmp_path / "first/shards/0002.json", {"gone": (0.5, 0.5)})  # from before they went
+    words = ["--genus", "Aus", "--before", tmp_path / "first", "--after", tmp_path / "second"]
+    words += ["--output", tmp_path / "changes.csv"]
+    monkeypatch.setattr(sys, "argv", ["compare_masks.py", *map(str, words)])
+    with pytest.raises(InputError, match="do not have the same shards"):
+        compare_masks.main()
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/0001.tsv").touch()
+    compare_masks.main()
+    with (tmp_path / "changes.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["specimen"] for row in csv.DictReader(file)} == set(SCORES)
 
 
 def test_confidences_of_both_rounds_are_moved_by_what_was_judged_of_each(tmp_path: Path) -> None:
