@@ -7,13 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import HEIGHT, ODD, SPECIMENS, STRUCTURES, WIDTH, Browser, Tab, masks_of, predicted
+from browsing import (
+    HEIGHT,
+    ODD,
+    SPECIMENS,
+    STRUCTURES,
+    WIDTH,
+    Browser,
+    Tab,
+    draw_genus,
+    masks_of,
+    predicted,
+)
 
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.rle import encode_mask, fingerprint
 from sam2pal.images.orientation import stored
+from sam2pal.review.index import write_index
 from sam2pal.review.records import VIEWER
 from sam2pal.review.survey import Sources
 from sam2pal.review.writing import write_review
@@ -324,17 +336,42 @@ def test_a_file_is_taken_back(
     assert other.wrong == []
 
 
-def test_the_index_finds_specimens_of_all_genera(browser: Browser) -> None:
+def test_the_index_finds_specimens_and_exports_verdicts_of_all_genera(browser: Browser) -> None:
     tab = browser.open("Bembidion/one/review.html")
     tab.look("other")
     tab.press("a")
+    project = browser.results.parent / "of the same browser"
+    # another photograph of that name, and another name
+    draw_genus(project, "Bembidion", {"other": 6, "renamed": 1})
+    draw_genus(project, "Fictocarabus", {"drawn": 1})
+    write_index(project / "results/index.html", ["Bembidion/one", "Fictocarabus/one"])
+    for page, name in (
+        ("Bembidion", "other"),
+        ("Bembidion", "renamed"),
+        ("Fictocarabus", "drawn"),
+    ):
+        tab = browser.open(str(project / "results" / page / "one/review.html"))
+        tab.look(name)
+        tab.press("a")
+    tab = browser.open("Bembidion/one/review.html")
+    own = {("other", "head"): "accepted"}
+    exported = tab.export()
+    assert verdicts_of(exported) == own and len(exported["annotations"]) == 1
+    photograph = browser.results.parent / "photographs/Bembidion/other.jpg"
+    sha256 = hashlib.sha256(photograph.read_bytes()).hexdigest()
+    assert exported["images"][0]["sha256"] == sha256
+    said = tab.page.locator(".stays .said").inner_text()
+    assert said.endswith("2 verdicts on photographs that are not here left out.")
+    tab.look("other")
+    tab.choose("head")
+    tab.press("a")
     tab = browser.open("index.html")
-    assert tab.page.locator("[data-run]").all_inner_texts() == ["0", "1"]
+    assert tab.page.locator("[data-run]").all_inner_texts() == ["0", "3"]
     tab.page.locator("#app input").fill("OTHER")
     tab.page.wait_for_selector(".found li")
     assert tab.page.locator(".found li").all_inner_texts() == ["other Bembidion, round one"]
     found = tab.export("Export the verdicts of all genera")
-    assert verdicts_of(found) == {("other", "head"): "accepted"}
+    assert {image["genus"] for image in found["images"]} == {"Bembidion"}
     tab.page.locator("#app input").fill("onerror")
     tab.page.locator(".found a").click()
     tab.shown(ODD)

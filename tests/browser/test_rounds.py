@@ -103,3 +103,37 @@ def test_rounds_are_compared_and_the_reasons_are_shown(browser: Browser) -> None
     assert tab.page.locator(".comparison").count() == 0
     index = browser.open("rounds.html")
     assert "doubtful: head 1" in index.page.locator("tbody").inner_text()
+
+
+def test_a_page_that_was_made_again_since_it_was_opened_takes_no_masks(
+    browser: Browser,
+) -> None:
+    folder = browser.results.parent
+    page = draw_genus(folder, "Nebria", {"a": 1, "c": 1})
+    tab = browser.open(f"{page}")
+    tab.page.goto(f"{page.as_uri()}#find=a")
+    tab.page.reload()
+    tab.page.wait_for_selector(".card svg.key")
+    # a specimen came between them, and the files of the page are numbered anew
+    draw_genus(folder, "Nebria", {"a": 1, "b": 1, "c": 1}, shifts={"b": 9})
+    tab.page.fill("[name=find]", "c")
+    made_again = "The workflow made this page again since you opened it: reload it"
+    tab.page.wait_for_selector(f".card .problem >> text={made_again}")
+    tab.look("c")
+    tab.press("a", "Shift+A")
+    assert tab.page.locator("dialog .problem").inner_text() == made_again
+    assert tab.verdicts() == ["", "", ""]
+    tab.page.reload()
+    tab.look("c")
+    tab.press("a")
+    assert tab.verdicts() == ["accepted", "", ""]
+
+
+def test_whoever_accepts_that_a_structure_is_hidden_leaves_it_hidden(browser: Browser) -> None:
+    tab = browser.open("Bembidion/one/review.html")
+    for key in "ha":
+        tab.look("other")
+        tab.choose("legs")
+        tab.press(key, "Escape")
+    (said,) = tab.export()["annotations"]
+    assert said["verdict"] == "hidden" and said["source"] == "corrected"

@@ -190,6 +190,9 @@ IN_KEYS = {
     "a round called as a folder of the workflow": (
         rounds(lists={"templates": ["first"]}), "'lists' is the name of a folder"
     ),
+    "a round called as a folder of shapes": (
+        rounds(shapes={"templates": ["first"]}), "'shapes' is the name of a folder"
+    ),
     "a final round that is none": (
         keys(final_round="best"), "final_round: there is no round 'best'"
     ),

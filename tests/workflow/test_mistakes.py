@@ -34,6 +34,16 @@ def test_a_correction_of_a_photograph_that_changed_is_told(project: Project) -> 
     assert f"config/corrections/Aus/corrections.json: {said}" in call.text
 
 
+def test_a_correction_of_a_structure_that_was_renamed_is_told(project: Project) -> None:
+    path = project.folder / "config/corrections/Aus/corrections.json"
+    path.write_text(path.read_text().replace('"head"', '"heads"'))
+    call = project.run("--dry-run", "--quiet")
+    assert call.code == 0
+    said = "left out what is said of 'heads', which is not among the structures"
+    assert f"{said} (did you mean 'head'?)" in call.text
+    assert call.text.count(said) == 1
+
+
 def test_a_mistake_in_a_table_is_told(project: Project) -> None:
     table = project.folder / "config/genera.tsv"
     table.write_text(table.read_text().replace("data/Bus", "data/bus"))

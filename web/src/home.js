@@ -8,7 +8,7 @@ const MOST = 200;
 const app = document.querySelector("#app");
 
 async function start() {
-  const { runs, structures } = await load(app.dataset.data, "index");
+  const { runs, genera, structures } = await load(app.dataset.data, "index");
   const store = await Store.open();
   const found = h("ul", { class: "found" });
   const status = h("p", { class: "said", role: "status" });
@@ -58,7 +58,7 @@ async function start() {
         rest = null;
         return;
       }
-      const records = store.verdicts();
+      const records = store.verdicts().filter((r) => genera.includes(r.genus)); // a browser keeps those of all projects
       if (!records.length) status.textContent = "There is no verdict to export.";
       else {
         save("corrections.json", exported(records, structures, new Date().toISOString()));

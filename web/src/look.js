@@ -116,12 +116,17 @@ export class Look {
     const found = this.review.verdict(this.row, s);
     if (MISSING.has(found?.verdict)) return "";
     if (found?.fact) return found.record.counts;
+    return (await this.#masks(this.row))?.[s] ?? "";
+  }
+
+  /** Counts of the masks of the round by structure; null, and said why, if they cannot be read. */
+  async #masks(row) {
     try {
-      return (await this.review.detail(this.row)).masks[s] ?? "";
+      return (await this.review.detail(row)).masks;
     } catch (error) {
       this.note.hidden = false;
       this.note.textContent = error.message;
-      return "";
+      return null;
     }
   }
 
@@ -219,7 +224,11 @@ export class Look {
     const made = review.verdict(row, s)?.fact;
     if (!review.can(row) || (!MISSING.has(verdict) && (!mark || mark.unknown) && !made)) return;
     let counts = "";
-    if (verdict === "accepted" && !made) counts = (await review.detail(row)).masks[s] ?? nothing(row);
+    if (verdict === "accepted" && !made) {
+      const masks = await this.#masks(row);
+      if (!masks) return;
+      counts = masks[s] ?? nothing(row);
+    }
     if (MISSING.has(verdict)) counts = nothing(row);
     const record = await review.judge(row, s, verdict, counts);
     const told = effect(record); // is to be read, so the specimen stays
@@ -242,7 +251,8 @@ export class Look {
   async rest() {
     const { review, row } = this;
     if (!review.can(row)) return;
-    const { masks } = await review.detail(row);
+    const masks = await this.#masks(row);
+    if (!masks) return;
     for (const s of review.open(row)) {
       if (!row.marks[s] || (review.verdict(row, s) && !review.verdict(row, s).old)) continue;
       await review.judge(row, s, "accepted", masks[s] ?? nothing(row));

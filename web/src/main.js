@@ -154,10 +154,11 @@ function files(review, list, look, status) {
     { class: "files" },
     h("button", { type: "button", class: "main", onclick: start }, "Look through (Enter)"),
     h("button", { type: "button", onclick: () => {
-      const { blob, number } = review.export();
-      if (!number) return say("There is no verdict to export.");
+      const { blob, number, others } = review.export();
+      const left = others ? ` ${counted(others, "verdict")} on photographs that are not here left out.` : "";
+      if (!number) return say(`There is no verdict to export.${left}`);
       save("corrections.json", blob);
-      say(`${counted(number, "verdict")} exported as corrections.json.`);
+      say(`${counted(number, "verdict")} exported as corrections.json.${left}`);
     } }, "Export corrections.json"),
     h("button", { type: "button", onclick: () => input.click() }, "Import"),
     input,

@@ -86,7 +86,7 @@ export class Review {
     if (made?.fact && source === "predicted") {
       ({ counts } = made.record);
       source = "corrected";
-      if (verdict === "accepted") verdict = lengths(counts).length > 1 ? "corrected" : "absent";
+      if (verdict === "accepted") verdict = FACTS.has(made.verdict) ? made.verdict : lengths(counts).length > 1 ? "corrected" : "absent";
     }
     const record = {
       key, source, genus: this.data.genus, round: this.data.round, specimen: row.name, structure: this.structures[s].name,
@@ -108,9 +108,12 @@ export class Review {
     return last;
   }
 
-  /** Outlines and masks of a specimen: {paths: [d], masks: [counts]} by structure. */
+  /** Outlines and masks of a specimen: {paths: [d], masks: [counts]} by structure; an Error if they are others by now. */
   async detail(row) {
-    return this.#read(row, this.folder);
+    const found = await this.#read(row, this.folder);
+    const same = found.name === row.name && found.prints.every((print, s) => print === (row.marks[s]?.print ?? null));
+    if (!same) throw new Error("The workflow made this page again since you opened it: reload it");
+    return found;
   }
 
   /** The same of the earlier round; its page lies in the next folder and numbers the same specimens alike. */
@@ -196,15 +199,24 @@ export class Review {
 
   ///// files /////
 
+  /** Verdicts on the photographs that are here: a browser also keeps those on others, also of other projects. */
   export() {
-    const records = this.store.verdicts().filter((r) => r.genus === this.data.genus);
-    return { blob: exported(records, this.structures, new Date().toISOString()), number: records.length };
+    const every = this.store.verdicts().filter((r) => r.genus === this.data.genus);
+    const hashes = this.#hashes();
+    const here = (r) => (hashes.has(r.specimen) ? (hashes.get(r.specimen) ?? r.sha256) === r.sha256 : !this.data.whole);
+    const records = every.filter(here);
+    const blob = exported(records, this.structures, new Date().toISOString());
+    return { blob, number: records.length, others: every.length - records.length };
+  }
+
+  #hashes() {
+    return new Map(this.rows.map((row) => [row.name, row.sha256]));
   }
 
   /** Take a file back; gives a sentence. */
   async import(text) {
     const records = imported(text);
-    const hashes = new Map(this.rows.map((row) => [row.name, row.sha256]));
+    const hashes = this.#hashes();
     const own = records.filter((r) => r.genus === this.data.genus);
     const other = own.filter((r) => (hashes.get(r.specimen) ?? r.sha256) !== r.sha256).length;
     const taken = await this.store.put(records);

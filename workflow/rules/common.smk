@@ -99,8 +99,10 @@ def judgements(genus, photographs, structures, files):
         return []
     hashes = Hashes(HASHES)
     known = Photographs.of_place(photographs)
-    found, _ = read_corrections(files, genus, known, structures, hashes)
+    found, notes = read_corrections(files, genus, known, structures, hashes)
     hashes.save()
+    if notes:
+        logger.warning("\n".join([f"Notes on the corrections of {genus}:", *cut(notes)]))
     return found
 
 
@@ -147,11 +149,8 @@ def check_configuration(config):
         if workflow.is_main_process and project.corrections:
             from sam2pal.dataset.corrections import check_genera
 
-            shared = Path(project.configuration.corrections)
             files = {file for of in project.corrections.values() for file in of}
-            check_genera(
-                [file for file in files if Path(file).parent == shared], list(project.genera)
-            )
+            check_genera(files, project.configuration.corrections, project.genera)
             judged(project)
         return project
     except InputError as error:

@@ -29,7 +29,10 @@ from sam2pal.io.user_tables import MISSING, UserTable, decimal_comma, read_user_
 
 Row = TypeVar("Row")
 # folders of results/ and of results/GENUS/
-RESERVED = {"genus": ("tables", "plots", "options"), "round": ("lists", "scale")}
+RESERVED = {
+    "genus": ("tables", "plots", "options", "index"),
+    "round": ("lists", "scale", "shapes", "trays", "darwin_core"),
+}
 
 
 def _wrong(text: str) -> PydanticCustomError:

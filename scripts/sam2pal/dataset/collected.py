@@ -20,6 +20,7 @@ from sam2pal.dataset.photographs import (
     is_renamed,
 )
 from sam2pal.dataset.runs import Runs
+from sam2pal.images.address import content_hash
 from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored
@@ -146,6 +147,15 @@ class Collected:
             self.notes.append(
                 f"{drawing.where}: it was drawn on a file of {drawing.bytes:,} bytes, but"
                 f" {photograph.path} has {size:,}; look whether that is the same photograph"
+            )
+        if (
+            drawing.sha256
+            and photograph.bytes()
+            and content_hash(photograph.path) != drawing.sha256
+        ):
+            self.notes.append(
+                f"{drawing.where}: it was drawn on another file than {photograph.path} is now; look whether"
+                " that is the same photograph"
             )
         if is_renamed(photograph.name):
             self.notes.append(

@@ -4,7 +4,7 @@ docs/corrections.md says what such a file holds.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,11 @@ def read_corrections(
     structures: Sequence[str],
     hashes: Hashes | None = None,
 ) -> tuple[list[Judgement], list[str]]:
-    """What files of corrections say of one genus, and notes on what is left out.
+    """What files of corrections say of one genus, and notes on what is left out (see `check_genera`).
 
     Raises:
         InputError: naming each entry that is wrong: a photograph that changed or is not there, a
-            file of another genus, a structure that is judged twice and not alike.
+            structure that is judged twice and not alike.
     """
     problems: list[str] = []
     notes: list[str] = []
@@ -119,22 +119,30 @@ def read_corrections(
     return found, notes
 
 
-def check_genera(files: Iterable[str | Path], genera: Sequence[str]) -> None:
-    """Make sure that files of several genera name the genus of each specimen, and only known ones.
+def check_genera(files: Iterable[str | Path], folder: str | Path, genera: Collection[str]) -> None:
+    """Make sure that files below the folder of a genus judge no other one, and that those of several genera,
+    which lie in `folder` itself, name the genus of each specimen, and only known ones.
 
     Raises:
         InputError: they do not.
     """
     problems = []
     for file in sorted(map(Path, files)):
+        own, *inner = file.relative_to(folder).parts
         with guarded(file):
             for image in check(read_json(file), file)["images"]:
-                if image.get("genus") not in genera:
+                genus = image.get("genus") or (own if inner else None)
+                if inner and genus != own:
+                    problems.append(
+                        f"{file}: specimen '{specimen_of(image)}' is of the genus '{genus}', but the file"
+                        f" lies in the folder of '{own}'; move it to {Path(folder, str(genus))}"
+                    )
+                elif genus not in genera:
                     problems.append(f"{file}: {_unplaced(image, genera)}")
     refuse(problems, "")
 
 
-def _unplaced(image: Mapping[str, Any], genera: Sequence[str]) -> str:
+def _unplaced(image: Mapping[str, Any], genera: Collection[str]) -> str:
     name, genus = specimen_of(image), image.get("genus")
     if not genus:
         return f"specimen '{name}' names no genus; put the file into the folder of its genus"
@@ -228,7 +236,6 @@ class _File:
         self.structures, self.hashes = structures, hashes
         self.problems: list[str] = []
         self.notes: list[str] = []
-        self.own = path.parent.name == genus  # it lies in the folder of the genus
 
     def judgements(self) -> list[Judgement]:
         data = check(read_json(self.path), self.path)
@@ -264,14 +271,7 @@ class _File:
         """The photographs of the genus by the image's id, each as it was when it was judged."""
         found = {}
         for image in images:
-            genus = image.get("genus") or self.genus
-            if genus != self.genus:
-                if self.own:
-                    self.problems.append(
-                        f"{self.path}: specimen '{specimen_of(image)}' is of the genus '{genus}', but"
-                        f" the file lies in the folder of '{self.genus}'; move it to"
-                        f" {self.path.parent.parent / str(genus)}"
-                    )
+            if (image.get("genus") or self.genus) != self.genus:  # a file of several genera
                 continue
             try:
                 photograph = self.photographs.find(_name(image), str(self.path))

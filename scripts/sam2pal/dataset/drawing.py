@@ -62,7 +62,7 @@ class Drawing:
     Attributes:
         displayed: whether the program that drew showed the photograph upright (EXIF obeyed);
             None if that is not known.
-        bytes: of the photograph's file according to the annotation, if it says.
+        bytes, sha256: of the photograph's file according to the annotation, if it says.
     """
 
     photograph: str
@@ -71,6 +71,7 @@ class Drawing:
     size: tuple[int, int] | None = None
     displayed: bool | None = None
     bytes: int | None = None
+    sha256: str = ""
 
     def add(self, label: str, where: str, read: Callable[..., Outline | None], *more: Any) -> None:
         """Add what `read(*more)` gives, if anything; one that cannot be drawn where that is damaged."""

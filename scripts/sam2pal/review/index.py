@@ -46,6 +46,7 @@ def write_index(output: str | Path, runs: Iterable[str]) -> int:
     structures = {s["name"]: s for run in pages for s in run["structures"]}
     told = {
         "runs": [{key: run[key] for key in known} for run in pages],
+        "genera": list(dict.fromkeys(run["genus"] for run in found)),
         "structures": list(structures.values()),
     }
     said = _status(results / "tables/status.csv")

@@ -142,6 +142,7 @@ class Page:
                 "genus": survey.genus,
                 "round": survey.round,
                 "annotate": self.place.annotate,
+                "whole": survey.shown == len(survey.rows),
                 "evaluated": survey.tables.evaluated,
                 "units": UNITS,
                 "before": survey.tables.before,

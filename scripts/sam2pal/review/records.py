@@ -61,11 +61,19 @@ def numbered(kind: str, number: int, suffix: str) -> str:
 def write_detail(
     folder: Path, row: PageRow, structures: list[str], drawn: dict[str, Any], shown: ShownSpecimen
 ) -> None:
-    """Outlines of the small picture and masks at the photograph's size, of one specimen."""
+    """Outlines of the small picture and masks at the photograph's size, of one specimen.
+
+    A page that was opened before sees by their `prints` that the masks are others.
+    """
+    marks = shown.entry.marks
     detail = {
         "name": row.specimen,
         "paths": [drawn["paths"].get(name) for name in structures],
         "windows": drawn["windows"],
+        "prints": [
+            fingerprint(marks[name].annotation.rle) if name in marks else None
+            for name in structures
+        ],
         "masks": [
             shown.masks[name]["counts"] if name in shown.masks else None for name in structures
         ],

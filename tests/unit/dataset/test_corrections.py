@@ -223,6 +223,14 @@ def test_templates_are_what_was_corrected_and_so_many_accepted(folder: Path, say
     assert [(s.specimen, list(s.masks)) for s in drawn] == [("box/0", ["head"])]
 
 
+def test_templates_that_were_drawn_on_another_file_are_noted(folder: Path, say: Say) -> None:
+    file = say(("box/0", "head", "corrected", HEAD), ("box/1", "head", "corrected", HEAD))
+    before = convert(file, folder, STRUCTURES)["info"]["notes"]
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 9, np.uint8)).save(folder / "box/1.png")
+    (note,) = set(convert(file, folder, STRUCTURES)["info"]["notes"]) - set(before)
+    assert f"it was drawn on another file than {folder}/box/1.png is now; look whether" in note
+
+
 def test_the_same_said_twice_is_no_fault_and_another_thing_is(folder: Path, say: Say) -> None:
     one = say(("box/0", "head", "corrected", HEAD), name="one.json")
     two = say(("box/0", "head", "corrected", HEAD), name="two.json")
@@ -242,7 +250,6 @@ FAULTS = {
         "is not the file that was judged; it was replaced",
     ),
     "another size": ({"sha256": "", "width": 13}, "has 12 x 8 pixels, the correction 13 x 8"),
-    "another genus": ({"genus": "Bus"}, "is of the genus 'Bus', but the file lies in the folder"),
     "no such photograph": ({"specimen": "box/9", "file_name": "box/9.png"}, "no photograph"),
 }
 
@@ -266,7 +273,18 @@ def test_verdicts_and_outlines_are_checked(folder: Path, say: Say) -> None:
         convert_corrections([file], "Aus", Photographs.of_folder(folder), STRUCTURES)
     file = say(("box/0", "head", "corrected", HEAD), genus="Cus")
     with pytest.raises(InputError, match=r"genus 'Cus', which has no row in genera\.tsv"):
-        check_genera([file], ["Aus", "Bus"])
+        check_genera([file], file.parent, ["Aus", "Bus"])
+
+
+def test_a_file_in_the_folder_of_a_genus_judges_no_other(folder: Path, say: Say) -> None:
+    corrections = folder.parent / "corrections"
+    file = say(("box/0", "head", "absent", None), name="anna/one.json")
+    check_genera([file], corrections, ["Aus", "Bus"])
+    say(("box/0", "head", "absent", None), genus="Bus", name="anna/one.json")
+    with pytest.raises(
+        InputError, match="genus 'Bus', but the file lies in the folder of 'Aus'; move"
+    ):
+        check_genera([file], corrections, ["Aus", "Bus"])
 
 
 def test_a_hash_is_computed_again_only_of_a_file_that_changed(tmp_path: Path, folder: Path) -> None:

@@ -69,9 +69,10 @@ def read(data: Any, path: Path) -> Source:
         where = f"{path}: image '{image['file_name']}'"
         size = positive_size(image.get("width"), image.get("height"), where)
         key = (photograph_of(image), size)
-        of_image[image["id"]] = drawings.setdefault(
-            key, Drawing(key[0], where, [], size, displayed)
+        drawing = Drawing(
+            key[0], where, [], size, displayed, sha256=str(image.get("sha256") or "").lower()
         )
+        of_image[image["id"]] = drawings.setdefault(key, drawing)
     for number, annotation in enumerate(data["annotations"], 1):
         drawing = of_image[annotation["image_id"]]
         label = names[annotation["category_id"]]
