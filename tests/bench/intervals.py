@@ -31,7 +31,7 @@ from sam2pal.morphometrics.measures.calibrated import (
     shipped_intervals,
 )
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, SPECIMEN
-from sam2pal.morphometrics.measures.specimen import worst
+from sam2pal.morphometrics.measures.results import worst
 from sam2pal.morphometrics.tables.genus import GenusShards
 
 FOLDS, LEAST = 5, 30

@@ -21,8 +21,9 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.calibrated import TRAINED, UNTRAINED
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.measures.plausibility import shapes_of
+from sam2pal.morphometrics.measures.results import Measured
 from sam2pal.morphometrics.measures.scale import Scales
-from sam2pal.morphometrics.measures.specimen import Measured, Measuring, SpecimenMasks
+from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks
 from sam2pal.morphometrics.tables.table import Layout
 
 SHOWN = 20

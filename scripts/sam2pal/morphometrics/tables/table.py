@@ -17,7 +17,7 @@ from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.tables.columns import COLUMNS, rounded
 
 if TYPE_CHECKING:  # measuring takes a second to import, and summaries need none of it
-    from sam2pal.morphometrics.measures.specimen import Measured, MeasureResult
+    from sam2pal.morphometrics.measures.results import Measured, MeasureResult
 
 KEYS = ("genus", "round", "specimen")
 COUNTED = {"measured": int, "left_out": str}
