@@ -39,7 +39,7 @@ WRITTEN = "the same with both tables written, as CSV and as Parquet"
 PARTS = {
     "outlines": "outlines",
     "moments and medial axes": "measure_together",
-    "photographs decoded": "read_photograph",
+    "photographs decoded": "read_part",
     "colours of masks": "colour",
 }
 """Functions that `sam2pal.morphometrics.measures.specimen` calls."""
