@@ -34,8 +34,7 @@ def main() -> None:
     parser.add_argument("--genus", required=True, help="name of the genus, for messages")
     parser.add_argument("--folder", required=True, help="folder of its photographs")
     parser.add_argument(
-        "--windows",
-        help="specimens.json of find_specimens, where photographs show many specimens",
+        "--windows", help="specimens.json of find_specimens, where photographs show many specimens"
     )
     add_options(parser, "shard_size")
     add_progress(parser)

@@ -146,10 +146,7 @@ def main() -> None:
         "interpolation": options.interpolation,
         "steps": state.step,
         "templates": [template.specimen for template in templates],
-        "controls": {
-            "before": state.controls,
-            "published": state.controls_of_best,
-        },
+        "controls": {"before": state.controls, "published": state.controls_of_best},
         "structure_weights": dict(zip(names, weights.tolist(), strict=True)),
         "pool": len(pool),
         "pool_left_out": data.left_out,

@@ -25,14 +25,7 @@ from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.confidence.cases import beetle_cases, drawn_cases, real_cases
-from sam2pal.research.confidence.fitting import (
-    ALIKE,
-    ONCE,
-    STEADY,
-    fit,
-    fit_alikeness,
-    fit_single,
-)
+from sam2pal.research.confidence.fitting import ALIKE, ONCE, STEADY, fit, fit_alikeness, fit_single
 from sam2pal.research.confidence.foreign import SETS, foreign_to_drawn, pictures
 from sam2pal.research.confidence.segmenting import OPTIONS, folder_of, segmented
 from sam2pal.segmentation.confidence import SHIPPED

@@ -97,10 +97,7 @@ def main() -> None:
         write_truncated(photographs / f"{arguments.genus[:3].upper()}-broken{number + 1}.jpg")
 
     described = f"drawn specimens of the made-up genus {arguments.genus}"
-    for file, shown in (
-        ("truth.json", images),
-        ("templates.json", images[: arguments.templates]),
-    ):
+    for file, shown in (("truth.json", images), ("templates.json", images[: arguments.templates])):
         coco = Coco(structures, description=described)
         for name, width, height, masks in shown:
             number = coco.image(file_name=name, width=width, height=height)

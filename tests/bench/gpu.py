@@ -211,10 +211,7 @@ def segmentation(bench: Bench) -> Iterator[Row]:
                 first = bound(bench, tracker, drawn, specimens[: options.batch_size])
                 with torch.no_grad():
                     start = bench.time(lambda: remembered(tracker, drawn, NAMES, options), warm=1)  # noqa: B023
-                for label, more in (
-                    ("default", {}),
-                    ("upright", {"turns": (0,)}),
-                ):
+                for label, more in (("default", {}), ("upright", {"turns": (0,)})):
                     chosen = SegmentationOptions(**{**vars(options), **more})
                     began = time.perf_counter()
                     with torch.inference_mode():

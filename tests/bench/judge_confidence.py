@@ -22,12 +22,7 @@ from sam2pal.config.model import ModelOptions
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.recalibration import Recalibration, labelled_in
 from sam2pal.dataset.signals import GOOD_IOU
-from sam2pal.evaluation.calibration import (
-    auroc,
-    brier_skill,
-    expected_calibration_error,
-    spearman,
-)
+from sam2pal.evaluation.calibration import auroc, brier_skill, expected_calibration_error, spearman
 from sam2pal.io.files import sha256
 from sam2pal.model.build import BUNDLED, build_model
 from sam2pal.model.device import choose_device

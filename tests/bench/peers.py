@@ -67,10 +67,7 @@ OURS: dict[str, dict[str, Mapping[str, Any]]] = {
     },
 }
 THEIRS: dict[str, dict[str, Sequence[str]]] = {
-    "one template": {
-        "upright (default)": (),
-        "any orientation": ("--orientation_search", "rot4"),
-    },
+    "one template": {"upright (default)": (), "any orientation": ("--orientation_search", "rot4")},
     "five templates": {"upright (default)": ()},
     "training": {"palindrome alone": ()},
     "real": {"upright (default)": (), "upright, the first mask token alone": ("--one-mask",)},

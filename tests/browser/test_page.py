@@ -345,11 +345,7 @@ def test_the_index_finds_specimens_and_exports_verdicts_of_all_genera(browser: B
     draw_genus(project, "Bembidion", {"other": 6, "renamed": 1})
     draw_genus(project, "Fictocarabus", {"drawn": 1})
     write_index(project / "results/index.html", ["Bembidion/one", "Fictocarabus/one"])
-    for page, name in (
-        ("Bembidion", "other"),
-        ("Bembidion", "renamed"),
-        ("Fictocarabus", "drawn"),
-    ):
+    for page, name in (("Bembidion", "other"), ("Bembidion", "renamed"), ("Fictocarabus", "drawn")):
         tab = browser.open(str(project / "results" / page / "one/review.html"))
         tab.look(name)
         tab.press("a")

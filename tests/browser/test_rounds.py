@@ -105,9 +105,7 @@ def test_rounds_are_compared_and_the_reasons_are_shown(browser: Browser) -> None
     assert "doubtful: head 1" in index.page.locator("tbody").inner_text()
 
 
-def test_a_page_that_was_made_again_since_it_was_opened_takes_no_masks(
-    browser: Browser,
-) -> None:
+def test_a_page_that_was_made_again_since_it_was_opened_takes_no_masks(browser: Browser) -> None:
     folder = browser.results.parent
     page = draw_genus(folder, "Nebria", {"a": 1, "c": 1})
     tab = browser.open(f"{page}")

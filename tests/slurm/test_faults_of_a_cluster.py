@@ -8,17 +8,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, Job
-from faults import (
-    RUN,
-    SHARD,
-    assert_same,
-    checkpoint,
-    find,
-    running,
-    text_of,
-    undone,
-    until,
-)
+from faults import RUN, SHARD, assert_same, checkpoint, find, running, text_of, undone, until
 from projects import SlurmProject
 from running import Project
 

@@ -26,10 +26,7 @@ from sam2pal.images.address import content_hash
 RUNS = [f"{genus}/{name}" for genus in ("Aus", "Bus") for name in CONFIG["rounds"]]
 SUMMARIES = {"aggregate", "summarize_morphometrics", "plot_morphometrics", "plot_evaluation"}
 SUMMARIES |= {"review_index", "tell"}
-AFTER_MASKS = {
-    *("evaluate", "measure", "review_page", "choose_next", "compare_masks"),
-    *SUMMARIES,
-}
+AFTER_MASKS = {*("evaluate", "measure", "review_page", "choose_next", "compare_masks"), *SUMMARIES}
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,7 @@ from sam2pal.dataset.dataset import FARTHEST_POINT, State, specimen_of
 from sam2pal.dataset.drawing import Drawing, Outline, Source
 from sam2pal.dataset.evidence import resolve_mask
 from sam2pal.dataset.files import Coco
-from sam2pal.dataset.photographs import (
-    AmbiguousNameError,
-    PhotographFile,
-    Photographs,
-    is_renamed,
-)
+from sam2pal.dataset.photographs import AmbiguousNameError, PhotographFile, Photographs, is_renamed
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.address import content_hash
 from sam2pal.images.folder import natural_key

@@ -87,10 +87,7 @@ def _collect(
 
 
 def convert_judged(
-    data: dict[str, Any],
-    where: str | Path,
-    photographs: Photographs,
-    structures: Mapping[str, Any],
+    data: dict[str, Any], where: str | Path, photographs: Photographs, structures: Mapping[str, Any]
 ) -> dict[str, Any]:
     """COCO of corrections, as `dataset.corrections` merged them, into canonical COCO.
 

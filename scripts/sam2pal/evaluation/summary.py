@@ -63,10 +63,7 @@ def summarise(scores: Scores, options: EvaluationOptions, seed: int) -> pa.Table
         values = values[:, used]
         names = [name for name, u in zip(scores.structures, used, strict=True) if u]
         means = bootstrap_means(
-            values,
-            generator(seed, "summary", genus, round_),
-            options.replicates,
-            options.level,
+            values, generator(seed, "summary", genus, round_), options.replicates, options.level
         )
         median = _with_mean(_over(np.nanmedian, values))
         good = np.where(np.isfinite(values), values >= options.good_iou, np.nan)
@@ -144,12 +141,7 @@ def calibrate(scores: Scores, options: EvaluationOptions) -> tuple[pa.Table, pa.
                 chosen = inside[np.isfinite(values[inside, s])]
                 if not len(chosen):
                     continue
-                key = {
-                    "genus": genus,
-                    "round": round_,
-                    "structure": structure,
-                    "signal": signal,
-                }
+                key = {"genus": genus, "round": round_, "structure": structure, "signal": signal}
                 confidence, iou = values[chosen, s], iou_all[chosen]
                 rows.append(key | _calibration_row(confidence, iou, codes[chosen, 3], options))
                 if genus == ALL and confidence.min() >= 0 and confidence.max() <= 1:

@@ -69,10 +69,7 @@ class Window(NamedTuple):
     @property
     def slices(self) -> tuple[slice, slice]:
         """Its rows and columns."""
-        return (
-            slice(self.top, self.top + self.height),
-            slice(self.left, self.left + self.width),
-        )
+        return (slice(self.top, self.top + self.height), slice(self.left, self.left + self.width))
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:

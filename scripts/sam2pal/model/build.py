@@ -41,9 +41,7 @@ CLASSES = frozenset(
 
 
 def build_model(
-    options: ModelOptions,
-    device: str | torch.device = "cpu",
-    random_weights: bool = False,
+    options: ModelOptions, device: str | torch.device = "cpu", random_weights: bool = False
 ) -> SAM2Base:
     """Build the model, load its weights strictly, and put it in `eval()` with gradients off.
 

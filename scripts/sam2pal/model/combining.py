@@ -92,10 +92,7 @@ def memorized(
 
 @torch.no_grad()
 def each_on_each(
-    tracker: Tracker,
-    features: Features,
-    memories: Sequence[Memory],
-    templates: TemplateSet,
+    tracker: Tracker, features: Features, memories: Sequence[Memory], templates: TemplateSet
 ) -> Tensor:
     """IoU of the masks that each template finds on each other one, [T, T, K].
 

@@ -15,10 +15,7 @@ from sam2pal.review.writing import WrittenPages, write_review
 
 
 def write_annotation_page(
-    output: str | Path,
-    genus: str,
-    photographs: str | Path,
-    structures: Mapping[str, Any],
+    output: str | Path, genus: str, photographs: str | Path, structures: Mapping[str, Any]
 ) -> WrittenPages:
     """Write the page of a folder of photographs, on none of which anything is outlined.
 

@@ -164,11 +164,7 @@ def _first(one: Candidate, apart: Values, structures: Sequence[str]) -> str:
 
 
 def _reasons(
-    one: Candidate,
-    apart: Values,
-    structures: Sequence[str],
-    confirmed: set[str],
-    likeness: float,
+    one: Candidate, apart: Values, structures: Sequence[str], confirmed: set[str], likeness: float
 ) -> Iterator[str]:
     for name, verdict in one.asked.items():
         yield f"{name}: {verdict.replace('_', ' ')}, as a person said"

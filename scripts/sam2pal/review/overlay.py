@@ -98,11 +98,7 @@ class Cell:
 
 
 def contact_sheet(
-    cells: Sequence[Cell],
-    structures: Sequence[str],
-    columns: int,
-    size: int,
-    title: str,
+    cells: Sequence[Cell], structures: Sequence[str], columns: int, size: int, title: str
 ) -> np.ndarray:
     """Pictures in rows, with a title above, captions and a legend below.
 

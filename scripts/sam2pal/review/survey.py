@@ -11,13 +11,7 @@ from statistics import fmean, median
 from typing import Any
 
 from sam2pal.config.review import ReviewOptions
-from sam2pal.dataset.dataset import (
-    MISSING,
-    AnnotatedSpecimen,
-    Dataset,
-    State,
-    check_structures,
-)
+from sam2pal.dataset.dataset import MISSING, AnnotatedSpecimen, Dataset, State, check_structures
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.recalibration import labelled_in

@@ -72,9 +72,7 @@ class BatchSegmenter:
         self._annotator = replace(annotator, confidence=self._confidence)
 
     def segment(
-        self,
-        specimens: Sequence[tuple[Specimen, Photograph]],
-        own: Mapping[str, AnnotatedSpecimen],
+        self, specimens: Sequence[tuple[Specimen, Photograph]], own: Mapping[str, AnnotatedSpecimen]
     ) -> list[Segmented]:
         """Annotate every structure of specimens; what was drawn on templates (`own`) stands.
 

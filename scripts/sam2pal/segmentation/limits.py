@@ -103,9 +103,7 @@ def check_mask(mask: Runs, limit: Limit, box: Letterbox) -> list[str]:
 
 
 def lies_beyond(
-    missing: Limit,
-    found: Sequence[tuple[Limit, tuple[int, int, int, int]]],
-    size: tuple[int, int],
+    missing: Limit, found: Sequence[tuple[Limit, tuple[int, int, int, int]]], size: tuple[int, int]
 ) -> bool:
     """Whether a structure without a mask should lie beyond the photograph.
 

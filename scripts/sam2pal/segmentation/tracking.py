@@ -47,10 +47,7 @@ class TrackedBatch:
 
 @torch.no_grad()
 def track_batch(
-    tracker: Tracker,
-    bank: Bank,
-    images: Tensor,
-    known: Match | None = None,
+    tracker: Tracker, bank: Bank, images: Tensor, known: Match | None = None
 ) -> TrackedBatch:
     """Track the followed structures on `B` specimens.
 

@@ -23,12 +23,7 @@ from sam2pal.training.augmentation import augment
 from sam2pal.training.feature_cache import FeatureCache, FeaturesOnDisk, OnDemand
 from sam2pal.training.palindrome import AnnotatedViews
 from sam2pal.training.teacher import PseudoLabels, Teacher
-from sam2pal.training.unlabelled import (
-    COPIES,
-    BeforeTraining,
-    PseudoLabelsOnDemand,
-    Unlabelled,
-)
+from sam2pal.training.unlabelled import COPIES, BeforeTraining, PseudoLabelsOnDemand, Unlabelled
 
 log = logging.getLogger(__name__)
 

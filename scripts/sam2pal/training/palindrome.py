@@ -105,10 +105,7 @@ class Followed:
 
 
 def palindrome(
-    tracker: Tracker,
-    template: AnnotatedViews,
-    specimens: Features | Encoded,
-    back: AnnotatedViews,
+    tracker: Tracker, template: AnnotatedViews, specimens: Features | Encoded, back: AnnotatedViews
 ) -> Followed | None:
     """Follow every drawn structure of `P` templates through `P` specimens and back.
 
@@ -140,8 +137,7 @@ def direct(tracker: Tracker, source: AnnotatedViews, goal: AnnotatedViews) -> Fo
     if objects is None:
         return None
     memory = tracker.memorize(
-        objects.features(tracker.finish(source.features)),
-        drawn_logits(objects.masks(source.masks)),
+        objects.features(tracker.finish(source.features)), drawn_logits(objects.masks(source.masks))
     )
     tracked = tracker.track(objects.features(tracker.finish(goal.features)), [memory])
     return Followed(tracked, objects.masks(goal.masks), objects.structure)

@@ -143,10 +143,7 @@ def peak_bytes(call: Callable[[], object], compute: bool = True) -> int:
 
 
 def palindrome_bytes(
-    tracker: Tracker,
-    template: AnnotatedViews,
-    specimens: Features | Encoded,
-    back: AnnotatedViews,
+    tracker: Tracker, template: AnnotatedViews, specimens: Features | Encoded, back: AnnotatedViews
 ) -> int:
     """`peak_bytes` of a palindrome and its backward pass."""
     parameters = [p for p in tracker.model.parameters() if p.requires_grad]

@@ -478,8 +478,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["a_head.png", "a_head.tif", "a_HEAD.bmp", "head/a.png", "a/head.png", "a_head_1.png"],
+    "name", ["a_head.png", "a_head.tif", "a_HEAD.bmp", "head/a.png", "a/head.png", "a_head_1.png"]
 )
 def test_names_of_masks(photographs, folder, name):
     (folder / name).parent.mkdir(exist_ok=True)

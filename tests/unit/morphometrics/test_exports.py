@@ -115,7 +115,7 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     found = found[:-3]
     assert set(found[0]) <= DARWIN_CORE
     assert [one["measurementType"] for one in found] == [
-        *("head length", "head width", "head area", "ratio", "head mean of CIELAB L*"),
+        *("head length", "head width", "head area", "ratio", "head mean of CIELAB L*")
     ]
     first, width, area, ratio, _ = found
     assert (first["measurementValue"], first["measurementUnit"]) == ("2.5", "mm")

@@ -16,18 +16,9 @@ from sam2pal.dataset.rle import encode_mask
 from sam2pal.io.errors import InputError
 from sam2pal.model.tracker import Tracked, Tracker
 from sam2pal.research.pretraining import batches as batches_module
-from sam2pal.research.pretraining.batches import (
-    SLIVER,
-    make_batch,
-    photographed_group,
-    turn,
-)
+from sam2pal.research.pretraining.batches import SLIVER, make_batch, photographed_group, turn
 from sam2pal.research.pretraining.loop import pretrain
-from sam2pal.research.pretraining.optimizer import (
-    share_of_rate,
-    trainable,
-    update_average,
-)
+from sam2pal.research.pretraining.optimizer import share_of_rate, trainable, update_average
 from sam2pal.research.pretraining.options import PretrainingOptions
 from sam2pal.research.pretraining.photographs import HELD_OUT, PictureSet
 from sam2pal.research.pretraining.step import losses, presence

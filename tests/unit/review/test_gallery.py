@@ -950,9 +950,7 @@ def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> No
     options.write_text("review: {sheet: 5}")
     command += ["--options", str(options)]
     run = subprocess.run(
-        [*command, "--genus", "Carabus", "--round", "one"],
-        capture_output=True,
-        text=True,
+        [*command, "--genus", "Carabus", "--round", "one"], capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
     assert "11 specimens\n" in run.stdout and "unreadable: 1" in run.stdout

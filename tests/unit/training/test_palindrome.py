@@ -132,10 +132,7 @@ def test_batched_is_the_mean_of_the_pairs_run_alone(small_model, scene, in_doubl
     weights = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
     loss = mask_loss(palindrome(tracker, template, specimens, back), weights)
     alone = [
-        mask_loss(
-            palindrome(tracker, template[[i]], specimens[[i]], back[[i]]),
-            weights,
-        )
+        mask_loss(palindrome(tracker, template[[i]], specimens[[i]], back[[i]]), weights)
         for i in range(PAIRS)
     ]
     torch.testing.assert_close(loss, torch.stack(alone).mean())

@@ -5,14 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sam2pal.dataset.drawing import (
-    Drawing,
-    Outline,
-    Source,
-    absent_outline,
-    flat,
-    polygons,
-)
+from sam2pal.dataset.drawing import Drawing, Outline, Source, absent_outline, flat, polygons
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs

@@ -22,11 +22,7 @@ from sam2pal.io.spelling import folded
 
 _MOST = 10_000  # ROIs of a file
 _LARGEST = 200_000_000  # bytes of all of them
-_AREAS = {
-    roifile.ROI_TYPE.POLYGON,
-    roifile.ROI_TYPE.FREEHAND,
-    roifile.ROI_TYPE.TRACED,
-}
+_AREAS = {roifile.ROI_TYPE.POLYGON, roifile.ROI_TYPE.FREEHAND, roifile.ROI_TYPE.TRACED}
 
 
 def recognise(path: Path) -> bool:

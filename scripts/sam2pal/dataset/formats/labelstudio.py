@@ -26,11 +26,7 @@ from sam2pal.images.reading import IMAGE_SUFFIXES
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_text
 
-_KINDS = {
-    "polygonlabels": "polygon",
-    "ellipselabels": "ellipse",
-    "brushlabels": "brush",
-}
+_KINDS = {"polygonlabels": "polygon", "ellipselabels": "ellipse", "brushlabels": "brush"}
 _ALPHA = 3  # of the four channels of a brush mask
 
 

@@ -8,15 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sam2pal.dataset.drawing import (
-    Drawing,
-    Outline,
-    Source,
-    ellipse,
-    finite,
-    polygons,
-    rectangle,
-)
+from sam2pal.dataset.drawing import Drawing, Outline, Source, ellipse, finite, polygons, rectangle
 from sam2pal.io.errors import InputError
 from sam2pal.io.spelling import folded
 

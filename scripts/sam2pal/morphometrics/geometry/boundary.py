@@ -85,9 +85,7 @@ class Boundary:
         return (along.conj() * (where - self.points[nearest])).imag
 
     def climb(
-        self,
-        starts: Sequence[NDArray[np.complex128]],
-        part: NDArray[np.int64],
+        self, starts: Sequence[NDArray[np.complex128]], part: NDArray[np.int64]
     ) -> tuple[NDArray[np.complex128], NDArray[np.float64]]:
         """Centre and radius of the largest circle of each of `part` [m], uphill from a start.
 

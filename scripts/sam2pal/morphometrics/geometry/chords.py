@@ -79,10 +79,7 @@ def triangulate(samples: Sequence[Sequence[Points]]) -> Triangles:
 
 
 def longest_ways(
-    triangles: Triangles,
-    boundary: Boundary,
-    parts: NDArray[np.int64],
-    may_close: NDArray[np.bool_],
+    triangles: Triangles, boundary: Boundary, parts: NDArray[np.int64], may_close: NDArray[np.bool_]
 ) -> list[Route | None]:
     """The longest shortest path from triangle to triangle of each part, or the way round a ring.
 
@@ -180,10 +177,7 @@ def _circumcentres(triangles: NDArray[np.complex128]) -> NDArray[np.complex128]:
 
 
 def _ring(
-    links: list[set[int]],
-    nodes: NDArray[np.complex128],
-    boundary: Boundary,
-    part: int,
+    links: list[set[int]], nodes: NDArray[np.complex128], boundary: Boundary, part: int
 ) -> NDArray[np.complex128] | None:
     """The way round, if a part is one ring without a tail longer than its own thickness."""
     tail = np.zeros(len(nodes))

@@ -17,10 +17,7 @@ FEWEST = 5  # points between two tips
 
 
 def to_tips(
-    ways: Sequence[Line],
-    boundary: Boundary,
-    parts: NDArray[np.int64],
-    spacing: NDArray[np.float64],
+    ways: Sequence[Line], boundary: Boundary, parts: NDArray[np.int64], spacing: NDArray[np.float64]
 ) -> list[Line | None]:
     """Cut both ends of each way back to where the tip begins, smooth it, and run it out.
 
@@ -117,10 +114,7 @@ def _smooth(line: Line, sigma: float) -> Line:
 
 
 def _run_out(
-    lines: Sequence[Line],
-    radii: NDArray[np.float64],
-    boundary: Boundary,
-    parts: NDArray[np.int64],
+    lines: Sequence[Line], radii: NDArray[np.float64], boundary: Boundary, parts: NDArray[np.int64]
 ) -> list[Line]:
     """Continue the starts of `lines` with their own curvature until they meet the outline."""
     runs = _continued(lines, radii)

@@ -37,11 +37,7 @@ from sam2pal.morphometrics.measures.dictionary import (
     chosen,
 )
 from sam2pal.morphometrics.measures.indices import Index
-from sam2pal.morphometrics.measures.intervals import (
-    area_change,
-    body_intervals,
-    intervals,
-)
+from sam2pal.morphometrics.measures.intervals import area_change, body_intervals, intervals
 from sam2pal.morphometrics.measures.plausibility import ORDER, Plausibility
 from sam2pal.morphometrics.measures.results import (
     Measured,
@@ -290,12 +286,7 @@ class Measuring:
         )
 
     def _fill(
-        self,
-        result: MeasureResult,
-        name: str,
-        entry: Annotation,
-        shape: Shape,
-        angle: float,
+        self, result: MeasureResult, name: str, entry: Annotation, shape: Shape, angle: float
     ) -> None:
         """Measures, intervals and flags of a structure that is there."""
         values = shape.measures(angle, self.options.leave_out)

@@ -198,10 +198,7 @@ def _edge(strip: Straightened) -> float:
     """How many pixels the rise across the bar takes, on the sharper side."""
     values = np.median(strip.like[:, strip.core], axis=1)
     widths = []
-    for v, p, edge in (
-        (strip.v, values, strip.bottom),
-        (-strip.v[::-1], values[::-1], -strip.top),
-    ):
+    for v, p, edge in ((strip.v, values, strip.bottom), (-strip.v[::-1], values[::-1], -strip.top)):
         near = np.abs(v - edge) < 5
         places = [crossing(v[near], p[near], level, edge) for level in (0.75, 0.25)]
         if None not in places:

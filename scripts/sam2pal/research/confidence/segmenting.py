@@ -61,10 +61,7 @@ def specimens_of(found: SegmentedCase) -> dict[str, dict[str, float | None]]:
 
 @torch.no_grad()
 def segmented(
-    cases: Iterable[Case],
-    tracker: Tracker,
-    options: SegmentationOptions,
-    cache: Path,
+    cases: Iterable[Case], tracker: Tracker, options: SegmentationOptions, cache: Path
 ) -> Iterator[SegmentedCase]:
     """Segment cases as a job of the workflow does; what the cache has is not made again."""
     for case in cases:

@@ -76,9 +76,7 @@ class Batches(IterableDataset):
 
 
 def make_batch(
-    rng: np.random.Generator,
-    options: PretrainingOptions,
-    photographs: Sequence[PictureSet] = (),
+    rng: np.random.Generator, options: PretrainingOptions, photographs: Sequence[PictureSet] = ()
 ) -> Batch:
     """The images of one step; every group's source is drawn by the shares of the options.
 
@@ -109,12 +107,7 @@ def drawn_group(
         kind = "ground beetle"
     textures = Path(options.textures) if options.textures else None
     drawings = draw_collection(
-        rng,
-        options.views,
-        options.image_size,
-        kind,
-        lacking=options.lacking,
-        photographs=textures,
+        rng, options.views, options.image_size, kind, lacking=options.lacking, photographs=textures
     )
     turned, altered = rng.random() < options.turned, rng.random() < options.altered
     images, masks = [], []
@@ -197,10 +190,7 @@ def photographed_group(
 
 
 def _views(
-    pictures: list[Tensor],
-    masks: list[Tensor],
-    rng: np.random.Generator,
-    strength: Strength | None,
+    pictures: list[Tensor], masks: list[Tensor], rng: np.random.Generator, strength: Strength | None
 ) -> tuple[Tensor, Tensor]:
     if strength is None:
         return torch.stack([normalised(picture) for picture in pictures]), torch.stack(masks)

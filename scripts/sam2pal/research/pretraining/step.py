@@ -78,11 +78,7 @@ def other_view(objects: Tensor, views: int, structures: int, offset: int) -> Ten
 
 
 def losses(
-    tracked: Tracked,
-    target: Tensor,
-    present: Tensor,
-    weight: Tensor,
-    options: PretrainingOptions,
+    tracked: Tracked, target: Tensor, present: Tensor, weight: Tensor, options: PretrainingOptions
 ) -> tuple[Tensor, dict[str, float]]:
     """Losses of objects by their weight [N], masks only where the structure is present.
 

@@ -85,11 +85,7 @@ def build_ant_face(genes: Genes) -> Species:
 
 
 def _face(
-    kind: str,
-    genes: Genes,
-    parts: list[Plate | Limb],
-    structures: tuple[str, ...],
-    middle: str,
+    kind: str, genes: Genes, parts: list[Plate | Limb], structures: tuple[str, ...], middle: str
 ) -> Species:
     """A head that fills the drawing; its eyes and what lies in its middle are parts of it."""
     return species_of(

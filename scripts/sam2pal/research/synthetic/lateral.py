@@ -17,27 +17,17 @@ Contour = tuple[tuple[float, float, float], ...]
 
 # directions of femora and tibiae of a fore, a middle and a hind leg, from and to; -1.57: downwards
 POSES = {
-    "hanging": (
-        ((-1.5, -1.9, -2.4), (-0.7, -1.2, -1.6)),
-        ((-2.2, -2.1, -2.3), (-1.2, -1.3, -1.3)),
-    ),
+    "hanging": (((-1.5, -1.9, -2.4), (-0.7, -1.2, -1.6)), ((-2.2, -2.1, -2.3), (-1.2, -1.3, -1.3))),
     "gathered": (
         ((-1.3, -2.1, -2.9), (-0.2, -0.8, -1.9)),
         ((-3.3, -2.6, -1.7), (-2.0, -1.2, -0.5)),
     ),
-    "spread": (
-        ((-0.8, -2.9, -3.6), (0.4, -0.4, -2.6)),
-        ((-1.9, -2.0, -2.2), (-0.9, -1.1, -1.2)),
-    ),
+    "spread": (((-0.8, -2.9, -3.6), (0.4, -0.4, -2.6)), ((-1.9, -2.0, -2.2), (-0.9, -1.1, -1.2))),
 }
 
 
 def plate(
-    part: Part,
-    ends: tuple[float, float],
-    contour: Contour,
-    surface: Surface,
-    **more: Any,
+    part: Part, ends: tuple[float, float], contour: Contour, surface: Surface, **more: Any
 ) -> Plate:
     """A plate between the lines of back and belly."""
     widths = tuple((place, (back - belly) / 2) for place, back, belly in contour)
@@ -111,12 +101,7 @@ def legs(
 
 
 def head(
-    genes: Genes,
-    skin: Skin,
-    block: int,
-    length: float,
-    height: float,
-    eye: tuple[float, float],
+    genes: Genes, skin: Skin, block: int, length: float, height: float, eye: tuple[float, float]
 ) -> list[Plate]:
     """A head hinged at (0, 0), its mouth to the top, with one eye of `eye` (from, to) lengths."""
     genes = genes.under("head")

@@ -117,10 +117,7 @@ def _flier(genes: Genes, form: Form, skin: Skin, plates: list[Plate], sizes: Siz
     neck = deep * u("neck", -0.2, 0.5)
     place = (tall * 0.3, -head * u("antenna y", 0.5, 0.7))
     feelers = replace(antennae(genes, skin, 2, *place, u("antenna", 0.06, 0.4)), lose=0.05)
-    front = [
-        *lateral.head(genes, skin, 2, head, tall, form.eye),
-        *both_sides(feelers, NEAREST),
-    ]
+    front = [*lateral.head(genes, skin, 2, head, tall, form.eye), *both_sides(feelers, NEAREST)]
     wing_x = deep * u("wing x", 0.3, 0.8)
     hinged = [
         Block(0, thorax, u("tail yaw", 0.08, 0.25), 0.0, sizes.low, u("tail turn", -0.2, 0.9)),
@@ -270,10 +267,7 @@ def build_lateral_beetle(genes: Genes) -> Species:
     size = u("antenna", 0.2, 0.6)
     front = [
         *lateral.head(genes, skin, 2, head * 1.15, tall, (0.1, 0.24)),
-        *both_sides(
-            antennae(genes, skin, 2, tall * 0.2, -head * 0.65, size),
-            NEAREST,
-        ),
+        *both_sides(antennae(genes, skin, 2, tall * 0.2, -head * 0.65, size), NEAREST),
         *lateral.mandibles(genes, skin, 2, 0.0, -head * 0.9, head * u("jaw", 0.2, 0.5)),
     ]
     legs = [
@@ -362,8 +356,7 @@ def build_lateral_bug(genes: Genes) -> Species:
     front = [
         *lateral.head(genes, skin, 2, head, tall, (0.1, 0.22)),
         *both_sides(
-            antennae(genes, skin, 2, tall * 0.2, -head * 0.7, u("antenna", 0.25, 0.7)),
-            NEAREST,
+            antennae(genes, skin, 2, tall * 0.2, -head * 0.7, u("antenna", 0.25, 0.7)), NEAREST
         ),
         beak,
     ]

@@ -59,11 +59,7 @@ class Skeleton:
     """One animal in its pose: every limb piece and plate in body coordinates of its block."""
 
     def __init__(
-        self,
-        species: Species,
-        rng: np.random.Generator,
-        lost: tuple[str, ...],
-        supple: float = 1.0,
+        self, species: Species, rng: np.random.Generator, lost: tuple[str, ...], supple: float = 1.0
     ) -> None:
         self.species = species
         self.lost = set(lost)

@@ -182,11 +182,7 @@ def sample_missing(species: Species, rng: np.random.Generator) -> tuple[str, ...
 
 
 def place(
-    skeleton: Skeleton,
-    rng: np.random.Generator,
-    style: Style,
-    turn: float,
-    frame: PictureFrame,
+    skeleton: Skeleton, rng: np.random.Generator, style: Style, turn: float, frame: PictureFrame
 ) -> tuple[Pose, int, int]:
     """Where the animal lies in the frame, and the frame's height and width."""
     kind, height, width, partial = frame

@@ -107,11 +107,7 @@ def _between(
 
 
 def _cross_veins(
-    genes: Genes,
-    upper: np.ndarray,
-    lower: np.ndarray,
-    ends: tuple[float, float],
-    surface: Surface,
+    genes: Genes, upper: np.ndarray, lower: np.ndarray, ends: tuple[float, float], surface: Surface
 ) -> list[Plate]:
     """The veins that close a cell at both ends."""
     thick = genes.between("cross", 0.004, 0.007)
