@@ -257,14 +257,6 @@ def test_photographs_are_found(tmp_path, photographs, name, specimen):
     assert data["images"][0]["specimen"] == specimen
 
 
-def test_photographs_of_one_name_are_not_guessed(tmp_path, photographs):
-    for extra in ("sub/e.png", "twin/e.png"):
-        (photographs / extra).parent.mkdir()
-        Image.new("RGB", SIZE).save(photographs / extra)
-    with pytest.raises(InputError, match="'e.png' may be any of 'sub/e.png', 'twin/e.png'"):
-        converted(tmp_path, photographs, as_coco([SQUARE], file_name="e.png"))
-
-
 def test_truth_keeps_photographs_that_are_missing_or_bare(tmp_path, photographs):
     data = as_coco([SQUARE])
     data["images"].append({"id": 8, "file_name": "gone.png"})
