@@ -155,6 +155,9 @@ def test_a_single_pixel_and_a_line():
     one = measure(np.ones((1, 1), bool))
     assert (one["area"], one["parts"], one["holes"]) == (1, 1, 0)
     assert 0.5 <= one["feret_max"] <= 1.5
+    # the search for the largest circle must not leave a pixel along the line of one of its sides
+    for tiny in (np.ones((1, 1), bool), np.eye(2, dtype=bool)):
+        assert 0.5 <= measure(tiny)["medial_width_max"] <= 1
     line = measure(np.ones((1, 30), bool))
     assert line["medial_length"] == pytest.approx(30, abs=1.5)
     assert line["medial_width_max"] == pytest.approx(1, abs=0.4)

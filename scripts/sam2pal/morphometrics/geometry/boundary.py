@@ -71,10 +71,12 @@ class Boundary:
         turned = steps[nearest].conj() * gap
         share = np.minimum(np.maximum(turned.real * inverse[nearest], 0), 1)
         apart = np.abs(gap - share * steps[nearest]).reshape(len(where), 2 * SIDES)
-        best = np.arange(len(where)), apart.argmin(axis=1)
+        least = apart.min(axis=1)
         # the structure lies to the right of the way to the next point, to the left of that to the last
-        side = (turned.imag * np.array([1, -1])).reshape(apart.shape)[best]
-        return np.where(side < 0, -apart[best], apart[best])
+        side = (turned.imag * np.array([1, -1]) * np.sqrt(inverse[nearest])).reshape(apart.shape)
+        # where two stretches meet at the nearest point, the one that is farther from running past it tells
+        telling = np.where(apart <= least[:, None] + SAME, np.abs(side), -1).argmax(axis=1)
+        return np.where(side[np.arange(len(where)), telling] < 0, -least, least)
 
     def depth(self, where: NDArray[np.complex128], part: NDArray[np.int64]) -> NDArray[np.float64]:
         """How far inside points [m] lie, from the line through the nearest point and its next."""
