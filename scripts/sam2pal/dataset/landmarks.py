@@ -241,7 +241,7 @@ def _labelme(
 
 def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
     """Landmarks are called by their numbers; negative ones are missing; curves are passed over."""
-    left, drawn = 0, DrawnLandmarks("", str(path), upwards=True)
+    left, drawn, every = 0, DrawnLandmarks("", str(path)), []
     for line, content in enumerate(text.splitlines(), 1):
         key, equals, value = content.strip().partition("=")
         where = f"{path}, line {line}"
@@ -251,11 +251,10 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
                     f"{where}: '{content.strip()}'; expected LM=NUMBER, in two dimensions"
                 )
             drawn, left, number = DrawnLandmarks("", where, upwards=True), int(value), 0
+            every.append(drawn)
         elif equals:
             if key.upper() == "IMAGE":
                 drawn.photograph = value.strip()
-                if drawn.points:
-                    yield drawn
         elif content.strip() and left:
             left, number = left - 1, number + 1
             try:
@@ -264,3 +263,11 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
                 raise InputError(f"{where}: '{content.strip()}'; expected two numbers") from None
             if min(x, y) >= 0:
                 drawn.points[str(number)] = (x, y)
+    for one in every:
+        if one.points and not one.photograph:
+            raise InputError(
+                f"{one.where}: these landmarks name no photograph, as if a program for statistics had "
+                "written them, which may have scaled them; give the file of the program they were drawn "
+                "with, or, if they are pixels, add IMAGE= and the name of the photograph below them"
+            )
+    return iter([one for one in every if one.points])

@@ -168,6 +168,7 @@ def test_one_canonical_file_holds_the_masks_and_the_landmarks_of_templates(
         ("LM=1\n1 x\nIMAGE=a.jpg\n", "line 2: '1 x'; expected two numbers"),
         ("LM=1\n50 1\nIMAGE=a.jpg\n", "'1' at (50, 29) is outside of the photograph"),
         ("LM=1\n5 1\nIMAGE=q.jpg\n", "no landmark on a template"),
+        ("LM=1\n5 1\nIMAGE=a.jpg\nLM=1\n5 1\nID=b\n", "line 4: these landmarks name no photograph"),
     ],
 )
 def test_a_broken_tps_file_is_named(tmp_path, photographs, text, message):
