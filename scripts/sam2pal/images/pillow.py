@@ -44,6 +44,12 @@ def _orientation(path: str | Path, image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
+def colour_profile(path: str | Path) -> bytes | None:
+    """The ICC profile of the photograph, if the file has one."""
+    with Image.open(path, formats=FORMATS) as image:
+        return image.info.get("icc_profile")
+
+
 def inspect(path: str | Path) -> Header:
     """The header; decodes the file unless it ends as a whole PNG or JPEG does."""
     with Image.open(path, formats=FORMATS) as image:

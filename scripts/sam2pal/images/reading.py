@@ -278,6 +278,18 @@ def inspect(path: str | Path, full: bool = False) -> Header:
     return _guarded(path, decoder.inspect)
 
 
+def colour_profile(path: str | Path) -> bytes | None:
+    """The ICC profile by which the colours of a photograph, or of the one that it is a window of, are meant.
+
+    None if the file has none: they are sRGB then.
+
+    Raises:
+        InputError: as `read_photograph`.
+    """
+    file = split(path)[0]
+    return _guarded(file, _decoder(file).colour_profile)
+
+
 def _decoder(path: str | Path) -> ModuleType:
     """The module for a file's first bytes; refuse what cannot be a readable photograph."""
     try:

@@ -80,6 +80,12 @@ def inspect(path: str | Path) -> Header:
         return _header(path, tiff)
 
 
+def colour_profile(path: str | Path) -> bytes | None:
+    """The ICC profile of the photograph, if the file has one."""
+    with _open(path) as tiff:
+        return main_page(tiff).tags.valueof("InterColorProfile")
+
+
 def decode(path: str | Path, at_least: int | None = None) -> Decoded:
     """The photograph as stored, reduced where it is much larger than `at_least`.
 

@@ -1,15 +1,22 @@
 """Scales, colours, and agreement of two sets of measurements."""
 
 import math
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+import tifffile
+from morphometric_shapes import annotated
+from PIL import Image, ImageCms
+from skimage.color import xyz2lab
 
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.config.scale import check_scale
+from sam2pal.images.reading import colour_profile
 from sam2pal.io.errors import InputError
-from sam2pal.morphometrics.measures.colour import colour, erode, inner_pixels, to_lab
-from sam2pal.morphometrics.measures.scale import Scales, exif_scale, table_scales
+from sam2pal.morphometrics.measures.colour import colour, erode, inner_pixels, to_lab, to_srgb
+from sam2pal.morphometrics.measures.scale import Scale, Scales, exif_scale, table_scales
+from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks
 from sam2pal.morphometrics.tables.allometry import allometry
 from sam2pal.morphometrics.tables.concordance import concordance
 
@@ -168,6 +175,56 @@ def test_lab_is_that_of_scikit_image():
     assert [found[f"lab_{axis}"] for axis in "lab"] == pytest.approx(expected.mean(0), abs=0.01)
     assert [found[f"lab_{axis}_sd"] for axis in "lab"] == pytest.approx(expected.std(0), abs=0.01)
     assert colour(pixels[:8].T) == {}
+
+
+def adobe_rgb():
+    """An ICC profile, version 2, of Adobe RGB (1998): colorants adapted to D50, one gamma."""
+
+    def fixed(*values):
+        return struct.pack(f">{len(values)}i", *(round(65536 * value) for value in values))
+
+    white = fixed(0.9642, 1, 0.8249)
+    tags = {b"wtpt": white, b"rXYZ": fixed(0.60974, 0.31111, 0.01947)}
+    tags |= {b"gXYZ": fixed(0.20528, 0.62567, 0.06087), b"bXYZ": fixed(0.14919, 0.06322, 0.74457)}
+    tags = {key: b"XYZ \0\0\0\0" + value for key, value in tags.items()}
+    curve = b"curv\0\0\0\0" + struct.pack(">IHxx", 1, 563)  # 563 / 256
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    tags[b"desc"] = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"wide\0" + bytes(81)
+    place, table, data = 132 + 12 * len(tags), struct.pack(">I", len(tags)), b""
+    for key, value in tags.items():
+        table += key + struct.pack(">2I", place + len(data), len(value))
+        data += value + bytes(-len(value) % 4)
+    size = 128 + len(table) + len(data)
+    head = struct.pack(">2I2I", size, 0, 0x02100000, 0)[:12] + b"mntrRGB XYZ " + bytes(12)
+    return (head + b"acsp" + bytes(28) + white).ljust(128, b"\0") + table + data
+
+
+def test_colours_are_those_that_the_profile_of_the_photograph_means(tmp_path):
+    rgb = np.array([[[150, 100, 60], [120, 130, 90], [200, 180, 150], [30, 20, 25]]], np.uint8)
+    linear = (rgb[0] / 255) ** (563 / 256)
+    to_xyz = [[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]]
+    expected = xyz2lab(linear @ np.transpose(to_xyz))
+    assert np.abs(to_lab(rgb[0].T).T - expected).max() > 5  # taken for sRGB
+    image = Image.fromarray(np.tile(rgb.repeat(8, 1), (32, 1, 1)))
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif"):
+        image.save(tmp_path / name, icc_profile=adobe_rgb())
+    deep = np.asarray(image).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb", iccprofile=adobe_rgb())
+    for path in tmp_path.iterdir():
+        found = to_lab(to_srgb(rgb[0].T, colour_profile(path))).T
+        assert found == pytest.approx(expected, abs=0.6), path
+    mask = np.zeros((32, 32), bool)
+    mask[4:28, :8] = True
+    case = SpecimenMasks("a", {"head": annotated(mask)}, Scale(), tmp_path / "deep.tif")
+    values = Measuring(["head"], MeasurementOptions()).measure([case])[0].structures["head"].values
+    assert [values[f"lab_{axis}"] for axis in "lab"] == pytest.approx(expected[0], abs=0.6)
+
+
+@pytest.mark.parametrize("profile", [None, b"", b"damaged", ImageCms.ImageCmsProfile(
+    ImageCms.createProfile("sRGB")).tobytes()])  # fmt: skip
+def test_without_a_profile_colours_are_srgb(profile):
+    pixels = np.arange(30, dtype=np.uint8).reshape(3, 10)
+    assert to_srgb(pixels, profile) is pixels
 
 
 def test_erosion_is_nearly_a_disc():

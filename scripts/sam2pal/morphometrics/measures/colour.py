@@ -1,7 +1,11 @@
 """Mean and spread of the colour of a structure, in CIE L*a*b*."""
 
+import io
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageCms
 
 from sam2pal.images.samples import LINEAR
 
@@ -17,6 +21,35 @@ _LINEAR = LINEAR.astype(np.float32)
 _TO_XYZ = _TO_XYZ.astype(np.float32)
 _STEP = 6 / 29
 _NEAR = 4  # pixels of erosion up to which it is cheaper to look around single pixels
+
+
+def to_srgb(pixels: NDArray[np.uint8], profile: bytes | None) -> NDArray[np.uint8]:
+    """sRGB of RGB pixels [3, n] that are meant by an ICC profile; the same if it is none of RGB."""
+    transform = None if profile is None or not pixels.size else _to_srgb(profile)
+    if transform is None:
+        return pixels
+    row = Image.fromarray(np.ascontiguousarray(pixels.T)[None])
+    return np.ascontiguousarray(np.asarray(ImageCms.applyTransform(row, transform))[0].T)
+
+
+@lru_cache(maxsize=4)
+def _to_srgb(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+    """None where nothing is to be done, or the profile is damaged."""
+    try:
+        of = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if of.profile.xcolor_space.strip() != "RGB" or "sRGB" in (
+            of.profile.profile_description or ""
+        ):
+            return None
+        return ImageCms.buildTransform(
+            of,
+            ImageCms.createProfile("sRGB"),
+            "RGB",
+            "RGB",
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        )
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
 
 
 def to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from sam2pal.dataset.corrections import REFUSED
 from sam2pal.dataset.dataset import BY_HAND, Annotation, State
 from sam2pal.dataset.runs import rle_size
 from sam2pal.dataset.signals import UNLIKE_TEMPLATES
-from sam2pal.images.reading import Photograph, read_part
+from sam2pal.images.reading import Photograph, colour_profile, read_part
 from sam2pal.images.window import Window, enclosing
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.moments import Moments, pixel_moments
@@ -23,7 +23,7 @@ from sam2pal.morphometrics.geometry.outline import outlines
 from sam2pal.morphometrics.geometry.shape import Shape, measure_together, upward
 from sam2pal.morphometrics.measures.body_lengths import BodyLengths
 from sam2pal.morphometrics.measures.calibrated import calibrated
-from sam2pal.morphometrics.measures.colour import colour, inner_pixels
+from sam2pal.morphometrics.measures.colour import colour, inner_pixels, to_srgb
 from sam2pal.morphometrics.measures.dictionary import (
     ABSENT,
     DOUBTFUL,
@@ -381,9 +381,11 @@ class Measuring:
         """Colours of all structures that are there; the reason if they cannot be had."""
         if not self._colours or not crops:
             return ""
-        reason, photograph, path = "no photograph is named", None, case.photograph
+        reason, photograph, profile = "no photograph is named", None, None
+        path = case.photograph
         if path is not None:
             try:
+                profile = colour_profile(path)
                 photograph = read_part(path, _around(crops.values()))
                 size = rle_size(case.drawn[next(iter(crops))].rle)
                 if (photograph.height, photograph.width) != size:
@@ -397,13 +399,15 @@ class Measuring:
         for name, cut in crops.items():
             found = {}
             if photograph is not None:
-                found = self._colour(cut, case.drawn[name], photograph)
+                found = self._colour(cut, case.drawn[name], photograph, profile)
             if not found:
                 results[name].flags.append("no_colour")
             results[name].values |= self._kept(found)
         return reason if photograph is None else ""
 
-    def _colour(self, cut: Crop, entry: Annotation, photograph: Photograph) -> dict[str, float]:
+    def _colour(
+        self, cut: Crop, entry: Annotation, photograph: Photograph, profile: bytes | None
+    ) -> dict[str, float]:
         part, (x, y) = cut
         if photograph.orientation != 1:
             mask = photograph.to_upright(entry.mask())
@@ -411,7 +415,7 @@ class Measuring:
             part, (x, y) = mask[window.slices], (window.left, window.top)
         rows, columns = inner_pixels(part, self.options.colour_erosion, COLOURED)
         rows, columns = rows + y - photograph.shown.top, columns + x - photograph.shown.left
-        return colour(np.ascontiguousarray(photograph.pixels[rows, columns].T))
+        return colour(to_srgb(np.ascontiguousarray(photograph.pixels[rows, columns].T), profile))
 
     def _index(self, index: Index, results: Mapping[str, MeasureResult]) -> MeasureResult:
         names = dict.fromkeys(structure for structure, _ in index.names)
