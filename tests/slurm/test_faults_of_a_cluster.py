@@ -35,20 +35,33 @@ def finish(project: SlurmProject, expected: Project) -> None:
     assert_same(project, expected)
 
 
-def test_cancelled(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
-    project = undone(whole, tmp_path / "project", "train")
+def disturbed(
+    whole: SlurmProject, cluster: Cluster, folder: Path, *command: str
+) -> tuple[str, list[Job]]:
+    """What Snakemake says of a training, and its jobs, if a command of Slurm comes after a checkpoint.
+
+    Args:
+        command: `{}` in it is the job's number.
+    """
+    project = undone(whole, folder, "train")
     before = cluster.last()
     with running(project, ADAPTER) as call:
         until(lambda: checkpoint(project), "a checkpoint")
         find(project, "train_palindrome").suspend()  # it would be done too soon
-        cluster.run("scancel", str(only(cluster, before, "train_palindrome")[0].number))
+        (first,) = only(cluster, before, "train_palindrome")
+        cluster.run(*(word.format(first.number) for word in command))
         done = call.end()
     assert done.code == 0, done.text
-    assert "SLURM status is: 'CANCELLED'" in done.text
-    states = [job.state for job in only(cluster, before, "train_palindrome")]
-    assert states == ["CANCELLED", "COMPLETED"]
     assert "going on from step" in text_of(project.folder / TRAINING_LOG)
+    jobs = only(cluster, before, "train_palindrome")
     finish(project, whole)
+    return done.text, jobs
+
+
+def test_cancelled(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
+    text, jobs = disturbed(whole, cluster, tmp_path / "project", "scancel", "{}")
+    assert "SLURM status is: 'CANCELLED'" in text
+    assert [job.state for job in jobs] == ["CANCELLED", "COMPLETED"]
 
 
 def test_over_its_memory(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
@@ -66,36 +79,15 @@ def test_over_its_memory(whole: SlurmProject, cluster: Cluster, tmp_path: Path) 
 
 def test_over_its_time(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
     """A training that does not stop by itself, as it should some minutes before."""
-    project = undone(whole, tmp_path / "project", "train")
-    before = cluster.last()
-    with running(project, ADAPTER) as call:
-        until(lambda: checkpoint(project), "a checkpoint")
-        find(project, "train_palindrome").suspend()
-        (first,) = only(cluster, before, "train_palindrome")
-        cluster.run("scontrol", "update", f"JobId={first.number}", "TimeLimit=1")
-        done = call.end()
-    assert done.code == 0, done.text
-    first, second = only(cluster, before, "train_palindrome")
+    limit = ("scontrol", "update", "JobId={}", "TimeLimit=1")
+    _, (first, second) = disturbed(whole, cluster, tmp_path / "project", *limit)
     assert (first.state, second.state) == ("TIMEOUT", "COMPLETED")
     assert second.time_limit == 2 * 240
-    assert "going on from step" in text_of(project.folder / TRAINING_LOG)
-    finish(project, whole)
 
 
 def test_requeued(whole: SlurmProject, cluster: Cluster, tmp_path: Path) -> None:
-    project = undone(whole, tmp_path / "project", "train")
-    before = cluster.last()
-    with running(project, ADAPTER) as call:
-        until(lambda: checkpoint(project), "a checkpoint")
-        find(project, "train_palindrome").suspend()
-        number = str(only(cluster, before, "train_palindrome")[0].number)
-        cluster.run("scontrol", "requeue", number)
-        done = call.end()
-    assert done.code == 0, done.text
-    (job,) = only(cluster, before, "train_palindrome")
+    _, (job,) = disturbed(whole, cluster, tmp_path / "project", "scontrol", "requeue", "{}")
     assert (job.state, job.fields["Restarts"]) == ("COMPLETED", "1")
-    assert "going on from step" in text_of(project.folder / TRAINING_LOG)
-    finish(project, whole)
 
 
 def test_snakemake_killed_while_its_job_runs_on(
