@@ -1,4 +1,7 @@
-"""What a person is told of their mistakes before any job runs, without Snakemake."""
+"""What a person is told of their mistakes before any job runs, without Snakemake.
+
+Those of keys and tables that `config.project.check` names alone stand in `config/test_configuration.py`.
+"""
 
 import copy
 import json
@@ -118,25 +121,12 @@ IN_YAML = {
     "not UTF-8": (content("config.yaml", b"seed: \xe4\n"), "config.yaml, line 1: .*UTF-8"),
 }
 IN_KEYS = {
-    "a key misspelt": (keys(sed=1), r"unknown key 'sed' \(did you mean 'seed'\?\)"),
-    "a section misspelt": (keys(structure={}), r"'structure' \(did you mean 'structures'\?\)"),
-    "a word for a number": (keys(seed="one"), "seed: expected a whole number, found 'one'"),
-    "a number below its bound": (keys(shard_size=0), "shard_size: must be at least 1, found 0"),
     "a percentage": (keys(low_confidence=50.0), "low_confidence: must be at most 1, found 50"),
-    "an unknown device": (keys(device="gpu"), "device: 'gpu' is not one of auto, cuda, mps, cpu"),
     "a number that YAML takes for text": (
         keys(training={"learning_rate": "1e-4"}),
         r"learning_rate: expected a number, found '1e-4' \(text; write 1.0e-4\)",
     ),
     "no structures": (keys(structures={}), "structures: must not be empty"),
-    "a parent that is none": (
-        keys(structures={"head": None, "eye": {"parent": "haed"}}),
-        r"structures.eye.parent: there is no structure 'haed' \(did you mean 'head'\?\)",
-    ),
-    "a structure in itself": (
-        keys(structures={"head": {"parent": "eye"}, "eye": {"parent": "head"}}),
-        "lies within itself",
-    ),
     "a structure drawn nowhere": (
         keys(structures={"head": None, "eyes": None}),
         r"structures.eyes: it is drawn in no file of config/templates.tsv \(did you mean 'eye'\?\)",
@@ -145,47 +135,16 @@ IN_KEYS = {
         keys(structures={"head": None}),
         "warning: .*left out .* of 'eye', which is not among the structures",
     ),
-    "no rounds": (keys(rounds={}), "rounds: must not be empty"),
     "a round without templates": (
         rounds(untrained={"templates": []}), "rounds.untrained.templates: must not be empty"
-    ),
-    "templates of no label": (
-        rounds(untrained={"templates": ["frist"]}),
-        r"no genus has templates of the round 'frist' .*\(did you mean 'first'\?\)",
-    ),
-    "a train of nothing": (
-        rounds(trained={"templates": ["first"], "train": None}), "found nothing"
     ),
     "steps in words": (
         rounds(trained={"templates": ["first"], "train": {"steps": "many"}}),
         "rounds.trained.train.steps: expected a whole number, found 'many'",
     ),
-    "an unknown key of training": (
-        rounds(trained={"templates": ["first"], "train": {"step": 3}}),
-        r"unknown key 'step' \(did you mean 'steps'\?\)",
-    ),
-    "an init that is none": (
-        rounds(refined={"templates": ["first"], "train": {}, "init": "traind"}),
-        r"rounds.refined.init: there is no round 'traind' \(did you mean 'trained'\?\)",
-    ),
-    "an init from itself": (
-        rounds(refined={"templates": ["first"], "train": {}, "init": "refined"}),
-        "a round cannot start from itself",
-    ),
-    "an init from an untrained round": (
-        rounds(refined={"templates": ["first"], "train": {}, "init": "untrained"}),
-        "'untrained' has no `train`, so it leaves no adapter",
-    ),
     "an init without training": (
         rounds(refined={"templates": ["first"], "init": "trained"}),
         "the round has no `train`, so nothing starts from 'trained'",
-    ),
-    "an init from a later round": (
-        rounds(trained={"templates": ["first"], "train": {}, "init": "refined"}),
-        "a round starts from one above it",
-    ),
-    "a round called as a path": (
-        rounds(**{"a/b": {"templates": ["first"]}}), "becomes the name of a folder"
     ),
     "a round called as a folder of the workflow": (
         rounds(lists={"templates": ["first"]}), "'lists' is the name of a folder"
@@ -193,19 +152,7 @@ IN_KEYS = {
     "a round called as a folder of shapes": (
         rounds(shapes={"templates": ["first"]}), "'shapes' is the name of a folder"
     ),
-    "a final round that is none": (
-        keys(final_round="best"), "final_round: there is no round 'best'"
-    ),
-    "a body of no structure": (
-        keys(measurement={"body": ["haed"]}), r"'haed'.*did you mean 'head'"
-    ),
     "a curved part that is none": (keys(measurement={"curved": ["antenna"]}), "'antenna'"),
-    "an index of no structure": (
-        keys(measurement={"indices": {"ratio": "haed.width / head.length"}}), "haed"
-    ),
-    "an index of no measure": (
-        keys(measurement={"indices": {"ratio": "head.widht / head.length"}}), "width"
-    ),
     "an index that is no formula": (
         keys(measurement={"indices": {"ratio": "head.width /"}}), "ratio"
     ),
@@ -221,41 +168,17 @@ IN_KEYS = {
     ),
 }  # fmt: skip
 IN_TABLES = {
-    "no table of genera": (keys(genera="config/genus.tsv"), "genus.tsv: there is no such file"),
     "a spreadsheet": (
         content("genera.tsv", b"PK\x03\x04\x14\0"),
         "a spreadsheet's own file .*choose Save as, CSV UTF-8",
     ),
     "an empty table": (content("genera.tsv", b""), "genera.tsv: it is empty; expected"),
-    "a header alone": (content("genera.tsv", b"genus\tspecimens\n"), "has a header but no rows"),
-    "a column missing": (genera("specimens", "folder"), "the column 'specimens' is missing"),
     "a column twice": (genera("country", "genus"), "the column 'genus' occurs twice"),
-    "a genus twice": (genera("Bus\t", "Aus\t"), "genus 'Aus' is there twice"),
     "a genus twice but for case": (genera("Bus\t", "aus\t"), "only in upper and lower case"),
-    "a genus with a blank": (genera("Bus\t", "Bus bus\t"), "becomes the name of a folder"),
-    "a genus called as a folder": (genera("Bus\t", "tables\t"), "'tables' is the name of a folder"),
-    "a folder that is not there": (
-        genera("data/Bus", "data/bus"), "the folder of specimens of 'Bus' does not exist: data/bus"
-    ),
-    "a file for a folder": (genera("data/Bus", "data/Aus_first.json"), "is not a folder"),
     "a home that is not there": (genera("data/Bus", "~/no such/Bus"), "does not exist: /"),
     "a brace in a path": (genera("data/Bus", "data/{x}"), "has a brace in it"),
-    "a decimal comma": (genera("12.5", "12,5"), "pixels_per_mm of 'Aus' is '12,5'"),
-    "a scale of nothing": (genera("12.5", "0"), "give a number above 0"),
     "a truth that is not there": (
         genera("Aus_second.json", "truth.json"), "the truth of 'Aus' does not exist"
-    ),
-    "more cells than columns": (
-        genera("Italy", "Italy\tTuscany"), "line 2: 6 cells for 5 columns"
-    ),
-    "an unknown column of templates": (
-        templates("photographs", "images"), "unknown column 'images'"
-    ),
-    "templates of no genus": (
-        templates("Bus\tfirst", "Buss\tfirst"), r"genus 'Buss' has no row .*did you mean 'Bus'"
-    ),
-    "annotations that are not there": (
-        templates("Bus_first", "Bus_1"), "the file of annotations of 'Bus', round 'first', does not"
     ),
     "no annotations": (
         templates("data/Bus_first.json", ""), "the column 'annotations' is empty"
@@ -263,12 +186,6 @@ IN_TABLES = {
     "a row twice": (
         templates("Aus\tsecond\tdata/Aus_second", "Aus\tfirst\tdata/Aus_first"),
         "the same row is there twice",
-    ),
-    "a genus without templates": (
-        templates("Bus\t", "Aus\t", 9), "genus 'Bus' has no row for any round"
-    ),
-    "no such table of specimens": (
-        specimens("", "config/specimen.csv"), "specimen_table: the table does not exist"
     ),
     "a table of specimens without specimens": (
         specimens("genus,name\nAus,0001\n"), "no column 'specimen'; found genus, name"
@@ -366,7 +283,6 @@ WHAT_IT_NAMES = {
         "column 'genus' is missing",
     ),
     "no genus": (genera("Bus\t", "\t"), "line 3: the column 'genus' is empty"),
-    "no folder": (genera("data/Bus", ""), "line 3: the column 'specimens' is empty"),
     "a pattern for a folder": (genera("data/Bus", "data/Bus/*.png"), "does not exist: data/Bus/"),
     "a unit in the scale": (
         genera("12.5", "12.5 px/mm"),
@@ -424,7 +340,6 @@ MISTAKES = IN_YAML | IN_KEYS | IN_TABLES | HOW_IT_IS_WRITTEN | WHAT_IT_NAMES
 
 def test_without_a_mistake_nothing_is_said(project):
     assert answer(project) == ""
-    assert len(MISTAKES) >= 100
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
