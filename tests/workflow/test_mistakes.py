@@ -44,14 +44,6 @@ def test_a_correction_of_a_structure_that_was_renamed_is_told(project: Project) 
     assert call.text.count(said) == 1
 
 
-def test_a_mistake_in_a_table_is_told(project: Project) -> None:
-    table = project.folder / "config/genera.tsv"
-    table.write_text(table.read_text().replace("data/Bus", "data/bus"))
-    call = project.run("--dry-run", "--quiet")
-    assert call.code == 1 and "Traceback" not in call.text
-    assert "the folder of specimens of 'Bus' does not exist: data/bus" in call.text
-
-
 def test_folders_of_results_have_names_that_a_shell_takes_as_they_are(project: Project) -> None:
     places = {name: f"größer_2.0/{name}" for name in ("results", "resources", "logs")}
     project.write(copy.deepcopy(CONFIG) | {"pathvars": places})
