@@ -57,7 +57,7 @@ def main() -> None:
         data = convert(
             arguments.annotations,
             photographs,
-            {entry.name: {"parent": entry.parent} for entry in structures},
+            {of.name: {"parent": of.parent, "exclusive": of.exclusive} for of in structures},
             genus=arguments.genus,
             round_name=arguments.round,
             truth=what == "truth",

@@ -71,7 +71,7 @@ def stage_options(
         "draw_specimens": {},
         "list_specimens": of("shard_size"),
         "find_specimens": {},
-        "convert_templates": {"structures": _structures(configuration, "parent")},
+        "convert_templates": {"structures": _structures(configuration, "parent", "exclusive")},
         "convert_corrections": {"structures": _structures(configuration, "parent", "exclusive")},
         "fetch_checkpoint": {"model": {k: getattr(configuration.model, k) for k in fetched}},
         "segment_shard": segmented,

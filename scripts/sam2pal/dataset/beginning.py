@@ -22,6 +22,9 @@ FILES = ("config.yaml", "genera.tsv", "templates.tsv")
 _PLAIN = {"images", "image", "photographs", "photos", "pictures", "specimens", "data", "jpg", "tif"}
 _ALONG = "head|mandib|eye pronot|prothor thorax|mesosom|scutel waist|petiol elytr|wing abdom|gaster"
 _CURVED = re.compile(r"leg|femur|tibia|tarsus|antenna|scape|funicul|flagell|palp|cerc", re.I)
+_BESIDE = re.compile(
+    r"(?<![a-z])(scale|scalebar|ruler|label|pin|card|tag|background)s?(?![a-z])", re.I
+)  # what lies beside specimens, and is no part of a body
 
 
 @dataclass
@@ -203,7 +206,8 @@ def _config(found: ProjectContent) -> str:
     model, why = machine()
     names = [name for name, _ in found.labels.most_common() if _may_be(name)]
     curved = [name for name in names if _CURVED.search(name)]
-    body = sorted((name for name in names if name not in curved), key=_how_far_back)
+    parts = [name for name in names if name not in curved and not _BESIDE.search(name)]
+    body = sorted(parts, key=_how_far_back)
     first = [*body, *names, "head"][0]
     structures = "\n".join(
         f"  {_quoted(name)}: # drawn on {_specimens(found.labels[name])}" for name in names
@@ -230,7 +234,8 @@ templates: config/templates.tsv # a row per file of outlined specimens
 model:
   name: {model} # {why}
 
-# The structures, by the labels used in the annotations.
+# The structures, by the labels used in the annotations. No two share a pixel, unless one is a part of the
+# other: `eye: {{parent: head}}`.
 structures:
 {structures or "  # head:"}
 

@@ -4,6 +4,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -359,6 +360,8 @@ class Collected:
         for structure in self.structures:
             if structure not in drawn:
                 self.notes.append(f"'{structure}' is drawn on no photograph")
+        if isinstance(structures, Mapping) and not self.truth:
+            self.notes += _sharing([image.masks for image in ordered], structures)
         return file.data
 
 
@@ -374,6 +377,34 @@ def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing
             f" {one.where}; remove one of the two"
         )
     return replace(one, outlines=[*one.outlines, *other.outlines])
+
+
+def _sharing(masks: Sequence[Mapping[str, Any]], structures: Mapping[str, Any]) -> list[str]:
+    """What is to be said of structures that are drawn within others, and are found without their pixels.
+
+    Args:
+        masks: of each photograph, RLE by structure.
+    """
+    options = {name: of or {} for name, of in structures.items()}
+    exclusive = [name for name, of in options.items() if of.get("exclusive", True)]
+    notes = []
+    for one, other in combinations(exclusive, 2):
+        if (options[one].get("parent") or None) != (options[other].get("parent") or None):
+            continue
+        both = [(of[one], of[other]) for of in masks if one in of and other in of]
+        runs = [tuple(map(Runs.from_rle, pair)) for pair in both]
+        runs = [pair for pair in runs if all(pair)]
+        small, large = one, other
+        if sum(a.area - b.area for a, b in runs) > 0:
+            runs, small, large = [(b, a) for a, b in runs], other, one
+        within = sum((a - b).area < a.area / 2 for a, b in runs)
+        if within:
+            notes.append(
+                f"'{small}' is drawn within '{large}' on {within} of {len(runs)} photographs, but masks of "
+                f"both that are found share no pixel: '{large}' is then measured without '{small}'. Write"
+                f" `parent: {large}` below '{small}' in the configuration, or `exclusive: false`"
+            )
+    return notes
 
 
 def _encoded(mask: np.ndarray) -> dict[str, Any]:

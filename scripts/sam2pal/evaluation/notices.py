@@ -22,6 +22,8 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError, first_few
 
 SAID = {"iou": "", MEASURE: " by leave-one-out"}
+TOLD = ("is drawn on no photograph", "left out", "share no pixel")
+"""Which notes on templates are said at the end of a run."""
 MOST_DOUBTFUL = 1 / 3  # of the specimens of a run
 DOUBTED = "doubtful"
 """Status of a row of status.csv that says so."""
@@ -33,7 +35,7 @@ def of_run(genus: str, round_: str, folder: Path) -> Iterator[Row]:
     notes = []
     with suppress(InputError):  # that it is damaged is said where it is used
         notes = notes_of(folder / "templates.json")
-    notes = [one for one in notes if "is drawn on no photograph" in one or "left out" in one]
+    notes = [one for one in notes if any(said in one for said in TOLD)]
     if notes:
         yield entry(genus, round_, "templates", "note", "; ".join(notes))
     if said := _unchanged(folder / "adapter/training.json"):

@@ -129,6 +129,7 @@ def test_names_of_structures_are_yaml_that_reads_back(tmp_path):
     outline(tmp_path / "drawn.json", [0])
     found = beginning.find_content(tmp_path / "Aus", [tmp_path / "drawn.json"])
     found.labels.update({"no": 1, "12": 1, "left eye": 1, "antenna: scape": 1, "ωτα": 1})
+    found.labels["scale_bar"] = found.labels["cardo"] = 1
     beginning.write_project(tmp_path / "mine", found)
     config = yaml.safe_load((tmp_path / "mine/config/config.yaml").read_text())
     assert list(config["structures"]) == [
@@ -139,8 +140,12 @@ def test_names_of_structures_are_yaml_that_reads_back(tmp_path):
         "left eye",
         "antenna: scape",
         "ωτα",
+        "scale_bar",
+        "cardo",
     ]
     assert config["measurement"]["curved"] == ["antenna: scape"]
+    assert {"scale_bar", "antenna: scape"}.isdisjoint(config["measurement"]["body"])
+    assert {"head", "cardo"} <= {*config["measurement"]["body"]}
 
 
 def refused(dir):

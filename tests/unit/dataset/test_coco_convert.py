@@ -83,6 +83,26 @@ def notes(data):
 # COCO
 
 
+def test_a_structure_drawn_within_another_is_told_as_masks_that_are_found_share_no_pixel(
+    tmp_path, photographs
+):
+    data = as_coco([SQUARE])
+    data["categories"].append({"id": 6, "name": "eye"})
+    inside, across = [12, 7, 20, 7, 20, 15, 12, 15], [27, 7, 35, 7, 35, 15, 27, 15]
+    eye = {"id": 12, "image_id": 7, "category_id": 6, "segmentation": [inside]}
+    path = write(tmp_path / "a.json", data | {"annotations": [*data["annotations"], eye]})
+    plain = {"eye": None, "head": None}
+    said = notes(convert(path, photographs, plain))
+    assert "'eye' is drawn within 'head' on 1 of 1 photographs" in said
+    assert "Write `parent: head` below 'eye'" in said
+    for options in ({"parent": "head"}, {"exclusive": False}):
+        assert notes(convert(path, photographs, plain | {"eye": options})) == ""
+    assert notes(convert(path, photographs, plain, truth=True)) == ""
+    eye["segmentation"] = [across]  # a seam that is outlined twice
+    path = write(tmp_path / "b.json", data | {"annotations": [*data["annotations"], eye]})
+    assert notes(convert(path, photographs, plain)) == ""
+
+
 def test_the_canonical_file(tmp_path, photographs):
     data = converted(tmp_path, photographs, as_coco([SQUARE]))
     assert data["images"] == [

@@ -88,12 +88,14 @@ def test_a_training_that_changed_nothing_says_why(tmp_path):
 
 
 def test_what_was_left_out_of_templates_is_told(tmp_path):
+    shared = "'eye' is drawn within 'head', but masks share no pixel"
     notes = ["'legs' is drawn on no photograph", "read as stored", "a.json: left out 2 of 'antena'"]
+    notes.append(shared)
     content = {"info": {"canonical": True, "notes": notes}, "images": []}
     write(tmp_path / "templates.json", content)
     (found,) = of_run("Aus", "one", tmp_path)
     assert found["stage"] == "templates"
-    assert found["reason"] == "'legs' is drawn on no photograph; a.json: left out 2 of 'antena'"
+    assert found["reason"] == "; ".join([notes[0], notes[2], shared])
 
 
 def test_rows_of_the_specimen_table_that_joined_nothing(tmp_path):

@@ -19,7 +19,7 @@ def check_structures(options: MeasurementSection, structures: Collection[str]) -
     if SPECIMEN in structures:
         raise InputError(
             f"a structure is named '{SPECIMEN}', which stands for the whole specimen in the "
-            "results; rename it"
+            "results; give it another name, such as body, here and in the annotations"
         )
     for name in options.leave_out:
         if name not in NAMES:
