@@ -1,6 +1,6 @@
 """What a person is told of their mistakes before any job runs, without Snakemake.
 
-Those of keys and tables that `config.project.check` names alone stand in `config/test_configuration.py`.
+Others stand in `config/test_configuration.py`, `dataset/test_findings.py` and `dataset/test_preview.py`.
 """
 
 import copy
@@ -127,10 +127,6 @@ IN_KEYS = {
         r"learning_rate: expected a number, found '1e-4' \(text; write 1.0e-4\)",
     ),
     "no structures": (keys(structures={}), "structures: must not be empty"),
-    "a structure drawn nowhere": (
-        keys(structures={"head": None, "eyes": None}),
-        r"structures.eyes: it is drawn in no file of config/templates.tsv \(did you mean 'eye'\?\)",
-    ),
     "a structure drawn and not named": (
         keys(structures={"head": None}),
         "warning: .*left out .* of 'eye', which is not among the structures",
@@ -192,13 +188,6 @@ IN_TABLES = {
     ),
     "two rows of a specimen": (
         specimens("genus,specimen,sex\nAus,0001,f\nAus,0001,m\n"), "has a second row"
-    ),
-    "names without their zeros": (
-        specimens("genus,specimen,sex\nAus,1,f\nAus,2,m\n"),
-        "no photograph has a row: the table says '1', '2', the photographs are called '0000'",
-    ),
-    "names with extensions": (
-        specimens("genus,specimen,sex\nAus,0001.png,f\n"), "without the extension, as text"
     ),
     "a specimen misspelt": (
         specimens("genus,specimen,sex\nAus,0001,f\nAus,00002,m\n"),
@@ -317,10 +306,6 @@ WHAT_IT_NAMES = {
     ),
     "a line for an outline": (rings(lambda ring: ring[:4]), "needs at least 3 points, found 2"),
     "photographs of a camera": (raw, "CR2 files cannot be read; export it as PNG"),
-    "a decimal comma of a specimen": (
-        specimens('genus,specimen,pixels_per_mm\nAus,0001,"12,5"\n'),
-        "the decimal sign is a point: write 12.5",
-    ),
     "a specimen of no genus": (
         specimens("genus,specimen,sex\nAuss,0001,f\n"), "warning: .*'Auss' is not a genus of this project"
     ),

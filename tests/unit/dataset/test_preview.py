@@ -36,11 +36,6 @@ def specimen_table(folder, rows):
     return look(specimen_table="specimens.tsv")[2]
 
 
-def test_nothing_to_say(project):
-    found = look()[2]
-    assert not found
-
-
 def test_a_structure_that_is_drawn_nowhere_is_an_error(project):
     found = look(structures={"head": None, "eyes": {"parent": "head"}})[2]
     assert found == [
