@@ -1,8 +1,6 @@
 """Predictions written for each tool come back as they were; the tool's own library reads them too."""
 
 import json
-import runpy
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -22,7 +20,6 @@ from sam2pal.dataset.rle import encode_mask
 from sam2pal.dataset.tracing import bridged, pieces
 from sam2pal.io.errors import InputError
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts/export.py"
 WIDTH, HEIGHT = 61, 43
 NAMES = ["head", "body", "eye left", "leg", "tail"]  # an eye is absent, a leg and a tail unknown
 PHOTOGRAPHS = {"a.png": 1, "drawer 1/Käfer.2.jpg": 6, "drawer 2/Käfer.2.jpg": 3, "b.jpg": 8}
@@ -121,13 +118,12 @@ def test_other_libraries_see_the_same_masks(tmp_path, predictions, photographs):
             assert np.array_equal(shapely.contains_xy(shape, x, y), mask)
 
 
-def test_only_wanted_specimens(tmp_path, predictions, monkeypatch):
+def test_only_wanted_specimens(tmp_path, predictions, by_hand):
     table = tmp_path / "next.csv"
     decomposed = unicodedata.normalize("NFD", "drawer 1/Käfer.2")
     table.write_text(f"specimen,why\nb,low\n{decomposed},low\n", encoding="utf-8")
-    command = [SCRIPT, "--predictions", predictions, "--to", "labelme", "--list", table]
-    monkeypatch.setattr(sys, "argv", [*map(str, command), "--output", str(tmp_path / "out")])
-    runpy.run_path(str(SCRIPT), run_name="__main__")
+    given = ("--predictions", predictions, "--to", "labelme", "--list", table)
+    assert by_hand("export", *given, "--output", tmp_path / "out").code == 0
     written = sorted(p.relative_to(tmp_path / "out") for p in (tmp_path / "out").rglob("*.json"))
     assert written == [Path("b.json"), Path("drawer 1/Käfer.2.json")]
     said = json.loads((tmp_path / "out/b.json").read_text())

@@ -1,7 +1,6 @@
 """Landmarks of COCO, LabelMe and TPS, on photographs of any orientation."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 
-import convert_templates
 from sam2pal.dataset.dataset import read_templates
 from sam2pal.dataset.files import read_json, write
 from sam2pal.dataset.landmarks import read_landmarks
@@ -123,7 +121,7 @@ def test_a_point_lies_on_its_pixel_whichever_way_the_photograph_is_turned_or_mir
 
 @pytest.mark.parametrize("orientation", [1, 5])
 def test_one_canonical_file_holds_the_masks_and_the_landmarks_of_templates(
-    tmp_path, photographs, monkeypatch, orientation
+    tmp_path, photographs, by_hand, orientation
 ):
     folder = tmp_path / "photographs"
     size, dot = dotted(folder, orientation)
@@ -138,8 +136,7 @@ def test_one_canonical_file_holds_the_masks_and_the_landmarks_of_templates(
     command = ["--genus", "Aus", "--round", "one", "--annotations", head, other]
     command += ["--photographs", folder]
     command += ["--options", tmp_path / "options.yaml", "--output", output]
-    monkeypatch.setattr(sys, "argv", ["convert_templates.py", *map(str, command)])
-    convert_templates.main()
+    assert by_hand("convert_templates", *command).code == 0
     known = Photographs.of_specimens(read_templates(output), output)
     write(output, read_landmarks(marks, known).on(read_json(output)))
 

@@ -8,8 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -48,7 +46,6 @@ from sam2pal.review.survey import Sources
 from sam2pal.review.tables import Tables
 from sam2pal.review.writing import write_review
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "review_page.py"
 STRUCTURES = ("head", "legs", "wing")
 HEIGHT, WIDTH = 60, 40
 
@@ -942,24 +939,21 @@ def test_options_are_checked(options: dict, message: str) -> None:
         validated(ReviewOptions, options, "review")
 
 
-def test_the_program_says_what_it_made_and_what_was_left_out(files: Files) -> None:
-    paths = [str(path) for path in files.write()]
+def test_the_program_says_what_it_made_and_what_was_left_out(files: Files, by_hand) -> None:
     output = files.folder / "results" / "review.html"
-    command = [sys.executable, str(SCRIPT), "--predictions", *paths, "--output", str(output)]
     options = files.folder / "options.yaml"
     options.write_text("review: {sheet: 5}")
-    command += ["--options", str(options)]
-    run = subprocess.run(
-        [*command, "--genus", "Carabus", "--round", "one"], capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr
-    assert "11 specimens\n" in run.stdout and "unreadable: 1" in run.stdout
-    assert "lost.png" in run.stdout and run.stderr == ""
+    given = ("review_page", "--predictions", *files.write(), "--output", output)
+    given += ("--options", options, "--genus", "Carabus", "--round", "one")
+    done = by_hand(*given)
+    assert done.code == 0, done.err
+    assert "11 specimens\n" in done.out and "unreadable: 1" in done.out
+    assert "lost.png" in done.out and done.err == ""
     assert "Review: Carabus, round one" in output.read_text("utf-8")
     options.write_text("review: {sheets: 5}")
-    run = subprocess.run(command, capture_output=True, text=True)
-    assert run.returncode == 1
-    assert run.stderr.startswith(
+    done = by_hand(*given)
+    assert done.code == 1
+    assert done.err.startswith(
         f"error: {options}: review: unknown key 'sheets' (did you mean 'sheet'?)"
     )
 
