@@ -25,6 +25,7 @@ from sam2pal.io.errors import InputError, first_few
 from sam2pal.io.spelling import composed, folded, meant, nearest
 
 _FEW = 10  # pixels of an outline, below which it may be a slip
+_COMPARED = 20  # photographs on which it is looked for structures within others
 _SHOWN = 20  # outlines left out that are named
 _LABEL = 60  # characters of an unknown label that are shown
 _GLANCE = np.zeros((0, 0), bool)
@@ -361,7 +362,7 @@ class Collected:
             if structure not in drawn:
                 self.notes.append(f"'{structure}' is drawn on no photograph")
         if isinstance(structures, Mapping) and not self.truth:
-            self.notes += _sharing([image.masks for image in ordered], structures)
+            self.notes += _sharing([image.masks for image in ordered[:_COMPARED]], structures)
         return file.data
 
 
@@ -401,8 +402,8 @@ def _sharing(masks: Sequence[Mapping[str, Any]], structures: Mapping[str, Any]) 
         if within:
             notes.append(
                 f"'{small}' is drawn within '{large}' on {within} of {len(runs)} photographs, but masks of "
-                f"both that are found share no pixel: '{large}' is then measured without '{small}'. Write"
-                f" `parent: {large}` below '{small}' in the configuration, or `exclusive: false`"
+                f"both that are found share no pixel: '{large}' is measured without '{small}', or '{small}'"
+                f" is lost. Write `parent: {large}` below '{small}' in config.yaml, or `exclusive: false`"
             )
     return notes
 
