@@ -6,11 +6,15 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sam2pal.config.structures import StructureName
 from sam2pal.config.tables import NAME, RESERVED
+from sam2pal.dataset.collected import drawn_within
+from sam2pal.dataset.convert import convert
 from sam2pal.dataset.drawing import Drawing
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.reading import read_annotations
@@ -20,6 +24,7 @@ from sam2pal.io.files import write_text
 
 FILES = ("config.yaml", "genera.tsv", "templates.tsv")
 _PLAIN = {"images", "image", "photographs", "photos", "pictures", "specimens", "data", "jpg", "tif"}
+_FEW = 20  # annotated photographs of a file up to which structures within others are looked for
 _ALONG = "head|mandib|eye pronot|prothor thorax|mesosom|scutel waist|petiol elytr|wing abdom|gaster"
 _CURVED = re.compile(r"leg|femur|tibia|tarsus|antenna|scape|funicul|flagell|palp|cerc", re.I)
 _BESIDE = re.compile(
@@ -40,10 +45,16 @@ class GenusFound:
 
 @dataclass
 class ProjectContent:
-    """Photographs and annotations; `labels` counts the photographs on which a structure is drawn."""
+    """Photographs and annotations.
+
+    Attributes:
+        labels: on how many photographs each structure is drawn.
+        parents: of structures that are drawn within another one, which.
+    """
 
     genera: list[GenusFound]
     labels: Counter[str] = field(default_factory=Counter)
+    parents: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -67,6 +78,7 @@ def find_content(
         )
     places = {of.name: Photographs.of_folder(of.folder) for of in found.genera}
     every = Photographs.of_folder(photographs)
+    few = []
     for path in annotations:
         read = read_annotations(path, every, [])
         drawn = [drawing for drawing in read.drawings if drawing.outlines]
@@ -86,6 +98,8 @@ def find_content(
             )
         for drawing in drawn:  # a structure may be drawn in pieces
             found.labels.update(list(dict.fromkeys(of.label for of in drawing.outlines)))
+        few += [path] if len(drawn) <= _FEW else []
+    found.parents = _parents(few, every, found.labels)
     _say(found, bool(annotations))
     return found
 
@@ -123,6 +137,30 @@ def _those_of(drawn: Iterable[Drawing], photographs: Photographs) -> set[str]:
         except InputError:
             continue
     return names
+
+
+def _parents(
+    annotations: Sequence[Path], photographs: Photographs, labels: Iterable[str]
+) -> dict[str, str]:
+    """Of structures that are drawn within others, the innermost of these."""
+    structures = {label: None for label in labels if _may_be(label)}
+    masks: dict[tuple[Path, int], dict[str, Any]] = {}
+    for path in annotations:
+        with suppress(InputError):  # which the check of the project tells
+            data = convert(path, photographs, structures)
+            names = {category["id"]: category["name"] for category in data["categories"]}
+            for of in data["annotations"]:
+                known = masks.setdefault((path, of["image_id"]), {})
+                known[names[of["category_id"]]] = of["segmentation"]
+    pairs = drawn_within(list(masks.values()), structures)
+    usual = [pair for pair, (within, count) in pairs.items() if within > count / 2]
+    around: dict[str, list[str]] = {}
+    for small, large in usual:
+        around.setdefault(small, []).append(large)
+    return {
+        small: max(of, key=lambda name: sum((name, other) in usual for other in of))
+        for small, of in around.items()
+    }
 
 
 def _say(found: ProjectContent, given: bool) -> None:
@@ -206,11 +244,13 @@ def _config(found: ProjectContent) -> str:
     model, why = machine()
     names = [name for name, _ in found.labels.most_common() if _may_be(name)]
     curved = [name for name in names if _CURVED.search(name)]
-    parts = [name for name in names if name not in curved and not _BESIDE.search(name)]
-    body = sorted(parts, key=_how_far_back)
+    parts = [name for name in names if name not in (*curved, *found.parents)]
+    body = sorted((name for name in parts if not _BESIDE.search(name)), key=_how_far_back)
     first = [*body, *names, "head"][0]
     structures = "\n".join(
-        f"  {_quoted(name)}: # drawn on {_specimens(found.labels[name])}" for name in names
+        f"  {_quoted(name)}:{_parent(found.parents.get(name))} # drawn on "
+        f"{_specimens(found.labels[name])}"
+        for name in names
     )
     measurement = [
         f"  body: [{', '.join(map(_quoted, body))}] # their union gives the body axis; from front to rear"
@@ -258,6 +298,11 @@ measurement:
         + "\n".join(measurement)
         + "\n"
     )
+
+
+def _parent(name: str | None) -> str:
+    """The parent of a structure as a mapping, or nothing."""
+    return f" {{parent: {_quoted(name)}}}" if name else ""
 
 
 def _how_far_back(name: str) -> float:

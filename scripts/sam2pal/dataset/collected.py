@@ -362,7 +362,14 @@ class Collected:
             if structure not in drawn:
                 self.notes.append(f"'{structure}' is drawn on no photograph")
         if isinstance(structures, Mapping) and not self.truth:
-            self.notes += _sharing([image.masks for image in ordered[:_COMPARED]], structures)
+            some = [image.masks for image in ordered[:_COMPARED]]
+            for (small, large), (within, count) in drawn_within(some, structures).items():
+                self.notes.append(
+                    f"'{small}' is drawn within '{large}' on {within} of {count} photographs, but masks of "
+                    f"both that are found share no pixel: '{large}' is measured without '{small}', or "
+                    f"'{small}' is lost. Write `parent: {large}` below '{small}' in config.yaml, or"
+                    " `exclusive: false`"
+                )
         return file.data
 
 
@@ -380,32 +387,33 @@ def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing
     return replace(one, outlines=[*one.outlines, *other.outlines])
 
 
-def _sharing(masks: Sequence[Mapping[str, Any]], structures: Mapping[str, Any]) -> list[str]:
-    """What is to be said of structures that are drawn within others, and are found without their pixels.
+def drawn_within(
+    masks: Sequence[Mapping[str, Any]], structures: Mapping[str, Any]
+) -> dict[tuple[str, str], tuple[int, int]]:
+    """Exclusive structures of one parent of which the first is drawn within the second.
 
     Args:
         masks: of each photograph, RLE by structure.
+
+    Returns:
+        By both names, on how many photographs, and how many show both.
     """
     options = {name: of or {} for name, of in structures.items()}
     exclusive = [name for name, of in options.items() if of.get("exclusive", True)]
-    notes = []
+    found = {}
     for one, other in combinations(exclusive, 2):
         if (options[one].get("parent") or None) != (options[other].get("parent") or None):
             continue
         both = [(of[one], of[other]) for of in masks if one in of and other in of]
         runs = [tuple(map(Runs.from_rle, pair)) for pair in both]
         runs = [pair for pair in runs if all(pair)]
-        small, large = one, other
+        names = one, other
         if sum(a.area - b.area for a, b in runs) > 0:
-            runs, small, large = [(b, a) for a, b in runs], other, one
+            runs, names = [(b, a) for a, b in runs], (other, one)
         within = sum((a - b).area < a.area / 2 for a, b in runs)
         if within:
-            notes.append(
-                f"'{small}' is drawn within '{large}' on {within} of {len(runs)} photographs, but masks of "
-                f"both that are found share no pixel: '{large}' is measured without '{small}', or '{small}'"
-                f" is lost. Write `parent: {large}` below '{small}' in config.yaml, or `exclusive: false`"
-            )
-    return notes
+            found[names] = within, len(runs)
+    return found
 
 
 def _encoded(mask: np.ndarray) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):
     project, found = checked()
     assert list(project.runs) == [("Carabus", "untrained"), ("Carabus", "trained")]
     assert list(project.configuration.structures) == ["head", "eye"]
-    assert project.configuration.measurement.body == ["head", "eye"]
+    assert project.configuration.structures["eye"].parent == "head"
+    assert project.configuration.measurement.body == ["head"]
     assert not found
     with pytest.raises(InputError, match="config.yaml: it is there and stays as it is"):
         call(monkeypatch, "init", ".", "--photographs", tmp_path / "Carabus/images")
@@ -146,6 +147,29 @@ def test_names_of_structures_are_yaml_that_reads_back(tmp_path):
     assert config["measurement"]["curved"] == ["antenna: scape"]
     assert {"scale_bar", "antenna: scape"}.isdisjoint(config["measurement"]["body"])
     assert {"head", "cardo"} <= {*config["measurement"]["body"]}
+
+
+def test_structures_drawn_within_others_are_parts_of_the_innermost(tmp_path, monkeypatch):
+    photographs(tmp_path / "Aus", range(3))
+    outline(tmp_path / "drawn.json", [0])
+    drawn = json.loads((tmp_path / "drawn.json").read_text())
+    (image,) = drawn["images"]
+    boxes = {"ocellus": (9, 9, 12, 12), "face": (6, 6, 20, 20), "animal": (2, 2, 30, 24)}
+    boxes["tail"] = (21, 6, 34, 12)  # a part of it beyond the animal
+    names = list(boxes)
+    drawn["categories"] = [{"id": n, "name": name} for n, name in enumerate(names)]
+    drawn["annotations"] = [
+        {"id": n, "image_id": image["id"], "category_id": n, "segmentation": [[a, b, c, b, c, d, a, d]]}
+        for n, (a, b, c, d) in enumerate(boxes.values())
+    ]  # fmt: skip
+    (tmp_path / "drawn.json").write_text(json.dumps(drawn))
+    found = beginning.find_content(tmp_path / "Aus", [tmp_path / "drawn.json"])
+    assert found.parents == {"ocellus": "face", "face": "animal", "tail": "animal"}
+    monkeypatch.chdir(tmp_path)
+    beginning.write_project(Path("mine"), found)
+    config = yaml.safe_load(Path("mine/config/config.yaml").read_text())
+    assert config["structures"]["ocellus"] == {"parent": "face"}
+    assert config["measurement"]["body"] == ["animal"]
 
 
 def refused(dir):
