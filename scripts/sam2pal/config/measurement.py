@@ -18,7 +18,7 @@ class MeasurementSection:
     """name: expression over measures, such as `100 * head.width / head.length`"""
     body: Names = Field(default_factory=list)
     """structures whose union is the body, from which the axis and the specimen's length are
-    taken; if empty, all"""
+    taken; if empty, all; a specimen that lacks one of them has no length"""
     body_axis: Literal["inertia", "ends"] = "inertia"
     """`inertia`: the main axis of inertia of the body; `ends`: from the centre of the first to
     that of the last structure of `body` that is present"""

@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 8,
     "find_scale": 2,
-    "measure": 27,
+    "measure": 28,
     "summarize_morphometrics": 11,
     "plot_morphometrics": 2,
     "export_shapes": 10,

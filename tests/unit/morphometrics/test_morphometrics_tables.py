@@ -345,6 +345,8 @@ def test_an_incomplete_body_has_no_length():
     assert configured["specimen"].status == "absent"
     assert configured["specimen"].values == {}
     assert "body_incomplete" in configured["head"].flags
+    # the same beetle would be shorter without its antennae
+    assert one(masks)["specimen"].status == "absent" and one(masks)["specimen"].values == {}
     del masks["trunk"]
     assert (
         one(masks, MeasurementOptions(colour=False, body=["head", "trunk"]))["specimen"].status

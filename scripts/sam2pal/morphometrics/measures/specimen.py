@@ -368,10 +368,13 @@ class Measuring:
             result.flags.append("body_incomplete")
         if self.options.body_axis == "ends" and len(there) < 2:
             result.flags.append("body_axis_from_inertia")
-        if self.options.body and len(there) < len(self.body):
+        missing = [results[name] for name in self.body if name not in shapes]
+        if not self.options.body:  # of all structures those are the body that the templates show
+            missing = [of for of in missing if of.status != UNKNOWN]
+        if missing:
             # without its head a beetle has no body length
-            missing = combined([results[name] for name in self.body if name not in shapes])
-            result.status, result.state, result.values = missing.status, missing.state, {}
+            lacking = combined(missing)
+            result.status, result.state, result.values = lacking.status, lacking.state, {}
             result.intervals = {}
         return result
 

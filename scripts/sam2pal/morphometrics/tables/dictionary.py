@@ -90,7 +90,7 @@ def _whole(structures: Sequence[str], options: MeasurementOptions) -> tuple[str,
         "as above",
         f"of the specimen, the union of {whole}; length and width are the extents along and across "
         "the body axis, orientation is that axis'; flag body_incomplete where one of them is "
-        "missing, and then no value if `body` is configured",
+        "missing, and then no value, unless `body` is not configured and nothing is known of it",
         f"body axis: {axis} {whole}",
         f"all pixels of {whole} but specks",
         "area: the changes of all structures together; length and width: the extents while the "
