@@ -6,7 +6,7 @@ METHODS = {
     "search_scale": 8,
     "find_scale": 2,
     "measure": 28,
-    "summarize_morphometrics": 11,
+    "summarize_morphometrics": 12,
     "plot_morphometrics": 2,
     "export_shapes": 10,
     "plot_shapes": 3,

@@ -172,6 +172,24 @@ def test_a_publication_gets_the_final_round_in_millimetres():
     assert (length["state_found"], length["state_absent"]) == (5, 0)
 
 
+def test_a_publication_prints_small_spreads_and_no_variation_of_what_may_be_negative():
+    values = {"length": (12.31, 12.34, 12.35), "width": (2.0, 2.0 + 1e-15, 2.0)}
+    rows = [
+        row(name, value, measure=measure)
+        for measure, of in values.items()
+        for name, value in zip("abc", of, strict=True)
+    ]
+    whole = {"unit": "1", "measure": "shape", "structure": "specimen"}
+    rows += [row(name, x, **whole) for name, x in zip("abc", (-0.2, 0.1, 0.5), strict=True)]
+    summary = Summary()
+    summary.add(tables.table(rows, COLUMNS))
+    length, width, shape = publication(summary.rows(), {"Formica": "last"})
+    assert length["text"] == "12.33 ± 0.02 (12.31 to 12.35)"
+    assert (length["mean"], length["min"], length["cv_percent"]) == (12.33, 12.31, 0.169)
+    assert width["text"].startswith("2.0") and len(width["text"]) < 50
+    assert shape["mean"] == pytest.approx(0.133) and shape["cv_percent"] is None
+
+
 def test_a_publication_says_what_was_measured_on_no_specimen():
     rows = [row("a", 2.0), row("a", None, structure="wing", status="absent")]
     rows += [

@@ -15,12 +15,15 @@ COLUMNS = {
     "text": str,
     **dict.fromkeys(STATE_COUNTS, int),
 }
-"""Columns of publication.csv; text is `mean ± sd (min to max)`, all with the mean's decimals."""
+"""Columns of publication.csv; text is `mean ± sd (min to max)`, all with the same decimals."""
 MEANINGS = SUMMARY_MEANINGS | {
-    "cv_percent": "coefficient of variation, per cent",
+    "cv_percent": "coefficient of variation, per cent; empty where a value is not above 0",
     "text": "mean ± sd (min to max), as a table of a publication prints it",
 }
-DIGITS = 3  # significant ones of what is printed
+DIGITS, MOST = (
+    3,
+    6,
+)  # significant ones of what is printed, and of a mean of values that hardly differ
 
 
 def publication(
@@ -50,22 +53,24 @@ def publication(
 def _printed(row: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers of a row of the summary."""
     sd, cv = row.get("sd"), row.get("cv")
-    decimals = _decimals(row["mean"])
+    # a spread that is not 0 must not look like it
+    decimals = max(_decimals(row["mean"], DIGITS), _decimals(sd, 1) if sd else 0)
+    decimals = min(decimals, _decimals(row["mean"], MOST))
     spread = "" if sd is None else f" ± {sd:.{decimals}f}"
     return {
-        "mean": _digits(row["mean"]),
+        "mean": round(row["mean"], decimals),
         "sd": None if sd is None else _digits(sd),
         "cv_percent": None if cv is None else _digits(100 * cv),
-        "min": _digits(row["min"]),
-        "max": _digits(row["max"]),
+        "min": round(row["min"], decimals),
+        "max": round(row["max"], decimals),
         "text": f"{row['mean']:.{decimals}f}{spread} "
         f"({row['min']:.{decimals}f} to {row['max']:.{decimals}f})",
     }
 
 
-def _decimals(value: float) -> int:
-    """Decimals with which a value has `DIGITS` significant digits."""
-    return max(0, DIGITS - 1 - math.floor(math.log10(abs(value)))) if value else DIGITS - 1
+def _decimals(value: float, digits: int) -> int:
+    """Decimals with which a value has so many significant digits."""
+    return max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else digits - 1
 
 
 def _digits(value: float) -> float:

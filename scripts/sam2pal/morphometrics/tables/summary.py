@@ -48,7 +48,7 @@ SUMMARY_MEANINGS = {
     "n": "specimens whose masks were measured with confidence",
     "mean": "of these n; empty if there are none",
     "sd": "standard deviation",
-    "cv": "coefficient of variation, sd / mean",
+    "cv": "coefficient of variation, sd / mean; empty where a value is not above 0",
     "min": "smallest value",
     "max": "largest value",
     "n_checked": "of the n, masks that a person accepted or corrected and that had counted as predicted",
@@ -166,7 +166,7 @@ class Summary:
                 row |= {"mean": rounded(mean), "min": low, "max": high}
             if n > 1:
                 sd = float(np.sqrt(squares / (n - 1)))
-                row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if mean else None}
+                row |= {"sd": rounded(sd), "cv": rounded(sd / mean) if low > 0 else None}
             row |= self._bias(key, n)
             known = {name: counts[name] for name in (LOW, *_LEFT_OUT)}
             row |= {f"n_{name}": count for name, count in known.items()}
