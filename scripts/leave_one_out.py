@@ -19,7 +19,7 @@ from sam2pal.cli import add_machine, add_options, add_progress, program, run, wi
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
-from sam2pal.dataset.judged import Corrections
+from sam2pal.dataset.files import read_json
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.evaluation.left_out import COLUMNS, LEAST
@@ -44,7 +44,13 @@ def parse() -> argparse.Namespace:
         default=[],
         help="folder of the round's adapter, then of that from which its training started, ...",
     )
-    add("--corrections", type=Corrections, help="what convert_corrections wrote")
+    add(
+        "--corrected",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="COCO of templates that were corrections, each with the round on whose masks it was begun",
+    )
     add("--genus", default="")
     add("--round", default="")
     add_options(parser, "structures", "model", "segmentation", "seed")
@@ -86,7 +92,7 @@ def judge(
 ) -> Iterator[dict[str, Any]]:
     """Rows of the table."""
     known = trained_on(arguments.adapters)
-    begun = begun_from(arguments.corrections, arguments.round)
+    begun = begun_from(arguments.corrected, arguments.round)
     with Progress(arguments.progress, "specimen", len(asked)) as bar:
         bar.loads("the model")
         # here, as torch takes seconds to import and most genera have too few outlined specimens
@@ -134,14 +140,19 @@ def judge(
                 }
 
 
-def begun_from(corrections: Corrections | None, round_: str) -> set[tuple[str, str]]:
+def begun_from(corrected: Iterable[Path], round_: str) -> set[tuple[str, str]]:
     """Specimens and structures whose outlines were begun from masks of the round, or are these."""
-    said = corrections.records() if corrections else ()
-    return {
-        (one["specimen"], one["structure"])
-        for one in said
-        if one["round"] == round_ and one["verdict"] in ("corrected", "accepted")
-    }
+    begun = set()
+    for path in corrected:
+        data = read_json(path)
+        specimens = {image["id"]: image["specimen"] for image in data["images"]}
+        names = {category["id"]: category["name"] for category in data["categories"]}
+        begun |= {
+            (specimens[one["image_id"]], names[one["category_id"]])
+            for one in data["annotations"]
+            if one["round"] == round_
+        }
+    return begun
 
 
 def trained_on(chain: Iterable[Path]) -> set[str]:

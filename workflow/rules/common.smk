@@ -463,6 +463,14 @@ def other_templates(wildcards):
     return [f"{RESULTS}/{wildcards.genus}/{name}/templates.json" for name in others]
 
 
+def corrected_templates(wildcards):
+    """The corrections that are templates of any round of a genus; another verdict does not change them."""
+    folder = Path(place(f"{OPTIONS}/corrections"))
+    runs = [PROJECT.runs[wildcards.genus, name] for name in ROUNDS[wildcards.genus]]
+    files = {source.annotations for sources in runs for source in sources}
+    return [local(path) for path in sorted(files) if Path(path).parent == folder]
+
+
 def init_adapter(wildcards):
     init = PROJECT.rounds[wildcards.round].init
     return f"{RESULTS}/{wildcards.genus}/{init}/adapter" if init else []

@@ -38,7 +38,7 @@ rule leave_one_out:
         templates="<results>/{genus}/{round}/templates.json",
         others=other_templates,
         adapters=adapters_of,
-        corrections=converted_corrections,
+        corrected=corrected_templates,
     output:
         table="<results>/{genus}/{round}/leave_one_out.csv",
     log:
@@ -50,14 +50,16 @@ rule leave_one_out:
         program=program("leave_one_out", gpu=True),
         machine=segmentation_machine,
         checkpoint=option("--checkpoint", "checkpoint"),
-        corrections=option("--corrections", "corrections"),
+        corrected=lambda wildcards, input: (
+            f"--corrected {shlex.join(map(str, input.corrected))}" if input.corrected else ""
+        ),
         adapters=lambda wildcards, input: (
             f"--adapters {shlex.join(map(str, input.adapters))}" if input.adapters else ""
         ),
     shell:
         "{params.program} {params.machine} --options {input.options}"
         " --genus {wildcards.genus} --round {wildcards.round} --templates {input.templates}"
-        " --others {input.others:q} {params.adapters} {params.checkpoint} {params.corrections}"
+        " --others {input.others:q} {params.adapters} {params.checkpoint} {params.corrected}"
         " --progress {log}.state --output {output.table} > {log} 2>&1"
 
 

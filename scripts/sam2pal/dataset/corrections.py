@@ -209,7 +209,7 @@ def as_coco(judgements: Iterable[Judgement]) -> dict[str, Any]:
             images[one.specimen] = coco.image(**names)
         missing = {"segmentation": [], "area": 0, "state": one.verdict}
         entry = missing if one.verdict in MISSING else {"segmentation": one.segmentation}
-        coco.annotation(images[one.specimen], one.structure, **entry)
+        coco.annotation(images[one.specimen], one.structure, round=one.round, **entry)
     return coco.data
 
 

@@ -15,9 +15,11 @@ from PIL import Image
 import leave_one_out
 from sam2pal.config.stages import read_options
 from sam2pal.config.training import TrainingOptions
+from sam2pal.dataset.corrections import Judgement, write_templates
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, Windowed, build_manifest, read_list, write_list
+from sam2pal.dataset.photographs import PhotographFile
 from sam2pal.dataset.previews import Previews
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.evaluation.left_out import COLUMNS
@@ -450,13 +452,17 @@ def test_what_an_adapter_was_trained_on_is_told_by_the_records_of_the_chain(tmp_
     assert leave_one_out.trained_on(tmp_path / name for name in records) == {"a", "b", "d"}
 
 
-def test_outlines_that_were_begun_from_masks_of_a_round_are_known():
-    said = [
-        {"specimen": "a", "structure": "head", "round": "one", "verdict": "corrected"},
-        {"specimen": "b", "structure": "head", "round": "two", "verdict": "corrected"},
-        {"specimen": "c", "structure": "head", "round": "one", "verdict": "rejected"},
-        {"specimen": "d", "structure": "head", "round": "one", "verdict": "accepted"},
+def test_outlines_that_were_begun_from_masks_of_a_round_are_known(tmp_path):
+    said = [("a", "corrected", "one"), ("b", "corrected", "two"), ("d", "accepted", "one")]
+    square = [[1, 1, 9, 1, 9, 9]]
+    judgements = [
+        Judgement(
+            "", PhotographFile(f"{name}.png", "", name), "head", verdict, round_, "", square, ""
+        )
+        for name, verdict, round_ in said
     ]
-    corrections = SimpleNamespace(records=lambda: said)
-    assert leave_one_out.begun_from(corrections, "one") == {("a", "head"), ("d", "head")}
-    assert leave_one_out.begun_from(None, "one") == set()
+    write_templates(tmp_path / "one.json", judgements[:2])
+    write_templates(tmp_path / "two.json", judgements[1:])
+    files = [tmp_path / "one.json", tmp_path / "two.json"]
+    assert leave_one_out.begun_from(files, "one") == {("a", "head"), ("d", "head")}
+    assert leave_one_out.begun_from([], "one") == set()
