@@ -229,6 +229,21 @@ def test_outlines_are_mended_by_mouse_pixel_for_pixel(browser: Browser, tmp_path
     assert (specimen.masks["head"] == expected).all()
 
 
+def test_who_goes_on_at_once_edits_no_other_specimen(browser: Browser) -> None:
+    tab = browser.open()
+    order = tab.page.evaluate("[...document.querySelectorAll('.card')].map(c => c.dataset.name)")
+    tab.look(order[0])
+    tab.page.evaluate(
+        """for (const key of ["e", "ArrowRight"]) {
+          document.querySelector("dialog").dispatchEvent(new KeyboardEvent("keydown", {key}));
+        }"""
+    )
+    tab.shown(order[1])
+    assert tab.page.locator(".editing").is_hidden()
+    tab.press("Enter", "Escape")
+    assert tab.page.locator(".card .verdict").count() == 0
+
+
 def test_masks_of_turned_photographs_are_as_stored_on_disk(browser: Browser) -> None:
     tab = browser.open()
     edit(tab, "turned", "wing")

@@ -274,6 +274,7 @@ export class Look {
     const { review, row, s } = this;
     if (this.editor || !review.can(row)) return;
     const counts = await this.counts(s);
+    if (this.editor || row !== this.row || s !== this.s) return; // another key came while it was read
     const mask = counts ? Mask.of(row.width, row.height, counts) : new Mask(row.width, row.height);
     const style = review.structures[s];
     this.judging.hidden = this.list.hidden = true;
