@@ -114,8 +114,7 @@ def main() -> None:
     status += list(further_notices(found, arguments.specimen_table))
     status += list(worse_rounds(comparison, order))
     of_rounds = read_scores(good["evaluation"])
-    asked = given.final_round if given.final_round in {of for _, of in there} else None
-    final = final_rounds(there, asked, given.rounds or None, of_rounds, judged)
+    final = final_rounds(there, given.final_round, given.rounds or None, of_rounds, judged)
     status += chosen(final)
     derived = {
         "evaluation_summary": summarise(scores, options, given.seed),

@@ -66,19 +66,19 @@ def final_rounds(
 
     Args:
         found: (genus, round) that have measurements, in order.
-        chosen: this round, where a genus has it.
-        order: rounds in their order; default: as found.
+        chosen: this round, where a genus has it; it may have failed, or have no templates.
+        order: all rounds in their order; default: as found.
         scores: as `read_scores` gives them.
         left_out: as `read_left_out` gives them.
 
     Raises:
-        InputError: no genus has the chosen round.
+        InputError: the chosen round is none of `order`, and no genus has it.
     """
     rounds: dict[str, list[str]] = {}
     for genus, round_ in found:
         rounds.setdefault(genus, []).append(round_)
-    if chosen is not None and not any(chosen in names for names in rounds.values()):
-        known = sorted({name for names in rounds.values() for name in names})
+    known = sorted({name for names in rounds.values() for name in names})
+    if chosen is not None and chosen not in (*known, *(order or ())):
         raise InputError(f"final_round: no genus has a round '{chosen}'; found: {', '.join(known)}")
     place = {name: i for i, name in enumerate(order or ())}
     result = {}

@@ -4,7 +4,7 @@ import pytest
 import scipy.stats
 
 from sam2pal.config.evaluation import EvaluationOptions
-from sam2pal.evaluation.final import Score, final_rounds, read_scores
+from sam2pal.evaluation.final import Score, final_rounds, final_run, read_scores
 from sam2pal.evaluation.left_out import MEASURE, LeftOut, compare, read_left_out, rows_of
 from sam2pal.evaluation.notices import worse_rounds
 from sam2pal.evaluation.summary import COMPARISON
@@ -35,6 +35,19 @@ def test_a_chosen_round_that_is_worse_is_warned_of():
     assert not final_rounds(FOUND, "one", None, WORSE)["A"].warning
     with pytest.raises(InputError, match="no genus has a round 'three'"):
         final_rounds(FOUND, "three", None, {})
+
+
+def test_a_chosen_round_that_a_genus_lacks_is_not_its_final_one(tmp_path):
+    # it failed everywhere, or has no templates of this genus
+    assert rounds(FOUND, "three", ["one", "two", "three"], {}) == {
+        "A": "two",
+        "B": "two",
+        "C": "one",
+    }
+    scores = dict.fromkeys(("genus", "round", "specimen", "structure"), str) | {"iou": float}
+    tables.write(tables.table([], scores), tmp_path / "one/evaluation.csv")
+    folder, final = final_run("C", [tmp_path / "one"], "two", ["one", "two"])
+    assert (folder, final.why) == (tmp_path / "one", "the only one")
 
 
 def test_rounds_are_compared_by_the_masks_that_all_of_them_score(tmp_path):
