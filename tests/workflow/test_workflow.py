@@ -143,18 +143,19 @@ def test_a_changed_correction_runs_again_what_depends_on_it(again: Project) -> N
     }
 
 
-def test_a_verdict_segments_nothing_without_truth_either(again: Project) -> None:
-    table = again.folder / "config/genera.tsv"
-    table.write_text(table.read_text().replace("data/Aus_second.json", ""))
-    path = "results/Aus/untrained/leave_one_out.csv"
-    call = again.run(path)
-    assert call.code == 0 and call.jobs == ["leave_one_out Aus untrained"], call.text
-    asked = {(row["specimen"], row["begun_from"]) for row in rows(again.folder / path)}
-    assert asked == {("0001", "no"), ("0002", "no"), ("0003", "no")}
-    correct(again.folder, SQUARE, "needs_correction")
-    assert not again.run("--dry-run", path).jobs
-    correct(again.folder, (4, 4, 22, 20))
-    assert "leave_one_out Aus untrained" in again.run("--dry-run", path).jobs
+def test_a_verdict_segments_nothing_without_truth_either(project: Project) -> None:
+    table = (project.folder / "config/genera.tsv").read_text().replace("data/Aus_second.json", "")
+    learnt = {"templates": ["first", "second", "corrections"]}
+    project.write(CONFIG | {"rounds": {"trained": {"templates": ["first"]}, "last": learnt}}, table)
+    path = "results/Aus/trained/leave_one_out.csv"
+    call = project.run(path)
+    assert call.code == 0 and "leave_one_out Aus trained" in call.jobs, call.text
+    asked = {(row["specimen"], row["begun_from"]) for row in rows(project.folder / path)}
+    assert asked == {("0001", "no"), ("0002", "no"), ("0003", "yes")}
+    correct(project.folder, SQUARE, "needs_correction")
+    assert not project.run("--dry-run", path).jobs
+    correct(project.folder, (4, 4, 22, 20))
+    assert "leave_one_out Aus trained" in project.run("--dry-run", path).jobs
 
 
 def test_a_second_call_does_nothing_also_if_a_template_was_saved_again(again: Project) -> None:
