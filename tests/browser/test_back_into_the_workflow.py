@@ -95,10 +95,10 @@ def test_another_browser_exports_all_that_was_given_and_what_is_newer(
     browser: Browser, chromium: Any, drawn: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
     path, exported = drawn
-    corrections, page = told(browser.results, [path], "given")
-    write_index(browser.results / "home.html", ["given/one"])
+    corrections, page = told(browser.results, [path], "Abax")
+    write_index(browser.results / "home.html", ["Abax/one"])
     colleague = Browser(chromium, browser.results)
-    tab = colleague.open("given/one/review.html")
+    tab = colleague.open("Abax/one/review.html")
     # without import: all of it, with who and when, the masks too
     assert said(tab.export()) == said(exported)
     home = colleague.open("home.html")
@@ -136,12 +136,12 @@ def test_another_browser_exports_all_that_was_given_and_what_is_newer(
     )
     usable = {(one.specimen, one.structure) for one in templates_of(judgements, 9)}
     assert usable == {key for key in before if key != ("first", "wing")}
-    corrections, page = told(browser.results, [tmp_path / "Abax/two.json"], "newer")
+    corrections, page = told(browser.results, [tmp_path / "Abax/two.json"], "Abax")
     rows = measured(browser.results.parent / "shards/Abax.json", corrections)
     row = rows["first", "wing"]
     assert [row[key] for key in ("status", "source", "value")] == ["rejected", "corrected", None]
     # and whoever accepts it has the correction again
-    tab = colleague.open("newer/one/review.html")
+    tab = colleague.open("Abax/one/review.html")
     tab.look("first")
     tab.choose("wing")
     tab.press("a", "Escape")
