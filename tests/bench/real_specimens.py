@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.model.combining import Decision, mean_of_masks, track_alone
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
-from sam2pal.model.tracker import Memory, Tracker, drawn_logits
+from sam2pal.model.tracker import Features, Memory, Tracked, Tracker, drawn_logits
 from sam2pal.research.benchmark.collection import read_collection
 
 BATCH = 8
@@ -52,11 +53,10 @@ def evaluate_real(
     for start in range(0, len(truth), BATCH):
         some = truth[start : start + BATCH]
         images, masks, _ = _load(tracker, some, names, quarters)
-        tracked = tracker.track(
-            tracker.encode(images), [m[[*range(len(m))] * len(some)] for m in memories]
-        )
-        iou = hard_iou(at_size_of(tracked.logits, masks), masks).tolist()
-        visible = (tracked.object_score > 0).tolist()
+        recalled = [m[[*range(len(m))] * len(some)] for m in memories]
+        decided = decide(tracker, tracker.encode(images), recalled)
+        iou = hard_iou(at_size_of(decided.logits, masks), masks).tolist()
+        visible = (decided.object_score > 0).tolist()
         drawn = [n in s.masks and bool(s.masks[n].any()) for s in some for n in names]
         for name, found, said, present in zip(names * len(some), iou, visible, drawn, strict=True):
             seen[present].append(said)
@@ -68,6 +68,15 @@ def evaluate_real(
         result["absent_seen"] = 1 - float(np.mean(seen[False]))
     result["present_missed"] = 1 - float(np.mean(seen[True]))
     return {name: round(value, 4) for name, value in result.items()}
+
+
+def decide(tracker: Tracker, features: Features, memories: list[Memory]) -> Tracked | Decision:
+    """What templates say together, as in the workflow; what one says that shows all structures."""
+    if len(memories) == 1:
+        return tracker.track(features, memories)
+    valid = torch.stack([memory.valid for memory in memories], 1)
+    each = [track_alone(tracker, features, memory) for memory in memories]
+    return mean_of_masks(each, valid, torch.ones(valid.shape))
 
 
 def remember(

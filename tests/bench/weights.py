@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from held_out import drawn_groups, judge, photographed_groups
-from real_specimens import evaluate_real, remember
+from real_specimens import decide, evaluate_real, remember
 
 from sam2pal.cli import program, run
 from sam2pal.config.model import ModelOptions
@@ -47,7 +47,8 @@ def main() -> None:
     arguments = parse()
     torch.set_num_threads(arguments.threads)
     side = arguments.size
-    tracker = Tracker(build_model(ModelOptions(image_size=side), arguments.weights))
+    given = arguments.weights and str(arguments.weights)
+    tracker = Tracker(build_model(ModelOptions(image_size=side, checkpoint=given)))
     sets = [PictureSet.read(folder, side) for folder in arguments.photographs]
     sets += [replace(PictureSet.read(of, side), left_out=True) for of in arguments.left_out]
     folders = sorted(path for path in arguments.real.iterdir() if path.is_dir())
@@ -156,7 +157,7 @@ def seconds_a_specimen(tracker: Tracker, folder: Path, templates: int = 1, most:
     for specimen in read_collection(folder, "annotations.json")[:most]:
         image = TemplateSet.read([specimen], names, tracker.image_size, aligned=False).images
         began = time.perf_counter()
-        tracker.track(tracker.encode(image), memories)
+        decide(tracker, tracker.encode(image), memories)
         spent.append(time.perf_counter() - began)
     return float(np.median(spent))
 

@@ -8,8 +8,11 @@ import torch
 from PIL import Image
 from real_specimens import evaluate_real
 
+from sam2pal.config.model import ModelOptions
 from sam2pal.dataset.files import write
 from sam2pal.dataset.rle import encode_mask
+from sam2pal.model.build import build_model
+from sam2pal.model.tracker import Tracker
 
 
 class Oracle:
@@ -74,3 +77,8 @@ def test_real_specimens_are_scored_as_they_are_turned_and_templates_never(tmp_pa
         assert odd["absent_seen"] == 1.0 and odd["present_missed"] == 0.0
     alone = evaluate_real(Oracle(), tmp_path, 1, leave_out=frozenset({"3"}))
     assert alone["a"] == 1.0 and "b" not in alone  # no specimen has it
+    two = {**data, "images": [data["images"][0], data["images"][4]]}
+    two["annotations"] = [a for a in data["annotations"] if a["image_id"] in (1, 5)]
+    write(tmp_path / "templates_2.json", two)  # the second does not show b
+    decided = evaluate_real(Tracker(build_model(ModelOptions())), tmp_path, 0, 2)
+    assert decided["a"] > 0.5 and decided["b"] > 0.2
