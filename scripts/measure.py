@@ -75,7 +75,7 @@ def main() -> None:
         corrections=arguments.corrections,
         found_scales=arguments.scales,
     )
-    table, reserved = None, taken(genus.layout)
+    table, reserved = None, taken(genus.structures, stage.measurement, genus.indices)
     if arguments.specimen_table:
         table = SpecimenTable(arguments.specimen_table, reserved)
     if arguments.dictionary:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
-from sam2pal.model.combining import Decision, mean_of_masks, track_alone
+from sam2pal.model.combining import Decision, decide_together
 from sam2pal.model.masks import at_size_of, hard_iou
 from sam2pal.model.templates import TemplateSet
 from sam2pal.model.tracker import Features, Memory, Tracked, Tracker, drawn_logits
@@ -75,8 +75,7 @@ def decide(tracker: Tracker, features: Features, memories: list[Memory]) -> Trac
     if len(memories) == 1:
         return tracker.track(features, memories)
     valid = torch.stack([memory.valid for memory in memories], 1)
-    each = [track_alone(tracker, features, memory) for memory in memories]
-    return mean_of_masks(each, valid, torch.ones(valid.shape))
+    return decide_together(tracker, features, memories, valid, torch.ones(valid.shape))
 
 
 def remember(

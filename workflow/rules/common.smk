@@ -33,7 +33,6 @@ from sam2pal.io.errors import InputError
 from sam2pal.io.files import files_state
 from sam2pal.morphometrics.measures.checking import check_structures
 from sam2pal.morphometrics.tables.short import taken
-from sam2pal.morphometrics.tables.table import Layout
 
 # Under this folder the workflow draws specimens itself (rules/demo.smk), of these genera and body plans.
 DEMO = "resources/demo/"
@@ -133,7 +132,7 @@ def corrected(configuration, genus, name, files):
 def columns_of_results(options, structures):
     """All columns that tables of results can have, once the options of measuring are checked."""
     indices = check_structures(options, structures)
-    return {*SCORES, *taken(Layout(list(structures), options, indices))}
+    return {*SCORES, *taken(list(structures), options, indices)}
 
 
 def check_configuration(config):

@@ -42,6 +42,14 @@ def decide_by_one(tracker: Tracker, features: Features, memory: Memory) -> Decis
     return Decision(found.logits, found.predicted_iou, found.object_score, shares)
 
 
+def decide_together(
+    tracker: Tracker, features: Features, memories: Sequence[Memory], valid: Tensor, skills: Tensor
+) -> Decision:
+    """What several templates say, each asked alone; see `mean_of_masks`."""
+    found = [track_alone(tracker, features, memory) for memory in memories]
+    return mean_of_masks(found, valid, skills)
+
+
 def mean_of_masks(found: Sequence[Tracked], valid: Tensor, skills: Tensor) -> Decision:
     """The mean of the logits that each template gives alone.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.images.reading import Photograph
-from sam2pal.model.combining import Decision, decide_by_one, mean_of_masks, track_alone
+from sam2pal.model.combining import Decision, decide_by_one, decide_together
 from sam2pal.model.device import autocast, enough_memory, out_of_memory
 from sam2pal.model.ensemble import ensemble, largest
 from sam2pal.model.loading import resized, square_image
@@ -79,8 +79,8 @@ def track_batch(
             ]
             if len(memories) == 1:
                 return decide_by_one(tracker, features, memories[0])
-            each = [track_alone(tracker, features, memory) for memory in memories]
-            return mean_of_masks(each, valid, bank.skills.T[structures.flatten()])
+            skills = bank.skills.T[structures.flatten()]
+            return decide_together(tracker, features, memories, valid, skills)
 
         decision = ensemble(ask, torch.stack(turned), bank.ways, side)
     logits = decision.logits.unflatten(0, structures.shape)[:, :, 0]

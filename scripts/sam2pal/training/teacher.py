@@ -10,13 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sam2pal.model.combining import (
-    Decision,
-    each_on_each,
-    mean_of_masks,
-    skill_of_templates,
-    track_alone,
-)
+from sam2pal.model.combining import Decision, decide_together, each_on_each, skill_of_templates
 from sam2pal.model.device import autocast
 from sam2pal.model.ensemble import Alteration, ensemble, memorized_for
 from sam2pal.model.templates import TemplateSet
@@ -90,9 +84,7 @@ class Teacher:
 
     def _ask(self, image: Tensor) -> Decision:
         features = self._tracker.encode(image)
-        found = [
-            track_alone(self._tracker, features, memory)
-            for memory in self._memories[image.shape[-1]]
-        ]
+        memories = self._memories[image.shape[-1]]
         # where there is nothing to follow any template stands in; what is found there is not trusted
-        return mean_of_masks(found, self._valid | ~self._shown[:, None], self._skills)
+        valid = self._valid | ~self._shown[:, None]
+        return decide_together(self._tracker, features, memories, valid, self._skills)

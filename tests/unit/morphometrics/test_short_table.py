@@ -70,8 +70,8 @@ def test_no_column_of_the_tables_is_written_twice(name):
     with pytest.raises(
         InputError, match=f"'{name}' cannot be the name of an index: it is a column"
     ):
-        short.taken(Layout(STRUCTURES, options, check_structures(options, STRUCTURES)))
-    assert name in short.taken(Layout(STRUCTURES, MeasurementOptions(), []))
+        short.taken(STRUCTURES, options, check_structures(options, STRUCTURES))
+    assert name in short.taken(STRUCTURES, MeasurementOptions(), [])
 
 
 def test_columns_of_indices_have_their_unit(tmp_path):
@@ -82,7 +82,8 @@ def test_columns_of_indices_have_their_unit(tmp_path):
             "box": "head.length * head.width",
         }
     )
-    layout = Layout(STRUCTURES, options, check_structures(options, STRUCTURES))
+    given = STRUCTURES, options, check_structures(options, STRUCTURES)
+    layout = Layout(*given)
     columns = short.columns(STRUCTURES, options.indices, ["sex"])
     script.write_guide(tmp_path, columns, layout.wide_columns())
     guide = pd.read_csv(tmp_path / "columns.tsv", sep="\t", keep_default_na=False)
@@ -93,7 +94,7 @@ def test_columns_of_indices_have_their_unit(tmp_path):
     assert guide.loc["relative_length", "meaning"].startswith("index of the configuration")
     assert guide.loc["head_width", "meaning"] == "width of the head, see measures.tsv"
     assert "it meets the photograph's edge" in guide.loc["head_state", "meaning"]
-    assert {*layout.wide_columns(), *columns} - {"sex"} <= short.taken(layout)
+    assert {*layout.wide_columns(), *columns} - {"sex"} <= short.taken(*given)
 
 
 def test_names_stay_text_in_pandas(tmp_path):

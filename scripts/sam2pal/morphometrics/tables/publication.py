@@ -20,10 +20,8 @@ MEANINGS = SUMMARY_MEANINGS | {
     "cv_percent": "coefficient of variation, per cent; empty where a value is not above 0",
     "text": "mean ± sd (min to max), as a table of a publication prints it",
 }
-DIGITS, MOST = (
-    3,
-    6,
-)  # significant ones of what is printed, and of a mean of values that hardly differ
+DIGITS = 3  # significant ones of what is printed
+MOST = 6  # of a mean of values that hardly differ
 
 
 def publication(

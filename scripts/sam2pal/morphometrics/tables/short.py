@@ -1,11 +1,12 @@
 """measurements.csv: a row per specimen with the main columns."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from copy import copy
 from typing import Any
 
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
+from sam2pal.morphometrics.measures.indices import Index
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.table import (
     COUNTED,
@@ -42,24 +43,23 @@ def columns(
     return table | dict.fromkeys(indices, float)
 
 
-def taken(layout: Layout) -> set[str]:
+def taken(
+    structures: Sequence[str], options: MeasurementOptions, indices: Sequence[Index]
+) -> set[str]:
     """Columns of the tables of measurements, as which none of the user's tables may be called.
 
     Raises:
         InputError: an index is called as one of them.
     """
-    structures = [name for name in layout.structures if name != SPECIMEN]
-    bare = copy(layout)
-    bare.indices = []
-    others = {*columns(structures, (), ()), *bare.wide_columns()}
-    of = [(name, index_name(name, unit)) for name, unit, _ in layout.indices]
-    for name, with_unit in of:
-        if others & {name, with_unit}:
+    others = {*columns(structures, (), ()), *Layout(structures, options, ()).wide_columns()}
+    for index in indices:
+        if others & {index.name, *(index_name(index.name, unit) for unit in index.units)}:
             raise InputError(
-                f"measurement: indices: '{name}' cannot be the name of an index: it is a column of the"
+                f"measurement: indices: '{index.name}' cannot be the name of an index: it is a column of the"
                 " tables of measurements; rename the index"
             )
-    return {*COLUMNS, *others, *layout.wide_columns(), *(name for name, _ in of)}
+    names = (index.name for index in indices)
+    return {*COLUMNS, *others, *Layout(structures, options, indices).wide_columns(), *names}
 
 
 def described(column: str, columns: Collection[str], wide: Collection[str]) -> tuple[str, str]:
