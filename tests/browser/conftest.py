@@ -25,10 +25,10 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the results of two genera."""
-    folder = tmp_path_factory.mktemp("project")
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """The folder of the results of two genera, of one test: tests write pages into it."""
+    folder = tmp_path / "project"
     draw_genus(folder, "Abax", SPECIMENS)
     draw_genus(folder, "Bembidion", {"other": 1})
     write_index(folder / "results/index.html", ["Abax/one", "Bembidion/one"])
