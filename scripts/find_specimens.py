@@ -97,7 +97,7 @@ def main() -> None:
             notes = []
             if arguments.codes and not whole:
                 boxes, notes = name_by_codes(boxes, read_codes(photograph.pixels))
-            height, width = photograph.displayed
+            height, width = photograph.displayed_shape
             tray = Tray(file, width, height, named(boxes, where), whole)
             write_picture(photograph, tray_picture(arguments.page, file.specimen))
             if arguments.cut:

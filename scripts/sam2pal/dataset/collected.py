@@ -206,7 +206,7 @@ class Collected:
             faults.append(error)
             return 0
         width, height = (
-            image.header.displayed if turn else (image.header.width, image.header.height)
+            image.header.displayed_size if turn else (image.header.width, image.header.height)
         )
         replaced, drawn = [], 0
         for structure, outlines in wanted.items():
@@ -300,9 +300,11 @@ class Collected:
         if size is None:
             self._note_side(image, drawing, where)
             return bool(drawing.displayed) and header.orientation != 1
-        if size not in (as_stored, header.displayed):
+        if size not in (as_stored, header.displayed_size):
             turned = (
-                f" ({_pixels(header.displayed)} as displayed)" if header.orientation > 4 else ""
+                f" ({_pixels(header.displayed_size)} as displayed)"
+                if header.orientation > 4
+                else ""
             )
             if size == as_stored[::-1] and not os.path.exists(image.path):
                 turned = " and is not there to tell how it is turned (put it back)"
@@ -310,7 +312,7 @@ class Collected:
                 f"{where}: the annotation has {_pixels(size)}, but the photograph {image.path} has"
                 f" {_pixels(as_stored)}{turned}; annotate or export at the photograph's own size"
             )
-        if header.orientation == 1 or header.displayed != as_stored:
+        if header.orientation == 1 or header.displayed_size != as_stored:
             if header.orientation != 1 and drawing.displayed is None:
                 side = "stored" if size == as_stored else "displayed"
                 self.notes.append(

@@ -68,6 +68,6 @@ def _of_outline(outline: Outline, drawing: Drawing, photograph: PhotographFile |
     if size is None:
         if photograph is None:
             raise InputError(f"{outline.where}: no size is said")
-        size = photograph.header().displayed
+        size = photograph.header().displayed_size
     width, height = size
     return said + np.packbits(outline.draw(height, width)).tobytes()

@@ -187,7 +187,7 @@ class AnnotatedSpecimen:
 
     def union(self, photograph: Photograph) -> np.ndarray:
         """What is drawn of any structure, bool [height, width] of the upright photograph."""
-        union = np.zeros(photograph.displayed, bool)
+        union = np.zeros(photograph.displayed_shape, bool)
         for mask in self.masks.values():
             union |= photograph.to_upright(mask)
         return union

@@ -33,7 +33,7 @@ class Exported:
     tolerance: float = 0.0
 
     @property
-    def displayed(self) -> tuple[int, int]:
+    def displayed_size(self) -> tuple[int, int]:
         """`(width, height)` of the photograph turned upright."""
         size = (self.specimen.width, self.specimen.height)
         return size[::-1] if self.orientation > 4 else size

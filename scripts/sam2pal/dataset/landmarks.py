@@ -43,7 +43,7 @@ class DrawnLandmarks:
         Raises:
             InputError: they were drawn on a photograph of another size, or lie outside of it.
         """
-        shown = header.displayed
+        shown = header.displayed_size
         if self.size not in (None, shown, (header.width, header.height)):
             raise InputError(
                 f"{self.where}: drawn on {self.size[0]} x {self.size[1]} pixels, but the photograph"

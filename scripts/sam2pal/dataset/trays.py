@@ -126,7 +126,7 @@ def find(photograph: Photograph, known: Sequence[Silhouette]) -> list[Boxed]:
     if boxed and median(max(one.box[2:]) for one in boxed) < FEW_PIXELS:
         pixels = photograph.small(LARGER_SIDE)
         boxed = specimens_in(pixels, known)
-    scale = max(photograph.displayed) / max(pixels.shape[:2])
+    scale = max(photograph.displayed_shape) / max(pixels.shape[:2])
     found = []
     for one in boxed:
         top, left, height, width = (round(edge * scale, 1) for edge in one.box)
@@ -229,7 +229,7 @@ def _box(annotation: dict[str, Any], photograph: PhotographFile, file: str) -> B
             f"{where}: its bbox is {box!r}; expected left, top, width and height in pixels, the last two"
             " 1 or more"
         )
-    width, height = photograph.header().displayed
+    width, height = photograph.header().displayed_size
     left, top = max(box[0], 0), max(box[1], 0)
     right, bottom = min(box[0] + box[2], width), min(box[1] + box[3], height)
     if right - left < 1 or bottom - top < 1:
@@ -309,7 +309,7 @@ def cut(photograph: Photograph, tray: Tray, folder: Path) -> int:
         if path.stem.rpartition("#")[2] not in kept:
             path.unlink()
     for one in tray.specimens:
-        top, left, height, width = one.window(photograph.displayed)
+        top, left, height, width = one.window(photograph.displayed_shape)
         pixels = photograph.pixels[top : top + height, left : left + width]
         path = folder / f"{tray.name(one)}.png"
         with atomic(path) as temporary:

@@ -44,7 +44,7 @@ def write_whole(specimens: Sequence[Exported], structures: Sequence[str], folder
         if file not in images:
             header = headers[file] = inspect(file)
             images[file] = coco.image(file_name=name, width=header.width, height=header.height)
-        width, height = headers[file].displayed
+        width, height = headers[file].displayed_size
         for structure in one.present:
             runs = Runs.of(one.specimen.masks[structure], height, width, window.top, window.left)
             y, x = runs.middle()

@@ -25,7 +25,7 @@ class Header:
     notes: tuple[str, ...] = ()
 
     @property
-    def displayed(self) -> tuple[int, int]:
+    def displayed_size(self) -> tuple[int, int]:
         """`(width, height)` as a viewer shows it."""
         swapped = self.orientation >= 5
         return (self.height, self.width) if swapped else (self.width, self.height)

@@ -74,7 +74,7 @@ class Photograph:
     window: Window | None = None
 
     @property
-    def displayed(self) -> tuple[int, int]:
+    def displayed_shape(self) -> tuple[int, int]:
         """`(H, W)`, height and width in pixels of the whole photograph, upright."""
         swapped = self.orientation >= 5
         return (self.width, self.height) if swapped else (self.height, self.width)
@@ -82,7 +82,7 @@ class Photograph:
     @property
     def shown(self) -> Window:
         """What of the photograph the pixels show."""
-        return self.window or Window.whole(*self.displayed)
+        return self.window or Window.whole(*self.displayed_shape)
 
     def small(self, side: int) -> np.ndarray:
         """uint8 `[h, w, 3]`: what is shown, its longer side no more than `side` pixels."""
@@ -94,7 +94,7 @@ class Photograph:
 
     def stored_box(self) -> tuple[int, int, int, int]:
         """(left, top, width, height) of what is shown, in the orientation on disk."""
-        (high, wide), window = self.displayed, self.shown
+        (high, wide), window = self.displayed_shape, self.shown
         right, bottom = wide - window.left - window.width, high - window.top - window.height
         margins = _turned((window.left, window.top, right, bottom), self.orientation, stored)
         left, top, right, bottom = margins
@@ -106,7 +106,7 @@ class Photograph:
         """(top, left, height, width), upright, of a box in the orientation on disk."""
         margins = (left, top, self.width - left - width, self.height - top - height)
         left, top, right, bottom = _turned(margins, self.orientation, upright)
-        high, wide = self.displayed
+        high, wide = self.displayed_shape
         return top, left, high - top - bottom, wide - left - right
 
     def cut(self, window: Window) -> "Photograph":
@@ -208,7 +208,7 @@ def look_closer(
     """
     if window == photograph.shown:
         return photograph
-    needed = math.ceil(at_least * max(photograph.displayed) / window.side)
+    needed = math.ceil(at_least * max(photograph.displayed_shape) / window.side)
     if photograph.frame and not large_enough(*photograph.pixels.shape[:2], needed):
         if _decoder(path) is tiff:
             pixels = read_window(path, window)
@@ -230,10 +230,10 @@ def read_window(path: str | Path, window: Window) -> np.ndarray:
         state = os.stat(path)
         with _ONE_AT_A_TIME:
             photograph = _last(os.fspath(path), state.st_size, state.st_mtime_ns)
-        check_inside(path, window, photograph.displayed)
+        check_inside(path, window, photograph.displayed_shape)
         return photograph.pixels[window.slices].copy()
     header = _guarded(path, tiff.inspect)
-    wide, high = header.displayed
+    wide, high = header.displayed_size
     check_inside(path, window, (high, wide))
     top, left, height, width = window
     margins = (left, top, wide - left - width, high - top - height)
@@ -270,7 +270,7 @@ def inspect(path: str | Path, full: bool = False) -> Header:
     """
     file, window = split(path)
     if window is not None:
-        check_inside(path, window, inspect(file, full).displayed[::-1])
+        check_inside(path, window, inspect(file, full).displayed_size[::-1])
         return Header(window.width, window.height)
     decoder = _decoder(path)
     if full:

@@ -94,7 +94,7 @@ class Finder:
             photograph: all of it.
         """
         pixels = photograph.small(SIDE)
-        scale = max(photograph.displayed) / max(pixels.shape[:2])
+        scale = max(photograph.displayed_shape) / max(pixels.shape[:2])
         found = regions_like(pixels, self._outlines, REGIONS) if self._outlines else []
         return [
             self._around(tuple(edge * scale for edge in region.box), photograph) for region in found
@@ -144,9 +144,9 @@ class Finder:
         """The box of masks, with limbs that reach far beyond the window in which they were found."""
         box, window = found.box, found.window
         for _ in range(WIDENED):
-            if not _cut_off(box, window, photograph.displayed):
+            if not _cut_off(box, window, photograph.displayed_shape):
                 break
-            window = Window.around(box, WIDER * self._filled, photograph.displayed)
+            window = Window.around(box, WIDER * self._filled, photograph.displayed_shape)
             more = self._judge(photograph, window, found.by).box
             if more is None:
                 break
@@ -154,7 +154,7 @@ class Finder:
         return box if max(box[2:]) >= MORE * max(found.box[2:]) else found.box
 
     def _around(self, box: tuple[float, ...], photograph: Photograph) -> Window:
-        return Window.around(box, self._filled, photograph.displayed)
+        return Window.around(box, self._filled, photograph.displayed_shape)
 
     @torch.no_grad()
     def _judge(self, photograph: Photograph, window: Window, by: str) -> FoundWindow:

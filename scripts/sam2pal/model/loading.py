@@ -21,7 +21,7 @@ _WAITING = 4
 
 def letterbox_of(photograph: Photograph, square: int) -> Letterbox:
     """The mapping between what is shown of a photograph, upright, and the model's square."""
-    return Letterbox(*photograph.displayed, square, photograph.window)
+    return Letterbox(*photograph.displayed_shape, square, photograph.window)
 
 
 def square_image(photograph: Photograph, square: int) -> Tensor:

@@ -91,10 +91,10 @@ class TemplateSet:
                 zip(templates, photographs, strict=True)
             ):
                 box, outline = specimen_on(template, photograph)
-                place = Window.around(box, FILLED, photograph.displayed)
+                place = Window.around(box, FILLED, photograph.displayed_shape)
                 photographs[number] = look_closer(template.path, photograph, place, square)
                 filled.append(min(1.0, max(box[2:]) / place.side))
-                share.append(place.side / max(photograph.displayed))
+                share.append(place.side / max(photograph.displayed_shape))
                 outlines += [outline] if outline else []
         as_photographed = replace(
             cls._of(templates, photographs, names, square),
@@ -236,7 +236,7 @@ def specimen_on(
     Returns:
         (top, left, height, width) in pixels of the upright photograph, and the outline.
     """
-    height, width = photograph.displayed
+    height, width = photograph.displayed_shape
     union = template.union(photograph)
     pixels = photograph.small(SIDE)
     size = pixels.shape[1], pixels.shape[0]

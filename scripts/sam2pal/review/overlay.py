@@ -27,7 +27,7 @@ def shrink(photograph: np.ndarray | Photograph, side: int | None) -> Image.Image
         height, width = photograph.shape[:2]
     else:
         pixels, frame = photograph.pixels, photograph.frame
-        height, width = photograph.displayed
+        height, width = photograph.displayed_shape
     size = fit(width, height, side)
     if frame is None and size == (width, height):
         return Image.fromarray(pixels)

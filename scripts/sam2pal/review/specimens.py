@@ -92,7 +92,7 @@ def show(
     except InputError as error:
         problem = f"The photograph cannot be shown: {error}. Masks are as stored on disk."
         return ShownSpecimen(entry, None, masks, specimen.width, specimen.height, problem)
-    height, width = photograph.displayed
+    height, width = photograph.displayed_shape
     size = photograph.width, photograph.height
     if specimen.width and size != (specimen.width, specimen.height):
         problem = (

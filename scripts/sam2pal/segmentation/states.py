@@ -75,7 +75,7 @@ def decide_states(
     found = whole if len(whole) > 1 else [(limit, box) for limit, box, _ in known]
     for entry, limit in zip(entries, limits, strict=True):
         missing = entry["source"] == "predicted" and entry["state"] == State.ABSENT
-        if missing and limit is not None and lies_beyond(limit, found, photograph.displayed):
+        if missing and limit is not None and lies_beyond(limit, found, photograph.displayed_shape):
             entry["state"] = State.OUTSIDE
     return entries
 

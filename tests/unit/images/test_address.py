@@ -36,7 +36,7 @@ def test_a_window_is_a_photograph_of_its_own(
     address = address_of(str(path), WINDOW)
     found = read_photograph(address, at_least=4)
     assert (found.pixels == pixels[7:37, 20:31]).all()
-    assert (found.width, found.height, found.displayed) == (11, 30, (30, 11))
+    assert (found.width, found.height, found.displayed_shape) == (11, 30, (30, 11))
     assert (inspect(address).width, inspect(address).height) == (11, 30)
 
 

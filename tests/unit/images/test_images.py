@@ -193,7 +193,7 @@ def test_every_orientation_as_pillow_turns_it(tmp_path, orientation, suffix):
     assert np.array_equal(photograph.pixels, expected)
     header = inspect(path)
     assert (photograph.width, photograph.height) == (36, 24) == (header.width, header.height)
-    assert inspect(path).displayed == (expected.shape[1], expected.shape[0])
+    assert inspect(path).displayed_size == (expected.shape[1], expected.shape[0])
     mask = np.zeros((24, 36), bool)
     mask[2:5, 20:31] = True
     assert np.array_equal(photograph.to_stored(photograph.to_upright(mask)), mask)

@@ -41,7 +41,7 @@ def test_of_a_tiff_a_part_is_read(tmp_path, orientation):
     whole, part = read_photograph(path), read_part(path, (100, 50, 70, 30))
     assert part.window == whole.upright_box(100, 50, 70, 30)
     assert np.array_equal(part.pixels, whole.pixels[part.window.slices])
-    assert part.displayed == whole.displayed and part.orientation == orientation
+    assert part.displayed_shape == whole.displayed_shape and part.orientation == orientation
     assert np.array_equal(read_part(path, (0, 0, 2000, 30)).pixels, whole.pixels)
 
 
@@ -54,7 +54,7 @@ def test_a_png_is_decoded_down_to_the_last_row_of_a_part(tmp_path, orientation):
     whole, part = read_photograph(path), read_part(path, (100, 50, 70, 30))
     assert part.window == whole.upright_box(0, 0, WIDTH, 80)
     assert np.array_equal(part.pixels, whole.pixels[part.window.slices])
-    assert part.displayed == whole.displayed and part.orientation == orientation
+    assert part.displayed_shape == whole.displayed_shape and part.orientation == orientation
     assert np.array_equal(read_part(path, (0, 0, 30, 2000)).pixels, whole.pixels)
     content = bytearray(path.read_bytes())
     content[len(content) * 3 // 4] ^= 255

@@ -85,7 +85,7 @@ EVERY = pytest.mark.parametrize("name", KINDS)
 
 
 def square(photograph, side=SQUARE):
-    box = Letterbox(*photograph.displayed, side)
+    box = Letterbox(*photograph.displayed_shape, side)
     return box.image_to_square(photograph.pixels, photograph.frame) * 255 * 0.225
 
 
@@ -100,7 +100,7 @@ def test_the_square_of_a_reduced_photograph_is_that_of_the_whole_one(tmp_path, n
     assert whole.pixels.shape == (HEIGHT, WIDTH, 3) and whole.frame is None
     assert max(small.pixels.shape) < WIDTH // 3 and max(small.pixels.shape) >= 2 * SQUARE
     assert small.frame is not None
-    for attribute in ("width", "height", "orientation", "displayed", "notes"):
+    for attribute in ("width", "height", "orientation", "displayed_shape", "notes"):
         assert getattr(small, attribute) == getattr(whole, attribute)
     difference = np.abs(square(small) - square(whole))
     assert difference.max() < bound and difference.mean() < 0.8
@@ -112,9 +112,9 @@ def test_a_reduced_photograph_is_upright_and_its_edges_are_known(tmp_path, orien
     path = tmp_path / f"turned{suffix}"
     Image.fromarray(scene()).save(path, exif=turned(orientation))
     whole, small = read_photograph(path), read_photograph(path, at_least=SQUARE)
-    assert small.displayed == whole.pixels.shape[:2]
+    assert small.displayed_shape == whole.pixels.shape[:2]
     left, top, right, bottom = small.frame
-    assert (bottom - top, right - left) == tuple(side / 8 for side in small.displayed)
+    assert (bottom - top, right - left) == tuple(side / 8 for side in small.displayed_shape)
     assert np.abs(square(small) - square(whole)).max() < 8
 
 
@@ -271,5 +271,5 @@ def test_a_window_beyond_the_photograph_is_refused(tmp_path, suffix, place):
 
 def test_a_photograph_knows_its_size_though_its_pixels_are_fewer():
     pixels = np.zeros((50, 75, 3), np.uint8)
-    assert Photograph(pixels, 1, 600, 400, frame=(0, 0, 75, 50)).displayed == (400, 600)
-    assert Photograph(pixels, 6, 400, 600, frame=(0, 0, 75, 50)).displayed == (400, 600)
+    assert Photograph(pixels, 1, 600, 400, frame=(0, 0, 75, 50)).displayed_shape == (400, 600)
+    assert Photograph(pixels, 6, 400, 600, frame=(0, 0, 75, 50)).displayed_shape == (400, 600)

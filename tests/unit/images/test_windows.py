@@ -66,15 +66,19 @@ def test_a_window_has_the_pixels_that_it_needs(tmp_path, orientation, suffix):
     small = read_photograph(path, at_least=64)
     assert small.frame is not None
     closer = look_closer(path, small, window, 100)
-    assert closer.frame is None and closer.shown == window and closer.displayed == whole.displayed
+    assert (
+        closer.frame is None
+        and closer.shown == window
+        and closer.displayed_shape == whole.displayed_shape
+    )
     assert np.abs(closer.pixels.astype(int) - part).max() <= 2
     # where few pixels suffice, those that were read are cut
     coarse = look_closer(path, small, window, 8)
-    box = Letterbox(*whole.displayed, 32, window)
+    box = Letterbox(*whole.displayed_shape, 32, window)
     seen, expected = box.image_to_square(coarse.pixels, coarse.frame), box.image_to_square(part)
     assert np.abs(seen - expected).max() < 0.15
     left, top, width, height = closer.stored_box()
-    mask = np.zeros(whole.displayed, bool)
+    mask = np.zeros(whole.displayed_shape, bool)
     mask[200:350, 310:450] = True
     assert Runs.of(whole.to_stored(mask), 800, 1200).bbox() == (left, top, width, height)
 

@@ -112,7 +112,7 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
             '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n'
         )
         for number, one in enumerate(specimens):
-            width, height = (str(side) for side in one.displayed)
+            width, height = (str(side) for side in one.displayed_size)
             sizes = {"id": str(number), "name": one.specimen.name, "width": width, "height": height}
             image = ElementTree.Element("image", sizes)
             for structure in one.present:

@@ -134,7 +134,7 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
     """Write `{specimen}.json` with polygons, and flags for structures that are absent or hidden."""
     for one in specimens:
         path = folder / f"{one.specimen.specimen}.json"
-        width, height = one.displayed
+        width, height = one.displayed_size
         shapes = [
             {
                 "label": structure,

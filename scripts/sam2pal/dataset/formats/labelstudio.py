@@ -210,7 +210,7 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
     """Write `tasks.json`, polygons in percent as annotations, and the project's interface."""
     tasks = []
     for one in specimens:
-        width, height = one.displayed
+        width, height = one.displayed_size
         of_image = {
             "to_name": "image",
             "original_width": width,

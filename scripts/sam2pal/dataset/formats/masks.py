@@ -197,7 +197,7 @@ def _open(path: Path, photograph: PhotographFile, load: bool = True) -> Image.Im
 def _check_size(image: Image.Image, path: Path, photograph: PhotographFile) -> None:
     """Refuse a mask of another size before it is decoded."""
     header = photograph.header()
-    if image.size not in ((header.width, header.height), header.displayed):
+    if image.size not in ((header.width, header.height), header.displayed_size):
         raise MaskError(
             f"{path}: the mask has {image.width} x {image.height} pixels, but the photograph"
             f" {photograph.path} has {header.width} x {header.height}; export it at that size"

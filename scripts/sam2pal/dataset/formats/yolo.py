@@ -117,7 +117,7 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
     numbers = {name: number for number, name in enumerate(structures)}
     lacking: dict[str, list[str]] = {}
     for one in specimens:
-        width, height = one.displayed
+        width, height = one.displayed_size
         lines = [
             f"{numbers[structure]} "
             + " ".join(f"{x / width:.12g} {y / height:.12g}" for x, y in points)

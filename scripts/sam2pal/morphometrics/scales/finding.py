@@ -134,11 +134,11 @@ class Search:
         if photograph.frame is None:
             return 1.0
         left, _, right, _ = photograph.frame
-        return photograph.displayed[1] / (right - left)
+        return photograph.displayed_shape[1] / (right - left)
 
     def _window(self, line: Line, margin: float) -> Window:
         """What of the photograph a bar and its surroundings take."""
-        high, wide = self.photograph.displayed
+        high, wide = self.photograph.displayed_shape
         corners = line.corners(margin + 0.7 * line.length)
         left, top = (max(0, math.floor(n)) for n in corners.min(0))
         right, bottom = (math.ceil(n) for n in corners.max(0))
