@@ -69,6 +69,9 @@ LONGER := "steps": 1150, "warmup": 20, "cooldown": 500, "average": 0.985, "groun
   "turned": 0.45, "photographs": 0.08
 LONGEST := "steps": 1000, "warmup": 20, "cooldown": 480, "average": 0.985, "ground_beetles": 0.36, "lacking": 0.22, \
   "turned": 0.5, "photographs": 0.08
+LOOSE := "warmup": 20, "average": 0.985, "ground_beetles": 0.36, "photographs": 0.08, "supple": 0.65, "bend": 3.5
+LIMBS := "steps": 730, "cooldown": 410, "lacking": 0.25, "turned": 0.5
+LAST := "steps": 1250, "cooldown": 600, "lacking": 0.22, "turned": 0.65
 TAUGHT := --photographs $(addprefix $(PICTURES)/real_masks/, \
   chicken_parts davis_car_shadow faces_generated insects_whole)
 
@@ -88,7 +91,16 @@ pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures
 	$(PRETRAIN) --folder pretraining/longer --export pretraining/longer.safetensors
 	$(PRETRAIN) --folder pretraining/longest --init pretraining/longer.safetensors --seed 14 \
 	  $(TAUGHT) --options '{$(THAWED), $(LONGEST)$(ON)}'
-	$(PRETRAIN) --folder pretraining/longest --export pretraining/weights.safetensors
+	$(PRETRAIN) --folder pretraining/longest --export pretraining/longest.safetensors
+	for seed in 15 16; do $(PRETRAIN) --folder pretraining/limbs$$seed --init pretraining/longest.safetensors --seed $$seed \
+	  $(TAUGHT) --options '{$(THAWED), $(LOOSE), $(LIMBS)$(ON)}' && \
+	  $(PRETRAIN) --folder pretraining/limbs$$seed --export pretraining/limbs$$seed.safetensors || exit 1; done
+	$(PRETRAIN) --mean pretraining/longest.safetensors pretraining/limbs15.safetensors pretraining/limbs16.safetensors \
+	  --export pretraining/limbs.safetensors
+	for seed in 21 22; do $(PRETRAIN) --folder pretraining/last$$seed --init pretraining/limbs.safetensors --seed $$seed \
+	  $(TAUGHT) --options '{$(THAWED), $(LOOSE), $(LAST)$(ON)}' && \
+	  $(PRETRAIN) --folder pretraining/last$$seed --export pretraining/last$$seed.safetensors || exit 1; done
+	$(PRETRAIN) --mean pretraining/last21.safetensors pretraining/last22.safetensors --export pretraining/weights.safetensors
 	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones:"
 	@echo "==   PYTHONPATH=scripts $(BIN)/python tests/bench/weights.py [pretraining/weights.safetensors] --real $(PICTURES)/carabidae"
 

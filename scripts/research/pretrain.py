@@ -7,6 +7,7 @@ import argparse
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -47,6 +48,7 @@ def parse() -> argparse.Namespace:
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=torch.get_num_threads())
     add("--export", type=Path, help="write the weights here, half precision, and stop")
+    add("--mean", type=Path, nargs="*", help="with --export: the mean of these weights")
     return parser.parse_args()
 
 
@@ -61,8 +63,11 @@ def main() -> None:
     )
     model = build_model(architecture, random_weights=True)
     if arguments.export:
-        state = torch.load(arguments.folder / "state.pt", map_location="cpu", weights_only=True)
-        model.load_state_dict(state["average"])
+        if arguments.mean:
+            load_mean(model, arguments.mean)
+        else:
+            state = torch.load(arguments.folder / "state.pt", map_location="cpu", weights_only=True)
+            model.load_state_dict(state["average"])
         export(model, arguments.export)
         return
     if arguments.init:
@@ -81,6 +86,21 @@ def main() -> None:
         bar.set_postfix(loss=f"{numbers['loss']:.3f}", iou=f"{numbers['iou']:.3f}")
 
     pretrain(model, options, arguments.folder, arguments.seed, on_step, sets)
+
+
+def load_mean(model: torch.nn.Module, files: Sequence[Path]) -> None:
+    """Load the mean of the weights of several files."""
+    states = []
+    for file in files:
+        load_weights(model, file, "bundled")
+        states.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+    mean = {
+        name: torch.stack([state[name] for state in states]).mean(0)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in states[0].items()
+    }
+    model.load_state_dict(mean)
 
 
 def export(model: torch.nn.Module, path: Path) -> None:

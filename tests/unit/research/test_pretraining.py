@@ -9,6 +9,7 @@ import pytest
 import torch
 from held_out import drawn_groups, judge, photographed_groups
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from weights import report_held_out
 
 from sam2pal.config.checking import validated
@@ -447,3 +448,18 @@ def test_drawings_to_be_judged_on_are_the_same_every_time_and_of_plans_that_are_
     kinds.clear()
     list(drawn_groups(0, 3, 48, held_out=False))
     assert not set(kinds) & set(JUDGING_PLANS)
+
+
+def test_the_mean_of_weights_is_exported(small_model, by_hand, tmp_path):
+    state = dict(small_model.state_dict())
+    moved = "memory_encoder.out_proj.weight"
+    for number in (0, 3, 6):
+        one = state | {moved: torch.full_like(state[moved], float(number))}
+        save_file({k: v.contiguous() for k, v in one.items()}, tmp_path / f"{number}.safetensors")
+    files = [tmp_path / f"{number}.safetensors" for number in (0, 3, 6)]
+    done = by_hand("research/pretrain", "--mean", *files, "--export", tmp_path / "mean.safetensors")
+    assert done.code == 0, done.err
+    mean = load_file(tmp_path / "mean.safetensors")
+    assert mean.keys() == state.keys() and (mean[moved] == 3).all()
+    for name in state.keys() - {moved}:
+        assert torch.equal(mean[name], state[name].to(mean[name].dtype)), name

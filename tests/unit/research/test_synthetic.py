@@ -260,6 +260,23 @@ def test_hand_made_species_can_be_drawn():
     assert masks["body"].sum() > 5 * masks["legs"].sum() > 0
 
 
+def test_limbs_of_supple_collections_lie_elsewhere_and_others_stay():
+    def drawn(**more):
+        return [
+            draw_collection(np.random.default_rng(n), 2, 64, "beetle", **more) for n in range(4)
+        ]
+
+    def differ(some, others):
+        return [
+            any((a.pixels != b.pixels).any() for a, b in zip(x, y, strict=True))
+            for x, y in zip(some, others, strict=True)
+        ]
+
+    stiff = drawn(supple=0)
+    assert differ(stiff, drawn(supple=0, bend=9.0)) == [False] * 4
+    assert differ(stiff, drawn(supple=1, bend=3.5)) == [True] * 4
+
+
 def test_collection_shares_structures():
     drawings = draw_collection(np.random.default_rng(3), 4, 96)
     assert {tuple(drawing.masks) for drawing in drawings} == {tuple(drawings[0].masks)}

@@ -107,7 +107,14 @@ def drawn_group(
         kind = "ground beetle"
     textures = Path(options.textures) if options.textures else None
     drawings = draw_collection(
-        rng, options.views, options.image_size, kind, lacking=options.lacking, photographs=textures
+        rng,
+        options.views,
+        options.image_size,
+        kind,
+        lacking=options.lacking,
+        supple=options.supple,
+        bend=options.bend,
+        photographs=textures,
     )
     turned, altered = rng.random() < options.turned, rng.random() < options.altered
     images, masks = [], []

@@ -20,6 +20,8 @@ class PretrainingOptions:
         average: decay per step of the average of weights that is exported.
         ground_beetles: share of the drawn genera that are ground beetles whatever chance says.
         lacking: share of the drawn specimens that lack one of their structures.
+        supple: share of the drawn genera whose limbs lie more differently than the species' own joints say.
+        bend: how many times as far, at most, the joints of these bend.
         textures: a folder of photographs that cuticle and backgrounds of some drawings are cut from.
         turned: share of the drawn genera whose specimens are turned by multiples of 90 degrees and
             mirrored, each in its own way.
@@ -51,6 +53,8 @@ class PretrainingOptions:
     iou: float = 0.5
     ground_beetles: float = 0.25
     lacking: float = 0.15
+    supple: float = 0.35
+    bend: float = 2.5
     textures: str | None = None
     turned: float = 0.4
     altered: float = 0.4

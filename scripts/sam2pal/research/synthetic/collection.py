@@ -30,6 +30,8 @@ def draw_collection(
     kind: str | None = None,
     *,
     lacking: float = 0.0,
+    supple: float = 0.35,
+    bend: float = 2.5,
     photographs: Path | None = None,
 ) -> list[DrawnPhotograph]:
     """Draw specimens of one plan, each letterboxed to (or filling) a square of `size` pixels.
@@ -42,6 +44,9 @@ def draw_collection(
         kind: as for `sample_species`.
         lacking: the share (0..1) of the specimens that lack a structure, any one, besides those that
             lost theirs as museum specimens do.
+        supple: the share (0..1) of the collections whose limbs lie more differently than the species' own
+            joints say.
+        bend: how many times as far, at most, the joints of these bend.
         photographs: a folder of specimens' photographs; cuticle and backgrounds of some collections are
             cut from them.
 
@@ -60,7 +65,7 @@ def draw_collection(
     square = rng.random() < 0.2
     # as photographs that were stored squeezed to a square
     squeezed = bool(base.heading) and rng.random() < 0.3
-    supple = float(rng.uniform(1.0, 2.5)) if rng.random() < 0.35 else 1.0
+    looser = float(rng.uniform(1.0, bend)) if rng.random() < supple else 1.0
     scenery = photographs is not None and rng.random() < 0.3
     if photographs is not None and rng.random() < 0.35:
         members = [clad(member, rng, photographs) for member in members]
@@ -83,7 +88,7 @@ def draw_collection(
             mirrored=bool(rng.random() < 0.2),
             missing=missing,
             partial=float(rng.uniform(0, 0.35)) if rng.random() < 0.12 else 0.0,
-            supple=supple,
+            supple=looser,
         )
         drawings.append(stretched(drawing, size) if squeezed else drawing)
     return drawings
