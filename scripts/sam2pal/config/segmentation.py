@@ -18,8 +18,8 @@ class SegmentationOptions:
     templates, or the whole `photograph`. Training cuts its photographs in the same way"""
     refine: StrictBool | None = None
     """fit the edges of masks to the picture: each pixel near an edge is compared with the colours
-    of the mask and of what lies around it. With the bundled model legs and antennae gain three
-    to seven points of IoU. `none` does so with the bundled model, and not with others, for which it
+    of the mask and of what lies around it. With the bundled model legs and antennae gain two
+    to six points of IoU. `none` does so with the bundled model, and not with others, for which it
     was not measured"""
     threshold: StrictFloat = Field(0.5, ge=0, lt=1)
     """probability above which a pixel belongs to a structure"""
@@ -35,8 +35,8 @@ class SegmentationOptions:
     ensemble: StrictInt | None = Field(None, ge=1, le=8)
     """how many times each specimen is segmented: first as it is, then with 1.5 or 1.25 times the
     pixels, mirrored, scaled or turned a little (test-time augmentation). The mask is the mean of
-    all. With the bundled model 3 gains one to two and a half points of IoU, without `refine`
-    three to five, and takes the model five times as long. `none` is 3 with the bundled model, and
+    all. With the bundled model 3 gains two to three points of IoU, without `refine` four,
+    and takes the model five times as long. `none` is 3 with the bundled model, and
     1 with others, for which it was not measured"""
     half: StrictBool | None = None
     """compute in bfloat16 on a CPU, as GPUs do automatically. `none` does so with official models

@@ -20,7 +20,7 @@ from sam2pal.config.training import ConfiguredTraining
 from sam2pal.io.errors import InputError
 from sam2pal.io.files import write_if_changed
 
-ENSEMBLE = 3  # of the bundled model; docs/accuracy.md has what other numbers give
+ENSEMBLE = 3  # of the bundled model; docs/experiments/accuracy.md has what others give
 
 
 def resolved_ensemble(configuration: Configuration) -> int:

@@ -122,7 +122,7 @@ class TrainingOptions(AdapterOptions):
 
 
 SEVERAL = 3
-"""templates from which the pairs of them teach enough for more steps; docs/training.md has what these gain"""
+"""templates from which the pairs of them teach enough for more steps; docs/training.md has the gain"""
 
 WITH_SEVERAL = {"steps": 300, "views": 16, "bend": 0.05, "learning_rate": 5e-4, "palindrome": 0.0}
 """Defaults with so many. Beside pairs of templates the palindrome gains nothing and takes half the time."""

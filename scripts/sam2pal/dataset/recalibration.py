@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-# in log odds; chosen on drawn insects and other things than beetles, see docs/confidence.md
+# in log odds; chosen on drawn insects and other things (docs/experiments/confidence.md)
 GENUS_SPREAD = 0.5  # standard deviation by which genera are expected to differ
 STRUCTURE_SPREAD = 2.0  # and structures of a genus
 PROBABILITY_MARGIN = 0.001  # least distance from 0 and 1, so that labels can move probabilities

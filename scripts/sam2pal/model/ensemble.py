@@ -55,7 +55,8 @@ class Alteration:
 
 NUMBERS = ("predicted_iou", "object_score", "shares")
 
-# in this order, so that the first of them are the best of their number; docs/accuracy.md has what each gives
+# in this order, so that the first of them are the best of their number; docs/experiments/accuracy.md has what
+# each gives
 ALTERATIONS = (
     Alteration(),
     Alteration(pixels=1.5, mirrored=True, scale=0.9),
