@@ -272,9 +272,8 @@ def test_limbs_of_supple_collections_lie_elsewhere_and_others_stay():
             for x, y in zip(some, others, strict=True)
         ]
 
-    stiff = drawn(supple=0)
-    assert differ(stiff, drawn(supple=0, bend=9.0)) == [False] * 4
-    assert differ(stiff, drawn(supple=1, bend=3.5)) == [True] * 4
+    assert differ(drawn(supple=0, bend=1.0), drawn(supple=0, bend=3.5)) == [False] * 4
+    assert differ(drawn(supple=1, bend=1.0), drawn(supple=1, bend=3.5)) == [True] * 4
 
 
 def test_collection_shares_structures():
