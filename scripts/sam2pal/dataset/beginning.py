@@ -283,7 +283,7 @@ structures:
 rounds:
   untrained:
     templates: [first]
-  trained: # also learns from unlabelled photographs
+  trained: # also learns from unlabelled photographs; may gain nothing with fewer than three templates
     templates: [first]
     train: {{}}
   # Look at the masks in results/index.html, correct a few on the page, and put the exported file into
