@@ -256,7 +256,7 @@ def test_a_window_that_cuts_limbs_off_is_widened():
         return FoundWindow(window, by, 0.9, boxes.pop(0))
 
     finder._judge = judge
-    photograph = SimpleNamespace(displayed=(1000, 1000))
+    photograph = SimpleNamespace(displayed_shape=(1000, 1000))
     first = FoundWindow(Window(400, 400, 100, 100), "foreground", 0.9, (400, 410, 90, 60))
     whole = (340, 410, 150, 60)
     boxes = [(370, 410, 120, 60), whole]
