@@ -74,6 +74,10 @@ LIMBS := "steps": 730, "cooldown": 410, "lacking": 0.25, "turned": 0.5
 LAST := "steps": 1250, "cooldown": 600, "lacking": 0.22, "turned": 0.65
 TAUGHT := --photographs $(addprefix $(PICTURES)/real_masks/, \
   chicken_parts davis_car_shadow faces_generated insects_whole)
+# runs that differ in their random numbers alone: $(call RUNS,NAME,WEIGHTS TO START FROM,SEEDS,OPTIONS)
+RUNS = for seed in $(3); do $(PRETRAIN) --folder pretraining/$(1)$$seed --init pretraining/$(2).safetensors --seed $$seed \
+	  $(TAUGHT) --options '{$(THAWED), $(LOOSE), $(4)$(ON)}' && \
+	  $(PRETRAIN) --folder pretraining/$(1)$$seed --export pretraining/$(1)$$seed.safetensors || exit 1; done
 
 pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures (hours; goes on where it was; DEVICE=cuda)
 	@VIRTUAL_ENV=.venv $(UV) pip install --require-hashes --no-deps -r envs/lock-pretrain.txt
@@ -92,14 +96,10 @@ pretrain: $(READY) ## Teach the bundled model anew on drawings and real pictures
 	$(PRETRAIN) --folder pretraining/longest --init pretraining/longer.safetensors --seed 14 \
 	  $(TAUGHT) --options '{$(THAWED), $(LONGEST)$(ON)}'
 	$(PRETRAIN) --folder pretraining/longest --export pretraining/longest.safetensors
-	for seed in 15 16; do $(PRETRAIN) --folder pretraining/limbs$$seed --init pretraining/longest.safetensors --seed $$seed \
-	  $(TAUGHT) --options '{$(THAWED), $(LOOSE), $(LIMBS)$(ON)}' && \
-	  $(PRETRAIN) --folder pretraining/limbs$$seed --export pretraining/limbs$$seed.safetensors || exit 1; done
+	$(call RUNS,limbs,longest,15 16,$(LIMBS))
 	$(PRETRAIN) --mean pretraining/longest.safetensors pretraining/limbs15.safetensors pretraining/limbs16.safetensors \
 	  --export pretraining/limbs.safetensors
-	for seed in 21 22; do $(PRETRAIN) --folder pretraining/last$$seed --init pretraining/limbs.safetensors --seed $$seed \
-	  $(TAUGHT) --options '{$(THAWED), $(LOOSE), $(LAST)$(ON)}' && \
-	  $(PRETRAIN) --folder pretraining/last$$seed --export pretraining/last$$seed.safetensors || exit 1; done
+	$(call RUNS,last,limbs,21 22,$(LAST))
 	$(PRETRAIN) --mean pretraining/last21.safetensors pretraining/last22.safetensors --export pretraining/weights.safetensors
 	@echo "== the weights: pretraining/weights.safetensors; compare before they replace the bundled ones:"
 	@echo "==   PYTHONPATH=scripts $(BIN)/python tests/bench/weights.py [pretraining/weights.safetensors] --real $(PICTURES)/carabidae"

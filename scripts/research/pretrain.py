@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -93,14 +94,9 @@ def load_mean(model: torch.nn.Module, files: Sequence[Path]) -> None:
     states = []
     for file in files:
         load_weights(model, file, "bundled")
-        states.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-    mean = {
-        name: torch.stack([state[name] for state in states]).mean(0)
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in states[0].items()
-    }
-    model.load_state_dict(mean)
+        states.append(deepcopy(model.state_dict()))
+    means = {name: torch.stack([s[name].float() for s in states]).mean(0) for name in states[0]}
+    model.load_state_dict(means)
 
 
 def export(model: torch.nn.Module, path: Path) -> None:
