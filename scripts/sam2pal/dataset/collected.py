@@ -19,7 +19,7 @@ from sam2pal.dataset.runs import Runs
 from sam2pal.images.address import content_hash
 from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
-from sam2pal.images.orientation import stored
+from sam2pal.images.orientation import stored, swaps_sides
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError, first_few
 from sam2pal.io.spelling import composed, folded, meant, nearest
@@ -303,7 +303,7 @@ class Collected:
         if size not in (as_stored, header.displayed_size):
             turned = (
                 f" ({_pixels(header.displayed_size)} as displayed)"
-                if header.orientation > 4
+                if swaps_sides(header.orientation)
                 else ""
             )
             if size == as_stored[::-1] and not os.path.exists(image.path):

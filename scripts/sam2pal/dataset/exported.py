@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sam2pal.dataset.dataset import MISSING, AnnotatedSpecimen, State
 from sam2pal.dataset.tracing import Ring, bridged, pieces
-from sam2pal.images.orientation import upright
+from sam2pal.images.orientation import swaps_sides, upright
 from sam2pal.io.spelling import folded
 
 NO_MARK = "(no mark such as 'head absent')"
@@ -36,7 +36,7 @@ class Exported:
     def displayed_size(self) -> tuple[int, int]:
         """`(width, height)` of the photograph turned upright."""
         size = (self.specimen.width, self.specimen.height)
-        return size[::-1] if self.orientation > 4 else size
+        return size[::-1] if swaps_sides(self.orientation) else size
 
     @cached_property
     def present(self) -> list[str]:

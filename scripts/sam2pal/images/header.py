@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from sam2pal.images.orientation import swaps_sides
 from sam2pal.io.errors import InputError
 from sam2pal.io.memory import free_bytes
 
@@ -27,7 +28,7 @@ class Header:
     @property
     def displayed_size(self) -> tuple[int, int]:
         """`(width, height)` as a viewer shows it."""
-        swapped = self.orientation >= 5
+        swapped = swaps_sides(self.orientation)
         return (self.height, self.width) if swapped else (self.width, self.height)
 
 

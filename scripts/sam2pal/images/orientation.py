@@ -27,6 +27,11 @@ def mirrors(orientation: int) -> bool:
     return orientation in (2, 4, 5, 7)
 
 
+def swaps_sides(orientation: int) -> bool:
+    """Whether width and height on disk are height and width as viewers display them."""
+    return orientation > 4
+
+
 def upright_points(points: np.ndarray, orientation: int, width: int, height: int) -> np.ndarray:
     """Turn points as `upright` turns the array that they lie on.
 

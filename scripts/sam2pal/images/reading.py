@@ -31,7 +31,7 @@ from sam2pal.images import pillow, tiff
 from sam2pal.images.address import check_inside, split
 from sam2pal.images.header import MAX_PIXELS, Header
 from sam2pal.images.jpeg import DamagedPixelsError
-from sam2pal.images.orientation import stored, upright
+from sam2pal.images.orientation import stored, swaps_sides, upright
 from sam2pal.images.reduction import large_enough
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
@@ -76,7 +76,7 @@ class Photograph:
     @property
     def displayed_shape(self) -> tuple[int, int]:
         """`(H, W)`, height and width in pixels of the whole photograph, upright."""
-        swapped = self.orientation >= 5
+        swapped = swaps_sides(self.orientation)
         return (self.width, self.height) if swapped else (self.height, self.width)
 
     @property
