@@ -8,10 +8,8 @@ templates, a specimen that is outlined only for other rounds from all of them.
 """
 
 import argparse
-import json
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,13 @@ from sam2pal.cli import add_machine, add_options, add_progress, program, run, wi
 from sam2pal.config.segmentation import SegmentationOptions
 from sam2pal.config.stages import read_options, structures_of
 from sam2pal.dataset.dataset import AnnotatedSpecimen, read_templates
-from sam2pal.dataset.files import read_json
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask
-from sam2pal.evaluation.left_out import COLUMNS, LEAST
+from sam2pal.evaluation.left_out import COLUMNS, LEAST, begun_from, drawn, trained_on
 from sam2pal.evaluation.overlap import iou
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.io.progress import Progress
-
-MOST = 8  # specimens; each template that is left out takes encoding all others once more
 
 
 def parse() -> argparse.Namespace:
@@ -78,11 +73,6 @@ def main() -> None:
         rows = list(judge(arguments, own, asked))
     tables.write(tables.table(rows, COLUMNS), arguments.output)
     print(f"{arguments.output}: {len({row['specimen'] for row in rows})} specimens")
-
-
-def drawn(rounds: Counter[str]) -> list[str]:
-    """Which specimens all rounds are asked of: those that are templates of the fewest `rounds`, at random."""
-    return sorted(rounds, key=lambda name: (rounds[name], zlib.crc32(name.encode()), name))[:MOST]
 
 
 def judge(
@@ -138,35 +128,6 @@ def judge(
                     "trained_on": "yes" if one.specimen in known else "no",
                     "begun_from": "yes" if (one.specimen, name) in begun else "no",
                 }
-
-
-def begun_from(corrected: Iterable[Path], round_: str) -> set[tuple[str, str]]:
-    """Specimens and structures whose outlines were begun from masks of the round, or are these."""
-    begun = set()
-    for path in corrected:
-        data = read_json(path)
-        specimens = {image["id"]: image["specimen"] for image in data["images"]}
-        names = {category["id"]: category["name"] for category in data["categories"]}
-        begun |= {
-            (specimens[one["image_id"]], names[one["category_id"]])
-            for one in data["annotations"]
-            if one["round"] == round_
-        }
-    return begun
-
-
-def trained_on(chain: Iterable[Path]) -> set[str]:
-    """Templates that changed an adapter."""
-    known: set[str] = set()
-    for folder in chain:
-        path = folder / "training.json"
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            if record["published"] == "trained":
-                known |= set(record["templates"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: damaged; delete {folder}, and run again") from error
-    return known
 
 
 if __name__ == "__main__":

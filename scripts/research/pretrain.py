@@ -62,6 +62,8 @@ def main() -> None:
     architecture = ModelOptions(
         "bundled", options.image_size, checkpoint="none", config=str(arguments.config)
     )
+    if arguments.mean and not arguments.export:
+        raise InputError("--mean: --export is missing; it says where to write the mean")
     model = build_model(architecture, random_weights=True)
     if arguments.export:
         if arguments.mean:

@@ -1,6 +1,9 @@
 """Rounds compared without truth, by leave-one-out over outlined specimens."""
 
+import json
 import math
+import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,8 +14,10 @@ from typing import Any
 import scipy
 
 from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.dataset.files import read_json
 from sam2pal.evaluation.scores import ALL
 from sam2pal.io import tables
+from sam2pal.io.errors import InputError
 
 COLUMNS = {
     **dict.fromkeys(("genus", "round", "specimen", "structure", "state"), str),
@@ -25,6 +30,7 @@ COLUMNS = {
 was trained on the specimen, `begun_from` if the outline was begun from what the round had found."""
 MEASURE = "iou_left_out"
 """What `evaluation_rounds.csv` calls the IoU of specimens left out."""
+MOST = 8  # specimens; each template that is left out takes encoding all others once more
 LEAST = 3  # specimens; of fewer no test can say anything
 MARGIN = 0.01  # of mean IoU that is worth another round
 LEVEL = 0.05  # of the one-sided paired t-test by which an earlier round is taken
@@ -89,6 +95,40 @@ class Comparison:
         if self.known:
             said += f", one of the two was trained on {self.known} of these"
         return f"{said}; p {self.p:.3f}"
+
+
+def drawn(rounds: Counter[str]) -> list[str]:
+    """Which specimens all rounds are asked of: those that are templates of the fewest `rounds`, at random."""
+    return sorted(rounds, key=lambda name: (rounds[name], zlib.crc32(name.encode()), name))[:MOST]
+
+
+def begun_from(corrected: Iterable[Path], round_: str) -> set[tuple[str, str]]:
+    """Specimens and structures whose outlines were begun from masks of the round, or are these."""
+    begun = set()
+    for path in corrected:
+        data = read_json(path)
+        specimens = {image["id"]: image["specimen"] for image in data["images"]}
+        names = {category["id"]: category["name"] for category in data["categories"]}
+        begun |= {
+            (specimens[one["image_id"]], names[one["category_id"]])
+            for one in data["annotations"]
+            if one["round"] == round_
+        }
+    return begun
+
+
+def trained_on(chain: Iterable[Path]) -> set[str]:
+    """Templates that changed an adapter."""
+    known: set[str] = set()
+    for folder in chain:
+        path = folder / "training.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["published"] == "trained":
+                known |= set(record["templates"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: damaged; delete {folder}, and run again") from error
+    return known
 
 
 def read_left_out(paths: Iterable[str | Path] | None) -> dict[Run, LeftOut]:

@@ -12,14 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import leave_one_out
 from sam2pal.config.stages import read_options
 from sam2pal.config.training import TrainingOptions
-from sam2pal.dataset.corrections import Judgement, write_templates
 from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset
 from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, Windowed, build_manifest, read_list, write_list
-from sam2pal.dataset.photographs import PhotographFile
 from sam2pal.dataset.previews import Previews
 from sam2pal.dataset.rle import decode_mask, encode_mask
 from sam2pal.evaluation.left_out import COLUMNS
@@ -438,31 +435,3 @@ def test_a_round_is_judged_by_outlined_specimens_as_if_they_were_no_templates(pr
     }
     said, rows = judge("templates", "templates")
     assert not rows and "too few" in said
-
-
-def test_what_an_adapter_was_trained_on_is_told_by_the_records_of_the_chain(tmp_path):
-    records = {
-        "second": {"published": "trained", "templates": ["a", "b"]},
-        "first": {"published": "trained", "templates": ["d"]},
-        "none": {"published": "init", "templates": ["e"]},
-    }
-    for name, record in records.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "training.json").write_text(json.dumps(record))
-    assert leave_one_out.trained_on(tmp_path / name for name in records) == {"a", "b", "d"}
-
-
-def test_outlines_that_were_begun_from_masks_of_a_round_are_known(tmp_path):
-    said = [("a", "corrected", "one"), ("b", "corrected", "two"), ("d", "accepted", "one")]
-    square = [[1, 1, 9, 1, 9, 9]]
-    judgements = [
-        Judgement(
-            "", PhotographFile(f"{name}.png", "", name), "head", verdict, round_, "", square, ""
-        )
-        for name, verdict, round_ in said
-    ]
-    write_templates(tmp_path / "one.json", judgements[:2])
-    write_templates(tmp_path / "two.json", judgements[1:])
-    files = [tmp_path / "one.json", tmp_path / "two.json"]
-    assert leave_one_out.begun_from(files, "one") == {("a", "head"), ("d", "head")}
-    assert leave_one_out.begun_from([], "one") == set()
