@@ -3,9 +3,9 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "convert_templates": 9,
+    "convert_templates": 10,
     "convert_corrections": 4,
-    "find_specimens": 8,
-    "list_specimens": 4,
+    "find_specimens": 9,
+    "list_specimens": 5,
     "draw_pool": 1,
 }

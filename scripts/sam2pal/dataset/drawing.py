@@ -137,7 +137,7 @@ def polygons(
             goes round more than half of its area twice.
     """
     for ring in rings:
-        if not all(_is_number(v) for v in ring):
+        if not all(is_number(v) for v in ring):
             raise InputError(f"{where}: a coordinate of the outline is not a number")
         if len(ring) % 2:
             raise InputError(f"{where}: an outline has an x without its y ({len(ring)} numbers)")
@@ -265,7 +265,7 @@ def _depths(rings: Sequence[Sequence[float]]) -> list[int]:
     ]
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
     """Whether it is a finite number that is not too long for a float."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -274,7 +274,7 @@ def _is_number(value: object) -> bool:
 
 def finite(value: object) -> float:
     """A finite number; TypeError for anything else, such as a text or true."""
-    if not _is_number(value):
+    if not is_number(value):
         raise TypeError(f"{str(value)[:40]!r} is not a number")
     return float(value)  # type: ignore[arg-type]
 
@@ -291,7 +291,7 @@ def flat(points: object, where: str, more: bool = False) -> list[float]:
     sound = isinstance(points, list) and all(
         isinstance(point, list | tuple)
         and (len(point) == 2 or (more and len(point) > 2))
-        and all(_is_number(value) for value in point)
+        and all(is_number(value) for value in point)
         for point in points
     )
     if not sound:

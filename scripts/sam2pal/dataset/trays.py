@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
+from sam2pal.dataset.drawing import is_number, positive_size
 from sam2pal.dataset.files import Coco, check, read_json
 from sam2pal.dataset.manifest import Windowed
 from sam2pal.dataset.photographs import PhotographFile, Photographs
@@ -25,6 +26,7 @@ from sam2pal.images.trays import ALIKE, LIKE, SIDE, specimens_in
 from sam2pal.images.window import Window
 from sam2pal.io.errors import DamagedError, InputError
 from sam2pal.io.files import atomic
+from sam2pal.io.spelling import composed
 
 OUTLINED = 256  # pixels of an outline's longer side suffice
 FAR = 0.1  # of the longest piece: what is drawn at twice that distance may be another specimen
@@ -198,8 +200,8 @@ def read_boxes(
         By the path of the photograph, the file that says it and the boxes; None of a whole photograph.
 
     Raises:
-        InputError: a file is not sound, names a photograph that is not there or one that another file
-            names, or a box is not in its photograph.
+        InputError: a file is not sound, names a photograph that is not there, one that another file names or
+            one of another size, or a box is not in its photograph.
     """
     found: dict[str, tuple[str, list[Boxed] | None]] = {}
     for path in map(Path, paths):
@@ -209,6 +211,13 @@ def read_boxes(
             drawn.setdefault(annotation["image_id"], []).append(annotation)
         for image in data["images"]:
             photograph = photographs.find(image["file_name"], str(path))
+            where = f"{path}: image '{image['file_name']}'"
+            size = positive_size(image.get("width"), image.get("height"), where)
+            if size is not None and size != (shown := photograph.header().displayed_size):
+                raise InputError(
+                    f"{where}: its boxes were drawn on {size[0]} x {size[1]} pixels, but the photograph has"
+                    f" {shown[0]} x {shown[1]}, upright; draw them on the photograph itself"
+                )
             if photograph.path in found:
                 other = found[photograph.path][0]
                 raise InputError(
@@ -223,7 +232,7 @@ def read_boxes(
 def _box(annotation: dict[str, Any], photograph: PhotographFile, file: str) -> Boxed:
     where = f"{file}: annotation {annotation.get('id', '?')} of {photograph.name}"
     box = annotation.get("bbox")
-    numbers = isinstance(box, list) and all(isinstance(edge, int | float) for edge in box)
+    numbers = isinstance(box, list) and all(is_number(edge) for edge in box)
     if not numbers or len(box) != 4 or min(box[2:]) < 1:
         raise InputError(
             f"{where}: its bbox is {box!r}; expected left, top, width and height in pixels, the last two"
@@ -271,16 +280,16 @@ def as_coco(trays: Iterable[Tray]) -> dict[str, Any]:
 
 
 def windows_of(path: str | Path) -> dict[str, list[Windowed] | None]:
-    """The windows that `as_coco` wrote, by the name of the photograph; None of a whole one.
+    """The windows that `as_coco` wrote, by the photograph's name as manifests have it; None of a whole one.
 
     Raises:
         InputError: the file is not sound.
     """
     data = check(read_json(path), path)
-    names = {image["id"]: image["file_name"] for image in data["images"]}
+    names = {image["id"]: composed(image["file_name"]) for image in data["images"]}
     windows: dict[str, list[Windowed]] = {name: [] for name in names.values()}
     try:
-        whole = {image["file_name"] for image in data["images"] if image.get("whole") is True}
+        whole = {names[image["id"]] for image in data["images"] if image.get("whole") is True}
         for one in data["annotations"]:
             left, top, width, height = one["window"]
             number = one["name"].rpartition("#")[2]

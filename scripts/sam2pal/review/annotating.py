@@ -6,8 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sam2pal.dataset.files import Coco
-from sam2pal.images.folder import FoundFile, scan
-from sam2pal.images.reading import inspect
+from sam2pal.dataset.manifest import build_manifest
 from sam2pal.io.errors import InputError
 from sam2pal.review.page import PageLocation
 from sam2pal.review.survey import Sources
@@ -22,10 +21,11 @@ def write_annotation_page(
     Raises:
         InputError: the folder is missing or holds no photograph that can be read.
     """
-    listing = scan(photographs)
     coco = Coco(structures, genus=genus)
-    for found in listing.photographs:
-        coco.image(**_image(found))
+    for row in build_manifest(photographs, None, 1, genus).specimens:
+        names = {"file_name": Path(row.name).name, "specimen": row.specimen, "path": row.path}
+        size = {"width": row.width, "height": row.height}
+        coco.image(**names, **size, status=row.status, reason=row.reason)
     if not any(image["status"] == "ok" for image in coco.images):
         raise InputError(f"{photographs}: the folder holds no photograph that can be read")
     with TemporaryDirectory() as folder:
@@ -33,13 +33,3 @@ def write_annotation_page(
         coco.write(nothing)
         place = PageLocation(Path(output), annotate=True)
         return write_review(place, Sources([nothing], genus=genus))
-
-
-def _image(found: FoundFile) -> dict[str, Any]:
-    image = {"file_name": Path(found.name).name, "specimen": found.stem}
-    image |= {"path": found.path, "status": "ok", "reason": ""}
-    try:
-        header = inspect(found.path)
-    except InputError as error:
-        return image | {"status": "unreadable", "reason": str(error), "width": 0, "height": 0}
-    return image | {"width": header.width, "height": header.height}

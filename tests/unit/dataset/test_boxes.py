@@ -3,6 +3,7 @@
 import json
 import runpy
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from sam2pal.dataset.manifest import build_manifest, write_list
 from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.rle import decode_mask, encode_mask
-from sam2pal.dataset.trays import Boxed, as_coco, find, named, read_boxes, windows_of
+from sam2pal.dataset.trays import Boxed, Tray, as_coco, find, named, read_boxes, windows_of
 from sam2pal.images.address import address_of, content_hash
 from sam2pal.images.orientation import stored
 from sam2pal.images.reading import Photograph
@@ -190,6 +191,7 @@ def test_codes_beside_specimens_name_them(folder: Path, monkeypatch: pytest.Monk
     [
         ({"bbox": [1, 2, 3]}, "its bbox is"),
         ({"bbox": [1, 2, 30, 0.5]}, "1 or more"),
+        ({"bbox": [float("nan"), 2, 30, 30]}, "its bbox is"),
         ({"bbox": [600, 2, 30, 30]}, "outside of the photograph, which has 500 x 320"),
         ({"bbox": [6, 2, 30, 30], "name": "a/b"}, "part of a file's name"),
     ],
@@ -198,6 +200,30 @@ def test_a_wrong_box_is_named(folder: Path, box: dict, said: str) -> None:
     with pytest.raises(InputError, match=said) as error:
         read_boxes([boxes(folder, box)], Photographs.of_folder(folder / "trays"))
     assert "boxes.json: annotation 1 of TRAY_1.png" in str(error.value)
+
+
+def test_boxes_drawn_on_a_picture_of_another_size_are_refused(folder: Path) -> None:
+    photographs = Photographs.of_folder(folder / "trays")
+    path = Path(boxes(folder, {"bbox": [60, 50, 41, 81]}))
+    data = json.loads(path.read_text())
+    for width, height, refused in ((500, 320, False), (250, 160, True), (320, 500, True)):
+        data["images"][0] |= {"width": width, "height": height}
+        path.write_text(json.dumps(data))
+        if refused:
+            with pytest.raises(InputError, match=f"on {width} x {height} .* has 500 x 320"):
+                read_boxes([path], photographs)
+        else:
+            assert len(read_boxes([path], photographs)) == 1
+
+
+def test_a_tray_whose_name_macos_decomposed_has_its_specimens(folder: Path) -> None:
+    draw(folder / "umlaut" / unicodedata.normalize("NFD", "Käfer.png"), PLACES, (500, 320))
+    (file,) = Photographs.of_folder(folder / "umlaut").photographs
+    tray = Tray(file, 500, 320, (Boxed("0101", (60, 50, 41, 81)),))
+    write_coco(folder / "found.json", as_coco([tray]))
+    windows = windows_of(folder / "found.json")
+    (row,) = build_manifest(folder / "umlaut", None, 4, windows=windows).specimens
+    assert (row.specimen, row.status) == ("Käfer#0101", "ok")
 
 
 def test_wrong_names_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

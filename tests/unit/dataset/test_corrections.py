@@ -145,6 +145,17 @@ def test_what_is_hidden_or_outside_is_a_fact_and_no_mask(folder: Path, say: Say)
         assert annotation.before.area
 
 
+def test_what_the_page_says_is_hidden_is_so_in_annotations_too(folder: Path, say: Say) -> None:
+    nothing = np.zeros((HEIGHT, WIDTH), bool)
+    file = say(
+        ("box/0", "head", "hidden", nothing), ("box/0", "elytra", "outside", None),
+        ("box/1", "head", "absent", nothing), ("box/1", "elytra", "corrected", ELYTRA),
+    )  # fmt: skip
+    found = Dataset(convert(file, folder, STRUCTURES), where="templates").by_specimen()
+    said = {name: [of.state for of in one.annotations.values()] for name, one in found.items()}
+    assert said == {"box/0": ["hidden", "outside"], "box/1": ["absent", "found"]}
+
+
 def test_a_verdict_is_on_the_mask_that_was_judged(folder: Path, say: Say) -> None:
     judged = fingerprint(encode_mask(HEAD))
     file = say(

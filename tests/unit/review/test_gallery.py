@@ -35,6 +35,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables.columns import COLUMNS as MORPHOMETRICS
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
+from sam2pal.review.annotating import write_annotation_page
 from sam2pal.review.colours import PALETTE, line_styles
 from sam2pal.review.index import write_index
 from sam2pal.review.outlines import outlines, simplify, svg_path
@@ -621,6 +622,22 @@ def test_a_photograph_without_a_specimen_and_windows_of_parts_are_shown(tmp_path
     detail = left((tmp_path / "review/specimens/000/000002.js").read_text("utf-8"))
     (frame,) = parse_path(detail["windows"], 10)  # the whole photograph needs no frame
     assert frame.min(0).tolist() == [4, 6] and frame.max(0).tolist() == [14, 16]
+
+
+def test_outlines_are_drawn_on_one_of_two_photographs_of_a_name(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    for name in ("a.jpg", "a.tif", "b.png"):
+        (tmp_path / "photographs").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "photographs" / name)
+        pixels = pixels // 2
+    page = tmp_path / "page.html"
+    write_annotation_page(page, "Aus", tmp_path / "photographs", {"head": {"parent": None}})
+    with (tmp_path / "page/specimens.tsv").open(newline="") as file:
+        groups = [(row["path"], row["group"]) for row in csv.DictReader(file, delimiter="\t")]
+    place = f"{tmp_path}/photographs"
+    assert groups == [
+        (f"{place}/a.jpg", "nothing"), (f"{place}/b.png", "nothing"), (f"{place}/a.tif", "duplicate")
+    ]  # fmt: skip
 
 
 def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> None:

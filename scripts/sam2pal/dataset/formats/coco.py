@@ -144,10 +144,11 @@ def _outline(
     annotation: Mapping[str, Any], label: str, where: str, source: Source
 ) -> Outline | None:
     outline = _of_segmentation(annotation, label, where)
+    said = annotation.get("state") or annotation.get("verdict")  # of the review page
+    if said in MISSING and (outline is None or outline.empty):
+        return absent_outline(label, where, said)
     if outline is None and not annotation.get("keypoints"):
         source.ignore(BOXES)
-    if outline is not None and outline.empty and annotation.get("state") in MISSING:
-        return replace(outline, why=annotation["state"])
     return outline
 
 
