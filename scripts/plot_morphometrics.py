@@ -27,7 +27,7 @@ from sam2pal.morphometrics.tables.allometry import COLUMNS as ALLOMETRIES
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.morphometrics.tables.concordance import PAIR_COLUMNS
 from sam2pal.morphometrics.tables.plots import Quantity
-from sam2pal.morphometrics.tables.summary import REQUIRED
+from sam2pal.morphometrics.tables.summary import REQUIRED, UNCONFIRMED
 
 DISTRIBUTIONS, ALLOMETRY, AGREEMENT = FIGURES = (
     "morphometrics_distributions",
@@ -105,7 +105,7 @@ def read(arguments: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, str]]:
     data = data[data["round"] == data["genus"].map(final)]
     if stage.confirmed_only:
         looked_at = data["source"].isin(BY_HAND) | (data["verdict"] == "accepted")
-        data = data[looked_at]
+        data = data.assign(status=data["status"].where(looked_at, UNCONFIRMED))
     return data, final
 
 

@@ -3,11 +3,11 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "search_scale": 8,
+    "search_scale": 9,
     "find_scale": 2,
-    "measure": 28,
-    "summarize_morphometrics": 12,
-    "plot_morphometrics": 2,
+    "measure": 29,
+    "summarize_morphometrics": 13,
+    "plot_morphometrics": 3,
     "export_shapes": 10,
     "plot_shapes": 3,
     "export_darwin_core": 5,

@@ -288,6 +288,8 @@ def test_concordance_of_little():
     assert (one["bias"], one["ccc"], one["limit_low"]) == (1.0, None, None)
     flat = concordance(np.array([1.0, 1, 1]), np.array([1.0, 2, 3]))
     assert flat["ccc"] is None
+    rounded = concordance(np.full(6, 0.1), np.full(6, 0.7))  # their sums are not exact
+    assert (rounded["ccc"], rounded["pearson"], rounded["ccc_low"]) == (None, None, None)
     with pytest.raises(ValueError, match="equally long"):
         concordance(np.ones(3), np.ones(2))
 

@@ -638,6 +638,14 @@ def test_concordance_of_tables(tmp_path, monkeypatch, project):
     text = figure.read_text()
     assert "<!-- drawn trunk area (mm²) -->" in text and "<!-- Formica -->" in text
     assert f"bias {area['bias_percent']:+.1f} %" in text.replace("\n", " ")
+    distributions = tmp_path / "morphometrics_distributions.svg"
+    run(
+        plot_morphometrics, monkeypatch, "--tables", predicted, "--pairs",
+        tmp_path / "morphometrics_pairs.csv", "--output", figure, distributions, "--options",
+        options_file(tmp_path, confirmed_only=True),
+    )  # fmt: skip
+    assert figure.read_text() == text  # nobody confirmed a mask, and all are compared
+    assert "No measure has" in distributions.read_text()
 
 
 @pytest.mark.parametrize("source", ["drawn", "corrected"])

@@ -1,5 +1,8 @@
 """Masks that look unlike the genus or its templates are told; others are not."""
 
+import dataclasses
+import itertools
+
 import numpy as np
 import pytest
 from morphometric_shapes import annotated
@@ -30,7 +33,7 @@ def beetle(scale=1.0, head=(22, 16), at=60.0):
     }
 
 
-def judged(odd, source="predicted"):
+def judged(odd, source="predicted", **changes):
     """Statuses and flags of one specimen beside eleven ordinary ones of several sizes."""
     formulas = {"ratio": "head.width / elytra.width", "neck": "pronotum.width / elytra.width"}
     index = [parse_index(name, formula, BODY) for name, formula in formulas.items()]
@@ -45,6 +48,7 @@ def judged(odd, source="predicted"):
         )
         for i, masks in enumerate([*all_masks, odd])
     ]
+    cases[-1] = dataclasses.replace(cases[-1], **changes)
     found = measuring.measure(cases)
     for measured in found:
         measuring.learn(measured)
@@ -88,6 +92,27 @@ def test_a_mask_unlike_the_others_is_doubtful(masks, structure, flag):
     assert statuses["elytra"] == "measured"
     assert odd.indices["ratio" if structure == "head" else "neck"].status == "doubtful"
     assert {result.status for one in others for result in one.structures.values()} == {"measured"}
+
+
+@pytest.mark.parametrize("body", list(itertools.permutations(BODY)), ids="-".join)
+def test_structures_are_in_order_however_they_are_configured(body):
+    template, odd = (
+        {name: Shape.of(mask) for name, mask in of.items()} for of in (beetle(), beetle(at=290))
+    )
+    plausibility = Plausibility(body, body, [template])
+    assert plausibility.out_of_order(template) == []
+    assert plausibility.out_of_order(odd) == ["head"]
+
+
+def test_a_doubtful_mask_that_was_corrected_says_nothing_of_the_bias():
+    wrong = beetle(head=(58, 42), at=35)
+    right = {name: annotated(mask, verdict="accepted") for name, mask in wrong.items()}
+    right["head"] = annotated(beetle()["head"], "corrected", verdict="corrected")
+    predicted = {name: annotated(mask, score=0.9) for name, mask in wrong.items()}
+    checked = judged(beetle(), drawn=right, predicted=predicted)[-1].structures
+    assert checked["head"].status == checked["specimen"].status == "measured"
+    assert checked["head"].predicted == checked["specimen"].predicted == {}
+    assert checked["elytra"].predicted == checked["elytra"].values
 
 
 def test_two_specimens_as_one_are_unlike_the_templates():

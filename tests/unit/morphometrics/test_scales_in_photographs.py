@@ -276,6 +276,8 @@ def test_lengths_in_text():
     assert text._lengths("500 µm") == text._lengths("500um") == [0.5]
     assert text._lengths("| mm") == [1.0]
     assert text._lengths("1,5 cm x") == [15.0]
+    assert text._lengths("5,000 µm") == [0.005, 5.0]  # two lengths are not trusted
+    assert text._lengths("0,500 µm") == [0.0005] and text._lengths("1,000 mm") == [1.0]
     assert text._lengths("NEON 2019, 0 mm, mm") == []
     assert text._lengths("05mm") == []  # of small letters the point is not read
 

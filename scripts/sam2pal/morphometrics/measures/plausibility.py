@@ -57,7 +57,10 @@ class Plausibility:
         templates = list(templates)
         self._templates = [self.quantities(shapes) for shapes in templates]
         places = [self.places(shapes) for shapes in templates]
-        self._pairs = [pair for pair in combinations(body, 2) if _apart(pair, places)]
+        # along a template, in whatever order they are configured
+        along = max(places, key=len, default={})
+        order = sorted(along, key=along.__getitem__)
+        self._pairs = [pair for pair in combinations(order, 2) if _apart(pair, places)]
         self._seen: list[NDArray[np.float32]] = []
         self._centre: NDArray | None = None
 

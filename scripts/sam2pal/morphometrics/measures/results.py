@@ -53,7 +53,11 @@ class MeasureResult:
 
 @dataclass
 class Measured:
-    """One specimen: results by structure (the whole one under `SPECIMEN`) and by index."""
+    """One specimen: results by structure (the whole one under `SPECIMEN`) and by index.
+
+    Attributes:
+        as_predicted: the same of its masks before a person accepted or corrected any.
+    """
 
     specimen: str
     scale: Scale
@@ -62,6 +66,7 @@ class Measured:
     reason: str = ""
     quantities: NDArray[np.float32] | None = None
     disordered: list[str] = field(default_factory=list)
+    as_predicted: "Measured | None" = None
 
     @property
     def scale_doubtful(self) -> bool:

@@ -127,6 +127,7 @@ class Measuring:
             for number in checked
         ]
         for number, as_predicted in zip(checked, self._together(before), strict=True):
+            results[number].as_predicted = as_predicted
             self._compare(results[number], as_predicted)
         return results
 
@@ -140,8 +141,8 @@ class Measuring:
         }
 
         def keep(result: MeasureResult, before: MeasureResult, structures: Iterable[str]) -> None:
-            if looked_at.issuperset(structures) and before.status == MEASURED:
-                result.predicted = before.values
+            counted = looked_at.issuperset(structures) and before.status == MEASURED
+            result.predicted = before.values if counted else {}
 
         for name in self.structures:
             keep(checked.structures[name], predicted.structures[name], [name])
@@ -219,6 +220,9 @@ class Measuring:
         if measured.quantities is None:
             return
         self._doubt_masks(measured)
+        if measured.as_predicted is not None:
+            self._doubt_masks(measured.as_predicted)
+            self._compare(measured, measured.as_predicted)
         body, scale = measured.structures[SPECIMEN], measured.scale
         if body.status != MEASURED or not scale.pixels_per_mm or not body.values.get("length"):
             return

@@ -22,6 +22,7 @@ MISSING = (
 _UNITS = {"nm": 1e-6, "um": 1e-3, "mm": 1.0, "cm": 10.0}
 # 05 is 0.5 of which the point was not read
 _LENGTH = re.compile(r"(?<![\d.,])((?:0|[1-9]\d{0,3})(?:[.,]\d{1,3})?)\s*(nm|mm|cm|[uµμ]m)\b")
+_THOUSANDS = re.compile(r"[1-9]\d*,\d{3}")
 _TALL = 700  # pixels across that Tesseract is shown
 _SECONDS = 60
 
@@ -73,9 +74,10 @@ def _lengths(text: str) -> list[float]:
     found = []
     for number, unit in _LENGTH.findall(text.replace("|", "1")):
         name = "um" if unit[0] in "uµμ" else unit
-        length = float(number.replace(",", ".")) * _UNITS[name]
-        if length > 0:
-            found.append(length)
+        values = [float(number.replace(",", "."))]
+        if name in ("um", "nm") and _THOUSANDS.fullmatch(number):  # or three decimals
+            values.append(float(number.replace(",", "")))
+        found += [value * _UNITS[name] for value in values if value > 0]
     return found
 
 

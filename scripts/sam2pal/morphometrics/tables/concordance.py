@@ -67,9 +67,9 @@ def concordance(predicted: NDArray, drawn: NDArray) -> dict[str, float | None]:
         "limit_low": bias - 1.96 * sd,
         "limit_high": bias + 1.96 * sd,
     }
-    sx, sy = x.std(), y.std()
-    if sx * sy == 0:
+    if np.ptp(x) == 0 or np.ptp(y) == 0:  # of equal values the standard deviation may be rounded
         return result
+    sx, sy = x.std(), y.std()
     covariance = float(((x - x.mean()) * (y - mean)).mean())
     ccc = 2 * covariance / (sx**2 + sy**2 + bias**2)
     r = covariance / (sx * sy)
