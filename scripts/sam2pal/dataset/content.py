@@ -10,6 +10,7 @@ import numpy as np
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.dataset import State
 from sam2pal.dataset.drawing import Drawing, Outline
+from sam2pal.dataset.files import guarded
 from sam2pal.dataset.photographs import PhotographFile, Photographs
 from sam2pal.dataset.reading import read_annotations
 from sam2pal.images.address import file_of
@@ -28,10 +29,11 @@ def content_state(source: AnnotationSet, structures: Sequence[str]) -> str:
     photographs = Photographs.later(source.photographs)
     try:
         read = read_annotations(path, photographs, structures)
-        for drawing in sorted(read.drawings, key=lambda one: one.photograph):
-            photograph = _photograph(drawing, photographs)
-            digest.update(_of_drawing(drawing, photograph))
-            digest.update(files_state(file_of(photograph.path)).encode() if photograph else b"")
+        with guarded(path):
+            for drawing in sorted(read.drawings, key=lambda one: one.photograph):
+                photograph = _photograph(drawing, photographs)
+                digest.update(_of_drawing(drawing, photograph))
+                digest.update(files_state(file_of(photograph.path)).encode() if photograph else b"")
     except InputError:
         return files_state(path)
     return digest.hexdigest()

@@ -5,6 +5,7 @@ docs/corrections.md says what such a file holds.
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,9 @@ class Hashes:
     def __init__(self, path: str | Path | None = None) -> None:
         self._path = Path(path) if path else None
         self._known: dict[str, list[Any]] = {}
-        if self._path and self._path.is_file():
-            self._known = json.loads(self._path.read_text(encoding="utf-8"))
+        if self._path:
+            with suppress(OSError, ValueError, TypeError):  # what is damaged is made again
+                self._known = dict(json.loads(self._path.read_text(encoding="utf-8")))
 
     def of(self, photograph: str) -> str:
         """64 hexadecimal digits; InputError if the file cannot be read."""

@@ -72,8 +72,12 @@ _DIGITS = re.compile("([0-9]+)")
 
 
 def visible_below(folder: Path) -> list[Path]:
-    """All files below a folder in natural order, none of folders that cannot be listed."""
-    found = [folder / name for name, entry in walk(folder) if not isinstance(entry, OSError)]
+    """All files below a folder in natural order; InputError if a folder cannot be listed."""
+    found = []
+    for name, entry in walk(folder):
+        if isinstance(entry, OSError):
+            raise _unlisted(entry, os.fspath(folder / name))
+        found.append(folder / name)
     return sorted(found, key=lambda path: natural_key(path.as_posix()))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 FEW_BITS = 2**14 - 1  # cameras store 10, 12 or 14 bits in 16-bit files
 _LIMITS = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16, 20, 24, 32))
+_OVERSHOOT = 1.5  # times white: floats up to which are white
 _VALUES = np.arange(256) / 255
 # of 8-bit sRGB, the light (IEC 61966-2-1); a table is far quicker than a power for each pixel
 LINEAR = np.where(_VALUES > 0.04045, ((_VALUES + 0.055) / 1.055) ** 2.4, _VALUES / 12.92)
@@ -35,6 +36,10 @@ def to_uint8(
     if values.dtype.kind == "f":
         values = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=0.0)
         limits = (1, 255, 65535)
+        largest = values.max(initial=0)
+        # sharpening and resizing go a little beyond white
+        over = [limit for limit in limits if limit < largest <= _OVERSHOOT * limit]
+        values = np.minimum(values, over[0]) if over else values
     elif values.dtype.kind in "ui":
         limits = _LIMITS if bits is None else (2**bits - 1,)
     else:

@@ -12,6 +12,7 @@ from running import outline, photographs
 
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset.content import content_state
+from sam2pal.io.files import files_state
 
 STRUCTURES = ["head", "eye"]
 
@@ -53,6 +54,15 @@ def test_why_a_template_does_not_show_a_structure_counts(tmp_path):
         path.write_text(json.dumps(data))
         seen.add(state(tmp_path))
     assert len(seen) == 3
+
+
+def test_what_cannot_be_drawn_is_told_by_its_file(tmp_path):
+    photographs(tmp_path / "Aus", range(1))
+    value = {"points": [[1, 1], [50, 1], [50, 50]], "polygonlabels": ["head"]}
+    region = {"type": "polygonlabels", "value": value, "original_width": "a", "original_height": 9}
+    task = {"data": {"image": "0000.png"}, "annotations": [{"result": [region]}]}
+    (tmp_path / "drawn.json").write_text(json.dumps([task]))
+    assert state(tmp_path) == files_state(tmp_path / "drawn.json")
 
 
 def replaced(path):

@@ -309,6 +309,8 @@ def test_a_hash_is_computed_again_only_of_a_file_that_changed(tmp_path: Path, fo
     assert Hashes(kept).of(str(photograph)) == "known"
     photograph.write_bytes(photograph.read_bytes() + b"\0")
     assert Hashes(kept).of(str(photograph)) not in (first, "known")
+    kept.write_text('{"a": [')
+    assert Hashes(kept).of(str(photograph)) not in (first, "known")
 
 
 def test_a_rejected_correction_is_kept_and_used_for_nothing(folder: Path, say: Say) -> None:

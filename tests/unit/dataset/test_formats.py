@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import zipfile
 import zlib
 
@@ -717,6 +718,22 @@ def test_an_outline_of_a_few_pixels_is_noted(tmp_path, photographs):
         (tmp_path / "a.json").write_text(json.dumps(labelme_of(larger)))
         notes = " ".join(convert(tmp_path / "a.json", photographs, NAMES)["info"]["notes"])
         assert ("a.json: 'head' has 1 pixels; look" in notes) == told
+
+
+def test_a_folder_of_annotations_that_may_not_be_read_is_named(tmp_path, photographs, monkeypatch):
+    listed = os.scandir
+
+    def denied(path):
+        if os.fspath(path).endswith("/closed"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return listed(path)
+
+    (tmp_path / "drawn/closed").mkdir(parents=True)
+    (tmp_path / "drawn/a.json").write_text(json.dumps(LABELME))
+    assert convert(tmp_path / "drawn", photographs, NAMES)["images"]
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(InputError, match="drawn/closed: the folder cannot be listed"):
+        convert(tmp_path / "drawn", photographs, NAMES)
 
 
 @pytest.mark.parametrize("hidden", [".ipynb_checkpoints", "__MACOSX", "old/@eaDir"])

@@ -77,7 +77,8 @@ def test_sixteen_bit_grey_png(tmp_path):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [([0.0, 0.5, 1.0], [0, 128, 255]), ([0.0, 51.0, 255.0], [0, 51, 255]),
-     ([-3.0, np.nan, 65535.0], [0, 0, 255])],
+     ([-3.0, np.nan, 65535.0], [0, 0, 255]), ([0.0, 0.5, 1.02], [0, 128, 255]),
+     ([0.0, 51.0, 260.0], [0, 51, 255])],
 )  # fmt: skip
 def test_float_tiff(tmp_path, values, expected):
     path = tmp_path / "float.tif"
