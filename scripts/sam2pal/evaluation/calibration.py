@@ -25,22 +25,25 @@ def auroc_interval(
     """Confidence interval of `auroc`; masks of one specimen (its number in [n]) may be alike.
 
     DeLong's variance with the contributions of a specimen's masks summed (Obuchowski 1997,
-    Biometrics 53: 567), on the logit scale. NaN with fewer than two bad or good masks or
-    specimens, or where the area is 0 or 1, because its variance cannot be told from the data then.
+    Biometrics 53: 567), on the logit scale. NaN with fewer than two specimens with bad masks, or
+    with good ones, or where the area is 0 or 1: its variance cannot be told from the data then.
     """
     area = auroc(warning, bad)
     n_bad, n_good = int(np.sum(bad)), int(np.sum(~bad))
-    n_specimens = len(np.unique(specimen))
-    if min(n_bad, n_good, n_specimens) < 2 or not 0 < area < 1:
+    names, number = np.unique(specimen, return_inverse=True)
+    kinds = bad, ~bad
+    counts = [len(np.unique(number[of])) for of in kinds]  # of specimens
+    if min(counts) < 2 or not 0 < area < 1:
         return float("nan"), float("nan")
     everywhere, among_bad = _ranks(warning), _ranks(warning[bad])
     among_good = _ranks(warning[~bad])
     influence = np.empty(len(warning))
     influence[bad] = ((everywhere[bad] - among_bad) / n_good - area) / n_bad
     influence[~bad] = (1 - (everywhere[~bad] - among_good) / n_bad - area) / n_good
-    _, number = np.unique(specimen, return_inverse=True)
-    summed = np.bincount(number, weights=influence)
-    error = np.sqrt(np.sum(summed**2) * n_specimens / (n_specimens - 1)) / (area * (1 - area))
+    summed = [np.bincount(number[of], influence[of], len(names)) for of in kinds]
+    variance = sum(np.sum(of**2) * n / (n - 1) for of, n in zip(summed, counts, strict=True))
+    variance += 2 * np.sum(summed[0] * summed[1]) * len(names) / (len(names) - 1)
+    error = np.sqrt(max(variance, 0.0)) / (area * (1 - area))
     middle, reach = np.log(area / (1 - area)), scipy.special.ndtri((1 + level) / 2) * error
     lower, upper = (float(1 / (1 + np.exp(-x))) for x in (middle - reach, middle + reach))
     return lower, upper

@@ -173,6 +173,19 @@ def test_auroc_interval_against_a_bootstrap_over_specimens():
     assert np.isnan(auroc_interval(bad.astype(float), bad, specimen, 0.95)).all()
 
 
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_auroc_interval_of_one_mask_a_specimen_is_delongs(count):
+    warning, bad = rng(13).normal(0, 1, 50), np.arange(50) < count
+    wins = (warning[bad][:, None] > warning[~bad]).astype(float)
+    variance = wins.mean(1).var(ddof=1) / count + wins.mean(0).var(ddof=1) / (50 - count)
+    area = wins.mean()
+    reach = 1.959964 * np.sqrt(variance) / (area * (1 - area))
+    ends = [1 / (1 + np.exp(sign * reach - np.log(area / (1 - area)))) for sign in (1, -1)]
+    assert auroc_interval(warning, bad, np.arange(50), 0.95) == pytest.approx(ends, rel=1e-5)
+    one_specimen = np.maximum(np.arange(50), count)  # has all bad masks
+    assert np.isnan(auroc_interval(warning, bad, one_specimen, 0.95)).all()
+
+
 def test_reliability_and_calibration_error():
     confidence = np.array([0.05, 0.95, 1.0, 0.91, 0.55])
     good = np.array([False, True, True, False, False])
