@@ -209,6 +209,8 @@ class Collected:
             image.header.displayed_size if turn else (image.header.width, image.header.height)
         )
         replaced, drawn = [], 0
+        bounds = [o.bounds for of in wanted.values() for o in of if o.bounds]
+        parts = all(max(edges) <= 1 and min(edges) >= 0 for edges in bounds)
         for structure, outlines in wanted.items():
             mask = _GLANCE if self.glance else np.zeros((height, width), bool)
             if len({outline.empty for outline in outlines}) > 1:
@@ -218,7 +220,7 @@ class Collected:
                 )
             try:
                 for outline in outlines:
-                    mask = mask | self._piece(outline, height, width)
+                    mask = mask | self._piece(outline, height, width, parts)
             except InputError as error:  # half of a structure would be a wrong one
                 faults.append(error)
                 continue
@@ -242,7 +244,8 @@ class Collected:
             )
         return drawn
 
-    def _piece(self, outline: Outline, height: int, width: int) -> np.ndarray:
+    def _piece(self, outline: Outline, height: int, width: int, parts: bool) -> np.ndarray:
+        """`parts`: no outline of the photograph has a coordinate beyond 0 to 1."""
         self.notes += outline.notes
         if outline.fault is not None:
             raise outline.fault
@@ -251,7 +254,7 @@ class Collected:
         if outline.bounds is None:
             return self._settled(outline, outline.draw(height, width))
         left, top, right, bottom = outline.bounds
-        if max(right, bottom) <= 1 and min(left, top) >= 0 and min(width, height) > 4:
+        if parts and min(width, height) > 4:  # else it is the pixel in the corner
             raise InputError(
                 f"{outline.where}: all its coordinates lie from 0 to 1; these seem to be parts of the"
                 " photograph's sides: export coordinates in pixels"

@@ -720,6 +720,14 @@ def test_an_outline_of_a_few_pixels_is_noted(tmp_path, photographs):
         assert ("a.json: 'head' has 1 pixels; look" in notes) == told
 
 
+def test_a_piece_in_the_corner_is_in_pixels_where_others_are(tmp_path, photographs):
+    corner = {"label": "head", "shape_type": "polygon", "points": [[0, 0], [1, 0], [1, 1], [0, 1]]}
+    data = {**LABELME, "shapes": [*LABELME["shapes"], corner]}
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    (one,) = convert(tmp_path / "a.json", photographs, NAMES)["annotations"]
+    assert one["bbox"][:2] == [0, 0] and one["area"] == 401
+
+
 def test_a_folder_of_annotations_that_may_not_be_read_is_named(tmp_path, photographs, monkeypatch):
     listed = os.scandir
 
