@@ -149,7 +149,12 @@ def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
                     continue
                 photograph = photographs.find(drawn.photograph, drawn.where)
                 points = found.points.setdefault(photograph.specimen, {})
-                points |= drawn.stored(photograph.header())
+                for name, place in drawn.stored(photograph.header()).items():
+                    if points.setdefault(name, place) != place:
+                        raise InputError(
+                            f"{drawn.where}: '{photograph.name}' has the landmark '{name}' in two places;"
+                            " remove one of the two files or entries"
+                        )
                 unseen = found.unseen.setdefault(photograph.specimen, set())
                 unseen.difference_update(drawn.points)
                 unseen.update(drawn.unseen)
@@ -222,8 +227,7 @@ def _labelme(
     data: Mapping[str, Any], path: Path, photographs: Photographs
 ) -> Iterator[DrawnLandmarks]:
     size = positive_size(data.get("imageWidth"), data.get("imageHeight"), f"{path}: its photograph")
-    name = data.get("imagePath")
-    name = name if isinstance(name, str) and name else path.stem
+    name = labelme.photograph_of(data, path, photographs)
     if not photographs.candidates(name) and photographs.candidates(path.stem):
         name = path.stem
     drawn = DrawnLandmarks(name, str(path), size, displayed=True)
@@ -241,10 +245,12 @@ def _labelme(
 
 def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
     """Landmarks are called by their numbers; negative ones are missing; curves are passed over."""
-    left, drawn, every = 0, DrawnLandmarks("", str(path)), []
+    left: int | None = None  # landmarks still to come; None of other lines
+    drawn, every = DrawnLandmarks("", str(path)), []
     for line, content in enumerate(text.splitlines(), 1):
         key, equals, value = content.strip().partition("=")
         where = f"{path}, line {line}"
+        _check_count(left, equals, content, where)
         if equals and key.upper() in ("LM", "LM3"):
             if key.upper() == "LM3" or not value.strip().isdigit():
                 raise InputError(
@@ -253,6 +259,7 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
             drawn, left, number = DrawnLandmarks("", where, upwards=True), int(value), 0
             every.append(drawn)
         elif equals:
+            left = None
             if key.upper() == "IMAGE":
                 drawn.photograph = value.strip()
         elif content.strip() and left:
@@ -263,6 +270,7 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
                 raise InputError(f"{where}: '{content.strip()}'; expected two numbers") from None
             if min(x, y) >= 0:
                 drawn.points[str(number)] = (x, y)
+    _check_count(left, "=", "", f"{path}, last line")
     for one in every:
         if one.points and not one.photograph:
             raise InputError(
@@ -271,3 +279,9 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
                 "with, or, if they are pixels, add IMAGE= and the name of the photograph below them"
             )
     return iter([one for one in every if one.points])
+
+
+def _check_count(left: int | None, equals: str, content: str, where: str) -> None:
+    """Make sure that there are as many lines of landmarks as LM= says."""
+    if (equals and left) or (not equals and left == 0 and content.strip()):
+        raise InputError(f"{where}: {'fewer' if left else 'more'} landmarks than LM= says")

@@ -8,7 +8,7 @@ METHODS = {
     "measure": 29,
     "summarize_morphometrics": 13,
     "plot_morphometrics": 3,
-    "export_shapes": 10,
+    "export_shapes": 11,
     "plot_shapes": 3,
     "export_darwin_core": 5,
 }

@@ -163,6 +163,9 @@ def test_one_canonical_file_holds_the_masks_and_the_landmarks_of_templates(
     [
         ("LM3=1\n1 1 1\nIMAGE=a.jpg\n", "line 1: 'LM3=1'; expected LM=NUMBER, in two dimensions"),
         ("LM=1\n1 x\nIMAGE=a.jpg\n", "line 2: '1 x'; expected two numbers"),
+        ("LM=3\n5 1\n6 2\nIMAGE=a.jpg\n", "line 4: fewer landmarks than LM= says"),
+        ("IMAGE=a.jpg\nLM=3\n5 1\n6 2\n", "last line: fewer landmarks than LM= says"),
+        ("LM=1\n5 1\n6 2\nIMAGE=a.jpg\n", "line 3: more landmarks than LM= says"),
         ("LM=1\n50 1\nIMAGE=a.jpg\n", "'1' at (50, 29) is outside of the photograph"),
         ("LM=1\n5 1\nIMAGE=q.jpg\n", "no landmark on a template"),
         ("LM=1\n5 1\nIMAGE=a.jpg\nLM=1\n5 1\nID=b\n", "line 4: these landmarks name no photograph"),
@@ -174,6 +177,21 @@ def test_a_broken_tps_file_is_named(tmp_path, photographs, text, message):
     with pytest.raises(InputError) as error:
         read_landmarks(path, photographs)
     assert str(path) in str(error.value) and message in str(error.value)
+
+
+def test_landmarks_of_one_photograph_in_two_places_are_a_question(tmp_path, photographs):
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    labelme(folder / "a.json", {"tip": (5, 5)}, "a.jpg", (40, 30))
+    labelme(folder / "old a.json", {"tip": (5, 5)}, "a.jpg", (40, 30))
+    assert read_landmarks(folder, photographs).points == {"a": {"tip": (5.0, 5.0)}}
+    labelme(folder / "old a.json", {"tip": (9, 5)}, "a.jpg", (40, 30))
+    with pytest.raises(InputError, match=r"old a\.json: 'a\.jpg' has the landmark 'tip' in two"):
+        read_landmarks(folder, photographs)
+    (folder / "old a.json").unlink()
+    labelme(folder / "b.json", {"eye": (9, 5)}, "a.jpg", (40, 30))  # a copy of a.json drawn anew
+    with pytest.raises(InputError, match=r"b\.json: its imagePath is 'a\.jpg'"):
+        read_landmarks(folder, photographs)
 
 
 def test_keypoints_that_do_not_fit_are_named(tmp_path, photographs):

@@ -3,7 +3,7 @@
 import base64
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
     size = positive_size(data.get("imageWidth"), data.get("imageHeight"), f"{path}: its photograph")
     shapes = [shape for shape in data["shapes"] if isinstance(shape, dict)]
     displayed = not any("kie_linking" in shape or "difficult" in shape for shape in shapes)
-    drawing = Drawing(_photograph(data, path, photographs), str(path), [], size, displayed)
+    drawing = Drawing(photograph_of(data, path, photographs), str(path), [], size, displayed)
     for number, shape in enumerate(data["shapes"], 1):
         where = f"{path}: shape {number}"
         label = shape.get("label") if isinstance(shape, dict) else None
@@ -68,8 +68,8 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
     return source
 
 
-def _photograph(data: dict[str, Any], path: Path, photographs: Photographs) -> str:
-    """The name of the photograph; a file copied from that of another one is a question."""
+def photograph_of(data: Mapping[str, Any], path: Path, photographs: Photographs) -> str:
+    """The name of the photograph; InputError for a file copied from that of another one."""
     name = data.get("imagePath")
     # Files made from image data alone name no photograph; LabelMe gives both the same stem.
     if not isinstance(name, str) or not name:
