@@ -3,6 +3,7 @@
 import filecmp
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from sam2pal.dataset.dataset import AnnotatedSpecimen
 from sam2pal.dataset.manifest import Specimen
@@ -88,6 +89,12 @@ def find_templates(
     return found
 
 
+def differ(one: str | Path, other: str | Path) -> bool:
+    """Whether two photographs are there, and not the same."""
+    there = all(os.path.isfile(file_of(path)) for path in (one, other))
+    return there and not _same_file(one, other)
+
+
 def _add_named(
     found: dict[str, AnnotatedSpecimen],
     specimens: Sequence[Listed],
@@ -107,7 +114,7 @@ def _add_named(
             found.setdefault(spelt[name], template)
 
 
-def _same_file(one: str, other: str) -> bool:
+def _same_file(one: str | Path, other: str | Path) -> bool:
     (one, window), (other, its_window) = split(one), split(other)
     try:
         return window == its_window and (

@@ -5,7 +5,7 @@
 METHODS = {
     "search_scale": 9,
     "find_scale": 2,
-    "measure": 29,
+    "measure": 30,
     "summarize_morphometrics": 13,
     "plot_morphometrics": 3,
     "export_shapes": 11,

@@ -295,6 +295,28 @@ def test_templates_are_measured_as_drawn_and_set_the_range(project, monkeypatch)
     assert not any(name.startswith("lab_") for name in rows.index.get_level_values("measure"))
 
 
+def test_a_template_of_another_folder_is_not_the_specimen_of_its_name(project, monkeypatch):
+    folder, shards = project
+    (folder / "others").mkdir()
+    Image.new("RGB", SIZE[::-1], "white").save(folder / "others/a.png")  # as large
+    image, annotations = entry("a", beetle(1.1), folder / "others", source="drawn")
+    templates = shard(folder / "templates.json", [(image, annotations)])
+
+    def sources():
+        run(
+            measure, monkeypatch, "--predictions", *shards, "--templates", templates,
+            "--output", folder / "m.csv", "--options", options_file(folder),
+        )  # fmt: skip
+        rows = tables.to_pandas(tables.read(folder / "m.csv", COLUMNS))
+        return set(rows["source"][(rows["specimen"] == "a") & (rows["structure"] == "head")])
+
+    assert sources() == {"predicted"}
+    (folder / "others/a.png").write_bytes((folder / "a.png").read_bytes())
+    assert sources() == {"drawn"}
+    (folder / "others/a.png").unlink()  # the name alone can tell
+    assert sources() == {"drawn"}
+
+
 def one(masks, options=None, **keys):
     """Measure one specimen that is made of masks."""
     options = options or MeasurementOptions(colour=False)

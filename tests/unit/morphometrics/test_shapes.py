@@ -326,6 +326,15 @@ def test_landmarks_of_a_template_come_back_on_every_specimen(run, monkeypatch):
     assert marked["keypoints"] == pytest.approx([n for x, y in places for n in (x, y, 2)])
     export(run, monkeypatch)
     assert not (folder / "templates.json").exists()
+    for name, grey in (("shards/0001.json", 0), ("templates.json", 9)):  # of two photographs
+        other = run.parent / str(grey) / "a.png"
+        other.parent.mkdir()
+        Image.new("L", (SIDE, SIDE), grey).save(other)
+        text = (run / name).read_text().replace("photographs/a.png", str(other))
+        (run / name).write_text(text)
+    folder = export(run, monkeypatch, "--landmarks", path)
+    by = {row["by"] for row in rows_of(folder / "landmarks.csv") if row["landmark"] in drawn}
+    assert by == {"transferred"}
 
 
 def test_a_landmark_that_few_have_does_not_cost_the_others_their_row(tmp_path):

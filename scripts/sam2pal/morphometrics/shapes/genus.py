@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sam2pal.config.outlines import OutlineOptions
 from sam2pal.dataset.landmarks import Points
+from sam2pal.dataset.matching import differ
 from sam2pal.dataset.runs import rle_size
 from sam2pal.images.address import file_of
 from sam2pal.images.orientation import mirrors
@@ -102,8 +103,9 @@ def shapes(
     for case in genus.cases():
         if isinstance(case, SpecimenMasks):
             one, body = _specimen(case, genus, statuses, outlines)
-            if one.specimen in drawn:
-                one = replace(one, drawn=drawn[one.specimen])
+            name = one.specimen
+            if name in drawn and not differ(case.photograph or "", genus.templates[name].path):
+                one = replace(one, drawn=drawn[name])
             elif body is not None and templates:
                 sure = [case.drawn[name].score for name in body.outlines]
                 lowest = min((of for of in sure if of is not None), default=1.0)

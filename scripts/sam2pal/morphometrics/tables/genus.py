@@ -13,7 +13,7 @@ from sam2pal.dataset.dataset import AnnotatedSpecimen, Dataset, read_templates
 from sam2pal.dataset.drawing import crossing
 from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.manifest import Specimen
-from sam2pal.dataset.matching import match
+from sam2pal.dataset.matching import differ, match
 from sam2pal.dataset.runs import rle_size
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.dataset.states import DUPLICATE, NO_SPECIMEN
@@ -167,7 +167,11 @@ class GenusShards:
                         f"{self.specimens[entry.specimen]}; give each specimen once"
                     )
                 self.specimens[entry.specimen] = str(path)
-                case = self._case(path, entry, drawn.get(entry.specimen), self._photograph(entry))
+                photograph = self._photograph(entry)
+                template = drawn.get(entry.specimen)
+                if template is not None and differ(photograph or "", template.path):
+                    template = None  # of another folder, or another genus
+                case = self._case(path, entry, template, photograph)
                 if isinstance(case, SpecimenMasks) and dataset.info.get("bundled"):
                     trained = dataset.info.get("trained")
                     case = replace(case, calibrated=TRAINED if trained else UNTRAINED)
