@@ -145,9 +145,17 @@ def _final(
 ) -> Final:
     score = scores[genus, best]
     iou = f"mean IoU {score.iou:.3f} over {score.masks} masks"
-    if chosen is None:
-        return Final(best, f"the best against truth ({iou})" if len(names) > 1 else "the only one")
     warning = ""
+    if chosen is None:
+        later = [name for name in names[names.index(best) :] if (genus, name) not in scores]
+        if later:
+            said = ", ".join(f"'{name}'" for name in later)
+            warning = (
+                f"'{best}' is the final round, as {said} cannot be compared with it: without scores"
+                " against truth (are all specimens with truth templates?); final_round chooses another"
+            )
+        why = f"the best against truth ({iou})" if len(names) > 1 else "the only one"
+        return Final(best, why, warning)
     if chosen != best:
         own = scores.get((genus, chosen))
         said = f"'{chosen}' has {own.iou:.3f}" if own else f"'{chosen}' has no scores"

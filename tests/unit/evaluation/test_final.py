@@ -27,6 +27,13 @@ def test_the_best_against_truth_or_the_last():
     assert rounds(FOUND, None, None, alike)["A"] == "two"
 
 
+def test_a_later_round_that_truth_cannot_judge_is_told():
+    found = final_rounds(FOUND[:2], None, None, {("A", "one"): Score(0.7, 9)})["A"]
+    assert found.round == "one" and "as 'two' cannot be compared" in found.warning
+    assert not final_rounds(FOUND[:2], None, None, {("A", "two"): Score(0.7, 9)})["A"].warning
+    assert not final_rounds(FOUND[:2], None, None, WORSE)["A"].warning
+
+
 def test_a_chosen_round_that_is_worse_is_warned_of():
     found = final_rounds(FOUND, "two", None, WORSE)
     assert {genus: of.round for genus, of in found.items()} == {"A": "two", "B": "two", "C": "one"}
