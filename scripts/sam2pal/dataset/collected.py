@@ -252,7 +252,13 @@ class Collected:
         if outline.empty or (self.glance and outline.bounds is None):
             return _GLANCE if self.glance else np.zeros((height, width), bool)
         if outline.bounds is None:
-            return self._settled(outline, outline.draw(height, width))
+            mask = outline.draw(height, width)
+            if not mask.any():
+                raise InputError(
+                    f"{outline.where}: the outline covers no pixel of the photograph of {width} x {height};"
+                    " redraw or delete it"
+                )
+            return self._settled(outline, mask)
         left, top, right, bottom = outline.bounds
         if parts and min(width, height) > 4:  # else it is the pixel in the corner
             raise InputError(

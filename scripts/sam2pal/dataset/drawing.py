@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -171,17 +171,34 @@ def polygons(
     whole = filled
 
     def draw(height: int, width: int) -> np.ndarray:
-        length = max(np.abs(np.diff(np.reshape(ring, (-1, 2)), axis=0)).sum() for ring in whole)
-        if length > LONGEST:
-            raise InputError(
-                f"{where}: its outline is {length:,.0f} pixels long, more than {LONGEST:,}; redraw it"
-            )
+        _check_length(whole, where)
         return fill(whole, height, width)
 
     xs = [x for ring in whole for x in ring[0::2]]
     ys = [y for ring in whole for y in ring[1::2]]
     bounds = (min(xs), min(ys), max(xs), max(ys))
     return Outline(label, where, draw, bounds=bounds, rings=whole, notes=notes)
+
+
+def polygon_with_holes(label: str, where: str, rings: Sequence[Sequence[float]]) -> Outline:
+    """An outline of an edge and its holes, which may reach beyond it; InputError as of `polygons`."""
+    checked, edge = polygons(label, where, rings), polygons(label, where, rings[:1])
+    holes = [ring for ring in rings[1:] if len(ring) >= 6]
+
+    def draw(height: int, width: int) -> np.ndarray:
+        _check_length(rings, where)
+        mask = edge.draw(height, width)
+        return mask & ~united(holes, height, width) if holes else mask
+
+    return replace(checked, draw=draw, rings=())
+
+
+def _check_length(rings: Sequence[Sequence[float]], where: str) -> None:
+    length = max(np.abs(np.diff(np.reshape(ring, (-1, 2)), axis=0)).sum() for ring in rings)
+    if length > LONGEST:
+        raise InputError(
+            f"{where}: its outline is {length:,.0f} pixels long, more than {LONGEST:,}; redraw it"
+        )
 
 
 def crossing(ring: Sequence[float]) -> tuple[BaseGeometry, BaseGeometry] | None:

@@ -720,6 +720,32 @@ def test_an_outline_of_a_few_pixels_is_noted(tmp_path, photographs):
         assert ("a.json: 'head' has 1 pixels; look" in notes) == told
 
 
+def test_holes_that_reach_beyond_their_edge_are_holes(tmp_path, photographs):
+    edge = [[10, 5], [30, 5], [30, 25], [10, 25]]
+    hole = [[25, 20], [31, 20], [31, 26], [25, 26]]
+    feature = geojson()
+    feature["geometry"] = {"type": "Polygon", "coordinates": [edge, hole]}
+    entry = {"classTitle": "head", "geometryType": "polygon"}
+    entry["points"] = {"exterior": edge, "interior": [hole]}
+    for name, data in (("a.geojson", feature), ("a.png.json", supervisely(entry))):
+        (tmp_path / name).write_text(json.dumps(data))
+        (one,) = convert(tmp_path / name, photographs, NAMES)["annotations"]
+        assert (one["area"], one["bbox"]) == (400 - 25, [10, 5, 20, 20]), name
+
+
+def test_an_outline_in_parts_of_the_sides_without_a_pixel_does_not_say_absent(
+    tmp_path, photographs
+):
+    thin = polygon_in_percent()
+    thin["value"] = thin["value"] | {"points": [[20, 20], [30, 30], [40, 40]]}
+    save(tmp_path / "tasks.json", json.dumps(labelstudio([thin])).encode())
+    save(tmp_path / "yolo/classes.txt", b"body\nhead\n")
+    save(tmp_path / "yolo/a.txt", b"1 0.2 0.2 0.3 0.3 0.4 0.4\n")
+    for name in ("tasks.json", "yolo"):
+        with pytest.raises(InputError, match="the outline covers no pixel of the photograph of"):
+            convert(tmp_path / name, photographs, NAMES)
+
+
 def test_a_piece_in_the_corner_is_in_pixels_where_others_are(tmp_path, photographs):
     corner = {"label": "head", "shape_type": "polygon", "points": [[0, 0], [1, 0], [1, 1], [0, 1]]}
     data = {**LABELME, "shapes": [*LABELME["shapes"], corner]}

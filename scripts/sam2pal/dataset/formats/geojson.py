@@ -1,11 +1,17 @@
 """GeoJSON of QuPath: a file per photograph, of the photograph's name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sam2pal.dataset.drawing import Drawing, Outline, Source, absent_outline, flat, polygons
+from sam2pal.dataset.drawing import (
+    Drawing,
+    Outline,
+    Source,
+    absent_outline,
+    flat,
+    polygon_with_holes,
+)
 from sam2pal.dataset.exported import Exported
 from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
@@ -59,8 +65,7 @@ def read(data: Any, path: Path, photographs: Photographs) -> Source:
 
 
 def _polygon(part: Sequence[Any], label: str, where: str) -> Outline:
-    rings = [flat(ring, where, more=True) for ring in part]
-    return replace(polygons(label, where, rings), rings=())  # their order says which are holes
+    return polygon_with_holes(label, where, [flat(ring, where, more=True) for ring in part])
 
 
 def _label(properties: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from sam2pal.dataset.drawing import (
     flat,
     outline_of_mask,
     pasted_png,
-    polygons,
+    polygon_with_holes,
     positive_size,
 )
 from sam2pal.io.errors import InputError
@@ -44,7 +44,7 @@ def read(data: dict[str, Any], path: Path) -> Source:
 def _polygon(entry: dict[str, Any], label: str, where: str, _: object) -> Outline:
     points = entry["points"]
     rings = [points["exterior"], *(points.get("interior") or [])]
-    return polygons(label, where, [flat(ring, where) for ring in rings])
+    return polygon_with_holes(label, where, [flat(ring, where) for ring in rings])
 
 
 def _bitmap(entry: dict[str, Any], label: str, where: str, size: tuple[int, int] | None) -> Outline:
