@@ -22,6 +22,7 @@ from sam2pal.images.reduction import Decoded, factor_for, reduced
 from sam2pal.images.samples import to_rgb, to_uint8, with_alpha
 
 _ROWS = 1024  # that are converted at a time
+_XMP = ("xmp", "XML:com.adobe.xmp")  # whose orientation Pillow obeys and no browser does
 
 
 def _header(path: str | Path, image: Image.Image) -> Header:
@@ -34,11 +35,11 @@ def _header(path: str | Path, image: Image.Image) -> Header:
 
 def _orientation(path: str | Path, image: Image.Image) -> int:
     try:
-        if image.format == "PNG" and not _png_ends_with_exif(path):
-            # what stands before the pixels is known; Pillow's own method decodes them first
-            value = Image.Image.getexif(image).get(0x0112, 1)
-        else:
-            value = image.getexif().get(0x0112, 1)
+        if image.format == "PNG" and "exif" not in image.info and _png_ends_with_exif(path):
+            image.load()  # what stands before the pixels is known
+        for key in _XMP:
+            image.info.pop(key, None)
+        value = Image.Image.getexif(image).get(0x0112, 1)
     except Exception:  # a damaged EXIF block says nothing about the pixels
         return 1
     return value if value in range(1, 9) else 1

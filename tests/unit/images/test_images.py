@@ -247,6 +247,19 @@ def test_an_rgb_png_is_as_pillow_decodes_it(tmp_path, options):
     assert photograph.pixels.flags.writeable
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "png"])
+def test_an_orientation_that_browsers_do_not_obey_counts_as_upright(tmp_path, suffix):
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    path = tmp_path / f"xmp.{suffix}"
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    more = {"pnginfo": info} if suffix == "png" else {"xmp": xmp}
+    Image.new("RGB", (6, 4)).save(path, **more)
+    with Image.open(path) as image:
+        assert image.getexif()[0x0112] == 6
+    assert inspect(path).orientation == read_photograph(path).orientation == 1
+
+
 def test_a_nonsense_orientation_counts_as_upright(tmp_path):
     exif = Image.Exif()
     exif[274] = 77
