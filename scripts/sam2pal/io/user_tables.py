@@ -99,7 +99,7 @@ def number(cell: str, where: str) -> float | None:
     if cell.strip().casefold() in MISSING:
         return None
     try:
-        return float(cell)
+        return float(cell.replace("_", "?"))  # Python takes 12_5 for 125
     except ValueError:
         raise InputError(f"{where}: '{cell}' is not a number{decimal_comma(cell)}") from None
 

@@ -93,6 +93,8 @@ def test_cells_of_numbers():
     ]  # fmt: skip
     with pytest.raises(InputError, match="line 2: '27,5' is not a number; .*write 27.5"):
         number("27,5", "line 2")
+    with pytest.raises(InputError, match="line 2: '12_5' is not a number"):
+        number("12_5", "line 2")
 
 
 def test_names_are_joined_however_their_letters_are_composed(tmp_path):
