@@ -91,7 +91,11 @@ def main() -> None:
     with Progress(arguments.progress, "tray", len(photographs.photographs)) as bar:
         for file in bar.over(photographs.photographs):
             asked = None if arguments.cut or arguments.codes else SIDE
-            photograph = read_photograph(file.path, asked)
+            try:
+                photograph = read_photograph(file.path, asked)
+            except InputError as error:  # the listing says so, and the others have their specimens
+                print(f"{error}; no specimen was looked for in it", file=sys.stderr)
+                continue
             where, boxes = drawn.get(file.path) or (file.name, search(photograph, known))
             whole, boxes = boxes is None, boxes or []
             notes = []

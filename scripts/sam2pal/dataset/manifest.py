@@ -234,7 +234,7 @@ def _parted(row: Specimen, found: Mapping[str, Sequence[Windowed] | None]) -> li
     if row.status != OK:
         return [row]
     if row.name not in found:
-        reason = "no specimen was looked for in it; run the workflow again"
+        reason = "new, or not to be read: no specimen was looked for in it; run the workflow again"
         return [replace(row, status=UNREADABLE, reason=reason)]
     windows = found[row.name]
     if windows is None:

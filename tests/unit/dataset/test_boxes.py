@@ -93,6 +93,18 @@ def test_a_tray_becomes_boxes_a_sheet_and_photographs(
     assert Image.open(folder / "out/page/pictures/TRAY_1.jpg").size == (500, 320)
 
 
+def test_a_damaged_tray_leaves_the_others_their_specimens(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    sound = (folder / "trays/TRAY_1.png").read_bytes()
+    (folder / "trays/TRAY_0.png").write_bytes(sound[: len(sound) // 2])
+    written = search(folder, monkeypatch)
+    assert [one["file_name"] for one in written["images"]] == ["TRAY_1.png"]
+    assert len(written["annotations"]) == 6
+    said = capsys.readouterr().err
+    assert "TRAY_0.png" in said and "no specimen was looked for in it" in said
+
+
 @pytest.mark.parametrize(("length", "sides"), [(99, [2048, 3072]), (101, [2048])])
 def test_a_tray_of_small_specimens_is_searched_larger(
     length: int, sides: list[int], monkeypatch: pytest.MonkeyPatch
