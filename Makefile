@@ -49,7 +49,9 @@ real: $(READY) ## Run it on the real beetles in ../shared and print their IoU (C
 	@$(BIN)/python tests/real/show.py build/real
 
 annotate: $(READY) ## Make a page for outlining templates: make annotate GENUS=Carabus PHOTOGRAPHS=folder
-	$(BIN)/python scripts/annotate.py --genus $(GENUS) --photographs $(PHOTOGRAPHS) $(ARGS)
+	@test -n "$(GENUS)" -a -n "$(PHOTOGRAPHS)" || { \
+	  echo "error: make annotate GENUS=its_name PHOTOGRAPHS=their_folder" >&2; exit 1; }
+	$(BIN)/python scripts/annotate.py --genus "$(GENUS)" --photographs "$(PHOTOGRAPHS)" $(ARGS)
 
 benchmark: $(READY) ## Compare ways of training on the real beetles (hours; goes on where it was; ARGS=--help for parts)
 	@echo "== results: build/benchmark (table.md, and the tidy files scores.csv and runs.csv)"

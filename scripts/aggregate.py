@@ -54,6 +54,7 @@ def parse() -> argparse.Namespace:
     add("--expected", required=True, help="the runs there should be: a JSON list, or its file")
     add("--results", type=Path, help="folder results/, whose files are checked for their age")
     add("--logs", type=Path, help="folder logs/: why a missing result is missing")
+    add("--unchanged", type=Path, help="file that lists what is up to date whatever its age")
     add("--left-out", nargs="*", default=[], help="files GENUS/ROUND/leave_one_out.csv")
     add("--specimen-table", help="the table joined to the results, whose unused rows are told")
     add("--long-csv", action="store_true", help="also write morphometrics.csv, which is long")
@@ -70,7 +71,9 @@ def main() -> None:
     given = read_options(arguments.options)
     options = given.evaluation
     runs = runs_of(arguments.expected)
-    checked = Results(runs, arguments.results, arguments.logs) if arguments.results else None
+    unchanged = arguments.unchanged.read_text("utf-8").splitlines() if arguments.unchanged else []
+    folders = arguments.results, arguments.logs
+    checked = Results(runs, *folders, unchanged) if arguments.results else None
     found: list[tuple[dict[str, Any], Path]] = []
     folder = arguments.output_folder
     steps = 2 * len(runs) * len(STAGES)

@@ -1,6 +1,9 @@
 """A mistake in the configuration ends the call at once, with its message and no traceback."""
 
 import copy
+import json
+import re
+import shlex
 
 import yaml
 from running import CONFIG, Project, photographs
@@ -24,6 +27,21 @@ def test_own_configuration_does_not_mix_with_the_default_one(project: Project) -
         "evaluate Aus only",
         "evaluate Bus only",
     }
+    typed = 'rounds={"typed": {"templates": ["first"]}}'  # what is typed wins
+    call = project.run("--dry-run", "--configfile", "own.yaml", "--config", typed)
+    assert {job for job in call.jobs if job.startswith("evaluate")} == {
+        "evaluate Aus typed",
+        "evaluate Bus typed",
+    }
+
+
+def test_metadata_may_hold_what_snakemake_takes_for_a_wildcard(project: Project) -> None:
+    table = project.folder / "config/genera.tsv"
+    table.write_text(table.read_text().replace("Italy", "{Italy} { a,b}{", 1))
+    call = project.run("--dry-run")
+    assert call.code == 0 and "aggregate" in call.names(), call.text
+    shown = re.search(r"--metadata ('.*?')", project.run("--dry-run", "-p").text)
+    assert shown and json.loads(shlex.split(shown[1])[0])["Aus"] == {"country": "{Italy} { a,b}{"}
 
 
 def test_a_correction_of_a_photograph_that_changed_is_told(project: Project) -> None:

@@ -274,6 +274,17 @@ def test_a_changed_key_runs_again_what_depends_on_it(again: Project, name: str) 
         assert not [job for job in call.jobs if "untrained" in job]
 
 
+def test_a_changed_configuration_of_the_model_builds_another_one(project: Project) -> None:
+    for name in ("own.yaml", "own.pt"):
+        (project.folder / name).touch()
+    own = {"name": "own", "config": "own.yaml", "checkpoint": "own.pt"}
+    project.write(copy.deepcopy(CONFIG) | {"model": own})
+    text = project.run("--dry-run").text
+    for rule in ("train_palindrome", "leave_one_out"):  # segment_shard waits for the listing
+        inputs = re.findall(rf"^rule {rule}:\n    input: (.*)", text, re.MULTILINE)
+        assert inputs and all("own.yaml" in of.split(", ") for of in inputs)
+
+
 def test_a_changed_round_runs_again_itself_and_what_starts_from_it(again: Project) -> None:
     config = copy.deepcopy(CONFIG)
     config["rounds"]["refined"]["train"] = {"steps": 3}
@@ -294,6 +305,7 @@ def test_a_changed_round_runs_again_itself_and_what_starts_from_it(again: Projec
 def test_outlines_are_written_once_they_are_asked_for(again: Project) -> None:
     outlines = {"points": 16, "harmonics": 4, "axis": ["head", "eye"]}
     again.write(copy.deepcopy(CONFIG) | {"outlines": outlines, "darwin_core": True})
+    assert "review_index" in again.run("--dry-run").names()  # it links to the figure
     call = again.run("results/plots/shape_space.svg", "results/Aus/darwin_core")
     assert call.code == 0, call.text
     exports = {"export_shapes Aus", "export_shapes Bus", "export_darwin_core Aus"}

@@ -70,11 +70,11 @@ for key in ("<results>", "<resources>", "<logs>", "<benchmarks>"):
 
 
 def own_mappings(config):
-    """Take structures and rounds whole from the last --configfile that has them: Snakemake would merge them
-    with those of config/config.yaml, and a user would get the demo's structures beside their own.
+    """Take structures and rounds whole from --config, or the last --configfile that has them: Snakemake would merge
+    them with those of config/config.yaml, and a user would get the demo's structures beside their own.
     """
-    for path in workflow.overwrite_configfiles:
-        own = read_mapping(Path(path))
+    files = [read_mapping(Path(path)) for path in workflow.overwrite_configfiles]
+    for own in (*files, workflow.config_settings.config):
         for key in ("structures", "rounds"):
             if key in own:
                 config[key] = own[key]
@@ -335,6 +335,8 @@ LEFT_OUT = [
     if not PROJECT.genera[genus].truth and len(ROUNDS[genus]) > 1
 ]
 METADATA = {name: dict(genus.metadata) for name, genus in PROJECT.genera.items() if genus.metadata}
+# JSON, in whose texts no brace begins what Snakemake would take for a wildcard
+METADATA = re.sub(r"{(?=\s*\w)", r"\\u007b", json.dumps(METADATA))
 TRUTH_MEASURED = [
     f"<results>/{name}/truth_morphometrics.parquet"
     for name, genus in PROJECT.genera.items()
@@ -360,6 +362,7 @@ if CONFIG.model.checkpoint or CONFIG.model.name == "bundled":
     CHECKPOINT = local(CONFIG.model.checkpoint) if CONFIG.model.checkpoint else []
 else:
     CHECKPOINT = local(place(f"<resources>/checkpoints/{CONFIG.model.name}.pt"))
+MODEL_CONFIG = local(CONFIG.model.config) if CONFIG.model.config else []
 COMPLETE = "<results>/tables/.complete"
 
 

@@ -19,8 +19,8 @@ def runs_and_their_inputs():
         inputs = {
             "templates.json": [f"{options}/convert_templates.json"],
             "train_pool.tsv": [f"{options}/draw_pool.{name}.json"],
-            "adapter": [f"{options}/train_palindrome.{name}.json", CHECKPOINT],
-            "shards": [f"{options}/segment_shard.json", CHECKPOINT],
+            "adapter": [f"{options}/train_palindrome.{name}.json", CHECKPOINT, MODEL_CONFIG],
+            "shards": [f"{options}/segment_shard.json", CHECKPOINT, MODEL_CONFIG],
             "evaluation.csv": [f"{options}/evaluate.json", SPECIMEN_TABLE],
             "morphometrics.parquet": [f"{options}/measure.json", SPECIMEN_TABLE, scales],
             "truth.json": [truth],
@@ -44,6 +44,12 @@ def runs_and_their_inputs():
         yield {"genus": genus, "round": name, "inputs": inputs} | trained
 
 
+def unchanged():
+    """Outputs that Snakemake need not make again, although an input that was only saved again is newer."""
+    jobs = [job for job in workflow.dag.jobs if not workflow.dag.needrun(job)]
+    return sorted({str(path) for job in jobs for path in job.output})
+
+
 def nothing_measured():
     """Whether the tables have no measurements: no run came so far, and there is nothing to draw."""
     from pyarrow.parquet import read_metadata
@@ -58,11 +64,13 @@ def tables_of_what_is_up_to_date():
     for mark in (place(COMPLETE), *rules.provenance.output, *rules.plot_shapes.output):
         Path(mark).unlink(missing_ok=True)
     runs = list(runs_and_their_inputs())
-    results = Results(expected_runs(runs, "runs"), Path(place("<results>")), Path(place("<logs>")))
+    folders, current = (Path(place("<results>")), Path(place("<logs>"))), unchanged()
+    results = Results(expected_runs(runs, "runs"), *folders, current)
     old = {run.genus for run in results.runs if results.check(run, "truth")[0] != "ok"}
-    listed = Path(place("<results>/tables/.runs.json"))
+    listed, kept = (folders[0] / "tables" / name for name in (".runs.json", ".unchanged"))
     listed.parent.mkdir(parents=True, exist_ok=True)
     listed.write_text(json.dumps(runs), encoding="utf-8")
+    kept.write_text("\n".join(current), encoding="utf-8")
     failed = ""  # what the others are made from
     for name, arguments in ARGUMENTS.items():
         of = getattr(rules, name)
@@ -70,7 +78,7 @@ def tables_of_what_is_up_to_date():
         params.program = params.program(None, None)
         if name == "aggregate":
             params.expected = listed
-            arguments += f" --results {place('<results>')} --logs {place('<logs>')}"
+            arguments += f" --results {folders[0]} --logs {folders[1]} --unchanged {kept}"
         elif name == "summarize_morphometrics":
             input.truth = [
                 place(path) for path in TRUTH_MEASURED if Path(path).parent.name not in old
@@ -89,6 +97,7 @@ def tables_of_what_is_up_to_date():
             if not failed and not idle:
                 failed = f"{name} could not be run, so tables and figures are incomplete: {log}"
     listed.unlink()
+    kept.unlink()
     if failed:
         print(failed, file=sys.stderr)
 

@@ -53,6 +53,7 @@ rule review_index:
         tables="<results>/tables/status.csv",
         plots=rules.plot_morphometrics.output,
         evaluation=rules.plot_evaluation.output,
+        shapes=rules.plot_shapes.output if CONFIG.outlines else [],
     output:
         page="<results>/index.html",
         folder=directory("<results>/index"),

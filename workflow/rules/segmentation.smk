@@ -5,6 +5,7 @@ rule segment_shard:
     input:
         options=f"{OPTIONS}/segment_shard.json",
         checkpoint=CHECKPOINT,
+        model=MODEL_CONFIG,
         specimens="<results>/{genus}/lists/{shard}.tsv",
         templates="<results>/{genus}/{round}/templates.json",
         adapter=adapter,
@@ -35,6 +36,7 @@ rule leave_one_out:
     input:
         options=f"{OPTIONS}/leave_one_out.json",
         checkpoint=CHECKPOINT,
+        model=MODEL_CONFIG,
         templates="<results>/{genus}/{round}/templates.json",
         others=other_templates,
         adapters=adapters_of,

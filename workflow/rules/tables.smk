@@ -52,7 +52,7 @@ rule aggregate:
     params:
         program=program("aggregate"),
         expected=json.dumps(RUNS),
-        metadata=json.dumps(METADATA),
+        metadata=METADATA,
         specimens=(
             f"--specimen-table {shlex.quote(CONFIG.specimen_table)}"
             if CONFIG.specimen_table

@@ -23,6 +23,7 @@ rule train_palindrome:
     input:
         options=f"{OPTIONS}/train_palindrome.{{round}}.json",
         checkpoint=CHECKPOINT,
+        model=MODEL_CONFIG,
         templates="<results>/{genus}/{round}/templates.json",
         pool="<results>/{genus}/{round}/train_pool.tsv",
         init=init_adapter,

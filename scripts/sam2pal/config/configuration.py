@@ -54,7 +54,7 @@ class Sections:
     confirmed_only: StrictBool = Field(
         False,
         description="use only masks that a person drew, corrected or accepted in the summary of "
-        "measurements, the wide table of all genera and the figures; `n_unconfirmed` counts the others",
+        "measurements, the wide table of all genera and their figures; `n_unconfirmed` counts the others",
     )
     long_csv: StrictBool = Field(
         False,

@@ -95,8 +95,16 @@ def matching(pattern: str, what: str) -> Any:
     return Annotated[StrictStr, AfterValidator(check), schema]
 
 
+def own_path(text: str) -> str:
+    """A path that a user names."""
+    if set(text) & set("{}"):
+        said = "'{text}' has a brace in it, which Snakemake would take for a wildcard"
+        raise PydanticCustomError("brace", said, {"text": text})
+    return os.path.expanduser(text)
+
+
 Name = Annotated[StrictStr, Field(min_length=1)]
-FilePath = Annotated[Name, AfterValidator(os.path.expanduser)]
+FilePath = Annotated[Name, AfterValidator(own_path)]
 Names = Annotated[list[Name], AfterValidator(unique)]
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
 LOW_CONFIDENCE = Field(

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, StrictInt, model_validator
 
-from sam2pal.config.fields import Name, matching, options
+from sam2pal.config.fields import FilePath, Name, matching, options
 from sam2pal.io.spelling import nearest
 
 BUNDLED_WEIGHTS = Path(__file__).parents[1] / "model/bundled/weights.safetensors"
@@ -47,9 +47,9 @@ class ModelOptions:
     """side of the square into which a photograph is fitted, pixels; `none` takes the model's own, on
     which it was trained: 256 for `bundled` (first 192), 1024 for SAM 2. On other squares `bundled` was
     not trained; 320 and 384 gain on one collection of real beetles and lose on another"""
-    checkpoint: Name | None = None
+    checkpoint: FilePath | None = None
     """path of the weights (.pt as SAM 2 writes it, or .safetensors), instead of a download"""
-    config: Name | None = None
+    config: FilePath | None = None
     """path of a SAM 2 model configuration, for a checkpoint of your own"""
     sha256: Sha256 | None = None
     """expected SHA-256 of the checkpoint; those of official downloads are known"""

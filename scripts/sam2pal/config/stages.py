@@ -50,7 +50,8 @@ def stage_options(
         return {key: whole[key] for key in keys}
 
     rounds = {"rounds": list(configuration.rounds)}
-    final = rounds | of("final_round", "confirmed_only")
+    final = rounds | of("final_round")
+    summarised = final | of("confirmed_only")
     measurement = {"measurement": whole["measurement"] | of("low_confidence")}
     searched = whole["measurement"]["scale_search"]
     scale = {"scale": whole["measurement"]["scale"], "scale_search": searched}
@@ -86,10 +87,10 @@ def stage_options(
         "compare_masks": {},
         "review_page": {"review": whole["review"] | of("low_confidence")},
         "review_index": {},
-        "aggregate": of("seed", "evaluation") | rounds | of("final_round", "unreadable"),
+        "aggregate": of("seed", "evaluation") | final | of("unreadable"),
         "plot_evaluation": of("evaluation"),
-        "summarize_morphometrics": final,
-        "plot_morphometrics": final,
+        "summarize_morphometrics": summarised,
+        "plot_morphometrics": summarised,
     }
     for name, entry in configuration.rounds.items():
         training = entry.train or configuration.training
@@ -183,7 +184,7 @@ def _structures(configuration: Configuration, *keys: str) -> dict[str, dict[str,
 
 
 def _architecture(model: ModelOptions) -> dict[str, Any]:
-    """What builds the model. Its file is an input of its own, but for the bundled weights."""
+    """What builds the model. Its files are inputs of their own, but for the bundled weights."""
     sha256 = model.sha256
     if model.bundled and not sha256 and BUNDLED_WEIGHTS.is_file():
         sha256 = hashlib.sha256(BUNDLED_WEIGHTS.read_bytes()).hexdigest()

@@ -22,6 +22,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from sam2pal.config.checking import refuse
+from sam2pal.config.fields import own_path
 from sam2pal.config.scale import check_scale
 from sam2pal.io.errors import InputError
 from sam2pal.io.spelling import misspelt, nearest
@@ -37,12 +38,6 @@ RESERVED = {
 
 def _wrong(text: str) -> PydanticCustomError:
     return PydanticCustomError("row", "{text}", {"text": text})
-
-
-def _path(text: str) -> str:
-    if set(text) & set("{}"):
-        raise _wrong(f"'{text}' has a brace in it, which Snakemake would take for a wildcard")
-    return os.path.expanduser(text)
 
 
 def _filled(text: str, info: ValidationInfo) -> str:
@@ -92,7 +87,7 @@ def _choice(*choices: str, advice: str) -> BeforeValidator:
 
 _LAYOUT = "write single, many for photographs of trays and drawers, or auto where there are both"
 Filled = Annotated[str, AfterValidator(_filled), WithJsonSchema({"type": "string", "minLength": 1})]
-FilledPath = Annotated[Filled, AfterValidator(_path)]
+FilledPath = Annotated[Filled, AfterValidator(own_path)]
 LONGEST_NAME = 100  # it becomes part of names of files, which have 255 bytes
 NAME = "[A-Za-z0-9][A-Za-z0-9_-]*"
 FolderName = Annotated[
@@ -111,9 +106,9 @@ class Genus:
     specimens: FilledPath = Field()
     """folder of its photographs, searched with all folders below it; it holds neither results nor
     another genus' photographs"""
-    truth: Annotated[str, AfterValidator(_path)] | None = None
+    truth: Annotated[str, AfterValidator(own_path)] | None = None
     """annotations of specimens, used only to score masks; may be empty"""
-    landmarks: Annotated[str, AfterValidator(_path)] | None = None
+    landmarks: Annotated[str, AfterValidator(own_path)] | None = None
     """landmarks drawn on its templates, which `outlines` transfers to specimens: a file or a
     folder of COCO keypoints, LabelMe points or TPS; may be empty"""
     pixels_per_mm: Annotated[float | None, BeforeValidator(_pixels_per_mm), Text] = None
@@ -123,7 +118,7 @@ class Genus:
     ] = "single"
     """what a photograph shows: a `single` specimen, or `many` (trays and drawers), which are
     found first; `auto` decides for each photograph"""
-    boxes: Annotated[str, AfterValidator(_path)] | None = None
+    boxes: Annotated[str, AfterValidator(own_path)] | None = None
     """COCO file, or folder of such files, with a box per specimen of a tray; it replaces the
     boxes that are found; may be empty"""
     codes: Annotated[Literal["no", "yes"], _choice("yes", "no", advice="write yes or no")] = "no"
@@ -151,7 +146,7 @@ class AnnotationSet:
     """a file of COCO, LabelMe, VIA, CVAT, Label Studio, QuPath, ImageJ or Supervisely, or a
     folder of such files, of YOLO outlines or of masks (`{specimen}_{structure}.png`, or indexed
     with a `legend.csv`); the format is recognised by content"""
-    photographs: Annotated[str, AfterValidator(_path)] = ""
+    photographs: Annotated[str, AfterValidator(own_path)] = ""
     """folder of the annotated photographs; empty means the genus' own"""
 
 

@@ -5,14 +5,14 @@ import platform
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sam2pal.config.structures import StructureName
-from sam2pal.config.tables import NAME, RESERVED
+from sam2pal.config.tables import LONGEST_NAME, NAME, RESERVED
 from sam2pal.dataset.collected import drawn_within
 from sam2pal.dataset.convert import convert
 from sam2pal.dataset.drawing import Drawing
@@ -115,18 +115,27 @@ def _genera(folder: Path, name: str | None) -> list[GenusFound]:
     tops = Counter(file.split("/", 1)[0] if "/" in file else "" for file in files)
     in_folders = "" not in tops and (len(tops) > 1 or min(tops).casefold() not in _PLAIN)
     if name is None and in_folders:
-        return [GenusFound(_named(top), folder / top, count) for top, count in sorted(tops.items())]
+        found: list[GenusFound] = []
+        for top, count in sorted(tops.items()):
+            name = _named(top, {of.name.lower() for of in found})
+            found.append(GenusFound(name, folder / top, count))
+        return found
     plain = folder.resolve()
     while name is None and plain.name.casefold() in _PLAIN and plain.parent != plain:
         plain = plain.parent
     return [GenusFound(_named(name or plain.name), folder, len(files))]
 
 
-def _named(text: str) -> str:
-    """A name that may be that of a genus."""
+def _named(text: str, taken: Collection[str] = ()) -> str:
+    """A name that may be that of a genus, and is none of those `taken` (in lower case)."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or "Genus"
     name = name if re.fullmatch(NAME, name) else f"G{name}"
-    return f"{name}_" if name.lower() in RESERVED["genus"] else name
+    name = f"{name}_" if name.lower() in RESERVED["genus"] else name[: LONGEST_NAME - 5]
+    number, free = 1, name
+    while free.lower() in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def _those_of(drawn: Iterable[Drawing], photographs: Photographs) -> set[str]:

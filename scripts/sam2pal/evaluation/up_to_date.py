@@ -2,7 +2,7 @@
 
 Snakemake removes the outputs of a job that fails, and what it does not reach stays as it was, older
 than what it is made from. So a result is up to date if every file on the way to it is there and not
-older than its inputs:
+older than its inputs, unless these were only saved again (Snakemake compares what they hold):
 
     lists/*.tsv, templates.json -> train_pool.tsv -> adapter/ -> shards/*.json -> evaluation.csv
     manifest.tsv -> truth.json -> evaluation.csv, truth_morphometrics.parquet
@@ -73,17 +73,30 @@ class Step:
 
 
 class Results:
-    """The folder results/ and, to tell why a result is missing, the folder logs/."""
+    """The folder results/ and, to tell why a result is missing, the folder logs/.
 
-    def __init__(self, runs: Iterable[Run], results: Path, logs: Path | None = None) -> None:
+    Args:
+        unchanged: files that are up to date whatever their age.
+    """
+
+    def __init__(
+        self,
+        runs: Iterable[Run],
+        results: Path,
+        logs: Path | None = None,
+        unchanged: Iterable[str] = (),
+    ) -> None:
         self.runs = list(runs)
         self._runs = {(run.genus, run.round): run for run in self.runs}
         self._results, self._logs = results, logs
+        self._unchanged = {Path(path) for path in unchanged}
 
     def check(self, run: Run, stage: str) -> tuple[str, str]:
         """Status of a result and the reason, without reading it; `ok` and nothing if it may be read."""
         *before, last = self._truth(run) if stage == "truth" else self._steps(run, stage)
         for step in (*before, last):
+            if step.output in self._unchanged and step.output.exists():
+                continue
             failed, reason = problem(step)
             if reason:
                 there = last.output.is_file()

@@ -66,6 +66,10 @@ MISTAKES = {
         change("measurement", to={"indices": {"ci": "eyes.width / head.length"}}),
         "unknown structure 'eyes' (did you mean 'eye'?); known: head, eye, specimen",
     ),
+    "a brace in a path": (
+        change("specimen_table", to="s{a}.tsv"),
+        "config/config.yaml: specimen_table: 's{a}.tsv' has a brace in it, which Snakemake would",
+    ),
     "axis of outlines": (
         change("outlines", to={"axis": ["head", "tail"]}),
         "config/config.yaml: outlines: axis: unknown structure 'tail'; known: head, eye",
@@ -436,8 +440,13 @@ def test_photographs_of_many_specimens(folder: Path) -> None:
 
 def test_a_folder_below_home(folder: Path, monkeypatch) -> None:
     monkeypatch.setenv("HOME", str(folder))
-    project = checked(copy.deepcopy(CONFIG), GENERA.replace("data/Bus", "~/data/Bus"))
+    own = {"name": "own", "checkpoint": "~/own.pt", "config": "~/own.yaml"}
+    for key in ("checkpoint", "config"):
+        (folder / Path(own[key]).name).touch()
+    project = checked(CONFIG | {"model": own}, GENERA.replace("data/Bus", "~/data/Bus"))
     assert project.genera["Bus"].specimens == f"{folder}/data/Bus"
+    model = project.configuration.model
+    assert (model.checkpoint, model.config) == (f"{folder}/own.pt", f"{folder}/own.yaml")
 
 
 def test_a_round_overrides_training(folder: Path) -> None:

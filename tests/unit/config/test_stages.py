@@ -43,7 +43,8 @@ STAGES = (
     *("convert_corrections", "choose_next", "compare_masks", "find_specimens"),
     *("search_scale", "find_scale", "leave_one_out"),
 )
-METHODS = dict.fromkeys(STAGES, 7)
+EXPORTS = ("export_shapes", "export_darwin_core")
+METHODS = dict.fromkeys((*STAGES, *EXPORTS, "plot_shapes"), 7)
 
 
 def stages(**changes) -> dict[str, dict]:
@@ -98,6 +99,11 @@ def test_a_changed_key_changes_the_files_that_read_it():
     final = {"aggregate", "summarize_morphometrics", "plot_morphometrics"}
     assert changed(final_round="trained") == final
     assert changed(confirmed_only=True) == {"summarize_morphometrics", "plot_morphometrics"}
+    more = {"outlines": {"axis": ["head", "eye"]}, "darwin_core": True}
+    confirmed = stages(**more, confirmed_only=True)
+    assert all(
+        confirmed[name] == stages(**more)[name] for name in EXPORTS
+    )  # whatever the masks are
     assert changed(next={"count": 3}) == {"choose_next"}
     assert changed(seed=4) == {
         *("draw_pool.untrained", "draw_pool.trained", "train_palindrome.trained"),

@@ -12,6 +12,7 @@ from running import REPOSITORY, make_project, outline, photographs
 
 from sam2pal import __main__ as command
 from sam2pal.config.project import check
+from sam2pal.config.tables import name_problem
 from sam2pal.dataset import beginning
 from sam2pal.dataset.findings import Findings
 from sam2pal.images.folder import Folder
@@ -73,6 +74,21 @@ def test_several_genera_in_folders_of_their_own(tmp_path, monkeypatch, capsys):
     ]
     templates = (tmp_path / "config/templates.tsv").read_text().splitlines()
     assert templates[1:] == ["Aus\tfirst\tphotos/drawn.json", "Bus_cus\tfirst\tphotos/drawn.json"]
+
+
+def test_every_genus_has_a_name_of_its_own(tmp_path, monkeypatch):
+    long = "Aus" * 40
+    for seed, genus in enumerate(
+        ("Bus cus", "Bus_cus", "bus-cus", "Жук", "Муха", long, long + "2")
+    ):
+        photographs(tmp_path / "photos" / genus, range(seed, seed + 1), seed)
+    with pytest.raises(InputError, match="before the first run"):
+        call(monkeypatch, "init", tmp_path, "--photographs", tmp_path / "photos")
+    lines = (tmp_path / "config/genera.tsv").read_text().splitlines()[1:]
+    names = [line.split("\t")[0] for line in lines]
+    expected = {"Bus_cus", "Bus_cus_2", "bus-cus", "Genus", "Genus_2", long[:95], f"{long[:95]}_2"}
+    assert set(names) == expected and len(names) == len(expected)
+    assert [name_problem("genus", name) for name in names] == [None] * len(names)
 
 
 def test_one_folder_of_photographs_is_a_genus(tmp_path, monkeypatch, capsys):

@@ -528,6 +528,21 @@ def test_files_from_outside_count_for_what_is_made_from_them(results, tmp_path):
     assert "truth_morphometrics.parquet is older than" in found.check(run, "truth")[1]
 
 
+def test_what_is_made_from_a_file_that_was_saved_again_is_kept(results, tmp_path, monkeypatch):
+    newer_templates(results)  # Snakemake compares what they hold
+    shards = [f"shards/{number:04d}.json" for number in range(3)]
+    made = ("train_pool.tsv", "adapter", *shards, "evaluation.csv")
+    kept = tmp_path / "kept"
+    kept.write_text("".join(f"{results / 'Lasius/trained' / name}\n" for name in made))
+    arguments = "--unchanged", kept
+    for expected in ("ok", "missing"):
+        out = run_aggregate(monkeypatch, results, RUNS, *arguments)
+        found = statuses(out["status"])
+        assert found["Lasius", "trained", "evaluation"] == expected
+        assert found["Lasius", "trained", "morphometrics"] == "stale"  # which is not in the list
+        remove_result(results) if expected == "ok" else None
+
+
 def test_a_round_is_as_old_as_the_round_it_starts_from(results):
     shutil.copytree(results / "Lasius/trained", results / "Lasius/refined")
     refined = Run("Lasius", "refined", trained=True, init="trained")
