@@ -8,8 +8,7 @@ Figures are chosen by the names of the files to be written.
 import argparse
 from pathlib import Path
 
-from sam2pal.cli import add_options, program, run
-from sam2pal.config.stages import read_options
+from sam2pal.cli import program, run
 from sam2pal.evaluation import plots
 from sam2pal.evaluation.summary import COMPARISON, RELIABILITY, SUMMARY
 from sam2pal.io import tables
@@ -34,19 +33,17 @@ def parse() -> argparse.Namespace:
         required=True,
         help=f"figures (.svg, .png or .pdf) named {', '.join(NEEDS)}",
     )
-    add_options(parser, "evaluation")
+    add("--options", type=Path, help="not read; its change draws the figures again")
     return parser.parse_args()
 
 
 def main() -> None:
     arguments = parse()
-    options = read_options(arguments.options).evaluation
     check_names(arguments.output, NEEDS)
     for path in arguments.output:
         name, columns = NEEDS[path.stem]
         table = tables.to_pandas(tables.read(arguments.tables / f"{name}.csv", columns))
-        more = [options.good_iou] if path.stem == "reliability" else []
-        save(plots.FIGURES[path.stem](table, *more), path)
+        save(plots.FIGURES[path.stem](table), path)
 
 
 if __name__ == "__main__":

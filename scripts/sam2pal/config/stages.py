@@ -88,7 +88,7 @@ def stage_options(
         "review_page": {"review": whole["review"] | of("low_confidence")},
         "review_index": {},
         "aggregate": of("seed", "evaluation") | final | of("unreadable"),
-        "plot_evaluation": of("evaluation"),
+        "plot_evaluation": {},
         "summarize_morphometrics": summarised,
         "plot_morphometrics": summarised,
     }

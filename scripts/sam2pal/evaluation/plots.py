@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from sam2pal.dataset.signals import GOOD_IOU
 from sam2pal.evaluation.scores import ALL
 from sam2pal.io.figures import COLOURS, MARKERS, empty_figure, entitle
 
@@ -103,7 +104,7 @@ def change_between_rounds(comparison: pd.DataFrame) -> Figure:
     return figure
 
 
-def reliability(table: pd.DataFrame, good_iou: float) -> Figure:
+def reliability(table: pd.DataFrame) -> Figure:
     """Share of good masks by their confidence, a row per round and a panel per structure."""
     table = table[(table["signal"] == "confidence") & (table["genus"] == ALL)]
     if not len(table):
@@ -126,7 +127,7 @@ def reliability(table: pd.DataFrame, good_iou: float) -> Figure:
             )
             axes.grid(color="0.92")
             axes.set_axisbelow(True)
-        panels[0].set_ylabel(f"round {round_}\nshare with IoU >= {good_iou:g}", fontsize=8)
+        panels[0].set_ylabel(f"round {round_}\nshare with IoU >= {GOOD_IOU:g}", fontsize=8)
     figure.supxlabel("confidence (mean of bin)", fontsize=9)
     return figure
 

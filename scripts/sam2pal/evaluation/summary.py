@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sam2pal.config.evaluation import EvaluationOptions
+from sam2pal.dataset.signals import GOOD_IOU
 from sam2pal.evaluation import calibration as cal
 from sam2pal.evaluation.bootstrap import bootstrap_means, generator, holm, sign_flip_p
 from sam2pal.evaluation.columns import CONFIDENCES, MEASURES
@@ -40,7 +41,7 @@ CALIBRATION = {
     **dict.fromkeys(("auroc", "auroc_lower", "auroc_upper", "spearman"), float),
     **dict.fromkeys(("ece", "brier_skill", "mean_confidence", "share_good", "mean_iou"), float),
 }
-"""A bad mask has an IoU below `bad_iou`, a good one at least `good_iou`.
+"""A bad mask has an IoU below `bad_iou`, a good one at least that of which the confidence is the probability.
 
 `auroc` and `spearman` say how well a signal ranks masks, `ece` and `brier_skill` how far its value is the
 probability that a mask is good, which the confidence alone is meant to be."""
@@ -145,7 +146,7 @@ def calibrate(scores: Scores, options: EvaluationOptions) -> tuple[pa.Table, pa.
                 confidence, iou = values[chosen, s], iou_all[chosen]
                 rows.append(key | _calibration_row(confidence, iou, codes[chosen, 3], options))
                 if genus == ALL and confidence.min() >= 0 and confidence.max() <= 1:
-                    good = iou >= options.good_iou
+                    good = iou >= GOOD_IOU
                     table = cal.reliability(confidence, good, options.bins)
                     bins += [key | line for line in table]
     return tables.table(rows, CALIBRATION), tables.table(bins, RELIABILITY)
@@ -157,7 +158,7 @@ def _calibration_row(
     specimen: NDArray[np.int32],
     options: EvaluationOptions,
 ) -> dict[str, float]:
-    bad, good = iou < options.bad_iou, iou >= options.good_iou
+    bad, good = iou < options.bad_iou, iou >= GOOD_IOU
     lower, upper = cal.auroc_interval(-confidence, bad, specimen, options.level)
     return {
         "n": len(iou),

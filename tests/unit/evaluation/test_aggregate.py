@@ -24,6 +24,7 @@ from sam2pal.evaluation.summary import (
     COMPARISON,
     RELIABILITY,
     SUMMARY,
+    calibrate,
     compare_rounds,
     summarise,
 )
@@ -293,6 +294,13 @@ def test_calibration_within_structures(out):
     bins = bins[(bins["round"] == "untrained") & (bins["structure"] == ALL)]
     assert bins["n"].sum() == 116 and set(bins["signal"]) == {"confidence"}
     assert (bins["share_good"] * bins["n"]).sum() == pytest.approx(good.sum(), abs=1e-3)
+
+
+def test_calibration_is_of_what_the_confidence_means():
+    scores = Scores()
+    scores.add(evaluation("Formica", "untrained"))
+    every = [calibrate(scores, EvaluationOptions(good_iou=iou)) for iou in (0.75, 0.9)]
+    assert every[0] == every[1]
 
 
 def edit(path, text):
