@@ -10,6 +10,7 @@ import zlib
 import numpy as np
 import pytest
 import roifile
+import tifffile
 from PIL import Image
 
 from sam2pal.dataset.convert import convert, read_truth
@@ -490,6 +491,15 @@ def test_a_picture_that_is_no_mask_is_refused_with_what_was_seen(photographs, fo
     Image.fromarray(square()).save(folder / "b_head.png")
     data = convert(folder, photographs, NAMES)  # the other one is used, and it is said
     assert list(masks_of(data)) == [("b", "head")] and "left out: " in notes(data)
+
+
+def test_colours_of_16_bits_are_refused_and_grey_ones_read(photographs, folder):
+    grey = np.where(square(), 255, 0).astype(np.uint16)
+    tifffile.imwrite(folder / "a_head.tif", grey)
+    assert (masks_of(convert(folder, photographs, NAMES))["a", "head"] == square()).all()
+    tifffile.imwrite(folder / "a_head.tif", np.stack([grey] * 3, axis=2), photometric="rgb")
+    with pytest.raises(InputError, match=r"a_head\.tif: its colours have 16 bits"):
+        convert(folder, photographs, NAMES)
 
 
 def test_masks_as_jpeg_and_with_an_alpha_channel(photographs, folder):

@@ -185,6 +185,9 @@ def _open(path: Path, photograph: PhotographFile, load: bool = True) -> Image.Im
                 raise MaskError(
                     f"{path}: it has {pages} pages; save each structure as its own file"
                 )
+            if not image.mode.startswith("I") and ";16" in str(image.tile):
+                # Pillow keeps the upper 8 of 16 bits of a colour, so that 255 would be black
+                raise MaskError(f"{path}: its colours have 16 bits; save it with 8 bits a channel")
             if load:
                 image.load()
             return image
