@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sam2pal.cli import add_options, run
+from sam2pal.config.scale import ALIKE
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.specimen_table import SpecimenTable
 from sam2pal.io.errors import InputError
@@ -52,15 +53,10 @@ def groups(
         return None
     if table is None:
         raise InputError(
-            f"measurement.scale_search.alike is '{column}', a column of the table of specimens; give "
-            "specimen_table"
+            f"{ALIKE} is '{column}', a column of the table of specimens; give specimen_table"
         )
     specimens = SpecimenTable(table)
-    if column not in specimens.columns:
-        raise InputError(
-            f"{table}: no column '{column}', which measurement.scale_search.alike names; found "
-            f"{', '.join(specimens.columns) or 'none but genus and specimen'}"
-        )
+    specimens.need(column, ALIKE)
     return {
         row.specimen: str(specimens.cells(row.genus, row.specimen)[column] or "") for row in rows
     }

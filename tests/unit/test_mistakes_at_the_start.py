@@ -108,6 +108,19 @@ def specimens(lines, name="config/specimens.csv"):
     return edit
 
 
+def both(*edits):
+    return lambda: [edit() for edit in edits]
+
+
+def copied(path, name):
+    def edit():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, name)
+
+    return edit
+
+
+ALIKE = {"once": "alike", "alike": "zoom"}
 IN_YAML = {
     "a tab": (
         yaml_text("  untrained", "\tuntrained"),
@@ -147,6 +160,37 @@ IN_KEYS = {
     ),
     "a round called as a folder of shapes": (
         rounds(shapes={"templates": ["first"]}), "'shapes' is the name of a folder"
+    ),
+    "a round twice but for case": (
+        rounds(Trained={"templates": ["first"]}),
+        "rounds.Trained: it differs from 'trained' only in upper and lower case",
+    ),
+    "a number of accepted specimens that serves nothing": (
+        rounds(more={"templates": ["first", "corrections"], "most_accepted": 9}),
+        "rounds.more.most_accepted: it serves nothing without `accepted: true`",
+    ),
+    "alike by a table that is not there": (
+        keys(measurement={"scale": ["ruler"], "scale_search": ALIKE}),
+        "measurement.scale_search.alike is 'zoom', a column of the table of specimens; give specimen_table",
+    ),
+    "alike by a column that is not there": (
+        both(
+            keys(measurement={"scale": ["ruler"], "scale_search": ALIKE}, specimen_table="s.csv"),
+            lambda: Path("s.csv").write_text("genus,specimen,zooms\nAus,0001,2\n"),
+        ),
+        r"s.csv: no column 'zoom', which .*scale_search.alike names \(did you mean 'zooms'\?\); found zooms",
+    ),
+    "a brace in the name of a file of corrections": (
+        copied("config/corrections/Aus/corrections.json", "config/corrections/Aus/{a}.json"),
+        r"corrections/Aus/\{a\}.json: it has a brace in it, which Snakemake would .*; rename it",
+    ),
+    "a brace in the name of a file of boxes": (
+        both(
+            genera("country", "boxes"),
+            genera("\tItaly", "\tboxes"),
+            copied("data/Bus_first.json", "boxes/b{}.json"),
+        ),
+        r"boxes/b\{\}.json: it has a brace in it",
     ),
     "a curved part that is none": (keys(measurement={"curved": ["antenna"]}), "'antenna'"),
     "an index that is no formula": (

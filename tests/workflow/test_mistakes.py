@@ -44,6 +44,15 @@ def test_metadata_may_hold_what_snakemake_takes_for_a_wildcard(project: Project)
     assert shown and json.loads(shlex.split(shown[1])[0])["Aus"] == {"country": "{Italy} { a,b}{"}
 
 
+def test_a_value_with_an_n_makes_no_dry_run(project: Project) -> None:
+    """Snakemake takes `-junlimited` for `-j unlimited`; what a dry run ends with is said at its end."""
+    end = "\nWhat there is to do:"
+    dry = project.run("-nq", "rules").text
+    assert dry.index(end) > dry.index("This was a dry-run")
+    listed = project.run("-junlimited", "--list-rules").text
+    assert "What there is to do:" in listed and listed.index("What there is") < listed.index("all")
+
+
 def test_a_correction_of_a_photograph_that_changed_is_told(project: Project) -> None:
     photographs(project.folder / "data/Aus", range(3, 4), seed=9)
     call = project.run("--dry-run", "--quiet")

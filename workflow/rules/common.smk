@@ -169,7 +169,7 @@ SPECIMEN_TABLE = local(CONFIG.specimen_table) if CONFIG.specimen_table else []
 ##### what the annotations and the tables of specimens say #####
 
 
-DRY = any(re.fullmatch("--dry-?run|-[A-Za-z]*n[A-Za-z]*", word) for word in sys.argv)
+DRY = workflow.output_settings.dryrun
 # Only the main process looks: a million files are not listed again in every job of a cluster.
 FOLDERS = {name: Folder(genus.specimens) for name, genus in PROJECT.genera.items()}
 

@@ -95,10 +95,17 @@ def matching(pattern: str, what: str) -> Any:
     return Annotated[StrictStr, AfterValidator(check), schema]
 
 
+BRACE = "it has a brace in it, which Snakemake would take for a wildcard"
+
+
+def has_brace(path: str) -> bool:
+    return not {*path}.isdisjoint("{}")
+
+
 def own_path(text: str) -> str:
     """A path that a user names."""
-    if set(text) & set("{}"):
-        said = "'{text}' has a brace in it, which Snakemake would take for a wildcard"
+    if has_brace(text):
+        said = "'{text}' " + BRACE.removeprefix("it ")
         raise PydanticCustomError("brace", said, {"text": text})
     return os.path.expanduser(text)
 

@@ -61,6 +61,11 @@ class MeasurementSection:
         """Sources of the scale that are looked for in the picture, in their order."""
         return [source for source in self.scale if source in SEEN]
 
+    @property
+    def alike(self) -> str | None:
+        """Column of the table of specimens that says which photographs were taken alike, if it is read."""
+        return self.scale_search.alike if self.seen else None
+
 
 @options
 class MeasurementOptions(MeasurementSection):

@@ -10,9 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from sam2pal.config.checking import in_words, refuse
 from sam2pal.config.configuration import Configuration
+from sam2pal.config.fields import BRACE, has_brace
 from sam2pal.config.measurement import MeasurementSection
 from sam2pal.config.outlines import outline_problems
 from sam2pal.config.rounds import CORRECTIONS, Round
+from sam2pal.config.scale import ALIKE
 from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import AnnotationSet, Genus, name_problem, read_genera, read_sources
 from sam2pal.io.errors import InputError
@@ -20,6 +22,7 @@ from sam2pal.io.folders import walk
 from sam2pal.io.spelling import nearest
 
 _DEFAULT_CORRECTIONS = Configuration.__pydantic_fields__["corrections"].default  # need not be there
+_MOST_ACCEPTED = Round.__pydantic_fields__["most_accepted"].default
 Corrected = Callable[[Configuration, Genus, str, list[str]], AnnotationSet | None]
 
 
@@ -67,8 +70,8 @@ def check(
         InputError: anything is wrong with the configuration or its tables.
     """
     here = os.getcwd()
-    if made is not None and {*here} & {*"{}"}:
-        raise InputError(f"{here}: Snakemake takes {{ and }} for wildcards; rename the folder")
+    if made is not None and has_brace(here):
+        raise InputError(f"{here}: {BRACE}; rename the folder")
     try:
         configuration = TypeAdapter(Configuration).validate_python(values)
     except ValidationError as error:
@@ -84,6 +87,10 @@ def check(
         raise InputError(
             f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
         ) from None
+    alike = configuration.measurement.alike
+    if alike is not None and configuration.specimen_table is None:
+        said = f"{ALIKE} is '{alike}', a column of the table of specimens; give specimen_table"
+        refuse([said], file)
     metadata = dict.fromkeys(key for genus in genera.values() for key in genus.metadata)
     same = [key for key in metadata if key in taken]
     what = "has the name of a column of the results; rename it"
@@ -127,7 +134,9 @@ def find_corrections(
     own: dict[str, list[str]] = {}
     for path in _files_below(place):
         genus, *inner = path.relative_to(place).parts
-        if path.suffix.lower() != ".json":
+        if path.suffix.lower() == ".json" and has_brace(path.as_posix()):
+            problems[path.as_posix()] = f"{path}: {BRACE}; rename it"
+        elif path.suffix.lower() != ".json":
             notes.append(f"{path}: it is not read; corrections are files that end in .json")
         elif not inner:
             shared.append(path.as_posix())
@@ -186,6 +195,13 @@ def _round_problems(configuration: Configuration, sources: Iterable[AnnotationSe
             for label in entry.templates
             if label not in labels and label != CORRECTIONS
         ]
+        twin = next(one for one in rounds if one.lower() == name.lower())
+        if twin != name:
+            problems.append(
+                f"{where}: it differs from '{twin}' only in upper and lower case; rename it"
+            )
+        if not entry.accepted and entry.most_accepted != _MOST_ACCEPTED:
+            problems.append(f"{where}.most_accepted: it serves nothing without `accepted: true`")
         if entry.accepted and CORRECTIONS not in entry.templates:
             problems.append(f"{where}.accepted: there is no '{CORRECTIONS}' among its templates")
         if entry.init is not None:
@@ -271,6 +287,7 @@ def _missing_files(
         need(genus.specimens, table, f"the folder of specimens of '{genus.name}'", True)
         for key in ("truth", "landmarks", "boxes"):
             need(getattr(genus, key), table, f"the {key} of '{genus.name}'")
+        problems += [f"{file}: {BRACE}; rename it" for file in genus.box_files if has_brace(file)]
     for row in sources:
         whose = f"of '{row.genus}', round '{row.label}',"
         need(row.annotations, configuration.templates, f"the file of annotations {whose}")

@@ -12,6 +12,8 @@ Source = Literal["specimen_table", "genus", "bar", "ruler", "card", "exif"]
 SEEN = ("bar", "ruler", "card")
 """Sources that are looked for in the picture."""
 
+ALIKE = "measurement.scale_search.alike"
+
 LEAST, MOST = 0.5, 20_000.0
 """Pixels per millimetre: a drawer of 2 m on 1000 pixels; a twentieth of a micrometre per pixel."""
 

@@ -3,7 +3,7 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "convert_templates": 10,
+    "convert_templates": 11,
     "convert_corrections": 4,
     "find_specimens": 9,
     "list_specimens": 5,

@@ -83,6 +83,15 @@ class Collected:
                 else:
                     faults.append(error)
                 continue
+            if _replaced(drawing, photograph):
+                faults.append(
+                    InputError(
+                        f"{drawing.where}: the photograph {photograph.path} is not the file it was drawn on; "
+                        "put the old one back, outline the new one, or delete `sha256` if only the file's "
+                        "metadata changed"
+                    )
+                )
+                continue
             self._note_spelling(drawing, photograph)
             key = os.path.realpath(photograph.path) if photograph.path else photograph.name
             if key in found:
@@ -144,15 +153,6 @@ class Collected:
             self.notes.append(
                 f"{drawing.where}: it was drawn on a file of {drawing.bytes:,} bytes, but"
                 f" {photograph.path} has {size:,}; look whether that is the same photograph"
-            )
-        if (
-            drawing.sha256
-            and photograph.bytes()
-            and content_hash(photograph.path) != drawing.sha256
-        ):
-            self.notes.append(
-                f"{drawing.where}: it was drawn on another file than {photograph.path} is now; look whether"
-                " that is the same photograph"
             )
         if is_renamed(photograph.name):
             self.notes.append(
@@ -382,6 +382,12 @@ class Collected:
                     " `exclusive: false`"
                 )
         return file.data
+
+
+def _replaced(drawing: Drawing, photograph: PhotographFile) -> bool:
+    """Whether another file lies where the outlined photograph was, as far as the annotation tells."""
+    known = drawing.sha256 and photograph.bytes()
+    return bool(known) and content_hash(photograph.path) != drawing.sha256
 
 
 def _united(one: Drawing, other: Drawing, photograph: PhotographFile) -> Drawing:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sam2pal.config.project import Project
+from sam2pal.config.scale import ALIKE
 from sam2pal.config.tables import AnnotationSet
 from sam2pal.dataset import METHODS
 from sam2pal.images.folder import Folder
@@ -75,8 +76,9 @@ class Findings:
                 if not made(g.specimens)
             }
             states = {name: of and self._state(of.path) for name, of in listed.items()}
-            key = _key(TABLE, files_state(table), states)
-            found[key] = known.get(key) or _table(table, listed, sorted(reserved))
+            alike = project.configuration.measurement.alike
+            key = _key(TABLE, files_state(table), states, alike)
+            found[key] = known.get(key) or _table(table, listed, sorted(reserved), alike)
         results = found.values()
         self.problems = _undrawn(structures, labels, project.configuration.templates)
         self.problems += [text for result in results for text in result.get("problems", ())]
@@ -141,14 +143,22 @@ def _undrawn(
     ]
 
 
-def _table(path: str, genera: Mapping[str, Folder | None], reserved: Sequence[str]) -> Result:
-    """What is to be said of a table of specimens; a genus without a folder shows trays."""
+def _table(
+    path: str, genera: Mapping[str, Folder | None], reserved: Sequence[str], alike: str | None
+) -> Result:
+    """What is to be said of a table of specimens; a genus without a folder shows trays.
+
+    Args:
+        alike: the column that says which photographs were taken alike.
+    """
     from sam2pal.dataset.specimen_table import SHOWN, SpecimenTable
 
     result: Result = {"problems": [], "errors": [], "notes": []}
     try:
         table = SpecimenTable(path, reserved)
         table.check()
+        if alike is not None:
+            table.need(alike, ALIKE)
     except InputError as error:
         return result | {"problems": [str(error)]}
     result["notes"] += table.notes

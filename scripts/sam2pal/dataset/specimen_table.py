@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sam2pal.io import tables
 from sam2pal.io.errors import InputError
-from sam2pal.io.spelling import composed, misspelt
+from sam2pal.io.spelling import composed, misspelt, nearest
 from sam2pal.io.user_tables import number, read_user_table
 
 KEYS = ("genus", "specimen")
@@ -99,6 +99,14 @@ class SpecimenTable:
         if wrong:
             more = [f"{self.path}: {len(wrong) - SHOWN} more such cells"] if wrong[SHOWN:] else []
             raise InputError("\n".join([*wrong[:SHOWN], *more]))
+
+    def need(self, column: str, key: str) -> None:
+        """InputError unless there is the column that a key of the configuration names."""
+        if column not in self.columns:
+            raise InputError(
+                f"{self.path}: no column '{column}', which {key} names{nearest(column, self.columns)}; found "
+                f"{', '.join(self.columns) or 'none but genus and specimen'}"
+            )
 
     def odd_scales(self, genus: str) -> list[str]:
         """What is to be said of each typed scale that is far from the median of its genus."""

@@ -6,6 +6,6 @@ METHODS = {
     "review_page": 21,
     "review_index": 8,
     "draw_masks": 3,
-    "choose_next": 3,
+    "choose_next": 4,
     "compare_masks": 6,
 }

@@ -234,12 +234,20 @@ def test_templates_are_what_was_corrected_and_so_many_accepted(folder: Path, say
     assert [(s.specimen, list(s.masks)) for s in drawn] == [("box/0", ["head"])]
 
 
-def test_templates_that_were_drawn_on_another_file_are_noted(folder: Path, say: Say) -> None:
+def test_templates_that_were_drawn_on_another_file_are_left_out(folder: Path, say: Say) -> None:
     file = say(("box/0", "head", "corrected", HEAD), ("box/1", "head", "corrected", HEAD))
     before = convert(file, folder, STRUCTURES)["info"]["notes"]
     Image.fromarray(np.full((HEIGHT, WIDTH, 3), 9, np.uint8)).save(folder / "box/1.png")
-    (note,) = set(convert(file, folder, STRUCTURES)["info"]["notes"]) - set(before)
-    assert f"it was drawn on another file than {folder}/box/1.png is now; look whether" in note
+    data = convert(file, folder, STRUCTURES)
+    (note,) = set(data["info"]["notes"]) - set(before)
+    said = (
+        f"the photograph {folder}/box/1.png is not the file it was drawn on; put the old one back"
+    )
+    assert note.startswith("left out: ") and said in note
+    assert [image["specimen"] for image in data["images"]] == ["box/0"]
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 9, np.uint8)).save(folder / "box/0.png")
+    with pytest.raises(InputError, match="is not the file it was drawn on"):
+        convert(file, folder, STRUCTURES)
 
 
 def test_the_same_said_twice_is_no_fault_and_another_thing_is(folder: Path, say: Say) -> None:

@@ -16,6 +16,7 @@ from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.drawing import fill
 from sam2pal.dataset.export import WRITERS, export
 from sam2pal.dataset.files import write as write_coco
+from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.rle import encode_mask
 from sam2pal.dataset.tracing import bridged, pieces
 from sam2pal.io.errors import InputError
@@ -89,6 +90,26 @@ def test_what_is_exported_comes_back(tmp_path, predictions, photographs, tool):
         "absent",
         "hidden",
     }
+
+
+def test_labelme_opens_the_pixels_of_a_specimen_of_a_tray(tmp_path):
+    tray = np.random.default_rng(1).integers(0, 255, (90, 120, 3), np.uint8)
+    Image.fromarray(tray).save(tmp_path / "T1.png")
+    path = f"{tmp_path}/T1.png#xywh=30,20,{WIDTH},{HEIGHT}"
+    mask = blob(1)
+    image = {"id": 1, "file_name": "T1#0101.png", "path": path, "specimen": "T1#0101"}
+    entry = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": encode_mask(mask)}
+    image |= {"width": WIDTH, "height": HEIGHT, "status": "ok", "reason": ""}
+    entry |= {"area": int(mask.sum()), "source": "predicted"}
+    data = {"images": [image], "annotations": [entry], "categories": [{"id": 1, "name": "head"}]}
+    write_coco(tmp_path / "0001.json", data)
+    export([tmp_path / "0001.json"], "labelme", tmp_path / "out")
+    said = json.loads((tmp_path / "out/T1#0101.json").read_text())
+    shown = np.asarray(Image.open(tmp_path / "out" / said["imagePath"]))
+    assert np.array_equal(shown, tray[20 : 20 + HEIGHT, 30 : 30 + WIDTH])
+    known = Photographs.of_specimens(Dataset(tmp_path / "0001.json").specimens, "manifest")
+    (back,) = Dataset(convert(tmp_path / "out", known, ["head"])).specimens
+    assert back.specimen == "T1#0101" and np.array_equal(back.masks["head"], mask)
 
 
 def test_predictions_themselves_come_back(predictions, photographs):

@@ -232,6 +232,17 @@ def test_an_image_is_meant_by_its_stem(tmp_path, photographs):
     assert masks_of(converted(tmp_path, photographs, data))["a", "head"].any()
 
 
+def test_yolo_points_are_no_outlines(tmp_path, photographs):
+    """A box and two points: eight numbers are as many as those of an outline of four points."""
+    line = "0 0.5 0.5 0.2 0.2 0.4 0.4 0.6 0.6\n"
+    save(tmp_path / "yolo/labels/a.txt", line.encode())
+    save(tmp_path / "yolo/data.yaml", b"kpt_shape: [2, 2]\nnames: {0: head}\n")
+    with pytest.raises(
+        InputError, match="data.yaml: it names kpt_shape, so its files hold boxes and points"
+    ):
+        convert(tmp_path / "yolo", photographs, NAMES)
+
+
 def test_yolo_as_roboflow_lays_it_out(tmp_path, photographs):
     labels = tmp_path / "export/train/labels"
     save(tmp_path / "export/data.yaml", b"names: {3: head, 7: body}")

@@ -51,6 +51,13 @@ def test_only_what_is_measured_has_values_and_the_rest_is_named():
     assert "a_width" not in short.columns(list("abcdefg"), [], [])
 
 
+def test_the_confidence_of_a_mask_that_a_person_refused_does_not_count():
+    for verdict in ("rejected", "wrong_specimen"):
+        rows = [r | {"status": verdict} if r["structure"] == "legs" else r for r in tidy()]
+        row = short.row(rows, [])
+        assert row["lowest_confidence"] == 0.9 and row["left_out"].startswith(f"legs: {verdict}")
+
+
 def test_a_structure_called_body_is_not_the_whole_specimen():
     rows = [row | {"value": 70} for row in tidy() if row["structure"] == "head"]
     rows = [*(row | {"structure": "body"} for row in rows), *tidy()]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from sam2pal.dataset.drawing import (
     Drawing,
@@ -25,7 +26,10 @@ from sam2pal.dataset.drawing import (
 from sam2pal.dataset.exported import NO_MARK, Exported, marks, missing_structure
 from sam2pal.dataset.files import write_json
 from sam2pal.dataset.photographs import Photographs
+from sam2pal.images.address import split
+from sam2pal.images.reading import read_photograph
 from sam2pal.io.errors import InputError
+from sam2pal.io.files import atomic
 
 
 def recognise(data: Any) -> bool:
@@ -131,7 +135,10 @@ def _pasted(
 
 
 def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
-    """Write `{specimen}.json` with polygons, and flags for structures that are absent or hidden."""
+    """Write `{specimen}.json` with polygons, and flags for structures that are absent or hidden.
+
+    LabelMe opens no window of a photograph, so `{specimen}.png` holds the pixels of one.
+    """
     for one in specimens:
         path = folder / f"{one.specimen.specimen}.json"
         width, height = one.displayed_size
@@ -148,6 +155,11 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
             for points in one.rings(structure)
         ]
         photograph = os.path.relpath(one.specimen.path or one.specimen.name, path.parent)
+        if split(one.specimen.path)[1]:
+            photograph = f"{path.stem}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(path.parent / photograph) as temporary:
+                Image.fromarray(read_photograph(one.specimen.path).pixels).save(temporary, "PNG")
         content = {
             "version": "5.5.0",
             "flags": {mark: mark in one.marks for mark in (*marks(structures), *one.marks)},

@@ -87,6 +87,11 @@ def _content(path: Path) -> tuple[dict[int, str], dict[str, list[str]]]:
         data: Any = None if aliases else yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({error}); export it again") from error
+    if isinstance(data, dict) and "kpt_shape" in data:
+        raise InputError(
+            f"{path}: it names kpt_shape, so its files hold boxes and points, which are not outlines; export "
+            "for segmentation"
+        )
     names = data.get("names") if isinstance(data, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))

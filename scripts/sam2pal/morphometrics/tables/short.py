@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sam2pal.config.measurement import MeasurementOptions
+from sam2pal.dataset.corrections import REFUSED
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
 from sam2pal.morphometrics.measures.indices import Index
@@ -26,7 +27,7 @@ MEANINGS = {
     "specimen": "path of the photograph within the genus' folder, without the extension",
     "round": "the final round of the genus, whose masks were measured",
     **COUNTED_MEANINGS,
-    "lowest_confidence": "of the masks of the specimen that are there",
+    "lowest_confidence": "of the masks of the specimen that are there and that nobody refused",
     "unit": "of all lengths in this row: mm, or px where there is not a scale",
 }
 
@@ -96,7 +97,7 @@ def row(rows: Sequence[Mapping[str, Any]], more: Iterable[str]) -> dict[str, Any
         structure, measure, status = one["structure"], one["measure"], one["status"]
         if structure != SPECIMEN:
             found[f"{structure}_state"] = one["state"]
-            if one["confidence"] is not None:
+            if one["confidence"] is not None and status not in REFUSED:
                 known.append(one["confidence"])
         if status != MEASURED:
             continue
