@@ -244,6 +244,88 @@ def test_who_goes_on_at_once_edits_no_other_specimen(browser: Browser) -> None:
     assert tab.page.locator(".card .verdict").count() == 0
 
 
+def test_what_is_drawn_and_not_saved_is_lost_only_if_the_person_says_so(browser: Browser) -> None:
+    tab = browser.open()
+    asked: list[str] = []
+    tab.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    edit(tab, "first", "legs")
+    tab.press("d")
+    tab.click((20, 20), (60, 20), (60, 60))
+    tab.press("Escape")
+    assert asked == ["confirm"]  # though the outline is not closed
+    tab.press("Enter", "Escape", "Escape", "Escape", "n")
+    assert asked == ["confirm"] * 5
+    tab.page.locator("dialog summary").press("Enter")  # opens the list of keys
+    assert tab.page.locator(".editing").is_visible()
+    other = browser.open()
+    tab.page.close(run_before_unload=True)
+    other.settle()
+    assert asked[5:] == ["beforeunload"]
+
+
+def test_keys_go_on_after_a_click_and_judge_what_is_shown(browser: Browser) -> None:
+    tab = browser.open()
+    order = tab.page.evaluate("[...document.querySelectorAll('.card')].map(c => c.dataset.name)")
+    tab.look(order[0])
+    tab.page.get_by_role("button", name="Reject (r)").click()
+    tab.settle()
+    tab.press("a")
+    assert tab.verdicts() == ["rejected", "accepted", ""]
+    tab.page.evaluate("document.activeElement.blur()")  # as where a click gives no focus
+    # who goes on at once judges no structure that is not shown as chosen
+    tab.page.evaluate(
+        """for (const key of ["n", "ArrowRight"]) {
+          document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+        }"""
+    )
+    tab.shown(order[1])
+    chosen = tab.page.locator(".structures [aria-checked=true]")
+    assert chosen.inner_text().startswith("head")
+    tab.press("a")
+    assert tab.verdicts() == ["accepted", "", ""]
+    # another tab shows the outline that is drawn in this one
+    other = browser.open()
+    other.look(order[1])
+    before = other.page.locator(".over").screenshot()
+    tab.choose("head")
+    tab.press("e", ".", "Shift+ArrowRight", "Enter", "Escape")
+    other.page.wait_for_selector("dialog .verdict.corrected")
+    other.settle()
+    assert other.page.locator(".over").screenshot() != before
+    # what is undone may be out of the list
+    tab.page.locator("[name=find]").fill(order[2])
+    tab.look(order[2])
+    tab.press("u")
+    assert tab.page.locator("dialog .place").inner_text().startswith("Not in the list; ")
+
+
+def test_a_file_from_a_computer_whose_clock_is_ahead_can_be_judged_anew(
+    browser: Browser, tmp_path: Path
+) -> None:
+    tab = browser.open()
+    tab.look("first")
+    tab.press("a", "n", "Escape")
+    found = tab.export()
+    for one in found["annotations"]:
+        one["at"] = "2099-01-01T00:00:00.000Z"
+    found["images"].append(found["images"][0] | {"id": 2, "specimen": "of another project"})
+    found["annotations"].append(found["annotations"][0] | {"id": 3, "image_id": 2})
+    path = tmp_path / "corrections.json"
+    path.write_text(json.dumps(found), "utf-8")
+    tab.page.set_input_files("input[type=file]", path)
+    tab.page.wait_for_function("() => document.querySelector('.stays .said').textContent")
+    said = tab.page.locator(".stays .said").inner_text()
+    assert said == "3 of 3 verdicts imported; of specimens that are not here: 1."
+    tab.look("first")
+    tab.choose("head")
+    tab.press("r")
+    tab.choose("legs")
+    tab.press("b")
+    assert tab.verdicts() == ["rejected", "outside", ""]
+    tab.press("u")
+    assert tab.verdicts() == ["rejected", "absent", ""]
+
+
 def test_masks_of_turned_photographs_are_as_stored_on_disk(browser: Browser) -> None:
     tab = browser.open()
     edit(tab, "turned", "wing")
@@ -333,7 +415,7 @@ def test_a_file_is_taken_back(
     other.page.set_input_files("input[type=file]", path)
     other.page.wait_for_function("() => document.querySelector('.stays .said').textContent")
     said = other.page.locator(".stays .said").inner_text()
-    assert said.startswith("2 of 3 verdicts taken; of the others this browser has")
+    assert said.startswith("2 of 3 verdicts imported; for the others this browser has")
     again = other.export()
     assert verdicts_of(again)["fourth", "head"] == "rejected"  # which is later
     assert (masks_of(again)["fourth", "wing"] == inside(ring)).all()
@@ -399,6 +481,8 @@ def test_people_with_a_screen_reader_or_a_finger_can_use_it(browser: Browser, pa
     tab = browser.open(page)
     states = [None]
     if page.endswith("review.html"):
+        states += [lambda: tab.page.locator("button.main").hover()]
+    if page.endswith("review.html"):
         states += [lambda: tab.look("first"), lambda: tab.press("a", "e", "b")]
     for state in states:
         if state:
@@ -434,6 +518,9 @@ def test_fingers_zoom_and_a_pen_draws(browser: Browser) -> None:
         devtools.send("Input.dispatchMouseEvent", event | {"buttons": 1, "clickCount": 1})
 
     pen("mousePressed", (90.3, 20.2))
+    for kind in ("touchStart", "touchMove"):  # a hand that comes to rest draws nothing
+        touch(kind, (30 + (kind == "touchMove"), 70))
+    touch("touchEnd")
     pen("mouseMoved", (100.4, 25.6))
     pen("mouseReleased", (100.4, 25.6))
     tab.settle()
@@ -453,6 +540,45 @@ def test_fingers_zoom_and_a_pen_draws(browser: Browser) -> None:
     tab.press("Enter", "Escape")
     mask = masks_of(tab.export())["first", "legs"]
     assert (mask == (predicted(1) | near((90.3, 20.2), (100.4, 25.6), 1))).all()
+
+
+def test_fingers_choose_vertices_and_zoom_between_the_points_of_an_outline(
+    browser: Browser,
+) -> None:
+    tab = browser.open()
+    edit(tab, "first", "legs")
+    devtools = browser.context.new_cdp_session(tab.page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [
+            dict(zip("xy", tab.screen(*p), strict=True)) | {"id": i} for i, p in enumerate(points)
+        ]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    def tap(*points: tuple[float, float]) -> None:
+        for point in points:
+            touch("touchStart", point)
+            touch("touchEnd")
+            tab.settle()
+
+    tap((36, 34))  # the upper left corner of the legs' rectangle
+    tab.page.get_by_role("button", name="Remove vertex (Del)").click()
+    tab.press("p")
+    tap((80.2, 10.3), (100.4, 10.1), (98.3, 30.2), (50, 50))
+    touch("touchStart", (60, 30), (70, 35))
+    for step in range(1, 6):
+        touch("touchMove", (60 - 4 * step, 30 - 2 * step), (70 + 4 * step, 35 + 2 * step))
+    touch("touchEnd")
+    tab.settle()
+    tab.press("0")
+    tab.page.locator(".editing").get_by_role("button", name="Undo (u)").click()  # the last point
+    for button in ("Close outline (Enter)", "Save (Enter)"):
+        tab.page.get_by_role("button", name=button).click()
+    tab.press("Escape")
+    expected = predicted(1) & inside([(60, 34), (60, 54), (36, 54)])
+    expected |= inside([(80.2, 10.3), (100.4, 10.1), (98.3, 30.2)])
+    differing = masks_of(tab.export())["first", "legs"] != expected
+    assert differing.sum() < 8  # touches lie on whole pixels of the screen
 
 
 def test_ten_thousand_specimens_do_not_stall(browser: Browser) -> None:

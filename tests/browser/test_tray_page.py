@@ -113,3 +113,28 @@ def test_specimens_are_added_removed_merged_and_split(browser: Browser, tmp_path
     assert all(
         "name" not in a or "#" in a["name"] for a in json.loads(path.read_text())["annotations"]
     )
+
+
+def test_a_box_beyond_the_tray_is_none(browser: Browser, tmp_path: Path) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    trays_page(browser.results, tmp_path / "photographs")
+    tab = browser.open("Abax/trays/index.html")
+    tab.page.set_viewport_size({"width": 1400, "height": 600})  # with room beside the tray
+    tab.page.wait_for_selector(".stage canvas")
+    tab.settle()
+    tab.press("0", "n")
+    drag(tab, (-60, 20), (-10, 80))
+    tab.press("Escape")
+    tab.page.mouse.click(*at(tab, 40, 60))
+    tab.settle()
+    drag(tab, (40, 60), (-30, 60))
+    said = tab.page.get_by_role("status").inner_text()
+    assert said == "Nothing changed: the box would lie beyond the photograph, or be too small."
+    with tab.page.expect_download() as waiting:
+        tab.page.get_by_role("button", name="Export boxes.json").click()
+    found = json.loads(Path(waiting.value.path()).read_text())["annotations"]
+    assert [tuple(one["bbox"]) for one in found if one["image_id"] == 1] == FOUND
+    # the mouse is on the button
+    axe = Axe().run(tab.page, options={"preload": False}).response["violations"]
+    assert [v["id"] for v in axe if v["impact"] in ("serious", "critical")] == []

@@ -41,7 +41,7 @@ export class Editor {
   }
 
   get dirty() {
-    return this.last !== this.first;
+    return this.last !== this.first || this.points.length > 2;
   }
 
   choose(name) {
@@ -64,8 +64,9 @@ export class Editor {
   }
 
   undo() {
-    if (this.points.length) this.points.pop();
-    else this.#go(this.past, this.future);
+    if (!this.points.length) return this.#go(this.past, this.future);
+    this.points.pop();
+    this.changed();
     this.stage.redraw();
   }
 
@@ -136,6 +137,7 @@ export class Editor {
       },
       release: () => {
         if (held && moved) this.#fromOutline(this.#where());
+        else this.changed(); // a vertex was chosen
         held = null;
       },
       cancel: () => {
@@ -165,6 +167,7 @@ export class Editor {
     this.vertex = all[(place < 0 ? 0 : place + step + all.length) % all.length];
     this.stage.reveal(this.vertex.x, this.vertex.y);
     this.say(this.#where());
+    this.changed();
     this.stage.redraw();
   }
 
@@ -189,7 +192,7 @@ export class Editor {
   ///// outlines /////
 
   #lasso() {
-    let dragged = false;
+    let dragged = false, before = 0;
     const near = (x, y) => {
       const [first] = this.points;
       return this.points.length > 2 && Math.hypot(first.x - x, first.y - y) * this.stage.view().scale < REACH / 2;
@@ -198,7 +201,9 @@ export class Editor {
       press: (x, y) => {
         dragged = false;
         if (near(x, y)) return this.finish();
+        before = this.points.length;
         this.points.push({ x, y });
+        this.changed();
         this.stage.redraw();
       },
       drag: (x, y) => {
@@ -216,7 +221,8 @@ export class Editor {
         if (this.points.length) this.stage.redraw();
       },
       cancel: () => {
-        this.points = [];
+        this.points.length = Math.min(before, this.points.length); // those of earlier clicks stay
+        this.changed();
       },
     };
   }

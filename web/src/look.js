@@ -52,11 +52,18 @@ export class Look {
     );
     document.body.append(this.dialog);
     this.dialog.addEventListener("keydown", (event) => this.#key(event));
+    // where no element has the focus, as after a click in some browsers
+    document.addEventListener("keydown", (event) => this.dialog.open && event.target === document.body && this.#key(event));
     this.dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
-      this.editor ? this.stop() : this.close();
+      this.#escape();
     });
-    review.store.onchange(() => this.dialog.open && !this.editor && this.#verdicts());
+    addEventListener("beforeunload", (event) => this.editor?.dirty && event.preventDefault());
+    review.store.onchange((elsewhere) => {
+      if (!this.dialog.open || this.editor) return;
+      this.#verdicts();
+      if (elsewhere) this.#trace(this.#turn);
+    });
   }
 
   #row(buttons) {
@@ -78,8 +85,9 @@ export class Look {
     this.s = s ?? open.find((i) => !review.verdict(row, i) || review.verdict(row, i).old) ?? open[0] ?? 0;
     this.title.textContent = row.name;
     const rows = this.rows();
+    const listed = rows.includes(row) ? `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list` : "Not in the list";
     const asked = row.next ? `; to correct next, place ${row.next.rank}: ${row.next.reason}` : "";
-    this.place.textContent = `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list; ${review.data.groups[row.group].title}${asked}`;
+    this.place.textContent = `${listed}; ${review.data.groups[row.group].title}${asked}`;
     this.note.hidden = true;
     this.#rings = this.#before = [];
     this.#verdicts();
@@ -89,7 +97,7 @@ export class Look {
     const shown = await this.stage.show(addresses, ...size);
     if (turn !== this.#turn) return;
     const small = row.photograph && row.shown && shown === 1;
-    const note = row.problem || (small ? "The photograph itself is not where it was; this is its small picture." : "") || (shown < 0 && "The photograph cannot be shown.");
+    const note = row.problem || (small ? "The photograph itself is not where it was; this is its small picture." : "") || (shown < 0 && "The photograph cannot be shown.") || (row.outside && "Not among the specimens of this genus' folder: it cannot be judged here.");
     this.note.hidden = !note;
     this.note.textContent = note || "";
     await this.#trace(turn);
@@ -201,7 +209,9 @@ export class Look {
       h("button", { type: "button", disabled: !can, onclick: () => this.rest() }, "Accept the rest (Shift+A)"),
       h("button", { type: "button", disabled: !review.past.length, onclick: () => this.undo() }, "Undo (u)"),
     );
+    const pressed = this.judging.contains(document.activeElement) && document.activeElement.textContent;
     this.judging.replaceChildren(...buttons);
+    if (pressed) (buttons.find((b) => b.textContent === pressed && !b.disabled) ?? this.title).focus({ preventScroll: true });
   }
 
   choose(s) {
@@ -233,7 +243,8 @@ export class Look {
     const record = await review.judge(row, s, verdict, counts);
     const told = effect(record); // is to be read, so the specimen stays
     this.say(`${review.structures[s].name}: ${VERDICTS[record.verdict].title}${told}`);
-    if (!told && !this.#next() && row === this.row) await this.step(1);
+    if (row !== this.row) return; // another key came while it was written
+    if (!told && !this.#next()) await this.step(1);
     if (row !== this.row) return;
     this.#verdicts();
     await this.#trace(this.#turn);
@@ -257,7 +268,7 @@ export class Look {
       if (!row.marks[s] || (review.verdict(row, s) && !review.verdict(row, s).old)) continue;
       await review.judge(row, s, "accepted", masks[s] ?? nothing(row));
     }
-    await this.step(1);
+    if (this.row === row) await this.step(1);
     if (this.row === row) this.#verdicts();
   }
 
@@ -314,6 +325,7 @@ export class Look {
   }
 
   async #absent() {
+    if (!this.#lost()) return;
     this.#stopped();
     await this.judge("absent");
   }
@@ -326,6 +338,7 @@ export class Look {
     if (empty && !confirm(`Nothing is outlined. Is the ${editor.style.name} absent from this specimen?`)) return;
     this.#stopped();
     await review.judge(row, s, empty ? "absent" : "corrected", counts);
+    if (row !== this.row) return;
     this.#next();
     this.#verdicts();
     await this.#trace(this.#turn);
@@ -333,8 +346,13 @@ export class Look {
     this.stageElement.focus({ preventScroll: true });
   }
 
+  /** Whether the person lets go of what was drawn and not saved, if there is any. */
+  #lost() {
+    return !this.editor.dirty || confirm("Leave this outline without saving?");
+  }
+
   stop() {
-    if (this.editor.dirty && !confirm("Leave this outline without saving?")) return false;
+    if (!this.#lost()) return false;
     this.#stopped();
     this.#verdicts();
     this.say("Not saved");
@@ -362,7 +380,15 @@ export class Look {
 
   ///// keys /////
 
+  #escape() {
+    this.editor ? this.stop() : this.close();
+  }
+
   #key(event) {
+    if (event.key === "Escape") { // browsers close a dialog by a repeated one whatever `cancel` says
+      event.preventDefault();
+      return this.#escape();
+    }
     if (event.altKey || event.metaKey || event.target.matches("input, select, textarea")) return;
     const used = event.ctrlKey ? this.#control(event) : this.editor ? this.#editorKey(event) : this.#lookKey(event);
     if (used) event.preventDefault();
@@ -399,7 +425,7 @@ export class Look {
 
   #editorKey(event) {
     const { editor } = this;
-    const onButton = event.target.matches("button");
+    const onButton = event.target.matches("button, summary");
     if (event.key === "Enter" && !onButton) {
       if (editor.points.length) editor.finish();
       else this.save();

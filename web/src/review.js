@@ -91,7 +91,7 @@ export class Review {
     const record = {
       key, source, genus: this.data.genus, round: this.data.round, specimen: row.name, structure: this.structures[s].name,
       sha256: row.sha256, file_name: row.file_name, width: row.width, height: row.height,
-      verdict, counts, judged: row.marks[s]?.print ?? "", by: name(), at: this.store.now(),
+      verdict, counts, judged: row.marks[s]?.print ?? "", by: name(), at: this.store.now(before, made?.record),
     };
     this.past.push({ row, s, before, key });
     await this.store.put([record]);
@@ -104,7 +104,7 @@ export class Review {
     if (!last) return null;
     const now = this.store.records.get(last.key);
     const empty = { ...now, verdict: null, counts: "" };
-    await this.store.put([{ ...(last.before ?? empty), at: this.store.now() }]);
+    await this.store.put([{ ...(last.before ?? empty), at: this.store.now(now) }]);
     return last;
   }
 
@@ -210,7 +210,10 @@ export class Review {
   }
 
   #hashes() {
-    return new Map(this.rows.map((row) => [row.name, row.sha256]));
+    const own = this.rows.filter((row) => !row.outside);
+    const found = new Map(own.map((row) => [row.name, row.sha256]));
+    for (const row of own) if (row.sha256) found.set(row.name, row.sha256); // not that of a duplicate, which has none
+    return found;
   }
 
   /** Take a file back; gives a sentence. */
@@ -219,11 +222,13 @@ export class Review {
     const hashes = this.#hashes();
     const own = records.filter((r) => r.genus === this.data.genus);
     const other = own.filter((r) => (hashes.get(r.specimen) ?? r.sha256) !== r.sha256).length;
+    const gone = this.data.whole ? own.filter((r) => !hashes.has(r.specimen)).length : 0;
     const taken = await this.store.put(records);
-    let said = `${taken} of ${records.length} verdicts taken`;
-    if (taken < records.length) said += "; of the others this browser has the same or later ones";
+    let said = `${taken} of ${records.length} verdicts imported`;
+    if (taken < records.length) said += "; for the others this browser has the same or later ones";
     if (own.length < records.length) said += `; ${records.length - own.length} are of other genera`;
     if (other) said += `; ${other} are of a photograph that has changed since and are not shown here`;
+    if (gone) said += `; of specimens that are not here: ${gone}`;
     return `${said}.`;
   }
 }

@@ -75,7 +75,7 @@ function table(review, rows, open) {
   const round = (value) => value.toLocaleString("en", { maximumFractionDigits: 1 });
   return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Measurements that changed most" },
     h("table", { class: "stats" },
-      h("thead", {}, h("tr", {}, ["Mask", "Measure", "Before", "After", "Unit", "Times"].map((text) => h("th", { scope: "col" }, text)))),
+      h("thead", {}, h("tr", {}, ["Mask", "Measure", "Before", "After", "Unit", "Ratio"].map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, rows.map((one) =>
         h("tr", {},
           h("th", { scope: "row" }, h("button", { type: "button", onclick: () => open(one.row, one.s) }, title(review, one))),

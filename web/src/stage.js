@@ -12,7 +12,7 @@ export class Stage {
   width = 1;
   height = 1;
   #pen = false;
-  #drawing = false;
+  #drawing = ""; // the kind of pointer that draws
   #frame = 0;
 
   constructor(element) {
@@ -53,23 +53,29 @@ export class Stage {
     const call = (what, event) => this.tool?.[what]?.(...this.fromScreen(event.position.x, event.position.y), event);
     on("canvas-press", (event) => {
       if (!draws(event)) return;
-      this.#drawing = true;
+      if (this.#drawing) {
+        if (event.pointerType === "touch") return; // a second finger, to zoom
+        this.tool.cancel?.(); // a hand lay there before the pen
+      }
+      this.#drawing = event.pointerType;
       call("press", event);
     });
     on("canvas-drag", (event) => {
       if (!this.#drawing) return;
       event.preventDefaultAction = true;
-      call("drag", event);
+      if (event.pointerType === this.#drawing) call("drag", event);
     });
     on("canvas-release", (event) => {
-      if (!this.#drawing) return;
-      this.#drawing = false;
+      if (!this.#drawing || event.pointerType !== this.#drawing) return;
+      this.#drawing = "";
       call("release", event);
     });
-    on("canvas-pinch", () => {
+    const cancel = () => {
       if (this.#drawing) this.tool?.cancel?.();
-      this.#drawing = false;
-    });
+      this.#drawing = "";
+    };
+    on("canvas-pinch", cancel);
+    focusable.addEventListener("pointercancel", (event) => event.pointerType === this.#drawing && cancel());
     focusable.addEventListener("pointermove", (event) => {
       if (!this.tool || this.#drawing) return;
       const box = focusable.getBoundingClientRect();

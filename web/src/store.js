@@ -78,10 +78,13 @@ export class Store {
     return [...keys].map((key) => this.latest(key)).filter((r) => r.verdict);
   }
 
-  /** A time later than any this page gave, so that the last of two quick verdicts stays the last. */
-  now() {
+  /**
+   * A time later than any this page gave, so that the last of two quick verdicts stays the last, and later than those of
+   * records that it replaces: the clock of another computer may be ahead.
+   */
+  now(...replaced) {
     this.#at = Math.max(Date.now(), this.#at + 1);
-    return new Date(this.#at).toISOString();
+    return new Date(Math.max(this.#at, ...replaced.map((r) => (Date.parse(r?.at) || 0) + 1))).toISOString();
   }
 
   /** Write records; of each key only if it is later than what is there. Gives how many were. */
@@ -132,10 +135,11 @@ export class Store {
 
   async #refresh() {
     await this.#read();
-    this.#tell();
+    this.#tell(true);
   }
 
-  #tell() {
-    for (const f of this.#changed) f();
+  /** @param elsewhere whether it may have been another tab */
+  #tell(elsewhere = false) {
+    for (const f of this.#changed) f(elsewhere);
   }
 }

@@ -24,7 +24,7 @@ class Page {
     this.names = h("div", { class: "buttons", role: "group", "aria-label": "Specimens of the tray" });
     this.select = h("select", { onchange: () => this.open(this.select.selectedIndex) }, this.trays.map(({ file }) => h("option", {}, file)));
     this.single = h("input", { type: "checkbox", onchange: () => this.toggleWhole() });
-    const element = h("div", { class: "stage", tabindex: 0, "aria-label": "The tray; keys are explained beside it" });
+    const element = h("div", { class: "stage", role: "application", tabindex: 0, "aria-label": "The tray; keys are explained beside it" });
     const button = (text, act) => h("button", { type: "button", onclick: act }, text);
     this.buttons = {
       add: button("Add (n)", () => this.toggle()),
@@ -159,9 +159,10 @@ class Page {
         const { held, shown } = this;
         this.held = this.shown = null;
         if (!held) return;
-        if (shown && this.adding) {
-          if (Math.min(shown[2], shown[3]) * this.stage.view().scale > 4) this.#done(this.boxes.add(shown), "Specimen added");
-        } else if (shown) this.#done(this.boxes.move(held.one, shown), "Box changed");
+        if (shown && this.#within(shown) * this.stage.view().scale > 4) {
+          if (this.adding) this.#done(this.boxes.add(shown), "Specimen added");
+          else this.#done(this.boxes.move(held.one, shown), "Box changed");
+        } else if (shown && !this.adding) this.status.textContent = "Nothing changed: the box would lie beyond the photograph, or be too small.";
         else if (!held.moved && !this.adding) {
           const hit = this.boxes.list.filter(({ box }) => inside(box, held.x, held.y)).sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3])[0];
           this.#choose(hit ? this.#with(hit, held.more) : []);
@@ -170,6 +171,12 @@ class Page {
       },
       cancel: () => { this.held = this.shown = null; },
     };
+  }
+
+  /** The shorter side of what lies on the photograph of a box; below 0 if nothing does. */
+  #within([left, top, width, height]) {
+    const across = Math.min(left + width, this.tray.width) - Math.max(left, 0);
+    return Math.min(across, Math.min(top + height, this.tray.height) - Math.max(top, 0));
   }
 
   /** Which edges of a box a point takes hold of: [left, top, right, bottom]; all from within, null from without. */

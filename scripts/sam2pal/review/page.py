@@ -77,7 +77,7 @@ class Page:
                 copy = numbered("photographs", row.number, "jpg")
                 write_copy(shown, self.build / copy)
                 found["photograph"] = self.place.folder + copy
-            if not shown.problem:
+            if not shown.problem and row.file >= 0:  # verdicts on others are refused
                 found["sha256"] = content_hash(entry.path)
         text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
         self._records[row.rank] = escape_lines(text)

@@ -13,7 +13,7 @@ from typing import Any
 from sam2pal.config.review import ReviewOptions
 from sam2pal.dataset.dataset import MISSING, AnnotatedSpecimen, Dataset, State, check_structures
 from sam2pal.dataset.judged import Corrections
-from sam2pal.dataset.matching import find_templates
+from sam2pal.dataset.matching import differ, find_templates
 from sam2pal.dataset.recalibration import labelled_in
 from sam2pal.evaluation.columns import SCORED
 from sam2pal.evaluation.ranking import Ranking
@@ -259,8 +259,9 @@ class Survey:
         dataset = Dataset(self.templates, source="drawn")
         self.notes = dataset.notes
         self._check(dataset)
-        among = find_templates(self._drawn, dataset.specimens, by_name=True).values()
-        there = {template.specimen for template in among}
+        paths = {specimen.specimen: specimen.path for specimen in self._drawn}
+        among = find_templates(self._drawn, dataset.specimens, by_name=True)
+        there = {of.specimen for name, of in among.items() if not differ(paths[name], of.path)}
         outside = [e for e in entries(dataset) if e.specimen.specimen not in there]
         for entry in outside:
             self._add(-1, entry)

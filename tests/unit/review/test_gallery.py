@@ -653,8 +653,23 @@ def test_a_template_that_is_no_specimen_has_a_card_of_its_own(files: Files) -> N
     assert "number 5; and 2 more (info.notes of templates.json)." in html
     card = card_of(files.folder, "type specimen")
     assert card["outside"] and count_paths(card) == 1
+    assert "sha256" not in card  # it is not judged: the workflow would not find it
     assert card["photograph"] == "elsewhere/type%20specimen.png"
     assert "10 specimens, 1 template among them; 1 template from elsewhere." in html
+
+
+def test_a_template_of_another_folder_is_not_the_specimen_of_its_name(files: Files) -> None:
+    paths, templates = files.write(), files.templates("drawn")
+    other = files.folder / "elsewhere/drawn.png"
+    other.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.full((HEIGHT, WIDTH, 3), 91, np.uint8)).save(other)
+    coco = check(read_json(templates), "the file")
+    coco["images"][0]["path"] = str(other)
+    write_coco(templates, coco)
+    write_review(files.folder / "review.html", Sources(paths, templates))
+    rows = [row for row in data(files.folder)["rows"] if row["name"] == "drawn"]
+    photographs = {row.get("outside", False): row["photograph"] for row in rows}
+    assert photographs == {False: "photographs/drawn.png", True: "elsewhere/drawn.png"}
 
 
 def test_a_copy_of_a_template_among_the_specimens_is_the_template(files: Files) -> None:
