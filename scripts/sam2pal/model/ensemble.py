@@ -46,9 +46,10 @@ class Alteration:
             scale, angle = 1 / scale, -angle
         cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
         where = values.new_tensor([[cos, -sin, 0], [sin, cos, 0]]).float()
-        grid = F.affine_grid(
-            where.expand(len(values), -1, -1), list(values.shape), align_corners=False
-        )
+        with torch.autocast(values.device.type, enabled=False):  # half precision misses by pixels
+            grid = F.affine_grid(
+                where.expand(len(values), -1, -1), list(values.shape), align_corners=False
+            )
         moved = F.grid_sample(values.float(), grid, padding_mode="border", align_corners=False)
         return moved.to(values.dtype)
 

@@ -87,7 +87,8 @@ def _near(means: Tensor, sigma: float) -> Tensor:
     place = torch.arange(means.shape[-1], device=means.device)
     kernel = torch.exp(-(place[:, None] - place).square() / (2 * sigma**2))
     kernel = kernel.masked_fill(kernel < 0.01, 0) / (sigma * math.sqrt(2 * math.pi))
-    return kernel @ means @ kernel
+    with torch.autocast(means.device.type, enabled=False):  # variances need more than three digits
+        return kernel @ means @ kernel
 
 
 def _explained(colours: Tensor, sums: Tensor, where: Tensor) -> Tensor:

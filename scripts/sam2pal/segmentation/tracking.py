@@ -87,7 +87,8 @@ def track_batch(
     lying = [bank.views[v].apply(one) for v, one in zip(view.tolist(), logits, strict=True)]
     # the first of the ways is to see the specimen as it is
     bodies = describe_bodies(coarse[0], logits.amax(1) > 0)
-    alike = (bodies @ bank.bodies.T).amax(1)
+    with torch.autocast(images.device.type, enabled=False):  # half precision knows three digits
+        alike = (bodies @ bank.bodies.T).amax(1)
     return TrackedBatch(torch.stack(lying), decision, found, shown, alike)
 
 

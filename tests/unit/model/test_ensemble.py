@@ -36,6 +36,14 @@ def test_a_specimen_is_larger_mirrored_and_turned_as_said():
     assert abs(turned[2] - 31.5) == pytest.approx(16.5 * 0.139, abs=0.3)
 
 
+@pytest.mark.parametrize("way", [Alteration(scale=0.9), Alteration(turn=8)])
+def test_half_precision_moves_no_pixel(way):
+    image = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = way.apply(image)
+    assert torch.equal(seen, way.apply(image))
+
+
 def test_no_way_mirrors_where_a_structure_is_named_for_a_side():
     assert alterations(3, ["head", "legs"]) == list(ALTERATIONS[:3])
     ways = alterations(8, ["left_antenna", "right_antenna"])

@@ -54,6 +54,14 @@ def test_colours_are_explained_by_a_normal_distribution() -> None:
     assert torch.allclose(found, expected, rtol=1e-3)
 
 
+def test_half_precision_fits_the_same() -> None:
+    image, mask = picture()
+    logits = F.avg_pool2d(mask[None].float(), CELL) * 12 - 6
+    with torch.autocast("cpu", torch.bfloat16):
+        found = fit_edges(logits, image, SIDE // CELL)
+    assert torch.equal(found, fit_edges(logits, image, SIDE // CELL))
+
+
 def test_masks_far_from_any_edge_stay_as_they_are() -> None:
     image, _ = picture()
     logits = torch.full((2, SIDE, SIDE), -20.0)
