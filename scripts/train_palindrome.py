@@ -21,6 +21,7 @@ from sam2pal.dataset.pool import check_pool
 from sam2pal.images.address import content_hash
 from sam2pal.io.files import sha256, write_text
 from sam2pal.io.progress import Progress
+from sam2pal.training import METHODS
 
 
 def parse() -> argparse.Namespace:
@@ -49,7 +50,7 @@ def input_hash(
     templates: list[AnnotatedSpecimen],
     init: list[Path],
 ) -> str:
-    """What the training depends on: another configuration, template or pool is another training.
+    """What the training depends on: another configuration, method, template or pool is another training.
 
     Args:
         options: with the numbers that it trains with.
@@ -63,7 +64,7 @@ def input_hash(
     structures = [(name, asdict(entry)) for name, entry in stage.structures.items()]
 
     values = [*model, structures, without_machine(options), stage.seed]
-    values.append(stage.segmentation.window)
+    values += [stage.segmentation.window, METHODS["train_palindrome"]]
     digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     found = [sha256(path) for path in (arguments.templates, arguments.pool)]
     found += [content_hash(template.path) for template in templates]

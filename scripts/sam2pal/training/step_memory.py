@@ -169,6 +169,8 @@ def fit_to_memory(
     structures = data.drawn.known.shape[1]
     frames = 2  # of a palindrome
     ways = frames * (options.palindrome > 0) + (options.self_pair > 0) + (options.direct > 0)
+    # on a palindrome's own way it needs no other
+    ways += options.palindrome == 0 and options.distillation > 0
     whole = ways * options.pairs * structures
     if options.micro_batch > 0:
         return StepMemory(whole, frames * options.micro_batch, options.checkpoint_attention)

@@ -27,6 +27,7 @@ from sam2pal.io import tables
 from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
+from sam2pal.training import METHODS
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 STRUCTURES = {"head": None, "elytra": {"weight": 2.0}}
@@ -185,7 +186,7 @@ def test_interrupted_by_the_time_limit_it_ends_with_the_same_bytes(
         assert (output / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_another_training_has_another_state(project, trained, tmp_path):
+def test_another_training_has_another_state(project, trained, tmp_path, monkeypatch):
     script = runpy.run_path(str(SCRIPTS / "train_palindrome.py"))
     photograph = tmp_path / "s0.png"
     photograph.write_bytes(b"pixels")
@@ -221,6 +222,9 @@ def test_another_training_has_another_state(project, trained, tmp_path):
     ]
     assert len(set(keys)) == len(keys)
     assert key() == keys[0]
+    with monkeypatch.context() as patch:  # a checkpoint of another method is not gone on from
+        patch.setitem(METHODS, "train_palindrome", 99)
+        assert key() not in keys
     # what fits it to a machine is not another training
     assert key(training={"checkpoint_minutes": 1.0, "micro_batch": 1}) == keys[0]
     assert key(training={"learning_rate": TrainingOptions().learning_rate}) == keys[0]

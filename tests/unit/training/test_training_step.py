@@ -214,6 +214,16 @@ def test_what_fits(model, data, monkeypatch):
         assert memory.checkpointed == (limit == 1000)  # an image of the encoder does not fit
 
 
+def test_distillation_without_a_palindrome_is_held_too(model, data):
+    tracker = Tracker(model, gated=False)
+    alone = {"palindrome": 0.0, "self_pair": 0.0, "direct": 0.0, "micro_batch": 1}
+    options = dataclasses.replace(OPTIONS, **alone)
+    memory = fit_to_memory(tracker, data, options, 0)
+    assert memory == StepMemory(2 * STRUCTURES, 2, False) and memory.at_once == 2
+    options = dataclasses.replace(options, direct=1.0, micro_batch=0)
+    assert fit_to_memory(tracker, data, options, 2**40).whole == 2 * 2 * STRUCTURES
+
+
 def test_what_is_kept_between_steps_is_not_there_for_them(model, data, monkeypatch):
     tracker = Tracker(model, gated=False)
     weights = sum(p.numel() for p in model.parameters())
