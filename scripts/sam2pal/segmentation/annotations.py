@@ -84,7 +84,9 @@ class Annotator:
         upright = (tracked.photograph.to_upright(drawn[n].mask()) for n in rivals if n in drawn)
         taken = tuple(Runs.of(mask, *mask.shape) for mask in upright)
         followed = tuple(name for name in rivals if name in tracked.place and name not in drawn)
-        return Claim(tracked, structure.name, followed, taken)
+        # with a lower threshold they have pixels that are less likely, too
+        likely = min(0.5, self.options.threshold)
+        return Claim(tracked, structure.name, followed, taken, likely)
 
     def _predicted(
         self, category: int, claim: Claim, limit: Limit | None, shapes: Sequence[Grid]
@@ -178,7 +180,9 @@ def make_room(found: Mapping[str, dict[str, Any]], structures: Sequence[Structur
         if left.area < mask.area:
             one |= {"segmentation": left.rle(), "area": left.area, "bbox": list(left.bbox())}
             one["state"] = _state(left)
-            one["flags"] += [] if left else ["absent"]
+            if not left:
+                one |= {"areas": dict.fromkeys(one["areas"], 0), "score": 0.0}
+                one["flags"].append("absent")
 
 
 def unknown_annotation(category: int, photograph: Photograph) -> dict[str, Any]:

@@ -74,12 +74,14 @@ class Claim:
     Attributes:
         rivals: those that were tracked; the larger logit wins.
         taken: pixels of those that were drawn.
+        likely: probability above which a rival is likely.
     """
 
     tracked: TrackedPhotograph
     name: str
     rivals: Sequence[str]
     taken: tuple[Runs, ...]
+    likely: float = 0.5
 
     @property
     def ahead(self) -> tuple[float, ...]:
@@ -103,7 +105,7 @@ class Claim:
         # of equal logits the first one wins
         first = sum(place[rival] < place[self.name] for rival in self.rivals)
         others = tuple(surfaces[rival] for rival in self.rivals)
-        return Likelihood(surfaces[self.name], others, first, self.taken, self.ahead)
+        return Likelihood(surfaces[self.name], others, first, self.taken, self.ahead, self.likely)
 
     def cells(self) -> tuple[Grid, list[Grid]]:
         """Logits of the structure and of its rivals on the grid of signals."""

@@ -191,6 +191,7 @@ class Likelihood:
         first: how many of the rivals win over it also where their logits are equal.
         taken: pixels that are drawn as a rival's.
         ahead: what is added to the logit of each rival where the rival is likely.
+        likely: probability above which it is.
     """
 
     surface: LogitSurface
@@ -198,6 +199,7 @@ class Likelihood:
     first: int = 0
     taken: tuple[Runs, ...] = ()
     ahead: tuple[float, ...] = ()
+    likely: float = 0.5
 
     @cached_property
     def _lost(self) -> list[Runs]:
@@ -209,7 +211,7 @@ class Likelihood:
             if not both:
                 continue
             wins = (rival - self.surface).above(-ahead, both, or_equal=number < self.first)
-            lost.append(wins & rival.above(0.0, both))
+            lost.append(wins & rival.above(logit(max(self.likely, LOWEST)), both))
         return lost
 
     def above(self, probability: float) -> Runs:

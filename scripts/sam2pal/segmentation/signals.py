@@ -6,6 +6,8 @@ Everything is computed on a grid, [s, s], a quarter of the model's square on eac
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, label
 
@@ -19,6 +21,8 @@ RIM, NEAR = 1, 3  # cells round a mask: of mixed colour, and of what surrounds i
 
 def in_cells(logits: Grid, side: int) -> Grid:
     """Logits [K, S, S] on the grid, [K, side, side]: means, where they are finer."""
+    if logits.shape[-1] % side:
+        return F.interpolate(torch.from_numpy(logits)[None], side, mode="area")[0].numpy()
     return logits.reshape(len(logits), side, logits.shape[-1] // side, side, -1).mean((2, 4))
 
 

@@ -442,6 +442,17 @@ def test_fitting_gives_no_mask_to_what_the_model_gives_to_a_rival(own):
         assert found["flags"] == ["absent"] and found["areas"]["0.5"] == 0
 
 
+@pytest.mark.parametrize("logit", [-0.5, -0.3])  # less and more than that of the other
+def test_rivals_share_no_pixel_at_a_low_threshold(logit):
+    large, small = np.full((16, 16), -0.4), np.full((16, 16), -9.0)
+    small[4:8, 4:8] = logit
+    options = SegmentationOptions(threshold=0.3, min_area=0.0)
+    found = entries(outcome(large, small), ("elytra", "head"), options, shape=(16, 16))
+    elytra, head = (mask_of(entry) for entry in found)
+    assert not (elytra & head).any() and (elytra | head).all()
+    assert head[4:8, 4:8].all() == (logit > -0.4)
+
+
 def test_rivals_by_parent():
     strong, weak = np.full((16, 16), 3.0), np.full((16, 16), 1.0)
     part = np.where(np.arange(16) < 8, 5.0, -5.0) * np.ones((16, 1))
@@ -486,6 +497,16 @@ def assert_same_predictions(found, expected):
 def test_batches_change_nothing(tracker, genus, predictions, batch_size):
     found = run(tracker, genus, dataclasses.replace(OPTIONS, batch_size=batch_size))
     assert_same_predictions(found, predictions)
+
+
+@pytest.mark.parametrize("side", [96, 352])  # 1.5 times as many pixels are 128 and 512
+def test_squares_whose_ways_are_no_multiple_of_its_cells(side):
+    logits = np.zeros((1, 32 * round(side * 1.5 / 32), 32 * round(side * 1.5 / 32)), np.float32)
+    logits[:, :, : logits.shape[-1] // 2] = 4
+    colours = np.zeros((3, side // 4, side // 4), np.float32)
+    cells = dataclasses.replace(outcome(logits[0]), colours=colours).cells
+    assert cells.shape == (1, side // 4, side // 4)
+    assert (cells[..., : side // 8] == 4).all() and (cells[..., -(side // 8) :] == 0).all()
 
 
 def test_in_half_precision_it_finds_nearly_the_same(tracker, genus, predictions):

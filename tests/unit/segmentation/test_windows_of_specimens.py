@@ -235,7 +235,8 @@ def test_what_lies_apart_from_its_structure_is_flagged_and_the_less_sure_make_ro
         mask[top : top + 10, left : left + 20] = True
         runs = Runs.of(mask, 60, 80)
         box = {"bbox": list(runs.bbox()), "area": runs.area, "segmentation": runs.rle()}
-        return box | {"flags": [], "source": "predicted", "score": score}
+        areas = {"0.25": runs.area, "0.5": runs.area}
+        return box | {"flags": [], "source": "predicted", "score": score, "areas": areas}
 
     found = {"head": entry(0, 0, 1.0), "eye": entry(8, 15, 0.5), "mouth": entry(12, 24, 0.7)}
     flag_outside(found, structures, margin=0.15)
@@ -245,6 +246,12 @@ def test_what_lies_apart_from_its_structure_is_flagged_and_the_less_sure_make_ro
     assert not (
         decode_mask(found["eye"]["segmentation"]) & decode_mask(found["mouth"]["segmentation"])
     ).any()
+    # one that is left without a pixel has no confidence either
+    found = {"eye": entry(12, 24, 0.5), "mouth": entry(12, 24, 0.7)}
+    make_room(found, structures[1:])
+    assert found["mouth"]["area"] == 200 and found["mouth"]["score"] == 0.7
+    assert found["eye"]["area"] == 0 and found["eye"]["flags"] == ["absent"]
+    assert found["eye"]["score"] == 0 and found["eye"]["areas"] == {"0.25": 0, "0.5": 0}
 
 
 def test_a_window_that_cuts_limbs_off_is_widened():
