@@ -105,6 +105,8 @@ class Outcome:
     """One specimen's share of a batch: [F, ...] arrays.
 
     Attributes:
+        square: side of the square on which the specimen was seen, and over which the logits lie; four times
+            theirs if not given.
         fitted: [F, S, S], logits fitted to the picture, of which masks are then made.
         colours: [3, S/4, S/4], of the photograph, normalised as the model sees it.
         view: index of the view that was taken.
@@ -124,6 +126,7 @@ class Outcome:
     shares: np.ndarray | None = None
     fitted: np.ndarray | None = None
     body_likeness: float | None = None
+    square: int | None = None
 
     @property
     def cells(self) -> np.ndarray:
@@ -208,6 +211,7 @@ def track_images(
             shares=shares[i].cpu().numpy(),
             fitted=fitted[i],
             body_likeness=float(batch.body_likeness[i]),
+            square=images.shape[-1],
         )
         for i, values in enumerate(
             zip(

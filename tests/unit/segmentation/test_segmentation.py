@@ -19,15 +19,18 @@ from sam2pal.dataset.files import check, read_json, write
 from sam2pal.dataset.manifest import Specimen, build_manifest
 from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import decode_mask, encode_mask
+from sam2pal.images.letterbox import Letterbox
 from sam2pal.images.reading import Photograph, read_photograph
 from sam2pal.io.errors import InputError
+from sam2pal.model.ensemble import largest
 from sam2pal.model.tracker import Tracker
 from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.segmentation.annotations import Annotator
+from sam2pal.segmentation.bank import read_templates, remember
 from sam2pal.segmentation.shard import segment
-from sam2pal.segmentation.tracking import Outcome
+from sam2pal.segmentation.tracking import Outcome, track_images
 
 CPU = torch.device("cpu")
 OPTIONS = SegmentationOptions(window="photograph")
@@ -335,6 +338,30 @@ def test_masks_lie_where_the_logits_say():
     assert not mask[:, :32].any() and mask[:, 32:].all()
     (entry,) = entries(outcome((y - 4.0) * 3), shape=(128, 96))
     assert not mask_of(entry)[:32].any() and mask_of(entry)[32:].all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(400, 301), (301, 400), (400, 400)])
+def test_masks_of_logits_as_fine_as_the_image_lie_where_the_image_lay(height, width):
+    side = 96  # logits of an ensemble have the image's own side
+    top, left, high, wide = Letterbox(height, width, side).box
+    y, x = np.mgrid[:side, :side] + 0.5
+    row, column = (y - top) * height / high, (x - left) * width / wide
+    disc = 90 - np.hypot(row - 160, column - 140)
+    (entry,) = entries(dataclasses.replace(outcome(disc), square=side), shape=(height, width))
+    rows, columns = np.nonzero(mask_of(entry))
+    assert rows.mean() + 0.5 == pytest.approx(160, abs=0.1)
+    assert columns.mean() + 0.5 == pytest.approx(140, abs=0.1)
+    assert len(rows) == pytest.approx(np.pi * 90**2, rel=0.005)
+
+
+@pytest.mark.parametrize("ensemble", [1, 3])
+def test_outcomes_know_the_square_on_which_the_specimen_was_seen(tracker, genus, ensemble):
+    options = dataclasses.replace(OPTIONS, ensemble=ensemble)
+    names = [structure.name for structure in STRUCTURES]
+    bank = remember(tracker, read_templates(tracker, genus.templates, names, options), options)
+    side = largest(bank.ways, tracker.image_size)
+    (seen,) = track_images(tracker, bank, torch.zeros(1, 3, side, side), refine=False)
+    assert seen.square == side == seen.logits.shape[-1] * (4 if ensemble == 1 else 1)
 
 
 def test_masks_are_made_of_fitted_logits_and_confidences_of_the_models_own():
