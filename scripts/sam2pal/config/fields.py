@@ -95,7 +95,7 @@ def matching(pattern: str, what: str) -> Any:
     return Annotated[StrictStr, AfterValidator(check), schema]
 
 
-BRACE = "it has a brace in it, which Snakemake would take for a wildcard"
+BRACE = "has a brace in it, which Snakemake would take for a wildcard"
 
 
 def has_brace(path: str) -> bool:
@@ -105,8 +105,7 @@ def has_brace(path: str) -> bool:
 def own_path(text: str) -> str:
     """A path that a user names."""
     if has_brace(text):
-        said = "'{text}' " + BRACE.removeprefix("it ")
-        raise PydanticCustomError("brace", said, {"text": text})
+        raise PydanticCustomError("brace", "'{text}' " + BRACE, {"text": text})
     return os.path.expanduser(text)
 
 

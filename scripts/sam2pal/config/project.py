@@ -71,7 +71,7 @@ def check(
     """
     here = os.getcwd()
     if made is not None and has_brace(here):
-        raise InputError(f"{here}: {BRACE}; rename the folder")
+        raise InputError(f"{here}: it {BRACE}; rename the folder")
     try:
         configuration = TypeAdapter(Configuration).validate_python(values)
     except ValidationError as error:
@@ -135,7 +135,7 @@ def find_corrections(
     for path in _files_below(place):
         genus, *inner = path.relative_to(place).parts
         if path.suffix.lower() == ".json" and has_brace(path.as_posix()):
-            problems[path.as_posix()] = f"{path}: {BRACE}; rename it"
+            problems[path.as_posix()] = f"{path}: it {BRACE}; rename it"
         elif path.suffix.lower() != ".json":
             notes.append(f"{path}: it is not read; corrections are files that end in .json")
         elif not inner:
@@ -287,7 +287,9 @@ def _missing_files(
         need(genus.specimens, table, f"the folder of specimens of '{genus.name}'", True)
         for key in ("truth", "landmarks", "boxes"):
             need(getattr(genus, key), table, f"the {key} of '{genus.name}'")
-        problems += [f"{file}: {BRACE}; rename it" for file in genus.box_files if has_brace(file)]
+        problems += [
+            f"{file}: it {BRACE}; rename it" for file in genus.box_files if has_brace(file)
+        ]
     for row in sources:
         whose = f"of '{row.genus}', round '{row.label}',"
         need(row.annotations, configuration.templates, f"the file of annotations {whose}")
