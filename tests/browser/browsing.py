@@ -197,7 +197,10 @@ class Browser:
     def __init__(self, browser: Any, results: Path) -> None:
         self.results = results
         self.context = browser.new_context(
-            viewport={"width": 1100, "height": 800}, offline=True, has_touch=True
+            viewport={"width": 1100, "height": 800},
+            offline=True,
+            has_touch=True,
+            timezone_id="Pacific/Auckland",
         )
         self.tabs: list[Tab] = []
 
@@ -206,7 +209,8 @@ class Browser:
         tab = Tab(self.context.new_page(), [])
         tab.page.on("pageerror", lambda error: tab.wrong.append(str(error)))
         tab.page.on("console", lambda said: said.type == "error" and tab.wrong.append(said.text))
-        tab.page.goto((self.results / page).as_uri())
+        file, _, place = page.partition("#")
+        tab.page.goto((self.results / file).as_uri() + (place and f"#{place}"))
         tab.page.wait_for_selector(".card img, #app input")
         self.tabs.append(tab)
         return tab

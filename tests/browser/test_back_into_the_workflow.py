@@ -6,14 +6,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import HEIGHT, WIDTH, Browser, Tab, call, masks_of, predicted, told
+from browsing import (
+    HEIGHT,
+    SPECIMENS,
+    WIDTH,
+    Browser,
+    Tab,
+    call,
+    draw_genus,
+    masks_of,
+    predicted,
+    told,
+)
 from PIL import Image
 
 from sam2pal.dataset.corrections import read_corrections, templates_of
+from sam2pal.dataset.judged import Corrections
 from sam2pal.dataset.photographs import Photographs
+from sam2pal.dataset.rle import encode_mask, fingerprint
+from sam2pal.images.orientation import stored
 from sam2pal.io import tables
 from sam2pal.morphometrics.tables.columns import COLUMNS
 from sam2pal.review.index import write_index
+from sam2pal.review.survey import Sources
+from sam2pal.review.writing import write_review
 
 RING = [(70.2, 50.1), (100.4, 52.3), (95.1, 82.6)]
 
@@ -148,5 +164,99 @@ def test_another_browser_exports_all_that_was_given_and_what_is_newer(
     last = said(tab.export())["first", "wing"]
     assert last["verdict"] == "corrected" and last["at"] > after["first", "wing"]["at"]
     assert last["segmentation"] == before["first", "wing"]["segmentation"]
+    colleague.context.close()
+    assert [text for tab in colleague.tabs for text in tab.wrong] == []
+
+
+def take_back(tab: Tab, specimen: str, *structures: str) -> None:
+    tab.look(specimen)
+    for structure in structures:
+        tab.choose(structure)
+        tab.press("t")
+
+
+def test_what_was_said_in_an_earlier_session_is_taken_back_as_if_it_had_never_been(
+    browser: Browser, chromium: Any, drawn: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    path, exported = drawn
+    told(browser.results, [path], "Abax")
+    colleague = Browser(chromium, browser.results)
+    tab = colleague.open("Abax/one/review.html")
+    take_back(tab, "first", "head", "wing")
+    assert [text.partition(",")[0] for text in tab.verdicts()] == ["", "rejected", ""]
+    tab.press("Escape")
+    take_back(tab, "turned", "head")
+    assert tab.verdicts()[0] == ""
+    said_there = tab.page.locator("dialog .said").inner_text()
+    assert said_there.startswith("head: taken back. Export, and replace the file")
+    # what was predicted is there again, on the card too, and undo gives the verdict back
+    line = tab.page.locator(".structures button").first
+    assert line.locator(".n").inner_text() == "0.82"
+    tab.press("Escape")
+    card = tab.page.locator(".card[data-name=turned]")
+    card.locator(".o1 path.line").wait_for(state="attached")
+    assert "0.82" in card.locator("tbody tr").first.inner_text()
+    tab.look("turned")
+    tab.choose("head")
+    tab.press("u")
+    assert tab.verdicts()[0] == "absent"
+    tab.press("t", "Escape")
+    # in another session, the file is as if they had never been
+    tab.page.reload()
+    tab.page.wait_for_selector(".card")
+    undone = {("first", "head"), ("first", "wing"), ("turned", "head")}
+    never = {key: one for key, one in said(exported).items() if key not in undone}
+    ids = ("id", "image_id", "category_id")
+
+    def bare(found: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], Any]:
+        return {k: {n: v for n, v in of.items() if n not in ids} for k, of in found.items()}
+
+    after = given(tab, tmp_path / "Abax/two.json")
+    assert bare(said(after)) == bare(never)
+    corrections, _ = told(browser.results, [tmp_path / "Abax/two.json"], "after")
+    rows = measured(browser.results.parent / "shards/Abax.json", corrections)
+    assert [rows["turned", "head"][key] for key in ("status", "source", "value")] == [
+        "measured", "predicted", predicted(0).sum()]  # fmt: skip
+    assert [rows["first", "wing"][key] for key in ("status", "verdict")] == ["absent", ""]
+    # and who accepts now judges what was predicted
+    tab.look("turned")
+    tab.choose("head")
+    tab.press("a", "Escape")
+    accepted = said(tab.export())["turned", "head"]
+    rle = encode_mask(stored(predicted(0), 6))
+    assert (accepted["segmentation"], accepted["judged"]) == (rle, fingerprint(rle))
+    assert accepted["source"] == "predicted"
+    colleague.context.close()
+    assert tab.wrong == []
+
+
+def test_what_was_said_in_another_round_is_taken_back_too(
+    browser: Browser, chromium: Any, drawn: tuple[Path, dict[str, Any]]
+) -> None:
+    path, exported = drawn
+    corrections, _ = told(browser.results, [path], "Abax")
+    folder = browser.results.parent
+    draw_genus(folder, "Abax", SPECIMENS, "two")
+    page = browser.results / "Abax/two/review.html"
+    sources = Sources([folder / "shards/Abaxtwo.json"], corrections=Corrections(corrections))
+    write_review(page, sources)
+    colleague = Browser(chromium, browser.results)
+    tab = colleague.open("Abax/two/review.html")
+    take_back(tab, "first", "head", "wing")
+    assert tab.verdicts() == ["", "rejected, as given to the workflow", ""]
+    tab.press("Escape")
+    take_back(tab, "turned", "head", "wing")
+    assert tab.verdicts() == ["", "", ""]
+    tab.press("Escape")
+    one = colleague.open("Abax/one/review.html")
+    assert {key: of["verdict"] for key, of in said(one.export()).items()} == {
+        ("first", "legs"): "rejected"
+    }
+    take_back(one, "first", "legs")
+    assert one.verdicts() == ["", "", ""]
+    one.press("Escape")
+    one.page.get_by_role("button", name="Export corrections.json").click()
+    text = one.page.locator(".stays .said").inner_text()
+    assert text.startswith("There is no verdict to export; delete the file of this genus")
     colleague.context.close()
     assert [text for tab in colleague.tabs for text in tab.wrong] == []

@@ -307,7 +307,7 @@ def test_a_file_from_a_computer_whose_clock_is_ahead_can_be_judged_anew(
     tab.press("a", "n", "Escape")
     found = tab.export()
     for one in found["annotations"]:
-        one["at"] = "2099-01-01T00:00:00.000Z"
+        one["at"] = "2099-01-01T00:00:00"  # without a zone
     found["images"].append(found["images"][0] | {"id": 2, "specimen": "of another project"})
     found["annotations"].append(found["annotations"][0] | {"id": 3, "image_id": 2})
     path = tmp_path / "corrections.json"
@@ -316,6 +316,8 @@ def test_a_file_from_a_computer_whose_clock_is_ahead_can_be_judged_anew(
     tab.page.wait_for_function("() => document.querySelector('.stays .said').textContent")
     said = tab.page.locator(".stays .said").inner_text()
     assert said == "3 of 3 verdicts imported; of specimens that are not here: 1."
+    times = {one["at"] for one in tab.export()["annotations"]}
+    assert times == {"2099-01-01T00:00:00.000Z"}
     tab.look("first")
     tab.choose("head")
     tab.press("r")
@@ -375,14 +377,22 @@ def test_templates_are_drawn_from_nothing(browser: Browser, tmp_path: Path) -> N
     write_annotation_page(page, "Bembidion", photographs, parents)
     tab = browser.open("annotate/Bembidion.html")
     assert tab.progress() == "0 of 1 looked at"
+    card, place = tab.page.locator(".card"), tab.page.locator("dialog .place")
+    assert card.locator(".tag").inner_text() == "Nothing outlined yet"
+    assert "not annotated" in card.locator("tbody tr").first.inner_text()
     tab.look("other")
+    assert place.inner_text() == "1 of 1 specimen in the list; Nothing outlined yet"
     rings = [[(20.3, 20.2), (60.7, 22.1), (40.4, 60.9)], [(30.3, 25.2), (45.7, 26.1), (38.4, 40.9)]]
     for ring in rings:
         tab.press("e")
         tab.click(*ring)
         tab.press("Enter", "Enter")
+    assert place.inner_text() == "1 of 1 specimen in the list; 2 of 3 structures done"
     tab.press("n", "Escape")
     assert tab.progress() == "1 of 1 looked at"
+    assert card.locator(".tag").inner_text() == "3 of 3 structures done"
+    rows = card.locator("tbody tr").all_inner_texts()
+    assert [row.split("\t")[-1] for row in rows] == ["● corrected", "● corrected", "∅ absent"]
     path = tmp_path / "corrections.json"
     path.write_text(json.dumps(tab.export()), "utf-8")
     (template,) = convert(path, photographs, list(parents))["images"]
@@ -470,6 +480,24 @@ def test_the_index_finds_specimens_and_exports_verdicts_of_all_genera(browser: B
     tab.shown(ODD)
     assert tab.page.evaluate("globalThis.bad") is None
     assert [c["name"] for c in found["categories"]] == list(STRUCTURES)
+
+
+def test_an_address_opens_the_specimen_and_no_template_of_its_name(browser: Browser) -> None:
+    data = browser.results / "Abax/one/review/data.js"
+    text = data.read_text("utf-8")
+    start = text.index("\n", text.index('"rows":')) + 1
+    rows = text[start : text.rindex("]")].split(",\n")
+    row = next(row for row in rows if '"name":"first"' in row)
+    outside = row.replace('"name":"first"', '"name":"first","outside":true').replace("sha256", "_")
+    data.write_text(f"{text[:start]}{outside},\n{text[start:]}", "utf-8")
+    tab = browser.open("Abax/one/review.html#specimen=first")
+    tab.shown("first")
+    assert tab.page.locator("dialog .place").inner_text().startswith("6 of 6 specimens")
+    tab.press("a", "Escape")
+    assert tab.export()["images"][0]["specimen"] == "first"
+    tab = browser.open("Abax/one/review.html#specimen=g%C3%B6ne%20%231")
+    said = tab.page.locator(".stays .said").inner_text()
+    assert said == "There is no specimen göne #1 on this page."
 
 
 @pytest.mark.parametrize(

@@ -138,3 +138,36 @@ def test_a_box_beyond_the_tray_is_none(browser: Browser, tmp_path: Path) -> None
     # the mouse is on the button
     axe = Axe().run(tab.page, options={"preload": False}).response["violations"]
     assert [v["id"] for v in axe if v["impact"] in ("serious", "critical")] == []
+
+
+def test_boxes_are_merged_by_a_finger(browser: Browser, tmp_path: Path) -> None:
+    trays_page(browser.results, tmp_path / "photographs")
+    tab = browser.open("Abax/trays/index.html")
+    tab.page.wait_for_selector(".stage canvas")
+    tab.settle()
+    devtools = browser.context.new_cdp_session(tab.page)
+
+    def tap(x: float, y: float) -> None:
+        points = [at(tab, x, y), (at(tab, x, y)[0] + 4, at(tab, x, y)[1] + 3)]  # none is still
+        for kind, (u, v) in zip(("touchStart", "touchMove"), points, strict=True):
+            touches = [{"x": u, "y": v, "id": 0}]
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+        devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        tab.settle()
+
+    said = tab.page.get_by_role("status")
+    tap(40, 175)
+    assert said.inner_text() == "5 specimens; chosen: 0201"
+    tab.page.get_by_role("button", name="Choose several (c)").tap()
+    tap(40, 212)
+    tap(200, 250)  # beside all boxes
+    assert said.inner_text() == "5 specimens; chosen: 0201, 0202"
+    tab.page.get_by_role("button", name="Merge (m)").tap()
+    assert said.inner_text() == "2 boxes merged. 4 specimens."
+    tap(40, 60)  # and one at a time again
+    assert said.inner_text() == "4 specimens; chosen: 0101"
+    with tab.page.expect_download() as waiting:
+        tab.page.get_by_role("button", name="Export boxes.json").tap()
+    found = json.loads(Path(waiting.value.path()).read_text())["annotations"]
+    boxes = [tuple(one["bbox"]) for one in found if one["image_id"] == 1]
+    assert boxes == [*FOUND[:3], (20, 160, 40, 72)]

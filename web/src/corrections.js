@@ -128,8 +128,9 @@ export function imported(text) {
   });
 }
 
+/** A time of a file, without a zone in UTC. */
 function instant(text, id) {
-  const date = new Date(text);
+  const date = new Date(/[T ][^Z+-]*$/i.test(text) ? `${text}Z` : text);
   if (Number.isNaN(date.getTime())) throw new Error(`annotation ${id} has the time '${text}'; expected ISO 8601`);
   return date.toISOString();
 }

@@ -59,7 +59,7 @@ async function start() {
         return;
       }
       const records = store.verdicts().filter((r) => genera.includes(r.genus)); // a browser keeps those of all projects
-      if (!records.length) status.textContent = "There is no verdict to export.";
+      if (!records.length) status.textContent = `There is no verdict to export${store.given.size ? "; delete the files that the workflow was given" : ""}.`;
       else {
         save("corrections.json", exported(records, structures, new Date().toISOString()));
         status.textContent = `${counted(records.length, "verdict")} exported as corrections.json.`;

@@ -93,7 +93,7 @@ export class List {
       "article",
       { class: `card ${group.name}`, "aria-setsize": this.rows.length, "aria-posinset": place + 1, dataset: { name: row.name } },
       h("h3", { tabindex: -1 }, h("span", { class: "rank" }, String(row.rank + 1)), " ", h("span", { class: "name" }, row.name)),
-      h("p", { class: "tag" }, group.title),
+      h("p", { class: "tag" }),
     );
     if (row.w) {
       const picture = h("button", { type: "button", class: "picture", "aria-label": `Look at ${row.name}`, onclick: () => this.open(row) });
@@ -128,8 +128,11 @@ export class List {
 
   #verdicts(card, row) {
     for (const cell of card.querySelectorAll("[data-verdict]")) {
-      cell.replaceChildren(...sign(this.review.verdict(row, Number(cell.dataset.verdict))));
+      const s = Number(cell.dataset.verdict);
+      const [found, mark] = [this.review.verdict(row, s), row.marks[s]];
+      cell.replaceChildren(...remarks(mark, found).flatMap((text) => [h("b", {}, text), " "]), ...(mark?.truth ? [h("i", {}, `${mark.truth} `)] : []), ...sign(found));
     }
+    card.querySelector(".tag").textContent = this.review.title(row);
     card.classList.toggle("looked", this.review.looked(row));
   }
 }
@@ -156,7 +159,7 @@ function table(review, row) {
       h("th", { scope: "row" }, h("span", {}, key(style), first), rest.map((part) => [h("wbr"), part])),
       h("td", { class: "n" }, score),
       evaluated && h("td", { class: "n" }, mark?.iou === undefined ? "" : mark.iou.toFixed(2)),
-      h("td", {}, remarks(mark).map((text) => [h("b", {}, text), " "]), mark?.truth && h("i", {}, `${mark.truth} `), h("span", { dataset: { verdict: s } })),
+      h("td", { dataset: { verdict: s } }),
     );
   });
   return h(
@@ -173,7 +176,10 @@ export function confidence(mark) {
   return mark?.score === undefined || mark.state === "absent" ? "" : mark.score.toFixed(2);
 }
 
-export function remarks(mark) {
+/** @param found the verdict on it, if there is one */
+export function remarks(mark, found) {
+  if (found?.fact && (!mark || mark.unknown)) return [];
+  if (mark?.back) return ["taken back; shown again after the next call"];
   if (!mark || mark.unknown) return ["not annotated"];
   const doubts = mark.doubts && `doubtful: ${mark.doubts.join(", ").replaceAll("_", " ")}`;
   return [mark.low && "low", mark.state, doubts, ...(mark.flags ?? []).map((flag) => flag.replaceAll("_", " "))].filter(Boolean);

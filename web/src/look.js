@@ -82,12 +82,11 @@ export class Look {
     if (!this.dialog.open) this.dialog.showModal();
     this.stage ??= this.#makeStage();
     const open = review.open(row);
-    this.s = s ?? open.find((i) => !review.verdict(row, i) || review.verdict(row, i).old) ?? open[0] ?? 0;
+    this.s = s ?? open.find((i) => !review.settled(row, i)) ?? open[0] ?? 0;
     this.title.textContent = row.name;
     const rows = this.rows();
-    const listed = rows.includes(row) ? `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list` : "Not in the list";
-    const asked = row.next ? `; to correct next, place ${row.next.rank}: ${row.next.reason}` : "";
-    this.place.textContent = `${listed}; ${review.data.groups[row.group].title}${asked}`;
+    this.listed = rows.includes(row) ? `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list` : "Not in the list";
+    this.asked = row.next ? `; to correct next, place ${row.next.rank}: ${row.next.reason}` : "";
     this.note.hidden = true;
     this.#rings = this.#before = [];
     this.#verdicts();
@@ -179,6 +178,7 @@ export class Look {
 
   #verdicts() {
     const { review, row } = this;
+    this.place.textContent = `${this.listed}; ${review.title(row)}${this.asked}`;
     const had = this.list.contains(document.activeElement);
     this.list.replaceChildren(
       ...review.structures.map((style, s) => {
@@ -189,7 +189,7 @@ export class Look {
           "button",
           { type: "button", role: "radio", "aria-checked": String(s === this.s), tabindex: s === this.s ? 0 : -1, onclick: () => this.choose(s) },
           key(style), h("span", {}, style.name), h("span", { class: "n" }, score),
-          h("span", { class: "remarks" }, [...remarks(mark)].join(", ")), ...sign(found),
+          h("span", { class: "remarks" }, remarks(mark, found).join(", ")), ...sign(found),
         );
       }),
     );
@@ -205,6 +205,7 @@ export class Look {
       );
     });
     buttons.push(
+      h("button", { type: "button", disabled: !can || !review.verdict(row, this.s), onclick: () => this.takeBack() }, "Take verdict back (t)"),
       h("button", { type: "button", disabled: !can, onclick: () => this.edit() }, "Edit outline (e)"),
       h("button", { type: "button", disabled: !can, onclick: () => this.rest() }, "Accept the rest (Shift+A)"),
       h("button", { type: "button", disabled: !review.past.length, onclick: () => this.undo() }, "Undo (u)"),
@@ -253,7 +254,7 @@ export class Look {
   /** Choose the structure that needs a look next, if there is one. */
   #next() {
     const { review, row, s } = this;
-    const open = review.open(row).filter((i) => !review.verdict(row, i) || review.verdict(row, i).old);
+    const open = review.open(row).filter((i) => !review.settled(row, i));
     const after = open.find((i) => i > s) ?? open[0];
     this.s = after ?? s;
     return after !== undefined;
@@ -265,11 +266,23 @@ export class Look {
     const masks = await this.#masks(row);
     if (!masks) return;
     for (const s of review.open(row)) {
-      if (!row.marks[s] || (review.verdict(row, s) && !review.verdict(row, s).old)) continue;
+      if (!row.marks[s] || review.settled(row, s)) continue;
       await review.judge(row, s, "accepted", masks[s] ?? nothing(row));
     }
     if (this.row === row) await this.step(1);
     if (this.row === row) this.#verdicts();
+  }
+
+  /** As if the verdict had never been given. */
+  async takeBack() {
+    const { review, row, s } = this;
+    if (!review.can(row) || !review.verdict(row, s)) return;
+    const held = await review.takeBack(row, s);
+    const given = held.some((r) => review.store.given.has(r.key)) ? ". Export, and replace the file that the workflow was given." : "";
+    this.say(`${review.structures[s].name}: taken back${given}`);
+    if (row !== this.row) return;
+    this.#verdicts();
+    await this.#trace(this.#turn);
   }
 
   async undo() {
@@ -414,7 +427,7 @@ export class Look {
     const own = {
       ArrowRight: () => this.step(1), ArrowLeft: () => this.step(-1), j: () => this.step(1), k: () => this.step(-1),
       ArrowDown: () => this.choose((this.s + 1) % n), ArrowUp: () => this.choose((this.s + n - 1) % n),
-      A: () => this.rest(), u: () => this.undo(), e: () => this.edit(),
+      A: () => this.rest(), t: () => this.takeBack(), u: () => this.undo(), e: () => this.edit(),
       l: () => this.review.data.before && this.#earlier(!this.earlier),
       o: () => { this.outlines = !this.outlines; this.stage.redraw(); },
       ...Object.fromEntries(JUDGED.map(([verdict, { key: letter }]) => [letter, () => this.judge(verdict)])),
@@ -455,7 +468,7 @@ function keys() {
   const lines = [
     ["← →", "previous, next specimen"], ["↑ ↓", "structure"],
     ...JUDGED.map(([, { key: letter, verb }]) => [letter, verb]),
-    ["Shift+A", "accept the rest of this specimen"], ["u", "undo"], ["e", "edit the outline"], ["o", "outlines on or off"], ["l", "masks of the earlier round, if there is one"],
+    ["Shift+A", "accept the rest of this specimen"], ["t", "take a verdict of any session back"], ["u", "undo"], ["e", "edit the outline"], ["o", "outlines on or off"], ["l", "masks of the earlier round, if there is one"],
     ["+ − 0", "zoom in, out, whole photograph"], ["Shift+arrows", "move the photograph"], ["Esc", "close"],
   ];
   return h("details", {}, h("summary", {}, "Keys"), h("dl", {}, lines.map(([a, b]) => [h("dt", {}, a), h("dd", {}, b)])));

@@ -66,8 +66,10 @@ async function start() {
   const wanted = new URLSearchParams(location.hash.slice(1)).get("specimen");
   update();
   count();
-  const row = wanted && review.rows.find((one) => one.name === wanted);
-  if (row) look.open(row);
+  // a template of another folder may have the name of a specimen
+  const named = review.rows.filter((one) => one.name === wanted).sort((a, b) => Boolean(a.outside) - Boolean(b.outside));
+  if (named.length) look.open(named[0]);
+  else if (wanted) status.textContent = `There is no specimen ${wanted} on this page.`;
 }
 
 /** Hide the outlines of a structure, or let those of the chosen one stand out. */
@@ -156,7 +158,8 @@ function files(review, list, look, status) {
     h("button", { type: "button", onclick: () => {
       const { blob, number, others } = review.export();
       const left = others ? ` ${counted(others, "verdict")} on photographs that are not here left out.` : "";
-      if (!number) return say(`There is no verdict to export.${left}`);
+      const file = review.store.given.size ? "; delete the file of this genus that the workflow was given" : "";
+      if (!number) return say(`There is no verdict to export${file}.${left}`);
       save("corrections.json", blob);
       say(`${counted(number, "verdict")} exported as corrections.json.${left}`);
     } }, "Export corrections.json"),

@@ -1,7 +1,7 @@
 // The specimens of a genus and round with the verdicts on them: what is shown, in which order, and how far one is.
 
 import { exported, imported } from "./corrections.js";
-import { load } from "./dom.js";
+import { counted, load } from "./dom.js";
 import { lengths } from "./mask.js";
 import { FACTS, fact, keyOf } from "./store.js";
 
@@ -15,6 +15,7 @@ export class Review {
     this.rows = data.rows;
     this.structures = data.structures;
     this.rows.forEach((row, rank) => { row.rank = rank; });
+    this.named = new Map(this.rows.filter((row) => this.can(row)).map((row) => [row.name, row]));
     this.past = [];
     this.details = new Map();
     this.#facts();
@@ -34,6 +35,27 @@ export class Review {
       const key = JSON.stringify([r.specimen, r.structure, r.sha256]);
       if (!(this.facts.get(key)?.at >= r.at)) this.facts.set(key, r);
     }
+    this.#replaced();
+  }
+
+  /**
+   * What the workflow was given and no longer holds, as it was taken back or judged anew. Where it was a mask that a person
+   * made, what was predicted comes back in its place: `told` keeps what the page was made with.
+   */
+  #replaced() {
+    const holds = new Set();
+    this.gone = new Set();
+    for (const row of this.rows) if (row.told) [row.marks, row.told] = [row.told, null];
+    for (const r of this.store.given.values()) {
+      const said = JSON.stringify([r.specimen, r.structure, r.verdict]);
+      (this.store.latest(r.key).verdict === r.verdict ? holds : this.gone).add(said);
+      const [row, s] = [this.named.get(r.specimen), this.structures.findIndex(({ name: own }) => own === r.structure)];
+      if (!fact(r) || row?.marks[s]?.hand !== "corrected" || this.facts.has(JSON.stringify([r.specimen, r.structure, r.sha256]))) continue;
+      row.told ??= row.marks;
+      const instead = row.marks[s].predicted ?? { unknown: true, back: true };
+      row.marks = row.marks.map((mark, i) => (i === s ? instead : mark));
+    }
+    for (const said of holds) this.gone.delete(said);
   }
 
   /**
@@ -43,7 +65,8 @@ export class Review {
   verdict(row, s) {
     const made = this.facts.get(JSON.stringify([row.name, this.structures[s].name, row.sha256]));
     const record = made ?? this.store.latest(this.key(row, s));
-    const given = row.marks[s]?.given;
+    let given = row.marks[s]?.given;
+    if (this.gone.has(JSON.stringify([row.name, this.structures[s].name, given]))) given = undefined;
     if (record && !record.verdict) return null; // taken back
     const old = !made && record && OF_THE_MASK.has(record.verdict) && record.judged !== (row.marks[s]?.print ?? "");
     if (!record || (old && given)) return given ? { verdict: given, record: null, fact: false, old: false, round: "", given: true } : null;
@@ -61,12 +84,23 @@ export class Review {
     return this.data.annotate ? all : all.filter((s) => row.marks[s] && !row.marks[s].hand && !row.marks[s].unknown);
   }
 
+  /** Why a specimen is where it is in the list; before any round, how far it is outlined. */
+  title(row) {
+    const { name: group, title } = this.data.groups[row.group];
+    const done = this.structures.filter((_, s) => this.verdict(row, s)).length;
+    if (!this.data.annotate || group !== "nothing" || !done) return title;
+    return `${done} of ${counted(this.structures.length, "structure")} done`;
+  }
+
   looked(row) {
     const open = this.open(row);
-    return open.length > 0 && open.every((s) => {
-      const found = this.verdict(row, s);
-      return found && !found.old;
-    });
+    return open.length > 0 && open.every((s) => this.settled(row, s));
+  }
+
+  /** Whether a verdict is on the mask as it is now. */
+  settled(row, s) {
+    const found = this.verdict(row, s);
+    return Boolean(found) && !found.old;
   }
 
   progress() {
@@ -93,27 +127,40 @@ export class Review {
       sha256: row.sha256, file_name: row.file_name, width: row.width, height: row.height,
       verdict, counts, judged: row.marks[s]?.print ?? "", by: name(), at: this.store.now(before, made?.record),
     };
-    this.past.push({ row, s, before, key });
+    this.past.push({ row, s, replaced: [[key, before]] });
     await this.store.put([record]);
     return record;
   }
 
-  /** Take the last verdict of this tab back; gives what it was about, or null. */
+  /** Take the verdict that is shown back, in whatever session or round it was given. Gives the records that held it. */
+  async takeBack(row, s) {
+    const [found, own] = [this.verdict(row, s), this.key(row, s)];
+    const held = this.store.verdicts().filter((r) => keyOf({ ...r, round: this.data.round }) === own
+      && (found?.fact ? fact(r) : r.key === own || (!found?.record && r.verdict === found?.verdict)));
+    this.past.push({ row, s, replaced: held.map((r) => [r.key, r]) });
+    await this.store.put(held.map((r) => empty(r, this.store.now(r))));
+    return held;
+  }
+
+  /** Undo what this tab did last; gives what it was about, or null. */
   async undo() {
     const last = this.past.pop();
     if (!last) return null;
-    const now = this.store.records.get(last.key);
-    const empty = { ...now, verdict: null, counts: "" };
-    await this.store.put([{ ...(last.before ?? empty), at: this.store.now(now) }]);
+    await this.store.put(last.replaced.map(([key, before]) => {
+      const now = this.store.records.get(key);
+      return before ? { ...before, at: this.store.now(now) } : empty(now, this.store.now(now));
+    }));
     return last;
   }
 
   /** Outlines and masks of a specimen: {paths: [d], masks: [counts]} by structure; an Error if they are others by now. */
   async detail(row) {
     const found = await this.#read(row, this.folder);
-    const same = found.name === row.name && found.prints.every((print, s) => print === (row.marks[s]?.print ?? null));
+    const told = row.told ?? row.marks;
+    const same = found.name === row.name && found.prints.every((print, s) => print === (told[s]?.print ?? null));
     if (!same) throw new Error("The workflow made this page again since you opened it: reload it");
-    return found;
+    const predicted = (list, of) => list.map((own, s) => (row.marks[s] === told[s] ? own : (found.predicted[s]?.[of] ?? null)));
+    return { ...found, paths: predicted(found.paths, "path"), masks: predicted(found.masks, "counts") };
   }
 
   /** The same of the earlier round; its page lies in the next folder and numbers the same specimens alike. */
@@ -189,7 +236,7 @@ export class Review {
     const structures = s < 0 ? this.structures.map((_, i) => i) : [s];
     if (wanted === "unlooked") {
       if (s < 0) return this.can(row) && this.open(row).length > 0 && !this.looked(row);
-      return this.open(row).includes(s) && !this.verdict(row, s);
+      return this.open(row).includes(s) && !this.settled(row, s);
     }
     return structures.some((i) => {
       const found = this.verdict(row, i);
@@ -232,6 +279,9 @@ export class Review {
     return `${said}.`;
   }
 }
+
+/** A record that was taken back. */
+const empty = (record, at) => ({ ...record, verdict: null, counts: "", at });
 
 const numbered = ({ id }) => `${String(Math.floor(id / 1000)).padStart(3, "0")}/${String(id).padStart(6, "0")}`;
 

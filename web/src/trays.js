@@ -5,6 +5,7 @@ import { counted, h, load, save } from "./dom.js";
 import { Stage, stroke } from "./stage.js";
 
 const REACH = 14; // pixels of the screen: an edge is taken hold of within
+const STILL = { mouse: 3, other: 10 }; // pixels of the screen: who moves less far taps
 const COLOURS = { found: "#5aa9ff", drawn: "#4ade80", touching: "#ff7a5c", chosen: "#ffe14d" };
 const app = document.querySelector("#app");
 
@@ -19,7 +20,7 @@ class Page {
       return { ...tray, whole, boxes: new Boxes(list, tray.width, tray.height) };
     });
     this.chosen = [];
-    this.adding = false;
+    this.adding = this.several = false;
     this.status = h("p", { class: "said", role: "status" });
     this.names = h("div", { class: "buttons", role: "group", "aria-label": "Specimens of the tray" });
     this.select = h("select", { onchange: () => this.open(this.select.selectedIndex) }, this.trays.map(({ file }) => h("option", {}, file)));
@@ -28,6 +29,7 @@ class Page {
     const button = (text, act) => h("button", { type: "button", onclick: act }, text);
     this.buttons = {
       add: button("Add (n)", () => this.toggle()),
+      several: button("Choose several (c)", () => this.toggleSeveral()),
       merge: button("Merge (m)", () => this.merge()),
       split: button("Split (s)", () => this.split()),
       remove: button("Remove (Delete)", () => this.remove()),
@@ -40,7 +42,7 @@ class Page {
         h("label", {}, this.single, " one specimen, no box: the whole photograph shows it"),
         h("div", { class: "buttons" }, Object.values(this.buttons)),
         this.status,
-        h("p", { class: "place" }, "Click a box to choose it; Shift and click choose several. Drag the edge of a chosen box to change it, its inside to move it."
+        h("p", { class: "place" }, "Click or tap a box to choose it; Choose several keeps those chosen before, as Shift does. Drag the edge of a chosen box to change it, its inside to move it."
           + " Add, then drag round a specimen. Keys: , and . choose; i adds a box in the middle; arrows move, with Shift they resize; 0 shows the whole tray."),
         h("button", { type: "button", class: "main", onclick: () => this.export() }, "Export boxes.json"),
         h("p", { class: "place" }, "Put the file beside genera.tsv, name it in the column boxes, and call the workflow again."
@@ -79,6 +81,7 @@ class Page {
     } catch {
       text += "; this browser does not keep it: export before you leave";
     }
+    this.several = false;
     this.#choose(chosen);
     this.status.textContent = `${text}. ${counted(this.boxes.list.length, "specimen")}.`;
   }
@@ -89,9 +92,12 @@ class Page {
     const names = this.boxes.list.map((one) => h("button", {
       type: "button", "aria-pressed": String(chosen.includes(one)), onclick: (event) => this.#choose(this.#with(one, event.shiftKey)),
     }, label(one) + (one.touching ? " touching" : "")));
+    const focused = [...this.names.children].indexOf(document.activeElement);
     this.names.replaceChildren(...names);
-    const { add, merge, split, remove, undo } = this.buttons;
+    names[focused]?.focus({ preventScroll: true });
+    const { add, several, merge, split, remove, undo } = this.buttons;
     add.setAttribute("aria-pressed", String(this.adding));
+    several.setAttribute("aria-pressed", String(this.several));
     merge.disabled = chosen.length < 2;
     split.disabled = chosen.length !== 1;
     remove.disabled = !chosen.length;
@@ -102,14 +108,21 @@ class Page {
   }
 
   #with(one, more) {
-    if (!more) return [one];
+    if (!more && !this.several) return [one];
     return this.chosen.includes(one) ? this.chosen.filter((other) => other !== one) : [...this.chosen, one];
   }
 
   toggle() {
     this.adding = !this.adding;
+    this.several = false;
     this.#choose([]);
-    this.status.textContent = this.adding ? "Drag round a specimen. Escape ends it." : "";
+    this.status.textContent = this.adding ? "Drag round a specimen. Add or Escape ends it." : "";
+  }
+
+  toggleSeveral() {
+    this.several = !this.several;
+    this.adding = false;
+    this.#choose(this.chosen);
   }
 
   toggleWhole() {
@@ -149,6 +162,8 @@ class Page {
       },
       drag: (x, y, event) => {
         if (!this.held) return;
+        const far = Math.hypot(x - this.held.x, y - this.held.y) * this.stage.view().scale;
+        if (!this.held.moved && !this.adding && far < (STILL[event.pointerType] ?? STILL.other)) return;
         this.held.moved = true;
         if (this.adding) this.shown = between(this.held.x, this.held.y, x, y);
         else if (this.held.edges) this.shown = pulled(this.held.one.box, this.held.edges, x - this.held.x, y - this.held.y);
@@ -165,7 +180,7 @@ class Page {
         } else if (shown && !this.adding) this.status.textContent = "Nothing changed: the box would lie beyond the photograph, or be too small.";
         else if (!held.moved && !this.adding) {
           const hit = this.boxes.list.filter(({ box }) => inside(box, held.x, held.y)).sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3])[0];
-          this.#choose(hit ? this.#with(hit, held.more) : []);
+          this.#choose(hit ? this.#with(hit, held.more) : this.several ? this.chosen : []);
         }
         this.stage.redraw();
       },
@@ -195,9 +210,9 @@ class Page {
     if (event.target.matches("select, input") || event.ctrlKey || event.metaKey || event.altKey) return;
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const acts = {
-      n: () => this.toggle(), m: () => this.merge(), s: () => this.split(), Delete: () => this.remove(), Backspace: () => this.remove(),
+      n: () => this.toggle(), c: () => this.toggleSeveral(), m: () => this.merge(), s: () => this.split(), Delete: () => this.remove(), Backspace: () => this.remove(),
       u: () => this.undo(), 0: () => this.stage.fit(), "+": () => this.stage.zoom(1.5), "-": () => this.stage.zoom(1 / 1.5),
-      Escape: () => { this.adding = false; this.#choose([]); }, ",": () => this.#step(-1), ".": () => this.#step(1),
+      Escape: () => { this.adding = this.several = false; this.#choose([]); }, ",": () => this.#step(-1), ".": () => this.#step(1),
       i: () => this.#insert(),
     };
     const arrow = arrows[event.key];

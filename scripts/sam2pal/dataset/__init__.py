@@ -4,8 +4,8 @@
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
     "convert_templates": 11,
-    "convert_corrections": 4,
-    "find_specimens": 9,
+    "convert_corrections": 5,
+    "find_specimens": 10,
     "list_specimens": 5,
     "draw_pool": 1,
 }

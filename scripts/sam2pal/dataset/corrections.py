@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Judgement:
         where: what messages call it, beginning with the file.
         round: whose mask was judged; empty if there was none.
         judged: fingerprint of that mask; empty if there was none.
+        at: time as the review page writes it, so that times compare as texts; empty if it is not known.
         source: `corrected` if the mask is a person's.
     """
 
@@ -263,6 +265,7 @@ class _File:
                 continue
             keys = ("verdict", "round", "judged", "at", "by")
             said = {key: str(annotation.get(key) or "") for key in keys}
+            said["at"] = _in_utc(said["at"])
             mask = annotation.get("segmentation")
             by_hand = said["verdict"] in FACTS or (mask and annotation.get("source") == "corrected")
             said["source"] = "corrected" if by_hand else "predicted"
@@ -336,7 +339,23 @@ def _wrong(annotation: Mapping[str, Any]) -> str | None:
         return f"its verdict is {verdict!r}; known are {', '.join(VERDICTS)}"
     if verdict in ("accepted", "corrected") and not annotation.get("segmentation"):
         return f"it is {verdict} but has no outline; export it again"
+    try:
+        _in_utc(str(annotation.get("at") or ""))
+    except (ValueError, OverflowError):
+        return (
+            f"its time `at` is {annotation['at']!r}; write it as 2026-11-28T07:59:12Z, or leave it"
+            " out"
+        )
     return None
+
+
+def _in_utc(at: str) -> str:
+    """A time of ISO 8601, without a zone in UTC, as the review page writes it; ValueError if it is none."""
+    if not at:
+        return ""
+    time = datetime.fromisoformat(at)
+    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _twice(judgements: Iterable[Judgement]) -> list[str]:

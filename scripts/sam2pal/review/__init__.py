@@ -3,8 +3,8 @@
 # Raise the number of a stage with what it computes: its results are then computed again, as they are when an
 # option changes. Snakemake does not see that a script or the library changed.
 METHODS = {
-    "review_page": 22,
-    "review_index": 9,
+    "review_page": 23,
+    "review_index": 10,
     "draw_masks": 3,
     "choose_next": 4,
     "compare_masks": 6,

@@ -77,6 +77,12 @@ def write_detail(
         "masks": [
             shown.masks[name]["counts"] if name in shown.masks else None for name in structures
         ],
+        "predicted": [
+            {"counts": shown.predicted[name]["counts"], "path": drawn["predicted"][name]}
+            if name in shown.predicted
+            else None
+            for name in structures
+        ],
     }
     target = folder / numbered("specimens", row.number, "js")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +138,7 @@ def mark_record(mark: Mark, options: ReviewOptions) -> dict[str, Any]:
         "given": of.verdict or None,
         "truth": TRUTH.get(mark.verdict),
         "print": fingerprint(of.rle),
+        "predicted": mark_record(Mark(of.before), options) if of.before else None,
     }
     return {key: value for key, value in found.items() if value is not None}
 

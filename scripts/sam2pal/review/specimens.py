@@ -1,7 +1,7 @@
 """Second reading of the files: photograph, outlines and masks of one specimen at a time."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +39,7 @@ class ShownSpecimen:
         width, height: of what is shown, in pixels; 0 if not known.
         copy: whether browsers need a copy of the photograph.
         small: the photograph with few pixels, if these were kept.
+        predicted: as `masks`, of what was predicted where a person's mask stands.
     """
 
     entry: Entry
@@ -49,6 +50,7 @@ class ShownSpecimen:
     problem: str = ""
     copy: bool = False
     small: Photograph | None = None
+    predicted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def orientation(self) -> int:
@@ -77,6 +79,8 @@ def show(
     """
     specimen = entry.specimen
     masks = {name: of.annotation.rle for name, of in entry.marks.items() if not of.absent}
+    before = {name: of.annotation.before for name, of in entry.marks.items()}
+    predicted = {name: of.rle for name, of in before.items() if of and of.area}
     try:
         file, window = split(entry.path)
         start = _start(file)
@@ -91,7 +95,8 @@ def show(
             copy, photograph = True, read_photograph(entry.path)
     except InputError as error:
         problem = f"The photograph cannot be shown: {error}. Masks are as stored on disk."
-        return ShownSpecimen(entry, None, masks, specimen.width, specimen.height, problem)
+        size = specimen.width, specimen.height
+        return ShownSpecimen(entry, None, masks, *size, problem, predicted=predicted)
     height, width = photograph.displayed_shape
     size = photograph.width, photograph.height
     if specimen.width and size != (specimen.width, specimen.height):
@@ -100,7 +105,7 @@ def show(
             f" {specimen.width} x {specimen.height} when it was segmented: run the workflow again."
         )
         return ShownSpecimen(entry, photograph, {}, width, height, problem, copy)
-    for name, rle in masks.items():
+    for name, rle in [*masks.items(), *predicted.items()]:
         high, wide = rle_size(rle)
         if (wide, high) != size:
             raise InputError(
@@ -108,15 +113,16 @@ def show(
                 f" photograph {size[0]} x {size[1]}; run the workflow again"
             )
     small = kept and replace(photograph, pixels=kept[0], frame=kept[1])
-    return ShownSpecimen(entry, photograph, masks, width, height, copy=copy, small=small)
+    more = {"small": small, "predicted": predicted}
+    return ShownSpecimen(entry, photograph, masks, width, height, copy=copy, **more)
 
 
 def picture(shown: ShownSpecimen, options: ReviewOptions, target: Path) -> dict[str, Any] | None:
     """Write the picture of a specimen, and give its size and its outlines as SVG paths.
 
     Returns:
-        `width`, `height` in pixels, `paths` (`d` by structure), `windows` (`d` of all that the model
-        saw, if not the whole photograph), `written`; None if nothing is known that could be shown.
+        `width`, `height` in pixels, `paths` and `predicted` (`d` by structure), `windows` (`d` of all that
+        the model saw, if not the whole photograph), `written`; None if nothing is known that could be shown.
     """
     if not (shown.width and shown.height):
         return None
@@ -126,13 +132,15 @@ def picture(shown: ShownSpecimen, options: ReviewOptions, target: Path) -> dict[
         image = shrink(shown.small or shown.photograph, options.side)
         image.save(target, "JPEG", quality=options.quality)
     scale = (UNITS * width / shown.width, UNITS * height / shown.height)
-    paths = {
-        name: _path(shown, rle, max(width, height), scale) for name, rle in shown.masks.items()
-    }
+    paths, predicted = (
+        {name: _path(shown, rle, max(width, height), scale) for name, rle in masks.items()}
+        for masks in (shown.masks, shown.predicted)
+    )
     return {
         "width": width,
         "height": height,
         "paths": paths,
+        "predicted": predicted,
         "windows": _frames(shown, scale),
         "written": shown.photograph is not None,
     }

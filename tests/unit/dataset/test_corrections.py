@@ -206,6 +206,29 @@ def test_of_two_verdicts_on_one_mask_in_two_rounds_the_later_one_counts(
     assert kept["box/2"] == encode_mask(MENDED)["counts"]
 
 
+def test_which_verdict_is_later_does_not_depend_on_the_zone_of_a_clock(
+    folder: Path, say: Say
+) -> None:
+    judged = fingerprint(encode_mask(HEAD))
+    file = say(
+        ("box/0", "head", "accepted", HEAD, "r0", judged, "2026-02-01T09:00:00+02:00"),
+        ("box/0", "head", "rejected", None, "r1", judged, "2026-02-01T08:00:00.500Z"),
+        ("box/1", "head", "rejected", None, "r0", judged, "2026-02-01T08:00:00.500Z"),
+        ("box/1", "head", "accepted", HEAD, "r1", judged, "2026-02-01T06:00:01-05:00"),
+        ("box/2", "head", "accepted", HEAD, "r0", judged, "2026-02-01T08:00"),
+        ("box/2", "head", "rejected", None, "r1", judged, "2026-02-01T08:00:00.500Z"),
+    )
+    same = {name: {"head": HEAD, "elytra": HEAD} for name in ("box/0", "box/1", "box/2")}
+    found = applied(folder, file, predicted(folder, same)).specimens
+    verdicts = [one.annotations["head"].verdict for one in found]
+    assert verdicts == ["rejected", "accepted", "rejected"]
+    times = [one.at for one in read(folder, file)]
+    assert times[0] == "2026-02-01T07:00:00.000Z"
+    assert times[3:5] == ["2026-02-01T11:00:01.000Z", "2026-02-01T08:00:00.000Z"]
+    with pytest.raises(InputError, match="structure 'head': its time `at` is 'today'; write it as"):
+        read(folder, say(("box/0", "head", "accepted", HEAD, "r0", judged, "today")))
+
+
 def test_templates_are_what_was_corrected_and_so_many_accepted(folder: Path, say: Say) -> None:
     file = say(
         ("box/0", "head", "corrected", MENDED),
@@ -356,7 +379,11 @@ def test_a_rejected_correction_is_kept_and_used_for_nothing(folder: Path, say: S
     }.items():
         assert found[key]["counts"] == encode_mask(mask)["counts"]
     one = found["box/0", "head", "r1"]
-    assert (one["at"], one["by"], one["source"]) == ("2026-02-01", "A. P.", "corrected")
+    assert (one["at"], one["by"], one["source"]) == (
+        "2026-02-01T00:00:00.000Z",
+        "A. P.",
+        "corrected",
+    )
     photograph = (folder / "box/0.png").read_bytes()
     assert one["sha256"] == hashlib.sha256(photograph).hexdigest()
     assert (one["genus"], one["file_name"], one["width"]) == ("Aus", "box/0.png", WIDTH)
