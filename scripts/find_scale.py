@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sam2pal.cli import add_options, run
-from sam2pal.config.scale import ALIKE
+from sam2pal.config.checking import refuse
+from sam2pal.config.scale import ALIKE, alike_problems
 from sam2pal.config.stages import read_options
 from sam2pal.dataset.specimen_table import SpecimenTable
-from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.scales.collection import (
     ScaleRow,
     read_rows,
@@ -38,7 +38,7 @@ def main() -> None:
     else:
         rows = with_outliers_doubtful(rows)
     write_rows(arguments.output, rows)
-    print(without_scale(rows) or f"all {len(rows)} photographs have a scale")
+    print(without_scale(rows) or f"all {len(rows)} specimens have a scale")
 
 
 def groups(
@@ -51,10 +51,7 @@ def groups(
     """
     if column is None:
         return None
-    if table is None:
-        raise InputError(
-            f"{ALIKE} is '{column}', a column of the table of specimens; give specimen_table"
-        )
+    refuse(alike_problems(column, table), "")
     specimens = SpecimenTable(table)
     specimens.need(column, ALIKE)
     return {

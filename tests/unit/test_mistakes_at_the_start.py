@@ -171,7 +171,7 @@ IN_KEYS = {
     ),
     "alike by a table that is not there": (
         keys(measurement={"scale": ["ruler"], "scale_search": ALIKE}),
-        "measurement.scale_search.alike is 'zoom', a column of the table of specimens; give specimen_table",
+        "measurement.scale_search.alike: 'zoom' is a column of the table of specimens; name its file",
     ),
     "alike by a column that is not there": (
         both(

@@ -14,7 +14,7 @@ from sam2pal.config.fields import BRACE, has_brace
 from sam2pal.config.measurement import MeasurementSection
 from sam2pal.config.outlines import outline_problems
 from sam2pal.config.rounds import CORRECTIONS, Round
-from sam2pal.config.scale import ALIKE
+from sam2pal.config.scale import alike_problems
 from sam2pal.config.structures import parent_problems
 from sam2pal.config.tables import AnnotationSet, Genus, name_problem, read_genera, read_sources
 from sam2pal.io.errors import InputError
@@ -88,9 +88,7 @@ def check(
             f"{file}: measurement: {str(error).removeprefix('measurement: ')}"
         ) from None
     alike = configuration.measurement.alike
-    if alike is not None and configuration.specimen_table is None:
-        said = f"{ALIKE} is '{alike}', a column of the table of specimens; give specimen_table"
-        refuse([said], file)
+    refuse(alike_problems(alike, configuration.specimen_table), file)
     metadata = dict.fromkeys(key for genus in genera.values() for key in genus.metadata)
     same = [key for key in metadata if key in taken]
     what = "has the name of a column of the results; rename it"

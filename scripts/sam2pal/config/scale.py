@@ -30,6 +30,15 @@ def check_scale(value: float, where: str) -> float:
     return value
 
 
+def alike_problems(column: str | None, table: object) -> list[str]:
+    """What is wrong if a column says which photographs were taken alike, and no table (None) has it."""
+    if column is None or table is not None:
+        return []
+    return [
+        f"{ALIKE}: '{column}' is a column of the table of specimens; name its file as specimen_table"
+    ]
+
+
 Millimetres = Annotated[StrictFloat, Field(gt=0, le=2000)]
 
 

@@ -30,13 +30,18 @@ KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, 
 
 @dataclass
 class Work:
-    """What one genus has, and what is still to be computed."""
+    """What one genus has, and what is still to be computed.
+
+    Attributes:
+        trays: photographs that may show many specimens and were not searched yet; each is counted as one.
+    """
 
     specimens: int = 0
     shards: int = 0
     to_segment: int = 0
     steps: int = 0
     trainings: int = 0
+    trays: int = 0
 
 
 def rates(
@@ -95,7 +100,10 @@ def work_of_genera(
     for genus, name in project.runs:
         of = found.setdefault(genus, Work())
         try:
-            of.specimens = _found(project, genus, results) or folders[genus].count
+            of.specimens = _found(project, genus, results)
+            if not of.specimens:
+                of.specimens = folders[genus].count
+                of.trays = of.specimens if project.genera[genus].layout != "single" else 0
         except InputError:
             continue  # not there yet, or said by the job that lists it
         of.shards = -(-of.specimens // size)
@@ -133,18 +141,23 @@ def plan_lines(project: Project, of: Mapping[str, Work], known: Rates) -> list[s
     total = Work(*map(sum, zip(*map(astuple, of.values()), strict=True)))
     rounds = len(project.rounds)
     lines = [
-        f"{_many(len(of), 'genus', 'genera')}, {_many(total.specimens, 'photograph')} in "
+        f"{_many(len(of), 'genus', 'genera')}, {_many(total.specimens, 'specimen')} in "
         f"{_many(total.shards, 'shard')}, {_many(rounds, 'round')}: "
         f"{', '.join(f'{genus} {one.specimens}' for genus, one in list(of.items())[:8])}"
         f"{' ...' if len(of) > 8 else ''}"
     ]
+    if total.trays:
+        lines.append(
+            f"Photographs that may show many specimens and are searched first: {total.trays}. Each counts as"
+            " one specimen here, so there may be far more to do"
+        )
     if not total.specimens:
         return [*lines, "What there is to do is known once the photographs are there."]
     if not total.to_segment and not total.trainings:
         return [*lines, "All masks are there; only what depends on a change is computed."]
     parts = []
     if total.to_segment:
-        parts.append(f"{_many(total.to_segment, 'photograph')} to segment (all rounds together)")
+        parts.append(f"{_many(total.to_segment, 'specimen')} to segment (all rounds together)")
     if total.trainings:
         parts.append(f"{_many(total.trainings, 'training')} of {total.steps} steps in all")
     lines.append("To do: " + ", ".join(parts))

@@ -100,8 +100,8 @@ def of_specimen_table(path: str | Path, genus: str, manifest: Path) -> Iterator[
     without, unused = table.unmatched(genus, listed)
     if unused:
         reason = (
-            f"{len(unused)} rows of {path} match no photograph of {genus}: {first_few(unused)}; "
-            f"{len(without)} photographs have no row"
+            f"{len(unused)} rows of {path} match no specimen of {genus}: {first_few(unused)}; "
+            f"{len(without)} specimens have no row"
         )
         yield entry(genus, "", "specimen_table", "unmatched", reason)
 
@@ -119,7 +119,7 @@ def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
 
 
 def of_scales(genus: str, path: Path) -> Iterator[Row]:
-    """Photographs in which no scale was found, or one that is not trusted."""
+    """Specimens beside which no scale was found, or one that is not trusted."""
     if not path.is_file():
         return
     columns = dict.fromkeys(("specimen", "status"), str)
@@ -128,7 +128,7 @@ def of_scales(genus: str, path: Path) -> Iterator[Row]:
     doubtful = sum(row["status"] == "doubtful" for row in found)
     if names:
         reason = (
-            f"{len(names)} of {len(found)} photographs have no scale of their own, {doubtful} of them a "
+            f"{len(names)} of {len(found)} specimens have no scale of their own, {doubtful} of them a "
             f"doubtful one: {first_few(names)}; see {path}"
         )
         yield entry(genus, "", "scale", "note", reason)

@@ -266,7 +266,7 @@ def test_status_says_what_runs_waits_and_failed(tmp_path, monkeypatch, capsys):
         in said
     )
     assert "failed: 1\n  Bus/trained/measure: shards/0001.json: damaged" in said
-    assert "To do: 36 photographs to segment (all rounds together), 4 trainings" in said
+    assert "To do: 36 specimens to segment (all rounds together), 4 trainings" in said
     with pytest.raises(InputError, match="give the folder of the project"):
         call(monkeypatch, "status", tmp_path / "data")
 

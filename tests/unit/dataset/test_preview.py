@@ -4,7 +4,9 @@ import copy
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from running import CONFIG, make_project
@@ -79,16 +81,29 @@ def test_what_there_is_to_do_is_counted(project, tmp_path, monkeypatch):
         return plan.plan_lines(checked, work, plan.rates(checked, benchmarks, results))
 
     first = said()
-    assert first[0] == "2 genera, 12 photographs in 4 shards, 3 rounds: Aus 6, Bus 6"
+    assert first[0] == "2 genera, 12 specimens in 4 shards, 3 rounds: Aus 6, Bus 6"
     assert (
         first[1]
-        == "To do: 36 photographs to segment (all rounds together), 4 trainings of 8 steps in all"
+        == "To do: 36 specimens to segment (all rounds together), 4 trainings of 8 steps in all"
     )
     times = "14 s segmenting, 14 s training, 38 s tables and pages; as on two"
     assert f"About 66 s if jobs run one after another ({times}" in first[2]
     idle(monkeypatch, load=25.0)
     busy = "other programs use 12.5 times the processors of this machine"
     assert "About 66 s to 15 min if jobs" in said()[2] and busy in said()[2]
+    # trays are searched before it is known how many specimens they show
+    trays = replace(checked, genera={**checked.genera, "Bus": SimpleNamespace(layout="many")})
+    work = plan.work_of_genera(trays, folders, results)
+    known = plan.rates(trays, benchmarks, results)
+    assert plan.plan_lines(trays, work, known)[1].endswith(
+        "are searched first: 6. Each counts as one specimen here, so there may be far more to do"
+    )
+    (results / "Bus").mkdir(parents=True)
+    (results / "Bus/manifest.tsv").write_text("specimen\n" + "b\n" * 40)
+    found = plan.plan_lines(trays, plan.work_of_genera(trays, folders, results), known)
+    assert found[0] == "2 genera, 46 specimens in 12 shards, 3 rounds: Aus 6, Bus 40"
+    assert found[1].startswith("To do: 138 specimens to segment")
+    (results / "Bus/manifest.tsv").unlink()
     for genus in ("Aus", "Bus"):
         for round_ in CONFIG["rounds"]:
             for shard in ("0001", "0002"):

@@ -15,6 +15,7 @@ from sam2pal.evaluation.notices import (
     doubtful,
     of_duplicates,
     of_run,
+    of_scales,
     of_specimen_table,
     worse_rounds,
 )
@@ -106,13 +107,22 @@ def test_rows_of_the_specimen_table_that_joined_nothing(tmp_path):
     table.write_text("genus,specimen,sex\nAus,0001,f\nAus,331.png,m\nBus,9,m\n")
     (found,) = of_specimen_table(table, "Aus", tmp_path / "manifest.tsv")
     assert (
-        found["status"] == "unmatched"
-        and "match no photograph of Aus: '331.png'" in found["reason"]
+        found["status"] == "unmatched" and "match no specimen of Aus: '331.png'" in found["reason"]
     )
     twin = dataclasses.replace(one, path="0001.jpg", status="duplicate")
     write_list(tmp_path / "manifest.tsv", [one, twin])
     (found,) = of_duplicates("Aus", tmp_path / "manifest.tsv")
     assert found["status"] == "note" and "1 photographs are not used" in found["reason"]
+
+
+def test_specimens_of_trays_without_a_scale_are_called_specimens(tmp_path):
+    path = tmp_path / "scale.csv"
+    path.write_text("specimen,status\nT1#0101,found\nT1#0102,doubtful\nT1#0103,none\n")
+    (found,) = of_scales("Aus", path)
+    assert found["reason"] == (
+        "2 of 3 specimens have no scale of their own, 1 of them a doubtful one: "
+        f"'T1#0102', 'T1#0103'; see {path}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ class _Shared:
 
 
 def without_scale(rows: Sequence[ScaleRow]) -> str:
-    """What there is to know of the scales of a genus; empty if every photograph has one."""
+    """What there is to know of the scales of a genus; empty if every specimen has one."""
     doubtful = [row.specimen for row in rows if row.status == DOUBTFUL]
     without = [row.specimen for row in rows if row.status == NONE]
     parts = [
@@ -227,4 +227,4 @@ def without_scale(rows: Sequence[ScaleRow]) -> str:
         for names, what in ((doubtful, "doubtful and left empty"), (without, "without one"))
         if names
     ]
-    return f"scales of {len(rows)} photographs: {', '.join(parts)}" if parts else ""
+    return f"scales of {len(rows)} specimens: {', '.join(parts)}" if parts else ""
