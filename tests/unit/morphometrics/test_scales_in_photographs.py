@@ -374,7 +374,9 @@ def test_a_column_says_which_photographs_were_taken_alike(tmp_path, monkeypatch)
     words = ["--tables", tmp_path / "0001.csv", "--options", options]
     words += ["--output", tmp_path / "scale.csv"]
     monkeypatch.setattr(sys, "argv", ["find_scale.py", *map(str, words)])
-    with pytest.raises(InputError, match="'zoom' is a column of the table of specimens; name its file"):
+    with pytest.raises(
+        InputError, match="'zoom' is a column of the table of specimens; name its file"
+    ):
         find_scale.main()
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--specimen-table", str(table)])
     find_scale.main()
