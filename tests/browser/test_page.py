@@ -244,6 +244,83 @@ def test_who_goes_on_at_once_edits_no_other_specimen(browser: Browser) -> None:
     assert tab.page.locator(".card .verdict").count() == 0
 
 
+def test_keys_that_come_before_a_verdict_is_written_are_on_the_next_structure(
+    browser: Browser,
+) -> None:
+    tab = browser.open()
+    tab.look("first")
+    at_once = """keys => {
+      const dialog = document.querySelector("dialog");
+      for (const key of keys) dialog.dispatchEvent(new KeyboardEvent("keydown", {key}));
+    }"""
+    tab.page.evaluate(at_once, ["a", "e"])
+    tab.page.wait_for_selector(".editing h3")
+    assert tab.page.locator(".editing h3").inner_text() == "Editing: legs"
+    tab.press("d")
+    ring = [(20.3, 60.2), (50.7, 58.1), (60.4, 80.9)]
+    tab.click(*ring)
+    tab.press("Enter", "Enter", "Escape")
+    tab.look("second")
+    tab.page.evaluate(at_once, ["a", "r"])
+    tab.settle()
+    assert tab.verdicts() == ["accepted", "rejected", ""]
+    tab.press("Escape")
+    found = tab.export()
+    assert verdicts_of(found) == {
+        ("first", "head"): "accepted",
+        ("first", "legs"): "corrected",
+        ("second", "head"): "accepted",
+        ("second", "legs"): "rejected",
+    }
+    assert (masks_of(found)["first", "legs"] == inside(ring)).all()
+
+
+def test_a_page_that_is_loaded_again_shows_the_specimen_that_was_open(browser: Browser) -> None:
+    tab = browser.open()
+    tab.page.on("dialog", lambda dialog: dialog.accept())
+    order = tab.page.evaluate("[...document.querySelectorAll('.card')].map(c => c.dataset.name)")
+    tab.page.select_option("[name=verdict]", "unlooked")
+    edit(tab, ODD, "legs")
+    tab.press("b")
+    tab.click((90, 20))
+    tab.page.reload()
+    tab.shown(ODD)
+    assert tab.verdicts() == ["", "", ""]
+    tab.press("Shift+A", "Escape")
+    # whoever goes on by Enter begins with the first that was not looked at, as the button does
+    tab.page.select_option("[name=verdict]", "")
+    tab.look(order[0])
+    tab.press("Shift+A", "Escape")
+    tab.press("Enter")
+    tab.shown(next(name for name in order if name not in (ODD, order[0])))
+    tab.press("Escape")
+    tab.page.reload()
+    tab.page.wait_for_selector(".card")
+    assert not tab.page.locator("dialog").is_visible()
+
+
+def test_keys_work_after_a_box_is_ticked_and_a_finger_takes_the_outlines_off(
+    browser: Browser,
+) -> None:
+    tab = browser.open()
+    tab.look("first")
+    with_lines = tab.page.locator(".over").screenshot()
+    tab.page.get_by_label("Outlines (o)").last.tap()
+    tab.settle()
+    assert tab.page.locator(".over").screenshot() != with_lines
+    tab.press("o")
+    assert tab.page.locator(".over").screenshot() == with_lines
+    tab.press("a")
+    assert tab.verdicts() == ["accepted", "", ""]
+    # what is said is seen where the window is low, as at a zoom of 200 %
+    tab.page.set_viewport_size({"width": 683, "height": 384})
+    tab.press("r")
+    said = tab.page.locator("dialog .said").bounding_box()
+    assert said["y"] + said["height"] <= 384
+    stage = tab.page.locator(".stage").bounding_box()
+    assert stage["width"] > 300 and stage["height"] > 350
+
+
 def test_what_is_drawn_and_not_saved_is_lost_only_if_the_person_says_so(browser: Browser) -> None:
     tab = browser.open()
     asked: list[str] = []

@@ -20,10 +20,15 @@ export class Look {
   #rings = [];
   #before = [];
   #turn = 0;
+  #queue = Promise.resolve();
 
-  /** @param rows gives the specimens in the order of the list; @param closed is called with the last one */
-  constructor(review, rows, closed) {
-    Object.assign(this, { review, rows, closed });
+  /**
+   * @param rows gives the specimens in the order of the list
+   * @param opened is called whenever a specimen is shown
+   * @param closed is called with the last one
+   */
+  constructor(review, rows, opened, closed) {
+    Object.assign(this, { review, rows, opened, closed });
     this.said = h("p", { class: "said", role: "status" });
     this.stageElement = h("div", {
       class: "stage", role: "application", tabindex: 0,
@@ -34,6 +39,7 @@ export class Look {
     this.note = h("p", { class: "problem", hidden: true });
     this.compared = h("label", { hidden: !review.data.before },
       h("input", { type: "checkbox", onchange: (event) => this.#earlier(event.target.checked) }), ` As in round ${review.data.before} (l)`);
+    this.lines = h("label", {}, h("input", { type: "checkbox", checked: true, onchange: (event) => this.#outlines(event.target.checked) }), " Outlines (o)");
     this.list = h("div", { class: "structures", role: "radiogroup", "aria-label": "Structure" });
     this.judging = h("div", { class: "buttons", role: "group", "aria-label": "Verdict" });
     this.editing = h("div", { class: "editing", hidden: true });
@@ -45,7 +51,7 @@ export class Look {
         "div",
         { class: "side" },
         this.#row([["← Previous", () => this.step(-1)], ["Next →", () => this.step(1)], ["Close (Esc)", () => this.close()]]),
-        this.title, this.place, this.note, this.compared, this.list, this.judging, this.editing, this.said,
+        this.title, this.place, this.note, this.list, this.judging, this.editing, this.said, this.lines, this.compared,
         this.#row([["Zoom in (+)", () => this.stage.zoom(1.5)], ["Zoom out (−)", () => this.stage.zoom(1 / 1.5)], ["Whole (0)", () => this.stage.fit()]]),
         keys(),
       ),
@@ -74,8 +80,19 @@ export class Look {
     this.said.textContent = text;
   }
 
+  /**
+   * Do something of the specimen that is shown now and its structure, after all that was begun before is done: a key may
+   * come before the last verdict is written and the next structure chosen.
+   */
+  #inTurn(f) {
+    const { row, s } = this;
+    const done = this.#queue.then(() => f(row, row === this.row ? this.s : s));
+    this.#queue = done.catch(() => {});
+    return done;
+  }
+
   async open(row, s = null) {
-    if (!(await this.#leave())) return;
+    if (!this.#leave()) return;
     const turn = ++this.#turn;
     this.row = row;
     const { review } = this;
@@ -84,6 +101,7 @@ export class Look {
     const open = review.open(row);
     this.s = s ?? open.find((i) => !review.settled(row, i)) ?? open[0] ?? 0;
     this.title.textContent = row.name;
+    this.opened(row);
     const rows = this.rows();
     this.listed = rows.includes(row) ? `${rows.indexOf(row) + 1} of ${counted(rows.length, "specimen")} in the list` : "Not in the list";
     this.asked = row.next ? `; to correct next, place ${row.next.rank}: ${row.next.reason}` : "";
@@ -170,6 +188,11 @@ export class Look {
     this.say(wanted ? `As in round ${this.review.data.before}` : `As in round ${this.review.data.round}`);
   }
 
+  #outlines(wanted) {
+    this.outlines = this.lines.firstChild.checked = wanted;
+    this.stage.redraw();
+  }
+
   /** Open a specimen at a structure that changed. */
   async compare(row, s) {
     await this.open(row, s);
@@ -229,8 +252,12 @@ export class Look {
     else this.say(by > 0 ? "This is the last specimen of the list." : "This is the first specimen of the list.");
   }
 
-  async judge(verdict) {
-    const { review, row, s } = this;
+  judge(verdict) {
+    return this.#inTurn((row, s) => this.#judge(row, s, verdict));
+  }
+
+  async #judge(row, s, verdict) {
+    const { review } = this;
     const mark = row.marks[s];
     const made = review.verdict(row, s)?.fact;
     if (!review.can(row) || (!MISSING.has(verdict) && (!mark || mark.unknown) && !made)) return;
@@ -245,7 +272,7 @@ export class Look {
     const told = effect(record); // is to be read, so the specimen stays
     this.say(`${review.structures[s].name}: ${VERDICTS[record.verdict].title}${told}`);
     if (row !== this.row) return; // another key came while it was written
-    if (!told && !this.#next()) await this.step(1);
+    if (s === this.s && !told && !this.#next()) this.step(1);
     if (row !== this.row) return;
     this.#verdicts();
     await this.#trace(this.#turn);
@@ -260,8 +287,12 @@ export class Look {
     return after !== undefined;
   }
 
-  async rest() {
-    const { review, row } = this;
+  rest() {
+    return this.#inTurn((row) => this.#rest(row));
+  }
+
+  async #rest(row) {
+    const { review } = this;
     if (!review.can(row)) return;
     const masks = await this.#masks(row);
     if (!masks) return;
@@ -269,13 +300,17 @@ export class Look {
       if (!row.marks[s] || review.settled(row, s)) continue;
       await review.judge(row, s, "accepted", masks[s] ?? nothing(row));
     }
-    if (this.row === row) await this.step(1);
+    if (this.row === row) this.step(1);
     if (this.row === row) this.#verdicts();
   }
 
   /** As if the verdict had never been given. */
-  async takeBack() {
-    const { review, row, s } = this;
+  takeBack() {
+    return this.#inTurn((row, s) => this.#takeBack(row, s));
+  }
+
+  async #takeBack(row, s) {
+    const { review } = this;
     if (!review.can(row) || !review.verdict(row, s)) return;
     const held = await review.takeBack(row, s);
     const given = held.some((r) => review.store.given.has(r.key)) ? ". Export, and replace the file that the workflow was given." : "";
@@ -286,7 +321,7 @@ export class Look {
   }
 
   async undo() {
-    const last = await this.review.undo();
+    const last = await this.#inTurn(() => this.review.undo());
     if (!last) return this.say("There is nothing to undo.");
     await this.open(last.row, last.s);
     this.say(`${this.review.structures[last.s].name} of ${last.row.name}: undone`);
@@ -294,9 +329,13 @@ export class Look {
 
   ///// mending /////
 
-  async edit() {
-    const { review, row, s } = this;
-    if (this.editor || !review.can(row)) return;
+  edit() {
+    return this.#inTurn((row, s) => this.#edit(row, s));
+  }
+
+  async #edit(row, s) {
+    const { review } = this;
+    if (this.editor || row !== this.row || !review.can(row)) return;
     const counts = await this.counts(s);
     if (this.editor || row !== this.row || s !== this.s) return; // another key came while it was read
     const mask = counts ? Mask.of(row.width, row.height, counts) : new Mask(row.width, row.height);
@@ -380,12 +419,12 @@ export class Look {
     this.judging.hidden = this.list.hidden = false;
   }
 
-  async #leave() {
+  #leave() {
     return !this.editor || this.stop();
   }
 
   async close() {
-    if (!(await this.#leave())) return;
+    if (!this.#leave()) return;
     this.#turn++;
     this.dialog.close();
     this.closed(this.row);
@@ -402,7 +441,7 @@ export class Look {
       event.preventDefault();
       return this.#escape();
     }
-    if (event.altKey || event.metaKey || event.target.matches("input, select, textarea")) return;
+    if (event.altKey || event.metaKey || (event.key === " " && event.target.matches("input"))) return;
     const used = event.ctrlKey ? this.#control(event) : this.editor ? this.#editorKey(event) : this.#lookKey(event);
     if (used) event.preventDefault();
   }
@@ -429,7 +468,7 @@ export class Look {
       ArrowDown: () => this.choose((this.s + 1) % n), ArrowUp: () => this.choose((this.s + n - 1) % n),
       A: () => this.rest(), t: () => this.takeBack(), u: () => this.undo(), e: () => this.edit(),
       l: () => this.review.data.before && this.#earlier(!this.earlier),
-      o: () => { this.outlines = !this.outlines; this.stage.redraw(); },
+      o: () => this.#outlines(!this.outlines),
       ...Object.fromEntries(JUDGED.map(([verdict, { key: letter }]) => [letter, () => this.judge(verdict)])),
     }[event.key];
     own?.();

@@ -20,8 +20,12 @@ async function start() {
   const form = filters(review);
   const places = h("nav", { "aria-label": "Genera and rounds", class: "files" });
   const grid = h("div", { id: "specimens", tabindex: -1 });
-  const look = new Look(review, () => list.rows, (row) => { update(); list.focus(row); });
+  const look = new Look(review, () => list.rows, () => remember(form, look), (row) => { update(); list.focus(row); });
   const list = new List(grid, review, (row) => look.open(row));
+  const begin = () => {
+    const first = list.rows.find((row) => review.can(row) && !review.looked(row)) ?? list.rows[0];
+    if (first) look.open(first);
+  };
   const progress = h("p", { class: "progress" }, h("progress", { "aria-label": "Specimens looked at" }), h("span", {}));
   const status = h("p", { class: "said", role: "status" });
   const warning = h("p", { class: "problem", hidden: !store.problem }, store.problem);
@@ -29,7 +33,7 @@ async function start() {
     warning,
     comparison(review, (row, s) => look.compare(row, s)) ?? "",
     h("div", { class: "bar", role: "region", "aria-label": "Legend and filters" }, legend(review), form, said, places),
-    h("div", { class: "bar stays", role: "region", "aria-label": "Verdicts" }, progress, files(review, list, look, status), status),
+    h("div", { class: "bar stays", role: "region", "aria-label": "Verdicts" }, progress, files(review, begin, status), status),
     grid,
   );
 
@@ -39,7 +43,7 @@ async function start() {
     document.body.className = choice.structure ? `only${choice.structure}` : "";
     document.body.classList.toggle("plain", !form.elements.outlines.checked);
     said.textContent = `${list.rows.length.toLocaleString("en")} of ${counted(review.rows.length, "specimen")}`;
-    remember(form);
+    remember(form, look);
   }
 
   function count() {
@@ -60,7 +64,7 @@ async function start() {
     if (event.key === "o") {
       form.elements.outlines.checked = !form.elements.outlines.checked;
       update();
-    } else if (event.key === "Enter" && !event.target.matches("button, a, summary") && list.rows.length) look.open(list.rows[0]);
+    } else if (event.key === "Enter" && !event.target.matches("button, a, summary")) begin();
   });
   elsewhere(review, app.dataset.runs).then((found) => places.append(...found));
   const wanted = new URLSearchParams(location.hash.slice(1)).get("specimen");
@@ -123,8 +127,10 @@ function filters({ data, rows, structures }) {
   return form;
 }
 
-function remember(form) {
+/** Keep in the address what is chosen and which specimen is shown, for whoever loads the page again. */
+function remember(form, look) {
   const state = new URLSearchParams([...new FormData(form)].filter(([field, value]) => value && field !== "outlines"));
+  if (look.dialog.open) state.set("specimen", look.row.name);
   try {
     history.replaceState(null, "", state.size ? `#${state}` : location.pathname + location.search);
   } catch {
@@ -132,7 +138,7 @@ function remember(form) {
   }
 }
 
-function files(review, list, look, status) {
+function files(review, begin, status) {
   const say = (text) => { status.textContent = text; };
   const input = h("input", {
     type: "file", accept: ".json,application/json", class: "unseen", tabindex: -1, "aria-label": "File of corrections",
@@ -147,14 +153,10 @@ function files(review, list, look, status) {
       input.value = "";
     },
   });
-  const start = () => {
-    const first = list.rows.find((row) => review.can(row) && !review.looked(row)) ?? list.rows[0];
-    if (first) look.open(first);
-  };
   return h(
     "div",
     { class: "files" },
-    h("button", { type: "button", class: "main", onclick: start }, "Look through (Enter)"),
+    h("button", { type: "button", class: "main", onclick: begin }, "Look through (Enter)"),
     h("button", { type: "button", onclick: () => {
       const { blob, number, others } = review.export();
       const left = others ? ` ${counted(others, "verdict")} on photographs that are not here left out.` : "";

@@ -207,7 +207,7 @@ class Page {
   }
 
   #key(event) {
-    if (event.target.matches("select, input") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("select") || event.ctrlKey || event.metaKey || event.altKey) return;
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const acts = {
       n: () => this.toggle(), c: () => this.toggleSeveral(), m: () => this.merge(), s: () => this.split(), Delete: () => this.remove(), Backspace: () => this.remove(),
