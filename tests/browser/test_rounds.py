@@ -122,7 +122,7 @@ def test_a_page_that_was_made_again_since_it_was_opened_takes_no_masks(browser: 
     assert tab.page.locator("dialog .problem").inner_text() == made_again
     assert tab.verdicts() == ["", "", ""]
     tab.page.reload()
-    tab.look("c")
+    tab.shown("c")
     tab.press("a")
     assert tab.verdicts() == ["accepted", "", ""]
 

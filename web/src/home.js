@@ -31,7 +31,7 @@ async function start() {
     }
     if (input.value.trim().toLowerCase() !== wanted) return;
     found.replaceChildren(...hits.slice(0, MOST).map(({ run, name }) =>
-      h("li", {}, h("a", { href: `${run.page}#specimen=${encodeURIComponent(name)}` }, name), ` ${run.genus}, round ${run.round}`)));
+      h("li", {}, h("a", { href: `${run.page}#specimen=${encodeURIComponent(name)}`, class: "name" }, name), ` ${run.genus}, round ${run.round}`)));
     status.textContent = `${counted(hits.length, "specimen")} found${hits.length > MOST ? `; the first ${MOST} are listed` : ""}`;
   }
   input.addEventListener("input", find);
