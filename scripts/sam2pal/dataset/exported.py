@@ -54,6 +54,11 @@ class Exported:
         }
 
     @property
+    def absent(self) -> list[str]:
+        """Of these, for tools that have no word for why, the absent ones: of the others nothing is said."""
+        return [name for name, why in self.missing.items() if why == State.ABSENT]
+
+    @property
     def marks(self) -> list[str]:
         """Of the structures that it does not show."""
         return [f"{name} {why}" for name, why in self.missing.items()]

@@ -224,7 +224,8 @@ class Corrections:
         settled = [name for name, of in annotations.items() if of.verdict in ("accepted", *FACTS)]
         for name, of in annotations.items():
             rivals = [other for other in settled if other != name and self._rivals(name, other)]
-            if of.by_hand or of.verdict or not of.area or not rivals:
+            as_predicted = not of.by_hand and of.verdict in ("", "needs_correction")
+            if not (as_predicted and of.area and rivals):
                 continue
             mask = of.mask()
             free = mask.copy()

@@ -5,10 +5,10 @@
 METHODS = {
     "search_scale": 9,
     "find_scale": 2,
-    "measure": 30,
+    "measure": 31,
     "summarize_morphometrics": 14,
     "plot_morphometrics": 4,
-    "export_shapes": 11,
+    "export_shapes": 12,
     "plot_shapes": 3,
-    "export_darwin_core": 5,
+    "export_darwin_core": 6,
 }

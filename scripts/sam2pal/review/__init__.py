@@ -5,7 +5,7 @@
 METHODS = {
     "review_page": 23,
     "review_index": 10,
-    "draw_masks": 3,
-    "choose_next": 4,
+    "draw_masks": 4,
+    "choose_next": 5,
     "compare_masks": 6,
 }

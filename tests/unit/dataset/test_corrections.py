@@ -135,6 +135,18 @@ def test_a_corrected_mask_stands_pixel_for_pixel_and_others_make_room(
     assert {one.source for one in third.annotations.values()} == {"predicted"}
 
 
+def test_a_mask_that_needs_correction_makes_room_too(folder: Path, say: Say) -> None:
+    judged = fingerprint(encode_mask(ELYTRA))
+    file = say(
+        ("box/0", "head", "corrected", MENDED),
+        ("box/0", "elytra", "needs_correction", None, "r1", judged),
+    )
+    dataset = predicted(folder, {"box/0": {"head": HEAD, "elytra": ELYTRA}})
+    elytra = applied(folder, file, dataset).specimens[0].annotations["elytra"]
+    assert elytra.verdict == "needs_correction"
+    assert np.array_equal(elytra.mask(), ELYTRA & ~MENDED)
+
+
 def test_what_is_hidden_or_outside_is_a_fact_and_no_mask(folder: Path, say: Say) -> None:
     dataset = predicted(folder, {"box/0": {"head": HEAD, "elytra": ELYTRA}})
     file = say(("box/0", "head", "hidden", None), ("box/0", "elytra", "outside", None))

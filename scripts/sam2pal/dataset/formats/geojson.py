@@ -93,7 +93,7 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
                     },
                 }
             )
-        content = {"type": "FeatureCollection", "features": features, "absent": list(one.missing)}
+        content = {"type": "FeatureCollection", "features": features, "absent": one.absent}
         write_json(folder / f"{one.specimen.specimen}.geojson", content)
 
 

@@ -265,7 +265,7 @@ def _indexed(
 def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path) -> None:
     """Write `{specimen}_{structure}.png`, white on black; all black where it is absent."""
     for one in specimens:
-        for structure in (*one.present, *one.missing):
+        for structure in (*one.present, *one.absent):
             with atomic(folder / f"{one.specimen.specimen}_{structure}.png") as temporary:
                 Image.fromarray(one.specimen.masks[structure].astype(np.uint8) * 255).save(
                     temporary

@@ -133,8 +133,8 @@ def write(specimens: Sequence[Exported], structures: Sequence[str], folder: Path
             folder / "labels" / f"{one.specimen.specimen}.txt",
             "".join(f"{line}\n" for line in lines),
         )
-        if one.missing:
-            lacking[one.specimen.specimen] = list(one.missing)
+        if one.absent:
+            lacking[one.specimen.specimen] = one.absent
     content: dict[str, Any] = {
         "path": ".",
         "train": "images",
