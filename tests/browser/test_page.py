@@ -174,6 +174,20 @@ def two_export(tab: Tab) -> list:
     return tab.export()["annotations"]
 
 
+def drawn_on_card(tab: Tab, specimen: str, line: str) -> list[float]:
+    """The edges [left, top, right, bottom] of an outline on a card, in pixels of the upright photograph."""
+    path = tab.page.locator(f".card[data-name={specimen}] {line} path.line")
+    path.wait_for(state="attached")
+    return path.evaluate(
+        """(path, [width, height]) => {
+          const {x, y, width: w, height: h} = path.getBBox();
+          const {width: all, height: high} = path.ownerSVGElement.viewBox.baseVal;
+          return [x * width / all, y * height / high, (x + w) * width / all, (y + h) * height / high];
+        }""",
+        [WIDTH, HEIGHT],
+    )
+
+
 def edit(tab: Tab, specimen: str, structure: str) -> None:
     tab.look(specimen)
     tab.choose(structure)
@@ -227,6 +241,40 @@ def test_outlines_are_mended_by_mouse_pixel_for_pixel(browser: Browser, tmp_path
     assert (specimen.specimen, specimen.name) == ("first", "first.jpg")
     assert specimen.annotations["head"].source == "corrected"
     assert (specimen.masks["head"] == expected).all()
+
+
+def test_a_mask_on_a_card_has_fewer_pixels_and_what_is_thin_is_not_lost(chromium: Any) -> None:
+    source = (Path(__file__).parents[2] / "web/src/mask.js").read_text("utf-8")
+    source = source.replace("export ", "")
+    page = chromium.new_page()
+    rng = np.random.default_rng(0)
+    for height, width, step in ((11, 17, 3), (12, 16, 4), (7, 5, 1)):
+        for share in (0.02, 0.5, 1.0):
+            mask = rng.random((height, width)) < share
+            counts = encode_mask(mask)["counts"]
+            data = page.evaluate(
+                f"a => {{ {source}; return Array.from(Mask.reduced(...a).data) }}",
+                [width, height, counts, step],
+            )
+            padded = np.pad(mask, ((0, -height % step), (0, -width % step)))
+            blocks = padded.reshape(padded.shape[0] // step, step, -1, step)
+            assert (blocks.any((1, 3)) == np.reshape(data, (-1, blocks.shape[0])).T).all()
+    page.close()
+
+
+def test_a_name_is_found_however_its_umlaut_is_spelt(browser: Browser) -> None:
+    page = draw_genus(
+        browser.results.parent, "Nebria", {"Ka\u0308fer 1": 1, "K\u00e4fer 2": 1, "c": 1}
+    )
+    write_index(browser.results / "umlauts.html", ["Nebria/one"])
+    tab = browser.open(f"{page}")
+    for wanted in ("k\u00e4f", "KA\u0308F"):
+        tab.page.locator("[name=find]").fill(wanted)
+        assert tab.page.locator(".card").count() == 2
+    tab = browser.open("umlauts.html")
+    tab.page.locator("#app input").fill("K\u00e4fer")
+    tab.page.wait_for_selector(".found li")
+    assert tab.page.locator(".found li").count() == 2
 
 
 def test_who_goes_on_at_once_edits_no_other_specimen(browser: Browser) -> None:
@@ -413,6 +461,15 @@ def test_masks_of_turned_photographs_are_as_stored_on_disk(browser: Browser) -> 
     tab.press("Enter", "Enter")
     tab.choose("head")
     tab.press("e", "v", "Enter", "Escape")  # saved as it is
+    assert np.allclose(drawn_on_card(tab, "turned", ".o3"), [70.2, 50.1, 100.4, 82.6], atol=1.2)
+    # a file that says otherwise changes the card at once
+    other = browser.open()
+    other.look("turned")
+    other.choose("wing")
+    other.press("n")
+    tab.page.locator(".card[data-name=turned] .o3").wait_for(state="detached")
+    other.choose("wing")
+    other.press("u", "Escape")
     masks = masks_of(tab.export())
     assert masks["turned", "wing"].shape == (WIDTH, HEIGHT)
     assert (masks["turned", "wing"] == stored(inside(ring), 6)).all()
@@ -470,6 +527,8 @@ def test_templates_are_drawn_from_nothing(browser: Browser, tmp_path: Path) -> N
     assert card.locator(".tag").inner_text() == "3 of 3 structures done"
     rows = card.locator("tbody tr").all_inner_texts()
     assert [row.split("\t")[-1] for row in rows] == ["● corrected", "● corrected", "∅ absent"]
+    assert np.allclose(drawn_on_card(tab, "other", ".o1"), [20.3, 20.2, 60.7, 60.9], atol=1.2)
+    assert card.locator(".o3").count() == 0
     path = tmp_path / "corrections.json"
     path.write_text(json.dumps(tab.export()), "utf-8")
     (template,) = convert(path, photographs, list(parents))["images"]

@@ -11,6 +11,7 @@ from sam2pal.dataset.photographs import Photographs
 from sam2pal.dataset.trays import Boxed, Tray, as_coco, named, read_boxes
 from sam2pal.images.reading import read_photograph
 from sam2pal.review.index import write_index
+from sam2pal.review.records import script
 from sam2pal.review.trays import tray_picture, write_picture, write_trays_page
 
 SIZE = 400, 300
@@ -171,3 +172,33 @@ def test_boxes_are_merged_by_a_finger(browser: Browser, tmp_path: Path) -> None:
     found = json.loads(Path(waiting.value.path()).read_text())["annotations"]
     boxes = [tuple(one["bbox"]) for one in found if one["image_id"] == 1]
     assert boxes == [*FOUND[:3], (20, 160, 40, 72)]
+
+
+def test_boxes_of_other_tabs_and_of_trays_that_did_not_change_are_kept(
+    browser: Browser, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photographs"
+    trays_page(browser.results, folder)
+    one, two = (browser.open("Abax/trays/index.html") for _ in range(2))
+    for tab, tray in ((one, "T1.png"), (two, "T3.png")):
+        tab.page.wait_for_selector(".stage canvas")
+        tab.page.locator(".side select").select_option(tray)
+        tab.settle()
+        tab.page.mouse.click(*at(tab, 40, 60))
+        tab.press("Delete")
+    # the page is made again, with other boxes on one tray
+    place = browser.results / "Abax/trays"
+    data = json.loads((place / "data.js").read_text("utf-8").split("=", 2)[2].strip().rstrip(";"))
+    assert len({tray["print"] for tray in data["trays"]}) == 3
+    for tray in data["trays"]:
+        if tray["file"] == "T3.png":
+            tray["print"] = "another"  # where other boxes were found
+    (place / "data.js").write_text(script("trays", data), "utf-8")
+    tab = browser.open("Abax/trays/index.html")
+    tab.page.wait_for_selector(".stage canvas")
+    found = {}
+    for tray in ("T1.png", "T#2.png", "T3.png"):
+        tab.page.locator(".side select").select_option(tray)
+        tab.settle()
+        found[tray] = tab.page.get_by_role("status").inner_text()
+    assert found == {"T1.png": "4 specimens", "T#2.png": "5 specimens", "T3.png": "5 specimens"}

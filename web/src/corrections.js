@@ -6,9 +6,9 @@ import { fact, keyOf } from "./store.js";
 export const VERDICTS = {
   accepted: { title: "accepted", sign: "✓", key: "a", verb: "Accept" },
   rejected: { title: "rejected", sign: "✕", key: "r", verb: "Reject" },
-  absent: { title: "absent", sign: "∅", key: "n", verb: "Not there" },
+  absent: { title: "absent", sign: "∅", key: "n", verb: "Absent" },
   hidden: { title: "hidden", sign: "◐", key: "h", verb: "Hidden" },
-  outside: { title: "outside", sign: "⇥", key: "b", verb: "Beyond the photograph" },
+  outside: { title: "outside", sign: "⇥", key: "b", verb: "Outside the photograph" },
   wrong_specimen: { title: "wrong specimen", sign: "⇄", key: "w", verb: "Wrong specimen" },
   needs_correction: { title: "needs correction", sign: "✎", key: "c", verb: "Needs correction" },
   corrected: { title: "corrected", sign: "●", key: "", verb: "" },

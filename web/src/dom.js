@@ -53,4 +53,7 @@ export function save(name, blob) {
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
+/** As names are compared when one is looked for: files of a Mac spell an umlaut as two letters. */
+export const folded = (text) => text.normalize().toLowerCase();
+
 export const counted = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;

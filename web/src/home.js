@@ -1,7 +1,7 @@
 // results/index.html: find a specimen in all genera and rounds, and export all verdicts of this browser at once.
 
 import { exported } from "./corrections.js";
-import { counted, h, load, save } from "./dom.js";
+import { counted, folded, h, load, save } from "./dom.js";
 import { Store } from "./store.js";
 
 const MOST = 200;
@@ -18,7 +18,7 @@ async function start() {
   /** The names of all specimens are read when the first one is looked for. */
   const all = () => (names ??= Promise.all(runs.map(async (run) => ({ run, list: await load(run.names, "names").catch(() => []) }))));
   async function find() {
-    const wanted = input.value.trim().toLowerCase();
+    const wanted = folded(input.value.trim());
     if (!wanted) {
       found.replaceChildren();
       status.textContent = "";
@@ -27,9 +27,9 @@ async function start() {
     status.textContent = "Reading the names ...";
     const hits = [];
     for (const { run, list } of await all()) {
-      for (const name of list) if (name.toLowerCase().includes(wanted)) hits.push({ run, name });
+      for (const name of list) if (folded(name).includes(wanted)) hits.push({ run, name });
     }
-    if (input.value.trim().toLowerCase() !== wanted) return;
+    if (folded(input.value.trim()) !== wanted) return;
     found.replaceChildren(...hits.slice(0, MOST).map(({ run, name }) =>
       h("li", {}, h("a", { href: `${run.page}#specimen=${encodeURIComponent(name)}`, class: "name" }, name), ` ${run.genus}, round ${run.round}`)));
     status.textContent = `${counted(hits.length, "specimen")} found${hits.length > MOST ? `; the first ${MOST} are listed` : ""}`;

@@ -2,9 +2,12 @@
 
 import { VERDICTS } from "./corrections.js";
 import { h, key, line, svg } from "./dom.js";
-import { FACTS } from "./store.js";
+import { Mask } from "./mask.js";
+import { trace } from "./rings.js";
+import { FACTS, MISSING } from "./store.js";
 
 const WIDTH = 270, GAP = 12, MARGIN = 600;
+const FINE = 600; // pixels of the longer side, as which a person's mask is drawn on a card
 
 export class List {
   rows = [];
@@ -99,7 +102,6 @@ export class List {
       const picture = h("button", { type: "button", class: "picture", "aria-label": `Look at ${row.name}`, onclick: () => this.open(row) });
       if (row.shown) picture.append(h("img", { src: review.picture(row), width: row.w, height: row.h, alt: "", decoding: "async" }));
       card.append(picture);
-      this.#outlines(picture, row);
     }
     if (row.problem) card.append(h("p", { class: "problem" }, row.problem));
     if (row.path) card.append(h("p", { class: "path" }, row.path));
@@ -112,7 +114,13 @@ export class List {
     return card;
   }
 
-  async #outlines(picture, row) {
+  /** Draw the outlines that stand, if they are not those that are drawn. */
+  async #outlines(card, row) {
+    const { structures, data } = this.review;
+    const [picture, made] = [card.querySelector(".picture"), structures.map((_, s) => this.review.verdict(row, s)).map((found) => found?.fact && found.record)];
+    const drawn = JSON.stringify([made.map((record) => record?.at), Boolean(row.told)]);
+    if (!picture || card.drawn === drawn) return;
+    card.drawn = drawn;
     let detail;
     try {
       detail = await this.review.detail(row);
@@ -120,9 +128,13 @@ export class List {
       picture.after(h("p", { class: "problem" }, error.message));
       return;
     }
-    const { structures, data } = this.review;
-    const groups = structures.map((style, s) => detail.paths[s] && svg("g", { class: `o o${s + 1}` }, ...line(detail.paths[s], style)));
+    if (card.drawn !== drawn) return;
+    const groups = structures.map((style, s) => {
+      const d = made[s] ? outline(row, made[s], data.units) : detail.paths[s];
+      return d && svg("g", { class: `o o${s + 1}` }, ...line(d, style));
+    });
     if (detail.windows) groups.unshift(svg("path", { class: "window", d: detail.windows }));
+    picture.querySelector("svg")?.remove();
     picture.append(svg("svg", { viewBox: `0 0 ${row.w * data.units} ${row.h * data.units}`, "aria-hidden": "true" }, ...groups));
   }
 
@@ -133,8 +145,19 @@ export class List {
       cell.replaceChildren(...remarks(mark, found).flatMap((text) => [h("b", {}, text), " "]), ...(mark?.truth ? [h("i", {}, `${mark.truth} `)] : []), ...sign(found));
     }
     card.querySelector(".tag").textContent = this.review.title(row);
+    this.#outlines(card, row);
     card.classList.toggle("looked", this.review.looked(row));
   }
+}
+
+/** The `d` of a person's mask on the picture of a card; empty if there is none. */
+function outline(row, { verdict, counts }, units) {
+  if (MISSING.has(verdict) || !counts) return "";
+  const step = Math.max(1, Math.floor(Math.max(row.width, row.height) / FINE));
+  const rings = trace(Mask.reduced(row.width, row.height, counts, step).upright(row.orientation));
+  const [width, height] = row.orientation >= 5 ? [row.height, row.width] : [row.width, row.height];
+  const place = ({ x, y }) => `${Math.round((x * step * row.w * units) / width)} ${Math.round((y * step * row.h * units) / height)}`;
+  return rings.map((ring) => `M${ring.map(place).join("L")}z`).join("");
 }
 
 /** The verdict as a sign and in words. */

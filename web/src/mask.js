@@ -50,6 +50,22 @@ export class Mask {
     return mask;
   }
 
+  /** A mask of fewer pixels, each set if any of the `step` x `step` pixels in it is: what is thin is not lost. */
+  static reduced(width, height, counts, step) {
+    const mask = new Mask(Math.ceil(width / step), Math.ceil(height / step));
+    let place = 0;
+    lengths(counts).forEach((length, i) => {
+      const end = place + length;
+      for (let x = Math.floor(place / height); i % 2 && x * height < end; x++) {
+        const [from, to] = [Math.max(place - x * height, 0), Math.min(end - x * height, height)];
+        const column = Math.floor(x / step) * mask.height;
+        mask.data.fill(1, column + Math.floor(from / step), column + Math.ceil(to / step));
+      }
+      place = end;
+    });
+    return mask;
+  }
+
   counts() {
     const { data } = this;
     const runs = [];

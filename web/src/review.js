@@ -1,7 +1,7 @@
 // The specimens of a genus and round with the verdicts on them: what is shown, in which order, and how far one is.
 
 import { exported, imported } from "./corrections.js";
-import { counted, load } from "./dom.js";
+import { counted, folded, load } from "./dom.js";
 import { lengths } from "./mask.js";
 import { FACTS, fact, keyOf } from "./store.js";
 
@@ -187,9 +187,9 @@ export class Review {
 
   chosen({ structure, show, sort, find, verdict }) {
     const s = structure ? Number(structure) - 1 : -1;
-    const wanted = find.trim().toLowerCase();
+    const wanted = folded(find.trim());
     const rows = this.rows.filter(
-      (row) => (!wanted || row.name.toLowerCase().includes(wanted)) && this.#shown(row, s, show) && this.#judged(row, s, verdict),
+      (row) => (!wanted || folded(row.name).includes(wanted)) && this.#shown(row, s, show) && this.#judged(row, s, verdict),
     );
     if (sort === "name") {
       const { compare } = new Intl.Collator("en", { numeric: true });

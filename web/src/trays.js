@@ -10,13 +10,10 @@ const COLOURS = { found: "#5aa9ff", drawn: "#4ade80", touching: "#ff7a5c", chose
 const app = document.querySelector("#app");
 
 class Page {
-  #saved;
-
-  constructor(genus, trays, print) {
-    this.#saved = `sam2pal trays ${genus} ${print}`;
-    const kept = this.#kept();
+  constructor(genus, trays) {
+    this.genus = genus;
     this.trays = trays.map((tray) => {
-      const { list = tray.specimens, whole = tray.whole } = kept[tray.file] ?? {};
+      const { list = tray.specimens, whole = tray.whole } = this.#kept(tray);
       return { ...tray, whole, boxes: new Boxes(list, tray.width, tray.height) };
     });
     this.chosen = [];
@@ -66,9 +63,14 @@ class Page {
     await this.stage.show([this.tray.picture], this.tray.width, this.tray.height);
   }
 
-  #kept() {
+  /** Each tray is kept by itself, until the workflow finds other boxes on it: what is done in another tab stays. */
+  #place({ file, print }) {
+    return `sam2pal tray ${this.genus} ${print} ${file}`;
+  }
+
+  #kept(tray) {
     try {
-      return JSON.parse(localStorage.getItem(this.#saved)) ?? {};
+      return JSON.parse(localStorage.getItem(this.#place(tray))) ?? {};
     } catch {
       return {};
     }
@@ -77,7 +79,7 @@ class Page {
   /** Show what is chosen now, keep the boxes, and say what was done. */
   #done(chosen, text) {
     try {
-      localStorage.setItem(this.#saved, JSON.stringify(Object.fromEntries(this.trays.map(({ file, whole, boxes: { list } }) => [file, { list, whole }]))));
+      localStorage.setItem(this.#place(this.tray), JSON.stringify({ list: this.boxes.list, whole: this.tray.whole }));
     } catch {
       text += "; this browser does not keep it: export before you leave";
     }
@@ -276,12 +278,12 @@ function pulled([left, top, width, height], edges, dx, dy) {
 }
 
 async function start() {
-  const { genus, trays, print } = await load(app.dataset.data, "trays");
+  const { genus, trays } = await load(app.dataset.data, "trays");
   if (!trays.length) {
     app.replaceChildren(h("p", {}, "There is no tray."));
     return;
   }
-  const page = new Page(genus, trays, print);
+  const page = new Page(genus, trays);
   await page.open(0);
 }
 

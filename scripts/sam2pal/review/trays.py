@@ -39,9 +39,10 @@ def write_trays_page(folder: Path, found: dict[str, Any], names: list[str], genu
     for one in found["annotations"]:
         keys = {key: one[key] for key in ("name", "source", "touching")}
         told[one["image_id"] - 1]["specimens"].append({"box": one["bbox"], **keys})
-    digest = sha256(json.dumps(told).encode()).hexdigest()[:16]
+    for tray in told:
+        tray["print"] = sha256(json.dumps(tray).encode()).hexdigest()[:16]
     copy_assets(folder, "trays.js", *VIEWER)
-    value = {"genus": genus, "print": digest, "trays": told}
+    value = {"genus": genus, "trays": told}
     (folder / "data.js").write_text(script("trays", value), "utf-8")
     write_text(folder / PAGE, TEMPLATES.get_template("trays.html.j2").render(genus=genus))
     return folder / PAGE
