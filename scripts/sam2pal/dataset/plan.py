@@ -25,6 +25,10 @@ JOB = 1.5  # processor seconds of a job beside that: Python, libraries, tables
 JOBS, MORE_JOBS = 7, 8  # jobs of a run, and those of all of them together
 BUSY = 1.5  # times slower than idle: then a range is said
 EARLIER = "from earlier calls here"
+THERE = (
+    "Every shard has masks; only what depends on a change is computed: of a new or replaced photograph",
+    "the masks of its shard, of a changed template, training or segmentation all masks.",
+)
 KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, the page (make real)
 
 
@@ -154,7 +158,7 @@ def plan_lines(project: Project, of: Mapping[str, Work], known: Rates) -> list[s
     if not total.specimens:
         return [*lines, "What there is to do is known once the photographs are there."]
     if not total.to_segment and not total.trainings:
-        return [*lines, "All masks are there; only what depends on a change is computed."]
+        return [*lines, *THERE]
     parts = []
     if total.to_segment:
         parts.append(f"{_many(total.to_segment, 'specimen')} to segment (all rounds together)")

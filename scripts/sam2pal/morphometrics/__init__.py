@@ -5,10 +5,10 @@
 METHODS = {
     "search_scale": 9,
     "find_scale": 2,
-    "measure": 31,
+    "measure": 32,
     "summarize_morphometrics": 14,
     "plot_morphometrics": 4,
     "export_shapes": 12,
     "plot_shapes": 3,
-    "export_darwin_core": 6,
+    "export_darwin_core": 7,
 }

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import mimetypes
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 import export_darwin_core
+from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import categories, write
 from sam2pal.dataset.recalibration import Labelled, Recalibration
 from sam2pal.dataset.rle import encode_mask, fingerprint
@@ -16,6 +18,7 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables.changed import changed
 from sam2pal.morphometrics.tables.columns import COLUMNS
+from sam2pal.morphometrics.tables.darwin_core import media
 from sam2pal.morphometrics.tables.publication import publication
 from sam2pal.morphometrics.tables.summary import Summary
 
@@ -151,6 +154,22 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     moved = Recalibration.learn([Labelled("head", 0.2, False)])("head", 0.91)
     said = read(tmp_path / "out/audiovisual.csv")[1]["dcterms:description"]
     assert said.endswith(f"state found, confidence {moved:g}") and moved < 0.9
+
+
+@pytest.mark.parametrize("source", ["drawn", "corrected"])
+def test_a_box_of_a_mask_made_by_hand_has_no_confidence(monkeypatch, source):
+    # where a machine has no list of types
+    monkeypatch.setattr(mimetypes, "guess_type", mimetypes.MimeTypes().guess_type)
+    mask = np.zeros((5, 10), bool)
+    mask[1:3, 2:7] = True
+    image = {"id": 1, "file_name": "a.webp", "width": 10, "height": 5, "specimen": "a"}
+    head = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": encode_mask(mask)}
+    head |= {"area": 10, "source": source, "score": 1.0}
+    data = {"images": [image], "annotations": [head], "categories": categories(["head"])}
+    (one,) = Dataset(data, where="masks").specimens
+    photograph, region = media("Formica", one, "Formica:a", {"head"})
+    assert photograph["dc:format"] == "image/webp"
+    assert region["dcterms:description"] == f"bounding box of a {source} mask, state found"
 
 
 def test_a_publication_gets_the_final_round_in_millimetres():

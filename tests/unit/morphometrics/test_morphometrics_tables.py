@@ -459,6 +459,17 @@ def test_intervals_of_the_whole_specimen():
     assert found({}, False).intervals == {}
 
 
+def test_a_mask_made_by_hand_has_no_confidence():
+    """Templates have a score of 1 in the files of masks, which no table takes for an estimate."""
+    measuring = Measuring(STRUCTURES, MeasurementOptions(colour=False))
+    masks = beetle()
+    drawn = {name: annotated(mask, "drawn", score=1.0) for name, mask in masks.items()}
+    drawn["head"] = annotated(masks["head"], "predicted", score=0.9)
+    (found,) = measuring.measure([SpecimenMasks("a", drawn, Scale(None, "", ""))])
+    known = {name: found.structures[name].confidence for name in masks}
+    assert known == {name: 0.9 if name == "head" else None for name in masks}
+
+
 def test_intervals_in_both_units(project, monkeypatch):
     folder, shards = project
     run(

@@ -278,8 +278,9 @@ class Measuring:
             status = MEASURED
         state = "" if status in REFUSED else str(State.FOUND if status == MEASURED else status)
         source = entry.source if status != UNKNOWN else ""
-        # of no mask there is none
-        confidence = entry.score if status in (MEASURED, *REFUSED) else None
+        # of no mask there is none, and of a drawn one it is not estimated
+        known = status in (MEASURED, *REFUSED) and not entry.by_hand
+        confidence = entry.score if known else None
         low = entry.score is not None and entry.score < self.options.low_confidence
         looked_at = entry.by_hand or entry.verdict == "accepted"
         if low and not looked_at and status == MEASURED:

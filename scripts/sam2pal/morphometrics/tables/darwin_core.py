@@ -120,7 +120,7 @@ def media(
     common = {"dc:type": "StillImage", "ac:associatedSpecimenReference": occurrence_id}
     yield common | {
         "dcterms:identifier": identifier,
-        "dc:format": mimetypes.guess_type(specimen.name)[0] or "",
+        "dc:format": mimetypes.guess_type(specimen.name, strict=False)[0] or "",
         "dcterms:title": f"{genus} {specimen.specimen}",
         "ac:subtypeLiteral": "Photograph",
         "ac:providerManagedID": specimen.file_name,
@@ -132,7 +132,7 @@ def media(
         if unknown or structure not in trusted:
             continue
         left, top, width, height = rle_measures(annotation.rle)["bbox"]
-        score = annotation.score
+        score = None if annotation.by_hand else annotation.score
         yield common | {
             "dcterms:identifier": f"{identifier}#{structure}",
             "dcterms:title": f"{genus} {specimen.specimen}, {structure}",
