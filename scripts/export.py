@@ -53,6 +53,12 @@ def main() -> None:
         files, tool, arguments.output, wanted, arguments.tolerance, arguments.corrections
     )
     print(f"{arguments.output}: {count} specimens for {arguments.to}")
+    if arguments.corrections is None:
+        for genus in dict.fromkeys(file.resolve().parent.parent.parent for file in files):
+            if (made := genus / "corrections.json").is_file():
+                print(
+                    f"These masks are as predicted: --corrections {made} puts in what people corrected."
+                )
 
 
 if __name__ == "__main__":

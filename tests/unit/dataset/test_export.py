@@ -160,6 +160,19 @@ def test_only_wanted_specimens(tmp_path, predictions, by_hand):
     assert not (tmp_path / "other").exists()
 
 
+def test_export_says_that_corrected_masks_are_left_out(tmp_path, predictions, by_hand):
+    shards, made = tmp_path / "Aus/first/shards", tmp_path / "Aus/corrections.json"
+    shards.mkdir(parents=True)
+    predictions.rename(shards / "0001.json")
+    given = ("--predictions", shards, "--to", "coco", "--output")
+    assert "--corrections" not in by_hand("export", *given, tmp_path / "1").out
+    categories = [{"id": number, "name": name} for number, name in enumerate(NAMES, 1)]
+    write_coco(made, {"images": [], "annotations": [], "categories": categories})
+    assert f"--corrections {made} puts in" in by_hand("export", *given, tmp_path / "2").out
+    given = ("--corrections", made, *given, tmp_path / "3")
+    assert "--corrections" not in by_hand("export", *given).out
+
+
 def test_outlines_stray_no_further_than_allowed():
     rows, columns = np.mgrid[:300, :400]
     mask = (rows - 150) ** 2 / 120**2 + (columns - 200) ** 2 / 180**2 < 1
