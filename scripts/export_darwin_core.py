@@ -58,7 +58,7 @@ def main() -> None:
                 of = states.setdefault(row["specimen"], {})
                 if row["structure"] not in of and (fact := state_fact(row)):
                     of[row["structure"]] = fact
-            found = (measurement(row, stage.measurement.indices) for row in rows)
+            found = (measurement(row, stage.measurement) for row in rows)
             writer.write(tables.table([row for row in found if row], MEASUREMENTS))
         count = writer.rows
         # if nothing was measured, the photograph may show something else

@@ -10,5 +10,5 @@ METHODS = {
     "plot_morphometrics": 4,
     "export_shapes": 12,
     "plot_shapes": 3,
-    "export_darwin_core": 7,
+    "export_darwin_core": 8,
 }

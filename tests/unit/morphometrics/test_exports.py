@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import export_darwin_core
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.dataset import Dataset
 from sam2pal.dataset.files import categories, write
 from sam2pal.dataset.recalibration import Labelled, Recalibration
@@ -18,7 +19,7 @@ from sam2pal.io import tables
 from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.tables.changed import changed
 from sam2pal.morphometrics.tables.columns import COLUMNS
-from sam2pal.morphometrics.tables.darwin_core import media
+from sam2pal.morphometrics.tables.darwin_core import measurement, media
 from sam2pal.morphometrics.tables.publication import publication
 from sam2pal.morphometrics.tables.summary import Summary
 
@@ -154,6 +155,19 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
     moved = Recalibration.learn([Labelled("head", 0.2, False)])("head", 0.91)
     said = read(tmp_path / "out/audiovisual.csv")[1]["dcterms:description"]
     assert said.endswith(f"state found, confidence {moved:g}") and moved < 0.9
+
+
+def test_the_method_of_a_length_says_along_what_it_was_measured():
+    options = MeasurementOptions(curved=["leg"])
+
+    def method(structure, measure):
+        said = measurement(row("a", 2.0, structure=structure, measure=measure), options)
+        return said["measurementMethod"].partition(";")[0]
+
+    assert method("head", "length") == method("specimen", "length") == "extent along the body axis"
+    assert method("head", "width") == "extent across the body axis"
+    assert method("leg", "length").startswith("length along the middle of the longest part")
+    assert method("leg", "width") == "largest width of the longest part"
 
 
 @pytest.mark.parametrize("source", ["drawn", "corrected"])

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import sam2pal
+from sam2pal.config.measurement import MeasurementOptions
 from sam2pal.dataset.dataset import BY_HAND, MISSING, AnnotatedSpecimen, State
 from sam2pal.dataset.rle import rle_measures
 from sam2pal.morphometrics.measures.dictionary import BY_NAME, MEASURED, SPECIMEN
@@ -42,6 +43,11 @@ NAMES = {
     for end, said in (("", "mean"), ("_sd", "standard deviation"))
 }
 """What measures are called where their own name is short."""
+_SAME_AS = (
+    {"length": "body_length", "width": "body_width"},
+    {"length": "medial_length", "width": "medial_width_max"},
+)
+"""The measures that length and width are, of straight and of curved structures."""
 UNITS = {"1": "", "mm2": "mm²", "mm3": "mm³", "degree": "°"}
 MADE_BY = f"SAM2-PAL {sam2pal.__version__}"
 
@@ -51,17 +57,18 @@ def occurrence(row: Mapping[str, Any]) -> str:
     return row.get("occurrenceID") or f"{row['genus']}:{row['specimen']}"
 
 
-def measurement(row: Mapping[str, Any], indices: Mapping[str, str]) -> dict[str, Any] | None:
+def measurement(row: Mapping[str, Any], options: MeasurementOptions) -> dict[str, Any] | None:
     """A tidy row as MeasurementOrFact; None of what was not measured, and of pixels, which are not a unit."""
     structure, measure, unit = row["structure"], row["measure"], row["unit"]
     if row["status"] != MEASURED or row["value"] is None or measure in NOT_SUMMARISED:
         return None
     if unit.startswith("px") or measure in OF_MASKS:
         return None
-    known = BY_NAME.get(measure)
+    bent = structure in options.curved
+    known = BY_NAME.get(_SAME_AS[bent].get(measure, measure))
     name = NAMES.get(measure, measure.replace("_", " "))
     is_index = structure == SPECIMEN and known is None
-    defined = known.definition if known else f"index {indices.get(measure, measure)}"
+    defined = known.definition if known else f"index {options.indices.get(measure, measure)}"
     scale = f"; scale from {row['scale_source']}" if unit.startswith("mm") else ""
     accuracy = [
         f"{row[low]:g} to {row[high]:g} ({name})"
