@@ -159,9 +159,11 @@ def test_rows_are_in_the_standard_terms_and_say_what_was_measured(tmp_path, monk
 
 def test_the_method_of_a_length_says_along_what_it_was_measured():
     options = MeasurementOptions(curved=["leg"])
+    empty = dict.fromkeys(COLUMNS)
 
     def method(structure, measure):
-        said = measurement(row("a", 2.0, structure=structure, measure=measure), options)
+        one = empty | row("a", 2.0, structure=structure, measure=measure)
+        said = measurement(one, options)
         return said["measurementMethod"].partition(";")[0]
 
     assert method("head", "length") == method("specimen", "length") == "extent along the body axis"
