@@ -6,7 +6,7 @@ METHODS = {
     "search_scale": 9,
     "find_scale": 2,
     "measure": 32,
-    "summarize_morphometrics": 14,
+    "summarize_morphometrics": 15,
     "plot_morphometrics": 4,
     "export_shapes": 12,
     "plot_shapes": 3,

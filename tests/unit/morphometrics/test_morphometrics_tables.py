@@ -681,12 +681,20 @@ def test_concordance_of_tables(tmp_path, monkeypatch, project):
     assert "No measure has" in distributions.read_text()
 
 
-@pytest.mark.parametrize("source", ["drawn", "corrected"])
-def test_masks_made_by_hand_are_not_compared(tmp_path, monkeypatch, project, source, capsys):
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [("drawn", "measured"), ("corrected", "measured"), ("corrected", "hidden")],
+)
+def test_masks_made_by_hand_are_not_compared(
+    tmp_path, monkeypatch, project, source, status, capsys
+):
     predicted = measured(tmp_path, monkeypatch, project, "Formica", 0.9)
     table = tables.to_pandas(tables.read(predicted, COLUMNS))
     later = table.assign(round="later")  # in which s1 is a template
-    later.loc[(table["specimen"] == "s1") & (table["structure"] != "antennae"), "source"] = source
+    by_hand = (table["specimen"] == "s1") & (table["structure"] != "antennae")
+    later.loc[by_hand, ["source", "status"]] = source, status
+    if status != "measured":
+        later.loc[by_hand, "value"] = None
     tables.write(tables.from_pandas(pd.concat([table, later]), COLUMNS), tmp_path / "ours.csv")
     drawn = table.assign(specimen="photographs/" + table["specimen"], round="truth")
     tables.write(tables.from_pandas(drawn, COLUMNS), tmp_path / "theirs.csv")

@@ -1,7 +1,7 @@
 """How well two sets of measurements of the same specimens agree."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -94,7 +94,8 @@ def pair(
 
     Specimens are paired by genus and name; `ants/0040` and `0040` are the same if there is no other
     (see `dataset.matching.match`). Values from masks that in their round were drawn or corrected by
-    hand (templates) agree with themselves and are left out. So are specimens of which nothing was drawn:
+    hand (templates) agree with themselves and are left out, also of structures that a person called absent,
+    hidden or outside, or whose drawn mask was rejected. So are specimens of which nothing was drawn:
     what they show is unknown, not empty. Masks of low confidence, doubtful ones and those that meet the
     photograph's edge count.
 
@@ -105,7 +106,7 @@ def pair(
     Raises:
         InputError: a specimen is measured twice.
     """
-    ours = _values(predicted).rename(columns={"value": "predicted"})
+    ours = _values(predicted, BY_HAND).rename(columns={"value": "predicted"})
     theirs = _values(drawn).drop(columns=["round", "source"]).rename(columns={"value": "drawn"})
     theirs = _named_alike(theirs, ours)
     keys = [name for name in PAIRS if name != "round"]
@@ -173,12 +174,14 @@ def _named_alike(drawn: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(pieces, ignore_index=True)
 
 
-def _values(paths: Sequence[str | Path]) -> pd.DataFrame:
+def _values(paths: Sequence[str | Path], known: Collection[str] = ()) -> pd.DataFrame:
+    """What was measured, and all of the sources `known`, measured or not."""
     columns = {name: TIDY[name] for name in (*REQUIRED, "source")}
     pieces = [tables.to_pandas(tables.table([], columns))]
     for path in paths:
         for piece in map(tables.to_pandas, tables.read_chunks(path, columns, others=False)):
             kept = piece["status"].isin((MEASURED, DOUBTFUL, LOW, OUTSIDE)) & piece["value"].notna()
+            kept |= piece["source"].isin(known)
             kept &= ~piece["measure"].isin(NOT_SUMMARISED)
             pieces.append(piece[kept])
     return pd.concat(pieces, ignore_index=True).drop(columns="status")
