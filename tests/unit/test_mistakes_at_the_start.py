@@ -167,7 +167,7 @@ IN_KEYS = {
     ),
     "a number of accepted specimens that serves nothing": (
         rounds(more={"templates": ["first", "corrections"], "most_accepted": 9}),
-        "rounds.more.most_accepted: it serves nothing without `accepted: true`",
+        "rounds.more.most_accepted: it has no effect without `accepted: true`; add that",
     ),
     "alike by a table that is not there": (
         keys(measurement={"scale": ["ruler"], "scale_search": ALIKE}),
@@ -214,21 +214,22 @@ IN_TABLES = {
     ),
     "an empty table": (content("genera.tsv", b""), "genera.tsv: it is empty; expected"),
     "a column twice": (genera("country", "genus"), "the column 'genus' occurs twice"),
-    "a genus twice but for case": (genera("Bus\t", "aus\t"), "only in upper and lower case"),
+    "a genus twice but for case": (genera("Bus\t", "aus\t"), "only in upper and lower case; rename one"),
     "a home that is not there": (genera("data/Bus", "~/no such/Bus"), "does not exist: /"),
     "a brace in a path": (genera("data/Bus", "data/{x}"), "has a brace in it"),
     "a truth that is not there": (
-        genera("Aus_second.json", "truth.json"), "the truth of 'Aus' does not exist"
+        genera("Aus_second.json", "truth.json"),
+        r"the file or folder of truth of 'Aus' does not exist: data/truth.json; paths begin at /\S+$",
     ),
     "no annotations": (
-        templates("data/Bus_first.json", ""), "the column 'annotations' is empty"
+        templates("data/Bus_first.json", ""), "the column 'annotations' is empty; fill it in"
     ),
     "a row twice": (
         templates("Aus\tsecond\tdata/Aus_second", "Aus\tfirst\tdata/Aus_first"),
-        "the same row is there twice",
+        "it repeats an earlier row; remove it",
     ),
     "a table of specimens without specimens": (
-        specimens("genus,name\nAus,0001\n"), "no column 'specimen'; found genus, name"
+        specimens("genus,name\nAus,0001\n"), "no column 'specimen', which says whose row it is"
     ),
     "two rows of a specimen": (
         specimens("genus,specimen,sex\nAus,0001,f\nAus,0001,m\n"), "has a second row"
@@ -322,7 +323,7 @@ WHAT_IT_NAMES = {
         "pixels_per_mm of 'Aus' is '12.5 px/mm'; give a number",
     ),
     "one folder of two genera": (
-        genera("data/Bus", "data/Aus"), "'Bus' has the same photographs as 'Aus': each is measured as both"
+        genera("data/Bus", "data/Aus"), "'Bus' has the same photographs as 'Aus': each is measured for both"
     ),
     "a genus in lower case": (templates("Bus\tfirst", "bus\tfirst"), "did you mean 'Bus'"),
     "a round in upper case": (templates("\tfirst", "\tFirst", 9), "did you mean 'First'"),

@@ -79,7 +79,7 @@ def unique(values: Any) -> Any:
     for value in values:
         if list(values).count(value) > 1:
             shown = f"'{value}'" if isinstance(value, str) else value
-            raise PydanticCustomError("twice", "has {shown} twice", {"shown": shown})
+            raise PydanticCustomError("twice", "lists {shown} twice; remove one", {"shown": shown})
     return values
 
 
@@ -105,7 +105,7 @@ def has_brace(path: str) -> bool:
 def own_path(text: str) -> str:
     """A path that a user names."""
     if has_brace(text):
-        raise PydanticCustomError("brace", "'{text}' " + BRACE, {"text": text})
+        raise PydanticCustomError("brace", "'{text}' " + BRACE + "; rename it", {"text": text})
     return os.path.expanduser(text)
 
 

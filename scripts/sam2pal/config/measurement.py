@@ -41,19 +41,27 @@ class MeasurementSection:
     @model_validator(mode="after")
     def _ends_have_two(self) -> Self:
         if self.body_axis == "ends" and len(self.body) < 2:
-            raise ValueError("body_axis 'ends' needs two or more structures in body, front to rear")
+            raise ValueError(
+                "body_axis is ends, for which body must list two structures or more, from front to rear"
+            )
         return self
 
     @model_validator(mode="after")
     def _card_has_a_size(self) -> Self:
         if "card" in self.scale and self.scale_search.card is None:
-            raise ValueError("scale lists 'card', so scale_search needs card, its two sides in mm")
+            raise ValueError(
+                "scale lists card, but its size is not known; write both sides in mm, such as"
+                " `scale_search: {card: [85.6, 53.98]}`"
+            )
         return self
 
     @model_validator(mode="after")
     def _a_column_serves(self) -> Self:
         if self.scale_search.alike is not None and self.scale_search.once != "alike":
-            raise ValueError("scale_search: 'alike' names a column, so once must be 'alike', too")
+            raise ValueError(
+                "scale_search: the column that alike names is read only with `once: alike`; add that, or"
+                " remove alike"
+            )
         return self
 
     @property

@@ -70,5 +70,7 @@ class ModelOptions:
                 f"{', '.join(known)}; a model of your own needs `config` and `checkpoint`"
             )
         if self.config is not None and self.checkpoint is None:
-            raise ValueError(f"'{self.name}' has a `config` but no `checkpoint`")
+            raise ValueError(
+                f"'{self.name}' has a `config` but no `checkpoint`; give the path of its weights"
+            )
         return self

@@ -36,8 +36,8 @@ class OutlineOptions:
     def _points_carry_harmonics(self) -> Self:
         if 2 * self.harmonics > self.points:
             raise ValueError(
-                f"{self.harmonics} harmonics need {2 * self.harmonics} points or more, found "
-                f"{self.points}"
+                f"harmonics is {self.harmonics}, which needs {2 * self.harmonics} points or more, but points "
+                f"is {self.points}; change one of them"
             )
         return self
 
@@ -67,7 +67,7 @@ def outline_problems(
         ]
     if outlines.axis is None and len(body) < 2:
         problems.append(
-            "outlines: nothing says where forwards is; give `axis: [FRONT, REAR]`, the names of "
-            "the front and the rear structure"
+            "outlines: the front and the rear structure are not known; write `axis: [FRONT, REAR]` with their"
+            " names"
         )
     return problems

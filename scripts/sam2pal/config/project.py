@@ -95,7 +95,7 @@ def check(
     refuse([f"the column '{key}' {what}" for key in same], configuration.genera)
     if configuration.outlines is None:
         unused = [name for name, genus in genera.items() if genus.landmarks]
-        what = "serve nothing, as the configuration has no `outlines`; add `outlines: {}`"
+        what = "are not used, as the configuration has no `outlines`; add `outlines: {}`"
         refuse([f"the landmarks of '{name}' {what}" for name in unused], configuration.genera)
     else:
         body = configuration.measurement.body
@@ -199,9 +199,14 @@ def _round_problems(configuration: Configuration, sources: Iterable[AnnotationSe
                 f"{where}: it differs from '{twin}' only in upper and lower case; rename it"
             )
         if not entry.accepted and entry.most_accepted != _MOST_ACCEPTED:
-            problems.append(f"{where}.most_accepted: it serves nothing without `accepted: true`")
+            problems.append(
+                f"{where}.most_accepted: it has no effect without `accepted: true`; add that"
+            )
         if entry.accepted and CORRECTIONS not in entry.templates:
-            problems.append(f"{where}.accepted: there is no '{CORRECTIONS}' among its templates")
+            problems.append(
+                f"{where}.accepted: it has no effect without corrections; add `{CORRECTIONS}` to the round's"
+                " templates"
+            )
         if entry.init is not None:
             problem = _init_problem(name, rounds)
             if problem:
@@ -222,9 +227,9 @@ def _init_problem(name: str, rounds: Mapping[str, Round]) -> str | None:
         how = f"starts from '{name}' in turn" if rounds[init].init == name else "comes later"
         return f"'{init}' {how}; a round starts from one above it"
     if entry.train is None:
-        return f"the round has no `train`, so nothing starts from '{init}'"
+        return f"the round has no `train`, so nothing starts from '{init}'; add `train: {{}}`, or remove init"
     if rounds[init].train is None:
-        return f"'{init}' has no `train`, so it leaves no adapter to start from"
+        return f"the round '{init}' is not trained, so nothing can start from it; give it `train: {{}}`"
     return None
 
 
@@ -273,7 +278,10 @@ def _missing_files(
         if path is None or made(path):
             return
         if not Path(path).exists():
-            hint = " (write '/' instead of the backslashes)" if "\\" in path else ""
+            if "\\" in path:
+                hint = " (write '/' instead of the backslashes)"
+            else:
+                hint = "" if Path(path).is_absolute() else f"; paths begin at {os.getcwd()}"
             problems.append(f"{where}: {what} does not exist: {path}{hint}")
         elif folder is not None and Path(path).is_dir() != folder:
             problems.append(
@@ -284,7 +292,7 @@ def _missing_files(
     for genus in project.genera.values():
         need(genus.specimens, table, f"the folder of specimens of '{genus.name}'", True)
         for key in ("truth", "landmarks", "boxes"):
-            need(getattr(genus, key), table, f"the {key} of '{genus.name}'")
+            need(getattr(genus, key), table, f"the file or folder of {key} of '{genus.name}'")
         problems += [
             f"{file}: it {BRACE}; rename it" for file in genus.box_files if has_brace(file)
         ]

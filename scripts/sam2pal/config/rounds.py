@@ -14,7 +14,11 @@ CORRECTIONS = "corrections"
 
 def _given(values: Any) -> Any:
     if values is None:
-        raise PydanticCustomError("nothing", "expected keys and values, found nothing")
+        raise PydanticCustomError(
+            "nothing",
+            "expected keys and values, found nothing; write {empty} to take the defaults",
+            {"empty": "{}"},
+        )
     return values
 
 

@@ -72,5 +72,7 @@ def parent_problems(structures: Mapping[str, StructureOptions]) -> list[str]:
             parent = parents.get(parent)
         if name in ancestors:
             circle = " in ".join([name, *ancestors[: ancestors.index(name) + 1]])
-            problems.append(f"{where}: '{name}' lies within itself ({circle})")
+            problems.append(
+                f"{where}: '{name}' would be a part of itself ({circle}); correct one parent"
+            )
     return problems

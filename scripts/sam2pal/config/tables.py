@@ -42,7 +42,7 @@ def _wrong(text: str) -> PydanticCustomError:
 
 def _filled(text: str, info: ValidationInfo) -> str:
     if not text:
-        raise _wrong(f"the column '{info.field_name}' is empty")
+        raise _wrong(f"the column '{info.field_name}' is empty; fill it in")
     return text
 
 
@@ -192,7 +192,7 @@ def read_table(path: str, kind: type, further: bool) -> UserTable:
                 f"{', '.join(known)}"
             )
     if not table.rows:
-        raise InputError(f"{path}: has a header but no rows")
+        raise InputError(f"{path}: no row below the header; add one at least")
     return table
 
 
@@ -223,7 +223,7 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
     folders: dict[str, str] = {}
     places = {name: os.path.realpath(of.specimens) for name, of in genera.items()}
     same = [
-        f"{path}: '{name}' has the same photographs as '{first}': each is measured as both"
+        f"{path}: '{name}' has the same photographs as '{first}': each is measured for both"
         for name, place in places.items()
         if (first := folders.setdefault(place, name)) != name
     ]
@@ -231,7 +231,7 @@ def read_genera(path: str) -> tuple[dict[str, Genus], list[str]]:
         for outer in {str(parent) for parent in Path(place).parents} & folders.keys():
             problems.append(
                 f"the photographs of '{name}' ({genera[name].specimens}) lie within the folder of "
-                f"'{folders[outer]}' ({genera[folders[outer]].specimens}) and would be measured as both; "
+                f"'{folders[outer]}' ({genera[folders[outer]].specimens}) and would be measured for both; "
                 f"give '{folders[outer]}' a folder of its own"
             )
     refuse(problems, path)
@@ -255,14 +255,15 @@ def read_sources(
         genus, where = row["genus"], f"line {number}"
         if genus not in genera:
             problems.append(
-                f"{where}: genus '{genus}' has no row in genera.tsv{nearest(genus, genera)}"
+                f"{where}: genus '{genus}' has no row in genera.tsv{nearest(genus, genera)}; correct its"
+                " name, or add the row"
             )
             continue
         photographs = row.get("photographs") or genera[genus].specimens
         source, found = _row(AnnotationSet, row | {"photographs": photographs})
         problems += [f"{where}: {text}" for text in found]
         if source in sources:
-            problems.append(f"{where}: the same row is there twice")
+            problems.append(f"{where}: it repeats an earlier row; remove it")
         if source is not None:
             sources.append(source)
     refuse(problems, path)
@@ -275,7 +276,9 @@ def _row(kind: type[Row], values: Mapping[str, Any]) -> tuple[Row | None, list[s
         return TypeAdapter(kind).validate_python(values), []
     except ValidationError as error:
         return None, [
-            f"the column '{one['loc'][-1]}' is empty" if one["type"] == "missing" else one["msg"]
+            f"the column '{one['loc'][-1]}' is empty; fill it in"
+            if one["type"] == "missing"
+            else one["msg"]
             for one in error.errors(include_url=False)
         ]
 
@@ -283,21 +286,23 @@ def _row(kind: type[Row], values: Mapping[str, Any]) -> tuple[Row | None, list[s
 def name_problem(kind: str, name: str) -> str | None:
     """What is wrong with the name of a genus or a round, which becomes a folder, or None."""
     if len(name) > LONGEST_NAME:
-        return f"{kind} '{name[:20]}...' has {len(name)} letters, more than {LONGEST_NAME}"
+        return f"{kind} '{name[:20]}...' has {len(name)} letters; shorten it to {LONGEST_NAME} or fewer"
     if not re.fullmatch(NAME, name):
         return (
             f"{kind} '{name}' becomes the name of a folder: use letters, digits, _ and -, and "
             "begin with a letter or a digit"
         )
     if name.lower() in RESERVED[kind]:
-        return f"{kind} '{name}' is the name of a folder the workflow itself uses; choose another"
+        return (
+            f"{kind} '{name}' is the name of a folder of the workflow itself; choose another name"
+        )
     return None
 
 
 def _twin(name: str, genera: Iterable[str]) -> str | None:
     for other in genera:
         if other == name:
-            return f"genus '{name}' is there twice; give every genus one row"
+            return f"genus '{name}' has a second row; remove one of them"
         if other.lower() == name.lower():
-            return f"genus '{name}' differs from '{other}' only in upper and lower case"
+            return f"genus '{name}' differs from '{other}' only in upper and lower case; rename one"
     return None

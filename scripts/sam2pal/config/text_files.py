@@ -63,12 +63,14 @@ def _check(root: Node, path: str) -> None:
         if id(node) in open_:
             raise InputError(f"{where}: an alias (*) lies within what it repeats; remove it")
         if depth > DEEPEST:
-            raise InputError(f"{where}: more than {DEEPEST} keys or lists within each other")
+            raise InputError(
+                f"{where}: more than {DEEPEST} levels of keys or lists; is it another file?"
+            )
         if isinstance(node, ScalarNode):
             if node.tag == "tag:yaml.org,2002:int" and not _DECIMAL.fullmatch(node.value):
                 raise InputError(
-                    f"{where}: YAML does not read {node.value} as it stands there (010 is 8, 1:30 is "
-                    "90); write a whole number in plain digits, or text in quotes"
+                    f"{where}: YAML takes {node.value} for another number (010 for 8, 1:30 for 90); write a "
+                    "whole number in plain digits, or text in quotes"
                 )
             return 1
         if id(node) in sizes:
@@ -98,7 +100,7 @@ def _check_keys(node: MappingNode, path: str) -> None:
         if key.tag == "tag:yaml.org,2002:merge":
             continue
         if not isinstance(key, ScalarNode):
-            raise InputError(f"{where}: a key is a list or a mapping; a key is text")
+            raise InputError(f"{where}: a key must be text, found a list or keys and values")
         if key.tag != "tag:yaml.org,2002:str":
             kind = key.tag.rsplit(":", 1)[-1]
             raise InputError(
@@ -107,8 +109,8 @@ def _check_keys(node: MappingNode, path: str) -> None:
             )
         if key.value in seen:
             raise InputError(
-                f"{where}: the key '{key.value}' is there twice, first in line {seen[key.value]}; YAML "
-                "would silently take the second: remove one"
+                f"{where}: the key '{key.value}' is also in line {seen[key.value]}, and YAML would use only "
+                "the last one; remove one"
             )
         seen[key.value] = line
 

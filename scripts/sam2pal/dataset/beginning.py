@@ -210,7 +210,7 @@ def write_project(folder: Path, found: ProjectContent) -> list[Path]:
     for path in paths:
         if path.exists():
             raise InputError(
-                f"{path}: it is there and stays as it is; edit it, or choose another folder"
+                f"{path}: it exists and is not overwritten; edit it, or choose another folder"
             )
     for of in found.genera:
         if (folder / "results").resolve().is_relative_to(of.folder.resolve()):
@@ -225,7 +225,7 @@ def write_project(folder: Path, found: ProjectContent) -> list[Path]:
             write_text(path, text)
         except OSError as error:
             raise InputError(
-                f"{path}: cannot be written ({error.strerror}); choose a folder of your own"
+                f"{path}: cannot be written ({error.strerror}); choose a folder in which you may write"
             ) from None
     return paths
 

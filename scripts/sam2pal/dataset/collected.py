@@ -114,9 +114,10 @@ class Collected:
             self.notes.append(
                 f"{file}: left out {count} of '{label[:_LABEL]}', which is not among the structures{hint}"
             )
-        self._note_names(file, bare, f"without any outline{'' if self.truth else ' left out'}")
-        self._note_names(file, united, "whose structures are in several files or entries")
-        self._note_names(file, missing, "that are not among the photographs")
+        left_out = "" if self.truth else " and are left out"
+        self._note_names(file, bare, f"have no outline{left_out}")
+        self._note_names(file, united, "have their structures in several files or entries")
+        self._note_names(file, missing, "are annotated, but not there")
         if not masks:
             raise faults[0] if faults else self._nothing(file, unknown, passed, bare)
         for fault in faults[:_SHOWN]:

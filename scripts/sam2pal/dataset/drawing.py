@@ -377,5 +377,7 @@ def positive_size(width: object, height: object, where: str) -> tuple[int, int] 
         for value in (width, height)
     )
     if not numbers or width * height > MAX_PIXELS:  # type: ignore[operator]
-        raise InputError(f"{where}: width {width!r} and height {height!r} are not a size")
+        raise InputError(
+            f"{where}: width {width!r} and height {height!r} are not a size in pixels; export it again"
+        )
     return int(width), int(height)  # type: ignore[call-overload]

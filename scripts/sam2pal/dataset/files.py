@@ -91,7 +91,9 @@ def check(
     for key in ("images", "annotations", "categories"):
         for number, entry in enumerate(data[key], 1):
             if not isinstance(entry, dict):
-                raise InputError(f"{where}: entry {number} of '{key}' is not an object")
+                raise InputError(
+                    f"{where}: entry {number} of '{key}' has no keys; export the annotations again"
+                )
     if any("segments_info" in entry for entry in data["annotations"]):
         raise InputError(
             f"{where}: this is COCO panoptic, whose masks lie in PNG files; export COCO instance"
@@ -138,7 +140,7 @@ def _identified(
         if key == "images" and name not in entry and isinstance(entry.get("coco_url"), str):
             entry[name] = entry["coco_url"]  # LVIS
         if not isinstance(entry.get(name), str) or not entry[name].strip():
-            raise InputError(f"{place} has no '{name}'")
+            raise InputError(f"{place} has no '{name}'; export the annotations again")
         entry["id"] = _identifier(entry.get("id"), f"{place} ('{entry[name]}')", "id")
         if seen.get(entry["id"], entry[name]) != entry[name]:
             raise InputError(
@@ -158,7 +160,9 @@ def _identifier(value: Any, place: str, key: str) -> int | str:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise InputError(f"{place} has {key} {value!r}; COCO needs a whole number or a name")
+    raise InputError(
+        f"{place} has {key} {value!r}, not a whole number or a name; export the annotations again"
+    )
 
 
 def notes_of(path: str | Path) -> list[str]:

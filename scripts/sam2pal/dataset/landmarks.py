@@ -254,7 +254,8 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
         if equals and key.upper() in ("LM", "LM3"):
             if key.upper() == "LM3" or not value.strip().isdigit():
                 raise InputError(
-                    f"{where}: '{content.strip()}'; expected LM=NUMBER, in two dimensions"
+                    f"{where}: '{content.strip()}' is not LM= and a number of landmarks in two dimensions; "
+                    "export it again"
                 )
             drawn, left, number = DrawnLandmarks("", where, upwards=True), int(value), 0
             every.append(drawn)
@@ -267,7 +268,9 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
             try:
                 x, y = (float(part) for part in content.split())
             except ValueError:
-                raise InputError(f"{where}: '{content.strip()}'; expected two numbers") from None
+                raise InputError(
+                    f"{where}: '{content.strip()}' is not the x and y of a landmark; correct it"
+                ) from None
             if min(x, y) >= 0:
                 drawn.points[str(number)] = (x, y)
     _check_count(left, "=", "", f"{path}, last line")
@@ -284,4 +287,6 @@ def _tps(text: str, path: Path) -> Iterator[DrawnLandmarks]:
 def _check_count(left: int | None, equals: str, content: str, where: str) -> None:
     """Make sure that there are as many lines of landmarks as LM= says."""
     if (equals and left) or (not equals and left == 0 and content.strip()):
-        raise InputError(f"{where}: {'fewer' if left else 'more'} landmarks than LM= says")
+        raise InputError(
+            f"{where}: there are {'fewer' if left else 'more'} landmarks than LM= says; save the file again"
+        )

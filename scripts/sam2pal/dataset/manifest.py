@@ -186,9 +186,7 @@ def build_manifest(
         InputError: the folder does not exist, or holds no photograph.
     """
     if shard_size < 1:
-        raise InputError(
-            f"genus {genus}: the size of a shard is {shard_size}; it must be 1 or more"
-        )
+        raise InputError(f"genus {genus}: shard_size is {shard_size}; give 1 or more")
     try:
         listing = scan(folder)
     except InputError as error:

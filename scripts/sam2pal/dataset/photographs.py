@@ -99,7 +99,9 @@ class Photographs:
         listing = scan(folder)
         files = [*listing.photographs, *listing.unsupported]
         if not files:
-            raise InputError(f"{folder}: the folder of the annotated photographs holds none")
+            raise InputError(
+                f"{folder}: it holds no photograph; name the folder of the annotated photographs"
+            )
         return cls((PhotographFile(file.name, file.path, file.stem) for file in files), folder)
 
     @classmethod

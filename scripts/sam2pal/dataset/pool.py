@@ -32,7 +32,7 @@ def draw_pool(
         InputError: there is none.
     """
     if size < 1:
-        raise InputError(f"the training pool has size {size}; it must be 1 or more")
+        raise InputError(f"pool_size is {size}; give 1 or more")
     excluded = find_templates(specimens, templates, by_name=True)
     readable = [specimen for specimen in specimens if specimen.status == OK]
     candidates = [specimen for specimen in readable if specimen.specimen not in excluded]

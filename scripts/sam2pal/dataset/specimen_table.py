@@ -47,7 +47,9 @@ class SpecimenTable:
             raise InputError(f"{path}: {said}")
         for name in KEYS:
             if name not in names:
-                raise InputError(f"{path}: no column '{name}'; found {', '.join(names)}")
+                raise InputError(
+                    f"{path}: no column '{name}', which says whose row it is; found {', '.join(names)}"
+                )
         self.notes = table.notes
         self.columns = {n: NUMBERS.get(n, str) for n in names if n and n not in KEYS}
         refused = {*reserved} - {*NUMBERS}
@@ -63,8 +65,10 @@ class SpecimenTable:
 
     def _add(self, line: int, row: dict[str, str]) -> None:
         key = (row["genus"], row["specimen"])
-        if not all(key):
-            raise InputError(f"{self.path}, line {line}: genus and specimen must not be empty")
+        for name in KEYS:
+            if not row[name]:
+                what = f"the column '{name}' is empty; fill it in, or delete the row"
+                raise InputError(f"{self.path}, line {line}: {what}")
         if key in self._rows:
             raise InputError(
                 f"{self.path}, line {line}: '{key[1]}' of '{key[0]}' has a second row; remove one"

@@ -112,7 +112,7 @@ MISTAKES = {
     ),
     "train without value": (
         change("rounds", "trained", "train", to=None),
-        "config/config.yaml: rounds.trained.train: expected keys and values, found nothing",
+        "config/config.yaml: rounds.trained.train: expected keys and values, found nothing; write {} to",
     ),
     "unknown choice": (
         change("device", to="gpu"),
@@ -157,7 +157,7 @@ MISTAKES = {
     ),
     "init untrained": (
         change("rounds", "refined", "init", to="untrained"),
-        "config/config.yaml: rounds.refined.init: 'untrained' has no `train`",
+        "config/config.yaml: rounds.refined.init: the round 'untrained' is not trained, so nothing",
     ),
     "bad name of a round": (
         change("rounds", "second try", to={"templates": ["first"]}),
@@ -174,7 +174,7 @@ MISTAKES = {
     ),
     "parents in a circle": (
         change("structures", "head", to={"parent": "eye"}),
-        "config/config.yaml: structures.head.parent: 'head' lies within itself (head in eye in head)",
+        "config/config.yaml: structures.head.parent: 'head' would be a part of itself (head in eye in head)",
     ),
     "missing table": (
         change("genera", to="config/genra.tsv"),
@@ -206,11 +206,11 @@ MISTAKES = {
     ),
     "no rows": (
         lambda config, table, templates: (config, table.splitlines()[0], templates),
-        "config/genera.tsv: has a header but no rows",
+        "config/genera.tsv: no row below the header; add one at least",
     ),
     "genus twice": (
         genera("Bus\t", "Aus\t"),
-        "config/genera.tsv: line 3: genus 'Aus' is there twice",
+        "config/genera.tsv: line 3: genus 'Aus' has a second row; remove one of them",
     ),
     "bad name of a genus": (
         genera("Bus\t", "Bus bus\t"),
@@ -218,7 +218,7 @@ MISTAKES = {
     ),
     "reserved name": (
         genera("Bus\t", "tables\t"),
-        "config/genera.tsv: line 3: genus 'tables' is the name of a folder the workflow itself uses",
+        "config/genera.tsv: line 3: genus 'tables' is the name of a folder of the workflow itself",
     ),
     "scale of zero": (
         genera("12.5", "0"),
@@ -242,7 +242,7 @@ MISTAKES = {
         genera(
             "pixels_per_mm\nAus\tdata/Aus\t12.5", "landmarks\nAus\tdata/Aus\tdata/Aus_first.json"
         ),
-        "config/genera.tsv: the landmarks of 'Aus' serve nothing, as the configuration has no `outlines`",
+        "config/genera.tsv: the landmarks of 'Aus' are not used, as the configuration has no `outlines`",
     ),
     "missing annotations": (
         templates("data/Bus_first.json", "data/Bus.json"),
@@ -308,16 +308,16 @@ def test_a_folder_that_snakemake_cannot_work_in(folder: Path, monkeypatch) -> No
 
 
 YAML_MISTAKES = {
-    "a: 1\nb: 2\na: 3": "line 3: the key 'a' is there twice, first in line 1",
+    "a: 1\nb: 2\na: 3": "line 3: the key 'a' is also in line 1, and YAML would use only the last one",
     "rounds:\n  on: {}": "line 2: YAML reads the key on as true or false, not as text; write it in",
     "rounds:\n  2020-01-01: {}": "YAML reads the key 2020-01-01 as a date",
     "rounds: {1: {}}": "YAML reads the key 1 as a number",
     "~: 1": "YAML reads the key ~ as nothing",
-    "? [a]\n: 1": "line 1: a key is a list or a mapping",
-    "seed: 010": "line 1: YAML does not read 010 as it stands there",
-    "seed: 1:30": "YAML does not read 1:30",
+    "? [a]\n: 1": "line 1: a key must be text, found a list",
+    "seed: 010": "line 1: YAML takes 010 for another number",
+    "seed: 1:30": "YAML takes 1:30 for another number",
     "a: &a {b: *a}": "an alias",
-    "a: " + "[" * 60 + "]" * 60: "more than 40 keys or lists",
+    "a: " + "[" * 60 + "]" * 60: "more than 40 levels of keys or lists",
     "a: 1\n---\nb: 2": "it holds two documents",
     "a: !!python/object/apply:os.system [ls]": "could not determine a constructor",
     "a: \0": "cannot be read as JSON or YAML",
@@ -434,7 +434,9 @@ def test_photographs_of_many_specimens(folder: Path) -> None:
     assert found["Aus"].layout == "auto"
     with pytest.raises(InputError, match="layout of 'Aus' is 'tray'; write single, many"):
         checked(CONFIG, genera.replace("Many", "tray") + "Bus\tdata/Bus\t\t\n")
-    with pytest.raises(InputError, match="the boxes of 'Aus' does not exist: config/none"):
+    with pytest.raises(
+        InputError, match="the file or folder of boxes of 'Aus' does not exist: config/none"
+    ):
         checked(CONFIG, genera.replace("config/boxes", "config/none") + "Bus\tdata/Bus\t\t\n")
 
 

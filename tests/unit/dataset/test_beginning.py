@@ -52,7 +52,7 @@ def test_one_genus_is_ready_to_run(tmp_path, monkeypatch, capsys):
     assert project.configuration.structures["eye"].parent == "head"
     assert project.configuration.measurement.body == ["head"]
     assert not found
-    with pytest.raises(InputError, match="config.yaml: it is there and stays as it is"):
+    with pytest.raises(InputError, match="config.yaml: it exists and is not overwritten"):
         call(monkeypatch, "init", ".", "--photographs", tmp_path / "Carabus/images")
 
 

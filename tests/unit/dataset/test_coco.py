@@ -161,7 +161,7 @@ def change(data, where, key, value):
         (["images", 1], "id", 1, "'a.png' and 'b.png'.*same id 1"),
         (["images", 1], "id", ["b"], "entry 2 of 'images'.*'b.png'.*whole number or a name"),
         (["images", 1], "id", 2.5, "2.5.*whole number"),
-        (["images", 1], "file_name", None, "entry 2 of 'images' has no 'file_name'"),
+        (["images", 1], "file_name", None, "entry 2 of 'images' has no 'file_name'; export"),
         (["categories", 1], "id", 1, "'body' and 'head'.*same id"),
         (["annotations", 2], "image_id", 9, "annotation 3 has image_id 9"),
         (["annotations", 2], "category_id", 9, "annotation 3 has category_id 9"),

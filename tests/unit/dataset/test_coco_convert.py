@@ -182,7 +182,7 @@ def test_unknown_structures_and_bare_images_are_listed(tmp_path, photographs):
     found = notes(converted(tmp_path, photographs, data))
     assert "left out 2 of 'eyes', which is not among the structures (did you mean 'eye'?)" in found
     assert "left out 1 of 'tibia', which is not among the structures\n" in found
-    assert "1 photographs without any outline left out: 'nowhere.png'" in found
+    assert "1 photographs have no outline and are left out: 'nowhere.png'" in found
 
 
 def test_case_of_labels_is_forgiven_and_said(tmp_path, photographs):
@@ -209,8 +209,11 @@ def edited(**changes):
     [
         (edited(images__file_name="d.png"), "no photograph 'd.png' in .*photographs"),
         (edited(images__width=61), r"61 x 40 pixels, but the photograph .*a.png has 60 x 40"),
-        (edited(images__width="wide"), "width 'wide' and height 40 are not a size"),
-        (edited(images__id=7.5), "'a.png'.*id 7.5; COCO needs a whole number or a name"),
+        (
+            edited(images__width="wide"),
+            "width 'wide' and height 40 are not a size in pixels; export it again",
+        ),
+        (edited(images__id=7.5), "'a.png'.*id 7.5, not a whole number or a name; export"),
         (edited(annotations__image_id=8), "annotation 11 has image_id 8"),
         (edited(categories__name="hind wing"), "no outline of any structure.*'hind wing'"),
         (edited(annotations__segmentation=[[1, 2, 3, 4]]), "at least 3 points, found 2"),
@@ -287,8 +290,8 @@ def test_truth_keeps_photographs_that_are_missing_or_bare(tmp_path, photographs)
     assert [image["specimen"] for image in result["images"]] == ["a", "b", "gone"]
     assert [image.get("status") for image in result["images"]] == [None, None, "missing"]
     assert {annotation["image_id"] for annotation in result["annotations"]} == {1}
-    assert "1 photographs that are not among the photographs: 'gone.png'" in notes(result)
-    assert "1 photographs without any outline: 'b.png'" in notes(result)
+    assert "1 photographs are annotated, but not there: 'gone.png'" in notes(result)
+    assert "1 photographs have no outline: 'b.png'" in notes(result)
 
 
 def test_a_nearly_right_name_is_suggested(tmp_path, photographs):

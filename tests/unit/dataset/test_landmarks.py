@@ -161,11 +161,20 @@ def test_one_canonical_file_holds_the_masks_and_the_landmarks_of_templates(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("LM3=1\n1 1 1\nIMAGE=a.jpg\n", "line 1: 'LM3=1'; expected LM=NUMBER, in two dimensions"),
-        ("LM=1\n1 x\nIMAGE=a.jpg\n", "line 2: '1 x'; expected two numbers"),
-        ("LM=3\n5 1\n6 2\nIMAGE=a.jpg\n", "line 4: fewer landmarks than LM= says"),
-        ("IMAGE=a.jpg\nLM=3\n5 1\n6 2\n", "last line: fewer landmarks than LM= says"),
-        ("LM=1\n5 1\n6 2\nIMAGE=a.jpg\n", "line 3: more landmarks than LM= says"),
+        (
+            "LM3=1\n1 1 1\nIMAGE=a.jpg\n",
+            "line 1: 'LM3=1' is not LM= and a number of landmarks in two dimensions",
+        ),
+        ("LM=1\n1 x\nIMAGE=a.jpg\n", "line 2: '1 x' is not the x and y of a landmark"),
+        (
+            "LM=3\n5 1\n6 2\nIMAGE=a.jpg\n",
+            "line 4: there are fewer landmarks than LM= says; save the file again",
+        ),
+        (
+            "IMAGE=a.jpg\nLM=3\n5 1\n6 2\n",
+            "last line: there are fewer landmarks than LM= says; save the file again",
+        ),
+        ("LM=1\n5 1\n6 2\nIMAGE=a.jpg\n", "line 3: there are more landmarks than LM= says"),
         ("LM=1\n50 1\nIMAGE=a.jpg\n", "'1' at (50, 29) is outside of the photograph"),
         ("LM=1\n5 1\nIMAGE=q.jpg\n", "no landmark on a template"),
         ("LM=1\n5 1\nIMAGE=a.jpg\nLM=1\n5 1\nID=b\n", "line 4: these landmarks name no photograph"),

@@ -239,7 +239,7 @@ def test_nothing_to_list(tmp_path):
     (tmp_path / "notes.docx").write_text("x")
     with pytest.raises(InputError, match=f"genus Aus: no photograph in {tmp_path} .*1 .docx"):
         build_manifest(tmp_path, None, 4, genus="Aus")
-    with pytest.raises(InputError, match="size of a shard is 0"):
+    with pytest.raises(InputError, match="shard_size is 0; give 1 or more"):
         build_manifest(tmp_path, None, 0, genus="Aus")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be listed"):
@@ -410,7 +410,7 @@ def test_nothing_to_draw(folder):
     templates = [template(row.path, row.specimen) for row in rows]
     with pytest.raises(InputError, match="of 11 photographs 11 are readable, and 11 of these"):
         draw_pool(rows, templates, 4, seed=1)
-    with pytest.raises(InputError, match="size 0"):
+    with pytest.raises(InputError, match="pool_size is 0; give 1 or more"):
         draw_pool(rows, [], 0, seed=1)
 
 

@@ -160,7 +160,7 @@ def test_the_table_of_specimens_is_joined(tmp_path):
         ("genus,specimen,status\nA,a,1\n", "'status' has the name of a column of the results"),
         ("genus,specimen,iou\nA,a,1\n", "'iou' has the name of a column of the results"),
         ("genus,specimen\nA,a\nA,a\n", "line 3: 'a' of 'A' has a second row"),
-        ("genus,specimen\nA,\n", "line 2: genus and specimen must not be empty"),
+        ("genus,specimen\nA,\n", "line 2: the column 'specimen' is empty; fill it in"),
     ],
 )
 def test_bad_tables_of_specimens(tmp_path, text, message):

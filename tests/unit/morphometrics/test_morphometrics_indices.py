@@ -127,9 +127,9 @@ def test_an_expression_that_is_no_text():
     [
         ({"scale": ["exfi"]}, "genus, bar, ruler, card, exif (did you mean 'exif'?)"),
         ({"scale": "genus"}, "scale: expected a list, found 'genus'"),
-        ({"body": ["head", "head"]}, "body: has 'head' twice"),
+        ({"body": ["head", "head"]}, "body: lists 'head' twice; remove one"),
         ({"body_axis": "pca"}, "'pca' is not one of inertia, ends"),
-        ({"body_axis": "ends", "body": ["head"]}, "two or more structures"),
+        ({"body_axis": "ends", "body": ["head"]}, "must list two structures or more"),
         ({"colour_erosion": True}, "expected a number, found true"),
         ({"min_part": 0.5}, "must be less than 0.5"),
         ({"low_confidence": 1.5}, "must be at most 1"),

@@ -385,7 +385,7 @@ def test_a_column_says_which_photographs_were_taken_alike(tmp_path, monkeypatch)
     table.write_text("genus,specimen,magnification\nG,0,1x\n")
     with pytest.raises(InputError, match="no column 'zoom', .* found magnification"):
         find_scale.main()
-    with pytest.raises(InputError, match="once must be 'alike', too"):
+    with pytest.raises(InputError, match="is read only with `once: alike`; add that"):
         validated(MeasurementOptions, {"scale_search": {"alike": "zoom"}})
 
 
@@ -432,12 +432,12 @@ def test_measuring_takes_the_next_source_where_the_table_says_nothing(tmp_path):
     assert scales.of("c", None).pixels_per_mm is None
     assert Scales(["bar", "genus"], 20.0, None, "G", path).of("c", None).source == "genus"
     assert Scales(["ruler"], None, None, "G", path).of("a", None).pixels_per_mm is None
-    with pytest.raises(InputError, match="there twice"):
+    with pytest.raises(InputError, match="has two rows; run the workflow again"):
         read_rows([path, path])
 
 
 def test_a_card_needs_its_sides():
-    with pytest.raises(InputError, match="scale_search needs card"):
+    with pytest.raises(InputError, match="write both sides in mm"):
         validated(MeasurementOptions, {"scale": ["card"]})
     options = validated(MeasurementOptions, {"scale": ["genus", "ruler", "exif"]})
     assert options.seen == ["ruler"]

@@ -383,9 +383,14 @@ def test_what_the_options_name_must_be_there():
     options = OutlineOptions(axis=["head", "trnk"], pairs=[["wing_l", "wing_r"]])
     problems = outline_problems(options, [], STRUCTURES)
     assert len(problems) == 3 and "trnk" in problems[0] and "trunk" in problems[0]
-    assert "nothing says where forwards is" in outline_problems(OutlineOptions(), [], STRUCTURES)[0]
+    assert (
+        "write `axis: [FRONT, REAR]` with their names"
+        in outline_problems(OutlineOptions(), [], STRUCTURES)[0]
+    )
     assert outline_problems(OutlineOptions(), ["head", "trunk"], STRUCTURES) == []
-    with pytest.raises(ValueError, match="12 harmonics need 24 points"):
+    with pytest.raises(
+        ValueError, match="harmonics is 12, which needs 24 points or more, but points is"
+    ):
         OutlineOptions(points=20)
 
 

@@ -66,7 +66,9 @@ def read_rows(paths: Iterable[str | Path]) -> list[ScaleRow]:
         for cells in tables.read(path, COLUMNS, others=False).to_pylist():
             row = ScaleRow(**cells)
             if row.specimen in rows:
-                raise InputError(f"{path}: the specimen '{row.specimen}' is there twice")
+                raise InputError(
+                    f"{path}: the specimen '{row.specimen}' has two rows; run the workflow again"
+                )
             rows[row.specimen] = row
     return list(rows.values())
 
