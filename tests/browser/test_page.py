@@ -522,6 +522,11 @@ def test_templates_are_drawn_from_nothing(browser: Browser, tmp_path: Path) -> N
         tab.click(*ring)
         tab.press("Enter", "Enter")
     assert place.inner_text() == "1 of 1 specimen in the list; 2 of 3 structures done"
+    tab.press("t")
+    said = tab.page.locator("dialog .said")
+    assert said.inner_text() == "wing: there is no verdict to take back"
+    tab.press("a")
+    assert said.inner_text().startswith("wing: there is no mask to judge; draw it (e)")
     tab.press("n", "Escape")
     assert tab.progress() == "1 of 1 looked at"
     assert card.locator(".tag").inner_text() == "3 of 3 structures done"
@@ -631,6 +636,8 @@ def test_an_address_opens_the_specimen_and_no_template_of_its_name(browser: Brow
     assert tab.page.locator("dialog .place").inner_text().startswith("6 of 6 specimens")
     tab.press("a", "Escape")
     assert tab.export()["images"][0]["specimen"] == "first"
+    tab.page.evaluate("location.hash = '#specimen=second'")  # as who types it into the open page
+    tab.shown("second")
     tab = browser.open("Abax/one/review.html#specimen=g%C3%B6ne%20%231")
     said = tab.page.locator(".stays .said").inner_text()
     assert said == "There is no specimen göne #1 on this page."

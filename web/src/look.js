@@ -260,7 +260,10 @@ export class Look {
     const { review } = this;
     const mark = row.marks[s];
     const made = review.verdict(row, s)?.fact;
-    if (!review.can(row) || (!MISSING.has(verdict) && (!mark || mark.unknown) && !made)) return;
+    if (!review.can(row)) return;
+    if (!MISSING.has(verdict) && (!mark || mark.unknown) && !made) {
+      return this.say(`${review.structures[s].name}: there is no mask to judge; draw it (e), or say that it is absent (n)`);
+    }
     let counts = "";
     if (verdict === "accepted" && !made) {
       const masks = await this.#masks(row);
@@ -311,7 +314,8 @@ export class Look {
 
   async #takeBack(row, s) {
     const { review } = this;
-    if (!review.can(row) || !review.verdict(row, s)) return;
+    if (!review.can(row)) return;
+    if (!review.verdict(row, s)) return this.say(`${review.structures[s].name}: there is no verdict to take back`);
     const held = await review.takeBack(row, s);
     const given = held.some((r) => review.store.given.has(r.key)) ? ". Export, and replace the file that the workflow was given." : "";
     this.say(`${review.structures[s].name}: taken back${given}`);

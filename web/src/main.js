@@ -67,13 +67,18 @@ async function start() {
     } else if (event.key === "Enter" && !event.target.matches("button, a, summary")) begin();
   });
   elsewhere(review, app.dataset.runs).then((found) => places.append(...found));
-  const wanted = new URLSearchParams(location.hash.slice(1)).get("specimen");
+  const wanted = () => new URLSearchParams(location.hash.slice(1)).get("specimen");
+  function show(name) {
+    // a template of another folder may have the name of a specimen
+    const named = review.rows.filter((row) => row.name === name).sort((a, b) => Boolean(a.outside) - Boolean(b.outside));
+    if (named.length) look.open(named[0]);
+    else if (name) status.textContent = `There is no specimen ${name} on this page.`;
+  }
+  const first = wanted(); // before the address is written anew
   update();
   count();
-  // a template of another folder may have the name of a specimen
-  const named = review.rows.filter((one) => one.name === wanted).sort((a, b) => Boolean(a.outside) - Boolean(b.outside));
-  if (named.length) look.open(named[0]);
-  else if (wanted) status.textContent = `There is no specimen ${wanted} on this page.`;
+  show(first);
+  addEventListener("hashchange", () => show(wanted()));
 }
 
 /** Hide the outlines of a structure, or let those of the chosen one stand out. */

@@ -135,6 +135,7 @@ class Page {
 
   merge() {
     if (this.chosen.length > 1) this.#done(this.boxes.merge(this.chosen), `${this.chosen.length} boxes merged`);
+    else this.status.textContent = "Choose two boxes or more, then merge them.";
   }
 
   split() {
