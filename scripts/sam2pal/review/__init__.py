@@ -7,5 +7,5 @@ METHODS = {
     "review_index": 10,
     "draw_masks": 4,
     "choose_next": 5,
-    "compare_masks": 6,
+    "compare_masks": 7,
 }

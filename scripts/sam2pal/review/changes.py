@@ -30,7 +30,8 @@ COLUMNS = {
 """Columns of changes.csv.
 
 overlap is the IoU of the masks of both rounds, iou_before and iou_after are those with the truth where
-there is any; measure is the one of `COMPARED` that changed most, ratio its value after by before;
+there is any; measure is the one of `COMPARED` that changed most, ratio its value after by before, both empty
+of an accepted mask, which is measured in every round;
 beyond_interval are those of `COMPARED` whose value after lies outside of all intervals before."""
 Key = tuple[str, str]  # specimen and structure
 Ends = tuple[float, float, float]  # a value and the ends of its interval, in pixels
@@ -153,12 +154,13 @@ def _scores(path: Path) -> dict[Key, float]:
 
 
 def _measures(path: Path) -> dict[Key, dict[str, Ends]]:
-    names = ("specimen", "structure", "measure", "unit", "value")
+    names = ("specimen", "structure", "measure", "unit", "value", "verdict")
     names += tuple(name for ends in INTERVALS.values() for name in ends)
     found: dict[Key, dict[str, Ends]] = {}
     for values in tables.rows(path, MORPHOMETRICS, names):
         row = dict(zip(names, values, strict=True))
-        if row["measure"] in COMPARED and row["unit"].startswith("px") and row["value"] is not None:
+        of_prediction = row["value"] is not None and row["verdict"] != "accepted"
+        if of_prediction and row["measure"] in COMPARED and row["unit"].startswith("px"):
             of = found.setdefault((row["specimen"], row["structure"]), {})
             of[row["measure"]] = row["value"], *(widest(row) or (-math.inf, math.inf))
     return found

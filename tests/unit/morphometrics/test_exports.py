@@ -267,5 +267,6 @@ def test_measures_that_change_by_more_than_their_interval_are_counted(tmp_path):
     same = changed(before, table("same", [100.0] * 12))[0]
     assert same["beyond_interval"] == 0 and "p_of_change" not in same
     assert changed(before, table("drawn", [120.0] * 12, source="corrected")) == []
+    assert changed(before, table("accepted", [100.0] * 12, verdict="accepted")) == []
     with pytest.raises(InputError, match="goes on with s11"):
         changed(before, table("short", [100.0] * 11))

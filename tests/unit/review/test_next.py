@@ -147,10 +147,12 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
         ends = ("low_90", "high_90", "low_by_threshold", "high_by_threshold")
         keys = ("measure", "value", "unit", *ends)
         rows = [
-            {"specimen": "good", "structure": "legs"} | dict(zip(keys, row, strict=True))
+            {"specimen": name, "structure": "legs", "verdict": verdict}
+            | dict(zip(keys, row, strict=True))
+            for name, verdict in (("good", ""), ("fine", "accepted"))
             for row in measured
         ]
-        columns = dict.fromkeys(("specimen", "structure", "measure", "unit"), str)
+        columns = dict.fromkeys(("specimen", "structure", "measure", "unit", "verdict"), str)
         table = tables.table(rows, columns | dict.fromkeys(("value", *ends), float))
         tables.write(table, folder / "morphometrics.parquet")
     shards = [sorted(folder.glob("shards/*.json")) for folder in folders]
@@ -163,12 +165,15 @@ def test_what_changed_between_rounds_stands_first(tmp_path: Path) -> None:
     assert legs["beyond_interval"] == "area"
     assert legs["state_before"] == legs["state_after"] == "outside"
     assert rows_[2]["overlap"] == 1 and rows_[2].get("measure") is None
+    (fine,) = (row for row in rows_ if (row["specimen"], row["structure"]) == ("fine", "legs"))
+    assert "measure" not in fine  # a person accepted another mask, which is measured
 
 
 def test_shards_whose_photographs_are_all_gone_are_not_compared(
     tmp_path: Path, by_hand: Callable
 ) -> None:
-    keys = dict.fromkeys(("genus", "round", "specimen", "structure", "measure", "unit"), str)
+    keys = ("genus", "round", "specimen", "structure", "measure", "unit", "verdict")
+    keys = dict.fromkeys(keys, str)
     ends = ("low_90", "high_90", "low_by_threshold", "high_by_threshold")
     empty = tables.table([], keys | dict.fromkeys(("iou", "value", *ends), float))
     for name in ("first", "second"):
@@ -194,7 +199,7 @@ def test_confidences_of_both_rounds_are_moved_by_what_was_judged_of_each(tmp_pat
         for annotation in data["annotations"]:
             annotation |= {"confidence": {"unadapted": given}}
         path.write_text(json.dumps(data))
-        keys = dict.fromkeys(("specimen", "structure", "measure", "unit"), str)
+        keys = dict.fromkeys(("specimen", "structure", "measure", "unit", "verdict"), str)
         ends = ("low_90", "high_90", "low_by_threshold", "high_by_threshold")
         empty = tables.table([], keys | dict.fromkeys(("iou", "value", *ends), float))
         for name in ("evaluation.csv", "morphometrics.parquet"):

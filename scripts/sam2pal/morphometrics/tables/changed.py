@@ -90,6 +90,7 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _counts(row: Mapping[str, Any]) -> bool:
-    by_hand = row["source"] in BY_HAND
+    # what a person accepted stands in every round, whatever that predicts
+    by_hand = row["source"] in BY_HAND or row["verdict"] == "accepted"
     known = row["status"] == MEASURED and row["value"] is not None
     return known and not by_hand and row["measure"] not in NOT_SUMMARISED
