@@ -150,7 +150,7 @@ def main() -> None:
         "controls": {"before": state.controls, "published": state.controls_of_best},
         "structure_weights": dict(zip(names, weights.tolist(), strict=True)),
         "pool": len(pool),
-        "pool_left_out": data.left_out,
+        "pool_left_out": state.left_out,
         "structures": names,
         "options": asdict(options),
         "model": asdict(stage.model),

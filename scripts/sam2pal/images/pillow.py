@@ -171,10 +171,11 @@ def _pillow_rgb(image: Image.Image) -> np.ndarray:
     """uint8 `[height, width, 3]` of a loaded image of any mode."""
     if image.mode.startswith(("I", "F")):
         return to_rgb(to_uint8(np.asarray(image))[0][..., None])
+    unseen = "A" in image.getbands() and not image.getchannel("A").getbbox()  # see `to_rgb`
     found = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _ROWS):  # as each conversion copies
         part = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
-        if part.has_transparency_data:
+        if part.has_transparency_data and not unseen:
             part = part.convert("RGBA")
             part = Image.alpha_composite(Image.new("RGBA", part.size, "white"), part)
         found[top : top + _ROWS] = part.convert("RGB")

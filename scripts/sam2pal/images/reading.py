@@ -197,7 +197,7 @@ def read_part(path: str | Path, box: tuple[int, int, int, int]) -> Photograph:
 def look_closer(
     path: str | Path, photograph: Photograph, window: Window, at_least: int
 ) -> Photograph:
-    """A window of a photograph, decoded again where the pixels that were read do not suffice.
+    """A window of a photograph or all of it, decoded again where the pixels that were read do not suffice.
 
     Args:
         photograph: all of the file, perhaps reduced.
@@ -206,15 +206,16 @@ def look_closer(
     Raises:
         InputError: as `read_photograph`.
     """
-    if window == photograph.shown:
-        return photograph
+    whole, size = window == photograph.shown, photograph.pixels.shape[:2]
     needed = math.ceil(at_least * max(photograph.displayed_shape) / window.side)
-    if photograph.frame and not large_enough(*photograph.pixels.shape[:2], needed):
-        if _decoder(path) is tiff:
+    # pixels to spare are not worth reading all of a photograph twice
+    enough = max(size) >= needed if whole else large_enough(*size, needed)
+    if photograph.frame and not enough:
+        if _decoder(path) is tiff and not whole:
             pixels = read_window(path, window)
             return replace(photograph, pixels=pixels, frame=None, window=window)
         photograph = read_photograph(path, needed)
-    return photograph.cut(window)
+    return photograph if whole else photograph.cut(window)
 
 
 def read_window(path: str | Path, window: Window) -> np.ndarray:

@@ -42,6 +42,9 @@ def to_uint8(
         values = np.minimum(values, over[0]) if over else values
     elif values.dtype.kind in "ui":
         limits = _LIMITS if bits is None else (2**bits - 1,)
+        if bits is None and values.dtype in (np.int8, np.int16, np.int32):  # a bit is the sign
+            most = np.iinfo(values.dtype).max
+            limits = (*(limit for limit in _LIMITS if limit < most), most)
     else:
         raise ValueError(f"samples of type {values.dtype} are not supported")
     largest = values.max(initial=0)
@@ -88,10 +91,13 @@ def scaled(values: np.ndarray, limit: int) -> np.ndarray:
 
 
 def to_rgb(samples: np.ndarray, alpha: bool = False, premultiplied: bool = False) -> np.ndarray:
-    """uint8 `[h, w, 3]` from uint8 `[h, w, 1..4]`: grey or RGB, then perhaps alpha."""
+    """uint8 `[h, w, 3]` from uint8 `[h, w, 1..4]`: grey or RGB, then perhaps alpha.
+
+    An alpha that is 0 everywhere does not count: nobody means a photograph that shows nothing.
+    """
     colours = samples.shape[2] - alpha
     rgb = samples[..., :colours]
-    if alpha:
+    if alpha and samples[..., colours:].any():
         rgb = np.empty((*samples.shape[:2], colours), np.uint8)
         rows = max(1, _BLOCK // max(1, samples.shape[1]))
         for first in range(0, len(samples), rows):

@@ -168,7 +168,7 @@ class Finder:
             found = self._tracker.track(self._tracker.encode(view.undo(image)), [self._memory])
         quality = found.predicted_iou.float().clamp(0, 1) * found.object_score.float().sigmoid()
         union = view.apply(found.logits[:, 0].float().amax(0)) > 0
-        return FoundWindow(window, by, float(quality.mean()), _box(union, shown))
+        return FoundWindow(window, by, float(quality.mean()), _box(union, shown, image.shape[-1]))
 
 
 def _cut_off(box: _Box, window: Window, size: tuple[int, int]) -> bool:
@@ -184,17 +184,17 @@ def _cut_off(box: _Box, window: Window, size: tuple[int, int]) -> bool:
     )
 
 
-def _box(union: Tensor, photograph: Photograph) -> _Box | None:
-    """(top, left, height, width) in the photograph of masks on the square, [s, s]; None without a pixel."""
+def _box(union: Tensor, photograph: Photograph, square: int) -> _Box | None:
+    """(top, left, height, width) in the photograph of masks over its square, [s, s]; None without a pixel."""
     side = len(union)
     left, top, wide, high = Runs.of(union.cpu().numpy(), side, side).without_specks(SPECK).bbox()
     if not wide:
         return None
-    box, window = letterbox_of(photograph, side), photograph.shown
+    box, window, step = letterbox_of(photograph, square), photograph.shown, square / side
     down, across = window.height / box.box[2], window.width / box.box[3]
     return (
-        (top - box.box[0]) * down + window.top,
-        (left - box.box[1]) * across + window.left,
-        high * down,
-        wide * across,
+        (top * step - box.box[0]) * down + window.top,
+        (left * step - box.box[1]) * across + window.left,
+        high * step * down,
+        wide * step * across,
     )

@@ -46,7 +46,7 @@ class TrackedPhotograph:
     def of(
         cls, photograph: Photograph, outcome: Outcome, followed: Sequence[str]
     ) -> "TrackedPhotograph":
-        box = letterbox_of(photograph, outcome.square or 4 * outcome.logits.shape[-1])
+        box = letterbox_of(photograph, outcome.square)
         known = [True] * len(followed) if outcome.known is None else outcome.known
         place = {name: i for i, name in enumerate(followed) if known[i]}
 

@@ -81,10 +81,10 @@ def contrasts(colours: Grid, masks: NDArray[np.bool_]) -> list[float | None]:
     """How far the mean colour of each mask lies from that of what surrounds it and belongs to no mask.
 
     Args:
-        colours: [3, s, s], of the photograph, normalised as the model sees it.
+        colours: [3, s, s], of the photograph, normalised as the model sees it; where it is 0 there is none.
         masks: [K, s, s].
     """
-    free = ~binary_dilation(masks.any(0), iterations=RIM)
+    free = ~binary_dilation(masks.any(0), iterations=RIM) & (colours != 0).any(0)
     found: list[float | None] = []
     for mask in masks:
         near = binary_dilation(mask, iterations=NEAR) & free

@@ -105,8 +105,7 @@ class Outcome:
     """One specimen's share of a batch: [F, ...] arrays.
 
     Attributes:
-        square: side of the square on which the specimen was seen, and over which the logits lie; four times
-            theirs if not given.
+        square: side of the square on which the specimen was seen, and over which the logits lie.
         fitted: [F, S, S], logits fitted to the picture, of which masks are then made.
         colours: [3, S/4, S/4], of the photograph, normalised as the model sees it.
         view: index of the view that was taken.
@@ -115,6 +114,7 @@ class Outcome:
         body_likeness: of all that was found to what is drawn on the template that is most alike, at most 1.
     """
 
+    square: int
     logits: np.ndarray
     predicted_iou: np.ndarray
     object_score: np.ndarray
@@ -126,7 +126,6 @@ class Outcome:
     shares: np.ndarray | None = None
     fitted: np.ndarray | None = None
     body_likeness: float | None = None
-    square: int | None = None
 
     @property
     def cells(self) -> np.ndarray:
@@ -205,13 +204,13 @@ def track_images(
     shares = shares.unflatten(0, (count, -1)).sum(1) / followed[:, None]
     return [
         Outcome(
+            images.shape[-1],
             *values,
             view=int(batch.match.view[i]),
             view_scores=batch.match.scores[i].cpu().numpy(),
             shares=shares[i].cpu().numpy(),
             fitted=fitted[i],
             body_likeness=float(batch.body_likeness[i]),
-            square=images.shape[-1],
         )
         for i, values in enumerate(
             zip(

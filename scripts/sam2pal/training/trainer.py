@@ -49,6 +49,7 @@ class TrainingState:
         best_state: what would be published of that step; the adapter before training if that was better.
         restored: how often training went back to `best_state` because it diverged.
         controls: of the model before the first step, see `validation.controls`.
+        left_out: why photographs of the pool could not be used, also those that an earlier process met.
     """
 
     step: int = 0
@@ -60,6 +61,7 @@ class TrainingState:
     before: dict[str, Tensor] = field(default_factory=dict)
     history: list[Numbers] = field(default_factory=list)
     controls: Numbers = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def improved(self) -> bool:
@@ -223,6 +225,7 @@ class Trainer:
         numbers = {"step": state.step, **numbers}
         if self._last or state.step % options.validate_every == 0:
             numbers |= self._select()
+        state.left_out = list(dict.fromkeys([*state.left_out, *self.data.left_out]))
         return numbers
 
     def _optimise(self) -> Numbers | None:
@@ -303,14 +306,16 @@ class Trainer:
     def _interpolated(self, after: dict[str, Tensor]) -> dict[str, Tensor]:
         """What would be published of this adapter (weight-space interpolation, arXiv:2109.01903).
 
-        A fresh adapter changes a weight by the product of its two matrices, the second of which begins at
-        zero: with that one interpolated and the other as it is, the weight itself is.
+        An adapter changes a weight by the product of its two matrices. The second of a fresh one begins at
+        zero: with that one interpolated and the other as it is, the weight itself is. Of an adapter that
+        training went on from both are, and the weights follow a path that is nearly straight.
         """
         before, share = self.state.before, self.options.interpolation
         if share == 1:
             return after
+        fresh = not any(bool(value.any()) for name, value in before.items() if ".lora_B." in name)
         return {
-            name: value if ".lora_A." in name else torch.lerp(before[name], value, share)
+            name: value if fresh and ".lora_A." in name else torch.lerp(before[name], value, share)
             for name, value in after.items()
         }
 

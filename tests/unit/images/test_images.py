@@ -133,6 +133,34 @@ def test_alpha_is_composited_on_white(tmp_path, name):
     assert pixels[0, 5].tolist() == [255, 255, 255]
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp", "grey.png", "16.png"])
+def test_a_photograph_that_alpha_hides_everywhere_is_seen(tmp_path, name):
+    rgba = np.concatenate([ramp(), np.zeros((24, 36, 1), np.uint8)], axis=2)
+    expected = ramp()
+    if name == "16.png":
+        import imagecodecs
+
+        (tmp_path / name).write_bytes(imagecodecs.png_encode(rgba.astype(np.uint16) * 257))
+    elif name == "grey.png":
+        Image.fromarray(rgba[..., [0, 3]], "LA").save(tmp_path / name)
+        expected = expected[..., [0, 0, 0]]
+    else:
+        more = {"lossless": True, "exact": True} if name == "a.webp" else {}
+        Image.fromarray(rgba).save(tmp_path / name, **more)
+    assert np.array_equal(read_photograph(tmp_path / name).pixels, expected)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32])
+def test_of_signed_samples_one_bit_is_the_sign(tmp_path, kind):
+    path, most = tmp_path / "signed.tif", np.iinfo(kind).max
+    samples = (ramp() / 255 * most).astype(kind)
+    samples[0, 0], samples[0, 1] = most, -5
+    tifffile.imwrite(path, samples, photometric="rgb")
+    pixels = read_photograph(path).pixels.astype(int)
+    assert pixels[0, :2].tolist() == [[255] * 3, [0] * 3]
+    assert np.abs(pixels - ramp())[1:].max() <= 2
+
+
 def test_selections_saved_in_a_tiff_are_not_transparency(tmp_path):
     path = tmp_path / "selection.tif"
     four = np.concatenate([ramp(), np.zeros((24, 36, 1), np.uint8)], axis=2)

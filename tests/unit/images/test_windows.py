@@ -77,6 +77,11 @@ def test_a_window_has_the_pixels_that_it_needs(tmp_path, orientation, suffix):
     box = Letterbox(*whole.displayed_shape, 32, window)
     seen, expected = box.image_to_square(coarse.pixels, coarse.frame), box.image_to_square(part)
     assert np.abs(seen - expected).max() < 0.15
+    # all of it is read again where it has fewer pixels than are needed
+    all_of_it = Window.whole(*whole.displayed_shape)
+    assert look_closer(path, small, all_of_it, max(small.pixels.shape)) is small
+    finer = look_closer(path, small, all_of_it, max(small.pixels.shape) + 1)
+    assert finer.shown == all_of_it and max(finer.pixels.shape) > 2 * max(small.pixels.shape)
     left, top, width, height = closer.stored_box()
     mask = np.zeros(whole.displayed_shape, bool)
     mask[200:350, 310:450] = True

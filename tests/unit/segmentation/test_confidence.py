@@ -97,6 +97,9 @@ def test_contrast_is_with_what_surrounds_a_mask_and_is_no_structure():
     assert found[:2] == [pytest.approx(2 * 3**0.5), pytest.approx(8 * 3**0.5)]
     assert found[2] is None
     assert contrasts(colours, np.ones((1, 32, 32), bool)) == [None]
+    # nor does the padding round the photograph, which is 0
+    colours[:, :, :4] = 0
+    assert contrasts(colours, masks)[:2] == found[:2]
 
 
 def test_finer_logits_say_the_same():

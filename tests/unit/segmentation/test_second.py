@@ -54,7 +54,7 @@ def look(monkeypatch):
         monkeypatch.setattr(second, "track_images", answered)
         tracker = SimpleNamespace(image_size=SIDE, device=torch.device("cpu"))
         pixels = np.full((SIDE, SIDE, 3), 200, np.uint8)
-        outcome = Outcome(first, np.ones(3), np.ones(3), view_scores=np.array([np.nan]))
+        outcome = Outcome(SIDE, first, np.ones(3), np.ones(3), view_scores=np.array([np.nan]))
         photograph = Photograph(pixels, 1, SIDE, SIDE)
         return second_specimen(tracker, bank or Templates(), "a.png", photograph, outcome), seen
 

@@ -313,6 +313,7 @@ def photograph(height=40, width=30, orientation=1) -> Photograph:
 def outcome(*logits, predicted_iou=0.8, object_score=2.0) -> Outcome:
     count = len(logits)
     return Outcome(
+        4 * logits[0].shape[-1],
         np.stack(logits).astype(np.float32),
         np.full(count, predicted_iou),
         np.full(count, object_score),

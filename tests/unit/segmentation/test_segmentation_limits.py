@@ -83,7 +83,7 @@ def test_flagged():
     logits = np.full((1, 16, 16), -9.0, np.float32)
     logits[0, 2:14, 4:12] = 4.0
     photograph = Photograph(np.zeros((80, 40, 3), np.uint8), 1, 40, 80)
-    outcome = Outcome(logits, np.array([0.9]), np.array([5.0]))
+    outcome = Outcome(64, logits, np.array([0.9]), np.array([5.0]))
     annotator = Annotator(read_structures({"head": {}}), ["head"], SegmentationOptions())
     for limit, flags in ((LIMIT, ["outside_template_area"]), (None, [])):
         (found,) = annotator.annotate(photograph, outcome, {}, [limit])

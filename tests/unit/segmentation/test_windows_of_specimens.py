@@ -17,11 +17,12 @@ from sam2pal.dataset.manifest import build_manifest
 from sam2pal.dataset.rle import decode_mask
 from sam2pal.dataset.runs import Runs
 from sam2pal.images.foreground import overlap
-from sam2pal.images.reading import look_closer, read_photograph
+from sam2pal.images.letterbox import Letterbox
+from sam2pal.images.reading import Photograph, look_closer, read_photograph
 from sam2pal.images.window import Window
 from sam2pal.io.errors import InputError
 from sam2pal.model.build import build_model
-from sam2pal.model.finding import Finder, FoundWindow
+from sam2pal.model.finding import Finder, FoundWindow, _box
 from sam2pal.model.loading import square_image
 from sam2pal.model.templates import FILLED, TemplateSet, specimen_on
 from sam2pal.model.tracker import Tracker
@@ -252,6 +253,21 @@ def test_what_lies_apart_from_its_structure_is_flagged_and_the_less_sure_make_ro
     assert found["mouth"]["area"] == 200 and found["mouth"]["score"] == 0.7
     assert found["eye"]["area"] == 0 and found["eye"]["flags"] == ["absent"]
     assert found["eye"]["score"] == 0 and found["eye"]["areas"] == {"0.25": 0, "0.5": 0}
+
+
+@pytest.mark.parametrize(("height", "width"), [(400, 206), (333, 500), (700, 1000)])
+def test_a_box_of_masks_lies_where_the_letterbox_laid_the_photograph(height, width):
+    errors = []
+    for top, left in np.random.default_rng(0).integers(0, [height // 2, width // 2], (100, 2)):
+        mask = np.zeros((height, width), bool)
+        mask[top : top + height // 3, left : left + width // 3] = True
+        square = torch.from_numpy(Letterbox(height, width, 256).mask_to_square(mask))
+        cells = torch.nn.functional.avg_pool2d(square[None], 4)[0] > 0.5
+        photograph = Photograph(np.zeros((height, width, 3), np.uint8), 1, width, height)
+        first, start, high, wide = _box(cells, photograph, 256)
+        middle = top + height // 3 / 2, left + width // 3 / 2
+        errors.append((first + high / 2 - middle[0], start + wide / 2 - middle[1]))
+    assert np.abs(np.mean(errors, 0)).max() < 0.1 * max(height, width) / 64  # of a cell
 
 
 def test_a_window_that_cuts_limbs_off_is_widened():

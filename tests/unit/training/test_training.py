@@ -256,6 +256,19 @@ def test_killed_and_resumed_is_undisturbed(small_model, data, undisturbed, tmp_p
     assert_same_training(model, progress, expected_model, expected)
 
 
+def test_what_was_left_out_of_the_pool_is_kept_when_training_goes_on(small_model, data, tmp_path):
+    def die(step, numbers):
+        if step == 3:
+            raise Killed
+
+    first = dataclasses.replace(data, left_out=["a.png: damaged", "b.png: damaged"])
+    with pytest.raises(Killed):
+        run(fresh(small_model, FEW), first, tmp_path, FEW, on_step=die)
+    second = dataclasses.replace(data, left_out=["b.png: damaged", "c.png: damaged"])
+    state = run(fresh(small_model, FEW), second, tmp_path, FEW)
+    assert state.left_out == [f"{name}.png: damaged" for name in "abc"]
+
+
 def test_controls_are_resumed(small_model, data, tmp_path):
     options = dataclasses.replace(FEW, steps=3, validate_every=2, controls=2)
     model = fresh(small_model, options)
@@ -978,6 +991,36 @@ def test_published_weights_lie_between_those_before_and_after(
         first = ".lora_A." in name  # of the product that is added to a weight; the other was zero
         expected = after[name] if first else share * after[name]
         assert torch.allclose(value, expected, atol=1e-7), name
+
+
+def test_what_is_published_lies_near_the_line_from_the_adapter_that_training_went_on_from(
+    small_model, data, tmp_path
+):
+    def weights(state):
+        """What an adapter adds to each weight."""
+        return {
+            name: torch.einsum("or..., ri... -> oi", value, state[name.replace("lora_B", "lora_A")])
+            for name, value in state.items()
+            if ".lora_B." in name
+        }
+
+    model = fresh(small_model, FEW)
+    trainer = trainer_of(model, data, tmp_path, dataclasses.replace(FEW, interpolation=0.25))
+    generator = torch.Generator().manual_seed(2)
+    before, after = (
+        {
+            name: size * torch.randn(value.shape, generator=generator)
+            for name, value in adapters.adapter_state(model).items()
+        }
+        for size in (1.0, 0.2)
+    )
+    after = {name: before[name] + moved for name, moved in after.items()}
+    trainer.state.before = before
+    published = weights(trainer._interpolated(after))
+    before, after = weights(before), weights(after)
+    for name, value in published.items():
+        away = value - torch.lerp(before[name], after[name], 0.25)
+        assert away.norm() < 0.06 * (after[name] - before[name]).norm(), name
 
 
 # ---------------------------------------------------------------- what the model before training finds
