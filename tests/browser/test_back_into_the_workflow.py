@@ -214,6 +214,10 @@ def test_what_was_said_in_an_earlier_session_is_taken_back_as_if_it_had_never_be
     after = given(tab, tmp_path / "Abax/two.json")
     assert bare(said(after)) == bare(never)
     corrections, _ = told(browser.results, [tmp_path / "Abax/two.json"], "after")
+    kept = [one for one in exported["annotations"] if one in never.values()]
+    path.write_text(json.dumps(exported | {"annotations": kept}), "utf-8")
+    without, _ = told(browser.results, [path], "never")
+    assert corrections.read_bytes() == without.read_bytes()  # all that tables are made of
     rows = measured(browser.results.parent / "shards/Abax.json", corrections)
     assert [rows["turned", "head"][key] for key in ("status", "source", "value")] == [
         "measured", "predicted", predicted(0).sum()]  # fmt: skip

@@ -50,4 +50,4 @@ def decoded(content: bytes) -> tuple[str, str]:
         return content.decode("utf-8-sig"), ""
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")
-        return text, "this is no UTF-8; read as Windows-1252"
+        return text, "not UTF-8, so it was read as Windows-1252; look whether its umlauts are right"

@@ -543,7 +543,7 @@ def test_indexed_masks_with_a_legend(tmp_path, photographs, mask_folder, name, l
     [
         (None, "need a file legend.csv"),
         ("value,structure\nx,head\n", "row 2 .* neither a whole number nor a colour"),
-        ("1,head\n1,body\n", "the value 1 has two structures"),
+        ("1,head\n1,body\n", "row 2: the value 1 has a row already; remove one"),
         ("1,head\n#ffffff,body\n", "either index values or colours"),
         ("1,head,red\n", "row 1 needs a value and a structure"),
     ],

@@ -91,7 +91,7 @@ def _mask(shape: ElementTree.Element, where: str, size: tuple[int, int] | None) 
         int(float(shape.get(key) or "")) for key in ("left", "top", "width", "height")
     )
     if size is None:
-        raise InputError(f"{where}: a mask needs the size of its image")
+        raise InputError(f"{where}: it does not say the size of its image; export it again")
     place = paste_slices((width, height), left, top, size, where)
     runs = np.array([int(run) for run in (shape.get("rle") or "").split(",")])
     if runs.min() < 0 or runs.sum() != width * height:

@@ -123,7 +123,9 @@ def _pasted(
 ) -> np.ndarray:
     """The mask of a shape of type `mask`: a PNG in base64, pasted at the first point."""
     if size is None:
-        raise InputError(f"{where}: a mask needs imageWidth and imageHeight in its file")
+        raise InputError(
+            f"{where}: its file lacks imageWidth and imageHeight; save it again in LabelMe"
+        )
     if not all(math.isfinite(value) for value in points[0]):
         raise InputError(f"{where}: the place of its mask is not a number; redraw it")
     left, top = (round(value) for value in points[0])

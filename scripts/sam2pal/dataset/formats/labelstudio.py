@@ -125,7 +125,9 @@ def _outline(kind: str, region: Mapping[str, Any], label: str, where: str) -> Ou
         percent = [[finite(value[key]) for key in ("x", "y", "radiusX", "radiusY")]]
     turn = np.deg2rad(finite(value.get("rotation") or 0))
     if not all(-50 <= v <= 150 for ring in percent for v in ring):
-        raise InputError(f"{where}: its points are not percentages of the photograph")
+        raise InputError(
+            f"{where}: its points are not percentages of the photograph's sides; export it again"
+        )
 
     def draw(height: int, width: int) -> np.ndarray:
         if all(sides) and not _alike(finite(sides[0]) / finite(sides[1]), width / height):
@@ -149,7 +151,9 @@ def _alike(one: float, other: float) -> bool:
 def _brush(region: Mapping[str, Any], label: str, where: str) -> Outline:
     width, height = (int(finite(region[key])) for key in ("original_width", "original_height"))
     if not 0 < width * height <= MAX_PIXELS:
-        raise InputError(f"{where}: {width} x {height} is not the size of a photograph")
+        raise InputError(
+            f"{where}: {width} x {height} is not the size of a photograph; export it again"
+        )
     try:
         channels = decode_brush(bytes(region["value"]["rle"]), 4 * width * height)
     except (ValueError, IndexError) as error:

@@ -57,7 +57,9 @@ def read_legend(folder: Path, notes: list[str]) -> dict[Value, str]:
                 " colour #rrggbb"
             )
         if value in legend:
-            raise InputError(f"{path}: the value {pair[0]} has two structures")
+            raise InputError(
+                f"{path}: row {number}: the value {pair[0]} has a row already; remove one"
+            )
         legend[value] = str(label).strip()
     if len({type(value) for value in legend}) != 1:
         raise InputError(

@@ -50,7 +50,9 @@ def _polygon(entry: dict[str, Any], label: str, where: str, _: object) -> Outlin
 def _bitmap(entry: dict[str, Any], label: str, where: str, size: tuple[int, int] | None) -> Outline:
     bitmap = entry["bitmap"]
     if size is None:
-        raise InputError(f"{where}: a bitmap needs the size of its photograph")
+        raise InputError(
+            f"{where}: its file does not say the size of the photograph; export it again"
+        )
     expand = zlib.decompressobj()
     try:
         content = expand.decompress(base64.b64decode(bitmap["data"]), 2**28)

@@ -204,7 +204,8 @@ def _structure_attribute(
     if len(named) > 1 and not any(hits.values()):
         raise InputError(
             f"{path}: none of the region attributes {', '.join(sorted(named))} holds names of"
-            f" structures ({', '.join(structures)})"
+            f" structures ({', '.join(structures)}); correct the values in VIA, or the names in the"
+            " configuration"
         )
     return min(named, key=lambda key: (-hits[key], key))
 

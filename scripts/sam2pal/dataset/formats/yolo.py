@@ -65,7 +65,11 @@ def read(folder: Path, listed: Sequence[Path], classes: Path, photographs: Photo
             try:
                 label, ring = names[int(cells[0])], [float(cell) for cell in cells[1:]]
             except (ValueError, KeyError):
-                source.faults.append(InputError(f"{where} is not a class and points in 0 to 1"))
+                source.faults.append(
+                    InputError(
+                        f"{where} is not the number of a class and points from 0 to 1; export it again"
+                    )
+                )
                 continue
             drawing.outlines.append(_outline(label, f"{where} ('{label}')", ring))
         for label in lacking.get(stem.removeprefix("labels/"), ()):
