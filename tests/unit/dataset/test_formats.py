@@ -251,7 +251,9 @@ def test_yolo_as_roboflow_lays_it_out(tmp_path, photographs):
     save(labels / "a.txt", f"3 {points}\n8 {points}\n".encode())
     data = convert(labels, photographs, NAMES)
     assert np.array_equal(masks_of(data)["a", "head"], square())
-    assert "a.txt: line 2 is not the number of a class" in notes(data) and "README" not in notes(data)
+    assert "a.txt: line 2 is not the number of a class" in notes(data) and "README" not in notes(
+        data
+    )
 
 
 def test_a_ring_in_a_hole_is_no_hole(photographs, tmp_path):
