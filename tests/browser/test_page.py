@@ -108,7 +108,11 @@ def test_two_tabs_and_two_rounds_lose_nothing(browser: Browser) -> None:
     one.press("a")
     two.page.wait_for_function("() => document.querySelectorAll('.verdict').length === 1")
     two.look("second")
+    two.press("Shift+A", "u")
+    assert two.page.locator("dialog .said").inner_text() == "3 verdicts of second: undone"
+    assert two.verdicts() == ["", "", ""]
     two.press("Shift+A")
+    assert two.page.locator("dialog .said").inner_text() == "second: 3 masks accepted"
     one.press("r")
     one.press("Escape")
     one.page.wait_for_function("() => document.querySelectorAll('.grid .verdict').length === 5")
@@ -311,6 +315,13 @@ def test_keys_that_come_before_a_verdict_is_written_are_on_the_next_structure(
     tab.look("second")
     tab.page.evaluate(at_once, ["a", "r"])
     tab.settle()
+    assert tab.verdicts() == ["accepted", "rejected", ""]
+    tab.page.keyboard.down("n")
+    for _ in range(3):  # it is held
+        tab.page.keyboard.down("n")
+    tab.page.keyboard.up("n")
+    tab.settle()
+    tab.press("u")
     assert tab.verdicts() == ["accepted", "rejected", ""]
     tab.press("Escape")
     found = tab.export()

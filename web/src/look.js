@@ -299,10 +299,10 @@ export class Look {
     if (!review.can(row)) return;
     const masks = await this.#masks(row);
     if (!masks) return;
-    for (const s of review.open(row)) {
-      if (!row.marks[s] || review.settled(row, s)) continue;
-      await review.judge(row, s, "accepted", masks[s] ?? nothing(row));
-    }
+    const left = review.open(row).filter((s) => row.marks[s] && !review.settled(row, s));
+    for (const s of left) await review.judge(row, s, "accepted", masks[s] ?? nothing(row));
+    review.together(left.length);
+    this.say(`${row.name}: ${counted(left.length, "mask")} accepted`);
     if (this.row === row) this.step(1);
     if (this.row === row) this.#verdicts();
   }
@@ -328,7 +328,8 @@ export class Look {
     const last = await this.#inTurn(() => this.review.undo());
     if (!last) return this.say("There is nothing to undo.");
     await this.open(last.row, last.s);
-    this.say(`${this.review.structures[last.s].name} of ${last.row.name}: undone`);
+    const what = last.replaced.length > 1 ? counted(last.replaced.length, "verdict") : this.review.structures[last.s].name;
+    this.say(`${what} of ${last.row.name}: undone`);
   }
 
   ///// mending /////
@@ -475,7 +476,8 @@ export class Look {
       o: () => this.#outlines(!this.outlines),
       ...Object.fromEntries(JUDGED.map(([verdict, { key: letter }]) => [letter, () => this.judge(verdict)])),
     }[event.key];
-    own?.();
+    // a key that is held down goes on to the next specimen, and judges nothing that was not seen
+    if (!event.repeat || arrow || "jk".includes(event.key)) own?.();
     return Boolean(own) || this.#view(event);
   }
 

@@ -142,6 +142,13 @@ export class Review {
     return held;
   }
 
+  /** Let the last `n` verdicts be undone at once. */
+  together(n) {
+    if (n < 2) return;
+    const all = this.past.splice(-n);
+    this.past.push({ ...all[0], replaced: all.flatMap(({ replaced }) => replaced) });
+  }
+
   /** Undo what this tab did last; gives what it was about, or null. */
   async undo() {
     const last = this.past.pop();
