@@ -137,6 +137,12 @@ def test_a_box_beyond_the_tray_is_none(browser: Browser, tmp_path: Path) -> None
     found = json.loads(Path(waiting.value.path()).read_text())["annotations"]
     assert [tuple(one["bbox"]) for one in found if one["image_id"] == 1] == FOUND
     # the mouse is on the button
+    tab.page.set_viewport_size({"width": 341, "height": 192})  # a zoom of 400 %
+    beyond = "e => e.scrollHeight > e.clientHeight + 1"
+    parts = tab.page.locator(".side > *").all()
+    assert [one.inner_text() for one in parts if one.evaluate(beyond)] == []
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 341
+    tab.page.set_viewport_size({"width": 1400, "height": 600})
     axe = Axe().run(tab.page, options={"preload": False}).response["violations"]
     assert [v["id"] for v in axe if v["impact"] in ("serious", "critical")] == []
 
