@@ -43,19 +43,21 @@ export class Review {
    * made, what was predicted comes back in its place: `told` keeps what the page was made with.
    */
   #replaced() {
-    const holds = new Set();
     this.gone = new Set();
+    const said = (r) => JSON.stringify([r.specimen, r.structure, r.verdict]);
+    const holds = (r) => this.store.latest(r.key).verdict === r.verdict;
     for (const row of this.rows) if (row.told) [row.marks, row.told] = [row.told, null];
     for (const r of this.store.given.values()) {
-      const said = JSON.stringify([r.specimen, r.structure, r.verdict]);
-      (this.store.latest(r.key).verdict === r.verdict ? holds : this.gone).add(said);
+      if (holds(r)) continue;
+      this.gone.add(said(r));
       const [row, s] = [this.named.get(r.specimen), this.structures.findIndex(({ name: own }) => own === r.structure)];
       if (!fact(r) || row?.marks[s]?.hand !== "corrected" || this.facts.has(JSON.stringify([r.specimen, r.structure, r.sha256]))) continue;
       row.told ??= row.marks;
       const instead = row.marks[s].predicted ?? { unknown: true, back: true };
       row.marks = row.marks.map((mark, i) => (i === s ? instead : mark));
     }
-    for (const said of holds) this.gone.delete(said);
+    // the same may have been said in another round
+    if (this.gone.size) for (const r of this.store.given.values()) if (holds(r)) this.gone.delete(said(r));
   }
 
   /**
@@ -66,7 +68,7 @@ export class Review {
     const made = this.facts.get(JSON.stringify([row.name, this.structures[s].name, row.sha256]));
     const record = made ?? this.store.latest(this.key(row, s));
     let given = row.marks[s]?.given;
-    if (this.gone.has(JSON.stringify([row.name, this.structures[s].name, given]))) given = undefined;
+    if (given && this.gone.has(JSON.stringify([row.name, this.structures[s].name, given]))) given = undefined;
     if (record && !record.verdict) return null; // taken back
     const old = !made && record && OF_THE_MASK.has(record.verdict) && record.judged !== (row.marks[s]?.print ?? "");
     if (!record || (old && given)) return given ? { verdict: given, record: null, fact: false, old: false, round: "", given: true } : null;
