@@ -173,7 +173,13 @@ def remember(tracker: Tracker, known: TemplateSet, options: SegmentationOptions)
     sides = torch.tensor(other_side(names) if options.mirrored else range(len(names)))
     shown = known.shown
     if not bool(shown.any()):
-        raise InputError(f"no template shows any of the structures {', '.join(names)}")
+        said = f"no template shows any of the structures {', '.join(names)}"
+        if bool(known.masks.any()):
+            said += (
+                f" as large as a pixel of the model's square, {tracker.image_size} pixels wide; outline"
+                " larger ones, or give the model a larger `image_size`"
+            )
+        raise InputError(said)
     duplicates = known.near_duplicates()
     for pair in duplicates:
         log.warning(

@@ -1,5 +1,6 @@
 """Specimens segmented together: first in their windows, then the parts of structures in closer ones."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,8 @@ from sam2pal.segmentation.parents import Level, flag_outside, levels_of
 from sam2pal.segmentation.second import second_specimen
 from sam2pal.segmentation.states import Thresholds, decide_states
 from sam2pal.segmentation.tracking import Outcome, track_halving
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -62,6 +65,8 @@ class BatchSegmenter:
         self.closer = max((level.closer for level in self._levels), default=1.0)
         self.size = options.batch_size
         self.followed = [names[index] for index in self.bank.followed.tolist()]
+        found = {*self.followed}.union(*(level.followed for level in self._levels))
+        _warn_of_small(templates, [name for name in names if name not in found], tracker.image_size)
         annotator = Annotator(structures, self.followed, options)
         self.labelled = list(
             templates_by_others(tracker, self.bank, (known, templates), annotator, options)
@@ -117,9 +122,8 @@ class BatchSegmenter:
             [one.outcome for one, _ in seen],
         )
         self.size = min(self.size, fits)
-        followed = [level.names[index] for index in level.bank.followed.tolist()]
         annotator = Annotator(
-            self._structures, followed, self._options, level.names, self._confidence
+            self._structures, level.followed, self._options, level.names, self._confidence
         )
         for (one, cut), outcome in zip(seen, outcomes, strict=True):
             one.windows[level.parent] = list(cut.stored_box())
@@ -137,6 +141,20 @@ class BatchSegmenter:
 
     def _by_name(self, annotations: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         return {self._structures[one["category_id"] - 1].name: one for one in annotations}
+
+
+def _warn_of_small(
+    templates: Sequence[AnnotatedSpecimen], names: Sequence[str], square: int
+) -> None:
+    """Name those of structures that are not looked for which are drawn all the same."""
+    for name in names:
+        if any(name in of.masks and of.masks[name].any() for of in templates):
+            log.warning(
+                "'%s' is on no template as large as a pixel of the model's square, %d pixels wide, and is "
+                "not looked for; a larger `image_size` would show it",
+                name,
+                square,
+            )
 
 
 def _trust(annotation: Mapping[str, Any]) -> float:

@@ -32,6 +32,11 @@ class Level:
     filled: float
     closer: float
 
+    @property
+    def followed(self) -> list[str]:
+        """Those of the parts that at least one template shows."""
+        return [self.names[index] for index in self.bank.followed.tolist()]
+
     def window(self, photograph: Photograph, bbox: Sequence[int]) -> Window:
         """Round a mask of the structure, inside of what is shown of the photograph."""
         return photograph.shown.part(photograph.upright_box(*bbox), self.filled)
@@ -46,8 +51,8 @@ def levels_of(
 ) -> list[Level]:
     """The structures whose parts are looked for in windows of their own, wholes before their parts.
 
-    Those are left out of whose parts one is drawn only where the structure is not, that fill their specimen,
-    or whose sides a mirrored view would exchange.
+    Those are left out of whose parts one is drawn only where the structure is not, whose parts are all too
+    small to be seen, that fill their specimen, or whose sides a mirrored view would exchange.
     """
     levels = []
     parents = {structure.name: structure.parent for structure in structures}
@@ -58,7 +63,7 @@ def levels_of(
         if options.mirrored and named_for_side([parent, *names]):
             continue
         cut = known.within(parent, names, templates)
-        if cut is None:
+        if cut is None or not bool(cut.at(tracker.image_size).shown.any()):
             continue
         own = [known.specimens.index(name) for name in cut.specimens]
         closer = max(

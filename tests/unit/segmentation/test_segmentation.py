@@ -263,11 +263,31 @@ def test_only_templates_that_show_a_structure_are_asked(tracker, genus, predicti
         assert one["score"] == pytest.approx(other["score"], abs=1e-3)
 
 
+def with_a_speck(genus):
+    """A template whose horn is a pixel of its photograph, far less than one of the square."""
+    template = genus.templates[0]
+    horn = np.zeros((template.height, template.width), bool)
+    horn[template.height // 2, template.width // 2] = True
+    masks = {name: template.masks[name] for name in DRAWN} | {"horn": horn}
+    return dataclasses.replace(template, annotations=drawn_annotations(masks))
+
+
+def test_a_structure_that_no_square_shows_is_named(tracker, genus, caplog):
+    run(tracker, genus, UPRIGHT, genus.specimens[:1], templates=genus.templates[:1])
+    assert "square" not in caplog.text  # nobody drew a horn there
+    found = run(tracker, genus, UPRIGHT, genus.specimens[2:3], templates=[with_a_speck(genus)])
+    assert "'horn' is on no template as large as a pixel of the model's square, 64 p" in caplog.text
+    assert of(found, "b1")["horn"]["flags"] == ["no_template"]
+
+
 def test_no_usable_template(tracker, genus):
     with pytest.raises(InputError, match="no template is left"):
         run(tracker, genus, templates=[])
     with pytest.raises(InputError, match="no template shows any of the structures horn"):
         run(tracker, genus, structures=STRUCTURES[4:])
+    speck, small = with_a_speck(genus), "horn as large as a pixel of the model's square, 64 pixels"
+    with pytest.raises(InputError, match=small):
+        run(tracker, genus, structures=STRUCTURES[4:], templates=[speck])
     lost = dataclasses.replace(genus.templates[0], path="/nowhere/a1.png")
     with pytest.raises(InputError, match="/nowhere/a1.png"):
         run(tracker, genus, templates=[lost])

@@ -30,7 +30,7 @@ from sam2pal.research.synthetic.photograph import sample_style
 from sam2pal.research.synthetic.species import sample_species
 from sam2pal.research.synthetic.specimen import draw_specimen
 from sam2pal.segmentation.annotations import make_room
-from sam2pal.segmentation.parents import OUTSIDE, flag_outside
+from sam2pal.segmentation.parents import OUTSIDE, flag_outside, levels_of
 from sam2pal.segmentation.shard import segment
 from sam2pal.segmentation.states import Thresholds
 from sam2pal.training.unlabelled import Unlabelled
@@ -224,6 +224,17 @@ def test_parts_are_looked_for_in_windows_round_their_structure(tracker, genus, m
 
 def with_masks(template, **masks):
     return replace(template, annotations={**template.annotations, **drawn_annotations(masks)})
+
+
+def test_a_part_too_small_for_its_own_window_stops_nothing(tracker, genus):
+    template, _, _ = genus
+    large, speck = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+    large[100:500, 100:500] = True
+    speck[300, 300] = True
+    template = replace(template, annotations=drawn_annotations({"head": large, "front": speck}))
+    known = TemplateSet.read([template], ["head", "front"], 256, aligned=False)
+    structures = read_structures({"head": None, "front": {"parent": "head"}})
+    assert levels_of(tracker, known, [template], structures, SegmentationOptions(turns=(0,))) == []
 
 
 def test_what_lies_apart_from_its_structure_is_flagged_and_the_less_sure_make_room():
