@@ -12,6 +12,14 @@ from running import Project
 CARABIDAE = Path(__file__).resolve().parents[2] / "shared" / "data" / "carabidae"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where two processes test, a file stays in one, and so does the workflow, which begins as it is the longest."""
+    for item in items:
+        group = "workflow" if item.path.parent.name == "workflow" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
+
+
 @pytest.fixture(scope="session")
 def carabidae() -> Path:
     """The folder of real beetles with truth; tests that need it skip where it is absent."""
