@@ -13,7 +13,7 @@ CARABIDAE = Path(__file__).resolve().parents[2] / "shared" / "data" / "carabidae
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where two processes test, a file stays in one, and so does the workflow, which begins as it is the longest."""
+    """A file stays in one of several processes, and so does the workflow; being the longest, it begins."""
     for item in items:
         group = "workflow" if item.path.parent.name == "workflow" else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))

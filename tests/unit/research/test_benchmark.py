@@ -12,6 +12,7 @@ import torch
 import yaml
 from PIL import Image
 
+from sam2pal import segmentation, training
 from sam2pal.config.training import TrainingOptions
 from sam2pal.dataset.manifest import Specimen
 from sam2pal.dataset.rle import decode_mask, encode_mask
@@ -127,6 +128,18 @@ def test_configurations_differ_by_what_decides_and_by_nothing_else(write):
         ),
     ]
     assert len({base, *others}) == 7
+
+
+def test_runs_are_made_again_when_segmentation_or_training_computes_something_else(
+    write, monkeypatch
+):
+    protocol = read_protocol(write())
+    before = {name: protocol.configuration(name, "abc", 64) for name in ("palindrome", "untrained")}
+    monkeypatch.setitem(training.METHODS, "train_palindrome", 0)
+    assert protocol.configuration("untrained", "abc", 64) == before["untrained"]
+    assert protocol.configuration("palindrome", "abc", 64) != before["palindrome"]
+    monkeypatch.setitem(segmentation.METHODS, "segment_shard", 0)
+    assert protocol.configuration("untrained", "abc", 64) != before["untrained"]
 
 
 @pytest.mark.parametrize(

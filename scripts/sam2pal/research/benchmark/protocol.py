@@ -19,10 +19,12 @@ from sam2pal.config.structures import Structure, read_structures
 from sam2pal.config.training import ConfiguredTraining
 from sam2pal.io.errors import InputError
 from sam2pal.io.spelling import nearest
+from sam2pal.segmentation import METHODS as SEGMENTATION
+from sam2pal.training import METHODS as TRAINING
 
-METHOD = 5
-"""Raise it when the same protocol gives other numbers, also by another default of training: runs of another
-method are run again."""
+METHOD = 6
+"""Raise it when templates are drawn or masks are scored otherwise, or a default of training changes: runs of
+another method are run again, as they are when training or segmentation computes something else."""
 
 
 @options
@@ -100,6 +102,8 @@ class Protocol:
         chosen = self.variants[variant]
         values = {
             "method": METHOD,
+            "segmentation_method": SEGMENTATION["segment_shard"],
+            "training_method": TRAINING["train_palindrome"] if chosen.training else None,
             "model": model,
             "side": side,
             "structures": [asdict(structure) for structure in self.structures],
