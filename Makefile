@@ -116,7 +116,7 @@ profile: $(READY) ## Make `snakemake --profile slurm` work as typed
 
 test: lint $(READY) ## Run the tests: formatting, units, the workflow (what CI runs)
 	@echo "== testing"
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # SLURM=one-genus is its short form; with SAM2PAL_INSTALL_SLURM= nothing is installed
 SLURM := two-genera

@@ -13,11 +13,8 @@ CARABIDAE = Path(__file__).resolve().parents[2] / "shared" / "data" / "carabidae
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file stays in one of several processes, and so does the workflow; being the longest, it begins."""
-    for item in items:
-        group = "workflow" if item.path.parent.name == "workflow" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.path.parent.name != "workflow")
+    """The file that takes longest comes first: each file is tested by one of two processes."""
+    items.sort(key=lambda item: item.path.name != "test_workflow.py")
 
 
 @pytest.fixture(scope="session")
