@@ -13,7 +13,7 @@ from pathlib import Path
 from sam2pal.cli import program, run
 from sam2pal.config.structures import read_structures
 from sam2pal.config.text_files import read_yaml
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, many
 from sam2pal.review.annotating import write_annotation_page
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     result = write_annotation_page(
         output, arguments.genus, arguments.photographs, structures_of(arguments.config)
     )
-    print(f"{output}: {result.specimens} photographs; open it in a browser")
+    print(f"{output}: {many(result.specimens, 'photograph')}; open it in a browser")
     for problem in result.problems:
         print(f"  {problem}")
 

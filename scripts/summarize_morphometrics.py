@@ -84,7 +84,7 @@ def report(rows: list[dict[str, Any]], left_out: list[str], against: list[str]) 
         return "no genus has drawn masks to compare with"
     said = f"{sum(row['n'] > 0 for row in rows)} measures compared"
     if left_out:
-        said += f"; left out, as their masks are drawn in both (templates): {', '.join(left_out)}"
+        said += f"; left out where a person drew or corrected them: {', '.join(left_out)}"
     if not any(row["n"] for row in rows):
         said += "; no specimen is measured in both: are genus and specimen named alike?"
     return said

@@ -14,7 +14,7 @@ from sam2pal.dataset.corrections import Judgement
 from sam2pal.dataset.manifest import shards_of_run
 from sam2pal.dataset.trial import Rates
 from sam2pal.images.folder import Folder
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, many
 from sam2pal.io.machine import cores, slowdown
 
 # Seconds on two cores without a GPU, of the bundled model with five structures: 72 real beetles with one
@@ -26,8 +26,8 @@ JOBS, MORE_JOBS = 7, 8  # jobs of a run, and those of all of them together
 BUSY = 1.5  # times slower than idle: then a range is said
 EARLIER = "from earlier calls here"
 THERE = (
-    "Every shard has masks; only what depends on a change is computed: of a new or replaced photograph",
-    "the masks of its shard, of a changed template, training or segmentation all masks.",
+    "Every shard has masks; only what depends on a change is computed: for a new or replaced photograph",
+    "the masks of its shard, for a changed template, training or segmentation all masks.",
 )
 KILOBYTES = 150  # of a specimen and round with five structures: masks, tables, the page (make real)
 
@@ -145,8 +145,8 @@ def plan_lines(project: Project, of: Mapping[str, Work], known: Rates) -> list[s
     total = Work(*map(sum, zip(*map(astuple, of.values()), strict=True)))
     rounds = len(project.rounds)
     lines = [
-        f"{_many(len(of), 'genus', 'genera')}, {_many(total.specimens, 'specimen')} in "
-        f"{_many(total.shards, 'shard')}, {_many(rounds, 'round')}: "
+        f"{many(len(of), 'genus', 'genera')}, {many(total.specimens, 'specimen')} in "
+        f"{many(total.shards, 'shard')}, {many(rounds, 'round')}: "
         f"{', '.join(f'{genus} {one.specimens}' for genus, one in list(of.items())[:8])}"
         f"{' ...' if len(of) > 8 else ''}"
     ]
@@ -161,9 +161,9 @@ def plan_lines(project: Project, of: Mapping[str, Work], known: Rates) -> list[s
         return [*lines, *THERE]
     parts = []
     if total.to_segment:
-        parts.append(f"{_many(total.to_segment, 'specimen')} to segment (all rounds together)")
+        parts.append(f"{many(total.to_segment, 'specimen')} to segment (all rounds together)")
     if total.trainings:
-        parts.append(f"{_many(total.trainings, 'training')} of {total.steps} steps in all")
+        parts.append(f"{many(total.trainings, 'training')} of {total.steps} steps in all")
     lines.append("To do: " + ", ".join(parts))
     runs = sum(bool(one.to_segment) for one in of.values()) * rounds
     times = _times(total.to_segment, total.steps, JOB * (JOBS * runs + MORE_JOBS) / cores(), known)
@@ -215,10 +215,6 @@ def duration(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
-
-
-def _many(count: int, one: str, several: str = "") -> str:
-    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def plan_text(lines: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from sam2pal.evaluation.left_out import MEASURE
 from sam2pal.evaluation.scores import ALL
 from sam2pal.evaluation.up_to_date import entry
 from sam2pal.io import tables
-from sam2pal.io.errors import InputError, first_few
+from sam2pal.io.errors import InputError, first_few, many
 
 SAID = {"iou": "", MEASURE: " by leave-one-out"}
 TOLD = ("is drawn on no photograph", "left out", "share no pixel")
@@ -111,7 +111,7 @@ def of_duplicates(genus: str, manifest: Path) -> Iterator[Row]:
     names = [one.specimen for one in read_list(manifest) if one.status == DUPLICATE]
     if names:
         reason = (
-            f"{len(names)} photographs are not used, because others have the same name with another "
+            f"{many(len(names), 'photograph')} left out, because others have the same name with another "
             f"extension, or are the same file: {first_few(names)}; rename or remove them ({manifest} says "
             "which are kept)"
         )

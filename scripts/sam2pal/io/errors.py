@@ -23,6 +23,11 @@ class DamagedError(InputError):
         self.path = Path(path)
 
 
+def many(count: int, one: str, several: str = "") -> str:
+    """Such as `1 photograph` or `2 photographs`."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
+
+
 def first_few(names: Sequence[str], most: int = 5, quote: str = "'") -> str:
     """The first few of some names, and how many more there are; `none` without any."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

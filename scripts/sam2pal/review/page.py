@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from sam2pal.evaluation.notices import doubt
 from sam2pal.images.address import content_hash, file_of
+from sam2pal.io.errors import many
 from sam2pal.review.records import (
     SUMMARY,
     TEMPLATES,
@@ -166,12 +167,12 @@ def _listed(survey: Survey) -> int:
 
 
 def _summary(survey: Survey) -> str:
-    text = _counted(_listed(survey), "specimen")
+    text = many(_listed(survey), "specimen")
     own = survey.groups[Group.TEMPLATE] - survey.outside
     if own:
-        text += f", {_counted(own, 'template')} among them"
+        text += f", {many(own, 'template')} among them"
     if survey.outside:
-        text += f"; {_counted(survey.outside, 'template')} from elsewhere"
+        text += f"; {many(survey.outside, 'template')} from elsewhere"
     return text + "."
 
 
@@ -201,7 +202,7 @@ def _adapted(survey: Survey) -> str:
             " here."
         )
     return (
-        f"{fitted}, and adapted to {_counted(known, 'mask')} of this genus: templates segmented from one"
+        f"{fitted}, and adapted to {many(known, 'mask')} of this genus: templates segmented from one"
         " another, and masks that people corrected or judged."
     )
 
@@ -225,13 +226,13 @@ def _warnings(survey: Survey, problems: int) -> list[str]:
         found.append(f"Do not use measurements without looking: {said}.")
     if problems:
         found.append(
-            f"{_counted(problems, 'photograph')} cannot be shown: moved, replaced or damaged since"
+            f"{many(problems, 'photograph')} cannot be shown: moved, replaced or damaged since"
             " segmentation."
         )
     left_out = len(survey.rows) - survey.shown
     if left_out:
         found.append(
-            f"{_counted(left_out, 'specimen')} without a picture, because the option show is"
+            f"{many(left_out, 'specimen')} without a picture, because the option show is"
             f" {survey.options.show}."
         )
     if survey.weak:
@@ -249,10 +250,6 @@ def _warnings(survey: Survey, problems: int) -> list[str]:
         more = f"; and {rest} more (info.notes of {survey.templates.name})" if rest > 0 else ""
         found.append(f"Notes on the templates: {'; '.join(survey.notes[:_NOTES])}{more}.")
     return found
-
-
-def _counted(n: int, word: str) -> str:
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
 
 
 def _flags(survey: Survey) -> list[dict[str, str]]:

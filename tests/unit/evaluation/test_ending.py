@@ -112,7 +112,7 @@ def test_rows_of_the_specimen_table_that_joined_nothing(tmp_path):
     twin = dataclasses.replace(one, path="0001.jpg", status="duplicate")
     write_list(tmp_path / "manifest.tsv", [one, twin])
     (found,) = of_duplicates("Aus", tmp_path / "manifest.tsv")
-    assert found["status"] == "note" and "1 photographs are not used" in found["reason"]
+    assert found["status"] == "note" and "1 photograph left out, because" in found["reason"]
 
 
 def test_specimens_of_trays_without_a_scale_are_called_specimens(tmp_path):

@@ -27,6 +27,7 @@ from sam2pal.io.errors import InputError
 from sam2pal.morphometrics.geometry.shape import Shape
 from sam2pal.morphometrics.measures.calibrated import TRAINED, UNTRAINED, calibrated
 from sam2pal.morphometrics.measures.dictionary import FLAGS, MEASURES
+from sam2pal.morphometrics.measures.indices import parse_index
 from sam2pal.morphometrics.measures.intervals import intervals
 from sam2pal.morphometrics.measures.scale import Scale
 from sam2pal.morphometrics.measures.specimen import Measuring, SpecimenMasks
@@ -358,6 +359,25 @@ def test_what_a_person_said_of_a_structure_without_a_mask():
     for why in ("hidden", "outside", "absent"):
         found = one({"head": nothing}, source="corrected", verdict=why, why=why)["head"]
         assert (found.status, found.state, found.verdict) == (why, why, why)
+
+
+def test_a_value_that_lacks_a_mask_is_of_who_said_so():
+    masks = beetle()
+    empty = np.zeros_like(masks["head"])
+    options = MeasurementOptions(colour=False, body=["head", "trunk"])
+    index = parse_index("relative", "head.width / trunk.width", STRUCTURES)
+    for head, source in (
+        (annotated(empty, "corrected", verdict="hidden", why="hidden"), "corrected"),
+        (annotated(empty), "predicted"),
+        (annotated(masks["head"], "corrected", verdict="corrected"), "predicted"),  # of the trunk
+    ):
+        drawn = {name: annotated(mask) for name, mask in masks.items()} | {"head": head}
+        measuring = Measuring(STRUCTURES, options, [index])
+        (found,) = measuring.measure([SpecimenMasks("a", drawn, Scale())])
+        assert found.structures["specimen"].source == found.indices["relative"].source == source
+    # of a template on which nobody looked for the head
+    found = one({"trunk": masks["trunk"]}, options, source="drawn")["specimen"]
+    assert (found.status, found.source) == ("not_annotated", "drawn")
 
 
 def test_an_incomplete_body_has_no_length():
@@ -709,10 +729,7 @@ def test_masks_made_by_hand_are_not_compared(
     assert list(specimens["later", "head"]) == ["s0", "s2", "s3"]
     assert list(specimens["later", "antennae"]) == ["s0", "s1", "s2", "s3"]
     assert (pairs["predicted"] == pairs["drawn"]).all()
-    assert (
-        "left out, as their masks are drawn in both (templates): Formica/s1"
-        in capsys.readouterr().out
-    )
+    assert "left out where a person drew or corrected them: Formica/s1" in capsys.readouterr().out
 
 
 def test_no_drawn_masks_give_empty_tables_and_a_figure(tmp_path, monkeypatch, project, capsys):

@@ -380,6 +380,7 @@ class Measuring:
             # without its head a beetle has no body length
             lacking = combined(missing)
             result.status, result.state, result.values = lacking.status, lacking.state, {}
+            result.source = lacking.source or result.source
             result.intervals = {}
         return result
 
@@ -427,12 +428,16 @@ class Measuring:
 
     def _index(self, index: Index, results: Mapping[str, MeasureResult]) -> MeasureResult:
         names = dict.fromkeys(structure for structure, _ in index.names)
-        result = combined([results[name] for name in names])
+        parts = [results[name] for name in names]
+        result = combined(parts)
         value = index.value({key: results[key[0]].values.get(key[1]) for key in index.names})
         if value is not None:
             result.values = {index.name: value}
-        elif result.status in (MEASURED, LOW):
+            return result
+        if result.status in (MEASURED, LOW):
             result.status = ABSENT
+        if lacking := [of for of in parts if not of.values]:
+            result.source = combined(lacking).source or result.source
         return result
 
 
