@@ -21,7 +21,7 @@ from sam2pal.images.folder import natural_key
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import stored, swaps_sides
 from sam2pal.images.window import Window
-from sam2pal.io.errors import InputError, first_few
+from sam2pal.io.errors import InputError, first_few, many
 from sam2pal.io.spelling import composed, folded, meant, nearest
 
 _FEW = 10  # pixels of an outline, below which it may be a slip
@@ -114,10 +114,9 @@ class Collected:
             self.notes.append(
                 f"{file}: left out {count} of '{label[:_LABEL]}', which is not among the structures{hint}"
             )
-        left_out = "" if self.truth else " and are left out"
-        self._note_names(file, bare, f"have no outline{left_out}")
-        self._note_names(file, united, "have their structures in several files or entries")
-        self._note_names(file, missing, "are annotated, but not there")
+        self._note_names(file, bare, f"without an outline{'' if self.truth else ', left out'}")
+        self._note_names(file, united, "with structures in several files or entries")
+        self._note_names(file, missing, "annotated but not found")
         if not masks:
             raise faults[0] if faults else self._nothing(file, unknown, passed, bare)
         for fault in faults[:_SHOWN]:
@@ -163,7 +162,9 @@ class Collected:
 
     def _note_names(self, file: Path, names: list[str], what: str) -> None:
         if names:
-            self.notes.append(f"{file}: {len(names)} photographs {what}: {first_few(names)}")
+            self.notes.append(
+                f"{file}: {many(len(names), 'photograph')} {what}: {first_few(names)}"
+            )
 
     def _structure(self, label: str) -> str | None:
         """The configuration's name for a label: the same, or else the same but for case."""

@@ -55,7 +55,7 @@ class Exported:
 
     @property
     def absent(self) -> list[str]:
-        """Of these, for tools that have no word for why, the absent ones: of the others nothing is said."""
+        """Those of `missing` that are absent, for tools without a word for hidden and outside."""
         return [name for name, why in self.missing.items() if why == State.ABSENT]
 
     @property

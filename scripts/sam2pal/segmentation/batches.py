@@ -146,7 +146,11 @@ class BatchSegmenter:
 def _warn_of_small(
     templates: Sequence[AnnotatedSpecimen], names: Sequence[str], square: int
 ) -> None:
-    """Name those of structures that are not looked for which are drawn all the same."""
+    """Name the structures that are drawn, but too small on all templates to be looked for.
+
+    Args:
+        names: of structures that are not looked for.
+    """
     for name in names:
         if any(name in of.masks and of.masks[name].any() for of in templates):
             log.warning(

@@ -81,7 +81,7 @@ def contrasts(colours: Grid, masks: NDArray[np.bool_]) -> list[float | None]:
     """How far the mean colour of each mask lies from that of what surrounds it and belongs to no mask.
 
     Args:
-        colours: [3, s, s], of the photograph, normalised as the model sees it; where it is 0 there is none.
+        colours: [3, s, s], of the photograph, normalised as the model sees it, and 0 beside it.
         masks: [K, s, s].
     """
     free = ~binary_dilation(masks.any(0), iterations=RIM) & (colours != 0).any(0)

@@ -182,7 +182,7 @@ def test_unknown_structures_and_bare_images_are_listed(tmp_path, photographs):
     found = notes(converted(tmp_path, photographs, data))
     assert "left out 2 of 'eyes', which is not among the structures (did you mean 'eye'?)" in found
     assert "left out 1 of 'tibia', which is not among the structures\n" in found
-    assert "1 photographs have no outline and are left out: 'nowhere.png'" in found
+    assert "1 photograph without an outline, left out: 'nowhere.png'" in found
 
 
 def test_case_of_labels_is_forgiven_and_said(tmp_path, photographs):
@@ -290,8 +290,8 @@ def test_truth_keeps_photographs_that_are_missing_or_bare(tmp_path, photographs)
     assert [image["specimen"] for image in result["images"]] == ["a", "b", "gone"]
     assert [image.get("status") for image in result["images"]] == [None, None, "missing"]
     assert {annotation["image_id"] for annotation in result["annotations"]} == {1}
-    assert "1 photographs are annotated, but not there: 'gone.png'" in notes(result)
-    assert "1 photographs have no outline: 'b.png'" in notes(result)
+    assert "1 photograph annotated but not found: 'gone.png'" in notes(result)
+    assert "1 photograph without an outline: 'b.png'" in notes(result)
 
 
 def test_a_nearly_right_name_is_suggested(tmp_path, photographs):

@@ -61,7 +61,7 @@ def test_all_is_sound(project):
     assert not found.errors
     assert found.notes == [
         "genera.tsv: its columns are separated by a semicolon",
-        "truth of genus Aus: truth.json: 1 photographs are annotated, but not there: 'lost.png'",
+        "truth of genus Aus: truth.json: 1 photograph annotated but not found: 'lost.png'",
         "specimens.csv: Aus has no photograph of 'c'",
     ]
 

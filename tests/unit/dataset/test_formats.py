@@ -821,5 +821,5 @@ def test_structures_from_two_files_are_told(tmp_path, photographs):
         (tmp_path / "drawn" / name).write_text(json.dumps(labelme_of(POINTS, structure)))
     data = convert(tmp_path / "drawn", photographs, NAMES)
     assert len(data["annotations"]) == 2
-    told = "1 photographs have their structures in several files"
+    told = "1 photograph with structures in several files"
     assert told in " ".join(data["info"]["notes"])
