@@ -15,7 +15,7 @@ from sam2pal.images.folder import natural_key, visible_below
 from sam2pal.images.header import Header
 from sam2pal.images.orientation import upright_points
 from sam2pal.images.window import enclosing
-from sam2pal.io.errors import InputError
+from sam2pal.io.errors import InputError, many
 
 Points = dict[str, tuple[float, float]]
 _SUFFIXES = (".json", ".tps")
@@ -160,7 +160,7 @@ def read_landmarks(path: str | Path, photographs: Photographs) -> Landmarks:
                 unseen.update(drawn.unseen)
     if others:
         found.notes.append(
-            f"{path}: {len(others)} photographs with landmarks are not templates of the round"
+            f"{path}: landmarks on {many(len(others), 'photograph')} not among the templates of the round"
         )
     if not found.points:
         raise InputError(

@@ -21,7 +21,7 @@ from sam2pal.images.mask_pictures import is_mask_picture, named_masks
 from sam2pal.images.reading import IMAGE_SUFFIXES, inspect
 from sam2pal.images.window import Window
 from sam2pal.io.cells import inert, original
-from sam2pal.io.errors import DamagedError, InputError, first_few
+from sam2pal.io.errors import DamagedError, InputError, first_few, many
 from sam2pal.io.files import copies, write_if_changed
 from sam2pal.io.spelling import composed
 
@@ -215,11 +215,11 @@ def build_manifest(
     notes = [f"{sum(listing.others.values())} other files left out: {others}"] if others else []
     if newly:
         notes.append(
-            f"{len(newly)} photographs are gone since the last listing: {first_few(newly)}"
+            f"{many(len(newly), 'photograph')} gone since the last listing: {first_few(newly)}"
         )
     replaced = [row.name for row in rows if row.name in opened and _known(earlier.get(row.name))]
     if replaced:
-        notes.append(f"{len(replaced)} photographs were opened again: {first_few(replaced)}")
+        notes.append(f"{many(len(replaced), 'photograph')} opened again: {first_few(replaced)}")
     gone = [
         replace(row, status=REMOVED, reason=row.reason if row.status in (OK, REMOVED) else "")
         for row in gone

@@ -11,7 +11,7 @@ from sam2pal.dataset.matching import find_templates
 from sam2pal.dataset.states import OK
 from sam2pal.images.address import file_of
 from sam2pal.images.folder import natural_key
-from sam2pal.io.errors import InputError, first_few
+from sam2pal.io.errors import InputError, first_few, many
 
 
 def draw_pool(
@@ -67,7 +67,7 @@ def check_pool(pool: Iterable[Specimen], where: str | Path) -> None:
                 changed.append(specimen.name)
     if gone or changed:
         parts = [
-            f"{len(names)} photographs {what} since it was drawn: {first_few(names)}"
+            f"{many(len(names), 'photograph')} {what} since it was drawn: {first_few(names)}"
             for names, what in ((gone, "disappeared"), (changed, "changed"))
             if names
         ]

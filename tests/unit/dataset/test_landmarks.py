@@ -74,7 +74,7 @@ def test_every_format_gives_the_same_points(tmp_path, photographs):
     )
     found = read_landmarks(tps, photographs)
     assert found.points == {"a": {"1": (10.5, 4.0), "3": (30.0, 20.0)}}
-    assert "1 photographs with landmarks are not templates" in found.notes[0]
+    assert "landmarks on 1 photograph not among the templates" in found.notes[0]
 
 
 def test_points_drawn_upright_lie_on_the_photograph_as_stored(tmp_path, photographs):

@@ -91,7 +91,7 @@ def test_removed_photographs_leave_and_return_to_their_shard(folder, tmp_path):
     assert [row.specimen for row in gone.removed] == ["s2", "s9", "s10", "s11"]
     assert {row.status for row in gone.removed} == {REMOVED}
     assert gone.notes == [
-        "4 photographs are gone since the last listing: 's2.png', 's9.png', 's10.png', 's11.png'"
+        "4 photographs gone since the last listing: 's2.png', 's9.png', 's10.png', 's11.png'"
     ]
     photograph(folder / "new.png")
     shutil.move(tmp_path / "s2.png", folder / "s2.png")
@@ -127,7 +127,7 @@ def test_unchanged_files_are_not_opened_and_replaced_ones_are(folder, monkeypatc
     assert opened == [str(folder / "s6.png"), str(folder / "s7.png")]
     row = next(row for row in after.specimens if row.specimen == "s6")
     assert (row.width, row.height, row.shard) == (9, 9, "0002")
-    assert after.notes == ["2 photographs were opened again: 's6.png', 's7.png'"]
+    assert after.notes == ["2 photographs opened again: 's6.png', 's7.png'"]
 
 
 def test_unreadable_photographs_are_listed_with_the_reason_and_tried_again(folder):
@@ -420,7 +420,7 @@ def test_a_pool_whose_photographs_changed(folder):
     (folder / "s2.png").unlink()
     os.utime(folder / "s9.png", ns=(1, 1))
     with pytest.raises(
-        InputError, match="train_pool.tsv: 1 photographs disappeared.*s2.png'; 1 .*changed.*s9.png"
+        InputError, match="train_pool.tsv: 1 photograph disappeared.*s2.png'; 1 .*changed.*s9.png"
     ):
         check_pool(pool, "train_pool.tsv")
 
