@@ -95,6 +95,10 @@ class Bank:
         """[T, K], how well each template finds the structures of the others."""
         return None if self.found is None else skill_of_templates(self.found)
 
+    def names_followed(self, names: Sequence[str]) -> list[str]:
+        """Of the names of the K structures those that are followed."""
+        return [names[index] for index in self.followed.tolist()]
+
     def without(self, template: int) -> "Bank":
         """The bank without the memories of a template, to find its masks by the others.
 

@@ -64,7 +64,7 @@ class BatchSegmenter:
         self._levels = levels_of(tracker, known, templates, structures, options)
         self.closer = max((level.closer for level in self._levels), default=1.0)
         self.size = options.batch_size
-        self.followed = [names[index] for index in self.bank.followed.tolist()]
+        self.followed = self.bank.names_followed(names)
         found = {*self.followed}.union(*(level.followed for level in self._levels))
         _warn_of_small(templates, [name for name in names if name not in found], tracker.image_size)
         annotator = Annotator(structures, self.followed, options)

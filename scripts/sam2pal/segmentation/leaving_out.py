@@ -44,7 +44,7 @@ def templates_by_others(
             continue
         with enough_memory(annotated[number].path, tracker.device):
             (outcome,) = track_images(tracker, others, known.images[[number]], options.refine)
-        followed = [names[k] for k in others.followed.tolist()]
+        followed = others.names_followed(names)
         shapes = others.shapes_in(outcome.view)
         found = replace(annotator, followed=followed).annotate(square, outcome, {}, (), shapes)
         for k, entry in enumerate(found):

@@ -35,7 +35,7 @@ class Level:
     @property
     def followed(self) -> list[str]:
         """Those of the parts that at least one template shows."""
-        return [self.names[index] for index in self.bank.followed.tolist()]
+        return self.bank.names_followed(self.names)
 
     def window(self, photograph: Photograph, bbox: Sequence[int]) -> Window:
         """Round a mask of the structure, inside of what is shown of the photograph."""
