@@ -54,7 +54,7 @@ def main() -> None:
     )
     print(f"{arguments.output}: {count} specimens for {arguments.to}")
     if arguments.corrections is None:
-        for genus in dict.fromkeys(file.resolve().parent.parent.parent for file in files):
+        for genus in dict.fromkeys(file.resolve().parents[2] for file in files):
             if (made := genus / "corrections.json").is_file():
                 print(
                     f"These masks are as predicted: --corrections {made} puts in what people corrected."

@@ -79,8 +79,11 @@ def show(
     """
     specimen = entry.specimen
     masks = {name: of.annotation.rle for name, of in entry.marks.items() if not of.absent}
-    before = {name: of.annotation.before for name, of in entry.marks.items()}
-    predicted = {name: of.rle for name, of in before.items() if of and of.area}
+    predicted = {
+        name: before.rle
+        for name, of in entry.marks.items()
+        if (before := of.annotation.before) and before.area
+    }
     try:
         file, window = split(entry.path)
         start = _start(file)
@@ -113,8 +116,9 @@ def show(
                 f" photograph {size[0]} x {size[1]}; run the workflow again"
             )
     small = kept and replace(photograph, pixels=kept[0], frame=kept[1])
-    more = {"small": small, "predicted": predicted}
-    return ShownSpecimen(entry, photograph, masks, width, height, copy=copy, **more)
+    return ShownSpecimen(
+        entry, photograph, masks, width, height, copy=copy, small=small, predicted=predicted
+    )
 
 
 def picture(shown: ShownSpecimen, options: ReviewOptions, target: Path) -> dict[str, Any] | None:
